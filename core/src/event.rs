@@ -1,0 +1,155 @@
+//! Durable events: everything that happened in a run, in order.
+//!
+//! A run's log is one [`Line`] of JSON an event. The same seed gives the same events, so they hold
+//! no time, duration or path of their own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    network::NetworkShape,
+    number,
+    search::{Estimate, SearchSettings},
+};
+
+/// One line of `events.jsonl`, and of the engine's stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Counts the events of a run, from 0.
+    pub seq: u64,
+    /// Milliseconds since 1970 UTC.
+    pub time: i64,
+    pub event: Event,
+}
+
+/// Something that happened in a search or a training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // `SearchStarted` occurs once a run.
+pub enum Event {
+    SearchStarted {
+        settings: SearchSettings,
+        /// `None` where a table answers instead of a network.
+        network: Option<NetworkShape>,
+        images: Images,
+        batch: usize,
+    },
+    /// The first population; one position an individual.
+    PopulationSampled {
+        positions: Vec<Vec<f64>>,
+    },
+    GenerationStarted {
+        generation: u32,
+        pairs: Vec<Vec<usize>>,
+        learning_rate: f64,
+        drop_path: f64,
+    },
+    /// A pair (for regularized evolution: one individual) was estimated.
+    PairCompared {
+        generation: u32,
+        pair: usize,
+        learners: Vec<Learner>,
+        /// Individuals, as everywhere in events.
+        fast: Option<usize>,
+        slow: Option<usize>,
+        /// Who wrote to the weight set, in order; empty if no loss was a number.
+        gives: Vec<usize>,
+    },
+    GenerationFinished {
+        generation: u32,
+        /// Before moving.
+        diversity: f64,
+        /// Who is somewhere else in the next generation.
+        moves: Vec<Move>,
+    },
+    IndividualInjected {
+        individual: usize,
+        position: Vec<f64>,
+    },
+    /// A member of the last population was estimated with the final weights.
+    IndividualRanked {
+        learner: Learner,
+    },
+    SearchFinished {
+        ranking: Vec<Ranked>,
+        evaluations: u64,
+    },
+
+    TrainingStarted {
+        network: NetworkShape,
+        genotype: crate::genotype::Genotype,
+        epochs: u32,
+        images: Images,
+        batch: usize,
+    },
+    EpochFinished {
+        epoch: u32,
+        learning_rate: f64,
+        drop_path: f64,
+        #[serde(with = "number")]
+        train_loss: f64,
+        #[serde(with = "number")]
+        train_accuracy: f64,
+        #[serde(with = "number")]
+        valid_loss: f64,
+        #[serde(with = "number")]
+        valid_accuracy: f64,
+        /// Whether these are the best weights so far.
+        best: bool,
+    },
+    TrainingFinished {
+        best_epoch: u32,
+        #[serde(with = "number")]
+        test_loss: f64,
+        #[serde(with = "number")]
+        test_top1: f64,
+        #[serde(with = "number")]
+        test_top5: f64,
+        test_images: usize,
+    },
+}
+
+/// What a run learns from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    /// The data set's name, such as `CIFAR-10`.
+    pub name: String,
+    pub train: usize,
+    pub valid: usize,
+    pub classes: usize,
+}
+
+/// A candidate and its estimate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learner {
+    pub individual: usize,
+    pub position: Vec<f64>,
+    #[serde(flatten)]
+    pub estimate: Estimate,
+    /// By how much it exceeds the limits; 0 within them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub violation: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Move {
+    pub individual: usize,
+    pub position: Vec<f64>,
+    pub velocity: Vec<f64>,
+}
+
+/// A place in the final ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// From 1.
+    pub rank: usize,
+    pub individual: usize,
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Per cent.
+    #[serde(with = "number")]
+    pub accuracy: f64,
+}

@@ -1,0 +1,40 @@
+//! The rules of RelativeNAS as plain data.
+//!
+//! A [`search::Search`] moves a population of architecture vectors: it asks an
+//! [`search::Estimator`] for the losses of a pair, says who is the fast and who the slow learner,
+//! and lets slow learners move towards fast ones ([`slow_fast`]). Learners inherit from a shared
+//! [`weight_set`]. What happened is told in [`event`]s, and a [`view::RunView`] folds them back
+//! into what a person wants to see.
+//!
+//! Source: Tan et al., "RelativeNAS: Relative Neural Architecture Search via Slow-Fast Learning",
+//! arXiv 2009.06193.
+//!
+//! This crate knows no tensors, terminals, sockets, files or clocks.
+
+pub mod config;
+pub mod cost;
+pub mod event;
+pub mod genotype;
+pub mod network;
+pub mod number;
+pub mod operation;
+pub mod population;
+pub mod protocol;
+pub mod randomness;
+pub mod search;
+pub mod searcher;
+pub mod slow_fast;
+pub mod space;
+pub mod tabular;
+pub mod view;
+pub mod weight_set;
+
+/// The candidate that is nearest to what somebody typed, if it is near at all.
+pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(typed, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(typed.len()) / 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

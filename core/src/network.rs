@@ -1,0 +1,110 @@
+//! How cells are stacked to a network: channels, resolutions and strides, as plain numbers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{genotype::Genotype, operation::CellKind};
+
+/// Which images a network is built for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkKind {
+    /// 32×32 pixels, a stem of one convolution.
+    #[default]
+    Cifar,
+    /// 224×224 pixels, a stem that divides the resolution by eight.
+    Imagenet,
+}
+
+/// What defines a network, apart from its genotype.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkShape {
+    pub kind: NetworkKind,
+    /// Channels of a node in the first cells.
+    pub channels: usize,
+    pub cells: usize,
+    pub classes: usize,
+}
+
+/// Where a cell stands in its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellPlace {
+    pub kind: CellKind,
+    /// The cell before halved the resolution, so input 0 is twice as large as input 1.
+    pub after_reduction: bool,
+    /// Channels of input 0, the output of the cell before the last.
+    pub channels_before_last: usize,
+    /// Channels of input 1, the output of the last cell.
+    pub channels_last: usize,
+    /// Channels of every node.
+    pub channels: usize,
+    /// Rows and columns of input 1.
+    pub side: usize,
+}
+
+impl CellPlace {
+    /// The stride of an operation that reads `input`.
+    pub fn stride(&self, input: usize) -> usize {
+        if self.kind == CellKind::Reduction && input < 2 { 2 } else { 1 }
+    }
+}
+
+impl NetworkShape {
+    /// Channels that the stem puts out: three times those of a node for CIFAR, as many for ImageNet.
+    pub fn stem_channels(&self) -> usize {
+        match self.kind {
+            NetworkKind::Cifar => 3 * self.channels,
+            NetworkKind::Imagenet => self.channels,
+        }
+    }
+
+    /// Rows and columns of an input image.
+    pub fn image_side(&self) -> usize {
+        match self.kind {
+            NetworkKind::Cifar => 32,
+            NetworkKind::Imagenet => 224,
+        }
+    }
+
+    /// Whether the cell at this index halves the resolution: those at a third and two thirds do.
+    pub fn cell_kind(&self, index: usize) -> CellKind {
+        let reduces = index == self.cells / 3 || index == 2 * self.cells / 3;
+        if reduces { CellKind::Reduction } else { CellKind::Normal }
+    }
+
+    /// Every cell in order, for a genotype whose cells concatenate these many nodes.
+    pub fn places(&self, genotype: &Genotype) -> Vec<CellPlace> {
+        let stem = self.stem_channels();
+        let (mut before_last, mut last, mut channels) = (stem, stem, self.channels);
+        let imagenet = self.kind == NetworkKind::Imagenet;
+        // The ImageNet stem hands over stem0 (a quarter of the side) and stem1 (an eighth).
+        let mut after_reduction = imagenet;
+        let mut side = if imagenet { self.image_side() / 8 } else { self.image_side() };
+        (0..self.cells)
+            .map(|index| {
+                let kind = self.cell_kind(index);
+                if kind == CellKind::Reduction {
+                    channels *= 2;
+                }
+                let place = CellPlace {
+                    kind,
+                    after_reduction,
+                    channels_before_last: before_last,
+                    channels_last: last,
+                    channels,
+                    side,
+                };
+                (before_last, last) = (last, channels * genotype.cell(kind).concat.len());
+                after_reduction = kind == CellKind::Reduction;
+                if after_reduction {
+                    side = side.div_ceil(2);
+                }
+                place
+            })
+            .collect()
+    }
+
+    /// The cell whose output the auxiliary head reads.
+    pub fn auxiliary_cell(&self) -> usize {
+        2 * self.cells / 3
+    }
+}

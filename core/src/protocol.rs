@@ -1,0 +1,159 @@
+//! What the command and the engine say to each other: one JSON object a line.
+//!
+//! A client sends [`Request`]s. The engine answers with one [`Reply::Hello`], then log lines
+//! verbatim (see [`crate::event::Line`]), progress, and an answer to every command.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{event::Line, number};
+
+/// Engines and clients of different versions may look at, but not steer, each other.
+pub const PROTOCOL: u32 = 1;
+
+/// No line of either side is longer.
+pub const LINE_LIMIT: usize = 1 << 20;
+
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// Send the log from this event on, then what follows.
+    Follow { from: u64 },
+    /// Steer. The answer carries the same id.
+    Steer { id: u64, command: Command },
+}
+
+/// How a person steers a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Command {
+    /// Takes effect within a batch.
+    Pause,
+    Continue,
+    /// Goes on for so many, then pauses.
+    Step {
+        unit: StepUnit,
+        count: u32,
+    },
+    /// Ends the engine after a checkpoint; the run can be resumed.
+    Stop,
+    /// Pauses when this generation begins; `None` clears it.
+    PauseAt {
+        generation: Option<u32>,
+    },
+    /// Pauses after a loss that is not a number.
+    PauseOnNan {
+        on: bool,
+    },
+    /// Puts an architecture vector in an individual's place, between pairs.
+    Inject {
+        individual: usize,
+        position: Vec<f64>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepUnit {
+    /// In a training run: an epoch.
+    Pair,
+    Generation,
+}
+
+/// What an engine sends, beside log lines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    Hello(Hello),
+    Progress(Progress),
+    Answer(Answer),
+}
+
+/// Any line that an engine sends.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+#[allow(clippy::large_enum_variant)] // Log lines are nearly all of the traffic.
+pub enum EngineLine {
+    Log(Line),
+    Reply(Reply),
+}
+
+/// The first line of every connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    /// Version and commit of the engine.
+    pub build: String,
+    pub pid: u32,
+    /// Such as `cpu · 2 threads` or `cuda:0 NVIDIA H100`.
+    pub device: String,
+    /// Events in the log when the client connected.
+    pub events: u64,
+}
+
+/// Where the engine is right now. Never logged; the latest wins.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    pub mode: Mode,
+    pub activity: Activity,
+    pub generation: u32,
+    pub pair: usize,
+    /// Individuals in training, as many as are estimated together.
+    pub members: Vec<MemberProgress>,
+    pub images_per_second: f64,
+    /// Seconds until the run ends, if it can be told.
+    pub seconds_left: Option<f64>,
+    /// What a person should know, such as a full disk.
+    pub notice: Option<String>,
+    /// Where the engine will pause by itself.
+    #[serde(default)]
+    pub pause_at: Option<u32>,
+    #[serde(default)]
+    pub pause_on_nan: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    #[default]
+    Running,
+    /// Asked for, not yet reached.
+    Pausing,
+    Paused,
+    /// Running until the step is done.
+    Stepping,
+    Stopping,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    #[default]
+    Starting,
+    Training,
+    Validating,
+    Ranking,
+    /// Between pairs, or done.
+    Idle,
+    Finished,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberProgress {
+    pub individual: usize,
+    pub validating: bool,
+    pub batch: usize,
+    pub batches: usize,
+    /// Of this stage so far; NaN until somebody read it.
+    #[serde(with = "number")]
+    pub loss: f64,
+}
+
+/// The outcome of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub id: u64,
+    /// Why it was refused; `None` if it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}

@@ -1,0 +1,477 @@
+//! A search as a machine that asks for losses and is told them.
+//!
+//! [`Search::ask`] names one or two independent candidates, an [`Estimator`] finds their losses,
+//! [`Search::tell`] says who is fast and who is slow. The state is plain data: whoever stores it
+//! after a `tell` can go on from there, to exactly the same end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cost::Limits,
+    event::{Event, Learner, Move, Ranked},
+    number,
+    population::{Individual, diversity, sample_position},
+    randomness::Streams,
+    searcher::{Searcher, SearcherKind},
+    space::Space,
+};
+
+/// What defines a search, apart from how losses are found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchSettings {
+    pub space: Space,
+    pub searcher: SearcherKind,
+    /// Individuals; even.
+    pub population: usize,
+    pub generations: u32,
+    pub seed: u64,
+    pub schedule: Schedule,
+    /// Architectures beyond these lose against those within.
+    pub limits: Limits,
+}
+
+/// What changes from generation to generation in how learners are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    pub learning_rate: f64,
+    pub learning_rate_end: f64,
+    /// Reached linearly; 0 in the first generation.
+    pub drop_path: f64,
+}
+
+impl Schedule {
+    /// A true cosine: `end + (start − end) (1 + cos(π g / G)) / 2`.
+    pub fn learning_rate(&self, generation: u32, generations: u32) -> f64 {
+        let progress = f64::from(generation) / f64::from(generations.max(1));
+        let cosine = (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0;
+        self.learning_rate_end + (self.learning_rate - self.learning_rate_end) * cosine
+    }
+
+    pub fn drop_path(&self, generation: u32, generations: u32) -> f64 {
+        self.drop_path * f64::from(generation) / f64::from(generations.max(1))
+    }
+}
+
+/// One or two independent candidates to train and validate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimation {
+    pub stage: Stage,
+    pub generation: u32,
+    /// Counts the estimations of this generation, from 0.
+    pub pair: usize,
+    pub learning_rate: f64,
+    /// Probability that a path is dropped.
+    pub drop_path: f64,
+    pub candidates: Vec<Candidate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Results are adopted into the weight set.
+    Search,
+    /// The last population is ranked; nothing is adopted.
+    Ranking,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub individual: usize,
+    pub position: Vec<f64>,
+}
+
+/// What training one epoch and validating gave.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Mean cross-entropy on the validation half; lower is better. May be NaN or infinite.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Per cent of the validation half.
+    #[serde(with = "number")]
+    pub accuracy: f64,
+    /// Mean cross-entropy over the training epoch.
+    #[serde(with = "number")]
+    pub train_loss: f64,
+    /// Inherited operations that somebody had trained before.
+    pub hits: usize,
+    /// Inherited operations that started fresh.
+    pub misses: usize,
+}
+
+/// Who learns from whom. Indices count the candidates of the estimation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub fast: Option<usize>,
+    pub slow: Option<usize>,
+    /// Whose weights enter the weight set: the first gives everything it holds, the others the
+    /// operations that nobody before them held. Empty if no loss was a number.
+    pub gives: Vec<usize>,
+}
+
+/// An answer of [`Search::ask`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    Estimate(Estimation),
+    Done,
+}
+
+/// Says whether an estimation may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Go,
+    /// Leave the estimation; nothing of it counts.
+    Abort,
+}
+
+/// Where an estimation is. Reported between batches; a pause holds the reporter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchDone {
+    /// Which candidate of the estimation.
+    pub candidate: usize,
+    pub validating: bool,
+    /// Batches done and in all, of this stage.
+    pub batch: usize,
+    pub batches: usize,
+    pub images: usize,
+    /// Mean loss so far, if somebody read it from the device.
+    pub loss: Option<f64>,
+}
+
+/// Finds out how good candidates are. The only thing that libtorch implements.
+pub trait Estimator {
+    type Error;
+
+    /// Inherits, trains and validates every candidate. `progress` may be called from several threads.
+    ///
+    /// Returns `None` if `progress` said [`Flow::Abort`].
+    ///
+    /// # Errors
+    /// If the device fails. A loss that is not a number is no error.
+    fn estimate(
+        &mut self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Vec<Estimate>>, Self::Error>;
+
+    /// Writes the weights of the last estimation into the weight set.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), Self::Error>;
+}
+
+/// Everything that must be stored to go on. Serialisable, and free of tensors, threads and files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchState {
+    pub generation: u32,
+    /// Estimations of this generation, as individuals; empty before the generation began.
+    pub pairs: Vec<Vec<usize>>,
+    /// Estimations of this generation that were told.
+    pub done: usize,
+    pub population: Vec<Individual>,
+    /// Slow and fast individual of every pair told in this generation.
+    pub lessons: Vec<Lesson>,
+    /// Last loss of every individual.
+    pub losses: Vec<Option<Loss>>,
+    /// Losses after the last generation, by individual.
+    pub ranking: Vec<(Loss, f64)>,
+    /// All estimations of the search stage, repeated genotypes too.
+    pub evaluations: u64,
+    pub finished: bool,
+}
+
+/// A loss that survives serialisation even if it is not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Loss(#[serde(with = "number")] pub f64);
+
+impl Loss {
+    /// Orders losses from best to worst; what is not a number comes last.
+    pub fn order(self, other: Self) -> std::cmp::Ordering {
+        let key = |l: Self| if l.0.is_nan() { f64::INFINITY } else { l.0 };
+        key(self).total_cmp(&key(other))
+    }
+}
+
+/// Who learns from whom when the generation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lesson {
+    pub slow: usize,
+    pub fast: usize,
+}
+
+/// Why a search cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("a population of {0} cannot be paired; it must be even and at least 2")]
+    Population(usize),
+    #[error("a search needs at least one generation")]
+    Generations,
+}
+
+/// A search in progress.
+#[derive(Clone, Debug)]
+pub struct Search {
+    settings: SearchSettings,
+    streams: Streams,
+    state: SearchState,
+}
+
+impl Search {
+    /// A search at its beginning, and the event that tells the first population.
+    ///
+    /// # Errors
+    /// If the settings make no search.
+    pub fn new(settings: SearchSettings) -> Result<(Self, Vec<Event>), SettingsError> {
+        check(&settings)?;
+        let streams = Streams::new(settings.seed);
+        let population: Vec<_> = (0..settings.population)
+            .map(|i| Individual::at(sample_position(settings.space, &streams, 0, i)))
+            .collect();
+        let positions = population.iter().map(|i| i.position.clone()).collect();
+        let state = SearchState {
+            generation: 0,
+            pairs: Vec::new(),
+            done: 0,
+            lessons: Vec::new(),
+            losses: vec![None; population.len()],
+            population,
+            ranking: Vec::new(),
+            evaluations: 0,
+            finished: false,
+        };
+        let mut search = Self { settings, streams, state };
+        let mut events = vec![Event::PopulationSampled { positions }];
+        search.begin_generation(&mut events);
+        Ok((search, events))
+    }
+
+    /// A search that goes on from a stored state.
+    ///
+    /// # Errors
+    /// If the settings make no search, or belong to another population.
+    pub fn resume(settings: SearchSettings, state: SearchState) -> Result<Self, SettingsError> {
+        check(&settings)?;
+        if state.population.len() != settings.population {
+            return Err(SettingsError::Population(state.population.len()));
+        }
+        Ok(Self { streams: Streams::new(settings.seed), settings, state })
+    }
+
+    pub fn settings(&self) -> &SearchSettings {
+        &self.settings
+    }
+
+    pub fn state(&self) -> &SearchState {
+        &self.state
+    }
+
+    /// What to estimate next. Asking again before telling gives the same answer.
+    pub fn ask(&self) -> Ask {
+        let SearchState { generation, done, .. } = self.state;
+        let generations = self.settings.generations;
+        let schedule = self.settings.schedule;
+        if self.state.finished {
+            return Ask::Done;
+        }
+        if generation == generations {
+            let first = self.state.ranking.len();
+            let candidates = (first..self.settings.population.min(first + 2))
+                .map(|i| Candidate { individual: i, position: self.state.population[i].position.clone() })
+                .collect();
+            return Ask::Estimate(Estimation {
+                stage: Stage::Ranking,
+                generation,
+                pair: first / 2,
+                learning_rate: schedule.learning_rate(generations - 1, generations),
+                drop_path: schedule.drop_path(generations - 1, generations),
+                candidates,
+            });
+        }
+        let candidates = self.state.pairs[done]
+            .iter()
+            .map(|&i| Candidate {
+                individual: i,
+                position: self.searcher().position(&self.settings, &self.streams, &self.state, i),
+            })
+            .collect();
+        Ask::Estimate(Estimation {
+            stage: Stage::Search,
+            generation,
+            pair: done,
+            learning_rate: schedule.learning_rate(generation, generations),
+            drop_path: schedule.drop_path(generation, generations),
+            candidates,
+        })
+    }
+
+    /// Takes the estimates of the last [`Search::ask`]; says who is fast, and what happened.
+    ///
+    /// # Panics
+    /// If the search is done, or the estimates are not as many as the candidates.
+    pub fn tell(&mut self, estimates: &[Estimate]) -> (Verdict, Vec<Event>) {
+        let Ask::Estimate(estimation) = self.ask() else {
+            panic!("the search is done");
+        };
+        assert_eq!(estimates.len(), estimation.candidates.len(), "one estimate a candidate");
+        let mut events = Vec::new();
+        let verdict = match estimation.stage {
+            Stage::Search => self.tell_pair(&estimation, estimates, &mut events),
+            Stage::Ranking => {
+                self.tell_ranking(&estimation, estimates, &mut events);
+                Verdict::default()
+            }
+        };
+        (verdict, events)
+    }
+
+    /// Puts a genotype's vector in an individual's place, at rest.
+    ///
+    /// It takes part from the next pair on that the individual belongs to; lessons of this
+    /// generation that it was part of are forgotten, because they were about another vector.
+    ///
+    /// # Panics
+    /// If there is no such individual or the position has another length.
+    pub fn inject(&mut self, individual: usize, position: Vec<f64>) -> Event {
+        assert_eq!(position.len(), self.settings.space.genes(), "a vector of this space");
+        self.state.population[individual] = Individual::at(position.clone());
+        self.state.losses[individual] = None;
+        self.state.lessons.retain(|l| l.slow != individual && l.fast != individual);
+        Event::IndividualInjected { individual, position }
+    }
+
+    fn tell_pair(
+        &mut self,
+        estimation: &Estimation,
+        estimates: &[Estimate],
+        events: &mut Vec<Event>,
+    ) -> Verdict {
+        let violations: Vec<_> = estimation
+            .candidates
+            .iter()
+            .map(|c| self.settings.limits.violation(self.settings.space, &c.position))
+            .collect();
+        let searcher = self.searcher();
+        let verdict = searcher.judge(&self.streams, estimation, estimates, &violations);
+        let individual = |slot: usize| estimation.candidates[slot].individual;
+        for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {
+            self.state.losses[candidate.individual] = Some(Loss(estimate.loss));
+            let place = &mut self.state.population[candidate.individual];
+            if place.position != candidate.position {
+                // Regularized evolution: the child takes the place of the oldest.
+                *place = Individual::at(candidate.position.clone());
+            }
+        }
+        if let (Some(slow), Some(fast)) = (verdict.slow, verdict.fast) {
+            self.state.lessons.push(Lesson { slow: individual(slow), fast: individual(fast) });
+        }
+        events.push(Event::PairCompared {
+            generation: estimation.generation,
+            pair: estimation.pair,
+            learners: learners(estimation, estimates, &violations),
+            fast: verdict.fast.map(individual),
+            slow: verdict.slow.map(individual),
+            gives: verdict.gives.iter().copied().map(individual).collect(),
+        });
+        self.state.evaluations += estimates.len() as u64;
+        self.state.done += 1;
+        if self.state.done == self.state.pairs.len() {
+            self.end_generation(events);
+        }
+        verdict
+    }
+
+    fn end_generation(&mut self, events: &mut Vec<Event>) {
+        let before = diversity(self.state.population.iter().map(|i| i.position.as_slice()));
+        let moved = self.searcher().advance(&self.settings, &self.streams, &self.state);
+        let moves = moved
+            .into_iter()
+            .map(|(individual, new)| {
+                let place = &mut self.state.population[individual];
+                *place = new.clone();
+                Move { individual, position: new.position, velocity: new.velocity }
+            })
+            .collect();
+        events.push(Event::GenerationFinished {
+            generation: self.state.generation,
+            diversity: before,
+            moves,
+        });
+        self.state.generation += 1;
+        self.state.done = 0;
+        self.state.lessons.clear();
+        self.state.pairs.clear();
+        if self.state.generation < self.settings.generations {
+            self.begin_generation(events);
+        }
+    }
+
+    fn begin_generation(&mut self, events: &mut Vec<Event>) {
+        let generation = self.state.generation;
+        self.state.pairs = self.searcher().pairs(&self.settings, &self.streams, generation);
+        events.push(Event::GenerationStarted {
+            generation,
+            pairs: self.state.pairs.clone(),
+            learning_rate: self.settings.schedule.learning_rate(generation, self.settings.generations),
+            drop_path: self.settings.schedule.drop_path(generation, self.settings.generations),
+        });
+    }
+
+    fn tell_ranking(&mut self, estimation: &Estimation, estimates: &[Estimate], events: &mut Vec<Event>) {
+        let violations = vec![0.0; estimates.len()];
+        for learner in learners(estimation, estimates, &violations) {
+            self.state.ranking.push((Loss(learner.estimate.loss), learner.estimate.accuracy));
+            events.push(Event::IndividualRanked { learner });
+        }
+        if self.state.ranking.len() < self.settings.population {
+            return;
+        }
+        let violation = |i: usize| {
+            self.settings.limits.violation(self.settings.space, &self.state.population[i].position)
+        };
+        let mut order: Vec<_> = (0..self.settings.population).collect();
+        order.sort_by(|&a, &b| {
+            let ((loss_a, _), (loss_b, _)) = (self.state.ranking[a], self.state.ranking[b]);
+            violation(a).total_cmp(&violation(b)).then(loss_a.order(loss_b)).then(a.cmp(&b))
+        });
+        let ranking = order
+            .into_iter()
+            .enumerate()
+            .map(|(rank, individual)| {
+                let (Loss(loss), accuracy) = self.state.ranking[individual];
+                Ranked { rank: rank + 1, individual, loss, accuracy }
+            })
+            .collect();
+        self.state.finished = true;
+        events.push(Event::SearchFinished { ranking, evaluations: self.state.evaluations });
+    }
+
+    fn searcher(&self) -> &'static dyn Searcher {
+        self.settings.searcher.searcher()
+    }
+}
+
+fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
+    if settings.population < 2 || !settings.population.is_multiple_of(2) {
+        return Err(SettingsError::Population(settings.population));
+    }
+    if settings.generations == 0 {
+        return Err(SettingsError::Generations);
+    }
+    Ok(())
+}
+
+fn learners(estimation: &Estimation, estimates: &[Estimate], violations: &[f64]) -> Vec<Learner> {
+    estimation
+        .candidates
+        .iter()
+        .zip(estimates)
+        .zip(violations)
+        .map(|((candidate, &estimate), &violation)| Learner {
+            individual: candidate.individual,
+            position: candidate.position.clone(),
+            estimate,
+            violation,
+        })
+        .collect()
+}

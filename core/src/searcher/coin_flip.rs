@@ -1,0 +1,36 @@
+//! Slow-fast learning with the verdict drawn by lot: what is left when losses carry no signal.
+
+use super::{Searcher, slow_fast::SlowFast, verdict};
+use crate::{
+    population::Individual,
+    randomness::{Purpose, Streams},
+    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+};
+
+pub(super) struct CoinFlip;
+
+impl Searcher for CoinFlip {
+    fn judge(
+        &self,
+        streams: &Streams,
+        estimation: &Estimation,
+        estimates: &[Estimate],
+        _: &[f64],
+    ) -> Verdict {
+        if estimates.iter().all(|e| !e.loss.is_finite()) {
+            return Verdict::default();
+        }
+        let mut lot = streams.stream(Purpose::Lot, u64::from(estimation.generation), estimation.pair as u64);
+        let fast = lot.below(2);
+        verdict(fast, 1 - fast, estimates)
+    }
+
+    fn advance(
+        &self,
+        settings: &SearchSettings,
+        streams: &Streams,
+        state: &SearchState,
+    ) -> Vec<(usize, Individual)> {
+        SlowFast.advance(settings, streams, state)
+    }
+}

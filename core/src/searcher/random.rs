@@ -1,0 +1,32 @@
+//! Random search: fresh vectors every generation, everything else as in slow-fast.
+
+use super::{Searcher, compare};
+use crate::{
+    population::{Individual, sample_position},
+    randomness::Streams,
+    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+};
+
+pub(super) struct Random;
+
+impl Searcher for Random {
+    fn judge(&self, _: &Streams, _: &Estimation, estimates: &[Estimate], violations: &[f64]) -> Verdict {
+        compare(estimates, violations)
+    }
+
+    fn advance(
+        &self,
+        settings: &SearchSettings,
+        streams: &Streams,
+        state: &SearchState,
+    ) -> Vec<(usize, Individual)> {
+        let next = state.generation + 1;
+        if next == settings.generations {
+            // The last population is ranked as it was estimated.
+            return Vec::new();
+        }
+        (0..settings.population)
+            .map(|i| (i, Individual::at(sample_position(settings.space, streams, next, i))))
+            .collect()
+    }
+}

@@ -1,0 +1,66 @@
+//! Regularized evolution (Real et al., 2019): the best of a small tournament has a child with one
+//! mutation, and the oldest individual dies.
+//!
+//! A generation estimates one child a place. Places are filled in order, so the place of a child
+//! always holds the oldest individual.
+
+use super::Searcher;
+use crate::{
+    population::Individual,
+    randomness::{Purpose, Streams},
+    search::{Estimate, Estimation, Loss, SearchSettings, SearchState, Verdict},
+    space::Space,
+};
+
+/// Individuals drawn, with replacement, for a tournament.
+const TOURNAMENT: usize = 5;
+
+pub(super) struct RegularizedEvolution;
+
+impl Searcher for RegularizedEvolution {
+    fn pairs(&self, settings: &SearchSettings, _: &Streams, _: u32) -> Vec<Vec<usize>> {
+        (0..settings.population).map(|i| vec![i]).collect()
+    }
+
+    fn position(
+        &self,
+        settings: &SearchSettings,
+        streams: &Streams,
+        state: &SearchState,
+        individual: usize,
+    ) -> Vec<f64> {
+        if state.generation == 0 {
+            return state.population[individual].position.clone();
+        }
+        let mut stream = streams.stream(Purpose::Mutation, u64::from(state.generation), individual as u64);
+        let key = |i: usize| {
+            let violation = settings.limits.violation(settings.space, &state.population[i].position);
+            (violation, state.losses[i].unwrap_or(Loss(f64::INFINITY)))
+        };
+        let parent = (0..TOURNAMENT)
+            .map(|_| stream.below(settings.population))
+            .min_by(|&a, &b| {
+                let ((violation_a, loss_a), (violation_b, loss_b)) = (key(a), key(b));
+                violation_a.total_cmp(&violation_b).then(loss_a.order(loss_b))
+            })
+            .unwrap_or(individual);
+        let mut child = state.population[parent].position.clone();
+        let gene = stream.below(settings.space.genes());
+        let now = settings.space.decode_gene(gene, child[gene]);
+        let other = stream.below(settings.space.choices(gene) - 1);
+        child[gene] = Space::encode(&[if other < now { other } else { other + 1 }])[0];
+        child
+    }
+
+    fn judge(&self, _: &Streams, _: &Estimation, estimates: &[Estimate], _: &[f64]) -> Verdict {
+        if estimates[0].loss.is_finite() {
+            Verdict { fast: Some(0), slow: None, gives: vec![0] }
+        } else {
+            Verdict::default()
+        }
+    }
+
+    fn advance(&self, _: &SearchSettings, _: &Streams, _: &SearchState) -> Vec<(usize, Individual)> {
+        Vec::new()
+    }
+}

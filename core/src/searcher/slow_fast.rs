@@ -1,0 +1,40 @@
+//! RelativeNAS itself.
+
+use super::{Searcher, compare};
+use crate::{
+    population::Individual,
+    randomness::{Purpose, Streams},
+    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    slow_fast::learn,
+};
+
+pub(super) struct SlowFast;
+
+impl Searcher for SlowFast {
+    fn judge(&self, _: &Streams, _: &Estimation, estimates: &[Estimate], violations: &[f64]) -> Verdict {
+        compare(estimates, violations)
+    }
+
+    fn advance(
+        &self,
+        settings: &SearchSettings,
+        streams: &Streams,
+        state: &SearchState,
+    ) -> Vec<(usize, Individual)> {
+        let genes = settings.space.genes();
+        state
+            .lessons
+            .iter()
+            .map(|lesson| {
+                let mut stream =
+                    streams.stream(Purpose::Learning, u64::from(state.generation), lesson.slow as u64);
+                let lambda1: Vec<_> = (0..genes).map(|_| stream.unit()).collect();
+                let lambda2: Vec<_> = (0..genes).map(|_| stream.unit()).collect();
+                let mut slow = state.population[lesson.slow].clone();
+                // Fast learners stay, so their positions are still those that were estimated.
+                learn(settings.space, &mut slow, &state.population[lesson.fast].position, &lambda1, &lambda2);
+                (lesson.slow, slow)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! Search spaces: which genes an architecture vector has, and what a real number in one means.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    genotype::{Cell, Gene, Genotype},
+    operation::{CellKind, Operation},
+    tabular,
+};
+
+/// Nodes of a cell in the searched space.
+pub const NODES: usize = 4;
+/// Genes of a cell: node by node, twice (input, operation).
+const CELL_GENES: usize = NODES * 4;
+
+/// A space that architecture vectors are searched in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Space {
+    /// The paper's: 32 genes for a normal and a reduction cell of four nodes.
+    #[default]
+    Cells,
+    /// NAS-Bench-201: six genes, an operation for each edge of a small cell.
+    NasBench201,
+}
+
+/// What one gene decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Which earlier node or cell input an operation of `node` reads.
+    Input { cell: CellKind, node: usize, slot: usize },
+    /// Which operation `node` applies to it.
+    Operation { cell: CellKind, node: usize, slot: usize },
+    /// Which operation an edge of the NAS-Bench-201 cell applies.
+    Edge { edge: usize },
+}
+
+impl fmt::Display for Role {
+    /// Short, as in the list of changed genes: `N1in`, `R3op`, `edge 2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = |cell| if cell == CellKind::Normal { 'N' } else { 'R' };
+        match *self {
+            Self::Input { cell, node, .. } => write!(f, "{}{node}in", letter(cell)),
+            Self::Operation { cell, node, .. } => write!(f, "{}{node}op", letter(cell)),
+            Self::Edge { edge } => write!(f, "edge {edge}"),
+        }
+    }
+}
+
+impl Space {
+    pub fn genes(self) -> usize {
+        match self {
+            Self::Cells => 2 * CELL_GENES,
+            Self::NasBench201 => tabular::EDGES,
+        }
+    }
+
+    /// # Panics
+    /// If there is no such gene.
+    pub fn role(self, gene: usize) -> Role {
+        assert!(gene < self.genes(), "gene {gene} of {}", self.genes());
+        match self {
+            Self::Cells => {
+                let cell = CellKind::BOTH[gene / CELL_GENES];
+                let (node, slot) = (gene % CELL_GENES / 4, gene % 4 / 2);
+                if gene % 2 == 0 {
+                    Role::Input { cell, node, slot }
+                } else {
+                    Role::Operation { cell, node, slot }
+                }
+            }
+            Self::NasBench201 => Role::Edge { edge: gene },
+        }
+    }
+
+    /// How many values a gene decodes to; its real number lies in `[0, choices]`.
+    pub fn choices(self, gene: usize) -> usize {
+        match self.role(gene) {
+            Role::Input { node, .. } => node + 2,
+            Role::Operation { .. } => Operation::SEARCHED.len(),
+            Role::Edge { .. } => tabular::OPERATIONS.len(),
+        }
+    }
+
+    /// The upper bound of a gene; the lower one is 0.
+    pub fn upper(self, gene: usize) -> f64 {
+        self.choices(gene) as f64
+    }
+
+    /// Decodes one gene: the floor, but a whole number decodes one lower, and 0 stays 0 (as the
+    /// published code does, so that the upper bound is a valid value).
+    pub fn decode_gene(self, gene: usize, value: f64) -> usize {
+        let index = value.ceil() - 1.0;
+        (index.max(0.0) as usize).min(self.choices(gene) - 1)
+    }
+
+    /// The index that every gene decodes to.
+    ///
+    /// # Errors
+    /// If the vector has another length, or a value lies outside its bounds or is not a number.
+    pub fn decode(self, position: &[f64]) -> Result<Vec<usize>, VectorError> {
+        if position.len() != self.genes() {
+            return Err(VectorError::Length { expected: self.genes(), found: position.len() });
+        }
+        let decode = |(gene, &value): (usize, &f64)| {
+            let upper = self.upper(gene);
+            if (0.0..=upper).contains(&value) {
+                Ok(self.decode_gene(gene, value))
+            } else {
+                Err(VectorError::Bounds { gene, role: self.role(gene), value, upper })
+            }
+        };
+        position.iter().enumerate().map(decode).collect()
+    }
+
+    /// The middle of the interval that decodes to each index: `index + 0.5`.
+    pub fn encode(indices: &[usize]) -> Vec<f64> {
+        indices.iter().map(|&i| i as f64 + 0.5).collect()
+    }
+
+    /// What a decoded gene says, in two letters or a digit.
+    pub fn label(self, gene: usize, index: usize) -> String {
+        match self.role(gene) {
+            Role::Input { .. } => index.to_string(),
+            Role::Operation { .. } => Operation::SEARCHED[index].short_name().to_owned(),
+            Role::Edge { .. } => tabular::OPERATIONS[index].short_name().to_owned(),
+        }
+    }
+}
+
+/// Why a list of numbers is not an architecture vector.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum VectorError {
+    #[error("an architecture vector of this space has {expected} numbers, not {found}")]
+    Length { expected: usize, found: usize },
+    #[error("gene {gene} ({role}) is {value}; it must lie between 0 and {upper}")]
+    Bounds { gene: usize, role: Role, value: f64, upper: f64 },
+}
+
+/// A genotype that the searched space cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutsideSpace {
+    #[error("the {cell} cell has {found} nodes; the searched space has {NODES}")]
+    Nodes { cell: CellKind, found: usize },
+    #[error("the {cell} cell concatenates {found:?}; the searched space concatenates nodes 2 to 5")]
+    Concat { cell: CellKind, found: Vec<usize> },
+    #[error("`{operation}` in the {cell} cell is not among the seven operations that are searched")]
+    Operation { cell: CellKind, operation: Operation },
+}
+
+impl Genotype {
+    /// Decodes an architecture vector of [`Space::Cells`].
+    ///
+    /// # Errors
+    /// As [`Space::decode`].
+    pub fn decode(position: &[f64]) -> Result<Self, VectorError> {
+        let indices = Space::Cells.decode(position)?;
+        let cell = |indices: &[usize]| Cell {
+            genes: indices
+                .chunks(2)
+                .map(|g| Gene { operation: Operation::SEARCHED[g[1]], input: g[0] })
+                .collect(),
+            concat: (2..2 + NODES).collect(),
+        };
+        Ok(Self { normal: cell(&indices[..CELL_GENES]), reduction: cell(&indices[CELL_GENES..]) })
+    }
+
+    /// The vector in the middle of every gene's interval; [`Genotype::decode`] gives the genotype back.
+    ///
+    /// # Errors
+    /// If the genotype lies outside the searched space, as NASNet's and AmoebaNet's cells do.
+    pub fn encode(&self) -> Result<Vec<f64>, OutsideSpace> {
+        let mut indices = Vec::with_capacity(2 * CELL_GENES);
+        for kind in CellKind::BOTH {
+            let cell = self.cell(kind);
+            if cell.nodes() != NODES {
+                return Err(OutsideSpace::Nodes { cell: kind, found: cell.nodes() });
+            }
+            if !(2..2 + NODES).eq(cell.concat.iter().copied()) {
+                return Err(OutsideSpace::Concat { cell: kind, found: cell.concat.clone() });
+            }
+            for gene in &cell.genes {
+                let operation = Operation::SEARCHED.iter().position(|o| *o == gene.operation);
+                let operation =
+                    operation.ok_or(OutsideSpace::Operation { cell: kind, operation: gene.operation })?;
+                indices.extend([gene.input, operation]);
+            }
+        }
+        Ok(Space::encode(&indices))
+    }
+}

@@ -1,0 +1,242 @@
+//! The shared weight set: who inherits what, who writes what, and how often each was trained.
+//!
+//! Nothing here knows what a weight is: `T` stands for all tensors of one module.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{genotype::Genotype, network::NetworkShape, operation::Operation, space::NODES};
+
+/// A module of the search network that learners share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WeightKey {
+    Stem,
+    /// What brings input 0 or 1 of a cell to its channels and resolution.
+    Preprocess {
+        cell: usize,
+        input: usize,
+    },
+    /// A candidate operation; `candidate` counts node by node, input by input, operation by operation.
+    Operation {
+        cell: usize,
+        candidate: usize,
+    },
+    Classifier,
+}
+
+/// Inputs of all nodes of a cell together: 2 + 3 + 4 + 5.
+pub const EDGES: usize = NODES * (NODES + 3) / 2;
+/// Candidate operations of one cell.
+pub const CANDIDATES: usize = EDGES * Operation::SEARCHED.len();
+
+impl WeightKey {
+    /// The number of a candidate operation within its cell, as in the published state dict.
+    pub fn candidate(node: usize, input: usize, operation: Operation) -> usize {
+        let edges_before = node * (node + 3) / 2;
+        (edges_before + input) * Operation::SEARCHED.len() + operation as usize
+    }
+
+    /// Node, input and operation of a candidate.
+    ///
+    /// # Panics
+    /// If there is no such candidate.
+    pub fn describe_candidate(candidate: usize) -> (usize, usize, Operation) {
+        assert!(candidate < CANDIDATES, "candidate {candidate}");
+        let (edge, operation) =
+            (candidate / Operation::SEARCHED.len(), candidate % Operation::SEARCHED.len());
+        let node = (0..NODES).rev().find(|n| n * (n + 3) / 2 <= edge).unwrap_or(0);
+        (node, edge - node * (node + 3) / 2, Operation::SEARCHED[operation])
+    }
+
+    /// Everything with weights that a learner of this genotype uses, each once, in network order.
+    ///
+    /// A cell input that nobody reads needs no preprocessing. Two genes that name the same
+    /// operation on the same input are one module.
+    pub fn of_genotype(genotype: &Genotype, shape: &NetworkShape) -> Vec<Self> {
+        let mut keys = vec![Self::Stem];
+        for (cell, place) in shape.places(genotype).iter().enumerate() {
+            let genes = genotype.cell(place.kind);
+            keys.extend((0..2).filter(|&i| genes.reads(i)).map(|input| Self::Preprocess { cell, input }));
+            let mut candidates: Vec<_> = genes
+                .genes
+                .iter()
+                .enumerate()
+                .filter(|(_, g)| g.operation.has_parameters(place.stride(g.input)))
+                .map(|(i, g)| Self::candidate(i / 2, g.input, g.operation))
+                .collect();
+            candidates.sort_unstable();
+            candidates.dedup();
+            keys.extend(candidates.into_iter().map(|candidate| Self::Operation { cell, candidate }));
+        }
+        keys.push(Self::Classifier);
+        keys
+    }
+
+    pub fn is_operation(self) -> bool {
+        matches!(self, Self::Operation { .. })
+    }
+}
+
+impl fmt::Display for WeightKey {
+    /// The prefix of the published state-dict names, such as `cells.3._ops.17`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stem => write!(f, "stem"),
+            Self::Preprocess { cell, input } => write!(f, "cells.{cell}.preprocess{input}"),
+            Self::Operation { cell, candidate } => write!(f, "cells.{cell}._ops.{candidate}"),
+            Self::Classifier => write!(f, "classifier"),
+        }
+    }
+}
+
+/// A text that is no [`WeightKey`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names no module of a search network")]
+pub struct UnknownKey(String);
+
+impl FromStr for WeightKey {
+    type Err = UnknownKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || match text {
+            "stem" => Some(Self::Stem),
+            "classifier" => Some(Self::Classifier),
+            _ => {
+                let (cell, rest) = text.strip_prefix("cells.")?.split_once('.')?;
+                let cell = cell.parse().ok()?;
+                if let Some(input) = rest.strip_prefix("preprocess") {
+                    let input = input.parse().ok().filter(|i| *i < 2)?;
+                    return Some(Self::Preprocess { cell, input });
+                }
+                let candidate = rest.strip_prefix("_ops.")?.parse().ok().filter(|c| *c < CANDIDATES)?;
+                Some(Self::Operation { cell, candidate })
+            }
+        };
+        parse().ok_or_else(|| UnknownKey(text.to_owned()))
+    }
+}
+
+/// Who wrote an entry last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trained {
+    pub generation: u32,
+    pub individual: usize,
+    /// How often somebody wrote it.
+    pub updates: u32,
+}
+
+/// One module's weights and their history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry<T> {
+    pub value: T,
+    pub trained: Trained,
+}
+
+/// Hits and misses of operations with weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hits {
+    /// Copied after somebody trained them.
+    pub hits: usize,
+    /// Started fresh.
+    pub misses: usize,
+}
+
+impl Hits {
+    /// Per cent; `None` if nothing was asked for.
+    pub fn rate(self) -> Option<f64> {
+        let asked = self.hits + self.misses;
+        (asked > 0).then(|| 100.0 * self.hits as f64 / asked as f64)
+    }
+}
+
+impl std::ops::AddAssign for Hits {
+    fn add_assign(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+    }
+}
+
+/// All modules that somebody has trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightSet<T> {
+    entries: BTreeMap<WeightKey, Entry<T>>,
+}
+
+impl<T> Default for WeightSet<T> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new() }
+    }
+}
+
+impl<T: Clone> WeightSet<T> {
+    /// Copies what was trained and creates the rest. `create` must depend on the key alone: an
+    /// untrained module is not stored, so everybody who asks for it gets the same fresh one.
+    pub fn inherit(
+        &self,
+        keys: &[WeightKey],
+        mut create: impl FnMut(WeightKey) -> T,
+    ) -> (BTreeMap<WeightKey, T>, Hits) {
+        let mut hits = Hits::default();
+        let values = keys
+            .iter()
+            .map(|&key| {
+                let entry = self.entries.get(&key);
+                if key.is_operation() {
+                    match entry {
+                        Some(_) => hits.hits += 1,
+                        None => hits.misses += 1,
+                    }
+                }
+                (key, entry.map_or_else(|| create(key), |e| e.value.clone()))
+            })
+            .collect();
+        (values, hits)
+    }
+
+    /// Takes weights from learners in the order of [`crate::search::Verdict::gives`]: from the
+    /// first everything it holds, from the others the operations that nobody before them held.
+    pub fn adopt<'a>(
+        &mut self,
+        generation: u32,
+        givers: impl IntoIterator<Item = (usize, &'a BTreeMap<WeightKey, T>)>,
+    ) where
+        T: 'a,
+    {
+        let mut given: Vec<&BTreeMap<WeightKey, T>> = Vec::new();
+        for (individual, held) in givers {
+            for (&key, value) in held {
+                let wanted =
+                    given.is_empty() || (key.is_operation() && !given.iter().any(|g| g.contains_key(&key)));
+                if wanted {
+                    let updates = self.entries.get(&key).map_or(0, |e| e.trained.updates) + 1;
+                    let trained = Trained { generation, individual, updates };
+                    self.entries.insert(key, Entry { value: value.clone(), trained });
+                }
+            }
+            given.push(held);
+        }
+    }
+
+    /// Puts back an entry that was stored.
+    pub fn restore(&mut self, key: WeightKey, entry: Entry<T>) {
+        self.entries.insert(key, entry);
+    }
+
+    pub fn get(&self, key: WeightKey) -> Option<&Entry<T>> {
+        self.entries.get(&key)
+    }
+
+    /// In the order of the keys.
+    pub fn entries(&self) -> impl Iterator<Item = (WeightKey, &Entry<T>)> {
+        self.entries.iter().map(|(&k, e)| (k, e))
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
