@@ -1,1 +1,252 @@
+//! The settings of a run: what there is, where each value came from, and what is wrong with it.
+//!
+//! `config.toml` in the repository is the one place that holds defaults; it is embedded here. Other
+//! layers may only set keys that it has, to values of the same type.
 
+mod layers;
+
+use serde::{Deserialize, Serialize};
+
+pub use layers::{ConfigError, Layers, Origin, Setting};
+
+use crate::{
+    cost::Limits,
+    network::{NetworkKind, NetworkShape},
+    search::{Schedule, SearchSettings},
+    searcher::SearcherKind,
+    space::Space,
+};
+
+/// The commented file with every default.
+pub const DEFAULTS: &str = include_str!("../../config.toml");
+
+/// Every setting, checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    pub search: SearchConfig,
+    pub data: DataConfig,
+    pub network: NetworkConfig,
+    pub training: TrainingConfig,
+    pub device: DeviceConfig,
+    pub retrain: RetrainConfig,
+    pub run: RunConfig,
+    pub screen: ScreenConfig,
+    /// Key names by action, for those that are not the default.
+    pub keys: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchConfig {
+    pub searcher: SearcherKind,
+    pub population: usize,
+    pub generations: u32,
+    pub seed: u64,
+    pub max_parameters: u64,
+    pub max_multiply_adds: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataConfig {
+    pub path: String,
+    pub train_images: usize,
+    pub valid_images: usize,
+    pub crop_padding: usize,
+    pub flip: bool,
+    pub cutout: usize,
+    pub augment_validation: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkConfig {
+    pub channels: usize,
+    pub cells: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingConfig {
+    pub batch: usize,
+    pub validation_batch: usize,
+    pub learning_rate: f64,
+    pub learning_rate_end: f64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub gradient_clip: f64,
+    pub drop_path: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceConfig {
+    pub kind: String,
+    pub threads: usize,
+    pub parallel_learners: bool,
+    pub precision: Precision,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    F32,
+    Bf16,
+}
+
+/// Settings of `train`: a full network from a genotype.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RetrainConfig {
+    pub kind: NetworkKind,
+    pub channels: usize,
+    pub cells: usize,
+    pub epochs: u32,
+    pub batch: usize,
+    pub schedule: RateSchedule,
+    pub learning_rate: f64,
+    pub warmup_epochs: u32,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub gradient_clip: f64,
+    pub label_smoothing: f64,
+    pub auxiliary: bool,
+    pub auxiliary_weight: f64,
+    pub drop_path: f64,
+    pub cutout: usize,
+    pub valid_share: f64,
+    pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateSchedule {
+    Cosine,
+    Linear,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    pub directory: String,
+    pub keep_log_lines: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScreenConfig {
+    pub theme: Theme,
+    pub color: ColorDepth,
+    pub glyphs: GlyphSet,
+    pub frames_per_second: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
+    #[default]
+    Dark,
+    Light,
+    Contrast,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorDepth {
+    /// From COLORTERM, TERM and NO_COLOR.
+    #[default]
+    Auto,
+    Truecolor,
+    #[serde(rename = "256")]
+    Indexed,
+    #[serde(rename = "16")]
+    Ansi,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GlyphSet {
+    /// From the locale.
+    #[default]
+    Auto,
+    Braille,
+    Block,
+    Ascii,
+}
+
+impl Config {
+    /// The search network for a data set of this many classes.
+    pub fn search_network(&self, classes: usize) -> NetworkShape {
+        NetworkShape {
+            kind: NetworkKind::Cifar,
+            channels: self.network.channels,
+            cells: self.network.cells,
+            classes,
+        }
+    }
+
+    /// What core's search needs of all this.
+    pub fn search_settings(&self, classes: usize) -> SearchSettings {
+        SearchSettings {
+            space: Space::Cells,
+            searcher: self.search.searcher,
+            population: self.search.population,
+            generations: self.search.generations,
+            seed: self.search.seed,
+            schedule: Schedule {
+                learning_rate: self.training.learning_rate,
+                learning_rate_end: self.training.learning_rate_end,
+                drop_path: self.training.drop_path,
+            },
+            limits: Limits {
+                max_parameters: self.search.max_parameters,
+                max_multiply_adds: self.search.max_multiply_adds,
+                shape: Some(self.search_network(classes)),
+            },
+        }
+    }
+
+    /// The first value out of range, as (key, what is expected).
+    fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+        let share = |x: f64| (0.0..1.0).contains(&x);
+        let rate = |x: f64| x.is_finite() && x > 0.0;
+        let weight = |x: f64| x.is_finite() && x >= 0.0;
+        let (t, r) = (&self.training, &self.retrain);
+        let rules = [
+            (
+                (2..=10_000).contains(&self.search.population) && self.search.population.is_multiple_of(2),
+                "search.population",
+                "an even number from 2 to 10000, because individuals meet in pairs",
+            ),
+            ((1..=1_000_000).contains(&self.search.generations), "search.generations", "from 1 to 1000000"),
+            (self.data.crop_padding <= 16, "data.crop_padding", "from 0 to 16 pixels"),
+            (self.data.cutout <= 64, "data.cutout", "from 0 to 64 pixels"),
+            ((1..=1024).contains(&self.network.channels), "network.channels", "from 1 to 1024"),
+            ((1..=100).contains(&self.network.cells), "network.cells", "from 1 to 100"),
+            ((1..=65_536).contains(&t.batch), "training.batch", "from 1 to 65536"),
+            (t.validation_batch <= 65_536, "training.validation_batch", "from 0 to 65536"),
+            (rate(t.learning_rate), "training.learning_rate", "a number above 0"),
+            (weight(t.learning_rate_end), "training.learning_rate_end", "0 or above"),
+            (share(t.momentum), "training.momentum", "from 0 to below 1"),
+            (weight(t.weight_decay), "training.weight_decay", "0 or above"),
+            (weight(t.gradient_clip), "training.gradient_clip", "0 (no clipping) or above"),
+            (share(t.drop_path), "training.drop_path", "from 0 to below 1"),
+            (self.device.threads <= 1024, "device.threads", "from 0 to 1024"),
+            (device_kind(&self.device.kind), "device.kind", "auto, cpu, cuda or cuda:N"),
+            ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
+            ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),
+            ((1..=100_000).contains(&r.epochs), "retrain.epochs", "from 1 to 100000"),
+            ((1..=65_536).contains(&r.batch), "retrain.batch", "from 1 to 65536"),
+            (rate(r.learning_rate), "retrain.learning_rate", "a number above 0"),
+            (r.warmup_epochs < r.epochs, "retrain.warmup_epochs", "fewer than retrain.epochs"),
+            (share(r.momentum), "retrain.momentum", "from 0 to below 1"),
+            (weight(r.weight_decay), "retrain.weight_decay", "0 or above"),
+            (weight(r.gradient_clip), "retrain.gradient_clip", "0 (no clipping) or above"),
+            (share(r.label_smoothing), "retrain.label_smoothing", "from 0 to below 1"),
+            (weight(r.auxiliary_weight), "retrain.auxiliary_weight", "0 or above"),
+            (share(r.drop_path), "retrain.drop_path", "from 0 to below 1"),
+            (r.cutout <= 64, "retrain.cutout", "from 0 to 64 pixels"),
+            (share(r.valid_share), "retrain.valid_share", "from 0 to below 1"),
+            ((1..=60).contains(&self.screen.frames_per_second), "screen.frames_per_second", "from 1 to 60"),
+        ];
+        rules.into_iter().find(|(holds, ..)| !holds).map(|(_, key, expected)| (key, expected))
+    }
+}
+
+fn device_kind(kind: &str) -> bool {
+    matches!(kind, "auto" | "cpu" | "cuda")
+        || kind.strip_prefix("cuda:").is_some_and(|n| n.parse::<u16>().is_ok())
+}

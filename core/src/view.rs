@@ -1,1 +1,374 @@
+//! A run as a person sees it: the fold over its events.
+//!
+//! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
+//! other kind of snapshot: whoever has the events has the view.
 
+mod log;
+mod summary;
+
+use std::collections::VecDeque;
+
+pub use log::{LogLine, Tone};
+pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
+
+use crate::{
+    event::{Event, Images, Learner, Line, Ranked},
+    genotype::Genotype,
+    network::NetworkShape,
+    search::SearchSettings,
+    weight_set::{Hits, WeightKey, WeightSet},
+};
+
+/// Log lines that a view keeps, unless told otherwise.
+const KEPT_LOG_LINES: usize = 2000;
+
+/// A run, as far as its events tell.
+#[derive(Clone, Debug)]
+pub struct RunView {
+    /// Events seen; the number that the next one must have.
+    pub events: u64,
+    /// When the first and the last event were written, in milliseconds since 1970 UTC.
+    pub started_at: i64,
+    pub changed_at: i64,
+    /// `None` in a training run, and before anything happened.
+    pub search: Option<SearchView>,
+    pub training: Option<TrainingView>,
+    pub log: VecDeque<LogLine>,
+    kept_log_lines: usize,
+}
+
+/// A search, as far as its events tell.
+#[derive(Clone, Debug)]
+pub struct SearchView {
+    pub settings: SearchSettings,
+    pub network: Option<NetworkShape>,
+    pub images: Images,
+    pub batch: usize,
+    pub generation: u32,
+    /// Members of every pair of this generation, in order.
+    pub pairs: Vec<Vec<usize>>,
+    /// Pairs of this generation that were compared, in order.
+    pub compared: Vec<Comparison>,
+    /// The same of the generation before; what moved then is in `population`.
+    pub compared_before: Vec<Comparison>,
+    pub population: Vec<IndividualView>,
+    /// Finished generations.
+    pub generations: Vec<GenerationSummary>,
+    /// The lowest validation loss so far.
+    pub best: Option<Best>,
+    /// How often, when and by whom every module was trained.
+    pub weights: WeightSet<()>,
+    pub hits: Hits,
+    pub evaluations: u64,
+    /// Members of the last population that were estimated with the final weights.
+    pub ranked: Vec<Learner>,
+    /// The result; empty until the search is finished.
+    pub ranking: Vec<Ranked>,
+}
+
+/// A pair (or, in regularized evolution, one individual) after its comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    pub generation: u32,
+    pub pair: usize,
+    pub learners: Vec<Learner>,
+    pub fast: Option<usize>,
+    pub slow: Option<usize>,
+}
+
+impl Comparison {
+    pub fn learner(&self, individual: Option<usize>) -> Option<&Learner> {
+        self.learners.iter().find(|l| Some(l.individual) == individual)
+    }
+
+    /// Loss of the slow learner less that of the fast one.
+    pub fn gap(&self) -> Option<f64> {
+        Some(self.learner(self.slow)?.estimate.loss - self.learner(self.fast)?.estimate.loss)
+    }
+
+    pub fn hits(&self) -> Hits {
+        let mut sum = Hits::default();
+        for learner in &self.learners {
+            sum += Hits { hits: learner.estimate.hits, misses: learner.estimate.misses };
+        }
+        sum
+    }
+}
+
+/// A member of the population.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndividualView {
+    pub position: Vec<f64>,
+    /// Where it was before the last move, if it moved when the last generation ended.
+    pub moved_from: Option<Vec<f64>>,
+    /// Its last estimate.
+    pub learner: Option<Learner>,
+    /// Every time it was slow: the generation and whom it learned from.
+    pub lessons: Vec<(u32, usize)>,
+    /// Generation in which somebody put a genotype in its place.
+    pub injected: Option<u32>,
+}
+
+/// The best estimate of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best {
+    pub generation: u32,
+    pub learner: Learner,
+}
+
+/// Where a run is in its life, by its events alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Empty,
+    Searching,
+    /// The last population is being ranked.
+    Ranking,
+    Training,
+    Finished,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "starting",
+            Self::Searching => "searching",
+            Self::Ranking => "ranking",
+            Self::Training => "training",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// A line that does not follow the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {found} follows event {expected}; some are missing")]
+pub struct Gap {
+    pub expected: u64,
+    pub found: u64,
+}
+
+impl Default for RunView {
+    fn default() -> Self {
+        Self::new(KEPT_LOG_LINES)
+    }
+}
+
+impl RunView {
+    /// A run of which nothing is known yet; its log keeps so many lines.
+    pub fn new(kept_log_lines: usize) -> Self {
+        Self {
+            events: 0,
+            started_at: 0,
+            changed_at: 0,
+            search: None,
+            training: None,
+            log: VecDeque::new(),
+            kept_log_lines,
+        }
+    }
+
+    /// Takes the next line. A line that was seen before changes nothing.
+    ///
+    /// # Errors
+    /// If lines are missing in between.
+    pub fn apply(&mut self, line: &Line) -> Result<(), Gap> {
+        if line.seq < self.events {
+            return Ok(());
+        }
+        if line.seq > self.events {
+            return Err(Gap { expected: self.events, found: line.seq });
+        }
+        if self.events == 0 {
+            self.started_at = line.time;
+        }
+        self.events += 1;
+        self.changed_at = line.time;
+        if let Some(entry) = LogLine::of(line) {
+            self.log.push_back(entry);
+            if self.log.len() > self.kept_log_lines {
+                self.log.pop_front();
+            }
+        }
+        match &line.event {
+            Event::SearchStarted { settings, network, images, batch } => {
+                self.search = Some(SearchView::new(settings.clone(), *network, images.clone(), *batch));
+            }
+            Event::TrainingStarted { network, genotype, epochs, images, batch } => {
+                self.training =
+                    Some(TrainingView::new(*network, genotype.clone(), *epochs, images.clone(), *batch));
+            }
+            event => {
+                if let Some(search) = &mut self.search {
+                    search.apply(event);
+                }
+                if let Some(training) = &mut self.training {
+                    training.apply(event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn phase(&self) -> Phase {
+        match (&self.search, &self.training) {
+            (Some(search), _) if !search.ranking.is_empty() => Phase::Finished,
+            (Some(search), _) if search.generation >= search.settings.generations => Phase::Ranking,
+            (Some(_), _) => Phase::Searching,
+            (None, Some(training)) if training.test.is_some() => Phase::Finished,
+            (None, Some(_)) => Phase::Training,
+            (None, None) => Phase::Empty,
+        }
+    }
+}
+
+impl SearchView {
+    fn new(settings: SearchSettings, network: Option<NetworkShape>, images: Images, batch: usize) -> Self {
+        Self {
+            settings,
+            network,
+            images,
+            batch,
+            generation: 0,
+            pairs: Vec::new(),
+            compared: Vec::new(),
+            compared_before: Vec::new(),
+            population: Vec::new(),
+            generations: Vec::new(),
+            best: None,
+            weights: WeightSet::default(),
+            hits: Hits::default(),
+            evaluations: 0,
+            ranked: Vec::new(),
+            ranking: Vec::new(),
+        }
+    }
+
+    /// The genotype of an individual, in the space that has genotypes.
+    pub fn genotype(&self, individual: usize) -> Option<Genotype> {
+        Genotype::decode(&self.population.get(individual)?.position).ok()
+    }
+
+    /// Diversity of the population as it is now.
+    pub fn diversity(&self) -> f64 {
+        crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
+    }
+
+    /// Individuals from best to worst: by the final ranking if there is one, else by last loss.
+    pub fn order(&self) -> Vec<usize> {
+        if !self.ranking.is_empty() {
+            return self.ranking.iter().map(|r| r.individual).collect();
+        }
+        let loss = |i: &usize| {
+            let learner = self.population[*i].learner.as_ref();
+            learner.map(|l| l.estimate.loss).filter(|l| !l.is_nan()).unwrap_or(f64::INFINITY)
+        };
+        let mut order: Vec<_> = (0..self.population.len()).collect();
+        order.sort_by(|a, b| loss(a).total_cmp(&loss(b)).then(a.cmp(b)));
+        order
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::PopulationSampled { positions } => {
+                self.population = positions.iter().map(|p| IndividualView::new(p.clone())).collect();
+            }
+            Event::GenerationStarted { generation, pairs, .. } => {
+                self.generation = *generation;
+                self.pairs.clone_from(pairs);
+            }
+            Event::PairCompared { generation, pair, learners, fast, slow, gives } => {
+                self.compare(*generation, *pair, learners, (*fast, *slow), gives);
+            }
+            Event::GenerationFinished { generation, diversity, moves } => {
+                self.generations.push(GenerationSummary::of(
+                    *generation,
+                    *diversity,
+                    &self.compared,
+                    &self.settings,
+                ));
+                for individual in &mut self.population {
+                    individual.moved_from = None;
+                }
+                for moved in moves {
+                    if let Some(individual) = self.population.get_mut(moved.individual) {
+                        let from = std::mem::replace(&mut individual.position, moved.position.clone());
+                        individual.moved_from = Some(from);
+                    }
+                }
+                for comparison in &self.compared {
+                    if let (Some(slow), Some(fast)) = (comparison.slow, comparison.fast)
+                        && moves.iter().any(|m| m.individual == slow)
+                        && let Some(individual) = self.population.get_mut(slow)
+                    {
+                        individual.lessons.push((*generation, fast));
+                    }
+                }
+                self.compared_before = std::mem::take(&mut self.compared);
+                self.pairs.clear();
+                self.generation = generation + 1;
+            }
+            Event::IndividualInjected { individual, position } => {
+                let generation = self.generation;
+                if let Some(place) = self.population.get_mut(*individual) {
+                    *place = IndividualView::new(position.clone());
+                    place.injected = Some(generation);
+                }
+            }
+            Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
+            Event::SearchFinished { ranking, .. } => self.ranking.clone_from(ranking),
+            _ => {}
+        }
+    }
+
+    fn compare(
+        &mut self,
+        generation: u32,
+        pair: usize,
+        learners: &[Learner],
+        (fast, slow): (Option<usize>, Option<usize>),
+        gives: &[usize],
+    ) {
+        self.evaluations += learners.len() as u64;
+        for learner in learners {
+            let Some(individual) = self.population.get_mut(learner.individual) else {
+                continue;
+            };
+            individual.position.clone_from(&learner.position);
+            individual.learner = Some(learner.clone());
+            let better = |best: &Best| {
+                (learner.violation, learner.estimate.loss)
+                    < (best.learner.violation, best.learner.estimate.loss)
+            };
+            if learner.estimate.loss.is_finite() && self.best.as_ref().is_none_or(better) {
+                self.best = Some(Best { generation, learner: learner.clone() });
+            }
+        }
+        self.adopt(generation, learners, gives);
+        let comparison = Comparison { generation, pair, learners: learners.to_vec(), fast, slow };
+        self.hits += comparison.hits();
+        self.compared.push(comparison);
+    }
+
+    /// Repeats in the view what the estimator did to the weight set.
+    fn adopt(&mut self, generation: u32, learners: &[Learner], gives: &[usize]) {
+        let Some(shape) = self.network else {
+            return;
+        };
+        let held: Vec<_> = gives
+            .iter()
+            .filter_map(|&individual| {
+                let learner = learners.iter().find(|l| l.individual == individual)?;
+                let genotype = Genotype::decode(&learner.position).ok()?;
+                let keys = WeightKey::of_genotype(&genotype, &shape);
+                Some((individual, keys.into_iter().map(|k| (k, ())).collect()))
+            })
+            .collect();
+        self.weights.adopt(generation, held.iter().map(|(individual, keys)| (*individual, keys)));
+    }
+}
+
+impl IndividualView {
+    fn new(position: Vec<f64>) -> Self {
+        Self { position, moved_from: None, learner: None, lessons: Vec::new(), injected: None }
+    }
+}

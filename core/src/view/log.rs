@@ -1,0 +1,116 @@
+//! Events in words.
+
+use crate::event::{Event, Learner, Line};
+
+/// An event as a line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Milliseconds since 1970 UTC.
+    pub time: i64,
+    pub tone: Tone,
+    pub text: String,
+}
+
+/// How much a line wants to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    /// A generation, an epoch or the whole run is done.
+    Milestone,
+    /// Something a person should look at, such as a loss that is not a number.
+    Warning,
+}
+
+impl LogLine {
+    /// The line in words; `None` where there is nothing to say.
+    pub(super) fn of(line: &Line) -> Option<Self> {
+        let (tone, text) = words(&line.event)?;
+        Some(Self { time: line.time, tone, text })
+    }
+}
+
+fn words(event: &Event) -> Option<(Tone, String)> {
+    use Tone::{Milestone, Plain, Warning};
+    Some(match event {
+        Event::SearchStarted { settings, images, .. } => (
+            Milestone,
+            format!(
+                "{} search on {}: {} individuals, {} generations, seed {}",
+                settings.searcher, images.name, settings.population, settings.generations, settings.seed
+            ),
+        ),
+        Event::PopulationSampled { positions } => (Plain, format!("{} positions drawn", positions.len())),
+        Event::GenerationStarted { generation, learning_rate, .. } => {
+            (Plain, format!("generation {generation} begins, learning rate {learning_rate:.4}"))
+        }
+        Event::PairCompared { pair, learners, fast, slow, gives, .. } => {
+            let lost: Vec<_> = learners.iter().filter(|l| !l.estimate.loss.is_finite()).collect();
+            if let Some(first) = lost.first() {
+                let all = if gives.is_empty() { "; nobody moves and nothing is written" } else { "" };
+                (Warning, format!("pair {pair}: the loss of {:02} is not a number{all}", first.individual))
+            } else {
+                (Plain, compared(*pair, learners, *fast, *slow))
+            }
+        }
+        Event::GenerationFinished { generation, diversity, moves } => (
+            Milestone,
+            format!("generation {generation} done: {} moved, diversity was {diversity:.2}", moves.len()),
+        ),
+        Event::IndividualInjected { individual, .. } => {
+            (Milestone, format!("a genotype was put in the place of {individual:02}"))
+        }
+        Event::IndividualRanked { learner } => {
+            let estimate = learner.estimate;
+            (
+                Plain,
+                format!(
+                    "{:02} ranked: loss {:.3}, {:.1} %",
+                    learner.individual, estimate.loss, estimate.accuracy
+                ),
+            )
+        }
+        Event::SearchFinished { ranking, evaluations } => {
+            let winner = ranking.first()?;
+            let text = format!(
+                "search done after {evaluations} estimations: {:02} wins with loss {:.3}, {:.1} %",
+                winner.individual, winner.loss, winner.accuracy
+            );
+            (Milestone, text)
+        }
+        Event::TrainingStarted { network, epochs, images, .. } => (
+            Milestone,
+            format!(
+                "training on {}: {} channels, {} cells, {epochs} epochs",
+                images.name, network.channels, network.cells
+            ),
+        ),
+        Event::EpochFinished { epoch, valid_loss, valid_accuracy, best, .. } => {
+            let mark = if *best { ", the best so far" } else { "" };
+            let tone = if valid_loss.is_finite() { Plain } else { Warning };
+            (
+                tone,
+                format!("epoch {epoch} done: validation loss {valid_loss:.3}, {valid_accuracy:.1} %{mark}"),
+            )
+        }
+        Event::TrainingFinished { best_epoch, test_top1, test_images, .. } => {
+            let text = format!(
+                "training done: {test_top1:.2} % of {test_images} test images, weights of epoch {best_epoch}"
+            );
+            (Milestone, text)
+        }
+    })
+}
+
+fn compared(pair: usize, learners: &[Learner], fast: Option<usize>, slow: Option<usize>) -> String {
+    let find = |who: Option<usize>| learners.iter().find(|l| Some(l.individual) == who);
+    match (find(fast), find(slow)) {
+        (Some(fast), Some(slow)) => format!(
+            "pair {pair} compared: {:02} is fast, {:02} is slow (Δ {:.3})",
+            fast.individual,
+            slow.individual,
+            slow.estimate.loss - fast.estimate.loss
+        ),
+        (Some(only), None) => format!("{:02} estimated: loss {:.3}", only.individual, only.estimate.loss),
+        _ => format!("pair {pair}: no verdict"),
+    }
+}

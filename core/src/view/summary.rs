@@ -1,0 +1,156 @@
+//! What is kept of every finished generation and epoch, for curves.
+
+use super::Comparison;
+use crate::{
+    event::{Event, Images},
+    genotype::Genotype,
+    network::NetworkShape,
+    search::SearchSettings,
+    weight_set::Hits,
+};
+
+/// A finished generation. A value that is not known (no pair had a verdict, say) is NaN: curves
+/// show a gap there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GenerationSummary {
+    pub generation: u32,
+    /// Mean validation loss of fast learners, of slow learners, of all; and the best.
+    pub fast: f64,
+    pub slow: f64,
+    pub mean: f64,
+    pub best: f64,
+    /// Mean over all learners and the best, per cent.
+    pub accuracy: f64,
+    pub best_accuracy: f64,
+    /// Mean training loss of all learners.
+    pub train: f64,
+    pub diversity: f64,
+    pub hits: Hits,
+    pub learning_rate: f64,
+    /// Learners whose loss was not a number.
+    pub not_numbers: usize,
+}
+
+impl GenerationSummary {
+    pub(super) fn of(
+        generation: u32,
+        diversity: f64,
+        compared: &[Comparison],
+        settings: &SearchSettings,
+    ) -> Self {
+        let learners = || compared.iter().flat_map(|c| &c.learners);
+        let finite = || learners().filter(|l| l.estimate.loss.is_finite());
+        let mut hits = Hits::default();
+        for comparison in compared {
+            hits += comparison.hits();
+        }
+        let side = |pick: fn(&Comparison) -> Option<usize>| {
+            mean(compared.iter().filter_map(|c| c.learner(pick(c))).map(|l| l.estimate.loss))
+        };
+        Self {
+            generation,
+            fast: side(|c| c.fast),
+            slow: side(|c| c.slow),
+            mean: mean(finite().map(|l| l.estimate.loss)),
+            best: finite().map(|l| l.estimate.loss).fold(f64::NAN, f64::min),
+            accuracy: mean(finite().map(|l| l.estimate.accuracy)),
+            best_accuracy: finite().map(|l| l.estimate.accuracy).fold(f64::NAN, f64::max),
+            train: mean(finite().map(|l| l.estimate.train_loss)),
+            diversity,
+            hits,
+            learning_rate: settings.schedule.learning_rate(generation, settings.generations),
+            not_numbers: learners().count() - finite().count(),
+        }
+    }
+}
+
+/// Mean of the finite values; NaN if there are none.
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.filter(|v| v.is_finite()).fold((0.0, 0), |(s, n), v| (s + v, n + 1));
+    sum / f64::from(count)
+}
+
+/// A training run, as far as its events tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingView {
+    pub network: NetworkShape,
+    pub genotype: Genotype,
+    /// Epochs in all.
+    pub epochs: u32,
+    pub images: Images,
+    pub batch: usize,
+    /// Finished epochs.
+    pub history: Vec<EpochSummary>,
+    pub best_epoch: Option<u32>,
+    pub test: Option<TestSummary>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochSummary {
+    pub epoch: u32,
+    pub learning_rate: f64,
+    pub drop_path: f64,
+    pub train_loss: f64,
+    pub train_accuracy: f64,
+    pub valid_loss: f64,
+    pub valid_accuracy: f64,
+}
+
+/// The test set, looked at once, at the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TestSummary {
+    pub loss: f64,
+    pub top1: f64,
+    pub top5: f64,
+    pub images: usize,
+}
+
+impl TrainingView {
+    pub(super) fn new(
+        network: NetworkShape,
+        genotype: Genotype,
+        epochs: u32,
+        images: Images,
+        batch: usize,
+    ) -> Self {
+        Self { network, genotype, epochs, images, batch, history: Vec::new(), best_epoch: None, test: None }
+    }
+
+    pub(super) fn apply(&mut self, event: &Event) {
+        match *event {
+            Event::EpochFinished {
+                epoch,
+                learning_rate,
+                drop_path,
+                train_loss,
+                train_accuracy,
+                valid_loss,
+                valid_accuracy,
+                best,
+            } => {
+                self.history.push(EpochSummary {
+                    epoch,
+                    learning_rate,
+                    drop_path,
+                    train_loss,
+                    train_accuracy,
+                    valid_loss,
+                    valid_accuracy,
+                });
+                if best {
+                    self.best_epoch = Some(epoch);
+                }
+            }
+            Event::TrainingFinished { best_epoch, test_loss, test_top1, test_top5, test_images } => {
+                self.best_epoch = Some(best_epoch);
+                self.test = Some(TestSummary {
+                    loss: test_loss,
+                    top1: test_top1,
+                    top5: test_top5,
+                    images: test_images,
+                });
+            }
+            _ => {}
+        }
+    }
+}

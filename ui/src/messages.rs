@@ -1,0 +1,151 @@
+//! What the screen is told, and what it asks for. Files, processes and sockets are on the other side.
+
+use std::path::PathBuf;
+
+use relativenas_core::{
+    event::Line,
+    genotype::Genotype,
+    protocol::{Answer, Command, Hello, Progress},
+    view::RunView,
+};
+
+/// Something the screen is told.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // Log lines are nearly all of the traffic.
+pub enum Message {
+    /// A run is shown from now on; everything before belonged to another one.
+    Opened {
+        run: RunName,
+        folder: PathBuf,
+    },
+    /// Several events of the run at once while it is read from its file, one at a time live.
+    Lines(Vec<Line>),
+    Progress(Progress),
+    Link(Link),
+    /// The outcome of a [`Request::Steer`].
+    Answer(Answer),
+    /// All runs, newest first.
+    Runs(Vec<RunSummary>),
+    /// Another run's curves, asked for with [`Request::Compare`].
+    Compared {
+        run: RunName,
+        view: Box<RunView>,
+    },
+    Genotype {
+        name: String,
+        genotype: Genotype,
+    },
+    /// Something that was asked for is done, such as an export; the text says where it is.
+    Done(String),
+    /// Something that was asked for failed; the text says what, and the way out.
+    Failed(String),
+}
+
+/// The name of a run: that of its folder.
+pub type RunName = String;
+
+/// How the screen hangs together with an engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// The log is read; there is no word of an engine yet.
+    #[default]
+    Connecting,
+    /// Steering is possible.
+    Live(Hello),
+    /// An engine of another protocol version: it can be watched, not steered.
+    WatchOnly { hello: Hello, why: String },
+    /// The run is looked at without an engine.
+    NoEngine,
+    /// The engine is gone before the run was finished.
+    Dead { last_words: Vec<String>, resume: String },
+}
+
+/// A line of the list of runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    pub run: RunName,
+    pub folder: PathBuf,
+    /// `search` or `train`, searcher and data set in a few words.
+    pub what: String,
+    /// As [`relativenas_core::view::Phase::name`], or `paused`, `stopped`, `dead`.
+    pub phase: String,
+    pub generation: u32,
+    pub generations: u32,
+    pub best_loss: Option<f64>,
+    /// Seconds since the run last changed.
+    pub age_seconds: u64,
+    pub alive: bool,
+    /// Why the run cannot be read, if it cannot.
+    pub problem: Option<String>,
+}
+
+/// Something the screen asks for. Every request is answered by a [`Message`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    Steer {
+        id: u64,
+        command: Command,
+    },
+    ListRuns,
+    /// Shows a run: attached where an engine lives, as it is in its files otherwise.
+    Open {
+        run: RunName,
+    },
+    /// Starts a search with a preset and settings laid over it, then opens it.
+    Start {
+        preset: Option<String>,
+        settings: Vec<(String, String)>,
+    },
+    /// Starts an engine on a stopped run, then opens it.
+    Resume {
+        run: RunName,
+    },
+    /// Starts a new run from where an earlier generation began, then opens it.
+    Branch {
+        generation: u32,
+    },
+    Export {
+        what: Exported,
+        format: ExportFormat,
+    },
+    /// Reads a genotype file, or a published name.
+    ReadGenotype {
+        from: String,
+    },
+    Compare {
+        run: RunName,
+    },
+}
+
+/// What is exported from the run that is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exported {
+    Individual(usize),
+    /// The best so far, or the winner.
+    Best,
+    /// Every individual, a file each.
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    Darts,
+    Json,
+    Toml,
+    Dot,
+    Svg,
+    Pytorch,
+    /// The curves.
+    Csv,
+}
+
+/// Why the screen was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The engine goes on; the text says how to come back.
+    Detached { run: Option<RunName> },
+    /// The engine was asked to stop after a checkpoint.
+    Stopped { run: RunName },
+    /// The terminal is gone.
+    HungUp,
+}
