@@ -15,6 +15,7 @@ pub mod config;
 pub mod cost;
 pub mod event;
 pub mod genotype;
+pub mod manifest;
 pub mod network;
 pub mod number;
 pub mod operation;

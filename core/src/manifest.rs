@@ -1,0 +1,183 @@
+//! `run.toml`: what a run is, completely, as it ran.
+//!
+//! The command writes it when it makes the run's folder; the engine completes it once with what
+//! only the engine knows. Then nobody writes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{config::Config, genotype::Genotype, randomness::RANDOMNESS_VERSION};
+
+/// Grows whenever an older program could not read a run's folder.
+pub const RUN_FORMAT: u32 = 1;
+
+/// Version and fingerprint of the vocabulary that command and engine share.
+pub const BUILD: &str = env!("RELATIVENAS_BUILD");
+
+/// Names of what a run's folder holds.
+pub mod files {
+    pub const MANIFEST: &str = "run.toml";
+    /// Durable events, append-only.
+    pub const EVENTS: &str = "events.jsonl";
+    /// Who started, steered and stopped the run.
+    pub const SESSIONS: &str = "sessions.jsonl";
+    pub const CHECKPOINTS: &str = "checkpoints";
+    pub const EXPORTS: &str = "exports";
+    /// Log, and whatever libtorch prints.
+    pub const ENGINE_LOG: &str = "engine.log";
+    /// Held while an engine lives.
+    pub const ENGINE_LOCK: &str = "engine.lock";
+    /// Who holds the lock, and where its socket is.
+    pub const ENGINE: &str = "engine.json";
+}
+
+/// The content of `run.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub randomness: u32,
+    pub job: Job,
+    /// Program that made the folder.
+    pub build: String,
+    /// Milliseconds since 1970 UTC.
+    pub created: i64,
+    pub config: Config,
+    /// Where each setting came from, for those that are not built in.
+    pub origins: BTreeMap<String, String>,
+    /// What is trained, in a training run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genotype: Option<Genotype>,
+    /// The run and generation that this one branched from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branched_from: Option<Branch>,
+    /// Completed by the first engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineFacts>,
+}
+
+/// What a run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    Search,
+    Train,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branch {
+    pub run: String,
+    pub generation: u32,
+}
+
+/// What only the engine knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineFacts {
+    pub build: String,
+    pub libtorch: String,
+    /// Such as `cpu` or `cuda:0 NVIDIA H100`.
+    pub device: String,
+    pub threads: usize,
+    pub validation_batch: usize,
+    /// The data set's name.
+    pub data: String,
+    pub data_fingerprint: String,
+    pub split_fingerprint: String,
+    /// Equal for runs whose losses may be compared: data, split, network and training settings.
+    pub protocol_hash: String,
+}
+
+/// The content of `engine.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineAddress {
+    pub pid: u32,
+    pub host: String,
+    pub socket: String,
+    pub build: String,
+}
+
+/// Why a `run.toml` cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    #[error("{file}: {message}")]
+    Syntax { file: String, message: String },
+    #[error(
+        "{file}: the run has format {found}, this program reads {RUN_FORMAT}; use the program that made it ({build})"
+    )]
+    Format { file: String, found: u32, build: String },
+    #[error(
+        "{file}: the run draws random numbers by version {found}, this program by {RANDOMNESS_VERSION}; \
+         it would not go on as it began, use the program that made it ({build})"
+    )]
+    Randomness { file: String, found: u32, build: String },
+}
+
+impl Manifest {
+    /// Reads the text of a `run.toml`; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// If it is damaged, or made by a program of another format.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
+        // The versions are read on their own first: a file of another format need not parse.
+        #[derive(Deserialize)]
+        struct Versions {
+            format: u32,
+            #[serde(default)]
+            randomness: u32,
+            #[serde(default)]
+            build: String,
+        }
+        let syntax = |e: toml::de::Error| ManifestError::Syntax {
+            file: file.to_owned(),
+            message: e.to_string().trim_end().to_owned(),
+        };
+        let Versions { format, randomness, build } = toml::from_str(text).map_err(syntax)?;
+        if format != RUN_FORMAT {
+            return Err(ManifestError::Format { file: file.to_owned(), found: format, build });
+        }
+        if randomness != RANDOMNESS_VERSION {
+            return Err(ManifestError::Randomness { file: file.to_owned(), found: randomness, build });
+        }
+        toml::from_str(text).map_err(syntax)
+    }
+
+    /// The text of a `run.toml`.
+    pub fn format(&self) -> String {
+        toml::to_string(self).expect("a manifest is plain data")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Layers;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            format: RUN_FORMAT,
+            randomness: RANDOMNESS_VERSION,
+            job: Job::Search,
+            build: BUILD.to_owned(),
+            created: 1,
+            config: Layers::built_in().config().expect("valid"),
+            origins: BTreeMap::new(),
+            genotype: None,
+            branched_from: None,
+            engine: None,
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_read_back() {
+        let manifest = manifest();
+        assert_eq!(Manifest::parse("run.toml", &manifest.format()), Ok(manifest));
+    }
+
+    #[test]
+    fn a_run_of_another_version_is_refused_by_name() {
+        let text = manifest().format().replacen("format = 1", "format = 9", 1);
+        let error = Manifest::parse("a/run.toml", &text).expect_err("another format").to_string();
+        let expected = "a/run.toml: the run has format 9, this program reads 1; use the program that made it";
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
