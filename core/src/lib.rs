@@ -13,11 +13,14 @@
 
 pub mod config;
 pub mod cost;
+pub mod describe;
 pub mod event;
 pub mod genotype;
+pub mod lint;
 pub mod network;
 pub mod number;
 pub mod operation;
+pub mod picture;
 pub mod population;
 pub mod protocol;
 pub mod published;
