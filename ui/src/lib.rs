@@ -3,4 +3,6 @@
 //! The screen is handed a receiver of [`messages::Message`]s and a sender of
 //! [`messages::Request`]s. It opens no file and no socket, and never waits for an engine.
 
+pub mod glyphs;
 pub mod messages;
+pub mod theme;
