@@ -21,6 +21,7 @@ pub mod number;
 pub mod operation;
 pub mod population;
 pub mod protocol;
+pub mod published;
 pub mod randomness;
 pub mod search;
 pub mod searcher;

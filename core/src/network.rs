@@ -46,9 +46,48 @@ impl CellPlace {
     pub fn stride(&self, input: usize) -> usize {
         if self.kind == CellKind::Reduction && input < 2 { 2 } else { 1 }
     }
+
+    /// Rows and columns of the nodes.
+    pub fn side_out(&self) -> usize {
+        if self.kind == CellKind::Reduction { self.side.div_ceil(2) } else { self.side }
+    }
+}
+
+/// A network that cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    #[error("{0} channels; a network has 1 to 4096 of them")]
+    Channels(usize),
+    #[error("{0} channels; an ImageNet network needs an even number, because its stem halves them")]
+    OddChannels(usize),
+    #[error("{0} cells; a network has 1 to 1000 of them")]
+    Cells(usize),
+    #[error("{0} classes; a network tells 1 to 1000000 of them apart")]
+    Classes(usize),
 }
 
 impl NetworkShape {
+    /// Whether such a network can be built and counted.
+    ///
+    /// # Errors
+    /// If a number is 0 or beyond any use, or the channels cannot be halved where they must be.
+    pub fn check(&self) -> Result<(), ShapeError> {
+        let Self { kind, channels, cells, classes } = *self;
+        if !(1..=4096).contains(&channels) {
+            return Err(ShapeError::Channels(channels));
+        }
+        if kind == NetworkKind::Imagenet && channels % 2 == 1 {
+            return Err(ShapeError::OddChannels(channels));
+        }
+        if !(1..=1000).contains(&cells) {
+            return Err(ShapeError::Cells(cells));
+        }
+        if !(1..=1_000_000).contains(&classes) {
+            return Err(ShapeError::Classes(classes));
+        }
+        Ok(())
+    }
+
     /// Channels that the stem puts out: three times those of a node for CIFAR, as many for ImageNet.
     pub fn stem_channels(&self) -> usize {
         match self.kind {
@@ -95,9 +134,7 @@ impl NetworkShape {
                 };
                 (before_last, last) = (last, channels * genotype.cell(kind).concat.len());
                 after_reduction = kind == CellKind::Reduction;
-                if after_reduction {
-                    side = side.div_ceil(2);
-                }
+                side = place.side_out();
                 place
             })
             .collect()

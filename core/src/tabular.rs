@@ -1,9 +1,381 @@
-//! NAS-Bench-201.
+//! NAS-Bench-201: a small cell of which every architecture was trained, so a search takes seconds.
+//!
+//! Source: Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
+//! Search", ICLR 2020, arXiv 2001.00326. A cell has four nodes; each of its six edges applies one of
+//! five operations. An edge is counted as in the architecture string
+//! `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, from left to right.
 
-use crate::operation::Operation;
+mod benchmark;
+
+use std::{convert::Infallible, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+pub use benchmark::{SearcherResult, benchmark_searchers};
+
+use crate::{
+    search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Verdict},
+    space::{Space, VectorError},
+};
 
 /// Edges of a cell.
 pub const EDGES: usize = 6;
 
+/// The node that each edge reads; the edges of a node stand together.
+const SOURCES: [usize; EDGES] = [0, 0, 1, 0, 1, 2];
+
+/// All architectures: one of five operations for each edge.
+pub const ARCHITECTURES: usize = OPERATIONS.len().pow(EDGES as u32);
+
+/// An operation of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeOperation {
+    None,
+    SkipConnect,
+    #[serde(rename = "nor_conv_1x1")]
+    Conv1x1,
+    #[serde(rename = "nor_conv_3x3")]
+    Conv3x3,
+    #[serde(rename = "avg_pool_3x3")]
+    AvgPool3x3,
+}
+
 /// The operations of an edge, in the order in which a gene counts them.
-pub const OPERATIONS: [Operation; 5] = [Operation::None; 5];
+pub const OPERATIONS: [EdgeOperation; 5] = [
+    EdgeOperation::None,
+    EdgeOperation::SkipConnect,
+    EdgeOperation::Conv1x1,
+    EdgeOperation::Conv3x3,
+    EdgeOperation::AvgPool3x3,
+];
+
+impl EdgeOperation {
+    /// The name in architecture strings, such as `nor_conv_3x3`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SkipConnect => "skip_connect",
+            Self::Conv1x1 => "nor_conv_1x1",
+            Self::Conv3x3 => "nor_conv_3x3",
+            Self::AvgPool3x3 => "avg_pool_3x3",
+        }
+    }
+
+    /// Two letters for narrow places: `--`, `id`, `c1`, `c3`, `av`.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::None => "--",
+            Self::SkipConnect => "id",
+            Self::Conv1x1 => "c1",
+            Self::Conv3x3 => "c3",
+            Self::AvgPool3x3 => "av",
+        }
+    }
+}
+
+impl fmt::Display for EdgeOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What an architecture was trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dataset {
+    #[default]
+    Cifar10,
+    Cifar100,
+    /// ImageNet-16-120: 120 classes at 16×16 pixels.
+    Imagenet16,
+}
+
+impl Dataset {
+    pub const ALL: [Self; 3] = [Self::Cifar10, Self::Cifar100, Self::Imagenet16];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+            Self::Imagenet16 => "imagenet16",
+        }
+    }
+
+    /// The column of the table that holds its accuracies.
+    fn column(self) -> &'static str {
+        match self {
+            Self::Cifar10 => "CIFAR10TestAccuracy200Epochs",
+            Self::Cifar100 => "CIFAR100TestAccuracy200Epochs",
+            Self::Imagenet16 => "ImageNetTestAccuracy200Epochs",
+        }
+    }
+}
+
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no data set of the table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no data set of NAS-Bench-201; there are cifar10, cifar100 and imagenet16")]
+pub struct UnknownDataset(String);
+
+impl FromStr for Dataset {
+    type Err = UnknownDataset;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|d| d.name() == name).ok_or_else(|| UnknownDataset(name.to_owned()))
+    }
+}
+
+/// Why a text is not the table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    #[error("line 1: there is no column `{0}`")]
+    Header(&'static str),
+    #[error("line {line}: {found} columns, but line 1 names {expected}")]
+    Columns { line: usize, expected: usize, found: usize },
+    #[error("line {line}: `{text}` is no accuracy in per cent for {dataset}")]
+    Accuracy { line: usize, dataset: Dataset, text: String },
+    #[error(
+        "line {line}: `{text}` is no architecture such as |none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    )]
+    Architecture { line: usize, text: String },
+    #[error("line {line}: the architecture `{text}` occurred before")]
+    Twice { line: usize, text: String },
+    #[error("after line {line}: the table ends with {found} of {ARCHITECTURES} architectures")]
+    Incomplete { line: usize, found: usize },
+}
+
+/// Test accuracies of all architectures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// By [`number`]; per cent, in the order of [`Dataset::ALL`].
+    accuracies: Vec<[f64; Dataset::ALL.len()]>,
+}
+
+impl Table {
+    /// Reads comma-separated text whose first line names the columns.
+    ///
+    /// # Errors
+    /// If a line is not as expected (the error names it), or an architecture is missing.
+    pub fn parse(csv: &str) -> Result<Self, TableError> {
+        let mut lines = csv.lines().enumerate().map(|(index, text)| (index + 1, text));
+        let header: Vec<_> = lines.next().unwrap_or_default().1.split(',').map(str::trim).collect();
+        let column = |name| header.iter().position(|column| *column == name).ok_or(TableError::Header(name));
+        let columns = Dataset::ALL.map(|dataset| column(dataset.column()));
+        let [cifar10, cifar100, imagenet16] = columns;
+        let columns = [cifar10?, cifar100?, imagenet16?];
+        let architecture_column = column("ArchitectureString")?;
+
+        let mut accuracies = vec![None; ARCHITECTURES];
+        let (mut found, mut last) = (0, 1);
+        for (line, text) in lines.filter(|(_, text)| !text.trim().is_empty()) {
+            let cells: Vec<_> = text.split(',').map(str::trim).collect();
+            if cells.len() != header.len() {
+                return Err(TableError::Columns { line, expected: header.len(), found: cells.len() });
+            }
+            let text = cells[architecture_column];
+            let indices = parse_architecture(text)
+                .ok_or_else(|| TableError::Architecture { line, text: text.to_owned() })?;
+            let mut row = [0.0; Dataset::ALL.len()];
+            for ((value, column), dataset) in row.iter_mut().zip(columns).zip(Dataset::ALL) {
+                *value = parse_accuracy(cells[column]).ok_or_else(|| TableError::Accuracy {
+                    line,
+                    dataset,
+                    text: cells[column].to_owned(),
+                })?;
+            }
+            if accuracies[number(&indices)].replace(row).is_some() {
+                return Err(TableError::Twice { line, text: text.to_owned() });
+            }
+            (found, last) = (found + 1, line);
+        }
+        let accuracies: Option<Vec<_>> = accuracies.into_iter().collect();
+        accuracies.map(|accuracies| Self { accuracies }).ok_or(TableError::Incomplete { line: last, found })
+    }
+
+    /// Test accuracy in per cent of the architecture with these operations, one index an edge.
+    ///
+    /// # Panics
+    /// If these are not the indices of an architecture.
+    pub fn accuracy(&self, dataset: Dataset, indices: &[usize]) -> f64 {
+        assert_eq!(indices.len(), EDGES, "one index an edge");
+        self.accuracies[number(indices)][dataset as usize]
+    }
+
+    /// As [`Table::accuracy`], for an architecture vector.
+    ///
+    /// # Errors
+    /// If the vector does not lie in [`Space::NasBench201`].
+    pub fn accuracy_at(&self, dataset: Dataset, position: &[f64]) -> Result<f64, VectorError> {
+        Ok(self.accuracy(dataset, &Space::NasBench201.decode(position)?))
+    }
+
+    /// The highest accuracy in the table.
+    pub fn best(&self, dataset: Dataset) -> f64 {
+        self.accuracies.iter().map(|row| row[dataset as usize]).fold(0.0, f64::max)
+    }
+}
+
+/// Where an architecture stands in the table: the indices as digits of one number.
+fn number(indices: &[usize]) -> usize {
+    indices.iter().fold(0, |number, &index| {
+        assert!(index < OPERATIONS.len(), "operation {index}");
+        number * OPERATIONS.len() + index
+    })
+}
+
+/// The published string of an architecture, such as `|none~0|+|…`.
+pub fn architecture(indices: &[usize; EDGES]) -> String {
+    let mut text = String::new();
+    for (&index, source) in indices.iter().zip(SOURCES) {
+        if source == 0 {
+            text.push_str(if text.is_empty() { "|" } else { "+|" });
+        }
+        text.push_str(&format!("{}~{source}|", OPERATIONS[index]));
+    }
+    text
+}
+
+/// Reads what [`architecture`] writes.
+fn parse_architecture(text: &str) -> Option<[usize; EDGES]> {
+    let mut indices = [0; EDGES];
+    let mut edges = text.split(['|', '+']).filter(|edge| !edge.is_empty());
+    for (index, source) in indices.iter_mut().zip(SOURCES) {
+        let (name, from) = edges.next()?.split_once('~')?;
+        if from.parse() != Ok(source) {
+            return None;
+        }
+        *index = OPERATIONS.iter().position(|operation| operation.name() == name)?;
+    }
+    // Whatever the separators were, only the published form is accepted.
+    (architecture(&indices) == text).then_some(indices)
+}
+
+fn parse_accuracy(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|accuracy| (0.0..=100.0).contains(accuracy))
+}
+
+/// Answers a search with accuracies from the table. There are no weights to inherit or adopt.
+#[derive(Clone, Copy, Debug)]
+pub struct TableEstimator<'a> {
+    table: &'a Table,
+    dataset: Dataset,
+}
+
+impl<'a> TableEstimator<'a> {
+    pub fn new(table: &'a Table, dataset: Dataset) -> Self {
+        Self { table, dataset }
+    }
+
+    /// The loss is what the accuracy lacks of 100 %, so that the higher accuracy wins.
+    fn look_up(&self, candidate: &Candidate) -> Estimate {
+        // A vector outside the space has no accuracy, and loses.
+        let accuracy = self.table.accuracy_at(self.dataset, &candidate.position).unwrap_or(f64::NAN);
+        Estimate { loss: 100.0 - accuracy, accuracy, train_loss: f64::NAN, hits: 0, misses: 0 }
+    }
+}
+
+impl Estimator for TableEstimator<'_> {
+    type Error = Infallible;
+
+    fn estimate(
+        &mut self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Vec<Estimate>>, Infallible> {
+        let mut estimates = Vec::with_capacity(estimation.candidates.len());
+        for (slot, candidate) in estimation.candidates.iter().enumerate() {
+            let estimate = self.look_up(candidate);
+            let done = BatchDone {
+                candidate: slot,
+                validating: true,
+                batch: 1,
+                batches: 1,
+                images: 0,
+                loss: Some(estimate.loss),
+            };
+            if progress(done) == Flow::Abort {
+                return Ok(None);
+            }
+            estimates.push(estimate);
+        }
+        Ok(Some(estimates))
+    }
+
+    fn adopt(&mut self, _: &Estimation, _: &Verdict) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "CIFAR10TestAccuracy200Epochs,CIFAR100TestAccuracy200Epochs,\
+                          ImageNetTestAccuracy200Epochs,ArchitectureString,UniqueString\n";
+
+    fn indices(mut number: usize) -> [usize; EDGES] {
+        let mut indices = [0; EDGES];
+        for index in indices.iter_mut().rev() {
+            *index = number % OPERATIONS.len();
+            number /= OPERATIONS.len();
+        }
+        indices
+    }
+
+    /// A table that gives every architecture another accuracy.
+    fn text() -> String {
+        let rows = (0..ARCHITECTURES).map(|n| {
+            let share = n as f64 / ARCHITECTURES as f64;
+            format!("{},{},{},{},x\n", 90.0 * share, 60.0 * share, 30.0 * share, architecture(&indices(n)))
+        });
+        HEADER.to_owned() + &rows.collect::<String>()
+    }
+
+    #[test]
+    fn every_architecture_is_found_under_its_indices() {
+        let table = Table::parse(&text()).expect("a table");
+        for n in 0..ARCHITECTURES {
+            let share = n as f64 / ARCHITECTURES as f64;
+            let found = Dataset::ALL.map(|dataset| table.accuracy(dataset, &indices(n)));
+            assert_eq!(found, [90.0 * share, 60.0 * share, 30.0 * share]);
+        }
+    }
+
+    #[test]
+    fn edges_are_counted_as_in_the_architecture_string() {
+        let text = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|skip_connect~1|nor_conv_3x3~2|";
+        assert_eq!(parse_architecture(text), Some([4, 2, 1, 0, 1, 3]));
+        assert_eq!(architecture(&[4, 2, 1, 0, 1, 3]), text);
+    }
+
+    #[test]
+    fn wrong_tables_are_refused_by_line() {
+        let good = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|";
+        let check = |text: &str, message: &str| {
+            assert_eq!(Table::parse(text).expect_err(text).to_string(), message);
+        };
+        let rows = |rows: &str| format!("{HEADER}{rows}");
+        check("", "line 1: there is no column `CIFAR10TestAccuracy200Epochs`");
+        check(&rows("1,2\n"), "line 2: 2 columns, but line 1 names 5");
+        check(&rows(&format!("1,101,3,{good},x")), "line 2: `101` is no accuracy in per cent for cifar100");
+        check(&rows(&format!("1,NaN,3,{good},x")), "line 2: `NaN` is no accuracy in per cent for cifar100");
+        check(
+            &rows("\n1,2,3,|none~1|,x"),
+            "line 3: `|none~1|` is no architecture such as |none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        );
+        check(
+            &rows(&format!("1,2,3,{good},x\n1,2,3,{good},x")),
+            &format!("line 3: the architecture `{good}` occurred before"),
+        );
+        check(
+            &rows(&format!("1,2,3,{good},x\n")),
+            "after line 2: the table ends with 1 of 15625 architectures",
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! The images that a search trains and validates on.
+//!
+//! [`open`] recognises a data set by what lies in the folder and reads it into memory as plain
+//! bytes; nothing here knows tensors. Whatever is wrong with a file is an error that names it:
+//! no image is ever skipped.
+
+pub mod cifar;
+pub mod embedded;
+mod error;
+pub mod idx;
+mod layout;
+pub mod split;
+
+use std::path::Path;
+
+pub use error::DataError;
+pub use split::{Split, split};
+
+/// Images of one size with their labels, in the order of their files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// `[N, 3, side, side] u8`, row after row, red, green and blue planes.
+    pub pixels: Vec<u8>,
+    /// `[N]`, each below the number of classes.
+    pub labels: Vec<u16>,
+    /// Height and width.
+    pub side: usize,
+}
+
+impl Images {
+    fn empty(side: usize) -> Self {
+        Self { pixels: Vec::new(), labels: Vec::new(), side }
+    }
+
+    /// How many images these are.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes of one image.
+    pub fn stride(&self) -> usize {
+        3 * self.side * self.side
+    }
+
+    /// Pixels of image `index`, `[3, side, side]`.
+    ///
+    /// # Panics
+    /// If there is no such image.
+    pub fn image(&self, index: usize) -> &[u8] {
+        &self.pixels[index * self.stride()..][..self.stride()]
+    }
+
+    /// Mean and standard deviation of each channel, of pixels between 0 and 1.
+    ///
+    /// The sums are whole numbers, so the order of the images changes nothing.
+    pub fn statistics(&self) -> ([f32; 3], [f32; 3]) {
+        let plane = self.side * self.side;
+        let (mut sums, mut squares) = ([0_u64; 3], [0_u64; 3]);
+        for (position, pixels) in self.pixels.chunks_exact(plane.max(1)).enumerate() {
+            for &pixel in pixels {
+                sums[position % 3] += u64::from(pixel);
+                squares[position % 3] += u64::from(pixel) * u64::from(pixel);
+            }
+        }
+        let count = (self.len() * plane).max(1) as f64;
+        let mean = sums.map(|sum| sum as f64 / count);
+        let deviation: [f64; 3] =
+            std::array::from_fn(|c| (squares[c] as f64 / count - mean[c] * mean[c]).max(0.0).sqrt());
+        // A channel that never varies carries nothing; dividing by 1 keeps it finite.
+        let deviation = deviation.map(|d| if d > 0.0 { d / 255.0 } else { 1.0 });
+        (mean.map(|m| (m / 255.0) as f32), deviation.map(|d| d as f32))
+    }
+
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        hasher.update(&(self.side as u64).to_le_bytes());
+        hasher.update(&(self.len() as u64).to_le_bytes());
+        for label in &self.labels {
+            hasher.update(&label.to_le_bytes());
+        }
+        hasher.update(&self.pixels);
+    }
+}
+
+/// A data set in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSet {
+    /// What people call it, such as `CIFAR-10`.
+    pub name: String,
+    /// Names of the classes, by label.
+    pub classes: Vec<String>,
+    /// What a search splits into a training and a validation half.
+    pub train: Images,
+    /// Reported, never used to choose.
+    pub test: Images,
+    /// Mean of each channel, of pixels between 0 and 1: published for CIFAR, else the training images'.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, likewise.
+    pub std: [f32; 3],
+}
+
+impl DataSet {
+    /// Identifies pixels and labels, whatever layout they were read from: 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        self.train.hash_into(&mut hasher);
+        self.test.hash_into(&mut hasher);
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// A data set without published normalisation: that of its training images.
+    fn with_own_statistics(name: String, classes: Vec<String>, train: Images, test: Images) -> Self {
+        let (mean, std) = train.statistics();
+        Self { name, classes, train, test, mean, std }
+    }
+}
+
+/// Reads the data set in a folder, or in the folder that the official archive unpacks to below
+/// it; without a folder, the embedded one.
+///
+/// # Errors
+/// If the folder is missing or holds nothing (or more than one thing) that is known, or if any file
+/// in it is not what its layout promises.
+pub fn open(path: Option<&Path>) -> Result<DataSet, DataError> {
+    match path.filter(|path| !path.as_os_str().is_empty()) {
+        None => embedded::read(),
+        Some(path) => layout::Found::below(path)?.read(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_are_those_of_the_definition() {
+        let images = Images { pixels: vec![0, 255, 51, 51, 255, 255], labels: vec![0, 0], side: 1 };
+        let (mean, std) = images.statistics();
+        assert_eq!(mean, [0.1, 1.0, 0.6]);
+        assert_eq!(std, [0.1, 1.0, 0.4]); // the middle channel never varies
+    }
+}

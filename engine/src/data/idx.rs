@@ -1,0 +1,251 @@
+//! The layout of MNIST and its relatives: grey images in IDX files, raw or gzip.
+//!
+//! Layout: <https://yann.lecun.org/exdb/mnist/>. Images become three equal channels, and are padded
+//! with black to 32×32, the size that the search networks are made for.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use super::{DataError, DataSet, Images};
+
+/// Smaller images are padded to this side.
+const SMALLEST_SIDE: usize = 32;
+/// The largest file that is believed: 60000 images of 128×128. Gzip can hold a thousand times its size.
+const LARGEST: u64 = 60_000 * 128 * 128 + 16;
+
+/// Ten classes by name, if the folder's name tells which relative of MNIST it is.
+const FASHION_CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+/// Class names of Fashion-MNIST.
+pub(super) fn fashion_classes() -> Vec<String> {
+    FASHION_CLASSES.map(str::to_owned).to_vec()
+}
+
+/// Reads `train-` and `t10k-images-idx3-ubyte` and their labels, each raw or `.gz`.
+pub(super) fn read(folder: &Path) -> Result<DataSet, DataError> {
+    let train = read_part(folder, "train")?;
+    let test = read_part(folder, "t10k")?;
+    if test.side != train.side {
+        return Err(DataError::Malformed {
+            path: folder.to_owned(),
+            problem: format!("training images have side {}, test images {}", train.side, test.side),
+        });
+    }
+    let (name, classes) = name_and_classes(folder, &train, &test);
+    Ok(DataSet::with_own_statistics(name, classes, train, test))
+}
+
+fn read_part(folder: &Path, part: &str) -> Result<Images, DataError> {
+    let (images_path, images) = read_file(folder, &format!("{part}-images-idx3-ubyte"))?;
+    let (labels_path, labels) = read_file(folder, &format!("{part}-labels-idx1-ubyte"))?;
+    decode(&images, &images_path, &labels, &labels_path)
+}
+
+/// The bytes of a file that may be there raw or compressed.
+fn read_file(folder: &Path, name: &str) -> Result<(PathBuf, Vec<u8>), DataError> {
+    let raw = folder.join(name);
+    let compressed = folder.join(format!("{name}.gz"));
+    let path = if raw.is_file() { raw } else { compressed };
+    if !path.is_file() {
+        return Err(DataError::MissingFile {
+            path,
+            layout: "the MNIST layout",
+            beside: "train-images-idx3-ubyte".into(),
+        });
+    }
+    let bytes = fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+    let bytes = if path.extension().is_some_and(|e| e == "gz") { inflate(&bytes, &path)? } else { bytes };
+    Ok((path, bytes))
+}
+
+pub(super) fn inflate(compressed: &[u8], path: &Path) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    MultiGzDecoder::new(compressed)
+        .take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+/// Images and labels of two decompressed files.
+pub(super) fn decode(
+    images: &[u8],
+    images_path: &Path,
+    labels: &[u8],
+    labels_path: &Path,
+) -> Result<Images, DataError> {
+    let ([count, height, width], pixels) = header::<3>(images, images_path)?;
+    let ([labelled], labels) = header::<1>(labels, labels_path)?;
+    if labelled != count {
+        return Err(DataError::Malformed {
+            path: labels_path.to_owned(),
+            problem: format!("it has {labelled} labels, `{}` has {count} images", images_path.display()),
+        });
+    }
+    if height != width || height == 0 || count == 0 {
+        return Err(DataError::Malformed {
+            path: images_path.to_owned(),
+            problem: format!("it has {count} images of {height}×{width}, expected square ones"),
+        });
+    }
+    Ok(Images {
+        pixels: grey_to_rgb(pixels, height),
+        labels: labels.iter().map(|&label| label.into()).collect(),
+        side: height.max(SMALLEST_SIDE),
+    })
+}
+
+/// The dimensions that an IDX file of bytes announces, and exactly as many values.
+fn header<'a, const D: usize>(bytes: &'a [u8], path: &Path) -> Result<([usize; D], &'a [u8]), DataError> {
+    let magic = [0, 0, 8, D as u8];
+    if !bytes.starts_with(&magic) {
+        return Err(DataError::Malformed {
+            path: path.to_owned(),
+            problem: format!("an IDX file of bytes in {D} dimensions begins with {magic:?}"),
+        });
+    }
+    let truncated = |expected: u128| DataError::Truncated {
+        path: path.to_owned(),
+        found: bytes.len() as u64,
+        expected: expected.to_string(),
+    };
+    let start = 4 + 4 * D;
+    if bytes.len() < start {
+        return Err(truncated(start as u128));
+    }
+    let dimensions: [usize; D] = std::array::from_fn(|d| {
+        let [a, b, c, e] = [0, 1, 2, 3].map(|byte| bytes[4 + 4 * d + byte]);
+        u32::from_be_bytes([a, b, c, e]) as usize
+    });
+    let expected = start as u128 + dimensions.iter().map(|&d| d as u128).product::<u128>();
+    match expected.cmp(&(bytes.len() as u128)) {
+        std::cmp::Ordering::Greater => Err(truncated(expected)),
+        std::cmp::Ordering::Less => Err(DataError::Malformed {
+            path: path.to_owned(),
+            problem: format!("it has {} bytes, its header announces {expected}", bytes.len()),
+        }),
+        std::cmp::Ordering::Equal => Ok((dimensions, &bytes[start..])),
+    }
+}
+
+/// Three equal channels, padded with black on all sides.
+fn grey_to_rgb(grey: &[u8], side: usize) -> Vec<u8> {
+    let padded = side.max(SMALLEST_SIDE);
+    let margin = (padded - side) / 2;
+    let plane = padded * padded;
+    let count = grey.len() / (side * side);
+    let mut pixels = vec![0; count * 3 * plane];
+    for (image, target) in grey.chunks_exact(side * side).zip(pixels.chunks_exact_mut(3 * plane)) {
+        for channel in target.chunks_exact_mut(plane) {
+            for (row, line) in image.chunks_exact(side).enumerate() {
+                channel[(row + margin) * padded + margin..][..side].copy_from_slice(line);
+            }
+        }
+    }
+    pixels
+}
+
+/// What the folder's name says it is; digits 0 to 9 if it says nothing.
+fn name_and_classes(folder: &Path, train: &Images, test: &Images) -> (String, Vec<String>) {
+    let path = folder.to_string_lossy().to_lowercase();
+    if path.contains("fashion") {
+        return ("Fashion-MNIST".into(), fashion_classes());
+    }
+    let classes = train.labels.iter().chain(&test.labels).max().map_or(0, |&last| usize::from(last) + 1);
+    let name = if path.contains("mnist") { "MNIST" } else { "IDX images" };
+    (name.into(), (0..classes).map(|class| class.to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::open;
+
+    fn sample() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/samples/idx")
+    }
+
+    #[test]
+    fn grey_images_become_three_channels_with_a_black_margin() {
+        let data = open(Some(&sample())).expect("the sample");
+        assert_eq!((data.train.len(), data.test.len(), data.train.side), (12, 12, 32));
+        let (_, raw) = read_file(&sample(), "train-images-idx3-ubyte").expect("the file");
+        let image = data.train.image(3);
+        for channel in image.chunks_exact(32 * 32) {
+            assert_eq!(&channel[(2 + 14) * 32 + 2..][..28], &raw[16 + 3 * 784 + 14 * 28..][..28]);
+            assert!(channel[..64].iter().all(|&pixel| pixel == 0));
+        }
+        assert_eq!(data.train.labels, (0..12).map(|i| i % 10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn raw_files_are_read_like_compressed_ones() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
+            let name = format!("{name}-ubyte");
+            let (_, bytes) = read_file(&sample(), &name).expect("the file");
+            fs::write(folder.path().join(name), bytes).expect("written");
+        }
+        let raw = open(Some(folder.path())).expect("the copy");
+        assert_eq!(raw.fingerprint(), open(Some(&sample())).expect("the sample").fingerprint());
+    }
+
+    #[test]
+    fn what_an_idx_file_lacks_is_named() {
+        let (path, other) = (Path::new("images"), Path::new("labels"));
+        let check = |images: &[u8], labels: &[u8], expected: &str| {
+            let error = decode(images, path, labels, other).expect_err("malformed");
+            assert_eq!(error.to_string(), expected);
+        };
+        let image = [&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2][..], &[9; 4]].concat();
+        let label = [0, 0, 8, 1, 0, 0, 0, 1, 7];
+        check(
+            &image[..18],
+            &label,
+            "`images` is truncated: it has 18 bytes, expected 20; download or copy it again",
+        );
+        check(
+            &image[..9],
+            &label,
+            "`images` is truncated: it has 9 bytes, expected 16; download or copy it again",
+        );
+        check(
+            &label,
+            &label,
+            "`images` is not what its name promises: an IDX file of bytes in 3 dimensions begins with [0, 0, 8, 3]",
+        );
+        check(
+            &image,
+            &[0, 0, 8, 1, 0, 0, 0, 2, 7, 7],
+            "`labels` is not what its name promises: it has 2 labels, `images` has 1 images",
+        );
+        check(
+            &[&image[..], &[1]].concat(),
+            &label,
+            "`images` is not what its name promises: it has 21 bytes, its header announces 20",
+        );
+        // A header that promises 2⁹⁶ bytes is compared with the file, never allocated.
+        check(
+            &[&[0, 0, 8, 3][..], &[255; 12]].concat(),
+            &label,
+            "`images` is truncated: it has 16 bytes, expected 79228162458924105385300197391; \
+             download or copy it again",
+        );
+    }
+}

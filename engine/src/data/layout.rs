@@ -1,0 +1,163 @@
+//! Which data set lies in a folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{DataError, DataSet, cifar, idx};
+
+/// The layouts that are recognised, in the order in which they are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Cifar10Binary,
+    Idx,
+}
+
+impl Layout {
+    const ALL: [Self; 2] = [Self::Cifar10Binary, Self::Idx];
+
+    /// What is looked for, in words.
+    fn description(self) -> &'static str {
+        match self {
+            Self::Cifar10Binary => "data_batch_1.bin (CIFAR-10, binary)",
+            Self::Idx => "train-images-idx3-ubyte, also .gz (MNIST and its relatives)",
+        }
+    }
+
+    /// The folders that official archives, and the programs that download them, unpack to.
+    fn folders(self) -> &'static [&'static str] {
+        match self {
+            Self::Cifar10Binary => &["cifar-10-batches-bin"],
+            Self::Idx => &["MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"],
+        }
+    }
+
+    fn lies_in(self, folder: &Path) -> bool {
+        let has = |name: &str| folder.join(name).is_file();
+        match self {
+            Self::Cifar10Binary => has("data_batch_1.bin") || has("test_batch.bin"),
+            Self::Idx => has("train-images-idx3-ubyte") || has("train-images-idx3-ubyte.gz"),
+        }
+    }
+}
+
+/// A layout and where it was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    layout: Layout,
+    folder: PathBuf,
+}
+
+impl Found {
+    /// What lies in a folder; if nothing does, what lies in the folders that archives unpack to below it.
+    pub(super) fn below(path: &Path) -> Result<Self, DataError> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DataError::MissingFolder { path: path.to_owned() });
+            }
+            Err(source) => return Err(DataError::Read { path: path.to_owned(), source }),
+            Ok(metadata) if !metadata.is_dir() => {
+                return Err(DataError::NotAFolder { path: path.to_owned() });
+            }
+            Ok(_) => {}
+        }
+        let here = Layout::ALL.into_iter().find(|layout| layout.lies_in(path));
+        if let Some(layout) = here {
+            return Ok(Self { layout, folder: path.to_owned() });
+        }
+        let mut below: Vec<_> = Layout::ALL
+            .into_iter()
+            .flat_map(|layout| layout.folders().iter().map(move |folder| (layout, path.join(folder))))
+            .filter(|(layout, folder)| layout.lies_in(folder))
+            .map(|(layout, folder)| Self { layout, folder })
+            .collect();
+        match below.len() {
+            0 => Err(DataError::UnknownLayout {
+                path: path.to_owned(),
+                looked_for: Layout::ALL.map(|layout| layout.description().to_owned()).to_vec(),
+            }),
+            1 => Ok(below.remove(0)),
+            _ => Err(DataError::SeveralLayouts {
+                path: path.to_owned(),
+                found: below.iter().map(|found| format!("`{}`", found.folder.display())).collect(),
+            }),
+        }
+    }
+
+    pub(super) fn read(&self) -> Result<DataSet, DataError> {
+        match self.layout {
+            Layout::Cifar10Binary => cifar::read_10(&self.folder),
+            Layout::Idx => idx::read(&self.folder),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(path: &Path) -> String {
+        Found::below(path).expect_err("nothing is there").to_string()
+    }
+
+    #[test]
+    fn a_missing_folder_says_how_to_get_the_data() {
+        assert_eq!(
+            message(Path::new("/nowhere/data")),
+            "the data folder `/nowhere/data` does not exist: unpack \
+             https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz and set `data.path` to the folder \
+             `cifar-10-batches-bin`, or leave `data.path` empty to use the embedded Fashion-MNIST"
+        );
+    }
+
+    #[test]
+    fn an_archive_has_to_be_unpacked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let archive = folder.path().join("cifar-10-binary.tar.gz");
+        fs::write(&archive, []).expect("written");
+        assert_eq!(
+            message(&archive),
+            format!(
+                "`{}` is a file; `data.path` is the folder that holds a data set \
+                 (an archive has to be unpacked first)",
+                archive.display()
+            )
+        );
+    }
+
+    #[test]
+    fn a_folder_without_a_data_set_lists_what_was_looked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(
+            message(folder.path()),
+            format!(
+                "no data set is known in `{}`; looked there, and in the folders that official archives unpack to, \
+                 for data_batch_1.bin (CIFAR-10, binary); \
+                 train-images-idx3-ubyte, also .gz (MNIST and its relatives): \
+                 set `data.path` to a folder with one of them, or leave it empty to use the embedded Fashion-MNIST",
+                folder.path().display()
+            )
+        );
+    }
+
+    #[test]
+    fn two_data_sets_side_by_side_are_a_question() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["cifar-10-batches-bin", "MNIST/raw"] {
+            fs::create_dir_all(at(name)).expect("made");
+        }
+        fs::write(at("cifar-10-batches-bin/data_batch_1.bin"), []).expect("written");
+        fs::write(at("MNIST/raw/train-images-idx3-ubyte"), []).expect("written");
+        assert_eq!(
+            message(folder.path()),
+            format!(
+                "`{}` holds more than one data set (`{}`, `{}`): set `data.path` to one of these folders",
+                folder.path().display(),
+                at("cifar-10-batches-bin").display(),
+                at("MNIST/raw").display()
+            )
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Which training images a search trains on, and which it validates on.
+
+use relativenas_core::randomness::{Purpose, Streams};
+
+use super::DataError;
+
+/// Indices into the training images: two disjoint sets, in the order in which they were drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    pub train: Vec<usize>,
+    pub valid: Vec<usize>,
+}
+
+impl Split {
+    /// Identifies both sets: 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for half in [&self.train, &self.valid] {
+            hasher.update(&(half.len() as u64).to_le_bytes());
+            for &index in half {
+                hasher.update(&(index as u64).to_le_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// Divides `count` training images at random into two halves and takes the first `train_images` of
+/// the one and `valid_images` of the other; 0 takes the whole half.
+///
+/// A smaller part is the beginning of a larger one with the same seed, and no setting moves an image to
+/// the other half.
+///
+/// # Errors
+/// If a half has fewer images than asked for, or none.
+pub fn split(
+    count: usize,
+    train_images: usize,
+    valid_images: usize,
+    streams: &Streams,
+) -> Result<Split, DataError> {
+    let mut train = streams.stream(Purpose::Split, 0, 0).order(count);
+    let mut valid = train.split_off(count / 2);
+    shorten(&mut train, train_images, count, "data.train_images", "training")?;
+    shorten(&mut valid, valid_images, count, "data.valid_images", "validation")?;
+    Ok(Split { train, valid })
+}
+
+fn shorten(
+    indices: &mut Vec<usize>,
+    asked: usize,
+    total: usize,
+    setting: &'static str,
+    half: &'static str,
+) -> Result<(), DataError> {
+    let available = indices.len();
+    if asked > available || available == 0 {
+        return Err(DataError::TooFewImages { setting, asked, half, total, available });
+    }
+    if asked > 0 {
+        indices.truncate(asked);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_halves_hold_every_image_once() {
+        for count in [2, 7, 50_000] {
+            let Split { train, valid } = split(count, 0, 0, &Streams::new(1)).expect("enough images");
+            assert_eq!((train.len(), valid.len()), (count / 2, count - count / 2));
+            let mut all = [train, valid].concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_smaller_part_is_the_beginning_of_a_larger_one() {
+        let whole = split(1000, 0, 0, &Streams::new(3)).expect("enough images");
+        let part = split(1000, 100, 7, &Streams::new(3)).expect("enough images");
+        assert_eq!(part.train, whole.train[..100]);
+        assert_eq!(part.valid, whole.valid[..7]);
+        assert_ne!(part.fingerprint(), whole.fingerprint());
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let of = |seed| split(1000, 0, 0, &Streams::new(seed)).expect("enough images").fingerprint();
+        assert_eq!(of(3), of(3));
+        assert_ne!(of(3), of(4));
+    }
+
+    #[test]
+    fn asking_for_too_many_names_the_setting_and_the_numbers() {
+        let check = |count, train, valid, expected: &str| {
+            let error = split(count, train, valid, &Streams::new(0)).expect_err("too many");
+            assert_eq!(error.to_string(), expected);
+        };
+        check(
+            50_000,
+            30_000,
+            0,
+            "data.train_images = 30000, but the training half of the 50000 training images has 25000: \
+             ask for at most 25000, or for 0, which is the whole half",
+        );
+        check(
+            21,
+            10,
+            12,
+            "data.valid_images = 12, but the validation half of the 21 training images has 11: \
+             ask for at most 11, or for 0, which is the whole half",
+        );
+    }
+}
