@@ -3,4 +3,5 @@
 //! The screen is handed a receiver of [`messages::Message`]s and a sender of
 //! [`messages::Request`]s. It opens no file and no socket, and never waits for an engine.
 
+pub mod draw;
 pub mod messages;
