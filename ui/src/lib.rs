@@ -4,4 +4,6 @@
 //! [`messages::Request`]s. It opens no file and no socket, and never waits for an engine.
 
 pub mod draw;
+pub mod glyphs;
 pub mod messages;
+pub mod theme;
