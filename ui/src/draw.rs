@@ -6,10 +6,13 @@
 //! colour alone: each widget reads the same without any.
 
 pub mod bars;
-// pub mod cell_graph;
-// pub mod heat_map;
-// pub mod line_chart;
+pub mod cell_graph;
+pub mod heat_map;
+pub mod line_chart;
 mod pen;
-// mod raster;
+mod raster;
 pub mod text;
-// pub mod weights_map;
+pub mod weights_map;
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use relativenas_core::config::GlyphSet;
 use unicode_width::UnicodeWidthStr;
+
+use crate::glyphs::Glyphs;
 
 /// Columns that a text takes on the screen.
 pub fn width(text: &str) -> usize {
@@ -11,11 +12,11 @@ pub fn width(text: &str) -> usize {
 }
 
 /// Shortens a text to at most `columns`; one that was cut ends in an ellipsis.
-pub fn truncate(text: &str, columns: usize, glyphs: GlyphSet) -> Cow<'_, str> {
+pub fn truncate<'a>(text: &'a str, columns: usize, glyphs: &Glyphs) -> Cow<'a, str> {
     if width(text) <= columns {
         return text.into();
     }
-    let ellipsis = if glyphs == GlyphSet::Ascii { "~" } else { "…" };
+    let ellipsis = glyphs.ellipsis;
     let room = columns.saturating_sub(1);
     let kept = &text[..fitting(text, room)];
     if columns == 0 { "".into() } else { format!("{kept}{ellipsis}").into() }
@@ -29,14 +30,14 @@ fn fitting(text: &str, columns: usize) -> usize {
 }
 
 /// A text in a column of exactly this width, shortened if it must be.
-pub fn left(text: &str, columns: usize, glyphs: GlyphSet) -> String {
+pub fn left(text: &str, columns: usize, glyphs: &Glyphs) -> String {
     let text = truncate(text, columns, glyphs);
     let missing = columns - width(&text).min(columns);
     format!("{text}{:missing$}", "")
 }
 
 /// As [`left`], at the right edge of the column.
-pub fn right(text: &str, columns: usize, glyphs: GlyphSet) -> String {
+pub fn right(text: &str, columns: usize, glyphs: &Glyphs) -> String {
     let text = truncate(text, columns, glyphs);
     let missing = columns - width(&text).min(columns);
     format!("{:missing$}{text}", "")
@@ -124,6 +125,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::glyphs::Fineness;
 
     #[test]
     fn numbers_keep_their_column() {
@@ -161,17 +163,17 @@ mod tests {
 
     #[test]
     fn a_wide_character_is_not_halved() {
-        assert_eq!(truncate("搜索 run", 4, GlyphSet::Braille), "搜…");
-        assert_eq!(left("搜索", 3, GlyphSet::Braille), "搜…");
-        assert_eq!(right("fashion", 4, GlyphSet::Ascii), "fas~");
-        assert_eq!(right("run", 5, GlyphSet::Ascii), "  run");
+        assert_eq!(truncate("搜索 run", 4, &Glyphs::new(Fineness::Braille)), "搜…");
+        assert_eq!(left("搜索", 3, &Glyphs::new(Fineness::Braille)), "搜…");
+        assert_eq!(right("fashion", 4, &Glyphs::new(Fineness::Ascii)), "fas~");
+        assert_eq!(right("run", 5, &Glyphs::new(Fineness::Ascii)), "  run");
     }
 
     proptest! {
         #[test]
         fn columns_hold(text in ".{0,20}", columns in 0usize..30, value: f64, decimals in 0usize..6) {
-            prop_assert_eq!(width(&left(&text, columns, GlyphSet::Braille)), columns);
-            prop_assert_eq!(width(&right(&text, columns, GlyphSet::Ascii)), columns);
+            prop_assert_eq!(width(&left(&text, columns, &Glyphs::new(Fineness::Braille))), columns);
+            prop_assert_eq!(width(&right(&text, columns, &Glyphs::new(Fineness::Ascii))), columns);
             prop_assert_eq!(number(value, columns, decimals).len(), columns);
         }
 
