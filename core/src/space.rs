@@ -65,7 +65,7 @@ impl Space {
             Self::Cells => {
                 let cell = CellKind::BOTH[gene / CELL_GENES];
                 let (node, slot) = (gene % CELL_GENES / 4, gene % 4 / 2);
-                if gene % 2 == 0 {
+                if gene.is_multiple_of(2) {
                     Role::Input { cell, node, slot }
                 } else {
                     Role::Operation { cell, node, slot }
