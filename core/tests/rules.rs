@@ -435,3 +435,18 @@ fn settings_that_make_no_search_are_refused() {
     refuse(0, 1, "a population of 0 cannot be paired; it must be even, from 2 to 100000");
     refuse(4, 0, "a search needs at least one generation");
 }
+
+#[test]
+fn who_is_injected_into_regularized_evolution_is_estimated_before_it_dies() {
+    let (mut search, _) = Search::new(settings(SearcherKind::RegularizedEvolution, 4, 3, 1)).expect("valid");
+    for _ in 0..5 {
+        search.tell(&[estimate(1.0)]);
+    }
+    let position = published::genotype("RelativeNAS").and_then(|g| g.encode().ok()).expect("searched");
+    search.inject(2, position.clone());
+    let Ask::Estimate(child) = search.ask() else { unreachable!("two generations are left") };
+    assert_eq!(child.candidates[0].individual, 1);
+    search.tell(&[estimate(1.0)]);
+    let Ask::Estimate(injected) = search.ask() else { unreachable!("two generations are left") };
+    assert_eq!((injected.candidates[0].individual, &injected.candidates[0].position), (2, &position));
+}
