@@ -29,4 +29,5 @@ pub use actions::{Action, Entry, Need, Place, TABLE};
 pub use app::{App, Input, Options};
 pub use keys::{Key, KeyError, KeyMap};
 pub use screen::run;
+pub use terminal::Painter;
 pub use views::View;

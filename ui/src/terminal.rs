@@ -142,7 +142,7 @@ impl<W: Write> Painter<W> {
             .and_then(|()| self.backend.draw(changes.into_iter()));
         // Ends also if drawing failed half way.
         queue!(self.backend, EndSynchronizedUpdate)?;
-        io::Write::flush(&mut self.backend)?;
+        Write::flush(&mut self.backend)?;
         drawn?;
         self.shown = frame;
         Ok(())
