@@ -1,6 +1,6 @@
 //! Every decision about devices: which one, how many threads, which memory format.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use tch::{Cuda, Device, TchError, Tensor};
 
@@ -105,6 +105,44 @@ pub fn set_threads_of_this_thread(threads: usize) {
 pub fn channels_last(images: &Tensor) -> Result<Tensor, TchError> {
     // tch has no argument for the memory format.
     images.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
+}
+
+/// Threads of the CPU to use: as many as asked for, or as there are cores.
+pub fn threads(asked: usize) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        asked => asked,
+    }
+}
+
+/// Brings named tensors to a device.
+///
+/// # Errors
+/// If its memory runs out.
+pub fn place_all(
+    tensors: BTreeMap<String, Tensor>,
+    device: Device,
+) -> Result<BTreeMap<String, Tensor>, TchError> {
+    tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.f_to_device(device)?))).collect()
+}
+
+/// The version of libtorch that this program was built for.
+pub const LIBTORCH: &str = "2.13.0";
+
+/// Prints every device, for `relativenas doctor` and people.
+pub fn print(json: bool) {
+    let found = cuda_devices();
+    if json {
+        let devices: Vec<_> =
+            std::iter::once("cpu".to_owned()).chain((0..found).map(|i| format!("cuda:{i}"))).collect();
+        println!("{}", serde_json::json!({"libtorch": LIBTORCH, "threads": threads(0), "devices": devices}));
+        return;
+    }
+    println!("libtorch {LIBTORCH}");
+    println!("cpu: {} threads", threads(0));
+    for index in 0..found {
+        println!("cuda:{index}");
+    }
 }
 
 #[cfg(test)]
