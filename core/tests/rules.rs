@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use relativenas_core::{
     cost::{Limits, cost},
-    event::{Event, Line},
+    event::{Event, Learner, Line},
     genotype::{Genotype, GenotypeFormat},
     network::{NetworkKind, NetworkShape},
     population::Individual,
@@ -237,7 +237,12 @@ proptest! {
             return Err(TestCaseError::fail("no comparison"));
         };
         for (learner, excess) in learners.iter().zip(excess) {
-            prop_assert_eq!(learner.violation, excess as f64 / most as f64);
+            let expected = excess as f64 / most as f64;
+            prop_assert_eq!(learner.violation, expected);
+            let read: Learner = serde_json::from_str(&json(learner)).expect("it was just written");
+            prop_assert_eq!(read.violation, expected);
+            let hopeless = Learner { violation: f64::INFINITY, ..learner.clone() };
+            prop_assert_eq!(serde_json::from_str::<Learner>(&json(&hopeless)).ok(), Some(hopeless));
         }
     }
 
