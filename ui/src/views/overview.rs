@@ -6,9 +6,7 @@ use crate::{
     app::App,
     canvas::{Canvas, span},
     draw::text,
-    panels::{
-        Layout, best, diversity, log, losses, now, this_generation, training as trained, weight_set,
-    },
+    panels::{Layout, best, diversity, log, losses, now, this_generation, training as trained, weight_set},
 };
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
@@ -167,6 +165,10 @@ fn draw_training(canvas: &mut Canvas<'_>, app: &App, training: &TrainingView, la
     }
     trained::summary(&mut canvas.part(0, y + room + 1, width, summary), training);
     if let Some(shown) = &app.shown {
-        log::draw(&mut canvas.part(0, height - log_rows, width, log_rows), &shown.view, layout >= Layout::Medium);
+        log::draw(
+            &mut canvas.part(0, height - log_rows, width, log_rows),
+            &shown.view,
+            layout >= Layout::Medium,
+        );
     }
 }
