@@ -251,14 +251,15 @@ impl Widget for LineChart<'_> {
         }
         let plot = self.layout(pen.width(), pen.height());
         self.draw_axes(&plot, &mut pen);
-        let mut raster = Raster::new(plot.columns, plot.rows, self.glyphs.fineness);
+        let raster = || Raster::new(plot.columns, plot.rows, self.glyphs.fineness);
+        // On a raster of its own, so that no dot of a band disturbs a curve.
+        let (mut bands, mut curves) = (raster(), raster());
         for series in self.series {
-            self.draw_band(series, &plot, &mut raster);
+            self.draw_band(series, &plot, &mut bands);
+            self.draw_curve(series, &plot, &mut curves);
         }
-        for series in self.series {
-            self.draw_curve(series, &plot, &mut raster);
-        }
-        raster.draw(&mut pen, plot.left, 0);
+        bands.draw(&mut pen, plot.left, 0);
+        curves.draw(&mut pen, plot.left, 0);
         for series in self.series {
             self.draw_marks(series, &plot, &mut pen);
         }
