@@ -4,6 +4,7 @@
 //! done at the start, the second how many milliseconds a batch takes.
 
 #[path = "../tests/screen/fake_run.rs"]
+#[allow(dead_code)] // Tests use all of it.
 mod fake_run;
 
 use std::{

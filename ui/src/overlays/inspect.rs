@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 use ratatui::text::Line;
-use relativenas_core::{operation::CellKind, view::SearchView};
+use relativenas_core::{genotype::Cell, operation::CellKind, view::SearchView};
 
 use super::{Reaction, window};
 use crate::{
@@ -60,7 +60,7 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
                 for (index, gene) in genes.iter().enumerate() {
                     words.push(span(if index > 0 { "  +  " } else { "" }, palette.dim));
                     words.push(span(format!("{:<12}", gene.operation.name()), palette.text));
-                    words.push(span(format!(" of {:<7}", input_name(gene.input)), palette.dim));
+                    words.push(span(format!(" of {:<7}", Cell::input_name(gene.input)), palette.dim));
                 }
                 lines.push(Line::from(words));
             }
@@ -70,15 +70,6 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
     let lineage = lineage(search, number);
     lines.extend(wrap(&lineage, width).into_iter().map(|line| Line::styled(line, palette.dim)));
     lines
-}
-
-/// `c(k-2)`, `c(k-1)` or `node 0` and so on.
-pub fn input_name(input: usize) -> String {
-    match input {
-        0 => "c(k-2)".to_owned(),
-        1 => "c(k-1)".to_owned(),
-        node => format!("node {}", node - 2),
-    }
 }
 
 /// When it was slow, and from whom it learned.

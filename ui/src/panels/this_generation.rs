@@ -1,7 +1,10 @@
 //! This generation's pairs: who was slow, who fast, by how much, and who still waits.
 
 use ratatui::text::Line;
-use relativenas_core::view::{Comparison, SearchView};
+use relativenas_core::{
+    describe::gene_changes,
+    view::{Comparison, SearchView},
+};
 
 use super::{individual, loss};
 use crate::{
@@ -80,8 +83,6 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView) {
     if c.genes < 22 {
         return;
     }
-    canvas.text(c.slow, 0, "slow", dim);
-    canvas.text(c.fast, 0, "fast", dim);
     canvas.line_right(c.gap + 6, 0, &Line::styled(format!("{} loss", canvas.look.glyphs.delta), dim));
     canvas.text(c.genes, 0, "genes", dim);
 }
@@ -135,28 +136,19 @@ fn genes(search: &SearchView, comparison: &Comparison, slow: usize) -> String {
         else {
             return String::new();
         };
-        let differ = changed(space, &slow.position, &fast.position).len();
+        let differ = gene_changes(space, &slow.position, &fast.position).len();
         return format!("{differ} of {} differ", space.genes());
     }
     let place = search.population.get(slow);
     match place.and_then(|place| Some((place.moved_from.as_ref()?, &place.position))) {
         Some((from, to)) => {
             let mut labels: Vec<_> =
-                changed(space, from, to).into_iter().map(|gene| space.role(gene).to_string()).collect();
+                gene_changes(space, from, to).iter().map(|change| change.role.to_string()).collect();
             labels.dedup();
             if labels.is_empty() { "none changed".to_owned() } else { labels.join(" ") }
         }
         None => "did not move".to_owned(),
     }
-}
-
-/// Genes that decode to something else.
-fn changed(space: relativenas_core::space::Space, from: &[f64], to: &[f64]) -> Vec<usize> {
-    let differs = |gene: &usize| match (from.get(*gene), to.get(*gene)) {
-        (Some(&a), Some(&b)) => space.decode_gene(*gene, a) != space.decode_gene(*gene, b),
-        _ => false,
-    };
-    (0..space.genes()).filter(differs).collect()
 }
 
 fn learner(
