@@ -8,10 +8,14 @@ mod cifar;
 mod cifar_names;
 mod cifar_python;
 mod embedded;
+mod encoded;
 mod error;
 mod idx;
 mod layout;
+mod lmdb;
 mod numpy;
+pub mod picture;
+mod record;
 #[cfg(test)]
 mod samples;
 mod split;
@@ -19,6 +23,7 @@ mod split;
 use std::{fs, path::Path};
 
 pub use cifar::Cifar100Labels;
+pub use encoded::{EncodedDataSet, EncodedImages};
 pub use error::DataError;
 pub use split::{Split, split};
 
@@ -128,11 +133,13 @@ impl DataSet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     pub cifar_100: Cifar100Labels,
+    /// Photographs are cropped to their central square and resized to this height and width.
+    pub side: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cifar_100: Cifar100Labels::Fine }
+        Self { cifar_100: Cifar100Labels::Fine, side: 32 }
     }
 }
 
@@ -152,6 +159,14 @@ pub fn open_with(path: Option<&Path>, options: &Options) -> Result<DataSet, Data
         None => embedded::read(),
         Some(path) => layout::Found::below(path)?.read(options),
     }
+}
+
+/// Lists the photographs in a folder, without decoding any: for sizes that do not fit memory.
+///
+/// # Errors
+/// As [`open`], and if the folder holds a data set of another kind.
+pub fn open_encoded(path: &Path) -> Result<EncodedDataSet, DataError> {
+    layout::Found::below(path)?.encoded()
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {

@@ -257,7 +257,8 @@ mod tests {
         let inner = pickle.root().items().and_then(|mut items| items.next()).expect("an item");
         assert_eq!(inner.items().expect("itself").len(), 1);
         // A codec called on the result of its own call.
-        let pickle = read(b"]q\x00c_codecs\nencode\nh\x00Rq\x01h\x00h\x01ah\x00X\x06\x00\x00\x00latin1a0h\x01.");
+        let pickle =
+            read(b"]q\x00c_codecs\nencode\nh\x00Rq\x01h\x00h\x01ah\x00X\x06\x00\x00\x00latin1a0h\x01.");
         assert!(pickle.expect("well formed").root().text().is_none());
     }
 

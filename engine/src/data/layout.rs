@@ -5,7 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DataError, DataSet, Options, cifar, cifar::Cifar, cifar_python, idx};
+use super::{
+    DataError, DataSet, Options, cifar,
+    cifar::Cifar,
+    cifar_python,
+    encoded::{self, EncodedDataSet},
+    idx,
+};
 
 /// The layouts that are recognised, in the order in which they are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +21,20 @@ enum Layout {
     Cifar100Binary,
     Cifar100Python,
     Idx,
+    Lmdb,
+    ImageFolder,
 }
 
 impl Layout {
-    const ALL: [Self; 5] =
-        [Self::Cifar10Binary, Self::Cifar10Python, Self::Cifar100Binary, Self::Cifar100Python, Self::Idx];
+    const ALL: [Self; 7] = [
+        Self::Cifar10Binary,
+        Self::Cifar10Python,
+        Self::Cifar100Binary,
+        Self::Cifar100Python,
+        Self::Idx,
+        Self::Lmdb,
+        Self::ImageFolder,
+    ];
 
     /// What is looked for, in words.
     fn description(self) -> &'static str {
@@ -29,6 +44,8 @@ impl Layout {
             Self::Cifar100Binary => "train.bin (CIFAR-100, binary)",
             Self::Cifar100Python => "the files train and test (CIFAR-100, Python)",
             Self::Idx => "train-images-idx3-ubyte, also .gz (MNIST and its relatives)",
+            Self::Lmdb => "train_datalist.txt and train/data.mdb (LMDB, as `relativenas pack` writes it)",
+            Self::ImageFolder => "the folders train and val, with a folder a class (JPEG, PNG)",
         }
     }
 
@@ -40,6 +57,7 @@ impl Layout {
             Self::Cifar100Binary => &["cifar-100-binary"],
             Self::Cifar100Python => &["cifar-100-python"],
             Self::Idx => &["MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"],
+            Self::Lmdb | Self::ImageFolder => &[],
         }
     }
 
@@ -59,6 +77,8 @@ impl Layout {
             Self::Cifar100Binary => has("train.bin") || has("test.bin"),
             Self::Cifar100Python => has("train") || has("test"),
             Self::Idx => has("train-images-idx3-ubyte") || has("train-images-idx3-ubyte.gz"),
+            Self::Lmdb => has("train/data.mdb"),
+            Self::ImageFolder => folder.join("train").is_dir() && folder.join("val").is_dir(),
         }
     }
 }
@@ -115,6 +135,16 @@ impl Found {
             Layout::Cifar100Binary => cifar::read(hundred, &self.folder),
             Layout::Cifar100Python => cifar_python::read(hundred, &self.folder),
             Layout::Idx => idx::read(&self.folder),
+            Layout::Lmdb | Layout::ImageFolder => self.encoded()?.decode(options.side),
+        }
+    }
+
+    /// Photographs of any size, to be decoded as they are needed.
+    pub(super) fn encoded(&self) -> Result<EncodedDataSet, DataError> {
+        match self.layout {
+            Layout::Lmdb => encoded::lmdb::list(&self.folder),
+            Layout::ImageFolder => encoded::folder::list(&self.folder),
+            _ => Err(DataError::NotPhotographs { path: self.folder.clone() }),
         }
     }
 }
@@ -161,7 +191,9 @@ mod tests {
                 "no data set is known in `{}`; looked there, and in the folders that official archives unpack to, \
                  for data_batch_1.bin (CIFAR-10, binary); data_batch_1 (CIFAR-10, Python); \
                  train.bin (CIFAR-100, binary); the files train and test (CIFAR-100, Python); \
-                 train-images-idx3-ubyte, also .gz (MNIST and its relatives): \
+                 train-images-idx3-ubyte, also .gz (MNIST and its relatives); \
+                 train_datalist.txt and train/data.mdb (LMDB, as `relativenas pack` writes it); \
+                 the folders train and val, with a folder a class (JPEG, PNG): \
                  set `data.path` to a folder with one of them, or leave it empty to use the embedded Fashion-MNIST",
                 folder.path().display()
             )

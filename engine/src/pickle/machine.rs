@@ -78,7 +78,7 @@ impl<'a> Machine<'a> {
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.pop_to_mark()?),
             b'2' => {
                 let top = self.top()?;
                 self.stack.push(top);
@@ -137,7 +137,7 @@ impl<'a> Machine<'a> {
     /// The node of an opcode that takes its parts from the stack.
     fn compound(&mut self, opcode: u8) -> Step<Node<'a>> {
         Ok(match opcode {
-            b'l' | b't' | 0x91 => Node::Sequence(self.to_mark()?),
+            b'l' | b't' | 0x91 => Node::Sequence(self.pop_to_mark()?),
             0x85..=0x87 => {
                 let mut items = vec![0; usize::from(opcode - 0x84)];
                 for item in items.iter_mut().rev() {
@@ -145,7 +145,7 @@ impl<'a> Machine<'a> {
                 }
                 Node::Sequence(items)
             }
-            b'd' => Node::Dict(pairs(self.to_mark()?)?),
+            b'd' => Node::Dict(pairs(self.pop_to_mark()?)?),
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 Node::Global { module: self.name(module)?, name: self.name(name)? }
@@ -160,7 +160,7 @@ impl<'a> Machine<'a> {
                 object(callable, arguments)
             }
             b'o' => {
-                let mut parts = self.to_mark()?;
+                let mut parts = self.pop_to_mark()?;
                 if parts.is_empty() {
                     return Err("an object without a class".into());
                 }
@@ -170,7 +170,7 @@ impl<'a> Machine<'a> {
             }
             b'i' => {
                 let class = Node::Global { module: self.line()?.into(), name: self.line()?.into() };
-                let parts = self.to_mark()?;
+                let parts = self.pop_to_mark()?;
                 let (callable, arguments) = (self.add(class)?, self.add(Node::Sequence(parts))?);
                 object(callable, arguments)
             }
@@ -191,7 +191,7 @@ impl<'a> Machine<'a> {
                 let (value, key) = (self.pop()?, self.pop()?);
                 vec![key, value]
             }
-            _ => self.to_mark()?,
+            _ => self.pop_to_mark()?,
         };
         let target = self.top()?;
         match (opcode, &mut self.nodes[target as usize]) {
@@ -258,7 +258,7 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or("the stack is empty".into())
     }
 
-    fn to_mark(&mut self) -> Step<Vec<Id>> {
+    fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
         let height = self.marks.pop().ok_or("no mark was set")?;
         Ok(self.stack.split_off(height))
     }
@@ -322,7 +322,11 @@ fn object<'a>(callable: Id, arguments: Id) -> Node<'a> {
 
 fn pairs(ids: Vec<Id>) -> Step<Vec<(Id, Id)>> {
     let (pairs, rest) = ids.as_chunks::<2>();
-    if rest.is_empty() { Ok(pairs.iter().map(|&[k, v]| (k, v)).collect()) } else { Err("a key without a value".into()) }
+    if rest.is_empty() {
+        Ok(pairs.iter().map(|&[k, v]| (k, v)).collect())
+    } else {
+        Err("a key without a value".into())
+    }
 }
 
 fn decimal<'a>(digits: &str) -> Step<Node<'a>> {
