@@ -17,3 +17,4 @@ pub mod network;
 pub mod optimizer;
 pub mod pickle;
 pub mod run;
+pub mod weights_file;
