@@ -145,10 +145,10 @@ fn facts(
     let data_fingerprint = data.fingerprint();
     let split_fingerprint = split.fingerprint();
     // What two runs must share for their losses to be comparable. How the work is spread over a
-    // device is not among it.
+    // device is not among it, nor which images fell into which half: that differs between seeds.
     let protocol = (
         &data_fingerprint,
-        &split_fingerprint,
+        (split.train.len(), split.valid.len()),
         &config.network,
         &config.training,
         (config.data.crop_padding, config.data.flip, config.data.cutout, config.data.augment_validation),

@@ -111,7 +111,12 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
     match (&shown.link, shown.state()) {
         (_, State::Finished) => finished(canvas, app, shown),
         (Link::Connecting, _) => {
-            say(canvas, 0, &format!("reading the log: {} events", text::grouped(shown.view.events)), text_style);
+            say(
+                canvas,
+                0,
+                &format!("reading the log: {} events", text::grouped(shown.view.events)),
+                text_style,
+            );
             say(canvas, 1, "there is no word of an engine yet", dim);
         }
         (Link::Dead { last_words, resume }, _) => {

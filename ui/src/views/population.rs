@@ -12,7 +12,7 @@ use crate::{
     canvas::Canvas,
     draw::{
         bars,
-        heat_map::{Column, HeatCell, HeatMap, HeatRow, Heading, scroll},
+        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll},
         text,
     },
     panels::{individual, loss},
