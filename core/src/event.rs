@@ -126,7 +126,7 @@ pub struct Learner {
     #[serde(flatten)]
     pub estimate: Estimate,
     /// By how much it exceeds the limits; 0 within them.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", with = "number")]
     pub violation: f64,
 }
 

@@ -48,6 +48,23 @@ impl Cell {
         index / 2
     }
 
+    /// What people call an input: `c(k-2)`, `c(k-1)`, `node 0`, …
+    pub fn input_name(input: usize) -> String {
+        match input {
+            0 => "c(k-2)".to_owned(),
+            1 => "c(k-1)".to_owned(),
+            node => format!("node {}", node - 2),
+        }
+    }
+
+    /// The two genes of a node.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn node(&self, node: usize) -> &[Gene] {
+        &self.genes[2 * node..2 * node + 2]
+    }
+
     /// Whether some gene, or the concatenation, reads this input.
     pub fn reads(&self, input: usize) -> bool {
         self.concat.contains(&input) || self.genes.iter().any(|g| g.input == input)

@@ -13,12 +13,15 @@
 
 pub mod config;
 pub mod cost;
+pub mod describe;
 pub mod event;
 pub mod genotype;
+pub mod lint;
 pub mod manifest;
 pub mod network;
 pub mod number;
 pub mod operation;
+pub mod picture;
 pub mod population;
 pub mod protocol;
 pub mod published;

@@ -102,6 +102,49 @@ impl Operation {
     }
 }
 
+/// Operations that work alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    Separable,
+    Dilated,
+    /// Convolutions that are neither separable nor dilated.
+    Full,
+    Pool,
+    Skip,
+    Zero,
+}
+
+impl Family {
+    pub const ALL: [Self; 6] =
+        [Self::Separable, Self::Dilated, Self::Full, Self::Pool, Self::Skip, Self::Zero];
+
+    /// In words, such as `1 separable convolution` or `3 pools`.
+    pub fn count(self, count: usize) -> String {
+        let one = match self {
+            Self::Separable => "separable convolution",
+            Self::Dilated => "dilated convolution",
+            Self::Full => "full convolution",
+            Self::Pool => "pool",
+            Self::Skip => "skip connection",
+            Self::Zero => "zero operation",
+        };
+        format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+    }
+}
+
+impl Operation {
+    pub fn family(self) -> Family {
+        match self {
+            Self::MaxPool3x3 | Self::AvgPool3x3 => Family::Pool,
+            Self::SkipConnect => Family::Skip,
+            Self::SepConv3x3 | Self::SepConv5x5 | Self::SepConv7x7 => Family::Separable,
+            Self::DilConv3x3 | Self::DilConv5x5 => Family::Dilated,
+            Self::Conv7x1Then1x7 => Family::Full,
+            Self::None => Family::Zero,
+        }
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

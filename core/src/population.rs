@@ -41,9 +41,10 @@ pub fn diversity<'a>(positions: impl Iterator<Item = &'a [f64]> + Clone) -> f64 
     let mut mean = vec![0.0; genes];
     for position in positions.clone() {
         for (m, x) in mean.iter_mut().zip(position) {
-            *m += x / count;
+            *m += x;
         }
     }
+    mean.iter_mut().for_each(|m| *m /= count);
     let distance = |p: &[f64]| p.iter().zip(&mean).map(|(x, m)| (x - m).powi(2)).sum::<f64>().sqrt();
     positions.map(distance).sum::<f64>() / count
 }

@@ -4,6 +4,8 @@
 //! [`Search::tell`] says who is fast and who is slow. The state is plain data: whoever stores it
 //! after a `tell` can go on from there, to exactly the same end.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -173,8 +175,8 @@ pub struct SearchState {
     pub lessons: Vec<Lesson>,
     /// Last loss of every individual.
     pub losses: Vec<Option<Loss>>,
-    /// Losses after the last generation, by individual.
-    pub ranking: Vec<(Loss, f64)>,
+    /// Estimates after the last generation, by individual.
+    pub ranking: Vec<Estimate>,
     /// All estimations of the search stage, repeated genotypes too.
     pub evaluations: u64,
     pub finished: bool,
@@ -186,10 +188,31 @@ pub struct SearchState {
 pub struct Loss(#[serde(with = "number")] pub f64);
 
 impl Loss {
-    /// Orders losses from best to worst; what is not a number comes last.
-    pub fn order(self, other: Self) -> std::cmp::Ordering {
-        let key = |l: Self| if l.0.is_nan() { f64::INFINITY } else { l.0 };
-        key(self).total_cmp(&key(other))
+    /// Orders losses from best to worst. What is not finite, of either sign, comes last.
+    pub fn order(self, other: Self) -> Ordering {
+        let key = |l: Self| if l.0.is_finite() { l.0 } else { f64::INFINITY };
+        // Not `total_cmp`, which tells 0 from −0: equal losses are a tie.
+        key(self).partial_cmp(&key(other)).unwrap_or(Ordering::Equal)
+    }
+}
+
+/// How good an architecture turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fitness {
+    pub loss: Loss,
+    /// By how much it exceeds the limits; 0 within them.
+    pub violation: f64,
+}
+
+impl Fitness {
+    /// Orders from best to worst: a loss that is not a number loses to any other, then the smaller
+    /// violation wins, then the lower loss.
+    pub fn order(self, other: Self) -> Ordering {
+        let broken = |f: Self| !f.loss.0.is_finite();
+        broken(self)
+            .cmp(&broken(other))
+            .then(self.violation.partial_cmp(&other.violation).unwrap_or(Ordering::Equal))
+            .then(self.loss.order(other.loss))
     }
 }
 
@@ -203,11 +226,16 @@ pub struct Lesson {
 /// Why a search cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    #[error("a population of {0} cannot be paired; it must be even and at least 2")]
+    #[error("a population of {0} cannot be paired; it must be even, from 2 to {MOST_INDIVIDUALS}")]
     Population(usize),
     #[error("a search needs at least one generation")]
     Generations,
+    #[error("the stored state is not one of a search with these settings: {0}")]
+    State(&'static str),
 }
+
+/// Larger populations are typing mistakes.
+const MOST_INDIVIDUALS: usize = 100_000;
 
 /// A search in progress.
 #[derive(Clone, Debug)]
@@ -249,12 +277,10 @@ impl Search {
     /// A search that goes on from a stored state.
     ///
     /// # Errors
-    /// If the settings make no search, or belong to another population.
+    /// If the settings make no search, or the state belongs to another one.
     pub fn resume(settings: SearchSettings, state: SearchState) -> Result<Self, SettingsError> {
         check(&settings)?;
-        if state.population.len() != settings.population {
-            return Err(SettingsError::Population(state.population.len()));
-        }
+        check_state(&settings, &state)?;
         Ok(Self { streams: Streams::new(settings.seed), settings, state })
     }
 
@@ -325,14 +351,21 @@ impl Search {
         (verdict, events)
     }
 
+    /// Whether individuals may still be replaced: not once the last population is ranked.
+    pub fn accepts_injections(&self) -> bool {
+        self.state.generation < self.settings.generations
+    }
+
     /// Puts a genotype's vector in an individual's place, at rest.
     ///
     /// It takes part from the next pair on that the individual belongs to; lessons of this
     /// generation that it was part of are forgotten, because they were about another vector.
     ///
     /// # Panics
-    /// If there is no such individual or the position has another length.
+    /// If there is no such individual, the position has another length, or
+    /// [`Search::accepts_injections`] says no.
     pub fn inject(&mut self, individual: usize, position: Vec<f64>) -> Event {
+        assert!(self.accepts_injections(), "the last population is being ranked");
         assert_eq!(position.len(), self.settings.space.genes(), "a vector of this space");
         self.state.population[individual] = Individual::at(position.clone());
         self.state.losses[individual] = None;
@@ -346,13 +379,8 @@ impl Search {
         estimates: &[Estimate],
         events: &mut Vec<Event>,
     ) -> Verdict {
-        let violations: Vec<_> = estimation
-            .candidates
-            .iter()
-            .map(|c| self.settings.limits.violation(self.settings.space, &c.position))
-            .collect();
-        let searcher = self.searcher();
-        let verdict = searcher.judge(&self.streams, estimation, estimates, &violations);
+        let violations = self.violations(estimation);
+        let verdict = self.searcher().judge(&self.streams, estimation, estimates, &violations);
         let individual = |slot: usize| estimation.candidates[slot].individual;
         for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {
             self.state.losses[candidate.individual] = Some(Loss(estimate.loss));
@@ -418,32 +446,35 @@ impl Search {
     }
 
     fn tell_ranking(&mut self, estimation: &Estimation, estimates: &[Estimate], events: &mut Vec<Event>) {
-        let violations = vec![0.0; estimates.len()];
-        for learner in learners(estimation, estimates, &violations) {
-            self.state.ranking.push((Loss(learner.estimate.loss), learner.estimate.accuracy));
-            events.push(Event::IndividualRanked { learner });
+        let violations = self.violations(estimation);
+        self.state.ranking.extend_from_slice(estimates);
+        let ranked = learners(estimation, estimates, &violations).into_iter();
+        events.extend(ranked.map(|learner| Event::IndividualRanked { learner }));
+        if self.state.ranking.len() == self.settings.population {
+            self.state.finished = true;
+            events
+                .push(Event::SearchFinished { ranking: self.ranking(), evaluations: self.state.evaluations });
         }
-        if self.state.ranking.len() < self.settings.population {
-            return;
-        }
-        let violation = |i: usize| {
-            self.settings.limits.violation(self.settings.space, &self.state.population[i].position)
-        };
-        let mut order: Vec<_> = (0..self.settings.population).collect();
-        order.sort_by(|&a, &b| {
-            let ((loss_a, _), (loss_b, _)) = (self.state.ranking[a], self.state.ranking[b]);
-            violation(a).total_cmp(&violation(b)).then(loss_a.order(loss_b)).then(a.cmp(&b))
+    }
+
+    /// Everybody, the best first; equals in the order of their numbers.
+    fn ranking(&self) -> Vec<Ranked> {
+        let SearchSettings { limits, space, .. } = &self.settings;
+        let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {
+            Fitness { loss: Loss(estimate.loss), violation: limits.violation(*space, &individual.position) }
         });
-        let ranking = order
-            .into_iter()
-            .enumerate()
-            .map(|(rank, individual)| {
-                let (Loss(loss), accuracy) = self.state.ranking[individual];
-                Ranked { rank: rank + 1, individual, loss, accuracy }
-            })
-            .collect();
-        self.state.finished = true;
-        events.push(Event::SearchFinished { ranking, evaluations: self.state.evaluations });
+        let mut order: Vec<_> = fitness.enumerate().collect();
+        order.sort_by(|(_, a), (_, b)| a.order(*b));
+        let place = |(index, (individual, _)): (usize, (usize, Fitness))| {
+            let Estimate { loss, accuracy, .. } = self.state.ranking[individual];
+            Ranked { rank: index + 1, individual, loss, accuracy }
+        };
+        order.into_iter().enumerate().map(place).collect()
+    }
+
+    fn violations(&self, estimation: &Estimation) -> Vec<f64> {
+        let SearchSettings { limits, space, .. } = &self.settings;
+        estimation.candidates.iter().map(|c| limits.violation(*space, &c.position)).collect()
     }
 
     fn searcher(&self) -> &'static dyn Searcher {
@@ -452,13 +483,43 @@ impl Search {
 }
 
 fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
-    if settings.population < 2 || !settings.population.is_multiple_of(2) {
+    let paired = settings.population.is_multiple_of(2);
+    if !paired || !(2..=MOST_INDIVIDUALS).contains(&settings.population) {
         return Err(SettingsError::Population(settings.population));
     }
     if settings.generations == 0 {
         return Err(SettingsError::Generations);
     }
     Ok(())
+}
+
+fn check_state(settings: &SearchSettings, state: &SearchState) -> Result<(), SettingsError> {
+    let members = settings.population;
+    let exists = |individual: &usize| *individual < members;
+    let fits =
+        |i: &Individual| settings.space.decode(&i.position).is_ok() && i.velocity.len() == i.position.len();
+    let searching = state.generation < settings.generations;
+    let problem = if state.population.len() != members || state.losses.len() != members {
+        "it has another number of individuals"
+    } else if !state.population.iter().all(fits) {
+        "a position lies outside the space"
+    } else if state.generation > settings.generations {
+        "it has seen more generations"
+    } else if searching && state.pairs.len() != members / settings.searcher.together() {
+        "its generation has another number of pairs"
+    } else if searching && state.done >= state.pairs.len() {
+        "its generation has no pair left"
+    } else if !state.pairs.iter().flatten().all(exists)
+        || !state.lessons.iter().all(|l| exists(&l.slow) && exists(&l.fast))
+        || state.pairs.iter().any(|pair| pair.len() != settings.searcher.together())
+    {
+        "its pairs are not those of this searcher and population"
+    } else if !searching && (state.ranking.len() >= members) != state.finished {
+        "its ranking is not as long as it should be"
+    } else {
+        return Ok(());
+    };
+    Err(SettingsError::State(problem))
 }
 
 fn learners(estimation: &Estimation, estimates: &[Estimate], violations: &[f64]) -> Vec<Learner> {

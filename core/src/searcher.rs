@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     population::Individual,
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, Loss, SearchSettings, SearchState, Verdict},
+    search::{Estimate, Estimation, Fitness, Loss, SearchSettings, SearchState, Verdict},
 };
 
 /// The rule that a search follows.
@@ -43,6 +43,11 @@ impl SearcherKind {
             Self::CoinFlip => "coin-flip",
             Self::RegularizedEvolution => "regularized-evolution",
         }
+    }
+
+    /// How many candidates are estimated together.
+    pub fn together(self) -> usize {
+        if self == Self::RegularizedEvolution { 1 } else { 2 }
     }
 
     pub(crate) fn searcher(self) -> &'static dyn Searcher {
@@ -109,18 +114,12 @@ pub(crate) trait Searcher: Sync {
 ///
 /// A learner whose loss is not a number is slow and gives nothing; if both are, there is no verdict.
 fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
-    let finite = |slot: usize| estimates[slot].loss.is_finite();
-    let (fast, slow) = match (finite(0), finite(1)) {
-        (false, false) => return Verdict::default(),
-        (true, false) => (0, 1),
-        (false, true) => (1, 0),
-        (true, true) => {
-            let order = violations[1]
-                .total_cmp(&violations[0])
-                .then(Loss(estimates[1].loss).order(Loss(estimates[0].loss)));
-            if order.is_lt() { (1, 0) } else { (0, 1) }
-        }
-    };
+    if estimates.iter().all(|e| !e.loss.is_finite()) {
+        return Verdict::default();
+    }
+    let fitness = |slot: usize| Fitness { loss: Loss(estimates[slot].loss), violation: violations[slot] };
+    let second_wins = fitness(1).order(fitness(0)).is_lt();
+    let (fast, slow) = if second_wins { (1, 0) } else { (0, 1) };
     verdict(fast, slow, estimates)
 }
 

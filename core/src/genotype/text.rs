@@ -29,8 +29,8 @@ pub enum GenotypeError {
     Concat { cell: &'static str, index: usize, last: usize },
     #[error("{cell}_concat is empty; a cell must put out at least one node")]
     NoConcat { cell: &'static str },
-    #[error("at byte {at}: expected {expected}, found {found}")]
-    Syntax { at: usize, expected: &'static str, found: String },
+    #[error("line {line}, column {column}: expected {expected}, found {found}")]
+    Syntax { line: usize, column: usize, expected: &'static str, found: String },
     #[error("not a genotype in JSON: {0}")]
     Json(String),
     #[error("not a genotype in TOML: {0}")]
@@ -145,6 +145,9 @@ impl Genotype {
     }
 }
 
+/// Characters of an unexpected word that a message repeats.
+const SHOWN: usize = 24;
+
 /// Reads the one Python expression that DARTS prints; it evaluates nothing.
 struct Reader<'a> {
     text: &'a str,
@@ -158,25 +161,33 @@ impl<'a> Reader<'a> {
 
     fn genotype(mut self) -> Result<Genotype, GenotypeError> {
         // `RelativeNAS = Genotype(…)` as in a genotypes.py is welcome too.
+        let mut start = self.start();
         let mut name = self.word("`Genotype(`")?;
         if self.take('=') {
+            start = self.start();
             name = self.word("`Genotype(`")?;
         }
         if name != "Genotype" {
+            self.at = start;
             return Err(self.expected("`Genotype(`"));
         }
         self.need('(', "`(`")?;
         let (mut normal, mut reduce) = (None, None);
         let (mut normal_concat, mut reduce_concat) = (None, None);
         while !self.take(')') {
-            let field = self.word("`normal`, `normal_concat`, `reduce` or `reduce_concat`")?;
+            const FIELD: &str = "`normal`, `normal_concat`, `reduce` or `reduce_concat`, each once";
+            let start = self.start();
+            let field = self.word(FIELD)?;
             self.need('=', "`=`")?;
             match field {
-                "normal" => normal = Some(self.genes()?),
-                "reduce" => reduce = Some(self.genes()?),
-                "normal_concat" => normal_concat = Some(self.indices()?),
-                "reduce_concat" => reduce_concat = Some(self.indices()?),
-                _ => return Err(self.expected("`normal`, `normal_concat`, `reduce` or `reduce_concat`")),
+                "normal" if normal.is_none() => normal = Some(self.genes()?),
+                "reduce" if reduce.is_none() => reduce = Some(self.genes()?),
+                "normal_concat" if normal_concat.is_none() => normal_concat = Some(self.indices()?),
+                "reduce_concat" if reduce_concat.is_none() => reduce_concat = Some(self.indices()?),
+                _ => {
+                    self.at = start;
+                    return Err(self.expected(FIELD));
+                }
             }
             if !self.take(',') {
                 self.need(')', "`,` or `)`")?;
@@ -218,7 +229,7 @@ impl<'a> Reader<'a> {
             let end = self.number()?;
             self.need(')', "`)`")?;
             // A cell has few nodes; a huge range is a mistake, not a request for memory.
-            return Ok((first..end.min(first + 64)).collect());
+            return Ok((first..end.min(first.saturating_add(64))).collect());
         }
         self.list(Self::number)
     }
@@ -281,6 +292,12 @@ impl<'a> Reader<'a> {
         if self.take(wanted) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
+    /// Where the next word begins.
+    fn start(&mut self) -> usize {
+        self.space();
+        self.at
+    }
+
     /// Skips white space and Python comments.
     fn space(&mut self) {
         loop {
@@ -297,10 +314,17 @@ impl<'a> Reader<'a> {
     fn expected(&self, expected: &'static str) -> GenotypeError {
         let rest = &self.text[self.at.min(self.text.len())..];
         let found = match rest.split_whitespace().next() {
-            Some(word) => format!("`{}`", word.chars().take(24).collect::<String>()),
+            Some(word) => format!("`{}`", word.chars().take(SHOWN).collect::<String>()),
             None => "the end".to_owned(),
         };
-        GenotypeError::Syntax { at: self.at, expected, found }
+        let before = &self.text[..self.text.len() - rest.len()];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        GenotypeError::Syntax {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            expected,
+            found,
+        }
     }
 }
 
@@ -344,7 +368,16 @@ mod tests {
             &TEXT.replace(", ('skip_connect', 1)", ""),
             "normal cell: 1 genes; every node needs two, so an even number from 2 to 40 is expected",
         );
-        check_error("", "at byte 0: expected `Genotype(`, found the end");
+        check_error(
+            &TEXT.replace("reduce=[('max", "\n  redux=[('max"),
+            "line 2, column 3: expected `normal`, `normal_concat`, `reduce` or `reduce_concat`, each once, \
+             found `redux=[('max_pool_3x3',`",
+        );
+        check_error(
+            &TEXT.replace("normal_concat=range(2, 3)", "normal_concat=range(18446744073709551615, 3)"),
+            "normal_concat is empty; a cell must put out at least one node",
+        );
+        check_error("", "line 1, column 1: expected `Genotype(`, found the end");
         check_error(
             &TEXT.replace("reduce_concat=[2]", "reduce_concat=[9]"),
             "reduce_concat: 9 is no node or input of this cell (0 to 2), or stands there twice",

@@ -1,6 +1,6 @@
 //! Slow-fast learning with the verdict drawn by lot: what is left when losses carry no signal.
 
-use super::{Searcher, slow_fast::SlowFast, verdict};
+use super::{Searcher, compare, slow_fast::SlowFast, verdict};
 use crate::{
     population::Individual,
     randomness::{Purpose, Streams},
@@ -15,10 +15,11 @@ impl Searcher for CoinFlip {
         streams: &Streams,
         estimation: &Estimation,
         estimates: &[Estimate],
-        _: &[f64],
+        violations: &[f64],
     ) -> Verdict {
-        if estimates.iter().all(|e| !e.loss.is_finite()) {
-            return Verdict::default();
+        if estimates.iter().any(|e| !e.loss.is_finite()) {
+            // Nobody follows a learner whose loss is not a number, not even by lot.
+            return compare(estimates, violations);
         }
         let mut lot = streams.stream(Purpose::Lot, u64::from(estimation.generation), estimation.pair as u64);
         let fast = lot.below(2);

@@ -8,7 +8,7 @@ use super::Searcher;
 use crate::{
     population::Individual,
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, Loss, SearchSettings, SearchState, Verdict},
+    search::{Estimate, Estimation, Fitness, Loss, SearchSettings, SearchState, Verdict},
     space::Space,
 };
 
@@ -29,21 +29,20 @@ impl Searcher for RegularizedEvolution {
         state: &SearchState,
         individual: usize,
     ) -> Vec<f64> {
-        if state.generation == 0 {
+        if state.losses[individual].is_none() {
+            // The first population, and whoever was injected since, are estimated themselves.
             return state.population[individual].position.clone();
         }
         let mut stream = streams.stream(Purpose::Mutation, u64::from(state.generation), individual as u64);
-        let key = |i: usize| {
-            let violation = settings.limits.violation(settings.space, &state.population[i].position);
-            (violation, state.losses[i].unwrap_or(Loss(f64::INFINITY)))
+        let fitness = |i: usize| Fitness {
+            loss: state.losses[i].unwrap_or(Loss(f64::INFINITY)),
+            violation: settings.limits.violation(settings.space, &state.population[i].position),
         };
         let parent = (0..TOURNAMENT)
             .map(|_| stream.below(settings.population))
-            .min_by(|&a, &b| {
-                let ((violation_a, loss_a), (violation_b, loss_b)) = (key(a), key(b));
-                violation_a.total_cmp(&violation_b).then(loss_a.order(loss_b))
-            })
-            .unwrap_or(individual);
+            .map(|i| (i, fitness(i)))
+            .min_by(|(_, a), (_, b)| a.order(*b))
+            .map_or(individual, |(parent, _)| parent);
         let mut child = state.population[parent].position.clone();
         let gene = stream.below(settings.space.genes());
         let now = settings.space.decode_gene(gene, child[gene]);

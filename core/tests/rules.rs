@@ -1,0 +1,383 @@
+//! The rules of the search, checked on whatever a search may meet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use relativenas_core::{
+    cost::Limits,
+    event::{Event, Line},
+    genotype::{Genotype, GenotypeFormat},
+    network::{NetworkKind, NetworkShape},
+    population::Individual,
+    published,
+    search::{Ask, Estimate, Schedule, Search, SearchSettings, SearchState, Stage, Verdict},
+    searcher::SearcherKind,
+    slow_fast,
+    space::Space,
+    weight_set::{Hits, WeightKey, WeightSet},
+};
+
+fn settings(searcher: SearcherKind, population: usize, generations: u32, seed: u64) -> SearchSettings {
+    SearchSettings {
+        space: Space::Cells,
+        searcher,
+        population,
+        generations,
+        seed,
+        schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
+        limits: Limits::default(),
+    }
+}
+
+fn estimate(loss: f64) -> Estimate {
+    Estimate { loss, accuracy: 100.0 - loss, train_loss: loss, hits: 3, misses: 1 }
+}
+
+/// Losses as a device gives them, good and bad; few different ones, so that ties occur.
+fn a_loss() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        6 => (0..8_u8).prop_map(f64::from),
+        6 => 0.0..8.0,
+        1 => Just(f64::NAN),
+        1 => Just(f64::INFINITY),
+        1 => Just(f64::NEG_INFINITY),
+    ]
+}
+
+fn a_searcher() -> impl Strategy<Value = SearcherKind> {
+    prop::sample::select(SearcherKind::ALL.to_vec())
+}
+
+fn a_position() -> impl Strategy<Value = Vec<f64>> {
+    let genes: Vec<_> = (0..Space::Cells.genes())
+        .map(|gene| {
+            let choices = Space::Cells.choices(gene);
+            // Whole numbers are where decoding is special.
+            prop_oneof![0.0..=choices as f64, (0..=choices).prop_map(|whole| whole as f64)]
+        })
+        .collect();
+    genes
+}
+
+/// Losses for whatever a search asks: the number of the answer picks one.
+fn tell_next(search: &mut Search, losses: &[f64], answered: &mut usize) -> Option<(Verdict, Vec<Event>)> {
+    let Ask::Estimate(estimation) = search.ask() else { return None };
+    let estimates: Vec<_> = (estimation.candidates.iter())
+        .map(|_| {
+            *answered += 1;
+            estimate(losses[*answered % losses.len()])
+        })
+        .collect();
+    Some(search.tell(&estimates))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("plain data")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn decoding_stays_within_the_choices(position in a_position()) {
+        let indices = Space::Cells.decode(&position).expect("within the bounds");
+        for (gene, &index) in indices.iter().enumerate() {
+            prop_assert!(index < Space::Cells.choices(gene), "gene {gene}: {index}");
+            let floor = if position[gene].fract() == 0.0 { position[gene] - 1.0 } else { position[gene].floor() };
+            prop_assert_eq!(index as f64, floor.max(0.0));
+        }
+    }
+
+    #[test]
+    fn encoding_is_undone_by_decoding(position in a_position()) {
+        let genotype = Genotype::decode(&position).expect("within the bounds");
+        let encoded = genotype.encode().expect("decoded from this space");
+        prop_assert_eq!(Genotype::decode(&encoded), Ok(genotype));
+        prop_assert_eq!(Space::Cells.decode(&encoded), Space::Cells.decode(&position));
+    }
+
+    #[test]
+    fn vectors_outside_the_bounds_are_refused(
+        position in a_position(),
+        gene in 0..32_usize,
+        wrong in prop_oneof![Just(f64::NAN), Just(-1e-9), Just(f64::INFINITY), 7.001..100.0],
+    ) {
+        let mut position = position;
+        position[gene] = wrong;
+        prop_assert!(Genotype::decode(&position).is_err());
+        prop_assert!(Genotype::decode(&position[1..]).is_err());
+    }
+
+    #[test]
+    fn genotypes_survive_every_text_form(position in a_position()) {
+        let genotype = Genotype::decode(&position).expect("within the bounds");
+        for format in [GenotypeFormat::Darts, GenotypeFormat::Json, GenotypeFormat::Toml] {
+            prop_assert_eq!(Genotype::parse(&genotype.format(format)), Ok(genotype.clone()));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_genotype_reader_panic(text in ".{0,120}", at in 0..400_usize, cut in 0..8_usize) {
+        // Arbitrary text alone, and arbitrary text in the middle of a valid genotype.
+        let _ = Genotype::parse(&text);
+        let genotype = published::genotype("RelativeNAS").expect("published");
+        for format in [GenotypeFormat::Darts, GenotypeFormat::Json, GenotypeFormat::Toml] {
+            let mut valid = genotype.format(format);
+            let (from, to) = (at.min(valid.len()), (at + cut).min(valid.len()));
+            valid.replace_range(from..to, &text);
+            if let Err(error) = Genotype::parse(&valid) {
+                prop_assert!(error.to_string().len() < 2000);
+            }
+        }
+    }
+
+    #[test]
+    fn a_slow_learner_stays_in_bounds_and_moves_by_its_clamped_velocity(
+        slow in a_position(),
+        fast in a_position(),
+        velocity in prop::collection::vec(-9.0..9.0, 32),
+        lambdas in prop::collection::vec(0.0..1.0, 64),
+    ) {
+        let before = Individual { position: slow, velocity };
+        let mut after = before.clone();
+        slow_fast::learn(Space::Cells, &mut after, &fast, &lambdas[..32], &lambdas[32..]);
+        for gene in 0..32 {
+            prop_assert!((0.0..=Space::Cells.upper(gene)).contains(&after.position[gene]));
+            let unclamped = before.position[gene] + after.velocity[gene];
+            prop_assert_eq!(after.position[gene], unclamped.clamp(0.0, Space::Cells.upper(gene)));
+        }
+    }
+
+    #[test]
+    fn a_generation_pairs_everybody_once_and_moves_the_slow_only(
+        searcher in prop::sample::select(vec![SearcherKind::SlowFast, SearcherKind::CoinFlip]),
+        losses in prop::collection::vec(a_loss(), 1..40),
+        seed: u64,
+        half in 1..8_usize,
+    ) {
+        let (mut search, _) = Search::new(settings(searcher, 2 * half, 3, seed)).expect("valid");
+        let mut answered = 0;
+        for _ in 0..3 {
+            let paired: Vec<_> = search.state().pairs.concat();
+            prop_assert_eq!(paired.len(), 2 * half);
+            prop_assert_eq!(paired.into_iter().collect::<BTreeSet<_>>().len(), 2 * half);
+            let before = search.state().population.clone();
+            let (mut slow, mut compared) = (BTreeSet::new(), 0);
+            let mut moved = None;
+            while moved.is_none() {
+                let (_, events) = tell_next(&mut search, &losses, &mut answered).expect("not done");
+                for event in events {
+                    match event {
+                        Event::PairCompared { slow: Some(individual), .. } => {
+                            slow.insert(individual);
+                            compared += 1;
+                        }
+                        Event::PairCompared { .. } => compared += 1,
+                        Event::GenerationFinished { moves, .. } => moved = Some(moves),
+                        _ => {}
+                    }
+                }
+            }
+            prop_assert_eq!(compared, half);
+            let moves = moved.unwrap_or_default();
+            prop_assert_eq!(moves.iter().map(|m| m.individual).collect::<BTreeSet<_>>(), slow.clone());
+            for (individual, now) in search.state().population.iter().enumerate() {
+                prop_assert!(Space::Cells.decode(&now.position).is_ok());
+                if !slow.contains(&individual) {
+                    prop_assert_eq!(now, &before[individual]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_lower_loss_is_fast_and_broken_ones_give_nothing(
+        a in a_loss(), b in a_loss(), searcher in a_searcher(), seed: u64,
+    ) {
+        prop_assume!(searcher != SearcherKind::RegularizedEvolution);
+        let (mut search, _) = Search::new(settings(searcher, 2, 2, seed)).expect("valid");
+        let (verdict, events) = search.tell(&[estimate(a), estimate(b)]);
+        let gives = |slots: &[usize]| slots.to_vec();
+        match (a.is_finite(), b.is_finite()) {
+            (false, false) => {
+                prop_assert_eq!(verdict, Verdict::default());
+                let stays = events.iter().any(
+                    |e| matches!(e, Event::GenerationFinished { moves, .. } if moves.is_empty()));
+                prop_assert!(stays || searcher == SearcherKind::Random);
+            }
+            (true, false) => prop_assert_eq!(verdict, Verdict { fast: Some(0), slow: Some(1), gives: gives(&[0]) }),
+            (false, true) => prop_assert_eq!(verdict, Verdict { fast: Some(1), slow: Some(0), gives: gives(&[1]) }),
+            (true, true) => {
+                let fast = verdict.fast.expect("somebody is fast");
+                prop_assert_eq!((verdict.slow, verdict.gives), (Some(1 - fast), gives(&[fast, 1 - fast])));
+                if searcher != SearcherKind::CoinFlip {
+                    // A tie makes the first member fast.
+                    prop_assert_eq!(fast, usize::from(b < a));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_that_is_stored_at_any_point_ends_as_if_it_had_not_been(
+        searcher in a_searcher(),
+        losses in prop::collection::vec(a_loss(), 1..30),
+        seed: u64,
+        half in 1..5_usize,
+        generations in 1..4_u32,
+        injected in prop::option::of((0..8_usize, a_position())),
+        stop in 0..60_usize,
+    ) {
+        let settings = settings(searcher, 2 * half, generations, seed);
+        let (mut search, _) = Search::new(settings.clone()).expect("valid");
+        let mut answered = 0;
+        for _ in 0..stop {
+            if tell_next(&mut search, &losses, &mut answered).is_none() {
+                break;
+            }
+        }
+        if let Some((individual, position)) = injected
+            && search.accepts_injections()
+        {
+            search.inject(individual % (2 * half), position);
+        }
+        let stored = json(search.state());
+        let state: SearchState = serde_json::from_str(&stored).expect("it was just written");
+        let mut resumed = Search::resume(settings, state).expect("its own state");
+        prop_assert_eq!(json(resumed.state()), stored);
+        let mut resumed_answered = answered;
+        loop {
+            let told = tell_next(&mut search, &losses, &mut answered);
+            let told_resumed = tell_next(&mut resumed, &losses, &mut resumed_answered);
+            prop_assert_eq!(json(&told), json(&told_resumed));
+            if told.is_none() {
+                break;
+            }
+        }
+        prop_assert_eq!(json(search.state()), json(resumed.state()));
+        prop_assert!(search.state().finished);
+    }
+
+    #[test]
+    fn a_search_ends_with_a_ranking_that_is_not_charged(
+        searcher in a_searcher(), losses in prop::collection::vec(a_loss(), 1..30), seed: u64,
+    ) {
+        let (mut search, _) = Search::new(settings(searcher, 6, 2, seed)).expect("valid");
+        let (mut answered, mut last, mut ranked) = (0, Vec::new(), Vec::new());
+        while let Ask::Estimate(estimation) = search.ask() {
+            let (_, events) = tell_next(&mut search, &losses, &mut answered).expect("not done");
+            if estimation.stage == Stage::Ranking {
+                ranked.extend(estimation.candidates.iter().map(|c| c.individual));
+            }
+            last = events;
+        }
+        prop_assert_eq!(ranked, (0..6).collect::<Vec<_>>());
+        let Some(Event::SearchFinished { ranking, evaluations }) = last.pop() else {
+            return Err(TestCaseError::fail("no ranking"));
+        };
+        prop_assert_eq!(evaluations, 12);
+        prop_assert_eq!(ranking.iter().map(|r| r.rank).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
+        for pair in ranking.windows(2) {
+            // Not a number comes last, and equal losses in the order of individuals.
+            let (a, b) = (pair[0].loss, pair[1].loss);
+            prop_assert!(a.is_finite() || !b.is_finite());
+            prop_assert!(!(a.is_finite() && b.is_finite()) || a <= b);
+            let tie = a == b || !a.is_finite();
+            prop_assert!(!tie || pair[0].individual < pair[1].individual);
+        }
+    }
+
+    #[test]
+    fn events_survive_the_log(
+        searcher in a_searcher(), losses in prop::collection::vec(a_loss(), 1..30), seed: u64,
+    ) {
+        let (mut search, mut events) = Search::new(settings(searcher, 4, 2, seed)).expect("valid");
+        let mut answered = 0;
+        while let Some((_, more)) = tell_next(&mut search, &losses, &mut answered) {
+            events.extend(more);
+        }
+        for (seq, event) in events.into_iter().enumerate() {
+            let line = Line { seq: seq as u64, time: 1_700_000_000_000, event };
+            let written = json(&line);
+            let read: Line = serde_json::from_str(&written).expect("it was just written");
+            // Text is compared, because NaN equals nothing.
+            prop_assert_eq!(json(&read), written);
+        }
+    }
+
+    #[test]
+    fn the_fast_learner_wins_and_the_slow_one_fills_gaps(
+        before in prop::collection::vec(a_position(), 0..4), fast in a_position(), slow in a_position(),
+    ) {
+        let mut set = WeightSet::default();
+        for (generation, position) in before.iter().enumerate() {
+            set.adopt(generation as u32, [(9, &hold(position, "before"))]);
+        }
+        let unchanged = set.clone();
+        let (fast, slow) = (hold(&fast, "fast"), hold(&slow, "slow"));
+        set.adopt(7, [(1, &fast), (2, &slow)]);
+        let keys = unchanged.entries().map(|(key, _)| key).chain(fast.keys().copied()).chain(slow.keys().copied());
+        for key in keys {
+            let (old, new) = (unchanged.get(key), set.get(key));
+            let writer = if fast.contains_key(&key) {
+                Some(("fast", 1))
+            } else if slow.contains_key(&key) && key.is_operation() {
+                Some(("slow", 2))
+            } else {
+                None
+            };
+            if let Some((name, individual)) = writer {
+                let entry = new.expect("written");
+                prop_assert_eq!((entry.value, entry.trained.individual, entry.trained.generation), (name, individual, 7));
+                prop_assert_eq!(entry.trained.updates, old.map_or(0, |e| e.trained.updates) + 1);
+            } else {
+                prop_assert_eq!(new, old, "{}", key);
+            }
+        }
+        let mut nobody = set.clone();
+        nobody.adopt(8, []);
+        prop_assert_eq!(nobody, set);
+    }
+
+    #[test]
+    fn every_operation_with_weights_is_a_hit_or_a_miss(
+        before in prop::collection::vec(a_position(), 0..4), position in a_position(),
+    ) {
+        let mut set = WeightSet::default();
+        for position in &before {
+            set.adopt(0, [(0, &hold(position, "trained"))]);
+        }
+        let keys = keys(&position);
+        let (values, Hits { hits, misses }) = set.inherit(&keys, |_| "fresh");
+        let operations: Vec<_> = keys.iter().filter(|key| key.is_operation()).collect();
+        prop_assert_eq!(hits + misses, operations.len());
+        prop_assert_eq!(misses, operations.iter().filter(|key| values[key] == "fresh").count());
+        prop_assert_eq!(hits, operations.iter().filter(|key| set.get(***key).is_some()).count());
+    }
+
+    #[test]
+    fn keys_are_distinct_have_weights_and_survive_text(position in a_position()) {
+        let genotype = Genotype::decode(&position).expect("within the bounds");
+        let (keys, places) = (keys(&position), SHAPE.places(&genotype));
+        prop_assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+        for key in keys {
+            prop_assert_eq!(key.to_string().parse(), Ok(key));
+            if let WeightKey::Operation { cell, candidate } = key {
+                let (node, input, operation) = WeightKey::describe_candidate(candidate);
+                prop_assert_eq!(WeightKey::candidate(node, input, operation), candidate);
+                prop_assert!(operation.has_parameters(places[cell].stride(input)));
+            }
+        }
+    }
+}
+
+const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
+
+fn keys(position: &[f64]) -> Vec<WeightKey> {
+    WeightKey::of_genotype(&Genotype::decode(position).expect("within the bounds"), &SHAPE)
+}
+
+/// What a learner at this position holds, marked with `name`.
+fn hold(position: &[f64], name: &'static str) -> BTreeMap<WeightKey, &'static str> {
+    keys(position).into_iter().map(|key| (key, name)).collect()
+}
