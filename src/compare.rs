@@ -130,12 +130,7 @@ fn engine_differences(a: &EngineFacts, b: &EngineFacts, same_seed: bool) -> Vec<
         ("engine.threads", a.threads.to_string(), b.threads.to_string(), false),
         ("engine.libtorch", a.libtorch.clone(), b.libtorch.clone(), false),
         ("engine.build", a.build.clone(), b.build.clone(), false),
-        (
-            "engine.validation_batch",
-            a.validation_batch.to_string(),
-            b.validation_batch.to_string(),
-            false,
-        ),
+        ("engine.validation_batch", a.validation_batch.to_string(), b.validation_batch.to_string(), false),
     ];
     let expected = |key: &str| key == "engine.split_fingerprint" && !same_seed;
     facts
@@ -160,4 +155,122 @@ pub fn settings(manifest: &Manifest) -> BTreeMap<String, String> {
         }
     }
     flat
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::{
+        config::Layers,
+        manifest::{BUILD, RUN_FORMAT},
+        randomness::RANDOMNESS_VERSION,
+    };
+
+    use super::*;
+
+    fn manifest(settings: &[&str]) -> Manifest {
+        let mut layers = Layers::built_in();
+        for setting in settings {
+            layers.add_assignment(setting).expect("a setting");
+        }
+        Manifest {
+            format: RUN_FORMAT,
+            randomness: RANDOMNESS_VERSION,
+            job: Job::Search,
+            build: BUILD.to_owned(),
+            created: 0,
+            config: layers.config().expect("valid"),
+            origins: BTreeMap::new(),
+            genotype: None,
+            branched_from: None,
+            engine: None,
+        }
+    }
+
+    fn completed(settings: &[&str], change: impl FnOnce(&mut EngineFacts)) -> Manifest {
+        let mut facts = EngineFacts {
+            build: BUILD.to_owned(),
+            libtorch: "2.13.0".to_owned(),
+            device: "cpu".to_owned(),
+            threads: 2,
+            validation_batch: 256,
+            data: "CIFAR-10".to_owned(),
+            data_fingerprint: "d".to_owned(),
+            split_fingerprint: "s".to_owned(),
+            protocol_hash: "p".to_owned(),
+        };
+        change(&mut facts);
+        Manifest { engine: Some(facts), ..manifest(settings) }
+    }
+
+    /// Differing keys; those that forbid a comparison with an exclamation mark.
+    fn check(left: &Manifest, right: &Manifest, expected: &[&str]) {
+        let mark = |d: Difference| format!("{}{}", d.key, if d.grave { "!" } else { "" });
+        let forth: Vec<_> = protocol_differences(left, right).into_iter().map(mark).collect();
+        let back: Vec<_> = protocol_differences(right, left).into_iter().map(mark).collect();
+        assert_eq!(forth, expected);
+        assert_eq!(forth, back, "who stands left makes no difference");
+        assert_eq!(comparable(left, right), expected.iter().all(|k| !k.ends_with('!')));
+    }
+
+    #[test]
+    fn searcher_seed_and_looks_may_differ() {
+        let other = [
+            "search.searcher=random",
+            "search.seed=7",
+            "screen.theme=light",
+            "run.directory=/r",
+            "retrain.cells=8",
+        ];
+        check(&manifest(&[]), &manifest(&[]), &[]);
+        check(&manifest(&[]), &manifest(&other), &[]);
+    }
+
+    #[test]
+    fn what_changes_losses_forbids_a_comparison() {
+        let settings = ["data.cutout=0", "device.precision=bf16", "network.cells=5", "training.batch=64"];
+        let keys = ["data.cutout!", "device.precision!", "network.cells!", "training.batch!"];
+        check(&manifest(&[]), &manifest(&settings), &keys);
+    }
+
+    #[test]
+    fn budget_threads_and_device_are_warned_about() {
+        let other = completed(&["search.generations=5", "device.threads=1"], |e| {
+            e.threads = 1;
+            e.device = "cuda:0 NVIDIA H100".to_owned();
+        });
+        let keys = ["device.threads", "engine.device", "engine.threads", "search.generations"];
+        check(&completed(&[], |_| {}), &other, &keys);
+    }
+
+    #[test]
+    fn fingerprints_say_which_images_are_meant() {
+        let plain = completed(&[], |_| {});
+        let elsewhere = ["data.path=/elsewhere", "data.train_images=25000"];
+        check(&plain, &completed(&elsewhere, |_| {}), &[]);
+        check(&manifest(&[]), &manifest(&elsewhere), &["data.path!", "data.train_images!"]);
+        let other_images = completed(&[], |e| e.data_fingerprint = "other".to_owned());
+        check(&plain, &other_images, &["engine.data_fingerprint!"]);
+    }
+
+    #[test]
+    fn a_split_differs_with_the_seed_but_not_without() {
+        let split = |e: &mut EngineFacts| {
+            e.split_fingerprint = "t".to_owned();
+            e.protocol_hash = "q".to_owned();
+        };
+        let plain = completed(&[], |_| {});
+        check(&plain, &completed(&["search.seed=2"], split), &[]);
+        check(&plain, &completed(&[], split), &["engine.split_fingerprint!"]);
+        let fewer = completed(&["search.seed=2", "data.train_images=100"], split);
+        check(&plain, &fewer, &["data.train_images!"]);
+        let unexplained = completed(&[], |e| e.protocol_hash = "q".to_owned());
+        check(&plain, &unexplained, &["engine.protocol_hash!"]);
+    }
+
+    #[test]
+    fn a_training_run_is_no_search() {
+        let training = |settings| Manifest { job: Job::Train, ..manifest(settings) };
+        check(&manifest(&[]), &training(&[]), &["job!"]);
+        check(&training(&[]), &training(&["retrain.epochs=3", "search.population=2"]), &["retrain.epochs!"]);
+    }
 }

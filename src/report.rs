@@ -4,8 +4,8 @@
 //! down. Everything comes from a run's manifest and its events, so a report can be made of any run at
 //! any time, and made again.
 
-mod checklist;
 mod chart;
+mod checklist;
 mod curves;
 mod digest;
 mod document;

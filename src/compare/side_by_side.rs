@@ -59,7 +59,7 @@ fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
     fn shown<T>(value: Option<T>, written: impl FnOnce(T) -> String) -> String {
         value.map_or_else(|| UNKNOWN.to_owned(), written)
     }
-    let facts: [(&str, fn(&Digest) -> String); 15] = [
+    let facts: [(&str, fn(&Digest) -> String); 17] = [
         ("searcher", |d| d.searcher.clone()),
         ("seed", |d| d.seed.to_string()),
         ("data", |d| shown(d.data.clone(), |v| v)),
@@ -71,12 +71,16 @@ fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
         ("best loss on the way", |d| shown(d.best_loss, loss)),
         ("winner's loss", |d| shown(d.winner_loss, loss)),
         ("winner's accuracy", |d| shown(d.winner_accuracy, percent)),
-        ("parameters", |d| shown(d.parameters, thousands)),
-        ("multiply-adds", |d| shown(d.multiply_adds, thousands)),
+        ("mean loss of the ranking", |d| shown(d.ranking_loss, loss)),
+        ("test accuracy", |d| shown(d.test_accuracy, percent)),
+        ("winner's parameters", |d| shown(d.parameters, thousands)),
+        ("winner's multiply-adds", |d| shown(d.multiply_adds, thousands)),
         ("diversity", |d| shown(d.diversity, |v| format!("{v:.3}"))),
         ("hit rate", |d| shown(d.hit_rate, percent)),
     ];
-    facts.map(|(name, fact)| [name.to_owned(), fact(left), fact(right)]).into()
+    let row = |(name, fact): (&str, fn(&Digest) -> String)| [name.to_owned(), fact(left), fact(right)];
+    // What neither has, such as the test accuracy of two searches, is left out.
+    facts.into_iter().map(row).filter(|[_, a, b]| a != UNKNOWN || b != UNKNOWN).collect()
 }
 
 /// Fingerprints are long, and their beginnings tell them apart.
@@ -89,7 +93,5 @@ fn short(value: &str) -> String {
 fn columns(rows: &[[String; 3]]) -> String {
     let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));
-    rows.iter()
-        .map(|[a, b, c]| format!("{}\n", format!("{a:first$}  {b:second$}  {c}").trim_end()))
-        .collect()
+    rows.iter().map(|[a, b, c]| format!("{}\n", format!("{a:first$}  {b:second$}  {c}").trim_end())).collect()
 }

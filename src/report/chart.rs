@@ -22,7 +22,7 @@ pub fn figure(chart: &Chart) -> Markup {
             figcaption {
                 strong { (chart.title) }
                 span.legend {
-                    @for curve in &chart.curves { (legend_entry(curve)) }
+                    @for curve in &chart.curves { (legend_entry(curve, dashes(chart, curve))) }
                 }
             }
             (drawing(chart))
@@ -30,11 +30,16 @@ pub fn figure(chart: &Chart) -> Markup {
     }
 }
 
-fn legend_entry(curve: &Curve) -> Markup {
+/// A curve alone needs no pattern to be told from others.
+fn dashes(chart: &Chart, curve: &Curve) -> &'static str {
+    if chart.curves.len() == 1 { "none" } else { curve.ink.dashes() }
+}
+
+fn legend_entry(curve: &Curve, dashes: &str) -> Markup {
     html! {
         span.entry {
             svg viewBox="0 0 26 8" width="26" height="8" aria-hidden="true" {
-                path class={ "line " (curve.ink.name()) } d="M1 4H25" stroke-dasharray=(curve.ink.dashes()) {}
+                path class={ "line " (curve.ink.name()) } d="M1 4H25" stroke-dasharray=(dashes) {}
             }
             (curve.name)
         }
@@ -123,7 +128,7 @@ fn drawing(chart: &Chart) -> Markup {
                             r="3" {}
                     } @else {
                         path class={ "line " (ink) } d=(line(&axes, piece))
-                            stroke-dasharray=(curve.ink.dashes()) {}
+                            stroke-dasharray=(dashes(chart, curve)) {}
                     }
                 }
             }
@@ -213,7 +218,8 @@ fn whole_ticks((first, last): (f64, f64)) -> Vec<f64> {
 /// As many decimals as tell neighbouring ticks apart.
 fn decimals(ticks: &[f64]) -> usize {
     let step = ticks.windows(2).map(|w| w[1] - w[0]).next().unwrap_or(1.0);
-    (0..6).find(|&d| (step * 10f64.powi(d) - (step * 10f64.powi(d)).round()).abs() < 1e-6).unwrap_or(6) as usize
+    (0..6).find(|&d| (step * 10f64.powi(d) - (step * 10f64.powi(d)).round()).abs() < 1e-6).unwrap_or(6)
+        as usize
 }
 
 #[cfg(test)]
@@ -225,7 +231,13 @@ mod tests {
         let point = |(x, &y): (usize, &f64)| Point { x: x as f64, y, range: None };
         let points = values.iter().enumerate().map(point).collect();
         let curve = Curve { name: "all".to_owned(), ink: Ink::Gray, points };
-        Chart { title: "Loss", over: "generation", unit: "", bounds: (0.0, f64::INFINITY), curves: vec![curve] }
+        Chart {
+            title: "Loss",
+            over: "generation",
+            unit: "",
+            bounds: (0.0, f64::INFINITY),
+            curves: vec![curve],
+        }
     }
 
     #[test]
@@ -237,7 +249,9 @@ mod tests {
 
     #[test]
     fn every_range_of_values_can_be_drawn() {
-        for values in [&[][..], &[f64::NAN], &[0.0], &[7.0, 7.0], &[1e-9, 2e-9], &[-1e300, 1e300], &[1e5, 1.0]] {
+        for values in
+            [&[][..], &[f64::NAN], &[0.0], &[7.0, 7.0], &[1e-9, 2e-9], &[-1e300, 1e300], &[1e5, 1.0]]
+        {
             let drawn = drawing(&chart(values)).into_string();
             assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{values:?}: {drawn}");
         }

@@ -61,7 +61,11 @@ fn release(study: &Study) -> Vec<Answer> {
             "They are in this page's settings, under retrain, and in the runs' run.toml.",
         ),
         answer("Is the code of the search space public?", Yes, format!("{free}; the space is in its core.")),
-        answer("Is the code of the search method public?", Yes, format!("{free}; these runs name its build.")),
+        answer(
+            "Is the code of the search method public?",
+            Yes,
+            format!("{free}; these runs name its build."),
+        ),
         judged(
             "Are the method's settings and seeds?",
             completed,
@@ -78,7 +82,11 @@ fn comparison(study: &Study) -> Vec<Answer> {
     let compared = searchers.len() > 1;
     let unless_alone = |question, otherwise: &dyn Fn() -> (bool, String, String)| {
         if !compared {
-            return answer(question, NotApplicable, "Only one searcher ran; nothing is compared on this page.");
+            return answer(
+                question,
+                NotApplicable,
+                "Only one searcher ran; nothing is compared on this page.",
+            );
         }
         let (holds, yes, no) = otherwise();
         judged(question, holds, yes, no)
@@ -87,9 +95,16 @@ fn comparison(study: &Study) -> Vec<Answer> {
     vec![
         unless_alone("Do all methods share data, split, search space and training code?", &|| {
             let no = format!("These runs follow {} protocols.", study.protocols);
-            (together, "Data, space, network and training settings agree in all runs; of one seed, the split too.".into(), no)
+            (
+                together,
+                "Data, space, network and training settings agree in all runs; of one seed, the split too."
+                    .into(),
+                no,
+            )
         }),
-        unless_alone("Are hardware, library versions and running time controlled for?", &|| confounders(study)),
+        unless_alone("Are hardware, library versions and running time controlled for?", &|| {
+            confounders(study)
+        }),
         ablation(&searchers),
         unless_alone("Is the evaluation protocol the same for all?", &|| {
             let yes = "All end with the same ranking of the last population by the final weights.".to_owned();
@@ -99,7 +114,11 @@ fn comparison(study: &Study) -> Vec<Answer> {
             let curves = study.groups.iter().all(|g| {
                 g.runs.iter().any(|r| r.view.search.as_ref().is_some_and(|s| s.generations.len() > 1))
             });
-            (curves, "See the curves over generations.".into(), "Some searchers have fewer than two generations.".into())
+            (
+                curves,
+                "See the curves over generations.".into(),
+                "Some searchers have fewer than two generations.".into(),
+            )
         }),
         judged(
             "Is random search among the methods?",
@@ -115,7 +134,8 @@ fn comparison(study: &Study) -> Vec<Answer> {
 fn confounders(study: &Study) -> (bool, String, String) {
     let facts: Vec<&EngineFacts> = study.searches().filter_map(|r| r.manifest.engine.as_ref()).collect();
     let missing = study.searches().count() - facts.len();
-    let varies = |fact: fn(&EngineFacts) -> String| facts.iter().map(|e| fact(e)).collect::<BTreeSet<_>>().len() > 1;
+    let varies =
+        |fact: fn(&EngineFacts) -> String| facts.iter().map(|e| fact(e)).collect::<BTreeSet<_>>().len() > 1;
     let candidates: [(&str, fn(&EngineFacts) -> String); 4] = [
         ("device", |e| e.device.clone()),
         ("threads", |e| e.threads.to_string()),
@@ -134,7 +154,8 @@ fn confounders(study: &Study) -> (bool, String, String) {
     if budgets.len() > 1 {
         differing.push("budget".to_owned());
     }
-    let yes = "Device, threads, libtorch, engine and budget of evaluations are the same in all runs.".to_owned();
+    let yes =
+        "Device, threads, libtorch, engine and budget of evaluations are the same in all runs.".to_owned();
     (differing.is_empty(), yes, format!("They differ in: {}.", listed(&differing)))
 }
 
@@ -157,9 +178,8 @@ fn repetitions(study: &Study) -> Answer {
     if study.groups.is_empty() {
         return answer(question, NotApplicable, "There is no search among these runs.");
     }
-    let seeds = |runs: &[&Run]| {
-        runs.iter().map(|r| r.manifest.config.search.seed).collect::<BTreeSet<_>>().len()
-    };
+    let seeds =
+        |runs: &[&Run]| runs.iter().map(|r| r.manifest.config.search.seed).collect::<BTreeSet<_>>().len();
     let counts: Vec<_> = study
         .groups
         .iter()
@@ -167,7 +187,12 @@ fn repetitions(study: &Study) -> Answer {
         .collect();
     let repeated = study.groups.iter().all(|g| seeds(&g.runs) > 1);
     let counts = listed(&counts);
-    judged(question, repeated, format!("{counts}; all are listed."), format!("{counts}; the seeds are listed."))
+    judged(
+        question,
+        repeated,
+        format!("{counts}; all are listed."),
+        format!("{counts}; the seeds are listed."),
+    )
 }
 
 fn tabular(study: &Study) -> Answer {

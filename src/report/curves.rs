@@ -96,7 +96,7 @@ pub fn section(study: &Study) -> Option<Section> {
         return None;
     }
     let mut blocks = match &searches[..] {
-        [(_, only)] => vec![Block::Charts(PANELS.iter().map(|p| of_one(p, only)).collect())],
+        [(_, only)] => vec![Block::Charts(PANELS.iter().filter_map(|p| of_one(p, only).known()).collect())],
         _ => vec![
             Block::Text(
                 "A line is the mean over the runs of a searcher, the band around it reaches from the lowest to the \
@@ -114,11 +114,7 @@ fn of_one(panel: &Panel, search: &SearchView) -> Chart {
     let curve = |m: &Measure| {
         let point =
             |g: &GenerationSummary| Point { x: f64::from(g.generation), y: (m.value)(g), range: None };
-        Curve {
-            name: m.name.to_owned(),
-            ink: m.ink,
-            points: search.generations.iter().map(point).collect(),
-        }
+        Curve { name: m.name.to_owned(), ink: m.ink, points: search.generations.iter().map(point).collect() }
     };
     Chart {
         title: panel.title,
@@ -156,7 +152,7 @@ fn of_groups(study: &Study) -> Vec<Chart> {
             })
             .collect(),
     };
-    charts.map(chart).into()
+    charts.into_iter().filter_map(|described| chart(described).known()).collect()
 }
 
 /// Mean, lowest and highest over the runs that have a value, generation by generation.

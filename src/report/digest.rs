@@ -8,7 +8,7 @@ use relativenas_core::{
 };
 use serde::Serialize;
 
-use super::Run;
+use super::{Run, statistics::Spread};
 
 /// A run in a line. What is not known (yet) is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,6 +31,10 @@ pub struct Digest {
     /// Of the first in the final ranking; accuracy in per cent.
     pub winner_loss: Option<f64>,
     pub winner_accuracy: Option<f64>,
+    /// Mean of the final ranking.
+    pub ranking_loss: Option<f64>,
+    /// Of a training run, per cent.
+    pub test_accuracy: Option<f64>,
     /// Of the winner's search network.
     pub parameters: Option<u64>,
     pub multiply_adds: Option<u64>,
@@ -65,6 +69,10 @@ impl Digest {
             best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss),
             winner_loss: winner.and_then(|w| finite(w.loss)),
             winner_accuracy: winner.and_then(|w| finite(w.accuracy)),
+            ranking_loss: search
+                .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss)))
+                .map(|spread| spread.mean),
+            test_accuracy: run.view.training.as_ref().and_then(|t| finite(t.test?.top1)),
             parameters: network.as_ref().map(|n| n.parameters),
             multiply_adds: network.as_ref().map(|n| n.multiply_adds),
             diversity: search.and_then(|s| s.generations.last()).map(|g| g.diversity),

@@ -15,15 +15,21 @@ pub struct Section {
     pub blocks: Vec<Block>,
     /// Whether the page shows it only when asked; for what is long and seldom read.
     pub folded: bool,
+    /// Whether the page's contents name it.
+    pub listed: bool,
 }
 
 impl Section {
     pub fn new(title: impl Into<String>, blocks: Vec<Block>) -> Self {
-        Self { title: title.into(), blocks, folded: false }
+        Self { title: title.into(), blocks, folded: false, listed: true }
     }
 
     pub fn folded(self) -> Self {
         Self { folded: true, ..self }
+    }
+
+    pub fn unlisted(self) -> Self {
+        Self { listed: false, ..self }
     }
 }
 
@@ -100,6 +106,14 @@ pub struct Chart {
     /// Values beyond these cannot be, so the axis ends there.
     pub bounds: (f64, f64),
     pub curves: Vec<Curve>,
+}
+
+impl Chart {
+    /// Without the curves that have no value anywhere; `None` if that is all of them.
+    pub fn known(mut self) -> Option<Self> {
+        self.curves.retain(|c| c.points.iter().any(|p| p.y.is_finite()));
+        (!self.curves.is_empty()).then_some(self)
+    }
 }
 
 #[derive(Clone, Debug)]

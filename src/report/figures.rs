@@ -78,6 +78,24 @@ pub fn listed(items: &[String]) -> String {
     }
 }
 
+/// Whole numbers in order, neighbours drawn together: `1–5, 8`.
+pub fn ranges(numbers: impl IntoIterator<Item = u64>) -> String {
+    let sorted: std::collections::BTreeSet<_> = numbers.into_iter().collect();
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for number in sorted {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let written = runs.iter().map(|(first, last)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first}–{last}"),
+    });
+    written.collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,12 +106,17 @@ mod tests {
         for (value, expected) in [(0, "0"), (999, "999"), (1000, "1_000"), (1_234_567, "1_234_567")] {
             assert_eq!(thousands(value), narrow(expected));
         }
-        for (value, expected) in
-            [(-5, "0 s"), (59_999, "59 s"), (60_000, "1 min 00 s"), (7_500_000, "2 h 05 min"), (90_000_000, "1 d 01 h")]
-        {
+        for (value, expected) in [
+            (-5, "0 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min 00 s"),
+            (7_500_000, "2 h 05 min"),
+            (90_000_000, "1 d 01 h"),
+        ] {
             assert_eq!(duration(value), expected);
         }
         assert_eq!((loss(f64::NAN).as_str(), loss(f64::INFINITY).as_str()), (UNKNOWN, UNKNOWN));
+        assert_eq!(ranges([5, 1, 3, 2, 9, 8]), "1–3, 5, 8, 9");
         assert_eq!(moment(1_700_000_000_000), "2023-11-14 22:13 UTC");
         assert_eq!(moment(i64::MAX), UNKNOWN);
     }

@@ -40,7 +40,7 @@ pub fn page(document: &Document) -> String {
 fn contents(sections: &[Section]) -> Markup {
     html! {
         nav aria-label="Contents" {
-            @for (place, section) in sections.iter().enumerate() {
+            @for (place, section) in sections.iter().enumerate().filter(|(_, section)| section.listed) {
                 a href={ "#s" (place) } { (section.title) }
             }
         }
@@ -50,14 +50,15 @@ fn contents(sections: &[Section]) -> Markup {
 fn written(place: usize, section: &Section) -> Markup {
     let blocks = html! { @for block in &section.blocks { (block_markup(block)) } };
     html! {
-        section id={ "s" (place) } {
+        section {
             @if section.folded {
                 details {
                     summary { h2 { (section.title) } }
-                    (blocks)
+                    // A link to what is within unfolds it.
+                    div.folded id={ "s" (place) } { (blocks) }
                 }
             } @else {
-                h2 { (section.title) }
+                h2 id={ "s" (place) } { (section.title) }
                 (blocks)
             }
         }
@@ -69,7 +70,9 @@ fn block_markup(block: &Block) -> Markup {
         Block::Heading(title) => html! { h3 { (title) } },
         Block::Text(text) => html! { p { (with_code(text)) } },
         Block::Note(text) => html! { p.note role="note" { (with_code(text)) } },
-        Block::Figures(figures) => html! { dl.figures { @for figure in figures { (figure_markup(figure)) } } },
+        Block::Figures(figures) => {
+            html! { dl.figures { @for figure in figures { (figure_markup(figure)) } } }
+        }
         Block::Table(table) => table_markup(table),
         Block::Charts(charts) => html! { div.charts { @for chart in charts { (chart::figure(chart)) } } },
         Block::Cells(genotype) => cells(genotype),

@@ -11,7 +11,7 @@ use relativenas_core::{
 };
 
 use super::{
-    Run, digest,
+    Run,
     document::{Block, Chart, Curve, Figure, Ink, Point, Section, Table, number, words},
     figures::{UNKNOWN, loss, millions, or_unknown, percent, thousands},
     study::Study,
@@ -32,7 +32,7 @@ pub fn section(run: &Run, alone: bool) -> Vec<Section> {
     blocks.extend(ranking);
     blocks.push(Block::Heading("Pairs and weight set".to_owned()));
     blocks.extend(super::weights::blocks(search));
-    vec![Section::new(format!("Run {}", run.name), blocks).folded()]
+    vec![Section::new(format!("Run {}", run.name), blocks).folded().unlisted()]
 }
 
 /// Who leads: the winner, or until there is one whoever has the best last loss.
@@ -62,11 +62,7 @@ fn winner_blocks(run: &Run, search: &SearchView) -> Vec<Block> {
     blocks.push(costs(run, search, &genotype));
     blocks.push(Block::Heading("Unusual about it".to_owned()));
     let findings: Vec<_> = lint(&genotype).iter().map(ToString::to_string).collect();
-    blocks.push(if findings.is_empty() {
-        Block::Text("Nothing.".to_owned())
-    } else {
-        Block::List(findings)
-    });
+    blocks.push(if findings.is_empty() { Block::Text("Nothing.".to_owned()) } else { Block::List(findings) });
     blocks.push(Block::Heading("Genotype".to_owned()));
     blocks.push(Block::Code(genotype.format(GenotypeFormat::Darts).trim_end().to_owned()));
     blocks
@@ -161,7 +157,8 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
             or_unknown(individual, |i| i.lessons.len().to_string()),
         ];
         if limited {
-            let violation = individual.map(|i| search.settings.limits.violation(search.settings.space, &i.position));
+            let violation =
+                individual.map(|i| search.settings.limits.violation(search.settings.space, &i.position));
             row.push(match violation {
                 Some(excess) if excess > 0.0 => format!("{:.1} %", 100.0 * excess),
                 _ => UNKNOWN.to_owned(),
@@ -183,7 +180,8 @@ pub fn retraining(study: &Study) -> Vec<Section> {
 }
 
 fn training_section(run: &Run, training: &TrainingView) -> Section {
-    let figure = |label: &str, value: String, detail: String| Figure { label: label.to_owned(), value, detail };
+    let figure =
+        |label: &str, value: String, detail: String| Figure { label: label.to_owned(), value, detail };
     let test = training.test.as_ref();
     let best = training.best_epoch.and_then(|e| training.history.iter().find(|h| h.epoch == e));
     let figures = vec![

@@ -6,19 +6,25 @@ use super::{
     Run,
     digest::Digest,
     document::{Block, Column, Figure, Section, Table, number, words},
-    figures::{UNKNOWN, counted, duration, fixed, listed, loss, millions, moment, or_unknown, percent, thousands},
+    figures::{
+        UNKNOWN, counted, duration, fixed, listed, loss, millions, moment, or_unknown, percent, ranges,
+        thousands,
+    },
     statistics::{Spread, rank_sum},
     study::{Group, Study},
 };
 use crate::compare::protocol_differences;
 
-/// Below this, a difference is called more than chance.
+/// Below this, a difference is called more than chance; divided by the number of comparisons, because
+/// one in twenty comes out by chance alone.
 const SIGNIFICANT: f64 = 0.05;
 
 pub fn title(study: &Study) -> String {
     match study.runs {
         [run] => run.name.clone(),
-        runs if study.groups.len() > 1 => format!("{} searchers in {}", study.groups.len(), counted(runs.len(), "run")),
+        runs if study.groups.len() > 1 => {
+            format!("{} searchers in {}", study.groups.len(), counted(runs.len(), "run"))
+        }
         runs => counted(runs.len(), "run"),
     }
 }
@@ -46,7 +52,8 @@ pub fn section(study: &Study) -> Section {
 
 fn alone(run: &Run) -> Vec<Block> {
     let d = Digest::of(run);
-    let figure = |label: &str, value: String, detail: String| Figure { label: label.to_owned(), value, detail };
+    let figure =
+        |label: &str, value: String, detail: String| Figure { label: label.to_owned(), value, detail };
     let images = run.view.search.as_ref().map(|s| &s.images);
     let figures = vec![
         figure(
@@ -118,12 +125,11 @@ fn together(study: &Study) -> Vec<Block> {
 fn group_row(study: &Study, group: &Group) -> Vec<String> {
     let digests: Vec<_> = group.runs.iter().map(|r| Digest::of(r)).collect();
     let spread = |value: fn(&Digest) -> Option<f64>| Spread::of(digests.iter().filter_map(value));
-    let seeds: Vec<_> = digests.iter().map(|d| d.seed.to_string()).collect();
     let winner = spread(|d| d.winner_loss);
     vec![
         study.label(group),
         digests.len().to_string(),
-        seeds.join(", "),
+        ranges(digests.iter().map(|d| d.seed)),
         or_unknown(winner, |s| s.written(4)),
         or_unknown(winner, |s| s.range(4)),
         or_unknown(spread(|d| d.winner_accuracy), |s| s.written(2)),
@@ -136,33 +142,35 @@ fn group_row(study: &Study, group: &Group) -> Vec<String> {
 
 /// The first searcher of every protocol against each of the others.
 fn verdicts(study: &Study) -> Vec<String> {
-    let controls = study.groups.iter().filter_map(|control| {
+    let pairs = study.groups.iter().filter_map(|control| {
         let first = study.groups.iter().find(|g| g.protocol == control.protocol)?;
-        (first.searcher != control.searcher).then(|| verdict(study, first, control))
+        (first.searcher != control.searcher).then_some((first, control))
     });
-    controls.flatten().collect()
+    let pairs: Vec<_> = pairs.collect();
+    let significant = SIGNIFICANT / pairs.len() as f64;
+    pairs.into_iter().filter_map(|(group, control)| verdict(study, group, control, significant)).collect()
 }
 
-fn verdict(study: &Study, group: &Group, control: &Group) -> Option<String> {
-    let losses = |g: &Group| -> Vec<f64> {
-        g.runs.iter().filter_map(|r| Digest::of(r).winner_loss).collect()
-    };
+fn verdict(study: &Study, group: &Group, control: &Group, significant: f64) -> Option<String> {
+    let losses =
+        |g: &Group| -> Vec<f64> { g.runs.iter().filter_map(|r| Digest::of(r).winner_loss).collect() };
     let (ours, theirs) = (losses(group), losses(control));
     let test = rank_sum(&ours, &theirs)?;
     let difference = Spread::of(ours)?.mean - Spread::of(theirs)?.mean;
-    let conclusion = if test.smallest_p > SIGNIFICANT {
-        format!("With so few runs p cannot fall below {:.2}: nothing can be concluded.", test.smallest_p)
-    } else if test.p > SIGNIFICANT {
-        "The difference is within chance.".to_owned()
+    let conclusion = if test.smallest_p > significant {
+        format!("With so few runs p cannot fall below {:.3}: nothing can be concluded.", test.smallest_p)
+    } else if test.p > significant {
+        format!("That is within chance (above {significant:.3}).")
     } else {
         let better = if difference < 0.0 { group } else { control };
-        format!("More than chance; {} is ahead.", study.label(better))
+        format!("That is more than chance (below {significant:.3}); {} is ahead.", study.label(better))
     };
     Some(format!(
-        "{} against {}: the winner's mean loss differs by {difference:+.4}; {} of {} pairings have the lower loss \
+        "{} against {}: the winner's mean loss differs by {}; {} of {} pairings have the lower loss \
          with {}; exact two-sided rank-sum test p = {:.3}. {conclusion}",
         study.label(group),
         study.label(control),
+        format!("{difference:+.4}").replace('-', "−"),
         fixed(test.lower, if test.lower.fract() == 0.0 { 0 } else { 1 }),
         test.pairs,
         study.label(group),
@@ -221,7 +229,8 @@ fn cautions(study: &Study) -> Vec<String> {
     let budgets: std::collections::BTreeSet<_> =
         searches.iter().map(|r| Digest::of(r)).map(|d| (d.population, d.generations)).collect();
     if budgets.len() > 1 {
-        cautions.push("The budgets differ: not every run has as many individuals and generations.".to_owned());
+        cautions
+            .push("The budgets differ: not every run has as many individuals and generations.".to_owned());
     }
     let unfinished: Vec<_> = searches
         .iter()

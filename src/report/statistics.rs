@@ -24,7 +24,8 @@ impl Spread {
         let mean = values.iter().sum::<f64>() / count as f64;
         let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
         let deviation = (count > 1).then(|| (squares / (count - 1) as f64).sqrt());
-        let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+        let (low, high) =
+            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
         Some(Self { count, mean, deviation, low, high })
     }
 

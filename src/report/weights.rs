@@ -69,8 +69,9 @@ fn pairs(search: &SearchView) -> Vec<Block> {
         number("Gap"),
         number("Hit rate"),
     ];
-    let text = "The gap is the slow learners' mean loss less the fast learners'. A gap as small as the noise of an \
-                estimate means that verdicts come near to chance. A hit is an operation that a learner inherits after \
+    let text = "The gap is the slow learners' mean loss less the fast learners'. Where the lower loss decides it is \
+                never negative, signal or not; a gap as small as the noise of an estimate means that verdicts come \
+                near to chance. A hit is an operation that a learner inherits after \
                 somebody has trained it.";
     vec![Block::Text(text.to_owned()), Table::new(&columns, rows)]
 }
@@ -104,12 +105,19 @@ fn weight_set(search: &SearchView, shape: &NetworkShape) -> Vec<Block> {
         }
     }
     let total = counts.values().fold((0, 0), |(c, t), count| (c + count.candidates, t + count.trained));
-    let text = format!(
-        "{} of {} candidate operations with weights were ever trained. Those that were not are starved: nobody \
-         who got to write ever asked for them.",
-        thousands(total.1 as u64),
-        thousands(total.0 as u64)
-    );
+    let text = if total.1 == total.0 {
+        format!(
+            "All {} candidate operations with weights were trained at least once.",
+            thousands(total.0 as u64)
+        )
+    } else {
+        format!(
+            "{} of {} candidate operations with weights were ever trained. The others are starved: nobody who got \
+             to write ever asked for them.",
+            thousands(total.1 as u64),
+            thousands(total.0 as u64)
+        )
+    };
     let rows = counts
         .iter()
         .map(|((kind, operation), count)| {
