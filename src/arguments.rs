@@ -43,11 +43,9 @@ pub enum Command {
     /// Start a search, and show it
     Search(SearchArguments),
     /// Watch and steer a run that is going on
-    Attach(RunArgument),
+    Attach(AttachArguments),
     /// Go on with a stopped run, from its newest checkpoint
     Resume(ResumeArguments),
-    /// Look at a run without touching it
-    View(RunArgument),
     /// Go on for a pair or a generation (in a training run: an epoch), then pause
     Step(StepArguments),
     /// Pause a run that is going on, within a batch
@@ -73,9 +71,7 @@ pub enum Command {
     /// Say what works on this machine, and what to do about the rest
     Doctor,
     /// Print a script that completes commands in your shell
-    Completions {
-        shell: Shell,
-    },
+    Completions { shell: Shell },
 }
 
 /// Settings that lie over all files.
@@ -117,7 +113,7 @@ pub struct SearchArguments {
 
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct PrintingArguments {
-    /// Print progress instead of showing a screen; the search ends with this command
+    /// Print progress instead of showing a screen; an engine started so ends with this command
     #[arg(long)]
     pub headless: bool,
     /// Print one event a line, as JSON (with --headless)
@@ -129,6 +125,14 @@ pub struct PrintingArguments {
 pub struct RunArgument {
     /// A run's name, its folder, or `latest`
     pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct AttachArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    #[command(flatten)]
+    pub printing: PrintingArguments,
 }
 
 #[derive(Debug, Args)]
@@ -280,10 +284,7 @@ pub enum ArchAction {
         architecture: Architecture,
     },
     /// Say in words what changes from one to another; exits with 1 if they differ
-    Diff {
-        before: String,
-        after: String,
-    },
+    Diff { before: String, after: String },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -388,7 +389,8 @@ mod tests {
 
     #[test]
     fn json_lines_need_headless() {
-        let error = Arguments::try_parse_from(["relativenas", "search", "--json"]).expect_err("no --headless");
+        let error =
+            Arguments::try_parse_from(["relativenas", "search", "--json"]).expect_err("no --headless");
         assert_eq!(error.kind(), clap::error::ErrorKind::MissingRequiredArgument);
         assert!(error.to_string().contains("--headless"), "{error}");
         Arguments::try_parse_from(["relativenas", "search", "--headless", "--json"]).expect("valid");
@@ -396,7 +398,8 @@ mod tests {
 
     #[test]
     fn a_vector_may_be_written_out() {
-        let parsed = Arguments::try_parse_from(["relativenas", "arch", "decode", "0.5", "-1", "--format", "json"]);
+        let parsed =
+            Arguments::try_parse_from(["relativenas", "arch", "decode", "0.5", "-1", "--format", "json"]);
         let Some(Command::Arch(ArchArguments { action: ArchAction::Decode { architecture, .. } })) =
             parsed.expect("valid").command
         else {

@@ -28,11 +28,10 @@ use crate::{
 pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
     let out = &mut io::stdout().lock();
     match command {
-        None => search::browse(context),
+        None => search::browse(),
         Some(Command::Search(arguments)) => search::search(context, &arguments),
-        Some(Command::Attach(arguments)) => search::attach(context, &arguments.run),
+        Some(Command::Attach(arguments)) => search::attach(context, &arguments),
         Some(Command::Resume(arguments)) => search::resume(context, &arguments),
-        Some(Command::View(arguments)) => search::view(context, &arguments.run),
         Some(Command::Step(arguments)) => steer::step(context, &arguments, out),
         Some(Command::Pause(arguments)) => steer::pause(context, &arguments.run, out),
         Some(Command::Continue(arguments)) => steer::go_on(context, &arguments.run, out),

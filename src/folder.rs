@@ -174,7 +174,10 @@ mod tests {
         let suggested = || Naming::Suggested("fashion-quick-0412".to_owned());
         let first = create(runs.path(), suggested(), &manifest()).expect("made");
         let second = create(runs.path(), suggested(), &manifest()).expect("made");
-        assert_eq!((first.name().as_str(), second.name().as_str()), ("fashion-quick-0412", "fashion-quick-0412-2"));
+        assert_eq!(
+            (first.name().as_str(), second.name().as_str()),
+            ("fashion-quick-0412", "fashion-quick-0412-2")
+        );
         assert_eq!(first.manifest().expect("readable"), manifest());
         let mode = fs::metadata(first.path()).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);

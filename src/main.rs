@@ -14,6 +14,7 @@ mod fixture;
 mod folder;
 mod headless;
 mod log;
+mod pace;
 mod places;
 mod runs;
 mod settings;

@@ -64,7 +64,8 @@ fn made(folder: &RunFolder) -> std::time::SystemTime {
 /// If there is none; the message names the nearest one.
 pub fn find(runs: &Path, run: &str) -> Result<RunFolder> {
     if run == LATEST {
-        let none = || misuse(format!("{}: there is no run yet; `relativenas search` makes one", runs.display()));
+        let none =
+            || misuse(format!("{}: there is no run yet; `relativenas search` makes one", runs.display()));
         return all(runs)?.into_iter().next().ok_or_else(none);
     }
     if !run.contains('/')
@@ -237,7 +238,10 @@ mod tests {
         let runs = tempfile::tempdir().expect("a folder");
         let first = fixture::run(runs.path(), "fashion-quick-0412");
         assert_eq!(find(runs.path(), "fashion-quick-0412").expect("by name"), first);
-        assert_eq!(find(Path::new("/nowhere"), first.path().to_str().expect("UTF-8")).expect("by path"), first);
+        assert_eq!(
+            find(Path::new("/nowhere"), first.path().to_str().expect("UTF-8")).expect("by path"),
+            first
+        );
         assert_eq!(find(runs.path(), LATEST).expect("the latest"), first);
     }
 

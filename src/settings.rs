@@ -11,16 +11,13 @@ use crate::{
     places::{Places, absolute},
 };
 
-/// A flag that stands for a setting: what was typed, the key, the value.
-pub type Flag<'a> = (&'static str, &'static str, &'a str);
-
 /// All layers.
 ///
 /// # Errors
 /// If a file cannot be read, or something sets what does not exist.
 pub fn layers(places: &Places, config: Option<&Path>, choices: &SettingArguments) -> Result<Layers> {
-    let environment =
-        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     layers_of(places, config, environment, choices)
 }
 
@@ -145,6 +142,9 @@ mod tests {
         let mut layers = Layers::built_in();
         layers.add_flag("--data", "data.path", "/nowhere/cifar").expect("a setting");
         let error = checked(&layers).expect_err("no folder").to_string();
-        assert!(error.starts_with("--data /nowhere/cifar: there is no folder /nowhere/cifar. CIFAR-10"), "{error}");
+        assert!(
+            error.starts_with("--data /nowhere/cifar: there is no folder /nowhere/cifar. CIFAR-10"),
+            "{error}"
+        );
     }
 }

@@ -35,8 +35,10 @@ fn show(layers: &Layers, as_json: bool, out: &mut dyn Write) -> Result<ExitCode>
             .collect();
         writeln!(out, "{}", serde_json::to_string(&settings)?)?;
     } else {
-        let lines: Vec<_> =
-            layers.settings().map(|(key, s)| (format!("{key} = {}", s.value), s.origin.to_string())).collect();
+        let lines: Vec<_> = layers
+            .settings()
+            .map(|(key, s)| (format!("{key} = {}", s.value), s.origin.to_string()))
+            .collect();
         let width = lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
         for (text, origin) in lines {
             writeln!(out, "{text:width$}  # {origin}")?;
@@ -59,7 +61,10 @@ mod tests {
         show(&layers, false, &mut out).expect("valid");
         let text = String::from_utf8(out).expect("UTF-8");
         let line = text.lines().find(|l| l.starts_with("search.seed")).expect("shown");
-        assert_eq!(line.split_once("#").expect("an origin"), (line[..line.find('#').unwrap_or(0)].as_ref(), " --set search.seed=7"));
+        assert_eq!(
+            line.split_once("#").expect("an origin"),
+            (line[..line.find('#').unwrap_or(0)].as_ref(), " --set search.seed=7")
+        );
         assert_eq!(text.lines().count(), layers.settings().count());
     }
 }

@@ -44,15 +44,16 @@ fn json_of(run: &RunSummary) -> serde_json::Value {
 }
 
 fn table(summaries: &[RunSummary]) -> String {
-    let widest = |text: fn(&RunSummary) -> &str| {
-        summaries.iter().map(|r| text(r).chars().count()).max().unwrap_or(0)
-    };
+    let widest =
+        |text: fn(&RunSummary) -> &str| summaries.iter().map(|r| text(r).chars().count()).max().unwrap_or(0);
     let (name, phase, what) = (widest(|r| &r.run), widest(|r| &r.phase), widest(|r| &r.what));
     let mut text = String::new();
     for run in summaries {
         let loss = run.best_loss.map_or_else(|| "–".to_owned(), |l| format!("{l:.4}"));
         let line = match &run.problem {
-            Some(problem) => format!("{:name$}  {:phase$}  {}", run.run, run.phase, written::printable(problem)),
+            Some(problem) => {
+                format!("{:name$}  {:phase$}  {}", run.run, run.phase, written::printable(problem))
+            }
             None => format!(
                 "{:name$}  {:phase$}  {:>9}  best {loss:>7}  {:what$}  {}",
                 run.run,
@@ -113,7 +114,10 @@ mod tests {
         let mut summaries = [runs::summary(&good), runs::summary(&bad)];
         summaries[0].age_seconds = 7300;
         let table = table(&summaries).replace(&runs.path().display().to_string(), "RUNS");
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @r"
+        good           stopped           1/2  best  0.7131  search, slow-fast, Fashion-MNIST  2 h ago
+        badly-damaged  unreadable  RUNS/badly-damaged/run.toml: the run has format 9, this program reads 1; use the program that made it ()
+        ");
     }
 
     #[test]

@@ -75,7 +75,11 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         best_loss: runs::best_loss(&view),
         diversity: None,
         hit_rate: None,
-        age_seconds: written::seconds_since(if view.events == 0 { manifest.created } else { view.changed_at }),
+        age_seconds: written::seconds_since(if view.events == 0 {
+            manifest.created
+        } else {
+            view.changed_at
+        }),
         alive,
         pid: address(folder).filter(|_| alive).map(|a| a.pid),
     };
@@ -83,7 +87,8 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         status.generation = search.generation;
         status.generations = search.settings.generations;
         status.pair = search.compared.len();
-        status.pairs = if search.pairs.is_empty() { search.settings.population / 2 } else { search.pairs.len() };
+        status.pairs =
+            if search.pairs.is_empty() { search.settings.population / 2 } else { search.pairs.len() };
         status.diversity = Some(search.diversity());
         status.hit_rate = search.hits.rate();
     }
@@ -143,8 +148,17 @@ mod tests {
         assert_eq!((status.alive, status.pid, status.hit_rate), (false, None, Some(75.0)));
         let json = serde_json::to_value(&status).expect("plain data");
         for key in [
-            "phase", "generation", "generations", "pair", "pairs", "best_loss", "diversity", "hit_rate",
-            "age_seconds", "alive", "pid",
+            "phase",
+            "generation",
+            "generations",
+            "pair",
+            "pairs",
+            "best_loss",
+            "diversity",
+            "hit_rate",
+            "age_seconds",
+            "alive",
+            "pid",
         ] {
             assert!(json.get(key).is_some(), "{key}");
         }

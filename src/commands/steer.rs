@@ -56,7 +56,9 @@ fn wait_for_pause(connection: &mut Connection, folder: &RunFolder) -> Result<Pro
                 return Ok(progress);
             }
             Received::Line(_) | Received::Nothing => {}
-            Received::Closed => bail!("{name}: the engine left; `relativenas status {name}` says where the run is"),
+            Received::Closed => {
+                bail!("{name}: the engine left; `relativenas status {name}` says where the run is")
+            }
         }
     }
 }

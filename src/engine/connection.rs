@@ -85,13 +85,8 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let writer = Sender { stream: stream.try_clone()?, hello_protocol: PROTOCOL };
-        let hello = Hello {
-            protocol: PROTOCOL,
-            build: String::new(),
-            pid: 0,
-            device: String::new(),
-            events: 0,
-        };
+        let hello =
+            Hello { protocol: PROTOCOL, build: String::new(), pid: 0, device: String::new(), events: 0 };
         let mut connection =
             Self { reader: BufReader::with_capacity(1 << 16, stream), writer, hello, partial: Vec::new() };
         connection.hello = match connection.receive()? {
@@ -218,7 +213,10 @@ fn parse(text: &[u8]) -> Result<EngineLine> {
 
 fn strange(text: &[u8]) -> String {
     let start = String::from_utf8_lossy(&text[..text.len().min(80)]);
-    format!("the engine sent something this program does not know: {}", crate::written::printable(start.trim_end()))
+    format!(
+        "the engine sent something this program does not know: {}",
+        crate::written::printable(start.trim_end())
+    )
 }
 
 fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {

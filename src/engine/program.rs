@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -90,11 +90,6 @@ fn unusable(path: &Path, said: &str) -> anyhow::Error {
     anyhow!("{} does not start: {said}{hint}", path.display())
 }
 
-/// The arguments, for a message.
-pub fn shown(arguments: &[&OsStr]) -> String {
-    arguments.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
@@ -114,7 +109,8 @@ mod tests {
         let [named, beside, in_path] = folders.each_ref().map(|f| program(f.path(), "exit 0"));
         let own = beside.with_file_name("relativenas");
         let path = || Some(in_path.parent().expect("a folder").as_os_str().to_owned());
-        let found = |variable: Option<&Path>, own| search(variable.map(Into::into), own, path()).expect("found");
+        let found =
+            |variable: Option<&Path>, own| search(variable.map(Into::into), own, path()).expect("found");
         assert_eq!(found(Some(&named), Some(&own)), named);
         assert_eq!(found(None, Some(&own)), beside);
         assert_eq!(found(None, Some(Path::new("/nowhere/relativenas"))), in_path);

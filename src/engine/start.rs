@@ -67,7 +67,8 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
         // A session of its own, so that neither Ctrl-C nor a hang-up of this terminal reaches it.
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
     }
-    let child = command.spawn().with_context(|| format!("{}: cannot be started", program.path().display()))?;
+    let child =
+        command.spawn().with_context(|| format!("{}: cannot be started", program.path().display()))?;
     Ok(StartedEngine { child, folder: folder.clone(), log_before })
 }
 
