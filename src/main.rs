@@ -6,6 +6,7 @@
 mod arguments;
 mod atomic;
 mod commands;
+mod compare;
 mod context;
 mod engine;
 mod failure;
@@ -16,6 +17,7 @@ mod headless;
 mod log;
 mod pace;
 mod places;
+mod report;
 mod runs;
 mod settings;
 mod written;

@@ -25,8 +25,8 @@ mod weights;
 use relativenas_core::{manifest::Manifest, view::RunView};
 
 pub use digest::Digest;
-pub use figures::{loss, percent, thousands};
-pub use probe::Probe;
+pub use figures::{UNKNOWN, loss, percent};
+pub use probe::{FILE as PROBE_FILE, Probe};
 
 use document::Document;
 use study::Study;
@@ -55,13 +55,14 @@ fn document(runs: &[Run]) -> Document {
     let study = Study::new(runs);
     let mut sections = vec![overview::section(&study)];
     sections.extend(curves::section(&study));
-    let alone = study.searches().count() == 1;
-    for run in study.searches() {
-        sections.extend(outcome::section(run, alone));
-        if alone {
-            sections.extend(weights::section(run));
-            sections.extend(curves::generations(run));
+    match &study.searches().collect::<Vec<_>>()[..] {
+        [] => {}
+        [only] => {
+            sections.extend(outcome::of_one(only));
+            sections.extend(weights::section(only));
+            sections.extend(curves::generations(only));
         }
+        _ => sections.push(outcome::of_each(&study)),
     }
     sections.extend(outcome::retraining(&study));
     sections.extend(probe::section(&study));

@@ -348,6 +348,26 @@ mod tests {
     }
 
     #[test]
+    fn the_higher_accuracy_has_the_lower_loss_and_an_abort_is_obeyed() {
+        let table = Table::parse(&text()).expect("a table");
+        let mut estimator = TableEstimator::new(&table, Dataset::Cifar100);
+        let candidate = |indices: &[usize]| Candidate { individual: 0, position: Space::encode(indices) };
+        let estimation = Estimation {
+            stage: crate::search::Stage::Search,
+            generation: 0,
+            pair: 0,
+            learning_rate: 0.0,
+            drop_path: 0.0,
+            candidates: vec![candidate(&[0; EDGES]), candidate(&[4; EDGES])],
+        };
+        let Ok(estimates) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let losses: Vec<_> = estimates.expect("not aborted").iter().map(|e| e.loss).collect();
+        assert_eq!(losses, [100.0, 100.0 - table.best(Dataset::Cifar100)]);
+        let abort = |done: BatchDone| if done.candidate == 1 { Flow::Abort } else { Flow::Go };
+        assert_eq!(estimator.estimate(&estimation, &abort), Ok(None));
+    }
+
+    #[test]
     fn edges_are_counted_as_in_the_architecture_string() {
         let text = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|skip_connect~1|nor_conv_3x3~2|";
         assert_eq!(parse_architecture(text), Some([4, 2, 1, 0, 1, 3]));

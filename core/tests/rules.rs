@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use relativenas_core::{
-    cost::Limits,
-    event::{Event, Line},
+    cost::{Limits, cost},
+    event::{Event, Learner, Line},
     genotype::{Genotype, GenotypeFormat},
     network::{NetworkKind, NetworkShape},
     population::Individual,
@@ -219,6 +219,34 @@ proptest! {
     }
 
     #[test]
+    fn within_the_limits_wins_whatever_the_loss(
+        losses in prop::collection::vec(0.0..8.0, 2), seed: u64, most in 100_000..500_000_u64,
+    ) {
+        let mut settings = settings(SearcherKind::SlowFast, 2, 1, seed);
+        settings.limits = Limits { max_parameters: most, max_multiply_adds: 0, shape: Some(SHAPE) };
+        let (mut search, _) = Search::new(settings).expect("valid");
+        let Ask::Estimate(estimation) = search.ask() else { unreachable!("it just began") };
+        let excess: Vec<_> = (estimation.candidates.iter())
+            .map(|c| cost(&Genotype::decode(&c.position).expect("within the bounds"), &SHAPE).parameters)
+            .map(|parameters| parameters.saturating_sub(most))
+            .collect();
+        let (verdict, events) = search.tell(&[estimate(losses[0]), estimate(losses[1])]);
+        let second = if excess[0] == excess[1] { losses[1] < losses[0] } else { excess[1] < excess[0] };
+        prop_assert_eq!(verdict.fast, Some(usize::from(second)));
+        let Some(Event::PairCompared { learners, .. }) = events.first() else {
+            return Err(TestCaseError::fail("no comparison"));
+        };
+        for (learner, excess) in learners.iter().zip(excess) {
+            let expected = excess as f64 / most as f64;
+            prop_assert_eq!(learner.violation, expected);
+            let read: Learner = serde_json::from_str(&json(learner)).expect("it was just written");
+            prop_assert_eq!(read.violation, expected);
+            let hopeless = Learner { violation: f64::INFINITY, ..learner.clone() };
+            prop_assert_eq!(serde_json::from_str::<Learner>(&json(&hopeless)).ok(), Some(hopeless));
+        }
+    }
+
+    #[test]
     fn a_search_that_is_stored_at_any_point_ends_as_if_it_had_not_been(
         searcher in a_searcher(),
         losses in prop::collection::vec(a_loss(), 1..30),
@@ -380,4 +408,50 @@ fn keys(position: &[f64]) -> Vec<WeightKey> {
 /// What a learner at this position holds, marked with `name`.
 fn hold(position: &[f64], name: &'static str) -> BTreeMap<WeightKey, &'static str> {
     keys(position).into_iter().map(|key| (key, name)).collect()
+}
+
+#[test]
+fn a_state_is_refused_by_another_search() {
+    let ours = settings(SearcherKind::SlowFast, 6, 2, 1);
+    let (search, _) = Search::new(ours.clone()).expect("valid");
+    let refuse = |settings: SearchSettings, change: fn(&mut SearchState), reason: &str| {
+        let mut state = search.state().clone();
+        change(&mut state);
+        let error = Search::resume(settings, state).expect_err(reason).to_string();
+        assert!(error.ends_with(reason), "{error}");
+    };
+    refuse(settings(SearcherKind::SlowFast, 8, 2, 1), |_| {}, "it has another number of individuals");
+    refuse(settings(SearcherKind::RegularizedEvolution, 6, 2, 1), |_| {}, "another number of pairs");
+    refuse(SearchSettings { space: Space::NasBench201, ..ours.clone() }, |_| {}, "outside the space");
+    refuse(ours.clone(), |s| s.generation = 3, "it has seen more generations");
+    refuse(ours.clone(), |s| s.done = 3, "its generation has no pair left");
+    refuse(ours.clone(), |s| s.pairs[0] = vec![0, 6], "not those of this searcher and population");
+    refuse(ours.clone(), |s| (s.generation, s.finished) = (2, true), "not as long as it should be");
+    assert!(Search::resume(ours, search.state().clone()).is_ok());
+}
+
+#[test]
+fn settings_that_make_no_search_are_refused() {
+    let refuse = |population, generations, message: &str| {
+        let error = Search::new(settings(SearcherKind::SlowFast, population, generations, 1));
+        assert_eq!(error.expect_err(message).to_string(), message);
+    };
+    refuse(5, 1, "a population of 5 cannot be paired; it must be even, from 2 to 100000");
+    refuse(0, 1, "a population of 0 cannot be paired; it must be even, from 2 to 100000");
+    refuse(4, 0, "a search needs at least one generation");
+}
+
+#[test]
+fn who_is_injected_into_regularized_evolution_is_estimated_before_it_dies() {
+    let (mut search, _) = Search::new(settings(SearcherKind::RegularizedEvolution, 4, 3, 1)).expect("valid");
+    for _ in 0..5 {
+        search.tell(&[estimate(1.0)]);
+    }
+    let position = published::genotype("RelativeNAS").and_then(|g| g.encode().ok()).expect("searched");
+    search.inject(2, position.clone());
+    let Ask::Estimate(child) = search.ask() else { unreachable!("two generations are left") };
+    assert_eq!(child.candidates[0].individual, 1);
+    search.tell(&[estimate(1.0)]);
+    let Ask::Estimate(injected) = search.ask() else { unreachable!("two generations are left") };
+    assert_eq!((injected.candidates[0].individual, &injected.candidates[0].position), (2, &position));
 }

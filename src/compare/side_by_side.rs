@@ -4,9 +4,10 @@ use relativenas_core::describe::differences;
 use serde_json::{Value, json};
 
 use super::{Difference, protocol_differences};
-use crate::report::{Digest, Run, loss, percent, thousands};
-
-const UNKNOWN: &str = "—";
+use crate::{
+    report::{Digest, Run, UNKNOWN, loss, percent},
+    written::thousands,
+};
 
 /// Both runs fact by fact, then what tells their protocols and their winners apart.
 pub fn text(left: &Run, right: &Run) -> String {

@@ -16,9 +16,10 @@ use super::{
     Run,
     digest::Digest,
     document::{Answer, Block, Section, Topic, Verdict},
-    figures::{counted, duration, listed},
+    figures::{counted, listed},
     study::Study,
 };
+use crate::written::duration;
 use Verdict::{No, NotApplicable, Yes};
 
 pub fn section(study: &Study) -> Section {
@@ -70,7 +71,7 @@ fn release(study: &Study) -> Vec<Answer> {
             "Are the method's settings and seeds?",
             completed,
             "Every setting with its origin, the seed, and fingerprints of data and split are on this page; the \
-             same build and seed repeat a run exactly on the CPU.",
+             same build, seed and number of threads repeat a run exactly on the CPU.",
             "Settings and seeds are on this page, but an engine never completed some manifests, so fingerprints \
              are missing.",
         ),
@@ -210,7 +211,7 @@ fn reporting(study: &Study) -> Vec<Answer> {
         .runs
         .iter()
         .filter(|r| r.view.events > 0)
-        .map(|r| format!("{} {}", r.name, duration(1000 * Digest::of(r).seconds)))
+        .map(|r| format!("{} {}", r.name, duration(Digest::of(r).seconds)))
         .collect();
     let searched = study.searches().next().is_some();
     let end_to_end = searched && study.trainings().next().is_some();

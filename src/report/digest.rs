@@ -42,7 +42,7 @@ pub struct Digest {
     /// Per cent, over the whole run.
     pub hit_rate: Option<f64>,
     /// From the first event to the last, pauses included.
-    pub seconds: i64,
+    pub seconds: f64,
 }
 
 impl Digest {
@@ -77,7 +77,7 @@ impl Digest {
             multiply_adds: network.as_ref().map(|n| n.multiply_adds),
             diversity: search.and_then(|s| s.generations.last()).map(|g| g.diversity),
             hit_rate: search.and_then(|s| s.hits.rate()),
-            seconds: (run.view.changed_at - run.view.started_at) / 1000,
+            seconds: (run.view.changed_at - run.view.started_at) as f64 / 1000.0,
         }
     }
 }

@@ -15,21 +15,15 @@ pub struct Section {
     pub blocks: Vec<Block>,
     /// Whether the page shows it only when asked; for what is long and seldom read.
     pub folded: bool,
-    /// Whether the page's contents name it.
-    pub listed: bool,
 }
 
 impl Section {
     pub fn new(title: impl Into<String>, blocks: Vec<Block>) -> Self {
-        Self { title: title.into(), blocks, folded: false, listed: true }
+        Self { title: title.into(), blocks, folded: false }
     }
 
     pub fn folded(self) -> Self {
         Self { folded: true, ..self }
-    }
-
-    pub fn unlisted(self) -> Self {
-        Self { listed: false, ..self }
     }
 }
 
@@ -48,6 +42,8 @@ pub enum Block {
     Code(String),
     List(Vec<String>),
     Answers(Vec<Topic>),
+    /// A part with a title of its own that the page shows only when asked.
+    Folded(String, Vec<Block>),
 }
 
 #[derive(Clone, Debug)]

@@ -23,37 +23,9 @@ pub fn or_unknown<T>(value: Option<T>, f: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), f)
 }
 
-/// Digits in groups of three, set apart by narrow spaces.
-pub fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() * 2);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// Millions with two decimals, such as `3.43 M`.
 pub fn millions(value: u64) -> String {
     format!("{:.2} M", value as f64 / 1e6)
-}
-
-/// Milliseconds in the two largest units, such as `2 h 05 min`.
-pub fn duration(milliseconds: i64) -> String {
-    let seconds = milliseconds.max(0) / 1000;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    if days > 0 {
-        format!("{days} d {:02} h", hours % 24)
-    } else if hours > 0 {
-        format!("{hours} h {:02} min", minutes % 60)
-    } else if minutes > 0 {
-        format!("{minutes} min {:02} s", seconds % 60)
-    } else {
-        format!("{seconds} s")
-    }
 }
 
 /// Milliseconds since 1970 as a date and a time in UTC.
@@ -102,19 +74,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well_at_every_size() {
-        let narrow = |text: &str| text.replace('_', "\u{202f}");
-        for (value, expected) in [(0, "0"), (999, "999"), (1000, "1_000"), (1_234_567, "1_234_567")] {
-            assert_eq!(thousands(value), narrow(expected));
-        }
-        for (value, expected) in [
-            (-5, "0 s"),
-            (59_999, "59 s"),
-            (60_000, "1 min 00 s"),
-            (7_500_000, "2 h 05 min"),
-            (90_000_000, "1 d 01 h"),
-        ] {
-            assert_eq!(duration(value), expected);
-        }
         assert_eq!((loss(f64::NAN).as_str(), loss(f64::INFINITY).as_str()), (UNKNOWN, UNKNOWN));
         assert_eq!(ranges([5, 1, 3, 2, 9, 8]), "1–3, 5, 8, 9");
         assert_eq!(moment(1_700_000_000_000), "2023-11-14 22:13 UTC");

@@ -40,7 +40,7 @@ pub fn page(document: &Document) -> String {
 fn contents(sections: &[Section]) -> Markup {
     html! {
         nav aria-label="Contents" {
-            @for (place, section) in sections.iter().enumerate().filter(|(_, section)| section.listed) {
+            @for (place, section) in sections.iter().enumerate() {
                 a href={ "#s" (place) } { (section.title) }
             }
         }
@@ -78,6 +78,12 @@ fn block_markup(block: &Block) -> Markup {
         Block::Cells(genotype) => cells(genotype),
         Block::Code(code) => html! { pre { code { (code) } } },
         Block::List(items) => html! { ul { @for item in items { li { (with_code(item)) } } } },
+        Block::Folded(title, blocks) => html! {
+            details.part {
+                summary { h3 { (title) } }
+                @for block in blocks { (block_markup(block)) }
+            }
+        },
         Block::Answers(topics) => html! { @for topic in topics { (topic_markup(topic)) } },
     }
 }

@@ -25,13 +25,14 @@ fn write_section(out: &mut String, section: &Section) {
     let _ = write!(out, "\n## {}\n", text(&section.title));
     for block in &section.blocks {
         out.push('\n');
-        write_block(out, block);
+        write_block(out, block, 3);
     }
 }
 
-fn write_block(out: &mut String, block: &Block) {
+/// `level` is that of a heading among the blocks.
+fn write_block(out: &mut String, block: &Block, level: usize) {
     let _ = match block {
-        Block::Heading(title) => writeln!(out, "### {}", text(title)),
+        Block::Heading(title) => writeln!(out, "{} {}", "#".repeat(level), text(title)),
         Block::Text(paragraph) => writeln!(out, "{}", text(paragraph)),
         Block::Note(note) => writeln!(out, "> **Note.** {}", text(note)),
         Block::Code(code) => writeln!(out, "```\n{code}\n```"),
@@ -41,6 +42,14 @@ fn write_block(out: &mut String, block: &Block) {
         Block::Charts(charts) => write_charts(out, charts),
         Block::Cells(genotype) => write_cells(out, genotype),
         Block::Answers(topics) => write_answers(out, topics),
+        Block::Folded(title, blocks) => {
+            let _ = writeln!(out, "{} {}", "#".repeat(level), text(title));
+            for block in blocks {
+                out.push('\n');
+                write_block(out, block, level + 1);
+            }
+            Ok(())
+        }
     };
 }
 

@@ -13,26 +13,37 @@ use relativenas_core::{
 use super::{
     Run,
     document::{Block, Chart, Curve, Figure, Ink, Point, Section, Table, number, words},
-    figures::{UNKNOWN, loss, millions, or_unknown, percent, thousands},
+    figures::{UNKNOWN, loss, millions, or_unknown, percent},
     study::Study,
+    weights,
 };
+use crate::written::thousands;
 
-/// The sections on one search. Among several runs, everything is in one folded section.
-pub fn section(run: &Run, alone: bool) -> Vec<Section> {
+/// What a single run ended with.
+pub fn of_one(run: &Run) -> Vec<Section> {
     let Some(search) = &run.view.search else {
         return Vec::new();
     };
-    let winner = winner_blocks(run, search);
-    let ranking = ranking_blocks(search);
-    if alone {
-        return vec![Section::new("The winner", winner), Section::new("Final ranking", ranking)];
-    }
-    let mut blocks = winner;
-    blocks.push(Block::Heading("Final ranking".to_owned()));
-    blocks.extend(ranking);
-    blocks.push(Block::Heading("Pairs and weight set".to_owned()));
-    blocks.extend(super::weights::blocks(search));
-    vec![Section::new(format!("Run {}", run.name), blocks).folded().unlisted()]
+    vec![
+        Section::new("The winner", winner_blocks(run, search)),
+        Section::new("Final ranking", ranking_blocks(search)),
+    ]
+}
+
+/// What each of several runs ended with, a folded part each.
+pub fn of_each(study: &Study) -> Section {
+    let part = |run: &Run| {
+        let search = run.view.search.as_ref()?;
+        let mut blocks = winner_blocks(run, search);
+        blocks.push(Block::Heading("Final ranking".to_owned()));
+        blocks.extend(ranking_blocks(search));
+        blocks.push(Block::Heading("Pairs and weight set".to_owned()));
+        blocks.extend(weights::blocks(search));
+        Some(Block::Folded(run.name.clone(), blocks))
+    };
+    let parts: Vec<_> = study.searches().filter_map(part).collect();
+    let text = "The winner of every run, its final ranking, and how its weight set was shared.";
+    Section::new("Run by run", std::iter::once(Block::Text(text.to_owned())).chain(parts).collect())
 }
 
 /// Who leads: the winner, or until there is one whoever has the best last loss.

@@ -6,14 +6,14 @@ use super::{
     Run,
     digest::Digest,
     document::{Block, Column, Figure, Section, Table, number, words},
-    figures::{
-        UNKNOWN, counted, duration, fixed, listed, loss, millions, moment, or_unknown, percent, ranges,
-        thousands,
-    },
+    figures::{UNKNOWN, counted, fixed, listed, loss, millions, moment, or_unknown, percent, ranges},
     statistics::{Spread, rank_sum},
     study::{Group, Study},
 };
-use crate::compare::protocol_differences;
+use crate::{
+    compare::protocol_differences,
+    written::{duration, thousands},
+};
 
 /// Below this, a difference is called more than chance; divided by the number of comparisons, because
 /// one in twenty comes out by chance alone.
@@ -79,7 +79,7 @@ fn alone(run: &Run) -> Vec<Block> {
             or_unknown(images, |i| thousands(i.train as u64)),
             or_unknown(images, |i| format!("to train on, {} to validate", thousands(i.valid as u64))),
         ),
-        figure("Time", duration(1000 * d.seconds), "first event to last, with pauses".to_owned()),
+        figure("Time", duration(d.seconds), "first event to last, with pauses".to_owned()),
     ];
     let how = format!(
         "A {} search with {}, {} and seed {}; it is {}.",
@@ -203,7 +203,7 @@ fn runs_table(study: &Study) -> Block {
             or_unknown(d.parameters, millions),
             or_unknown(d.multiply_adds, millions),
             or_unknown(d.hit_rate, percent),
-            duration(1000 * d.seconds),
+            duration(d.seconds),
         ]
     };
     let rows = study.groups.iter().flat_map(|g| g.runs.iter().map(move |r| row(g, r))).collect();

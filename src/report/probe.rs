@@ -9,6 +9,9 @@ use super::{
     study::Study,
 };
 
+/// Where a run's folder keeps it.
+pub const FILE: &str = "probe.json";
+
 /// Two experiments on a finished search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
@@ -57,7 +60,7 @@ fn row(name: &str, probe: &Probe) -> Vec<String> {
     let rate = if probe.pairs == 0 { f64::NAN } else { 100.0 * probe.flips as f64 / probe.pairs as f64 };
     let interval = |range: Option<(f64, f64)>, scale: f64, decimals: usize| {
         super::figures::or_unknown(range, |(low, high)| {
-            format!("{:.decimals$} – {:.decimals$}", scale * low, scale * high)
+            format!("{:.decimals$} to {:.decimals$}", scale * low, scale * high).replace('-', "−")
         })
     };
     vec![

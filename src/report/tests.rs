@@ -175,7 +175,7 @@ fn a_small_run_in_markdown() {
 #[test]
 fn several_searchers_in_markdown() {
     let text = markdown(&several());
-    let (before, _) = text.split_once("\n## Run ").expect("the runs' own sections");
+    let (before, _) = text.split_once("\n## Run by run").expect("the runs' own sections");
     let text = before.replace(relativenas_core::manifest::BUILD, "BUILD");
     insta::assert_snapshot!(text);
 }

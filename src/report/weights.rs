@@ -12,9 +12,10 @@ use relativenas_core::{
 use super::{
     Run,
     document::{Block, Section, Table, number, words},
-    figures::{UNKNOWN, counted, fixed, or_unknown, percent, thousands},
+    figures::{UNKNOWN, counted, fixed, or_unknown, percent},
     statistics::Spread,
 };
+use crate::written::thousands;
 
 pub fn section(run: &Run) -> Option<Section> {
     let search = run.view.search.as_ref()?;

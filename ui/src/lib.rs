@@ -2,5 +2,32 @@
 //!
 //! The screen is handed a receiver of [`messages::Message`]s and a sender of
 //! [`messages::Request`]s. It opens no file and no socket, and never waits for an engine.
+//!
+//! [`run`] owns the terminal until a person leaves. Everything it shows is decided by an [`App`],
+//! which knows no terminal: [`App::handle`] takes an [`Input`], [`App::draw`] fills a buffer, and
+//! tests need nothing else.
 
+mod actions;
+mod app;
+mod canvas;
+pub mod draw;
+mod field;
+pub mod glyphs;
+mod hangup;
+mod keys;
 pub mod messages;
+mod overlays;
+mod panels;
+mod screen;
+mod shown;
+mod terminal;
+pub mod theme;
+mod views;
+mod wake;
+
+pub use actions::{Action, Entry, Need, Place, TABLE};
+pub use app::{App, Input, Options};
+pub use keys::{Key, KeyError, KeyMap};
+pub use screen::run;
+pub use terminal::Painter;
+pub use views::View;

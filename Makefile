@@ -1,0 +1,55 @@
+# The two commands of the README: `make run` and `make test`. Both can be run again at once; what is
+# already there is not fetched or built a second time.
+#
+#   make run       the terminal app on a quick search of embedded images
+#   make test      every test
+#   make install   both programs to PREFIX/bin (default ~/.local)
+#   make view      the command alone, without libtorch: enough to look at runs
+#   make cuda      the engine with CUDA, also where no NVIDIA device is present
+
+PREFIX ?= $(HOME)/.local
+CARGO ?= cargo
+# One profile serves run, test and CI, so that torch-sys (minutes of C++) is compiled once.
+PROFILE := --release --workspace
+
+# A libtorch of your own is honoured: LIBTORCH=/opt/libtorch make run
+ifeq ($(origin LIBTORCH), undefined)
+LIBTORCH_NEEDED := libtorch
+endif
+
+.PHONY: run test lint build install view cuda libtorch toolchain
+
+run: build
+	@target/release/relativenas search --preset quick
+
+test: $(LIBTORCH_NEEDED) toolchain
+	@echo "Building and running all tests (the first time compiles libtorch's bindings: about 5 minutes) …" >&2
+	$(CARGO) build $(PROFILE) --bins
+	$(CARGO) test $(PROFILE)
+
+lint: $(LIBTORCH_NEEDED) toolchain
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(PROFILE) --all-targets -- -D warnings
+
+build: $(LIBTORCH_NEEDED) toolchain
+	@test -x target/release/relativenas-engine || echo "Building (the first time compiles libtorch's bindings: about 5 minutes) …" >&2
+	@$(CARGO) build $(PROFILE) --bins
+
+install: build
+	install -d "$(PREFIX)/bin"
+	install target/release/relativenas target/release/relativenas-engine "$(PREFIX)/bin"
+
+view: toolchain
+	$(CARGO) build --release --package relativenas
+	@echo "target/release/relativenas views runs; it needs no libtorch" >&2
+
+cuda: toolchain
+	@RELATIVENAS_LIBTORCH=cuda engine/install-libtorch
+	$(CARGO) build $(PROFILE) --bins
+
+libtorch:
+	@engine/install-libtorch
+
+toolchain:
+	@command -v $(CARGO) >/dev/null || { echo "error: cargo is missing; install Rust 1.88 or newer (see rust-lang.org)" >&2; exit 1; }
+	@command -v c++ >/dev/null || { echo "error: a C++ compiler is missing; install one (Debian: apt install g++)" >&2; exit 1; }

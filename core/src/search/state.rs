@@ -1,0 +1,102 @@
+//! What must be stored of a search, and how losses are ordered.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Estimate, SearchSettings, SettingsError};
+use crate::{number, population::Individual};
+
+/// Everything that must be stored to go on. Serialisable, and free of tensors, threads and files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchState {
+    pub generation: u32,
+    /// Estimations of this generation, as individuals; empty before the generation began.
+    pub pairs: Vec<Vec<usize>>,
+    /// Estimations of this generation that were told.
+    pub done: usize,
+    pub population: Vec<Individual>,
+    /// Slow and fast individual of every pair told in this generation.
+    pub lessons: Vec<Lesson>,
+    /// Last loss of every individual.
+    pub losses: Vec<Option<Loss>>,
+    /// Estimates after the last generation, by individual.
+    pub ranking: Vec<Estimate>,
+    /// All estimations of the search stage, repeated genotypes too.
+    pub evaluations: u64,
+    pub finished: bool,
+}
+
+/// A loss that survives serialisation even if it is not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Loss(#[serde(with = "number")] pub f64);
+
+impl Loss {
+    /// Orders losses from best to worst. What is not finite, of either sign, comes last.
+    pub fn order(self, other: Self) -> Ordering {
+        let key = |l: Self| if l.0.is_finite() { l.0 } else { f64::INFINITY };
+        // Not `total_cmp`, which tells 0 from −0: equal losses are a tie.
+        key(self).partial_cmp(&key(other)).unwrap_or(Ordering::Equal)
+    }
+}
+
+/// How good an architecture turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fitness {
+    pub loss: Loss,
+    /// By how much it exceeds the limits; 0 within them.
+    pub violation: f64,
+}
+
+impl Fitness {
+    /// Orders from best to worst: a loss that is not a number loses to any other, then the smaller
+    /// violation wins, then the lower loss.
+    pub fn order(self, other: Self) -> Ordering {
+        let broken = |f: Self| !f.loss.0.is_finite();
+        broken(self)
+            .cmp(&broken(other))
+            .then(self.violation.partial_cmp(&other.violation).unwrap_or(Ordering::Equal))
+            .then(self.loss.order(other.loss))
+    }
+}
+
+/// Who learns from whom when the generation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lesson {
+    pub slow: usize,
+    pub fast: usize,
+}
+
+/// Whether a stored state belongs to a search with these settings.
+pub(super) fn check_state(settings: &SearchSettings, state: &SearchState) -> Result<(), SettingsError> {
+    let members = settings.population;
+    let exists = |individual: &usize| *individual < members;
+    let fits =
+        |i: &Individual| settings.space.decode(&i.position).is_ok() && i.velocity.len() == i.position.len();
+    let searching = state.generation < settings.generations;
+    let together = settings.searcher.together();
+    let problems = [
+        (
+            state.population.len() != members || state.losses.len() != members,
+            "it has another number of individuals",
+        ),
+        (!state.population.iter().all(fits), "a position lies outside the space"),
+        (state.generation > settings.generations, "it has seen more generations"),
+        (searching && state.pairs.len() != members / together, "its generation has another number of pairs"),
+        (searching && state.done >= state.pairs.len(), "its generation has no pair left"),
+        (
+            state.pairs.iter().any(|pair| pair.len() != together || !pair.iter().all(exists))
+                || !state.lessons.iter().all(|l| exists(&l.slow) && exists(&l.fast)),
+            "its pairs are not those of this searcher and population",
+        ),
+        (
+            !searching && (state.ranking.len() >= members) != state.finished,
+            "its ranking is not as long as it should be",
+        ),
+    ];
+    match problems.into_iter().find(|(wrong, _)| *wrong) {
+        Some((_, problem)) => Err(SettingsError::State(problem)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,204 @@
+//! A run: its folder, its log and checkpoints, its socket, and the thread that does the work.
+//!
+//! The main thread serves the socket and watches for signals. One thread owns the search and its
+//! tensors, one writes. They meet in [`control::Control`] and in the recorder's queue.
+
+mod checkpoint;
+mod clock;
+pub mod control;
+mod disk;
+mod folder;
+mod log;
+mod recorder;
+mod searching;
+mod server;
+mod setup;
+mod tensors;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use relativenas_core::{
+    manifest::{BUILD, EngineAddress, files},
+    protocol::{Hello, PROTOCOL},
+};
+use tokio::{
+    signal::unix,
+    sync::{oneshot, watch},
+};
+
+use control::{Bounds, Control};
+use disk::Disk;
+use folder::RunFolder;
+use log::{EventLog, Extent};
+use recorder::{Record, Recorder};
+use searching::Outcome;
+
+/// How an engine is started on a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Go on where the file system has no locks.
+    pub force: bool,
+    /// Begin paused.
+    pub paused: bool,
+}
+
+/// How long a finished engine waits for clients to read the end and leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How often the engine looks whether its folder and socket are still there.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Goes on with the run in `path` until it is done, or somebody ends it.
+///
+/// # Errors
+/// If the run cannot go on; the message is for `engine.log`.
+pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
+    let mut folder = RunFolder::hold(path, options.force)?;
+    let found = log::whole_lines(&folder.path.join(files::EVENTS))?;
+    let (newest, passed_over) = checkpoint::newest(&folder.path.join(files::CHECKPOINTS), found)?;
+    for problem in passed_over {
+        say(&format!("checkpoint passed over: {problem}"));
+    }
+    let extent = newest.as_ref().map_or(Extent::default(), |(_, state, _)| state.log);
+    let (log, cut) = EventLog::open(&folder.path.join(files::EVENTS), extent)?;
+    if cut > 0 {
+        say(&format!("{}: cut back by {cut} bytes to event {}", files::EVENTS, extent.events));
+    }
+    match &newest {
+        Some((path, ..)) => say(&format!("going on from {}", path.display())),
+        None => say("starting at the beginning"),
+    }
+    let (job, facts) = setup::prepare(&folder.manifest, newest.map(|(_, state, weights)| (state, weights)))?;
+    let hello = Hello {
+        protocol: PROTOCOL,
+        build: BUILD.to_owned(),
+        pid: std::process::id(),
+        device: format!("{} · {} threads", facts.device, facts.threads),
+        events: 0,
+    };
+    folder.complete(&Disk::default(), facts)?;
+    folder.note("engine started");
+
+    let bounds = Bounds {
+        population: Some((job.search.settings().space, job.search.settings().population)),
+        generations: job.search.settings().generations,
+    };
+    let control = Arc::new(Control::new(bounds, options.paused));
+    let (extent_sender, extent) = watch::channel(log.extent());
+    let checkpoints = folder.path.join(files::CHECKPOINTS);
+    let recorder = Recorder::start(Disk::default(), log, checkpoints, Arc::clone(&control), extent_sender)?;
+    let folder = Arc::new(folder);
+    let server = Arc::new(server::Server {
+        folder: Arc::clone(&folder),
+        control: Arc::clone(&control),
+        extent,
+        hello,
+        clients: AtomicUsize::new(0),
+    });
+    let (working, done) = oneshot::channel::<()>();
+    let worker = {
+        let control = Arc::clone(&control);
+        thread::Builder::new().name("search".into()).spawn(move || {
+            let _working = working; // Dropped when the work ends, however it ends.
+            work(job, &control, recorder)
+        })?
+    };
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(attend(&server, done, &control))?;
+    let outcome = worker.join().map_err(|_| anyhow::anyhow!("the thread that searches panicked"))?;
+    folder.note(match &outcome {
+        Ok(Outcome::Done) => "engine finished the run",
+        Ok(Outcome::Left) => "engine stopped",
+        Err(_) => "engine failed",
+    });
+    outcome.map(|_| ())
+}
+
+/// The thread that owns the search and its tensors.
+fn work(mut job: setup::SearchJob, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
+    let outcome = (|| {
+        if !job.opening.is_empty() {
+            recorder.send(Record::Events(std::mem::take(&mut job.opening)))?;
+            recorder.send(searching::checkpoint(&job.search, &job.estimator))?;
+        }
+        searching::search(&mut job.search, &mut job.estimator, control, &recorder)
+    })();
+    let written = recorder.finish().context("writing the run's folder");
+    if matches!(outcome, Ok(Outcome::Done)) && written.is_ok() {
+        control.finish();
+    }
+    // Why the recorder gave up says more than that it is gone.
+    written.and(outcome)
+}
+
+/// Serves clients and signals until the worker is done and clients have read the end.
+async fn attend(
+    server: &Arc<server::Server>,
+    mut done: oneshot::Receiver<()>,
+    control: &Control,
+) -> anyhow::Result<()> {
+    let mut terminate = unix::signal(unix::SignalKind::terminate())?;
+    let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
+    let mut hang_up = unix::signal(unix::SignalKind::hangup())?; // Taken, so that it does not end us.
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut socket = None;
+    loop {
+        tokio::select! {
+            _ = &mut done => break,
+            _ = terminate.recv() => control.abort(),
+            _ = interrupt.recv() => control.abort(),
+            _ = hang_up.recv() => {}
+            _ = look.tick() => {
+                if !server.folder.exists() {
+                    say("the run's folder is gone; leaving");
+                    control.abort();
+                } else if socket.as_ref().is_none_or(|path: &PathBuf| !path.exists()) {
+                    socket = Some(open_socket(server)?);
+                }
+            }
+        }
+    }
+    let finished = Instant::now();
+    let mut idle_since = Instant::now();
+    while finished.elapsed() < FAREWELL && idle_since.elapsed() < Duration::from_millis(300) {
+        if server.clients.load(Ordering::Relaxed) > 0 {
+            idle_since = Instant::now();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    if let Some(path) = socket {
+        let _ = std::fs::remove_file(path); // The next engine has a path of its own.
+    }
+    Ok(())
+}
+
+/// Listens, and writes down where. Called again if somebody removed the socket.
+fn open_socket(server: &Arc<server::Server>) -> anyhow::Result<PathBuf> {
+    let path = folder::socket_folder()?.join(format!("{}.sock", std::process::id()));
+    let listener = server::listen(&path).with_context(|| format!("listening on {}", path.display()))?;
+    let address = EngineAddress {
+        pid: std::process::id(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        socket: path.display().to_string(),
+        build: BUILD.to_owned(),
+    };
+    tokio::spawn(Arc::clone(server).serve(listener));
+    server.folder.publish_address(&Disk::default(), &address)?;
+    Ok(path)
+}
+
+/// A line of engine.log.
+pub(crate) fn say(text: &str) {
+    eprintln!("{} {text}", clock::stamp());
+}

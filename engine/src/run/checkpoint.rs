@@ -1,0 +1,349 @@
+//! Checkpoints: what a run needs to go on exactly where it was.
+//!
+//! A checkpoint is a folder that appears by rename, named by what was done: `0012-0003` was taken
+//! in generation 12 after three pairs. It holds `state.json` and `weights.safetensors`, each with a
+//! checksum, and remembers how long the log was.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use relativenas_core::{search::SearchState, weight_set::Trained};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{
+    disk::Disk,
+    log::Extent,
+    tensors::{self, TensorsError},
+};
+
+/// Grows whenever an older program could not read a checkpoint.
+const FORMAT: u32 = 1;
+
+const STATE: &str = "state.json";
+const WEIGHTS: &str = "weights.safetensors";
+const TEMPORARY: &str = ".part";
+
+/// The newest so many are kept, and every generation's last.
+const KEPT: usize = 2;
+
+/// What a checkpoint says, apart from the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The log when the checkpoint was taken.
+    pub log: Extent,
+    pub progress: Progress,
+}
+
+/// Where the run was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    Search {
+        search: SearchState,
+        /// History of every module in the weight set, by name.
+        trained: BTreeMap<String, Trained>,
+    },
+}
+
+impl Progress {
+    /// The checkpoint's folder: generation, and pairs done in it.
+    fn name(&self) -> String {
+        match self {
+            Self::Search { search, .. } => {
+                let pairs =
+                    if search.ranking.is_empty() { search.done } else { search.ranking.len().div_ceil(2) };
+                format!("{:04}-{pairs:04}", search.generation)
+            }
+        }
+    }
+}
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("{path}: {source}", path = .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path}: the checksum does not match; the file is damaged", path = .path.display())]
+    Checksum { path: PathBuf },
+    #[error("{path}: {message}", path = .path.display())]
+    Content { path: PathBuf, message: String },
+    #[error("{path}: the checkpoint has format {found}, this program reads {FORMAT}", path = .path.display())]
+    Format { path: PathBuf, found: u32 },
+    #[error(transparent)]
+    Weights(#[from] TensorsError),
+}
+
+/// The content of `state.json`.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    format: u32,
+    /// Of `weights.safetensors`, and of `state`.
+    weights_checksum: String,
+    state_checksum: String,
+    /// A [`State`] as text, so that its checksum does not depend on how JSON is laid out.
+    state: String,
+}
+
+/// Writes a checkpoint below `checkpoints`, and removes those that are no longer needed.
+///
+/// # Errors
+/// If the disk refuses; then the checkpoints are as before.
+pub fn write(
+    disk: &Disk,
+    checkpoints: &Path,
+    state: &State,
+    weights: &BTreeMap<String, Tensor>,
+) -> Result<PathBuf, io::Error> {
+    fs::create_dir_all(checkpoints)?;
+    let temporary = checkpoints.join(TEMPORARY);
+    if temporary.exists() {
+        fs::remove_dir_all(&temporary)?;
+    }
+    fs::create_dir(&temporary)?;
+    let weights = tensors::to_safetensors(weights).map_err(io::Error::other)?;
+    let state_text = serde_json::to_string(state)?;
+    let envelope = Envelope {
+        format: FORMAT,
+        weights_checksum: blake3::hash(&weights).to_hex().to_string(),
+        state_checksum: blake3::hash(state_text.as_bytes()).to_hex().to_string(),
+        state: state_text,
+    };
+    put(disk, &temporary.join(WEIGHTS), &weights)?;
+    put(disk, &temporary.join(STATE), &serde_json::to_vec(&envelope)?)?;
+    disk.sync_folder(&temporary.join(STATE))?;
+    let path = checkpoints.join(state.progress.name());
+    if path.exists() {
+        // Written by the run's own past, before the log was cut back.
+        fs::remove_dir_all(&path)?;
+    }
+    disk.rename(&temporary, &path)?;
+    disk.sync_folder(&path)?;
+    prune(checkpoints)?;
+    Ok(path)
+}
+
+fn put(disk: &Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    disk.write(&mut file, bytes)?;
+    disk.sync(&file)
+}
+
+/// All checkpoints, newest first.
+///
+/// # Errors
+/// If the folder cannot be listed; one that does not exist holds none.
+pub fn list(checkpoints: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(checkpoints) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if name_of(&path).is_some() {
+            found.push(path);
+        }
+    }
+    // Numbers, not text: a run may have more than 9999 generations.
+    found.sort_by_key(|path| std::cmp::Reverse(name_of(path)));
+    Ok(found)
+}
+
+/// Generation and pair in a checkpoint's name.
+fn name_of(path: &Path) -> Option<(u32, usize)> {
+    let (generation, pair) = path.file_name()?.to_str()?.split_once('-')?;
+    Some((generation.parse().ok()?, pair.parse().ok()?))
+}
+
+fn prune(checkpoints: &Path) -> io::Result<()> {
+    for path in list(checkpoints)?.into_iter().skip(KEPT) {
+        // `0012-0000` is the end of generation 11.
+        if name_of(&path).is_some_and(|(_, pair)| pair != 0) {
+            fs::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a checkpoint and checks it.
+///
+/// # Errors
+/// If anything about it is damaged or of another format.
+pub fn read(path: &Path) -> Result<(State, BTreeMap<String, Tensor>), CheckpointError> {
+    let (state_path, weights_path) = (path.join(STATE), path.join(WEIGHTS));
+    let load = |path: &Path| {
+        fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
+    };
+    let content =
+        |e: serde_json::Error| CheckpointError::Content { path: state_path.clone(), message: e.to_string() };
+    let text = load(&state_path)?;
+    let envelope: Envelope = serde_json::from_slice(&text).map_err(content)?;
+    if envelope.format != FORMAT {
+        return Err(CheckpointError::Format { path: state_path, found: envelope.format });
+    }
+    let matches = |bytes: &[u8], checksum: &str| blake3::hash(bytes).to_hex().as_str() == checksum;
+    if !matches(envelope.state.as_bytes(), &envelope.state_checksum) {
+        return Err(CheckpointError::Checksum { path: state_path });
+    }
+    let weights = load(&weights_path)?;
+    if !matches(&weights, &envelope.weights_checksum) {
+        return Err(CheckpointError::Checksum { path: weights_path });
+    }
+    let state = serde_json::from_str(&envelope.state).map_err(content)?;
+    let weights = tensors::from_safetensors(&weights_path, &weights)?;
+    Ok((state, weights))
+}
+
+/// The newest checkpoint that is whole and does not reach beyond the log, and what is wrong with
+/// those that were passed over.
+///
+/// # Errors
+/// If the folder cannot be listed.
+#[allow(clippy::type_complexity)] // Named parts would be used once.
+pub fn newest(
+    checkpoints: &Path,
+    log: Extent,
+) -> io::Result<(Option<(PathBuf, State, BTreeMap<String, Tensor>)>, Vec<String>)> {
+    let mut passed_over = Vec::new();
+    for path in list(checkpoints)? {
+        match read(&path) {
+            Ok((state, _)) if state.log.length > log.length => passed_over.push(format!(
+                "{}: the log is shorter than when it was taken ({} of {} events)",
+                path.display(),
+                log.events,
+                state.log.events
+            )),
+            Ok((state, weights)) => return Ok((Some((path, state, weights)), passed_over)),
+            Err(error) => passed_over.push(error.to_string()),
+        }
+    }
+    Ok((None, passed_over))
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::search::{Schedule, Search, SearchSettings};
+
+    use super::*;
+    use crate::run::disk::Step;
+
+    /// A checkpoint in this generation after so many pairs.
+    fn state(generation: u32, done: usize) -> State {
+        let settings = SearchSettings {
+            space: Default::default(),
+            searcher: Default::default(),
+            population: 4,
+            generations: 9,
+            seed: 1,
+            schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.0, drop_path: 0.0 },
+            limits: Default::default(),
+        };
+        let (search, _) = Search::new(settings).expect("valid");
+        let search = SearchState { generation, done, ..search.state().clone() };
+        let log = Extent { events: u64::from(generation) * 10 + done as u64, length: 0 };
+        State { log, progress: Progress::Search { search, trained: BTreeMap::new() } }
+    }
+
+    fn weights(value: f32) -> BTreeMap<String, Tensor> {
+        BTreeMap::from([(
+            "stem.0.weight".to_owned(),
+            Tensor::from_slice(&[value, f32::NAN, 1e-40]).reshape([3, 1]),
+        )])
+    }
+
+    fn bits(tensors: &BTreeMap<String, Tensor>) -> Vec<u32> {
+        let values = tensors.values().map(|t| Vec::<f32>::try_from(t.flatten(0, -1)).expect("f32"));
+        values.flatten().map(f32::to_bits).collect()
+    }
+
+    fn newest_name(folder: &Path) -> (Option<String>, usize) {
+        let (found, passed_over) = newest(folder, Extent { events: 1000, length: 0 }).expect("listed");
+        let name = found.map(|(path, ..)| path.file_name().expect("a name").to_string_lossy().into_owned());
+        (name, passed_over.len())
+    }
+
+    #[test]
+    fn a_checkpoint_is_read_back_bit_for_bit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (state, weights) = (state(3, 1), weights(0.5));
+        let path = write(&Disk::default(), folder.path(), &state, &weights).expect("written");
+        let (read_state, read_weights) = read(&path).expect("whole");
+        assert_eq!(read_state, state);
+        assert_eq!(bits(&read_weights), bits(&weights));
+    }
+
+    #[test]
+    fn the_newest_two_and_every_generation_s_last_are_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (generation, done) in [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)] {
+            write(&Disk::default(), folder.path(), &state(generation, done), &weights(0.0)).expect("written");
+        }
+        let names: Vec<_> = list(folder.path())
+            .expect("listed")
+            .iter()
+            .map(|p| p.file_name().expect("a name").to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(names, ["0002-0001", "0002-0000", "0001-0000", "0000-0000"]);
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_falls_back_to_the_one_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for done in [0, 1] {
+            write(&Disk::default(), folder.path(), &state(0, done), &weights(1.0)).expect("written");
+        }
+        for file in [STATE, WEIGHTS] {
+            let path = folder.path().join("0000-0001").join(file);
+            let whole = fs::read(&path).expect("read");
+            for at in [0, whole.len() / 2, whole.len() - 1] {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1;
+                fs::write(&path, &damaged).expect("written");
+                assert_eq!(
+                    newest_name(folder.path()),
+                    (Some("0000-0000".to_owned()), 1),
+                    "{file}, byte {at}"
+                );
+            }
+            fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+            assert_eq!(newest_name(folder.path()), (Some("0000-0000".to_owned()), 1), "{file}, cut");
+            fs::write(&path, &whole).expect("written");
+        }
+        assert_eq!(newest_name(folder.path()), (Some("0000-0001".to_owned()), 0));
+    }
+
+    #[test]
+    fn a_checkpoint_beyond_the_log_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut later = state(0, 1);
+        later.log.length = 50;
+        write(&Disk::default(), folder.path(), &state(0, 0), &weights(1.0)).expect("written");
+        write(&Disk::default(), folder.path(), &later, &weights(1.0)).expect("written");
+        let (found, passed_over) = newest(folder.path(), Extent { events: 0, length: 49 }).expect("listed");
+        assert!(found.expect("the one before").0.ends_with("0000-0000"));
+        assert!(passed_over[0].contains("the log is shorter"), "{passed_over:?}");
+    }
+
+    #[test]
+    fn a_step_of_writing_that_fails_leaves_the_checkpoints_as_they_were() {
+        for failing in [Step::Write, Step::Sync, Step::Rename] {
+            let folder = tempfile::tempdir().expect("a folder");
+            write(&Disk::default(), folder.path(), &state(0, 0), &weights(1.0)).expect("written");
+            let disk =
+                Disk::failing(
+                    move |step| {
+                        if step == failing { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+                    },
+                );
+            write(&disk, folder.path(), &state(0, 1), &weights(2.0)).expect_err("refused");
+            assert_eq!(newest_name(folder.path()), (Some("0000-0000".to_owned()), 0), "{failing:?}");
+            write(&Disk::default(), folder.path(), &state(0, 1), &weights(2.0)).expect("there is room again");
+            assert_eq!(newest_name(folder.path()), (Some("0000-0001".to_owned()), 0), "{failing:?}");
+        }
+    }
+}

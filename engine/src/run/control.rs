@@ -1,0 +1,478 @@
+//! What people asked of a running engine, between those who ask and the thread that searches.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use relativenas_core::{
+    protocol::{Activity, Command, MemberProgress, Mode, Progress, StepUnit},
+    search::{BatchDone, Candidate, Flow},
+    space::Space,
+};
+use tokio::sync::watch;
+
+/// Progress is published at most so often.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// Shared by the server, the signal listener, the recorder and the thread that searches.
+pub struct Control {
+    state: Mutex<State>,
+    changed: Condvar,
+    progress: watch::Sender<Progress>,
+}
+
+struct State {
+    /// Hold between batches.
+    paused: bool,
+    /// The thread that searches is holding.
+    holding: bool,
+    step: Option<(StepUnit, u32)>,
+    stop: bool,
+    /// Leave at once; the pair in hand does not count.
+    abort: bool,
+    pause_at: Option<u32>,
+    pause_on_nan: bool,
+    injections: Vec<Injection>,
+    /// The recorder cannot write; nobody goes on until it can.
+    stalled: Option<String>,
+    now: Now,
+    bounds: Bounds,
+}
+
+/// A genotype's vector that somebody wants in an individual's place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Injection {
+    pub individual: usize,
+    pub position: Vec<f64>,
+}
+
+/// What a command's values are checked against.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// `None` in a training run, which has nobody to replace.
+    pub population: Option<(Space, usize)>,
+    pub generations: u32,
+}
+
+/// What is happening, as progress tells it.
+struct Now {
+    activity: Activity,
+    generation: u32,
+    pair: usize,
+    members: Vec<MemberProgress>,
+    /// Images of every member so far in this estimation.
+    images: Vec<usize>,
+    since: Instant,
+    /// Spent holding since then.
+    held: Duration,
+    published: Option<Instant>,
+    /// Seconds that an estimation took lately, and how many are left after this one.
+    seconds_each: Option<f64>,
+    left_after: usize,
+    rate: f64,
+}
+
+/// What the thread that searches does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    Estimate,
+    /// Apply these, write a checkpoint, and ask again.
+    Inject(Vec<Injection>),
+    Leave,
+}
+
+impl Control {
+    pub fn new(bounds: Bounds, paused: bool) -> Self {
+        let now = Now {
+            activity: Activity::Starting,
+            generation: 0,
+            pair: 0,
+            members: Vec::new(),
+            images: Vec::new(),
+            since: Instant::now(),
+            held: Duration::ZERO,
+            published: None,
+            seconds_each: None,
+            left_after: 0,
+            rate: 0.0,
+        };
+        Self {
+            state: Mutex::new(State {
+                paused,
+                holding: false,
+                step: None,
+                stop: false,
+                abort: false,
+                pause_at: None,
+                pause_on_nan: false,
+                injections: Vec::new(),
+                stalled: None,
+                now,
+                bounds,
+            }),
+            changed: Condvar::new(),
+            progress: watch::Sender::new(Progress::default()),
+        }
+    }
+
+    /// Progress as it is published; the latest wins.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Takes a command from a client.
+    ///
+    /// # Errors
+    /// Why it is refused, in words for a person.
+    pub fn steer(&self, command: &Command) -> Result<(), String> {
+        let mut state = self.lock();
+        if state.now.activity == Activity::Finished {
+            return Err("the run is finished".to_owned());
+        }
+        match command {
+            Command::Pause => {
+                state.paused = true;
+                state.step = None;
+            }
+            Command::Continue => {
+                state.paused = false;
+                state.step = None;
+            }
+            Command::Step { count: 0, .. } => return Err("a step of 0 goes nowhere".to_owned()),
+            Command::Step { unit, count } => {
+                state.step = Some((*unit, *count));
+                state.paused = false;
+            }
+            Command::Stop => {
+                // Whoever holds has nothing to finish, and whoever asks twice is in a hurry.
+                state.abort |= state.stop || state.holding;
+                state.stop = true;
+            }
+            Command::PauseAt { generation } => {
+                let last = state.bounds.generations;
+                if let Some(at) = generation
+                    && (*at <= state.now.generation || *at > last)
+                {
+                    let first = state.now.generation + 1;
+                    return Err(format!(
+                        "generation {at} does not lie ahead; give one from {first} to {last}"
+                    ));
+                }
+                state.pause_at = *generation;
+            }
+            Command::PauseOnNan { on } => state.pause_on_nan = *on,
+            Command::Inject { individual, position } => {
+                let Some((space, population)) = state.bounds.population else {
+                    return Err("a training run has no population".to_owned());
+                };
+                if *individual >= population {
+                    return Err(format!(
+                        "there is no individual {individual}; there are 0 to {}",
+                        population - 1
+                    ));
+                }
+                space.decode(position).map_err(|e| e.to_string())?;
+                state.injections.push(Injection { individual: *individual, position: position.clone() });
+            }
+        }
+        self.publish(&mut state);
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Ends the run at once; what is in hand does not count.
+    pub fn abort(&self) {
+        self.lock().abort = true;
+        self.changed.notify_all();
+    }
+
+    pub fn aborted(&self) -> bool {
+        self.lock().abort
+    }
+
+    /// Called between estimations. Holds while paused.
+    pub fn next(&self) -> Next {
+        let mut state = self.lock();
+        loop {
+            if state.abort || state.stop {
+                return Next::Leave;
+            }
+            if !state.injections.is_empty() {
+                return Next::Inject(std::mem::take(&mut state.injections));
+            }
+            if !state.paused && state.stalled.is_none() {
+                return Next::Estimate;
+            }
+            state = self.hold(state);
+        }
+    }
+
+    /// An estimation begins; after it, `left_after` more will follow.
+    pub fn begin(
+        &self,
+        activity: Activity,
+        generation: u32,
+        pair: usize,
+        candidates: &[Candidate],
+        left_after: usize,
+    ) {
+        let mut state = self.lock();
+        let now = &mut state.now;
+        now.activity = activity;
+        now.generation = generation;
+        now.pair = pair;
+        now.members = candidates
+            .iter()
+            .map(|c| MemberProgress {
+                individual: c.individual,
+                validating: false,
+                batch: 0,
+                batches: 0,
+                loss: f64::NAN,
+            })
+            .collect();
+        now.images = vec![0; candidates.len()];
+        now.since = Instant::now();
+        now.held = Duration::ZERO;
+        now.left_after = left_after;
+        self.publish(&mut state);
+    }
+
+    /// Called between batches, from any thread. Holds while paused.
+    pub fn batch_done(&self, done: BatchDone) -> Flow {
+        let mut state = self.lock();
+        if let Some(member) = state.now.members.get_mut(done.candidate) {
+            member.validating = done.validating;
+            (member.batch, member.batches) = (done.batch, done.batches);
+            member.loss = done.loss.unwrap_or(if done.batch <= 1 { f64::NAN } else { member.loss });
+        }
+        if let Some(images) = state.now.images.get_mut(done.candidate) {
+            *images += done.images;
+        }
+        if state.now.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY) {
+            self.publish(&mut state);
+        }
+        while (state.paused || state.stalled.is_some()) && !state.abort {
+            state = self.hold(state);
+        }
+        if state.abort { Flow::Abort } else { Flow::Go }
+    }
+
+    /// An estimation is done and recorded. Counts steps, and pauses where somebody asked for it.
+    pub fn end(&self, generation_done: Option<u32>, not_a_number: bool) {
+        let mut state = self.lock();
+        let seconds = state.now.since.elapsed().saturating_sub(state.now.held).as_secs_f64();
+        // Later estimations weigh more: learners share a machine with other people.
+        state.now.seconds_each = Some(state.now.seconds_each.map_or(seconds, |s| 0.7 * s + 0.3 * seconds));
+        if let Some((unit, left)) = state.step
+            && (unit == StepUnit::Pair || generation_done.is_some())
+        {
+            state.step = if left > 1 { Some((unit, left - 1)) } else { None };
+            state.paused |= left <= 1;
+        }
+        if state.pause_at.is_some() && state.pause_at == generation_done.map(|g| g + 1) {
+            state.pause_at = None;
+            state.paused = true;
+        }
+        if not_a_number && state.pause_on_nan {
+            state.paused = true;
+        }
+        self.publish(&mut state);
+    }
+
+    /// Nothing more will happen.
+    pub fn finish(&self) {
+        let mut state = self.lock();
+        state.now.activity = Activity::Finished;
+        state.now.members.clear();
+        state.now.seconds_each = None;
+        self.publish(&mut state);
+    }
+
+    /// The recorder cannot write (`Some`, in words), or can again (`None`).
+    pub fn stall(&self, notice: Option<String>) {
+        let mut state = self.lock();
+        state.stalled = notice;
+        self.publish(&mut state);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn hold<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let (began, outermost) = (Instant::now(), !state.holding);
+        state.holding = true;
+        self.publish(&mut state);
+        let mut state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if outermost {
+            state.holding = false;
+            state.now.held += began.elapsed();
+        }
+        if !state.paused && state.stalled.is_none() {
+            self.publish(&mut state);
+        }
+        state
+    }
+
+    fn publish(&self, state: &mut State) {
+        state.now.published = Some(Instant::now());
+        let mode = match state {
+            State { stop: true, .. } | State { abort: true, .. } => Mode::Stopping,
+            State { paused: true, holding: true, .. } => Mode::Paused,
+            State { paused: true, .. } => Mode::Pausing,
+            State { step: Some(_), .. } => Mode::Stepping,
+            _ => Mode::Running,
+        };
+        let now = &mut state.now;
+        let worked = now.since.elapsed().saturating_sub(now.held).as_secs_f64();
+        if !state.holding && worked > 0.0 && now.images.iter().any(|&n| n > 0) {
+            now.rate = now.images.iter().sum::<usize>() as f64 / worked;
+        }
+        let validating = now.members.iter().all(|m| m.validating) && !now.members.is_empty();
+        let activity = match now.activity {
+            Activity::Training if validating => Activity::Validating,
+            activity => activity,
+        };
+        self.progress.send_replace(Progress {
+            mode,
+            activity,
+            generation: now.generation,
+            pair: now.pair,
+            members: now.members.clone(),
+            images_per_second: if state.holding { 0.0 } else { now.rate },
+            seconds_left: now
+                .seconds_each
+                .map(|each| (each - worked).max(0.0) + each * now.left_after as f64),
+            notice: state.stalled.clone(),
+            pause_at: state.pause_at,
+            pause_on_nan: state.pause_on_nan,
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A poisoned lock means that a thread panicked between batches; what it guards is plain
+        // values, each valid on its own.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::*;
+
+    fn control(paused: bool) -> Arc<Control> {
+        Arc::new(Control::new(Bounds { population: Some((Space::Cells, 4)), generations: 5 }, paused))
+    }
+
+    fn batch() -> BatchDone {
+        BatchDone { candidate: 0, validating: false, batch: 1, batches: 2, images: 8, loss: None }
+    }
+
+    /// Waits until the thread that searches holds.
+    fn wait_until_paused(control: &Control) {
+        let mut progress = control.progress();
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+            .block_on(progress.wait_for(|p| p.mode == Mode::Paused))
+            .expect("the control lives");
+    }
+
+    #[test]
+    fn a_pause_holds_between_batches_until_somebody_goes_on() {
+        let control = control(false);
+        control.steer(&Command::Pause).expect("accepted");
+        assert_eq!(control.progress().borrow().mode, Mode::Pausing);
+        let worker = thread::spawn({
+            let control = Arc::clone(&control);
+            move || control.batch_done(batch())
+        });
+        wait_until_paused(&control);
+        control.steer(&Command::Continue).expect("accepted");
+        assert_eq!(worker.join().expect("no panic"), Flow::Go);
+    }
+
+    #[test]
+    fn a_step_of_pairs_pauses_after_so_many() {
+        let control = control(true);
+        control.steer(&Command::Step { unit: StepUnit::Pair, count: 2 }).expect("accepted");
+        assert_eq!(control.next(), Next::Estimate);
+        control.end(None, false);
+        assert_eq!(control.next(), Next::Estimate);
+        control.end(None, false);
+        assert_eq!(control.progress().borrow().mode, Mode::Pausing);
+    }
+
+    #[test]
+    fn a_step_of_a_generation_pauses_at_its_end() {
+        let control = control(true);
+        control.steer(&Command::Step { unit: StepUnit::Generation, count: 1 }).expect("accepted");
+        control.end(None, false);
+        assert_eq!(control.progress().borrow().mode, Mode::Stepping);
+        control.end(Some(0), false);
+        assert_eq!(control.progress().borrow().mode, Mode::Pausing);
+    }
+
+    #[test]
+    fn stop_finishes_the_pair_in_hand_but_not_while_paused() {
+        let going = control(false);
+        going.steer(&Command::Stop).expect("accepted");
+        assert_eq!(going.batch_done(batch()), Flow::Go);
+        assert_eq!(going.next(), Next::Leave);
+
+        let paused = control(true);
+        let worker = thread::spawn({
+            let control = Arc::clone(&paused);
+            move || control.batch_done(batch())
+        });
+        wait_until_paused(&paused);
+        paused.steer(&Command::Stop).expect("accepted");
+        assert_eq!(worker.join().expect("no panic"), Flow::Abort);
+    }
+
+    #[test]
+    fn it_pauses_at_a_generation_and_on_what_is_not_a_number_if_asked() {
+        let control = control(false);
+        control.steer(&Command::PauseAt { generation: Some(2) }).expect("accepted");
+        control.end(Some(0), true);
+        assert_eq!(control.progress().borrow().mode, Mode::Running);
+        control.end(Some(1), false);
+        assert_eq!(control.progress().borrow().mode, Mode::Pausing);
+        control.steer(&Command::Continue).expect("accepted");
+        control.steer(&Command::PauseOnNan { on: true }).expect("accepted");
+        control.end(None, true);
+        assert_eq!(control.progress().borrow().mode, Mode::Pausing);
+    }
+
+    #[test]
+    fn injections_are_checked_at_once_and_applied_between_pairs() {
+        let control = control(false);
+        let inject = |individual, position| control.steer(&Command::Inject { individual, position });
+        assert_eq!(inject(4, vec![0.5; 32]), Err("there is no individual 4; there are 0 to 3".to_owned()));
+        assert_eq!(
+            inject(0, vec![0.5]),
+            Err("an architecture vector of this space has 32 numbers, not 1".to_owned())
+        );
+        inject(1, vec![0.5; 32]).expect("accepted");
+        let expected = Injection { individual: 1, position: vec![0.5; 32] };
+        assert_eq!(control.next(), Next::Inject(vec![expected]));
+        assert_eq!(control.next(), Next::Estimate);
+    }
+
+    #[test]
+    fn a_disk_that_is_full_holds_the_run_and_says_so() {
+        let control = control(false);
+        control.stall(Some("cannot write".to_owned()));
+        let worker = thread::spawn({
+            let control = Arc::clone(&control);
+            move || control.batch_done(batch())
+        });
+        assert_eq!(control.progress().borrow().notice.as_deref(), Some("cannot write"));
+        control.stall(None);
+        assert_eq!(worker.join().expect("no panic"), Flow::Go);
+        assert_eq!(control.progress().borrow().notice, None);
+    }
+}

@@ -1,0 +1,211 @@
+//! The socket: hello, the log from where a client wants it, progress, and answers.
+//!
+//! Nothing is queued for a client. Log lines are read from the file, progress is the latest. A
+//! client that does not read for a while is disconnected, and simply comes again.
+
+use std::{
+    io::SeekFrom,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use relativenas_core::{
+    manifest::files,
+    protocol::{Answer, Command, Hello, LINE_LIMIT, Reply, Request},
+};
+use tokio::{
+    fs::File,
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufReader},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use super::{control::Control, folder::RunFolder, log::Extent};
+
+/// A client that takes nothing for so long is disconnected.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// More clients are turned away.
+const CLIENTS: usize = 64;
+
+/// What every client's task needs.
+pub struct Server {
+    pub folder: Arc<RunFolder>,
+    pub control: Arc<Control>,
+    pub extent: watch::Receiver<Extent>,
+    pub hello: Hello,
+    pub clients: AtomicUsize,
+}
+
+/// Listens at a path, for this user alone.
+///
+/// # Errors
+/// If the path cannot be bound.
+pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
+    let _ = std::fs::remove_file(path); // Of an engine that died: the path holds our process id.
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+impl Server {
+    /// Accepts clients for ever.
+    pub async fn serve(self: Arc<Self>, listener: UnixListener) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(Duration::from_millis(100)).await; // Out of file descriptors, say.
+                continue;
+            };
+            if self.clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
+                self.clients.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            let server = Arc::clone(&self);
+            tokio::spawn(async move {
+                // A client that went away, or sent what is no request, concerns nobody else.
+                let _ = server.client(stream).await;
+                server.clients.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    }
+
+    async fn client(&self, stream: UnixStream) -> std::io::Result<()> {
+        let (reader, mut writer) = stream.into_split();
+        let hello = Hello { events: self.extent.borrow().events, ..self.hello.clone() };
+        send(&mut writer, &Reply::Hello(hello)).await?;
+        let (requests, mut inbox) = mpsc::channel(16);
+        let reading = tokio::spawn(read_requests(reader, requests));
+        let served = self.serve_client(&mut inbox, &mut writer).await;
+        reading.abort();
+        served
+    }
+
+    async fn serve_client(
+        &self,
+        inbox: &mut mpsc::Receiver<Request>,
+        writer: &mut OwnedWriteHalf,
+    ) -> std::io::Result<()> {
+        let mut extent = self.extent.clone();
+        let mut progress = self.control.progress();
+        let mut following: Option<Follower> = None;
+        progress.mark_changed();
+        loop {
+            if let Some(follower) = &mut following {
+                let length = extent.borrow_and_update().length;
+                follower.copy_up_to(length, writer).await?;
+            }
+            tokio::select! {
+                request = inbox.recv() => match request {
+                    None => return Ok(()),
+                    Some(Request::Follow { from }) => {
+                        following = Some(Follower::open(self.folder.path.join(files::EVENTS), from).await?);
+                        extent.mark_changed();
+                    }
+                    Some(Request::Steer { id, command }) => {
+                        let refused = self.steer(&command).err();
+                        send(writer, &Reply::Answer(Answer { id, refused })).await?;
+                    }
+                },
+                changed = extent.changed() => if changed.is_err() && following.is_none() {
+                    return Ok(());
+                },
+                changed = progress.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let now = progress.borrow_and_update().clone();
+                    send(writer, &Reply::Progress(now)).await?;
+                }
+            }
+        }
+    }
+
+    fn steer(&self, command: &Command) -> Result<(), String> {
+        let outcome = self.control.steer(command);
+        let what = serde_json::to_string(command).unwrap_or_default();
+        match &outcome {
+            Ok(()) => self.folder.note(&format!("steered: {what}")),
+            Err(why) => self.folder.note(&format!("refused: {what} ({why})")),
+        }
+        outcome
+    }
+}
+
+/// Reads requests until the client leaves, sends what is none, or a line without end.
+async fn read_requests(reader: OwnedReadHalf, requests: mpsc::Sender<Request>) {
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // One byte more than allowed tells a line that is too long from one that is just long enough.
+        let read = (&mut reader).take(LINE_LIMIT as u64 + 1).read_until(b'\n', &mut line).await;
+        match read {
+            Ok(1..) if line.len() <= LINE_LIMIT => {}
+            _ => return,
+        }
+        let Ok(request) = serde_json::from_slice(&line) else {
+            return;
+        };
+        if requests.send(request).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Copies the log to a client.
+struct Follower {
+    file: File,
+    at: u64,
+}
+
+impl Follower {
+    /// Stands before event `from`, or at the end if there are fewer.
+    async fn open(path: PathBuf, from: u64) -> std::io::Result<Self> {
+        let mut reader = BufReader::new(File::open(path).await?);
+        let mut at = 0;
+        let mut line = Vec::new();
+        for _ in 0..from {
+            line.clear();
+            match reader.read_until(b'\n', &mut line).await? {
+                0 => break,
+                read => at += read as u64,
+            }
+        }
+        let mut file = reader.into_inner();
+        file.seek(SeekFrom::Start(at)).await?;
+        Ok(Self { file, at })
+    }
+
+    async fn copy_up_to(&mut self, length: u64, writer: &mut OwnedWriteHalf) -> std::io::Result<()> {
+        let mut buffer = vec![0; 1 << 16];
+        while self.at < length {
+            let wanted = buffer.len().min(usize::try_from(length - self.at).unwrap_or(usize::MAX));
+            let read = self.file.read(&mut buffer[..wanted]).await?;
+            if read == 0 {
+                break;
+            }
+            write(writer, &buffer[..read]).await?;
+            self.at += read as u64;
+        }
+        Ok(())
+    }
+}
+
+async fn send(writer: &mut OwnedWriteHalf, reply: &Reply) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    write(writer, &line).await
+}
+
+async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> std::io::Result<()> {
+    timeout(PATIENCE, writer.write_all(bytes)).await?
+}

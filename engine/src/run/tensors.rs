@@ -1,0 +1,74 @@
+//! Named tensors as the bytes of a safetensors file, and back.
+
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
+
+use safetensors::{Dtype, SafeTensors, View};
+use tch::{Device, Kind, TchError, Tensor};
+
+/// Why bytes are not named tensors.
+#[derive(Debug, thiserror::Error)]
+pub enum TensorsError {
+    #[error("{file}: {message}")]
+    File { file: String, message: String },
+    #[error(transparent)]
+    Device(#[from] TchError),
+}
+
+/// A tensor on the CPU, as the bytes of its `f32` values, row-major.
+struct Plain {
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for &Plain {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// The bytes of a safetensors file, the same for the same values.
+///
+/// # Errors
+/// If a tensor cannot be brought to the CPU.
+pub fn to_safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>, TensorsError> {
+    let mut plain = BTreeMap::new();
+    for (name, tensor) in tensors {
+        let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
+        let mut bytes = vec![0; tensor.numel() * size_of::<f32>()];
+        tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
+        let shape = tensor.size().into_iter().map(|n| usize::try_from(n).unwrap_or(0)).collect();
+        plain.insert(name.as_str(), Plain { shape, bytes });
+    }
+    safetensors::serialize(plain.iter(), None)
+        .map_err(|e| TensorsError::File { file: "safetensors".to_owned(), message: e.to_string() })
+}
+
+/// Reads the bytes of a safetensors file; `path` is what errors call it.
+///
+/// # Errors
+/// If they are none, or hold other numbers than `f32`.
+pub fn from_safetensors(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, TensorsError> {
+    let wrong = |message: String| TensorsError::File { file: path.display().to_string(), message };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(e.to_string()))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        if view.dtype() != Dtype::F32 {
+            return Err(wrong(format!("`{name}` holds {:?}, not F32", view.dtype())));
+        }
+        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+        tensors.insert(name, Tensor::f_from_data_size(view.data(), &shape, Kind::Float)?);
+    }
+    Ok(tensors)
+}

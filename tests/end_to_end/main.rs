@@ -1,0 +1,7 @@
+//! The two programs together, as a person or a script uses them.
+//!
+//! Every test has a home of its own and tiny settings; none sleeps to be safe.
+
+mod mistakes;
+mod search;
+mod stage;

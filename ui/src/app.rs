@@ -1,0 +1,307 @@
+//! What the screen knows and does, without a terminal.
+
+mod act;
+mod find;
+mod hear;
+mod state;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crossterm::event::KeyEvent;
+use ratatui::{
+    buffer::Buffer,
+    layout::{Rect, Size},
+    widgets::Widget,
+};
+use relativenas_core::{
+    config::{Layers, ScreenConfig},
+    protocol::Command,
+    view::{RunView, SearchView},
+};
+pub(crate) use state::*;
+
+use crate::{
+    actions::Action,
+    canvas::{Canvas, Look},
+    glyphs::{Fineness, Glyphs},
+    keys::{Key, KeyError, KeyMap},
+    messages::{Exit, Message, Request, RunName},
+    overlays::{self, Overlay, Reaction},
+    panels,
+    shown::Shown,
+    theme::{Depth, Palette},
+    views::{self, View},
+};
+
+/// What the screen is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub screen: ScreenConfig,
+    /// Colours of the terminal: [`Depth::resolve`] of the setting.
+    pub depth: Depth,
+    /// Glyphs of the terminal: [`Fineness::resolve`] of the setting.
+    pub glyphs: Fineness,
+    /// The `[keys]` of the configuration: keys by action.
+    pub keys: BTreeMap<String, String>,
+    /// What a new search starts from, for the form.
+    pub layers: Layers,
+    /// The run to show; `None` shows the list of runs.
+    pub first: Option<RunName>,
+    /// Log lines to hold.
+    pub keep_log_lines: usize,
+    /// Seconds that local time is ahead of UTC.
+    pub utc_offset: i32,
+}
+
+/// Everything that can change the screen.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // Messages are nearly all of them.
+pub enum Input {
+    Key(KeyEvent),
+    Paste(String),
+    Message(Message),
+    Resize {
+        width: u16,
+        height: u16,
+    },
+    /// A time that is shown may have changed.
+    Tick,
+    /// The program is back from the shell.
+    Resumed,
+    /// Nobody sends messages, or takes requests, any more.
+    Deaf,
+}
+
+/// The state of the screen.
+pub struct App {
+    pub(crate) look: Look,
+    pub(crate) keys: KeyMap,
+    pub(crate) layers: Layers,
+    keep_log_lines: usize,
+    pub(crate) view: View,
+    size: Size,
+    pub(crate) shown: Option<Shown>,
+    /// All runs, and when they were told; `None` until they are.
+    pub(crate) runs: Option<(Vec<crate::messages::RunSummary>, Instant)>,
+    /// Runs whose curves are laid over those of the run that is shown.
+    pub(crate) compared: Vec<(RunName, Box<RunView>)>,
+    /// The selected individual, the same in every view.
+    pub(crate) selected: Option<usize>,
+    pub(crate) places: Places,
+    pub(crate) overlay: Option<Overlay>,
+    pub(crate) notice: Option<Notice>,
+    requests: Vec<Request>,
+    /// Commands that were not answered yet.
+    pending: Vec<(u64, Command)>,
+    last_id: u64,
+    /// The individual whose place a genotype takes that is being read.
+    injecting: Option<usize>,
+    /// The engine was asked to stop, and the screen ends when it agrees.
+    leaving: bool,
+    exit: Option<Exit>,
+    dirty: bool,
+    suspend: bool,
+    redraw: bool,
+}
+
+impl App {
+    /// # Errors
+    /// If the keys of the configuration are wrong.
+    pub fn new(options: Options) -> Result<Self, KeyError> {
+        let look = Look {
+            palette: Palette::new(options.screen.theme, options.depth),
+            glyphs: Glyphs::new(options.glyphs),
+            utc_offset: options.utc_offset,
+        };
+        let mut app = Self {
+            look,
+            keys: KeyMap::new(&options.keys)?,
+            layers: options.layers,
+            keep_log_lines: options.keep_log_lines,
+            view: View::Overview,
+            size: Size::new(80, 24),
+            shown: None,
+            runs: None,
+            compared: Vec::new(),
+            selected: None,
+            places: Places::default(),
+            overlay: None,
+            notice: None,
+            requests: Vec::new(),
+            pending: Vec::new(),
+            last_id: 0,
+            injecting: None,
+            leaving: false,
+            exit: None,
+            dirty: true,
+            suspend: false,
+            redraw: false,
+        };
+        match options.first {
+            Some(run) => app.request(Request::Open { run }),
+            None => app.show(View::Runs),
+        }
+        Ok(app)
+    }
+
+    /// Takes something that happened.
+    pub fn handle(&mut self, input: Input) {
+        match input {
+            Input::Key(key) => self.press(key),
+            Input::Paste(text) => {
+                if let Some(mut overlay) = self.overlay.take() {
+                    overlay.paste(self, &text);
+                    self.overlay = Some(overlay);
+                    self.dirty = true;
+                }
+            }
+            Input::Message(message) => self.hear(message),
+            Input::Resize { width, height } => {
+                let size = Size::new(width, height);
+                self.dirty |= size != self.size;
+                self.size = size;
+            }
+            Input::Tick | Input::Resumed => self.dirty = true,
+            Input::Deaf => self.warn("nothing more is heard of any run; leave and start again"),
+        }
+    }
+
+    fn press(&mut self, event: KeyEvent) {
+        self.dirty |= self.notice.take().is_some();
+        let key = Key::from(event);
+        if let Some(mut overlay) = self.overlay.take() {
+            let reaction = overlay.press(self, event);
+            if matches!(reaction, Reaction::Stay) {
+                self.overlay = Some(overlay);
+            }
+            self.react(reaction);
+            self.dirty = true;
+        } else if let Some(action) = self.keys.action(key, self.view) {
+            self.act(action);
+            self.dirty = true;
+        }
+    }
+
+    fn react(&mut self, reaction: Reaction) {
+        match reaction {
+            Reaction::Stay | Reaction::Close => {}
+            Reaction::Act(action) => self.act(action),
+            Reaction::Open(overlay) => self.overlay = Some(*overlay),
+            Reaction::Request(request) => self.request(request),
+            Reaction::Steer(command) => self.steer(command),
+            Reaction::Inject { individual, from } => self.read_to_inject(individual, from),
+            Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
+            Reaction::Find(text) => self.find_in_log(text),
+        }
+    }
+
+    /// What is to be asked for since the last call.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Why the screen is to be left, once it is.
+    pub fn exit(&self) -> Option<&Exit> {
+        self.exit.as_ref()
+    }
+
+    /// Whether something changed since [`App::drawn`].
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Notes that everything was drawn.
+    pub fn drawn(&mut self) {
+        self.dirty = false;
+    }
+
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// Whether the terminal is to be given to the shell, since the last call.
+    pub fn take_suspend(&mut self) -> bool {
+        std::mem::take(&mut self.suspend)
+    }
+
+    /// Whether the screen is to be drawn from nothing, since the last call.
+    pub fn take_redraw(&mut self) -> bool {
+        std::mem::take(&mut self.redraw)
+    }
+
+    /// When something on the screen changes by itself: ages in the list of runs do, by the minute.
+    pub fn next_tick(&self) -> Option<Instant> {
+        let (_, told) = self.runs.as_ref().filter(|_| self.view == View::Runs)?;
+        let minutes = told.elapsed().as_secs() / 60 + 1;
+        Some(*told + Duration::from_secs(60 * minutes))
+    }
+
+    pub(crate) fn run_name(&self) -> Option<RunName> {
+        self.shown.as_ref().map(|shown| shown.run.clone())
+    }
+
+    pub(crate) fn search(&self) -> Option<&SearchView> {
+        self.shown.as_ref()?.search()
+    }
+
+    /// The selected individual, or the best.
+    pub(crate) fn individual(&self) -> Option<usize> {
+        let search = self.search()?;
+        let best = || {
+            let winner = search.ranking.first().map(|r| r.individual);
+            winner.or_else(|| Some(search.best.as_ref()?.learner.individual))
+        };
+        self.selected.filter(|i| *i < search.population.len()).or_else(best)
+    }
+
+    /// Draws everything into an area of a buffer.
+    pub fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        let mut canvas = Canvas::new(area, buffer, &self.look);
+        if self.look.palette.background.is_some() {
+            canvas.clear();
+        }
+        let layout = panels::Layout::of(canvas.width(), canvas.height());
+        if layout == panels::Layout::Line {
+            panels::status_line::draw(&mut canvas, self);
+            return;
+        }
+        panels::draw_around(&mut canvas, self);
+        let mut inside = panels::inside(&mut canvas);
+        views::draw(&mut inside, self);
+        if let Some(overlay) = &self.overlay {
+            overlays::draw(&mut canvas, self, overlay);
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
+    fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), is_warning: false });
+        self.dirty = true;
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), is_warning: true });
+        self.dirty = true;
+    }
+
+    /// Why an action cannot be had now; `None` if it can.
+    pub(crate) fn obstacle(&self, action: Action) -> Option<&'static str> {
+        act::obstacle(self, action)
+    }
+}
+
+impl Widget for &App {
+    fn render(self, area: Rect, buffer: &mut Buffer) {
+        self.draw(area, buffer);
+    }
+}

@@ -1,0 +1,236 @@
+//! What actions do.
+
+use relativenas_core::{
+    genotype::Genotype,
+    protocol::{Command, StepUnit},
+};
+
+use super::{App, Order, Shade};
+use crate::{
+    actions::{Action, Need},
+    messages::{Exit, Link, Request},
+    overlays::{Overlay, prompt},
+    shown::Asked,
+    views::View,
+};
+
+/// Why an action cannot be had now; `None` if it can.
+pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
+    let need = action.entry().need;
+    if need == Need::Nothing {
+        return None;
+    }
+    let Some(shown) = &app.shown else {
+        return Some("no run is shown; choose one from the list of runs");
+    };
+    let engine = match shown.link {
+        Link::Live(_) => None,
+        Link::Connecting => Some("there is no word of an engine yet"),
+        Link::WatchOnly { .. } => Some("this engine can be watched, not steered: it is of another version"),
+        Link::NoEngine => Some("no engine runs; resume the run to go on"),
+        Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
+    };
+    let search = shown.search().is_none().then_some("this is no search");
+    match need {
+        Need::Nothing | Need::Run => None,
+        Need::Search => search,
+        Need::Engine => engine,
+        Need::SearchEngine => engine.or(search),
+    }
+}
+
+impl App {
+    pub(super) fn act(&mut self, action: Action) {
+        if let Some(why) = obstacle(self, action) {
+            return self.warn(why);
+        }
+        match action {
+            Action::Show(view) => self.show(view),
+            Action::NextView => self.show(self.view.next(1)),
+            Action::PreviousView => self.show(self.view.next(-1)),
+            Action::Up => self.walk(-1),
+            Action::Down => self.walk(1),
+            Action::Left => self.walk_aside(-1),
+            Action::Right => self.walk_aside(1),
+            Action::PageUp => self.walk(-self.page()),
+            Action::PageDown => self.walk(self.page()),
+            Action::First => self.walk(-FAR),
+            Action::Last => self.walk(FAR),
+            Action::Inspect => self.overlay = self.individual().map(|_| Overlay::Inspect { scroll: 0 }),
+            Action::Pause => self.pause_or_continue(),
+            Action::StepPair => self.steer(Command::Step { unit: StepUnit::Pair, count: 1 }),
+            Action::StepGeneration => self.steer(Command::Step { unit: StepUnit::Generation, count: 1 }),
+            Action::StepMany => self.ask(prompt::Purpose::StepMany),
+            Action::PauseAt => self.ask(prompt::Purpose::PauseAt),
+            Action::PauseOnNan => self.toggle_pause_on_nan(),
+            Action::Inject => self.ask(prompt::Purpose::Inject),
+            Action::Branch => self.ask(prompt::Purpose::Branch),
+            Action::Export => self.overlay = Some(Overlay::export(self)),
+            Action::SortPopulation => {
+                let order = &mut self.places.population.order;
+                *order = if *order == Order::Loss { Order::Number } else { Order::Loss };
+            }
+            Action::EarlierPairs => {
+                self.places.pairs.earlier = !self.places.pairs.earlier;
+                self.places.pairs.row = 0;
+            }
+            Action::ShadeWeights => {
+                let shade = &mut self.places.weights.shade;
+                *shade = if *shade == Shade::Count { Shade::Age } else { Shade::Count };
+            }
+            Action::CompareArchitecture => self.ask(prompt::Purpose::CompareWith),
+            Action::LogarithmicAxis => self.places.curves.logarithmic = !self.places.curves.logarithmic,
+            Action::NextCurves => self.places.curves.losses_only = !self.places.curves.losses_only,
+            Action::Spread => self.places.curves.spread = !self.places.curves.spread,
+            Action::Search => self.ask(prompt::Purpose::SearchLog),
+            Action::SearchNext => self.search_log(1),
+            Action::SearchPrevious => self.search_log(-1),
+            Action::OpenRun => self.open_selected_run(),
+            Action::ResumeRun => self.resume_selected_run(),
+            Action::NewSearch => {}
+            Action::CompareRun => self.compare_selected_run(),
+            Action::Palette => self.overlay = Some(Overlay::palette()),
+            Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
+            Action::Redraw => self.redraw = true,
+            Action::Suspend => self.suspend = true,
+            Action::Back => self.back(),
+            Action::Detach => self.exit = Some(Exit::Detached { run: self.run_name() }),
+            Action::Stop => self.overlay = Some(Overlay::ConfirmStop),
+        }
+    }
+
+    fn back(&mut self) {
+        if self.selected.take().is_none() && self.places.architecture.beside.take().is_none() {
+            self.places.curves.cursor = None;
+        }
+    }
+
+    fn ask(&mut self, purpose: prompt::Purpose) {
+        self.overlay = Some(Overlay::Prompt(prompt::Prompt::new(purpose, self)));
+    }
+
+    fn pause_or_continue(&mut self) {
+        let held = self.shown.as_ref().is_some_and(crate::shown::Shown::is_held);
+        self.steer(if held { Command::Continue } else { Command::Pause });
+    }
+
+    fn toggle_pause_on_nan(&mut self) {
+        let progress = self.shown.as_ref().and_then(|shown| shown.progress.as_ref());
+        let on = !progress.is_some_and(|progress| progress.pause_on_nan);
+        self.steer(Command::PauseOnNan { on });
+        self.say(if on { "pauses after a loss that is not a number" } else { "no longer pauses on NaN" });
+    }
+
+    /// Sends a command, and remembers it until the engine answers.
+    pub(super) fn steer(&mut self, command: Command) {
+        let Some(shown) = self.shown.as_mut().filter(|shown| shown.is_live()) else {
+            return self.warn("no engine listens");
+        };
+        if let Some(asked) = Asked::of(&command) {
+            shown.asked = Some(asked);
+        }
+        self.leaving |= command == Command::Stop;
+        self.last_id += 1;
+        self.pending.push((self.last_id, command.clone()));
+        self.request(Request::Steer { id: self.last_id, command });
+    }
+
+    /// Asks for a genotype; it takes the individual's place once it is read.
+    pub(super) fn read_to_inject(&mut self, individual: usize, from: String) {
+        self.injecting = Some(individual);
+        self.request(Request::ReadGenotype { from });
+    }
+
+    /// Puts a genotype in an individual's place.
+    pub(super) fn inject(&mut self, individual: usize, genotype: &Genotype) {
+        match genotype.encode() {
+            Ok(position) => {
+                self.steer(Command::Inject { individual, position });
+                self.say(format!("the genotype takes the place of {individual:02} before its next pair"));
+            }
+            Err(error) => self.warn(format!("it does not fit the searched space: {error}")),
+        }
+    }
+
+    fn selected_run(&self) -> Option<&crate::messages::RunSummary> {
+        self.runs.as_ref()?.0.get(self.places.run)
+    }
+
+    fn open_selected_run(&mut self) {
+        if let Some(run) = self.selected_run().map(|summary| summary.run.clone()) {
+            self.request(Request::Open { run });
+        }
+    }
+
+    fn resume_selected_run(&mut self) {
+        let Some(summary) = self.selected_run() else { return };
+        if summary.alive {
+            return self.warn("an engine runs it already; open it instead");
+        }
+        let run = summary.run.clone();
+        self.request(Request::Resume { run });
+    }
+
+    fn compare_selected_run(&mut self) {
+        let Some(run) = self.selected_run().map(|summary| summary.run.clone()) else { return };
+        if self.shown.is_none() {
+            return self.warn("open a run first; then others can be laid over its curves");
+        }
+        if self.run_name().as_ref() == Some(&run) {
+            return self.warn("this is the run that is shown; choose another to compare it with");
+        }
+        let before = self.compared.len();
+        self.compared.retain(|(name, _)| *name != run);
+        if self.compared.len() < before {
+            return self.say(format!("{run} is no longer compared"));
+        }
+        self.request(Request::Compare { run });
+    }
+
+    /// Rows that a page has.
+    fn page(&self) -> isize {
+        isize::from(self.size.height as i16).saturating_sub(6).max(1)
+    }
+
+    /// Goes up (negative) or down in whatever the view lists.
+    fn walk(&mut self, by: isize) {
+        match self.view {
+            View::Overview => self.select_among(crate::panels::this_generation::listed, by),
+            View::Population | View::Architecture | View::Pairs | View::Weights => {}
+            View::Curves => {}
+            View::Log => {
+                let lines = self.shown.as_ref().map_or(0, |shown| shown.view.log.len());
+                self.places.log.behind = step(self.places.log.behind, -by, lines);
+            }
+            View::Runs => {
+                let rows = self.runs.as_ref().map_or(0, |(runs, _)| runs.len());
+                self.places.run = step(self.places.run, by, rows);
+            }
+        }
+    }
+
+    fn walk_aside(&mut self, by: isize) {
+        match self.view {
+            _ => self.walk(by),
+        }
+    }
+
+    fn select_among(&mut self, listed: fn(&Self) -> Vec<usize>, by: isize) {
+        let listed = listed(self);
+        let at = self.selected.and_then(|selected| listed.iter().position(|i| *i == selected));
+        let at = match at {
+            Some(at) => step(at, by, listed.len()),
+            None if by < 0 => listed.len().saturating_sub(1),
+            None => 0,
+        };
+        self.selected = listed.get(at).copied();
+    }
+}
+
+/// Farther than any list is long.
+const FAR: isize = 1 << 40;
+
+/// A place in a list of `count`, moved and kept within.
+fn step(at: usize, by: isize, count: usize) -> usize {
+    at.saturating_add_signed(by).min(count.saturating_sub(1))
+}

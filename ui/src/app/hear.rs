@@ -1,0 +1,110 @@
+//! What messages change.
+
+use std::time::Instant;
+
+use relativenas_core::protocol::Answer;
+
+use super::{App, Beside, Places};
+use crate::{
+    messages::{Exit, Link, Message, Request},
+    shown::{Asked, Shown},
+    views::View,
+};
+
+impl App {
+    pub(super) fn hear(&mut self, message: Message) {
+        self.dirty = true;
+        match message {
+            Message::Opened { run, folder } => self.open(Shown::new(run, folder, self.keep_log_lines)),
+            Message::Lines(lines) => {
+                let Some(shown) = &mut self.shown else { return };
+                for line in &lines {
+                    if let Err(gap) = shown.view.apply(line) {
+                        shown.broken = Some(gap.to_string());
+                        break;
+                    }
+                }
+            }
+            Message::Progress(progress) => {
+                if let Some(shown) = &mut self.shown {
+                    // What has not changed is not drawn again.
+                    self.dirty = shown.progress.as_ref() != Some(&progress);
+                    shown.take_progress(progress);
+                }
+            }
+            Message::Link(link) => {
+                let dead = matches!(link, Link::Dead { .. } | Link::NoEngine);
+                if let Some(shown) = &mut self.shown {
+                    shown.take_link(link);
+                }
+                if dead && self.leaving {
+                    self.leave_stopped();
+                }
+            }
+            Message::Answer(answer) => self.hear_answer(answer),
+            Message::Runs(runs) => {
+                self.places.run = self.places.run.min(runs.len().saturating_sub(1));
+                self.runs = Some((runs, Instant::now()));
+            }
+            Message::Compared { run, view } => {
+                self.compared.retain(|(name, _)| *name != run);
+                self.say(format!("{run} is laid over the curves; compare it again to take it away"));
+                self.compared.push((run, view));
+            }
+            Message::Genotype { name, genotype } => {
+                match self.injecting.take() {
+                    Some(individual) => self.inject(individual, &genotype),
+                    None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
+                }
+            }
+            Message::Done(text) => self.say(text),
+            Message::Failed(text) => {
+                self.injecting = None;
+                self.warn(text);
+            }
+        }
+    }
+
+    fn open(&mut self, shown: Shown) {
+        self.shown = Some(shown);
+        self.selected = None;
+        self.compared.clear();
+        self.pending.clear();
+        self.places = Places { run: self.places.run, ..Places::default() };
+        self.overlay = None;
+        self.show(View::Overview);
+    }
+
+    fn hear_answer(&mut self, answer: Answer) {
+        let Some(at) = self.pending.iter().position(|(id, _)| *id == answer.id) else { return };
+        let (_, command) = self.pending.remove(at);
+        match answer.refused {
+            Some(why) => {
+                self.leaving = false;
+                if let Some(shown) = &mut self.shown
+                    && shown.asked == Asked::of(&command)
+                {
+                    shown.asked = None;
+                }
+                self.warn(format!("refused: {why}"));
+            }
+            None if self.leaving => self.leave_stopped(),
+            None => {}
+        }
+    }
+
+    fn leave_stopped(&mut self) {
+        self.exit = Some(match self.run_name() {
+            Some(run) => Exit::Stopped { run },
+            None => Exit::Detached { run: None },
+        });
+    }
+
+    /// Shows a view; the list of runs is asked for anew each time.
+    pub(super) fn show(&mut self, view: View) {
+        self.view = view;
+        if view == View::Runs {
+            self.request(Request::ListRuns);
+        }
+    }
+}

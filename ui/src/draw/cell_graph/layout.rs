@@ -1,0 +1,161 @@
+//! Where the parts of a graph go.
+
+use relativenas_core::{genotype::Cell, operation::Operation};
+
+use super::Genes;
+use crate::glyphs::Glyphs;
+
+/// Columns and rows of everything in a graph.
+pub struct Layout {
+    /// Rows from one wire to the next.
+    pub pitch: usize,
+    /// Whether nodes have a frame of three rows.
+    pub boxed: bool,
+    top: usize,
+    long_names: bool,
+    pub wires: Vec<Wire>,
+    pub nodes: Vec<NodePlace>,
+    /// The column where the output's wires meet.
+    pub output: usize,
+}
+
+/// A value's row, from the column where it starts to that of the last operation that reads it.
+pub struct Wire {
+    pub start: usize,
+    pub last_read: usize,
+}
+
+pub struct NodePlace {
+    /// Left to right; one if both operations are the same.
+    pub drops: Vec<Drop>,
+    /// Of its name or frame.
+    pub column: usize,
+}
+
+/// An operation, drawn from the wire that it reads down to its node.
+pub struct Drop {
+    pub input: usize,
+    pub operation: Operation,
+    pub genes: Genes,
+    pub column: usize,
+}
+
+impl Drop {
+    pub fn label(&self, glyphs: &Glyphs) -> String {
+        let times = if glyphs.is_ascii() { "x2" } else { "×2" };
+        let times = if self.genes.len() > 1 { times } else { "" };
+        format!("{}{times}", self.operation.short_name())
+    }
+}
+
+/// Columns for one way of drawing nodes.
+struct Measures {
+    /// From one operation of a node to the other.
+    between: usize,
+    /// From the second operation to the node's name or frame: the arrow.
+    arrow: usize,
+    frame: usize,
+    /// From there to the next node's first operation.
+    gap: usize,
+    /// Whether the inputs are called `c(k-2)`, not `k-2`.
+    long_names: bool,
+}
+
+/// From the roomiest down.
+const MEASURES: [Measures; 5] = [
+    Measures { between: 5, arrow: 4, frame: 4, gap: 4, long_names: true },
+    Measures { between: 4, arrow: 3, frame: 4, gap: 3, long_names: true },
+    Measures { between: 3, arrow: 3, frame: 4, gap: 2, long_names: true },
+    Measures { between: 4, arrow: 3, frame: 0, gap: 3, long_names: true },
+    Measures { between: 3, arrow: 2, frame: 0, gap: 2, long_names: false },
+];
+
+/// `▶out` and the column where the wires meet.
+const OUTPUT: usize = 5;
+
+impl Layout {
+    /// The roomiest layout that fits; `None` if there is none.
+    pub fn of(cell: &Cell, width: usize, height: usize, glyphs: &Glyphs) -> Option<Self> {
+        let wires = cell.nodes() + 2;
+        if cell.nodes() == 0 || height < wires {
+            return None;
+        }
+        MEASURES.iter().find_map(|measures| Self::with(cell, measures, width, height, glyphs))
+    }
+
+    fn with(cell: &Cell, measures: &Measures, width: usize, height: usize, glyphs: &Glyphs) -> Option<Self> {
+        let boxed = measures.frame > 0;
+        let wires = cell.nodes() + 2;
+        let room = height.checked_sub(usize::from(boxed))?;
+        let pitch = ((room.checked_sub(1)?) / (wires - 1)).min(if boxed { 3 } else { 2 });
+        if pitch < if boxed { 2 } else { 1 } {
+            return None;
+        }
+        let used = pitch * (wires - 1) + 1 + usize::from(boxed);
+        let mut layout = Self {
+            pitch,
+            boxed,
+            top: ((height - used) / 2).min(1),
+            long_names: measures.long_names,
+            wires: Vec::new(),
+            nodes: Vec::new(),
+            output: 0,
+        };
+        let start = layout.input_name(0).len() + 1;
+        layout.wires.extend((0..2).map(|_| Wire { start, last_read: 0 }));
+        let mut column = start + measures.gap - 1;
+        for node in 0..cell.nodes() {
+            column = layout.add_node(cell, node, column, measures, glyphs);
+        }
+        layout.output = column;
+        (layout.output + OUTPUT <= width).then_some(layout)
+    }
+
+    /// Gives the column for what comes next.
+    fn add_node(
+        &mut self,
+        cell: &Cell,
+        node: usize,
+        start: usize,
+        measures: &Measures,
+        glyphs: &Glyphs,
+    ) -> usize {
+        let (first, second) = (2 * node, 2 * node + 1);
+        let drop = |genes: Genes| {
+            let gene = cell.genes[genes.start];
+            Drop { input: gene.input, operation: gene.operation, genes, column: start }
+        };
+        let mut drops = match cell.genes[first] == cell.genes[second] {
+            true => vec![drop(first..second + 1)],
+            false => vec![drop(first..second), drop(second..second + 1)],
+        };
+        // The nearer wire goes left, so that it can end there instead of being crossed.
+        drops.sort_by_key(|d| std::cmp::Reverse(d.input));
+        if let Some(last) = drops.get_mut(1) {
+            last.column += measures.between;
+        }
+        for drop in &drops {
+            if let Some(wire) = self.wires.get_mut(drop.input) {
+                wire.last_read = wire.last_read.max(drop.column + 1);
+            }
+        }
+        let last = drops.last().map_or(start, |d| start.max(d.column));
+        let label = drops.last().map_or(0, |d| d.label(glyphs).len());
+        let column = (last + measures.arrow).max(last + if self.boxed { label.min(4) + 1 } else { 0 });
+        let name = node.to_string().len();
+        let end = column + name + measures.frame;
+        self.nodes.push(NodePlace { drops, column });
+        self.wires.push(Wire { start: end, last_read: 0 });
+        end + measures.gap
+    }
+
+    /// The row of an input or node.
+    pub fn row(&self, input: usize) -> usize {
+        self.top + self.pitch * input
+    }
+
+    /// What stands at the left of an input's wire.
+    pub fn input_name(&self, input: usize) -> String {
+        if self.long_names { super::input_name(input) } else { format!("k-{}", 2 - input) }
+    }
+}

@@ -1,0 +1,135 @@
+use proptest::prelude::*;
+use relativenas_core::config::Theme;
+
+use super::*;
+use crate::{
+    draw::tests::{EVERY_FINENESS, sheet},
+    glyphs::Fineness,
+    theme::Depth,
+};
+
+fn cell(genes: &[(Operation, usize)], concat: &[usize]) -> Cell {
+    Cell { genes: genes.iter().map(|&g| Gene::from(g)).collect(), concat: concat.to_vec() }
+}
+
+/// Four nodes that read near and far, one twice the same way.
+fn mixed() -> Cell {
+    use Operation as O;
+    cell(
+        &[
+            (O::SepConv3x3, 0),
+            (O::DilConv5x5, 1),
+            (O::SepConv5x5, 1),
+            (O::SepConv5x5, 1),
+            (O::MaxPool3x3, 0),
+            (O::SepConv3x3, 3),
+            (O::SkipConnect, 2),
+            (O::AvgPool3x3, 4),
+        ],
+        &[2, 3, 4, 5],
+    )
+}
+
+/// Five nodes, of which some are read and not put out, as in NASNet's cells.
+fn five_nodes() -> Cell {
+    use Operation as O;
+    cell(
+        &[
+            (O::SepConv5x5, 1),
+            (O::SepConv7x7, 0),
+            (O::MaxPool3x3, 1),
+            (O::SepConv7x7, 0),
+            (O::AvgPool3x3, 1),
+            (O::SepConv5x5, 0),
+            (O::SkipConnect, 3),
+            (O::AvgPool3x3, 2),
+            (O::SepConv3x3, 2),
+            (O::MaxPool3x3, 1),
+        ],
+        &[4, 5, 6],
+    )
+}
+
+/// A chain that never reads the older input.
+fn chain() -> Cell {
+    use Operation as O;
+    cell(
+        &[
+            (O::SepConv3x3, 1),
+            (O::SkipConnect, 1),
+            (O::SepConv3x3, 2),
+            (O::SepConv3x3, 1),
+            (O::DilConv3x3, 3),
+            (O::SepConv3x3, 2),
+            (O::DilConv5x5, 4),
+            (O::SepConv3x3, 3),
+        ],
+        &[2, 3, 4, 5],
+    )
+}
+
+fn drawn(cell: &Cell, fineness: Fineness, sizes: &[(u16, u16)]) -> String {
+    let (glyphs, palette) = (Glyphs::new(fineness), Palette::new(Theme::Dark, Depth::None));
+    sheet(sizes, |area, buffer| CellGraph::new(cell, &glyphs, &palette).render(area, buffer))
+}
+
+#[test]
+fn a_cell_is_drawn_at_every_size() {
+    let sizes = [(76, 17), (68, 16), (60, 12), (40, 10), (40, 5)];
+    insta::assert_snapshot!("mixed", drawn(&mixed(), Fineness::Braille, &sizes));
+    insta::assert_snapshot!("mixed_ascii", drawn(&mixed(), Fineness::Ascii, &sizes));
+}
+
+#[test]
+fn depth_shows_as_a_staircase() {
+    insta::assert_snapshot!("chain", drawn(&chain(), Fineness::Braille, &[(68, 16), (60, 12)]));
+}
+
+#[test]
+fn cells_of_other_families_are_drawn_too() {
+    insta::assert_snapshot!("five_nodes", drawn(&five_nodes(), Fineness::Braille, &[(90, 18), (60, 12)]));
+}
+
+#[test]
+fn the_legend_spells_out_what_occurs() {
+    let palette = Palette::new(Theme::Dark, Depth::None);
+    assert_eq!(
+        legend(&[&mixed()], &palette).to_string().trim_end(),
+        "mx max_pool_3x3   av avg_pool_3x3   id skip_connect   s3 sep_conv_3x3   s5 sep_conv_5x5   d5 dil_conv_5x5"
+    );
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_it_panic(
+        genes in prop::collection::vec((0usize..7, 0usize..30), 0..24),
+        concat in prop::collection::vec(0usize..30, 0..6),
+        size in (0u16..150, 0u16..40),
+        fineness in prop::sample::select(EVERY_FINENESS.to_vec()),
+    ) {
+        let genes: Vec<_> = genes.into_iter().map(|(o, i)| (Operation::SEARCHED[o], i)).collect();
+        drawn(&cell(&genes, &concat), fineness, &[size]);
+    }
+
+    /// Whatever a cell reads, each of its operations can be found in the drawing.
+    #[test]
+    fn every_operation_is_named(seed in prop::collection::vec((0usize..7, 0usize..30), 8)) {
+        let gene = |(index, (operation, input)): (usize, &(usize, usize))| {
+            (Operation::SEARCHED[*operation], input % (Cell::node_of(index) + 2))
+        };
+        let genes: Vec<_> = seed.iter().enumerate().map(gene).collect();
+        let cell = cell(&genes, &[2, 3, 4, 5]);
+        for size in [(68, 16), (60, 12), (40, 10)] {
+            let graph = drawn(&cell, Fineness::Braille, &[size]);
+            for pair in genes.chunks(2) {
+                let mut names = vec![pair[0].0.short_name()];
+                if pair[0] != pair[1] {
+                    names.push(pair[1].0.short_name());
+                }
+                for name in names {
+                    prop_assert!(graph.contains(name), "{} is missing:\n{}", name, graph);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Curves over generations or epochs.
+
+mod axis;
+
+use std::ops::RangeInclusive;
+
+pub use axis::Scale;
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+    widgets::Widget,
+};
+
+use self::axis::{Axis, whole_ticks};
+use super::{
+    pen::Pen,
+    raster::{Point, Raster},
+    text,
+};
+use crate::glyphs::{Fineness, Glyphs};
+
+/// How a curve is told from the others where there is no colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stroke {
+    Solid,
+    Dotted,
+    Dashed,
+    /// A mark at every value, and no line.
+    Mark(char),
+}
+
+/// One curve. What is not a finite number breaks the line and is marked at the bottom.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'a> {
+    pub name: &'a str,
+    /// One a step of x, from the start of the chart's range on.
+    pub values: &'a [f64],
+    /// A spread around each value, shown as a faint band from `value - spread` to `value + spread`.
+    pub spread: Option<&'a [f64]>,
+    pub stroke: Stroke,
+    pub style: Style,
+}
+
+impl<'a> Series<'a> {
+    pub fn new(name: &'a str, values: &'a [f64], stroke: Stroke, style: Style) -> Self {
+        Self { name, values, spread: None, stroke, style }
+    }
+}
+
+/// A chart of several curves; later ones are drawn over earlier ones.
+///
+/// The y axis runs between round numbers, so that it stays as it is until a value leaves it and
+/// moves in steps then. Space goes, in this order, to the curves, the numbers on the left, and
+/// those below.
+#[derive(Clone, Debug)]
+pub struct LineChart<'a> {
+    series: &'a [Series<'a>],
+    x: RangeInclusive<u32>,
+    scale: Scale,
+    limits: Option<(f64, f64)>,
+    cursor: Option<u32>,
+    glyphs: &'a Glyphs,
+    /// Numbers and grid.
+    dim: Style,
+    rule: Style,
+}
+
+impl<'a> LineChart<'a> {
+    /// `x` is the whole range, also what is still to come; `dim` is for numbers, `rule` for lines.
+    pub fn new(
+        series: &'a [Series<'a>],
+        x: RangeInclusive<u32>,
+        glyphs: &'a Glyphs,
+        [dim, rule]: [Style; 2],
+    ) -> Self {
+        Self { series, x, scale: Scale::Linear, limits: None, cursor: None, glyphs, dim, rule }
+    }
+
+    /// On a logarithmic axis, what is not above 0 is treated as missing.
+    pub fn scale(mut self, scale: Scale) -> Self {
+        self.scale = scale;
+        self
+    }
+
+    /// Fixes the y axis, for charts to be compared; lines are cut where they leave it.
+    pub fn limits(mut self, low: f64, high: f64) -> Self {
+        self.limits = Some((low, high));
+        self
+    }
+
+    /// A vertical line at this x; [`legend`] says what is read there.
+    pub fn cursor(mut self, x: Option<u32>) -> Self {
+        self.cursor = x;
+        self
+    }
+
+    /// The x of a column of the area, to point at the chart with.
+    pub fn x_at(&self, area: Rect, column: u16) -> Option<u32> {
+        let plot = self.layout(area.width.into(), area.height.into());
+        let column = usize::from(column.checked_sub(area.x)?).checked_sub(plot.left)?;
+        let share = column as f64 / plot.columns.saturating_sub(1).max(1) as f64;
+        (column < plot.columns).then(|| self.x.start() + (share * self.steps()).round() as u32)
+    }
+
+    fn steps(&self) -> f64 {
+        f64::from(self.x.end().saturating_sub(*self.x.start()).max(1))
+    }
+
+    fn layout(&self, width: usize, height: usize) -> Plot {
+        let below = usize::from(height >= 4);
+        let rows = height - below;
+        let axis = Axis::new(self.all_values(), self.scale, self.limits, rows);
+        let label = axis.ticks.iter().map(|(_, label)| text::width(label)).max().unwrap_or(0);
+        // A number at the side is worth its columns only while the curve keeps most of them.
+        let left = if label + 2 + 8 <= width { label + 2 } else { 0 };
+        Plot { left, columns: width - left, rows, below: below == 1, axis }
+    }
+
+    fn all_values(&self) -> impl Iterator<Item = f64> {
+        self.series.iter().flat_map(|series| {
+            let spread = series.spread.unwrap_or(&[]).iter().zip(series.values);
+            let band = spread.flat_map(|(s, v)| [v - s, v + s]);
+            series.values.iter().copied().chain(band)
+        })
+    }
+
+    fn draw_axes(&self, plot: &Plot, pen: &mut Pen<'_>) {
+        for (value, label) in plot.axis.ticks.iter().filter(|_| plot.left > 0) {
+            let row = plot.row(*value);
+            pen.text(plot.left - 2 - text::width(label), row, label, self.dim);
+            if !self.glyphs.is_ascii() {
+                for x in (plot.left..plot.left + plot.columns).step_by(4) {
+                    pen.glyph(x, row, self.glyphs.never, self.rule);
+                }
+            }
+        }
+        if !plot.below {
+            return;
+        }
+        let mut free = 0;
+        for x in whole_ticks(*self.x.start(), *self.x.end(), plot.columns) {
+            let label = x.to_string();
+            let column = plot.left + plot.column(self.share(x));
+            let start = column
+                .saturating_sub(label.len() / 2)
+                .min((plot.left + plot.columns).saturating_sub(label.len()));
+            if start >= free && start + label.len() <= pen.width() {
+                free = pen.text(start, plot.rows, &label, self.dim) + 1;
+            }
+        }
+    }
+
+    fn share(&self, x: u32) -> f64 {
+        f64::from(x.saturating_sub(*self.x.start())) / self.steps()
+    }
+
+    fn draw_band(&self, series: &Series<'_>, plot: &Plot, raster: &mut Raster) {
+        let (across, down) = Raster::dots_per_cell(self.glyphs.fineness);
+        let spreads = series.values.iter().zip(series.spread.unwrap_or(&[]));
+        let at = |(index, (value, spread)): (usize, (&f64, &f64))| {
+            let low = self.point(index, value - spread, plot, raster)?;
+            let high = self.point(index, value + spread, plot, raster)?;
+            Some((low, high.1))
+        };
+        let edges: Vec<_> = spreads.enumerate().filter_map(at).collect();
+        for pair in edges.windows(2) {
+            let [((x0, low0), high0), ((x1, low1), high1)] = pair else { continue };
+            for x in x0.max(0.0).round() as usize..=(x1.max(0.0).round() as usize).min(raster.width()) {
+                let share = if x1 > x0 { (x as f64 - x0) / (x1 - x0) } else { 0.0 };
+                let top = (high0 + (high1 - high0) * share).max(0.0).round() as usize;
+                let bottom = (low0 + (low1 - low0) * share).max(0.0).round() as usize;
+                for y in top..=bottom.min(raster.height()) {
+                    // One dot in a character, so that the curve stands out from its band.
+                    if x % across == 0 && y % down == down / 2 && (x / across + y / down).is_multiple_of(2) {
+                        raster.dot(x, y, self.rule);
+                    }
+                }
+            }
+        }
+    }
+
+    fn draw_curve(&self, series: &Series<'_>, plot: &Plot, raster: &mut Raster) {
+        let fine = self.glyphs.fineness;
+        let pattern = |along: usize| match (series.stroke, fine) {
+            (Stroke::Solid, _) => true,
+            (Stroke::Dotted, Fineness::Ascii) => along.is_multiple_of(2),
+            (Stroke::Dotted, _) => along.is_multiple_of(3),
+            (Stroke::Dashed, Fineness::Ascii) => along % 4 < 3,
+            (Stroke::Dashed, _) => along % 8 < 5,
+            (Stroke::Mark(_), _) => false,
+        };
+        let mut last: Option<Point> = None;
+        for (index, &value) in series.values.iter().enumerate() {
+            let point = self.point(index, value, plot, raster);
+            if let Some(to) = point {
+                // A value between two gaps is a line to itself.
+                raster.line(last.unwrap_or(to), to, series.style, pattern);
+            }
+            last = point;
+        }
+    }
+
+    /// Where a value lies in dots.
+    fn point(&self, index: usize, value: f64, plot: &Plot, raster: &Raster) -> Option<Point> {
+        let x = index as f64 / self.steps() * raster.width().saturating_sub(1) as f64;
+        let y = plot.axis.share(value)?;
+        Some((x, (1.0 - y) * raster.height().saturating_sub(1) as f64))
+    }
+
+    fn draw_marks(&self, series: &Series<'_>, plot: &Plot, pen: &mut Pen<'_>) {
+        for (index, &value) in series.values.iter().enumerate() {
+            let share = index as f64 / self.steps();
+            if share > 1.0 {
+                break;
+            }
+            let x = plot.left + plot.column(share);
+            match (plot.axis.share(value), series.stroke) {
+                (Some(y), Stroke::Mark(mark)) if (0.0..=1.0).contains(&y) => {
+                    pen.glyph(x, plot.row(value), mark, series.style);
+                }
+                (None, _) => pen.glyph(x, plot.rows.saturating_sub(1), self.glyphs.gap, series.style),
+                _ => {}
+            }
+        }
+    }
+
+    fn draw_cursor(&self, x: u32, plot: &Plot, pen: &mut Pen<'_>) {
+        let column = plot.left + plot.column(self.share(x));
+        for row in 0..plot.rows {
+            pen.glyph(column, row, self.glyphs.vertical, self.dim);
+        }
+        for series in self.series {
+            let Some(&value) = series.values.get(x.saturating_sub(*self.x.start()) as usize) else {
+                continue;
+            };
+            if plot.axis.share(value).is_some_and(|y| (0.0..=1.0).contains(&y)) {
+                let mark = if let Stroke::Mark(mark) = series.stroke { mark } else { self.glyphs.marks[0] };
+                pen.glyph(column, plot.row(value), mark, series.style);
+            }
+        }
+    }
+}
+
+impl Widget for LineChart<'_> {
+    fn render(self, area: Rect, buffer: &mut Buffer) {
+        let mut pen = Pen::new(area, buffer);
+        if pen.width() == 0 || pen.height() == 0 {
+            return;
+        }
+        let plot = self.layout(pen.width(), pen.height());
+        self.draw_axes(&plot, &mut pen);
+        let mut raster = Raster::new(plot.columns, plot.rows, self.glyphs.fineness);
+        for series in self.series {
+            self.draw_band(series, &plot, &mut raster);
+        }
+        for series in self.series {
+            self.draw_curve(series, &plot, &mut raster);
+        }
+        raster.draw(&mut pen, plot.left, 0);
+        for series in self.series {
+            self.draw_marks(series, &plot, &mut pen);
+        }
+        if let Some(x) = self.cursor.filter(|x| self.x.contains(x)) {
+            self.draw_cursor(x, &plot, &mut pen);
+        }
+    }
+}
+
+/// Where the curves are within the area of a chart.
+struct Plot {
+    left: usize,
+    columns: usize,
+    rows: usize,
+    /// Whether numbers stand below.
+    below: bool,
+    axis: Axis,
+}
+
+impl Plot {
+    fn column(&self, share: f64) -> usize {
+        (share * self.columns.saturating_sub(1) as f64).round() as usize
+    }
+
+    fn row(&self, value: f64) -> usize {
+        let share = self.axis.share(value).unwrap_or(0.0).clamp(0.0, 1.0);
+        ((1.0 - share) * self.rows.saturating_sub(1) as f64).round() as usize
+    }
+}
+
+/// Names and strokes of the curves on one line, with what is read at the cursor: its place in
+/// `values` of each series.
+pub fn legend(series: &[Series<'_>], cursor: Option<usize>, glyphs: &Glyphs) -> Line<'static> {
+    let mut spans = Vec::new();
+    for (index, series) in series.iter().enumerate() {
+        if index > 0 {
+            spans.push(Span::raw("   "));
+        }
+        let (line, dot) = if glyphs.is_ascii() { ("--", "' ") } else { ("──", "··") };
+        let stroke = match series.stroke {
+            Stroke::Solid => line.to_owned(),
+            Stroke::Dotted => dot.to_owned(),
+            Stroke::Dashed => (if glyphs.is_ascii() { "- -" } else { "╌╌" }).to_owned(),
+            Stroke::Mark(mark) => mark.to_string(),
+        };
+        spans.push(Span::styled(format!("{stroke} {}", series.name), series.style));
+        if let Some(cursor) = cursor {
+            let value = series.values.get(cursor).copied();
+            let read = value.map_or_else(|| format!("{:>7}", glyphs.never), |v| text::number(v, 7, 3));
+            spans.push(Span::styled(read, series.style));
+        }
+    }
+    Line::from(spans)
+}
+
+#[cfg(test)]
+mod tests;

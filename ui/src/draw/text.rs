@@ -1,0 +1,187 @@
+//! Text of a known width: numbers that stay in their column, times, and shortened names.
+
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::glyphs::Glyphs;
+
+/// Columns that a text takes on the screen.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Shortens a text to at most `columns`; one that was cut ends in an ellipsis.
+pub fn truncate<'a>(text: &'a str, columns: usize, glyphs: &Glyphs) -> Cow<'a, str> {
+    if width(text) <= columns {
+        return text.into();
+    }
+    let ellipsis = glyphs.ellipsis;
+    let room = columns.saturating_sub(1);
+    let kept = &text[..fitting(text, room)];
+    if columns == 0 { "".into() } else { format!("{kept}{ellipsis}").into() }
+}
+
+/// The length in bytes of the longest beginning that takes at most `columns`.
+fn fitting(text: &str, columns: usize) -> usize {
+    // Measured as a whole each time: characters that join take less than their sum.
+    let ends = text.char_indices().map(|(at, _)| at).rev();
+    ends.into_iter().find(|&end| width(&text[..end]) <= columns).unwrap_or(0)
+}
+
+/// A text in a column of exactly this width, shortened if it must be.
+pub fn left(text: &str, columns: usize, glyphs: &Glyphs) -> String {
+    let text = truncate(text, columns, glyphs);
+    let missing = columns - width(&text).min(columns);
+    format!("{text}{:missing$}", "")
+}
+
+/// As [`left`], at the right edge of the column.
+pub fn right(text: &str, columns: usize, glyphs: &Glyphs) -> String {
+    let text = truncate(text, columns, glyphs);
+    let missing = columns - width(&text).min(columns);
+    format!("{:missing$}{text}", "")
+}
+
+/// A number at the right edge of a column of exactly this width.
+///
+/// Decimals go first where there is no room, then the number is written with an exponent, and at
+/// last as `#`: a number is never cut, since a part of it reads as another number.
+pub fn number(value: f64, columns: usize, decimals: usize) -> String {
+    let plain = (0..=decimals).rev().map(|d| format!("{value:.d$}"));
+    let short = plain.chain([format!("{value:.0e}")]).find(|t| t.len() <= columns);
+    // `-0.00` is a rounded nothing, and its sign would flicker.
+    let short = short.unwrap_or_else(|| "#".repeat(columns));
+    let is_zero = short.starts_with('-') && short.chars().all(|c| "-0.".contains(c));
+    format!("{:>columns$}", if is_zero { &short[1..] } else { &short })
+}
+
+/// A count with its thousands apart: `12,410`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A quantity to three figures with its unit's prefix: `48.2 M`, `0.31 M`, `912`.
+///
+/// Millions start at a tenth, since that is how sizes of networks are compared.
+pub fn quantity(value: f64) -> String {
+    let (scaled, prefix) = match value.abs() {
+        v if v >= 1e12 => (value / 1e12, " T"),
+        v if v >= 1e9 => (value / 1e9, " G"),
+        v if v >= 1e5 => (value / 1e6, " M"),
+        v if v >= 1e3 => (value / 1e3, " k"),
+        _ => return if value == value.trunc() { format!("{value}") } else { format!("{value:.2}") },
+    };
+    let decimals = match scaled.abs() {
+        s if s < 9.995 => 2,
+        s if s < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{scaled:.decimals$}{prefix}")
+}
+
+/// A length of time in eight columns: `00:21:40`, from four days on `4d 03:12`.
+pub fn duration(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match hours {
+        0..=95 => format!("{hours:02}:{minutes:02}:{:02}", seconds % 60),
+        96..=239 => format!("{}d {:02}:{minutes:02}", hours / 24, hours % 24),
+        _ => format!("{:>8}", format!("{}d {:02}h", hours / 24, hours % 24)),
+    }
+}
+
+/// A length of time in as few columns as still say something: `40s`, `21m`, `3h12`, `4d`.
+pub fn short_duration(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{minutes}m"),
+        3600..360_000 => format!("{hours}h{minutes:02}"),
+        _ => format!("{}d", hours / 24),
+    }
+}
+
+/// How long ago something was: `just now`, `3 min ago`, `5 h ago`, `2 days ago`.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..10 => "just now".to_owned(),
+        10..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..172_800 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::glyphs::Fineness;
+
+    #[test]
+    fn numbers_keep_their_column() {
+        let check = |value, columns, decimals, expected: &str| {
+            assert_eq!(number(value, columns, decimals), expected);
+        };
+        check(1.0871, 6, 3, " 1.087");
+        check(123.456, 6, 3, "123.46");
+        check(12345.6, 6, 3, " 12346");
+        check(1.234e12, 6, 3, "  1e12");
+        check(123_456.0, 3, 1, "1e5");
+        check(123_456.0, 2, 1, "##");
+        check(-0.0001, 6, 2, "  0.00");
+        check(f64::NAN, 6, 3, "   NaN");
+        check(f64::NEG_INFINITY, 6, 3, "  -inf");
+    }
+
+    #[test]
+    fn counts_and_quantities_read_at_a_glance() {
+        let counts = [0, 999, 1000, 12_410, 1_234_567].map(grouped);
+        assert_eq!(counts, ["0", "999", "1,000", "12,410", "1,234,567"]);
+        let quantities = [912.0, 0.5, 48_200.0, 314_000.0, 48.2e6, 999.9e6, 1.25e9].map(quantity);
+        assert_eq!(quantities, ["912", "0.50", "48.2 k", "0.31 M", "48.2 M", "1000 M", "1.25 G"]);
+    }
+
+    #[test]
+    fn times_read_at_a_glance() {
+        let clock = [0, 1300, 345_599, 345_600, 360_000, 1_000_000, 100_000_000].map(duration);
+        let expected = ["00:00:00", "00:21:40", "95:59:59", "4d 00:00", "4d 04:00", " 11d 13h", "1157d 09h"];
+        assert_eq!(clock, expected);
+        assert_eq!([40, 1300, 11_520, 400_000].map(short_duration), ["40s", "21m", "3h12", "4d"]);
+        let ages = [3, 59, 200, 18_000, 200_000].map(age);
+        assert_eq!(ages, ["just now", "59 s ago", "3 min ago", "5 h ago", "2 days ago"]);
+    }
+
+    #[test]
+    fn a_wide_character_is_not_halved() {
+        assert_eq!(truncate("搜索 run", 4, &Glyphs::new(Fineness::Braille)), "搜…");
+        assert_eq!(left("搜索", 3, &Glyphs::new(Fineness::Braille)), "搜…");
+        assert_eq!(right("fashion", 4, &Glyphs::new(Fineness::Ascii)), "fas~");
+        assert_eq!(right("run", 5, &Glyphs::new(Fineness::Ascii)), "  run");
+    }
+
+    proptest! {
+        #[test]
+        fn columns_hold(text in ".{0,20}", columns in 0usize..30, value: f64, decimals in 0usize..6) {
+            prop_assert_eq!(width(&left(&text, columns, &Glyphs::new(Fineness::Braille))), columns);
+            prop_assert_eq!(width(&right(&text, columns, &Glyphs::new(Fineness::Ascii))), columns);
+            prop_assert_eq!(number(value, columns, decimals).len(), columns);
+        }
+
+        #[test]
+        fn anything_has_a_quantity(value: f64, seconds: u64) {
+            prop_assert!(!quantity(value).is_empty());
+            prop_assert!(duration(seconds).len() >= 8);
+            prop_assert!(!age(seconds).is_empty() && !short_duration(seconds).is_empty());
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Notices when the terminal goes away.
+//!
+//! After a hang-up crossterm's reader may spin in its own loop and never return, so a thread of its
+//! own asks the kernel for nothing but the hang-up, and sleeps until there is one.
+
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::wake::{Mailbox, Wake};
+
+/// Wakes the screen when the terminal behind standard output hangs up. The thread ends with the program.
+pub fn watch_terminal(mailbox: Arc<Mailbox>) {
+    std::thread::spawn(move || {
+        let stdout = rustix::stdio::stdout();
+        loop {
+            // No events are asked for: hang-up and error are always reported.
+            let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+            match poll(&mut watched, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) if watched[0].revents().is_empty() => {}
+                _ => break,
+            }
+        }
+        mailbox.put(Wake::HungUp);
+    });
+}
+
+/// Wakes the screen when a signal ends the program, so that the terminal is restored first.
+///
+/// # Errors
+/// If the signals cannot be caught.
+pub fn watch_signals(mailbox: Arc<Mailbox>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            mailbox.put(if signal == SIGHUP { Wake::HungUp } else { Wake::Terminated });
+        }
+    });
+    Ok(())
+}

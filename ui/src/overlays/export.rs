@@ -1,0 +1,83 @@
+//! Chooses what is exported, and in which format.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::{Reaction, window};
+use crate::{
+    app::App,
+    canvas::Canvas,
+    messages::{ExportFormat, Exported, Request},
+};
+
+const FORMATS: [(ExportFormat, &str, &str); 7] = [
+    (ExportFormat::Darts, "darts", "the text of the DARTS family, for their programs"),
+    (ExportFormat::Json, "json", "the genotype as JSON"),
+    (ExportFormat::Toml, "toml", "the genotype as TOML"),
+    (ExportFormat::Dot, "dot", "both cells for Graphviz"),
+    (ExportFormat::Svg, "svg", "both cells as a picture"),
+    (ExportFormat::Pytorch, "pytorch", "a module in PyTorch"),
+    (ExportFormat::Csv, "csv", "the curves of the run"),
+];
+
+/// A choice in progress.
+#[derive(Clone, Debug)]
+pub struct Export {
+    choices: Vec<(Exported, String)>,
+    what: usize,
+    format: usize,
+}
+
+impl Export {
+    /// Starts with the selected individual if there is one, else with the best.
+    pub fn new(app: &App) -> Self {
+        let mut choices = Vec::new();
+        if let (Some(search), Some(individual)) = (app.search(), app.selected) {
+            let name = crate::panels::individual(search, individual);
+            choices.push((Exported::Individual(individual), format!("individual {name}")));
+        }
+        choices.push((Exported::Best, "the best".to_owned()));
+        if app.search().is_some() {
+            choices.push((Exported::All, "all individuals".to_owned()));
+        }
+        Self { choices, what: 0, format: 0 }
+    }
+
+    pub fn press(&mut self, key: KeyEvent) -> Reaction {
+        match key.code {
+            KeyCode::Up | KeyCode::Char('k') => self.format = self.format.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => self.format = (self.format + 1).min(FORMATS.len() - 1),
+            KeyCode::Left | KeyCode::Char('h') => self.what = self.what.saturating_sub(1),
+            KeyCode::Right | KeyCode::Char('l') => self.what = (self.what + 1).min(self.choices.len() - 1),
+            KeyCode::Enter => {
+                let what = self.choices[self.what].0.clone();
+                return Reaction::Request(Request::Export { what, format: FORMATS[self.format].0 });
+            }
+            _ => {}
+        }
+        Reaction::Stay
+    }
+
+    pub fn draw(&self, canvas: &mut Canvas<'_>, _app: &App) {
+        let look = canvas.look;
+        let palette = &look.palette;
+        let mut outer = window(canvas, 66, FORMATS.len() + 5);
+        let mut inside = outer.framed("Export");
+        let mut x = inside.text(0, 0, "what    ", palette.dim);
+        for (index, (_, name)) in self.choices.iter().enumerate() {
+            let chosen = index == self.what;
+            let style = if chosen { palette.selected } else { palette.text };
+            let mark = if chosen { look.glyphs.selected } else { ' ' };
+            x = inside.text(x, 0, &format!("{mark}{name} "), style) + 1;
+        }
+        let width = inside.width();
+        for (row, (_, name, words)) in FORMATS.iter().enumerate() {
+            let y = row + 2;
+            inside.text(1, y, name, palette.text);
+            inside.text(10, y, words, palette.dim);
+            if row == self.format {
+                inside.restyle(0, y, width, palette.selected);
+                inside.text(0, y, &look.glyphs.selected.to_string(), palette.selected);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! One individual: its cells in words and numbers.
+
+use crossterm::event::KeyEvent;
+use ratatui::text::Line;
+use relativenas_core::{operation::CellKind, view::SearchView};
+
+use super::{Reaction, window};
+use crate::{
+    app::App,
+    canvas::{Canvas, Look, span, wrap},
+    panels::{best::cost_words, individual, loss},
+};
+
+pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
+    if super::scroll(scroll, key) { Reaction::Stay } else { Reaction::Close }
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App, scroll: usize) {
+    let (Some(search), Some(number)) = (app.search(), app.individual()) else { return };
+    let width = canvas.width().saturating_sub(2).min(88);
+    let lines = lines(search, number, canvas.look, width.saturating_sub(4));
+    let mut outer = window(canvas, width, lines.len() + 2);
+    let mut inside = outer.framed(&format!("Individual {}", individual(search, number)));
+    let rows = inside.height();
+    let first = scroll.min(lines.len().saturating_sub(rows));
+    for (y, line) in lines.iter().skip(first).take(rows).enumerate() {
+        inside.line(0, y, line);
+    }
+}
+
+fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<Line<'static>> {
+    let palette = &look.palette;
+    let mut lines = Vec::new();
+    let Some(place) = search.population.get(number) else { return lines };
+    lines.push(match &place.learner {
+        Some(learner) => Line::from(vec![
+            span("loss ", palette.dim),
+            span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
+            span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
+            span(format!("   training loss {}", loss(learner.estimate.train_loss).trim_start()), palette.text),
+            span(format!("   hits {}, misses {}", learner.estimate.hits, learner.estimate.misses), palette.dim),
+        ]),
+        None => Line::styled("not estimated yet", palette.dim),
+    });
+    if let Some(genotype) = search.genotype(number) {
+        if let Some(words) = cost_words(&genotype, search) {
+            lines.push(Line::styled(words.replace('·', &look.glyphs.separator.to_string()), palette.text));
+        }
+        for kind in CellKind::BOTH {
+            lines.push(Line::default());
+            lines.push(Line::styled(format!("{kind} cell"), palette.heading));
+            for (node, genes) in genotype.cell(kind).genes.chunks(2).enumerate() {
+                let mut words = vec![span(format!("node {node}  "), palette.dim)];
+                for (index, gene) in genes.iter().enumerate() {
+                    words.push(span(if index > 0 { "  +  " } else { "" }, palette.dim));
+                    words.push(span(format!("{:<12}", gene.operation.name()), palette.text));
+                    words.push(span(format!(" of {:<7}", input_name(gene.input)), palette.dim));
+                }
+                lines.push(Line::from(words));
+            }
+        }
+    }
+    lines.push(Line::default());
+    let lineage = lineage(search, number);
+    lines.extend(wrap(&lineage, width).into_iter().map(|line| Line::styled(line, palette.dim)));
+    lines
+}
+
+/// `c(k-2)`, `c(k-1)` or `node 0` and so on.
+pub fn input_name(input: usize) -> String {
+    match input {
+        0 => "c(k-2)".to_owned(),
+        1 => "c(k-1)".to_owned(),
+        node => format!("node {}", node - 2),
+    }
+}
+
+/// When it was slow, and from whom it learned.
+pub fn lineage(search: &SearchView, number: usize) -> String {
+    let Some(place) = search.population.get(number) else { return String::new() };
+    let injected = place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
+    if place.lessons.is_empty() {
+        return format!("{injected}It was never the slow learner.");
+    }
+    let generations: Vec<_> = place.lessons.iter().map(|(g, _)| g.to_string()).collect();
+    let teachers: Vec<_> = place.lessons.iter().map(|&(_, fast)| individual(search, fast)).collect();
+    let (word, from) = (if generations.len() == 1 { "generation" } else { "generations" }, teachers.join(", "));
+    format!("{injected}Slow in {word} {}; learned from {from}.", generations.join(", "))
+}

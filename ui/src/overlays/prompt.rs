@@ -1,0 +1,211 @@
+//! A question with one line for the answer, which is checked as it is typed.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use relativenas_core::{
+    protocol::{Command, StepUnit},
+    published,
+};
+
+use super::{Reaction, window};
+use crate::{
+    app::{App, Beside},
+    canvas::{Canvas, wrap},
+    field::Field,
+    messages::Request,
+};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    StepMany,
+    PauseAt,
+    Inject,
+    Branch,
+    CompareWith,
+    SearchLog,
+}
+
+impl Purpose {
+    fn title(self) -> &'static str {
+        match self {
+            Self::StepMany => "Step",
+            Self::PauseAt => "Pause when a generation begins",
+            Self::Inject => "Inject a genotype",
+            Self::Branch => "Branch a new run",
+            Self::CompareWith => "Compare with",
+            Self::SearchLog => "Search the log",
+        }
+    }
+
+    fn explanation(self, app: &App) -> String {
+        let published = published::NAMES.join(", ");
+        match self {
+            Self::StepMany => "How far to go on, then pause: `5` or `5 pairs`, `2 generations`.".to_owned(),
+            Self::PauseAt => "The generation; `never` no longer pauses by itself.".to_owned(),
+            Self::Inject => {
+                let place = app.search().zip(app.individual());
+                let place = place.map(|(search, i)| crate::panels::individual(search, i)).unwrap_or_default();
+                format!(
+                    "A file with a genotype, or a published name ({published}), takes the place of individual \
+                     {place}. Select another one first to change the place."
+                )
+            }
+            Self::Branch => "The generation that the new run begins with; what came before is shared.".to_owned(),
+            Self::CompareWith => {
+                format!("An individual's number, a published name ({published}), or a file with a genotype.")
+            }
+            Self::SearchLog => "Upper and lower case are the same.".to_owned(),
+        }
+    }
+}
+
+/// A question, and the answer so far.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    purpose: Purpose,
+    field: Field,
+    explanation: String,
+    /// What is wrong with what was typed.
+    error: Option<String>,
+}
+
+impl Prompt {
+    pub fn new(purpose: Purpose, app: &App) -> Self {
+        Self { purpose, field: Field::default(), explanation: purpose.explanation(app), error: None }
+    }
+
+    pub fn press(&mut self, app: &App, key: KeyEvent) -> Reaction {
+        if key.code != KeyCode::Enter {
+            self.field.handle(key);
+            self.check(app);
+            return Reaction::Stay;
+        }
+        match self.answer(app) {
+            Ok(reaction) => reaction,
+            Err(error) => {
+                self.error = Some(error);
+                Reaction::Stay
+            }
+        }
+    }
+
+    pub fn paste(&mut self, app: &App, text: &str) {
+        self.field.paste(text.trim());
+        self.check(app);
+    }
+
+    fn check(&mut self, app: &App) {
+        // Nothing typed yet is no mistake.
+        self.error = if self.field.text().trim().is_empty() { None } else { self.answer(app).err() };
+    }
+
+    fn answer(&self, app: &App) -> Result<Reaction, String> {
+        let text = self.field.text().trim();
+        match self.purpose {
+            Purpose::StepMany => step(text).map(Reaction::Steer),
+            Purpose::PauseAt => pause_at(text, app).map(Reaction::Steer),
+            Purpose::Inject => {
+                let individual = app.individual().ok_or("nobody was estimated yet; select an individual")?;
+                let from = named(text)?;
+                Ok(Reaction::Inject { individual, from })
+            }
+            Purpose::Branch => branch(text, app).map(Reaction::Request),
+            Purpose::CompareWith => compare(text, app),
+            Purpose::SearchLog if text.is_empty() => Err("type what to look for".to_owned()),
+            Purpose::SearchLog => Ok(Reaction::Find(text.to_owned())),
+        }
+    }
+
+    pub fn draw(&self, canvas: &mut Canvas<'_>) {
+        let look = canvas.look;
+        let palette = &look.palette;
+        let width = canvas.width().min(72);
+        let columns = width.saturating_sub(4);
+        let explanation = wrap(&self.explanation, columns);
+        let mut outer = window(canvas, width, explanation.len() + 6);
+        let mut inside = outer.framed(self.purpose.title());
+        for (y, line) in explanation.iter().enumerate() {
+            inside.text(0, y, line, palette.dim);
+        }
+        let y = explanation.len() + 1;
+        let x = inside.text(0, y, "> ", palette.key);
+        self.field.draw(&mut inside, x, y, columns.saturating_sub(x), palette.strong);
+        if let Some(error) = &self.error {
+            for (row, line) in wrap(error, columns).iter().take(2).enumerate() {
+                inside.text(0, y + 1 + row, line, palette.warning);
+            }
+        }
+    }
+}
+
+fn named(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("type a name or a file".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// Reads `5`, `5 pairs`, `2 generations`, `2g`.
+fn step(text: &str) -> Result<Command, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = text[digits..].trim();
+    let count = text[..digits].parse().ok().filter(|count| *count > 0);
+    let count = count.ok_or_else(|| format!("`{text}` is no count; write 5, 5 pairs or 2 generations"))?;
+    let is = |word: &str| !unit.is_empty() && word.starts_with(unit);
+    let unit = match () {
+        () if unit.is_empty() || is("pairs") || is("epochs") => StepUnit::Pair,
+        () if is("generations") => StepUnit::Generation,
+        () => return Err(format!("`{unit}` is no step; there are pairs and generations")),
+    };
+    Ok(Command::Step { unit, count })
+}
+
+fn generation(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
+    let found = text.parse().ok().filter(|generation| range.contains(generation));
+    found.ok_or_else(|| format!("`{text}` is no generation from {} to {}", range.start(), range.end()))
+}
+
+fn pause_at(text: &str, app: &App) -> Result<Command, String> {
+    let search = app.search().ok_or("this is no search")?;
+    if "never".starts_with(text) && !text.is_empty() {
+        return Ok(Command::PauseAt { generation: None });
+    }
+    let (next, last) = (search.generation + 1, search.settings.generations);
+    if next > last {
+        return Err("the last generation is over".to_owned());
+    }
+    Ok(Command::PauseAt { generation: Some(generation(text, next..=last)?) })
+}
+
+fn branch(text: &str, app: &App) -> Result<Request, String> {
+    let search = app.search().ok_or("this is no search")?;
+    Ok(Request::Branch { generation: generation(text, 0..=search.generation)? })
+}
+
+fn compare(text: &str, app: &App) -> Result<Reaction, String> {
+    let population = app.search().map_or(0, |search| search.population.len());
+    if let Ok(individual) = text.parse::<usize>() {
+        if individual >= population {
+            return Err(format!("there is no individual {individual}; they go from 0 to {}", population.saturating_sub(1)));
+        }
+        return Ok(Reaction::Compare(Box::new(Beside::Individual(individual))));
+    }
+    if let Some(genotype) = published::genotype(text) {
+        return Ok(Reaction::Compare(Box::new(Beside::Named(text.to_owned(), genotype))));
+    }
+    Ok(Reaction::Request(Request::ReadGenotype { from: named(text)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_read_as_people_write_them() {
+        let pairs = |count| Ok(Command::Step { unit: StepUnit::Pair, count });
+        let generations = |count| Ok(Command::Step { unit: StepUnit::Generation, count });
+        assert_eq!(step("5"), pairs(5));
+        assert_eq!(step("1 pair"), pairs(1));
+        assert_eq!(step("2g"), generations(2));
+        assert_eq!(step("12 generations"), generations(12));
+        assert_eq!(step("0"), Err("`0` is no count; write 5, 5 pairs or 2 generations".to_owned()));
+        assert_eq!(step("3 days"), Err("`days` is no step; there are pairs and generations".to_owned()));
+    }
+}

@@ -1,0 +1,85 @@
+//! Panels: what is drawn around every view, and the parts that the Overview is made of.
+
+pub mod best;
+pub mod diversity;
+pub mod footer;
+pub mod log;
+pub mod losses;
+pub mod now;
+pub mod status_line;
+pub mod this_generation;
+pub mod title;
+pub mod training;
+pub mod weight_set;
+
+use relativenas_core::view::SearchView;
+
+use crate::{app::App, canvas::Canvas, draw::text};
+
+/// How much room there is. Each is named for the smallest screen that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layout {
+    /// A single line says it all.
+    Line,
+    /// 40×12
+    Tiny,
+    /// 60×16
+    Narrow,
+    /// 80×24
+    Small,
+    /// 100×30
+    Medium,
+    /// 140×40
+    Wide,
+}
+
+impl Layout {
+    pub fn of(width: usize, height: usize) -> Self {
+        let sizes = [
+            (Self::Wide, 124, 34),
+            (Self::Medium, 96, 27),
+            (Self::Small, 74, 20),
+            (Self::Narrow, 54, 14),
+            (Self::Tiny, 30, 8),
+        ];
+        let fits = sizes.into_iter().find(|&(_, columns, rows)| width >= columns && height >= rows);
+        fits.map_or(Self::Line, |(layout, ..)| layout)
+    }
+
+    /// Rows above and below a view.
+    fn margins(self) -> (usize, usize) {
+        match self {
+            Self::Wide | Self::Medium => (2, 2),
+            Self::Small => (2, 1),
+            Self::Narrow | Self::Tiny => (1, 1),
+            Self::Line => (0, 0),
+        }
+    }
+}
+
+/// Draws title and footer.
+pub fn draw_around(canvas: &mut Canvas<'_>, app: &App) {
+    let layout = Layout::of(canvas.width(), canvas.height());
+    let (width, height) = (canvas.width(), canvas.height());
+    let (top, bottom) = layout.margins();
+    title::draw(&mut canvas.part(0, 0, width, top), app, layout);
+    footer::draw(&mut canvas.part(0, height - bottom, width, bottom), app);
+}
+
+/// What is left for the view.
+pub fn inside<'a>(canvas: &'a mut Canvas<'_>) -> Canvas<'a> {
+    let (width, height) = (canvas.width(), canvas.height());
+    let (top, bottom) = Layout::of(width, height).margins();
+    canvas.part(0, top, width, height.saturating_sub(top + bottom))
+}
+
+/// A loss in six columns.
+pub fn loss(value: f64) -> String {
+    text::number(value, 6, 3)
+}
+
+/// An individual's number, as wide as every other's.
+pub fn individual(search: &SearchView, number: usize) -> String {
+    let width = search.settings.population.saturating_sub(1).to_string().len().max(2);
+    format!("{number:0width$}")
+}

@@ -1,0 +1,20 @@
+//! How much the population still disagrees.
+
+use relativenas_core::view::SearchView;
+
+use crate::{
+    canvas::Canvas,
+    draw::{bars, text},
+};
+
+pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
+    let look = canvas.look;
+    canvas.heading(1, 0, "DIVERSITY");
+    let x = canvas.text(1, 1, &text::number(search.diversity(), 5, 2), look.palette.strong) + 2;
+    let history: Vec<f64> = search.generations.iter().map(|g| g.diversity).collect();
+    let columns = canvas.width().saturating_sub(x + 2);
+    canvas.text(x, 1, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text);
+    // Otherwise people take it for progress.
+    canvas.text(1, 2, "falls without any signal too:", look.palette.dim);
+    canvas.text(1, 3, "it measures agreement", look.palette.dim);
+}

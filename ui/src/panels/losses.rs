@@ -1,0 +1,41 @@
+//! Losses, generation by generation.
+
+use relativenas_core::view::SearchView;
+
+use crate::{
+    canvas::Canvas,
+    draw::line_chart::{LineChart, Series, Stroke, legend},
+};
+use ratatui::widgets::Widget;
+
+/// A chart under a heading with its legend.
+pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let of = |pick: fn(&relativenas_core::view::GenerationSummary) -> f64| -> Vec<f64> {
+        search.generations.iter().map(pick).collect()
+    };
+    let (slow, fast, best) = (of(|g| g.slow), of(|g| g.fast), of(|g| g.best));
+    let series = [
+        Series::new("slow", &slow, Stroke::Dotted, palette.slow),
+        Series::new("fast", &fast, Stroke::Solid, palette.fast),
+        Series::new("best", &best, Stroke::Mark(look.glyphs.marks[2]), palette.best),
+    ];
+    let width = canvas.width();
+    if canvas.height() > 3 {
+        let x = canvas.heading(1, 0, "LOSS PER GENERATION");
+        let legend = legend(&series, None, &look.glyphs);
+        if x + legend.width() + 3 <= width {
+            canvas.line_right(width - 1, 0, &legend);
+        }
+    }
+    let top = usize::from(canvas.height() > 3);
+    let height = canvas.height() - top;
+    if search.generations.is_empty() {
+        canvas.text(3, top + height / 2, "the first generation is under way", palette.dim);
+        return;
+    }
+    let last = search.settings.generations.saturating_sub(1);
+    let area = canvas.part(1, top, width.saturating_sub(2), height).area;
+    LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule]).render(area, canvas.buffer);
+}

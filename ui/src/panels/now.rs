@@ -1,0 +1,173 @@
+//! What is happening now: who is being trained, or why nobody is.
+
+use relativenas_core::{
+    protocol::{MemberProgress, Mode, Progress},
+    view::Phase,
+};
+
+use super::loss;
+use crate::{
+    app::App,
+    canvas::{Canvas, span},
+    draw::{bars, text},
+    messages::Link,
+    shown::{Shown, State},
+};
+
+/// Rows that the panel wants: two, and more where an engine's last words are to be shown.
+pub fn rows(app: &App, most: usize) -> usize {
+    match app.shown.as_ref().map(|shown| &shown.link) {
+        Some(Link::Dead { last_words, .. }) => (last_words.len() + 2).clamp(2, most.max(2)),
+        _ => 2,
+    }
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+    let Some(shown) = &app.shown else { return };
+    let indent = if canvas.width() >= 96 { 8 } else { 1 };
+    if indent > 1 {
+        canvas.heading(1, 0, "NOW");
+    }
+    let (width, height) = (canvas.width().saturating_sub(indent + 1), canvas.height());
+    let mut inside = canvas.part(indent, 0, width, height);
+    match &shown.progress {
+        Some(progress) if !progress.members.is_empty() => members(&mut inside, shown, progress),
+        progress => words(&mut inside, app, shown, progress.as_ref()),
+    }
+}
+
+fn members(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
+    for (row, member) in progress.members.iter().enumerate().take(canvas.height()) {
+        let speed = (row == 0).then_some(progress.images_per_second);
+        member_line(canvas, row, member, shown, speed);
+    }
+}
+
+fn member_line(
+    canvas: &mut Canvas<'_>,
+    y: usize,
+    member: &MemberProgress,
+    shown: &Shown,
+    images_per_second: Option<f64>,
+) {
+    let palette = &canvas.look.palette;
+    let (text_style, dim, strong) = (palette.text, palette.dim, palette.strong);
+    let (bar, rest) = (palette.fast, palette.rule);
+    let glyphs = canvas.look.glyphs;
+    let width = canvas.width();
+    let wide = width >= 84;
+    let name = match shown.search() {
+        Some(search) => super::individual(search, member.individual),
+        None => "network".to_owned(),
+    };
+    let label = if wide && shown.search().is_some() { "individual " } else { "" };
+    let mut x = canvas.text(0, y, label, dim);
+    x = canvas.text(x, y, &name, strong) + 2;
+    let stage = match (member.validating, width) {
+        (_, 0..=50) => "",
+        (true, _) => "valid",
+        (false, _) => "train",
+    };
+    let batches = super::title::of(member.batch, member.batches);
+    let speed = images_per_second.filter(|s| s.is_finite() && *s > 0.0);
+    let speed = speed.map(|s| format!("{} img/s", text::grouped(s.round() as u64))).unwrap_or_default();
+    let loss_text = loss(member.loss);
+    // From the right: loss, speed, batches; the bar has the rest.
+    let mut end = width;
+    let mut put = |canvas: &mut Canvas<'_>, columns: usize, content: &[(&str, ratatui::style::Style)]| {
+        let line = content.iter().map(|(t, s)| span(*t, *s)).collect();
+        canvas.line_right(end, y, &line);
+        end = end.saturating_sub(columns);
+    };
+    let loss_label = if width >= 64 { "loss " } else { "" };
+    put(canvas, loss_label.len() + 6 + 3, &[(loss_label, dim), (&loss_text, text_style)]);
+    if width >= 64 {
+        put(canvas, 13 + 2, &[(&speed, text_style)]);
+    }
+    let label = if wide { "batch " } else { "" };
+    put(canvas, label.len() + batches.len() + 1, &[(label, dim), (&batches, text_style)]);
+    if !stage.is_empty() {
+        put(canvas, stage.len() + 2, &[(stage, dim)]);
+    }
+    let fraction = member.batch as f64 / member.batches.max(1) as f64;
+    let columns = end.saturating_sub(x + 1);
+    canvas.line(x, y, &bars::progress(fraction, columns, &glyphs, bar, rest));
+}
+
+/// Where nobody is trained: why, and what can be done.
+fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Progress>) {
+    let palette = &canvas.look.palette;
+    let (text_style, dim, strong, warning) = (palette.text, palette.dim, palette.strong, palette.warning);
+    let width = canvas.width();
+    let glyphs = canvas.look.glyphs;
+    let mut say = |y: usize, words: &str, style| {
+        let shortened = text::truncate(words, width, &glyphs).into_owned();
+        canvas.text(0, y, &shortened, style);
+    };
+    if let Some(broken) = &shown.broken {
+        say(0, &format!("the log cannot be followed: {broken}"), warning);
+        say(1, "open the run again to read it from its file", dim);
+        return;
+    }
+    match (&shown.link, shown.state()) {
+        (_, State::Finished) => finished(canvas, app, shown),
+        (Link::Connecting, _) => {
+            say(0, &format!("reading the log: {} events", text::grouped(shown.view.events)), text_style);
+            say(1, "there is no word of an engine yet", dim);
+        }
+        (Link::Dead { last_words, resume }, _) => {
+            say(0, "the engine died before the run was finished", warning);
+            let rows = canvas_rows(canvas).saturating_sub(2);
+            let first = last_words.len().saturating_sub(rows);
+            for (row, line) in last_words[first..].iter().enumerate() {
+                let line = text::truncate(line, width.saturating_sub(2), &glyphs).into_owned();
+                canvas.text(2, 1 + row, &line, dim);
+            }
+            let y = canvas.height().saturating_sub(1);
+            let x = canvas.text(0, y, "go on with  ", dim);
+            canvas.text(x, y, resume, strong);
+        }
+        (Link::NoEngine, _) => {
+            say(0, "no engine runs; the run can be resumed", text_style);
+            say(1, &format!("relativenas resume {}", shown.run), strong);
+        }
+        (Link::WatchOnly { why, .. }, _) => say(0, why, warning),
+        (Link::Live(_), _) => {
+            let mode = progress.map(|p| p.mode);
+            let words = match (mode, shown.view.phase()) {
+                (Some(Mode::Paused), _) => "paused between pairs; space goes on, s steps a pair",
+                (_, Phase::Empty) => "the engine starts: libtorch and data are loaded",
+                _ => "between pairs",
+            };
+            say(0, words, text_style);
+            if let Some(notice) = progress.and_then(|p| p.notice.as_ref()) {
+                say(1, notice, warning);
+            }
+        }
+    }
+}
+
+fn canvas_rows(canvas: &Canvas<'_>) -> usize {
+    canvas.height()
+}
+
+fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
+    let palette = &canvas.look.palette;
+    let (dim, best, text_style) = (palette.dim, palette.best, palette.text);
+    if let Some(search) = shown.search()
+        && let Some(winner) = search.ranking.first()
+    {
+        let name = super::individual(search, winner.individual);
+        let mut x = canvas.text(0, 0, "the search is done: individual ", text_style);
+        x = canvas.text(x, 0, &name, best);
+        let words = format!(" wins with loss {}, {:.1} %", loss(winner.loss).trim_start(), winner.accuracy);
+        canvas.text(x, 0, &words, text_style);
+        let key = app.keys.key(crate::actions::Action::Export).unwrap_or_default();
+        canvas.text(0, 1, &format!("{key} exports it; `relativenas train` makes a full network of it"), dim);
+    }
+    if let Some(test) = shown.view.training.as_ref().and_then(|training| training.test) {
+        let words = format!("the training is done: {:.2} % of {} test images", test.top1, text::grouped(test.images as u64));
+        canvas.text(0, 0, &words, best);
+        canvas.text(0, 1, &format!("top-5 {:.2} %, loss {}", test.top5, loss(test.loss).trim_start()), dim);
+    }
+}

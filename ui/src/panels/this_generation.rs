@@ -1,0 +1,269 @@
+//! This generation's pairs: who was slow, who fast, by how much, and who still waits.
+
+use ratatui::text::Line;
+use relativenas_core::view::{Comparison, SearchView};
+
+use super::{individual, loss};
+use crate::{
+    app::App,
+    canvas::{Canvas, span},
+    draw::text,
+};
+
+/// Individuals that can be selected, in the order in which they are listed.
+pub fn listed(app: &App) -> Vec<usize> {
+    let Some(search) = app.search() else { return Vec::new() };
+    let compared = search.compared.iter().flat_map(members);
+    let waiting = search.pairs.iter().skip(search.compared.len()).flatten().copied();
+    let listed: Vec<_> = compared.chain(waiting).collect();
+    if listed.is_empty() { search.order() } else { listed }
+}
+
+/// Slow before fast, as they stand in a line.
+fn members(comparison: &Comparison) -> Vec<usize> {
+    match (comparison.slow, comparison.fast) {
+        (Some(slow), Some(fast)) => vec![slow, fast],
+        _ => comparison.learners.iter().map(|learner| learner.individual).collect(),
+    }
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    let dim = canvas.look.palette.dim;
+    let mut y = 0;
+    let tall = canvas.height() > 4;
+    if tall {
+        canvas.heading(1, 0, "THIS GENERATION");
+        if canvas.width() >= 48 {
+            head(canvas, search);
+        }
+        y = 1;
+    }
+    let waiting = waiting(search, canvas.width().saturating_sub(2), canvas.look.glyphs.separator);
+    let running = usize::from(search.compared.len() < search.pairs.len());
+    let wanted = search.compared.len() + running + waiting.len();
+    let rows = canvas.height() - y;
+    // Old pairs give way, so that the one in training is always seen.
+    let kept_waiting = waiting.len().min(2).min(rows.saturating_sub(1 + running));
+    let compared_rows = rows.saturating_sub(running + kept_waiting);
+    let first = search.compared.len().saturating_sub(compared_rows);
+    for comparison in &search.compared[first..] {
+        pair(canvas, y, app, search, comparison);
+        y += 1;
+    }
+    if let Some(members) = search.pairs.get(search.compared.len()) {
+        in_training(canvas, y, app, search, members);
+        y += 1;
+    }
+    for line in waiting.iter().take(kept_waiting) {
+        canvas.text(2, y, line, dim);
+        y += 1;
+    }
+    if tall && rows > wanted + 3 && !search.compared_before.is_empty() {
+        last_generation(&mut canvas.part(0, y + 1, usize::MAX >> 1, rows), app, search);
+    }
+}
+
+/// What the generation before changed: only now are its steps known.
+fn last_generation(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    canvas.heading(1, 0, "LAST GENERATION");
+    let rows = canvas.height().saturating_sub(1);
+    let mut compared: Vec<_> = search.compared_before.iter().collect();
+    compared.sort_by(|a, b| b.gap().unwrap_or(0.0).total_cmp(&a.gap().unwrap_or(0.0)));
+    for (row, comparison) in compared.into_iter().take(rows).enumerate() {
+        pair(canvas, 1 + row, app, search, comparison);
+    }
+}
+
+fn head(canvas: &mut Canvas<'_>, search: &SearchView) {
+    let dim = canvas.look.palette.dim;
+    let c = columns(search);
+    if c.genes < 22 {
+        return;
+    }
+    canvas.text(c.slow, 0, "slow", dim);
+    canvas.text(c.fast, 0, "fast", dim);
+    canvas.line_right(c.gap + 6, 0, &Line::styled(format!("{} loss", canvas.look.glyphs.delta), dim));
+    canvas.text(c.genes, 0, "genes", dim);
+}
+
+/// Where the columns of a pair begin.
+struct Columns {
+    slow: usize,
+    arrow: usize,
+    fast: usize,
+    gap: usize,
+    genes: usize,
+}
+
+fn columns(search: &SearchView) -> Columns {
+    let name = individual(search, 0).len();
+    let learner = name + 1 + 6;
+    let slow = 2;
+    let arrow = slow + learner + 1;
+    let fast = arrow + 2;
+    let gap = fast + learner + 2;
+    Columns { slow, arrow, fast, gap, genes: gap + 6 + 2 }
+}
+
+fn pair(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, comparison: &Comparison) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let c = columns(search);
+    let (Some(slow), Some(fast)) =
+        (comparison.learner(comparison.slow), comparison.learner(comparison.fast))
+    else {
+        return without_verdict(canvas, y, search, comparison);
+    };
+    let name = |number| individual(search, number);
+    learner(canvas, c.slow, y, &name(slow.individual), slow.estimate.loss, palette.slow);
+    canvas.text(c.arrow, y, &look.glyphs.arrow_right.to_string(), palette.dim);
+    learner(canvas, c.fast, y, &name(fast.individual), fast.estimate.loss, palette.fast);
+    let gap = comparison.gap().unwrap_or(f64::NAN);
+    canvas.text(c.gap, y, &loss(gap), palette.text);
+    let genes = genes(search, comparison, slow.individual);
+    let room = canvas.width().saturating_sub(c.genes + 1);
+    let genes = text::truncate(&genes, room, &look.glyphs).into_owned();
+    canvas.text(c.genes, y, &genes, palette.dim);
+    mark_selected(canvas, y, app, &[(slow.individual, c.slow), (fast.individual, c.fast)]);
+}
+
+/// While a generation runs: in how many genes the two differ. Afterwards: which genes the step changed.
+fn genes(search: &SearchView, comparison: &Comparison, slow: usize) -> String {
+    let space = search.settings.space;
+    if comparison.generation == search.generation {
+        let (Some(slow), Some(fast)) =
+            (comparison.learner(comparison.slow), comparison.learner(comparison.fast))
+        else {
+            return String::new();
+        };
+        let differ = changed(space, &slow.position, &fast.position).len();
+        return format!("{differ} of {} differ", space.genes());
+    }
+    let place = search.population.get(slow);
+    match place.and_then(|place| Some((place.moved_from.as_ref()?, &place.position))) {
+        Some((from, to)) => {
+            let mut labels: Vec<_> =
+                changed(space, from, to).into_iter().map(|gene| space.role(gene).to_string()).collect();
+            labels.dedup();
+            if labels.is_empty() { "none changed".to_owned() } else { labels.join(" ") }
+        }
+        None => "did not move".to_owned(),
+    }
+}
+
+/// Genes that decode to something else.
+fn changed(space: relativenas_core::space::Space, from: &[f64], to: &[f64]) -> Vec<usize> {
+    let differs = |gene: &usize| match (from.get(*gene), to.get(*gene)) {
+        (Some(&a), Some(&b)) => space.decode_gene(*gene, a) != space.decode_gene(*gene, b),
+        _ => false,
+    };
+    (0..space.genes()).filter(differs).collect()
+}
+
+fn learner(
+    canvas: &mut Canvas<'_>,
+    x: usize,
+    y: usize,
+    name: &str,
+    value: f64,
+    style: ratatui::style::Style,
+) {
+    let x = canvas.text(x, y, name, style);
+    canvas.text(x + 1, y, &loss(value), style);
+}
+
+/// A single individual, or a pair in which no loss was a number.
+fn without_verdict(canvas: &mut Canvas<'_>, y: usize, search: &SearchView, comparison: &Comparison) {
+    let palette = &canvas.look.palette;
+    let c = columns(search);
+    for (learner_, x) in comparison.learners.iter().zip([c.slow, c.fast]) {
+        let style = if learner_.estimate.loss.is_finite() { palette.text } else { palette.warning };
+        learner(canvas, x, y, &individual(search, learner_.individual), learner_.estimate.loss, style);
+    }
+    if comparison.learners.len() > 1 {
+        canvas.text(c.gap, y, "nobody moves", palette.warning);
+    }
+}
+
+fn in_training(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, members: &[usize]) {
+    let look = canvas.look;
+    let c = columns(search);
+    let mut marks = Vec::new();
+    for (&member, x) in members.iter().zip([c.slow, c.fast]) {
+        let after = canvas.text(x, y, &individual(search, member), look.palette.text);
+        let loss = app
+            .shown
+            .as_ref()
+            .and_then(|shown| shown.progress.as_ref())
+            .and_then(|progress| progress.members.iter().find(|m| m.individual == member))
+            .map(|m| m.loss)
+            .filter(|loss| loss.is_finite());
+        let loss = loss.map_or_else(|| format!("{:>6}", look.glyphs.ellipsis), super::loss);
+        canvas.text(after + 1, y, &loss, look.palette.dim);
+        marks.push((member, x));
+    }
+    if members.len() > 1 {
+        canvas.text(c.arrow, y, "?", look.palette.dim);
+        canvas.text(c.gap, y, "in training", look.palette.dim);
+    }
+    mark_selected(canvas, y, app, &marks);
+}
+
+/// The selected individual is reversed, and has a bar before it.
+fn mark_selected(canvas: &mut Canvas<'_>, y: usize, app: &App, places: &[(usize, usize)]) {
+    let Some(&(number, x)) = places.iter().find(|(individual, _)| Some(*individual) == app.selected) else {
+        return;
+    };
+    let look = canvas.look;
+    let digits = number.to_string().len().max(2);
+    canvas.restyle(x, y, digits + 7, look.palette.selected);
+    canvas.text(x - 1, y, &look.glyphs.selected.to_string(), look.palette.key);
+}
+
+/// Pairs that wait, as `06, 12 · 00, 19`, in lines of at most `columns`.
+fn waiting(search: &SearchView, columns: usize, separator: char) -> Vec<String> {
+    let pairs = search.pairs.iter().skip(search.compared.len() + 1);
+    let pairs: Vec<String> = pairs
+        .map(|pair| pair.iter().map(|&i| individual(search, i)).collect::<Vec<_>>().join(", "))
+        .collect();
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::from("wait:")];
+    for (index, pair) in pairs.iter().enumerate() {
+        let between = if index == 0 { " ".to_owned() } else { format!(" {separator} ") };
+        let line = lines.last().map_or(0, |line| text::width(line));
+        if line + text::width(&between) + text::width(pair) > columns {
+            lines.push(format!("     {between}{pair}"));
+        } else if let Some(line) = lines.last_mut() {
+            line.push_str(&between);
+            line.push_str(pair);
+        }
+    }
+    lines
+}
+
+/// The pair that was compared last, in one line, for small screens.
+pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
+    let palette = &canvas.look.palette;
+    let compared = search.compared.last().or(search.compared_before.last());
+    let Some(comparison) = compared else {
+        return Line::styled("no pair was compared yet", palette.dim);
+    };
+    let side = |who: Option<usize>, style| {
+        comparison.learner(who).map(|l| {
+            span(format!("{} {}", individual(search, l.individual), loss(l.estimate.loss).trim_start()), style)
+        })
+    };
+    let (slow, fast) = (side(comparison.slow, palette.slow), side(comparison.fast, palette.fast));
+    match (slow, fast) {
+        (Some(slow), Some(fast)) => {
+            let arrow = span(format!(" {} ", canvas.look.glyphs.arrow_right), palette.dim);
+            let gap = loss(comparison.gap().unwrap_or(f64::NAN));
+            let gap = span(format!("  {}{gap}", canvas.look.glyphs.delta), palette.text);
+            Line::from(vec![slow, arrow, fast, gap])
+        }
+        (None, Some(only)) => Line::from(only),
+        _ => Line::styled("nobody's loss was a number", palette.warning),
+    }
+}

@@ -1,0 +1,136 @@
+//! The first line: which run, on what, how far, and what it is doing; below it the eight views.
+
+use ratatui::{
+    style::{Modifier, Style},
+    text::Line,
+};
+use relativenas_core::view::Phase;
+
+use super::Layout;
+use crate::{
+    actions::Action,
+    app::App,
+    canvas::{Canvas, Look, span},
+    draw::text,
+    messages::Link,
+    shown::{Shown, State},
+    views::View,
+};
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
+    let palette = &canvas.look.palette;
+    let (strong, dim) = (palette.strong, palette.dim);
+    let width = canvas.width();
+    let mut left = Line::default();
+    let name = app.shown.as_ref().map_or("relativenas", |shown| shown.run.as_str());
+    if layout >= Layout::Medium && app.shown.is_some() {
+        left.push_span(span("relativenas   ", dim));
+    }
+    left.push_span(span(name, strong));
+    if layout < Layout::Medium {
+        left.push_span(span(format!("  {}", app.view.name()), dim));
+    }
+    let right = app.shown.as_ref().map(|shown| progress(shown, canvas.look, layout)).unwrap_or_default();
+    let device = app.shown.as_ref().and_then(device).unwrap_or_default();
+    let room = width.saturating_sub(right.width() + 3);
+    if left.width() + device.len() + 4 <= room {
+        left.push_span(span(format!("    {device}"), dim));
+    }
+    canvas.part(0, 0, room + 1, 1).line(1, 0, &left);
+    canvas.line_right(width.saturating_sub(1), 0, &right);
+    if canvas.height() > 1 {
+        tabs(canvas, app, layout);
+    }
+}
+
+/// The views on a rule, the one that is shown standing out.
+fn tabs(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
+    canvas.rule(1);
+    let palette = &canvas.look.palette;
+    let (dim, strong, key) = (palette.dim, palette.strong, palette.key);
+    let mut x = 1;
+    for view in View::ALL {
+        let here = view == app.view;
+        let number = app.keys.key(Action::Show(view)).unwrap_or_default();
+        let style = if here { strong.add_modifier(Modifier::UNDERLINED) } else { dim };
+        x = canvas.text(x, 1, &format!(" {number}"), if here { strong } else { key });
+        // Where there is no room for all names, only the view that is shown has one.
+        if layout >= Layout::Medium || here {
+            x = canvas.text(x, 1, " ", dim);
+            x = canvas.text(x, 1, view.name(), style);
+        }
+        x = canvas.text(x, 1, " ", dim) + 1;
+    }
+}
+
+fn device(shown: &Shown) -> Option<&str> {
+    match &shown.link {
+        Link::Live(hello) | Link::WatchOnly { hello, .. } => Some(&hello.device),
+        _ => None,
+    }
+}
+
+/// How far the run is, what it is doing, and how long it will take: fields of constant width.
+fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
+    let dim = look.palette.dim;
+    let strong = look.palette.strong;
+    let mut line = Line::default();
+    let long = layout >= Layout::Medium;
+    let mut field = |name: &'static str, short: &'static str, value: String| {
+        let name = if long { name } else { short };
+        line.push_span(span(name, dim));
+        line.push_span(span(value, strong));
+        line.push_span(span(if long { "   " } else { " " }, dim));
+    };
+    if let Some(search) = shown.search() {
+        if shown.view.phase() == Phase::Ranking {
+            field("ranking ", "rank ", of(search.ranked.len(), search.settings.population));
+        } else {
+            field("generation ", "g", of(search.generation as usize, search.settings.generations as usize));
+            if layout > Layout::Tiny && shown.view.phase() == Phase::Searching {
+                field("pair ", "p", of(search.compared.len(), search.pairs.len()));
+            }
+        }
+    } else if let Some(training) = &shown.view.training {
+        field("epoch ", "e", of(training.history.len(), training.epochs as usize));
+    }
+    let state = shown.state();
+    let (glyph, style) = sign(state, look);
+    line.push_span(span(format!("{glyph} "), style));
+    line.push_span(span(format!("{:<13}", state.name()), style));
+    if layout > Layout::Tiny
+        && let Some(seconds) = shown.progress.as_ref().and_then(|progress| progress.seconds_left)
+    {
+        line.push_span(span(if long { "  ETA " } else { " " }, dim));
+        line.push_span(span(text::duration(whole_seconds(seconds)), strong));
+    }
+    line
+}
+
+/// A count of a total, as wide as the total of itself.
+pub fn of(count: usize, total: usize) -> String {
+    let width = total.to_string().len();
+    format!("{count:>width$}/{total}")
+}
+
+pub fn whole_seconds(seconds: f64) -> u64 {
+    // A time that is no number is none: the cast makes it 0.
+    seconds.max(0.0).round() as u64
+}
+
+/// A glyph and a style for what the run is doing.
+pub fn sign(state: State, look: &Look) -> (char, Style) {
+    let (g, p) = (&look.glyphs, &look.palette);
+    match state {
+        State::Training | State::Validating | State::Ranking | State::Idle => (g.playing, p.fast),
+        State::Connecting | State::Starting | State::ContinueRequested => (g.working, p.dim),
+        State::PauseRequested | State::Pausing | State::StopRequested | State::Stopping => {
+            (g.working, p.slow)
+        }
+        State::Paused => (g.paused, p.slow),
+        State::Stepping => (g.stepping, p.fast),
+        State::Finished => (g.tick, p.best),
+        State::Stopped => (g.stopped, p.dim),
+        State::Dead => (g.cross_mark, p.warning),
+    }
+}

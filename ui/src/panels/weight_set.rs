@@ -1,0 +1,76 @@
+//! The weight set in a few lines: hit rate, how much of it was ever trained, what starves.
+
+use relativenas_core::{
+    network::NetworkShape,
+    operation::CellKind,
+    view::SearchView,
+    weight_set::{CANDIDATES, WeightKey},
+};
+
+use crate::{
+    canvas::Canvas,
+    draw::{bars, text},
+};
+
+/// How the operations of a weight set fared.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fares {
+    /// Operations that have weights at all.
+    pub trainable: usize,
+    pub trained: usize,
+    /// Trained less than a quarter as often as the mean of those that were.
+    pub starved: usize,
+    /// Updates of a trained operation.
+    pub mean: f64,
+}
+
+/// Whether a candidate of a cell has weights.
+pub fn has_weights(shape: &NetworkShape, cell: usize, candidate: usize) -> bool {
+    let (_, input, operation) = WeightKey::describe_candidate(candidate);
+    let strided = shape.cell_kind(cell) == CellKind::Reduction && input < 2;
+    operation.has_parameters(if strided { 2 } else { 1 })
+}
+
+/// Whether an operation that was trained this often starves among others.
+pub fn starves(updates: u32, mean: f64) -> bool {
+    f64::from(updates) < mean / 4.0
+}
+
+pub fn fares(search: &SearchView) -> Fares {
+    let Some(shape) = search.network else { return Fares::default() };
+    let trainable = (0..shape.cells)
+        .map(|cell| (0..CANDIDATES).filter(|&candidate| has_weights(&shape, cell, candidate)).count())
+        .sum();
+    let updates: Vec<u32> =
+        search.weights.entries().filter(|(k, _)| k.is_operation()).map(|(_, e)| e.trained.updates).collect();
+    let mean = updates.iter().map(|&u| f64::from(u)).sum::<f64>() / updates.len().max(1) as f64;
+    let starved = updates.iter().filter(|&&u| starves(u, mean)).count();
+    Fares { trainable, trained: updates.len(), starved, mean }
+}
+
+/// Hit rates of all finished generations, per cent.
+pub fn rates(search: &SearchView) -> Vec<f64> {
+    search.generations.iter().map(|g| g.hits.rate().unwrap_or(f64::NAN)).collect()
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
+    let look = canvas.look;
+    let (dim, text_style) = (look.palette.dim, look.palette.text);
+    canvas.heading(1, 0, "WEIGHT SET");
+    if search.network.is_none() {
+        canvas.text(1, 1, "a table answers; there are no weights", dim);
+        return;
+    }
+    let x = canvas.text(1, 1, "hits ", dim);
+    let rate = search.hits.rate().unwrap_or(f64::NAN);
+    let x = canvas.text(x, 1, &text::number(rate, 5, 1), look.palette.strong);
+    let x = canvas.text(x, 1, " %  ", dim);
+    let columns = canvas.width().saturating_sub(x + 2);
+    canvas.text(x, 1, &bars::sparkline(&rates(search), columns, &look.glyphs), look.palette.fast);
+    let fares = fares(search);
+    let x = canvas.text(1, 2, "trained ", dim);
+    let x = canvas.text(x, 2, &text::grouped(fares.trained as u64), text_style);
+    canvas.text(x, 2, &format!(" of {}", text::grouped(fares.trainable as u64)), dim);
+    let x = canvas.text(1, 3, "starved ", dim);
+    canvas.text(x, 3, &text::grouped(fares.starved as u64), text_style);
+}

@@ -1,0 +1,165 @@
+//! The loop: waits until something wakes it, lets the app handle all that waits, and draws.
+
+use std::{
+    io::{self, IsTerminal as _},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use crossterm::event::Event;
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use crate::{
+    app::{App, Input, Options},
+    hangup,
+    messages::{Exit, Message, Request},
+    terminal::{self, Terminal},
+    wake::{Mailbox, Wake},
+};
+
+/// Shows the screen until a person leaves it, or the terminal is gone.
+///
+/// Messages are taken as fast as they come; whoever sends them is never held up. Requests are
+/// sent without waiting for anything.
+///
+/// # Errors
+/// If standard input or output is no terminal, the keys of the configuration are wrong, or the
+/// terminal cannot be written.
+pub fn run(options: Options, inbox: Receiver<Message>, outbox: Sender<Request>) -> io::Result<Exit> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        let message = "the screen needs a terminal for standard input and output; use --headless without one";
+        return Err(io::Error::new(io::ErrorKind::NotConnected, message));
+    }
+    let frame_time = Duration::from_secs(1) / options.screen.frames_per_second.max(1);
+    let depth = options.depth;
+    let app = App::new(options).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    terminal::restore_on_panic();
+    let terminal = Terminal::enter(depth)?;
+    let mailbox = Arc::new(Mailbox::default());
+    hangup::watch_terminal(Arc::clone(&mailbox));
+    hangup::watch_signals(Arc::clone(&mailbox))?;
+    forward_input(Arc::clone(&mailbox));
+    forward_messages(Arc::clone(&mailbox), inbox);
+    Screen { app, terminal, mailbox, outbox, frame_time, last_frame: None }.run()
+}
+
+struct Screen {
+    app: App,
+    terminal: Terminal,
+    mailbox: Arc<Mailbox>,
+    outbox: Sender<Request>,
+    /// The least time between two frames.
+    frame_time: Duration,
+    last_frame: Option<Instant>,
+}
+
+impl Screen {
+    fn run(mut self) -> io::Result<Exit> {
+        let (width, height) = crossterm::terminal::size()?;
+        self.app.handle(Input::Resize { width, height });
+        self.draw()?;
+        loop {
+            self.send_requests();
+            if let Some(exit) = self.app.exit() {
+                return Ok(exit.clone());
+            }
+            let wakes = self.mailbox.take(self.deadline());
+            if wakes.is_empty() && !self.app.is_dirty() {
+                self.app.handle(Input::Tick);
+            }
+            if let Some(exit) = self.handle(wakes)? {
+                return Ok(exit);
+            }
+            if self.app.is_dirty() && self.next_frame() <= Instant::now() {
+                self.draw()?;
+            }
+        }
+    }
+
+    /// Until when to sleep: the next frame if something changed, else until a time that is shown
+    /// changes by itself, if one does.
+    fn deadline(&self) -> Option<Instant> {
+        if self.app.is_dirty() {
+            return Some(self.next_frame());
+        }
+        self.app.next_tick()
+    }
+
+    fn next_frame(&self) -> Instant {
+        self.last_frame.map_or_else(Instant::now, |last| last + self.frame_time)
+    }
+
+    fn handle(&mut self, wakes: Vec<Wake>) -> io::Result<Option<Exit>> {
+        // Of many sizes only the last one is drawn.
+        let mut size = None;
+        for wake in wakes {
+            match wake {
+                Wake::Terminal(Event::Resize(width, height)) => size = Some((width, height)),
+                Wake::Terminal(Event::Key(key)) if key.is_press() || key.is_repeat() => {
+                    self.app.handle(Input::Key(key));
+                }
+                Wake::Terminal(Event::Paste(text)) => self.app.handle(Input::Paste(text)),
+                Wake::Terminal(_) => {}
+                Wake::Message(message) => self.app.handle(Input::Message(message)),
+                Wake::Deaf => self.app.handle(Input::Deaf),
+                Wake::HungUp => return Ok(Some(Exit::HungUp)),
+                Wake::Terminated => return Ok(Some(Exit::Detached { run: self.app.run_name() })),
+            }
+            if self.app.take_suspend() {
+                self.terminal.suspend()?;
+                size = Some(crossterm::terminal::size()?);
+                self.app.handle(Input::Resumed);
+            }
+            if self.app.take_redraw() {
+                self.terminal.forget()?;
+            }
+        }
+        if let Some((width, height)) = size {
+            self.app.handle(Input::Resize { width, height });
+        }
+        Ok(None)
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let size = self.app.size();
+        let mut frame = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        self.app.draw(frame.area, &mut frame);
+        self.terminal.show(frame)?;
+        self.app.drawn();
+        self.last_frame = Some(Instant::now());
+        Ok(())
+    }
+
+    fn send_requests(&mut self) {
+        for request in self.app.take_requests() {
+            if self.outbox.send(request).is_err() {
+                self.app.handle(Input::Deaf);
+            }
+        }
+    }
+}
+
+/// Reads the terminal on a thread of its own, which ends with the program.
+fn forward_input(mailbox: Arc<Mailbox>) {
+    std::thread::spawn(move || {
+        loop {
+            match crossterm::event::read() {
+                Ok(event) => mailbox.put(Wake::Terminal(event)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return mailbox.put(Wake::HungUp),
+            }
+        }
+    });
+}
+
+fn forward_messages(mailbox: Arc<Mailbox>, inbox: Receiver<Message>) {
+    std::thread::spawn(move || {
+        for message in inbox {
+            mailbox.put(Wake::Message(message));
+        }
+        mailbox.put(Wake::Deaf);
+    });
+}

@@ -1,0 +1,174 @@
+//! The run that is on the screen: its events, its engine, and what was asked of it.
+
+use std::path::PathBuf;
+
+use relativenas_core::{
+    protocol::{Activity, Command, Mode, Progress},
+    view::{Phase, RunView, SearchView},
+};
+
+use crate::messages::{Link, RunName};
+
+/// A run, and how the screen hangs together with its engine.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub run: RunName,
+    pub folder: PathBuf,
+    pub view: RunView,
+    pub link: Link,
+    /// The engine's last word on where it is; `None` where there is no engine.
+    pub progress: Option<Progress>,
+    /// What was asked for and is not yet seen to be so.
+    pub asked: Option<Asked>,
+    /// Why the log cannot be followed, if it cannot.
+    pub broken: Option<String>,
+}
+
+/// A change of the engine's mode that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Pause,
+    Continue,
+    Step,
+    Stop,
+}
+
+impl Asked {
+    pub fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Pause => Some(Self::Pause),
+            Command::Continue => Some(Self::Continue),
+            Command::Step { .. } => Some(Self::Step),
+            Command::Stop => Some(Self::Stop),
+            Command::PauseAt { .. } | Command::PauseOnNan { .. } | Command::Inject { .. } => None,
+        }
+    }
+
+    /// Whether the engine has done it, or taken it over as its own state.
+    fn is_seen_in(self, mode: Mode) -> bool {
+        match self {
+            Self::Pause => matches!(mode, Mode::Pausing | Mode::Paused | Mode::Stopping),
+            Self::Continue => matches!(mode, Mode::Running),
+            Self::Step => matches!(mode, Mode::Stepping | Mode::Paused),
+            Self::Stop => matches!(mode, Mode::Stopping),
+        }
+    }
+}
+
+/// What the run is doing, in one word; by the engine if there is one, else by its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Connecting,
+    Starting,
+    Training,
+    Validating,
+    Ranking,
+    Idle,
+    PauseRequested,
+    Pausing,
+    Paused,
+    Stepping,
+    ContinueRequested,
+    StopRequested,
+    Stopping,
+    Finished,
+    /// No engine lives, and the run could be resumed.
+    Stopped,
+    Dead,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Starting => "starting",
+            Self::Training => "training",
+            Self::Validating => "validating",
+            Self::Ranking => "ranking",
+            Self::Idle => "between pairs",
+            Self::PauseRequested => "pause asked",
+            Self::Pausing => "pausing",
+            Self::Paused => "paused",
+            Self::Stepping => "stepping",
+            Self::ContinueRequested => "going on",
+            Self::StopRequested => "stop asked",
+            Self::Stopping => "stopping",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Dead => "engine died",
+        }
+    }
+}
+
+impl Shown {
+    pub fn new(run: RunName, folder: PathBuf, kept_log_lines: usize) -> Self {
+        Self {
+            run,
+            folder,
+            view: RunView::new(kept_log_lines),
+            link: Link::Connecting,
+            progress: None,
+            asked: None,
+            broken: None,
+        }
+    }
+
+    pub fn search(&self) -> Option<&SearchView> {
+        self.view.search.as_ref()
+    }
+
+    pub fn is_live(&self) -> bool {
+        matches!(self.link, Link::Live(_))
+    }
+
+    pub fn take_progress(&mut self, progress: Progress) {
+        if self.asked.is_some_and(|asked| asked.is_seen_in(progress.mode)) {
+            self.asked = None;
+        }
+        self.progress = Some(progress);
+    }
+
+    pub fn take_link(&mut self, link: Link) {
+        if !matches!(link, Link::Live(_) | Link::WatchOnly { .. }) {
+            self.progress = None;
+            self.asked = None;
+        }
+        self.link = link;
+    }
+
+    /// Whether a pause is what `space` should undo.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state(), State::Paused | State::Pausing | State::PauseRequested)
+    }
+
+    pub fn state(&self) -> State {
+        let finished = self.view.phase() == Phase::Finished;
+        match self.link {
+            Link::Connecting => return State::Connecting,
+            Link::Dead { .. } => return if finished { State::Finished } else { State::Dead },
+            Link::NoEngine => return if finished { State::Finished } else { State::Stopped },
+            Link::Live(_) | Link::WatchOnly { .. } => {}
+        }
+        let Some(progress) = &self.progress else {
+            return if finished { State::Finished } else { State::Starting };
+        };
+        match (self.asked, progress.mode) {
+            (_, Mode::Stopping) => State::Stopping,
+            (Some(Asked::Stop), _) => State::StopRequested,
+            (Some(Asked::Pause), _) => State::PauseRequested,
+            (Some(Asked::Continue | Asked::Step), _) => State::ContinueRequested,
+            (None, _) if progress.activity == Activity::Finished || finished => State::Finished,
+            (None, Mode::Pausing) => State::Pausing,
+            (None, Mode::Paused) => State::Paused,
+            (None, Mode::Stepping) => State::Stepping,
+            (None, Mode::Running) => match progress.activity {
+                Activity::Starting => State::Starting,
+                Activity::Training => State::Training,
+                Activity::Validating => State::Validating,
+                Activity::Ranking => State::Ranking,
+                Activity::Idle => State::Idle,
+                Activity::Finished => State::Finished,
+            },
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The terminal while it is ours: entered, drawn on, and given back as it was.
+
+use std::io::{self, BufWriter, Stdout, Write, stdout};
+
+use crossterm::{
+    cursor, event, execute, queue,
+    terminal::{
+        self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    },
+};
+use ratatui::{
+    backend::{Backend as _, CrosstermBackend},
+    buffer::Buffer,
+    layout::Rect,
+};
+
+use crate::theme::Depth;
+
+/// The terminal in raw mode, on its alternate screen. Dropping it gives it back.
+pub struct Terminal {
+    painter: Painter<BufWriter<Stdout>>,
+}
+
+impl Terminal {
+    /// # Errors
+    /// If the terminal refuses; it is given back then.
+    pub fn enter(depth: Depth) -> io::Result<Self> {
+        // Where NO_COLOR is set and a person asks for colour all the same, crossterm must be told;
+        // without colour it is left alone, and writes none.
+        crossterm::style::force_color_output(depth != Depth::None);
+        let entered = enter();
+        if let Err(error) = entered {
+            restore();
+            return Err(error);
+        }
+        // Frames are written in one piece.
+        Ok(Self { painter: Painter::new(BufWriter::with_capacity(64 * 1024, stdout())) })
+    }
+
+    /// Forgets what is on the screen: the next frame is drawn in full.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written.
+    pub fn forget(&mut self) -> io::Result<()> {
+        self.painter.forget()
+    }
+
+    /// Shows a frame.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written.
+    pub fn show(&mut self, frame: Buffer) -> io::Result<()> {
+        self.painter.show(frame)
+    }
+
+    /// Gives the terminal to the shell until somebody brings the program back.
+    ///
+    /// # Errors
+    /// If the terminal cannot be entered again.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        restore();
+        // The whole foreground job stops, as it would if the terminal itself had seen Ctrl-Z.
+        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        enter()?;
+        self.forget()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+}
+
+/// Gives the terminal back, whatever state it is in. What fails here has no one left to be told.
+///
+/// Everything is undone by itself, synchronized output first: a frame that was cut short would
+/// leave the terminal waiting for its end.
+fn restore() {
+    let _ = execute!(
+        stdout(),
+        EndSynchronizedUpdate,
+        event::DisableBracketedPaste,
+        LeaveAlternateScreen,
+        crossterm::style::ResetColor,
+        cursor::Show
+    );
+    let _ = terminal::disable_raw_mode();
+}
+
+/// Gives the terminal back before a panic is reported, so that the report can be read.
+pub fn restore_on_panic() {
+    use std::sync::Once;
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            report(panic);
+        }));
+    });
+}
+
+/// Writes the difference of two frames, and nothing where there is none.
+///
+/// ratatui's own terminal writes a few bytes for every frame, changed or not.
+pub struct Painter<W: Write> {
+    backend: CrosstermBackend<W>,
+    shown: Buffer,
+}
+
+impl<W: Write> Painter<W> {
+    pub fn new(writer: W) -> Self {
+        Self { backend: CrosstermBackend::new(writer), shown: Buffer::empty(Rect::ZERO) }
+    }
+
+    fn forget(&mut self) -> io::Result<()> {
+        self.shown = Buffer::empty(Rect::ZERO);
+        self.backend.clear()
+    }
+
+    /// Shows a frame. The first one, and one of another size, is drawn on a cleared screen.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written.
+    pub fn show(&mut self, frame: Buffer) -> io::Result<()> {
+        let resized = frame.area != self.shown.area;
+        if resized {
+            self.shown = Buffer::empty(frame.area);
+        }
+        let changes = self.shown.diff(&frame);
+        if changes.is_empty() && !resized {
+            return Ok(());
+        }
+        queue!(self.backend, BeginSynchronizedUpdate)?;
+        let drawn = if resized { self.backend.clear() } else { Ok(()) }
+            .and_then(|()| self.backend.draw(changes.into_iter()));
+        // Ends also if drawing failed half way.
+        queue!(self.backend, EndSynchronizedUpdate)?;
+        Write::flush(&mut self.backend)?;
+        drawn?;
+        self.shown = frame;
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! The eight views, and what is drawn in each.
+
+mod overview;
+
+use crate::{app::App, canvas::Canvas};
+
+/// What the screen shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum View {
+    #[default]
+    Overview,
+    Population,
+    Pairs,
+    Weights,
+    Architecture,
+    Curves,
+    Log,
+    Runs,
+}
+
+impl View {
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Population,
+        Self::Pairs,
+        Self::Weights,
+        Self::Architecture,
+        Self::Curves,
+        Self::Log,
+        Self::Runs,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Population => "Population",
+            Self::Pairs => "Pairs",
+            Self::Weights => "Weights",
+            Self::Architecture => "Architecture",
+            Self::Curves => "Curves",
+            Self::Log => "Log",
+            Self::Runs => "Runs",
+        }
+    }
+
+    /// The view after this one, or before it.
+    pub fn next(self, by: isize) -> Self {
+        let place = Self::ALL.iter().position(|view| *view == self).unwrap_or(0) as isize;
+        Self::ALL[(place + by).rem_euclid(Self::ALL.len() as isize) as usize]
+    }
+}
+
+/// Draws what is between the title and the footer.
+pub(crate) fn draw(canvas: &mut Canvas<'_>, app: &App) {
+    match app.view {
+        View::Overview => overview::draw(canvas, app),
+        _ => {}
+    }
+}

@@ -1,0 +1,172 @@
+//! Where the run is: now, getting better or not, and why.
+
+use relativenas_core::view::{SearchView, TrainingView};
+
+use crate::{
+    app::App,
+    canvas::{Canvas, span},
+    draw::text,
+    panels::{
+        Layout, best, diversity, log, losses, now, this_generation, training as trained, weight_set,
+    },
+};
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+    let Some(shown) = &app.shown else {
+        let key = app.keys.key(crate::actions::Action::Show(super::View::Runs)).unwrap_or_default();
+        canvas.text(1, 1, &format!("no run is shown; {key} lists all runs"), canvas.look.palette.dim);
+        return;
+    };
+    // The size of the whole screen decides, not that of the view within it.
+    let layout = Layout::of(app.size().width.into(), app.size().height.into());
+    match (shown.search(), &shown.view.training) {
+        (Some(search), _) => draw_search(canvas, app, search, layout),
+        (None, Some(training)) => draw_training(canvas, app, training, layout),
+        (None, None) => {
+            let (width, height) = (canvas.width(), canvas.height());
+            now::draw(&mut canvas.part(0, 0, width, height.min(8)), app);
+        }
+    }
+}
+
+fn draw_search(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, layout: Layout) {
+    match layout {
+        Layout::Wide | Layout::Medium => large(canvas, app, search, layout),
+        Layout::Small => small(canvas, app, search),
+        Layout::Narrow => narrow(canvas, app, search),
+        Layout::Tiny | Layout::Line => tiny(canvas, app, search),
+    }
+}
+
+/// Two columns: losses beside pairs; weights, diversity and the best below; then the log.
+fn large(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, layout: Layout) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let top = now::rows(app, height / 4);
+    now::draw(&mut canvas.part(0, 0, width, top), app);
+    let log_rows = if layout == Layout::Wide { (height / 7).clamp(3, 8) } else { 3 };
+    let lower = 4;
+    let middle = height.saturating_sub(top + 1 + 1 + lower + 1 + log_rows);
+    let pairs_width = if layout == Layout::Wide { width * 46 / 100 } else { width / 2 };
+    let chart_width = width - pairs_width - 2;
+    losses::draw(&mut canvas.part(0, top + 1, chart_width, middle), search);
+    this_generation::draw(&mut canvas.part(chart_width + 2, top + 1, pairs_width, middle), app, search);
+    let y = top + 1 + middle + 1;
+    // The best stands below the pairs; the two others share the room below the chart.
+    let first = chart_width / 2;
+    weight_set::draw(&mut canvas.part(0, y, first, lower), search);
+    diversity::draw(&mut canvas.part(first + 1, y, chart_width - first - 1, lower), search);
+    best::draw(&mut canvas.part(chart_width + 2, y, pairs_width, lower), search);
+    if let Some(shown) = &app.shown {
+        log::draw(&mut canvas.part(0, y + lower + 1, width, log_rows), &shown.view, true);
+    }
+}
+
+/// The same in one column.
+fn small(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let top = now::rows(app, 4);
+    now::draw(&mut canvas.part(0, 0, width, top), app);
+    // Chart and pairs share what the fixed lines leave: one line each for weights and best, two for
+    // the log, and blanks between.
+    let room = height.saturating_sub(top + 1 + 1 + 2 + 2);
+    let chart = room.div_ceil(2);
+    let pairs = room - chart;
+    losses::draw(&mut canvas.part(0, top + 1, width, chart), search);
+    this_generation::draw(&mut canvas.part(0, top + 1 + chart, width, pairs), app, search);
+    let y = top + 1 + chart + pairs + 1;
+    weights_and_best(canvas, y, search);
+    if let Some(shown) = &app.shown {
+        log::draw(&mut canvas.part(0, height - 2, width, 2), &shown.view, false);
+    }
+}
+
+fn weights_and_best(canvas: &mut Canvas<'_>, y: usize, search: &SearchView) {
+    let look = canvas.look;
+    let dim = look.palette.dim;
+    let mut x = canvas.text(1, y, "hits ", dim);
+    let rate = search.hits.rate().unwrap_or(f64::NAN);
+    x = canvas.text(x, y, &text::number(rate, 5, 1), look.palette.strong);
+    x = canvas.text(x, y, " %   diversity ", dim);
+    x = canvas.text(x, y, &text::number(search.diversity(), 5, 2), look.palette.text);
+    x = canvas.text(x, y, " (falls without signal too)", dim);
+    let starved = weight_set::fares(search).starved;
+    canvas.text(x + 3, y, &format!("starved {starved}"), dim);
+    let x = canvas.text(1, y + 1, "best ", dim);
+    canvas.line(x, y + 1, &best::line(search, look));
+}
+
+fn narrow(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let top = now::rows(app, 3);
+    now::draw(&mut canvas.part(0, 0, width, top), app);
+    let room = height.saturating_sub(top + 1 + 1 + 1);
+    let chart = room.div_ceil(2);
+    losses::draw(&mut canvas.part(0, top, width, chart), search);
+    this_generation::draw(&mut canvas.part(0, top + chart, width, room - chart), app, search);
+    let y = height - 3;
+    let x = canvas.text(1, y + 1, "best ", canvas.look.palette.dim);
+    let line = best::line(search, canvas.look);
+    canvas.line(x, y + 1, &line);
+    if let Some(shown) = &app.shown {
+        log::draw(&mut canvas.part(0, height - 1, width, 1), &shown.view, false);
+    }
+}
+
+/// Progress, best, last pair.
+fn tiny(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    let look = canvas.look;
+    let dim = look.palette.dim;
+    let (width, height) = (canvas.width(), canvas.height());
+    let top = now::rows(app, height.saturating_sub(4));
+    now::draw(&mut canvas.part(0, 0, width, top), app);
+    let y = top + 1;
+    canvas.text(1, y, "best ", dim);
+    if let Some(found) = &search.best {
+        let estimate = found.learner.estimate;
+        let words = format!(
+            "{} {} {:.1} %",
+            crate::panels::individual(search, found.learner.individual),
+            crate::panels::loss(estimate.loss).trim_start(),
+            estimate.accuracy
+        );
+        canvas.text(6, y, &words, look.palette.best);
+    }
+    let pair = this_generation::last_pair(search, canvas);
+    canvas.text(1, y + 1, "pair ", dim);
+    canvas.line(6, y + 1, &pair);
+    let hits = span(text::number(search.hits.rate().unwrap_or(f64::NAN), 5, 1), look.palette.text);
+    let line = vec![span("hits ", dim), hits, span(" %", dim)].into();
+    canvas.line(1, y + 2, &line);
+    let left = height.saturating_sub(y + 4);
+    if left > 2 {
+        losses::draw(&mut canvas.part(0, y + 3, width, left), search);
+    }
+}
+
+fn draw_training(canvas: &mut Canvas<'_>, app: &App, training: &TrainingView, layout: Layout) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let top = now::rows(app, height / 3);
+    now::draw(&mut canvas.part(0, 0, width, top), app);
+    let log_rows = if layout >= Layout::Medium { 5 } else { 2 };
+    if layout < Layout::Narrow {
+        let palette = &canvas.look.palette;
+        let line = trained::best(training, palette.dim, palette.best, palette.text);
+        canvas.line(1, top + 1, &line);
+        trained::losses(&mut canvas.part(0, top + 2, width, height.saturating_sub(top + 2)), training);
+        return;
+    }
+    let summary = if layout >= Layout::Medium { 4 } else { 2 };
+    let room = height.saturating_sub(top + 1 + summary + 1 + log_rows + 1);
+    let y = top + 1;
+    if layout >= Layout::Medium {
+        trained::losses(&mut canvas.part(0, y, width / 2, room), training);
+        trained::accuracies(&mut canvas.part(width / 2 + 1, y, width - width / 2 - 1, room), training);
+    } else {
+        trained::losses(&mut canvas.part(0, y, width, room.div_ceil(2)), training);
+        trained::accuracies(&mut canvas.part(0, y + room.div_ceil(2), width, room / 2), training);
+    }
+    trained::summary(&mut canvas.part(0, y + room + 1, width, summary), training);
+    if let Some(shown) = &app.shown {
+        log::draw(&mut canvas.part(0, height - log_rows, width, log_rows), &shown.view, layout >= Layout::Medium);
+    }
+}

@@ -1,0 +1,88 @@
+//! Everything that can wake the screen, and the box in which it waits.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crossterm::event::Event;
+
+use crate::messages::Message;
+
+/// Something that wakes the screen. There is nothing else.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // Messages are nearly all of them.
+pub enum Wake {
+    /// A key, a paste, another size.
+    Terminal(Event),
+    Message(Message),
+    /// The senders of messages are gone: nothing new will be heard.
+    Deaf,
+    /// The terminal is gone, or cannot be read.
+    HungUp,
+    /// The program was told to end by a signal.
+    Terminated,
+}
+
+/// What waits to be handled. Input is taken before messages.
+#[derive(Default)]
+pub struct Mailbox {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    urgent: VecDeque<Wake>,
+    messages: VecDeque<Wake>,
+}
+
+impl Mailbox {
+    pub fn put(&self, wake: Wake) {
+        let mut waiting = self.lock();
+        match wake {
+            Wake::Message(_) | Wake::Deaf => waiting.messages.push_back(wake),
+            _ => waiting.urgent.push_back(wake),
+        }
+        self.arrived.notify_one();
+    }
+
+    /// Waits until something is there, or until `deadline`, and takes all of it: input first.
+    pub fn take(&self, deadline: Option<Instant>) -> Vec<Wake> {
+        let mut waiting = self.lock();
+        while waiting.urgent.is_empty() && waiting.messages.is_empty() {
+            let Some(deadline) = deadline else {
+                waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                break;
+            }
+            let waited = self.arrived.wait_timeout(waiting, left);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let Waiting { urgent, messages } = &mut *waiting;
+        urgent.drain(..).chain(messages.drain(..)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_comes_before_messages() {
+        let mailbox = Mailbox::default();
+        mailbox.put(Wake::Message(Message::Done("exported".to_owned())));
+        mailbox.put(Wake::Terminal(Event::Resize(80, 24)));
+        let taken = mailbox.take(Some(Instant::now()));
+        assert!(matches!(taken[..], [Wake::Terminal(_), Wake::Message(_)]), "{taken:?}");
+        assert!(mailbox.take(Some(Instant::now())).is_empty());
+    }
+}

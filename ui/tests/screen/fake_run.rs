@@ -1,0 +1,162 @@
+//! A search without a network: real pairs, moves and weight bookkeeping, made-up losses.
+
+use std::collections::BTreeMap;
+
+use relativenas_core::{
+    cost::Limits,
+    event::{Event, Images, Line},
+    genotype::Genotype,
+    network::{NetworkKind, NetworkShape},
+    operation::Operation,
+    protocol::{Activity, MemberProgress, Mode, Progress},
+    randomness::{Purpose, Streams},
+    search::{Ask, Estimate, Estimation, Schedule, Search, SearchSettings, Stage},
+    searcher::SearcherKind,
+    space::Space,
+    weight_set::{WeightKey, WeightSet},
+};
+
+/// A search that gives the same events each time.
+pub struct FakeRun {
+    search: Search,
+    weights: WeightSet<()>,
+    next_event: u64,
+    time: i64,
+    /// Loses its first learner's loss in this generation's first pair.
+    pub lost_in: Option<u32>,
+}
+
+/// 12:00 of some day, UTC.
+const START: i64 = 1_780_056_000_000;
+pub const BATCHES: usize = 98;
+
+impl FakeRun {
+    /// A run at its beginning, and its first events.
+    pub fn new(population: usize, generations: u32) -> (Self, Vec<Line>) {
+        Self::with(population, generations, SearcherKind::SlowFast)
+    }
+
+    pub fn with(population: usize, generations: u32, searcher: SearcherKind) -> (Self, Vec<Line>) {
+        let schedule = Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 };
+        let settings = SearchSettings {
+            space: Space::Cells,
+            searcher,
+            population,
+            generations,
+            seed: 1,
+            schedule,
+            limits: Limits::default(),
+        };
+        let (search, events) = Search::new(settings.clone()).expect("valid settings");
+        let weights = WeightSet::default();
+        let mut run = Self { search, weights, next_event: 0, time: START, lost_in: None };
+        let images = Images { name: "Fashion-MNIST".to_owned(), train: 25_000, valid: 25_000, classes: 10 };
+        let started = Event::SearchStarted { settings, network: Some(shape()), images, batch: 256 };
+        let lines = [started].into_iter().chain(events).map(|event| run.line(event)).collect();
+        (run, lines)
+    }
+
+    /// What is estimated next; `None` at the end.
+    pub fn estimation(&self) -> Option<Estimation> {
+        match self.search.ask() {
+            Ask::Estimate(estimation) => Some(estimation),
+            Ask::Done => None,
+        }
+    }
+
+    /// Estimates the next pair; empty at the end.
+    pub fn next_pair(&mut self) -> Vec<Line> {
+        let Some(estimation) = self.estimation() else { return Vec::new() };
+        let held: Vec<_> = estimation
+            .candidates
+            .iter()
+            .map(|candidate| {
+                let genotype = Genotype::decode(&candidate.position).expect("a vector of this space");
+                let keys = WeightKey::of_genotype(&genotype, &shape());
+                let (held, hits) = self.weights.inherit(&keys, |_| ());
+                (candidate.individual, genotype, held, hits)
+            })
+            .collect();
+        let estimates: Vec<_> = held
+            .iter()
+            .map(|(individual, genotype, _, hits)| {
+                let lost = self.lost_in == Some(estimation.generation)
+                    && estimation.pair == 0
+                    && *individual == estimation.candidates[0].individual;
+                let loss = if lost { f64::NAN } else { loss(genotype, estimation.generation, *individual) };
+                Estimate {
+                    loss,
+                    accuracy: 100.0 * (-0.62 * loss).exp(),
+                    train_loss: loss * 0.94,
+                    hits: hits.hits,
+                    misses: hits.misses,
+                }
+            })
+            .collect();
+        let (verdict, events) = self.search.tell(&estimates);
+        if estimation.stage == Stage::Search {
+            let givers: Vec<(usize, &BTreeMap<_, _>)> =
+                verdict.gives.iter().map(|&slot| (held[slot].0, &held[slot].2)).collect();
+            self.weights.adopt(estimation.generation, givers);
+        }
+        self.time += 26_000;
+        events.into_iter().map(|event| self.line(event)).collect()
+    }
+
+    /// The engine at some batch of the pair in hand.
+    pub fn progress(&self, batch: usize, mode: Mode) -> Progress {
+        let Some(estimation) = self.estimation() else {
+            return Progress { activity: Activity::Finished, ..Progress::default() };
+        };
+        let member = |(slot, candidate): (usize, &relativenas_core::search::Candidate)| MemberProgress {
+            individual: candidate.individual,
+            validating: batch > BATCHES / 2,
+            batch: batch.saturating_sub(2 * slot),
+            batches: BATCHES,
+            loss: 1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64,
+        };
+        let pairs = self.search.settings().population / 2;
+        let left = pairs * (self.search.settings().generations - estimation.generation.min(49)) as usize;
+        Progress {
+            mode,
+            activity: match estimation.stage {
+                Stage::Ranking => Activity::Ranking,
+                Stage::Search if batch > BATCHES / 2 => Activity::Validating,
+                Stage::Search => Activity::Training,
+            },
+            generation: estimation.generation,
+            pair: estimation.pair,
+            members: estimation.candidates.iter().enumerate().map(member).collect(),
+            images_per_second: 12_410.0 + (batch % 7) as f64,
+            seconds_left: Some((left - estimation.pair.min(left)) as f64 * 3.25 - batch as f64 / 30.0),
+            notice: None,
+            pause_at: None,
+            pause_on_nan: false,
+        }
+    }
+
+    fn line(&mut self, event: Event) -> Line {
+        let line = Line { seq: self.next_event, time: self.time, event };
+        self.next_event += 1;
+        self.time += 40;
+        line
+    }
+}
+
+pub fn shape() -> NetworkShape {
+    NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 }
+}
+
+/// Falls with the generations; convolutions are better than pools; the rest is luck.
+fn loss(genotype: &Genotype, generation: u32, individual: usize) -> f64 {
+    let penalty = |operation: Operation| match operation {
+        Operation::MaxPool3x3 | Operation::AvgPool3x3 => 0.03,
+        Operation::SkipConnect => 0.015,
+        Operation::SepConv3x3 | Operation::SepConv5x5 => 0.0,
+        _ => 0.006,
+    };
+    let genes = genotype.normal.genes.iter().chain(&genotype.reduction.genes);
+    let quality: f64 = genes.map(|gene| penalty(gene.operation)).sum();
+    let luck = Streams::new(7).stream(Purpose::Probe, u64::from(generation), individual as u64).unit();
+    0.72 + 1.2 * (-f64::from(generation) / 9.0).exp() + quality + 0.12 * (luck - 0.5)
+}

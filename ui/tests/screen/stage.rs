@@ -1,0 +1,155 @@
+//! A screen to play on: a run, an engine's word, keys, and what is seen.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{buffer::Buffer, layout::Rect};
+use relativenas_core::{
+    config::Layers,
+    protocol::{Hello, Mode, PROTOCOL, Progress},
+};
+use relativenas_ui::{
+    App, Input, Options,
+    glyphs::Fineness,
+    messages::{Link, Message, Request, RunSummary},
+    theme::Depth,
+};
+
+use crate::fake_run::FakeRun;
+
+pub const RUN: &str = "fashion-quick-0412";
+
+pub fn options() -> Options {
+    let layers = Layers::built_in();
+    Options {
+        screen: layers.config().expect("the defaults are valid").screen,
+        depth: Depth::Truecolor,
+        glyphs: Fineness::Braille,
+        keys: BTreeMap::new(),
+        layers,
+        first: Some(RUN.to_owned()),
+        keep_log_lines: 2000,
+        utc_offset: 0,
+    }
+}
+
+pub struct Stage {
+    pub app: App,
+}
+
+impl Stage {
+    pub fn new(options: Options) -> Self {
+        Self { app: App::new(options).expect("valid keys") }
+    }
+
+    /// A search of 20 individuals after so many pairs, its engine in the middle of the next.
+    pub fn searching(options: Options, pairs: usize) -> Self {
+        let mut stage = Self::new(options);
+        stage.open();
+        let (mut run, lines) = FakeRun::new(20, 50);
+        stage.tell(Message::Lines(lines));
+        for _ in 0..pairs {
+            stage.tell(Message::Lines(run.next_pair()));
+        }
+        stage.tell(Message::Link(live()));
+        stage.tell(Message::Progress(run.progress(83, Mode::Running)));
+        stage
+    }
+
+    pub fn open(&mut self) {
+        self.tell(Message::Opened { run: RUN.to_owned(), folder: format!("runs/{RUN}").into() });
+    }
+
+    pub fn tell(&mut self, message: Message) {
+        self.app.handle(Input::Message(message));
+    }
+
+    pub fn progress(&mut self, progress: Progress) {
+        self.tell(Message::Progress(progress));
+    }
+
+    /// Presses keys: words are named keys, anything else is typed letter by letter.
+    pub fn press(&mut self, keys: &str) -> &mut Self {
+        for key in keys.split_whitespace() {
+            let named = match key {
+                "space" => Some(KeyCode::Char(' ')),
+                "enter" => Some(KeyCode::Enter),
+                "esc" => Some(KeyCode::Esc),
+                "up" => Some(KeyCode::Up),
+                "down" => Some(KeyCode::Down),
+                "left" => Some(KeyCode::Left),
+                "right" => Some(KeyCode::Right),
+                "tab" => Some(KeyCode::Tab),
+                "home" => Some(KeyCode::Home),
+                "end" => Some(KeyCode::End),
+                "backspace" => Some(KeyCode::Backspace),
+                _ => None,
+            };
+            let codes: Vec<_> = named.map_or_else(|| key.chars().map(KeyCode::Char).collect(), |c| vec![c]);
+            for code in codes {
+                self.app.handle(Input::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+            }
+        }
+        self
+    }
+
+    pub fn requests(&mut self) -> Vec<Request> {
+        self.app.take_requests()
+    }
+
+    pub fn frame(&mut self, width: u16, height: u16) -> Buffer {
+        self.app.handle(Input::Resize { width, height });
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        self.app.draw(area, &mut buffer);
+        buffer
+    }
+
+    /// What is seen, line by line, without trailing blanks.
+    pub fn screen(&mut self, width: u16, height: u16) -> String {
+        text(&self.frame(width, height))
+    }
+}
+
+pub fn live() -> Link {
+    Link::Live(Hello {
+        protocol: PROTOCOL,
+        build: "0.1.0".to_owned(),
+        pid: 4242,
+        device: "cuda:0 NVIDIA H100".to_owned(),
+        events: 0,
+    })
+}
+
+pub fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width.max(1));
+    let row = |cells: &[ratatui::buffer::Cell]| {
+        let line: String = cells.iter().map(|cell| cell.symbol()).collect();
+        line.trim_end().to_owned()
+    };
+    buffer.content().chunks(width).map(row).collect::<Vec<_>>().join("\n")
+}
+
+pub fn summaries() -> Vec<RunSummary> {
+    let run = |name: &str, phase: &str, generation, best_loss, age_seconds, alive| RunSummary {
+        run: name.to_owned(),
+        folder: format!("runs/{name}").into(),
+        what: "slow-fast search · Fashion-MNIST".to_owned(),
+        phase: phase.to_owned(),
+        generation,
+        generations: 50,
+        best_loss,
+        age_seconds,
+        alive,
+        problem: None,
+    };
+    let mut broken = run("fashion-quick-0398", "dead", 0, None, 400_000, false);
+    broken.problem = Some("run.toml: line 3: expected `=`".to_owned());
+    vec![
+        run(RUN, "searching", 12, Some(1.087), 2, true),
+        run("cifar-paper-0410", "paused", 31, Some(0.812), 190, true),
+        run("fashion-quick-0409", "finished", 50, Some(0.934), 7200, false),
+        run("fashion-quick-0401", "stopped", 4, Some(1.604), 90_000, false),
+        broken,
+    ]
+}
