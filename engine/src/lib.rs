@@ -14,4 +14,5 @@ pub mod learner;
 pub mod model;
 pub mod network;
 pub mod optimizer;
+pub mod pickle;
 pub mod run;

@@ -166,7 +166,11 @@ fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
         canvas.text(0, 1, &format!("{key} exports it; `relativenas train` makes a full network of it"), dim);
     }
     if let Some(test) = shown.view.training.as_ref().and_then(|training| training.test) {
-        let words = format!("the training is done: {:.2} % of {} test images", test.top1, text::grouped(test.images as u64));
+        let words = format!(
+            "the training is done: {:.2} % of {} test images",
+            test.top1,
+            text::grouped(test.images as u64)
+        );
         canvas.text(0, 0, &words, best);
         canvas.text(0, 1, &format!("top-5 {:.2} %, loss {}", test.top5, loss(test.loss).trim_start()), dim);
     }

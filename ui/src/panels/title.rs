@@ -33,6 +33,11 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
     let right = app.shown.as_ref().map(|shown| progress(shown, canvas.look, layout)).unwrap_or_default();
     let device = app.shown.as_ref().and_then(device).unwrap_or_default();
     let room = width.saturating_sub(right.width() + 3);
+    let glyphs = canvas.look.glyphs;
+    if layout < Layout::Small {
+        let name = text::truncate(name, room.saturating_sub(1), &glyphs).into_owned();
+        left = Line::from(span(name, strong));
+    }
     if left.width() + device.len() + 4 <= room {
         left.push_span(span(format!("    {device}"), dim));
     }

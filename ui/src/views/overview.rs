@@ -6,9 +6,7 @@ use crate::{
     app::App,
     canvas::{Canvas, span},
     draw::text,
-    panels::{
-        Layout, best, diversity, log, losses, now, this_generation, training as trained, weight_set,
-    },
+    panels::{Layout, best, diversity, log, losses, now, this_generation, training as trained, weight_set},
 };
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
@@ -92,7 +90,8 @@ fn weights_and_best(canvas: &mut Canvas<'_>, y: usize, search: &SearchView) {
     let starved = weight_set::fares(search).starved;
     canvas.text(x + 3, y, &format!("starved {starved}"), dim);
     let x = canvas.text(1, y + 1, "best ", dim);
-    canvas.line(x, y + 1, &best::line(search, look));
+    let columns = canvas.width().saturating_sub(x + 1);
+    canvas.line(x, y + 1, &best::line(search, look, columns));
 }
 
 fn narrow(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
@@ -105,7 +104,7 @@ fn narrow(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     this_generation::draw(&mut canvas.part(0, top + chart, width, room - chart), app, search);
     let y = height - 3;
     let x = canvas.text(1, y + 1, "best ", canvas.look.palette.dim);
-    let line = best::line(search, canvas.look);
+    let line = best::line(search, canvas.look, width.saturating_sub(x + 1));
     canvas.line(x, y + 1, &line);
     if let Some(shown) = &app.shown {
         log::draw(&mut canvas.part(0, height - 1, width, 1), &shown.view, false);
@@ -167,6 +166,10 @@ fn draw_training(canvas: &mut Canvas<'_>, app: &App, training: &TrainingView, la
     }
     trained::summary(&mut canvas.part(0, y + room + 1, width, summary), training);
     if let Some(shown) = &app.shown {
-        log::draw(&mut canvas.part(0, height - log_rows, width, log_rows), &shown.view, layout >= Layout::Medium);
+        log::draw(
+            &mut canvas.part(0, height - log_rows, width, log_rows),
+            &shown.view,
+            layout >= Layout::Medium,
+        );
     }
 }
