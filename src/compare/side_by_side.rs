@@ -56,11 +56,14 @@ fn winners(left: &Run, right: &Run) -> Option<Vec<String>> {
     Some(if changes.is_empty() { vec!["nothing: they are the same".to_owned()] } else { changes })
 }
 
+/// What a row is called, and what it says of a run.
+type Fact = (&'static str, fn(&Digest) -> String);
+
 fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
     fn shown<T>(value: Option<T>, written: impl FnOnce(T) -> String) -> String {
         value.map_or_else(|| UNKNOWN.to_owned(), written)
     }
-    let facts: [(&str, fn(&Digest) -> String); 17] = [
+    let facts: [Fact; 17] = [
         ("searcher", |d| d.searcher.clone()),
         ("seed", |d| d.seed.to_string()),
         ("data", |d| shown(d.data.clone(), |v| v)),
@@ -79,7 +82,7 @@ fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
         ("diversity", |d| shown(d.diversity, |v| format!("{v:.3}"))),
         ("hit rate", |d| shown(d.hit_rate, percent)),
     ];
-    let row = |(name, fact): (&str, fn(&Digest) -> String)| [name.to_owned(), fact(left), fact(right)];
+    let row = |(name, fact): Fact| [name.to_owned(), fact(left), fact(right)];
     // What neither has, such as the test accuracy of two searches, is left out.
     facts.into_iter().map(row).filter(|[_, a, b]| a != UNKNOWN || b != UNKNOWN).collect()
 }

@@ -137,7 +137,8 @@ fn confounders(study: &Study) -> (bool, String, String) {
     let missing = study.searches().count() - facts.len();
     let varies =
         |fact: fn(&EngineFacts) -> String| facts.iter().map(|e| fact(e)).collect::<BTreeSet<_>>().len() > 1;
-    let candidates: [(&str, fn(&EngineFacts) -> String); 4] = [
+    type Fact = (&'static str, fn(&EngineFacts) -> String);
+    let candidates: [Fact; 4] = [
         ("device", |e| e.device.clone()),
         ("threads", |e| e.threads.to_string()),
         ("libtorch", |e| e.libtorch.clone()),

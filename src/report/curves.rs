@@ -203,5 +203,5 @@ pub fn generations(run: &Run) -> Option<Section> {
         ]
     };
     let rows = search.generations.iter().map(row).collect();
-    Some(Section::new("Every generation", vec![Table::new(&columns, rows)]).folded())
+    Some(Section::new("Every generation", vec![Table::block(&columns, rows)]).folded())
 }

@@ -60,7 +60,7 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new(columns: &[Column], rows: Vec<Vec<String>>) -> Block {
+    pub fn block(columns: &[Column], rows: Vec<Vec<String>>) -> Block {
         Block::Table(Self { columns: columns.to_vec(), rows })
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers as a person reads them.
 
+use crate::written::thousands;
+
 /// What stands where a number is not known.
 pub const UNKNOWN: &str = "—";
 
@@ -23,9 +25,9 @@ pub fn or_unknown<T>(value: Option<T>, f: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), f)
 }
 
-/// Millions with two decimals, such as `3.43 M`.
+/// Millions with two decimals, such as `3.43 M`; what is much less in full.
 pub fn millions(value: u64) -> String {
-    format!("{:.2} M", value as f64 / 1e6)
+    if value < 100_000 { thousands(value) } else { format!("{:.2} M", value as f64 / 1e6) }
 }
 
 /// Milliseconds since 1970 as a date and a time in UTC.
@@ -75,6 +77,7 @@ mod tests {
     #[test]
     fn numbers_read_well_at_every_size() {
         assert_eq!((loss(f64::NAN).as_str(), loss(f64::INFINITY).as_str()), (UNKNOWN, UNKNOWN));
+        assert_eq!((millions(99_999).as_str(), millions(3_434_000).as_str()), ("99,999", "3.43 M"));
         assert_eq!(ranges([5, 1, 3, 2, 9, 8]), "1–3, 5, 8, 9");
         assert_eq!(moment(1_700_000_000_000), "2023-11-14 22:13 UTC");
         assert_eq!(moment(i64::MAX), UNKNOWN);

@@ -95,7 +95,7 @@ fn write_charts(out: &mut String, charts: &[Chart]) -> std::fmt::Result {
                     cell(&curve.name),
                     format!("`{}`", sparkline(curve)),
                     shown(known().next()),
-                    shown(known().last()),
+                    shown(known().next_back()),
                     shown(known().reduce(f64::min)),
                     shown(known().reduce(f64::max)),
                 ],

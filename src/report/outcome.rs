@@ -93,7 +93,7 @@ fn vector_blocks(search: &SearchView, leader: usize) -> Vec<Block> {
         .collect();
     vec![
         Block::Text(format!("Individual {leader} of the NAS-Bench-201 space.")),
-        Table::new(&[words("Edge"), words("Operation")], rows),
+        Table::block(&[words("Edge"), words("Operation")], rows),
     ]
 }
 
@@ -131,7 +131,7 @@ fn costs(run: &Run, search: &SearchView, genotype: &Genotype) -> Block {
         number("Multiply-adds"),
         number("Auxiliary head"),
     ];
-    Table::new(&columns, rows)
+    Table::block(&columns, rows)
 }
 
 fn ranking_blocks(search: &SearchView) -> Vec<Block> {
@@ -181,7 +181,7 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
     let text = "Every member of the last population inherited the final weights, trained one more epoch and was \
                 validated. The validation images are those that the search chose by all along, so these figures are \
                 optimistic; no test image was looked at.";
-    vec![Block::Text(text.to_owned()), Table::new(&columns, rows)]
+    vec![Block::Text(text.to_owned()), Table::block(&columns, rows)]
 }
 
 /// Full networks that were trained, if there are any among the runs.

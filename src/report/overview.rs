@@ -110,7 +110,7 @@ fn together(study: &Study) -> Vec<Block> {
              which trains every member of the last population once more with the final weights."
                 .to_owned(),
         ),
-        Table::new(&columns, rows),
+        Table::block(&columns, rows),
     ];
     let verdicts = verdicts(study);
     if !verdicts.is_empty() {
@@ -207,7 +207,7 @@ fn runs_table(study: &Study) -> Block {
         ]
     };
     let rows = study.groups.iter().flat_map(|g| g.runs.iter().map(move |r| row(g, r))).collect();
-    Table::new(&columns, rows)
+    Table::block(&columns, rows)
 }
 
 /// What forbids or weakens the comparison.

@@ -52,7 +52,7 @@ pub fn section(study: &Study) -> Option<Section> {
                 changed places. A verdict drawn by lot flips in half of all cases. The last population was also \
                 trained from scratch for a short while; Kendall's τ says how well that ranking agrees with the one \
                 by shared weights: 1 is the same order, 0 none in common.";
-    let blocks = vec![Block::Text(text.to_owned()), Table::new(&columns, rows)];
+    let blocks = vec![Block::Text(text.to_owned()), Table::block(&columns, rows)];
     Some(Section::new("Is the comparison any good?", blocks))
 }
 

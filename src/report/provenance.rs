@@ -14,9 +14,14 @@ use crate::compare;
 
 pub fn sections(study: &Study) -> Vec<Section> {
     let mut blocks = vec![facts(study.runs)];
-    let steered: Vec<_> = study.runs.iter().filter_map(branch).collect();
-    if !steered.is_empty() {
-        blocks.push(Block::List(steered));
+    let branches: Vec<_> = study.runs.iter().filter_map(branch).collect();
+    if !branches.is_empty() {
+        blocks.push(Block::List(branches));
+    }
+    if study.runs.iter().any(|r| digest::seed(r) != digest::seed(&study.runs[0])) {
+        let text = "The split is drawn with a run's seed: with another seed, the fingerprint of the split and the \
+                    protocol hash differ although the protocol is the same.";
+        blocks.push(Block::Text(text.to_owned()));
     }
     vec![Section::new("Origin", blocks), settings(study)]
 }
@@ -33,10 +38,9 @@ fn facts(runs: &[Run]) -> Block {
     fn engine(run: &Run, fact: impl FnOnce(&EngineFacts) -> String) -> String {
         or_unknown(run.manifest.engine.as_ref(), fact)
     }
-    let facts: [Fact; 13] = [
+    let facts: [Fact; 12] = [
         ("job", |r| if r.manifest.job == Job::Search { "search" } else { "train" }.to_owned()),
         ("seed", |r| digest::seed(r).to_string()),
-        ("begun", |r| moment(r.manifest.created)),
         ("program", |r| r.manifest.build.clone()),
         ("engine", |r| engine(r, |e| e.build.clone())),
         ("libtorch", |r| engine(r, |e| e.libtorch.clone())),
@@ -48,11 +52,23 @@ fn facts(runs: &[Run]) -> Block {
         ("split fingerprint", |r| engine(r, |e| e.split_fingerprint.clone())),
         ("protocol hash", |r| engine(r, |e| e.protocol_hash.clone())),
     ];
+    let begun = vec!["begun".to_owned(), begun(runs)];
     let rows = facts.iter().map(|(name, fact)| {
         let values: Vec<_> = runs.iter().map(fact).collect();
         vec![(*name).to_owned(), grouped(runs, &values)]
     });
-    Table::new(&[words("Fact"), code("Value")], rows.collect())
+    Table::block(&[words("Fact"), code("Value")], std::iter::once(begun).chain(rows).collect())
+}
+
+/// When the runs were made, the first and the last of them.
+fn begun(runs: &[Run]) -> String {
+    let moments = || runs.iter().map(|r| r.manifest.created);
+    match (moments().min(), moments().max()) {
+        (Some(first), Some(last)) if moment(first) != moment(last) => {
+            format!("{} to {}", moment(first), moment(last))
+        }
+        (first, _) => or_unknown(first, moment),
+    }
 }
 
 /// The value that all runs share, or every value with the runs that have it.
@@ -93,10 +109,10 @@ fn settings(study: &Study) -> Section {
     let mut blocks = Vec::new();
     if !changed.is_empty() {
         blocks.push(Block::Heading(format!("Not the defaults ({})", changed.len())));
-        blocks.push(Table::new(&columns, changed));
+        blocks.push(Table::block(&columns, changed));
     }
     blocks.push(Block::Heading(format!("All ({})", all.len())));
-    blocks.push(Table::new(&columns, all));
+    blocks.push(Table::block(&columns, all));
     Section::new("Settings", blocks).folded()
 }
 

@@ -74,7 +74,7 @@ fn pairs(search: &SearchView) -> Vec<Block> {
                 never negative, signal or not; a gap as small as the noise of an estimate means that verdicts come \
                 near to chance. A hit is an operation that a learner inherits after \
                 somebody has trained it.";
-    vec![Block::Text(text.to_owned()), Table::new(&columns, rows)]
+    vec![Block::Text(text.to_owned()), Table::block(&columns, rows)]
 }
 
 #[derive(Clone, Copy, Default)]
@@ -145,5 +145,5 @@ fn weight_set(search: &SearchView, shape: &NetworkShape) -> Vec<Block> {
         number("Mean of the trained"),
         number("Most"),
     ];
-    vec![Block::Text(text), Table::new(&columns, rows)]
+    vec![Block::Text(text), Table::block(&columns, rows)]
 }
