@@ -3,6 +3,7 @@
 //! It keeps runs in folders, starts engines and talks to them, and hands the screen what it shows.
 //! It knows no libtorch, so it starts in milliseconds, and runs where there is none.
 
+mod app;
 mod arguments;
 mod atomic;
 mod commands;
@@ -10,6 +11,8 @@ mod compare;
 mod context;
 mod engine;
 mod failure;
+#[cfg(test)]
+mod fake_engine;
 #[cfg(test)]
 mod fixture;
 mod folder;

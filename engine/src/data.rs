@@ -17,7 +17,7 @@ mod numpy;
 pub mod picture;
 mod record;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod split;
 
 use std::{fs, path::Path};

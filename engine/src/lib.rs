@@ -6,6 +6,7 @@
 //! they share. [`run::run`] drives all of it, with a folder, a log and a socket.
 
 pub mod augmentation;
+pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod estimator;
@@ -16,3 +17,4 @@ pub mod network;
 pub mod optimizer;
 pub mod pickle;
 pub mod run;
+pub mod weights_file;

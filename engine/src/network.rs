@@ -13,8 +13,8 @@ mod module;
 mod plan;
 mod weights;
 
-pub use flat::FlatWeights;
-pub use forward::{Logits, Mode, Pass};
+pub use flat::{FlatWeights, Place};
+pub use forward::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Logits, Mode, Pass};
 pub use module::{Convolution, Layer, Module, Role, TensorSpec};
 pub use plan::{Applied, CellPlan, Plan, PlannedModule, Step};
 pub use weights::{ModuleWeights, WeightsError};

@@ -64,6 +64,11 @@ impl<'a> Pickle<'a> {
         Value { pickle: self, id: self.root }
     }
 
+    /// Every object within, in the order in which they were written.
+    pub fn values(&self) -> impl Iterator<Item = Value<'_, 'a>> {
+        (0..self.nodes.len() as Id).map(|id| self.value(id))
+    }
+
     fn value(&self, id: Id) -> Value<'_, 'a> {
         Value { pickle: self, id }
     }

@@ -2,13 +2,15 @@
 
 use std::{io::Write, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
+use relativenas_core::manifest::Manifest;
 
 use crate::{
     arguments::CompareArguments,
     commands::report::read,
     compare::{json, protocol_differences, text},
     context::Context,
+    folder::RunFolder,
 };
 
 /// Prints two runs side by side; refused where their losses mean different things.
@@ -22,25 +24,35 @@ pub fn compare(context: &Context, arguments: &CompareArguments, out: &mut dyn Wr
     } else {
         write!(out, "{}", text(&first, &second))?;
     }
-    let differences = protocol_differences(&first.manifest, &second.manifest);
-    let grave: Vec<_> = differences.iter().filter(|d| d.grave).map(|d| d.key.as_str()).collect();
-    if grave.is_empty() {
-        return Ok(ExitCode::SUCCESS);
-    }
     out.flush()?;
-    bail!(
-        "{} and {} follow different protocols, so their losses cannot be compared; they differ in {}",
-        first.name,
-        second.name,
+    refuse(&first.name, &second.name, &first.manifest, &second.manifest)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether losses of two runs may be compared.
+///
+/// # Errors
+/// If they may not, or a manifest cannot be read; the message names what differs.
+pub fn check_comparable(first: &RunFolder, second: &RunFolder) -> Result<()> {
+    refuse(&first.name(), &second.name(), &first.manifest()?, &second.manifest()?)
+}
+
+fn refuse(first: &str, second: &str, left: &Manifest, right: &Manifest) -> Result<()> {
+    let differences = protocol_differences(left, right);
+    let grave: Vec<_> = differences.iter().filter(|d| d.grave).map(|d| d.key.as_str()).collect();
+    ensure!(
+        grave.is_empty(),
+        "{first} and {second} follow different protocols, so their losses cannot be compared; they differ in {}",
         grave.join(", ")
-    )
+    );
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
 
-    use relativenas_core::manifest::{Manifest, files};
+    use relativenas_core::manifest::files;
 
     use super::*;
     use crate::{arguments::GlobalArguments, fixture, places::Places};

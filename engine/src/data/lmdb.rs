@@ -8,6 +8,8 @@
 //!
 //! Source: `MDB_page`, `MDB_node`, `MDB_meta` and `MDB_db` in `mdb.c` of LMDB 0.9, 64 bits, little-endian.
 
+pub(super) mod writer;
+
 use std::{
     fs::File,
     io,
@@ -17,25 +19,25 @@ use std::{
 
 use super::DataError;
 
-pub(super) const MAGIC: u32 = 0xbeef_c0de;
-pub(super) const VERSION: u32 = 1;
+const MAGIC: u32 = 0xbeef_c0de;
+const VERSION: u32 = 1;
 /// Bytes before a page's content.
-pub(super) const PAGE_HEADER: usize = 16;
+const PAGE_HEADER: usize = 16;
 /// Bytes of a node before its key.
-pub(super) const NODE_HEADER: usize = 8;
-pub(super) const BRANCH: u16 = 1;
-pub(super) const LEAF: u16 = 2;
-pub(super) const OVERFLOW: u16 = 4;
-pub(super) const META: u16 = 8;
+const NODE_HEADER: usize = 8;
+const BRANCH: u16 = 1;
+const LEAF: u16 = 2;
+const OVERFLOW: u16 = 4;
+const META: u16 = 8;
 /// A node whose value lies on pages of its own.
-pub(super) const BIG: u16 = 1;
+const BIG: u16 = 1;
 /// Where a meta page, after its header, holds what.
-pub(super) const META_MAIN: usize = 24 + 48;
-pub(super) const META_LAST_PAGE: usize = 24 + 2 * 48;
-pub(super) const META_TRANSACTION: usize = META_LAST_PAGE + 8;
-pub(super) const META_LENGTH: usize = META_TRANSACTION + 8;
+const META_MAIN: usize = 24 + 48;
+const META_LAST_PAGE: usize = 24 + 2 * 48;
+const META_TRANSACTION: usize = META_LAST_PAGE + 8;
+const META_LENGTH: usize = META_TRANSACTION + 8;
 /// The root of an empty tree.
-pub(super) const NO_PAGE: u64 = u64::MAX;
+const NO_PAGE: u64 = u64::MAX;
 
 /// No tree is deeper: LMDB's own cursors have room for as many pages.
 const DEEPEST: usize = 32;

@@ -3,6 +3,7 @@
 use relativenas_core::{
     genotype::Genotype,
     protocol::{Command, StepUnit},
+    view::Phase,
 };
 
 use super::{App, Order, walk};
@@ -29,6 +30,7 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
         Link::NoEngine => Some("no engine runs; resume the run to go on"),
         Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
     };
+    let engine = engine.or((shown.view.phase() == Phase::Finished).then_some("the run is finished"));
     let search = shown.search().is_none().then_some("this is no search");
     match need {
         Need::Nothing | Need::Run => None,

@@ -15,7 +15,7 @@ impl App {
     pub(super) fn hear(&mut self, message: Message) {
         self.dirty = true;
         match message {
-            Message::Opened { run, folder } => self.open(Shown::new(run, folder, self.keep_log_lines)),
+            Message::Opened { run, .. } => self.open(Shown::new(run, self.keep_log_lines)),
             Message::Lines(lines) => {
                 let Some(shown) = &mut self.shown else { return };
                 for line in &lines {

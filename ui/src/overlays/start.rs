@@ -44,6 +44,16 @@ pub struct Start {
     checked: Checked,
 }
 
+/// Whether a preset sets anything that matters in a search; those for retraining do not.
+fn changes_a_search(base: &Layers, preset: &str) -> bool {
+    let mut layers = base.clone();
+    let laid = layers.add_preset(preset).is_ok();
+    laid && layers.settings().any(|(key, setting)| {
+        let set_here = matches!(&setting.origin, Origin::Preset { name } if name == preset);
+        set_here && !key.starts_with("retrain.")
+    })
+}
+
 /// What the form amounts to.
 #[derive(Clone, Debug)]
 struct Checked {
@@ -54,7 +64,8 @@ struct Checked {
 impl Start {
     pub fn new(app: &App) -> Self {
         let base = app.layers.clone();
-        let presets = [String::new()].into_iter().chain(base.presets().map(str::to_owned)).collect();
+        let searches = base.presets().filter(|name| changes_a_search(&base, name)).map(str::to_owned);
+        let presets = [String::new()].into_iter().chain(searches).collect();
         let checked = Checked { layers: base.clone(), error: None };
         let typed = vec![None; KEYS.len()];
         let mut form =
@@ -138,7 +149,11 @@ impl Start {
             }
             layers.config().map(|_| ())
         };
-        let error = lay().err().map(|error| error.to_string());
+        let error = lay().err().map(|error| {
+            // The form shows where it was set; the message need not.
+            let message = error.to_string();
+            message.split_once(": ").filter(|(origin, _)| origin.starts_with("--set")).map_or(message.clone(), |(_, rest)| rest.to_owned())
+        });
         self.checked = Checked { layers, error };
     }
 

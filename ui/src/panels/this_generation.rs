@@ -31,6 +31,9 @@ fn members(comparison: &Comparison) -> Vec<usize> {
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    if search.compared.is_empty() && search.pairs.is_empty() {
+        return last_generation(canvas, app, search);
+    }
     let dim = canvas.look.palette.dim;
     let mut y = 0;
     let tall = canvas.height() > 4;
@@ -118,8 +121,7 @@ fn pair(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, compa
     learner(canvas, c.slow, y, &name(slow.individual), slow.estimate.loss, palette.slow);
     canvas.text(c.arrow, y, &look.glyphs.arrow_right.to_string(), palette.dim);
     learner(canvas, c.fast, y, &name(fast.individual), fast.estimate.loss, palette.fast);
-    let gap = comparison.gap().unwrap_or(f64::NAN);
-    canvas.text(c.gap, y, &loss(gap), palette.text);
+    canvas.text(c.gap, y, &super::gap(comparison.gap(), look), palette.text);
     let genes = genes(search, comparison, slow.individual);
     let room = canvas.width().saturating_sub(c.genes + 1);
     let genes = text::truncate(&genes, room, &look.glyphs).into_owned();
@@ -159,6 +161,7 @@ fn learner(
     value: f64,
     style: ratatui::style::Style,
 ) {
+    let style = if value.is_finite() { style } else { canvas.look.palette.warning };
     let x = canvas.text(x, y, name, style);
     canvas.text(x + 1, y, &loss(value), style);
 }
@@ -253,7 +256,7 @@ pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
     match (slow, fast) {
         (Some(slow), Some(fast)) => {
             let arrow = span(format!(" {} ", canvas.look.glyphs.arrow_right), palette.dim);
-            let gap = loss(comparison.gap().unwrap_or(f64::NAN));
+            let gap = super::gap(comparison.gap(), canvas.look);
             let gap = span(format!("  {}{gap}", canvas.look.glyphs.delta), palette.text);
             Line::from(vec![slow, arrow, fast, gap])
         }

@@ -22,6 +22,9 @@ use crate::{
     panels::{individual, loss},
 };
 
+/// Rows of a graph that is drawn close, and its heading.
+const GRAPH: usize = 8;
+
 /// One column of the view.
 struct Subject {
     title: String,
@@ -122,8 +125,9 @@ fn column(canvas: &mut Canvas<'_>, subject: &Subject, shape: Option<NetworkShape
         }
     }
     let words = words(subject, before, width.saturating_sub(3), look);
-    // Graphs need seven rows each; what is left of the height is for words.
-    let graph = ((height.saturating_sub(2 + words.len().min(height / 3))) / 2).clamp(4, 13);
+    // Words get a third of a tall screen, but graphs come first where there is room for either.
+    let kept = words.len().min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
+    let graph = ((height.saturating_sub(1 + kept)) / 2).clamp(4, 13);
     let mut y = 1;
     for (kind, changed) in CellKind::BOTH.into_iter().zip(&subject.changed) {
         if y + 2 > height {

@@ -64,6 +64,7 @@ fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, wi
     }
     let learner = |canvas: &mut Canvas<'_>, x: usize, learner: &Learner, style: Style| {
         let name = individual(search, learner.individual);
+        let style = if learner.estimate.loss.is_finite() { style } else { palette.warning };
         let style = if selected { style.patch(palette.selected) } else { style };
         canvas.text(x, 0, &format!("{name} {}", loss(learner.estimate.loss)), style)
     };
@@ -82,7 +83,8 @@ fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, wi
     let gap = pair.gap().unwrap_or(f64::NAN);
     x = canvas.text(x, 0, &bars::arrow(gap, widest, columns, &look.glyphs), palette.dim) + 1;
     x = learner(canvas, x, fast, palette.fast) + 2;
-    x = canvas.text(x, 0, &format!("{}{}", look.glyphs.delta, loss(gap)), palette.text) + 3;
+    let words = format!("{}{}", look.glyphs.delta, crate::panels::gap(pair.gap(), look));
+    x = canvas.text(x, 0, &words, palette.text) + 3;
     if width >= 96 {
         let words = step_words(search, pair, slow, fast);
         canvas.text(x, 0, &words, palette.dim);
@@ -189,11 +191,18 @@ fn genes(
 }
 
 /// What changed, a sentence a change.
+///
+/// While the generation runs, it is what the fast learner has otherwise.
 fn in_words(canvas: &mut Canvas<'_>, slow: &Learner, fast: &Learner, step: Option<(&[f64], &[f64])>) {
     let look = canvas.look;
     let (from, to) = step.unwrap_or((&slow.position, &fast.position));
     let (Ok(before), Ok(after)) = (Genotype::decode(from), Genotype::decode(to)) else { return };
     let mut sentences = differences(&before, &after);
+    if step.is_none() {
+        for sentence in &mut sentences {
+            *sentence = sentence.replacen(" now reads ", " would read ", 1);
+        }
+    }
     if sentences.is_empty() {
         sentences.push("nothing decodes to something else".to_owned());
     }

@@ -36,7 +36,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let order = order(app);
     let rows: Vec<HeatRow> = order.iter().map(|&number| row(app, search, number)).collect();
     let selected = app.selected.and_then(|number| order.iter().position(|i| *i == number));
-    let columns = columns(search.settings.space);
+    let columns = columns(search.settings.space, width < 96);
     let look = canvas.look;
     let numbers: Vec<String> = (0..8).map(|i| format!("n{}", i % 4)).collect();
     let cells = [Heading { first: 0, text: "normal cell" }, Heading { first: 16, text: "reduction cell" }];
@@ -87,14 +87,17 @@ fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
 }
 
 /// Two genes stand together, the four of a node a little apart, cells farther.
-fn columns(space: Space) -> Vec<Column> {
+///
+/// On narrow screens they stand closer, so that there is room for their text.
+fn columns(space: Space, narrow: bool) -> Vec<Column> {
+    let (node, cell) = if narrow { (1, 2) } else { (2, 4) };
     (0..space.genes())
         .map(|gene| match (space, gene) {
             (Space::NasBench201, _) => Column { width: 3, gap: 1 },
             (_, gene) if gene % 2 == 1 => Column { width: 2, gap: 0 },
-            (_, 16) => Column { width: 1, gap: 4 },
-            (_, gene) if gene % 4 == 0 => Column { width: 1, gap: 2 },
-            _ => Column { width: 1, gap: 1 },
+            (_, 16) => Column { width: 1, gap: cell },
+            (_, gene) if gene % 4 == 0 => Column { width: 1, gap: node },
+            _ => Column { width: 1, gap: u16::from(!narrow) },
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! The weight set: how often each operation of a cell was trained, how long ago, by whom.
 
-use ratatui::{text::Line, widgets::Widget};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
 use relativenas_core::{
     genotype::Cell,
     network::NetworkShape,
@@ -16,7 +16,7 @@ use crate::{
         text,
         weights_map::{self, WeightsMap},
     },
-    panels::{individual, weight_set},
+    panels::{individual, per_cent, weight_set},
 };
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
@@ -34,18 +34,15 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let map_width = width - beside;
     let map_height = height.saturating_sub(3 + below);
     let candidate = app.places.weights.candidate.min(CANDIDATES - 1);
-    // Where not all edges fit, those around the selected one are seen: the map begins at the top
-    // otherwise.
-    let area = canvas.part(1, 2, map_width.saturating_sub(2), map_height).area;
-    WeightsMap::new(
+    let map = WeightsMap::new(
         &search.weights,
         (cell, shape.cell_kind(cell)),
         search.generation,
         &look.glyphs,
         &look.palette,
     )
-    .selected(Some(candidate))
-    .render(area, canvas.buffer);
+    .selected(Some(candidate));
+    map_around(&mut canvas.part(1, 2, map_width.saturating_sub(2), map_height), &map, candidate);
     let updates = search.weights.entries().filter(|(key, _)| key.is_operation());
     let most = updates.map(|(_, entry)| entry.trained.updates).max().unwrap_or(0);
     let legend = weights_map::legend(most, search.generation, &look.glyphs, &look.palette);
@@ -59,6 +56,27 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         let words = entry_words(search, &shape, cell, candidate);
         for (row, line) in wrap(&words, width - 2).iter().take(2).enumerate() {
             canvas.text(1, height - below + row, line, look.palette.text);
+        }
+    }
+}
+
+/// The whole map, or where not all edges fit, the heading and those around the selected one.
+fn map_around(canvas: &mut Canvas<'_>, map: &WeightsMap<'_, ()>, candidate: usize) {
+    let area = canvas.area;
+    let rows = usize::from(area.height);
+    if rows > EDGES || rows < 2 {
+        map.clone().render(area, canvas.buffer);
+        return;
+    }
+    let whole = Rect { x: 0, y: 0, width: area.width, height: 1 + EDGES as u16 };
+    let mut drawn = Buffer::empty(whole);
+    map.clone().render(whole, &mut drawn);
+    let edge = candidate / (CANDIDATES / EDGES);
+    let first = (edge + 2).saturating_sub(rows).min(1 + EDGES - rows);
+    for row in 0..area.height {
+        let from = if row == 0 { 0 } else { row + first as u16 };
+        for column in 0..area.width {
+            canvas.buffer[(area.x + column, area.y + row)] = drawn[(column, from)].clone();
         }
     }
 }
@@ -83,9 +101,9 @@ fn aside(canvas: &mut Canvas<'_>, search: &SearchView, shape: &NetworkShape, cel
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
-    canvas.heading(1, 0, "HIT RATE, %");
-    let rate = text::number(search.hits.rate().unwrap_or(f64::NAN), 5, 1);
-    canvas.line_right(width - 1, 0, &Line::styled(format!("{rate} in all"), palette.dim));
+    canvas.heading(1, 0, "HIT RATE");
+    let rate = format!("{} in all", per_cent(search.hits.rate(), look));
+    canvas.line_right(width - 1, 0, &Line::styled(rate, palette.dim));
     let chart = (height / 3).max(4);
     let rates = weight_set::rates(search);
     if rates.is_empty() {
