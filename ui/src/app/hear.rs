@@ -51,12 +51,10 @@ impl App {
                 self.say(format!("{run} is laid over the curves; compare it again to take it away"));
                 self.compared.push((run, view));
             }
-            Message::Genotype { name, genotype } => {
-                match self.injecting.take() {
-                    Some(individual) => self.inject(individual, &genotype),
-                    None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
-                }
-            }
+            Message::Genotype { name, genotype } => match self.injecting.take() {
+                Some(individual) => self.inject(individual, &genotype),
+                None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
+            },
             Message::Done(text) => self.say(text),
             Message::Failed(text) => {
                 self.injecting = None;

@@ -37,8 +37,14 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
             span("loss ", palette.dim),
             span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
             span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
-            span(format!("   training loss {}", loss(learner.estimate.train_loss).trim_start()), palette.text),
-            span(format!("   hits {}, misses {}", learner.estimate.hits, learner.estimate.misses), palette.dim),
+            span(
+                format!("   training loss {}", loss(learner.estimate.train_loss).trim_start()),
+                palette.text,
+            ),
+            span(
+                format!("   hits {}, misses {}", learner.estimate.hits, learner.estimate.misses),
+                palette.dim,
+            ),
         ]),
         None => Line::styled("not estimated yet", palette.dim),
     });
@@ -69,12 +75,14 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
 /// When it was slow, and from whom it learned.
 pub fn lineage(search: &SearchView, number: usize) -> String {
     let Some(place) = search.population.get(number) else { return String::new() };
-    let injected = place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
+    let injected =
+        place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
     if place.lessons.is_empty() {
         return format!("{injected}It was never the slow learner.");
     }
     let generations: Vec<_> = place.lessons.iter().map(|(g, _)| g.to_string()).collect();
     let teachers: Vec<_> = place.lessons.iter().map(|&(_, fast)| individual(search, fast)).collect();
-    let (word, from) = (if generations.len() == 1 { "generation" } else { "generations" }, teachers.join(", "));
+    let (word, from) =
+        (if generations.len() == 1 { "generation" } else { "generations" }, teachers.join(", "));
     format!("{injected}Slow in {word} {}; learned from {from}.", generations.join(", "))
 }

@@ -111,7 +111,12 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
     match (&shown.link, shown.state()) {
         (_, State::Finished) => finished(canvas, app, shown),
         (Link::Connecting, _) => {
-            say(canvas, 0, &format!("reading the log: {} events", text::grouped(shown.view.events)), text_style);
+            say(
+                canvas,
+                0,
+                &format!("reading the log: {} events", text::grouped(shown.view.events)),
+                text_style,
+            );
             say(canvas, 1, "there is no word of an engine yet", dim);
         }
         (Link::Dead { last_words, resume }, _) => {
@@ -140,9 +145,6 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
                 _ => "between pairs",
             };
             say(canvas, 0, words, text_style);
-            if let Some(notice) = progress.and_then(|p| p.notice.as_ref()) {
-                say(canvas, 1, notice, warning);
-            }
         }
     }
 }
@@ -162,7 +164,11 @@ fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
         canvas.text(0, 1, &format!("{key} exports it; `relativenas train` makes a full network of it"), dim);
     }
     if let Some(test) = shown.view.training.as_ref().and_then(|training| training.test) {
-        let words = format!("the training is done: {:.2} % of {} test images", test.top1, text::grouped(test.images as u64));
+        let words = format!(
+            "the training is done: {:.2} % of {} test images",
+            test.top1,
+            text::grouped(test.images as u64)
+        );
         canvas.text(0, 0, &words, best);
         canvas.text(0, 1, &format!("top-5 {:.2} %, loss {}", test.top5, loss(test.loss).trim_start()), dim);
     }

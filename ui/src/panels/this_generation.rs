@@ -113,8 +113,7 @@ fn pair(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, compa
     let look = canvas.look;
     let palette = &look.palette;
     let c = columns(search);
-    let (Some(slow), Some(fast)) =
-        (comparison.learner(comparison.slow), comparison.learner(comparison.fast))
+    let (Some(slow), Some(fast)) = (comparison.learner(comparison.slow), comparison.learner(comparison.fast))
     else {
         return without_verdict(canvas, y, search, comparison);
     };
@@ -247,7 +246,10 @@ pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
     };
     let side = |who: Option<usize>, style| {
         comparison.learner(who).map(|l| {
-            span(format!("{} {}", individual(search, l.individual), loss(l.estimate.loss).trim_start()), style)
+            span(
+                format!("{} {}", individual(search, l.individual), loss(l.estimate.loss).trim_start()),
+                style,
+            )
         })
     };
     let (slow, fast) = (side(comparison.slow, palette.slow), side(comparison.fast, palette.fast));

@@ -65,10 +65,25 @@ fn tabs(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
         }
         x = canvas.text(x, 1, " ", dim) + 1;
     }
-    if matches!(app.shown.as_ref().map(|shown| &shown.link), Some(Link::WatchOnly { .. })) {
-        let style = canvas.look.palette.warning;
-        canvas.line_right(canvas.width().saturating_sub(1), 1, &Line::styled(" watch only ", style));
+    let set = app.shown.as_ref().map(set).unwrap_or_default();
+    let end = canvas.width().saturating_sub(1);
+    if !set.is_empty() && x + set.len() + 2 < end {
+        let style = canvas.look.palette.slow;
+        canvas.line_right(end, 1, &Line::styled(format!(" {set} "), style));
     }
+}
+
+/// What a person set, or must know, for as long as it holds.
+fn set(shown: &Shown) -> String {
+    let mut set = Vec::new();
+    if matches!(shown.link, Link::WatchOnly { .. }) {
+        set.push("watch only".to_owned());
+    }
+    if let Some(progress) = &shown.progress {
+        set.extend(progress.pause_at.map(|generation| format!("pauses at {generation}")));
+        set.extend(progress.pause_on_nan.then(|| "pauses on NaN".to_owned()));
+    }
+    set.join(", ")
 }
 
 fn device(shown: &Shown) -> Option<&str> {

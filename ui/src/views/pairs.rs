@@ -130,7 +130,12 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
         Some(_) => format!("{} moved towards {}", name(slow), name(fast)),
         None => format!("{} will move towards {} when the generation ends", name(slow), name(fast)),
     };
-    canvas.text(x + 2, 0, &text::truncate(&words, width.saturating_sub(x + 3), &look.glyphs), look.palette.dim);
+    canvas.text(
+        x + 2,
+        0,
+        &text::truncate(&words, width.saturating_sub(x + 3), &look.glyphs),
+        look.palette.dim,
+    );
     let genes_fit = search.settings.space == Space::Cells && height > 4 * NODES && width >= 74;
     let words_width = if !genes_fit {
         width

@@ -2,6 +2,7 @@
 
 use ratatui::widgets::Widget;
 use relativenas_core::{
+    config::Theme,
     describe::gene_changes,
     space::Space,
     view::{IndividualView, SearchView},
@@ -12,10 +13,11 @@ use crate::{
     canvas::Canvas,
     draw::{
         bars,
-        heat_map::{Column, HeatCell, HeatMap, HeatRow, Heading, scroll},
+        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll},
         text,
     },
     panels::{individual, loss},
+    theme::{Depth, Palette},
 };
 
 /// Individuals in the order in which they are listed.
@@ -56,7 +58,9 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         canvas.rule(height - foot);
         let agreement = [entropy_row(app, search, &rows)];
         let area = canvas.part(0, height - foot + 1, width, 2).area;
-        HeatMap::new(&columns, &agreement, &look.glyphs, &look.palette).render(area, canvas.buffer);
+        // Bars, not shades: without colours a map shows its text alone.
+        let plain = Palette::new(Theme::Dark, Depth::None);
+        HeatMap::new(&columns, &agreement, &look.glyphs, &plain).render(area, canvas.buffer);
         let words = "a gene's bar is low where the population agrees on what it decodes to";
         canvas.text(2, height - 1, &text::truncate(words, width - 2, &look.glyphs), look.palette.dim);
     }
