@@ -1,1 +1,36 @@
-fn main() {}
+//! The command `relativenas`: what a person types.
+//!
+//! It keeps runs in folders, starts engines and talks to them, and hands the screen what it shows.
+//! It knows no libtorch, so it starts in milliseconds, and runs where there is none.
+
+mod app;
+mod arguments;
+mod atomic;
+mod commands;
+mod context;
+mod engine;
+mod failure;
+#[cfg(test)]
+mod fake_engine;
+#[cfg(test)]
+mod fixture;
+mod folder;
+mod headless;
+mod log;
+mod pace;
+mod places;
+mod runs;
+mod settings;
+mod written;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{arguments::Arguments, context::Context, places::Places};
+
+fn main() -> ExitCode {
+    let Arguments { global, command } = Arguments::parse();
+    let outcome = Places::of_user().and_then(|places| commands::run(&Context::new(places, global), command));
+    outcome.unwrap_or_else(|error| failure::report(&error))
+}

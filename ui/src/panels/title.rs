@@ -122,10 +122,12 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
     line.push_span(span(format!("{glyph} "), style));
     line.push_span(span(format!("{:<13}", state.name()), style));
     if layout > Layout::Tiny
-        && let Some(seconds) = shown.progress.as_ref().and_then(|progress| progress.seconds_left)
+        && let Some(progress) = &shown.progress
     {
+        // The field stays where no time can be told, so that the others do not jump.
+        let left = progress.seconds_left.map(|seconds| text::duration(whole_seconds(seconds)));
         line.push_span(span(if long { "  ETA " } else { " " }, dim));
-        line.push_span(span(text::duration(whole_seconds(seconds)), strong));
+        line.push_span(span(format!("{:>8}", left.unwrap_or_default()), strong));
     }
     line
 }

@@ -1,0 +1,412 @@
+//! What a person can type.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use relativenas_core::{manifest::BUILD, protocol::StepUnit};
+
+const EXAMPLES: &str = "\
+Examples:
+  relativenas search --preset quick                      three minutes on the embedded Fashion-MNIST
+  relativenas search --preset paper --data ~/cifar-10-batches-bin
+  relativenas search --headless --json | jq .event.kind  without a screen, an event a line
+  relativenas attach latest                              watch and steer a run that is going on
+  relativenas export latest --rank 1 --format darts      the winner
+
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted with a checkpoint.";
+
+/// Search a neural architecture by slow-fast learning, watch it, and understand what was found.
+///
+/// Without a command: the terminal app, with all runs, to start one and to attach to one.
+#[derive(Debug, Parser)]
+#[command(name = "relativenas", version = BUILD, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: GlobalArguments,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct GlobalArguments {
+    /// A file with settings, over those of your own config.toml
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
+    /// Where runs are kept [setting run.directory; default: in your data directory]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    pub run_dir: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a search, and show it
+    Search(SearchArguments),
+    /// Watch and steer a run that is going on
+    Attach(AttachArguments),
+    /// Go on with a stopped run, from its newest checkpoint
+    Resume(ResumeArguments),
+    /// Look at a run without touching it
+    View(RunArgument),
+    /// Go on for a pair or a generation (in a training run: an epoch), then pause
+    Step(StepArguments),
+    /// Pause a run that is going on, within a batch
+    Pause(RunArgument),
+    /// Let a paused run go on
+    Continue(RunArgument),
+    /// Stop a run after a checkpoint
+    Stop(RunArgument),
+    /// Say where a run is
+    Status(StatusArguments),
+    /// List all runs, newest first
+    Runs(RunsArguments),
+    /// Write what a run found
+    Export(ExportArguments),
+    /// Put two runs side by side
+    Compare(CompareArguments),
+    /// Read, show, count, check and compare architectures
+    Arch(ArchArguments),
+    /// Check the settings, or show where each came from
+    Config(ConfigArguments),
+    /// Measure searchers against each other, or this machine
+    Benchmark(BenchmarkArguments),
+    /// Say what works on this machine, and what to do about the rest
+    Doctor,
+    /// Print a script that completes commands in your shell
+    Completions { shell: Shell },
+}
+
+/// Settings that lie over all files.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SettingArguments {
+    /// Settings that belong together: a table of config.toml, such as quick or paper
+    #[arg(long, value_name = "NAME", help_heading = "Settings")]
+    pub preset: Option<String>,
+    /// One setting, such as training.batch=64; `relativenas config show` lists all
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Settings")]
+    pub set: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct SearchArguments {
+    #[command(flatten)]
+    pub settings: SettingArguments,
+    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
+    #[arg(long, value_name = "PATH", help_heading = "Settings")]
+    pub data: Option<String>,
+    /// The same seed gives the same search
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub seed: Option<String>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
+    pub device: Option<String>,
+    /// slow-fast, random, coin-flip or regularized-evolution
+    #[arg(long, value_name = "NAME", help_heading = "Settings")]
+    pub searcher: Option<String>,
+    /// The run's name [default: data, preset and date]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Begin paused
+    #[arg(long)]
+    pub paused: bool,
+    #[command(flatten)]
+    pub printing: PrintingArguments,
+}
+
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct PrintingArguments {
+    /// Print progress instead of showing a screen; an engine started so ends with this command
+    #[arg(long)]
+    pub headless: bool,
+    /// Print one event a line, as JSON (with --headless)
+    #[arg(long, requires = "headless")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgument {
+    /// A run's name, its folder, or `latest`
+    pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct AttachArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    #[command(flatten)]
+    pub printing: PrintingArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    /// Begin paused
+    #[arg(long)]
+    pub paused: bool,
+    /// Do without the lock, where a file system has none; be sure that no engine is running
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub printing: PrintingArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct StepArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    #[arg(value_enum, default_value = "pair")]
+    pub unit: Unit,
+    /// How many
+    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// Return when the step is done, not when it is accepted
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Unit {
+    Pair,
+    Generation,
+}
+
+impl From<Unit> for StepUnit {
+    fn from(unit: Unit) -> Self {
+        match unit {
+            Unit::Pair => Self::Pair,
+            Unit::Generation => Self::Generation,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    /// Print a JSON object with fixed keys
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct RunsArguments {
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub action: Option<RunsAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsAction {
+    /// Remove runs and all that is in their folders; one that is going on is refused
+    Remove {
+        #[arg(required = true)]
+        runs: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    /// The individual of this rank, counted from 1; before the end, ranks follow the last losses
+    #[arg(long, value_name = "N", conflicts_with = "individual")]
+    pub rank: Option<usize>,
+    /// This individual, counted from 0
+    #[arg(long, value_name = "N")]
+    pub individual: Option<usize>,
+    /// csv has the curves, the others the genotype
+    #[arg(long, value_enum, default_value = "darts")]
+    pub format: Format,
+    /// A file to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Darts,
+    Json,
+    Toml,
+    Dot,
+    Svg,
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    pub first: String,
+    pub second: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ArchArguments {
+    #[command(subcommand)]
+    pub action: ArchAction,
+}
+
+#[derive(Debug, Args)]
+pub struct Architecture {
+    /// A published name, a file with a genotype or an architecture vector, `-` for standard input,
+    /// or either of them written out
+    #[arg(value_name = "ARCHITECTURE", required = true, num_args = 1.., allow_negative_numbers = true)]
+    pub words: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ArchAction {
+    /// Print the genotype, also that of a vector
+    Decode {
+        #[command(flatten)]
+        architecture: Architecture,
+        #[arg(long, value_enum, default_value = "darts")]
+        format: GenotypeText,
+    },
+    /// Say in words and in text what its cells do
+    Show {
+        #[command(flatten)]
+        architecture: Architecture,
+    },
+    /// Count parameters and multiply-adds, without building the network
+    Cost {
+        #[command(flatten)]
+        architecture: Architecture,
+        #[command(flatten)]
+        shape: ShapeArguments,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what is unusual about it; exits with 1 if there is something
+    Lint {
+        #[command(flatten)]
+        architecture: Architecture,
+    },
+    /// Say in words what changes from one to another; exits with 1 if they differ
+    Diff { before: String, after: String },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum GenotypeText {
+    Darts,
+    Json,
+    Toml,
+}
+
+#[derive(Debug, Args)]
+pub struct ShapeArguments {
+    /// Which images the network is built for
+    #[arg(long, value_enum, default_value = "cifar")]
+    pub kind: Kind,
+    /// Channels of a node in the first cells [default: 36 for cifar, 46 for imagenet]
+    #[arg(long, value_name = "N")]
+    pub channels: Option<usize>,
+    /// [default: 20 for cifar, 14 for imagenet]
+    #[arg(long, value_name = "N")]
+    pub cells: Option<usize>,
+    /// [default: 10 for cifar, 1000 for imagenet]
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Kind {
+    Cifar,
+    Imagenet,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Say whether all settings are right
+    Check {
+        #[command(flatten)]
+        settings: SettingArguments,
+    },
+    /// Print every setting and where it came from
+    Show {
+        #[command(flatten)]
+        settings: SettingArguments,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct BenchmarkArguments {
+    #[command(subcommand)]
+    pub action: BenchmarkAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchmarkAction {
+    /// Searchers against each other on NAS-Bench-201, in seconds
+    Searchers(SearchersArguments),
+    /// How fast this machine trains and validates genotypes: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Throughput {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct SearchersArguments {
+    /// cifar10, cifar100 or imagenet16
+    #[arg(long, default_value = "cifar10", value_name = "NAME")]
+    pub dataset: relativenas_core::tabular::Dataset,
+    /// Architectures that each searcher may look up
+    #[arg(long, default_value = "1000", value_name = "N")]
+    pub evaluations: std::num::NonZeroU32,
+    /// Repetitions, with seeds 0, 1, …
+    #[arg(long, default_value = "20", value_name = "N")]
+    pub seeds: std::num::NonZeroU32,
+    /// Which searchers [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    pub searchers: Vec<relativenas_core::searcher::SearcherKind>,
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_lines_need_headless() {
+        let error =
+            Arguments::try_parse_from(["relativenas", "search", "--json"]).expect_err("no --headless");
+        assert_eq!(error.kind(), clap::error::ErrorKind::MissingRequiredArgument);
+        assert!(error.to_string().contains("--headless"), "{error}");
+        Arguments::try_parse_from(["relativenas", "search", "--headless", "--json"]).expect("valid");
+    }
+
+    #[test]
+    fn a_vector_may_be_written_out() {
+        let parsed =
+            Arguments::try_parse_from(["relativenas", "arch", "decode", "0.5", "-1", "--format", "json"]);
+        let Some(Command::Arch(ArchArguments { action: ArchAction::Decode { architecture, .. } })) =
+            parsed.expect("valid").command
+        else {
+            panic!("another command");
+        };
+        assert_eq!(architecture.words[..2], ["0.5", "-1"]);
+    }
+}

@@ -1,0 +1,58 @@
+//! The commands, a file each group.
+
+pub mod arch;
+mod benchmark;
+pub mod compare;
+mod config;
+mod doctor;
+pub mod export;
+pub mod list;
+pub mod search;
+pub mod status;
+pub mod steer;
+
+use std::{io, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::CommandFactory as _;
+
+use crate::{
+    arguments::{Arguments, Command, RunsAction},
+    context::Context,
+};
+
+/// Does what was typed; says what to exit with.
+///
+/// # Errors
+/// If it cannot be done, with what to do about it.
+pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
+    let out = &mut io::stdout();
+    match command {
+        None => search::browse(context),
+        Some(Command::Search(arguments)) => search::search(context, &arguments, out),
+        Some(Command::Attach(arguments)) => search::attach(context, &arguments, out),
+        Some(Command::Resume(arguments)) => search::resume(context, &arguments, out),
+        Some(Command::View(arguments)) => search::view(context, &arguments.run),
+        Some(Command::Step(arguments)) => steer::step(context, &arguments, out),
+        Some(Command::Pause(arguments)) => steer::pause(context, &arguments.run, out),
+        Some(Command::Continue(arguments)) => steer::go_on(context, &arguments.run, out),
+        Some(Command::Stop(arguments)) => steer::stop(context, &arguments.run, out),
+        Some(Command::Status(arguments)) => status::status(context, &arguments, out),
+        Some(Command::Runs(arguments)) => match arguments.action {
+            None => list::list(context, arguments.json, out),
+            Some(RunsAction::Remove { runs }) => list::remove(context, &runs, out),
+        },
+        Some(Command::Export(arguments)) => export::export(context, &arguments, out),
+        Some(Command::Compare(arguments)) => compare::compare(context, &arguments, out),
+        Some(Command::Arch(arguments)) => arch::run(&arguments.action, out),
+        Some(Command::Config(arguments)) => config::run(context, &arguments.action, out),
+        Some(Command::Benchmark(arguments)) => benchmark::run(&arguments.action, out),
+        Some(Command::Doctor) => doctor::doctor(context, out),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new(); // Written at once: clap_complete panics where it cannot write.
+            clap_complete::generate(shell, &mut Arguments::command(), "relativenas", &mut script);
+            io::Write::write_all(out, &script).context("standard output")?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

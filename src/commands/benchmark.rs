@@ -1,0 +1,96 @@
+//! `benchmark`: searchers against each other in a table, and this machine's throughput.
+
+use std::{
+    ffi::OsString,
+    io::{Read as _, Write},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result};
+use flate2::read::GzDecoder;
+use relativenas_core::{
+    searcher::SearcherKind,
+    tabular::{SearcherResult, Table, benchmark_searchers},
+};
+
+use crate::{
+    arguments::{BenchmarkAction, SearchersArguments},
+    engine::program::EngineProgram,
+};
+
+/// NAS-Bench-201, from `assets`.
+static TABLE: &[u8] = include_bytes!("../../assets/nas-bench-201/nas-bench-201.csv.gz");
+
+pub fn run(action: &BenchmarkAction, out: &mut dyn Write) -> Result<ExitCode> {
+    match action {
+        BenchmarkAction::Searchers(arguments) => searchers(arguments, out),
+        BenchmarkAction::Throughput { arguments } => pass_on("throughput", arguments),
+    }
+}
+
+fn searchers(arguments: &SearchersArguments, out: &mut dyn Write) -> Result<ExitCode> {
+    let mut text = String::new();
+    GzDecoder::new(TABLE).read_to_string(&mut text).context("the embedded NAS-Bench-201 table is damaged")?;
+    let table = Table::parse(&text).context("the embedded NAS-Bench-201 table")?;
+    let kinds = if arguments.searchers.is_empty() { &SearcherKind::ALL[..] } else { &arguments.searchers };
+    let SearchersArguments { dataset, evaluations, seeds, .. } = *arguments;
+    let results = benchmark_searchers(&table, dataset, evaluations, seeds, kinds);
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&results)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(
+        out,
+        "NAS-Bench-201, {dataset}: test accuracy in per cent after {evaluations} evaluations, {seeds} seeds; \
+         the best in the table has {:.2}",
+        table.best(dataset)
+    )?;
+    write!(out, "{}", columns(&results))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn columns(results: &[SearcherResult]) -> String {
+    let width = results.iter().map(|r| r.searcher.name().len()).max().unwrap_or(0);
+    let mut text = format!("{:width$}      best found  final population\n", "");
+    for r in results {
+        text += &format!(
+            "{:width$}  {:6.2} ± {:5.2}    {:6.2} ± {:5.2}\n",
+            r.searcher, r.best_mean, r.best_sd, r.population_mean, r.population_sd
+        );
+    }
+    text
+}
+
+/// Runs one of the engine's own commands in this terminal, and exits as it does.
+fn pass_on(command: &str, arguments: &[OsString]) -> Result<ExitCode> {
+    let program = EngineProgram::find()?;
+    let status = program.command().arg(command).args(arguments).status();
+    let status = status.with_context(|| format!("{}: cannot be started", program.path().display()))?;
+    // A process that a signal ended has no code.
+    Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn the_embedded_table_answers() {
+        let few = NonZeroU32::new(40).expect("not 0");
+        let arguments = SearchersArguments {
+            dataset: relativenas_core::tabular::Dataset::Cifar10,
+            evaluations: few,
+            seeds: NonZeroU32::new(2).expect("not 0"),
+            searchers: vec![SearcherKind::Random, SearcherKind::RegularizedEvolution],
+            json: true,
+        };
+        let mut out = Vec::new();
+        searchers(&arguments, &mut out).expect("the table is there");
+        let results: Vec<SearcherResult> = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!(results.len(), 2);
+        assert!(results.iter().all(|r| (80.0..95.0).contains(&r.best_mean)), "{results:?}");
+        assert_eq!(columns(&results).lines().count(), 3);
+    }
+}

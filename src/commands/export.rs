@@ -1,0 +1,170 @@
+//! `export`: what a run found, in files that other programs read.
+
+use std::{fmt::Write as _, io::Write, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use relativenas_core::{
+    genotype::{Genotype, GenotypeFormat},
+    picture,
+    view::{RunView, SearchView},
+};
+
+use crate::{
+    arguments::{ExportArguments, Format},
+    atomic,
+    context::Context,
+    failure::misuse,
+};
+
+/// Writes a genotype or the curves to a file or to standard output.
+pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Write) -> Result<ExitCode> {
+    let folder = context.find(&arguments.run.run)?;
+    let view = folder.view()?;
+    let content = match arguments.format {
+        Format::Csv => curves(&view),
+        format => {
+            let genotype = match &view.training {
+                Some(training) => training.genotype.clone(),
+                None => chosen(&view, arguments).with_context(|| folder.name())?,
+            };
+            written_as(&genotype, format)
+        }
+    };
+    match &arguments.output {
+        Some(path) => atomic::write(path, content.as_bytes())?,
+        None => out.write_all(content.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn chosen(view: &RunView, arguments: &ExportArguments) -> Result<Genotype> {
+    let search = view.search.as_ref().filter(|s| !s.population.is_empty());
+    let search = search.ok_or_else(|| misuse("the run has no population yet"))?;
+    let individual = match (arguments.individual, arguments.rank) {
+        (Some(individual), _) => individual,
+        (None, rank) => of_rank(search, rank.unwrap_or(1))?,
+    };
+    genotype_of(search, individual)
+}
+
+/// The individual of a rank, counted from 1.
+pub fn of_rank(search: &SearchView, rank: usize) -> Result<usize> {
+    let order = search.order();
+    rank.checked_sub(1)
+        .and_then(|i| order.get(i))
+        .copied()
+        .ok_or_else(|| misuse(format!("--rank {rank}: ranks go from 1 to {}", order.len())))
+}
+
+/// The genotype of an individual, counted from 0.
+pub fn genotype_of(search: &SearchView, individual: usize) -> Result<Genotype> {
+    search.genotype(individual).ok_or_else(|| {
+        let last = search.population.len().saturating_sub(1);
+        misuse(format!("--individual {individual}: individuals go from 0 to {last}"))
+    })
+}
+
+/// A genotype in one of the formats that hold one.
+pub fn written_as(genotype: &Genotype, format: Format) -> String {
+    match format {
+        Format::Darts => genotype.format(GenotypeFormat::Darts),
+        Format::Json => genotype.format(GenotypeFormat::Json),
+        Format::Toml => genotype.format(GenotypeFormat::Toml),
+        Format::Dot => picture::dot(genotype),
+        Format::Svg => picture::svg(genotype),
+        Format::Csv => String::new(), // Curves are no genotype's.
+    }
+}
+
+/// The curves, a generation or an epoch a line.
+pub fn curves(view: &RunView) -> String {
+    let mut text = String::new();
+    if let Some(training) = &view.training {
+        text += "epoch,learning_rate,drop_path,train_loss,train_accuracy,valid_loss,valid_accuracy\n";
+        for e in &training.history {
+            let row = [
+                e.learning_rate,
+                e.drop_path,
+                e.train_loss,
+                e.train_accuracy,
+                e.valid_loss,
+                e.valid_accuracy,
+            ];
+            let _ = writeln!(text, "{},{}", e.epoch, joined(&row));
+        }
+        return text;
+    }
+    text += "generation,fast_loss,slow_loss,mean_loss,best_loss,accuracy,best_accuracy,train_loss,diversity,\
+             hit_rate,learning_rate,not_numbers\n";
+    for g in view.search.iter().flat_map(|s| &s.generations) {
+        let hit_rate = g.hits.rate().unwrap_or(f64::NAN);
+        let row = [
+            g.fast,
+            g.slow,
+            g.mean,
+            g.best,
+            g.accuracy,
+            g.best_accuracy,
+            g.train,
+            g.diversity,
+            hit_rate,
+            g.learning_rate,
+        ];
+        let _ = writeln!(text, "{},{},{}", g.generation, joined(&row), g.not_numbers);
+    }
+    text
+}
+
+/// What is not a number is an empty field, as spreadsheets expect.
+fn joined(row: &[f64]) -> String {
+    let fields: Vec<_> =
+        row.iter().map(|x| if x.is_finite() { x.to_string() } else { String::new() }).collect();
+    fields.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn finished() -> (tempfile::TempDir, RunView) {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(3));
+        let view = folder.view().expect("readable");
+        (runs, view)
+    }
+
+    #[test]
+    fn ranks_follow_the_result_and_are_checked() {
+        let (_runs, view) = finished();
+        let search = view.search.expect("a search");
+        assert_eq!(of_rank(&search, 1).expect("the winner"), search.ranking[0].individual);
+        let error = |r: Result<usize>| r.expect_err("out of range").to_string();
+        assert_eq!(error(of_rank(&search, 0)), "--rank 0: ranks go from 1 to 4");
+        assert_eq!(error(of_rank(&search, 5)), "--rank 5: ranks go from 1 to 4");
+        let error = genotype_of(&search, 4).expect_err("out of range").to_string();
+        assert_eq!(error, "--individual 4: individuals go from 0 to 3");
+    }
+
+    #[test]
+    fn what_is_exported_is_read_back() {
+        let (_runs, view) = finished();
+        let genotype = genotype_of(view.search.as_ref().expect("a search"), 0).expect("there");
+        for format in [Format::Darts, Format::Json, Format::Toml] {
+            assert_eq!(Genotype::parse(&written_as(&genotype, format)).as_ref(), Ok(&genotype));
+        }
+    }
+
+    #[test]
+    fn curves_have_a_line_a_generation_and_gaps_where_there_is_no_number() {
+        let (_runs, mut view) = finished();
+        view.search.as_mut().expect("a search").generations[1].slow = f64::NAN;
+        let text = curves(&view);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        let columns = lines[0].split(',').count();
+        assert!(lines.iter().all(|l| l.split(',').count() == columns), "{text}");
+        assert_eq!(lines[2].split(',').nth(2), Some(""));
+    }
+}

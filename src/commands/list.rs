@@ -1,0 +1,129 @@
+//! `runs`: all runs, and removing some.
+
+use std::{fs, io::Write, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use relativenas_ui::messages::RunSummary;
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    engine::liveness::{Liveness, hold, liveness},
+    folder::RunFolder,
+    runs, written,
+};
+
+/// Lists all runs, newest first.
+pub fn list(context: &Context, as_json: bool, out: &mut dyn Write) -> Result<ExitCode> {
+    let summaries: Vec<_> = context.all()?.iter().map(runs::summary).collect();
+    if as_json {
+        let array: Vec<_> = summaries.iter().map(json_of).collect();
+        writeln!(out, "{}", serde_json::to_string(&array)?)?;
+    } else if summaries.is_empty() {
+        let directory = context.runs()?;
+        writeln!(out, "no runs in {}; `relativenas search --preset quick` starts one", directory.display())?;
+    } else {
+        write!(out, "{}", table(&summaries))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn json_of(run: &RunSummary) -> serde_json::Value {
+    json!({
+        "run": run.run,
+        "folder": run.folder,
+        "what": run.what,
+        "phase": run.phase,
+        "generation": run.generation,
+        "generations": run.generations,
+        "best_loss": run.best_loss,
+        "age_seconds": run.age_seconds,
+        "alive": run.alive,
+        "problem": run.problem,
+    })
+}
+
+fn table(summaries: &[RunSummary]) -> String {
+    let widest =
+        |text: fn(&RunSummary) -> &str| summaries.iter().map(|r| text(r).chars().count()).max().unwrap_or(0);
+    let (name, phase, what) = (widest(|r| &r.run), widest(|r| &r.phase), widest(|r| &r.what));
+    let mut text = String::new();
+    for run in summaries {
+        let loss = run.best_loss.map_or_else(|| "–".to_owned(), |l| format!("{l:.4}"));
+        let line = match &run.problem {
+            Some(problem) => {
+                format!("{:name$}  {:phase$}  {}", run.run, run.phase, written::printable(problem))
+            }
+            None => format!(
+                "{:name$}  {:phase$}  {:>9}  best {loss:>7}  {:what$}  {}",
+                run.run,
+                run.phase,
+                format!("{}/{}", run.generation, run.generations),
+                run.what,
+                written::age(run.age_seconds),
+            ),
+        };
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Removes runs; one that is going on is refused.
+pub fn remove(context: &Context, names: &[String], out: &mut dyn Write) -> Result<ExitCode> {
+    // All are looked up before the first is touched: a typing error removes nothing.
+    let folders = names.iter().map(|name| context.find(name)).collect::<Result<Vec<_>>>()?;
+    for folder in folders {
+        remove_one(&folder)?;
+        writeln!(out, "{}: removed", folder.name())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove_one(folder: &RunFolder) -> Result<()> {
+    let name = folder.reference();
+    let alive = || format!("{name}: its engine is running; `relativenas stop {name}` first");
+    if liveness(folder) == Liveness::Alive {
+        bail!(alive());
+    }
+    // Held until the folder has moved, so that no engine starts in between.
+    let lock = match hold(folder) {
+        Ok(Some(lock)) => Some(lock),
+        Ok(None) => bail!(alive()),
+        Err(_) => None, // Locks do not work there, so no engine that minds them can live there.
+    };
+    let aside = folder.path().with_file_name(format!(".removed-{}-{}", folder.name(), std::process::id()));
+    fs::rename(folder.path(), &aside)
+        .with_context(|| format!("{}: cannot be removed", folder.path().display()))?;
+    drop(lock);
+    fs::remove_dir_all(&aside).with_context(|| format!("{}: cannot be removed completely", aside.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn runs_are_listed_in_columns_with_their_problems() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let good = fixture::run(runs.path(), "good");
+        fixture::write_log(&good, &fixture::log(1));
+        let bad = fixture::run(runs.path(), "badly-damaged");
+        fs::write(bad.file(relativenas_core::manifest::files::MANIFEST), "format = 9").expect("written");
+        let mut summaries = [runs::summary(&good), runs::summary(&bad)];
+        summaries[0].age_seconds = 7300;
+        let table = table(&summaries).replace(&runs.path().display().to_string(), "RUNS");
+        insta::assert_snapshot!(table, @r"
+        good           stopped           1/2  best  0.7131  search, slow-fast, Fashion-MNIST  2 h ago
+        badly-damaged  unreadable  RUNS/badly-damaged/run.toml: the run has format 9, this program reads 1; use the program that made it ()
+        ");
+    }
+
+    #[test]
+    fn a_removed_run_leaves_nothing() {
+        let runs = tempfile::tempdir().expect("a folder");
+        remove_one(&fixture::run(runs.path(), "r")).expect("removed");
+        assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 0);
+    }
+}

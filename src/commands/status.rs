@@ -1,0 +1,152 @@
+//! `status`: where a run is.
+
+use std::{io::Write, process::ExitCode};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    arguments::StatusArguments,
+    context::Context,
+    engine::liveness::{Liveness, address, liveness},
+    folder::RunFolder,
+    runs, written,
+};
+
+/// The keys that scripts rely on.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Status {
+    pub run: String,
+    /// starting, searching, ranking, training, finished, paused, stopped or dead.
+    pub phase: &'static str,
+    pub generation: u32,
+    pub generations: u32,
+    /// Pairs of this generation that were compared.
+    pub pair: usize,
+    pub pairs: usize,
+    pub best_loss: Option<f64>,
+    pub diversity: Option<f64>,
+    /// Per cent of inherited operations that somebody had trained, since the beginning.
+    pub hit_rate: Option<f64>,
+    /// Since the run last changed.
+    pub age_seconds: u64,
+    pub alive: bool,
+    pub pid: Option<u32>,
+}
+
+/// Prints where a run is.
+pub fn status(context: &Context, arguments: &StatusArguments, out: &mut dyn Write) -> Result<ExitCode> {
+    let folder = context.find(&arguments.run.run)?;
+    let status = of(&folder)?;
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&status)?)?;
+    } else {
+        write!(out, "{}", words(&status))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a run is, from its files and, if an engine lives, its word.
+///
+/// # Errors
+/// If the run's files cannot be read.
+pub fn of(folder: &RunFolder) -> Result<Status> {
+    let manifest = folder.manifest()?;
+    let view = folder.view()?;
+    let alive = liveness(folder) == Liveness::Alive;
+    let mut status = Status {
+        run: folder.name(),
+        phase: runs::phase(&view, alive, folder),
+        generation: 0,
+        generations: manifest.config.search.generations,
+        pair: 0,
+        pairs: manifest.config.search.population / 2,
+        best_loss: runs::best_loss(&view),
+        diversity: None,
+        hit_rate: None,
+        age_seconds: written::seconds_since(if view.events == 0 {
+            manifest.created
+        } else {
+            view.changed_at
+        }),
+        alive,
+        pid: address(folder).filter(|_| alive).map(|a| a.pid),
+    };
+    if let Some(search) = &view.search {
+        status.generation = search.generation;
+        status.generations = search.settings.generations;
+        status.pair = search.compared.len();
+        status.pairs =
+            if search.pairs.is_empty() { search.settings.population / 2 } else { search.pairs.len() };
+        status.diversity = Some(search.diversity());
+        status.hit_rate = search.hits.rate();
+    }
+    if let Some(training) = &view.training {
+        // An epoch is to a training run what a generation is to a search; there are no pairs.
+        (status.generation, status.generations) = (training.history.len() as u32, training.epochs);
+        (status.pair, status.pairs) = (0, 0);
+    }
+    Ok(status)
+}
+
+fn words(status: &Status) -> String {
+    let mut text = format!("{}: {}", status.run, status.phase);
+    text += &format!(", generation {} of {}", status.generation, status.generations);
+    if status.pairs > 0 && status.generation < status.generations {
+        text += &format!(", {} of {} pairs compared", status.pair, status.pairs);
+    }
+    if let Some(loss) = status.best_loss {
+        text += &format!("\nbest validation loss {loss:.4}");
+    }
+    if let Some(diversity) = status.diversity {
+        text += &format!(", diversity {diversity:.2}");
+    }
+    if let Some(rate) = status.hit_rate {
+        text += &format!(", {rate:.1} % of operations inherited");
+    }
+    let engine = status.pid.map_or_else(String::new, |pid| format!(", engine {pid}"));
+    text + &format!("\nlast changed {}{engine}\n", written::age(status.age_seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_finished_run_is_described_by_its_files_alone() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(3));
+        let status = of(&folder).expect("readable");
+        assert_eq!((status.phase, status.generation, status.generations), ("finished", 2, 2));
+        assert_eq!((status.alive, status.pid, status.hit_rate), (false, None, Some(75.0)));
+        let json = serde_json::to_value(&status).expect("plain data");
+        for key in [
+            "phase",
+            "generation",
+            "generations",
+            "pair",
+            "pairs",
+            "best_loss",
+            "diversity",
+            "hit_rate",
+            "age_seconds",
+            "alive",
+            "pid",
+        ] {
+            assert!(json.get(key).is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_left_is_stopped_or_dead() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(1));
+        assert_eq!(of(&folder).expect("readable").phase, "stopped");
+        let address = folder.file(relativenas_core::manifest::files::ENGINE);
+        std::fs::write(address, "{}").expect("written");
+        assert_eq!(of(&folder).expect("readable").phase, "dead");
+    }
+}

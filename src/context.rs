@@ -1,0 +1,83 @@
+//! What every command needs: where files are, and what was said for all of them.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use relativenas_core::config::Layers;
+
+use crate::{
+    arguments::{GlobalArguments, SettingArguments},
+    folder::RunFolder,
+    places::{Places, absolute},
+    runs, settings,
+};
+
+/// The user's places and the arguments that every command takes.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub places: Places,
+    global: GlobalArguments,
+}
+
+impl Context {
+    pub fn new(places: Places, global: GlobalArguments) -> Self {
+        Self { places, global }
+    }
+
+    /// All settings, with these over the files and the environment.
+    ///
+    /// # Errors
+    /// If something sets what does not exist.
+    pub fn layers(&self, choices: &SettingArguments) -> Result<Layers> {
+        let mut layers = settings::layers(&self.places, self.global.config.as_deref(), choices)?;
+        if let Some(directory) = &self.global.run_dir {
+            layers.add_flag("--run-dir", "run.directory", directory)?;
+        }
+        Ok(layers)
+    }
+
+    /// Where runs are kept.
+    ///
+    /// # Errors
+    /// If a setting is wrong.
+    pub fn runs(&self) -> Result<PathBuf> {
+        let config = self.layers(&SettingArguments::default())?.config()?;
+        match config.run.directory.as_str() {
+            "" => Ok(self.places.runs.clone()),
+            directory => absolute(directory),
+        }
+    }
+
+    /// Finds a run by its name, its folder, or as `latest`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find(&self, run: &str) -> Result<RunFolder> {
+        let runs = self.runs()?;
+        Ok(self.called(runs::find(&runs, run)?, &runs))
+    }
+
+    /// The folders of all runs, newest first.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub fn all(&self) -> Result<Vec<RunFolder>> {
+        let runs = self.runs()?;
+        Ok(runs::all(&runs)?.into_iter().map(|folder| self.called(folder, &runs)).collect())
+    }
+
+    /// A run that the next command finds by its name is called by it; others by their folder.
+    pub fn called(&self, folder: RunFolder, runs: &std::path::Path) -> RunFolder {
+        let found_by_name = self.global.run_dir.is_none() && folder.path().parent() == Some(runs);
+        if found_by_name { folder.called_by_name() } else { folder }
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// Runs in this folder, and no settings of the user's own.
+    pub fn in_folder(folder: &std::path::Path) -> Self {
+        let places = Places { config_file: folder.join("config.toml"), runs: folder.join("runs") };
+        Self::new(places, GlobalArguments::default())
+    }
+}

@@ -1,0 +1,244 @@
+//! Talking to an engine over its socket, a line of JSON at a time.
+
+use std::{
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::net::UnixStream,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use relativenas_core::{
+    event::Line,
+    manifest::EngineAddress,
+    protocol::{Answer, Command, EngineLine, Hello, LINE_LIMIT, PROTOCOL, Progress, Reply, Request},
+};
+
+use super::liveness::{Liveness, address, liveness, this_host};
+use crate::{failure::misuse, folder::RunFolder};
+
+/// How long an engine may take to say its first word, or to take a line.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection after the engine's greeting.
+pub struct Connection {
+    reader: BufReader<UnixStream>,
+    writer: Sender,
+    hello: Hello,
+    /// The beginning of a line whose end has not come yet.
+    partial: Vec<u8>,
+}
+
+/// The half of a connection that commands go through; another thread may have it.
+pub struct Sender {
+    stream: UnixStream,
+    hello_protocol: u32,
+}
+
+/// What came, or did not.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // Log lines are nearly all of the traffic.
+pub enum Received {
+    Line(EngineLine),
+    /// Nothing within the time that was set.
+    Nothing,
+    /// The engine closed the connection: it is gone, or we were too slow.
+    Closed,
+}
+
+impl Connection {
+    /// Connects to the engine that lives on a run.
+    ///
+    /// # Errors
+    /// If none does, or it is on another machine, or does not answer.
+    pub fn open(folder: &RunFolder) -> Result<Self> {
+        let name = folder.reference();
+        let alive = liveness(folder);
+        if alive == Liveness::Gone {
+            return Err(anyhow!(
+                "{name}: no engine is running; `relativenas resume {name}` starts one, `relativenas view {name}` \
+                 only looks"
+            ));
+        }
+        let Some(address) = address(folder) else {
+            bail!("{name}: its engine does not say where it is (yet); try again in a moment");
+        };
+        let here = this_host();
+        if address.host != here {
+            return Err(elsewhere(folder, &address.host));
+        }
+        Self::at(folder, &address).map_err(|e| match alive {
+            Liveness::Unknown(why) => {
+                anyhow!("{name}: locks do not work here ({why}), and no engine answers: {e:#}")
+            }
+            _ => e,
+        })
+    }
+
+    /// Connects to an engine at its address.
+    ///
+    /// # Errors
+    /// If nobody listens there, or what answers is no engine.
+    pub fn at(folder: &RunFolder, address: &EngineAddress) -> Result<Self> {
+        let cannot = || format!("{}: its engine cannot be reached at {}", folder.name(), address.socket);
+        let stream = UnixStream::connect(&address.socket).with_context(cannot)?;
+        Self::over(stream).with_context(cannot)
+    }
+
+    fn over(stream: UnixStream) -> Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let writer = Sender { stream: stream.try_clone()?, hello_protocol: PROTOCOL };
+        let hello =
+            Hello { protocol: PROTOCOL, build: String::new(), pid: 0, device: String::new(), events: 0 };
+        let mut connection =
+            Self { reader: BufReader::with_capacity(1 << 16, stream), writer, hello, partial: Vec::new() };
+        connection.hello = match connection.receive()? {
+            Received::Line(EngineLine::Reply(Reply::Hello(hello))) => hello,
+            Received::Line(_) => bail!("its first line is no greeting"),
+            Received::Nothing => bail!("it does not greet within {} s", PATIENCE.as_secs()),
+            Received::Closed => bail!("it hung up"),
+        };
+        connection.writer.hello_protocol = connection.hello.protocol;
+        Ok(connection)
+    }
+
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Why this engine can be watched but not steered, if it cannot.
+    pub fn watch_only(&self) -> Option<String> {
+        self.writer.refusal()
+    }
+
+    /// Asks for the log from an event on.
+    pub fn follow(&mut self, from: u64) -> Result<()> {
+        self.writer.send(&Request::Follow { from })
+    }
+
+    /// A sender for another thread.
+    pub fn sender(&self) -> Result<Sender> {
+        let stream = self.writer.stream.try_clone().context("no more files can be opened")?;
+        Ok(Sender { stream, hello_protocol: self.writer.hello_protocol })
+    }
+
+    pub fn steer(&mut self, id: u64, command: Command) -> Result<()> {
+        self.writer.steer(id, command)
+    }
+
+    /// How long [`Connection::receive`] waits.
+    pub fn set_patience(&self, patience: Option<Duration>) -> Result<()> {
+        self.reader.get_ref().set_read_timeout(patience).context("the socket takes no timeout")
+    }
+
+    /// Waits for the next line.
+    ///
+    /// # Errors
+    /// If what came is no line of an engine.
+    pub fn receive(&mut self) -> Result<Received> {
+        let room = LINE_LIMIT.saturating_sub(self.partial.len()) as u64 + 1;
+        let read = (&mut self.reader).take(room).read_until(b'\n', &mut self.partial);
+        match read {
+            Ok(_) if self.partial.last() == Some(&b'\n') => {
+                let line = parse(&self.partial)?;
+                self.partial.clear();
+                Ok(Received::Line(line))
+            }
+            Ok(_) if self.partial.len() > LINE_LIMIT => bail!("the engine sent a line without an end"),
+            Ok(_) => Ok(Received::Closed),
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Ok(Received::Nothing)
+            }
+            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => Ok(Received::Closed),
+            Err(e) => Err(e).context("the connection to the engine failed"),
+        }
+    }
+
+    /// What the engine is doing, after this many events; `None` if it does not say at once.
+    pub fn progress(&mut self, events: u64) -> Option<Progress> {
+        const AT_ONCE: Duration = Duration::from_millis(500);
+        self.follow(events).ok()?;
+        self.set_patience(Some(AT_ONCE)).ok()?;
+        loop {
+            match self.receive().ok()? {
+                Received::Line(EngineLine::Reply(Reply::Progress(progress))) => return Some(progress),
+                Received::Line(_) => {}
+                Received::Nothing | Received::Closed => return None,
+            }
+        }
+    }
+
+    /// Sends a command and waits for its answer; what else comes meanwhile is dropped.
+    ///
+    /// # Errors
+    /// If the engine refuses, or does not answer in time.
+    pub fn command(&mut self, command: Command) -> Result<()> {
+        const ID: u64 = 1;
+        self.steer(ID, command)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.receive()? {
+                Received::Line(EngineLine::Reply(Reply::Answer(Answer { id: ID, refused }))) => {
+                    return refused.map_or(Ok(()), |why| Err(anyhow!("the engine refused: {why}")));
+                }
+                Received::Closed => bail!("the engine left without an answer"),
+                Received::Line(_) | Received::Nothing if Instant::now() < deadline => {}
+                Received::Line(_) | Received::Nothing => {
+                    bail!("the engine does not answer within {} s", PATIENCE.as_secs())
+                }
+            }
+        }
+    }
+}
+
+impl Sender {
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// If the engine speaks another protocol version, or is gone.
+    pub fn steer(&mut self, id: u64, command: Command) -> Result<()> {
+        if let Some(why) = self.refusal() {
+            bail!(why);
+        }
+        self.send(&Request::Steer { id, command })
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let found = self.hello_protocol;
+        (found != PROTOCOL).then(|| {
+            format!(
+                "the engine speaks protocol {found}, this program {PROTOCOL}: it can be watched, not steered; use \
+                 the program that started it"
+            )
+        })
+    }
+
+    fn send(&mut self, request: &Request) -> Result<()> {
+        let mut text = serde_json::to_string(request).context("a request is plain data")?;
+        text.push('\n');
+        self.stream.write_all(text.as_bytes()).context("the engine is gone")
+    }
+}
+
+/// Reads a line; log lines, nearly all of them, are recognised by how they begin.
+fn parse(text: &[u8]) -> Result<EngineLine> {
+    if text.starts_with(b"{\"seq\":") {
+        return serde_json::from_slice::<Line>(text).map(EngineLine::Log).with_context(|| strange(text));
+    }
+    serde_json::from_slice(text).with_context(|| strange(text))
+}
+
+fn strange(text: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&text[..text.len().min(80)]);
+    format!(
+        "the engine sent something this program does not know: {}",
+        crate::written::printable(start.trim_end())
+    )
+}
+
+fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
+    misuse(format!(
+        "{name}: its engine is on {host}, not here; `ssh {host} relativenas attach {name}` reaches it",
+        name = folder.reference()
+    ))
+}

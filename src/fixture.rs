@@ -1,0 +1,75 @@
+//! Runs for tests: folders, and logs of searches that a made-up estimator answered.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+use relativenas_core::{
+    config::{Config, Layers},
+    event::{Event, Images, Line},
+    manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
+    randomness::RANDOMNESS_VERSION,
+    search::{Ask, Estimate, Search},
+};
+
+use crate::folder::{Naming, RunFolder, create};
+
+/// A search of four individuals.
+pub fn config() -> Config {
+    let mut layers = Layers::built_in();
+    layers.add_assignment("search.population=4").expect("a setting");
+    layers.add_assignment("search.generations=2").expect("a setting");
+    layers.config().expect("valid")
+}
+
+pub fn manifest() -> Manifest {
+    Manifest {
+        format: RUN_FORMAT,
+        randomness: RANDOMNESS_VERSION,
+        job: Job::Search,
+        build: BUILD.to_owned(),
+        created: 1_700_000_000_000,
+        config: config(),
+        origins: BTreeMap::new(),
+        genotype: None,
+        branched_from: None,
+        engine: None,
+    }
+}
+
+/// A run without events.
+pub fn run(runs: &Path, name: &str) -> RunFolder {
+    create(runs, Naming::Fixed(name.to_owned()), &manifest()).expect("a new folder")
+}
+
+/// The loss is the first gene and a bit.
+fn estimate(position: &[f64]) -> Estimate {
+    Estimate { loss: position[0] + 0.1, accuracy: 50.0, train_loss: 1.0, hits: 3, misses: 1 }
+}
+
+/// The first generations of a search; a third one is the ranking.
+pub fn log(generations: u32) -> Vec<Line> {
+    let config = config();
+    let settings = config.search_settings(10);
+    let images = Images { name: "Fashion-MNIST".to_owned(), train: 64, valid: 64, classes: 10 };
+    let network = Some(config.search_network(10));
+    let started = Event::SearchStarted { settings: settings.clone(), network, images, batch: 32 };
+    let (mut search, first) = Search::new(settings).expect("valid settings");
+    let mut events = vec![started];
+    events.extend(first);
+    while let Ask::Estimate(estimation) = search.ask() {
+        if estimation.generation >= generations {
+            break;
+        }
+        let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(&c.position)).collect();
+        events.extend(search.tell(&estimates).1);
+    }
+    let line = |(seq, event)| Line { seq, time: 1_700_000_000_000 + 1000 * seq as i64, event };
+    (0..).zip(events).map(line).collect()
+}
+
+pub fn write_log(folder: &RunFolder, lines: &[Line]) {
+    let mut text = String::new();
+    for line in lines {
+        writeln!(text, "{}", serde_json::to_string(line).expect("plain data")).expect("a string takes all");
+    }
+    fs::write(folder.file(files::EVENTS), text).expect("written");
+}

@@ -1,0 +1,240 @@
+//! Following a run without a screen: human lines, or one JSON event a line.
+
+mod printer;
+
+use std::{
+    io::Write,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use relativenas_core::{
+    protocol::{Command, EngineLine, Reply},
+    view::{Phase, RunView},
+};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::{
+    engine::{
+        connection::{Connection, Received},
+        liveness::{Liveness, liveness},
+        start::{StartedEngine, explanation},
+    },
+    failure,
+    folder::RunFolder,
+    log::LogReader,
+};
+use printer::Printer;
+pub use printer::Style;
+
+/// How often a signal is looked for while nothing comes.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Which events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// All, of a run that was just made.
+    Beginning,
+    /// Those that are new.
+    Now,
+}
+
+/// Follows a run until it is finished, stopped, or a signal comes.
+///
+/// An engine that this command started is asked to stop by the first signal, and left to die by
+/// the second. Any other goes on.
+///
+/// # Errors
+/// If the engine fails, or what comes from it cannot be understood.
+pub fn follow(
+    folder: &RunFolder,
+    engine: Option<StartedEngine>,
+    from: From,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<ExitCode> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let mut follower = Follower {
+        folder,
+        engine,
+        view: RunView::default(),
+        printer: Printer::new(style, out),
+        interrupted: Arc::clone(&interrupted),
+        stopping: false,
+    };
+    let mut connection = follower.connect()?;
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("signals cannot be caught")?;
+    }
+    if from == From::Now {
+        follower.catch_up(connection.hello().events)?;
+    }
+    loop {
+        connection.follow(follower.view.events)?;
+        match follower.exchange(&mut connection)? {
+            End::Finished => return follower.finish(connection),
+            End::Left => return follower.leave(),
+            End::Closed => match follower.reconnect()? {
+                Some(again) => connection = again,
+                None => return follower.gone(),
+            },
+        }
+    }
+}
+
+struct Follower<'a> {
+    folder: &'a RunFolder,
+    /// The engine, if this command started it.
+    engine: Option<StartedEngine>,
+    view: RunView,
+    printer: Printer<'a>,
+    /// Set by a signal.
+    interrupted: Arc<AtomicBool>,
+    /// The engine was asked to stop.
+    stopping: bool,
+}
+
+/// Why an exchange ended.
+enum End {
+    /// The run is finished.
+    Finished,
+    /// A signal told us to leave.
+    Left,
+    /// The engine hung up.
+    Closed,
+}
+
+impl Follower<'_> {
+    fn connect(&mut self) -> Result<Connection> {
+        let connection = match &mut self.engine {
+            Some(engine) => engine.connect()?,
+            None => Connection::open(self.folder)?,
+        };
+        connection.set_patience(Some(GLANCE))?;
+        Ok(connection)
+    }
+
+    /// Folds the events before this one silently.
+    fn catch_up(&mut self, events: u64) -> Result<()> {
+        let mut reader = LogReader::new(self.folder);
+        while self.view.events < events {
+            let batch = reader.batch()?;
+            if batch.is_empty() {
+                break;
+            }
+            for line in batch.iter().filter(|l| l.seq < events) {
+                self.view.apply(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, connection: &mut Connection) -> Result<End> {
+        loop {
+            match connection.receive()? {
+                Received::Line(EngineLine::Log(line)) => {
+                    self.view.apply(&line)?;
+                    let words = self.view.log.pop_back();
+                    self.printer.line(&line, words.as_ref())?;
+                    if self.view.phase() == Phase::Finished {
+                        return Ok(End::Finished);
+                    }
+                }
+                Received::Line(EngineLine::Reply(Reply::Progress(progress))) => {
+                    self.printer.progress(&progress, &self.view)?;
+                }
+                Received::Line(EngineLine::Reply(Reply::Answer(answer))) => {
+                    if let Some(why) = answer.refused {
+                        bail!("the engine does not stop: {why}");
+                    }
+                }
+                Received::Line(EngineLine::Reply(Reply::Hello(_))) | Received::Nothing => {}
+                Received::Closed => return Ok(End::Closed),
+            }
+            if self.interrupted.swap(false, Ordering::Relaxed) && self.interrupt(connection)? {
+                return Ok(End::Left);
+            }
+        }
+    }
+
+    /// Answers a signal; says whether to leave at once.
+    fn interrupt(&mut self, connection: &mut Connection) -> Result<bool> {
+        if self.engine.is_none() || self.stopping {
+            return Ok(true);
+        }
+        self.stopping = true;
+        self.printer.note("stopping after a checkpoint (once more leaves at once)")?;
+        connection.steer(1, Command::Stop)?;
+        Ok(false)
+    }
+
+    /// Connects again after the engine hung up because we were slow; `None` if it is gone.
+    fn reconnect(&mut self) -> Result<Option<Connection>> {
+        let alive = match &mut self.engine {
+            // An engine that is leaving closes its socket a moment before it ends.
+            Some(engine) if self.stopping => {
+                engine.child.wait().context("the engine cannot be waited for")?;
+                false
+            }
+            _ => liveness(self.folder) == Liveness::Alive,
+        };
+        if !alive {
+            return Ok(None);
+        }
+        match self.connect() {
+            Ok(connection) => Ok(Some(connection)),
+            Err(error) if liveness(self.folder) == Liveness::Alive => Err(error),
+            Err(_) => Ok(None), // It left meanwhile.
+        }
+    }
+
+    fn finish(mut self, connection: Connection) -> Result<ExitCode> {
+        drop(connection); // An engine that is done waits for its clients to leave.
+        if let Some(engine) = &mut self.engine {
+            let status = engine.child.wait().context("the engine cannot be waited for")?;
+            if !status.success() {
+                bail!(
+                    "the search is done, but the engine failed at the end ({status}){}",
+                    engine.explanation()
+                );
+            }
+        }
+        self.printer.result(&self.view, self.folder)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn leave(mut self) -> Result<ExitCode> {
+        let name = self.folder.reference();
+        if self.engine.is_some() {
+            self.printer
+                .note(&format!("left; `relativenas resume {name}` goes on from the newest checkpoint"))?;
+            return Ok(ExitCode::from(failure::INTERRUPTED));
+        }
+        self.printer.note(&format!("left it running; `relativenas attach {name}` comes back"))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The engine is gone before the run was finished.
+    fn gone(mut self) -> Result<ExitCode> {
+        let name = self.folder.reference();
+        let resume = format!("`relativenas resume {name}` goes on from the newest checkpoint");
+        let ended_well = match &mut self.engine {
+            Some(engine) => engine.child.wait().context("the engine cannot be waited for")?.success(),
+            None => !self.folder.file(relativenas_core::manifest::files::ENGINE).exists(),
+        };
+        if !ended_well {
+            let words = match &self.engine {
+                Some(engine) => engine.explanation(),
+                None => explanation(&self.folder.last_words(0, 20), self.folder),
+            };
+            return Err(anyhow!("{name}: the engine died; {resume}{words}"));
+        }
+        self.printer.note(&format!("{name}: stopped after a checkpoint; {resume}"))?;
+        Ok(ExitCode::from(failure::INTERRUPTED))
+    }
+}

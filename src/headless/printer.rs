@@ -1,0 +1,245 @@
+//! What is printed of a run without a screen.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use relativenas_core::{
+    event::Line,
+    protocol::{Activity, MemberProgress, Mode, Progress},
+    view::{LogLine, RunView},
+};
+
+use crate::{folder::RunFolder, written};
+
+/// A line that is written again and again need not be more lively than this.
+const REST: Duration = Duration::from_millis(200);
+/// Places of the ranking that are printed.
+const PLACES: usize = 5;
+
+/// How a run is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// One event a line, as JSON.
+    Json,
+    /// A line of words where something happened.
+    Plain,
+    /// The same, and below them one that is written again and again, for a terminal.
+    Lively,
+}
+
+impl Style {
+    /// What suits standard output.
+    pub fn of(json: bool) -> Self {
+        match (json, io::stdout().is_terminal()) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Lively,
+            (false, false) => Self::Plain,
+        }
+    }
+}
+
+/// Prints a run.
+pub struct Printer<'a> {
+    style: Style,
+    out: &'a mut dyn Write,
+    /// What stands in the line that is written again.
+    shown: String,
+    drawn: Option<Instant>,
+    mode: Mode,
+}
+
+impl<'a> Printer<'a> {
+    pub fn new(style: Style, out: &'a mut dyn Write) -> Self {
+        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running }
+    }
+
+    /// An event; `words` is what the log says of it.
+    pub fn line(&mut self, line: &Line, words: Option<&LogLine>) -> Result<()> {
+        let text = match (self.style, words) {
+            (Style::Json, _) => serde_json::to_string(line)?,
+            (_, Some(words)) => {
+                format!("{}  {}", written::time_of_day(words.time), written::printable(&words.text))
+            }
+            (_, None) => return Ok(()),
+        };
+        let again = self.erased();
+        let shown = self.shown.clone();
+        self.print(&format!("{again}{text}\n{shown}"))
+    }
+
+    /// Where the engine is; kept on the last line of a terminal, else only pauses are told.
+    pub fn progress(&mut self, progress: &Progress, view: &RunView) -> Result<()> {
+        if self.mode != progress.mode {
+            self.mode = progress.mode;
+            if progress.mode == Mode::Paused {
+                self.note("paused; `relativenas continue` goes on")?;
+            }
+        }
+        if self.style != Style::Lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
+            return Ok(());
+        }
+        let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col);
+        let text: String =
+            words(progress, view).chars().take(usize::from(columns.saturating_sub(1))).collect();
+        if text == self.shown {
+            return Ok(());
+        }
+        let again = self.erased();
+        self.shown = text;
+        self.drawn = Some(Instant::now());
+        let shown = self.shown.clone();
+        self.print(&format!("{again}{shown}"))
+    }
+
+    /// A sentence that is no event; JSON readers find it on standard error.
+    pub fn note(&mut self, text: &str) -> Result<()> {
+        if self.style == Style::Json {
+            writeln!(io::stderr(), "{text}")?;
+            return Ok(());
+        }
+        let again = self.erased();
+        let shown = self.shown.clone();
+        self.print(&format!("{again}{text}\n{shown}"))
+    }
+
+    /// What a finished run found.
+    pub fn result(&mut self, view: &RunView, folder: &RunFolder) -> Result<()> {
+        let again = self.erased();
+        self.shown.clear();
+        if self.style == Style::Json {
+            return Ok(());
+        }
+        self.print(&format!("{again}{}", result(view, folder)))
+    }
+
+    /// What takes the line away that is written again.
+    fn erased(&self) -> &'static str {
+        if self.shown.is_empty() { "" } else { "\r\x1b[K" }
+    }
+
+    fn print(&mut self, text: &str) -> Result<()> {
+        self.out.write_all(text.as_bytes())?;
+        Ok(self.out.flush()?)
+    }
+}
+
+impl Drop for Printer<'_> {
+    /// Leaves the cursor on a line of its own.
+    fn drop(&mut self) {
+        if !self.shown.is_empty() {
+            let _ = self.print("\n"); // The terminal may be gone.
+        }
+    }
+}
+
+fn words(progress: &Progress, view: &RunView) -> String {
+    let mut parts = Vec::new();
+    match (&view.search, &view.training) {
+        (_, Some(training)) => parts.push(format!("epoch {} of {}", progress.generation, training.epochs)),
+        (Some(search), _) => parts.push(format!(
+            "generation {} of {}, pair {} of {}",
+            progress.generation,
+            search.settings.generations,
+            progress.pair + 1,
+            search.pairs.len().max(1)
+        )),
+        _ => {}
+    }
+    match (progress.mode, progress.activity) {
+        (Mode::Paused, _) => parts.push("paused".to_owned()),
+        (Mode::Stopping, _) => parts.push("stopping".to_owned()),
+        (_, Activity::Starting) => parts.push("starting".to_owned()),
+        (_, Activity::Ranking) => parts.push("ranking the last population".to_owned()),
+        _ => {}
+    }
+    if !progress.members.is_empty() {
+        parts.push(progress.members.iter().map(member).collect::<Vec<_>>().join(", "));
+    }
+    if progress.images_per_second > 0.0 {
+        parts.push(format!("{} images/s", written::thousands(progress.images_per_second as u64)));
+    }
+    if let Some(seconds) = progress.seconds_left {
+        parts.push(format!("{} left", written::duration(seconds)));
+    }
+    if let Some(notice) = &progress.notice {
+        parts.push(written::printable(notice));
+    }
+    parts.join(" · ")
+}
+
+fn member(member: &MemberProgress) -> String {
+    let stage = if member.validating { "validates" } else { "trains" };
+    format!("{:02} {stage} {}/{}", member.individual, member.batch, member.batches)
+}
+
+/// The first places of the ranking, and how to get the winner.
+fn result(view: &RunView, folder: &RunFolder) -> String {
+    let name = folder.reference();
+    let mut text = String::new();
+    if let Some(search) = &view.search {
+        text += "rank  individual     loss  accuracy\n";
+        for place in search.ranking.iter().take(PLACES) {
+            text += &format!(
+                "{:4}          {:02}  {:7.4}  {:6.2} %\n",
+                place.rank, place.individual, place.loss, place.accuracy
+            );
+        }
+        text += &format!("`relativenas export {name} --rank 1` prints the winner\n");
+    }
+    if let Some(test) = view.training.as_ref().and_then(|t| t.test) {
+        text += &format!("{:.2} % of {} test images\n", test.top1, test.images);
+    }
+    text + &format!("{}\n", folder.path().display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn progress_is_told_in_one_line() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(1));
+        let view = folder.view().expect("readable");
+        let member = |individual, validating| MemberProgress {
+            individual,
+            validating,
+            batch: 3,
+            batches: 8,
+            loss: 1.0,
+        };
+        let progress = Progress {
+            activity: Activity::Training,
+            generation: 1,
+            pair: 1,
+            members: vec![member(7, false), member(15, true)],
+            images_per_second: 12_410.4,
+            seconds_left: Some(125.0),
+            ..Progress::default()
+        };
+        assert_eq!(
+            words(&progress, &view),
+            "generation 1 of 2, pair 2 of 2 · 07 trains 3/8, 15 validates 3/8 · 12,410 images/s · 2 min 05 s left"
+        );
+    }
+
+    #[test]
+    fn a_result_names_the_winner_and_how_to_get_it() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r").called_by_name();
+        fixture::write_log(&folder, &fixture::log(3));
+        let view = folder.view().expect("readable");
+        let text = result(&view, &folder);
+        let winner = view.search.expect("a search").ranking[0].individual;
+        assert!(
+            text.lines().nth(1).expect("a first place").contains(&format!("   1          {winner:02}")),
+            "{text}"
+        );
+        assert!(text.contains("`relativenas export r --rank 1`"), "{text}");
+    }
+}

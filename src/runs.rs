@@ -1,0 +1,278 @@
+//! All runs of a user: their names, finding one, listing them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use relativenas_core::{
+    config::Config,
+    manifest::{Job, Manifest, files},
+    nearest,
+    protocol::Mode,
+    searcher::SearcherKind,
+    view::{Phase, RunView},
+};
+use relativenas_ui::messages::RunSummary;
+
+use crate::{
+    engine::{
+        connection::Connection,
+        liveness::{Liveness, liveness},
+    },
+    failure::misuse,
+    folder::RunFolder,
+    written,
+};
+
+/// The word that stands for the newest run.
+pub const LATEST: &str = "latest";
+
+/// The folders of all runs, newest first.
+///
+/// # Errors
+/// If the directory exists but cannot be read.
+pub fn all(runs: &Path) -> Result<Vec<RunFolder>> {
+    let entries = match fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", runs.display())),
+    };
+    let mut found: Vec<(std::time::SystemTime, RunFolder)> = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("{}: cannot be read", runs.display()))?.path();
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        if let Some(folder) = RunFolder::at(path).filter(|_| !hidden) {
+            found.push((made(&folder), folder));
+        }
+    }
+    found.sort_by(|(a, left), (b, right)| b.cmp(a).then_with(|| right.path().cmp(left.path())));
+    Ok(found.into_iter().map(|(_, folder)| folder).collect())
+}
+
+/// When a run was made: the manifest says so; where it cannot be read, its file does.
+fn made(folder: &RunFolder) -> std::time::SystemTime {
+    let written = folder.manifest().ok().and_then(|m| u64::try_from(m.created).ok());
+    match written {
+        Some(created) => std::time::UNIX_EPOCH + std::time::Duration::from_millis(created),
+        None => fs::metadata(folder.file(files::MANIFEST))
+            .and_then(|m| m.modified())
+            .unwrap_or(std::time::UNIX_EPOCH),
+    }
+}
+
+/// Finds a run by its name, its folder, or as `latest`.
+///
+/// # Errors
+/// If there is none; the message names the nearest one.
+pub fn find(runs: &Path, run: &str) -> Result<RunFolder> {
+    if run == LATEST {
+        let none =
+            || misuse(format!("{}: there is no run yet; `relativenas search` makes one", runs.display()));
+        return all(runs)?.into_iter().next().ok_or_else(none);
+    }
+    if !run.contains('/')
+        && let Some(folder) = RunFolder::at(runs.join(run))
+    {
+        return Ok(folder);
+    }
+    if let Some(folder) = RunFolder::at(std::path::absolute(run).unwrap_or_else(|_| PathBuf::from(run))) {
+        return Ok(folder);
+    }
+    if Path::new(run).is_dir() {
+        return Err(misuse(format!("{run}: no run; a run's folder holds {}", files::MANIFEST)));
+    }
+    let names: Vec<_> = all(runs)?.iter().map(RunFolder::name).collect();
+    let hint = nearest(run, names.iter().map(String::as_str))
+        .map_or_else(|| "`relativenas runs` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(misuse(format!("there is no run `{run}` in {}; {hint}", runs.display())))
+}
+
+/// A name for a new run, such as `fashion-quick-0412`: data, preset, searcher unless it is the
+/// usual one, month and day.
+pub fn suggested_name(config: &Config, preset: Option<&str>, now: i64) -> String {
+    let mut parts = vec![data_name(&config.data.path)];
+    if let Some(preset) = preset {
+        parts.push(slug(preset));
+    }
+    if preset.is_none() || config.search.searcher != SearcherKind::SlowFast {
+        parts.push(config.search.searcher.name().to_owned());
+    }
+    parts.push(written::month_and_day(now));
+    parts.join("-")
+}
+
+/// A short word for a data set's folder; the empty path is the embedded Fashion-MNIST.
+fn data_name(path: &str) -> String {
+    if path.is_empty() {
+        return "fashion".to_owned();
+    }
+    let folder = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+    let name = slug(&folder);
+    let plain = name.replace('-', "");
+    for known in ["cifar100", "cifar10"] {
+        if plain.starts_with(known) {
+            return known.to_owned();
+        }
+    }
+    if name.is_empty() { "images".to_owned() } else { name }
+}
+
+/// Lower-case letters, digits and single hyphens; at most 24.
+fn slug(text: &str) -> String {
+    let mapped: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let joined = mapped.split('-').filter(|w| !w.is_empty()).collect::<Vec<_>>().join("-");
+    joined.chars().take(24).collect::<String>().trim_end_matches('-').to_owned()
+}
+
+/// Whether a person may give a run this name.
+///
+/// # Errors
+/// If it would be hard to type, or means something else.
+pub fn check_name(name: &str) -> Result<()> {
+    let fits = (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && name != LATEST;
+    if fits {
+        return Ok(());
+    }
+    Err(misuse(format!(
+        "--name {}: a run's name has 1 to 64 letters, digits, `.`, `_` and `-`, begins with a letter or digit, \
+         and is not `{LATEST}`",
+        written::printable(name)
+    )))
+}
+
+/// A line of the list of runs.
+pub fn summary(folder: &RunFolder) -> RunSummary {
+    let alive = liveness(folder);
+    let mut line = RunSummary {
+        run: folder.name(),
+        folder: folder.path().to_owned(),
+        what: String::new(),
+        phase: "unreadable".to_owned(),
+        generation: 0,
+        generations: 0,
+        best_loss: None,
+        age_seconds: 0,
+        alive: matches!(alive, Liveness::Alive),
+        problem: None,
+    };
+    match folder.manifest().and_then(|manifest| Ok((manifest, folder.view()?))) {
+        Ok((manifest, view)) => describe(&mut line, &manifest, &view, folder),
+        Err(error) => line.problem = Some(format!("{error:#}")),
+    }
+    line
+}
+
+fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: &RunFolder) {
+    let config = &manifest.config;
+    let data = match (&view.search, &view.training) {
+        (Some(search), _) => search.images.name.clone(),
+        (_, Some(training)) => training.images.name.clone(),
+        _ => data_name(&config.data.path),
+    };
+    line.what = match manifest.job {
+        Job::Search => format!("search, {}, {data}", config.search.searcher),
+        Job::Train => format!("train, {data}"),
+    };
+    (line.generation, line.generations) = match (&view.search, &view.training) {
+        (_, Some(training)) => (training.history.len() as u32, training.epochs),
+        (Some(search), _) => (search.generation, search.settings.generations),
+        _ if manifest.job == Job::Train => (0, config.retrain.epochs),
+        _ => (0, config.search.generations),
+    };
+    line.best_loss = best_loss(view);
+    let changed = if view.events == 0 { manifest.created } else { view.changed_at };
+    line.age_seconds = written::seconds_since(changed);
+    line.phase = phase(view, line.alive, folder).to_owned();
+}
+
+/// The lowest validation loss so far.
+pub fn best_loss(view: &RunView) -> Option<f64> {
+    if let Some(search) = &view.search {
+        return search.best.as_ref().map(|b| b.learner.estimate.loss);
+    }
+    let losses = view.training.iter().flat_map(|t| &t.history).map(|e| e.valid_loss);
+    losses.filter(|l| l.is_finite()).reduce(f64::min)
+}
+
+/// Where a run is in its life: by its events and the word of its engine. One that is gone took its
+/// address away if it left in order.
+pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
+    let by_events = view.phase();
+    let progress = || Connection::open(folder).ok()?.progress(view.events);
+    if alive && progress().is_some_and(|p| p.mode == Mode::Paused) {
+        "paused"
+    } else if alive || by_events == Phase::Finished {
+        by_events.name()
+    } else if folder.file(files::ENGINE).exists() {
+        "dead"
+    } else {
+        "stopped"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::config::Layers;
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn names_say_what_a_run_is_about() {
+        let noon = 1_776_000_000_000; // 12 April 2026, in every time zone but the outermost.
+        let check = |path: &str, preset: Option<&str>, searcher, expected: &str| {
+            let mut config = Layers::built_in().config().expect("valid");
+            config.data.path = path.to_owned();
+            config.search.searcher = searcher;
+            let name = suggested_name(&config, preset, noon);
+            assert_eq!(name.rsplit_once('-').expect("a date").0, expected);
+        };
+        check("", Some("quick"), SearcherKind::SlowFast, "fashion-quick");
+        check("", Some("quick"), SearcherKind::Random, "fashion-quick-random");
+        check("/d/cifar-10-batches-bin", Some("paper"), SearcherKind::SlowFast, "cifar10-paper");
+        check("/d/CIFAR-100_binary", None, SearcherKind::SlowFast, "cifar100-slow-fast");
+        check("/d/My  Leaves (2024)", None, SearcherKind::CoinFlip, "my-leaves-2024-coin-flip");
+    }
+
+    #[test]
+    fn a_run_is_found_by_name_by_path_and_as_the_latest() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let first = fixture::run(runs.path(), "fashion-quick-0412");
+        assert_eq!(find(runs.path(), "fashion-quick-0412").expect("by name"), first);
+        assert_eq!(
+            find(Path::new("/nowhere"), first.path().to_str().expect("UTF-8")).expect("by path"),
+            first
+        );
+        assert_eq!(find(runs.path(), LATEST).expect("the latest"), first);
+    }
+
+    #[test]
+    fn a_run_that_is_not_there_is_refused_with_a_hint() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let directory = runs.path().display();
+        let check = |run: &str, message: String| {
+            assert_eq!(find(runs.path(), run).expect_err(run).to_string(), message);
+        };
+        check(LATEST, format!("{directory}: there is no run yet; `relativenas search` makes one"));
+        fixture::run(runs.path(), "fashion-quick-0412");
+        let hint = "did you mean `fashion-quick-0412`?";
+        check("fashion-quik-0412", format!("there is no run `fashion-quik-0412` in {directory}; {hint}"));
+        check("x", format!("there is no run `x` in {directory}; `relativenas runs` lists them"));
+    }
+
+    #[test]
+    fn names_that_are_hard_to_type_are_refused() {
+        for good in ["a", "fashion-quick-0412", "Mine_2.1"] {
+            check_name(good).expect(good);
+        }
+        for bad in ["", ".hidden", "-rf", "a/b", "latest", "ä", &"x".repeat(65)] {
+            check_name(bad).expect_err(bad);
+        }
+    }
+}
