@@ -16,7 +16,7 @@ use crate::{
     app::{App, Input, Options},
     hangup,
     messages::{Exit, Message, Request},
-    terminal::{self, Terminal},
+    terminal::{PanicGuard, Terminal},
     wake::{Mailbox, Wake},
 };
 
@@ -36,9 +36,9 @@ pub fn run(options: Options, inbox: Receiver<Message>, outbox: Sender<Request>) 
     let frame_time = Duration::from_secs(1) / options.screen.frames_per_second.max(1);
     let depth = options.depth;
     let app = App::new(options).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    terminal::restore_on_panic();
-    let terminal = Terminal::enter(depth)?;
     let mailbox = Arc::new(Mailbox::default());
+    let _panics = PanicGuard::new(Arc::clone(&mailbox));
+    let terminal = Terminal::enter(depth)?;
     hangup::watch_terminal(Arc::clone(&mailbox));
     hangup::watch_signals(Arc::clone(&mailbox))?;
     forward_input(Arc::clone(&mailbox));

@@ -122,6 +122,7 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
     line.push_span(span(format!("{glyph} "), style));
     line.push_span(span(format!("{:<13}", state.name()), style));
     if layout > Layout::Tiny
+        && state != State::Finished
         && let Some(progress) = &shown.progress
     {
         // The field stays where no time can be told, so that the others do not jump.
