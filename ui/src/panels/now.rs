@@ -145,9 +145,6 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
                 _ => "between pairs",
             };
             say(canvas, 0, words, text_style);
-            if let Some(notice) = progress.and_then(|p| p.notice.as_ref()) {
-                say(canvas, 1, notice, warning);
-            }
         }
     }
 }

@@ -64,7 +64,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
 fn map_around(canvas: &mut Canvas<'_>, map: &WeightsMap<'_, ()>, candidate: usize) {
     let area = canvas.area;
     let rows = usize::from(area.height);
-    if rows > EDGES || rows < 2 {
+    if !(2..=EDGES).contains(&rows) {
         map.clone().render(area, canvas.buffer);
         return;
     }
