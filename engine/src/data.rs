@@ -14,7 +14,7 @@ pub mod split;
 use std::path::Path;
 
 pub use error::DataError;
-pub use split::{Split, split};
+pub use split::{Split, hold_out, split};
 
 /// Images of one size with their labels, in the order of their files.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,16 +5,20 @@
 //! are the tensors of one module, [`FlatWeights`] those of a whole network in one piece, and a
 //! [`Pass`] computes logits.
 
+mod drop_path;
 mod flat;
 mod forward;
 #[cfg(test)]
 mod golden;
 mod module;
+mod named;
 mod plan;
 mod weights;
 
+pub use drop_path::drop_path_masks;
 pub use flat::FlatWeights;
 pub use forward::{Logits, Mode, Pass};
 pub use module::{Convolution, Layer, Module, Role, TensorSpec};
+pub use named::{Mismatch, from_named, to_named};
 pub use plan::{Applied, CellPlan, Plan, PlannedModule, Step};
 pub use weights::{ModuleWeights, WeightsError};

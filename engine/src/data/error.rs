@@ -50,8 +50,8 @@ pub enum DataError {
     #[error("`{}` is not what its name promises: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
     #[error(
-        "{setting} = {asked}, but the {half} half of the {total} training images has {available}: \
-         ask for at most {available}, or for 0, which is the whole half"
+        "{setting} = {asked}, but the {part} of the {total} training images has {available}: \
+         ask for at most {available}, or for 0, which is all of them"
     )]
-    TooFewImages { setting: &'static str, asked: usize, half: &'static str, total: usize, available: usize },
+    TooFewImages { setting: &'static str, asked: usize, part: &'static str, total: usize, available: usize },
 }
