@@ -46,6 +46,8 @@ pub enum Command {
     Attach(AttachArguments),
     /// Go on with a stopped run, from its newest checkpoint
     Resume(ResumeArguments),
+    /// Look at a run without touching it
+    View(RunArgument),
     /// Go on for a pair or a generation (in a training run: an epoch), then pause
     Step(StepArguments),
     /// Pause a run that is going on, within a batch

@@ -1,15 +1,15 @@
 //! The commands, a file each group.
 
-mod arch;
+pub mod arch;
 mod benchmark;
-mod compare;
+pub mod compare;
 mod config;
 mod doctor;
-mod export;
-mod list;
-mod search;
-mod status;
-mod steer;
+pub mod export;
+pub mod list;
+pub mod search;
+pub mod status;
+pub mod steer;
 
 use std::{io, process::ExitCode};
 
@@ -26,12 +26,13 @@ use crate::{
 /// # Errors
 /// If it cannot be done, with what to do about it.
 pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
-    let out = &mut io::stdout().lock();
+    let out = &mut io::stdout();
     match command {
-        None => search::browse(),
-        Some(Command::Search(arguments)) => search::search(context, &arguments),
-        Some(Command::Attach(arguments)) => search::attach(context, &arguments),
-        Some(Command::Resume(arguments)) => search::resume(context, &arguments),
+        None => search::browse(context),
+        Some(Command::Search(arguments)) => search::search(context, &arguments, out),
+        Some(Command::Attach(arguments)) => search::attach(context, &arguments, out),
+        Some(Command::Resume(arguments)) => search::resume(context, &arguments, out),
+        Some(Command::View(arguments)) => search::view(context, &arguments.run),
         Some(Command::Step(arguments)) => steer::step(context, &arguments, out),
         Some(Command::Pause(arguments)) => steer::pause(context, &arguments.run, out),
         Some(Command::Continue(arguments)) => steer::go_on(context, &arguments.run, out),

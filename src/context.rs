@@ -72,3 +72,12 @@ impl Context {
         if found_by_name { folder.called_by_name() } else { folder }
     }
 }
+
+#[cfg(test)]
+impl Context {
+    /// Runs in this folder, and no settings of the user's own.
+    pub fn in_folder(folder: &std::path::Path) -> Self {
+        let places = Places { config_file: folder.join("config.toml"), runs: folder.join("runs") };
+        Self::new(places, GlobalArguments::default())
+    }
+}

@@ -3,6 +3,7 @@
 mod printer;
 
 use std::{
+    io::Write,
     process::ExitCode,
     sync::{
         Arc,
@@ -29,6 +30,7 @@ use crate::{
     log::LogReader,
 };
 use printer::Printer;
+pub use printer::Style;
 
 /// How often a signal is looked for while nothing comes.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -49,13 +51,19 @@ pub enum From {
 ///
 /// # Errors
 /// If the engine fails, or what comes from it cannot be understood.
-pub fn follow(folder: &RunFolder, engine: Option<StartedEngine>, from: From, json: bool) -> Result<ExitCode> {
+pub fn follow(
+    folder: &RunFolder,
+    engine: Option<StartedEngine>,
+    from: From,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<ExitCode> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let mut follower = Follower {
         folder,
         engine,
         view: RunView::default(),
-        printer: Printer::new(json),
+        printer: Printer::new(style, out),
         interrupted: Arc::clone(&interrupted),
         stopping: false,
     };
@@ -84,7 +92,7 @@ struct Follower<'a> {
     /// The engine, if this command started it.
     engine: Option<StartedEngine>,
     view: RunView,
-    printer: Printer,
+    printer: Printer<'a>,
     /// Set by a signal.
     interrupted: Arc<AtomicBool>,
     /// The engine was asked to stop.

@@ -3,12 +3,15 @@
 //! It keeps runs in folders, starts engines and talks to them, and hands the screen what it shows.
 //! It knows no libtorch, so it starts in milliseconds, and runs where there is none.
 
+mod app;
 mod arguments;
 mod atomic;
 mod commands;
 mod context;
 mod engine;
 mod failure;
+#[cfg(test)]
+mod fake_engine;
 #[cfg(test)]
 mod fixture;
 mod folder;

@@ -10,13 +10,17 @@ use relativenas_core::{
     config::Config,
     manifest::{Job, Manifest, files},
     nearest,
+    protocol::Mode,
     searcher::SearcherKind,
-    view::RunView,
+    view::{Phase, RunView},
 };
 use relativenas_ui::messages::RunSummary;
 
 use crate::{
-    engine::liveness::{Liveness, liveness},
+    engine::{
+        connection::Connection,
+        liveness::{Liveness, liveness},
+    },
     failure::misuse,
     folder::RunFolder,
     written,
@@ -196,11 +200,14 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
     losses.filter(|l| l.is_finite()).reduce(f64::min)
 }
 
-/// Where a run is in its life: by its events, and where those do not say, by what is left of its
-/// engine, which takes its address away when it leaves in order.
+/// Where a run is in its life: by its events and the word of its engine. One that is gone took its
+/// address away if it left in order.
 pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
     let by_events = view.phase();
-    if alive || by_events == relativenas_core::view::Phase::Finished {
+    let progress = || Connection::open(folder).ok()?.progress(view.events);
+    if alive && progress().is_some_and(|p| p.mode == Mode::Paused) {
+        "paused"
+    } else if alive || by_events == Phase::Finished {
         by_events.name()
     } else if folder.file(files::ENGINE).exists() {
         "dead"

@@ -4,6 +4,7 @@ use std::{env, fs, io, path::Path};
 
 use anyhow::{Context as _, Result};
 use relativenas_core::config::{Config, Layers, Origin};
+use relativenas_ui::KeyMap;
 
 use crate::{
     arguments::SettingArguments,
@@ -56,6 +57,7 @@ fn layers_of(
 /// If a value is out of range, or the data's folder does not exist.
 pub fn checked(layers: &Layers) -> Result<Config> {
     let mut config = layers.config()?;
+    KeyMap::new(&config.keys).map_err(|error| misuse(error.to_string()))?;
     if !config.data.path.is_empty() {
         let folder = absolute(&config.data.path)?;
         if !folder.exists() {

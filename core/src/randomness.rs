@@ -28,7 +28,8 @@ pub enum Purpose {
     Mutation = 5,
     /// Order of a learner's training images: (generation, individual); in a training (epoch, 0).
     Shuffle = 6,
-    /// Crops, flips and cutout: (generation, individual); in a training (epoch, batch).
+    /// Crops, flips and cutout: (generation, individual); in a training (epoch, batch),
+    /// or (epoch, photograph).
     Augmentation = 7,
     /// Drop-path masks: (generation, individual); in a training (epoch, batch).
     DropPath = 8,

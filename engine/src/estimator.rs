@@ -19,6 +19,7 @@ use tch::{Device, TchError};
 
 use crate::{
     augmentation::ImageStore,
+    cpu::CpuModel,
     device,
     images::ImageSet,
     learner::{Epoch, Learner, LearnerSettings},
@@ -244,6 +245,12 @@ impl Workshop {
     }
 
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
+        if self.device == Device::Cpu {
+            let side = self.settings.shape.image_side();
+            if let Some(model) = CpuModel::new(&plan, weights, self.settings.sgd, side)? {
+                return Ok(Box::new(model));
+            }
+        }
         Ok(Box::new(TorchModel::new(plan, weights, self.settings.sgd, self.device)?))
     }
 }

@@ -16,9 +16,9 @@ mod plan;
 mod weights;
 
 pub use drop_path::drop_path_masks;
-pub use flat::FlatWeights;
-pub use forward::{Logits, Mode, Pass};
+pub use flat::{FlatWeights, Place};
+pub use forward::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Logits, Mode, Pass};
 pub use module::{Convolution, Layer, Module, Role, TensorSpec};
-pub use named::{Mismatch, from_named, to_named};
+pub use named::{from_named, to_named};
 pub use plan::{Applied, CellPlan, Plan, PlannedModule, Step};
 pub use weights::{ModuleWeights, WeightsError};

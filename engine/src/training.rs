@@ -12,5 +12,5 @@ mod trainer;
 pub use evaluation::{Evaluation, evaluate};
 pub use loss::Loss;
 pub use schedule::Schedule;
-pub use source::{Batches, Feed, Source, SourceError};
+pub use source::{Batches, Feed, Photos, Source, SourceError};
 pub use trainer::{EpochFigures, Position, ResumeError, Stored, Trainer, TrainerSettings};

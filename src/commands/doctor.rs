@@ -110,12 +110,13 @@ fn folder_findings(context: &Context) -> Vec<Finding> {
 /// Whether runs can be made, with locks and room for checkpoints.
 fn runs_finding(runs: &Path) -> Finding {
     let shown = runs.display();
-    if let Err(e) = fs::create_dir_all(runs) {
+    // The first search makes the folder; until then, the one that it will be made in is asked.
+    let Some(existing) = runs.ancestors().find(|folder| folder.exists()) else {
         return Finding::fails(format!(
-            "{shown}: runs cannot be kept here: {e}; set run.directory to another folder"
+            "{shown}: runs cannot be kept here; set run.directory to another folder"
         ));
-    }
-    let probe = runs.join(format!(".doctor-{}", std::process::id()));
+    };
+    let probe = existing.join(format!(".doctor-{}", std::process::id()));
     let locked = fs::File::create(&probe)
         .and_then(|file| Ok(fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?));
     let _ = fs::remove_file(&probe);

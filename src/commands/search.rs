@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Write},
     process::ExitCode,
+    thread,
 };
 
 use anyhow::{Result, anyhow, bail};
@@ -15,38 +16,75 @@ use relativenas_core::{
 };
 
 use crate::{
-    arguments::{AttachArguments, ResumeArguments, SearchArguments},
+    app::{self, First},
+    arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
     context::Context,
     engine::{
+        connection::Connection,
         liveness::{Liveness, liveness},
         program::EngineProgram,
-        start::{StartOptions, start},
+        start::{StartOptions, StartedEngine, start},
     },
     failure::misuse,
     folder::{Naming, RunFolder, create},
-    headless::{self, From},
+    headless::{self, From, Style},
     pace,
     places::absolute,
     runs, settings, written,
 };
 
 /// Starts a search.
-pub fn search(context: &Context, arguments: &SearchArguments) -> Result<ExitCode> {
+pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let headless = arguments.printing.headless;
     need_terminal("search", headless)?;
+    let Prepared { program, folder, layers, estimate } = prepare(context, arguments)?;
+    announce(&folder, estimate.as_deref())?;
+    let options = StartOptions { die_with_parent: headless, paused: arguments.paused, force: false };
+    let engine = start(&program, &folder, options)?;
+    if headless {
+        return headless::follow(&folder, Some(engine), From::Beginning, style(arguments.printing), out);
+    }
+    show_started(context, layers, folder, engine)
+}
+
+/// Everything that a search needs before it is started.
+pub struct Prepared {
+    pub program: EngineProgram,
+    pub folder: RunFolder,
+    pub layers: Layers,
+    /// How long it will take, if an earlier run tells.
+    pub estimate: Option<String>,
+}
+
+/// Checks settings and engine, and makes the run's folder.
+///
+/// # Errors
+/// If something is wrong with either; there is no folder then.
+pub fn prepare(context: &Context, arguments: &SearchArguments) -> Result<Prepared> {
     if let Some(name) = &arguments.name {
         runs::check_name(name)?;
     }
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
-    // Before the folder is made: a run that cannot begin should not be listed.
     let program = EngineProgram::find()?;
-    let earlier = context.all()?;
+    let estimate = pace::estimate(&config, &context.all()?);
     let folder = make(context, &layers, &config, arguments)?;
-    announce(&folder, pace::estimate(&config, &earlier).as_deref())?;
-    let options = StartOptions { die_with_parent: headless, paused: arguments.paused, force: false };
-    let engine = start(&program, &folder, options)?;
-    headless::follow(&folder, Some(engine), From::Beginning, arguments.printing.json)
+    Ok(Prepared { program, folder, layers, estimate })
+}
+
+/// Shows a run whose engine was just started. Until that listens, this is the shell's terminal: an
+/// engine that fails at once is explained there.
+fn show_started(
+    context: &Context,
+    layers: Layers,
+    folder: RunFolder,
+    mut engine: StartedEngine,
+) -> Result<ExitCode> {
+    engine.connect()?;
+    let mut child = engine.child;
+    // Whoever started a process has to hear of its end.
+    thread::spawn(move || child.wait());
+    app::show(context, layers, First::Run(folder))
 }
 
 /// The settings, with this command's flags over them.
@@ -115,7 +153,7 @@ fn announce(folder: &RunFolder, estimate: Option<&str>) -> Result<()> {
 }
 
 /// Goes on with a stopped run.
-pub fn resume(context: &Context, arguments: &ResumeArguments) -> Result<ExitCode> {
+pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let headless = arguments.printing.headless;
     need_terminal("resume", headless)?;
     let folder = context.find(&arguments.run.run)?;
@@ -124,7 +162,10 @@ pub fn resume(context: &Context, arguments: &ResumeArguments) -> Result<ExitCode
     let options =
         StartOptions { die_with_parent: headless, paused: arguments.paused, force: arguments.force };
     let engine = start(&program, &folder, options)?;
-    headless::follow(&folder, Some(engine), From::Now, arguments.printing.json)
+    if headless {
+        return headless::follow(&folder, Some(engine), From::Now, style(arguments.printing), out);
+    }
+    show_started(context, context.layers(&SettingArguments::default())?, folder, engine)
 }
 
 /// Whether an engine may be started on a run.
@@ -150,16 +191,33 @@ pub fn check_resumable(folder: &RunFolder, force: bool) -> Result<()> {
 }
 
 /// Watches and steers a run that is going on.
-pub fn attach(context: &Context, arguments: &AttachArguments) -> Result<ExitCode> {
+pub fn attach(context: &Context, arguments: &AttachArguments, out: &mut dyn Write) -> Result<ExitCode> {
     need_terminal("attach", arguments.printing.headless)?;
     let folder = context.find(&arguments.run.run)?;
-    headless::follow(&folder, None, From::Now, arguments.printing.json)
+    if arguments.printing.headless {
+        return headless::follow(&folder, None, From::Now, style(arguments.printing), out);
+    }
+    // Whoever wants to steer should hear in the shell that there is nothing to steer.
+    Connection::open(&folder)?;
+    app::show(context, context.layers(&SettingArguments::default())?, First::Run(folder))
 }
 
-/// Without a command.
-pub fn browse() -> Result<ExitCode> {
+/// Looks at a run without touching it.
+pub fn view(context: &Context, run: &str) -> Result<ExitCode> {
+    need_terminal("view", false)?;
+    let folder = context.find(run)?;
+    folder.manifest()?;
+    app::show(context, context.layers(&SettingArguments::default())?, First::Look(folder))
+}
+
+/// The terminal app: all runs, to start one and to attach to one.
+pub fn browse(context: &Context) -> Result<ExitCode> {
     need_terminal("relativenas", false)?;
-    unreachable!()
+    app::show(context, context.layers(&SettingArguments::default())?, First::Runs)
+}
+
+fn style(printing: PrintingArguments) -> Style {
+    Style::of(printing.json)
 }
 
 /// A screen needs a terminal; without one, printing does.
@@ -167,8 +225,12 @@ fn need_terminal(command: &str, headless: bool) -> Result<()> {
     if headless || (io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Ok(());
     }
+    let instead = match command {
+        "search" | "resume" | "attach" => "--headless prints progress instead",
+        "view" => "`relativenas status` says where a run is",
+        _ => "`relativenas search --headless` does without, `relativenas --help` lists all commands",
+    };
     Err(misuse(format!(
-        "`{command}` shows a screen, and this is no terminal; --headless prints progress instead (over ssh, \
-         `ssh -t` makes a terminal)"
+        "`{command}` shows a screen, and this is no terminal; {instead} (over ssh, `ssh -t` makes a terminal)"
     )))
 }

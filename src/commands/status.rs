@@ -1,27 +1,17 @@
 //! `status`: where a run is.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Result;
-use relativenas_core::{
-    protocol::{EngineLine, Mode, Progress, Reply},
-    view::RunView,
-};
 use serde::Serialize;
 
 use crate::{
     arguments::StatusArguments,
     context::Context,
-    engine::{
-        connection::{Connection, Received},
-        liveness::{Liveness, address, liveness},
-    },
+    engine::liveness::{Liveness, address, liveness},
     folder::RunFolder,
     runs, written,
 };
-
-/// How long an engine may take to say where it is.
-const GLANCE: Duration = Duration::from_millis(500);
 
 /// The keys that scripts rely on.
 #[derive(Debug, PartialEq, Serialize)]
@@ -64,10 +54,9 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     let manifest = folder.manifest()?;
     let view = folder.view()?;
     let alive = liveness(folder) == Liveness::Alive;
-    let paused = alive && progress(folder, &view).is_some_and(|p| p.mode == Mode::Paused);
     let mut status = Status {
         run: folder.name(),
-        phase: if paused { "paused" } else { runs::phase(&view, alive, folder) },
+        phase: runs::phase(&view, alive, folder),
         generation: 0,
         generations: manifest.config.search.generations,
         pair: 0,
@@ -98,20 +87,6 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         (status.pair, status.pairs) = (0, 0);
     }
     Ok(status)
-}
-
-/// What the engine is doing; `None` if it does not say at once. A status is no less true then.
-fn progress(folder: &RunFolder, view: &RunView) -> Option<Progress> {
-    let mut connection = Connection::open(folder).ok()?;
-    connection.follow(view.events).ok()?;
-    connection.set_patience(Some(GLANCE)).ok()?;
-    loop {
-        match connection.receive().ok()? {
-            Received::Line(EngineLine::Reply(Reply::Progress(progress))) => return Some(progress),
-            Received::Line(_) => {}
-            Received::Nothing | Received::Closed => return None,
-        }
-    }
 }
 
 fn words(status: &Status) -> String {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::{
     event::Line,
     manifest::EngineAddress,
-    protocol::{Answer, Command, EngineLine, Hello, LINE_LIMIT, PROTOCOL, Reply, Request},
+    protocol::{Answer, Command, EngineLine, Hello, LINE_LIMIT, PROTOCOL, Progress, Reply, Request},
 };
 
 use super::liveness::{Liveness, address, liveness, this_host};
@@ -54,7 +54,10 @@ impl Connection {
         let name = folder.reference();
         let alive = liveness(folder);
         if alive == Liveness::Gone {
-            return Err(anyhow!("{name}: no engine is running; `relativenas resume {name}` starts one"));
+            return Err(anyhow!(
+                "{name}: no engine is running; `relativenas resume {name}` starts one, `relativenas view {name}` \
+                 only looks"
+            ));
         }
         let Some(address) = address(folder) else {
             bail!("{name}: its engine does not say where it is (yet); try again in a moment");
@@ -148,6 +151,20 @@ impl Connection {
             }
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => Ok(Received::Closed),
             Err(e) => Err(e).context("the connection to the engine failed"),
+        }
+    }
+
+    /// What the engine is doing, after this many events; `None` if it does not say at once.
+    pub fn progress(&mut self, events: u64) -> Option<Progress> {
+        const AT_ONCE: Duration = Duration::from_millis(500);
+        self.follow(events).ok()?;
+        self.set_patience(Some(AT_ONCE)).ok()?;
+        loop {
+            match self.receive().ok()? {
+                Received::Line(EngineLine::Reply(Reply::Progress(progress))) => return Some(progress),
+                Received::Line(_) => {}
+                Received::Nothing | Received::Closed => return None,
+            }
         }
     }
 

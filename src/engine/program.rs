@@ -31,6 +31,12 @@ impl EngineProgram {
         Ok(Self { path })
     }
 
+    /// An engine that a test made.
+    #[cfg(test)]
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

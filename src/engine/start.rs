@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::manifest::files;
 
 use super::{connection::Connection, liveness, program::EngineProgram};
-use crate::folder::RunFolder;
+use crate::{failure::misuse, folder::RunFolder};
 
 /// How often the engine's address is looked for.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -87,7 +87,10 @@ impl StartedEngine {
                 return Ok(connection);
             }
             if let Some(status) = self.child.try_wait().context("the engine cannot be waited for")? {
-                bail!("the engine ended before it could be reached ({status}){}", self.explanation());
+                let why =
+                    format!("the engine ended before it could be reached ({status}){}", self.explanation());
+                // It exits as this command does: 2 where a setting is wrong.
+                return Err(if status.code() == Some(2) { misuse(why) } else { anyhow!(why) });
             }
             if started.elapsed() > PATIENCE {
                 let log = self.folder.file(files::ENGINE_LOG);

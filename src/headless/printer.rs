@@ -1,7 +1,7 @@
 //! What is printed of a run without a screen.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Write},
     time::{Duration, Instant},
 };
 
@@ -19,34 +19,55 @@ const REST: Duration = Duration::from_millis(200);
 /// Places of the ranking that are printed.
 const PLACES: usize = 5;
 
-/// Prints lines, and below them on a terminal one that is written again and again.
-pub struct Printer {
-    json: bool,
-    /// Standard output is a terminal.
-    lively: bool,
+/// How a run is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// One event a line, as JSON.
+    Json,
+    /// A line of words where something happened.
+    Plain,
+    /// The same, and below them one that is written again and again, for a terminal.
+    Lively,
+}
+
+impl Style {
+    /// What suits standard output.
+    pub fn of(json: bool) -> Self {
+        match (json, io::stdout().is_terminal()) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Lively,
+            (false, false) => Self::Plain,
+        }
+    }
+}
+
+/// Prints a run.
+pub struct Printer<'a> {
+    style: Style,
+    out: &'a mut dyn Write,
     /// What stands in the line that is written again.
     shown: String,
     drawn: Option<Instant>,
     mode: Mode,
 }
 
-impl Printer {
-    pub fn new(json: bool) -> Self {
-        let lively = !json && io::stdout().is_terminal();
-        Self { json, lively, shown: String::new(), drawn: None, mode: Mode::Running }
+impl<'a> Printer<'a> {
+    pub fn new(style: Style, out: &'a mut dyn Write) -> Self {
+        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running }
     }
 
     /// An event; `words` is what the log says of it.
     pub fn line(&mut self, line: &Line, words: Option<&LogLine>) -> Result<()> {
-        let text = match (self.json, words) {
-            (true, _) => serde_json::to_string(line)?,
-            (false, Some(words)) => {
+        let text = match (self.style, words) {
+            (Style::Json, _) => serde_json::to_string(line)?,
+            (_, Some(words)) => {
                 format!("{}  {}", written::time_of_day(words.time), written::printable(&words.text))
             }
-            (false, None) => return Ok(()),
+            (_, None) => return Ok(()),
         };
         let again = self.erased();
-        self.print(&format!("{again}{text}\n{}", self.shown))
+        let shown = self.shown.clone();
+        self.print(&format!("{again}{text}\n{shown}"))
     }
 
     /// Where the engine is; kept on the last line of a terminal, else only pauses are told.
@@ -57,7 +78,7 @@ impl Printer {
                 self.note("paused; `relativenas continue` goes on")?;
             }
         }
-        if !self.lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
+        if self.style != Style::Lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
             return Ok(());
         }
         let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col);
@@ -69,24 +90,26 @@ impl Printer {
         let again = self.erased();
         self.shown = text;
         self.drawn = Some(Instant::now());
-        self.print(&format!("{again}{}", self.shown))
+        let shown = self.shown.clone();
+        self.print(&format!("{again}{shown}"))
     }
 
     /// A sentence that is no event; JSON readers find it on standard error.
     pub fn note(&mut self, text: &str) -> Result<()> {
-        if self.json {
+        if self.style == Style::Json {
             writeln!(io::stderr(), "{text}")?;
             return Ok(());
         }
         let again = self.erased();
-        self.print(&format!("{again}{text}\n{}", self.shown))
+        let shown = self.shown.clone();
+        self.print(&format!("{again}{text}\n{shown}"))
     }
 
     /// What a finished run found.
     pub fn result(&mut self, view: &RunView, folder: &RunFolder) -> Result<()> {
         let again = self.erased();
         self.shown.clear();
-        if self.json {
+        if self.style == Style::Json {
             return Ok(());
         }
         self.print(&format!("{again}{}", result(view, folder)))
@@ -97,14 +120,13 @@ impl Printer {
         if self.shown.is_empty() { "" } else { "\r\x1b[K" }
     }
 
-    fn print(&self, text: &str) -> Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        Ok(out.flush()?)
+    fn print(&mut self, text: &str) -> Result<()> {
+        self.out.write_all(text.as_bytes())?;
+        Ok(self.out.flush()?)
     }
 }
 
-impl Drop for Printer {
+impl Drop for Printer<'_> {
     /// Leaves the cursor on a line of its own.
     fn drop(&mut self) {
         if !self.shown.is_empty() {

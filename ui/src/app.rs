@@ -4,6 +4,7 @@ mod act;
 mod find;
 mod hear;
 mod state;
+mod walk;
 
 use std::{
     collections::BTreeMap,
@@ -189,7 +190,6 @@ impl App {
         match reaction {
             Reaction::Stay | Reaction::Close => {}
             Reaction::Act(action) => self.act(action),
-            Reaction::Open(overlay) => self.overlay = Some(*overlay),
             Reaction::Request(request) => self.request(request),
             Reaction::Steer(command) => self.steer(command),
             Reaction::Inject { individual, from } => self.read_to_inject(individual, from),

@@ -225,9 +225,17 @@ mod tests {
 
     #[test]
     fn wrong_keys_are_refused_by_name() {
-        check_error("pause", "q", "`q` is the key of both `pause` and `detach`; change keys.pause or keys.detach");
+        check_error(
+            "pause",
+            "q",
+            "`q` is the key of both `pause` and `detach`; change keys.pause or keys.detach",
+        );
         check_error("puase", "p", "keys.puase: there is no action `puase`; did you mean `pause`?");
-        check_error("pause", "ctrl-b", "keys.pause: `ctrl-b` belongs to tmux or the terminal and never arrives here; choose another");
+        check_error(
+            "pause",
+            "ctrl-b",
+            "keys.pause: `ctrl-b` belongs to tmux or the terminal and never arrives here; choose another",
+        );
         check_error(
             "pause",
             "spcae",

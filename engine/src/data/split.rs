@@ -116,7 +116,7 @@ mod tests {
         assert_eq!((train.len(), valid.len()), (45, 5));
         assert!(valid.iter().all(|image| !train.contains(image)));
         assert_eq!(hold(0.1, 20), Split { train: train[..20].to_vec(), valid });
-        assert_eq!(hold(0.0, 0).valid, []);
+        assert!(hold(0.0, 0).valid.is_empty());
         let error = hold_out(50, 0.1, 46, 0, &Streams::new(1)).expect_err("too many").to_string();
         assert!(error.starts_with("data.train_images = 46, but the training part of the 50"), "{error}");
     }

@@ -19,8 +19,19 @@ pub struct FlatWeights {
     statistics: Tensor,
     /// Views, module by module, in the order of [`super::Module::tensors`].
     modules: Vec<Vec<Tensor>>,
+    /// Where each view lies.
+    places: Vec<Vec<Place>>,
     /// The views among them that gradients are computed for, in the order of `parameters`.
     leaves: Vec<Tensor>,
+}
+
+/// Where a tensor of a module lies in [`FlatWeights`], as the index of its first number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Among the parameters that the loss depends on.
+    Parameter(usize),
+    /// Among everything else.
+    Statistic(usize),
 }
 
 impl FlatWeights {
@@ -41,21 +52,25 @@ impl FlatWeights {
         }
         let parameters = no_grad(|| Tensor::f_cat(&parameters, 0))?;
         let statistics = no_grad(|| Tensor::f_cat(&statistics, 0))?;
-        let mut flat = Self { parameters, statistics, modules: Vec::new(), leaves: Vec::new() };
+        let (modules, places, leaves) = (Vec::new(), Vec::new(), Vec::new());
+        let mut flat = Self { parameters, statistics, modules, places, leaves };
         let (mut parameter, mut statistic) = (0, 0);
         for (planned, used) in plan.modules.iter().zip(&used) {
-            let mut views = Vec::new();
+            let (mut views, mut places) = (Vec::new(), Vec::new());
             for spec in planned.module.tensors() {
                 if *used && spec.role.is_parameter() {
+                    places.push(Place::Parameter(parameter as usize));
                     let view = view(&flat.parameters, &mut parameter, &spec)?;
                     let leaf = view.f_detach()?.f_set_requires_grad(true)?;
                     flat.leaves.push(leaf.shallow_clone());
                     views.push(leaf);
                 } else {
+                    places.push(Place::Statistic(statistic as usize));
                     views.push(view(&flat.statistics, &mut statistic, &spec)?);
                 }
             }
             flat.modules.push(views);
+            flat.places.push(places);
         }
         Ok(flat)
     }
@@ -81,6 +96,17 @@ impl FlatWeights {
     /// Tensors by module, in the order of [`super::Module::tensors`].
     pub fn modules(&self) -> &[Vec<Tensor>] {
         &self.modules
+    }
+
+    /// Where the tensors of [`FlatWeights::modules`] lie.
+    pub fn places(&self) -> &[Vec<Place>] {
+        &self.places
+    }
+
+    /// All trained parameters, and everything else (`[P] f32` and `[S] f32`); changing them changes
+    /// the network.
+    pub fn parts(&mut self) -> (&mut Tensor, &mut Tensor) {
+        (&mut self.parameters, &mut self.statistics)
     }
 
     /// All trained parameters, `[P] f32`; changing it changes the network.

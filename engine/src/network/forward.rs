@@ -9,9 +9,10 @@ use super::{
     plan::{Applied, CellPlan, Plan, Step},
 };
 
-/// PyTorch's defaults, which the published code uses.
-const BATCH_NORM_MOMENTUM: f64 = 0.1;
-const BATCH_NORM_EPSILON: f64 = 1e-5;
+/// Share of the batch in the running statistics; PyTorch's default, which the published code uses.
+pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
+/// Added to variances; likewise.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// What batch norm normalises with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

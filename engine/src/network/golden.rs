@@ -1,5 +1,7 @@
 //! The networks against figures computed by PyTorch; see tests/golden/README.md.
 
+mod full;
+
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use relativenas_core::{
@@ -9,11 +11,12 @@ use relativenas_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{FlatWeights, Mode, ModuleWeights, Pass, Plan};
+use super::{FlatWeights, Mode, ModuleWeights, Pass, Plan, to_named};
 use crate::{
+    cpu::CpuModel,
     device::{DeviceChoice, channels_last},
+    model::Model,
     optimizer::{Sgd, SgdSettings},
-    training::Loss,
 };
 
 fn read<T: DeserializeOwned>(file: &str) -> T {
@@ -71,9 +74,8 @@ impl Rule {
         Tensor::from_slice(&targets).to_device(self.device)
     }
 
-    fn weights(&self, plan: &Plan) -> FlatWeights {
-        let modules: Vec<_> = plan
-            .modules
+    fn weights(&self, plan: &Plan) -> Vec<ModuleWeights> {
+        plan.modules
             .iter()
             .map(|planned| {
                 ModuleWeights::new(planned.module.tensors().into_iter().map(|spec| {
@@ -81,8 +83,7 @@ impl Rule {
                     (spec.name, tensor)
                 }))
             })
-            .collect();
-        FlatWeights::gather(plan, &modules, self.device).unwrap()
+            .collect()
     }
 }
 
@@ -120,15 +121,6 @@ fn check_logits(what: &str, found: &Tensor, expected: &[f64]) {
 fn check_number(what: &str, found: &Tensor, expected: f64, tolerance: f64) {
     let found = found.double_value(&[]);
     assert!((found - expected).abs() <= tolerance * expected.abs(), "{what}: {found} for {expected}");
-}
-
-/// All tensors of a network by their published names.
-fn named(plan: &Plan, weights: &FlatWeights) -> BTreeMap<String, Tensor> {
-    let modules = weights.scatter(plan).unwrap();
-    let named = plan.modules.iter().zip(&modules).flat_map(|(planned, module)| {
-        module.tensors().map(|(n, t)| (format!("{}.{n}", planned.name), t.shallow_clone()))
-    });
-    named.collect()
 }
 
 /// Splits a flat gradient into the parameters' gradients by name.
@@ -171,30 +163,86 @@ fn cifar(channels: usize, cells: usize, classes: usize) -> NetworkShape {
     NetworkShape { kind: NetworkKind::Cifar, channels, cells, classes }
 }
 
-#[test]
-fn golden_search_networks() {
+/// An implementation that is held against the figures.
+trait Subject {
+    fn new(plan: &Plan, weights: &[ModuleWeights], device: Device) -> Self;
+    fn evaluation_logits(&mut self, images: &Tensor) -> Tensor;
+    /// Logits and mean loss in training mode, and the gradient of all parameters.
+    fn training(&mut self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor, Tensor);
+    fn weights(&self) -> Vec<ModuleWeights>;
+}
+
+struct Torch {
+    plan: Plan,
+    weights: FlatWeights,
+}
+
+impl Torch {
+    fn pass(&self, mode: Mode) -> Pass<'_> {
+        Pass { plan: &self.plan, modules: self.weights.modules(), mode, drop_path: None }
+    }
+}
+
+impl Subject for Torch {
+    fn new(plan: &Plan, weights: &[ModuleWeights], device: Device) -> Self {
+        Self { plan: plan.clone(), weights: FlatWeights::gather(plan, weights, device).unwrap() }
+    }
+
+    fn evaluation_logits(&mut self, images: &Tensor) -> Tensor {
+        no_grad(|| self.pass(Mode::Evaluation).run(images)).unwrap().main
+    }
+
+    fn training(&mut self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor, Tensor) {
+        let logits = self.pass(Mode::Training).run(images).unwrap().main;
+        let loss = logits.cross_entropy_for_logits(targets);
+        let gradient = self.weights.gradient(&loss).unwrap();
+        (logits, loss, gradient)
+    }
+
+    fn weights(&self) -> Vec<ModuleWeights> {
+        self.weights.scatter(&self.plan).unwrap()
+    }
+}
+
+impl Subject for CpuModel {
+    fn new(plan: &Plan, weights: &[ModuleWeights], _: Device) -> Self {
+        let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
+        Self::new(plan, weights, sgd, 32).unwrap().unwrap()
+    }
+
+    fn evaluation_logits(&mut self, images: &Tensor) -> Tensor {
+        self.evaluation_logits_of(&images.to_device(Device::Cpu)).unwrap()
+    }
+
+    fn training(&mut self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor, Tensor) {
+        self.training_pass_of(&images.to_device(Device::Cpu), &targets.to_device(Device::Cpu)).unwrap()
+    }
+
+    fn weights(&self) -> Vec<ModuleWeights> {
+        Model::weights(self).unwrap()
+    }
+}
+
+fn check_search_networks<S: Subject>() {
     let rule = Rule::read();
     for case in read::<Vec<SearchCase>>("search_network.json") {
         let what = &case.input_name;
         assert_eq!(Genotype::decode(&case.vector).unwrap(), case.genotype);
         let plan = Plan::search(&case.genotype, &cifar(case.channels, case.layers, case.classes));
-        let weights = rule.weights(&plan);
+        let mut subject = S::new(&plan, &rule.weights(&plan), rule.device);
         let images = rule.images(what, case.batch, 32);
         let targets = rule.targets(case.batch, 0, case.classes);
-        let pass = |mode| Pass { plan: &plan, modules: weights.modules(), mode, drop_path: None };
 
-        let logits = no_grad(|| pass(Mode::Evaluation).run(&images)).unwrap();
-        check_logits(&format!("{what} evaluation"), &logits.main, &case.logits_eval);
-        let logits = pass(Mode::Training).run(&images).unwrap();
-        check_logits(&format!("{what} training"), &logits.main, &case.logits_train);
-        let loss = logits.main.cross_entropy_for_logits(&targets);
+        let logits = subject.evaluation_logits(&images);
+        check_logits(&format!("{what} evaluation"), &logits, &case.logits_eval);
+        let (logits, loss, gradient) = subject.training(&images, &targets);
+        check_logits(&format!("{what} training"), &logits, &case.logits_train);
         check_number(&format!("{what} loss"), &loss, case.loss_train, 1e-4);
 
-        let state = named(&plan, &weights);
+        let state = to_named(&plan, &subject.weights());
         for (name, summary) in &case.running_after {
             summary.check(&format!("{what} {name}"), &state[name]);
         }
-        let gradient = weights.gradient(&loss).unwrap();
         let found = gradients_by_name(&plan, &gradient);
         if let Some(expected) = &case.gradients {
             assert!(expected.keys().eq(found.keys()), "{what}: other parameters have gradients");
@@ -206,6 +254,16 @@ fn golden_search_networks() {
             check_number(&format!("{what} gradient norm"), &gradient.norm(), norm, 1e-3);
         }
     }
+}
+
+#[test]
+fn golden_search_networks() {
+    check_search_networks::<Torch>();
+}
+
+#[test]
+fn golden_search_networks_of_the_cpu_kernels() {
+    check_search_networks::<CpuModel>();
 }
 
 #[derive(Deserialize)]
@@ -224,8 +282,7 @@ struct SgdCase {
     state_after: BTreeMap<String, Summary>,
 }
 
-#[test]
-fn golden_sgd_steps() {
+fn check_sgd_steps<S: Subject>() {
     let rule = Rule::read();
     let case: SgdCase = read("sgd_steps.json");
     let plan = Plan::search(&case.genotype, &cifar(case.channels, case.layers, case.classes));
@@ -238,65 +295,27 @@ fn golden_sgd_steps() {
     for (step, (&loss, &norm)) in case.losses.iter().zip(&case.grad_norms).enumerate() {
         let images = rule.images(&format!("sgd{step}"), case.batch, 32);
         let targets = rule.targets(case.batch, step as i64, case.classes);
-        let pass = Pass { plan: &plan, modules: weights.modules(), mode: Mode::Training, drop_path: None };
-        let found = pass.run(&images).unwrap().main.cross_entropy_for_logits(&targets);
+        let mut subject = S::new(&plan, &weights, rule.device);
+        let (_, found, gradient) = subject.training(&images, &targets);
         check_number(&format!("loss {step}"), &found, loss, 1e-4);
-        let gradient = weights.gradient(&found).unwrap();
-        let found = sgd.step(weights.parameters(), gradient, case.learning_rate).unwrap();
+        let mut flat = FlatWeights::gather(&plan, &subject.weights(), gradient.device()).unwrap();
+        let found = sgd.step(flat.parameters(), gradient, case.learning_rate).unwrap();
         check_number(&format!("gradient norm {step}"), &found, norm, 1e-3);
+        weights = flat.scatter(&plan).unwrap();
     }
-    let state = named(&plan, &weights);
+    let state = to_named(&plan, &weights);
     assert!(case.state_after.keys().eq(state.keys()), "other tensors");
     for (name, summary) in &case.state_after {
         summary.check(name, &state[name]);
     }
 }
 
-#[derive(Deserialize)]
-struct FullCase {
-    kind: NetworkKind,
-    channels: usize,
-    layers: usize,
-    classes: usize,
-    batch: i64,
-    auxiliary: bool,
-    auxiliary_weight: f64,
-    input_name: String,
-    genotype_name: String,
-    genotype: Genotype,
-    state_names: Vec<(String, Vec<i64>)>,
-    logits_eval: Vec<f64>,
-    logits_train: Vec<f64>,
-    logits_auxiliary: Vec<f64>,
-    loss_train: f64,
-    grad_norm: f64,
+#[test]
+fn golden_sgd_steps() {
+    check_sgd_steps::<Torch>();
 }
 
 #[test]
-fn golden_full_networks() {
-    let rule = Rule::read();
-    for case in read::<Vec<FullCase>>("network.json") {
-        let what = format!("{} {}", case.input_name, case.genotype_name);
-        let FullCase { kind, channels, layers: cells, classes, .. } = case;
-        let shape = NetworkShape { kind, channels, cells, classes };
-        let plan = Plan::full(&case.genotype, &shape, case.auxiliary);
-        let weights = rule.weights(&plan);
-        let found: BTreeMap<_, _> = named(&plan, &weights).into_iter().map(|(n, t)| (n, t.size())).collect();
-        assert_eq!(found, case.state_names.iter().cloned().collect(), "{what}");
-
-        let images = rule.images(&case.input_name, case.batch, shape.image_side() as i64);
-        let targets = rule.targets(case.batch, 0, classes);
-        let pass = |mode| Pass { plan: &plan, modules: weights.modules(), mode, drop_path: None };
-        let logits = no_grad(|| pass(Mode::Evaluation).run(&images)).unwrap();
-        check_logits(&format!("{what} evaluation"), &logits.main, &case.logits_eval);
-        let logits = pass(Mode::Training).run(&images).unwrap();
-        check_logits(&format!("{what} training"), &logits.main, &case.logits_train);
-        let auxiliary = logits.auxiliary.as_ref().expect("an auxiliary head");
-        check_logits(&format!("{what} auxiliary"), auxiliary, &case.logits_auxiliary);
-        let loss = Loss { label_smoothing: 0.0, auxiliary_weight: case.auxiliary_weight };
-        let loss = loss.of(&logits, &targets).unwrap();
-        check_number(&format!("{what} loss"), &loss, case.loss_train, 1e-4);
-        let gradient = weights.gradient(&loss).unwrap();
-        check_number(&format!("{what} gradient norm"), &gradient.norm(), case.grad_norm, 1e-3);
-    }
+fn golden_sgd_steps_of_the_cpu_kernels() {
+    check_sgd_steps::<CpuModel>();
 }

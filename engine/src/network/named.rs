@@ -1,41 +1,11 @@
 //! The weights of a whole network by their published names, as files hold them.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use tch::Tensor;
 
 use super::{plan::Plan, weights::ModuleWeights};
-
-/// Why named tensors are not the weights of a network: every difference, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-pub struct Mismatch {
-    pub missing: Vec<String>,
-    pub unexpected: Vec<String>,
-    /// Name, the shape that is needed, the shape that was found.
-    pub shapes: Vec<(String, Vec<i64>, Vec<i64>)>,
-}
-
-impl Mismatch {
-    fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.shapes.is_empty()
-    }
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "these weights belong to another network")?;
-        for name in &self.missing {
-            write!(f, "\n  missing: {name}")?;
-        }
-        for name in &self.unexpected {
-            write!(f, "\n  unexpected: {name}")?;
-        }
-        for (name, expected, found) in &self.shapes {
-            write!(f, "\n  {name} has shape {found:?} where {expected:?} is needed")?;
-        }
-        Ok(())
-    }
-}
+use crate::weights_file::{self, WeightsError};
 
 /// All tensors of a network by name. They share memory with `weights`.
 pub fn to_named(plan: &Plan, weights: &[ModuleWeights]) -> BTreeMap<String, Tensor> {
@@ -53,25 +23,23 @@ pub fn to_named(plan: &Plan, weights: &[ModuleWeights]) -> BTreeMap<String, Tens
 pub fn from_named(
     plan: &Plan,
     mut tensors: BTreeMap<String, Tensor>,
-) -> Result<Vec<ModuleWeights>, Mismatch> {
-    let mut mismatch = Mismatch::default();
-    let mut modules = Vec::with_capacity(plan.modules.len());
-    for planned in &plan.modules {
-        let mut module = Vec::new();
-        for spec in planned.module.tensors() {
-            let name = format!("{}.{}", planned.name, spec.name);
-            match tensors.remove(&name) {
-                None => mismatch.missing.push(name),
-                Some(tensor) if tensor.size() != spec.shape => {
-                    mismatch.shapes.push((name, spec.shape, tensor.size()));
-                }
-                Some(tensor) => module.push((spec.name, tensor)),
-            }
-        }
-        modules.push(ModuleWeights::new(module));
-    }
-    mismatch.unexpected = tensors.into_keys().filter(|name| !name.ends_with("num_batches_tracked")).collect();
-    if mismatch.is_empty() { Ok(modules) } else { Err(mismatch) }
+) -> Result<Vec<ModuleWeights>, WeightsError> {
+    let expected: Vec<Vec<_>> = plan
+        .modules
+        .iter()
+        .map(|planned| {
+            let specs = planned.module.tensors().into_iter();
+            specs.map(|spec| (format!("{}.{}", planned.name, spec.name), spec)).collect()
+        })
+        .collect();
+    let shapes = expected.iter().flatten().map(|(name, spec)| (name.as_str(), spec.shape.clone()));
+    weights_file::compare(&tensors, shapes)?;
+    let module = |specs: Vec<(String, super::TensorSpec)>| {
+        ModuleWeights::new(
+            specs.into_iter().filter_map(|(name, spec)| Some((spec.name, tensors.remove(&name)?))),
+        )
+    };
+    Ok(expected.into_iter().map(module).collect())
 }
 
 #[cfg(test)]
@@ -113,10 +81,12 @@ mod tests {
         tensors.insert("auxiliary_head.classifier.bias".to_owned(), zeros(&[4]));
         tensors.insert("classifier.bias".to_owned(), zeros(&[5]));
         let error = from_named(&plan, tensors).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "these weights belong to another network\n  missing: stem.1.bias\n  \
-             unexpected: auxiliary_head.classifier.bias\n  classifier.bias has shape [5] where [4] is needed"
-        );
+        for part in [
+            "1 missing: stem.1.bias;",
+            "1 unexpected: auxiliary_head.classifier.bias;",
+            "1 of another shape: classifier.bias [5], expected [4]",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct Applied {
 /// One cell of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellPlan {
+    /// Its channels and resolution.
+    pub place: CellPlace,
     /// Modules that bring inputs 0 and 1 to the cell's channels; `None` for one that nobody reads.
     pub preprocess: [Option<usize>; 2],
     /// Two a node.
@@ -242,7 +244,7 @@ impl Plan {
             })
             .collect();
         let live_nodes = CellPlan::live_nodes(&genes, &cell.concat);
-        CellPlan { preprocess, genes, concat: cell.concat.clone(), live_nodes }
+        CellPlan { place: *place, preprocess, genes, concat: cell.concat.clone(), live_nodes }
     }
 
     fn full_cell(&mut self, index: usize, cell: &Cell, place: &CellPlace) -> CellPlan {
@@ -258,7 +260,7 @@ impl Plan {
             })
             .collect();
         let live_nodes = CellPlan::live_nodes(&genes, &cell.concat);
-        CellPlan { preprocess, genes, concat: cell.concat.clone(), live_nodes }
+        CellPlan { place: *place, preprocess, genes, concat: cell.concat.clone(), live_nodes }
     }
 
     fn step(

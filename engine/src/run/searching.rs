@@ -1,6 +1,6 @@
 //! The thread that searches: asks, estimates, tells, adopts, records.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
 use relativenas_core::{
@@ -17,13 +17,14 @@ use super::{
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Next},
     recorder::{Record, Recorder},
-    setup::{Inputs, VALIDATION_BATCH},
+    setup::{About, Inputs, VALIDATION_BATCH},
     work::Outcome,
 };
 use crate::{
     augmentation::Augmentation,
     data, device,
     estimator::{EstimatorSettings, NetworkEstimator},
+    images::ImageSet,
     learner::LearnerSettings,
     network::ModuleWeights,
     optimizer::SgdSettings,
@@ -47,7 +48,8 @@ impl SearchJob {
         checkpoint: Option<Checkpoint>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let config = &manifest.config;
-        let inputs = Inputs::read(config, config.search.seed, |images, streams| {
+        let data = data::open(Some(Path::new(&config.data.path)))?;
+        let inputs = Inputs::new(About::from(&data), config, config.search.seed, |images, streams| {
             data::split(images, config.data.train_images, config.data.valid_images, streams)
         })?;
         let images = inputs.images();
@@ -81,7 +83,8 @@ impl SearchJob {
                 (Search::resume(search_settings, search)?, weights, Vec::new())
             }
         };
-        let (train, valid) = (inputs.train()?, inputs.valid()?);
+        let images = |chosen: &[usize]| ImageSet::of(&data, &data.train, chosen);
+        let (train, valid) = (images(&inputs.split.train)?, images(&inputs.split.valid)?);
         let estimator = NetworkEstimator::new(settings, &train, &valid, inputs.device)?.with_weights(weights);
         Ok((Self { search, estimator, opening }, facts))
     }

@@ -1,6 +1,8 @@
 //! The thread that trains: epoch by epoch, each judged on images that were kept apart, and in the
 //! end the best weights on the test set.
 
+mod sources;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -8,10 +10,10 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use relativenas_core::{
-    config::RetrainConfig,
+    config::{Config, RetrainConfig},
     event::Event,
     manifest::{EngineFacts, Manifest},
-    network::{NetworkKind, NetworkShape},
+    network::NetworkShape,
     protocol::Activity,
     search::{BatchDone, Candidate, Flow},
 };
@@ -21,16 +23,18 @@ use super::{
     checkpoint::{Best, Checkpoint, Progress},
     control::{Bounds, Control, Next},
     recorder::{Record, Recorder},
-    setup::{Inputs, VALIDATION_BATCH},
+    setup::VALIDATION_BATCH,
     work::Outcome,
 };
 use crate::{
-    augmentation::{Augmentation, ImageStore},
-    data, device,
+    augmentation::Augmentation,
+    device,
     network::{FlatWeights, ModuleWeights, Plan, from_named, to_named},
     optimizer::SgdSettings,
     training::{Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, evaluate},
 };
+
+use sources::Sources;
 
 /// In the run's folder `weights`.
 const BEST: &str = "best.safetensors";
@@ -70,26 +74,10 @@ impl TrainingJob {
         let (config, retrain) = (&manifest.config, &manifest.config.retrain);
         let genotype = manifest.genotype.as_ref();
         let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
-        let inputs = Inputs::read(config, retrain.seed, |images, streams| {
-            let (train, valid) = (config.data.train_images, config.data.valid_images);
-            data::hold_out(images, retrain.valid_share, train, valid, streams)
-        })?;
+        let sources = Sources::open(config)?;
+        let inputs = &sources.inputs;
         let images = inputs.images();
         let shape = network_shape(retrain, images.classes)?;
-        ensure!(
-            inputs.data.train.side == shape.image_side(),
-            "{} has images of {} pixels, and retrain.kind = \"{}\" is for images of {}; set the other kind, \
-             or other data",
-            images.name,
-            inputs.data.train.side,
-            kind_name(shape.kind),
-            shape.image_side(),
-        );
-        let augmentation = Augmentation {
-            padding: config.data.crop_padding,
-            flip: config.data.flip,
-            cutout: retrain.cutout,
-        };
         // How often it is stored changes no loss.
         let protocol = (
             genotype,
@@ -99,7 +87,7 @@ impl TrainingJob {
         );
         let facts = inputs.facts(manifest, VALIDATION_BATCH, &protocol)?;
         let plan = Plan::full(genotype, &shape, retrain.auxiliary);
-        let settings = trainer_settings(retrain, augmentation);
+        let settings = trainer_settings(config);
         let (trainer, best, finished, opening) = match checkpoint {
             None => {
                 let started = Event::TrainingStarted {
@@ -117,12 +105,11 @@ impl TrainingJob {
                 (trainer, best, finished, Vec::new())
             }
         };
-        let store = |set, padding| Ok(Source::Memory(ImageStore::new(&set, padding, inputs.device)?));
         let job = Self {
             trainer,
-            train: inputs.train().and_then(|set| store(set, augmentation.padding))?,
-            valid: inputs.valid().and_then(|set| store(set, 0))?,
-            test: inputs.test().and_then(|set| store(set, 0))?,
+            train: sources.train,
+            valid: sources.valid,
+            test: sources.test,
             best,
             finished,
             checkpoint_every: match retrain.checkpoint_seconds {
@@ -130,8 +117,8 @@ impl TrainingJob {
                 seconds => Some(Duration::from_secs(seconds)),
             },
             opening,
-            device: inputs.device,
-            threads: inputs.threads,
+            device: sources.inputs.device,
+            threads: sources.inputs.threads,
         };
         Ok((job, facts))
     }
@@ -303,10 +290,15 @@ impl TrainingJob {
     }
 }
 
-fn trainer_settings(retrain: &RetrainConfig, augmentation: Augmentation) -> TrainerSettings {
+fn trainer_settings(config: &Config) -> TrainerSettings {
+    let retrain = &config.retrain;
     TrainerSettings {
         batch: retrain.batch,
-        augmentation,
+        augmentation: Augmentation {
+            padding: config.data.crop_padding,
+            flip: config.data.flip,
+            cutout: retrain.cutout,
+        },
         schedule: Schedule::of(retrain),
         loss: Loss { label_smoothing: retrain.label_smoothing, auxiliary_weight: retrain.auxiliary_weight },
         sgd: SgdSettings {
@@ -323,13 +315,6 @@ fn network_shape(retrain: &RetrainConfig, classes: usize) -> anyhow::Result<Netw
         NetworkShape { kind: retrain.kind, channels: retrain.channels, cells: retrain.cells, classes };
     shape.check().context("the network of [retrain]")?;
     Ok(shape)
-}
-
-fn kind_name(kind: NetworkKind) -> &'static str {
-    match kind {
-        NetworkKind::Cifar => "cifar",
-        NetworkKind::Imagenet => "imagenet",
-    }
 }
 
 fn judge(

@@ -13,10 +13,10 @@ use super::{loss::Loss, schedule::Schedule, source::Feed};
 use crate::{
     augmentation::{Augmentation, Batch},
     network::{
-        FlatWeights, Mismatch, Mode, ModuleWeights, Pass, Plan, WeightsError, drop_path_masks, from_named,
-        to_named,
+        FlatWeights, Mode, ModuleWeights, Pass, Plan, WeightsError, drop_path_masks, from_named, to_named,
     },
     optimizer::{Sgd, SgdSettings},
+    weights_file,
 };
 
 /// What does not change during a training.
@@ -70,7 +70,7 @@ pub struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
     #[error(transparent)]
-    Names(#[from] Mismatch),
+    Names(#[from] weights_file::WeightsError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
 }

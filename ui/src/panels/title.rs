@@ -27,12 +27,16 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
         left.push_span(span("relativenas   ", dim));
     }
     left.push_span(span(name, strong));
-    if layout < Layout::Medium {
-        left.push_span(span(format!("  {}", app.view.name()), dim));
-    }
     let right = app.shown.as_ref().map(|shown| progress(shown, canvas.look, layout)).unwrap_or_default();
     let device = app.shown.as_ref().and_then(device).unwrap_or_default();
     let room = width.saturating_sub(right.width() + 3);
+    let glyphs = canvas.look.glyphs;
+    if layout < Layout::Small {
+        // There are no tabs that would say which view this is.
+        let name = if app.view == View::Overview { name } else { app.view.name() };
+        let name = text::truncate(name, room.saturating_sub(1), &glyphs).into_owned();
+        left = Line::from(span(name, strong));
+    }
     if left.width() + device.len() + 4 <= room {
         left.push_span(span(format!("    {device}"), dim));
     }
@@ -60,6 +64,10 @@ fn tabs(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
             x = canvas.text(x, 1, view.name(), style);
         }
         x = canvas.text(x, 1, " ", dim) + 1;
+    }
+    if matches!(app.shown.as_ref().map(|shown| &shown.link), Some(Link::WatchOnly { .. })) {
+        let style = canvas.look.palette.warning;
+        canvas.line_right(canvas.width().saturating_sub(1), 1, &Line::styled(" watch only ", style));
     }
 }
 

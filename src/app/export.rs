@@ -1,0 +1,97 @@
+//! Exports that the screen asks for: files in the run's folder.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+use relativenas_core::{manifest::files, view::SearchView};
+use relativenas_ui::messages::{ExportFormat, Exported};
+
+use crate::{
+    arguments::Format,
+    atomic,
+    commands::export::{curves, genotype_of, of_rank, written_as},
+    folder::RunFolder,
+};
+
+/// Writes files into the run's `exports`; says which.
+///
+/// # Errors
+/// If there is nothing to export yet, or the folder cannot be written.
+pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Result<String> {
+    let (format, extension) = match format {
+        ExportFormat::Darts => (Format::Darts, "txt"),
+        ExportFormat::Json => (Format::Json, "json"),
+        ExportFormat::Toml => (Format::Toml, "toml"),
+        ExportFormat::Dot => (Format::Dot, "dot"),
+        ExportFormat::Svg => (Format::Svg, "svg"),
+        ExportFormat::Csv => (Format::Csv, "csv"),
+        ExportFormat::Pytorch => bail!("weights are exported from a trained network, not from a search"),
+    };
+    let view = folder.view()?;
+    let exports = folder.file(files::EXPORTS);
+    fs::create_dir_all(&exports).with_context(|| format!("{}: cannot be made", exports.display()))?;
+    if format == Format::Csv {
+        let path = exports.join("curves.csv");
+        atomic::write(&path, curves(&view).as_bytes())?;
+        return Ok(format!("written: {}", path.display()));
+    }
+    if let Some(training) = &view.training {
+        let path = exports.join(format!("genotype.{extension}"));
+        atomic::write(&path, written_as(&training.genotype, format).as_bytes())?;
+        return Ok(format!("written: {}", path.display()));
+    }
+    let search = view.search.as_ref().filter(|s| !s.population.is_empty());
+    let search = search.context("the run has no population yet")?;
+    let chosen = individuals(search, what)?;
+    let mut last = exports.clone();
+    for &individual in &chosen {
+        last = exports.join(format!("individual-{individual:02}.{extension}"));
+        atomic::write(&last, written_as(&genotype_of(search, individual)?, format).as_bytes())?;
+    }
+    Ok(match chosen.len() {
+        1 => format!("written: {}", last.display()),
+        many => format!("{many} files written into {}", exports.display()),
+    })
+}
+
+fn individuals(search: &SearchView, what: &Exported) -> Result<Vec<usize>> {
+    Ok(match what {
+        Exported::Individual(individual) => vec![*individual],
+        Exported::Best => vec![of_rank(search, 1)?],
+        Exported::All => (0..search.population.len()).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::genotype::Genotype;
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn exports_lie_in_the_run_and_are_read_back() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(3));
+        let exports = folder.file(files::EXPORTS);
+        let done = export(&folder, &Exported::Individual(2), ExportFormat::Json).expect("written");
+        let path = exports.join("individual-02.json");
+        assert_eq!(done, format!("written: {}", path.display()));
+        let search = folder.view().expect("readable").search.expect("a search");
+        let text = fs::read_to_string(path).expect("there");
+        assert_eq!(Genotype::parse(&text).ok(), search.genotype(2));
+        let done = export(&folder, &Exported::All, ExportFormat::Svg).expect("written");
+        assert_eq!(done, format!("4 files written into {}", exports.display()));
+        export(&folder, &Exported::Best, ExportFormat::Csv).expect("written");
+        assert_eq!(fs::read_dir(&exports).expect("readable").count(), 6);
+    }
+
+    #[test]
+    fn a_run_that_has_not_begun_has_nothing_to_export() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let error = export(&folder, &Exported::Best, ExportFormat::Darts).expect_err("nothing yet");
+        assert_eq!(error.to_string(), "the run has no population yet");
+    }
+}

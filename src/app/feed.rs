@@ -1,0 +1,320 @@
+//! Feeds the screen one run: its log from the file, then what its engine sends.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Result;
+use relativenas_core::{
+    event::{Event, Line},
+    manifest::files,
+    protocol::{Activity, Command, EngineLine, Reply},
+};
+use relativenas_ui::messages::{Link, Message};
+
+use super::outlet::{Closed, Turn};
+use crate::{
+    engine::{
+        connection::{Connection, Received, Sender},
+        liveness::{Liveness, liveness},
+        start::StartedEngine,
+    },
+    folder::RunFolder,
+    log::LogReader,
+};
+
+/// How long the feed waits for the engine before it looks whether it is still wanted.
+const GLANCE: Duration = Duration::from_millis(250);
+/// How often a run without an engine is looked at: somebody else may resume it.
+const PATROL: Duration = Duration::from_secs(1);
+/// Lines of engine.log that explain a death.
+const LAST_WORDS: usize = 12;
+
+/// The way commands take to the engine of the run that is shown, while there is one.
+pub type Wire = Arc<Mutex<Option<Sender>>>;
+
+/// What a feed is made of.
+pub struct Feed {
+    pub folder: RunFolder,
+    pub turn: Turn,
+    pub wire: Wire,
+    /// The engine, if it was just started.
+    pub engine: Option<StartedEngine>,
+    /// The run is looked at, not steered.
+    pub look: bool,
+}
+
+/// Why feeding came to a halt.
+enum Halt {
+    /// Another run is shown, or nothing.
+    Unwanted,
+    /// What was sent does not hold any more: the run went on from an earlier event.
+    Rewound,
+    /// There is no engine to hear.
+    Silent,
+}
+
+impl From<Closed> for Halt {
+    fn from(Closed: Closed) -> Self {
+        Self::Unwanted
+    }
+}
+
+impl Feed {
+    /// Feeds the screen until another run is shown.
+    pub fn run(mut self) {
+        loop {
+            match self.feed() {
+                Ok(Halt::Unwanted) => return,
+                Ok(Halt::Rewound) => {}
+                Ok(Halt::Silent) => {
+                    if !self.wait_for_engine() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    // What is shown stays; the person sees why it does not go on.
+                    let _ = self.turn.send(Message::Link(Link::NoEngine));
+                    let _ = self.turn.send(Message::Failed(format!("{error:#}")));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self) -> Result<Halt> {
+        match self.try_feed() {
+            Ok(halt) => Ok(halt),
+            Err(Trouble::Halt(halt)) => Ok(halt),
+            Err(Trouble::Error(error)) => Err(error),
+        }
+    }
+
+    /// Shows the run from its beginning.
+    fn try_feed(&mut self) -> Result<Halt, Trouble> {
+        // An engine that was just started cuts the log before it can be reached, so it is waited for.
+        let connection = match self.engine.take() {
+            Some(engine) => self.meet(engine)?,
+            None => {
+                self.open()?;
+                None
+            }
+        };
+        let mut told = Told { reader: LogReader::new(&self.folder), events: 0, finished: false };
+        self.tell_file(&mut told)?;
+        let mut connection = match connection {
+            Some(connection) => connection,
+            None => match self.connect(&told)? {
+                Some(connection) => connection,
+                None => return Ok(Halt::Silent),
+            },
+        };
+        loop {
+            if connection.hello().events < told.events {
+                return Ok(Halt::Rewound);
+            }
+            connection.follow(told.events)?;
+            self.listen(&mut connection, &mut told)?;
+            self.set_wire(None);
+            drop(connection); // An engine that is done waits for its clients to leave.
+            self.tell_file(&mut told)?;
+            connection = match self.connect(&told)? {
+                Some(connection) => connection,
+                None => return Ok(Halt::Silent),
+            };
+        }
+    }
+
+    fn open(&self) -> Result<(), Closed> {
+        self.turn.send(Message::Opened { run: self.folder.name(), folder: self.folder.path().to_owned() })
+    }
+
+    /// Waits for an engine that was just started.
+    fn meet(&self, mut engine: StartedEngine) -> Result<Option<Connection>, Trouble> {
+        self.open()?;
+        let met = engine.connect();
+        let last_words = engine.last_words();
+        let mut child = engine.child;
+        // Whoever started a process has to hear of its end.
+        thread::spawn(move || child.wait());
+        match met {
+            Ok(connection) => Ok(Some(self.welcome(connection)?)),
+            Err(error) if last_words.is_empty() => Err(Trouble::Error(error)),
+            Err(_) => {
+                self.tell_file(&mut Told {
+                    reader: LogReader::new(&self.folder),
+                    events: 0,
+                    finished: false,
+                })?;
+                self.turn.send(Message::Link(self.dead(last_words)))?;
+                Err(Trouble::Halt(Halt::Silent))
+            }
+        }
+    }
+
+    /// Sends what is written in the file and was not sent yet.
+    fn tell_file(&self, told: &mut Told) -> Result<(), Trouble> {
+        loop {
+            let batch = told.reader.batch()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let new: Vec<_> = batch.into_iter().filter(|line| line.seq >= told.events).collect();
+            self.tell(new, told)?;
+        }
+    }
+
+    fn tell(&self, lines: Vec<Line>, told: &mut Told) -> Result<(), Closed> {
+        let Some(last) = lines.last() else {
+            return Ok(());
+        };
+        told.events = last.seq + 1;
+        told.finished |= matches!(last.event, Event::SearchFinished { .. } | Event::TrainingFinished { .. });
+        self.turn.send(Message::Lines(lines))
+    }
+
+    /// Connects to the engine if one lives; says so if none does.
+    fn connect(&self, told: &Told) -> Result<Option<Connection>, Trouble> {
+        if told.finished {
+            self.turn.send(Message::Link(Link::NoEngine))?;
+            return Ok(None);
+        }
+        loop {
+            match Connection::open(&self.folder) {
+                Ok(connection) => return Ok(Some(self.welcome(connection)?)),
+                // It is about to listen, or about to leave.
+                Err(_) if liveness(&self.folder) == Liveness::Alive && self.is_here() => {
+                    if !self.turn.is_open() {
+                        return Err(Trouble::Halt(Halt::Unwanted));
+                    }
+                    thread::sleep(GLANCE);
+                }
+                Err(error) => {
+                    self.say_silent(&error)?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Whether the engine, if there is one, is on this machine.
+    fn is_here(&self) -> bool {
+        use crate::engine::liveness::{address, this_host};
+        address(&self.folder).is_none_or(|a| a.host == this_host())
+    }
+
+    /// There is nobody to hear: because the run was stopped, its engine died, or is elsewhere.
+    fn say_silent(&self, error: &anyhow::Error) -> Result<(), Closed> {
+        let elsewhere = !self.is_here() && liveness(&self.folder) == Liveness::Alive;
+        if elsewhere {
+            self.turn.send(Message::Link(Link::NoEngine))?;
+            return self.turn.send(Message::Failed(format!("{error:#}")));
+        }
+        // An engine that leaves in order takes its address with it.
+        let link = if self.folder.file(files::ENGINE).exists() {
+            self.dead(self.folder.last_words(0, LAST_WORDS))
+        } else {
+            Link::NoEngine
+        };
+        self.turn.send(Message::Link(link))
+    }
+
+    fn dead(&self, last_words: Vec<String>) -> Link {
+        Link::Dead { last_words, resume: format!("relativenas resume {}", self.folder.reference()) }
+    }
+
+    /// Tells the screen how it hangs together with this engine.
+    fn welcome(&self, connection: Connection) -> Result<Connection, Trouble> {
+        connection.set_patience(Some(GLANCE))?;
+        let hello = connection.hello().clone();
+        let look =
+            || self.look.then(|| format!("`relativenas attach {}` steers it", self.folder.reference()));
+        let link = match connection.watch_only().or_else(look) {
+            Some(why) => Link::WatchOnly { hello, why },
+            None => {
+                self.set_wire(Some(connection.sender()?));
+                Link::Live(hello)
+            }
+        };
+        self.turn.send(Message::Link(link))?;
+        Ok(connection)
+    }
+
+    /// Passes on what the engine sends, until it hangs up or is done.
+    fn listen(&self, connection: &mut Connection, told: &mut Told) -> Result<(), Trouble> {
+        loop {
+            match connection.receive()? {
+                Received::Line(EngineLine::Log(line)) => self.tell(vec![line], told)?,
+                Received::Line(EngineLine::Reply(Reply::Progress(progress))) => {
+                    let done = progress.activity == Activity::Finished;
+                    self.turn.send(Message::Progress(progress))?;
+                    if done {
+                        return Ok(());
+                    }
+                }
+                Received::Line(EngineLine::Reply(Reply::Answer(answer))) => {
+                    self.turn.send(Message::Answer(answer))?;
+                }
+                Received::Line(EngineLine::Reply(Reply::Hello(_))) => {}
+                Received::Nothing if self.turn.is_open() => {}
+                Received::Nothing => return Err(Trouble::Halt(Halt::Unwanted)),
+                Received::Closed => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until an engine lives; says whether one does, or the run is not wanted any more.
+    fn wait_for_engine(&self) -> bool {
+        while self.turn.is_open() {
+            if liveness(&self.folder) == Liveness::Alive && self.is_here() {
+                return true;
+            }
+            thread::sleep(PATROL);
+        }
+        false
+    }
+
+    fn set_wire(&self, sender: Option<Sender>) {
+        // A feed that was replaced must not cut the wire of the next.
+        if self.turn.is_open() {
+            *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = sender;
+        }
+    }
+}
+
+/// What the screen was told so far.
+struct Told {
+    reader: LogReader,
+    /// The number that the next event has.
+    events: u64,
+    finished: bool,
+}
+
+/// Why something could not be done: there is nobody to do it for, or it failed.
+enum Trouble {
+    Halt(Halt),
+    Error(anyhow::Error),
+}
+
+impl From<Closed> for Trouble {
+    fn from(closed: Closed) -> Self {
+        Self::Halt(closed.into())
+    }
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Sends a command over a wire; why not, if it cannot be sent.
+pub fn steer(wire: &Wire, id: u64, command: Command) -> Result<(), String> {
+    let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
+    match wire.as_mut() {
+        Some(sender) => sender.steer(id, command).map_err(|error| format!("{error:#}")),
+        None => Err("no engine is listening".to_owned()),
+    }
+}

@@ -1,0 +1,90 @@
+//! The way to the screen, open to one feed at a time.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    mpsc::{SendError, Sender},
+};
+
+use relativenas_ui::messages::Message;
+
+/// Sends messages to the screen.
+#[derive(Clone)]
+pub struct Outlet {
+    sender: Sender<Message>,
+    /// Counts the runs that were opened; only the newest may send.
+    turn: Arc<Mutex<u64>>,
+}
+
+/// An outlet for what belongs to one run. It closes when another run is opened.
+#[derive(Clone)]
+pub struct Turn {
+    outlet: Outlet,
+    number: u64,
+}
+
+/// Nobody wants to hear this any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl Outlet {
+    pub fn new(sender: Sender<Message>) -> Self {
+        Self { sender, turn: Arc::default() }
+    }
+
+    /// Sends what belongs to no run. A screen that is gone needs nothing.
+    pub fn send(&self, message: Message) {
+        let _ = self.sender.send(message);
+    }
+
+    /// Closes the turn before, and opens the next.
+    pub fn next_turn(&self) -> Turn {
+        let mut turn = self.lock();
+        *turn += 1;
+        Turn { outlet: self.clone(), number: *turn }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Sends a message, unless another run was opened meanwhile: the two never mix.
+    ///
+    /// # Errors
+    /// If there is no use in sending more.
+    pub fn send(&self, message: Message) -> Result<(), Closed> {
+        let turn = self.outlet.lock();
+        if *turn != self.number {
+            return Err(Closed);
+        }
+        self.outlet.sender.send(message).map_err(|SendError(_)| Closed)
+    }
+
+    pub fn is_open(&self) -> bool {
+        *self.outlet.lock() == self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_feed_that_was_replaced_is_not_heard() {
+        let (sender, receiver) = channel();
+        let outlet = Outlet::new(sender);
+        let first = outlet.next_turn();
+        let done = |text: &str| Message::Done(text.to_owned());
+        first.send(done("first")).expect("open");
+        let second = outlet.next_turn();
+        assert_eq!(first.send(done("late")), Err(Closed));
+        assert!(!first.is_open());
+        second.send(done("second")).expect("open");
+        drop((outlet, first, second));
+        let heard: Vec<_> = receiver.iter().map(|m| format!("{m:?}")).collect();
+        assert_eq!(heard, [r#"Done("first")"#, r#"Done("second")"#]);
+    }
+}

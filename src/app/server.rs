@@ -1,0 +1,164 @@
+//! Answers what the screen asks for.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
+    },
+    thread,
+};
+
+use anyhow::{Context as _, Result, bail};
+use relativenas_core::protocol::Answer;
+use relativenas_ui::messages::{Message, Request};
+
+use super::{
+    First, export,
+    feed::{Feed, Wire, steer},
+    outlet::Outlet,
+};
+use crate::{
+    arguments::{SearchArguments, SettingArguments},
+    commands::{arch, compare, search},
+    context::Context,
+    engine::{
+        program::EngineProgram,
+        start::{StartOptions, StartedEngine, start},
+    },
+    folder::RunFolder,
+    places::absolute,
+    runs,
+};
+
+/// What requests are answered from.
+pub struct Server {
+    context: Context,
+    outlet: Outlet,
+    wire: Wire,
+    /// The run that is shown, or was named to be.
+    shown: Option<RunFolder>,
+    /// The first run is looked at, not steered.
+    look: bool,
+    /// A list of runs is being made.
+    listing: Arc<AtomicBool>,
+}
+
+impl Server {
+    pub fn new(context: Context, outlet: Outlet, first: First) -> Self {
+        let (shown, look) = match first {
+            First::Runs => (None, false),
+            First::Run(folder) => (Some(folder), false),
+            First::Look(folder) => (Some(folder), true),
+        };
+        Self { context, outlet, wire: Wire::default(), shown, look, listing: Arc::default() }
+    }
+
+    /// Answers requests until the screen is gone.
+    pub fn serve(mut self, requests: &Receiver<Request>) {
+        for request in requests {
+            if let Err(error) = self.answer(request) {
+                self.outlet.send(Message::Failed(format!("{error:#}")));
+            }
+        }
+    }
+
+    fn answer(&mut self, request: Request) -> Result<()> {
+        match request {
+            Request::Steer { id, command } => {
+                if let Err(why) = steer(&self.wire, id, command) {
+                    self.outlet.send(Message::Answer(Answer { id, refused: Some(why) }));
+                }
+            }
+            Request::ListRuns => self.list(),
+            Request::Open { run } => {
+                let folder = self.find(&run)?;
+                self.open(folder, None);
+            }
+            Request::Start { preset, settings } => {
+                let set = settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let settings = SettingArguments { preset, set };
+                let arguments = SearchArguments { settings, ..SearchArguments::default() };
+                let prepared = search::prepare(&self.context, &arguments)?;
+                let engine = start(&prepared.program, &prepared.folder, StartOptions::default())?;
+                self.open(prepared.folder, Some(engine));
+            }
+            Request::Resume { run } => {
+                let folder = self.find(&run)?;
+                search::check_resumable(&folder, false)?;
+                let engine = start(&EngineProgram::find()?, &folder, StartOptions::default())?;
+                self.open(folder, Some(engine));
+            }
+            Request::Branch { generation } => {
+                bail!(
+                    "going on from generation {generation} in a run of its own is not possible with this engine"
+                )
+            }
+            Request::Export { what, format } => {
+                let done = export::export(self.shown()?, &what, format)?;
+                self.outlet.send(Message::Done(done));
+            }
+            Request::ReadGenotype { from } => self.read_genotype(&from)?,
+            Request::Compare { run } => {
+                let other = self.find(&run)?;
+                compare::check_comparable(self.shown()?, &other)?;
+                let view = Box::new(other.view()?);
+                self.outlet.send(Message::Compared { run, view });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists runs on a thread of its own: many take a while to read, and commands must not wait.
+    fn list(&self) {
+        if self.listing.swap(true, Ordering::AcqRel) {
+            return; // The list that is being made will be new enough.
+        }
+        let (context, outlet) = (self.context.clone(), self.outlet.clone());
+        let listing = Arc::clone(&self.listing);
+        thread::spawn(move || {
+            let message = match context.all() {
+                Ok(folders) => Message::Runs(folders.iter().map(runs::summary).collect()),
+                Err(error) => Message::Failed(format!("{error:#}")),
+            };
+            listing.store(false, Ordering::Release);
+            outlet.send(message);
+        });
+    }
+
+    fn open(&mut self, folder: RunFolder, engine: Option<StartedEngine>) {
+        let first = self.shown.as_ref() == Some(&folder);
+        let look = self.look && first && engine.is_none();
+        self.look = look;
+        self.shown = Some(folder.clone());
+        let wire = Wire::default();
+        self.wire = Arc::clone(&wire);
+        let feed = Feed { folder, turn: self.outlet.next_turn(), wire, engine, look };
+        thread::spawn(move || feed.run());
+    }
+
+    /// The run of this name; the one that is shown may lie anywhere.
+    fn find(&self, run: &str) -> Result<RunFolder> {
+        match self.shown.as_ref().filter(|folder| folder.name() == run) {
+            Some(folder) => Ok(folder.clone()),
+            None => self.context.find(run),
+        }
+    }
+
+    fn shown(&self) -> Result<&RunFolder> {
+        self.shown.as_ref().context("no run is shown")
+    }
+
+    fn read_genotype(&self, from: &str) -> Result<()> {
+        let name = from.trim();
+        if name == "-" {
+            bail!("the screen has the standard input; name a file, or a published genotype");
+        }
+        // A shell would have replaced the tilde.
+        let path =
+            if name.starts_with("~/") { absolute(name)?.display().to_string() } else { name.to_owned() };
+        let genotype = arch::read(&path)?;
+        self.outlet.send(Message::Genotype { name: name.to_owned(), genotype });
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! What the command does with an engine.
+
+use std::{
+    process::ExitCode,
+    sync::mpsc::{Receiver, channel},
+    time::Duration,
+};
+
+use relativenas_core::{
+    manifest::files,
+    protocol::{Command, StepUnit},
+};
+use relativenas_ui::messages::{Link, Message, Request};
+
+use super::start_on;
+use crate::{
+    app::{First, serve},
+    arguments::{RunArgument, StepArguments, Unit},
+    commands::{list, search, status, steer},
+    context::Context,
+    engine::{connection::Connection, start::StartedEngine},
+    fixture,
+    folder::RunFolder,
+    headless::{From, Style, follow},
+};
+
+/// A run with an engine on it, which is killed in the end.
+struct LiveRun {
+    context: Context,
+    folder: RunFolder,
+    engine: Option<StartedEngine>,
+    _home: tempfile::TempDir,
+}
+
+impl LiveRun {
+    fn new(paused: bool) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let context = Context::in_folder(home.path());
+        fixture::run(&context.runs().expect("settings"), "r");
+        let folder = context.find("r").expect("just made");
+        let engine = Some(start_on(&folder, paused));
+        Self { context, folder, engine, _home: home }
+    }
+
+    /// Waits until the engine listens.
+    fn listening(mut self) -> Self {
+        self.engine.as_mut().expect("started").connect().expect("it listens");
+        self
+    }
+
+    fn text(&self, command: impl FnOnce(&Context, &mut Vec<u8>) -> anyhow::Result<ExitCode>) -> String {
+        let mut out = Vec::new();
+        match command(&self.context, &mut out) {
+            Ok(_) => String::from_utf8(out).expect("UTF-8"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+}
+
+impl Drop for LiveRun {
+    fn drop(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            let _ = engine.child.kill();
+            let _ = engine.child.wait();
+        }
+    }
+}
+
+fn run() -> RunArgument {
+    RunArgument { run: "r".to_owned() }
+}
+
+fn step(unit: Unit, count: u32) -> StepArguments {
+    StepArguments { run: run(), unit, count, wait: true }
+}
+
+#[test]
+fn a_headless_search_runs_to_the_end() {
+    let mut live = LiveRun::new(false);
+    let engine = live.engine.take();
+    let mut out = Vec::new();
+    let code = follow(&live.folder, engine, From::Beginning, Style::Json, &mut out).expect("followed");
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+    let printed = String::from_utf8(out).expect("UTF-8");
+    let logged = std::fs::read_to_string(live.folder.file(files::EVENTS)).expect("there");
+    assert_eq!(printed, logged, "an event a line, as it is logged");
+    let status = status::of(&live.folder).expect("readable");
+    assert_eq!((status.phase, status.alive), ("finished", false));
+}
+
+#[test]
+fn a_headless_search_that_somebody_stops_says_how_to_go_on() {
+    let mut live = LiveRun::new(true).listening();
+    let engine = live.engine.take();
+    let (context, folder) = (live.context.clone(), live.folder.clone());
+    let stopper = std::thread::spawn(move || steer::stop(&context, "r", &mut Vec::new()).map(drop));
+    let mut out = Vec::new();
+    let code = follow(&folder, engine, From::Now, Style::Plain, &mut out).expect("followed");
+    stopper.join().expect("no panic").expect("stopped");
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(130)));
+    let printed = String::from_utf8(out).expect("UTF-8");
+    let last = printed.lines().last().expect("a line");
+    assert_eq!(
+        last,
+        "r: stopped after a checkpoint; `relativenas resume r` goes on from the newest checkpoint"
+    );
+}
+
+#[test]
+fn a_live_run_is_described_and_steered_without_a_screen() {
+    let live = LiveRun::new(true).listening();
+    let pid = live.engine.as_ref().map(|e| e.child.id());
+    let before = status::of(&live.folder).expect("readable");
+    assert_eq!((before.phase, before.alive, before.pid), ("paused", true, pid));
+    assert_eq!((before.generation, before.pair, before.pairs), (0, 0, 2));
+
+    let text = live.text(|c, out| steer::step(c, &step(Unit::Pair, 1), out));
+    assert_eq!(text, "r: going on for 1 pair, then pausing\nr: paused in generation 0\n");
+    assert_eq!(status::of(&live.folder).expect("readable").pair, 1);
+    live.text(|c, out| steer::step(c, &step(Unit::Generation, 1), out));
+    assert_eq!(status::of(&live.folder).expect("readable").generation, 1);
+
+    let text = live.text(|c, out| steer::stop(c, "r", out));
+    assert_eq!(text, "r: stopped after a checkpoint; `relativenas resume r` goes on\n");
+    let after = status::of(&live.folder).expect("readable");
+    assert_eq!((after.phase, after.alive, after.pid), ("stopped", false, None));
+    let text = live.text(|c, out| steer::pause(c, "r", out));
+    assert_eq!(
+        text,
+        "r: no engine is running; `relativenas resume r` starts one, `relativenas view r` only looks"
+    );
+}
+
+#[test]
+fn a_live_run_is_neither_removed_nor_resumed() {
+    let live = LiveRun::new(true).listening();
+    let text = live.text(|c, out| list::remove(c, &["r".to_owned()], out));
+    assert_eq!(text, "r: its engine is running; `relativenas stop r` first");
+    assert!(live.folder.path().exists());
+    let error = search::check_resumable(&live.folder, false).expect_err("alive").to_string();
+    assert_eq!(error, "r: an engine is running on it; `relativenas attach r` shows it");
+}
+
+#[test]
+fn an_engine_refuses_with_a_reason() {
+    let live = LiveRun::new(true).listening();
+    let mut connection = Connection::open(&live.folder).expect("it listens");
+    let inject = Command::Inject { individual: 9, position: vec![] };
+    let error = connection.command(inject).expect_err("refused").to_string();
+    assert_eq!(error, "the engine refused: there is no individual 9");
+}
+
+#[test]
+fn an_engine_on_another_machine_is_not_sought_here() {
+    let live = LiveRun::new(true).listening();
+    let path = live.folder.file(files::ENGINE);
+    let text = std::fs::read_to_string(&path).expect("there");
+    let mut address: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    address["host"] = "gpu-7".into();
+    std::fs::write(&path, address.to_string()).expect("written");
+    let text = live.text(|c, out| steer::pause(c, "r", out));
+    assert_eq!(text, "r: its engine is on gpu-7, not here; `ssh gpu-7 relativenas attach r` reaches it");
+}
+
+#[test]
+fn an_engine_that_fails_at_once_is_quoted() {
+    let home = tempfile::tempdir().expect("a folder");
+    let context = Context::in_folder(home.path());
+    let folder = fixture::run(&context.runs().expect("settings"), "r");
+    // A folder where the lock should be.
+    std::fs::create_dir(folder.file(files::ENGINE_LOCK)).expect("made");
+    let mut engine = start_on(&folder, false);
+    let error = engine.connect().err().expect("it ended").to_string();
+    assert!(error.starts_with("the engine ended before it could be reached (exit status: 1)"), "{error}");
+    assert!(error.ends_with("relativenas-engine: engine.lock: Is a directory (os error 21)"), "{error}");
+}
+
+/// The next message that is not progress.
+fn next(messages: &Receiver<Message>) -> Message {
+    loop {
+        match messages.recv_timeout(Duration::from_secs(30)).expect("a message") {
+            Message::Progress(_) => {}
+            message => return message,
+        }
+    }
+}
+
+/// All lines until another message comes, which is returned too.
+fn lines(messages: &Receiver<Message>) -> (usize, Message) {
+    let mut count = 0;
+    loop {
+        match next(messages) {
+            Message::Lines(lines) => count += lines.len(),
+            other => return (count, other),
+        }
+    }
+}
+
+#[test]
+fn the_screen_is_fed_steered_and_told_of_a_death() {
+    let live = LiveRun::new(true).listening();
+    let (requests, from_screen) = channel();
+    let messages = serve(live.context.clone(), First::Runs, from_screen);
+    let ask = |request| requests.send(request).expect("served");
+    ask(Request::Open { run: "r".to_owned() });
+    assert!(matches!(next(&messages), Message::Opened { run, .. } if run == "r"));
+    let (known, link) = lines(&messages);
+    assert_eq!(known, 3, "begun, sampled, first generation");
+    let Message::Link(Link::Live(hello)) = link else { panic!("{link:?}") };
+    assert_eq!(Some(hello.pid), live.engine.as_ref().map(|e| e.child.id()));
+
+    ask(Request::Steer { id: 7, command: Command::Step { unit: StepUnit::Pair, count: 1 } });
+    let Message::Answer(answer) = next(&messages) else { panic!("no answer") };
+    assert_eq!((answer.id, answer.refused), (7, None));
+    assert!(matches!(next(&messages), Message::Lines(lines) if lines.len() == 1));
+
+    ask(Request::Steer { id: 8, command: Command::PauseOnNan { on: true } });
+    let Message::Answer(_) = next(&messages) else { panic!("no answer") };
+    let Message::Link(Link::Dead { last_words, resume }) = next(&messages) else { panic!("alive") };
+    assert_eq!(last_words.last().map(String::as_str), Some("relativenas-engine: CUDA out of memory"));
+    assert_eq!(resume, "relativenas resume r");
+
+    ask(Request::Steer { id: 9, command: Command::Pause });
+    let Message::Answer(answer) = next(&messages) else { panic!("no answer") };
+    assert_eq!(answer.refused.as_deref(), Some("no engine is listening"));
+}
+
+#[test]
+fn a_screen_sees_a_run_that_somebody_else_resumes() {
+    let mut live = LiveRun::new(true).listening();
+    live.text(|c, out| steer::stop(c, "r", out));
+    let (requests, from_screen) = channel();
+    let messages = serve(live.context.clone(), First::Runs, from_screen);
+    requests.send(Request::Open { run: "r".to_owned() }).expect("served");
+    assert!(matches!(next(&messages), Message::Opened { .. }));
+    assert!(matches!(lines(&messages).1, Message::Link(Link::NoEngine)));
+    live.engine.as_mut().expect("it stopped").child.wait().expect("waited for");
+    live.engine = Some(start_on(&live.folder, true));
+    assert!(matches!(next(&messages), Message::Opened { .. }));
+    assert!(matches!(lines(&messages), (3, Message::Link(Link::Live(_)))));
+}
+
+#[test]
+fn a_finished_run_lets_its_engine_go() {
+    let mut live = LiveRun::new(true).listening();
+    let (requests, from_screen) = channel();
+    let messages = serve(live.context.clone(), First::Runs, from_screen);
+    requests.send(Request::Open { run: "r".to_owned() }).expect("served");
+    requests.send(Request::ListRuns).expect("served");
+    while !matches!(next(&messages), Message::Link(Link::Live(_))) {}
+    requests.send(Request::Steer { id: 1, command: Command::Continue }).expect("served");
+    while !matches!(next(&messages), Message::Link(Link::NoEngine)) {}
+    let status = live.engine.as_mut().expect("started").child.wait().expect("waited for");
+    assert!(status.success(), "it left when the screen hung up");
+}
