@@ -28,8 +28,8 @@ use std::{fs, path::Path};
 pub use cifar::Cifar100Labels;
 pub use encoded::{Encoded, EncodedDataSet, EncodedImages};
 pub use error::DataError;
-pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, ordered_batches, training_batches};
-pub use split::{Split, split};
+pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches};
+pub use split::{Split, hold_out, split};
 pub use view::{ColourJitter, View};
 
 /// Images of one size with their labels, in the order of their files.

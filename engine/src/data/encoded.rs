@@ -59,6 +59,22 @@ pub struct Encoded {
     pub label: u16,
 }
 
+impl EncodedDataSet {
+    /// Identifies names and classes, not pixels: to read every photograph may take longer than an
+    /// epoch. 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for names in [&self.classes, &self.train.names, &self.valid.names] {
+            hasher.update(&(names.len() as u64).to_le_bytes());
+            for name in names {
+                hasher.update(&(name.len() as u64).to_le_bytes());
+                hasher.update(name.as_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
 impl EncodedImages {
     pub fn len(&self) -> usize {
         self.names.len()

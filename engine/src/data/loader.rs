@@ -47,22 +47,6 @@ pub struct PhotoBatch {
     pub labels: Vec<u16>,
 }
 
-/// All images once, in this epoch's random order.
-pub fn training_batches(
-    images: &Arc<EncodedImages>,
-    batching: Batching,
-    streams: Streams,
-    epoch: u64,
-) -> Batches {
-    let order = streams.stream(Purpose::Shuffle, epoch, 0).order(images.len());
-    start(images, order, batching, streams, epoch)
-}
-
-/// All images once, in the order of their list.
-pub fn ordered_batches(images: &Arc<EncodedImages>, batching: Batching) -> Batches {
-    start(images, (0..images.len()).collect(), batching, Streams::new(0), 0)
-}
-
 /// The batches of a pass, in order. Dropping it ends the threads.
 ///
 /// An image that cannot be decoded ends the pass with an error that names it.
@@ -121,9 +105,11 @@ struct State {
     stopped: bool,
 }
 
-fn start(
+/// Batches of these images, in this order. How one is seen depends on the epoch and its place in
+/// `images`, not on the order.
+pub fn photo_batches(
     images: &Arc<EncodedImages>,
-    order: Vec<usize>,
+    order: &[usize],
     batching: Batching,
     streams: Streams,
     epoch: u64,
@@ -202,7 +188,7 @@ fn assemble(work: &Work, shared: &Shared, sender: &SyncSender<Result<PhotoBatch,
         pixels: Vec::with_capacity(count * 3 * work.batching.side.pow(2)),
         labels: Vec::with_capacity(count),
     };
-    let mut left = work.images.len();
+    let mut left: usize = work.pieces.iter().map(Vec::len).sum();
     while left > 0 {
         let count = left.min(work.batching.batch.max(1));
         let mut batch = batch_of(count);
@@ -257,10 +243,18 @@ mod tests {
         open_encoded(&sample("lmdb")).expect("the sample").train
     }
 
+    fn in_order(images: &Arc<EncodedImages>, batching: Batching) -> Batches {
+        let order: Vec<_> = (0..images.len()).collect();
+        photo_batches(images, &order, batching, Streams::new(0), 0)
+    }
+
     fn epoch(threads: usize, epoch: u64) -> Vec<PhotoBatch> {
         let batching = Batching { batch: 10, side: 24, threads, view: TRAINING };
-        let batches = training_batches(&sample_images(), batching, Streams::new(1), epoch);
-        batches.collect::<Result<_, _>>().expect("the sample")
+        let (images, streams) = (sample_images(), Streams::new(1));
+        let order = streams.stream(Purpose::Shuffle, epoch, 0).order(images.len());
+        photo_batches(&images, &order, batching, streams, epoch)
+            .collect::<Result<_, _>>()
+            .expect("the sample")
     }
 
     #[test]
@@ -282,7 +276,7 @@ mod tests {
     #[test]
     fn in_order_and_whole_is_what_memory_holds() {
         let batching = Batching { batch: 24, side: 32, threads: 3, view: View::Centre { share: 1.0 } };
-        let batch = ordered_batches(&sample_images(), batching).next().expect("a batch").expect("the sample");
+        let batch = in_order(&sample_images(), batching).next().expect("a batch").expect("the sample");
         let memory = open(Some(&sample("lmdb"))).expect("the sample").train;
         assert_eq!(batch.labels, memory.labels);
         let red: Vec<u8> = batch.pixels[..3 * 1024].iter().step_by(3).copied().collect();
@@ -292,7 +286,7 @@ mod tests {
     #[test]
     fn dropping_it_early_ends_the_threads() {
         let batching = Batching { batch: 1, side: 24, threads: 2, view: TRAINING };
-        let mut batches = training_batches(&sample_images(), batching, Streams::new(1), 0);
+        let mut batches = in_order(&sample_images(), batching);
         batches.next().expect("a batch").expect("the sample");
         let shared = Arc::downgrade(&batches.shared);
         drop(batches);
@@ -314,7 +308,7 @@ mod tests {
         fs::write(&damaged, &original[..400]).expect("written");
         let images = open_encoded(folder.path()).expect("a data set").train;
         let batching = Batching { batch: 5, side: 24, threads: 2, view: View::Centre { share: 1.0 } };
-        let batches: Vec<_> = ordered_batches(&images, batching).collect();
+        let batches: Vec<_> = in_order(&images, batching).collect();
         assert_eq!(batches.len(), 4);
         assert!(batches[..3].iter().all(Result::is_ok));
         let error = batches[3].as_ref().expect_err("damaged").to_string();
