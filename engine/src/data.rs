@@ -4,17 +4,33 @@
 //! bytes; nothing here knows tensors. Whatever is wrong with a file is an error that names it:
 //! no image is ever skipped.
 
-pub mod cifar;
-pub mod embedded;
+mod cifar;
+mod cifar_names;
+mod cifar_python;
+mod embedded;
+mod encoded;
 mod error;
-pub mod idx;
+mod idx;
 mod layout;
-pub mod split;
+mod lmdb;
+mod loader;
+mod numpy;
+pub mod pack;
+pub mod picture;
+mod record;
+#[cfg(test)]
+pub(crate) mod samples;
+mod split;
+mod view;
 
-use std::path::Path;
+use std::{fs, path::Path};
 
+pub use cifar::Cifar100Labels;
+pub use encoded::{Encoded, EncodedDataSet, EncodedImages};
 pub use error::DataError;
-pub use split::{Split, split};
+pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches};
+pub use split::{Split, hold_out, split};
+pub use view::{ColourJitter, View};
 
 /// Images of one size with their labels, in the order of their files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +134,20 @@ impl DataSet {
     }
 }
 
+/// What a folder alone does not decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub cifar_100: Cifar100Labels,
+    /// Photographs are cropped to their central square and resized to this height and width.
+    pub side: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cifar_100: Cifar100Labels::Fine, side: 32 }
+    }
+}
+
 /// Reads the data set in a folder, or in the folder that the official archive unpacks to below
 /// it; without a folder, the embedded one.
 ///
@@ -125,10 +155,27 @@ impl DataSet {
 /// If the folder is missing or holds nothing (or more than one thing) that is known, or if any file
 /// in it is not what its layout promises.
 pub fn open(path: Option<&Path>) -> Result<DataSet, DataError> {
+    open_with(path, &Options::default())
+}
+
+/// [`open`], with options.
+pub fn open_with(path: Option<&Path>, options: &Options) -> Result<DataSet, DataError> {
     match path.filter(|path| !path.as_os_str().is_empty()) {
         None => embedded::read(),
-        Some(path) => layout::Found::below(path)?.read(),
+        Some(path) => layout::Found::below(path)?.read(options),
     }
+}
+
+/// Lists the photographs in a folder, without decoding any: for sizes that do not fit memory.
+///
+/// # Errors
+/// As [`open`], and if the folder holds a data set of another kind.
+pub fn open_encoded(path: &Path) -> Result<EncodedDataSet, DataError> {
+    layout::Found::below(path)?.encoded()
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+    fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -1,3 +1,22 @@
-//! Performance estimation on libtorch, and everything that a search needs from files.
+//! Performance estimation on libtorch, and the program that runs a search.
+//!
+//! A [`network::Plan`] says which modules a genotype needs and who reads whom; a [`model::Model`]
+//! computes with it. A [`learner::Learner`] trains a model for an epoch and has it judged, and the
+//! [`estimator::NetworkEstimator`] does that for the candidates of a search, with a weight set that
+//! they share. A [`training::Trainer`] trains a full network. [`run::run`] drives all of it, with a
+//! folder, a log and a socket.
 
+pub mod augmentation;
+pub mod cpu;
 pub mod data;
+pub mod device;
+pub mod estimator;
+pub mod images;
+pub mod learner;
+pub mod model;
+pub mod network;
+pub mod optimizer;
+pub mod pickle;
+pub mod run;
+pub mod training;
+pub mod weights_file;

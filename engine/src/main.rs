@@ -1,3 +1,83 @@
-fn main() {
-    println!("{:?}", tch::Tensor::ones([2], (tch::Kind::Float, tch::Device::Cpu)).sum(tch::Kind::Float));
+//! `relativenas-engine`: everything that needs libtorch, for the command `relativenas`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use relativenas_core::manifest::BUILD;
+use relativenas_engine::{device, run};
+
+#[derive(Parser)]
+#[command(name = "relativenas-engine", about = "The engine behind `relativenas`; start that instead")]
+struct Arguments {
+    /// Print the build id, which must be that of the command.
+    #[arg(long)]
+    build_id: bool,
+    #[command(subcommand)]
+    work: Option<Work>,
+}
+
+#[derive(Subcommand)]
+enum Work {
+    /// Go on with a run until it is done.
+    Run {
+        /// The run's folder.
+        run: PathBuf,
+        /// End when the process that started this one ends.
+        #[arg(long)]
+        die_with_parent: bool,
+        /// Go on where the file system has no locks.
+        #[arg(long)]
+        force: bool,
+        /// Begin paused.
+        #[arg(long)]
+        paused: bool,
+    },
+    /// List the devices that libtorch sees.
+    Devices {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.build_id {
+        println!("{BUILD}");
+        return ExitCode::SUCCESS;
+    }
+    let outcome = match arguments.work {
+        None => {
+            eprintln!("relativenas-engine works for the command `relativenas`; see `relativenas --help`");
+            return ExitCode::from(2);
+        }
+        Some(Work::Run { run, die_with_parent, force, paused }) => {
+            if die_with_parent && let Err(error) = end_with_parent() {
+                eprintln!("relativenas-engine: cannot follow the process that started it: {error}");
+                return ExitCode::FAILURE;
+            }
+            run::run(&run, run::Options { force, paused })
+        }
+        Some(Work::Devices { json }) => {
+            device::print(json);
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("relativenas-engine: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn end_with_parent() -> std::io::Result<()> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    if getppid() != parent {
+        // It ended before the kernel was told.
+        return Err(std::io::Error::other("it has ended already"));
+    }
+    Ok(())
 }

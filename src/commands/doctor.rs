@@ -121,14 +121,14 @@ fn runs_finding(runs: &Path) -> Finding {
         .and_then(|file| Ok(fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?));
     let _ = fs::remove_file(&probe);
     match locked {
-        Err(e) if !writable(existing) => {
+        Err(e) if !writable(runs) => {
             Finding::fails(format!("{shown}: cannot be written: {e}; set run.directory to another folder"))
         }
         Err(e) => Finding::fails(format!(
             "{shown}: locks do not work here ({e}), so two engines might write one run; set run.directory to a \
              local disk"
         )),
-        Ok(()) => match statvfs(existing) {
+        Ok(()) => match statvfs(runs) {
             Ok(disk) if disk.f_bavail * disk.f_frsize < LITTLE_SPACE => Finding::note(format!(
                 "runs are kept in {shown}, where only {} MB are free",
                 disk.f_bavail * disk.f_frsize / 1_000_000

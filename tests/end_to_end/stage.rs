@@ -14,7 +14,8 @@ use relativenas_core::event::{Event, Line};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Settings of a search that ends within seconds on the CPU.
-pub const TINY: [&str; 8] = [
+pub const TINY: [&str; 9] = [
+    "device.kind=cpu",
     "search.population=4",
     "search.generations=2",
     "data.train_images=48",
@@ -75,8 +76,7 @@ impl Stage {
     }
 
     pub fn search_arguments(&self, name: &str, more: &[&str]) -> Vec<String> {
-        let mut arguments: Vec<String> =
-            ["search", "--headless", "--device", "cpu", "--name", name].map(Into::into).into();
+        let mut arguments: Vec<String> = ["search", "--headless", "--name", name].map(Into::into).into();
         for setting in TINY {
             arguments.extend(["--set".into(), setting.into()]);
         }

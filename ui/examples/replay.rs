@@ -4,10 +4,12 @@
 //! done at the start, the second how many milliseconds a batch takes.
 
 #[path = "../tests/screen/fake_run.rs"]
+#[allow(dead_code)] // Tests use all of it.
 mod fake_run;
 
 use std::{
     collections::BTreeMap,
+    io::Write as _,
     sync::mpsc::{Receiver, Sender, channel},
     time::Duration,
 };
@@ -49,7 +51,8 @@ fn main() -> std::io::Result<()> {
         utc_offset: 0,
     };
     let exit = relativenas_ui::run(options, inbox, outbox)?;
-    println!("{exit:?}");
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stdout(), "{exit:?}");
     Ok(())
 }
 
@@ -66,15 +69,21 @@ impl Engine {
     fn new(done: usize, to_screen: Sender<Message>, from_screen: Receiver<Request>) -> Self {
         let (mut run, first) = FakeRun::new(20, 50);
         run.lost_in = Some(7);
-        let engine = |run| Self { run, to_screen: to_screen.clone(), from_screen, mode: Mode::Running, steps: 0 };
+        let engine =
+            |run| Self { run, to_screen: to_screen.clone(), from_screen, mode: Mode::Running, steps: 0 };
         let mut lines = first;
         for _ in 0..done {
             lines.extend(run.next_pair());
         }
         let _ = to_screen.send(Message::Opened { run: RUN.to_owned(), folder: "runs".into() });
         let _ = to_screen.send(Message::Lines(lines));
-        let hello =
-            Hello { protocol: PROTOCOL, build: "0.1.0".into(), pid: 1, device: "cpu · 2 threads".into(), events: 0 };
+        let hello = Hello {
+            protocol: PROTOCOL,
+            build: "0.1.0".into(),
+            pid: 1,
+            device: "cpu · 2 threads".into(),
+            events: 0,
+        };
         let _ = to_screen.send(Message::Link(Link::Live(hello)));
         engine(run)
     }

@@ -28,7 +28,9 @@ pub enum Action {
     Export,
     SortPopulation,
     EarlierPairs,
-    ShadeWeights,
+    ShowGhosts,
+    NextCell,
+    PreviousCell,
     CompareArchitecture,
     LogarithmicAxis,
     NextCurves,
@@ -132,14 +134,16 @@ const INDIVIDUALS: Place = Place::In(&[View::Overview, View::Population, View::P
 /// All actions; the footer names those of the view first, in this order.
 #[rustfmt::skip]
 pub const TABLE: &[Entry] = &[
-    entry(Action::OpenRun, ("open", "enter"), RUNS, Need::Nothing, "open", "Show the selected run: attach if an engine lives, else as it is in its files"),
+    entry(Action::OpenRun, ("open", "enter"), RUNS, Need::Nothing, "open", "Show the run: attach if an engine lives, else its files"),
     entry(Action::NewSearch, ("new", "n"), RUNS, Need::Nothing, "new search", "Start a search, with a form that checks as you type"),
-    entry(Action::ResumeRun, ("resume", "r"), RUNS, Need::Nothing, "resume", "Start an engine on the selected run and go on where it stopped"),
-    entry(Action::CompareRun, ("compare", "c"), RUNS, Need::Nothing, "compare", "Lay the selected run's curves over those of the run that is shown"),
+    entry(Action::ResumeRun, ("resume", "r"), RUNS, Need::Nothing, "resume", "Start an engine on the run; go on where it stopped"),
+    entry(Action::CompareRun, ("compare", "c"), RUNS, Need::Nothing, "compare", "Lay the run's curves over those of the one shown"),
     entry(Action::SortPopulation, ("sort", "o"), POPULATION, Need::Search, "order", "Sort by loss or by number"),
     entry(Action::EarlierPairs, ("earlier-pairs", "o"), PAIRS, Need::Search, "last generation", "This generation's pairs, or the last one's"),
-    entry(Action::ShadeWeights, ("shade", "o"), WEIGHTS, Need::Search, "count or age", "Shade by how often, or by how long ago, an operation was trained"),
-    entry(Action::CompareArchitecture, ("compare-with", "c"), ARCHITECTURE, Need::Run, "compare with", "Put another individual, a published cell or a file beside it"),
+    entry(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "Where everybody who just moved was before"),
+    entry(Action::NextCell, ("next-cell", "]"), WEIGHTS, Need::Search, "next cell", "The next cell of the network"),
+    entry(Action::PreviousCell, ("previous-cell", "["), WEIGHTS, Need::Search, "cell before", "The cell of the network before"),
+    entry(Action::CompareArchitecture, ("compare-with", "c"), ARCHITECTURE, Need::Run, "compare with", "Put an individual, a published cell or a file beside it"),
     entry(Action::LogarithmicAxis, ("logarithmic", "o"), CURVES, Need::Run, "log axis", "A logarithmic axis for losses"),
     entry(Action::NextCurves, ("next-curves", "v"), CURVES, Need::Run, "which curves", "Losses large, or all quantities at once"),
     entry(Action::Spread, ("spread", "m"), CURVES, Need::Run, "mean", "Compared runs one by one, or their mean and spread"),
@@ -147,13 +151,13 @@ pub const TABLE: &[Entry] = &[
     entry(Action::SearchNext, ("search-next", "n"), LOG, Need::Run, "next", "The next line that was searched for"),
     entry(Action::SearchPrevious, ("search-previous", "N"), LOG, Need::Run, "", "The line before that was searched for"),
     entry(Action::Pause, ("pause", "space"), Place::Run, Need::Engine, "pause", "Pause within a batch, or go on"),
-    entry(Action::StepPair, ("step-pair", "s"), Place::Run, Need::Engine, "pair", "Go on for one pair (in training: an epoch), then pause"),
-    entry(Action::StepGeneration, ("step-generation", "g"), Place::Run, Need::Engine, "generation", "Go on for one generation, then pause"),
+    entry(Action::StepPair, ("step-pair", "s"), Place::Run, Need::Engine, "pair", "Go on for a pair (in training: an epoch), then pause"),
+    entry(Action::StepGeneration, ("step-generation", "g"), Place::Run, Need::SearchEngine, "generation", "Go on for one generation, then pause"),
     entry(Action::StepMany, ("step-many", "S"), Place::Run, Need::Engine, "", "Go on for so many pairs or generations, then pause"),
     entry(Action::PauseAt, ("pause-at", "p"), Place::Run, Need::SearchEngine, "", "Pause when a generation begins"),
     entry(Action::PauseOnNan, ("pause-on-nan", "P"), Place::Run, Need::Engine, "", "Pause after a loss that is not a number, or no longer"),
-    entry(Action::Inspect, ("inspect", "enter"), INDIVIDUALS, Need::Search, "inspect", "The selected individual: its cells, its cost, where it learned"),
-    entry(Action::Inject, ("inject", "i"), Place::Run, Need::SearchEngine, "", "Put a published genotype, or one from a file, in the selected individual's place"),
+    entry(Action::Inspect, ("inspect", "enter"), INDIVIDUALS, Need::Search, "inspect", "The selected individual: cells, cost, lessons"),
+    entry(Action::Inject, ("inject", "i"), Place::Run, Need::SearchEngine, "", "Put a genotype in the selected individual's place"),
     entry(Action::Branch, ("branch", "b"), Place::Run, Need::Search, "", "Start a new run from where an earlier generation began"),
     entry(Action::Export, ("export", "e"), Place::Run, Need::Run, "export", "Export the selected individual, the best, or all"),
     entry(Action::Show(View::Overview), ("overview", "1"), Place::Everywhere, Need::Nothing, "", "Where the run is"),
@@ -179,7 +183,7 @@ pub const TABLE: &[Entry] = &[
     entry(Action::Back, ("back", "esc"), Place::Everywhere, Need::Nothing, "", "Close what is open, forget the selection"),
     entry(Action::Redraw, ("redraw", "ctrl-l"), Place::Everywhere, Need::Nothing, "", "Draw everything again"),
     entry(Action::Suspend, ("suspend", "ctrl-z"), Place::Everywhere, Need::Nothing, "", "Back to the shell; `fg` comes back here"),
-    entry(Action::Detach, ("detach", "q"), Place::Everywhere, Need::Nothing, "leave it running", "Leave; the engine goes on"),
+    entry(Action::Detach, ("detach", "q ctrl-c"), Place::Everywhere, Need::Nothing, "leave it running", "Leave; the engine goes on"),
     entry(Action::Stop, ("stop", "Q"), Place::Run, Need::Engine, "stop", "Stop the engine after a checkpoint; the run can be resumed"),
 ];
 
@@ -192,7 +196,7 @@ mod tests {
         for (index, entry) in TABLE.iter().enumerate() {
             assert!(!entry.help.is_empty(), "{}", entry.id);
             assert!(TABLE[..index].iter().all(|other| other.id != entry.id), "{}", entry.id);
-            assert!(std::ptr::eq(entry.action.entry(), entry), "{} is there twice", entry.id);
+            assert_eq!(entry.action.entry().id, entry.id, "an action is there twice");
         }
     }
 }

@@ -124,9 +124,8 @@ impl<'a> Canvas<'a> {
         if width < 2 || height < 2 {
             return self.part(0, 0, width, height);
         }
-        let across = |left: char, right: char| {
-            format!("{left}{}{right}", g.horizontal.to_string().repeat(width - 2))
-        };
+        let across =
+            |left: char, right: char| format!("{left}{}{right}", g.horizontal.to_string().repeat(width - 2));
         self.text(0, 0, &across(g.top_left, g.top_right), rule);
         self.text(0, height - 1, &across(g.bottom_left, g.bottom_right), rule);
         for y in 1..height - 1 {
@@ -182,7 +181,10 @@ mod tests {
 
     #[test]
     fn text_is_broken_at_spaces() {
-        assert_eq!(wrap("a search that ends with a winner", 12), ["a search", "that ends", "with a", "winner"]);
+        assert_eq!(
+            wrap("a search that ends with a winner", 12),
+            ["a search", "that ends", "with a", "winner"]
+        );
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), Vec::<String>::new());
     }

@@ -98,6 +98,11 @@ impl FromStr for Key {
 }
 
 impl Key {
+    /// Whether it may mean something while a text is typed.
+    pub fn is_control(self) -> bool {
+        self.control
+    }
+
     fn is_reserved(self) -> bool {
         self.control && matches!(self.code, KeyCode::Char(c) if RESERVED.contains(&c.to_ascii_lowercase()))
     }
@@ -225,9 +230,17 @@ mod tests {
 
     #[test]
     fn wrong_keys_are_refused_by_name() {
-        check_error("pause", "q", "`q` is the key of both `pause` and `detach`; change keys.pause or keys.detach");
+        check_error(
+            "pause",
+            "q",
+            "`q` is the key of both `pause` and `detach`; change keys.pause or keys.detach",
+        );
         check_error("puase", "p", "keys.puase: there is no action `puase`; did you mean `pause`?");
-        check_error("pause", "ctrl-b", "keys.pause: `ctrl-b` belongs to tmux or the terminal and never arrives here; choose another");
+        check_error(
+            "pause",
+            "ctrl-b",
+            "keys.pause: `ctrl-b` belongs to tmux or the terminal and never arrives here; choose another",
+        );
         check_error(
             "pause",
             "spcae",

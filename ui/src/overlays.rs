@@ -6,9 +6,12 @@ mod help;
 mod inspect;
 mod palette;
 pub mod prompt;
+mod start;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::protocol::Command;
+
+pub use inspect::lineage;
 
 use crate::{
     actions::Action,
@@ -26,6 +29,7 @@ pub enum Overlay {
     Export(export::Export),
     Inspect { scroll: usize },
     Prompt(prompt::Prompt),
+    Start(Box<start::Start>),
 }
 
 /// What an overlay wants after a key. All but `Stay` close it.
@@ -34,7 +38,6 @@ pub enum Reaction {
     Stay,
     Close,
     Act(Action),
-    Open(Box<Overlay>),
     Request(Request),
     Steer(Command),
     Inject { individual: usize, from: String },
@@ -51,6 +54,10 @@ impl Overlay {
         Self::Export(export::Export::new(app))
     }
 
+    pub fn start(app: &App) -> Self {
+        Self::Start(Box::new(start::Start::new(app)))
+    }
+
     pub fn press(&mut self, app: &App, key: KeyEvent) -> Reaction {
         if key.code == KeyCode::Esc {
             return Reaction::Close;
@@ -62,6 +69,7 @@ impl Overlay {
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
             Self::Prompt(prompt) => prompt.press(app, key),
+            Self::Start(form) => form.press(key),
         }
     }
 
@@ -69,6 +77,7 @@ impl Overlay {
         match self {
             Self::Palette(palette) => palette.paste(text),
             Self::Prompt(prompt) => prompt.paste(app, text),
+            Self::Start(form) => form.paste(text),
             Self::Help { .. } | Self::ConfirmStop | Self::Export(_) | Self::Inspect { .. } => {}
         }
     }
@@ -83,6 +92,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, overlay: &Overlay) {
         Overlay::Export(export) => export.draw(canvas, app),
         Overlay::Inspect { scroll } => inspect::draw(canvas, app, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
+        Overlay::Start(form) => form.draw(canvas),
     }
 }
 
@@ -96,6 +106,7 @@ pub fn hints(overlay: &Overlay) -> &'static [(&'static str, &'static str)] {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }
         Overlay::Prompt(_) => &[("enter", "do it"), ("esc", "close")],
+        Overlay::Start(_) => &[("up/down", "setting"), ("enter", "start"), ("esc", "close")],
     }
 }
 

@@ -6,6 +6,7 @@ pub mod footer;
 pub mod log;
 pub mod losses;
 pub mod now;
+pub mod ranking;
 pub mod status_line;
 pub mod this_generation;
 pub mod title;
@@ -14,7 +15,11 @@ pub mod weight_set;
 
 use relativenas_core::view::SearchView;
 
-use crate::{app::App, canvas::Canvas, draw::text};
+use crate::{
+    app::App,
+    canvas::{Canvas, Look},
+    draw::text,
+};
 
 /// How much room there is. Each is named for the smallest screen that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +81,22 @@ pub fn inside<'a>(canvas: &'a mut Canvas<'_>) -> Canvas<'a> {
 /// A loss in six columns.
 pub fn loss(value: f64) -> String {
     text::number(value, 6, 3)
+}
+
+/// A share in per cent in seven columns, or a dash where there is none.
+pub fn per_cent(value: Option<f64>, look: &Look) -> String {
+    match value {
+        Some(value) => format!("{} %", text::number(value, 5, 1)),
+        None => format!("{:>7}", look.glyphs.horizontal),
+    }
+}
+
+/// A difference of losses in six columns, or a dash where there is none.
+pub fn gap(value: Option<f64>, look: &Look) -> String {
+    match value.filter(|gap| !gap.is_nan()) {
+        Some(gap) => loss(gap),
+        None => format!("{:>6}", look.glyphs.horizontal),
+    }
 }
 
 /// An individual's number, as wide as every other's.

@@ -1,7 +1,5 @@
 //! The run that is on the screen: its events, its engine, and what was asked of it.
 
-use std::path::PathBuf;
-
 use relativenas_core::{
     protocol::{Activity, Command, Mode, Progress},
     view::{Phase, RunView, SearchView},
@@ -13,7 +11,6 @@ use crate::messages::{Link, RunName};
 #[derive(Clone, Debug)]
 pub struct Shown {
     pub run: RunName,
-    pub folder: PathBuf,
     pub view: RunView,
     pub link: Link,
     /// The engine's last word on where it is; `None` where there is no engine.
@@ -101,10 +98,9 @@ impl State {
 }
 
 impl Shown {
-    pub fn new(run: RunName, folder: PathBuf, kept_log_lines: usize) -> Self {
+    pub fn new(run: RunName, kept_log_lines: usize) -> Self {
         Self {
             run,
-            folder,
             view: RunView::new(kept_log_lines),
             link: Link::Connecting,
             progress: None,

@@ -1,6 +1,13 @@
 //! The eight views, and what is drawn in each.
 
+mod architecture;
+pub mod curves;
+mod log;
 mod overview;
+pub mod pairs;
+pub mod population;
+mod runs;
+mod weights;
 
 use crate::{app::App, canvas::Canvas};
 
@@ -52,8 +59,31 @@ impl View {
 
 /// Draws what is between the title and the footer.
 pub(crate) fn draw(canvas: &mut Canvas<'_>, app: &App) {
-    match app.view {
-        View::Overview => overview::draw(canvas, app),
-        _ => {}
+    let Some(shown) = app.shown.as_ref().filter(|_| app.view != View::Runs) else {
+        return match app.view {
+            View::Runs => runs::draw(canvas, app),
+            _ => nothing(canvas, app, "no run is shown"),
+        };
+    };
+    match (app.view, shown.search(), &shown.view.training) {
+        (View::Overview, ..) => overview::draw(canvas, app),
+        (View::Curves, ..) => curves::draw(canvas, app),
+        (View::Log, ..) => log::draw(canvas, app),
+        (View::Population, Some(search), _) => population::draw(canvas, app, search),
+        (View::Pairs, Some(search), _) => pairs::draw(canvas, app, search),
+        (View::Weights, Some(search), _) => weights::draw(canvas, app, search),
+        (View::Architecture, Some(_), _) | (View::Architecture, None, Some(_)) => {
+            architecture::draw(canvas, app);
+        }
+        (_, None, Some(_)) => nothing(canvas, app, "a training run has no population"),
+        (_, None, None) => nothing(canvas, app, "nothing has happened yet"),
+        (View::Runs, ..) => runs::draw(canvas, app),
     }
+}
+
+/// Why a view is empty, and the way out.
+fn nothing(canvas: &mut Canvas<'_>, app: &App, why: &str) {
+    let key = app.keys.key(crate::actions::Action::Show(View::Runs)).unwrap_or_default();
+    canvas.text(1, 1, why, canvas.look.palette.text);
+    canvas.text(1, 2, &format!("{key} lists all runs"), canvas.look.palette.dim);
 }

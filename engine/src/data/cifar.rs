@@ -1,140 +1,179 @@
-//! CIFAR-10 in its binary layout: records of a label byte and 3×32×32 pixel bytes.
+//! CIFAR-10 and CIFAR-100: what both layouts share, and the binary one.
 //!
-//! Layout: <https://www.cs.toronto.edu/~kriz/cifar.html>.
+//! Binary records are label bytes followed by 3×32×32 pixel bytes.
+//! Layouts: <https://www.cs.toronto.edu/~kriz/cifar.html>.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{DataError, DataSet, Images};
+use super::{DataError, DataSet, Images, cifar_names};
 
 /// Height and width of a CIFAR image.
 pub(super) const SIDE: usize = 32;
-const PIXELS: usize = 3 * SIDE * SIDE;
+/// Bytes of a CIFAR image.
+pub(super) const PIXELS: usize = 3 * SIDE * SIDE;
 
-/// Mean and standard deviation that the field uses for CIFAR-10, the published search too.
-pub(super) const STATISTICS_10: ([f32; 3], [f32; 3]) = ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]);
-
-pub(super) const NAME_10: &str = "CIFAR-10";
-pub(super) const CLASSES_10: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-
-/// One kind of binary record: label bytes, the last of which counts, then pixels.
-struct Records {
-    name: &'static str,
-    label_bytes: usize,
-    classes: usize,
-    /// Records of a file in the official archive.
-    official: usize,
+/// Which of the two labels of a CIFAR-100 image counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cifar100Labels {
+    /// 100 classes.
+    #[default]
+    Fine,
+    /// 20 groups of classes.
+    Coarse,
 }
 
-impl Records {
-    fn bytes(&self) -> usize {
-        self.label_bytes + PIXELS
+/// One of the CIFAR data sets with the labels that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cifar {
+    Ten,
+    Hundred(Cifar100Labels),
+}
+
+impl Cifar {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ten => "CIFAR-10",
+            Self::Hundred(Cifar100Labels::Fine) => "CIFAR-100",
+            Self::Hundred(Cifar100Labels::Coarse) => "CIFAR-100 (coarse labels)",
+        }
     }
 
-    /// Appends the records of a file.
-    fn read(&self, path: &Path, images: &mut Images) -> Result<(), DataError> {
-        let bytes = fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-        self.append(&bytes, path, images)
+    pub(super) fn official_classes(self) -> &'static [&'static str] {
+        match self {
+            Self::Ten => &cifar_names::CIFAR_10,
+            Self::Hundred(Cifar100Labels::Fine) => &cifar_names::CIFAR_100,
+            Self::Hundred(Cifar100Labels::Coarse) => &cifar_names::CIFAR_100_COARSE,
+        }
     }
 
-    fn append(&self, bytes: &[u8], path: &Path, images: &mut Images) -> Result<(), DataError> {
-        if bytes.is_empty() || !bytes.len().is_multiple_of(self.bytes()) {
+    /// The mean and standard deviation that the field uses, the published search too.
+    fn statistics(self) -> ([f32; 3], [f32; 3]) {
+        match self {
+            Self::Ten => ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
+            Self::Hundred(_) => ([0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]),
+        }
+    }
+
+    pub(super) fn data_set(self, classes: Vec<String>, train: Images, test: Images) -> DataSet {
+        let (mean, std) = self.statistics();
+        DataSet { name: self.name().into(), classes, train, test, mean, std }
+    }
+
+    /// A label that names a class.
+    pub(super) fn check_label(self, label: u64, record: usize, path: &Path) -> Result<u16, DataError> {
+        let classes = self.official_classes().len();
+        if label < classes as u64 {
+            return Ok(label as u16);
+        }
+        Err(DataError::LabelOutOfRange { path: path.to_owned(), record, label, name: self.name(), classes })
+    }
+
+    /// As many class names as there are classes.
+    pub(super) fn check_names(self, names: Vec<String>, path: &Path) -> Result<Vec<String>, DataError> {
+        let expected = self.official_classes().len();
+        if names.len() == expected {
+            return Ok(names);
+        }
+        Err(DataError::Malformed {
+            path: path.to_owned(),
+            problem: format!("it names {} classes, expected {expected}", names.len()),
+        })
+    }
+
+    /// Label bytes of a binary record, and which of them counts.
+    fn label_bytes(self) -> (usize, usize) {
+        match self {
+            Self::Ten => (1, 0),
+            Self::Hundred(Cifar100Labels::Coarse) => (2, 0),
+            Self::Hundred(Cifar100Labels::Fine) => (2, 1),
+        }
+    }
+
+    /// Appends the records of a binary file.
+    fn append(self, bytes: &[u8], path: &Path, images: &mut Images) -> Result<(), DataError> {
+        let (label_bytes, counts) = self.label_bytes();
+        let record_bytes = label_bytes + PIXELS;
+        if bytes.is_empty() || !bytes.len().is_multiple_of(record_bytes) {
             return Err(DataError::Truncated {
                 path: path.to_owned(),
                 found: bytes.len() as u64,
                 expected: format!(
-                    "whole records of {} (a complete file of {} has {})",
-                    self.bytes(),
-                    self.name,
-                    self.official * self.bytes()
+                    "whole records of {record_bytes} (a complete one has 10000 of them or, for training \
+                     images of CIFAR-100, 50000)"
                 ),
             });
         }
         images.pixels.reserve(bytes.len());
-        for (record, bytes) in bytes.chunks_exact(self.bytes()).enumerate() {
-            let (labels, pixels) = bytes.split_at(self.label_bytes);
-            let label = labels[self.label_bytes - 1];
-            if usize::from(label) >= self.classes {
-                return Err(DataError::LabelOutOfRange {
-                    path: path.to_owned(),
-                    record,
-                    label: label.into(),
-                    name: self.name,
-                    classes: self.classes,
-                });
-            }
-            images.labels.push(label.into());
+        for (record, bytes) in bytes.chunks_exact(record_bytes).enumerate() {
+            let (labels, pixels) = bytes.split_at(label_bytes);
+            images.labels.push(self.check_label(labels[counts].into(), record, path)?);
             images.pixels.extend_from_slice(pixels);
         }
         Ok(())
     }
-}
 
-/// Reads the binary layout of CIFAR-10: `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`.
-pub(super) fn read_10(folder: &Path) -> Result<DataSet, DataError> {
-    let records = Records { name: NAME_10, label_bytes: 1, classes: 10, official: 10_000 };
-    let mut train = Images::empty(SIDE);
-    for path in batches(folder, ".bin")? {
-        records.read(&path, &mut train)?;
-    }
-    let mut test = Images::empty(SIDE);
-    records.read(&folder.join("test_batch.bin"), &mut test)?;
-    let (mean, std) = STATISTICS_10;
-    let classes = names(&folder.join("batches.meta.txt"), &CLASSES_10)?;
-    Ok(DataSet { name: NAME_10.into(), classes, train, test, mean, std })
-}
-
-/// The five training batches of CIFAR-10; all of them, and the test batch, have to be there.
-pub(super) fn batches(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, DataError> {
-    let test = folder.join(format!("test_batch{ending}"));
-    let train: Vec<_> = (1..=5).map(|batch| folder.join(format!("data_batch_{batch}{ending}"))).collect();
-    for path in train.iter().chain([&test]) {
-        if !path.is_file() {
-            let beside = if path == &train[0] { "test_batch" } else { "data_batch_1" };
-            return Err(DataError::MissingFile {
-                path: path.clone(),
-                layout: NAME_10,
-                beside: format!("{beside}{ending}"),
-            });
+    fn read(self, paths: &[PathBuf]) -> Result<Images, DataError> {
+        let mut images = Images::empty(SIDE);
+        for path in paths {
+            self.append(&super::read_file(path)?, path, &mut images)?;
         }
+        Ok(images)
     }
-    Ok(train)
+}
+
+/// Reads the binary layout: `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` of CIFAR-10,
+/// `train.bin` and `test.bin` of CIFAR-100.
+pub(super) fn read(cifar: Cifar, folder: &Path) -> Result<DataSet, DataError> {
+    let names = match cifar {
+        Cifar::Ten => "batches.meta.txt",
+        Cifar::Hundred(Cifar100Labels::Fine) => "fine_label_names.txt",
+        Cifar::Hundred(Cifar100Labels::Coarse) => "coarse_label_names.txt",
+    };
+    let (train, test) = files(cifar, folder, ".bin")?;
+    let classes = read_names(cifar, &folder.join(names))?;
+    Ok(cifar.data_set(classes, cifar.read(&train)?, cifar.read(&[test])?))
+}
+
+/// Training and test files; all of them have to be there.
+pub(super) fn files(cifar: Cifar, folder: &Path, ending: &str) -> Result<(Vec<PathBuf>, PathBuf), DataError> {
+    let file = |name: String| folder.join(format!("{name}{ending}"));
+    let (train, test) = match cifar {
+        Cifar::Ten => (
+            (1..=5).map(|batch| file(format!("data_batch_{batch}"))).collect::<Vec<_>>(),
+            file("test_batch".into()),
+        ),
+        Cifar::Hundred(_) => (vec![file("train".into())], file("test".into())),
+    };
+    let missing = train.iter().chain([&test]).find(|path| !path.is_file()).cloned();
+    let Some(path) = missing else { return Ok((train, test)) };
+    let beside = if path == train[0] { &test } else { &train[0] };
+    let beside = beside.file_name().unwrap_or_default().to_string_lossy().into();
+    Err(DataError::MissingFile { path, layout: cifar.name(), beside })
 }
 
 /// Class names, one a line; the official ones if the file is not there.
-fn names(path: &Path, official: &[&str]) -> Result<Vec<String>, DataError> {
+fn read_names(cifar: Cifar, path: &Path) -> Result<Vec<String>, DataError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => official.join("\n"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => cifar.official_classes().join("\n"),
         Err(source) => return Err(DataError::Read { path: path.to_owned(), source }),
     };
-    let names: Vec<String> =
-        text.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
-    if names.len() == official.len() {
-        return Ok(names);
-    }
-    Err(DataError::Malformed {
-        path: path.to_owned(),
-        problem: format!("it names {} classes, expected {}", names.len(), official.len()),
-    })
+    let names = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
+    cifar.check_names(names.collect(), path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::open;
+    use crate::data::{Options, open, open_with, samples::sample};
 
-    fn sample() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/samples/cifar-10-batches-bin")
-    }
-
-    /// A copy of the sample that a test may damage.
+    /// A copy of the CIFAR-10 sample that a test may damage.
     fn copy() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
-        for entry in fs::read_dir(sample()).expect("the sample") {
+        for entry in fs::read_dir(sample("cifar-10-batches-bin")).expect("the sample") {
             let entry = entry.expect("an entry");
             fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
         }
@@ -143,22 +182,40 @@ mod tests {
 
     #[test]
     fn the_official_layout_is_read_in_order() {
-        let data = open(Some(&sample())).expect("the sample");
+        let data = open(Some(&sample("cifar-10-batches-bin"))).expect("the sample");
         assert_eq!((data.name.as_str(), data.train.len(), data.test.len()), ("CIFAR-10", 20, 20));
-        assert_eq!(data.classes, CLASSES_10);
-        assert_eq!((data.mean, data.std), STATISTICS_10);
-        let third = fs::read(sample().join("data_batch_3.bin")).expect("a batch");
+        assert_eq!(data.classes, cifar_names::CIFAR_10);
+        assert_eq!((data.mean, data.std), Cifar::Ten.statistics());
+        let third = fs::read(sample("cifar-10-batches-bin/data_batch_3.bin")).expect("a batch");
         // Four images a batch: image 8 is the first of the third batch.
         assert_eq!(data.train.labels[8], u16::from(third[0]));
         assert_eq!(data.train.image(8), &third[1..3073]);
     }
 
     #[test]
+    fn both_labels_of_cifar_100_are_read() {
+        let folder = sample("cifar-100-binary");
+        let fine = open(Some(&folder)).expect("the sample");
+        assert_eq!((fine.train.len(), fine.test.len(), fine.classes.len()), (24, 16, 100));
+        let options = Options { cifar_100: Cifar100Labels::Coarse, ..Options::default() };
+        let coarse = open_with(Some(&folder), &options).expect("the sample");
+        assert_eq!((coarse.train.len(), coarse.classes.len()), (24, 20));
+        let bytes = fs::read(folder.join("train.bin")).expect("the file");
+        assert_eq!(
+            [coarse.train.labels[1], fine.train.labels[1]],
+            [3074, 3075].map(|at| u16::from(bytes[at]))
+        );
+        assert_eq!(fine.train.image(1), &bytes[3076..6148]);
+        assert_eq!(fine.train.pixels, coarse.train.pixels);
+    }
+
+    #[test]
     fn the_folder_above_will_do() {
         let above = tempfile::tempdir().expect("a folder");
-        std::os::unix::fs::symlink(sample(), above.path().join("cifar-10-batches-bin")).expect("linked");
+        let folder = sample("cifar-10-batches-bin");
+        std::os::unix::fs::symlink(&folder, above.path().join("cifar-10-batches-bin")).expect("linked");
         let data = open(Some(above.path())).expect("the sample");
-        assert_eq!(data.fingerprint(), open(Some(&sample())).expect("the sample").fingerprint());
+        assert_eq!(data.fingerprint(), open(Some(&folder)).expect("the sample").fingerprint());
     }
 
     #[test]
@@ -169,8 +226,8 @@ mod tests {
         assert_eq!(
             open(Some(folder.path())).expect_err("truncated").to_string(),
             format!(
-                "`{}` is truncated: it has 7000 bytes, expected whole records of 3073 (a complete file of CIFAR-10 \
-                 has 30730000); download or copy it again",
+                "`{}` is truncated: it has 7000 bytes, expected whole records of 3073 (a complete one has 10000 \
+                 of them or, for training images of CIFAR-100, 50000); download or copy it again",
                 path.display()
             )
         );
@@ -205,7 +262,7 @@ mod tests {
 
     #[test]
     fn other_pixels_or_labels_give_another_fingerprint() {
-        let data = open(Some(&sample())).expect("the sample");
+        let data = open(Some(&sample("cifar-10-batches-bin"))).expect("the sample");
         let mut brighter = data.clone();
         brighter.test.pixels[5] ^= 1;
         let mut relabelled = data.clone();
@@ -213,5 +270,20 @@ mod tests {
         assert_ne!(data.train.labels[0], data.train.labels[1]);
         assert_ne!(data.fingerprint(), brighter.fingerprint());
         assert_ne!(data.fingerprint(), relabelled.fingerprint());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_records_or_an_error(
+            records in 0_usize..3, rest in 0_usize..3, label: u8, hundred: bool,
+        ) {
+            let cifar = if hundred { Cifar::Hundred(Cifar100Labels::Fine) } else { Cifar::Ten };
+            let length = records * (cifar.label_bytes().0 + PIXELS) + rest;
+            let mut images = Images::empty(SIDE);
+            let result = cifar.append(&vec![label; length], Path::new("batch"), &mut images);
+            let good = records > 0 && rest == 0 && usize::from(label) < cifar.official_classes().len();
+            proptest::prop_assert_eq!(result.is_ok(), good);
+            proptest::prop_assert!(!good || images.len() == records);
+        }
     }
 }

@@ -50,8 +50,46 @@ pub enum DataError {
     #[error("`{}` is not what its name promises: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
     #[error(
-        "{setting} = {asked}, but the {half} half of the {total} training images has {available}: \
-         ask for at most {available}, or for 0, which is the whole half"
+        "`{}` holds small images in batches, not photographs: `data.path` is a folder with train and val here, \
+         or what `relativenas pack` made of one",
+        path.display()
     )]
-    TooFewImages { setting: &'static str, asked: usize, half: &'static str, total: usize, available: usize },
+    NotPhotographs { path: PathBuf },
+    #[error("image `{name}`: {problem}; repair or remove it")]
+    Undecodable { name: String, problem: String },
+    #[error(
+        "`{key}` is listed in `{}` but not in `{}`: pack the images again, or correct the list",
+        list.display(), environment.display()
+    )]
+    MissingKey { key: String, list: PathBuf, environment: PathBuf },
+    #[error(
+        "training and validation images have different classes ({}): give both the same class folders",
+        describe_difference(only_train, only_valid)
+    )]
+    DifferingClasses { only_train: Vec<String>, only_valid: Vec<String> },
+    #[error(
+        "image `{name}` has label {found}, but class `{class}` has label {expected}: pack both splits with \
+         the same class names"
+    )]
+    DifferingLabel { name: String, class: String, found: u16, expected: u16 },
+    #[error(
+        "{images} images of side {side} take {} GiB, which is more than there is: ask for a smaller side",
+        (*images as u128 * 3 * (*side as u128).pow(2)) >> 30
+    )]
+    TooLarge { images: usize, side: usize },
+    #[error(
+        "{setting} = {asked}, but the {part} of the {total} training images has {available}: \
+         ask for at most {available}, or for 0, which is all of them"
+    )]
+    TooFewImages { setting: &'static str, asked: usize, part: &'static str, total: usize, available: usize },
+}
+
+fn describe_difference(only_train: &[String], only_valid: &[String]) -> String {
+    let list = |part: &str, names: &[String]| match names.len() {
+        0 => None,
+        1..=5 => Some(format!("only in {part}: {}", names.join(", "))),
+        more => Some(format!("only in {part}: {} and {} more", names[..5].join(", "), more - 5)),
+    };
+    let lists = [list("training", only_train), list("validation", only_valid)];
+    lists.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

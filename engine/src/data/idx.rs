@@ -4,7 +4,6 @@
 //! with black to 32×32, the size that the search networks are made for.
 
 use std::{
-    fs,
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -69,7 +68,7 @@ fn read_file(folder: &Path, name: &str) -> Result<(PathBuf, Vec<u8>), DataError>
             beside: "train-images-idx3-ubyte".into(),
         });
     }
-    let bytes = fs::read(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+    let bytes = super::read_file(&path)?;
     let bytes = if path.extension().is_some_and(|e| e == "gz") { inflate(&bytes, &path)? } else { bytes };
     Ok((path, bytes))
 }
@@ -174,18 +173,16 @@ fn name_and_classes(folder: &Path, train: &Images, test: &Images) -> (String, Ve
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::data::open;
+    use std::fs;
 
-    fn sample() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/samples/idx")
-    }
+    use super::*;
+    use crate::data::{open, samples::sample};
 
     #[test]
     fn grey_images_become_three_channels_with_a_black_margin() {
-        let data = open(Some(&sample())).expect("the sample");
+        let data = open(Some(&sample("idx"))).expect("the sample");
         assert_eq!((data.train.len(), data.test.len(), data.train.side), (12, 12, 32));
-        let (_, raw) = read_file(&sample(), "train-images-idx3-ubyte").expect("the file");
+        let (_, raw) = read_file(&sample("idx"), "train-images-idx3-ubyte").expect("the file");
         let image = data.train.image(3);
         for channel in image.chunks_exact(32 * 32) {
             assert_eq!(&channel[(2 + 14) * 32 + 2..][..28], &raw[16 + 3 * 784 + 14 * 28..][..28]);
@@ -199,11 +196,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
             let name = format!("{name}-ubyte");
-            let (_, bytes) = read_file(&sample(), &name).expect("the file");
+            let (_, bytes) = read_file(&sample("idx"), &name).expect("the file");
             fs::write(folder.path().join(name), bytes).expect("written");
         }
         let raw = open(Some(folder.path())).expect("the copy");
-        assert_eq!(raw.fingerprint(), open(Some(&sample())).expect("the sample").fingerprint());
+        assert_eq!(raw.fingerprint(), open(Some(&sample("idx"))).expect("the sample").fingerprint());
     }
 
     #[test]
@@ -247,5 +244,20 @@ mod tests {
             "`images` is truncated: it has 16 bytes, expected 79228162458924105385300197391; \
              download or copy it again",
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_never_panics(at in 0_usize..24, byte: u8, cut in 0_usize..24, images: bool) {
+            let mut image = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1][..], &[9; 2]].concat();
+            let mut label = vec![0, 0, 8, 1, 0, 0, 0, 2, 7, 8];
+            let damaged = if images { &mut image } else { &mut label };
+            let at = at % damaged.len();
+            damaged[at] = byte;
+            damaged.truncate(cut);
+            if let Ok(read) = decode(&image, Path::new("images"), &label, Path::new("labels")) {
+                proptest::prop_assert_eq!(read.pixels.len(), read.len() * read.stride());
+            }
+        }
     }
 }

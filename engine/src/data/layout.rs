@@ -5,23 +5,47 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DataError, DataSet, cifar, idx};
+use super::{
+    DataError, DataSet, Options, cifar,
+    cifar::Cifar,
+    cifar_python,
+    encoded::{self, EncodedDataSet},
+    idx,
+};
 
 /// The layouts that are recognised, in the order in which they are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
     Cifar10Binary,
+    Cifar10Python,
+    Cifar100Binary,
+    Cifar100Python,
     Idx,
+    Lmdb,
+    ImageFolder,
 }
 
 impl Layout {
-    const ALL: [Self; 2] = [Self::Cifar10Binary, Self::Idx];
+    const ALL: [Self; 7] = [
+        Self::Cifar10Binary,
+        Self::Cifar10Python,
+        Self::Cifar100Binary,
+        Self::Cifar100Python,
+        Self::Idx,
+        Self::Lmdb,
+        Self::ImageFolder,
+    ];
 
     /// What is looked for, in words.
     fn description(self) -> &'static str {
         match self {
             Self::Cifar10Binary => "data_batch_1.bin (CIFAR-10, binary)",
+            Self::Cifar10Python => "data_batch_1 (CIFAR-10, Python)",
+            Self::Cifar100Binary => "train.bin (CIFAR-100, binary)",
+            Self::Cifar100Python => "the files train and test (CIFAR-100, Python)",
             Self::Idx => "train-images-idx3-ubyte, also .gz (MNIST and its relatives)",
+            Self::Lmdb => "train_datalist.txt and train/data.mdb (LMDB, as `relativenas pack` writes it)",
+            Self::ImageFolder => "the folders train and val, with a folder a class (JPEG, PNG)",
         }
     }
 
@@ -29,15 +53,32 @@ impl Layout {
     fn folders(self) -> &'static [&'static str] {
         match self {
             Self::Cifar10Binary => &["cifar-10-batches-bin"],
+            Self::Cifar10Python => &["cifar-10-batches-py"],
+            Self::Cifar100Binary => &["cifar-100-binary"],
+            Self::Cifar100Python => &["cifar-100-python"],
             Self::Idx => &["MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"],
+            Self::Lmdb | Self::ImageFolder => &[],
         }
+    }
+
+    /// Whether two official archives are one data set, in which case either will do.
+    fn holds_the_same_as(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Cifar10Binary, Self::Cifar10Python) | (Self::Cifar100Binary, Self::Cifar100Python)
+        )
     }
 
     fn lies_in(self, folder: &Path) -> bool {
         let has = |name: &str| folder.join(name).is_file();
         match self {
             Self::Cifar10Binary => has("data_batch_1.bin") || has("test_batch.bin"),
+            Self::Cifar10Python => has("data_batch_1") || has("test_batch"),
+            Self::Cifar100Binary => has("train.bin") || has("test.bin"),
+            Self::Cifar100Python => has("train") || has("test"),
             Self::Idx => has("train-images-idx3-ubyte") || has("train-images-idx3-ubyte.gz"),
+            Self::Lmdb => has("train/data.mdb"),
+            Self::ImageFolder => folder.join("train").is_dir() && folder.join("val").is_dir(),
         }
     }
 }
@@ -72,6 +113,7 @@ impl Found {
             .filter(|(layout, folder)| layout.lies_in(folder))
             .map(|(layout, folder)| Self { layout, folder })
             .collect();
+        below.dedup_by(|second, first| first.layout.holds_the_same_as(second.layout));
         match below.len() {
             0 => Err(DataError::UnknownLayout {
                 path: path.to_owned(),
@@ -85,10 +127,24 @@ impl Found {
         }
     }
 
-    pub(super) fn read(&self) -> Result<DataSet, DataError> {
+    pub(super) fn read(&self, options: &Options) -> Result<DataSet, DataError> {
+        let hundred = Cifar::Hundred(options.cifar_100);
         match self.layout {
-            Layout::Cifar10Binary => cifar::read_10(&self.folder),
+            Layout::Cifar10Binary => cifar::read(Cifar::Ten, &self.folder),
+            Layout::Cifar10Python => cifar_python::read(Cifar::Ten, &self.folder),
+            Layout::Cifar100Binary => cifar::read(hundred, &self.folder),
+            Layout::Cifar100Python => cifar_python::read(hundred, &self.folder),
             Layout::Idx => idx::read(&self.folder),
+            Layout::Lmdb | Layout::ImageFolder => self.encoded()?.decode(options.side),
+        }
+    }
+
+    /// Photographs of any size, to be decoded as they are needed.
+    pub(super) fn encoded(&self) -> Result<EncodedDataSet, DataError> {
+        match self.layout {
+            Layout::Lmdb => encoded::lmdb::list(&self.folder),
+            Layout::ImageFolder => encoded::folder::list(&self.folder),
+            _ => Err(DataError::NotPhotographs { path: self.folder.clone() }),
         }
     }
 }
@@ -133,8 +189,11 @@ mod tests {
             message(folder.path()),
             format!(
                 "no data set is known in `{}`; looked there, and in the folders that official archives unpack to, \
-                 for data_batch_1.bin (CIFAR-10, binary); \
-                 train-images-idx3-ubyte, also .gz (MNIST and its relatives): \
+                 for data_batch_1.bin (CIFAR-10, binary); data_batch_1 (CIFAR-10, Python); \
+                 train.bin (CIFAR-100, binary); the files train and test (CIFAR-100, Python); \
+                 train-images-idx3-ubyte, also .gz (MNIST and its relatives); \
+                 train_datalist.txt and train/data.mdb (LMDB, as `relativenas pack` writes it); \
+                 the folders train and val, with a folder a class (JPEG, PNG): \
                  set `data.path` to a folder with one of them, or leave it empty to use the embedded Fashion-MNIST",
                 folder.path().display()
             )
@@ -159,5 +218,15 @@ mod tests {
                 at("MNIST/raw").display()
             )
         );
+    }
+
+    #[test]
+    fn one_data_set_in_two_layouts_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["cifar-10-batches-bin", "cifar-10-batches-py"] {
+            std::os::unix::fs::symlink(crate::data::samples::sample(name), folder.path().join(name))
+                .expect("linked");
+        }
+        assert_eq!(Found::below(folder.path()).expect("the sample").layout, Layout::Cifar10Binary);
     }
 }

@@ -3,15 +3,15 @@
 use relativenas_core::{
     genotype::Genotype,
     protocol::{Command, StepUnit},
+    view::Phase,
 };
 
-use super::{App, Order, Shade};
+use super::{App, Order, walk};
 use crate::{
     actions::{Action, Need},
     messages::{Exit, Link, Request},
     overlays::{Overlay, prompt},
     shown::Asked,
-    views::View,
 };
 
 /// Why an action cannot be had now; `None` if it can.
@@ -30,6 +30,7 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
         Link::NoEngine => Some("no engine runs; resume the run to go on"),
         Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
     };
+    let engine = engine.or((shown.view.phase() == Phase::Finished).then_some("the run is finished"));
     let search = shown.search().is_none().then_some("this is no search");
     match need {
         Need::Nothing | Need::Run => None,
@@ -54,8 +55,8 @@ impl App {
             Action::Right => self.walk_aside(1),
             Action::PageUp => self.walk(-self.page()),
             Action::PageDown => self.walk(self.page()),
-            Action::First => self.walk(-FAR),
-            Action::Last => self.walk(FAR),
+            Action::First => self.walk(-walk::FAR),
+            Action::Last => self.walk(walk::FAR),
             Action::Inspect => self.overlay = self.individual().map(|_| Overlay::Inspect { scroll: 0 }),
             Action::Pause => self.pause_or_continue(),
             Action::StepPair => self.steer(Command::Step { unit: StepUnit::Pair, count: 1 }),
@@ -74,10 +75,9 @@ impl App {
                 self.places.pairs.earlier = !self.places.pairs.earlier;
                 self.places.pairs.row = 0;
             }
-            Action::ShadeWeights => {
-                let shade = &mut self.places.weights.shade;
-                *shade = if *shade == Shade::Count { Shade::Age } else { Shade::Count };
-            }
+            Action::ShowGhosts => self.places.population.ghosts = !self.places.population.ghosts,
+            Action::NextCell => self.change_cell(1),
+            Action::PreviousCell => self.change_cell(-1),
             Action::CompareArchitecture => self.ask(prompt::Purpose::CompareWith),
             Action::LogarithmicAxis => self.places.curves.logarithmic = !self.places.curves.logarithmic,
             Action::NextCurves => self.places.curves.losses_only = !self.places.curves.losses_only,
@@ -87,7 +87,7 @@ impl App {
             Action::SearchPrevious => self.search_log(-1),
             Action::OpenRun => self.open_selected_run(),
             Action::ResumeRun => self.resume_selected_run(),
-            Action::NewSearch => {}
+            Action::NewSearch => self.overlay = Some(Overlay::start(self)),
             Action::CompareRun => self.compare_selected_run(),
             Action::Palette => self.overlay = Some(Overlay::palette()),
             Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
@@ -186,51 +186,4 @@ impl App {
         }
         self.request(Request::Compare { run });
     }
-
-    /// Rows that a page has.
-    fn page(&self) -> isize {
-        isize::from(self.size.height as i16).saturating_sub(6).max(1)
-    }
-
-    /// Goes up (negative) or down in whatever the view lists.
-    fn walk(&mut self, by: isize) {
-        match self.view {
-            View::Overview => self.select_among(crate::panels::this_generation::listed, by),
-            View::Population | View::Architecture | View::Pairs | View::Weights => {}
-            View::Curves => {}
-            View::Log => {
-                let lines = self.shown.as_ref().map_or(0, |shown| shown.view.log.len());
-                self.places.log.behind = step(self.places.log.behind, -by, lines);
-            }
-            View::Runs => {
-                let rows = self.runs.as_ref().map_or(0, |(runs, _)| runs.len());
-                self.places.run = step(self.places.run, by, rows);
-            }
-        }
-    }
-
-    fn walk_aside(&mut self, by: isize) {
-        match self.view {
-            _ => self.walk(by),
-        }
-    }
-
-    fn select_among(&mut self, listed: fn(&Self) -> Vec<usize>, by: isize) {
-        let listed = listed(self);
-        let at = self.selected.and_then(|selected| listed.iter().position(|i| *i == selected));
-        let at = match at {
-            Some(at) => step(at, by, listed.len()),
-            None if by < 0 => listed.len().saturating_sub(1),
-            None => 0,
-        };
-        self.selected = listed.get(at).copied();
-    }
-}
-
-/// Farther than any list is long.
-const FAR: isize = 1 << 40;
-
-/// A place in a list of `count`, moved and kept within.
-fn step(at: usize, by: isize, count: usize) -> usize {
-    at.saturating_add_signed(by).min(count.saturating_sub(1))
 }

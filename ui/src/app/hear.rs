@@ -15,7 +15,7 @@ impl App {
     pub(super) fn hear(&mut self, message: Message) {
         self.dirty = true;
         match message {
-            Message::Opened { run, folder } => self.open(Shown::new(run, folder, self.keep_log_lines)),
+            Message::Opened { run, .. } => self.open(Shown::new(run, self.keep_log_lines)),
             Message::Lines(lines) => {
                 let Some(shown) = &mut self.shown else { return };
                 for line in &lines {
@@ -51,12 +51,10 @@ impl App {
                 self.say(format!("{run} is laid over the curves; compare it again to take it away"));
                 self.compared.push((run, view));
             }
-            Message::Genotype { name, genotype } => {
-                match self.injecting.take() {
-                    Some(individual) => self.inject(individual, &genotype),
-                    None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
-                }
-            }
+            Message::Genotype { name, genotype } => match self.injecting.take() {
+                Some(individual) => self.inject(individual, &genotype),
+                None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
+            },
             Message::Done(text) => self.say(text),
             Message::Failed(text) => {
                 self.injecting = None;
@@ -66,10 +64,15 @@ impl App {
     }
 
     fn open(&mut self, shown: Shown) {
+        let again = self.run_name().as_ref() == Some(&shown.run) && self.view != View::Runs;
         self.shown = Some(shown);
+        self.pending.clear();
+        if again {
+            // Read anew after a break: a person stays where they were.
+            return;
+        }
         self.selected = None;
         self.compared.clear();
-        self.pending.clear();
         self.places = Places { run: self.places.run, ..Places::default() };
         self.overlay = None;
         self.show(View::Overview);

@@ -25,6 +25,8 @@ pub struct Places {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PopulationPlace {
     pub order: Order,
+    /// Everybody who moved shows where from, not the selected one alone.
+    pub ghosts: bool,
 }
 
 /// How individuals are sorted.
@@ -44,17 +46,8 @@ pub struct PairsPlace {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WeightsPlace {
-    pub shade: Shade,
     pub cell: usize,
     pub candidate: usize,
-}
-
-/// What the shade of an operation says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shade {
-    #[default]
-    Count,
-    Age,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -63,14 +63,10 @@ impl<'a> CellGraph<'a> {
         let read = wire.last_read.max(wire.start);
         if input < 2 {
             let read = self.cell.reads(input);
-            pen.text(
-                0,
-                row,
-                &layout.input_name(input),
-                if read { self.palette.text } else { self.palette.dim },
-            );
+            let style = if read { self.palette.text } else { self.palette.dim };
+            let end = pen.text(0, row, &layout.input_name(input), style);
             if !read {
-                pen.text(wire.start, row, "not read", self.palette.dim);
+                pen.text(end + 1, row, "not read", self.palette.dim);
             }
         }
         pen.run(wire.start, row, read - wire.start, self.glyphs.horizontal, self.palette.rule);

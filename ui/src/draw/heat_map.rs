@@ -1,6 +1,6 @@
 //! Rows of values from 0 to 1 as shades, with what they mean written on them.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
+use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
 use super::{pen::Pen, text};
 use crate::{glyphs::Glyphs, theme::Palette};
@@ -195,6 +195,9 @@ impl<'a> HeatMap<'a> {
 impl Widget for HeatMap<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
         let mut pen = Pen::new(area, buffer);
+        if pen.width() == 0 {
+            return;
+        }
         let layout = self.layout(pen.width());
         let mut y = self.heading_lines(pen.height());
         self.draw_headings(&layout, y, &mut pen);

@@ -172,8 +172,10 @@ impl<'a> LineChart<'a> {
                 let top = (high0 + (high1 - high0) * share).max(0.0).round() as usize;
                 let bottom = (low0 + (low1 - low0) * share).max(0.0).round() as usize;
                 for y in top..=bottom.min(raster.height()) {
-                    // One dot in a character, so that the curve stands out from its band.
-                    if x % across == 0 && y % down == down / 2 && (x / across + y / down).is_multiple_of(2) {
+                    // One dot in every other character, so that the curve stands out from its band.
+                    let every_other = (x / across + y / down).is_multiple_of(2)
+                        || self.glyphs.fineness != Fineness::Braille;
+                    if x % across == 0 && y % down == down / 2 && every_other {
                         raster.dot(x, y, self.rule);
                     }
                 }
@@ -251,14 +253,20 @@ impl Widget for LineChart<'_> {
         }
         let plot = self.layout(pen.width(), pen.height());
         self.draw_axes(&plot, &mut pen);
-        let mut raster = Raster::new(plot.columns, plot.rows, self.glyphs.fineness);
+        let raster = || Raster::new(plot.columns, plot.rows, self.glyphs.fineness);
+        // On a raster of its own, so that no dot of a band disturbs a curve.
+        let (mut bands, mut curves) = (raster(), raster());
         for series in self.series {
-            self.draw_band(series, &plot, &mut raster);
+            self.draw_band(series, &plot, &mut bands);
+            self.draw_curve(series, &plot, &mut curves);
         }
-        for series in self.series {
-            self.draw_curve(series, &plot, &mut raster);
+        // Coarse dots would be taken for a curve: there a band is a shade.
+        match self.glyphs.fineness {
+            Fineness::Braille => bands.draw(&mut pen, plot.left, 0),
+            Fineness::Block => bands.draw_wash(&mut pen, plot.left, 0, self.glyphs.shades[1]),
+            Fineness::Ascii => bands.draw_wash(&mut pen, plot.left, 0, self.glyphs.shades[2]),
         }
-        raster.draw(&mut pen, plot.left, 0);
+        curves.draw(&mut pen, plot.left, 0);
         for series in self.series {
             self.draw_marks(series, &plot, &mut pen);
         }

@@ -43,15 +43,6 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Lays a style over what is there.
-    pub fn restyle(&mut self, x: usize, y: usize, width: usize, style: Style) {
-        for x in x..(x + width).min(self.width().max(x)) {
-            if let Some((column, row)) = self.place(x, y) {
-                self.buffer[(column, row)].set_style(style);
-            }
-        }
-    }
-
     fn place(&self, x: usize, y: usize) -> Option<(u16, u16)> {
         let inside = x < self.width() && y < self.height();
         inside.then(|| (self.area.x + x as u16, self.area.y + y as u16))

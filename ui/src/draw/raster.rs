@@ -90,10 +90,18 @@ impl Raster {
 
     /// Draws every character that has a dot.
     pub fn draw(&self, pen: &mut Pen<'_>, left: usize, top: usize) {
+        self.draw_as(pen, left, top, |mask| glyph(mask, self.fineness));
+    }
+
+    /// Draws this character wherever there is a dot.
+    pub fn draw_wash(&self, pen: &mut Pen<'_>, left: usize, top: usize, wash: char) {
+        self.draw_as(pen, left, top, |_| wash);
+    }
+
+    fn draw_as(&self, pen: &mut Pen<'_>, left: usize, top: usize, glyph: impl Fn(u8) -> char) {
         for (index, &(mask, style)) in self.cells.iter().enumerate() {
             if mask != 0 {
-                let (x, y) = (left + index % self.columns, top + index / self.columns);
-                pen.glyph(x, y, glyph(mask, self.fineness), style);
+                pen.glyph(left + index % self.columns, top + index / self.columns, glyph(mask), style);
             }
         }
     }

@@ -1,8 +1,23 @@
 //! What the tests of all widgets share.
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
+use relativenas_core::{
+    config::Theme,
+    genotype::{Cell, Gene},
+    operation::{CellKind, Operation},
+    weight_set::WeightSet,
+};
 
-use crate::glyphs::Fineness;
+use super::{
+    cell_graph::CellGraph,
+    heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow},
+    line_chart::{LineChart, Series, Stroke},
+    weights_map::WeightsMap,
+};
+use crate::{
+    glyphs::{Fineness, Glyphs},
+    theme::{Depth, Palette},
+};
 
 pub const EVERY_FINENESS: [Fineness; 3] = [Fineness::Braille, Fineness::Block, Fineness::Ascii];
 
@@ -26,4 +41,32 @@ pub fn sheet(sizes: &[(u16, u16)], mut draw: impl FnMut(Rect, &mut Buffer)) -> S
         }
     }
     sheet
+}
+
+#[test]
+fn every_widget_draws_in_every_area() {
+    let palette = Palette::new(Theme::Dark, Depth::None);
+    let values = [1.0, f64::NAN, 3.0, f64::INFINITY];
+    let cell = HeatCell { value: 0.5, text: "s3".into() };
+    let row = HeatRow { before: "01".into(), cells: vec![cell; 4], behind: "moved".into(), ghost: None };
+    let (rows, columns) = (vec![row; 3], [Column { width: 2, gap: 1 }; 4]);
+    let heading = [Heading { first: 0, text: "normal" }];
+    let headings: [&[Heading<'_>]; 1] = [&heading];
+    let gene = Gene { operation: Operation::SepConv3x3, input: 1 };
+    let cell = Cell { genes: vec![gene; 8], concat: vec![2, 3, 4, 5] };
+    let weights = WeightSet::<()>::default();
+    let small = (0..=24).flat_map(|width| (0..=8).map(move |height| (width, height)));
+    let sizes: Vec<_> = small.chain([(300, 1), (1, 100), (300, 100)]).collect();
+    for glyphs in EVERY_FINENESS.map(Glyphs::new) {
+        sheet(&sizes, |area, buffer| {
+            let series = [Series::new("loss", &values, Stroke::Solid, Style::new())];
+            LineChart::new(&series, 0..=9, &glyphs, [Style::new(); 2]).cursor(Some(1)).render(area, buffer);
+            HeatMap::new(&columns, &rows, &glyphs, &palette)
+                .headings(&headings)
+                .selected(Some(0))
+                .render(area, buffer);
+            CellGraph::new(&cell, &glyphs, &palette).render(area, buffer);
+            WeightsMap::new(&weights, (0, CellKind::Normal), 3, &glyphs, &palette).render(area, buffer);
+        });
+    }
 }

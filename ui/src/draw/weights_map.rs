@@ -1,6 +1,12 @@
 //! How often, and how long ago, each candidate operation of a cell was trained.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+    widgets::Widget,
+};
 use relativenas_core::{
     operation::{CellKind, Operation},
     weight_set::{CANDIDATES, EDGES, Trained, WeightKey, WeightSet},
@@ -179,13 +185,7 @@ impl Sizes {
 }
 
 /// What the shades mean: `updates ░▒▓█ 41   age ░▒▓█ 12 generations   · never trained`.
-pub fn legend(
-    most: u32,
-    generation: u32,
-    glyphs: &Glyphs,
-    palette: &Palette,
-) -> ratatui::text::Line<'static> {
-    use ratatui::text::{Line, Span};
+pub fn legend(most: u32, generation: u32, glyphs: &Glyphs, palette: &Palette) -> Line<'static> {
     let steps = [0.25, 0.5, 0.75, 1.0];
     let ramp = |shades: fn(&Palette, f64) -> Option<Style>| {
         steps.map(|share| match shades(palette, share) {

@@ -19,7 +19,7 @@ pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
 pub fn draw(canvas: &mut Canvas<'_>, app: &App, scroll: usize) {
     let look = canvas.look;
     let width = canvas.width().saturating_sub(4).min(104);
-    let lines = lines(app, look);
+    let lines = lines(app, look, width.saturating_sub(4 + 11 + 18));
     let mut outer = window(canvas, width, lines.len() + 2);
     let mut inside = outer.framed("Keys");
     let rows = inside.height();
@@ -30,7 +30,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, scroll: usize) {
     }
 }
 
-fn lines(app: &App, look: &crate::canvas::Look) -> Vec<Line<'static>> {
+fn lines(app: &App, look: &crate::canvas::Look, columns: usize) -> Vec<Line<'static>> {
     let palette = &look.palette;
     let mut lines = Vec::new();
     let mut group = |title: &str, entries: Vec<&'static Entry>| {
@@ -44,9 +44,9 @@ fn lines(app: &App, look: &crate::canvas::Look) -> Vec<Line<'static>> {
         for entry in entries {
             let keys = app.keys.all(entry.action).collect::<Vec<_>>().join(" ");
             lines.push(Line::from(vec![
-                span(text::left(&keys, 14, &look.glyphs), palette.key),
+                span(text::left(&keys, 11, &look.glyphs), palette.key),
                 span(text::left(entry.id, 18, &look.glyphs), palette.text),
-                span(entry.help, palette.dim),
+                span(text::truncate(entry.help, columns, &look.glyphs).into_owned(), palette.dim),
             ]));
         }
     };

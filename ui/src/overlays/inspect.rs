@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyEvent;
 use ratatui::text::Line;
-use relativenas_core::{operation::CellKind, view::SearchView};
+use relativenas_core::{genotype::Cell, operation::CellKind, view::SearchView};
 
 use super::{Reaction, window};
 use crate::{
@@ -37,8 +37,14 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
             span("loss ", palette.dim),
             span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
             span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
-            span(format!("   training loss {}", loss(learner.estimate.train_loss).trim_start()), palette.text),
-            span(format!("   hits {}, misses {}", learner.estimate.hits, learner.estimate.misses), palette.dim),
+            span(
+                format!("   training loss {}", loss(learner.estimate.train_loss).trim_start()),
+                palette.text,
+            ),
+            span(
+                format!("   hits {}, misses {}", learner.estimate.hits, learner.estimate.misses),
+                palette.dim,
+            ),
         ]),
         None => Line::styled("not estimated yet", palette.dim),
     });
@@ -54,7 +60,7 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
                 for (index, gene) in genes.iter().enumerate() {
                     words.push(span(if index > 0 { "  +  " } else { "" }, palette.dim));
                     words.push(span(format!("{:<12}", gene.operation.name()), palette.text));
-                    words.push(span(format!(" of {:<7}", input_name(gene.input)), palette.dim));
+                    words.push(span(format!(" of {:<7}", Cell::input_name(gene.input)), palette.dim));
                 }
                 lines.push(Line::from(words));
             }
@@ -66,24 +72,17 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
     lines
 }
 
-/// `c(k-2)`, `c(k-1)` or `node 0` and so on.
-pub fn input_name(input: usize) -> String {
-    match input {
-        0 => "c(k-2)".to_owned(),
-        1 => "c(k-1)".to_owned(),
-        node => format!("node {}", node - 2),
-    }
-}
-
 /// When it was slow, and from whom it learned.
 pub fn lineage(search: &SearchView, number: usize) -> String {
     let Some(place) = search.population.get(number) else { return String::new() };
-    let injected = place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
+    let injected =
+        place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
     if place.lessons.is_empty() {
         return format!("{injected}It was never the slow learner.");
     }
     let generations: Vec<_> = place.lessons.iter().map(|(g, _)| g.to_string()).collect();
     let teachers: Vec<_> = place.lessons.iter().map(|&(_, fast)| individual(search, fast)).collect();
-    let (word, from) = (if generations.len() == 1 { "generation" } else { "generations" }, teachers.join(", "));
+    let (word, from) =
+        (if generations.len() == 1 { "generation" } else { "generations" }, teachers.join(", "));
     format!("{injected}Slow in {word} {}; learned from {from}.", generations.join(", "))
 }

@@ -90,7 +90,8 @@ impl Palette {
             let y = 2 + row - first;
             let obstacle = app.obstacle(entry.action);
             let style = if obstacle.is_some() { palette.dim } else { palette.text };
-            let words = text::truncate(obstacle.unwrap_or(entry.help), width.saturating_sub(30), &look.glyphs);
+            let words =
+                text::truncate(obstacle.unwrap_or(entry.help), width.saturating_sub(30), &look.glyphs);
             inside.text(1, y, entry.id, style);
             inside.text(18, y, &app.keys.key(entry.action).unwrap_or_default(), palette.key);
             inside.text(29, y, &words, palette.dim);

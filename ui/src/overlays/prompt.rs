@@ -50,7 +50,9 @@ impl Purpose {
                      {place}. Select another one first to change the place."
                 )
             }
-            Self::Branch => "The generation that the new run begins with; what came before is shared.".to_owned(),
+            Self::Branch => {
+                "The generation that the new run begins with; what came before is shared.".to_owned()
+            }
             Self::CompareWith => {
                 format!("An individual's number, a published name ({published}), or a file with a genotype.")
             }
@@ -183,7 +185,10 @@ fn compare(text: &str, app: &App) -> Result<Reaction, String> {
     let population = app.search().map_or(0, |search| search.population.len());
     if let Ok(individual) = text.parse::<usize>() {
         if individual >= population {
-            return Err(format!("there is no individual {individual}; they go from 0 to {}", population.saturating_sub(1)));
+            return Err(format!(
+                "there is no individual {individual}; they go from 0 to {}",
+                population.saturating_sub(1)
+            ));
         }
         return Ok(Reaction::Compare(Box::new(Beside::Individual(individual))));
     }

@@ -9,22 +9,26 @@ use crate::{
     draw::text,
 };
 
-/// Who, in a line: individual, loss, accuracy, and when it was.
-pub fn line(search: &SearchView, look: &Look) -> Line<'static> {
+/// Who, in a line of at most `columns`: individual, loss, accuracy, and when it was if there is room.
+pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
     let Some(best) = &search.best else {
         return Line::styled("nobody yet", palette.dim);
     };
     let estimate = best.learner.estimate;
-    Line::from(vec![
+    let mut line = Line::from(vec![
         span("individual ", palette.dim),
         span(individual(search, best.learner.individual), palette.best),
         span("  loss ", palette.dim),
         span(loss(estimate.loss).trim_start().to_owned(), palette.best),
         span("  ", palette.dim),
         span(format!("{:.1} %", estimate.accuracy), palette.text),
-        span(format!("  in generation {}", best.generation), palette.dim),
-    ])
+    ]);
+    let when = span(format!("  in generation {}", best.generation), palette.dim);
+    if line.width() + when.width() <= columns {
+        line.push_span(when);
+    }
+    line
 }
 
 /// Parameters and multiply-adds of a genotype in the network of the search.
@@ -40,7 +44,7 @@ pub fn cost_words(genotype: &Genotype, search: &SearchView) -> Option<String> {
 pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let look = canvas.look;
     canvas.heading(1, 0, "BEST SO FAR");
-    canvas.line(1, 1, &line(search, look));
+    canvas.line(1, 1, &line(search, look, canvas.width().saturating_sub(2)));
     let Some(best) = &search.best else { return };
     let Ok(genotype) = Genotype::decode(&best.learner.position) else { return };
     if let Some(words) = cost_words(&genotype, search) {

@@ -15,6 +15,11 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let columns = canvas.width().saturating_sub(x + 2);
     canvas.text(x, 1, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text);
     // Otherwise people take it for progress.
-    canvas.text(1, 2, "falls without any signal too:", look.palette.dim);
-    canvas.text(1, 3, "it measures agreement", look.palette.dim);
+    let [above, below] = if canvas.width() > 31 {
+        ["falls without any signal too:", "it measures agreement"]
+    } else {
+        ["falls without", "any signal too"]
+    };
+    canvas.text(1, 2, above, look.palette.dim);
+    canvas.text(1, 3, below, look.palette.dim);
 }

@@ -19,7 +19,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let series = [
         Series::new("slow", &slow, Stroke::Dotted, palette.slow),
         Series::new("fast", &fast, Stroke::Solid, palette.fast),
-        Series::new("best", &best, Stroke::Mark(look.glyphs.marks[2]), palette.best),
+        Series::new("best", &best, Stroke::Dashed, palette.best),
     ];
     let width = canvas.width();
     if canvas.height() > 3 {

@@ -100,24 +100,28 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
     let (text_style, dim, strong, warning) = (palette.text, palette.dim, palette.strong, palette.warning);
     let width = canvas.width();
     let glyphs = canvas.look.glyphs;
-    let mut say = |y: usize, words: &str, style| {
-        let shortened = text::truncate(words, width, &glyphs).into_owned();
-        canvas.text(0, y, &shortened, style);
+    let say = |canvas: &mut Canvas<'_>, y: usize, words: &str, style| {
+        canvas.text(0, y, &text::truncate(words, width, &glyphs), style);
     };
     if let Some(broken) = &shown.broken {
-        say(0, &format!("the log cannot be followed: {broken}"), warning);
-        say(1, "open the run again to read it from its file", dim);
+        say(canvas, 0, &format!("the log cannot be followed: {broken}"), warning);
+        say(canvas, 1, "open the run again to read it from its file", dim);
         return;
     }
     match (&shown.link, shown.state()) {
         (_, State::Finished) => finished(canvas, app, shown),
         (Link::Connecting, _) => {
-            say(0, &format!("reading the log: {} events", text::grouped(shown.view.events)), text_style);
-            say(1, "there is no word of an engine yet", dim);
+            say(
+                canvas,
+                0,
+                &format!("reading the log: {} events", text::grouped(shown.view.events)),
+                text_style,
+            );
+            say(canvas, 1, "there is no word of an engine yet", dim);
         }
         (Link::Dead { last_words, resume }, _) => {
-            say(0, "the engine died before the run was finished", warning);
-            let rows = canvas_rows(canvas).saturating_sub(2);
+            say(canvas, 0, "the engine died before the run was finished", warning);
+            let rows = canvas.height().saturating_sub(2);
             let first = last_words.len().saturating_sub(rows);
             for (row, line) in last_words[first..].iter().enumerate() {
                 let line = text::truncate(line, width.saturating_sub(2), &glyphs).into_owned();
@@ -128,27 +132,21 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
             canvas.text(x, y, resume, strong);
         }
         (Link::NoEngine, _) => {
-            say(0, "no engine runs; the run can be resumed", text_style);
-            say(1, &format!("relativenas resume {}", shown.run), strong);
+            say(canvas, 0, "no engine runs; the run can be resumed", text_style);
+            say(canvas, 1, &format!("relativenas resume {}", shown.run), strong);
         }
-        (Link::WatchOnly { why, .. }, _) => say(0, why, warning),
+        (Link::WatchOnly { why, .. }, _) => say(canvas, 0, why, warning),
         (Link::Live(_), _) => {
             let mode = progress.map(|p| p.mode);
             let words = match (mode, shown.view.phase()) {
                 (Some(Mode::Paused), _) => "paused between pairs; space goes on, s steps a pair",
                 (_, Phase::Empty) => "the engine starts: libtorch and data are loaded",
+                (_, Phase::Training) => "between epochs",
                 _ => "between pairs",
             };
-            say(0, words, text_style);
-            if let Some(notice) = progress.and_then(|p| p.notice.as_ref()) {
-                say(1, notice, warning);
-            }
+            say(canvas, 0, words, text_style);
         }
     }
-}
-
-fn canvas_rows(canvas: &Canvas<'_>) -> usize {
-    canvas.height()
 }
 
 fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
@@ -166,7 +164,11 @@ fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
         canvas.text(0, 1, &format!("{key} exports it; `relativenas train` makes a full network of it"), dim);
     }
     if let Some(test) = shown.view.training.as_ref().and_then(|training| training.test) {
-        let words = format!("the training is done: {:.2} % of {} test images", test.top1, text::grouped(test.images as u64));
+        let words = format!(
+            "the training is done: {:.2} % of {} test images",
+            test.top1,
+            text::grouped(test.images as u64)
+        );
         canvas.text(0, 0, &words, best);
         canvas.text(0, 1, &format!("top-5 {:.2} %, loss {}", test.top5, loss(test.loss).trim_start()), dim);
     }

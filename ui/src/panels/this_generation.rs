@@ -1,7 +1,10 @@
 //! This generation's pairs: who was slow, who fast, by how much, and who still waits.
 
 use ratatui::text::Line;
-use relativenas_core::view::{Comparison, SearchView};
+use relativenas_core::{
+    describe::gene_changes,
+    view::{Comparison, SearchView},
+};
 
 use super::{individual, loss};
 use crate::{
@@ -28,6 +31,9 @@ fn members(comparison: &Comparison) -> Vec<usize> {
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    if search.compared.is_empty() && search.pairs.is_empty() {
+        return last_generation(canvas, app, search);
+    }
     let dim = canvas.look.palette.dim;
     let mut y = 0;
     let tall = canvas.height() > 4;
@@ -80,8 +86,6 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView) {
     if c.genes < 22 {
         return;
     }
-    canvas.text(c.slow, 0, "slow", dim);
-    canvas.text(c.fast, 0, "fast", dim);
     canvas.line_right(c.gap + 6, 0, &Line::styled(format!("{} loss", canvas.look.glyphs.delta), dim));
     canvas.text(c.genes, 0, "genes", dim);
 }
@@ -109,8 +113,7 @@ fn pair(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, compa
     let look = canvas.look;
     let palette = &look.palette;
     let c = columns(search);
-    let (Some(slow), Some(fast)) =
-        (comparison.learner(comparison.slow), comparison.learner(comparison.fast))
+    let (Some(slow), Some(fast)) = (comparison.learner(comparison.slow), comparison.learner(comparison.fast))
     else {
         return without_verdict(canvas, y, search, comparison);
     };
@@ -118,8 +121,7 @@ fn pair(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, compa
     learner(canvas, c.slow, y, &name(slow.individual), slow.estimate.loss, palette.slow);
     canvas.text(c.arrow, y, &look.glyphs.arrow_right.to_string(), palette.dim);
     learner(canvas, c.fast, y, &name(fast.individual), fast.estimate.loss, palette.fast);
-    let gap = comparison.gap().unwrap_or(f64::NAN);
-    canvas.text(c.gap, y, &loss(gap), palette.text);
+    canvas.text(c.gap, y, &super::gap(comparison.gap(), look), palette.text);
     let genes = genes(search, comparison, slow.individual);
     let room = canvas.width().saturating_sub(c.genes + 1);
     let genes = text::truncate(&genes, room, &look.glyphs).into_owned();
@@ -136,28 +138,19 @@ fn genes(search: &SearchView, comparison: &Comparison, slow: usize) -> String {
         else {
             return String::new();
         };
-        let differ = changed(space, &slow.position, &fast.position).len();
+        let differ = gene_changes(space, &slow.position, &fast.position).len();
         return format!("{differ} of {} differ", space.genes());
     }
     let place = search.population.get(slow);
     match place.and_then(|place| Some((place.moved_from.as_ref()?, &place.position))) {
         Some((from, to)) => {
             let mut labels: Vec<_> =
-                changed(space, from, to).into_iter().map(|gene| space.role(gene).to_string()).collect();
+                gene_changes(space, from, to).iter().map(|change| change.role.to_string()).collect();
             labels.dedup();
             if labels.is_empty() { "none changed".to_owned() } else { labels.join(" ") }
         }
         None => "did not move".to_owned(),
     }
-}
-
-/// Genes that decode to something else.
-fn changed(space: relativenas_core::space::Space, from: &[f64], to: &[f64]) -> Vec<usize> {
-    let differs = |gene: &usize| match (from.get(*gene), to.get(*gene)) {
-        (Some(&a), Some(&b)) => space.decode_gene(*gene, a) != space.decode_gene(*gene, b),
-        _ => false,
-    };
-    (0..space.genes()).filter(differs).collect()
 }
 
 fn learner(
@@ -168,6 +161,7 @@ fn learner(
     value: f64,
     style: ratatui::style::Style,
 ) {
+    let style = if value.is_finite() { style } else { canvas.look.palette.warning };
     let x = canvas.text(x, y, name, style);
     canvas.text(x + 1, y, &loss(value), style);
 }
@@ -252,14 +246,17 @@ pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
     };
     let side = |who: Option<usize>, style| {
         comparison.learner(who).map(|l| {
-            span(format!("{} {}", individual(search, l.individual), loss(l.estimate.loss).trim_start()), style)
+            span(
+                format!("{} {}", individual(search, l.individual), loss(l.estimate.loss).trim_start()),
+                style,
+            )
         })
     };
     let (slow, fast) = (side(comparison.slow, palette.slow), side(comparison.fast, palette.fast));
     match (slow, fast) {
         (Some(slow), Some(fast)) => {
             let arrow = span(format!(" {} ", canvas.look.glyphs.arrow_right), palette.dim);
-            let gap = loss(comparison.gap().unwrap_or(f64::NAN));
+            let gap = super::gap(comparison.gap(), canvas.look);
             let gap = span(format!("  {}{gap}", canvas.look.glyphs.delta), palette.text);
             Line::from(vec![slow, arrow, fast, gap])
         }

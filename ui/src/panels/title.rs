@@ -27,12 +27,16 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
         left.push_span(span("relativenas   ", dim));
     }
     left.push_span(span(name, strong));
-    if layout < Layout::Medium {
-        left.push_span(span(format!("  {}", app.view.name()), dim));
-    }
     let right = app.shown.as_ref().map(|shown| progress(shown, canvas.look, layout)).unwrap_or_default();
     let device = app.shown.as_ref().and_then(device).unwrap_or_default();
     let room = width.saturating_sub(right.width() + 3);
+    let glyphs = canvas.look.glyphs;
+    if layout < Layout::Small {
+        // There are no tabs that would say which view this is.
+        let name = if app.view == View::Overview { name } else { app.view.name() };
+        let name = text::truncate(name, room.saturating_sub(1), &glyphs).into_owned();
+        left = Line::from(span(name, strong));
+    }
     if left.width() + device.len() + 4 <= room {
         left.push_span(span(format!("    {device}"), dim));
     }
@@ -61,6 +65,25 @@ fn tabs(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
         }
         x = canvas.text(x, 1, " ", dim) + 1;
     }
+    let set = app.shown.as_ref().map(set).unwrap_or_default();
+    let end = canvas.width().saturating_sub(1);
+    if !set.is_empty() && x + set.len() + 2 < end {
+        let style = canvas.look.palette.slow;
+        canvas.line_right(end, 1, &Line::styled(format!(" {set} "), style));
+    }
+}
+
+/// What a person set, or must know, for as long as it holds.
+fn set(shown: &Shown) -> String {
+    let mut set = Vec::new();
+    if matches!(shown.link, Link::WatchOnly { .. }) {
+        set.push("watch only".to_owned());
+    }
+    if let Some(progress) = &shown.progress {
+        set.extend(progress.pause_at.map(|generation| format!("pauses at {generation}")));
+        set.extend(progress.pause_on_nan.then(|| "pauses on NaN".to_owned()));
+    }
+    set.join(", ")
 }
 
 fn device(shown: &Shown) -> Option<&str> {
@@ -99,10 +122,13 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
     line.push_span(span(format!("{glyph} "), style));
     line.push_span(span(format!("{:<13}", state.name()), style));
     if layout > Layout::Tiny
-        && let Some(seconds) = shown.progress.as_ref().and_then(|progress| progress.seconds_left)
+        && state != State::Finished
+        && let Some(progress) = &shown.progress
     {
+        // The field stays where no time can be told, so that the others do not jump.
+        let left = progress.seconds_left.map(|seconds| text::duration(whole_seconds(seconds)));
         line.push_span(span(if long { "  ETA " } else { " " }, dim));
-        line.push_span(span(text::duration(whole_seconds(seconds)), strong));
+        line.push_span(span(format!("{:>8}", left.unwrap_or_default()), strong));
     }
     line
 }

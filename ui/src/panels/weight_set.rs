@@ -62,9 +62,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
         return;
     }
     let x = canvas.text(1, 1, "hits ", dim);
-    let rate = search.hits.rate().unwrap_or(f64::NAN);
-    let x = canvas.text(x, 1, &text::number(rate, 5, 1), look.palette.strong);
-    let x = canvas.text(x, 1, " %  ", dim);
+    let x = canvas.text(x, 1, &super::per_cent(search.hits.rate(), look), look.palette.strong) + 2;
     let columns = canvas.width().saturating_sub(x + 2);
     canvas.text(x, 1, &bars::sparkline(&rates(search), columns, &look.glyphs), look.palette.fast);
     let fares = fares(search);

@@ -7,7 +7,8 @@ use crate::{
     canvas::{Canvas, span},
     draw::text,
     panels::{
-        Layout, best, diversity, log, losses, now, this_generation, training as trained, weight_set,
+        Layout, best, diversity, log, losses, now, per_cent, ranking, this_generation, training as trained,
+        weight_set,
     },
 };
 
@@ -49,7 +50,7 @@ fn large(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, layout: Layout
     let pairs_width = if layout == Layout::Wide { width * 46 / 100 } else { width / 2 };
     let chart_width = width - pairs_width - 2;
     losses::draw(&mut canvas.part(0, top + 1, chart_width, middle), search);
-    this_generation::draw(&mut canvas.part(chart_width + 2, top + 1, pairs_width, middle), app, search);
+    pairs(&mut canvas.part(chart_width + 2, top + 1, pairs_width, middle), app, search);
     let y = top + 1 + middle + 1;
     // The best stands below the pairs; the two others share the room below the chart.
     let first = chart_width / 2;
@@ -72,7 +73,7 @@ fn small(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let chart = room.div_ceil(2);
     let pairs = room - chart;
     losses::draw(&mut canvas.part(0, top + 1, width, chart), search);
-    this_generation::draw(&mut canvas.part(0, top + 1 + chart, width, pairs), app, search);
+    self::pairs(&mut canvas.part(0, top + 1 + chart, width, pairs), app, search);
     let y = top + 1 + chart + pairs + 1;
     weights_and_best(canvas, y, search);
     if let Some(shown) = &app.shown {
@@ -80,19 +81,28 @@ fn small(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     }
 }
 
+/// The pairs of this generation; at the end of a search, its ranking.
+fn pairs(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    if search.generation >= search.settings.generations {
+        ranking::draw(canvas, app, search);
+    } else {
+        this_generation::draw(canvas, app, search);
+    }
+}
+
 fn weights_and_best(canvas: &mut Canvas<'_>, y: usize, search: &SearchView) {
     let look = canvas.look;
     let dim = look.palette.dim;
     let mut x = canvas.text(1, y, "hits ", dim);
-    let rate = search.hits.rate().unwrap_or(f64::NAN);
-    x = canvas.text(x, y, &text::number(rate, 5, 1), look.palette.strong);
-    x = canvas.text(x, y, " %   diversity ", dim);
+    x = canvas.text(x, y, &per_cent(search.hits.rate(), look), look.palette.strong);
+    x = canvas.text(x, y, "   diversity ", dim);
     x = canvas.text(x, y, &text::number(search.diversity(), 5, 2), look.palette.text);
     x = canvas.text(x, y, " (falls without signal too)", dim);
     let starved = weight_set::fares(search).starved;
     canvas.text(x + 3, y, &format!("starved {starved}"), dim);
     let x = canvas.text(1, y + 1, "best ", dim);
-    canvas.line(x, y + 1, &best::line(search, look));
+    let columns = canvas.width().saturating_sub(x + 1);
+    canvas.line(x, y + 1, &best::line(search, look, columns));
 }
 
 fn narrow(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
@@ -102,10 +112,10 @@ fn narrow(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let room = height.saturating_sub(top + 1 + 1 + 1);
     let chart = room.div_ceil(2);
     losses::draw(&mut canvas.part(0, top, width, chart), search);
-    this_generation::draw(&mut canvas.part(0, top + chart, width, room - chart), app, search);
+    pairs(&mut canvas.part(0, top + chart, width, room - chart), app, search);
     let y = height - 3;
     let x = canvas.text(1, y + 1, "best ", canvas.look.palette.dim);
-    let line = best::line(search, canvas.look);
+    let line = best::line(search, canvas.look, width.saturating_sub(x + 1));
     canvas.line(x, y + 1, &line);
     if let Some(shown) = &app.shown {
         log::draw(&mut canvas.part(0, height - 1, width, 1), &shown.view, false);
@@ -134,8 +144,8 @@ fn tiny(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let pair = this_generation::last_pair(search, canvas);
     canvas.text(1, y + 1, "pair ", dim);
     canvas.line(6, y + 1, &pair);
-    let hits = span(text::number(search.hits.rate().unwrap_or(f64::NAN), 5, 1), look.palette.text);
-    let line = vec![span("hits ", dim), hits, span(" %", dim)].into();
+    let hits = span(per_cent(search.hits.rate(), look), look.palette.text);
+    let line = vec![span("hits ", dim), hits].into();
     canvas.line(1, y + 2, &line);
     let left = height.saturating_sub(y + 4);
     if left > 2 {
@@ -167,6 +177,10 @@ fn draw_training(canvas: &mut Canvas<'_>, app: &App, training: &TrainingView, la
     }
     trained::summary(&mut canvas.part(0, y + room + 1, width, summary), training);
     if let Some(shown) = &app.shown {
-        log::draw(&mut canvas.part(0, height - log_rows, width, log_rows), &shown.view, layout >= Layout::Medium);
+        log::draw(
+            &mut canvas.part(0, height - log_rows, width, log_rows),
+            &shown.view,
+            layout >= Layout::Medium,
+        );
     }
 }

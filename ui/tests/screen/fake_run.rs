@@ -160,3 +160,27 @@ fn loss(genotype: &Genotype, generation: u32, individual: usize) -> f64 {
     let luck = Streams::new(7).stream(Purpose::Probe, u64::from(generation), individual as u64).unit();
     0.72 + 1.2 * (-f64::from(generation) / 9.0).exp() + quality + 0.12 * (luck - 0.5)
 }
+
+/// The events of a training run of 600 epochs, of which so many are done.
+pub fn training(epochs: u32) -> Vec<Line> {
+    let genotype = relativenas_core::published::genotype("RelativeNAS").expect("published");
+    let images = Images { name: "CIFAR-10".to_owned(), train: 45_000, valid: 5000, classes: 10 };
+    let network = NetworkShape { kind: NetworkKind::Cifar, channels: 36, cells: 20, classes: 10 };
+    let started = Event::TrainingStarted { network, genotype, epochs: 600, images, batch: 128 };
+    let finished = (0..epochs).map(|epoch| {
+        let luck = Streams::new(7).stream(Purpose::Probe, 0, u64::from(epoch)).unit();
+        let loss = 0.3 + 1.5 * (-f64::from(epoch) / 12.0).exp();
+        Event::EpochFinished {
+            epoch,
+            learning_rate: 0.025,
+            drop_path: 0.3 * f64::from(epoch) / 600.0,
+            train_loss: loss,
+            train_accuracy: 100.0 * (-0.4 * loss).exp(),
+            valid_loss: loss + 0.1 * luck,
+            valid_accuracy: 100.0 * (-0.45 * (loss + 0.1 * luck)).exp(),
+            best: epoch == 0 || luck < 0.4,
+        }
+    });
+    let events = [started].into_iter().chain(finished).enumerate();
+    events.map(|(seq, event)| Line { seq: seq as u64, time: START + 95_000 * seq as i64, event }).collect()
+}

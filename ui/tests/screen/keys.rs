@@ -1,1 +1,229 @@
-//! 
+//! Screen, keys, screen: what a person presses, and what is asked for or seen.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use relativenas_core::{
+    genotype::Genotype,
+    protocol::{Answer, Command, Mode, StepUnit},
+    published,
+};
+use relativenas_ui::{
+    App, Input, View,
+    messages::{Exit, ExportFormat, Exported, Link, Message, Request},
+};
+
+use crate::{
+    fake_run::FakeRun,
+    stage::{RUN, Stage, options, summaries},
+};
+
+fn searching() -> Stage {
+    let mut stage = Stage::searching(options(), 124);
+    stage.requests();
+    stage
+}
+
+/// Keys, and the request that they make.
+fn check(keys: &str, expected: Request) {
+    let mut stage = searching();
+    stage.press(keys);
+    assert_eq!(stage.requests(), [expected], "{keys}");
+}
+
+fn steer(command: Command) -> Request {
+    Request::Steer { id: 1, command }
+}
+
+#[test]
+fn keys_steer_the_engine() {
+    check("space", steer(Command::Pause));
+    check("s", steer(Command::Step { unit: StepUnit::Pair, count: 1 }));
+    check("g", steer(Command::Step { unit: StepUnit::Generation, count: 1 }));
+    check("S 3g enter", steer(Command::Step { unit: StepUnit::Generation, count: 3 }));
+    check("p 20 enter", steer(Command::PauseAt { generation: Some(20) }));
+    check("p never enter", steer(Command::PauseAt { generation: None }));
+    check("P", steer(Command::PauseOnNan { on: true }));
+    check("b 4 enter", Request::Branch { generation: 4 });
+    check("e enter", Request::Export { what: Exported::Best, format: ExportFormat::Darts });
+    check("8", Request::ListRuns);
+    // In the palette, by name.
+    check(": stepgen enter", steer(Command::Step { unit: StepUnit::Generation, count: 1 }));
+}
+
+#[test]
+fn the_selected_individual_is_exported() {
+    let mut stage = searching();
+    let best = stage.press("2 down").screen(100, 30);
+    assert!(best.contains("> 09"), "the best comes first:\n{best}");
+    stage.press("e down enter");
+    let expected = Request::Export { what: Exported::Individual(9), format: ExportFormat::Json };
+    assert_eq!(stage.requests(), [expected]);
+}
+
+#[test]
+fn wrong_answers_stay_in_the_prompt_and_say_why() {
+    let mut stage = searching();
+    stage.press("p 3 enter");
+    assert_eq!(stage.requests(), []);
+    let screen = stage.screen(100, 30);
+    assert!(screen.contains("`3` is no generation from 13 to 50"), "{screen}");
+    stage.press("backspace 14 enter");
+    assert_eq!(stage.requests(), [steer(Command::PauseAt { generation: Some(14) })]);
+}
+
+#[test]
+fn space_pauses_and_goes_on() {
+    let mut stage = searching();
+    stage.press("space");
+    assert!(stage.screen(80, 24).contains("pause asked"));
+    stage.tell(Message::Answer(Answer { id: 1, refused: None }));
+    // Accepted is not yet done.
+    assert!(stage.screen(80, 24).contains("pause asked"));
+    let (mut run, _) = FakeRun::new(20, 50);
+    (0..124).for_each(|_| drop(run.next_pair()));
+    stage.progress(run.progress(84, Mode::Running));
+    assert!(stage.screen(80, 24).contains("pause asked"));
+    stage.progress(run.progress(85, Mode::Paused));
+    assert!(stage.screen(80, 24).contains("paused"));
+    stage.requests();
+    stage.press("space");
+    assert_eq!(stage.requests(), [Request::Steer { id: 2, command: Command::Continue }]);
+    assert!(stage.screen(80, 24).contains("going on"));
+    stage.progress(run.progress(86, Mode::Running));
+    assert!(stage.screen(80, 24).contains("validating"));
+}
+
+#[test]
+fn a_refusal_is_shown_with_its_reason() {
+    let mut stage = searching();
+    stage.press("space");
+    stage.tell(Message::Answer(Answer { id: 1, refused: Some("the disk is full".to_owned()) }));
+    let screen = stage.screen(100, 30);
+    assert!(screen.contains("refused: the disk is full") && screen.contains("validating"), "{screen}");
+}
+
+#[test]
+fn nothing_is_steered_without_an_engine() {
+    for link in [Link::Connecting, Link::NoEngine] {
+        let mut stage = searching();
+        stage.tell(Message::Link(link));
+        for key in ["space", "s", "g", "S", "p", "P", "i", "Q"] {
+            stage.press(key);
+            assert_eq!(stage.requests(), [], "{key}");
+            assert!(stage.screen(100, 30).contains("engine"), "{key} says why");
+        }
+    }
+}
+
+#[test]
+fn a_genotype_is_injected_in_two_steps() {
+    let mut stage = searching();
+    stage.press("2 down down i RelativeNAS enter");
+    assert_eq!(stage.requests(), [Request::ReadGenotype { from: "RelativeNAS".to_owned() }]);
+    let genotype = published::genotype("RelativeNAS").expect("published");
+    stage.tell(Message::Genotype { name: "RelativeNAS".to_owned(), genotype: genotype.clone() });
+    let requests = stage.requests();
+    let [Request::Steer { command: Command::Inject { individual: 14, position }, .. }] = &requests[..] else {
+        panic!("{requests:?}");
+    };
+    assert_eq!(Genotype::decode(position), Ok(genotype));
+    // NASNet does not fit, and that is said rather than sent.
+    let nasnet = published::genotype("NASNet").expect("published");
+    stage.press("i NASNet enter");
+    stage.requests();
+    stage.tell(Message::Genotype { name: "NASNet".to_owned(), genotype: nasnet });
+    assert_eq!(stage.requests(), []);
+    assert!(stage.screen(100, 30).contains("does not fit the searched space"));
+}
+
+#[test]
+fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
+    let mut stage = searching();
+    stage.press("q");
+    assert_eq!(stage.app.exit(), Some(&Exit::Detached { run: Some(RUN.to_owned()) }));
+    assert_eq!(stage.requests(), []);
+
+    let mut stage = searching();
+    stage.press("Q n");
+    assert_eq!(stage.app.exit(), None);
+    assert_eq!(stage.requests(), []);
+    stage.press("Q y");
+    assert_eq!(stage.requests(), [steer(Command::Stop)]);
+    // The screen stays until the engine has agreed.
+    assert_eq!(stage.app.exit(), None);
+    stage.tell(Message::Answer(Answer { id: 1, refused: None }));
+    assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
+}
+
+#[test]
+fn runs_are_opened_resumed_compared_and_started() {
+    let mut stage = searching();
+    stage.press("8");
+    stage.tell(Message::Runs(summaries()));
+    stage.requests();
+    stage.press("down enter");
+    assert_eq!(stage.requests(), [Request::Open { run: "cifar-paper-0410".to_owned() }]);
+    stage.press("r");
+    assert_eq!(stage.requests(), [], "an engine runs it already");
+    stage.press("down down r");
+    assert_eq!(stage.requests(), [Request::Resume { run: "fashion-quick-0401".to_owned() }]);
+    stage.press("c");
+    assert_eq!(stage.requests(), [Request::Compare { run: "fashion-quick-0401".to_owned() }]);
+    // An odd population is not started; an even one is.
+    stage.press("n right right down down down backspace backspace 7 enter");
+    assert_eq!(stage.requests(), []);
+    stage.press("backspace 6 enter");
+    let settings = vec![("search.population".to_owned(), "6".to_owned())];
+    assert_eq!(stage.requests(), [Request::Start { preset: Some("quick".to_owned()), settings }]);
+}
+
+#[test]
+fn keys_of_tmux_and_the_terminal_do_nothing() {
+    let mut stage = searching();
+    let before = stage.screen(100, 30);
+    for letter in ['a', 'b', 's', 'q'] {
+        stage.app.handle(Input::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)));
+    }
+    assert_eq!(stage.requests(), []);
+    assert_eq!(stage.app.exit(), None);
+    assert_eq!(stage.screen(100, 30), before);
+}
+
+#[test]
+fn every_view_has_its_key_and_its_neighbour() {
+    let mut stage = searching();
+    for (number, view) in View::ALL.into_iter().enumerate() {
+        stage.press(&(number + 1).to_string());
+        assert_eq!(stage.app.view(), view);
+        stage.press("tab");
+        assert_eq!(stage.app.view(), View::ALL[(number + 1) % View::ALL.len()]);
+    }
+}
+
+#[test]
+fn keys_of_the_configuration_are_shown_and_work() {
+    let mut options = options();
+    options.keys.insert("pause".to_owned(), "x".to_owned());
+    let mut stage = Stage::searching(options, 124);
+    stage.requests();
+    assert!(stage.screen(100, 30).contains("x pause"));
+    stage.press("x");
+    assert_eq!(stage.requests(), [steer(Command::Pause)]);
+}
+
+#[test]
+fn a_missing_event_is_said_rather_than_hidden() {
+    let mut stage = searching();
+    let (mut run, _) = FakeRun::new(20, 50);
+    (0..200).for_each(|_| drop(run.next_pair()));
+    stage.tell(Message::Lines(run.next_pair()));
+    stage.tell(Message::Link(Link::NoEngine));
+    let screen = stage.screen(100, 30);
+    assert!(screen.contains("the log cannot be followed") && screen.contains("some are missing"), "{screen}");
+}
+
+#[test]
+fn without_a_run_to_show_the_list_is_asked_for() {
+    let options = relativenas_ui::Options { first: None, ..options() };
+    let mut app = App::new(options).expect("valid keys");
+    assert_eq!((app.view(), app.take_requests()), (View::Runs, vec![Request::ListRuns]));
+}

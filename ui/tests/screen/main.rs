@@ -1,8 +1,9 @@
 //! The screen as a person sees it, without a terminal.
 
-mod fake_run;
-mod stage;
-mod screens;
-mod keys;
-mod sizes;
 mod bytes;
+mod fake_run;
+mod keys;
+mod screens;
+mod sizes;
+mod stage;
+mod terminal;

@@ -1,6 +1,19 @@
 //! Every view at several sizes. Look at the snapshots: they are the screen.
 
-use crate::stage::{Stage, options};
+use relativenas_core::{protocol::Mode, searcher::SearcherKind};
+use relativenas_ui::{
+    Options,
+    glyphs::Fineness,
+    messages::{Link, Message},
+    theme::Depth,
+};
+
+use crate::{
+    fake_run::FakeRun,
+    stage::{Stage, live, options, summaries},
+};
+
+const THREE: [(u16, u16); 3] = [(140, 40), (80, 24), (40, 12)];
 
 fn check(name: &str, stage: &mut Stage, sizes: &[(u16, u16)]) {
     for &(width, height) in sizes {
@@ -8,9 +21,177 @@ fn check(name: &str, stage: &mut Stage, sizes: &[(u16, u16)]) {
     }
 }
 
-const ALL: [(u16, u16); 6] = [(140, 40), (100, 30), (80, 24), (60, 16), (40, 12), (40, 1)];
+/// A view after its keys, at three sizes and in ASCII.
+fn check_view(name: &str, keys: &str) {
+    let mut stage = Stage::searching(options(), 124);
+    stage.tell(Message::Runs(summaries()));
+    check(name, stage.press(keys), &THREE);
+    let mut stage = Stage::searching(ascii(), 124);
+    stage.tell(Message::Runs(summaries()));
+    check(&format!("{name}_ascii"), stage.press(keys), &[(100, 30)]);
+    assert!(stage.screen(100, 30).is_ascii(), "{}", stage.screen(100, 30));
+}
+
+fn ascii() -> Options {
+    Options { glyphs: Fineness::Ascii, depth: Depth::None, ..options() }
+}
 
 #[test]
 fn overview() {
-    check("overview", &mut Stage::searching(options(), 124), &ALL);
+    let sizes = [(140, 40), (100, 30), (80, 24), (60, 16), (40, 12), (40, 1)];
+    check("overview", &mut Stage::searching(options(), 124), &sizes);
+    check("overview_ascii", &mut Stage::searching(ascii(), 124), &[(100, 30)]);
+}
+
+#[test]
+fn population() {
+    check_view("population", "2 down down down");
+}
+
+#[test]
+fn pairs() {
+    check_view("pairs", "3 down");
+    check("pairs_last_generation", Stage::searching(options(), 124).press("3 o"), &[(140, 40)]);
+}
+
+#[test]
+fn weights() {
+    check_view("weights", "4 ] ] down down right right right");
+}
+
+#[test]
+fn architecture() {
+    check_view("architecture", "5");
+    let mut stage = Stage::searching(options(), 124);
+    check("architecture_beside", stage.press("5 c RelativeNAS enter"), &[(140, 40), (80, 24)]);
+}
+
+#[test]
+fn curves() {
+    check_view("curves", "6 left left left");
+}
+
+#[test]
+fn curves_of_several_runs() {
+    let mut stage = Stage::searching(options(), 124);
+    for (name, pairs) in [("cifar-paper-0410", 200), ("coin-flip-0409", 90)] {
+        let (mut run, lines) = FakeRun::with(20, 50, SearcherKind::CoinFlip);
+        let mut view = Box::new(relativenas_core::view::RunView::default());
+        let later: Vec<_> = (0..pairs).flat_map(|_| run.next_pair()).collect();
+        for line in lines.iter().chain(&later) {
+            view.apply(line).expect("in order");
+        }
+        stage.tell(Message::Compared { run: name.to_owned(), view });
+    }
+    check("curves_compared", stage.press("6 v"), &[(140, 40)]);
+    check("curves_spread", stage.press("m"), &[(140, 40)]);
+}
+
+#[test]
+fn log() {
+    check_view("log", "7 / 12 space begins enter");
+}
+
+#[test]
+fn runs() {
+    check_view("runs", "8 down");
+}
+
+#[test]
+fn overlays() {
+    let at = |keys: &str| {
+        let mut stage = Stage::searching(options(), 124);
+        stage.tell(Message::Runs(summaries()));
+        stage.press(keys);
+        stage
+    };
+    check("help", &mut at("?"), &[(100, 30)]);
+    check("palette", &mut at(": gen"), &[(100, 30)]);
+    check("inspect", &mut at("down down enter"), &[(100, 30)]);
+    check("export", &mut at("e down right"), &[(100, 30)]);
+    check("stop", &mut at("Q"), &[(80, 24)]);
+    check("inject", &mut at("i Relative"), &[(80, 24)]);
+    check("step_refused", &mut at("S 3days"), &[(80, 24)]);
+    check("start", &mut at("8 n right down down down backspace 1"), &[(100, 30), (40, 12)]);
+}
+
+#[test]
+fn links() {
+    let link = |link: Link| {
+        let mut stage = Stage::searching(options(), 124);
+        stage.tell(Message::Link(link));
+        stage
+    };
+    check("connecting", &mut link(Link::Connecting), &[(80, 24)]);
+    check("no_engine", &mut link(Link::NoEngine), &[(80, 24)]);
+    let dead = || Link::Dead {
+        last_words: vec![
+            "CUDA error: an illegal memory access was encountered".to_owned(),
+            "at candidate 7, batch 83".to_owned(),
+        ],
+        resume: "relativenas resume fashion-quick-0412".to_owned(),
+    };
+    check("dead", &mut link(dead()), &[(100, 30), (80, 24), (40, 12), (60, 1)]);
+    let Link::Live(hello) = live() else { return };
+    let why = "the engine speaks protocol 2, this program 1; use the program that started it".to_owned();
+    check("watch_only", &mut link(Link::WatchOnly { hello, why }), &[(80, 24)]);
+}
+
+#[test]
+fn a_pause_is_asked_for_until_the_engine_says_so() {
+    let mut stage = Stage::searching(options(), 124);
+    check("pause_asked", stage.press("space"), &[(80, 24)]);
+    let (mut run, _) = FakeRun::new(20, 50);
+    (0..124).for_each(|_| drop(run.next_pair()));
+    stage.progress(run.progress(85, Mode::Paused));
+    check("paused", &mut stage, &[(80, 24)]);
+}
+
+#[test]
+fn a_search_from_its_first_to_its_last_event() {
+    let mut stage = Stage::new(options());
+    check("nothing", &mut stage, &[(80, 24)]);
+    stage.open();
+    check("opened", &mut stage, &[(80, 24)]);
+    let (mut run, lines) = FakeRun::new(6, 3);
+    stage.tell(Message::Lines(lines));
+    stage.tell(Message::Link(live()));
+    stage.progress(run.progress(3, Mode::Running));
+    check("first_pair", &mut stage, &[(80, 24)]);
+    for _ in 0..10 {
+        stage.tell(Message::Lines(run.next_pair()));
+    }
+    stage.progress(run.progress(3, Mode::Running));
+    check("ranking", &mut stage, &[(80, 24)]);
+    while run.estimation().is_some() {
+        stage.tell(Message::Lines(run.next_pair()));
+    }
+    stage.progress(run.progress(0, Mode::Running));
+    check("finished", &mut stage, &[(100, 30)]);
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_is_seen() {
+    let mut stage = Stage::new(options());
+    stage.open();
+    let (mut run, lines) = FakeRun::new(8, 10);
+    run.lost_in = Some(3);
+    stage.tell(Message::Lines(lines));
+    for _ in 0..15 {
+        stage.tell(Message::Lines(run.next_pair()));
+    }
+    stage.tell(Message::Link(live()));
+    stage.progress(run.progress(3, Mode::Running));
+    check("not_a_number", &mut stage, &[(100, 30)]);
+}
+
+#[test]
+fn training() {
+    let mut stage = Stage::new(options());
+    stage.open();
+    stage.tell(Message::Lines(crate::fake_run::training(40)));
+    stage.tell(Message::Link(live()));
+    check("training", &mut stage, &THREE);
+    check("training_curves", stage.press("6"), &[(100, 30)]);
+    check("training_architecture", stage.press("5"), &[(100, 30)]);
 }

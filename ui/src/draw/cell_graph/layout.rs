@@ -101,13 +101,15 @@ impl Layout {
             nodes: Vec::new(),
             output: 0,
         };
-        let start = layout.input_name(0).len() + 1;
+        let start = layout.input_name(0).len() + usize::from(measures.long_names);
         layout.wires.extend((0..2).map(|_| Wire { start, last_read: 0 }));
         let mut column = start + measures.gap - 1;
         for node in 0..cell.nodes() {
             column = layout.add_node(cell, node, column, measures, glyphs);
         }
-        layout.output = column;
+        // A dash of a wire is enough before the output.
+        layout.output = column + 1 - measures.gap.max(1);
+        layout.output += usize::from(measures.long_names);
         (layout.output + OUTPUT <= width).then_some(layout)
     }
 

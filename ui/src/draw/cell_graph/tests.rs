@@ -82,7 +82,7 @@ fn a_cell_is_drawn_at_every_size() {
 
 #[test]
 fn depth_shows_as_a_staircase() {
-    insta::assert_snapshot!("chain", drawn(&chain(), Fineness::Braille, &[(68, 16), (60, 12)]));
+    insta::assert_snapshot!("chain", drawn(&chain(), Fineness::Braille, &[(68, 16), (60, 12), (40, 10)]));
 }
 
 #[test]
@@ -121,6 +121,7 @@ proptest! {
         let cell = cell(&genes, &[2, 3, 4, 5]);
         for size in [(68, 16), (60, 12), (40, 10)] {
             let graph = drawn(&cell, Fineness::Braille, &[size]);
+            prop_assert!(graph.contains("▶out"), "no graph but sentences:\n{}", graph);
             for pair in genes.chunks(2) {
                 let mut names = vec![pair[0].0.short_name()];
                 if pair[0] != pair[1] {

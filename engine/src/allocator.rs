@@ -1,0 +1,20 @@
+//! Memory for everything, libtorch included.
+//!
+//! Training frees and allocates the same large tensors at every step. jemalloc keeps their pages
+//! (its decay is switched off), so the kernel need not clear them again and again: about a tenth of
+//! the time of a step on a CPU. It replaces `malloc` in the whole program, so a program that wants
+//! it only has to use this module.
+
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// Read by jemalloc when the program starts.
+#[cfg(not(any(target_os = "android", target_vendor = "apple", target_env = "musl")))]
+#[unsafe(export_name = "malloc_conf")]
+pub static OPTIONS: Option<&'static std::ffi::c_char> = {
+    const TEXT: &std::ffi::CStr = c"dirty_decay_ms:-1,muzzy_decay_ms:-1";
+    // SAFETY: a C string that lives as long as the program.
+    Some(unsafe { &*TEXT.as_ptr() })
+};

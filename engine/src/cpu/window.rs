@@ -1,0 +1,365 @@
+//! Kernels that slide a window over one plane of sixteen channels: depthwise convolutions.
+//!
+//! They read a plane that has been copied into a frame ([`Frame`]), so that no tap falls outside.
+
+use super::{
+    pointwise::Affine,
+    simd::{Kernel, Lanes, Simd},
+};
+
+/// Taps of a depthwise convolution, padded so that stride 1 keeps the side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taps {
+    pub kernel: usize,
+    pub stride: usize,
+    pub dilation: usize,
+}
+
+impl Taps {
+    pub fn padding(self) -> usize {
+        (self.kernel / 2) * self.dilation
+    }
+
+    pub fn count(self) -> usize {
+        self.kernel * self.kernel
+    }
+
+    /// Rows and columns of the output.
+    pub fn output_side(self, side: usize) -> usize {
+        (side - 1) / self.stride + 1
+    }
+
+    /// Rows and columns of the framed input.
+    pub fn framed_side(self, side: usize) -> usize {
+        side + 2 * self.padding()
+    }
+
+    /// The same taps at stride 1, which the gradient of the input is computed with.
+    pub fn unstrided(self) -> Self {
+        Self { stride: 1, ..self }
+    }
+}
+
+/// What happens to a value on its way into a frame.
+#[derive(Clone, Copy)]
+pub enum Entry<'a> {
+    Copy,
+    Relu,
+    /// ReLU of `scale · x + shift`.
+    AffineRelu(&'a Affine),
+}
+
+/// Copies a plane of `side²` pixels into the middle of a frame of zeros. With `spread`, neighbours
+/// come to lie that far apart and zeros between them; `inner` is then the side they cover.
+pub struct Frame<'a> {
+    pub plane: &'a [Lanes],
+    pub side: usize,
+    pub spread: usize,
+    pub inner: usize,
+    pub padding: usize,
+    pub entry: Entry<'a>,
+    pub frame: &'a mut [Lanes],
+}
+
+impl Kernel for Frame<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (padding, spread) = (self.padding, self.spread);
+        let width = self.inner + 2 * padding;
+        for (row, line) in self.frame.chunks_exact_mut(width).enumerate() {
+            let inside = row.wrapping_sub(padding);
+            if inside >= self.inner || inside % spread != 0 {
+                line.fill(Lanes::ZERO);
+                continue;
+            }
+            let start = inside / spread * self.side;
+            let pixels = &self.plane[start..start + self.side];
+            line[..padding].fill(Lanes::ZERO);
+            line[padding + self.inner..].fill(Lanes::ZERO);
+            let middle = &mut line[padding..padding + self.inner];
+            if spread > 1 {
+                middle.fill(Lanes::ZERO);
+                for (to, from) in middle.chunks_mut(spread).zip(pixels) {
+                    to[0] = *from;
+                }
+                continue;
+            }
+            let zero = simd.zero();
+            match self.entry {
+                Entry::Copy => middle.copy_from_slice(pixels),
+                Entry::Relu => {
+                    for (to, from) in middle.iter_mut().zip(pixels) {
+                        simd.store(simd.max(zero, simd.load(from)), to);
+                    }
+                }
+                Entry::AffineRelu(affine) => {
+                    let (scale, shift) = (simd.load(&affine.scale), simd.load(&affine.shift));
+                    for (to, from) in middle.iter_mut().zip(pixels) {
+                        simd.store(simd.max(zero, simd.mul_add(simd.load(from), scale, shift)), to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A depthwise convolution of a framed plane.
+pub struct Depthwise<'a> {
+    pub taps: Taps,
+    pub frame: &'a [Lanes],
+    /// Of the frame.
+    pub width: usize,
+    /// Row by row.
+    pub weights: &'a [Lanes],
+    pub output: &'a mut [Lanes],
+    /// Of the output.
+    pub side: usize,
+}
+
+impl Kernel for Depthwise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Taps { kernel, stride, dilation } = self.taps;
+        match (kernel, stride, dilation) {
+            (3, 1, 1) => self.slide::<S, 3, 1, 1>(simd),
+            (3, 2, 1) => self.slide::<S, 3, 2, 1>(simd),
+            (3, 1, 2) => self.slide::<S, 3, 1, 2>(simd),
+            (3, 2, 2) => self.slide::<S, 3, 2, 2>(simd),
+            (5, 1, 1) => self.slide::<S, 5, 1, 1>(simd),
+            (5, 2, 1) => self.slide::<S, 5, 2, 1>(simd),
+            (5, 1, 2) => self.slide::<S, 5, 1, 2>(simd),
+            (5, 2, 2) => self.slide::<S, 5, 2, 2>(simd),
+            _ => unreachable!("no searched operation has these taps: {:?}", self.taps),
+        }
+    }
+}
+
+impl Depthwise<'_> {
+    #[inline(always)]
+    fn slide<S: Simd, const K: usize, const STRIDE: usize, const DILATION: usize>(self, simd: S) {
+        for (y, line) in self.output.chunks_exact_mut(self.side).enumerate() {
+            let frame = &self.frame[y * STRIDE * self.width..];
+            let mut x = 0;
+            while x + 8 <= self.side {
+                tile::<S, 8, K, STRIDE, DILATION>(simd, frame, self.width, self.weights, line, x);
+                x += 8;
+            }
+            while x < self.side {
+                tile::<S, 1, K, STRIDE, DILATION>(simd, frame, self.width, self.weights, line, x);
+                x += 1;
+            }
+        }
+    }
+}
+
+/// `T` neighbouring pixels of one output row, kept in registers.
+#[inline(always)]
+fn tile<S: Simd, const T: usize, const K: usize, const STRIDE: usize, const DILATION: usize>(
+    simd: S,
+    frame: &[Lanes],
+    width: usize,
+    weights: &[Lanes],
+    line: &mut [Lanes],
+    x: usize,
+) {
+    let length = (T - 1) * STRIDE + (K - 1) * DILATION + 1;
+    let weights = &weights[..K * K];
+    let mut sums = [simd.zero(); T];
+    for ky in 0..K {
+        let start = ky * DILATION * width + x * STRIDE;
+        let row = &frame[start..start + length];
+        for kx in 0..K {
+            let weight = simd.load(&weights[ky * K + kx]);
+            for t in 0..T {
+                sums[t] = simd.mul_add(simd.load(&row[t * STRIDE + kx * DILATION]), weight, sums[t]);
+            }
+        }
+    }
+    for (sum, output) in sums.into_iter().zip(&mut line[x..x + T]) {
+        simd.store(sum, output);
+    }
+}
+
+/// Adds the gradient of a [`Depthwise`]'s weights: for each tap, the sum over pixels of what it
+/// read times the gradient of what it wrote.
+pub struct WeightGradient<'a> {
+    pub taps: Taps,
+    pub frame: &'a [Lanes],
+    /// Of the frame.
+    pub width: usize,
+    /// Of the output.
+    pub gradient: &'a [Lanes],
+    /// Of the output.
+    pub side: usize,
+    pub sum: &'a mut [Lanes],
+}
+
+impl Kernel for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Taps { kernel, stride, dilation } = self.taps;
+        match (kernel, stride, dilation) {
+            (3, 1, 1) => self.slide::<S, 3, 1, 1>(simd),
+            (3, 2, 1) => self.slide::<S, 3, 2, 1>(simd),
+            (3, 1, 2) => self.slide::<S, 3, 1, 2>(simd),
+            (3, 2, 2) => self.slide::<S, 3, 2, 2>(simd),
+            (5, 1, 1) => self.slide::<S, 5, 1, 1>(simd),
+            (5, 2, 1) => self.slide::<S, 5, 2, 1>(simd),
+            (5, 1, 2) => self.slide::<S, 5, 1, 2>(simd),
+            (5, 2, 2) => self.slide::<S, 5, 2, 2>(simd),
+            _ => unreachable!("no searched operation has these taps: {:?}", self.taps),
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    #[inline(always)]
+    fn slide<S: Simd, const K: usize, const STRIDE: usize, const DILATION: usize>(self, simd: S) {
+        let length = (K - 1) * DILATION + 1;
+        let mut sums = [[simd.zero(); K]; K];
+        for (y, line) in self.gradient.chunks_exact(self.side).enumerate() {
+            for (x, gradient) in line.iter().enumerate() {
+                let gradient = simd.load(gradient);
+                for (ky, sums) in sums.iter_mut().enumerate() {
+                    let start = (y * STRIDE + ky * DILATION) * self.width + x * STRIDE;
+                    let row = &self.frame[start..start + length];
+                    for (kx, sum) in sums.iter_mut().enumerate() {
+                        *sum = simd.mul_add(simd.load(&row[kx * DILATION]), gradient, *sum);
+                    }
+                }
+            }
+        }
+        for (sum, total) in sums.iter().flatten().zip(self.sum) {
+            let new = simd.add(simd.load(total), *sum);
+            simd.store(new, total);
+        }
+    }
+}
+
+/// A depthwise kernel turned by 180 degrees: it takes gradients of outputs to those of inputs.
+pub fn turned(weights: &[Lanes]) -> Vec<Lanes> {
+    weights.iter().rev().copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Tensor;
+
+    use super::*;
+    use crate::cpu::{
+        simd::dispatch,
+        testing::{from_tensor, noise, to_tensor},
+    };
+
+    /// Forward, gradient of the weights and of the input, against libtorch.
+    fn check(taps: Taps, side: usize) {
+        let (out_side, width) = (taps.output_side(side), taps.framed_side(side));
+        let plane = noise(1, side * side);
+        let weights = noise(2, taps.count());
+        let gradient = noise(3, out_side * out_side);
+
+        let input = to_tensor(&plane, side).set_requires_grad(true);
+        let kernel = to_tensor(&weights, taps.kernel).permute([1, 0, 2, 3]).detach().set_requires_grad(true);
+        let pair = |n: usize| [n as i64; 2];
+        let output = input.relu().conv2d(
+            &kernel,
+            None::<&Tensor>,
+            pair(taps.stride),
+            pair(taps.padding()),
+            pair(taps.dilation),
+            16,
+        );
+        let product = (&output * to_tensor(&gradient, out_side)).sum(tch::Kind::Float);
+        let expected = Tensor::run_backward(&[product], &[&input, &kernel], false, false);
+
+        let mut frame = vec![Lanes([9.0; 16]); width * width];
+        let padding = taps.padding();
+        let (spread, inner) = (1, side);
+        dispatch(Frame {
+            plane: &plane,
+            side,
+            spread,
+            inner,
+            padding,
+            entry: Entry::Relu,
+            frame: &mut frame,
+        });
+        let mut found = vec![Lanes::ZERO; out_side * out_side];
+        dispatch(Depthwise {
+            taps,
+            frame: &frame,
+            width,
+            weights: &weights,
+            output: &mut found,
+            side: out_side,
+        });
+        same(&found, &output, "output", taps);
+
+        let mut sum = vec![Lanes::ZERO; taps.count()];
+        let side_of_gradient = out_side;
+        dispatch(WeightGradient {
+            taps,
+            frame: &frame,
+            width,
+            gradient: &gradient,
+            side: side_of_gradient,
+            sum: &mut sum,
+        });
+        same(&sum, &expected[1].permute([1, 0, 2, 3]), "weight gradient", taps);
+
+        dispatch(Frame {
+            plane: &gradient,
+            side: out_side,
+            spread: taps.stride,
+            inner: side,
+            padding,
+            entry: Entry::Copy,
+            frame: &mut frame,
+        });
+        let mut found = vec![Lanes::ZERO; side * side];
+        let turned = turned(&weights);
+        dispatch(Depthwise {
+            taps: taps.unstrided(),
+            frame: &frame,
+            width,
+            weights: &turned,
+            output: &mut found,
+            side,
+        });
+        for (found, value) in found.iter_mut().zip(&plane) {
+            for (found, value) in found.0.iter_mut().zip(value.0) {
+                *found = if value > 0.0 { *found } else { 0.0 };
+            }
+        }
+        same(&found, &expected[0], "input gradient", taps);
+    }
+
+    fn same(found: &[Lanes], expected: &Tensor, what: &str, taps: Taps) {
+        let expected = from_tensor(expected);
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            for (f, e) in found.0.iter().zip(expected.0) {
+                assert!((f - e).abs() < 1e-3, "{what} of {taps:?}: {f} for {e}");
+            }
+        }
+    }
+
+    #[test]
+    fn depthwise_convolutions_are_those_of_libtorch() {
+        for kernel in [3, 5] {
+            for stride in [1, 2] {
+                for dilation in [1, 2] {
+                    for side in [8, 11, 18] {
+                        check(Taps { kernel, stride, dilation }, side);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The layout of CIFAR for Python: one pickled dict a file, by Python 2 or 3.
+
+use std::path::Path;
+
+use super::{
+    DataError, DataSet, Images, cifar,
+    cifar::{Cifar, Cifar100Labels},
+    numpy,
+};
+use crate::pickle::{self, Value};
+
+/// Reads `data_batch_1` to `data_batch_5` and `test_batch` of CIFAR-10, `train` and `test` of CIFAR-100.
+pub(super) fn read(cifar: Cifar, folder: &Path) -> Result<DataSet, DataError> {
+    let (train_files, test_file) = cifar::files(cifar, folder, "")?;
+    let mut train = Images::empty(cifar::SIDE);
+    for path in &train_files {
+        append(cifar, path, &mut train)?;
+    }
+    let mut test = Images::empty(cifar::SIDE);
+    append(cifar, &test_file, &mut test)?;
+    Ok(cifar.data_set(read_names(cifar, folder)?, train, test))
+}
+
+fn append(cifar: Cifar, path: &Path, images: &mut Images) -> Result<(), DataError> {
+    let labels_key = match cifar {
+        Cifar::Ten => "labels",
+        Cifar::Hundred(Cifar100Labels::Fine) => "fine_labels",
+        Cifar::Hundred(Cifar100Labels::Coarse) => "coarse_labels",
+    };
+    let malformed = |problem: String| DataError::Malformed { path: path.to_owned(), problem };
+    let bytes = super::read_file(path)?;
+    let pickle = pickle::read(&bytes).map_err(|error| malformed(error.to_string()))?;
+    let part = |key| required(pickle.root(), key).map_err(malformed);
+    let array =
+        numpy::Array::read(part("data")?).map_err(|problem| malformed(format!("`data` {problem}")))?;
+    let (Some(pixels), &[count, cifar::PIXELS]) = (array.bytes(), &array.shape[..]) else {
+        let shape = &array.shape;
+        return Err(malformed(format!("`data` has shape {shape:?}, expected [N, {}] bytes", cifar::PIXELS)));
+    };
+    let labels = numpy::integers(part(labels_key)?)
+        .map_err(|problem| malformed(format!("`{labels_key}` {problem}")))?;
+    if labels.len() != count || count == 0 {
+        let labelled = labels.len();
+        return Err(malformed(format!("it has {count} images and {labelled} labels")));
+    }
+    for (record, label) in labels.into_iter().enumerate() {
+        images.labels.push(cifar.check_label(label, record, path)?);
+    }
+    images.pixels.extend_from_slice(pixels);
+    Ok(())
+}
+
+/// Class names from `batches.meta` or `meta`; the official ones if the file is not there.
+fn read_names(cifar: Cifar, folder: &Path) -> Result<Vec<String>, DataError> {
+    let (file, key) = match cifar {
+        Cifar::Ten => ("batches.meta", "label_names"),
+        Cifar::Hundred(Cifar100Labels::Fine) => ("meta", "fine_label_names"),
+        Cifar::Hundred(Cifar100Labels::Coarse) => ("meta", "coarse_label_names"),
+    };
+    let path = folder.join(file);
+    if !path.is_file() {
+        return Ok(cifar.official_classes().iter().map(|&name| name.to_owned()).collect());
+    }
+    let malformed = |problem: String| DataError::Malformed { path: path.clone(), problem };
+    let bytes = super::read_file(&path)?;
+    let pickle = pickle::read(&bytes).map_err(|error| malformed(error.to_string()))?;
+    let names = required(pickle.root(), key).map_err(malformed)?;
+    let text = |name: Value<'_, '_>| name.text().map(|text| text.into_owned());
+    let names: Option<Vec<_>> = names.items().and_then(|mut items| items.by_ref().map(text).collect());
+    cifar.check_names(names.ok_or_else(|| malformed(format!("`{key}` is no list of names")))?, &path)
+}
+
+fn required<'p, 'a>(root: Value<'p, 'a>, key: &str) -> Result<Value<'p, 'a>, String> {
+    match root.entries() {
+        None => Err(format!("it is {}, expected a dict", root.kind())),
+        Some(_) => root.get(key).ok_or_else(|| format!("it has no `{key}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::data::{Options, open, open_with, samples::sample};
+
+    #[test]
+    fn every_layout_holds_the_same_images() {
+        let ten = ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-10-batches-py3"];
+        let hundred = ["cifar-100-binary", "cifar-100-python", "cifar-100-python3"];
+        for folders in [ten, hundred] {
+            for cifar_100 in [Cifar100Labels::Fine, Cifar100Labels::Coarse] {
+                let options = Options { cifar_100, ..Options::default() };
+                let [first, second, third] =
+                    folders.map(|folder| open_with(Some(&sample(folder)), &options).expect("the sample"));
+                assert!(first == second && second == third, "{folders:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_named_with_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("test");
+        let train = fs::read(sample("cifar-100-python/train")).expect("the sample");
+        let check = |test: &[u8], expected: &str| {
+            fs::write(folder.path().join("train"), &train).expect("written");
+            fs::write(&path, test).expect("written");
+            let error = open(Some(folder.path())).expect_err("damaged").to_string();
+            assert_eq!(error, expected.replace("FILE", &path.display().to_string()));
+        };
+        check(
+            &train[..5000],
+            "`FILE` is not what its name promises: the pickle ends in the middle, after 5000 bytes",
+        );
+        check(b"N.", "`FILE` is not what its name promises: it is None, expected a dict");
+        check(b"}.", "`FILE` is not what its name promises: it has no `data`");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_never_panics(at in 0_usize..12_559, byte: u8) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("batch");
+            let mut bytes = fs::read(sample("cifar-10-batches-py/data_batch_1")).expect("the sample");
+            // Half of the damage goes where the structure is, not the pixels.
+            let at = if at % 2 == 0 { at % 270 } else { at };
+            bytes[at] = byte;
+            fs::write(&path, bytes).expect("written");
+            let _ = append(Cifar::Ten, &path, &mut Images::empty(cifar::SIDE));
+        }
+    }
+}

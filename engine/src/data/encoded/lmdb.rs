@@ -1,0 +1,204 @@
+//! LMDB environments in the published packer's layout.
+//!
+//! `train_datalist.txt` and `val_datalist.txt` list the keys, one a line, `class/file`; the environments
+//! `train` and `val` hold a record for each. `classes.txt` beside them, if it is there, names the classes in
+//! the order of their labels.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{EncodedDataSet, EncodedImages, Source, class_of, compare_classes, folder_name};
+use crate::data::{DataError, lmdb::Environment};
+
+/// Where the class names are, one a line, by label.
+pub(in crate::data) const CLASSES_FILE: &str = "classes.txt";
+
+/// The list of a part's keys.
+pub(in crate::data) fn list_file(folder: &Path, part: &str) -> PathBuf {
+    folder.join(format!("{part}_datalist.txt"))
+}
+
+/// Opens both parts. One record of each class is read, to learn its label or to check it.
+pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> {
+    let mut train = open_part(folder, "train")?;
+    let mut valid = open_part(folder, "val")?;
+    let classes = match stored_classes(&folder.join(CLASSES_FILE))? {
+        Some(classes) => classes,
+        None => classes_of(&train, folder)?,
+    };
+    let (train_firsts, valid_firsts) = (first_of_each_class(&train), first_of_each_class(&valid));
+    if !valid_firsts.is_empty() {
+        compare_classes(&names(&train_firsts), &names(&valid_firsts))?;
+    }
+    for (part, firsts) in [(&mut train, train_firsts), (&mut valid, valid_firsts)] {
+        if let Source::Records { classes: expected, .. } = &mut part.source {
+            expected.clone_from(&classes);
+        }
+        for index in firsts.into_values() {
+            part.read(index)?;
+        }
+    }
+    let (train, valid) = (Arc::new(train), Arc::new(valid));
+    Ok(EncodedDataSet { name: folder_name(folder), classes, train, valid })
+}
+
+fn open_part(folder: &Path, part: &str) -> Result<EncodedImages, DataError> {
+    let list = list_file(folder, part);
+    let text = fs::read_to_string(&list).map_err(|source| DataError::Read { path: list.clone(), source })?;
+    let names: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() {
+        return Err(DataError::Malformed { path: list, problem: "it lists no images".into() });
+    }
+    let folder = folder.join(part);
+    let environment = Environment::open(&folder)?;
+    Ok(EncodedImages { folder, names, source: Source::Records { environment, classes: Vec::new(), list } })
+}
+
+fn stored_classes(path: &Path) -> Result<Option<Vec<String>>, DataError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DataError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// The first image of each class folder.
+fn first_of_each_class(images: &EncodedImages) -> BTreeMap<String, usize> {
+    let mut firsts = BTreeMap::new();
+    for (index, name) in images.names.iter().enumerate() {
+        if let Some(class) = class_of(name).filter(|&class| !firsts.contains_key(class)) {
+            firsts.insert(class.to_owned(), index);
+        }
+    }
+    firsts
+}
+
+fn names(firsts: &BTreeMap<String, usize>) -> Vec<String> {
+    firsts.keys().cloned().collect()
+}
+
+/// Class names by label, from the folders in the keys and the labels in their records.
+fn classes_of(train: &EncodedImages, folder: &Path) -> Result<Vec<String>, DataError> {
+    let Source::Records { environment, list, .. } = &train.source else { return Ok(Vec::new()) };
+    let firsts = first_of_each_class(train);
+    let mut classes = vec![None; firsts.len()];
+    for (class, index) in firsts {
+        let label = train.read_record(index, environment, list)?.label;
+        match classes.get_mut(usize::from(label)) {
+            Some(slot @ None) => *slot = Some(class),
+            _ => {
+                let count = classes.len();
+                let problem = format!(
+                    "it has label {label}, which is another class's or beyond the {count} classes of `{}`",
+                    list.display()
+                );
+                return Err(DataError::Undecodable { name: train.full_name(index), problem });
+            }
+        }
+    }
+    let classes: Vec<String> = classes.into_iter().flatten().collect();
+    if classes.is_empty() {
+        let problem =
+            "the keys have no class folders; write the class names here, one a line, by label".into();
+        return Err(DataError::Malformed { path: folder.join(CLASSES_FILE), problem });
+    }
+    Ok(classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{open, open_encoded, samples::sample};
+
+    /// A copy of the sample that a test may damage.
+    fn copy() -> tempfile::TempDir {
+        let copy = tempfile::tempdir().expect("a folder");
+        for part in ["train", "val"] {
+            fs::create_dir(copy.path().join(part)).expect("made");
+            for file in [format!("{part}/data.mdb"), format!("{part}_datalist.txt")] {
+                fs::copy(sample("lmdb").join(&file), copy.path().join(&file)).expect("copied");
+            }
+        }
+        copy
+    }
+
+    fn check(folder: &Path, expected: &str) {
+        let error = open(Some(folder)).expect_err("damaged").to_string();
+        assert_eq!(error, expected.replace("FOLDER", &folder.display().to_string()));
+    }
+
+    #[test]
+    fn packed_images_are_those_of_the_folder() {
+        let packed = open(Some(&sample("lmdb"))).expect("the sample");
+        let folder = open(Some(&sample("image-folder"))).expect("the sample");
+        assert_eq!(packed.classes, folder.classes);
+        // The lists are in another order than the folders.
+        let sorted = |data: &crate::data::DataSet| {
+            let mut images: Vec<_> =
+                (0..24).map(|i| (data.train.labels[i], data.train.image(i).to_vec())).collect();
+            images.sort_unstable();
+            images
+        };
+        assert_eq!(sorted(&packed), sorted(&folder));
+    }
+
+    #[test]
+    fn a_folder_that_nobody_may_write_will_do() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = copy();
+        let part = folder.path().join("train");
+        fs::set_permissions(&part, fs::Permissions::from_mode(0o555)).expect("set");
+        let entries = || fs::read_dir(&part).expect("readable").count();
+        open(Some(folder.path())).expect("the sample");
+        assert_eq!(entries(), 1, "no lock file");
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_is_named() {
+        let folder = copy();
+        let list = list_file(folder.path(), "train");
+        let text = fs::read_to_string(&list).expect("the list");
+        fs::write(&list, text.replace("bird/0012.jpg", "bird/9999.jpg")).expect("written");
+        check(
+            folder.path(),
+            "`bird/9999.jpg` is listed in `FOLDER/train_datalist.txt` but not in `FOLDER/train/data.mdb`: \
+             pack the images again, or correct the list",
+        );
+    }
+
+    #[test]
+    fn a_label_of_another_class_is_named() {
+        let folder = copy();
+        let path = folder.path().join("val/data.mdb");
+        let mut bytes = fs::read(&path).expect("the sample");
+        let image = fs::read(sample("image-folder/val/bird/0032.jpg")).expect("the sample");
+        let at = bytes.windows(image.len()).position(|window| window == image).expect("it is there");
+        bytes[at + image.len()] = 3;
+        fs::write(&path, bytes).expect("written");
+        check(
+            folder.path(),
+            "image `FOLDER/val/bird/0032.jpg` has label 3, but class `bird` has label 2: pack both splits with \
+             the same class names",
+        );
+        assert!(open_encoded(folder.path()).is_err(), "already when it is opened");
+    }
+
+    #[test]
+    fn a_damaged_record_is_named() {
+        let folder = copy();
+        let path = folder.path().join("train/data.mdb");
+        let mut bytes = fs::read(&path).expect("the sample");
+        let image = fs::read(sample("image-folder/train/cat/0013.jpg")).expect("the sample");
+        let at = bytes.windows(image.len()).position(|window| window == image).expect("it is there");
+        bytes[at - 3] = 0x93;
+        fs::write(&path, bytes).expect("written");
+        check(
+            folder.path(),
+            "image `FOLDER/train/cat/0013.jpg`: its record is no msgpack binary; repair or remove it",
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! Arrays of numpy within pickles.
+
+use std::borrow::Cow;
+
+use crate::pickle::Value;
+
+/// An array whose elements are bytes or integers, in C order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Array<'p> {
+    pub(super) shape: Vec<usize>,
+    /// Element type as numpy writes it, such as `u1` or `i8`.
+    kind: String,
+    big_endian: bool,
+    bytes: Cow<'p, [u8]>,
+}
+
+impl<'p> Array<'p> {
+    /// Reads an array as numpy before and after version 2 pickles it.
+    ///
+    /// # Errors
+    /// What is wrong, to follow on "it".
+    pub(super) fn read(value: Value<'p, '_>) -> Result<Self, String> {
+        let Some(((module, name), arguments)) = value.call() else {
+            return Err(format!("is {}, expected a numpy array", value.kind()));
+        };
+        let module = module.replace("numpy._core", "numpy.core");
+        let parts: Vec<_> = match (module.as_str(), name) {
+            // State: version, shape, element type, whether in Fortran order, bytes.
+            ("numpy.core.multiarray", "_reconstruct") => {
+                value.state().and_then(Value::items).into_iter().flatten().skip(1).collect()
+            }
+            // Arguments: bytes, element type, shape, order (protocol 5).
+            ("numpy.core.numeric", "_frombuffer") => {
+                let parts: Vec<_> = arguments.collect();
+                match parts[..] {
+                    [bytes, kind, shape, order] => vec![shape, kind, order, bytes],
+                    _ => Vec::new(),
+                }
+            }
+            _ => return Err(format!("is a {module}.{name}, expected a numpy array")),
+        };
+        let [shape, kind, order, bytes] = parts[..] else {
+            return Err("is a numpy array without its contents".into());
+        };
+        Self::assemble(shape, kind, order, bytes)
+            .unwrap_or_else(|| Err("is a numpy array that cannot be understood".into()))
+    }
+
+    fn assemble(
+        shape: Value<'p, '_>,
+        kind: Value<'p, '_>,
+        order: Value<'p, '_>,
+        bytes: Value<'p, '_>,
+    ) -> Option<Result<Self, String>> {
+        let shape: Vec<usize> = shape.items()?.map(Value::size).collect::<Option<_>>()?;
+        let (("numpy", "dtype"), mut arguments) = kind.call()? else { return None };
+        let written = arguments.next()?.text()?.into_owned();
+        // State of an element type: version, byte order, …
+        let byte_order = kind.state().and_then(Value::items).and_then(|mut s| s.nth(1)).and_then(Value::text);
+        let big_endian = byte_order.is_some_and(|o| o == ">") || written.starts_with('>');
+        let kind = written.trim_start_matches(['|', '<', '>', '=']).to_owned();
+        let bytes = bytes.bytes()?;
+        let fortran = order.bool() == Some(true) || order.text().is_some_and(|o| o == "F");
+        if fortran && shape.len() > 1 {
+            return Some(Err("is in Fortran order; save it again after numpy.ascontiguousarray".into()));
+        }
+        let array = Self { shape, kind, big_endian, bytes };
+        let Some(size) = array.element_size() else {
+            return Some(Err(format!("has elements of type {}, expected bytes or integers", array.kind)));
+        };
+        let expected = array.shape.iter().map(|&d| d as u128).product::<u128>() * size as u128;
+        if expected != array.bytes.len() as u128 {
+            let found = array.bytes.len();
+            return Some(Err(format!("has {found} bytes, its shape {:?} wants {expected}", array.shape)));
+        }
+        Some(Ok(array))
+    }
+
+    fn element_size(&self) -> Option<usize> {
+        match self.kind.as_str() {
+            "u1" | "i1" | "b1" => Some(1),
+            "u2" | "i2" => Some(2),
+            "u4" | "i4" => Some(4),
+            "u8" | "i8" => Some(8),
+            _ => None,
+        }
+    }
+
+    /// The elements, if they are unsigned bytes.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        (self.kind == "u1").then_some(&*self.bytes)
+    }
+
+    /// The elements as they are in unsigned labels; a negative one is a very large one.
+    fn integers(&self) -> Vec<u64> {
+        let size = self.element_size().unwrap_or(1);
+        let signed = self.kind.starts_with('i');
+        let element = |bytes: &[u8]| {
+            let fold = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
+            let number = match self.big_endian {
+                true => bytes.iter().fold(0, fold),
+                false => bytes.iter().rev().fold(0, fold),
+            };
+            let unused = 64 - 8 * size as u32;
+            if signed { ((number << unused) as i64 >> unused) as u64 } else { number }
+        };
+        self.bytes.chunks_exact(size).map(element).collect()
+    }
+}
+
+/// A list of ints, or an array of them. A negative one becomes a very large one.
+pub(super) fn integers(value: Value<'_, '_>) -> Result<Vec<u64>, String> {
+    match value.items() {
+        Some(mut items) => {
+            let integer = |item: Value<'_, '_>| item.int().map(|i| i as u64);
+            let integers: Option<Vec<_>> = items.by_ref().map(integer).collect();
+            integers.ok_or("is a list of something else than ints".into())
+        }
+        None => Array::read(value).map(|array| array.integers()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pickle;
+
+    #[test]
+    fn protocol_5_keeps_the_bytes_in_a_call() {
+        // pickle.dumps(numpy.array([[1, -2], [3, 4]], dtype='<i2'), protocol=5), numpy 2.
+        let bytes = b"\x80\x05\x8c\x13numpy._core.numeric\x94\x8c\x0b_frombuffer\x94\x93\x94(\x96\x08\x00\x00\x00\x00\x00\x00\x00\
+            \x01\x00\xfe\xff\x03\x00\x04\x00\x94\x8c\x05numpy\x94\x8c\x05dtype\x94\x93\x94\x8c\x02i2\x94\x89\x88\x87\x94R\x94(K\x03\
+            \x8c\x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94bK\x02K\x02\x86\x94\x8c\x01C\x94t\x94R\x94.";
+        let pickle = pickle::read(bytes).expect("a pickle");
+        let array = Array::read(pickle.root()).expect("an array");
+        assert_eq!(array.shape, [2, 2]);
+        assert_eq!(array.integers(), [1, -2_i64 as u64, 3, 4]);
+        assert_eq!(array.bytes(), None);
+    }
+
+    #[test]
+    fn what_is_no_array_is_said() {
+        let check = |bytes: &[u8], expected: &str| {
+            let pickle = pickle::read(bytes).expect("a pickle");
+            assert_eq!(Array::read(pickle.root()).expect_err("no array"), expected);
+        };
+        check(b"N.", "is None, expected a numpy array");
+        check(b"cos\nsystem\n)R.", "is a os.system, expected a numpy array");
+        check(b"cnumpy.core.multiarray\n_reconstruct\n)R.", "is a numpy array without its contents");
+    }
+}

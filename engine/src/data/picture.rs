@@ -1,0 +1,198 @@
+//! Decodes and resizes photographs.
+
+use std::io::Cursor;
+
+use fast_image_resize::{
+    FilterType, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x3,
+};
+use zune_jpeg::{
+    JpegDecoder,
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+};
+
+/// A decoded photograph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    pub width: usize,
+    pub height: usize,
+    /// `[height, width, 3] u8`.
+    pub rgb: Vec<u8>,
+}
+
+/// A rectangle within a picture, in pixels; edges may fall between pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crop {
+    pub left: f64,
+    pub top: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl Picture {
+    /// Decodes a JPEG or PNG file, whatever its name ends in.
+    ///
+    /// JPEG is decoded strictly: what a lenient decoder would fill with grey is an error.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        match bytes {
+            [0xff, 0xd8, ..] => Self::decode_jpeg(bytes),
+            [0x89, b'P', b'N', b'G', ..] => Self::decode_png(bytes),
+            _ => Err("it is neither JPEG nor PNG".into()),
+        }
+    }
+
+    fn decode_jpeg(bytes: &[u8]) -> Result<Self, String> {
+        let options =
+            DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+        let rgb = decoder.decode().map_err(|error| error.to_string())?;
+        let (width, height) = decoder.dimensions().ok_or("it has no dimensions")?;
+        // The last rows of a truncated file may decode from the few bits that are left of them.
+        if !bytes.windows(2).any(|marker| marker == [0xff, 0xd9]) {
+            return Err("it ends before its end-of-image marker".into());
+        }
+        Self::checked(width, height, rgb)
+    }
+
+    fn decode_png(bytes: &[u8]) -> Result<Self, String> {
+        let mut decoder = png::Decoder::new(Cursor::new(bytes));
+        // Palettes, few bits and 16 bits all become 8 bits a channel.
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
+        let size = reader.output_buffer_size().ok_or("it is too large")?;
+        let mut pixels = vec![0; size];
+        let frame = reader.next_frame(&mut pixels).map_err(|error| error.to_string())?;
+        pixels.truncate(frame.buffer_size());
+        let rgb = match frame.color_type.samples() {
+            3 => pixels,
+            // Grey, or grey with an opacity that nobody asked for.
+            1 | 2 => pixels.chunks_exact(frame.color_type.samples()).flat_map(|p| [p[0]; 3]).collect(),
+            _ => pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
+        };
+        Self::checked(frame.width as usize, frame.height as usize, rgb)
+    }
+
+    fn checked(width: usize, height: usize, rgb: Vec<u8>) -> Result<Self, String> {
+        if width == 0 || height == 0 || rgb.len() != 3 * width * height {
+            return Err(format!("it has no {width}×{height} pixels in three colours"));
+        }
+        Ok(Self { width, height, rgb })
+    }
+
+    /// The largest square in the middle, shrunk to `share` of its side.
+    ///
+    /// Cropping this and resizing it to 224 is what resizing the shorter side to 256 and cropping 224
+    /// does, where `share` = 224/256, without resizing what is then cut away.
+    pub fn centre(&self, share: f64) -> Crop {
+        let side = self.width.min(self.height) as f64 * share;
+        let (left, top) = ((self.width as f64 - side) / 2.0, (self.height as f64 - side) / 2.0);
+        Crop { left, top, width: side, height: side }
+    }
+
+    /// Everything.
+    pub fn whole(&self) -> Crop {
+        Crop { left: 0.0, top: 0.0, width: self.width as f64, height: self.height as f64 }
+    }
+
+    /// The pixels of a crop, resized to `[side, side, 3]` (bilinear, with antialiasing).
+    ///
+    /// # Errors
+    /// If the crop does not lie in the picture.
+    pub fn resize(&self, crop: Crop, side: usize, resizer: &mut Resizer) -> Result<Vec<u8>, String> {
+        self.resize_to(crop, side, side, resizer)
+    }
+
+    /// The pixels of a crop, resized to `[height, width, 3]`.
+    ///
+    /// # Errors
+    /// If the crop does not lie in the picture.
+    pub fn resize_to(
+        &self,
+        crop: Crop,
+        width: usize,
+        height: usize,
+        resizer: &mut Resizer,
+    ) -> Result<Vec<u8>, String> {
+        let mut pixels = vec![0; 3 * width * height];
+        let source = TypedImageRef::<U8x3>::from_buffer(self.width as u32, self.height as u32, &self.rgb);
+        let source = source.map_err(|error| error.to_string())?;
+        let target = TypedImage::<U8x3>::from_buffer(width as u32, height as u32, &mut pixels);
+        let mut target = target.map_err(|error| error.to_string())?;
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
+            crop.left,
+            crop.top,
+            crop.width,
+            crop.height,
+        );
+        resizer.resize_typed(&source, &mut target, &options).map_err(|error| error.to_string())?;
+        Ok(pixels)
+    }
+}
+
+/// `[pixels, 3]` to `[3, pixels]`.
+pub(super) fn append_planes(rgb: &[u8], planes: &mut Vec<u8>) {
+    for channel in 0..3 {
+        planes.extend(rgb.iter().skip(channel).step_by(3));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::data::samples::sample;
+
+    #[test]
+    fn a_truncated_jpeg_is_no_picture_with_a_grey_end() {
+        let bytes = fs::read(sample("image-folder/train/cat/0003.jpg")).expect("the sample");
+        let whole = Picture::decode(&bytes).expect("whole");
+        assert_eq!((whole.width, whole.height), (32, 32));
+        for length in 2..bytes.len() - 1 {
+            assert!(Picture::decode(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
+        }
+        assert_eq!(Picture::decode(b"GIF89a"), Err("it is neither JPEG nor PNG".into()));
+    }
+
+    #[test]
+    fn png_is_read_by_its_content() {
+        let check = |color, samples: &[u8], rgb: &[u8]| {
+            let mut bytes = Vec::new();
+            let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
+            encoder.set_color(color);
+            let mut writer = encoder.write_header().expect("encoded");
+            writer.write_image_data(samples).expect("encoded");
+            drop(writer);
+            let picture = Picture { width: 2, height: 1, rgb: rgb.to_vec() };
+            assert_eq!(Picture::decode(&bytes), Ok(picture), "{color:?}");
+            assert!(Picture::decode(&bytes[..bytes.len() - 30]).is_err(), "{color:?}");
+        };
+        check(png::ColorType::Rgb, &[1, 2, 3, 250, 251, 252], &[1, 2, 3, 250, 251, 252]);
+        check(png::ColorType::Rgba, &[1, 2, 3, 99, 250, 251, 252, 0], &[1, 2, 3, 250, 251, 252]);
+        check(png::ColorType::Grayscale, &[7, 8], &[7, 7, 7, 8, 8, 8]);
+        check(png::ColorType::GrayscaleAlpha, &[7, 99, 8, 0], &[7, 7, 7, 8, 8, 8]);
+    }
+
+    #[test]
+    fn resizing_to_the_same_size_changes_nothing() {
+        let bytes = fs::read(sample("image-folder/train/cat/0003.jpg")).expect("the sample");
+        let picture = Picture::decode(&bytes).expect("whole");
+        let same = picture.resize(picture.centre(1.0), 32, &mut Resizer::new()).expect("resized");
+        assert_eq!(same, picture.rgb);
+    }
+
+    #[test]
+    fn the_centre_of_a_wide_picture_is_taken() {
+        // Three grey columns: only the middle one is in the largest square.
+        let picture = Picture { width: 3, height: 1, rgb: vec![0, 0, 0, 90, 90, 90, 200, 200, 200] };
+        let centre = picture.resize(picture.centre(1.0), 1, &mut Resizer::new()).expect("resized");
+        assert_eq!(centre, [90, 90, 90]);
+        let mut planes = Vec::new();
+        append_planes(&picture.rgb, &mut planes);
+        assert_eq!(planes, [0, 90, 200, 0, 90, 200, 0, 90, 200]);
+    }
+}

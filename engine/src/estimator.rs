@@ -1,0 +1,300 @@
+//! Finds out how good architectures are by training them: what a search asks of libtorch.
+
+use std::{
+    collections::BTreeMap,
+    panic::resume_unwind,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use relativenas_core::{
+    genotype::Genotype,
+    network::NetworkShape,
+    randomness::Streams,
+    search::{BatchDone, Estimate, Estimation, Estimator, Flow, Stage, Verdict},
+    space::VectorError,
+    weight_set::{Hits, WeightKey, WeightSet},
+};
+use tch::{Device, TchError};
+
+use crate::{
+    augmentation::ImageStore,
+    cpu::CpuModel,
+    device,
+    images::ImageSet,
+    learner::{Epoch, Learner, LearnerSettings},
+    model::{Model, TorchModel},
+    network::{ModuleWeights, Plan, WeightsError},
+    optimizer::SgdSettings,
+};
+
+/// What a [`NetworkEstimator`] needs to know beside the images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EstimatorSettings {
+    pub shape: NetworkShape,
+    pub learner: LearnerSettings,
+    pub sgd: SgdSettings,
+    pub seed: u64,
+    /// Train both members of a pair at once, each in a thread of its own. Results are the same.
+    pub parallel_learners: bool,
+    /// Threads of libtorch's CPU kernels for each learner. Results depend on it.
+    pub threads_per_learner: usize,
+}
+
+/// Why learners cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum EstimateError {
+    #[error("individual {individual}: {error}")]
+    Vector { individual: usize, error: VectorError },
+    #[error("the stored weight set does not fit: {0}")]
+    Weights(#[from] WeightsError),
+    #[error("the device failed: {0}")]
+    Device(#[from] TchError),
+    #[error("there is no {half} image; give the data set more, or `data.{half}_images` less")]
+    NoImages { half: &'static str },
+    #[error("nothing was estimated that could be adopted for generation {generation}, pair {pair}")]
+    NothingToAdopt { generation: u32, pair: usize },
+}
+
+/// Trains and validates candidates on one device, with a shared weight set.
+pub struct NetworkEstimator {
+    settings: EstimatorSettings,
+    streams: Streams,
+    device: Device,
+    training: ImageStore,
+    validation: ImageStore,
+    weights: WeightSet<ModuleWeights>,
+    /// What the candidates of the last estimation of the search hold, in their order.
+    trained: Option<(u32, usize, Vec<TrainedCandidate>)>,
+}
+
+struct TrainedCandidate {
+    individual: usize,
+    held: BTreeMap<WeightKey, ModuleWeights>,
+}
+
+/// A candidate about to be trained, with weights of its own.
+struct Contestant {
+    genotype: Genotype,
+    keys: Vec<WeightKey>,
+    inherited: Vec<ModuleWeights>,
+    hits: Hits,
+    epoch: Epoch,
+    candidate: usize,
+}
+
+/// What is left of a candidate after validation.
+struct Outcome {
+    estimate: Estimate,
+    held: BTreeMap<WeightKey, ModuleWeights>,
+}
+
+impl NetworkEstimator {
+    /// An estimator with an empty weight set.
+    ///
+    /// # Errors
+    /// If a half has no images, or the device fails.
+    pub fn new(
+        settings: EstimatorSettings,
+        training: &ImageSet,
+        validation: &ImageSet,
+        device: Device,
+    ) -> Result<Self, EstimateError> {
+        for (half, set) in [("train", training), ("valid", validation)] {
+            if set.is_empty() {
+                return Err(EstimateError::NoImages { half });
+            }
+        }
+        let learner = settings.learner;
+        Ok(Self {
+            settings,
+            streams: Streams::new(settings.seed),
+            device,
+            training: ImageStore::new(training, learner.training.padding, device)?,
+            validation: ImageStore::new(validation, learner.validation.padding, device)?,
+            weights: WeightSet::default(),
+            trained: None,
+        })
+    }
+
+    /// Goes on with a weight set that was stored.
+    #[must_use]
+    pub fn with_weights(self, weights: WeightSet<ModuleWeights>) -> Self {
+        Self { weights, trained: None, ..self }
+    }
+
+    /// What learners inherit from. Its tensors are never changed in place, so a shallow clone
+    /// stays what it is.
+    pub fn weights(&self) -> &WeightSet<ModuleWeights> {
+        &self.weights
+    }
+
+    fn contestant(&self, estimation: &Estimation, index: usize) -> Result<Contestant, EstimateError> {
+        let candidate = &estimation.candidates[index];
+        let individual = candidate.individual;
+        let genotype = Genotype::decode(&candidate.position)
+            .map_err(|error| EstimateError::Vector { individual, error })?;
+        let shape = &self.settings.shape;
+        let keys = WeightKey::of_genotype(&genotype, shape);
+        let plan = Plan::search(&genotype, shape);
+        let planned: BTreeMap<_, _> = keys.iter().copied().zip(&plan.modules).collect();
+        let mut failure = None;
+        let (mut inherited, hits) = self.weights.inherit(&keys, |key| {
+            ModuleWeights::fresh(planned[&key], &self.streams, self.device).unwrap_or_else(|error| {
+                failure = Some(error);
+                ModuleWeights::new([])
+            })
+        });
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        let inherited = keys.iter().filter_map(|key| inherited.remove(key)).collect();
+        let epoch = Epoch {
+            learning_rate: estimation.learning_rate,
+            drop_path: estimation.drop_path,
+            generation: estimation.generation,
+            individual,
+        };
+        Ok(Contestant { genotype, keys, inherited, hits, epoch, candidate: index })
+    }
+
+    /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
+    fn workshop(&self) -> Workshop {
+        Workshop {
+            settings: self.settings,
+            streams: self.streams,
+            device: self.device,
+            training: self.training.share(),
+            validation: self.validation.share(),
+        }
+    }
+
+    fn compete(
+        &self,
+        contestants: Vec<Contestant>,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Vec<Outcome>>, EstimateError> {
+        let in_threads = self.settings.parallel_learners && contestants.len() > 1;
+        let aborted = AtomicBool::new(false);
+        let progress = |done: BatchDone| {
+            // One learner's end is everybody's.
+            if aborted.load(Ordering::Relaxed) || progress(done) == Flow::Abort {
+                aborted.store(true, Ordering::Relaxed);
+                return Flow::Abort;
+            }
+            Flow::Go
+        };
+        let outcomes: Vec<_> = if in_threads {
+            thread::scope(|scope| {
+                let threads: Vec<_> = contestants
+                    .into_iter()
+                    .map(|contestant| {
+                        let workshop = self.workshop();
+                        let progress = &progress;
+                        scope.spawn(move || workshop.train(contestant, progress))
+                    })
+                    .collect();
+                threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            })
+        } else {
+            contestants.into_iter().map(|c| self.workshop().train(c, &progress)).collect()
+        };
+        outcomes.into_iter().collect()
+    }
+}
+
+struct Workshop {
+    settings: EstimatorSettings,
+    streams: Streams,
+    device: Device,
+    training: ImageStore,
+    validation: ImageStore,
+}
+
+impl Workshop {
+    fn train(
+        self,
+        contestant: Contestant,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Outcome>, EstimateError> {
+        device::set_threads_of_this_thread(self.settings.threads_per_learner);
+        let plan = Plan::search(&contestant.genotype, &self.settings.shape);
+        let genes = plan.genes();
+        let mut learner = Learner {
+            model: self.model(plan, &contestant.inherited)?,
+            genes,
+            settings: self.settings.learner,
+            epoch: contestant.epoch,
+            streams: self.streams,
+            candidate: contestant.candidate,
+            progress,
+        };
+        let Some(train_loss) = learner.train(&self.training)? else { return Ok(None) };
+        let Some(judgement) = learner.validate(&self.validation)? else { return Ok(None) };
+        let Hits { hits, misses } = contestant.hits;
+        Ok(Some(Outcome {
+            estimate: Estimate {
+                loss: judgement.loss,
+                accuracy: judgement.accuracy,
+                train_loss,
+                hits,
+                misses,
+            },
+            held: contestant.keys.into_iter().zip(learner.model.weights()?).collect(),
+        }))
+    }
+
+    fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
+        if self.device == Device::Cpu {
+            let side = self.settings.shape.image_side();
+            if let Some(model) = CpuModel::new(&plan, weights, self.settings.sgd, side)? {
+                return Ok(Box::new(model));
+            }
+        }
+        Ok(Box::new(TorchModel::new(plan, weights, self.settings.sgd, self.device)?))
+    }
+}
+
+impl Estimator for NetworkEstimator {
+    type Error = EstimateError;
+
+    fn estimate(
+        &mut self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Vec<Estimate>>, Self::Error> {
+        self.trained = None;
+        let contestants = (0..estimation.candidates.len())
+            .map(|index| self.contestant(estimation, index))
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some(outcomes) = self.compete(contestants, progress)? else { return Ok(None) };
+        let estimates = outcomes.iter().map(|o| o.estimate).collect();
+        if estimation.stage == Stage::Search {
+            let individuals = estimation.candidates.iter().map(|c| c.individual);
+            let trained = individuals
+                .zip(outcomes)
+                .map(|(individual, outcome)| TrainedCandidate { individual, held: outcome.held })
+                .collect();
+            self.trained = Some((estimation.generation, estimation.pair, trained));
+        }
+        Ok(Some(estimates))
+    }
+
+    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), Self::Error> {
+        if verdict.gives.is_empty() {
+            return Ok(());
+        }
+        let (generation, pair) = (estimation.generation, estimation.pair);
+        match self.trained.take() {
+            Some((g, p, trained)) if (g, p) == (generation, pair) => {
+                let givers = verdict.gives.iter().filter_map(|&slot| trained.get(slot));
+                self.weights.adopt(generation, givers.map(|t| (t.individual, &t.held)));
+                Ok(())
+            }
+            _ => Err(EstimateError::NothingToAdopt { generation, pair }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use relativenas_core::{network::NetworkKind, search::Candidate, space::Space};
+use tch::{Kind, Tensor};
+
+use super::*;
+use crate::{augmentation::Augmentation, device::DeviceChoice};
+
+const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 2 };
+
+/// Noise that is brighter on the left (class 0) or on the right (class 1).
+fn images(count: i64, salt: u64) -> ImageSet {
+    let mut stream = Streams::new(salt).stream(relativenas_core::randomness::Purpose::Split, 0, 0);
+    let mut bytes = Vec::new();
+    for image in 0..count {
+        for pixel in 0..3 * 32 * 32 {
+            let right = pixel % 32 >= 16;
+            let lit = right == (image % 2 == 1);
+            bytes.push(stream.below(128) as u8 + if lit { 100 } else { 0 });
+        }
+    }
+    let labels: Vec<i64> = (0..count).map(|i| i % 2).collect();
+    ImageSet {
+        images: Tensor::from_slice(&bytes).reshape([count, 3, 32, 32]),
+        labels: Tensor::from_slice(&labels),
+        mean: [0.45; 3],
+        std: [0.25; 3],
+        classes: 2,
+    }
+}
+
+fn settings() -> EstimatorSettings {
+    EstimatorSettings {
+        shape: SHAPE,
+        learner: LearnerSettings {
+            batch: 16,
+            validation_batch: 24,
+            training: Augmentation { padding: 4, flip: false, cutout: 8 },
+            validation: Augmentation::NONE,
+        },
+        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+        seed: 11,
+        parallel_learners: false,
+        threads_per_learner: 1,
+    }
+}
+
+fn estimator(settings: EstimatorSettings) -> NetworkEstimator {
+    let device = DeviceChoice::Auto.resolve().unwrap();
+    NetworkEstimator::new(settings, &images(40, 1), &images(30, 2), device).unwrap()
+}
+
+fn estimation(stage: Stage, learning_rate: f64) -> Estimation {
+    let position = |salt: usize| {
+        (0..32).map(|g| Space::Cells.upper(g) * ((g * 7 + salt) % 10) as f64 / 10.0).collect::<Vec<_>>()
+    };
+    Estimation {
+        stage,
+        generation: 3,
+        pair: 0,
+        learning_rate,
+        drop_path: 0.2,
+        candidates: vec![
+            Candidate { individual: 4, position: position(0) },
+            Candidate { individual: 1, position: position(3) },
+        ],
+    }
+}
+
+fn go(_: BatchDone) -> Flow {
+    Flow::Go
+}
+
+fn verdict(gives: &[usize]) -> Verdict {
+    Verdict { fast: Some(0), slow: Some(1), gives: gives.to_vec() }
+}
+
+/// Every number of a weight set.
+fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
+    let module = |(key, entry): (WeightKey, &relativenas_core::weight_set::Entry<ModuleWeights>)| {
+        let tensors: Vec<_> = entry
+            .value
+            .tensors()
+            .map(|(name, t)| (format!("{key}.{name}"), Vec::try_from(t.reshape([-1])).unwrap()))
+            .collect();
+        tensors
+    };
+    weights.entries().flat_map(module).collect()
+}
+
+/// Two generations; estimates and weights afterwards.
+fn run(settings: EstimatorSettings) -> (Vec<Estimate>, Vec<(String, Vec<f32>)>) {
+    let mut estimator = estimator(settings);
+    let mut estimates = Vec::new();
+    for generation in 0..2 {
+        let estimation = Estimation { generation, ..estimation(Stage::Search, 0.05) };
+        estimates.extend(estimator.estimate(&estimation, &go).unwrap().unwrap());
+        estimator.adopt(&estimation, &verdict(&[1, 0])).unwrap();
+    }
+    (estimates, numbers(estimator.weights()))
+}
+
+#[test]
+fn a_repeated_run_is_the_same_to_the_last_bit() {
+    assert_eq!(run(settings()), run(settings()));
+}
+
+#[test]
+fn learners_at_once_find_what_they_find_one_after_the_other() {
+    let parallel = EstimatorSettings { parallel_learners: true, ..settings() };
+    assert_eq!(run(settings()), run(parallel));
+}
+
+#[test]
+fn another_seed_finds_something_else() {
+    let other = EstimatorSettings { seed: 12, ..settings() };
+    assert_ne!(run(settings()).0, run(other).0);
+}
+
+#[test]
+fn only_the_search_stage_can_be_adopted() {
+    let mut estimator = estimator(settings());
+    let ranking = estimation(Stage::Ranking, 0.05);
+    estimator.estimate(&ranking, &go).unwrap().unwrap();
+    let error = estimator.adopt(&ranking, &verdict(&[0])).unwrap_err();
+    assert!(error.to_string().contains("generation 3, pair 0"), "{error}");
+    assert!(estimator.weights().is_empty());
+}
+
+#[test]
+fn stored_weights_stay_what_they_are_while_learners_train() {
+    let mut estimator = estimator(settings());
+    let estimation = estimation(Stage::Search, 0.05);
+    estimator.estimate(&estimation, &go).unwrap();
+    estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+    let snapshot = estimator.weights().clone();
+    let before = numbers(&snapshot);
+    let estimates = estimator.estimate(&estimation, &go).unwrap().unwrap();
+    assert!(estimates.iter().all(|e| e.misses == 0 && e.hits > 0));
+    assert_eq!(numbers(estimator.weights()), before);
+    estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+    assert_eq!(numbers(&snapshot), before);
+    assert_ne!(numbers(estimator.weights()), before);
+}
+
+#[test]
+fn an_abandoned_pair_leaves_no_trace() {
+    for parallel_learners in [false, true] {
+        let mut estimator = estimator(EstimatorSettings { parallel_learners, ..settings() });
+        let estimation = estimation(Stage::Search, 0.05);
+        let batches = AtomicUsize::new(0);
+        let stop = |_| if batches.fetch_add(1, Ordering::Relaxed) == 3 { Flow::Abort } else { Flow::Go };
+        assert!(estimator.estimate(&estimation, &stop).unwrap().is_none());
+        assert!(batches.load(Ordering::Relaxed) <= 5, "both learners stop");
+        assert!(estimator.adopt(&estimation, &verdict(&[0])).is_err());
+        assert!(estimator.weights().is_empty());
+    }
+}
+
+#[test]
+fn generations_of_training_learn_an_easy_task() {
+    let mut estimator = estimator(settings());
+    let mut found = Vec::new();
+    for generation in 0..16 {
+        let estimation = Estimation { generation, drop_path: 0.0, ..estimation(Stage::Search, 0.01) };
+        found.push(estimator.estimate(&estimation, &go).unwrap().unwrap()[0]);
+        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+    }
+    let (first, last) = (found[0], found[15]);
+    assert!(last.train_loss < 0.5 * first.train_loss, "{found:?}");
+    assert!(last.accuracy > 90.0 && last.loss < 0.5, "{found:?}");
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_is_reported_as_such() {
+    let mut estimator = estimator(settings());
+    let estimates = estimator.estimate(&estimation(Stage::Search, 1e30), &go).unwrap().unwrap();
+    assert!(estimates.iter().all(|e| !e.loss.is_finite() && e.accuracy.is_finite()), "{estimates:?}");
+}
+
+#[test]
+fn progress_counts_every_batch_of_both_stages() {
+    let mut estimator = estimator(settings());
+    let seen = std::sync::Mutex::new(Vec::new());
+    let note = |done: BatchDone| {
+        seen.lock().unwrap().push((done.candidate, done.validating, done.batch, done.batches, done.images));
+        Flow::Go
+    };
+    estimator.estimate(&estimation(Stage::Search, 0.05), &note).unwrap();
+    let one = |candidate| {
+        let train = [(1, 16), (2, 16), (3, 8)].map(|(batch, n)| (candidate, false, batch, 3, n));
+        let validate = [(1, 24), (2, 6)].map(|(batch, n)| (candidate, true, batch, 2, n));
+        train.into_iter().chain(validate)
+    };
+    assert_eq!(*seen.lock().unwrap(), one(0).chain(one(1)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_half_without_images_is_an_error() {
+    let empty = ImageSet {
+        images: Tensor::zeros([0, 3, 32, 32], (Kind::Uint8, Device::Cpu)),
+        labels: Tensor::zeros([0], (Kind::Int64, Device::Cpu)),
+        ..images(2, 1)
+    };
+    let error = NetworkEstimator::new(settings(), &images(2, 1), &empty, Device::Cpu).err().unwrap();
+    assert!(error.to_string().contains("no valid image"), "{error}");
+}

@@ -1,0 +1,223 @@
+//! From images to logits.
+
+use std::{cell::OnceCell, slice};
+
+use tch::{TchError, Tensor};
+
+use super::{
+    module::{Convolution, Layer, Module},
+    plan::{Applied, CellPlan, Plan, Step},
+};
+
+/// Share of the batch in the running statistics; PyTorch's default, which the published code uses.
+pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
+/// Added to variances; likewise.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+
+/// What batch norm normalises with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Statistics of the batch; the running statistics move. The auxiliary head is computed.
+    Training,
+    /// Running statistics.
+    Evaluation,
+}
+
+/// Not yet normalised class scores, `[N, classes] f32`.
+#[derive(Debug)]
+pub struct Logits {
+    pub main: Tensor,
+    /// Of the auxiliary head, if the plan has one and the mode is training.
+    pub auxiliary: Option<Tensor>,
+}
+
+/// One pass of a batch through a network.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass<'a> {
+    pub plan: &'a Plan,
+    /// Tensors by module, in the order of [`Module::tensors`]. Training moves the running
+    /// statistics among them in place.
+    pub modules: &'a [Vec<Tensor>],
+    pub mode: Mode,
+    /// What every gene's output is multiplied with, image by image, `[genes, N] f32`: 0 where a
+    /// path is dropped, 1/(1 − p) where it is kept. Identities are left alone.
+    pub drop_path: Option<&'a Tensor>,
+}
+
+/// A feature map, and its ReLU for all who read it through one.
+struct Feature {
+    raw: Tensor,
+    rectified: OnceCell<Tensor>,
+}
+
+impl Feature {
+    fn new(raw: Tensor) -> Self {
+        Self { raw, rectified: OnceCell::new() }
+    }
+
+    fn rectified(&self) -> Result<Tensor, TchError> {
+        if let Some(rectified) = self.rectified.get() {
+            return Ok(rectified.shallow_clone());
+        }
+        let rectified = self.raw.f_relu()?;
+        Ok(self.rectified.get_or_init(|| rectified).shallow_clone())
+    }
+}
+
+impl Pass<'_> {
+    /// Logits of images `[N, 3, H, W] f32`, best channels last in memory.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or the device fails.
+    pub fn run(&self, images: &Tensor) -> Result<Logits, TchError> {
+        let mut features = Vec::with_capacity(self.plan.cells.len() + 2);
+        let mut input = Feature::new(images.shallow_clone());
+        for &stem in &self.plan.stems {
+            input = Feature::new(self.module(stem, &input)?);
+            features.push(Feature::new(input.raw.shallow_clone()));
+        }
+        if features.len() == 1 {
+            // Both inputs of the first cell are the one stem.
+            features.push(input);
+        }
+        let mut auxiliary = None;
+        let mut first_gene = 0;
+        for (index, cell) in self.plan.cells.iter().enumerate() {
+            let output = if cell.is_live() {
+                self.cell(cell, [&features[index], &features[index + 1]], first_gene)?
+            } else {
+                Tensor::new()
+            };
+            features.push(Feature::new(output));
+            first_gene += cell.genes.len();
+            match self.plan.auxiliary {
+                Some((cell, head)) if cell == index && self.mode == Mode::Training => {
+                    auxiliary = Some(self.module(head, &features[index + 2])?);
+                }
+                _ => {}
+            }
+        }
+        let last = &features[features.len() - 1];
+        Ok(Logits { main: self.module(self.plan.classifier, last)?, auxiliary })
+    }
+
+    fn cell(&self, cell: &CellPlan, before: [&Feature; 2], first_gene: usize) -> Result<Tensor, TchError> {
+        let mut features = Vec::with_capacity(2 + cell.genes.len() / 2);
+        for (module, before) in cell.preprocess.iter().zip(before) {
+            let raw = module.map_or_else(|| Ok(Tensor::new()), |m| self.module(m, before))?;
+            features.push(Feature::new(raw));
+        }
+        for (node, pair) in cell.genes.chunks(2).enumerate() {
+            let raw = if cell.live_nodes[node] {
+                let left = self.gene(pair[0], &features, first_gene + 2 * node)?;
+                let right = self.gene(pair[1], &features, first_gene + 2 * node + 1)?;
+                left.f_add(&right)?
+            } else {
+                Tensor::new()
+            };
+            features.push(Feature::new(raw));
+        }
+        let outputs: Vec<_> = cell.concat.iter().map(|&i| &features[i].raw).collect();
+        Tensor::f_cat(&outputs, 1)
+    }
+
+    fn gene(&self, gene: Applied, features: &[Feature], number: usize) -> Result<Tensor, TchError> {
+        let input = &features[gene.input];
+        let output = match gene.step {
+            Step::Identity => return Ok(input.raw.shallow_clone()),
+            Step::MaxPool { stride } => {
+                input.raw.f_max_pool2d([3, 3], [stride as i64; 2], [1, 1], [1, 1], false)?
+            }
+            Step::AveragePool { stride } => {
+                input.raw.f_avg_pool2d([3, 3], [stride as i64; 2], [1, 1], false, false, None)?
+            }
+            Step::Zero { stride } => {
+                let stride = stride as i64;
+                let kept = input.raw.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?;
+                kept.f_zeros_like()?
+            }
+            Step::Module(module) => self.module(module, input)?,
+        };
+        match self.drop_path {
+            Some(masks) => output.f_mul(&masks.f_select(0, number as i64)?.f_view([-1, 1, 1, 1])?),
+            None => Ok(output),
+        }
+    }
+
+    fn module(&self, index: usize, input: &Feature) -> Result<Tensor, TchError> {
+        let module = &self.plan.modules[index].module;
+        let mut tensors = self.modules[index].iter();
+        if module.rectifies_input() {
+            self.layers(module, 1, input.rectified()?, &mut tensors)
+        } else {
+            self.layers(module, 0, input.raw.shallow_clone(), &mut tensors)
+        }
+    }
+
+    fn layers(
+        &self,
+        module: &Module,
+        skipped: usize,
+        mut value: Tensor,
+        tensors: &mut slice::Iter<'_, Tensor>,
+    ) -> Result<Tensor, TchError> {
+        for layer in module.layers().skip(skipped) {
+            value = self.layer(layer, &value, tensors)?;
+        }
+        Ok(value)
+    }
+
+    fn layer(
+        &self,
+        layer: &Layer,
+        value: &Tensor,
+        tensors: &mut slice::Iter<'_, Tensor>,
+    ) -> Result<Tensor, TchError> {
+        let mut next = || tensors.next().ok_or_else(|| TchError::Shape("a tensor is missing".to_owned()));
+        match *layer {
+            Layer::Relu => value.f_relu(),
+            Layer::Convolution(convolution) => convolve(value, next()?, convolution),
+            Layer::OffsetPair { .. } => {
+                let even = pointwise(&every_other_pixel(value, 0)?, next()?)?;
+                let odd = pointwise(&every_other_pixel(value, 1)?, next()?)?;
+                Tensor::f_cat(&[even, odd], 1)
+            }
+            Layer::BatchNorm { .. } => {
+                let (scale, shift, mean, variance) = (next()?, next()?, next()?, next()?);
+                value.f_batch_norm(
+                    Some(scale),
+                    Some(shift),
+                    Some(mean),
+                    Some(variance),
+                    self.mode == Mode::Training,
+                    BATCH_NORM_MOMENTUM,
+                    BATCH_NORM_EPSILON,
+                    true,
+                )
+            }
+            Layer::AveragePool { kernel, stride } => {
+                value.f_avg_pool2d([kernel as i64; 2], [stride as i64; 2], [0, 0], false, false, None)
+            }
+            Layer::GlobalAverage => value.f_mean_dim([2_i64, 3].as_slice(), false, None),
+            Layer::Linear { .. } => value.f_linear(next()?, Some(next()?)),
+        }
+    }
+}
+
+fn convolve(value: &Tensor, weight: &Tensor, c: Convolution) -> Result<Tensor, TchError> {
+    let pair = |numbers: [usize; 2]| numbers.map(|n| n as i64);
+    let dilation = [c.dilation as i64; 2];
+    value.f_conv2d(weight, None::<&Tensor>, pair(c.stride), pair(c.padding), dilation, c.groups as i64)
+}
+
+/// Pixels with these rows and columns: `offset`, `offset + 2`, …
+///
+/// A pointwise convolution with stride 2 would do it in one step, but its gradient writes beyond
+/// its memory where fewer than 16 channels lie last (oneDNN up to 3.12, issue 6035).
+fn every_other_pixel(value: &Tensor, offset: i64) -> Result<Tensor, TchError> {
+    value.f_slice(2, offset, None, 2)?.f_slice(3, offset, None, 2)
+}
+
+fn pointwise(value: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
+    value.f_conv2d(weight, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)
+}

@@ -1,0 +1,287 @@
+//! Weights of a whole network in a file: safetensors and PyTorch's checkpoints are read, safetensors written.
+//!
+//! A checkpoint is a pickle, which Python reads by running it. Here nothing is run: see [`crate::pickle`].
+
+mod archive;
+mod pytorch;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use tch::{Device, Kind, TchError, Tensor};
+
+use pytorch::{Element, Plain};
+
+/// What data parallelism puts before every name.
+const PARALLEL_PREFIX: &str = "module.";
+/// How often batch normalisation was trained: kept by PyTorch, needed by nobody.
+const BATCHES_TRACKED: &str = "num_batches_tracked";
+/// One type of elements in the words of three libraries.
+const ELEMENTS: [(Element, Kind, Dtype); 10] = [
+    (Element::F64, Kind::Double, Dtype::F64),
+    (Element::F32, Kind::Float, Dtype::F32),
+    (Element::F16, Kind::Half, Dtype::F16),
+    (Element::BF16, Kind::BFloat16, Dtype::BF16),
+    (Element::I64, Kind::Int64, Dtype::I64),
+    (Element::I32, Kind::Int, Dtype::I32),
+    (Element::I16, Kind::Int16, Dtype::I16),
+    (Element::I8, Kind::Int8, Dtype::I8),
+    (Element::U8, Kind::Uint8, Dtype::U8),
+    (Element::Bool, Kind::Bool, Dtype::BOOL),
+];
+/// Names that a message lists before it only counts.
+const LISTED: usize = 5;
+
+/// Why a file gives no weights, or not those of the network.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error(
+        "`{}` holds no weights that are known: expected safetensors, or a checkpoint that `torch.save` wrote",
+        path.display()
+    )]
+    UnknownFormat { path: PathBuf },
+    #[error("`{}` cannot be read: {problem}", path.display())]
+    Malformed { path: PathBuf, problem: String },
+    #[error(
+        "the weights are not those of this network ({}): check architecture, kind, channels, cells, classes and \
+         auxiliary head", .0
+    )]
+    Mismatch(Mismatch),
+    #[error(transparent)]
+    Torch(#[from] TchError),
+}
+
+/// How weights differ from what a network expects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Expected and not there.
+    pub missing: Vec<String>,
+    /// There and not expected.
+    pub unexpected: Vec<String>,
+    /// Name, shape that is there, shape that is expected.
+    pub misshaped: Vec<(String, Vec<i64>, Vec<i64>)>,
+}
+
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let misshaped: Vec<_> = self
+            .misshaped
+            .iter()
+            .map(|(name, found, wanted)| format!("{name} {found:?}, expected {wanted:?}"))
+            .collect();
+        let groups =
+            [("missing", &self.missing), ("unexpected", &self.unexpected), ("of another shape", &misshaped)];
+        let mut between = "";
+        for (what, names) in groups.into_iter().filter(|(_, names)| !names.is_empty()) {
+            let listed = names[..names.len().min(LISTED)].join(", ");
+            write!(f, "{between}{} {what}: {listed}", names.len())?;
+            between = "; ";
+            if names.len() > LISTED {
+                write!(f, ", …")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads named tensors, to the CPU, from safetensors or from a checkpoint of any version of PyTorch.
+///
+/// The format is told by the content, not the name. Names lose the `module.` of data parallelism.
+///
+/// # Errors
+/// If the file is none of these, is damaged, or holds something else than a state dict.
+pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, WeightsError> {
+    let bytes = fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
+    let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
+    let plain = match &bytes[..] {
+        [b'P', b'K', 3, 4, ..] => pytorch::read_archive(&bytes),
+        _ if bytes.starts_with(pytorch::LEGACY_MAGIC) => pytorch::read_legacy(&bytes),
+        [_, _, _, _, _, _, _, _, b'{', ..] => read_safetensors(&bytes),
+        _ => return Err(WeightsError::UnknownFormat { path: path.to_owned() }),
+    };
+    let plain = without_prefix(plain.map_err(malformed)?);
+    plain.into_iter().map(|(name, plain)| Ok((name, tensor(&plain)?))).collect()
+}
+
+/// Writes named tensors as safetensors, in their own types; the file appears whole or not at all.
+///
+/// # Errors
+/// If a tensor has a type that safetensors do not know, or the file cannot be written.
+pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
+    let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
+    let mut plain = BTreeMap::new();
+    for (name, tensor) in tensors {
+        plain.insert(name, bytes_of(tensor)?);
+    }
+    let mut views = BTreeMap::new();
+    for (name, plain) in &plain {
+        let entry = ELEMENTS.iter().find(|(element, ..)| *element == plain.element);
+        let dtype = entry.map_or(Dtype::F32, |&(_, _, dtype)| dtype);
+        let view = TensorView::new(dtype, plain.shape.clone(), &plain.bytes);
+        views.insert(name, view.map_err(|error| malformed(error.to_string()))?);
+    }
+    let bytes = safetensors::serialize(views, None).map_err(|error| malformed(error.to_string()))?;
+    let partial = path.with_extension("partial");
+    let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    written.map_err(|source| WeightsError::Write { path: path.to_owned(), source })
+}
+
+/// Checks that weights are those of a network: the same names, each of the expected shape.
+///
+/// # Errors
+/// Everything that differs, by name. `num_batches_tracked` may be there or not.
+pub fn compare<'a>(
+    found: &BTreeMap<String, Tensor>,
+    expected: impl IntoIterator<Item = (&'a str, Vec<i64>)>,
+) -> Result<(), WeightsError> {
+    let expected: BTreeMap<&str, Vec<i64>> = expected.into_iter().collect();
+    let counts = |name: &str| !name.ends_with(BATCHES_TRACKED);
+    let mut mismatch = Mismatch::default();
+    for (&name, shape) in expected.iter().filter(|(name, _)| counts(name)) {
+        match found.get(name) {
+            None => mismatch.missing.push(name.to_owned()),
+            Some(tensor) if tensor.size() != *shape => {
+                mismatch.misshaped.push((name.to_owned(), tensor.size(), shape.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    let unexpected = found.keys().filter(|name| counts(name) && !expected.contains_key(name.as_str()));
+    mismatch.unexpected.extend(unexpected.cloned());
+    if mismatch == Mismatch::default() { Ok(()) } else { Err(WeightsError::Mismatch(mismatch)) }
+}
+
+fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Plain>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.iter() {
+        let entry = ELEMENTS.iter().find(|(_, _, dtype)| *dtype == view.dtype());
+        let Some(&(element, ..)) = entry else {
+            return Err(format!("tensor `{name}` has elements of {}, which is not supported", view.dtype()));
+        };
+        let plain = Plain { element, shape: view.shape().to_vec(), bytes: view.data().to_vec() };
+        tensors.insert(name.to_owned(), plain);
+    }
+    Ok(tensors)
+}
+
+/// Data parallelism puts `module.` before all names or none.
+fn without_prefix(tensors: BTreeMap<String, Plain>) -> BTreeMap<String, Plain> {
+    if !tensors.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
+        return tensors;
+    }
+    tensors.into_iter().map(|(name, tensor)| (name[PARALLEL_PREFIX.len()..].to_owned(), tensor)).collect()
+}
+
+fn tensor(plain: &Plain) -> Result<Tensor, TchError> {
+    let kind = ELEMENTS.iter().find(|(element, ..)| *element == plain.element);
+    let kind = kind.map_or(Kind::Float, |&(_, kind, _)| kind);
+    let shape: Vec<i64> = plain.shape.iter().map(|&n| n as i64).collect();
+    Tensor::f_from_data_size(&plain.bytes, &shape, kind)
+}
+
+fn bytes_of(tensor: &Tensor) -> Result<Plain, TchError> {
+    let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
+    let kind = tensor.kind();
+    let Some(&(element, ..)) = ELEMENTS.iter().find(|(_, known, _)| *known == kind) else {
+        return Err(TchError::Convert(format!("tensors of {kind:?} cannot be written")));
+    };
+    let mut bytes = vec![0; tensor.numel() * element.size()];
+    tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
+    let shape = tensor.size().into_iter().map(|n| n as usize).collect();
+    Ok(Plain { element, shape, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::samples::sample;
+
+    fn checkpoint() -> BTreeMap<String, Tensor> {
+        read(&sample("checkpoints/dataparallel_zip.pt")).expect("the sample")
+    }
+
+    #[test]
+    fn names_lose_the_prefix_of_data_parallelism() {
+        for file in ["dataparallel_zip.pt", "dataparallel_legacy.pt"] {
+            let tensors = read(&sample("checkpoints").join(file)).expect("the sample");
+            assert_eq!(tensors["stem.0.weight"].size(), [12, 3, 3, 3], "{file}");
+            assert!(tensors.values().eq(checkpoint().values()), "{file}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("weights.safetensors");
+        let mut written = checkpoint();
+        written.insert("half".into(), Tensor::from_slice(&[1.5_f32, -2.0]).to_kind(Kind::Half));
+        written.insert("transposed".into(), Tensor::from_slice2(&[[1_i64, 2], [3, 4]]).tr());
+        write(&path, &written).expect("written");
+        let read = read(&path).expect("read");
+        assert!(read.keys().eq(written.keys()));
+        for (name, tensor) in &written {
+            assert_eq!((&read[name], read[name].kind()), (tensor, tensor.kind()), "{name}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let found = checkpoint();
+        let mut shapes: BTreeMap<String, Vec<i64>> =
+            found.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+        let check = |shapes: &BTreeMap<String, Vec<i64>>| {
+            compare(&found, shapes.iter().map(|(name, shape)| (name.as_str(), shape.clone())))
+        };
+        check(&shapes).expect("the same");
+        shapes.remove("stem.1.num_batches_tracked");
+        check(&shapes).expect("not counted");
+        shapes.remove("classifier.bias");
+        shapes.insert("classifier.weight".into(), vec![100, 16]);
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            shapes.insert(format!("auxiliary_head.{name}"), vec![]);
+        }
+        let [classes, inputs] = found["classifier.weight"].size()[..] else { panic!("a matrix") };
+        assert_eq!(
+            check(&shapes).expect_err("different").to_string(),
+            format!(
+                "the weights are not those of this network (6 missing: auxiliary_head.a, auxiliary_head.b, \
+                 auxiliary_head.c, auxiliary_head.d, auxiliary_head.e, …; 1 unexpected: classifier.bias; 1 of another \
+                 shape: classifier.weight [{classes}, {inputs}], expected [100, 16]): check architecture, kind, \
+                 channels, cells, classes and auxiliary head"
+            )
+        );
+    }
+
+    #[test]
+    fn what_holds_no_weights_is_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("weights.pt");
+        let check = |bytes: &[u8], expected: &str| {
+            fs::write(&path, bytes).expect("written");
+            let error = read(&path).expect_err("no weights").to_string();
+            assert_eq!(error, expected.replace("FILE", &path.display().to_string()));
+        };
+        check(
+            b"hello",
+            "`FILE` holds no weights that are known: expected safetensors, or a checkpoint that `torch.save` wrote",
+        );
+        check(b"PK\x03\x04", "`FILE` cannot be read: the archive has no directory: it is truncated");
+        fs::remove_file(&path).expect("removed");
+        assert!(
+            read(&path)
+                .expect_err("missing")
+                .to_string()
+                .starts_with(&format!("cannot read `{}`", path.display()))
+        );
+    }
+}

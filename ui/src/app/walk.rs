@@ -1,0 +1,100 @@
+//! Going through whatever a view lists.
+
+use relativenas_core::{
+    operation::Operation,
+    weight_set::{CANDIDATES, EDGES},
+};
+
+use super::App;
+use crate::{
+    panels::this_generation,
+    views::{View, curves, pairs, population},
+};
+
+/// Farther than any list is long.
+pub(super) const FAR: isize = 1 << 40;
+
+impl App {
+    /// Rows that a page has.
+    pub(super) fn page(&self) -> isize {
+        isize::try_from(self.size.height).unwrap_or(0).saturating_sub(6).max(1)
+    }
+
+    /// Goes up (negative) or down.
+    pub(super) fn walk(&mut self, by: isize) {
+        match self.view {
+            View::Overview => self.select_among(this_generation::listed, by),
+            View::Population | View::Architecture => self.select_among(population::order, by),
+            View::Pairs => {
+                let rows = self.search().map_or(0, |search| pairs::listed(self, search).len());
+                self.places.pairs.row = step(self.places.pairs.row, by, rows);
+                self.select_slow_learner();
+            }
+            View::Weights => {
+                let place = &mut self.places.weights;
+                let (edge, operation) = (place.candidate / OPERATIONS, place.candidate % OPERATIONS);
+                place.candidate = step(edge, by, EDGES) * OPERATIONS + operation;
+            }
+            View::Curves => self.move_cursor(by),
+            View::Log => {
+                let lines = self.shown.as_ref().map_or(0, |shown| shown.view.log.len());
+                self.places.log.behind = step(self.places.log.behind, by.saturating_neg(), lines);
+            }
+            View::Runs => {
+                let rows = self.runs.as_ref().map_or(0, |(runs, _)| runs.len());
+                self.places.run = step(self.places.run, by, rows);
+            }
+        }
+    }
+
+    /// Goes left (negative) or right, where a view has columns.
+    pub(super) fn walk_aside(&mut self, by: isize) {
+        match self.view {
+            View::Weights => {
+                let place = &mut self.places.weights;
+                place.candidate = step(place.candidate, by, CANDIDATES);
+            }
+            View::Curves => self.move_cursor(by),
+            _ => self.walk(by),
+        }
+    }
+
+    /// Another cell of the network, in the view of the weights.
+    pub(super) fn change_cell(&mut self, by: isize) {
+        let cells = self.search().and_then(|search| search.network).map_or(0, |network| network.cells);
+        self.places.weights.cell = step(self.places.weights.cell, by, cells);
+    }
+
+    fn move_cursor(&mut self, by: isize) {
+        let points = curves::points(self);
+        let at = self.places.curves.cursor.unwrap_or(points.saturating_sub(1));
+        self.places.curves.cursor = Some(step(at, by, points));
+    }
+
+    fn select_slow_learner(&mut self) {
+        let row = self.places.pairs.row;
+        let slow = self.search().and_then(|search| {
+            let comparison = pairs::listed(self, search).get(row).copied()?;
+            comparison.slow.or_else(|| Some(comparison.learners.first()?.individual))
+        });
+        self.selected = slow.or(self.selected);
+    }
+
+    fn select_among(&mut self, listed: fn(&Self) -> Vec<usize>, by: isize) {
+        let listed = listed(self);
+        let at = self.selected.and_then(|selected| listed.iter().position(|i| *i == selected));
+        let at = match at {
+            Some(at) => step(at, by, listed.len()),
+            None if by < 0 => listed.len().saturating_sub(1),
+            None => 0,
+        };
+        self.selected = listed.get(at).copied();
+    }
+}
+
+const OPERATIONS: usize = Operation::SEARCHED.len();
+
+/// A place in a list of `count`, moved and kept within.
+fn step(at: usize, by: isize, count: usize) -> usize {
+    at.saturating_add_signed(by).min(count.saturating_sub(1))
+}

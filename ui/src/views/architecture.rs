@@ -1,0 +1,194 @@
+//! An individual's two cells as graphs, in words, in numbers and in time; another one beside it.
+
+use ratatui::{text::Line, widgets::Widget};
+use relativenas_core::{
+    cost::cost,
+    describe::{describe, differences, gene_changes},
+    genotype::Genotype,
+    lint::lint,
+    network::NetworkShape,
+    operation::CellKind,
+    space::Space,
+    view::SearchView,
+};
+
+use crate::{
+    app::{App, Beside},
+    canvas::{Canvas, wrap},
+    draw::{
+        cell_graph::{CellGraph, legend},
+        text,
+    },
+    overlays::lineage,
+    panels::{individual, loss},
+};
+
+/// Rows of a graph that is drawn close, and its heading.
+const GRAPH: usize = 8;
+
+/// One column of the view.
+struct Subject {
+    title: String,
+    genotype: Genotype,
+    /// Genes of both cells that just changed.
+    changed: [Vec<usize>; 2],
+    /// Loss and lineage, for individuals.
+    words: Vec<String>,
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+    let Some(subject) = subject(app) else {
+        canvas.heading(1, 0, "ARCHITECTURE");
+        if let Some((search, number)) = app.search().zip(app.individual()) {
+            return edges(canvas, search, number);
+        }
+        canvas.text(1, 2, "nobody was estimated yet; select an individual", canvas.look.palette.dim);
+        return;
+    };
+    let shape = shape(app);
+    let (width, height) = (canvas.width(), canvas.height());
+    let beside = app.places.architecture.beside.as_ref().and_then(|beside| other(app, beside));
+    let Some(beside) = beside else {
+        column(canvas, &subject, shape, None);
+        return;
+    };
+    if width >= 96 {
+        let half = width / 2;
+        column(&mut canvas.part(0, 0, half, height), &subject, shape, None);
+        column(&mut canvas.part(half, 0, width - half, height), &beside, shape, Some(&subject));
+    } else {
+        // Where two do not fit, the other one is shown with what sets it apart.
+        column(canvas, &beside, shape, Some(&subject));
+    }
+}
+
+/// An individual of a table: which operation each edge of its cell applies.
+fn edges(canvas: &mut Canvas<'_>, search: &SearchView, number: usize) {
+    let palette = &canvas.look.palette;
+    canvas.text(1, 1, &format!("individual {}", individual(search, number)), palette.strong);
+    let space = search.settings.space;
+    for (gene, &value) in search.population[number].position.iter().take(space.genes()).enumerate() {
+        let x = canvas.text(1, 3 + gene, &format!("{}  ", space.role(gene)), palette.dim);
+        canvas.text(x, 3 + gene, &space.label(gene, space.decode_gene(gene, value)), palette.text);
+    }
+}
+
+fn shape(app: &App) -> Option<NetworkShape> {
+    let shown = app.shown.as_ref()?;
+    let training = shown.view.training.as_ref().map(|training| training.network);
+    shown.search().map_or(training, |search| search.network)
+}
+
+fn subject(app: &App) -> Option<Subject> {
+    if let Some(number) = app.individual() {
+        return numbered(app, number);
+    }
+    let training = app.shown.as_ref()?.view.training.as_ref()?;
+    Some(named("the network in training", training.genotype.clone()))
+}
+
+fn other(app: &App, beside: &Beside) -> Option<Subject> {
+    match beside {
+        Beside::Individual(number) => numbered(app, *number),
+        Beside::Named(name, genotype) => Some(named(name, genotype.clone())),
+    }
+}
+
+fn named(name: &str, genotype: Genotype) -> Subject {
+    Subject { title: name.to_owned(), genotype, changed: Default::default(), words: Vec::new() }
+}
+
+fn numbered(app: &App, number: usize) -> Option<Subject> {
+    let search = app.search()?;
+    let place = search.population.get(number)?;
+    let genotype = search.genotype(number)?;
+    let mut changed: [Vec<usize>; 2] = Default::default();
+    if let Some(from) = &place.moved_from {
+        let genes = Space::Cells.genes();
+        for change in gene_changes(Space::Cells, from, &place.position) {
+            // Two numbers of the vector make a gene of a cell.
+            let (cell, gene) = (change.gene / (genes / 2), change.gene % (genes / 2) / 2);
+            if !changed[cell].contains(&gene) {
+                changed[cell].push(gene);
+            }
+        }
+    }
+    let mut words = Vec::new();
+    if let Some(learner) = &place.learner {
+        let estimate = learner.estimate;
+        words.push(format!("Loss {}, {:.1} %.", loss(estimate.loss).trim_start(), estimate.accuracy));
+    }
+    words.push(lineage(search, number));
+    Some(Subject { title: format!("individual {}", individual(search, number)), genotype, changed, words })
+}
+
+fn column(canvas: &mut Canvas<'_>, subject: &Subject, shape: Option<NetworkShape>, before: Option<&Subject>) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let (width, height) = (canvas.width(), canvas.height());
+    let x = canvas.text(1, 0, &subject.title, palette.strong);
+    if let Some(shape) = shape {
+        let cost = cost(&subject.genotype, &shape);
+        let words = format!(
+            "{} parameters {} {} multiply-adds",
+            text::quantity(cost.parameters as f64),
+            look.glyphs.separator,
+            text::quantity(cost.multiply_adds as f64)
+        );
+        if x + 3 + words.len() < width {
+            canvas.text(x + 3, 0, &words, palette.dim);
+        }
+    }
+    let words = words(subject, before, width.saturating_sub(3), look);
+    // Words get a third of a tall screen, but graphs come first where there is room for either.
+    let kept = words.len().min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
+    let graph = ((height.saturating_sub(1 + kept)) / 2).clamp(4, 13);
+    let mut y = 1;
+    for (kind, changed) in CellKind::BOTH.into_iter().zip(&subject.changed) {
+        if y + 2 > height {
+            return;
+        }
+        canvas.heading(1, y, &format!("{} CELL", kind.to_string().to_uppercase()));
+        let cell = subject.genotype.cell(kind);
+        let rows = graph.saturating_sub(1).min(height - y - 1);
+        let area = canvas.part(1, y + 1, width.saturating_sub(3), rows).area;
+        CellGraph::new(cell, &look.glyphs, palette).marked(changed).render(area, canvas.buffer);
+        y += graph;
+    }
+    for line in words.iter().take(height.saturating_sub(y)) {
+        canvas.line(1, y, line);
+        y += 1;
+    }
+}
+
+/// In plain words: what sets it apart, what it is like, what is odd, where it learned.
+fn words(
+    subject: &Subject,
+    before: Option<&Subject>,
+    columns: usize,
+    look: &crate::canvas::Look,
+) -> Vec<Line<'static>> {
+    let palette = &look.palette;
+    let mut lines = Vec::new();
+    let mut say = |words: &str, style| {
+        lines.extend(wrap(words, columns).into_iter().map(|line| Line::styled(line, style)));
+    };
+    if let Some(before) = before {
+        let differences = differences(&before.genotype, &subject.genotype);
+        let count = differences.len();
+        say(&format!("{count} differences to {}", before.title), palette.heading);
+        for sentence in &differences {
+            say(sentence, palette.text);
+        }
+    }
+    for words in &subject.words {
+        say(words, palette.text);
+    }
+    say(&describe(&subject.genotype), palette.text);
+    for finding in lint(&subject.genotype) {
+        say(&format!("{} {finding}", look.glyphs.warning), palette.slow);
+    }
+    let cells = CellKind::BOTH.map(|kind| subject.genotype.cell(kind));
+    lines.push(legend(&cells, palette));
+    lines
+}

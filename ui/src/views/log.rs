@@ -1,0 +1,35 @@
+//! What happened, line by line.
+
+use crate::{app::App, canvas::Canvas, panels::log};
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+    let Some(shown) = &app.shown else { return };
+    let look = canvas.look;
+    let place = &app.places.log;
+    let lines = shown.view.log.len();
+    let (width, height) = (canvas.width(), canvas.height());
+    let x = canvas.heading(1, 0, "LOG");
+    let behind = place.behind.min(lines.saturating_sub(1));
+    let mut words = format!("{lines} lines");
+    if behind > 0 {
+        words += &format!(", {behind} below");
+    }
+    if let Some(searched) = &place.searched {
+        words += &format!("   searched for `{searched}`");
+    }
+    canvas.text(x + 2, 0, &words, look.palette.dim);
+    let rows = height.saturating_sub(2);
+    let end = lines - behind.min(lines);
+    let first = end.saturating_sub(rows);
+    for (row, entry) in shown.view.log.range(first..end).enumerate() {
+        let y = 2 + row;
+        log::line(canvas, 1, y, entry);
+        let holds = place.searched.as_ref().is_some_and(|s| entry.text.to_lowercase().contains(s));
+        if place.found == Some(first + row) {
+            canvas.restyle(1, y, width.saturating_sub(2), look.palette.selected);
+        }
+        if holds {
+            canvas.text(0, y, &look.glyphs.selected.to_string(), look.palette.key);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Pairs: who is slow, who is fast, by how much, and what is learned.
+
+use ratatui::style::Style;
+use relativenas_core::{
+    describe::{differences, gene_changes},
+    event::Learner,
+    genotype::Genotype,
+    operation::CellKind,
+    space::{NODES, Space},
+    view::{Comparison, SearchView},
+};
+
+use crate::{
+    app::App,
+    canvas::{Canvas, wrap},
+    draw::{bars, text},
+    panels::{individual, loss},
+};
+
+/// The comparisons that are listed: of this generation, or of the last one.
+pub fn listed<'a>(app: &App, search: &'a SearchView) -> Vec<&'a Comparison> {
+    let earlier = app.places.pairs.earlier || search.compared.is_empty();
+    if earlier { &search.compared_before } else { &search.compared }.iter().collect()
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let pairs = listed(app, search);
+    let look = canvas.look;
+    let generation = pairs.first().map_or(search.generation, |pair| pair.generation);
+    let x = canvas.heading(1, 0, "PAIRS");
+    let words = if generation == search.generation { "" } else { ", the last one that is done" };
+    canvas.text(x + 2, 0, &format!("generation {generation}{words}"), look.palette.dim);
+    if width >= 74 {
+        let compared = format!("{} of {} compared", pairs.len(), search.settings.population.div_ceil(2));
+        canvas.line_right(width - 1, 0, &ratatui::text::Line::styled(compared, look.palette.dim));
+    }
+    if pairs.is_empty() {
+        canvas.text(1, 2, "no pair was compared yet", look.palette.dim);
+        return;
+    }
+    let selected = app.places.pairs.row.min(pairs.len() - 1);
+    let rows = if height >= 16 { pairs.len().min(height / 3) } else { pairs.len().min(height / 2) };
+    let first = (selected + 1).saturating_sub(rows);
+    let widest = pairs.iter().filter_map(|pair| pair.gap()).fold(0.0, f64::max);
+    for (row, pair) in pairs.iter().enumerate().skip(first).take(rows) {
+        let part = &mut canvas.part(0, 1 + row - first, width, 1);
+        pair_line(part, search, pair, widest, row == selected);
+    }
+    let y = 2 + rows;
+    if height > y + 1 {
+        detail(&mut canvas.part(0, y, width, height - y), search, pairs[selected]);
+    }
+}
+
+/// Slow on the left, an arrow as long as the gap, fast on the right.
+fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, widest: f64, selected: bool) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let width = canvas.width();
+    let mut x = 1;
+    if selected {
+        canvas.text(0, 0, &look.glyphs.selected.to_string(), palette.key);
+    }
+    let learner = |canvas: &mut Canvas<'_>, x: usize, learner: &Learner, style: Style| {
+        let name = individual(search, learner.individual);
+        let style = if learner.estimate.loss.is_finite() { style } else { palette.warning };
+        let style = if selected { style.patch(palette.selected) } else { style };
+        canvas.text(x, 0, &format!("{name} {}", loss(learner.estimate.loss)), style)
+    };
+    let (Some(slow), Some(fast)) = (pair.learner(pair.slow), pair.learner(pair.fast)) else {
+        for member in &pair.learners {
+            let finite = member.estimate.loss.is_finite();
+            x = learner(canvas, x, member, if finite { palette.text } else { palette.warning }) + 2;
+        }
+        let words = if pair.learners.len() > 1 { "nobody moves: no loss is a number" } else { "" };
+        canvas.text(x, 0, words, palette.warning);
+        return;
+    };
+    x = learner(canvas, x, slow, palette.slow) + 1;
+    let behind = if width >= 96 { 34 } else { 10 };
+    let columns = width.saturating_sub(x + 1 + 10 + behind);
+    let gap = pair.gap().unwrap_or(f64::NAN);
+    x = canvas.text(x, 0, &bars::arrow(gap, widest, columns, &look.glyphs), palette.dim) + 1;
+    x = learner(canvas, x, fast, palette.fast) + 2;
+    let words = format!("{}{}", look.glyphs.delta, crate::panels::gap(pair.gap(), look));
+    x = canvas.text(x, 0, &words, palette.text) + 3;
+    if width >= 96 {
+        let words = step_words(search, pair, slow, fast);
+        canvas.text(x, 0, &words, palette.dim);
+    }
+}
+
+fn step_words(search: &SearchView, pair: &Comparison, slow: &Learner, fast: &Learner) -> String {
+    let space = search.settings.space;
+    match moved(search, pair) {
+        Some((from, to)) => {
+            let changed = gene_changes(space, from, to).len();
+            format!("{changed} genes changed")
+        }
+        None => {
+            let differ = gene_changes(space, &slow.position, &fast.position).len();
+            format!("differ in {differ} of {}", space.genes())
+        }
+    }
+}
+
+/// Where the slow learner of a finished generation was, and where it went.
+fn moved<'a>(search: &'a SearchView, pair: &Comparison) -> Option<(&'a [f64], &'a [f64])> {
+    if pair.generation == search.generation {
+        return None;
+    }
+    let place = search.population.get(pair.slow?)?;
+    Some((place.moved_from.as_deref()?, &place.position))
+}
+
+/// The 32 genes of the selected pair, and what changes in words.
+fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
+    let (Some(slow), Some(fast)) = (pair.learner(pair.slow), pair.learner(pair.fast)) else { return };
+    let (width, height) = (canvas.width(), canvas.height());
+    let look = canvas.look;
+    let space = search.settings.space;
+    let step = moved(search, pair);
+    let title = match step {
+        Some(_) => "THE STEP",
+        None => "THE PULL",
+    };
+    let x = canvas.heading(1, 0, title);
+    let name = |learner: &Learner| individual(search, learner.individual);
+    let words = match step {
+        Some(_) => format!("{} moved towards {}", name(slow), name(fast)),
+        None => format!("{} will move towards {} when the generation ends", name(slow), name(fast)),
+    };
+    canvas.text(
+        x + 2,
+        0,
+        &text::truncate(&words, width.saturating_sub(x + 3), &look.glyphs),
+        look.palette.dim,
+    );
+    let genes_fit = space == Space::Cells && height > 4 * NODES && width >= 74;
+    let words_width = if !genes_fit {
+        width
+    } else if width >= 124 {
+        width - 82
+    } else {
+        0
+    };
+    if genes_fit {
+        for (column, kind) in CellKind::BOTH.into_iter().enumerate() {
+            let part = &mut canvas.part(column * 38, 1, 38, height - 1);
+            genes(part, kind, slow, fast, step);
+        }
+    }
+    if words_width > 0 {
+        let x = width - words_width;
+        in_words(&mut canvas.part(x, 1, words_width, height - 1), space, slow, fast, step);
+    } else {
+        // Words below the genes, if there are rows left.
+        let y = 2 + 4 * NODES;
+        in_words(&mut canvas.part(0, y, width, height.saturating_sub(y)), space, slow, fast, step);
+    }
+}
+
+/// A cell's 16 genes: before and after (or the fast learner's), and the pull as a bar.
+fn genes(
+    canvas: &mut Canvas<'_>,
+    kind: CellKind,
+    slow: &Learner,
+    fast: &Learner,
+    step: Option<(&[f64], &[f64])>,
+) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let space = Space::Cells;
+    let of_cell = 4 * NODES;
+    let first = if kind == CellKind::Normal { 0 } else { of_cell };
+    for row in 0..of_cell {
+        let gene = first + row;
+        let from = step.map_or(&slow.position[..], |(from, _)| from)[gene];
+        let to = step.map_or(&fast.position[..], |(_, to)| to)[gene];
+        let label = |value: f64| space.label(gene, space.decode_gene(gene, value));
+        let changed = space.decode_gene(gene, from) != space.decode_gene(gene, to);
+        let style = if changed { palette.strong } else { palette.dim };
+        let x = canvas.text(1, row, &text::left(&space.role(gene).to_string(), 5, &look.glyphs), palette.dim);
+        let x = canvas.text(x, row, &text::number(from, 5, 2), palette.slow) + 1;
+        let pull = (fast.position[gene] - from) / space.upper(gene);
+        let x = canvas.text(x, row, &bars::pull(pull, 9, &look.glyphs), palette.fast) + 1;
+        let end = if step.is_some() { palette.slow } else { palette.fast };
+        let x = canvas.text(x, row, &text::number(to, 5, 2), end) + 2;
+        let words = if changed {
+            format!("{:>2}{}{:<2}", label(from), look.glyphs.arrow_right, label(to))
+        } else {
+            format!("{:>2}", label(to))
+        };
+        canvas.text(x, row, &words, style);
+    }
+}
+
+/// What changed, a sentence a change.
+///
+/// While the generation runs, it is what the fast learner has otherwise.
+fn in_words(
+    canvas: &mut Canvas<'_>,
+    space: Space,
+    slow: &Learner,
+    fast: &Learner,
+    step: Option<(&[f64], &[f64])>,
+) {
+    let look = canvas.look;
+    let (from, to) = step.unwrap_or((&slow.position, &fast.position));
+    let mut sentences = match (Genotype::decode(from), Genotype::decode(to)) {
+        (Ok(before), Ok(after)) => differences(&before, &after),
+        // A table's vectors have no genotypes: gene by gene, then.
+        _ => gene_changes(space, from, to).iter().map(ToString::to_string).collect(),
+    };
+    if step.is_none() {
+        for sentence in &mut sentences {
+            *sentence = sentence.replacen(" now reads ", " would read ", 1);
+        }
+    }
+    if sentences.is_empty() {
+        sentences.push("nothing decodes to something else".to_owned());
+    }
+    let mut y = 0;
+    let (width, height) = (canvas.width().saturating_sub(4), canvas.height());
+    for sentence in sentences {
+        let lines = wrap(&sentence, width);
+        // A sentence that does not fit is not begun.
+        if y + lines.len() > height {
+            canvas.text(1, height.saturating_sub(1), &look.glyphs.ellipsis.to_string(), look.palette.dim);
+            return;
+        }
+        canvas.text(1, y, &look.glyphs.separator.to_string(), look.palette.dim);
+        for line in lines {
+            canvas.text(3, y, &line, look.palette.text);
+            y += 1;
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! All architecture vectors: every gene in its interval, who moved, and where everybody agrees.
+
+use ratatui::widgets::Widget;
+use relativenas_core::{
+    config::Theme,
+    describe::gene_changes,
+    space::Space,
+    view::{IndividualView, SearchView},
+};
+
+use crate::{
+    app::{App, Order},
+    canvas::Canvas,
+    draw::{
+        bars,
+        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll},
+        text,
+    },
+    panels::{individual, loss},
+    theme::{Depth, Palette},
+};
+
+/// Individuals in the order in which they are listed.
+pub fn order(app: &App) -> Vec<usize> {
+    let Some(search) = app.search() else { return Vec::new() };
+    match app.places.population.order {
+        Order::Loss => search.order(),
+        Order::Number => (0..search.population.len()).collect(),
+    }
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    let (width, height) = (canvas.width(), canvas.height());
+    head(canvas, app, search);
+    let top = if height > 9 { 2 } else { 1 };
+    // The agreement stands below, under a rule, in the same columns.
+    let foot = if height > 12 { 3 } else { 0 };
+    let order = order(app);
+    let rows: Vec<HeatRow> = order.iter().map(|&number| row(app, search, number, width < 110)).collect();
+    let selected = app.selected.and_then(|number| order.iter().position(|i| *i == number));
+    let columns = columns(search.settings.space, width < 96);
+    let look = canvas.look;
+    let numbers: Vec<String> = (0..8).map(|i| format!("n{}", i % 4)).collect();
+    let cells = [Heading { first: 0, text: "normal cell" }, Heading { first: 16, text: "reduction cell" }];
+    let nodes: Vec<Heading<'_>> =
+        numbers.iter().enumerate().map(|(i, name)| Heading { first: 4 * i, text: name }).collect();
+    let both: [&[Heading<'_>]; 2] = [&cells, &nodes];
+    let headings = if search.settings.space == Space::Cells { &both[..] } else { &[] };
+    let room = height.saturating_sub(top + foot);
+    let first = scroll(0, selected.unwrap_or(0), &rows, room.saturating_sub(headings.len()));
+    let area = canvas.part(0, top, width, room).area;
+    HeatMap::new(&columns, &rows, &look.glyphs, &look.palette)
+        .headings(headings)
+        .selected(selected)
+        .first(first)
+        .render(area, canvas.buffer);
+    if foot > 0 {
+        canvas.rule(height - foot);
+        let agreement = [entropy_row(app, search, &rows)];
+        let area = canvas.part(0, height - foot + 1, width, 2).area;
+        // Bars, not shades: without colours a map shows its text alone.
+        let plain = Palette::new(Theme::Dark, Depth::None);
+        HeatMap::new(&columns, &agreement, &look.glyphs, &plain).render(area, canvas.buffer);
+        let words = "a gene's bar is low where the population agrees on what it decodes to";
+        canvas.text(2, height - 1, &text::truncate(words, width - 2, &look.glyphs), look.palette.dim);
+    }
+}
+
+/// How it is sorted, and the diversity with what it does not mean.
+fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+    let look = canvas.look;
+    let (dim, strong) = (look.palette.dim, look.palette.strong);
+    let sorted = match app.places.population.order {
+        Order::Loss => "by loss",
+        Order::Number => "by number",
+    };
+    let mut x = canvas.heading(1, 0, "POPULATION");
+    x = canvas.text(x + 2, 0, &format!("{} {sorted}", search.population.len()), dim) + 3;
+    x = canvas.text(x, 0, "diversity ", dim);
+    x = canvas.text(x, 0, &text::number(search.diversity(), 5, 2), strong) + 1;
+    let history: Vec<f64> = search.generations.iter().map(|g| g.diversity).collect();
+    let columns = canvas.width().saturating_sub(x + 1).min(24);
+    x = canvas.text(x, 0, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text) + 2;
+    let words = "it falls without any signal too: it measures agreement, not progress";
+    let room = canvas.width().saturating_sub(x + 1);
+    if room >= text::width(words) {
+        canvas.text(x, 0, words, dim);
+    } else if room >= 22 {
+        canvas.text(x, 0, "falls without signal", dim);
+    }
+}
+
+/// Two genes stand together, the four of a node a little apart, cells farther.
+///
+/// On narrow screens they stand closer, so that there is room for their text.
+fn columns(space: Space, narrow: bool) -> Vec<Column> {
+    let (node, cell) = if narrow { (1, 2) } else { (2, 4) };
+    (0..space.genes())
+        .map(|gene| match (space, gene) {
+            (Space::NasBench201, _) => Column { width: 3, gap: 1 },
+            (_, gene) if gene % 2 == 1 => Column { width: 2, gap: 0 },
+            (_, 16) => Column { width: 1, gap: cell },
+            (_, gene) if gene % 4 == 0 => Column { width: 1, gap: node },
+            _ => Column { width: 1, gap: 1 },
+        })
+        .collect()
+}
+
+fn cells(space: Space, position: &[f64]) -> Vec<HeatCell> {
+    let cell = |(gene, &value): (usize, &f64)| HeatCell {
+        value: value / space.upper(gene),
+        text: space.label(gene, space.decode_gene(gene, value)),
+    };
+    position.iter().take(space.genes()).enumerate().map(cell).collect()
+}
+
+fn row(app: &App, search: &SearchView, number: usize, narrow: bool) -> HeatRow {
+    let space = search.settings.space;
+    let place = &search.population[number];
+    let value = place.learner.as_ref().map_or(f64::NAN, |learner| learner.estimate.loss);
+    let value = if place.learner.is_some() { loss(value) } else { format!("{:>6}", "new") };
+    let shows_ghost = app.places.population.ghosts || app.selected == Some(number);
+    HeatRow {
+        before: format!("{} {value}", individual(search, number)),
+        cells: cells(space, &place.position),
+        behind: moved(search, place, narrow),
+        ghost: place.moved_from.as_ref().filter(|_| shows_ghost).map(|from| cells(space, from)),
+    }
+}
+
+/// How many genes now decode to something else, and, where there is room, from whom it learned.
+fn moved(search: &SearchView, place: &IndividualView, narrow: bool) -> String {
+    if let (Some(generation), None) = (place.injected, &place.learner) {
+        return format!("injected in {generation}");
+    }
+    let Some(from) = &place.moved_from else { return String::new() };
+    let genes = gene_changes(search.settings.space, from, &place.position).len();
+    let teacher = place.lessons.last().filter(|_| !narrow).map(|&(_, fast)| individual(search, fast));
+    let genes = if genes == 1 { "1 gene".to_owned() } else { format!("{genes} genes") };
+    match teacher {
+        Some(teacher) => format!("{genes}, towards {teacher}"),
+        None => genes,
+    }
+}
+
+/// Entropy of what each gene decodes to, as a share of the most that it could be.
+fn entropy_row(app: &App, search: &SearchView, rows: &[HeatRow]) -> HeatRow {
+    let space = search.settings.space;
+    let entropies = entropies(search);
+    let cell = |(gene, &value): (usize, &f64)| {
+        let width = if space == Space::Cells && gene % 2 == 0 { 1 } else { 2 };
+        HeatCell { value, text: app.look.glyphs.height(value).to_string().repeat(width) }
+    };
+    let width = rows.iter().map(|row| text::width(&row.before)).max().unwrap_or(0);
+    let behind = rows.iter().map(|row| text::width(&row.behind)).max().unwrap_or(0);
+    let mean = entropies.iter().sum::<f64>() / entropies.len().max(1) as f64;
+    HeatRow {
+        before: format!("{:<width$}", "entropy"),
+        cells: entropies.iter().enumerate().map(cell).collect(),
+        // As wide as the others, so that the columns stand below theirs.
+        behind: format!("{:<behind$}", format!("{:.0} % left", 100.0 * mean)),
+        ghost: None,
+    }
+}
+
+/// Of each gene, from 0 (all agree) to 1 (every choice as often as any other).
+fn entropies(search: &SearchView) -> Vec<f64> {
+    let space = search.settings.space;
+    let count = search.population.len() as f64;
+    (0..space.genes())
+        .map(|gene| {
+            let mut counts = vec![0_usize; space.choices(gene)];
+            for place in &search.population {
+                counts[space.decode_gene(gene, place.position[gene])] += 1;
+            }
+            let shares = counts.iter().filter(|&&n| n > 0).map(|&n| n as f64 / count);
+            let entropy: f64 = shares.map(|share| -share * share.ln()).sum();
+            // No more values can occur than there are individuals.
+            let most = (space.choices(gene) as f64).min(count).ln();
+            if most > 0.0 { entropy / most } else { 0.0 }
+        })
+        .collect()
+}

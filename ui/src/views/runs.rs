@@ -1,0 +1,159 @@
+//! All runs: where they are, how good, how old; and what can be done with them.
+
+use ratatui::text::Line;
+
+use crate::{
+    actions::Action,
+    app::App,
+    canvas::Canvas,
+    draw::text,
+    messages::RunSummary,
+    panels::{loss, title},
+};
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let (width, height) = (canvas.width(), canvas.height());
+    canvas.heading(1, 0, "RUNS");
+    let Some((runs, told)) = &app.runs else {
+        canvas.text(1, 2, "looking for runs", palette.dim);
+        return;
+    };
+    if runs.is_empty() {
+        let key = app.keys.key(Action::NewSearch).unwrap_or_default();
+        canvas.text(1, 2, "there are no runs yet", palette.text);
+        canvas.text(
+            1,
+            3,
+            &format!("{key} starts a search; three minutes on two cores with the preset `quick`"),
+            palette.dim,
+        );
+        return;
+    }
+    let columns = Columns::of(width, runs);
+    columns.heads(canvas);
+    let rows = height.saturating_sub(if height > 8 { 5 } else { 2 });
+    let first = (app.places.run + 1).saturating_sub(rows);
+    let elapsed = told.elapsed().as_secs();
+    for (row, run) in runs.iter().enumerate().skip(first).take(rows) {
+        let y = 2 + row - first;
+        line(canvas, app, &columns, y, run, elapsed);
+        if row == app.places.run {
+            canvas.restyle(0, y, width, palette.selected);
+            canvas.text(0, y, &look.glyphs.selected.to_string(), palette.selected);
+        }
+    }
+    if height > 8
+        && let Some(run) = runs.get(app.places.run)
+    {
+        canvas.rule(height - 3);
+        let folder = run.folder.display().to_string();
+        canvas.text(1, height - 2, &text::truncate(&folder, width - 2, &look.glyphs), palette.dim);
+        let words = run.problem.clone().unwrap_or_else(|| run.what.clone());
+        let style = if run.problem.is_some() { palette.warning } else { palette.text };
+        let words = words.replace('·', &look.glyphs.separator.to_string());
+        canvas.text(1, height - 1, &text::truncate(&words, width - 2, &look.glyphs), style);
+    }
+}
+
+/// Where the columns are; those that do not fit are 0 wide.
+struct Columns {
+    name: usize,
+    what: usize,
+    phase: usize,
+    progress: usize,
+    best: usize,
+    age: usize,
+}
+
+impl Columns {
+    fn of(width: usize, runs: &[RunSummary]) -> Self {
+        let widest = |of: &dyn Fn(&RunSummary) -> usize| runs.iter().map(of).max().unwrap_or(0);
+        let phase = 12;
+        let age = if width >= 60 { 11 } else { 0 };
+        let best = if width >= 50 { 8 } else { 0 };
+        let progress =
+            if width >= 40 { widest(&|r| 2 * r.generations.to_string().len() + 1).max(7) } else { 0 };
+        let left = width.saturating_sub(2 + phase + age + best + progress + 8);
+        let name = widest(&|r| text::width(&r.run)).clamp(4, 40).min(left);
+        let what = if left > name + 12 { widest(&|r| text::width(&r.what)).min(left - name - 2) } else { 0 };
+        Self { name, what, phase, progress, best, age }
+    }
+
+    /// Starts of the columns in order.
+    fn starts(&self) -> [usize; 6] {
+        let mut x = 2;
+        [self.name, self.what, self.phase, self.progress, self.best, self.age].map(|width| {
+            let start = x;
+            x += if width > 0 { width + 2 } else { 0 };
+            start
+        })
+    }
+
+    fn heads(&self, canvas: &mut Canvas<'_>) {
+        let dim = canvas.look.palette.dim;
+        let [name, what, phase, progress, best, age] = self.starts();
+        canvas.text(name, 1, "name", dim);
+        if self.what > 0 {
+            canvas.text(what, 1, "what", dim);
+        }
+        canvas.text(phase, 1, "phase", dim);
+        if self.progress > 0 {
+            canvas.line_right(progress + self.progress, 1, &Line::styled("done", dim));
+        }
+        if self.best > 0 {
+            canvas.line_right(best + self.best, 1, &Line::styled("best", dim));
+        }
+        if self.age > 0 {
+            canvas.line_right(age + self.age, 1, &Line::styled("changed", dim));
+        }
+    }
+}
+
+fn line(canvas: &mut Canvas<'_>, app: &App, columns: &Columns, y: usize, run: &RunSummary, elapsed: u64) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let [name, what, phase, progress, best, age] = columns.starts();
+    let shown = app.run_name().as_ref() == Some(&run.run);
+    let compared = app.compared.iter().any(|(compared, _)| *compared == run.run);
+    let style = if shown { palette.strong } else { palette.text };
+    canvas.text(name, y, &text::truncate(&run.run, columns.name, &look.glyphs), style);
+    if compared {
+        canvas.text(1, y, &look.glyphs.marks[2].to_string(), palette.series[0]);
+    }
+    if columns.what > 0 {
+        let words = run.what.replace('·', &look.glyphs.separator.to_string());
+        canvas.text(what, y, &text::truncate(&words, columns.what, &look.glyphs), palette.dim);
+    }
+    let (glyph, style) = sign(canvas, run);
+    canvas.text(phase, y, &format!("{glyph} {}", run.phase), style);
+    if columns.progress > 0 && run.generations > 0 {
+        let words = title::of(run.generation as usize, run.generations as usize);
+        canvas.line_right(progress + columns.progress, y, &Line::styled(words, palette.text));
+    }
+    if columns.best > 0 {
+        let words = run.best_loss.map_or_else(|| look.glyphs.never.to_string(), loss);
+        canvas.line_right(best + columns.best, y, &Line::styled(words, palette.best));
+    }
+    if columns.age > 0 {
+        let words = coarse_age(run.age_seconds + elapsed);
+        canvas.line_right(age + columns.age, y, &Line::styled(words, palette.dim));
+    }
+}
+
+fn sign(canvas: &Canvas<'_>, run: &RunSummary) -> (char, ratatui::style::Style) {
+    let (g, p) = (&canvas.look.glyphs, &canvas.look.palette);
+    match (run.problem.is_some(), run.phase.as_str()) {
+        (true, _) | (_, "dead") => (g.cross_mark, p.warning),
+        (_, "finished") => (g.tick, p.best),
+        (_, "paused") => (g.paused, p.slow),
+        _ if run.alive => (g.playing, p.fast),
+        _ => (g.stopped, p.dim),
+    }
+}
+
+/// By the minute: seconds would make an idle screen write.
+fn coarse_age(seconds: u64) -> String {
+    if seconds < 60 { "just now".to_owned() } else { text::age(seconds) }
+}
