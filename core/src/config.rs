@@ -109,6 +109,7 @@ pub struct RetrainConfig {
     pub drop_path: f64,
     pub cutout: usize,
     pub valid_share: f64,
+    pub checkpoint_seconds: u64,
     pub seed: u64,
 }
 

@@ -23,6 +23,8 @@ pub mod files {
     /// Who started, steered and stopped the run.
     pub const SESSIONS: &str = "sessions.jsonl";
     pub const CHECKPOINTS: &str = "checkpoints";
+    /// Best and last weights of a training, for other programs to read.
+    pub const WEIGHTS: &str = "weights";
     pub const EXPORTS: &str = "exports";
     /// Log, and whatever libtorch prints.
     pub const ENGINE_LOG: &str = "engine.log";

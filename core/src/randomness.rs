@@ -26,11 +26,12 @@ pub enum Purpose {
     Lot = 4,
     /// Regularized evolution's tournament and mutation: (generation, individual).
     Mutation = 5,
-    /// Order of a learner's training images: (generation, individual).
+    /// Order of a learner's training images: (generation, individual); in a training (epoch, 0).
     Shuffle = 6,
-    /// Crops, flips and cutout: (generation, individual).
+    /// Crops, flips and cutout: (generation, individual); in a training (epoch, batch),
+    /// or (epoch, photograph).
     Augmentation = 7,
-    /// Drop-path masks: (generation, individual).
+    /// Drop-path masks: (generation, individual); in a training (epoch, batch).
     DropPath = 8,
     /// First weights: (cell, weight).
     Initialisation = 9,

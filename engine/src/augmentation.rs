@@ -48,6 +48,17 @@ pub struct Batch {
     pub labels: Tensor,
 }
 
+impl Batch {
+    /// Images.
+    pub fn len(&self) -> usize {
+        self.labels.size().first().map_or(0, |&n| n as usize)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Random numbers of a batch, image by image.
 struct Draws {
     /// Row, column of the crop's corner in the frame; mirrored or not; row, column of the cutout's

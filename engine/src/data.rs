@@ -13,19 +13,24 @@ mod error;
 mod idx;
 mod layout;
 mod lmdb;
+mod loader;
 mod numpy;
+pub mod pack;
 pub mod picture;
 mod record;
 #[cfg(test)]
 pub(crate) mod samples;
 mod split;
+mod view;
 
 use std::{fs, path::Path};
 
 pub use cifar::Cifar100Labels;
-pub use encoded::{EncodedDataSet, EncodedImages};
+pub use encoded::{Encoded, EncodedDataSet, EncodedImages};
 pub use error::DataError;
-pub use split::{Split, split};
+pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches};
+pub use split::{Split, hold_out, split};
+pub use view::{ColourJitter, View};
 
 /// Images of one size with their labels, in the order of their files.
 #[derive(Clone, Debug, PartialEq, Eq)]

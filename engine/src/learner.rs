@@ -9,6 +9,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use crate::{
     augmentation::{Augmentation, Batch, ImageStore},
     model::Model,
+    network::drop_path_masks,
 };
 
 /// What does not change from learner to learner.
@@ -75,7 +76,8 @@ impl Learner<'_> {
         for (start, count) in steps(images.len(), self.settings.batch) {
             let places = order.f_narrow(0, start as i64, count as i64)?;
             let batch = images.batch(&places, self.settings.training, &mut augmentation)?;
-            let masks = self.drop_path_masks(count, &mut drop_path, images.device())?;
+            let masks =
+                drop_path_masks(self.genes, count, self.epoch.drop_path, &mut drop_path, images.device())?;
             let loss = self.model.train(&batch, masks.as_ref(), self.epoch.learning_rate)?;
             tally.add(&loss.f_mul_scalar(count as f64)?, count)?;
             if self.report(false, start + count, images.len(), &tally)? == Flow::Abort {
@@ -110,24 +112,6 @@ impl Learner<'_> {
 
     fn stream(&self, purpose: Purpose) -> Stream {
         self.streams.stream(purpose, u64::from(self.epoch.generation), self.epoch.individual as u64)
-    }
-
-    /// `[genes, N] f32`; see [`crate::network::Pass::drop_path`]. `None` if nothing is ever dropped.
-    fn drop_path_masks(
-        &self,
-        images: usize,
-        stream: &mut Stream,
-        device: Device,
-    ) -> Result<Option<Tensor>, TchError> {
-        let dropped = self.epoch.drop_path;
-        if dropped <= 0.0 {
-            return Ok(None);
-        }
-        let kept = (1.0 / (1.0 - dropped)) as f32;
-        let masks: Vec<f32> =
-            (0..self.genes * images).map(|_| if stream.unit() < dropped { 0.0 } else { kept }).collect();
-        let masks = Tensor::f_from_slice(&masks)?.f_reshape([self.genes as i64, images as i64])?;
-        masks.f_to_device(device).map(Some)
     }
 
     fn report(&self, validating: bool, done: usize, images: usize, tally: &Tally) -> Result<Flow, TchError> {

@@ -3,7 +3,8 @@
 //! A [`network::Plan`] says which modules a genotype needs and who reads whom; a [`model::Model`]
 //! computes with it. A [`learner::Learner`] trains a model for an epoch and has it judged, and the
 //! [`estimator::NetworkEstimator`] does that for the candidates of a search, with a weight set that
-//! they share. [`run::run`] drives all of it, with a folder, a log and a socket.
+//! they share. A [`training::Trainer`] trains a full network. [`run::run`] drives all of it, with a
+//! folder, a log and a socket.
 
 pub mod augmentation;
 pub mod cpu;
@@ -17,4 +18,5 @@ pub mod network;
 pub mod optimizer;
 pub mod pickle;
 pub mod run;
+pub mod training;
 pub mod weights_file;

@@ -5,16 +5,20 @@
 //! are the tensors of one module, [`FlatWeights`] those of a whole network in one piece, and a
 //! [`Pass`] computes logits.
 
+mod drop_path;
 mod flat;
 mod forward;
 #[cfg(test)]
 mod golden;
 mod module;
+mod named;
 mod plan;
 mod weights;
 
+pub use drop_path::drop_path_masks;
 pub use flat::{FlatWeights, Place};
 pub use forward::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Logits, Mode, Pass};
 pub use module::{Convolution, Layer, Module, Role, TensorSpec};
+pub use named::{from_named, to_named};
 pub use plan::{Applied, CellPlan, Plan, PlannedModule, Step};
 pub use weights::{ModuleWeights, WeightsError};

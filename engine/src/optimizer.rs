@@ -25,6 +25,17 @@ impl Sgd {
         Self { settings, velocity: None }
     }
 
+    /// Goes on with a velocity that was stored, `[P] f32`.
+    pub fn with_velocity(mut self, velocity: Option<Tensor>) -> Self {
+        self.velocity = velocity;
+        self
+    }
+
+    /// `[P] f32`; `None` before the first step. A step makes a new one and leaves this as it is.
+    pub fn velocity(&self) -> Option<&Tensor> {
+        self.velocity.as_ref()
+    }
+
     /// Moves `parameters` (`[P] f32`, in place) against `gradient` (`[P] f32`).
     /// Returns the gradient's norm before clipping, a scalar that stays on the device.
     ///

@@ -1,7 +1,7 @@
 //! A run: its folder, its log and checkpoints, its socket, and the thread that does the work.
 //!
-//! The main thread serves the socket and watches for signals. One thread owns the search and its
-//! tensors, one writes. They meet in [`control::Control`] and in the recorder's queue.
+//! The main thread serves the socket and watches for signals. One thread owns the work (a search,
+//! or a training) and its tensors, one writes. They meet in [`control::Control`] and in the recorder's queue.
 
 mod checkpoint;
 mod clock;
@@ -14,6 +14,8 @@ mod searching;
 mod server;
 mod setup;
 mod tensors;
+mod training;
+mod work;
 
 use std::{
     path::{Path, PathBuf},
@@ -35,12 +37,12 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-use control::{Bounds, Control};
+use control::Control;
 use disk::Disk;
 use folder::RunFolder;
 use log::{EventLog, Extent};
-use recorder::{Record, Recorder};
-use searching::Outcome;
+use recorder::Recorder;
+use work::{Outcome, Work};
 
 /// How an engine is started on a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,16 +70,16 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     for problem in passed_over {
         say(&format!("checkpoint passed over: {problem}"));
     }
-    let extent = newest.as_ref().map_or(Extent::default(), |(_, state, _)| state.log);
+    let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
     let (log, cut) = EventLog::open(&folder.path.join(files::EVENTS), extent)?;
     if cut > 0 {
         say(&format!("{}: cut back by {cut} bytes to event {}", files::EVENTS, extent.events));
     }
     match &newest {
-        Some((path, ..)) => say(&format!("going on from {}", path.display())),
+        Some(found) => say(&format!("going on from {}", found.path.display())),
         None => say("starting at the beginning"),
     }
-    let (job, facts) = setup::prepare(&folder.manifest, newest.map(|(_, state, weights)| (state, weights)))?;
+    let (work, facts) = Work::prepare(&folder.manifest, newest)?;
     let hello = Hello {
         protocol: PROTOCOL,
         build: BUILD.to_owned(),
@@ -88,14 +90,9 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     folder.complete(&Disk::default(), facts)?;
     folder.note("engine started");
 
-    let bounds = Bounds {
-        population: Some((job.search.settings().space, job.search.settings().population)),
-        generations: job.search.settings().generations,
-    };
-    let control = Arc::new(Control::new(bounds, options.paused));
+    let control = Arc::new(Control::new(work.bounds(), options.paused));
     let (extent_sender, extent) = watch::channel(log.extent());
-    let checkpoints = folder.path.join(files::CHECKPOINTS);
-    let recorder = Recorder::start(Disk::default(), log, checkpoints, Arc::clone(&control), extent_sender)?;
+    let recorder = Recorder::start(Disk::default(), log, &folder.path, Arc::clone(&control), extent_sender)?;
     let folder = Arc::new(folder);
     let server = Arc::new(server::Server {
         folder: Arc::clone(&folder),
@@ -107,16 +104,16 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     let (working, done) = oneshot::channel::<()>();
     let worker = {
         let control = Arc::clone(&control);
-        thread::Builder::new().name("search".into()).spawn(move || {
+        thread::Builder::new().name("work".into()).spawn(move || {
             let _working = working; // Dropped when the work ends, however it ends.
-            work(job, &control, recorder)
+            carry_out(work, &control, recorder)
         })?
     };
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(attend(&server, done, &control))?;
-    let outcome = worker.join().map_err(|_| anyhow::anyhow!("the thread that searches panicked"))?;
+    let outcome = worker.join().map_err(|_| anyhow::anyhow!("the thread that works panicked"))?;
     folder.note(match &outcome {
         Ok(Outcome::Done) => "engine finished the run",
         Ok(Outcome::Left) => "engine stopped",
@@ -125,15 +122,9 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     outcome.map(|_| ())
 }
 
-/// The thread that owns the search and its tensors.
-fn work(mut job: setup::SearchJob, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
-    let outcome = (|| {
-        if !job.opening.is_empty() {
-            recorder.send(Record::Events(std::mem::take(&mut job.opening)))?;
-            recorder.send(searching::checkpoint(&job.search, &job.estimator))?;
-        }
-        searching::search(&mut job.search, &mut job.estimator, control, &recorder)
-    })();
+/// The thread that owns the work and its tensors.
+fn carry_out(mut work: Work, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
+    let outcome = work.go_on(control, &recorder);
     let written = recorder.finish().context("writing the run's folder");
     if matches!(outcome, Ok(Outcome::Done)) && written.is_ok() {
         control.finish();

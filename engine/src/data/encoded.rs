@@ -4,8 +4,12 @@ pub(super) mod folder;
 pub(super) mod lmdb;
 
 use std::{
+    panic,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -25,9 +29,9 @@ pub struct EncodedDataSet {
     pub name: String,
     /// Names of the classes, by label.
     pub classes: Vec<String>,
-    pub train: EncodedImages,
+    pub train: Arc<EncodedImages>,
     /// Reported, never used to choose.
-    pub valid: EncodedImages,
+    pub valid: Arc<EncodedImages>,
 }
 
 /// One part: names of images, and where their bytes are.
@@ -55,6 +59,22 @@ pub struct Encoded {
     pub label: u16,
 }
 
+impl EncodedDataSet {
+    /// Identifies names and classes, not pixels: to read every photograph may take longer than an
+    /// epoch. 64 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for names in [&self.classes, &self.train.names, &self.valid.names] {
+            hasher.update(&(names.len() as u64).to_le_bytes());
+            for name in names {
+                hasher.update(&(name.len() as u64).to_le_bytes());
+                hasher.update(name.as_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
 impl EncodedImages {
     pub fn len(&self) -> usize {
         self.names.len()
@@ -62,6 +82,11 @@ impl EncodedImages {
 
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// Names of all images, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// Name of image `index`, such as `bird/0002.jpg`.
@@ -140,7 +165,9 @@ impl EncodedImages {
     /// If there is no such image.
     pub fn decode(&self, index: usize) -> Result<(Picture, u16), DataError> {
         let Encoded { bytes, label } = self.read(index)?;
-        let picture = Picture::decode(&bytes)
+        // A decoder that panics on an image has met damage that it does not know.
+        let picture = panic::catch_unwind(|| Picture::decode(&bytes))
+            .unwrap_or_else(|_| Err("the decoder failed on it".into()))
             .map_err(|problem| DataError::Undecodable { name: self.full_name(index), problem })?;
         Ok((picture, label))
     }
@@ -177,7 +204,7 @@ impl EncodedImages {
             let starts = (0..self.len()).step_by(share);
             let workers: Vec<_> = starts.map(|start| scope.spawn(move || decode_part(start))).collect();
             let join = |worker: thread::ScopedJoinHandle<'_, _>| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                worker.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
             };
             workers.into_iter().map(join).collect()
         });

@@ -78,10 +78,10 @@ pub enum DataError {
     )]
     TooLarge { images: usize, side: usize },
     #[error(
-        "{setting} = {asked}, but the {half} half of the {total} training images has {available}: \
-         ask for at most {available}, or for 0, which is the whole half"
+        "{setting} = {asked}, but the {part} of the {total} training images has {available}: \
+         ask for at most {available}, or for 0, which is all of them"
     )]
-    TooFewImages { setting: &'static str, asked: usize, half: &'static str, total: usize, available: usize },
+    TooFewImages { setting: &'static str, asked: usize, part: &'static str, total: usize, available: usize },
 }
 
 fn describe_difference(only_train: &[String], only_valid: &[String]) -> String {

@@ -93,15 +93,34 @@ impl Picture {
         Crop { left, top, width: side, height: side }
     }
 
+    /// Everything.
+    pub fn whole(&self) -> Crop {
+        Crop { left: 0.0, top: 0.0, width: self.width as f64, height: self.height as f64 }
+    }
+
     /// The pixels of a crop, resized to `[side, side, 3]` (bilinear, with antialiasing).
     ///
     /// # Errors
     /// If the crop does not lie in the picture.
     pub fn resize(&self, crop: Crop, side: usize, resizer: &mut Resizer) -> Result<Vec<u8>, String> {
-        let mut pixels = vec![0; 3 * side * side];
+        self.resize_to(crop, side, side, resizer)
+    }
+
+    /// The pixels of a crop, resized to `[height, width, 3]`.
+    ///
+    /// # Errors
+    /// If the crop does not lie in the picture.
+    pub fn resize_to(
+        &self,
+        crop: Crop,
+        width: usize,
+        height: usize,
+        resizer: &mut Resizer,
+    ) -> Result<Vec<u8>, String> {
+        let mut pixels = vec![0; 3 * width * height];
         let source = TypedImageRef::<U8x3>::from_buffer(self.width as u32, self.height as u32, &self.rgb);
         let source = source.map_err(|error| error.to_string())?;
-        let target = TypedImage::<U8x3>::from_buffer(side as u32, side as u32, &mut pixels);
+        let target = TypedImage::<U8x3>::from_buffer(width as u32, height as u32, &mut pixels);
         let mut target = target.map_err(|error| error.to_string())?;
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
             crop.left,

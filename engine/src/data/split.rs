@@ -41,8 +41,30 @@ pub fn split(
 ) -> Result<Split, DataError> {
     let mut train = streams.stream(Purpose::Split, 0, 0).order(count);
     let mut valid = train.split_off(count / 2);
-    shorten(&mut train, train_images, count, "data.train_images", "training")?;
-    shorten(&mut valid, valid_images, count, "data.valid_images", "validation")?;
+    shorten(&mut train, train_images, count, "data.train_images", "training half")?;
+    shorten(&mut valid, valid_images, count, "data.valid_images", "validation half")?;
+    Ok(Split { train, valid })
+}
+
+/// Keeps a share of `count` training images apart, drawn at random, and trains on the others; of
+/// both takes the first so many, 0 takes all.
+///
+/// # Errors
+/// If there are fewer images than asked for, or none to train on.
+pub fn hold_out(
+    count: usize,
+    share: f64,
+    train_images: usize,
+    valid_images: usize,
+    streams: &Streams,
+) -> Result<Split, DataError> {
+    let mut train = streams.stream(Purpose::Split, 0, 0).order(count);
+    let apart = ((share * count as f64).round() as usize).min(count);
+    let mut valid = train.split_off(count - apart);
+    shorten(&mut train, train_images, count, "data.train_images", "training part")?;
+    if apart > 0 {
+        shorten(&mut valid, valid_images, count, "data.valid_images", "validation part")?;
+    }
     Ok(Split { train, valid })
 }
 
@@ -51,11 +73,11 @@ fn shorten(
     asked: usize,
     total: usize,
     setting: &'static str,
-    half: &'static str,
+    part: &'static str,
 ) -> Result<(), DataError> {
     let available = indices.len();
     if asked > available || available == 0 {
-        return Err(DataError::TooFewImages { setting, asked, half, total, available });
+        return Err(DataError::TooFewImages { setting, asked, part, total, available });
     }
     if asked > 0 {
         indices.truncate(asked);
@@ -88,6 +110,18 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_kept_apart_and_may_be_nothing() {
+        let hold = |share, train| hold_out(50, share, train, 0, &Streams::new(1)).expect("enough images");
+        let Split { train, valid } = hold(0.1, 0);
+        assert_eq!((train.len(), valid.len()), (45, 5));
+        assert!(valid.iter().all(|image| !train.contains(image)));
+        assert_eq!(hold(0.1, 20), Split { train: train[..20].to_vec(), valid });
+        assert!(hold(0.0, 0).valid.is_empty());
+        let error = hold_out(50, 0.1, 46, 0, &Streams::new(1)).expect_err("too many").to_string();
+        assert!(error.starts_with("data.train_images = 46, but the training part of the 50"), "{error}");
+    }
+
+    #[test]
     fn the_seed_decides() {
         let of = |seed| split(1000, 0, 0, &Streams::new(seed)).expect("enough images").fingerprint();
         assert_eq!(of(3), of(3));
@@ -105,14 +139,14 @@ mod tests {
             30_000,
             0,
             "data.train_images = 30000, but the training half of the 50000 training images has 25000: \
-             ask for at most 25000, or for 0, which is the whole half",
+             ask for at most 25000, or for 0, which is all of them",
         );
         check(
             21,
             10,
             12,
             "data.valid_images = 12, but the validation half of the 21 training images has 11: \
-             ask for at most 11, or for 0, which is the whole half",
+             ask for at most 11, or for 0, which is all of them",
         );
     }
 }

@@ -1,5 +1,7 @@
 //! The networks against figures computed by PyTorch; see tests/golden/README.md.
 
+mod full;
+
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use relativenas_core::{
@@ -9,7 +11,7 @@ use relativenas_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{FlatWeights, Mode, ModuleWeights, Pass, Plan};
+use super::{FlatWeights, Mode, ModuleWeights, Pass, Plan, to_named};
 use crate::{
     cpu::CpuModel,
     device::{DeviceChoice, channels_last},
@@ -119,14 +121,6 @@ fn check_logits(what: &str, found: &Tensor, expected: &[f64]) {
 fn check_number(what: &str, found: &Tensor, expected: f64, tolerance: f64) {
     let found = found.double_value(&[]);
     assert!((found - expected).abs() <= tolerance * expected.abs(), "{what}: {found} for {expected}");
-}
-
-/// All tensors of a network by their published names.
-fn named(plan: &Plan, weights: &[ModuleWeights]) -> BTreeMap<String, Tensor> {
-    let named = plan.modules.iter().zip(weights).flat_map(|(planned, module)| {
-        module.tensors().map(|(n, t)| (format!("{}.{n}", planned.name), t.shallow_clone()))
-    });
-    named.collect()
 }
 
 /// Splits a flat gradient into the parameters' gradients by name.
@@ -245,7 +239,7 @@ fn check_search_networks<S: Subject>() {
         check_logits(&format!("{what} training"), &logits, &case.logits_train);
         check_number(&format!("{what} loss"), &loss, case.loss_train, 1e-4);
 
-        let state = named(&plan, &subject.weights());
+        let state = to_named(&plan, &subject.weights());
         for (name, summary) in &case.running_after {
             summary.check(&format!("{what} {name}"), &state[name]);
         }
@@ -309,7 +303,7 @@ fn check_sgd_steps<S: Subject>() {
         check_number(&format!("gradient norm {step}"), &found, norm, 1e-3);
         weights = flat.scatter(&plan).unwrap();
     }
-    let state = named(&plan, &weights);
+    let state = to_named(&plan, &weights);
     assert!(case.state_after.keys().eq(state.keys()), "other tensors");
     for (name, summary) in &case.state_after {
         summary.check(name, &state[name]);

@@ -204,8 +204,9 @@ impl Module {
         let square = Convolution::square(channels, channels, 1, 1);
         let row = Convolution { kernel: [1, 7], stride: [1, stride], padding: [0, 3], ..square };
         let column = Convolution { kernel: [7, 1], stride: [stride, 1], padding: [3, 0], ..square };
+        // Published as a bare sequence, unlike every other operation.
         Self::numbered(
-            "op.",
+            "",
             [Layer::Relu, Layer::Convolution(row), Layer::Convolution(column), Layer::BatchNorm { channels }],
         )
     }

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use relativenas_core::{search::SearchState, weight_set::Trained};
+use relativenas_core::{number, search::SearchState, weight_set::Trained};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -19,6 +19,7 @@ use super::{
     log::Extent,
     tensors::{self, TensorsError},
 };
+use crate::training::Position;
 
 /// Grows whenever an older program could not read a checkpoint.
 const FORMAT: u32 = 1;
@@ -27,7 +28,7 @@ const STATE: &str = "state.json";
 const WEIGHTS: &str = "weights.safetensors";
 const TEMPORARY: &str = ".part";
 
-/// The newest so many are kept, and every generation's last.
+/// The newest so many are kept; of a search, every generation's last too.
 const KEPT: usize = 2;
 
 /// What a checkpoint says, apart from the weights.
@@ -47,10 +48,36 @@ pub enum Progress {
         /// History of every module in the weight set, by name.
         trained: BTreeMap<String, Trained>,
     },
+    Train {
+        position: Position,
+        /// The epoch whose weights are the best so far; they are among the tensors.
+        best: Option<Best>,
+        /// The test set was looked at.
+        finished: bool,
+    },
+}
+
+/// The best epoch of a training so far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub epoch: u32,
+    #[serde(with = "number")]
+    pub valid_loss: f64,
+    /// Per cent.
+    #[serde(with = "number")]
+    pub valid_accuracy: f64,
+}
+
+/// A checkpoint that was read.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub path: PathBuf,
+    pub state: State,
+    pub tensors: BTreeMap<String, Tensor>,
 }
 
 impl Progress {
-    /// The checkpoint's folder: generation, and pairs done in it.
+    /// The checkpoint's folder: generation or epoch, and pairs or batches done in it.
     fn name(&self) -> String {
         match self {
             Self::Search { search, .. } => {
@@ -58,6 +85,20 @@ impl Progress {
                     if search.ranking.is_empty() { search.done } else { search.ranking.len().div_ceil(2) };
                 format!("{:04}-{pairs:04}", search.generation)
             }
+            // Before and after the test set, no batch is done of an epoch that will never be.
+            Self::Train { position, finished, .. } => {
+                format!("{:04}-{:04}", position.epoch, position.batch + usize::from(*finished))
+            }
+        }
+    }
+
+    /// Whether a checkpoint is kept beside the newest because of its name. A search can be looked
+    /// at, or branched from, at the end of any generation; a training has its best weights.
+    fn is_kept(&self, (_, done): (u32, usize)) -> bool {
+        match self {
+            // `0012-0000` is the end of generation 11.
+            Self::Search { .. } => done == 0,
+            Self::Train { .. } => false,
         }
     }
 }
@@ -122,7 +163,7 @@ pub fn write(
     }
     disk.rename(&temporary, &path)?;
     disk.sync_folder(&path)?;
-    prune(checkpoints)?;
+    prune(checkpoints, &state.progress)?;
     Ok(path)
 }
 
@@ -154,16 +195,15 @@ pub fn list(checkpoints: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Generation and pair in a checkpoint's name.
+/// Generation and pair, or epoch and batch, in a checkpoint's name.
 fn name_of(path: &Path) -> Option<(u32, usize)> {
     let (generation, pair) = path.file_name()?.to_str()?.split_once('-')?;
     Some((generation.parse().ok()?, pair.parse().ok()?))
 }
 
-fn prune(checkpoints: &Path) -> io::Result<()> {
+fn prune(checkpoints: &Path, progress: &Progress) -> io::Result<()> {
     for path in list(checkpoints)?.into_iter().skip(KEPT) {
-        // `0012-0000` is the end of generation 11.
-        if name_of(&path).is_some_and(|(_, pair)| pair != 0) {
+        if name_of(&path).is_some_and(|name| !progress.is_kept(name)) {
             fs::remove_dir_all(path)?;
         }
     }
@@ -174,7 +214,7 @@ fn prune(checkpoints: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// If anything about it is damaged or of another format.
-pub fn read(path: &Path) -> Result<(State, BTreeMap<String, Tensor>), CheckpointError> {
+pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let (state_path, weights_path) = (path.join(STATE), path.join(WEIGHTS));
     let load = |path: &Path| {
         fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
@@ -195,8 +235,8 @@ pub fn read(path: &Path) -> Result<(State, BTreeMap<String, Tensor>), Checkpoint
         return Err(CheckpointError::Checksum { path: weights_path });
     }
     let state = serde_json::from_str(&envelope.state).map_err(content)?;
-    let weights = tensors::from_safetensors(&weights_path, &weights)?;
-    Ok((state, weights))
+    let tensors = tensors::from_safetensors(&weights_path, &weights)?;
+    Ok(Checkpoint { path: path.to_owned(), state, tensors })
 }
 
 /// The newest checkpoint that is whole and does not reach beyond the log, and what is wrong with
@@ -204,21 +244,17 @@ pub fn read(path: &Path) -> Result<(State, BTreeMap<String, Tensor>), Checkpoint
 ///
 /// # Errors
 /// If the folder cannot be listed.
-#[allow(clippy::type_complexity)] // Named parts would be used once.
-pub fn newest(
-    checkpoints: &Path,
-    log: Extent,
-) -> io::Result<(Option<(PathBuf, State, BTreeMap<String, Tensor>)>, Vec<String>)> {
+pub fn newest(checkpoints: &Path, log: Extent) -> io::Result<(Option<Checkpoint>, Vec<String>)> {
     let mut passed_over = Vec::new();
     for path in list(checkpoints)? {
         match read(&path) {
-            Ok((state, _)) if state.log.length > log.length => passed_over.push(format!(
+            Ok(found) if found.state.log.length > log.length => passed_over.push(format!(
                 "{}: the log is shorter than when it was taken ({} of {} events)",
                 path.display(),
                 log.events,
-                state.log.events
+                found.state.log.events
             )),
-            Ok((state, weights)) => return Ok((Some((path, state, weights)), passed_over)),
+            Ok(found) => return Ok((Some(found), passed_over)),
             Err(error) => passed_over.push(error.to_string()),
         }
     }
@@ -263,7 +299,7 @@ mod tests {
 
     fn newest_name(folder: &Path) -> (Option<String>, usize) {
         let (found, passed_over) = newest(folder, Extent { events: 1000, length: 0 }).expect("listed");
-        let name = found.map(|(path, ..)| path.file_name().expect("a name").to_string_lossy().into_owned());
+        let name = found.map(|c| c.path.file_name().expect("a name").to_string_lossy().into_owned());
         (name, passed_over.len())
     }
 
@@ -272,9 +308,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (state, weights) = (state(3, 1), weights(0.5));
         let path = write(&Disk::default(), folder.path(), &state, &weights).expect("written");
-        let (read_state, read_weights) = read(&path).expect("whole");
-        assert_eq!(read_state, state);
-        assert_eq!(bits(&read_weights), bits(&weights));
+        let found = read(&path).expect("whole");
+        assert_eq!(found.state, state);
+        assert_eq!(bits(&found.tensors), bits(&weights));
     }
 
     #[test]
@@ -289,6 +325,20 @@ mod tests {
             .map(|p| p.file_name().expect("a name").to_string_lossy().into_owned())
             .collect();
         assert_eq!(names, ["0002-0001", "0002-0000", "0001-0000", "0000-0000"]);
+    }
+
+    #[test]
+    fn of_a_training_only_the_newest_two_are_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (epoch, batch, finished) in [(0, 3, false), (1, 0, false), (2, 0, false), (2, 0, true)] {
+            let position = Position { epoch, batch, ..Position::default() };
+            let progress = Progress::Train { position, best: None, finished };
+            let state = State { log: Extent::default(), progress };
+            write(&Disk::default(), folder.path(), &state, &weights(0.0)).expect("written");
+        }
+        let (newest, _) = newest(folder.path(), Extent::default()).expect("listed");
+        assert!(newest.expect("one").path.ends_with("0002-0001"));
+        assert_eq!(list(folder.path()).expect("listed").len(), 2);
     }
 
     #[test]
@@ -325,7 +375,7 @@ mod tests {
         write(&Disk::default(), folder.path(), &state(0, 0), &weights(1.0)).expect("written");
         write(&Disk::default(), folder.path(), &later, &weights(1.0)).expect("written");
         let (found, passed_over) = newest(folder.path(), Extent { events: 0, length: 49 }).expect("listed");
-        assert!(found.expect("the one before").0.ends_with("0000-0000"));
+        assert!(found.expect("the one before").path.ends_with("0000-0000"));
         assert!(passed_over[0].contains("the log is shorter"), "{passed_over:?}");
     }
 

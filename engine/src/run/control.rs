@@ -155,9 +155,8 @@ impl Control {
                     && (*at <= state.now.generation || *at > last)
                 {
                     let first = state.now.generation + 1;
-                    return Err(format!(
-                        "generation {at} does not lie ahead; give one from {first} to {last}"
-                    ));
+                    let unit = if state.bounds.population.is_some() { "generation" } else { "epoch" };
+                    return Err(format!("{unit} {at} does not lie ahead; give one from {first} to {last}"));
                 }
                 state.pause_at = *generation;
             }
@@ -190,6 +189,13 @@ impl Control {
 
     pub fn aborted(&self) -> bool {
         self.lock().abort
+    }
+
+    /// Whether the run shall end here. A search finishes the pair in hand if it was not aborted; a
+    /// training can be resumed at any batch, so it need not finish an epoch.
+    pub fn leaving(&self) -> bool {
+        let state = self.lock();
+        state.abort || state.stop
     }
 
     /// Called between estimations. Holds while paused.

@@ -5,14 +5,14 @@
 
 use std::{
     collections::BTreeMap,
-    io,
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
-use relativenas_core::event::Event;
+use relativenas_core::{event::Event, manifest::files};
 use tch::Tensor;
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ use super::{
     control::Control,
     disk::Disk,
     log::{EventLog, Extent},
+    tensors,
 };
 
 /// Between tries while the disk is full.
@@ -32,9 +33,15 @@ const QUEUE: usize = 4;
 /// What the thread that searches wants written.
 pub enum Record {
     Events(Vec<Event>),
-    /// Tensors share memory with the weight set, which never changes one in place.
+    /// Nobody changes the tensors in place, not even the thread that trains on.
     Checkpoint {
         progress: Box<Progress>,
+        weights: BTreeMap<String, Tensor>,
+    },
+    /// Replaces a file of weights for other programs to read; the run itself never does.
+    Weights {
+        /// In the run's folder `weights`.
+        file: &'static str,
         weights: BTreeMap<String, Tensor>,
     },
 }
@@ -55,12 +62,13 @@ impl Recorder {
     pub fn start(
         disk: Disk,
         log: EventLog,
-        checkpoints: PathBuf,
+        folder: &Path,
         control: Arc<Control>,
         extent: watch::Sender<Extent>,
     ) -> io::Result<Self> {
         let (records, inbox) = mpsc::sync_channel(QUEUE);
-        let mut writer = Writer { disk, log, checkpoints, control, extent };
+        let (checkpoints, weights) = (folder.join(files::CHECKPOINTS), folder.join(files::WEIGHTS));
+        let mut writer = Writer { disk, log, checkpoints, weights, control, extent };
         let thread = thread::Builder::new().name("recorder".into()).spawn(move || {
             for record in inbox {
                 writer.record(&record)?;
@@ -90,6 +98,7 @@ struct Writer {
     disk: Disk,
     log: EventLog,
     checkpoints: PathBuf,
+    weights: PathBuf,
     control: Arc<Control>,
     extent: watch::Sender<Extent>,
 }
@@ -131,6 +140,11 @@ impl Writer {
                 self.log.sync(&self.disk)?;
                 let state = State { log: self.log.extent(), progress: (**progress).clone() };
                 checkpoint::write(&self.disk, &self.checkpoints, &state, weights)?;
+            }
+            Record::Weights { file, weights } => {
+                let bytes = tensors::to_safetensors(weights).map_err(io::Error::other)?;
+                fs::create_dir_all(&self.weights)?;
+                self.disk.replace(&self.weights.join(file), &bytes)?;
             }
         }
         Ok(())

@@ -1,28 +1,113 @@
 //! The thread that searches: asks, estimates, tells, adopts, records.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
 use relativenas_core::{
+    config::Config,
     event::Event,
+    manifest::{EngineFacts, Manifest},
     protocol::Activity,
     search::{Ask, Estimation, Estimator, Search, SearchState, Stage},
     weight_set::{Entry, Trained, WeightSet},
 };
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::{
-    checkpoint::Progress,
-    control::{Control, Next},
+    checkpoint::{Checkpoint, Progress},
+    control::{Bounds, Control, Next},
     recorder::{Record, Recorder},
+    setup::{About, Inputs, VALIDATION_BATCH},
+    work::Outcome,
 };
-use crate::{estimator::NetworkEstimator, network::ModuleWeights};
+use crate::{
+    augmentation::Augmentation,
+    data, device,
+    estimator::{EstimatorSettings, NetworkEstimator},
+    images::ImageSet,
+    learner::LearnerSettings,
+    network::ModuleWeights,
+    optimizer::SgdSettings,
+};
 
-/// Goes on until the search is done or somebody ends it; says which.
-///
-/// # Errors
-/// If the device fails, or the folder cannot be written any more.
-pub fn search(
+/// A search and what estimates for it.
+pub struct SearchJob {
+    search: Search,
+    estimator: NetworkEstimator,
+    /// Events of a beginning that are not in the log yet; empty when a run goes on.
+    opening: Vec<Event>,
+}
+
+impl SearchJob {
+    /// Reads the data, finds the device, and puts the search where it was.
+    ///
+    /// # Errors
+    /// If the data, the device or the checkpoint is not what the manifest asks for.
+    pub fn prepare(
+        manifest: &Manifest,
+        checkpoint: Option<Checkpoint>,
+    ) -> anyhow::Result<(Self, EngineFacts)> {
+        let config = &manifest.config;
+        let data = data::open(Some(Path::new(&config.data.path)))?;
+        let inputs = Inputs::new(About::from(&data), config, config.search.seed, |images, streams| {
+            data::split(images, config.data.train_images, config.data.valid_images, streams)
+        })?;
+        let images = inputs.images();
+        let settings = estimator_settings(config, images.classes, inputs.device, inputs.threads);
+        // How the work is spread over a device changes no loss.
+        let protocol = (
+            &config.network,
+            &config.training,
+            (config.data.crop_padding, config.data.flip, config.data.cutout, config.data.augment_validation),
+            config.device.precision,
+        );
+        let facts = inputs.facts(manifest, settings.learner.validation_batch, &protocol)?;
+        let search_settings = config.search_settings(images.classes);
+        let (search, weights, opening) = match checkpoint {
+            None => {
+                let (search, events) = Search::new(search_settings.clone())?;
+                let started = Event::SearchStarted {
+                    settings: search_settings,
+                    network: Some(config.search_network(images.classes)),
+                    images,
+                    batch: config.training.batch,
+                };
+                (search, WeightSet::default(), std::iter::once(started).chain(events).collect())
+            }
+            Some(Checkpoint { state, tensors, .. }) => {
+                let Progress::Search { search, trained } = state.progress else {
+                    anyhow::bail!("the checkpoint is not one of a search");
+                };
+                let tensors = device::place_all(tensors, inputs.device)?;
+                let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
+                (Search::resume(search_settings, search)?, weights, Vec::new())
+            }
+        };
+        let images = |chosen: &[usize]| ImageSet::of(&data, &data.train, chosen);
+        let (train, valid) = (images(&inputs.split.train)?, images(&inputs.split.valid)?);
+        let estimator = NetworkEstimator::new(settings, &train, &valid, inputs.device)?.with_weights(weights);
+        Ok((Self { search, estimator, opening }, facts))
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        let settings = self.search.settings();
+        Bounds { population: Some((settings.space, settings.population)), generations: settings.generations }
+    }
+
+    /// Goes on until the search is done or somebody ends it; says which.
+    ///
+    /// # Errors
+    /// If the device fails, or the folder cannot be written any more.
+    pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        if !self.opening.is_empty() {
+            recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
+            recorder.send(checkpoint(&self.search, &self.estimator))?;
+        }
+        search(&mut self.search, &mut self.estimator, control, recorder)
+    }
+}
+
+fn search(
     search: &mut Search,
     estimator: &mut NetworkEstimator,
     control: &Control,
@@ -69,16 +154,38 @@ pub fn search(
     }
 }
 
-/// How the thread that searches came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    /// Somebody ended it; it can be resumed.
-    Left,
+fn estimator_settings(config: &Config, classes: usize, device: Device, threads: usize) -> EstimatorSettings {
+    let training = Augmentation {
+        padding: config.data.crop_padding,
+        flip: config.data.flip,
+        cutout: config.data.cutout,
+    };
+    // On the CPU two learners share the cores; a CUDA device wants one thread each to feed it.
+    let parallel_learners = config.device.parallel_learners && (threads > 1 || device.is_cuda());
+    EstimatorSettings {
+        shape: config.search_network(classes),
+        learner: LearnerSettings {
+            batch: config.training.batch,
+            validation_batch: match config.training.validation_batch {
+                0 => VALIDATION_BATCH,
+                asked => asked,
+            },
+            training,
+            validation: if config.data.augment_validation { training } else { Augmentation::NONE },
+        },
+        sgd: SgdSettings {
+            momentum: config.training.momentum,
+            weight_decay: config.training.weight_decay,
+            clip: config.training.gradient_clip,
+        },
+        seed: config.search.seed,
+        parallel_learners,
+        threads_per_learner: if parallel_learners { threads.div_ceil(2) } else { threads },
+    }
 }
 
 /// Everything that is needed to go on from here.
-pub fn checkpoint(search: &Search, estimator: &NetworkEstimator) -> Record {
+fn checkpoint(search: &Search, estimator: &NetworkEstimator) -> Record {
     let mut trained = BTreeMap::new();
     let mut weights = BTreeMap::new();
     for (key, entry) in estimator.weights().entries() {
@@ -95,7 +202,7 @@ pub fn checkpoint(search: &Search, estimator: &NetworkEstimator) -> Record {
 ///
 /// # Errors
 /// If a tensor belongs to no module of its list.
-pub fn restore(
+fn restore(
     trained: &BTreeMap<String, Trained>,
     weights: BTreeMap<String, Tensor>,
 ) -> anyhow::Result<WeightSet<ModuleWeights>> {

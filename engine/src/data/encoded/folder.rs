@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{EncodedDataSet, EncodedImages, Source, compare_classes, folder_name};
@@ -18,8 +19,8 @@ pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> 
     compare_classes(&classes, &class_names(&valid)?)?;
     Ok(EncodedDataSet {
         name: folder_name(folder),
-        train: list_part(train, &classes)?,
-        valid: list_part(valid, &classes)?,
+        train: Arc::new(list_part(train, &classes)?),
+        valid: Arc::new(list_part(valid, &classes)?),
         classes,
     })
 }

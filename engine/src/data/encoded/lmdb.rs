@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{EncodedDataSet, EncodedImages, Source, class_of, compare_classes, folder_name};
@@ -41,6 +42,7 @@ pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> 
             part.read(index)?;
         }
     }
+    let (train, valid) = (Arc::new(train), Arc::new(valid));
     Ok(EncodedDataSet { name: folder_name(folder), classes, train, valid })
 }
 

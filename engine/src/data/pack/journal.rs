@@ -1,0 +1,82 @@
+//! Which values an unfinished environment holds: one line each, after a line that says of what.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{EncodedImages, PackOptions};
+use crate::data::lmdb::writer::Entry;
+
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Opens the journal of a part, and what it lists. One that was kept of other images, or with
+    /// other options, lists nothing.
+    pub(super) fn open(
+        partial: &Path,
+        part: &str,
+        images: &EncodedImages,
+        options: PackOptions,
+    ) -> io::Result<(Self, Vec<Entry>)> {
+        let path = path(partial, part);
+        let head = head(images, options);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        let mut lines = text.split_inclusive('\n');
+        let same = lines.next() == Some(&head);
+        let names = images.names().iter();
+        let parsed =
+            lines.zip(names).map_while(|(line, name)| parse(line).filter(|entry| entry.key == *name));
+        let entries: Vec<Entry> = if same { parsed.collect() } else { Vec::new() };
+        fs::write(&path, head)?;
+        let file = OpenOptions::new().append(true).open(&path)?;
+        let mut journal = Self { path, file };
+        journal.add(&entries)?;
+        Ok((journal, entries))
+    }
+
+    /// Forgets all but the first entries.
+    pub(super) fn keep(&mut self, entries: usize) -> io::Result<()> {
+        let text = fs::read_to_string(&self.path)?;
+        let length: usize = text.split_inclusive('\n').take(1 + entries).map(str::len).sum();
+        self.file.set_len(length as u64)
+    }
+
+    pub(super) fn add(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let line = |entry: &Entry| format!("{} {} {}\n", entry.page, entry.length, entry.key);
+        self.file.write_all(entries.iter().map(line).collect::<String>().as_bytes())
+    }
+
+    pub(super) fn remove(partial: &Path, part: &str) -> io::Result<()> {
+        fs::remove_file(path(partial, part))
+    }
+}
+
+fn path(partial: &Path, part: &str) -> PathBuf {
+    partial.join(format!("{part}.journal"))
+}
+
+/// Identifies the list of images, in their order, and what is done to them.
+fn head(images: &EncodedImages, options: PackOptions) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for name in images.names() {
+        hasher.update(name.as_bytes()).update(b"\n");
+    }
+    format!("relativenas pack 1 {} {:?}\n", hasher.finalize().to_hex(), options.shorter_side)
+}
+
+/// An entry, of a line that was written to its end.
+fn parse(line: &str) -> Option<Entry> {
+    let mut fields = line.strip_suffix('\n')?.splitn(3, ' ');
+    let (page, length) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Entry { key: fields.next()?.to_owned(), page, length })
+}

@@ -1,0 +1,67 @@
+//! Full networks: the published cells, stacked for CIFAR and for ImageNet, with auxiliary heads.
+
+use std::collections::BTreeMap;
+
+use relativenas_core::{
+    genotype::Genotype,
+    network::{NetworkKind, NetworkShape},
+};
+use serde::Deserialize;
+use tch::no_grad;
+
+use super::{Rule, check_logits, check_number, read};
+use crate::{
+    network::{FlatWeights, Mode, Pass, Plan, to_named},
+    training::Loss,
+};
+
+#[derive(Deserialize)]
+struct FullCase {
+    kind: NetworkKind,
+    channels: usize,
+    layers: usize,
+    classes: usize,
+    batch: i64,
+    auxiliary: bool,
+    auxiliary_weight: f64,
+    input_name: String,
+    genotype_name: String,
+    genotype: Genotype,
+    state_names: Vec<(String, Vec<i64>)>,
+    logits_eval: Vec<f64>,
+    logits_train: Vec<f64>,
+    logits_auxiliary: Vec<f64>,
+    loss_train: f64,
+    grad_norm: f64,
+}
+
+#[test]
+fn golden_full_networks() {
+    let rule = Rule::read();
+    for case in read::<Vec<FullCase>>("network.json") {
+        let what = format!("{} {}", case.input_name, case.genotype_name);
+        let FullCase { kind, channels, layers: cells, classes, .. } = case;
+        let shape = NetworkShape { kind, channels, cells, classes };
+        let plan = Plan::full(&case.genotype, &shape, case.auxiliary);
+        let weights = rule.weights(&plan);
+        let found: BTreeMap<_, _> =
+            to_named(&plan, &weights).into_iter().map(|(n, t)| (n, t.size())).collect();
+        assert_eq!(found, case.state_names.iter().cloned().collect(), "{what}");
+
+        let weights = FlatWeights::gather(&plan, &weights, rule.device).unwrap();
+        let images = rule.images(&case.input_name, case.batch, shape.image_side() as i64);
+        let targets = rule.targets(case.batch, 0, classes);
+        let pass = |mode| Pass { plan: &plan, modules: weights.modules(), mode, drop_path: None };
+        let logits = no_grad(|| pass(Mode::Evaluation).run(&images)).unwrap();
+        check_logits(&format!("{what} evaluation"), &logits.main, &case.logits_eval);
+        let logits = pass(Mode::Training).run(&images).unwrap();
+        check_logits(&format!("{what} training"), &logits.main, &case.logits_train);
+        let auxiliary = logits.auxiliary.as_ref().expect("an auxiliary head");
+        check_logits(&format!("{what} auxiliary"), auxiliary, &case.logits_auxiliary);
+        let loss = Loss { label_smoothing: 0.0, auxiliary_weight: case.auxiliary_weight };
+        let loss = loss.of(&logits, &targets).unwrap();
+        check_number(&format!("{what} loss"), &loss, case.loss_train, 1e-4);
+        let gradient = weights.gradient(&loss).unwrap();
+        check_number(&format!("{what} gradient norm"), &gradient.norm(), case.grad_norm, 1e-3);
+    }
+}

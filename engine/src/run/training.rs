@@ -1,0 +1,409 @@
+//! The thread that trains: epoch by epoch, each judged on images that were kept apart, and in the
+//! end the best weights on the test set.
+
+mod sources;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use relativenas_core::{
+    config::{Config, RetrainConfig},
+    event::Event,
+    manifest::{EngineFacts, Manifest},
+    network::NetworkShape,
+    protocol::Activity,
+    search::{BatchDone, Candidate, Flow},
+};
+use tch::{Device, Tensor};
+
+use super::{
+    checkpoint::{Best, Checkpoint, Progress},
+    control::{Bounds, Control, Next},
+    recorder::{Record, Recorder},
+    setup::VALIDATION_BATCH,
+    work::Outcome,
+};
+use crate::{
+    augmentation::Augmentation,
+    device,
+    network::{FlatWeights, ModuleWeights, Plan, from_named, to_named},
+    optimizer::SgdSettings,
+    training::{Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, evaluate},
+};
+
+use sources::Sources;
+
+/// In the run's folder `weights`.
+const BEST: &str = "best.safetensors";
+const LAST: &str = "last.safetensors";
+
+/// Names of a checkpoint's tensors: these before the published ones, and the optimizer's velocity.
+const WEIGHTS_PREFIX: &str = "weights.";
+const BEST_PREFIX: &str = "best.";
+const VELOCITY: &str = "velocity";
+
+/// A network in training and what it is trained on.
+pub struct TrainingJob {
+    trainer: Trainer,
+    train: Source,
+    /// Empty if no images are kept apart; then the last epoch counts as the best.
+    valid: Source,
+    test: Source,
+    best: Option<(Best, Vec<ModuleWeights>)>,
+    finished: bool,
+    /// Between checkpoints within an epoch.
+    checkpoint_every: Option<Duration>,
+    /// Events of a beginning that are not in the log yet; empty when a run goes on.
+    opening: Vec<Event>,
+    device: Device,
+    threads: usize,
+}
+
+impl TrainingJob {
+    /// Reads the data, finds the device, and puts the training where it was.
+    ///
+    /// # Errors
+    /// If the data, the device or the checkpoint is not what the manifest asks for.
+    pub fn prepare(
+        manifest: &Manifest,
+        checkpoint: Option<Checkpoint>,
+    ) -> anyhow::Result<(Self, EngineFacts)> {
+        let (config, retrain) = (&manifest.config, &manifest.config.retrain);
+        let genotype = manifest.genotype.as_ref();
+        let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
+        let sources = Sources::open(config)?;
+        let inputs = &sources.inputs;
+        let images = inputs.images();
+        let shape = network_shape(retrain, images.classes)?;
+        // How often it is stored changes no loss.
+        let protocol = (
+            genotype,
+            RetrainConfig { checkpoint_seconds: 0, ..retrain.clone() },
+            (config.data.crop_padding, config.data.flip),
+            config.device.precision,
+        );
+        let facts = inputs.facts(manifest, VALIDATION_BATCH, &protocol)?;
+        let plan = Plan::full(genotype, &shape, retrain.auxiliary);
+        let settings = trainer_settings(config);
+        let (trainer, best, finished, opening) = match checkpoint {
+            None => {
+                let started = Event::TrainingStarted {
+                    network: shape,
+                    genotype: genotype.clone(),
+                    epochs: retrain.epochs,
+                    images,
+                    batch: retrain.batch,
+                };
+                (Trainer::new(plan, settings, inputs.device)?, None, false, vec![started])
+            }
+            Some(checkpoint) => {
+                let (trainer, best, finished) =
+                    restore(plan, settings, checkpoint, inputs.device).context("the checkpoint")?;
+                (trainer, best, finished, Vec::new())
+            }
+        };
+        let job = Self {
+            trainer,
+            train: sources.train,
+            valid: sources.valid,
+            test: sources.test,
+            best,
+            finished,
+            checkpoint_every: match retrain.checkpoint_seconds {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds)),
+            },
+            opening,
+            device: sources.inputs.device,
+            threads: sources.inputs.threads,
+        };
+        Ok((job, facts))
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        Bounds { population: None, generations: self.epochs() }
+    }
+
+    fn epochs(&self) -> u32 {
+        self.trainer.settings().schedule.epochs
+    }
+
+    /// Goes on until the training is done or somebody ends it; says which.
+    ///
+    /// # Errors
+    /// If the device fails, or the folder cannot be written any more.
+    pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        device::set_threads_of_this_thread(self.threads);
+        if !self.opening.is_empty() {
+            recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
+            recorder.send(self.checkpoint()?)?;
+        } else {
+            // The engine may have ended between a checkpoint and the files made from it.
+            self.publish(recorder, self.best.is_some())?;
+        }
+        loop {
+            if self.finished {
+                return Ok(Outcome::Done);
+            }
+            match control.next() {
+                Next::Leave => return Ok(Outcome::Left),
+                // Refused by `Control`: there is no population.
+                Next::Inject(_) => continue,
+                Next::Estimate => {}
+            }
+            let epoch = self.trainer.epoch();
+            let outcome = if epoch < self.epochs() {
+                self.epoch(control, recorder).with_context(|| format!("epoch {epoch}"))?
+            } else {
+                self.test(control, recorder).context("the test set")?
+            };
+            if outcome == Outcome::Left {
+                return Ok(Outcome::Left);
+            }
+        }
+    }
+
+    /// What is left of the epoch in hand, and its validation.
+    fn epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        let epoch = self.trainer.epoch();
+        self.begin(control, Activity::Training);
+        if self.train_epoch(control, recorder)? == Outcome::Left {
+            return Ok(Outcome::Left);
+        }
+        let figures = self.trainer.figures()?;
+        let Some(judgement) = self.validate(control)? else {
+            // The validation is done again; the steps of the epoch are not.
+            recorder.send(self.checkpoint()?)?;
+            return Ok(Outcome::Left);
+        };
+        let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.top1 };
+        let best = self.valid.is_empty() || self.best.as_ref().is_none_or(|(best, _)| beats(&judged, best));
+        if best {
+            self.best = Some((judged, self.trainer.weights()?));
+        }
+        let schedule = self.trainer.settings().schedule;
+        let finished = Event::EpochFinished {
+            epoch,
+            learning_rate: schedule.learning_rate(epoch),
+            drop_path: schedule.drop_path(epoch),
+            train_loss: figures.loss,
+            train_accuracy: figures.accuracy,
+            valid_loss: judgement.loss,
+            valid_accuracy: judgement.top1,
+            best,
+        };
+        self.trainer.next_epoch()?;
+        recorder.send(Record::Events(vec![finished]))?;
+        recorder.send(self.checkpoint()?)?;
+        self.publish(recorder, best)?;
+        let judged_loss = if self.valid.is_empty() { figures.loss } else { judgement.loss };
+        control.end(Some(epoch), !judged_loss.is_finite());
+        Ok(Outcome::Done)
+    }
+
+    /// The steps of the epoch that are left, with a checkpoint now and then.
+    fn train_epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        let batches = self.train.len().div_ceil(self.trainer.settings().batch);
+        let mut stored = Instant::now();
+        let (epoch, first) = (self.trainer.epoch(), self.trainer.batch());
+        for batch in self.train.training(self.trainer.feed(), epoch, first)? {
+            let batch = batch?;
+            self.trainer.step(&batch)?;
+            let flow = control.batch_done(BatchDone {
+                candidate: 0,
+                validating: false,
+                batch: self.trainer.batch(),
+                batches,
+                images: batch.len(),
+                loss: self.trainer.loss_if_free()?,
+            });
+            let leaving = flow == Flow::Abort || control.leaving();
+            if leaving || self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every) {
+                recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished)?)?;
+                stored = Instant::now();
+            }
+            if leaving {
+                return Ok(Outcome::Left);
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// `None` if somebody ended it. Without images to judge on, nothing is known.
+    fn validate(&self, control: &Control) -> anyhow::Result<Option<Evaluation>> {
+        if self.valid.is_empty() {
+            let unknown = f64::NAN;
+            return Ok(Some(Evaluation { loss: unknown, top1: unknown, top5: unknown, images: 0 }));
+        }
+        let (plan, modules) = (self.trainer.plan(), self.trainer.modules());
+        judge(plan, modules, &self.valid, control)
+    }
+
+    /// Looks at the test set, once, with the best weights.
+    fn test(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        let (best, weights) = self.best.as_ref().context("no epoch was the best")?;
+        let weights = FlatWeights::gather(self.trainer.plan(), weights, self.device)?;
+        self.begin(control, Activity::Validating);
+        let judged = judge(self.trainer.plan(), weights.modules(), &self.test, control)?;
+        let Some(judged) = judged else {
+            return Ok(Outcome::Left); // The checkpoint of the last epoch is the newest.
+        };
+        let finished = Event::TrainingFinished {
+            best_epoch: best.epoch,
+            test_loss: judged.loss,
+            test_top1: judged.top1,
+            test_top5: judged.top5,
+            test_images: judged.images,
+        };
+        self.finished = true;
+        recorder.send(Record::Events(vec![finished]))?;
+        recorder.send(self.checkpoint()?)?;
+        Ok(Outcome::Done)
+    }
+
+    fn begin(&self, control: &Control, activity: Activity) {
+        let epoch = self.trainer.epoch();
+        let member = Candidate { individual: 0, position: Vec::new() };
+        let left = self.epochs().saturating_sub(epoch + 1) as usize;
+        control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], left);
+    }
+
+    /// Everything that is needed to go on from here.
+    fn checkpoint(&self) -> anyhow::Result<Record> {
+        checkpoint(&self.trainer, self.best.as_ref(), self.finished)
+    }
+
+    /// Writes weights for other programs: those of the last finished epoch, and the best if they are new.
+    fn publish(&self, recorder: &Recorder, best: bool) -> anyhow::Result<()> {
+        let plan = self.trainer.plan();
+        if self.trainer.epoch() > 0 && self.trainer.batch() == 0 {
+            let weights = to_named(plan, &self.trainer.weights()?);
+            recorder.send(Record::Weights { file: LAST, weights })?;
+        }
+        if let (Some((_, weights)), true) = (&self.best, best) {
+            recorder.send(Record::Weights { file: BEST, weights: to_named(plan, weights) })?;
+        }
+        Ok(())
+    }
+}
+
+fn trainer_settings(config: &Config) -> TrainerSettings {
+    let retrain = &config.retrain;
+    TrainerSettings {
+        batch: retrain.batch,
+        augmentation: Augmentation {
+            padding: config.data.crop_padding,
+            flip: config.data.flip,
+            cutout: retrain.cutout,
+        },
+        schedule: Schedule::of(retrain),
+        loss: Loss { label_smoothing: retrain.label_smoothing, auxiliary_weight: retrain.auxiliary_weight },
+        sgd: SgdSettings {
+            momentum: retrain.momentum,
+            weight_decay: retrain.weight_decay,
+            clip: retrain.gradient_clip,
+        },
+        seed: retrain.seed,
+    }
+}
+
+fn network_shape(retrain: &RetrainConfig, classes: usize) -> anyhow::Result<NetworkShape> {
+    let shape =
+        NetworkShape { kind: retrain.kind, channels: retrain.channels, cells: retrain.cells, classes };
+    shape.check().context("the network of [retrain]")?;
+    Ok(shape)
+}
+
+fn judge(
+    plan: &Plan,
+    modules: &[Vec<Tensor>],
+    source: &Source,
+    control: &Control,
+) -> anyhow::Result<Option<Evaluation>> {
+    let progress = |done| {
+        if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
+    };
+    Ok(evaluate(plan, modules, source, VALIDATION_BATCH, usize::MAX, &progress)?)
+}
+
+/// Whether an epoch is better than the best before: more images right, or as many at a lower loss.
+/// What is not a number is worse than anything else.
+fn beats(new: &Best, old: &Best) -> bool {
+    let key = |best: &Best| {
+        let number = |value: f64| if value.is_nan() { f64::NEG_INFINITY } else { value };
+        (number(best.valid_accuracy), number(-best.valid_loss))
+    };
+    key(new) > key(old)
+}
+
+fn checkpoint(
+    trainer: &Trainer,
+    best: Option<&(Best, Vec<ModuleWeights>)>,
+    finished: bool,
+) -> anyhow::Result<Record> {
+    let Stored { position, weights, velocity } = trainer.store()?;
+    let prefixed = |prefix: &'static str, weights: BTreeMap<String, Tensor>| {
+        weights.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
+    };
+    let mut tensors: BTreeMap<_, _> = prefixed(WEIGHTS_PREFIX, weights).collect();
+    tensors.extend(velocity.map(|velocity| (VELOCITY.to_owned(), velocity)));
+    if let Some((_, weights)) = best {
+        tensors.extend(prefixed(BEST_PREFIX, to_named(trainer.plan(), weights)));
+    }
+    let progress = Box::new(Progress::Train { position, best: best.map(|(best, _)| *best), finished });
+    Ok(Record::Checkpoint { progress, weights: tensors })
+}
+
+/// The training that [`checkpoint`] stored, its best epoch, and whether it was finished.
+#[allow(clippy::type_complexity)] // Named parts would be used once.
+fn restore(
+    plan: Plan,
+    settings: TrainerSettings,
+    checkpoint: Checkpoint,
+    device: Device,
+) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool)> {
+    let Progress::Train { position, best, finished } = checkpoint.state.progress else {
+        anyhow::bail!("it is not one of a training");
+    };
+    let (mut weights, mut best_weights, mut velocity) = (BTreeMap::new(), BTreeMap::new(), None);
+    for (name, tensor) in device::place_all(checkpoint.tensors, device)? {
+        if let Some(name) = name.strip_prefix(WEIGHTS_PREFIX) {
+            weights.insert(name.to_owned(), tensor);
+        } else if let Some(name) = name.strip_prefix(BEST_PREFIX) {
+            best_weights.insert(name.to_owned(), tensor);
+        } else {
+            ensure!(name == VELOCITY, "`{name}` is nothing that a training stores");
+            velocity = Some(tensor);
+        }
+    }
+    let best = match best {
+        Some(best) => Some((best, from_named(&plan, best_weights).context("the best weights")?)),
+        None => None,
+    };
+    let trainer = Trainer::resume(plan, settings, Stored { position, weights, velocity }, device)?;
+    Ok((trainer, best, finished))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_decides_then_loss_and_what_is_no_number_never_wins() {
+        let epoch = |valid_loss, valid_accuracy| Best { epoch: 0, valid_loss, valid_accuracy };
+        let nothing = epoch(f64::NAN, f64::NAN);
+        for (better, worse) in [
+            (epoch(0.9, 91.0), epoch(0.1, 90.0)),
+            (epoch(0.1, 90.0), epoch(0.2, 90.0)),
+            (epoch(0.1, 90.0), epoch(f64::NAN, 90.0)),
+            (epoch(9.0, 1.0), nothing),
+        ] {
+            assert!(beats(&better, &worse) && !beats(&worse, &better), "{better:?} {worse:?}");
+            assert!(!beats(&better, &better));
+        }
+        assert!(!beats(&nothing, &nothing));
+    }
+}

@@ -1,0 +1,89 @@
+//! The images of a training: small ones in memory, or photographs that are decoded on the way.
+
+use std::path::Path;
+
+use anyhow::ensure;
+use relativenas_core::{config::Config, network::NetworkKind};
+
+use crate::{
+    augmentation::ImageStore,
+    data::{self, DataSet, EncodedDataSet, Images},
+    images::ImageSet,
+    run::setup::{About, Inputs},
+    training::{Photos, Source},
+};
+
+/// Height and width of what a network for ImageNet reads.
+const PHOTO_SIDE: usize = 224;
+
+/// What a network is trained on, chosen with, and reported on.
+pub struct Sources {
+    pub inputs: Inputs,
+    pub train: Source,
+    /// Empty if no images are kept apart.
+    pub valid: Source,
+    pub test: Source,
+}
+
+impl Sources {
+    /// Opens the data set that the settings name, as the kind of network needs it.
+    ///
+    /// # Errors
+    /// If there is none, or it does not fit the kind, or the device fails.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let path = Path::new(&config.data.path);
+        match config.retrain.kind {
+            NetworkKind::Cifar => Self::small(config, &data::open(Some(path))?),
+            NetworkKind::Imagenet => {
+                ensure!(
+                    !config.data.path.is_empty(),
+                    "retrain.kind = \"imagenet\" is for photographs, and the embedded images are none; set \
+                     data.path to a folder with train and val, or to what `relativenas pack` made of one"
+                );
+                Self::photos(config, &data::open_encoded(path)?)
+            }
+        }
+    }
+
+    fn small(config: &Config, data: &DataSet) -> anyhow::Result<Self> {
+        ensure!(
+            data.train.side == 32,
+            "{} has images of {} pixels, and retrain.kind = \"cifar\" is for images of 32",
+            data.name,
+            data.train.side,
+        );
+        let inputs = inputs(config, About::from(data))?;
+        let source = |images: &Images, chosen: &[usize], padding| -> anyhow::Result<Source> {
+            let set = ImageSet::of(data, images, chosen)?;
+            Ok(Source::Memory(ImageStore::new(&set, padding, inputs.device)?))
+        };
+        let all: Vec<_> = (0..data.test.len()).collect();
+        Ok(Self {
+            train: source(&data.train, &inputs.split.train, config.data.crop_padding)?,
+            valid: source(&data.train, &inputs.split.valid, 0)?,
+            test: source(&data.test, &all, 0)?,
+            inputs,
+        })
+    }
+
+    fn photos(config: &Config, data: &EncodedDataSet) -> anyhow::Result<Self> {
+        let inputs = inputs(config, About::from(data))?;
+        let source = |images, chosen| {
+            let (threads, device) = (inputs.threads, inputs.device);
+            Source::Photos(Photos { images, chosen, side: PHOTO_SIDE, threads, device })
+        };
+        Ok(Self {
+            train: source(data.train.clone(), inputs.split.train.clone()),
+            valid: source(data.train.clone(), inputs.split.valid.clone()),
+            test: source(data.valid.clone(), (0..data.valid.len()).collect()),
+            inputs,
+        })
+    }
+}
+
+fn inputs(config: &Config, about: About) -> anyhow::Result<Inputs> {
+    let (train, valid) = (config.data.train_images, config.data.valid_images);
+    Inputs::new(about, config, config.retrain.seed, |images, streams| {
+        data::hold_out(images, config.retrain.valid_share, train, valid, streams)
+    })
+}

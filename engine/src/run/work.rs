@@ -1,0 +1,63 @@
+//! What a run does: it searches, or it trains.
+
+use relativenas_core::manifest::{EngineFacts, Job, Manifest};
+
+use super::{
+    checkpoint::Checkpoint,
+    control::{Bounds, Control},
+    recorder::Recorder,
+    searching::SearchJob,
+    training::TrainingJob,
+};
+
+/// Work that can begin, or go on where it was.
+pub enum Work {
+    Search(SearchJob),
+    Train(Box<TrainingJob>),
+}
+
+/// How work came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// Somebody ended it; it can be resumed.
+    Left,
+}
+
+impl Work {
+    /// Reads the data, finds the device, and puts the run where it was.
+    ///
+    /// # Errors
+    /// If the data, the device or the checkpoint is not what the manifest asks for.
+    pub fn prepare(
+        manifest: &Manifest,
+        checkpoint: Option<Checkpoint>,
+    ) -> anyhow::Result<(Self, EngineFacts)> {
+        match manifest.job {
+            Job::Search => {
+                SearchJob::prepare(manifest, checkpoint).map(|(job, facts)| (Self::Search(job), facts))
+            }
+            Job::Train => TrainingJob::prepare(manifest, checkpoint)
+                .map(|(job, facts)| (Self::Train(Box::new(job)), facts)),
+        }
+    }
+
+    /// What commands are checked against.
+    pub fn bounds(&self) -> Bounds {
+        match self {
+            Self::Search(job) => job.bounds(),
+            Self::Train(job) => job.bounds(),
+        }
+    }
+
+    /// Goes on until the work is done or somebody ends it; says which.
+    ///
+    /// # Errors
+    /// If the device fails, or the folder cannot be written any more.
+    pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Search(job) => job.go_on(control, recorder),
+            Self::Train(job) => job.go_on(control, recorder),
+        }
+    }
+}

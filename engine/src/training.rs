@@ -1,0 +1,16 @@
+//! Training a full network from scratch, and judging one.
+//!
+//! A [`Trainer`] takes one step a batch and can be stored after any of them: whatever is random is
+//! drawn from streams that are named by epoch and batch. Batches come from a [`Source`].
+
+mod evaluation;
+mod loss;
+mod schedule;
+mod source;
+mod trainer;
+
+pub use evaluation::{Evaluation, evaluate};
+pub use loss::Loss;
+pub use schedule::Schedule;
+pub use source::{Batches, Feed, Photos, Source, SourceError};
+pub use trainer::{EpochFigures, Position, ResumeError, Stored, Trainer, TrainerSettings};

@@ -1,0 +1,93 @@
+//! Judging a network on images that it did not learn from.
+
+use relativenas_core::search::{BatchDone, Flow};
+use tch::{Kind, Reduction, TchError, Tensor, no_grad};
+
+use super::source::{Source, SourceError};
+use crate::network::{Mode, Pass, Plan};
+
+/// How good a network is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean cross-entropy, without label smoothing.
+    pub loss: f64,
+    /// Images whose class has the highest score, in per cent.
+    pub top1: f64,
+    /// Images whose class is among the five highest, in per cent.
+    pub top5: f64,
+    pub images: usize,
+}
+
+/// Judges a network, with its running statistics, on the first `limit` images of a source.
+///
+/// `modules` are the tensors of the plan's modules. Returns `None` if `progress`, called after every
+/// batch, said [`Flow::Abort`].
+///
+/// # Errors
+/// If an image cannot be read, or the device fails.
+pub fn evaluate(
+    plan: &Plan,
+    modules: &[Vec<Tensor>],
+    source: &Source,
+    batch: usize,
+    limit: usize,
+    progress: &dyn Fn(BatchDone) -> Flow,
+) -> Result<Option<Evaluation>, SourceError> {
+    let images = limit.min(source.len());
+    let mut tally = Tally::new(source)?;
+    for (number, loaded) in source.in_order(batch, limit)?.enumerate() {
+        let loaded = loaded?;
+        let pass = Pass { plan, modules, mode: Mode::Evaluation, drop_path: None };
+        no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
+        let done = BatchDone {
+            candidate: 0,
+            validating: true,
+            batch: number + 1,
+            batches: images.div_ceil(batch),
+            images: loaded.len(),
+            loss: None,
+        };
+        if progress(done) == Flow::Abort {
+            return Ok(None);
+        }
+    }
+    Ok(Some(tally.evaluation(images)?))
+}
+
+/// Sums that stay on the device, so that nobody waits for it between batches.
+struct Tally {
+    loss: Tensor,
+    /// Images whose class came first, and among the first five: `[2] i64`.
+    right: Tensor,
+}
+
+impl Tally {
+    fn new(source: &Source) -> Result<Self, TchError> {
+        let device = source.device();
+        Ok(Self {
+            loss: Tensor::f_zeros([0; 0], (Kind::Double, device))?,
+            right: Tensor::f_zeros([2], (Kind::Int64, device))?,
+        })
+    }
+
+    fn add(&mut self, logits: &Tensor, labels: &Tensor) -> Result<(), TchError> {
+        let loss = logits.f_cross_entropy_loss(labels, None::<&Tensor>, Reduction::Sum, -100, 0.0)?;
+        self.loss = self.loss.f_add(&loss)?;
+        let classes = *logits.size().last().unwrap_or(&0);
+        let (_, first) = logits.f_topk(classes.min(5), 1, true, true)?;
+        let hits = first.f_eq_tensor(&labels.f_unsqueeze(1)?)?.f_to_kind(Kind::Int64)?;
+        let top1 = hits.f_select(1, 0)?.f_sum(Kind::Int64)?;
+        self.right = self.right.f_add(&Tensor::f_stack(&[top1, hits.f_sum(Kind::Int64)?], 0)?)?;
+        Ok(())
+    }
+
+    fn evaluation(&self, images: usize) -> Result<Evaluation, TchError> {
+        let share = |right: f64| 100.0 * right / images as f64;
+        Ok(Evaluation {
+            loss: self.loss.f_double_value(&[])? / images as f64,
+            top1: share(self.right.f_double_value(&[0])?),
+            top5: share(self.right.f_double_value(&[1])?),
+            images,
+        })
+    }
+}

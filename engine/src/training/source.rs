@@ -1,0 +1,204 @@
+//! Where batches come from.
+
+use std::sync::Arc;
+
+use relativenas_core::randomness::{Purpose, Streams};
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::{
+    augmentation::{Augmentation, Batch, ImageStore},
+    data::{
+        Batching, ColourJitter, DataError, EncodedImages, IMAGENET_STATISTICS, PhotoBatch, View,
+        photo_batches,
+    },
+};
+
+/// Share of a photograph's shorter side that a network is judged on: 224 of 256 pixels, as the
+/// field does.
+const CENTRE: f64 = 224.0 / 256.0;
+
+/// Images that a network is trained on or judged with.
+#[derive(Debug)]
+pub enum Source {
+    /// Small images, all of them on the device.
+    Memory(ImageStore),
+    /// Photographs, decoded while the network works.
+    Photos(Photos),
+}
+
+/// Some images of a set of photographs.
+#[derive(Debug)]
+pub struct Photos {
+    pub images: Arc<EncodedImages>,
+    /// Places in `images`.
+    pub chosen: Vec<usize>,
+    /// Height and width of what the network sees.
+    pub side: usize,
+    /// That decode.
+    pub threads: usize,
+    pub device: Device,
+}
+
+/// Why there is no next batch.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Device(#[from] TchError),
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+/// How training walks through its images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Feed {
+    /// Images a batch; the last one of an epoch takes what is left.
+    pub batch: usize,
+    /// Of small images. Photographs are cropped and coloured as published for ImageNet.
+    pub augmentation: Augmentation,
+    pub streams: Streams,
+}
+
+/// Batches one after the other.
+pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, SourceError>> + 'a>;
+
+impl Source {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Memory(images) => images.len(),
+            Self::Photos(photos) => photos.chosen.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Memory(images) => images.device(),
+            Self::Photos(photos) => photos.device,
+        }
+    }
+
+    /// Every image once, in the epoch's own random order, from batch number `first` on. Batches are
+    /// the same whichever is the first that somebody asks for.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn training(&self, feed: Feed, epoch: u32, first: usize) -> Result<Batches<'_>, SourceError> {
+        let order = feed.streams.stream(Purpose::Shuffle, u64::from(epoch), 0).order(self.len());
+        match self {
+            Self::Memory(images) => {
+                let order: Vec<_> = order.into_iter().map(|i| i as i64).collect();
+                let order = Tensor::f_from_slice(&order)?.f_to_device(images.device())?;
+                let batches = batches(images.len(), feed.batch).enumerate().skip(first);
+                Ok(Box::new(batches.map(move |(number, (start, count))| {
+                    let mut stream =
+                        feed.streams.stream(Purpose::Augmentation, u64::from(epoch), number as u64);
+                    let places = order.f_narrow(0, start as i64, count as i64)?;
+                    Ok(images.batch(&places, feed.augmentation, &mut stream)?)
+                })))
+            }
+            Self::Photos(photos) => {
+                let order: Vec<_> = order.into_iter().skip(first * feed.batch).collect();
+                let view = View::Training { jitter: ColourJitter::PUBLISHED };
+                photos.batches(&order, feed.batch, view, feed.streams, epoch)
+            }
+        }
+    }
+
+    /// The first `limit` images as they are, in their own order.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn in_order(&self, batch: usize, limit: usize) -> Result<Batches<'_>, SourceError> {
+        let count = limit.min(self.len());
+        // Nothing is drawn for images as they are.
+        let streams = Streams::new(0);
+        match self {
+            Self::Memory(images) => {
+                let places = Tensor::f_arange(count as i64, (Kind::Int64, images.device()))?;
+                Ok(Box::new(batches(count, batch).map(move |(start, count)| {
+                    let mut stream = streams.stream(Purpose::Validation, 0, 0);
+                    let places = places.f_narrow(0, start as i64, count as i64)?;
+                    Ok(images.batch(&places, Augmentation::NONE, &mut stream)?)
+                })))
+            }
+            Self::Photos(photos) => {
+                let order: Vec<_> = (0..count).collect();
+                photos.batches(&order, batch, View::Centre { share: CENTRE }, streams, 0)
+            }
+        }
+    }
+}
+
+impl Photos {
+    /// `order` counts in `chosen`.
+    fn batches(
+        &self,
+        order: &[usize],
+        batch: usize,
+        view: View,
+        streams: Streams,
+        epoch: u32,
+    ) -> Result<Batches<'_>, SourceError> {
+        let order: Vec<_> = order.iter().map(|&place| self.chosen[place]).collect();
+        let batching = Batching { batch, side: self.side, threads: self.threads, view };
+        let photos = photo_batches(&self.images, &order, batching, streams, u64::from(epoch));
+        let (mean, std) = IMAGENET_STATISTICS;
+        let factor = Tensor::f_from_slice(&std.map(|std| 1.0 / (255.0 * std)))?.f_to_device(self.device)?;
+        let offset: [f32; 3] = std::array::from_fn(|channel| -mean[channel] / std[channel]);
+        let offset = Tensor::f_from_slice(&offset)?.f_to_device(self.device)?;
+        Ok(Box::new(photos.map(move |photos| {
+            let PhotoBatch { pixels, labels } = photos?;
+            let side = self.side as i64;
+            let shape = [labels.len() as i64, side, side, 3];
+            let images = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?.f_to_device(self.device)?;
+            let images = images.f_to_kind(Kind::Float)?.f_mul(&factor)?.f_add(&offset)?;
+            let labels: Vec<_> = labels.into_iter().map(i64::from).collect();
+            let labels = Tensor::f_from_slice(&labels)?.f_to_device(self.device)?;
+            Ok(Batch { images: images.f_permute([0, 3, 1, 2])?, labels })
+        })))
+    }
+}
+
+/// Start and length of every batch.
+fn batches(images: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..images).step_by(size).map(move |start| (start, size.min(images - start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{open_encoded, samples::sample};
+
+    fn photos() -> Source {
+        let data = open_encoded(&sample("image-folder")).unwrap();
+        let chosen = (0..data.train.len()).rev().take(11).collect();
+        Source::Photos(Photos { images: data.train, chosen, side: 24, threads: 2, device: Device::Cpu })
+    }
+
+    #[test]
+    fn photographs_come_normalised_and_the_same_from_any_first_batch() {
+        let source = photos();
+        let feed = Feed { batch: 4, augmentation: Augmentation::NONE, streams: Streams::new(3) };
+        let all: Vec<_> = source.training(feed, 2, 0).unwrap().map(Result::unwrap).collect();
+        assert_eq!(all.iter().map(Batch::len).collect::<Vec<_>>(), [4, 4, 3]);
+        assert_eq!(all[0].images.size(), [4, 3, 24, 24]);
+        assert_eq!(all[0].images.stride(), [24 * 24 * 3, 1, 24 * 3, 3]);
+        let rest: Vec<_> = source.training(feed, 2, 1).unwrap().map(Result::unwrap).collect();
+        assert_eq!((&rest[0].images, &rest[1].labels), (&all[1].images, &all[2].labels));
+        let (low, high) = (all[0].images.min().double_value(&[]), all[0].images.max().double_value(&[]));
+        assert!((-2.2..-0.5).contains(&low) && (0.5..2.7).contains(&high), "{low} {high}");
+    }
+
+    #[test]
+    fn photographs_are_judged_in_the_order_of_their_list() {
+        let Source::Photos(photos) = photos() else { unreachable!("made above") };
+        let label = |&place: &usize| i64::from(photos.images.read(place).unwrap().label);
+        let expected: Vec<_> = photos.chosen.iter().map(label).collect();
+        let source = Source::Photos(photos);
+        let labels = source.in_order(4, 7).unwrap().map(|batch| Vec::<i64>::try_from(&batch.unwrap().labels));
+        assert_eq!(labels.map(Result::unwrap).collect::<Vec<_>>().concat(), expected[..7]);
+    }
+}

@@ -1,0 +1,259 @@
+//! Training a full network, one step a batch.
+
+use std::collections::BTreeMap;
+
+use relativenas_core::{
+    number,
+    randomness::{Purpose, Streams},
+};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
+
+use super::{loss::Loss, schedule::Schedule, source::Feed};
+use crate::{
+    augmentation::{Augmentation, Batch},
+    network::{
+        FlatWeights, Mode, ModuleWeights, Pass, Plan, WeightsError, drop_path_masks, from_named, to_named,
+    },
+    optimizer::{Sgd, SgdSettings},
+    weights_file,
+};
+
+/// What does not change during a training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainerSettings {
+    pub batch: usize,
+    pub augmentation: Augmentation,
+    pub schedule: Schedule,
+    pub loss: Loss,
+    pub sgd: SgdSettings,
+    /// Of first weights, order of images, augmentation and dropped paths.
+    pub seed: u64,
+}
+
+/// Where a training is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Epochs that are finished.
+    pub epoch: u32,
+    /// Batches done of the epoch after those.
+    pub batch: usize,
+    /// Images in these batches.
+    pub images: usize,
+    /// Sum of their training losses.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// How many of them were classified right before their step.
+    pub right: u64,
+}
+
+/// What training for an epoch gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochFigures {
+    /// Mean of what was minimised, label smoothing and auxiliary head included.
+    pub loss: f64,
+    /// Per cent.
+    pub accuracy: f64,
+}
+
+/// Everything that a training needs to go on, as plain values and tensors that nobody changes.
+#[derive(Debug)]
+pub struct Stored {
+    pub position: Position,
+    /// By published names.
+    pub weights: BTreeMap<String, Tensor>,
+    /// Of the optimizer, `[P] f32`; `None` before the first step.
+    pub velocity: Option<Tensor>,
+}
+
+/// Why a training cannot go on from what was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    #[error(transparent)]
+    Names(#[from] weights_file::WeightsError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// A network in training.
+#[derive(Debug)]
+pub struct Trainer {
+    plan: Plan,
+    weights: FlatWeights,
+    sgd: Sgd,
+    settings: TrainerSettings,
+    /// Sums lag behind those on the device; see [`Trainer::position`].
+    position: Position,
+    loss: Tensor,
+    right: Tensor,
+}
+
+impl Trainer {
+    /// A network with fresh weights.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn new(plan: Plan, settings: TrainerSettings, device: Device) -> Result<Self, WeightsError> {
+        let streams = Streams::new(settings.seed);
+        let fresh = |planned| ModuleWeights::fresh(planned, &streams, device);
+        let weights = plan.modules.iter().map(fresh).collect::<Result<Vec<_>, _>>()?;
+        Self::with(plan, settings, &weights, None, Position::default(), device)
+    }
+
+    /// A network as it was stored.
+    ///
+    /// # Errors
+    /// If it was another network, or the device fails.
+    pub fn resume(
+        plan: Plan,
+        settings: TrainerSettings,
+        stored: Stored,
+        device: Device,
+    ) -> Result<Self, ResumeError> {
+        let weights = from_named(&plan, stored.weights)?;
+        let velocity = stored.velocity.map(|v| v.f_to_device(device)).transpose();
+        let velocity = velocity.map_err(WeightsError::from)?;
+        Ok(Self::with(plan, settings, &weights, velocity, stored.position, device)?)
+    }
+
+    fn with(
+        plan: Plan,
+        settings: TrainerSettings,
+        weights: &[ModuleWeights],
+        velocity: Option<Tensor>,
+        position: Position,
+        device: Device,
+    ) -> Result<Self, WeightsError> {
+        let weights = FlatWeights::gather(&plan, weights, device)?;
+        let loss = Tensor::f_from_slice(&[position.loss])?.f_to_device(device)?;
+        let right = Tensor::f_from_slice(&[position.right as i64])?.f_to_device(device)?;
+        let sgd = Sgd::new(settings.sgd).with_velocity(velocity);
+        Ok(Self { plan, weights, sgd, settings, position, loss, right })
+    }
+
+    pub fn settings(&self) -> &TrainerSettings {
+        &self.settings
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Tensors of the plan's modules, as [`super::evaluate`] takes them.
+    pub fn modules(&self) -> &[Vec<Tensor>] {
+        self.weights.modules()
+    }
+
+    /// Epochs that are finished.
+    pub fn epoch(&self) -> u32 {
+        self.position.epoch
+    }
+
+    /// Batches done of the epoch after those.
+    pub fn batch(&self) -> usize {
+        self.position.batch
+    }
+
+    /// How the epoch in hand walks through its images.
+    pub fn feed(&self) -> Feed {
+        let TrainerSettings { batch, augmentation, seed, .. } = self.settings;
+        Feed { batch, augmentation, streams: Streams::new(seed) }
+    }
+
+    /// Learns from the next batch of the epoch.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step(&mut self, batch: &Batch) -> Result<(), TchError> {
+        let Position { epoch, batch: number, .. } = self.position;
+        let schedule = self.settings.schedule;
+        let mut stream = self.feed().streams.stream(Purpose::DropPath, u64::from(epoch), number as u64);
+        let dropped = schedule.drop_path(epoch);
+        let device = batch.images.device();
+        let masks = drop_path_masks(self.plan.genes(), batch.len(), dropped, &mut stream, device)?;
+        let modules = self.weights.modules();
+        let pass = Pass { plan: &self.plan, modules, mode: Mode::Training, drop_path: masks.as_ref() };
+        let logits = pass.run(&batch.images)?;
+        let loss = self.settings.loss.of(&logits, &batch.labels)?;
+        let gradient = self.weights.gradient(&loss)?;
+        let rate = schedule.learning_rate(epoch);
+        let _norm = self.sgd.step(self.weights.parameters(), gradient, rate)?;
+        no_grad(|| self.count(&loss, &logits.main, batch))
+    }
+
+    /// Adds a batch up on the device, so that nobody waits for it.
+    fn count(&mut self, loss: &Tensor, logits: &Tensor, batch: &Batch) -> Result<(), TchError> {
+        let images = batch.len();
+        self.loss = self.loss.f_add(&loss.f_mul_scalar(images as f64)?)?;
+        let right = logits.f_argmax(1, false)?.f_eq_tensor(&batch.labels)?.f_sum(Kind::Int64)?;
+        self.right = self.right.f_add(&right)?;
+        self.position.batch += 1;
+        self.position.images += images;
+        Ok(())
+    }
+
+    /// Mean loss of the epoch so far, where there is no device to wait for.
+    ///
+    /// # Errors
+    /// If memory runs out.
+    pub fn loss_if_free(&self) -> Result<Option<f64>, TchError> {
+        if self.loss.device() != Device::Cpu {
+            return Ok(None);
+        }
+        Ok(Some(self.loss.f_double_value(&[0])? / self.position.images as f64))
+    }
+
+    /// Where the training is. Waits for the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn position(&self) -> Result<Position, TchError> {
+        let loss = self.loss.f_double_value(&[0])?;
+        let right = self.right.f_int64_value(&[0])? as u64;
+        Ok(Position { loss, right, ..self.position })
+    }
+
+    /// What the epoch in hand gave so far.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn figures(&self) -> Result<EpochFigures, TchError> {
+        let Position { loss, right, images, .. } = self.position()?;
+        let images = images as f64;
+        Ok(EpochFigures { loss: loss / images, accuracy: 100.0 * right as f64 / images })
+    }
+
+    /// The epoch in hand is finished, the next one begins.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn next_epoch(&mut self) -> Result<(), TchError> {
+        self.position = Position { epoch: self.position.epoch + 1, ..Position::default() };
+        self.loss = self.loss.f_zeros_like()?;
+        self.right = self.right.f_zeros_like()?;
+        Ok(())
+    }
+
+    /// Copies of the weights, in the order of the plan's modules.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn weights(&self) -> Result<Vec<ModuleWeights>, TchError> {
+        self.weights.scatter(&self.plan)
+    }
+
+    /// A copy of everything. Waits for the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn store(&self) -> Result<Stored, TchError> {
+        Ok(Stored {
+            position: self.position()?,
+            weights: to_named(&self.plan, &self.weights()?),
+            velocity: self.sgd.velocity().map(Tensor::shallow_clone),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+use relativenas_core::{
+    config::RateSchedule,
+    network::{NetworkKind, NetworkShape},
+    published,
+};
+
+use super::*;
+use crate::{
+    augmentation::ImageStore,
+    images::ImageSet,
+    training::{Evaluation, Source, evaluate},
+};
+
+const SIDE: i64 = 32;
+const CLASSES: usize = 3;
+
+/// Noise whose brightness tells the class.
+fn source(images: usize) -> Source {
+    let mut stream = Streams::new(11).stream(Purpose::Population, 0, 0);
+    let labels: Vec<i64> = (0..images).map(|image| (image % CLASSES) as i64).collect();
+    let pixels: Vec<u8> = labels
+        .iter()
+        .flat_map(|&label| (0..3 * SIDE * SIDE).map(move |_| 60 * label as usize))
+        .map(|base| (base + stream.below(80)) as u8)
+        .collect();
+    let set = ImageSet {
+        images: Tensor::from_data_size(&pixels, &[images as i64, 3, SIDE, SIDE], Kind::Uint8),
+        labels: Tensor::from_slice(&labels),
+        mean: [0.4; 3],
+        std: [0.25; 3],
+        classes: CLASSES,
+    };
+    Source::Memory(ImageStore::new(&set, 4, Device::Cpu).unwrap())
+}
+
+fn plan() -> Plan {
+    let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 2, cells: 3, classes: CLASSES };
+    Plan::full(&published::genotype("RelativeNAS").unwrap(), &shape, true)
+}
+
+fn settings() -> TrainerSettings {
+    TrainerSettings {
+        batch: 8,
+        augmentation: Augmentation { padding: 4, flip: true, cutout: 8 },
+        schedule: Schedule {
+            shape: RateSchedule::Cosine,
+            epochs: 4,
+            learning_rate: 0.1,
+            warmup_epochs: 0,
+            drop_path: 0.3,
+        },
+        loss: Loss { label_smoothing: 0.1, auxiliary_weight: 0.4 },
+        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+        seed: 5,
+    }
+}
+
+fn fresh() -> Trainer {
+    Trainer::new(plan(), settings(), Device::Cpu).unwrap()
+}
+
+/// Trains until so many epochs, and batches of the next, are done.
+fn train(trainer: &mut Trainer, source: &Source, until: (u32, usize)) {
+    while trainer.epoch() <= until.0 {
+        for batch in source.training(trainer.feed(), trainer.epoch(), trainer.batch()).unwrap() {
+            if (trainer.epoch(), trainer.batch()) == until {
+                return;
+            }
+            trainer.step(&batch.unwrap()).unwrap();
+        }
+        trainer.next_epoch().unwrap();
+    }
+}
+
+fn bits(stored: &Stored) -> Vec<Vec<u32>> {
+    let tensors = stored.weights.values().chain(&stored.velocity);
+    let values = tensors.map(|t| Vec::<f32>::try_from(t.flatten(0, -1)).unwrap());
+    values.map(|values| values.into_iter().map(f32::to_bits).collect()).collect()
+}
+
+#[test]
+fn a_training_stored_after_any_batch_goes_on_to_the_same_bits() {
+    let source = source(20); // Three batches an epoch, the last one smaller.
+    let mut straight = fresh();
+    train(&mut straight, &source, (2, 2));
+    let expected = straight.store().unwrap();
+    assert_eq!((expected.position.epoch, expected.position.batch, expected.position.images), (2, 2, 16));
+    for stop in [(0, 0), (0, 1), (1, 0), (1, 2), (2, 1)] {
+        let mut first = fresh();
+        train(&mut first, &source, stop);
+        let stored = first.store().unwrap();
+        train(&mut first, &source, (2, 2)); // What is stored does not change when training goes on.
+        let mut second = Trainer::resume(plan(), settings(), stored, Device::Cpu).unwrap();
+        train(&mut second, &source, (2, 2));
+        let found = second.store().unwrap();
+        assert_eq!(found.position, expected.position, "stopped at {stop:?}");
+        assert!(bits(&found) == bits(&expected), "stopped at {stop:?}");
+    }
+}
+
+#[test]
+fn it_learns_what_is_easy() {
+    let source = source(48);
+    let mut trainer = fresh();
+    let judge = |trainer: &Trainer| -> Evaluation {
+        let go = |_| relativenas_core::search::Flow::Go;
+        evaluate(trainer.plan(), trainer.modules(), &source, 20, usize::MAX, &go).unwrap().unwrap()
+    };
+    let before = judge(&trainer);
+    train(&mut trainer, &source, (4, 0));
+    let after = judge(&trainer);
+    assert!(after.loss < before.loss && after.top1 > 60.0, "{before:?} {after:?}");
+    assert_eq!((after.images, after.top5), (48, 100.0)); // Three classes are all among five.
+}
+
+#[test]
+fn a_stored_training_of_another_network_is_refused_by_name() {
+    let stored = fresh().store().unwrap();
+    let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 2, cells: 3, classes: CLASSES + 1 };
+    let other = Plan::full(&published::genotype("RelativeNAS").unwrap(), &shape, true);
+    let error = Trainer::resume(other, settings(), stored, Device::Cpu).unwrap_err().to_string();
+    assert!(error.contains("classifier.bias [3], expected [4]"), "{error}");
+}
