@@ -7,6 +7,7 @@
 //! folder, a log and a socket.
 
 pub mod augmentation;
+pub mod commands;
 pub mod cpu;
 pub mod data;
 pub mod device;
