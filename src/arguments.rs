@@ -62,7 +62,9 @@ pub enum Command {
     Runs(RunsArguments),
     /// Write what a run found
     Export(ExportArguments),
-    /// Put two runs side by side
+    /// Write a page about one run, or about several of the same or of different searchers
+    Report(ReportArguments),
+    /// Put two runs side by side; exits with 1 if their protocols differ
     Compare(CompareArguments),
     /// Read, show, count, check and compare architectures
     Arch(ArchArguments),
@@ -237,9 +239,33 @@ pub enum Format {
 }
 
 #[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Names or folders of runs; runs of one searcher are repetitions, others are compared
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<String>,
+    /// Where to write the page; `-` is standard output [default: a file in the working directory,
+    /// or standard output if that is no terminal]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// [default: by the file's extension, else html]
+    #[arg(long)]
+    pub format: Option<PageFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PageFormat {
+    /// One page that needs nothing else: no network, no scripts
+    Html,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
 pub struct CompareArguments {
     pub first: String,
     pub second: String,
+    /// For scripts: both runs, whether they may be compared, and what differs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

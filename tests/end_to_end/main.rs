@@ -2,6 +2,8 @@
 //!
 //! Every test has a home of its own and tiny settings; none sleeps to be safe.
 
+mod durability;
 mod mistakes;
 mod search;
 mod stage;
+mod terminal;

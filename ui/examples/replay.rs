@@ -9,6 +9,7 @@ mod fake_run;
 
 use std::{
     collections::BTreeMap,
+    io::Write as _,
     sync::mpsc::{Receiver, Sender, channel},
     time::Duration,
 };
@@ -50,7 +51,8 @@ fn main() -> std::io::Result<()> {
         utc_offset: 0,
     };
     let exit = relativenas_ui::run(options, inbox, outbox)?;
-    println!("{exit:?}");
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stdout(), "{exit:?}");
     Ok(())
 }
 

@@ -183,7 +183,7 @@ pub const TABLE: &[Entry] = &[
     entry(Action::Back, ("back", "esc"), Place::Everywhere, Need::Nothing, "", "Close what is open, forget the selection"),
     entry(Action::Redraw, ("redraw", "ctrl-l"), Place::Everywhere, Need::Nothing, "", "Draw everything again"),
     entry(Action::Suspend, ("suspend", "ctrl-z"), Place::Everywhere, Need::Nothing, "", "Back to the shell; `fg` comes back here"),
-    entry(Action::Detach, ("detach", "q"), Place::Everywhere, Need::Nothing, "leave it running", "Leave; the engine goes on"),
+    entry(Action::Detach, ("detach", "q ctrl-c"), Place::Everywhere, Need::Nothing, "leave it running", "Leave; the engine goes on"),
     entry(Action::Stop, ("stop", "Q"), Place::Run, Need::Engine, "stop", "Stop the engine after a checkpoint; the run can be resumed"),
 ];
 
@@ -196,7 +196,7 @@ mod tests {
         for (index, entry) in TABLE.iter().enumerate() {
             assert!(!entry.help.is_empty(), "{}", entry.id);
             assert!(TABLE[..index].iter().all(|other| other.id != entry.id), "{}", entry.id);
-            assert!(std::ptr::eq(entry.action.entry(), entry), "{} is there twice", entry.id);
+            assert_eq!(entry.action.entry().id, entry.id, "an action is there twice");
         }
     }
 }

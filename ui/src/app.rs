@@ -108,6 +108,9 @@ pub struct App {
     redraw: bool,
 }
 
+/// Seconds after which the list of runs is asked for again, while it is looked at.
+const LIST_PERIOD: u64 = 10;
+
 impl App {
     /// # Errors
     /// If the keys of the configuration are wrong.
@@ -165,7 +168,13 @@ impl App {
                 self.dirty |= size != self.size;
                 self.size = size;
             }
-            Input::Tick | Input::Resumed => self.dirty = true,
+            Input::Tick => {
+                if self.view == View::Runs {
+                    self.request(Request::ListRuns);
+                }
+                self.dirty = true;
+            }
+            Input::Resumed => self.dirty = true,
             Input::Deaf => self.warn("nothing more is heard of any run; leave and start again"),
         }
     }
@@ -173,14 +182,20 @@ impl App {
     fn press(&mut self, event: KeyEvent) {
         self.dirty |= self.notice.take().is_some();
         let key = Key::from(event);
-        if let Some(mut overlay) = self.overlay.take() {
+        let action = self.keys.action(key, self.view);
+        let anywhere = [Action::Detach, Action::Suspend, Action::Redraw];
+        if let Some(action) = action.filter(|action| key.is_control() && anywhere.contains(action)) {
+            // Also while something is typed.
+            self.act(action);
+            self.dirty = true;
+        } else if let Some(mut overlay) = self.overlay.take() {
             let reaction = overlay.press(self, event);
             if matches!(reaction, Reaction::Stay) {
                 self.overlay = Some(overlay);
             }
             self.react(reaction);
             self.dirty = true;
-        } else if let Some(action) = self.keys.action(key, self.view) {
+        } else if let Some(action) = action {
             self.act(action);
             self.dirty = true;
         }
@@ -236,11 +251,11 @@ impl App {
         std::mem::take(&mut self.redraw)
     }
 
-    /// When something on the screen changes by itself: ages in the list of runs do, by the minute.
+    /// When something on the screen may change by itself: the list of runs does, and their ages.
     pub fn next_tick(&self) -> Option<Instant> {
         let (_, told) = self.runs.as_ref().filter(|_| self.view == View::Runs)?;
-        let minutes = told.elapsed().as_secs() / 60 + 1;
-        Some(*told + Duration::from_secs(60 * minutes))
+        let periods = told.elapsed().as_secs() / LIST_PERIOD + 1;
+        Some(*told + Duration::from_secs(LIST_PERIOD * periods))
     }
 
     pub(crate) fn run_name(&self) -> Option<RunName> {

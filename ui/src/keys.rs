@@ -98,6 +98,11 @@ impl FromStr for Key {
 }
 
 impl Key {
+    /// Whether it may mean something while a text is typed.
+    pub fn is_control(self) -> bool {
+        self.control
+    }
+
     fn is_reserved(self) -> bool {
         self.control && matches!(self.code, KeyCode::Char(c) if RESERVED.contains(&c.to_ascii_lowercase()))
     }

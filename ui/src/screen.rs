@@ -16,7 +16,7 @@ use crate::{
     app::{App, Input, Options},
     hangup,
     messages::{Exit, Message, Request},
-    terminal::{self, Terminal},
+    terminal::{PanicGuard, Terminal},
     wake::{Mailbox, Wake},
 };
 
@@ -26,8 +26,8 @@ use crate::{
 /// sent without waiting for anything.
 ///
 /// # Errors
-/// If standard input or output is no terminal, the keys of the configuration are wrong, or the
-/// terminal cannot be written.
+/// If standard input or output is no terminal, or refuses to be one, or the keys of the
+/// configuration are wrong.
 pub fn run(options: Options, inbox: Receiver<Message>, outbox: Sender<Request>) -> io::Result<Exit> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         let message = "the screen needs a terminal for standard input and output; use --headless without one";
@@ -36,9 +36,9 @@ pub fn run(options: Options, inbox: Receiver<Message>, outbox: Sender<Request>) 
     let frame_time = Duration::from_secs(1) / options.screen.frames_per_second.max(1);
     let depth = options.depth;
     let app = App::new(options).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    terminal::restore_on_panic();
-    let terminal = Terminal::enter(depth)?;
     let mailbox = Arc::new(Mailbox::default());
+    let _panics = PanicGuard::new(Arc::clone(&mailbox));
+    let terminal = Terminal::enter(depth)?;
     hangup::watch_terminal(Arc::clone(&mailbox));
     hangup::watch_signals(Arc::clone(&mailbox))?;
     forward_input(Arc::clone(&mailbox));
@@ -60,11 +60,14 @@ impl Screen {
     fn run(mut self) -> io::Result<Exit> {
         let (width, height) = crossterm::terminal::size()?;
         self.app.handle(Input::Resize { width, height });
-        self.draw()?;
         loop {
             self.send_requests();
             if let Some(exit) = self.app.exit() {
                 return Ok(exit.clone());
+            }
+            // A terminal that cannot be written is gone: nobody could be told anything else.
+            if self.app.is_dirty() && self.next_frame() <= Instant::now() && self.draw().is_err() {
+                return Ok(Exit::HungUp);
             }
             let wakes = self.mailbox.take(self.deadline());
             if wakes.is_empty() && !self.app.is_dirty() {
@@ -72,9 +75,6 @@ impl Screen {
             }
             if let Some(exit) = self.handle(wakes)? {
                 return Ok(exit);
-            }
-            if self.app.is_dirty() && self.next_frame() <= Instant::now() {
-                self.draw()?;
             }
         }
     }

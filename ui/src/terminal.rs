@@ -1,6 +1,10 @@
 //! The terminal while it is ours: entered, drawn on, and given back as it was.
 
-use std::io::{self, BufWriter, Stdout, Write, stdout};
+use std::{
+    io::{self, BufWriter, Stdout, Write, stdout},
+    panic::{self, PanicHookInfo},
+    sync::Arc,
+};
 
 use crossterm::{
     cursor, event, execute, queue,
@@ -14,7 +18,10 @@ use ratatui::{
     layout::Rect,
 };
 
-use crate::theme::Depth;
+use crate::{
+    theme::Depth,
+    wake::{Mailbox, Wake},
+};
 
 /// The terminal in raw mode, on its alternate screen. Dropping it gives it back.
 pub struct Terminal {
@@ -93,17 +100,33 @@ fn restore() {
     let _ = terminal::disable_raw_mode();
 }
 
-/// Gives the terminal back before a panic is reported, so that the report can be read.
-pub fn restore_on_panic() {
-    use std::sync::Once;
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let report = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
+/// While it lives, a panic on any thread gives the terminal back before it is reported, so that the
+/// report can be read, and ends the screen.
+pub struct PanicGuard {
+    before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>,
+}
+
+impl PanicGuard {
+    pub fn new(mailbox: Arc<Mailbox>) -> Self {
+        let before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync> = Arc::from(panic::take_hook());
+        let report = Arc::clone(&before);
+        panic::set_hook(Box::new(move |panic| {
             restore();
             report(panic);
+            mailbox.put(Wake::Terminated);
         }));
-    });
+        Self { before }
+    }
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        // While it panics, a thread may not change the hook.
+        if !std::thread::panicking() {
+            let before = Arc::clone(&self.before);
+            panic::set_hook(Box::new(move |panic| before(panic)));
+        }
+    }
 }
 
 /// Writes the difference of two frames, and nothing where there is none.

@@ -21,7 +21,7 @@ pub enum Wake {
     Deaf,
     /// The terminal is gone, or cannot be read.
     HungUp,
-    /// The program was told to end by a signal.
+    /// The program was told to end by a signal, or some thread of it panicked.
     Terminated,
 }
 

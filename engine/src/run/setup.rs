@@ -84,7 +84,7 @@ impl Inputs {
         }
     }
 
-    /// What only the engine knows. `protocol`, the data and the split are what two runs must share for
+    /// What only the engine knows. `protocol`, the data and the sizes of the split are what two runs must share for
     /// their losses to be comparable.
     ///
     /// # Errors
@@ -97,8 +97,8 @@ impl Inputs {
     ) -> anyhow::Result<EngineFacts> {
         let data_fingerprint = self.about.fingerprint.clone();
         let split_fingerprint = self.split.fingerprint();
-        let protocol =
-            serde_json::to_vec(&(&data_fingerprint, &split_fingerprint, protocol)).unwrap_or_default();
+        let sizes = (self.split.train.len(), self.split.valid.len());
+        let protocol = serde_json::to_vec(&(&data_fingerprint, sizes, protocol)).unwrap_or_default();
         let facts = EngineFacts {
             build: BUILD.to_owned(),
             libtorch: device::LIBTORCH.to_owned(),

@@ -64,10 +64,15 @@ impl App {
     }
 
     fn open(&mut self, shown: Shown) {
+        let again = self.run_name().as_ref() == Some(&shown.run) && self.view != View::Runs;
         self.shown = Some(shown);
+        self.pending.clear();
+        if again {
+            // Read anew after a break: a person stays where they were.
+            return;
+        }
         self.selected = None;
         self.compared.clear();
-        self.pending.clear();
         self.places = Places { run: self.places.run, ..Places::default() };
         self.overlay = None;
         self.show(View::Overview);

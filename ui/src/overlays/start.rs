@@ -68,8 +68,7 @@ impl Start {
         let presets = [String::new()].into_iter().chain(searches).collect();
         let checked = Checked { layers: base.clone(), error: None };
         let typed = vec![None; KEYS.len()];
-        let mut form =
-            Self { base, presets, preset: 0, line: 0, typed, other: Field::default(), checked };
+        let mut form = Self { base, presets, preset: 0, line: 0, typed, other: Field::default(), checked };
         form.check();
         form
     }
@@ -115,7 +114,11 @@ impl Start {
 
     fn value(&self, key: &str) -> String {
         let setting = self.checked.layers.settings().find(|(name, _)| *name == key);
-        setting.map(|(_, setting)| setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned)).unwrap_or_default()
+        setting
+            .map(|(_, setting)| {
+                setting.value.as_str().map_or_else(|| setting.value.to_string(), str::to_owned)
+            })
+            .unwrap_or_default()
     }
 
     fn preset(&self) -> Option<String> {
@@ -152,7 +155,10 @@ impl Start {
         let error = lay().err().map(|error| {
             // The form shows where it was set; the message need not.
             let message = error.to_string();
-            message.split_once(": ").filter(|(origin, _)| origin.starts_with("--set")).map_or(message.clone(), |(_, rest)| rest.to_owned())
+            message
+                .split_once(": ")
+                .filter(|(origin, _)| origin.starts_with("--set"))
+                .map_or(message.clone(), |(_, rest)| rest.to_owned())
         });
         self.checked = Checked { layers, error };
     }
@@ -180,7 +186,9 @@ impl Start {
         };
         let mark = if self.checked.error.is_some() { look.glyphs.warning } else { look.glyphs.tick };
         inside.text(0, y, &mark.to_string(), style);
-        for (row, line) in wrap(words, width.saturating_sub(2)).iter().take(height.saturating_sub(y)).enumerate() {
+        for (row, line) in
+            wrap(words, width.saturating_sub(2)).iter().take(height.saturating_sub(y)).enumerate()
+        {
             inside.text(2, y + row, line, style);
         }
     }
@@ -233,7 +241,13 @@ impl Start {
         }
     }
 
-    fn draw_field(&self, canvas: &mut Canvas<'_>, field: &Field, (x, y, width): (usize, usize, usize), here: bool) {
+    fn draw_field(
+        &self,
+        canvas: &mut Canvas<'_>,
+        field: &Field,
+        (x, y, width): (usize, usize, usize),
+        here: bool,
+    ) {
         let palette = &canvas.look.palette;
         if here {
             field.draw(canvas, x, y, width, palette.strong);

@@ -2,7 +2,7 @@
 
 use crate::{
     actions::{Action, Place, TABLE},
-    app::App,
+    app::{App, Notice},
     canvas::Canvas,
     draw::text,
     overlays,
@@ -28,19 +28,21 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     if bottom > 0 {
         canvas.rule(bottom - 1);
     }
-    match &app.notice {
+    // What was just said, else what the engine has to say.
+    let engine = app.shown.as_ref().and_then(|shown| shown.progress.as_ref()?.notice.clone());
+    let engine = engine.map(|text| Notice { text, is_warning: true });
+    match app.notice.as_ref().or(engine.as_ref()) {
         // Where there is no rule to say it on, the keys make room.
-        Some(_) if bottom == 0 => notice(canvas, app, 0),
-        Some(_) => {
+        Some(notice) if bottom == 0 => say(canvas, notice, 0),
+        Some(notice) => {
             keys(canvas, app, bottom);
-            notice(canvas, app, bottom - 1);
+            say(canvas, notice, bottom - 1);
         }
         None => keys(canvas, app, bottom),
     }
 }
 
-fn notice(canvas: &mut Canvas<'_>, app: &App, y: usize) {
-    let Some(notice) = &app.notice else { return };
+fn say(canvas: &mut Canvas<'_>, notice: &Notice, y: usize) {
     let look = canvas.look;
     let (glyph, style) = if notice.is_warning {
         (look.glyphs.warning, look.palette.warning)

@@ -111,7 +111,12 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
     match (&shown.link, shown.state()) {
         (_, State::Finished) => finished(canvas, app, shown),
         (Link::Connecting, _) => {
-            say(canvas, 0, &format!("reading the log: {} events", text::grouped(shown.view.events)), text_style);
+            say(
+                canvas,
+                0,
+                &format!("reading the log: {} events", text::grouped(shown.view.events)),
+                text_style,
+            );
             say(canvas, 1, "there is no word of an engine yet", dim);
         }
         (Link::Dead { last_words, resume }, _) => {
@@ -140,9 +145,6 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
                 _ => "between pairs",
             };
             say(canvas, 0, words, text_style);
-            if let Some(notice) = progress.and_then(|p| p.notice.as_ref()) {
-                say(canvas, 1, notice, warning);
-            }
         }
     }
 }

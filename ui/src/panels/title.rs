@@ -65,10 +65,25 @@ fn tabs(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
         }
         x = canvas.text(x, 1, " ", dim) + 1;
     }
-    if matches!(app.shown.as_ref().map(|shown| &shown.link), Some(Link::WatchOnly { .. })) {
-        let style = canvas.look.palette.warning;
-        canvas.line_right(canvas.width().saturating_sub(1), 1, &Line::styled(" watch only ", style));
+    let set = app.shown.as_ref().map(set).unwrap_or_default();
+    let end = canvas.width().saturating_sub(1);
+    if !set.is_empty() && x + set.len() + 2 < end {
+        let style = canvas.look.palette.slow;
+        canvas.line_right(end, 1, &Line::styled(format!(" {set} "), style));
     }
+}
+
+/// What a person set, or must know, for as long as it holds.
+fn set(shown: &Shown) -> String {
+    let mut set = Vec::new();
+    if matches!(shown.link, Link::WatchOnly { .. }) {
+        set.push("watch only".to_owned());
+    }
+    if let Some(progress) = &shown.progress {
+        set.extend(progress.pause_at.map(|generation| format!("pauses at {generation}")));
+        set.extend(progress.pause_on_nan.then(|| "pauses on NaN".to_owned()));
+    }
+    set.join(", ")
 }
 
 fn device(shown: &Shown) -> Option<&str> {
@@ -107,10 +122,13 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
     line.push_span(span(format!("{glyph} "), style));
     line.push_span(span(format!("{:<13}", state.name()), style));
     if layout > Layout::Tiny
-        && let Some(seconds) = shown.progress.as_ref().and_then(|progress| progress.seconds_left)
+        && state != State::Finished
+        && let Some(progress) = &shown.progress
     {
+        // The field stays where no time can be told, so that the others do not jump.
+        let left = progress.seconds_left.map(|seconds| text::duration(whole_seconds(seconds)));
         line.push_span(span(if long { "  ETA " } else { " " }, dim));
-        line.push_span(span(text::duration(whole_seconds(seconds)), strong));
+        line.push_span(span(format!("{:>8}", left.unwrap_or_default()), strong));
     }
     line
 }

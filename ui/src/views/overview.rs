@@ -7,7 +7,8 @@ use crate::{
     canvas::{Canvas, span},
     draw::text,
     panels::{
-        Layout, best, diversity, log, losses, now, per_cent, ranking, this_generation, training as trained, weight_set,
+        Layout, best, diversity, log, losses, now, per_cent, ranking, this_generation, training as trained,
+        weight_set,
     },
 };
 
@@ -176,6 +177,10 @@ fn draw_training(canvas: &mut Canvas<'_>, app: &App, training: &TrainingView, la
     }
     trained::summary(&mut canvas.part(0, y + room + 1, width, summary), training);
     if let Some(shown) = &app.shown {
-        log::draw(&mut canvas.part(0, height - log_rows, width, log_rows), &shown.view, layout >= Layout::Medium);
+        log::draw(
+            &mut canvas.part(0, height - log_rows, width, log_rows),
+            &shown.view,
+            layout >= Layout::Medium,
+        );
     }
 }

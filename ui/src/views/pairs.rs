@@ -119,6 +119,7 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
     let (Some(slow), Some(fast)) = (pair.learner(pair.slow), pair.learner(pair.fast)) else { return };
     let (width, height) = (canvas.width(), canvas.height());
     let look = canvas.look;
+    let space = search.settings.space;
     let step = moved(search, pair);
     let title = match step {
         Some(_) => "THE STEP",
@@ -130,8 +131,13 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
         Some(_) => format!("{} moved towards {}", name(slow), name(fast)),
         None => format!("{} will move towards {} when the generation ends", name(slow), name(fast)),
     };
-    canvas.text(x + 2, 0, &text::truncate(&words, width.saturating_sub(x + 3), &look.glyphs), look.palette.dim);
-    let genes_fit = search.settings.space == Space::Cells && height > 4 * NODES && width >= 74;
+    canvas.text(
+        x + 2,
+        0,
+        &text::truncate(&words, width.saturating_sub(x + 3), &look.glyphs),
+        look.palette.dim,
+    );
+    let genes_fit = space == Space::Cells && height > 4 * NODES && width >= 74;
     let words_width = if !genes_fit {
         width
     } else if width >= 124 {
@@ -147,11 +153,11 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
     }
     if words_width > 0 {
         let x = width - words_width;
-        in_words(&mut canvas.part(x, 1, words_width, height - 1), slow, fast, step);
+        in_words(&mut canvas.part(x, 1, words_width, height - 1), space, slow, fast, step);
     } else {
         // Words below the genes, if there are rows left.
         let y = 2 + 4 * NODES;
-        in_words(&mut canvas.part(0, y, width, height.saturating_sub(y)), slow, fast, step);
+        in_words(&mut canvas.part(0, y, width, height.saturating_sub(y)), space, slow, fast, step);
     }
 }
 
@@ -193,11 +199,20 @@ fn genes(
 /// What changed, a sentence a change.
 ///
 /// While the generation runs, it is what the fast learner has otherwise.
-fn in_words(canvas: &mut Canvas<'_>, slow: &Learner, fast: &Learner, step: Option<(&[f64], &[f64])>) {
+fn in_words(
+    canvas: &mut Canvas<'_>,
+    space: Space,
+    slow: &Learner,
+    fast: &Learner,
+    step: Option<(&[f64], &[f64])>,
+) {
     let look = canvas.look;
     let (from, to) = step.unwrap_or((&slow.position, &fast.position));
-    let (Ok(before), Ok(after)) = (Genotype::decode(from), Genotype::decode(to)) else { return };
-    let mut sentences = differences(&before, &after);
+    let mut sentences = match (Genotype::decode(from), Genotype::decode(to)) {
+        (Ok(before), Ok(after)) => differences(&before, &after),
+        // A table's vectors have no genotypes: gene by gene, then.
+        _ => gene_changes(space, from, to).iter().map(ToString::to_string).collect(),
+    };
     if step.is_none() {
         for sentence in &mut sentences {
             *sentence = sentence.replacen(" now reads ", " would read ", 1);

@@ -2,6 +2,7 @@
 
 use ratatui::widgets::Widget;
 use relativenas_core::{
+    config::Theme,
     describe::gene_changes,
     space::Space,
     view::{IndividualView, SearchView},
@@ -12,10 +13,11 @@ use crate::{
     canvas::Canvas,
     draw::{
         bars,
-        heat_map::{Column, HeatCell, HeatMap, HeatRow, Heading, scroll},
+        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll},
         text,
     },
     panels::{individual, loss},
+    theme::{Depth, Palette},
 };
 
 /// Individuals in the order in which they are listed.
@@ -34,7 +36,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     // The agreement stands below, under a rule, in the same columns.
     let foot = if height > 12 { 3 } else { 0 };
     let order = order(app);
-    let rows: Vec<HeatRow> = order.iter().map(|&number| row(app, search, number)).collect();
+    let rows: Vec<HeatRow> = order.iter().map(|&number| row(app, search, number, width < 110)).collect();
     let selected = app.selected.and_then(|number| order.iter().position(|i| *i == number));
     let columns = columns(search.settings.space, width < 96);
     let look = canvas.look;
@@ -56,7 +58,9 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         canvas.rule(height - foot);
         let agreement = [entropy_row(app, search, &rows)];
         let area = canvas.part(0, height - foot + 1, width, 2).area;
-        HeatMap::new(&columns, &agreement, &look.glyphs, &look.palette).render(area, canvas.buffer);
+        // Bars, not shades: without colours a map shows its text alone.
+        let plain = Palette::new(Theme::Dark, Depth::None);
+        HeatMap::new(&columns, &agreement, &look.glyphs, &plain).render(area, canvas.buffer);
         let words = "a gene's bar is low where the population agrees on what it decodes to";
         canvas.text(2, height - 1, &text::truncate(words, width - 2, &look.glyphs), look.palette.dim);
     }
@@ -97,7 +101,7 @@ fn columns(space: Space, narrow: bool) -> Vec<Column> {
             (_, gene) if gene % 2 == 1 => Column { width: 2, gap: 0 },
             (_, 16) => Column { width: 1, gap: cell },
             (_, gene) if gene % 4 == 0 => Column { width: 1, gap: node },
-            _ => Column { width: 1, gap: u16::from(!narrow) },
+            _ => Column { width: 1, gap: 1 },
         })
         .collect()
 }
@@ -110,7 +114,7 @@ fn cells(space: Space, position: &[f64]) -> Vec<HeatCell> {
     position.iter().take(space.genes()).enumerate().map(cell).collect()
 }
 
-fn row(app: &App, search: &SearchView, number: usize) -> HeatRow {
+fn row(app: &App, search: &SearchView, number: usize, narrow: bool) -> HeatRow {
     let space = search.settings.space;
     let place = &search.population[number];
     let value = place.learner.as_ref().map_or(f64::NAN, |learner| learner.estimate.loss);
@@ -119,19 +123,19 @@ fn row(app: &App, search: &SearchView, number: usize) -> HeatRow {
     HeatRow {
         before: format!("{} {value}", individual(search, number)),
         cells: cells(space, &place.position),
-        behind: moved(search, place),
+        behind: moved(search, place, narrow),
         ghost: place.moved_from.as_ref().filter(|_| shows_ghost).map(|from| cells(space, from)),
     }
 }
 
-/// From whom it learned last, and how many genes now decode to something else.
-fn moved(search: &SearchView, place: &IndividualView) -> String {
+/// How many genes now decode to something else, and, where there is room, from whom it learned.
+fn moved(search: &SearchView, place: &IndividualView, narrow: bool) -> String {
     if let (Some(generation), None) = (place.injected, &place.learner) {
         return format!("injected in {generation}");
     }
     let Some(from) = &place.moved_from else { return String::new() };
     let genes = gene_changes(search.settings.space, from, &place.position).len();
-    let teacher = place.lessons.last().map(|&(_, fast)| individual(search, fast));
+    let teacher = place.lessons.last().filter(|_| !narrow).map(|&(_, fast)| individual(search, fast));
     let genes = if genes == 1 { "1 gene".to_owned() } else { format!("{genes} genes") };
     match teacher {
         Some(teacher) => format!("{genes}, towards {teacher}"),
@@ -154,7 +158,7 @@ fn entropy_row(app: &App, search: &SearchView, rows: &[HeatRow]) -> HeatRow {
         before: format!("{:<width$}", "entropy"),
         cells: entropies.iter().enumerate().map(cell).collect(),
         // As wide as the others, so that the columns stand below theirs.
-        behind: format!("{:<behind$}", format!("{:.0} % of the most", 100.0 * mean)),
+        behind: format!("{:<behind$}", format!("{:.0} % left", 100.0 * mean)),
         ghost: None,
     }
 }

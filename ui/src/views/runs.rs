@@ -23,7 +23,12 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     if runs.is_empty() {
         let key = app.keys.key(Action::NewSearch).unwrap_or_default();
         canvas.text(1, 2, "there are no runs yet", palette.text);
-        canvas.text(1, 3, &format!("{key} starts a search; three minutes on two cores with the preset `quick`"), palette.dim);
+        canvas.text(
+            1,
+            3,
+            &format!("{key} starts a search; three minutes on two cores with the preset `quick`"),
+            palette.dim,
+        );
         return;
     }
     let columns = Columns::of(width, runs);
@@ -68,7 +73,8 @@ impl Columns {
         let phase = 12;
         let age = if width >= 60 { 11 } else { 0 };
         let best = if width >= 50 { 8 } else { 0 };
-        let progress = if width >= 40 { widest(&|r| 2 * r.generations.to_string().len() + 1).max(7) } else { 0 };
+        let progress =
+            if width >= 40 { widest(&|r| 2 * r.generations.to_string().len() + 1).max(7) } else { 0 };
         let left = width.saturating_sub(2 + phase + age + best + progress + 8);
         let name = widest(&|r| text::width(&r.run)).clamp(4, 40).min(left);
         let what = if left > name + 12 { widest(&|r| text::width(&r.what)).min(left - name - 2) } else { 0 };

@@ -64,7 +64,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
 fn map_around(canvas: &mut Canvas<'_>, map: &WeightsMap<'_, ()>, candidate: usize) {
     let area = canvas.area;
     let rows = usize::from(area.height);
-    if rows > EDGES || rows < 2 {
+    if !(2..=EDGES).contains(&rows) {
         map.clone().render(area, canvas.buffer);
         return;
     }
@@ -88,7 +88,8 @@ fn cells(canvas: &mut Canvas<'_>, shape: &NetworkShape, shown: usize) {
     x = canvas.text(x, 0, "cell ", palette.dim);
     for cell in 0..shape.cells {
         let style = if cell == shown { palette.selected } else { palette.dim };
-        let word = if cell == shown { format!(" {cell} {} ", shape.cell_kind(cell)) } else { format!(" {cell} ") };
+        let word =
+            if cell == shown { format!(" {cell} {} ", shape.cell_kind(cell)) } else { format!(" {cell} ") };
         if x + text::width(&word) > canvas.width() {
             break;
         }
@@ -112,7 +113,8 @@ fn aside(canvas: &mut Canvas<'_>, search: &SearchView, shape: &NetworkShape, cel
         let series = [Series::new("hits", &rates, Stroke::Solid, palette.fast)];
         let last = search.settings.generations.saturating_sub(1);
         let area = canvas.part(0, 1, width, chart).area;
-        LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule]).render(area, canvas.buffer);
+        LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule])
+            .render(area, canvas.buffer);
     }
     let fares = weight_set::fares(search);
     let mut y = chart + 2;
@@ -123,7 +125,13 @@ fn aside(canvas: &mut Canvas<'_>, search: &SearchView, shape: &NetworkShape, cel
         }
     };
     let (trained, trainable) = (text::grouped(fares.trained as u64), text::grouped(fares.trainable as u64));
-    say(&format!("{trained} of {trainable} operations with weights were trained, {:.1} times each.", fares.mean), palette.text);
+    say(
+        &format!(
+            "{trained} of {trainable} operations with weights were trained, {:.1} times each.",
+            fares.mean
+        ),
+        palette.text,
+    );
     say(
         &format!("{} starve: trained less than a quarter as often as that.", fares.starved),
         if fares.starved > 0 { palette.slow } else { palette.dim },

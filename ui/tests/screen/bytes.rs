@@ -59,8 +59,8 @@ fn a_usual_frame_is_small() {
         let most = lengths.iter().max().copied().unwrap_or(0);
         let mean = lengths.iter().sum::<usize>() / lengths.len();
         println!("{view:?}: mean {mean}, most {most} bytes a frame");
-        assert!(most <= 480, "{view:?} writes {most} bytes");
-        assert!(mean <= 260, "{view:?} writes {mean} bytes in the mean");
+        assert!(most <= 320, "{view:?} writes {most} bytes");
+        assert!(mean <= 220, "{view:?} writes {mean} bytes in the mean");
     }
 }
 

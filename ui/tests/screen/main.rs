@@ -6,3 +6,4 @@ mod keys;
 mod screens;
 mod sizes;
 mod stage;
+mod terminal;

@@ -36,7 +36,8 @@ enum Play {
 fn scenes() -> impl Strategy<Value = Scene> {
     let keys = prop::sample::select(vec![
         "1", "2", "3", "4", "5", "6", "7", "8", "up", "down", "left", "right", "home", "end", "enter", "esc",
-        "?", ":", "e", "i", "b", "n", "o", "m", "v", "c", "/", "]", "[", "space", "s", "Q", "S", "p", "x", "é",
+        "?", ":", "e", "i", "b", "n", "o", "m", "v", "c", "/", "]", "[", "space", "s", "Q", "S", "p", "x",
+        "é",
     ]);
     let searchers = prop::sample::select(vec![SearcherKind::SlowFast, SearcherKind::RegularizedEvolution]);
     let search = (searchers, 1..6_usize, 1..5_u32, 0..24_usize, any::<bool>()).prop_map(

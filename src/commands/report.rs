@@ -1,0 +1,132 @@
+//! `report`: a page about one run or several.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    arguments::{PageFormat, ReportArguments},
+    atomic,
+    context::Context,
+    folder::RunFolder,
+    report::{PROBE_FILE, Probe, Run, html, markdown},
+};
+
+/// Writes the page to a file, or where no file is named and nobody watches, to standard output.
+///
+/// # Errors
+/// If a run cannot be read, or the page not be written.
+pub fn report(context: &Context, arguments: &ReportArguments, out: &mut dyn Write) -> Result<ExitCode> {
+    let runs = arguments.runs.iter().map(|run| read(context, run)).collect::<Result<Vec<_>>>()?;
+    let format = arguments.format.unwrap_or_else(|| format_of(arguments.output.as_deref()));
+    let page = match format {
+        PageFormat::Html => html(&runs),
+        PageFormat::Markdown => markdown(&runs),
+    };
+    let target = match &arguments.output {
+        Some(path) if path.as_os_str() == "-" => None,
+        Some(path) => Some(path.clone()),
+        None if io::stdout().is_terminal() => Some(usual_name(&runs, format)),
+        None => None,
+    };
+    match target {
+        Some(path) => {
+            atomic::write(&path, page.as_bytes())?;
+            eprintln!("{}: written", path.display());
+        }
+        None => out.write_all(page.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A run with all that a report says of it.
+///
+/// # Errors
+/// If there is none, or its manifest, log or probe is damaged.
+pub fn read(context: &Context, run: &str) -> Result<Run> {
+    let folder = context.find(run)?;
+    Ok(Run {
+        name: folder.name(),
+        manifest: folder.manifest()?,
+        view: folder.view()?,
+        probe: probe(&folder)?,
+    })
+}
+
+fn probe(folder: &RunFolder) -> Result<Option<Probe>> {
+    let path = folder.file(PROBE_FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", path.display())),
+    };
+    let damaged = || format!("{}: damaged; remove it, and probe the run again", path.display());
+    serde_json::from_str(&text).map(Some).with_context(damaged)
+}
+
+fn format_of(output: Option<&Path>) -> PageFormat {
+    let extension = output.and_then(Path::extension).map(|e| e.to_string_lossy().to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("md" | "markdown") => PageFormat::Markdown,
+        _ => PageFormat::Html,
+    }
+}
+
+/// In the working directory, after the run if there is only one.
+fn usual_name(runs: &[Run], format: PageFormat) -> PathBuf {
+    let extension = match format {
+        PageFormat::Html => "html",
+        PageFormat::Markdown => "md",
+    };
+    match runs {
+        [run] => PathBuf::from(format!("{}-report.{extension}", run.name)),
+        _ => PathBuf::from(format!("relativenas-report.{extension}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{arguments::GlobalArguments, fixture, places::Places};
+
+    fn arguments(output: Option<PathBuf>) -> ReportArguments {
+        ReportArguments { runs: vec!["a".to_owned()], output, format: None }
+    }
+
+    #[test]
+    fn a_page_is_written_in_the_format_that_its_file_asks_for() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "a");
+        fixture::write_log(&folder, &fixture::log(3));
+        let places = Places { config_file: runs.path().join("config.toml"), runs: runs.path().to_owned() };
+        let context = Context::new(places, GlobalArguments::default());
+        for (name, beginning) in [("page.html", "<!DOCTYPE html>"), ("page.md", "# a\n")] {
+            let path = runs.path().join(name);
+            report(&context, &arguments(Some(path.clone())), &mut Vec::new()).expect("written");
+            assert!(fs::read_to_string(path).expect("there").starts_with(beginning), "{name}");
+        }
+        let mut out = Vec::new();
+        report(&context, &arguments(Some("-".into())), &mut out).expect("written");
+        assert!(out.starts_with(b"<!DOCTYPE html>"), "`-` is standard output");
+    }
+
+    #[test]
+    fn a_probe_is_shown_and_a_damaged_one_named() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "a");
+        fixture::write_log(&folder, &fixture::log(3));
+        let found =
+            Probe { pairs: 8, flips: 3, individuals: 4, epochs: 2, tau: Some(0.5), tau_interval: None };
+        let path = folder.file(PROBE_FILE);
+        fs::write(&path, serde_json::to_string(&found).expect("plain data")).expect("written");
+        assert_eq!(probe(&folder).expect("readable"), Some(found));
+        fs::write(&path, "{").expect("written");
+        let error = probe(&folder).expect_err("half a file").to_string();
+        assert_eq!(error, format!("{}: damaged; remove it, and probe the run again", path.display()));
+    }
+}

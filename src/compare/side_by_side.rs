@@ -1,0 +1,101 @@
+//! Two runs beside each other, for a terminal and for scripts.
+
+use relativenas_core::describe::differences;
+use serde_json::{Value, json};
+
+use super::{Difference, protocol_differences};
+use crate::{
+    report::{Digest, Run, UNKNOWN, loss, percent},
+    written::thousands,
+};
+
+/// Both runs fact by fact, then what tells their protocols and their winners apart.
+pub fn text(left: &Run, right: &Run) -> String {
+    let mut rows = vec![["", &left.name, &right.name].map(str::to_owned)];
+    rows.extend(facts(&Digest::of(left), &Digest::of(right)));
+    let mut out = columns(&rows);
+    let differences = protocol_differences(&left.manifest, &right.manifest);
+    let (grave, harmless): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.grave);
+    let mut list = |title: &str, differences: &[Difference]| {
+        if differences.is_empty() {
+            return;
+        }
+        out += &format!("\n{title}\n");
+        let row = |d: &Difference| [format!("  {}", d.key), short(&d.left), short(&d.right)];
+        out += &columns(&differences.iter().map(row).collect::<Vec<_>>());
+    };
+    list("Their protocols differ; their losses cannot be compared:", &grave);
+    list("Different, too, but no reason not to compare:", &harmless);
+    if let Some(changes) = winners(left, right) {
+        out += "\nFrom the left winner to the right one\n";
+        for change in changes {
+            out += &format!("  {change}\n");
+        }
+    }
+    out
+}
+
+/// The same for scripts: `left`, `right`, `comparable`, `differences`.
+pub fn json(left: &Run, right: &Run) -> Value {
+    let differences = protocol_differences(&left.manifest, &right.manifest);
+    json!({
+        "left": Digest::of(left),
+        "right": Digest::of(right),
+        "comparable": differences.iter().all(|d| !d.grave),
+        "differences": differences,
+    })
+}
+
+/// What changes from one winner to the other, once both are known.
+fn winners(left: &Run, right: &Run) -> Option<Vec<String>> {
+    let winner = |run: &Run| {
+        let search = run.view.search.as_ref()?;
+        search.genotype(search.ranking.first()?.individual)
+    };
+    let changes = differences(&winner(left)?, &winner(right)?);
+    Some(if changes.is_empty() { vec!["nothing: they are the same".to_owned()] } else { changes })
+}
+
+/// What a row is called, and what it says of a run.
+type Fact = (&'static str, fn(&Digest) -> String);
+
+fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
+    fn shown<T>(value: Option<T>, written: impl FnOnce(T) -> String) -> String {
+        value.map_or_else(|| UNKNOWN.to_owned(), written)
+    }
+    let facts: [Fact; 17] = [
+        ("searcher", |d| d.searcher.clone()),
+        ("seed", |d| d.seed.to_string()),
+        ("data", |d| shown(d.data.clone(), |v| v)),
+        ("device", |d| shown(d.device.clone(), |v| v)),
+        ("threads", |d| shown(d.threads, |v| v.to_string())),
+        ("phase", |d| d.phase.clone()),
+        ("generations", |d| format!("{}/{}", d.generations_done, d.generations)),
+        ("evaluations", |d| d.evaluations.to_string()),
+        ("best loss on the way", |d| shown(d.best_loss, loss)),
+        ("winner's loss", |d| shown(d.winner_loss, loss)),
+        ("winner's accuracy", |d| shown(d.winner_accuracy, percent)),
+        ("mean loss of the ranking", |d| shown(d.ranking_loss, loss)),
+        ("test accuracy", |d| shown(d.test_accuracy, percent)),
+        ("winner's parameters", |d| shown(d.parameters, thousands)),
+        ("winner's multiply-adds", |d| shown(d.multiply_adds, thousands)),
+        ("diversity", |d| shown(d.diversity, |v| format!("{v:.3}"))),
+        ("hit rate", |d| shown(d.hit_rate, percent)),
+    ];
+    let row = |(name, fact): Fact| [name.to_owned(), fact(left), fact(right)];
+    // What neither has, such as the test accuracy of two searches, is left out.
+    facts.into_iter().map(row).filter(|[_, a, b]| a != UNKNOWN || b != UNKNOWN).collect()
+}
+
+/// Fingerprints are long, and their beginnings tell them apart.
+fn short(value: &str) -> String {
+    let hexadecimal = value.len() == 64 && value.chars().all(|c| c.is_ascii_hexdigit());
+    if hexadecimal { format!("{}…", &value[..16]) } else { value.to_owned() }
+}
+
+/// Columns as wide as their widest entry, two spaces apart.
+fn columns(rows: &[[String; 3]]) -> String {
+    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let (first, second) = (width(0), width(1));
+    rows.iter().map(|[a, b, c]| format!("{}\n", format!("{a:first$}  {b:second$}  {c}").trim_end())).collect()
+}

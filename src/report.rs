@@ -1,0 +1,72 @@
+//! A page about one run or several, to read or to publish: HTML in one file, or Markdown.
+//!
+//! What is said stands once, as [`document`]s made of plain blocks; the two formats only write them
+//! down. Everything comes from a run's manifest and its events, so a report can be made of any run at
+//! any time, and made again.
+
+mod chart;
+mod checklist;
+mod curves;
+mod digest;
+mod document;
+mod figures;
+mod html;
+mod markdown;
+mod outcome;
+mod overview;
+mod probe;
+mod provenance;
+mod statistics;
+mod study;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use relativenas_core::{manifest::Manifest, view::RunView};
+
+pub use digest::Digest;
+pub use figures::{UNKNOWN, loss, percent};
+pub use probe::{FILE as PROBE_FILE, Probe};
+
+use document::Document;
+use study::Study;
+
+/// A run as its folder tells it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub name: String,
+    pub manifest: Manifest,
+    pub view: RunView,
+    /// Whether the comparison of pairs is any good, if somebody looked.
+    pub probe: Option<Probe>,
+}
+
+/// The report as one HTML page that needs nothing else: no network, no scripts.
+pub fn html(runs: &[Run]) -> String {
+    html::page(&document(runs))
+}
+
+/// The report as Markdown, with curves in a line of text each.
+pub fn markdown(runs: &[Run]) -> String {
+    markdown::page(&document(runs))
+}
+
+fn document(runs: &[Run]) -> Document {
+    let study = Study::new(runs);
+    let mut sections = vec![overview::section(&study)];
+    sections.extend(curves::section(&study));
+    match &study.searches().collect::<Vec<_>>()[..] {
+        [] => {}
+        [only] => {
+            sections.extend(outcome::of_one(only));
+            sections.extend(weights::section(only));
+            sections.extend(curves::generations(only));
+        }
+        _ => sections.push(outcome::of_each(&study)),
+    }
+    sections.extend(outcome::retraining(&study));
+    sections.extend(probe::section(&study));
+    sections.push(checklist::section(&study));
+    sections.extend(provenance::sections(&study));
+    Document { title: overview::title(&study), subtitle: overview::subtitle(&study), sections }
+}

@@ -1,0 +1,101 @@
+//! The handful of numbers that a run comes down to.
+
+use relativenas_core::{
+    cost::{Cost, cost},
+    genotype::Genotype,
+    manifest::Job,
+    view::SearchView,
+};
+use serde::Serialize;
+
+use super::{Run, statistics::Spread};
+
+/// A run in a line. What is not known (yet) is `None`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Digest {
+    pub run: String,
+    pub job: Job,
+    pub searcher: String,
+    pub seed: u64,
+    pub data: Option<String>,
+    pub device: Option<String>,
+    pub threads: Option<usize>,
+    pub phase: String,
+    pub generations_done: usize,
+    pub generations: u32,
+    pub population: usize,
+    /// Estimations that the search has paid for.
+    pub evaluations: u64,
+    /// The lowest validation loss that any learner ever had.
+    pub best_loss: Option<f64>,
+    /// Of the first in the final ranking; accuracy in per cent.
+    pub winner_loss: Option<f64>,
+    pub winner_accuracy: Option<f64>,
+    /// Mean of the final ranking.
+    pub ranking_loss: Option<f64>,
+    /// Of a training run, per cent.
+    pub test_accuracy: Option<f64>,
+    /// Of the winner's search network.
+    pub parameters: Option<u64>,
+    pub multiply_adds: Option<u64>,
+    pub diversity: Option<f64>,
+    /// Per cent, over the whole run.
+    pub hit_rate: Option<f64>,
+    /// From the first event to the last, pauses included.
+    pub seconds: f64,
+}
+
+impl Digest {
+    pub fn of(run: &Run) -> Self {
+        let config = &run.manifest.config;
+        let engine = run.manifest.engine.as_ref();
+        let search = run.view.search.as_ref();
+        let winner = search.and_then(|s| s.ranking.first());
+        let network = search.and_then(winner_cost);
+        let finite = |value: f64| value.is_finite().then_some(value);
+        Self {
+            run: run.name.clone(),
+            job: run.manifest.job,
+            searcher: config.search.searcher.name().to_owned(),
+            seed: seed(run),
+            data: search.map(|s| s.images.name.clone()).or_else(|| engine.map(|e| e.data.clone())),
+            device: engine.map(|e| e.device.clone()),
+            threads: engine.map(|e| e.threads),
+            phase: run.view.phase().name().to_owned(),
+            generations_done: search.map_or(0, |s| s.generations.len()),
+            generations: config.search.generations,
+            population: config.search.population,
+            evaluations: search.map_or(0, |s| s.evaluations),
+            best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss),
+            winner_loss: winner.and_then(|w| finite(w.loss)),
+            winner_accuracy: winner.and_then(|w| finite(w.accuracy)),
+            ranking_loss: search
+                .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss)))
+                .map(|spread| spread.mean),
+            test_accuracy: run.view.training.as_ref().and_then(|t| finite(t.test?.top1)),
+            parameters: network.as_ref().map(|n| n.parameters),
+            multiply_adds: network.as_ref().map(|n| n.multiply_adds),
+            diversity: search.and_then(|s| s.generations.last()).map(|g| g.diversity),
+            hit_rate: search.and_then(|s| s.hits.rate()),
+            seconds: (run.view.changed_at - run.view.started_at) as f64 / 1000.0,
+        }
+    }
+}
+
+/// The seed that a run drew from.
+pub fn seed(run: &Run) -> u64 {
+    match run.manifest.job {
+        Job::Search => run.manifest.config.search.seed,
+        Job::Train => run.manifest.config.retrain.seed,
+    }
+}
+
+/// The genotype that the search ended with.
+pub fn winner(search: &SearchView) -> Option<Genotype> {
+    search.genotype(search.ranking.first()?.individual)
+}
+
+fn winner_cost(search: &SearchView) -> Option<Cost> {
+    let network = search.network.filter(|n| n.check().is_ok())?;
+    Some(cost(&winner(search)?, &network))
+}

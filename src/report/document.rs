@@ -1,0 +1,199 @@
+//! What a report says, apart from the format that it is written in.
+
+use relativenas_core::genotype::Genotype;
+
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub title: String,
+    pub subtitle: String,
+    pub sections: Vec<Section>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Section {
+    pub title: String,
+    pub blocks: Vec<Block>,
+    /// Whether the page shows it only when asked; for what is long and seldom read.
+    pub folded: bool,
+}
+
+impl Section {
+    pub fn new(title: impl Into<String>, blocks: Vec<Block>) -> Self {
+        Self { title: title.into(), blocks, folded: false }
+    }
+
+    pub fn folded(self) -> Self {
+        Self { folded: true, ..self }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Block {
+    Heading(String),
+    Text(String),
+    /// A caution that must not be overlooked.
+    Note(String),
+    /// The few numbers that matter most.
+    Figures(Vec<Figure>),
+    Table(Table),
+    Charts(Vec<Chart>),
+    /// Both cells as a picture.
+    Cells(Genotype),
+    Code(String),
+    List(Vec<String>),
+    Answers(Vec<Topic>),
+    /// A part with a title of its own that the page shows only when asked.
+    Folded(String, Vec<Block>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Figure {
+    pub label: String,
+    pub value: String,
+    pub detail: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn block(columns: &[Column], rows: Vec<Vec<String>>) -> Block {
+        Block::Table(Self { columns: columns.to_vec(), rows })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub title: &'static str,
+    pub kind: ColumnKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    Words,
+    Number,
+    /// Names of settings and fingerprints.
+    Code,
+}
+
+pub const fn words(title: &'static str) -> Column {
+    Column { title, kind: ColumnKind::Words }
+}
+
+pub const fn number(title: &'static str) -> Column {
+    Column { title, kind: ColumnKind::Number }
+}
+
+pub const fn code(title: &'static str) -> Column {
+    Column { title, kind: ColumnKind::Code }
+}
+
+/// Curves over generations or epochs.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    pub title: &'static str,
+    /// What the horizontal axis counts.
+    pub over: &'static str,
+    /// Written behind every value, such as ` %`.
+    pub unit: &'static str,
+    /// Values beyond these cannot be, so the axis ends there.
+    pub bounds: (f64, f64),
+    pub curves: Vec<Curve>,
+}
+
+impl Chart {
+    /// Without the curves that have no value anywhere; `None` if that is all of them.
+    pub fn known(mut self) -> Option<Self> {
+        self.curves.retain(|c| c.points.iter().any(|p| p.y.is_finite()));
+        (!self.curves.is_empty()).then_some(self)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Curve {
+    pub name: String,
+    pub ink: Ink,
+    pub points: Vec<Point>,
+}
+
+/// A value and, over several runs, the lowest and the highest. A value that is NaN is a gap.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    pub x: f64,
+    pub y: f64,
+    pub range: Option<(f64, f64)>,
+}
+
+/// What a curve is drawn with. Each has a colour and a dash pattern of its own, so that a print
+/// without colours can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    Blue,
+    Orange,
+    Green,
+    Purple,
+    Gray,
+    Red,
+}
+
+impl Ink {
+    pub const ALL: [Self; 6] = [Self::Blue, Self::Orange, Self::Green, Self::Purple, Self::Gray, Self::Red];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blue => "blue",
+            Self::Orange => "orange",
+            Self::Green => "green",
+            Self::Purple => "purple",
+            Self::Gray => "gray",
+            Self::Red => "red",
+        }
+    }
+
+    /// As in SVG's `stroke-dasharray`.
+    pub fn dashes(self) -> &'static str {
+        match self {
+            Self::Blue => "none",
+            Self::Orange => "7 3",
+            Self::Green => "2 2",
+            Self::Purple => "9 3 2 3",
+            Self::Gray => "4 4",
+            Self::Red => "12 4",
+        }
+    }
+}
+
+/// Questions of a checklist that belong together.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    pub title: &'static str,
+    pub answers: Vec<Answer>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub question: &'static str,
+    pub verdict: Verdict,
+    /// What the verdict rests on, or what is missing.
+    pub because: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Yes,
+    No,
+    NotApplicable,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::NotApplicable => "not applicable",
+        }
+    }
+}

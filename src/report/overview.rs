@@ -1,0 +1,252 @@
+//! What a reader wants to know first.
+
+use relativenas_core::manifest::BUILD;
+
+use super::{
+    Run,
+    digest::Digest,
+    document::{Block, Column, Figure, Section, Table, number, words},
+    figures::{UNKNOWN, counted, fixed, listed, loss, millions, moment, or_unknown, percent, ranges},
+    statistics::{Spread, rank_sum},
+    study::{Group, Study},
+};
+use crate::{
+    compare::protocol_differences,
+    written::{duration, thousands},
+};
+
+/// Below this, a difference is called more than chance; divided by the number of comparisons, because
+/// one in twenty comes out by chance alone.
+const SIGNIFICANT: f64 = 0.05;
+
+pub fn title(study: &Study) -> String {
+    match study.runs {
+        [run] => run.name.clone(),
+        runs if study.groups.len() > 1 => {
+            format!("{} searchers in {}", study.groups.len(), counted(runs.len(), "run"))
+        }
+        runs => counted(runs.len(), "run"),
+    }
+}
+
+pub fn subtitle(study: &Study) -> String {
+    let begun = study.runs.iter().map(|r| r.manifest.created).min();
+    let begun = or_unknown(begun, moment);
+    let mut data: Vec<_> = study.runs.iter().filter_map(|r| Digest::of(r).data).collect();
+    data.sort();
+    data.dedup();
+    let data = if data.is_empty() { UNKNOWN.to_owned() } else { listed(&data) };
+    format!("RelativeNAS on {data} · begun {begun} · relativenas {BUILD}")
+}
+
+pub fn section(study: &Study) -> Section {
+    let searches: Vec<_> = study.searches().collect();
+    let mut blocks = match &searches[..] {
+        [] => vec![Block::Text("There is no search among these runs.".to_owned())],
+        [only] => alone(only),
+        _ => together(study),
+    };
+    blocks.extend(cautions(study).into_iter().map(Block::Note));
+    Section::new("In short", blocks)
+}
+
+fn alone(run: &Run) -> Vec<Block> {
+    let d = Digest::of(run);
+    let figure =
+        |label: &str, value: String, detail: String| Figure { label: label.to_owned(), value, detail };
+    let images = run.view.search.as_ref().map(|s| &s.images);
+    let figures = vec![
+        figure(
+            "Winner's loss",
+            or_unknown(d.winner_loss, loss),
+            "validation, after the final ranking".to_owned(),
+        ),
+        figure("Winner's accuracy", or_unknown(d.winner_accuracy, percent), "validation".to_owned()),
+        figure("Best loss on the way", or_unknown(d.best_loss, loss), "of any learner".to_owned()),
+        figure(
+            "Parameters",
+            or_unknown(d.parameters, millions),
+            format!("{} multiply-adds, search network", or_unknown(d.multiply_adds, millions)),
+        ),
+        figure(
+            "Evaluations",
+            thousands(d.evaluations),
+            format!("{} of {} generations", d.generations_done, d.generations),
+        ),
+        figure("Hit rate", or_unknown(d.hit_rate, percent), "operations inherited trained".to_owned()),
+        figure(
+            "Images",
+            or_unknown(images, |i| thousands(i.train as u64)),
+            or_unknown(images, |i| format!("to train on, {} to validate", thousands(i.valid as u64))),
+        ),
+        figure("Time", duration(d.seconds), "first event to last, with pauses".to_owned()),
+    ];
+    let how = format!(
+        "A {} search with {}, {} and seed {}; it is {}.",
+        d.searcher,
+        counted(d.population, "individual"),
+        counted(d.generations as usize, "generation"),
+        d.seed,
+        d.phase
+    );
+    vec![Block::Figures(figures), Block::Text(how)]
+}
+
+fn together(study: &Study) -> Vec<Block> {
+    let columns = [
+        words("Searcher"),
+        number("Runs"),
+        words("Seeds"),
+        number("Winner's loss"),
+        number("lowest – highest"),
+        number("Winner's accuracy, %"),
+        number("Best on the way"),
+        number("Evaluations each"),
+    ];
+    let rows = study.groups.iter().map(|group| group_row(study, group)).collect();
+    let mut blocks = vec![
+        Block::Text(
+            "Mean and sample standard deviation over runs. The winner is the first of the final ranking, \
+             which trains every member of the last population once more with the final weights."
+                .to_owned(),
+        ),
+        Table::block(&columns, rows),
+    ];
+    let verdicts = verdicts(study);
+    if !verdicts.is_empty() {
+        blocks.push(Block::Heading("Better than chance?".to_owned()));
+        blocks.push(Block::List(verdicts));
+    }
+    blocks.push(Block::Heading("The runs".to_owned()));
+    blocks.push(runs_table(study));
+    blocks
+}
+
+fn group_row(study: &Study, group: &Group) -> Vec<String> {
+    let digests: Vec<_> = group.runs.iter().map(|r| Digest::of(r)).collect();
+    let spread = |value: fn(&Digest) -> Option<f64>| Spread::of(digests.iter().filter_map(value));
+    let winner = spread(|d| d.winner_loss);
+    vec![
+        study.label(group),
+        digests.len().to_string(),
+        ranges(digests.iter().map(|d| d.seed)),
+        or_unknown(winner, |s| s.written(4)),
+        or_unknown(winner, |s| s.range(4)),
+        or_unknown(spread(|d| d.winner_accuracy), |s| s.written(2)),
+        or_unknown(spread(|d| d.best_loss), |s| s.written(4)),
+        or_unknown(Spread::of(digests.iter().map(|d| d.evaluations as f64)), |s| {
+            if s.low == s.high { thousands(s.low as u64) } else { s.range(0) }
+        }),
+    ]
+}
+
+/// The first searcher of every protocol against each of the others.
+fn verdicts(study: &Study) -> Vec<String> {
+    let pairs = study.groups.iter().filter_map(|control| {
+        let first = study.groups.iter().find(|g| g.protocol == control.protocol)?;
+        (first.searcher != control.searcher).then_some((first, control))
+    });
+    let pairs: Vec<_> = pairs.collect();
+    let significant = SIGNIFICANT / pairs.len() as f64;
+    pairs.into_iter().filter_map(|(group, control)| verdict(study, group, control, significant)).collect()
+}
+
+fn verdict(study: &Study, group: &Group, control: &Group, significant: f64) -> Option<String> {
+    let losses =
+        |g: &Group| -> Vec<f64> { g.runs.iter().filter_map(|r| Digest::of(r).winner_loss).collect() };
+    let (ours, theirs) = (losses(group), losses(control));
+    let test = rank_sum(&ours, &theirs)?;
+    let difference = Spread::of(ours)?.mean - Spread::of(theirs)?.mean;
+    let conclusion = if test.smallest_p > significant {
+        format!("With so few runs p cannot fall below {:.3}: nothing can be concluded.", test.smallest_p)
+    } else if test.p > significant {
+        format!("That is within chance (above {significant:.3}).")
+    } else {
+        let better = if difference < 0.0 { group } else { control };
+        format!("That is more than chance (below {significant:.3}); {} is ahead.", study.label(better))
+    };
+    Some(format!(
+        "{} against {}: the winner's mean loss differs by {}; {} of {} pairings have the lower loss \
+         with {}; exact two-sided rank-sum test p = {:.3}. {conclusion}",
+        study.label(group),
+        study.label(control),
+        format!("{difference:+.4}").replace('-', "−"),
+        fixed(test.lower, if test.lower.fract() == 0.0 { 0 } else { 1 }),
+        test.pairs,
+        study.label(group),
+        test.p,
+    ))
+}
+
+fn runs_table(study: &Study) -> Block {
+    let columns: [Column; 10] = [
+        words("Run"),
+        words("Searcher"),
+        number("Seed"),
+        words("Phase"),
+        number("Winner's loss"),
+        number("Accuracy"),
+        number("Parameters"),
+        number("Multiply-adds"),
+        number("Hit rate"),
+        number("Time"),
+    ];
+    let row = |group: &Group, run: &Run| {
+        let d = Digest::of(run);
+        vec![
+            d.run,
+            study.label(group),
+            d.seed.to_string(),
+            d.phase,
+            or_unknown(d.winner_loss, loss),
+            or_unknown(d.winner_accuracy, percent),
+            or_unknown(d.parameters, millions),
+            or_unknown(d.multiply_adds, millions),
+            or_unknown(d.hit_rate, percent),
+            duration(d.seconds),
+        ]
+    };
+    let rows = study.groups.iter().flat_map(|g| g.runs.iter().map(move |r| row(g, r))).collect();
+    Table::block(&columns, rows)
+}
+
+/// What forbids or weakens the comparison.
+fn cautions(study: &Study) -> Vec<String> {
+    let mut cautions = Vec::new();
+    let searches: Vec<_> = study.searches().collect();
+    if study.protocols > 1 {
+        let keys = searches.iter().skip(1).flat_map(|run| {
+            let differences = protocol_differences(&searches[0].manifest, &run.manifest);
+            differences.into_iter().filter(|d| d.grave).map(|d| d.key)
+        });
+        let keys: std::collections::BTreeSet<_> = keys.collect();
+        cautions.push(format!(
+            "These runs follow {} protocols; they differ in {}. Losses of different protocols cannot be compared.",
+            study.protocols,
+            listed(&keys.into_iter().collect::<Vec<_>>())
+        ));
+    }
+    let budgets: std::collections::BTreeSet<_> =
+        searches.iter().map(|r| Digest::of(r)).map(|d| (d.population, d.generations)).collect();
+    if budgets.len() > 1 {
+        cautions
+            .push("The budgets differ: not every run has as many individuals and generations.".to_owned());
+    }
+    let unfinished: Vec<_> = searches
+        .iter()
+        .filter(|r| r.view.search.as_ref().is_none_or(|s| s.ranking.is_empty()))
+        .map(|r| r.name.clone())
+        .collect();
+    if !unfinished.is_empty() {
+        cautions.push(format!("Not finished, and without a winner: {}.", listed(&unfinished)));
+    }
+    let broken = |r: &&&Run| {
+        let search = r.view.search.as_ref();
+        search.is_some_and(|s| s.generations.iter().any(|g| g.not_numbers > 0))
+    };
+    let broken: Vec<_> = searches.iter().filter(broken).map(|r| r.name.clone()).collect();
+    if !broken.is_empty() {
+        cautions.push(format!("Some losses were no numbers in {}; curves leave them out.", listed(&broken)));
+    }
+    cautions
+}

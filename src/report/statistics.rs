@@ -1,0 +1,174 @@
+//! Spread over repetitions, and whether a difference is more than that.
+
+use super::figures;
+
+/// Some values of the same kind, one a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    pub count: usize,
+    pub mean: f64,
+    /// Sample standard deviation; `None` of a single value.
+    pub deviation: Option<f64>,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Spread {
+    /// Of the finite values; `None` if there are none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let values: Vec<_> = values.into_iter().filter(|v| v.is_finite()).collect();
+        let count = values.len();
+        if count == 0 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+        let deviation = (count > 1).then(|| (squares / (count - 1) as f64).sqrt());
+        let (low, high) =
+            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+        Some(Self { count, mean, deviation, low, high })
+    }
+
+    /// `mean ± standard deviation`, or the single value.
+    pub fn written(&self, decimals: usize) -> String {
+        match self.deviation {
+            Some(deviation) => format!("{:.decimals$} ± {deviation:.decimals$}", self.mean),
+            None => figures::fixed(self.mean, decimals),
+        }
+    }
+
+    pub fn range(&self, decimals: usize) -> String {
+        if self.count == 1 {
+            return figures::UNKNOWN.to_owned();
+        }
+        format!("{:.decimals$} – {:.decimals$}", self.low, self.high)
+    }
+}
+
+/// Two samples compared by ranks (Wilcoxon, Mann and Whitney).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RankSum {
+    /// How many pairs of a value on the left and one on the right have the lower one on the left;
+    /// ties count half.
+    pub lower: f64,
+    pub pairs: usize,
+    /// Exact and two-sided: how often relabelling the values at random makes a difference as large.
+    pub p: f64,
+    /// The smallest `p` that so few values can give.
+    pub smallest_p: f64,
+}
+
+/// More values than any study of searches has; beyond, the exact distribution takes too long.
+const MOST_VALUES: usize = 120;
+
+/// Compares two samples; `None` if one is empty, or they are too large to count exactly.
+pub fn rank_sum(left: &[f64], right: &[f64]) -> Option<RankSum> {
+    let (n, m) = (left.len(), right.len());
+    if n == 0 || m == 0 || n + m > MOST_VALUES {
+        return None;
+    }
+    let lower = left.iter().flat_map(|l| right.iter().map(move |r| beats(*l, *r))).sum();
+    let all: Vec<_> = left.iter().chain(right).copied().collect();
+    // Twice the rank, so that ties, which share the mean rank, have whole numbers.
+    let ranks: Vec<usize> = all
+        .iter()
+        .map(|v| {
+            let below = all.iter().filter(|o| o.total_cmp(v).is_lt()).count();
+            let equal = all.iter().filter(|o| o.total_cmp(v).is_eq()).count();
+            2 * below + equal + 1
+        })
+        .collect();
+    let counts = subset_sums(&ranks, n);
+    let total: f64 = counts.iter().sum();
+    // Twice the expected sum: n (n + m + 1) is the mean of doubled ranks.
+    let centre = (n * (n + m + 1)) as i64;
+    let share_beyond = |distance: i64| {
+        let beyond = counts.iter().enumerate().filter(|(sum, _)| (*sum as i64 - centre).abs() >= distance);
+        beyond.map(|(_, count)| count).sum::<f64>() / total
+    };
+    let observed = ranks[..n].iter().sum::<usize>() as i64;
+    let farthest = counts
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0.0)
+        .map(|(sum, _)| (sum as i64 - centre).abs())
+        .max()
+        .unwrap_or(0);
+    Some(RankSum {
+        lower,
+        pairs: n * m,
+        p: share_beyond((observed - centre).abs()),
+        smallest_p: share_beyond(farthest),
+    })
+}
+
+fn beats(left: f64, right: f64) -> f64 {
+    match left.total_cmp(&right) {
+        std::cmp::Ordering::Less => 1.0,
+        std::cmp::Ordering::Equal => 0.5,
+        std::cmp::Ordering::Greater => 0.0,
+    }
+}
+
+/// In how many ways `size` of the values add up to each sum.
+fn subset_sums(values: &[usize], size: usize) -> Vec<f64> {
+    let most = values.iter().sum::<usize>() + 1;
+    let mut ways = vec![vec![0.0; most]; size + 1];
+    ways[0][0] = 1.0;
+    for &value in values {
+        for taken in (1..=size).rev() {
+            let (fewer, now) = ways.split_at_mut(taken);
+            for sum in value..most {
+                now[0][sum] += fewer[taken - 1][sum - value];
+            }
+        }
+    }
+    ways.swap_remove(size)
+}
+
+/// Wilson's 95 % interval for a share of `hits` in `of`; both from 0 to 1.
+pub fn share_interval(hits: usize, of: usize) -> Option<(f64, f64)> {
+    if of == 0 {
+        return None;
+    }
+    const Z: f64 = 1.96;
+    let (n, share) = (of as f64, hits as f64 / of as f64);
+    let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    Some(((centre - half).max(0.0), (centre + half).min(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_leaves_out_what_is_no_number() {
+        let spread = Spread::of([1.0, f64::NAN, 3.0, f64::INFINITY]).expect("two values");
+        assert_eq!((spread.count, spread.mean, spread.low, spread.high), (2, 2.0, 1.0, 3.0));
+        assert_eq!(spread.written(2), "2.00 ± 1.41");
+        assert_eq!(Spread::of([4.0]).expect("one").written(1), "4.0");
+        assert_eq!(Spread::of([f64::NAN]), None);
+    }
+
+    /// Values from the published tables of the exact distribution.
+    #[test]
+    fn rank_sums_are_exact() {
+        let apart = rank_sum(&[1.0, 2.0, 3.0, 4.0, 5.0], &[6.0, 7.0, 8.0, 9.0, 10.0]).expect("small");
+        assert_eq!((apart.lower, apart.pairs), (25.0, 25));
+        assert!((apart.p - 2.0 / 252.0).abs() < 1e-12 && apart.p == apart.smallest_p, "{apart:?}");
+        // U = 2 of 9: four of the twenty arrangements are as low, and as many as high.
+        let near = rank_sum(&[1.0, 2.0, 5.0], &[3.0, 4.0, 6.0]).expect("small");
+        assert!((near.p - 8.0 / 20.0).abs() < 1e-12 && near.lower == 7.0, "{near:?}");
+        let same = rank_sum(&[1.0, 1.0], &[1.0, 1.0]).expect("small");
+        assert_eq!((same.lower, same.p), (2.0, 1.0));
+        assert_eq!(rank_sum(&[], &[1.0]), None);
+    }
+
+    #[test]
+    fn a_share_of_few_has_a_wide_interval() {
+        let (low, high) = share_interval(0, 10).expect("ten");
+        assert!(low == 0.0 && (high - 0.2775).abs() < 1e-3, "{high}");
+        assert_eq!(share_interval(0, 0), None);
+    }
+}

@@ -1,0 +1,261 @@
+//! Reports of small searches that a made-up estimator answered.
+
+use std::{collections::BTreeMap, convert::Infallible, env, fs};
+
+use relativenas_core::{
+    config::Layers,
+    event::{Event, Images, Line},
+    genotype::Genotype,
+    manifest::{EngineFacts, Job, Manifest, RUN_FORMAT},
+    network::NetworkShape,
+    operation::Family,
+    randomness::{Purpose, RANDOMNESS_VERSION, Streams},
+    search::{Ask, BatchDone, Estimate, Estimation, Estimator, Flow, Search, Verdict},
+    view::RunView,
+    weight_set::{WeightKey, WeightSet},
+};
+
+use super::{Probe, Run, html, markdown};
+
+/// Likes convolutions, learns over generations, and shares weights as a network would.
+struct Pretend {
+    shape: NetworkShape,
+    streams: Streams,
+    weights: WeightSet<()>,
+    held: Vec<BTreeMap<WeightKey, ()>>,
+}
+
+impl Estimator for Pretend {
+    type Error = Infallible;
+
+    fn estimate(
+        &mut self,
+        estimation: &Estimation,
+        _: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Vec<Estimate>>, Infallible> {
+        self.held.clear();
+        let estimates = estimation.candidates.iter().map(|candidate| {
+            let genotype = Genotype::decode(&candidate.position).expect("within bounds");
+            let keys = WeightKey::of_genotype(&genotype, &self.shape);
+            let (held, hits) = self.weights.inherit(&keys, |_| ());
+            self.held.push(held);
+            let genes = genotype.normal.genes.iter().chain(&genotype.reduction.genes);
+            let convolutions = genes.filter(|g| g.operation.family() == Family::Separable).count();
+            let generation = f64::from(estimation.generation);
+            let draw = u64::from(estimation.generation) * 1000 + candidate.individual as u64;
+            let noise = self.streams.stream(Purpose::Probe, draw, 0).unit() - 0.5;
+            let loss = 0.6 + 1.7 / (1.0 + 0.3 * generation) - 0.02 * convolutions as f64 + 0.12 * noise;
+            Estimate {
+                loss,
+                accuracy: 100.0 * (-0.55 * loss).exp(),
+                train_loss: loss - 0.05,
+                hits: hits.hits,
+                misses: hits.misses,
+            }
+        });
+        Ok(Some(estimates.collect()))
+    }
+
+    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), Infallible> {
+        let givers =
+            verdict.gives.iter().map(|&slot| (estimation.candidates[slot].individual, &self.held[slot]));
+        self.weights.adopt(estimation.generation, givers);
+        Ok(())
+    }
+}
+
+fn manifest(settings: &[&str]) -> Manifest {
+    let mut layers = Layers::built_in();
+    layers.add_preset("quick").expect("a preset");
+    let mut origins = BTreeMap::new();
+    for setting in settings {
+        layers.add_assignment(setting).expect("a setting");
+    }
+    for (key, setting) in layers.settings() {
+        if setting.origin != relativenas_core::config::Origin::BuiltIn {
+            origins.insert(key.to_owned(), setting.origin.to_string());
+        }
+    }
+    let config = layers.config().expect("valid");
+    let split = format!("{:02x}", config.search.seed).repeat(32);
+    Manifest {
+        format: RUN_FORMAT,
+        randomness: RANDOMNESS_VERSION,
+        job: Job::Search,
+        build: "0.1.0+00000000".to_owned(),
+        created: 1_764_000_000_000,
+        config,
+        origins,
+        genotype: None,
+        branched_from: None,
+        engine: Some(EngineFacts {
+            build: "0.1.0+00000000".to_owned(),
+            libtorch: "2.13.0".to_owned(),
+            device: "cpu".to_owned(),
+            threads: 2,
+            validation_batch: 256,
+            data: "Fashion-MNIST".to_owned(),
+            data_fingerprint: "da".repeat(32),
+            protocol_hash: split[..16].to_owned(),
+            split_fingerprint: split,
+        }),
+    }
+}
+
+/// A search to its end; of the given generations, one pair's losses are no numbers.
+fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
+    let manifest = manifest(settings);
+    let settings = manifest.config.search_settings(10);
+    let shape = manifest.config.search_network(10);
+    let streams = Streams::new(settings.seed);
+    let mut estimator = Pretend { shape, streams, weights: WeightSet::default(), held: Vec::new() };
+    let images = Images { name: "Fashion-MNIST".to_owned(), train: 512, valid: 512, classes: 10 };
+    let (mut search, first) = Search::new(settings.clone()).expect("valid settings");
+    let mut events = vec![Event::SearchStarted { settings, network: Some(shape), images, batch: 64 }];
+    events.extend(first);
+    while let Ask::Estimate(estimation) = search.ask() {
+        let Ok(estimates) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let mut estimates = estimates.expect("never aborted");
+        if broken.contains(&estimation.generation) {
+            for estimate in &mut estimates {
+                (estimate.loss, estimate.accuracy, estimate.train_loss) = (f64::NAN, f64::NAN, f64::NAN);
+            }
+        }
+        let (verdict, told) = search.tell(&estimates);
+        let Ok(()) = estimator.adopt(&estimation, &verdict);
+        events.extend(told);
+    }
+    let mut view = RunView::default();
+    for (seq, event) in (0..).zip(events) {
+        view.apply(&Line { seq, time: 1_764_000_000_000 + 1500 * seq as i64, event }).expect("in order");
+    }
+    Run { name: name.to_owned(), manifest, view, probe: None }
+}
+
+fn small(name: &str, more: &[&str]) -> Run {
+    let mut settings = vec!["search.population=4", "search.generations=3"];
+    settings.extend(more);
+    run(name, &settings, &[])
+}
+
+fn probed(mut run: Run) -> Run {
+    run.probe = Some(Probe {
+        pairs: 40,
+        flips: 11,
+        individuals: 8,
+        epochs: 3,
+        tau: Some(0.43),
+        tau_interval: Some((-0.14, 0.79)),
+    });
+    run
+}
+
+/// Every searcher with three seeds.
+fn several() -> Vec<Run> {
+    let mut runs = Vec::new();
+    for searcher in ["slow-fast", "random", "coin-flip"] {
+        for seed in 1..=3 {
+            let (searcher_setting, seed_setting) =
+                (format!("search.searcher={searcher}"), format!("search.seed={seed}"));
+            runs.push(small(&format!("{searcher}-{seed}"), &[&searcher_setting, &seed_setting]));
+        }
+    }
+    runs
+}
+
+#[test]
+fn a_small_run_in_markdown() {
+    let text = markdown(&[probed(small("fashion-quick-1124", &[]))]);
+    // The build of this program changes with its sources, and the long table of settings with config.toml.
+    let text = text.replace(relativenas_core::manifest::BUILD, "BUILD");
+    let (before, _) = text.split_once("### All (").expect("all settings");
+    insta::assert_snapshot!(before);
+}
+
+#[test]
+fn several_searchers_in_markdown() {
+    let text = markdown(&several());
+    let (before, _) = text.split_once("\n## Run by run").expect("the runs' own sections");
+    let text = before.replace(relativenas_core::manifest::BUILD, "BUILD");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn pages_are_well_formed_and_load_nothing() {
+    let broken = run("broken", &["search.population=4", "search.generations=3"], &[0, 1, 2, 3]);
+    let mut unfinished = small("unfinished", &[]);
+    unfinished.view = RunView::default();
+    for runs in [&several()[..], &[small("one", &[])], &[broken, unfinished], &[]] {
+        let page = html(runs);
+        check_tags(&page);
+        let visible = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+        for forbidden in ["http:", "https:", "src=", "@import", "url(", "<script", "<link", "NaN", "inf "] {
+            assert!(!visible.contains(forbidden), "{forbidden}");
+        }
+    }
+}
+
+#[test]
+fn a_name_is_text_wherever_it_stands() {
+    let name = "<script>alert(1)</script>`\"'&|*";
+    for runs in [vec![small(name, &[])], vec![small(name, &[]), small("other", &["search.seed=2"])]] {
+        let page = html(&runs);
+        assert!(!page.contains("<script"), "a name became a tag");
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "the name is shown");
+        check_tags(&page);
+        assert!(!markdown(&runs).contains(" <script"), "a name became a tag");
+    }
+}
+
+#[test]
+fn runs_of_other_protocols_are_never_pooled() {
+    let runs = [
+        small("a", &[]),
+        small("b", &["search.seed=2"]),
+        small("c", &["search.seed=3", "training.batch=32"]),
+    ];
+    let text = markdown(&runs);
+    assert!(text.contains("follow 2 protocols; they differ in training.batch."), "{text}");
+    assert!(text.contains("| slow-fast · protocol A | 2 | 1, 2 |"), "{text}");
+    assert!(text.contains("| slow-fast · protocol B | 1 | 3 |"), "{text}");
+}
+
+/// Every tag is closed, in the right order.
+fn check_tags(page: &str) {
+    const VOID: [&str; 2] = ["meta", "br"];
+    let mut open: Vec<&str> = Vec::new();
+    let body = page.strip_prefix("<!DOCTYPE html>").expect("a document type");
+    for part in body.split('<').skip(1) {
+        let tag = part.split('>').next().expect("split has a first part");
+        let name = tag.split([' ', '/']).find(|w| !w.is_empty()).unwrap_or_default();
+        assert!(part.contains('>'), "an angle bracket that is not escaped: {part}");
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "</{name}> closes something else");
+        } else if !VOID.contains(&name) && !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    assert_eq!(open, Vec::<&str>::new(), "never closed");
+}
+
+/// Writes pages to look at: `REPORT_PAGES=folder cargo test --release report_pages -- --ignored`.
+#[test]
+#[ignore = "writes pages for a person to look at"]
+fn report_pages() {
+    let folder = env::var("REPORT_PAGES").expect("REPORT_PAGES names a folder");
+    let larger = ["search.population=20", "search.generations=30", "network.channels=16", "network.cells=8"];
+    let one = probed(run("cifar10-paper-1124", &larger, &[11]));
+    fs::write(format!("{folder}/one.html"), html(std::slice::from_ref(&one))).expect("written");
+    fs::write(format!("{folder}/one.md"), markdown(&[one])).expect("written");
+    let mut runs = Vec::new();
+    for searcher in ["slow-fast", "random", "coin-flip", "regularized-evolution"] {
+        for seed in 1..=5 {
+            let (searcher_setting, seed_setting) =
+                (format!("search.searcher={searcher}"), format!("search.seed={seed}"));
+            let settings = [&larger[..], &[&searcher_setting, &seed_setting]].concat();
+            runs.push(run(&format!("{searcher}-{seed}"), &settings, &[]));
+        }
+    }
+    fs::write(format!("{folder}/several.html"), html(&runs)).expect("written");
+    fs::write(format!("{folder}/several.md"), markdown(&runs)).expect("written");
+}

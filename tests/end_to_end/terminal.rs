@@ -1,0 +1,207 @@
+//! What a person does in a terminal: a real one, with a screen that is read back.
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    process::{ioctl_tiocsctty, setsid},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
+
+use crate::{
+    search::{lines, pid, signal},
+    stage::{Stage, wait_until},
+};
+
+/// A terminal with a program in it.
+struct Terminal {
+    master: Option<OwnedFd>,
+    screen: Arc<Mutex<Screen>>,
+    child: Child,
+}
+
+struct Screen {
+    parser: vt100::Parser,
+    bytes: usize,
+}
+
+impl Terminal {
+    fn start(mut command: Command, (rows, columns): (u16, u16)) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal");
+        let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("text");
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&master, size).expect("a size");
+        let slave = File::options().read(true).write(true).open(name).expect("the terminal's other end");
+        command
+            .env("TERM", "xterm-256color")
+            .env("LANG", "C.UTF-8")
+            .stdin(Stdio::from(slave.try_clone().expect("a handle")))
+            .stdout(Stdio::from(slave.try_clone().expect("a handle")))
+            .stderr(Stdio::from(slave));
+        // SAFETY: only async-signal-safe system calls between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                setsid()?;
+                ioctl_tiocsctty(rustix::stdio::stdin())?;
+                Ok(())
+            });
+        }
+        let child = command.spawn().expect("the command starts");
+        drop(command); // It holds the terminal's other end.
+        let screen = Arc::new(Mutex::new(Screen { parser: vt100::Parser::new(rows, columns, 0), bytes: 0 }));
+        let mut output = File::from(master.as_fd().try_clone_to_owned().expect("a handle"));
+        thread::spawn({
+            let screen = Arc::clone(&screen);
+            move || {
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = output.read(&mut buffer) {
+                    let mut screen = screen.lock().expect("no panic");
+                    screen.parser.process(&buffer[..read]);
+                    screen.bytes += read;
+                }
+            }
+        });
+        Self { master: Some(master), screen, child }
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().expect("no panic").parser.screen().contents()
+    }
+
+    fn bytes(&self) -> usize {
+        self.screen.lock().expect("no panic").bytes
+    }
+
+    #[track_caller]
+    fn wait_for(&self, text: &str) {
+        let began = Instant::now();
+        while !self.text().contains(text) {
+            assert!(began.elapsed() < Duration::from_secs(60), "waited for {text:?}:\n{}", self.text());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn press(&self, keys: &str) {
+        let mut input = File::from(self.master.as_ref().expect("open").try_clone().expect("a handle"));
+        input.write_all(keys.as_bytes()).expect("typed");
+    }
+
+    fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        self.screen.lock().expect("no panic").parser.screen_mut().set_size(rows, columns);
+        tcsetwinsize(self.master.as_ref().expect("open"), size).expect("a size");
+    }
+
+    /// How long the program takes to end; fails after so long.
+    #[track_caller]
+    fn ends_within(&mut self, limit: Duration) {
+        let began = Instant::now();
+        while self.child.try_wait().expect("a child").is_none() {
+            assert!(began.elapsed() < limit, "still running after {limit:?}:\n{}", self.text());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A search that is long enough to be watched.
+fn search(stage: &Stage, name: &str) -> Command {
+    let mut arguments = stage.search_arguments(name, &["--set", "search.generations=200"]);
+    arguments.retain(|a| a != "--headless");
+    stage.command(arguments)
+}
+
+#[test]
+fn a_search_is_paused_stepped_detached_and_attached_again() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::start(search(&stage, "seen"), (40, 140));
+    terminal.wait_for("pair 0 compared");
+    terminal.press(" ");
+    terminal.wait_for("paused");
+    let folder = stage.runs().join("seen");
+    let before = lines(&folder);
+    terminal.press("s");
+    wait_until("a pair was stepped", || lines(&folder) > before);
+    terminal.wait_for("paused");
+    terminal.press("q");
+    terminal.ends_within(Duration::from_secs(5));
+    assert!(terminal.text().contains("relativenas attach seen"), "{}", terminal.text());
+
+    let mut again = Terminal::start(stage.command(["attach", "seen"]), (24, 80));
+    again.wait_for("paused");
+    again.press("2");
+    again.wait_for("POPULATION");
+    again.press("q");
+    again.ends_within(Duration::from_secs(5));
+    stage.relativenas(["stop", "seen"]).succeeded();
+}
+
+#[test]
+fn a_closed_terminal_ends_the_screen_and_not_the_engine() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::start(search(&stage, "train"), (24, 80));
+    let folder = stage.runs().join("train");
+    terminal.wait_for("pair");
+    wait_until("a pair was compared", || lines(&folder) > 3);
+    terminal.master = None;
+    // The reader holds a handle until the other end is closed; hanging up is what kills a line.
+    signal(terminal.child.id().to_string(), "-HUP");
+    terminal.ends_within(Duration::from_secs(2));
+    let before = lines(&folder);
+    wait_until("the engine goes on", || lines(&folder) > before);
+    stage.relativenas(["stop", "train"]).succeeded();
+}
+
+#[test]
+fn an_engine_that_was_killed_is_shown_as_dead_with_the_way_back() {
+    let stage = Stage::new();
+    let terminal = Terminal::start(search(&stage, "killed"), (40, 140));
+    terminal.wait_for("pair 0 compared");
+    signal(pid(&stage.runs().join("killed")), "-KILL");
+    terminal.wait_for("relativenas resume killed");
+}
+
+#[test]
+fn a_paused_run_writes_nothing_to_the_terminal_and_a_new_size_is_drawn_at_once() {
+    let stage = Stage::new();
+    let terminal = Terminal::start(search(&stage, "idle"), (40, 140));
+    terminal.wait_for("pair 0 compared");
+    terminal.press(" ");
+    terminal.wait_for("paused");
+    // Whatever was on its way when the pause was reached has arrived when nothing comes for a second.
+    let mut before = usize::MAX;
+    wait_until("the screen is quiet", || {
+        let now = terminal.bytes();
+        let quiet = now == before;
+        before = now;
+        thread::sleep(Duration::from_secs(1));
+        quiet
+    });
+    let (quiet, began) = (terminal.bytes(), Instant::now());
+    while began.elapsed() < Duration::from_secs(2) {
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(terminal.bytes(), quiet, "an idle screen writes nothing");
+    }
+    terminal.resize(24, 80);
+    wait_until("the screen is drawn again", || terminal.bytes() > quiet);
+    terminal.wait_for("paused");
+    stage.relativenas(["stop", "idle"]).succeeded();
+}
