@@ -103,6 +103,12 @@ pub fn suggested_name(config: &Config, preset: Option<&str>, now: i64) -> String
     parts.join("-")
 }
 
+/// A name for a new training, such as `cifar10-train-relativenas-0412`.
+pub fn suggested_training_name(config: &Config, architecture: &str, now: i64) -> String {
+    let data = data_name(&config.data.path);
+    [data, "train".to_owned(), slug(architecture), written::month_and_day(now)].join("-")
+}
+
 /// A short word for a data set's folder; the empty path is the embedded Fashion-MNIST.
 fn data_name(path: &str) -> String {
     if path.is_empty() {

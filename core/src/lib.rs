@@ -25,6 +25,7 @@ pub mod picture;
 pub mod population;
 pub mod protocol;
 pub mod published;
+pub mod pytorch;
 pub mod randomness;
 pub mod search;
 pub mod searcher;

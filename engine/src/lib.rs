@@ -8,6 +8,7 @@
 
 pub mod allocator;
 pub mod augmentation;
+pub mod commands;
 pub mod cpu;
 pub mod data;
 pub mod device;

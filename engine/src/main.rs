@@ -4,7 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
-use relativenas_engine::{device, run};
+use relativenas_engine::{
+    commands::{self, EvaluateArguments, PackArguments},
+    device, run,
+};
 
 #[derive(Parser)]
 #[command(name = "relativenas-engine", about = "The engine behind `relativenas`; start that instead")]
@@ -32,6 +35,10 @@ enum Work {
         #[arg(long)]
         paused: bool,
     },
+    /// Judge trained weights on images that they did not learn from.
+    Evaluate(EvaluateArguments),
+    /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
+    Pack(PackArguments),
     /// List the devices that libtorch sees.
     Devices {
         #[arg(long)]
@@ -57,6 +64,8 @@ fn main() -> ExitCode {
             }
             run::run(&run, run::Options { force, paused })
         }
+        Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
+        Some(Work::Pack(arguments)) => commands::pack(&arguments),
         Some(Work::Devices { json }) => {
             device::print(json);
             Ok(())

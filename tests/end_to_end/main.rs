@@ -7,3 +7,4 @@ mod mistakes;
 mod search;
 mod stage;
 mod terminal;
+mod training;
