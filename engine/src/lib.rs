@@ -17,6 +17,7 @@ pub mod model;
 pub mod network;
 pub mod optimizer;
 pub mod pickle;
+pub mod probe;
 pub mod run;
 pub mod training;
 pub mod weights_file;

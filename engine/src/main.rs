@@ -4,7 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
-use relativenas_engine::{device, run};
+use relativenas_engine::{
+    device,
+    probe::{self, ProbeArguments},
+    run,
+};
 
 #[derive(Parser)]
 #[command(name = "relativenas-engine", about = "The engine behind `relativenas`; start that instead")]
@@ -32,6 +36,8 @@ enum Work {
         #[arg(long)]
         paused: bool,
     },
+    /// Find out whether the comparison of a search is any good.
+    Probe(ProbeArguments),
     /// List the devices that libtorch sees.
     Devices {
         #[arg(long)]
@@ -57,6 +63,7 @@ fn main() -> ExitCode {
             }
             run::run(&run, run::Options { force, paused })
         }
+        Some(Work::Probe(arguments)) => probe::probe(&arguments),
         Some(Work::Devices { json }) => {
             device::print(json);
             Ok(())

@@ -62,7 +62,7 @@ fn columns(results: &[SearcherResult]) -> String {
 }
 
 /// Runs one of the engine's own commands in this terminal, and exits as it does.
-fn pass_on(command: &str, arguments: &[OsString]) -> Result<ExitCode> {
+pub fn pass_on(command: &str, arguments: &[OsString]) -> Result<ExitCode> {
     let program = EngineProgram::find()?;
     let status = program.command().arg(command).args(arguments).status();
     let status = status.with_context(|| format!("{}: cannot be started", program.path().display()))?;

@@ -15,6 +15,7 @@ use relativenas_core::{
     view::Phase,
 };
 
+use super::probe;
 use crate::{
     app::{self, First},
     arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
@@ -42,7 +43,10 @@ pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Writ
     let options = StartOptions { die_with_parent: headless, paused: arguments.paused, force: false };
     let engine = start(&program, &folder, options)?;
     if headless {
-        return headless::follow(&folder, Some(engine), From::Beginning, style(arguments.printing), out);
+        let ended = headless::follow(&folder, Some(engine), From::Beginning, style(arguments.printing), out)?;
+        // Whoever stopped the search did not want more of it.
+        let wanted = arguments.probe && ended == ExitCode::SUCCESS;
+        return if wanted { probe::after_search(&folder, arguments.printing.json, out) } else { Ok(ended) };
     }
     show_started(context, layers, folder, engine)
 }
