@@ -76,6 +76,8 @@ pub enum Command {
     Runs(RunsArguments),
     /// Write what a run found
     Export(ExportArguments),
+    /// Find out whether the comparison of a finished or stopped search is any good
+    Probe(ProbeArguments),
     /// Write a page about one run, or about several of the same or of different searchers
     Report(ReportArguments),
     /// Put two runs side by side; exits with 1 if their protocols differ
@@ -125,6 +127,9 @@ pub struct SearchArguments {
     /// Begin paused
     #[arg(long)]
     pub paused: bool,
+    /// Probe the search when it is finished, as `relativenas probe` does (with --headless)
+    #[arg(long, requires = "headless")]
+    pub probe: bool,
     #[command(flatten)]
     pub printing: PrintingArguments,
 }
@@ -294,6 +299,25 @@ pub enum Format {
     Svg,
     Pytorch,
     Csv,
+}
+
+/// Nothing of the run changes; what was found is kept beside it, for its report
+#[derive(Debug, Args)]
+pub struct ProbeArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    /// Random pairs to estimate twice, with different seeds [default: 50]
+    #[arg(long, value_name = "N")]
+    pub pairs: Option<std::num::NonZeroU32>,
+    /// Epochs to train every individual for from scratch [default: 4]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<std::num::NonZeroU32>,
+    /// Print a JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Do without the lock, where a file system has none; be sure that no engine is running
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]

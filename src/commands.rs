@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 pub mod export;
 pub mod list;
+mod probe;
 pub mod report;
 pub mod search;
 pub mod status;
@@ -50,6 +51,7 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
             Some(RunsAction::Remove { runs }) => list::remove(context, &runs, out),
         },
         Some(Command::Export(arguments)) => export::export(context, &arguments, out),
+        Some(Command::Probe(arguments)) => probe::probe(context, &arguments),
         Some(Command::Report(arguments)) => report::report(context, &arguments, out),
         Some(Command::Compare(arguments)) => compare::compare(context, &arguments, out),
         Some(Command::Arch(arguments)) => arch::run(&arguments.action, out),

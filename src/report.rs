@@ -22,11 +22,10 @@ mod study;
 mod tests;
 mod weights;
 
-use relativenas_core::{manifest::Manifest, view::RunView};
+use relativenas_core::{manifest::Manifest, probe::Probe, view::RunView};
 
 pub use digest::Digest;
 pub use figures::{UNKNOWN, loss, percent};
-pub use probe::{FILE as PROBE_FILE, Probe};
 
 use document::Document;
 use study::Study;

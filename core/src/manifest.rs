@@ -25,6 +25,8 @@ pub mod files {
     pub const CHECKPOINTS: &str = "checkpoints";
     /// Best and last weights of a training, for other programs to read.
     pub const WEIGHTS: &str = "weights";
+    /// What a probe of a search found.
+    pub const PROBE: &str = "probe.json";
     pub const EXPORTS: &str = "exports";
     /// Log, and whatever libtorch prints.
     pub const ENGINE_LOG: &str = "engine.log";

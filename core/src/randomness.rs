@@ -37,7 +37,8 @@ pub enum Purpose {
     Initialisation = 9,
     /// Which half an image belongs to: (0, 0).
     Split = 10,
-    /// The probe's re-estimations: (generation, pair).
+    /// The probe's re-estimations: (generation, pair). Its trainings from scratch and its bootstrap
+    /// have the last two numbers instead of a pair's.
     Probe = 11,
     /// Augmented validation: (generation, individual).
     Validation = 12,

@@ -113,7 +113,7 @@ pub(crate) trait Searcher: Sync {
 /// The verdict on a pair by violation first, then loss; a tie goes to the first member.
 ///
 /// A learner whose loss is not a number is slow and gives nothing; if both are, there is no verdict.
-fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
+pub(crate) fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
     if estimates.iter().all(|e| !e.loss.is_finite()) {
         return Verdict::default();
     }

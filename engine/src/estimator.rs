@@ -11,7 +11,7 @@ use relativenas_core::{
     genotype::Genotype,
     network::NetworkShape,
     randomness::Streams,
-    search::{BatchDone, Estimate, Estimation, Estimator, Flow, Stage, Verdict},
+    search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Schedule, Stage, Verdict},
     space::VectorError,
     weight_set::{Hits, WeightKey, WeightSet},
 };
@@ -59,7 +59,10 @@ pub enum EstimateError {
 /// Trains and validates candidates on one device, with a shared weight set.
 pub struct NetworkEstimator {
     settings: EstimatorSettings,
+    /// Of fresh weights.
     streams: Streams,
+    /// Of shuffles, augmentation and drop path.
+    draws: Streams,
     device: Device,
     training: ImageStore,
     validation: ImageStore,
@@ -79,7 +82,8 @@ struct Contestant {
     keys: Vec<WeightKey>,
     inherited: Vec<ModuleWeights>,
     hits: Hits,
-    epoch: Epoch,
+    /// At least one.
+    epochs: Vec<Epoch>,
     candidate: usize,
 }
 
@@ -109,6 +113,7 @@ impl NetworkEstimator {
         Ok(Self {
             settings,
             streams: Streams::new(settings.seed),
+            draws: Streams::new(settings.seed),
             device,
             training: ImageStore::new(training, learner.training.padding, device)?,
             validation: ImageStore::new(validation, learner.validation.padding, device)?,
@@ -129,8 +134,54 @@ impl NetworkEstimator {
         &self.weights
     }
 
-    fn contestant(&self, estimation: &Estimation, index: usize) -> Result<Contestant, EstimateError> {
-        let candidate = &estimation.candidates[index];
+    /// From now on learners draw shuffles, augmentation and drop path by another seed. Fresh weights
+    /// stay those of the search's seed.
+    pub fn draw_by(&mut self, seed: u64) {
+        self.draws = Streams::new(seed);
+    }
+
+    /// Trains every candidate from fresh weights for so many epochs, annealed by `schedule`, and
+    /// validates it in the end. The weight set is neither read nor written. Returns `None` if
+    /// `progress` said [`Flow::Abort`].
+    ///
+    /// # Errors
+    /// If the device fails. A loss that is not a number is no error.
+    ///
+    /// # Panics
+    /// If there are no epochs.
+    pub fn train_from_scratch(
+        &self,
+        candidates: &[Candidate],
+        schedule: Schedule,
+        epochs: u32,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Vec<Estimate>>, EstimateError> {
+        assert!(epochs > 0, "somebody is trained");
+        let nothing = WeightSet::default();
+        let contestants = candidates
+            .iter()
+            .enumerate()
+            .map(|(index, candidate)| {
+                let epoch = |epoch| Epoch {
+                    learning_rate: schedule.learning_rate(epoch, epochs),
+                    drop_path: schedule.drop_path(epoch, epochs),
+                    generation: epoch,
+                    individual: candidate.individual,
+                };
+                self.contestant(index, candidate, &nothing, (0..epochs).map(epoch).collect())
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let outcomes = self.compete(contestants, progress)?;
+        Ok(outcomes.map(|outcomes| outcomes.iter().map(|o| o.estimate).collect()))
+    }
+
+    fn contestant(
+        &self,
+        index: usize,
+        candidate: &Candidate,
+        weights: &WeightSet<ModuleWeights>,
+        epochs: Vec<Epoch>,
+    ) -> Result<Contestant, EstimateError> {
         let individual = candidate.individual;
         let genotype = Genotype::decode(&candidate.position)
             .map_err(|error| EstimateError::Vector { individual, error })?;
@@ -139,7 +190,7 @@ impl NetworkEstimator {
         let plan = Plan::search(&genotype, shape);
         let planned: BTreeMap<_, _> = keys.iter().copied().zip(&plan.modules).collect();
         let mut failure = None;
-        let (mut inherited, hits) = self.weights.inherit(&keys, |key| {
+        let (mut inherited, hits) = weights.inherit(&keys, |key| {
             ModuleWeights::fresh(planned[&key], &self.streams, self.device).unwrap_or_else(|error| {
                 failure = Some(error);
                 ModuleWeights::new([])
@@ -149,20 +200,14 @@ impl NetworkEstimator {
             return Err(error.into());
         }
         let inherited = keys.iter().filter_map(|key| inherited.remove(key)).collect();
-        let epoch = Epoch {
-            learning_rate: estimation.learning_rate,
-            drop_path: estimation.drop_path,
-            generation: estimation.generation,
-            individual,
-        };
-        Ok(Contestant { genotype, keys, inherited, hits, epoch, candidate: index })
+        Ok(Contestant { genotype, keys, inherited, hits, epochs, candidate: index })
     }
 
     /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
     fn workshop(&self) -> Workshop {
         Workshop {
             settings: self.settings,
-            streams: self.streams,
+            streams: self.draws,
             device: self.device,
             training: self.training.share(),
             validation: self.validation.share(),
@@ -224,12 +269,17 @@ impl Workshop {
             model: self.model(plan, &contestant.inherited)?,
             genes,
             settings: self.settings.learner,
-            epoch: contestant.epoch,
+            epoch: contestant.epochs[0],
             streams: self.streams,
             candidate: contestant.candidate,
             progress,
         };
-        let Some(train_loss) = learner.train(&self.training)? else { return Ok(None) };
+        let mut train_loss = f64::NAN;
+        for epoch in contestant.epochs {
+            learner.epoch = epoch;
+            let Some(loss) = learner.train(&self.training)? else { return Ok(None) };
+            train_loss = loss;
+        }
         let Some(judgement) = learner.validate(&self.validation)? else { return Ok(None) };
         let Hits { hits, misses } = contestant.hits;
         Ok(Some(Outcome {
@@ -264,8 +314,19 @@ impl Estimator for NetworkEstimator {
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Estimate>>, Self::Error> {
         self.trained = None;
-        let contestants = (0..estimation.candidates.len())
-            .map(|index| self.contestant(estimation, index))
+        let contestants = estimation
+            .candidates
+            .iter()
+            .enumerate()
+            .map(|(index, candidate)| {
+                let epoch = Epoch {
+                    learning_rate: estimation.learning_rate,
+                    drop_path: estimation.drop_path,
+                    generation: estimation.generation,
+                    individual: candidate.individual,
+                };
+                self.contestant(index, candidate, &self.weights, vec![epoch])
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let Some(outcomes) = self.compete(contestants, progress)? else { return Ok(None) };
         let estimates = outcomes.iter().map(|o| o.estimate).collect();

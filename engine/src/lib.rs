@@ -19,6 +19,7 @@ pub mod model;
 pub mod network;
 pub mod optimizer;
 pub mod pickle;
+pub mod probe;
 pub mod run;
 pub mod throughput;
 pub mod training;

@@ -5,8 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
-    commands::{self, EvaluateArguments, PackArguments},
-    device, run,
+    commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
+    device,
+    probe::{self, ProbeArguments},
+    run,
 };
 
 #[derive(Parser)]
@@ -39,6 +41,10 @@ enum Work {
     Evaluate(EvaluateArguments),
     /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
     Pack(PackArguments),
+    /// Find out whether the comparison of a search is any good.
+    Probe(ProbeArguments),
+    /// Measure how fast this machine estimates, doing the work of a plain PyTorch program.
+    Throughput(ThroughputArguments),
     /// List the devices that libtorch sees.
     Devices {
         #[arg(long)]
@@ -66,6 +72,8 @@ fn main() -> ExitCode {
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
+        Some(Work::Probe(arguments)) => probe::probe(&arguments),
+        Some(Work::Throughput(arguments)) => commands::throughput(&arguments),
         Some(Work::Devices { json }) => {
             device::print(json);
             Ok(())

@@ -13,6 +13,7 @@ mod recorder;
 mod searching;
 mod server;
 mod setup;
+mod stopped;
 mod tensors;
 mod training;
 mod work;
@@ -42,6 +43,7 @@ use disk::Disk;
 use folder::RunFolder;
 use log::{EventLog, Extent};
 use recorder::Recorder;
+pub use stopped::StoppedSearch;
 use work::{Outcome, Work};
 
 /// How an engine is started on a run.

@@ -8,13 +8,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use relativenas_core::{manifest::files, probe::Probe};
 
 use crate::{
     arguments::{PageFormat, ReportArguments},
     atomic,
     context::Context,
     folder::RunFolder,
-    report::{PROBE_FILE, Probe, Run, html, markdown},
+    report::{Run, html, markdown},
 };
 
 /// Writes the page to a file, or where no file is named and nobody watches, to standard output.
@@ -59,7 +60,7 @@ pub fn read(context: &Context, run: &str) -> Result<Run> {
 }
 
 fn probe(folder: &RunFolder) -> Result<Option<Probe>> {
-    let path = folder.file(PROBE_FILE);
+    let path = folder.file(files::PROBE);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -122,7 +123,7 @@ mod tests {
         fixture::write_log(&folder, &fixture::log(3));
         let found =
             Probe { pairs: 8, flips: 3, individuals: 4, epochs: 2, tau: Some(0.5), tau_interval: None };
-        let path = folder.file(PROBE_FILE);
+        let path = folder.file(files::PROBE);
         fs::write(&path, serde_json::to_string(&found).expect("plain data")).expect("written");
         assert_eq!(probe(&folder).expect("readable"), Some(found));
         fs::write(&path, "{").expect("written");

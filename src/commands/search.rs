@@ -10,6 +10,7 @@ use relativenas_core::{config::Layers, manifest::Job, view::Phase};
 
 use super::begin::{self, NewRun, Prepared, show_started};
 
+use super::probe;
 use crate::{
     app::{self, First},
     arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
@@ -31,7 +32,13 @@ pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Writ
     need_terminal("search", arguments.printing.headless)?;
     let prepared = prepare(context, arguments)?;
     prepared.announce("the time it takes is known after the first pair")?;
-    prepared.start(context, arguments.paused, arguments.printing, out)
+    let folder = prepared.folder.clone();
+    let ended = prepared.start(context, arguments.paused, arguments.printing, out)?;
+    // Whoever stopped the search, or watches it on a screen, did not want more of it.
+    if arguments.probe && arguments.printing.headless && ended == ExitCode::SUCCESS {
+        return probe::after_search(&folder, arguments.printing.json, out);
+    }
+    Ok(ended)
 }
 
 /// Checks settings and engine, and makes the run's folder.

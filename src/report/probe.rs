@@ -1,33 +1,12 @@
 //! Whether the comparison of pairs is any good: what `search --probe` found.
 
-use serde::{Deserialize, Serialize};
+use relativenas_core::probe::Probe;
 
 use super::{
     document::{Block, Section, Table, number, words},
     figures::{counted, fixed},
-    statistics::share_interval,
     study::Study,
 };
-
-/// Where a run's folder keeps it.
-pub const FILE: &str = "probe.json";
-
-/// Two experiments on a finished search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
-    /// Pairs that were estimated again with other seeds.
-    pub pairs: usize,
-    /// Of those, pairs whose fast and slow learner changed places.
-    pub flips: usize,
-    /// Individuals that were also trained from scratch.
-    pub individuals: usize,
-    /// For so many epochs.
-    pub epochs: u32,
-    /// Kendall's rank correlation of both rankings, from −1 to 1; `None` if none can be computed.
-    pub tau: Option<f64>,
-    /// Its 95 % interval.
-    pub tau_interval: Option<(f64, f64)>,
-}
 
 pub fn section(study: &Study) -> Option<Section> {
     let rows: Vec<_> = study
@@ -57,7 +36,7 @@ pub fn section(study: &Study) -> Option<Section> {
 }
 
 fn row(name: &str, probe: &Probe) -> Vec<String> {
-    let rate = if probe.pairs == 0 { f64::NAN } else { 100.0 * probe.flips as f64 / probe.pairs as f64 };
+    let rate = 100.0 * probe.flip_rate().unwrap_or(f64::NAN);
     let interval = |range: Option<(f64, f64)>, scale: f64, decimals: usize| {
         super::figures::or_unknown(range, |(low, high)| {
             format!("{:.decimals$} to {:.decimals$}", scale * low, scale * high).replace('-', "−")
@@ -68,7 +47,7 @@ fn row(name: &str, probe: &Probe) -> Vec<String> {
         probe.pairs.to_string(),
         probe.flips.to_string(),
         super::figures::percent(rate),
-        interval(share_interval(probe.flips, probe.pairs), 100.0, 1),
+        interval(probe.flip_interval(), 100.0, 1),
         format!("{}, {}", counted(probe.individuals, "individual"), counted(probe.epochs as usize, "epoch")),
         fixed(probe.tau.unwrap_or(f64::NAN), 2),
         interval(probe.tau_interval, 1.0, 2),

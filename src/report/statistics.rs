@@ -126,18 +126,6 @@ fn subset_sums(values: &[usize], size: usize) -> Vec<f64> {
     ways.swap_remove(size)
 }
 
-/// Wilson's 95 % interval for a share of `hits` in `of`; both from 0 to 1.
-pub fn share_interval(hits: usize, of: usize) -> Option<(f64, f64)> {
-    if of == 0 {
-        return None;
-    }
-    const Z: f64 = 1.96;
-    let (n, share) = (of as f64, hits as f64 / of as f64);
-    let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Some(((centre - half).max(0.0), (centre + half).min(1.0)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,12 +151,5 @@ mod tests {
         let same = rank_sum(&[1.0, 1.0], &[1.0, 1.0]).expect("small");
         assert_eq!((same.lower, same.p), (2.0, 1.0));
         assert_eq!(rank_sum(&[], &[1.0]), None);
-    }
-
-    #[test]
-    fn a_share_of_few_has_a_wide_interval() {
-        let (low, high) = share_interval(0, 10).expect("ten");
-        assert!(low == 0.0 && (high - 0.2775).abs() < 1e-3, "{high}");
-        assert_eq!(share_interval(0, 0), None);
     }
 }

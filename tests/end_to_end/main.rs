@@ -4,6 +4,7 @@
 
 mod durability;
 mod mistakes;
+mod probe;
 mod search;
 mod stage;
 mod terminal;

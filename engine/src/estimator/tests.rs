@@ -205,3 +205,45 @@ fn a_half_without_images_is_an_error() {
     let error = NetworkEstimator::new(settings(), &images(2, 1), &empty, Device::Cpu).err().unwrap();
     assert!(error.to_string().contains("no valid image"), "{error}");
 }
+
+const SCHEDULE: Schedule = Schedule { learning_rate: 0.05, learning_rate_end: 0.0, drop_path: 0.2 };
+
+#[test]
+fn an_epoch_from_scratch_is_an_estimation_without_weights_to_inherit() {
+    let mut estimator = estimator(settings());
+    let estimation = Estimation { generation: 0, drop_path: 0.0, ..estimation(Stage::Ranking, 0.05) };
+    let estimates = estimator.estimate(&estimation, &go).unwrap().unwrap();
+    let scratch = |e: &NetworkEstimator, epochs| {
+        e.train_from_scratch(&estimation.candidates, SCHEDULE, epochs, &go).unwrap().unwrap()
+    };
+    assert_eq!(scratch(&estimator, 1), estimates);
+
+    // Whatever was adopted, it is not inherited.
+    let pair = Estimation { stage: Stage::Search, ..estimation.clone() };
+    estimator.estimate(&pair, &go).unwrap();
+    estimator.adopt(&pair, &verdict(&[0, 1])).unwrap();
+    let before = numbers(estimator.weights());
+    assert_eq!(scratch(&estimator, 1), estimates);
+    let longer = scratch(&estimator, 6);
+    assert!(longer.iter().zip(&estimates).all(|(l, e)| l.train_loss < e.train_loss), "{longer:?}");
+    assert_eq!(numbers(estimator.weights()), before);
+}
+
+#[test]
+fn other_draws_start_from_the_same_fresh_weights() {
+    let train = |seed, draws, learning_rate| {
+        let mut estimator = estimator(EstimatorSettings { seed, ..settings() });
+        estimator.draw_by(draws);
+        let estimation = estimation(Stage::Search, learning_rate);
+        let estimates = estimator.estimate(&estimation, &go).unwrap().unwrap();
+        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        let mut weights = numbers(estimator.weights());
+        weights.retain(|(name, _)| !name.contains("running"));
+        (estimates, weights)
+    };
+    let own = settings().seed;
+    assert_ne!(train(own, own, 0.05).0, train(own, own + 1, 0.05).0);
+    // Nobody moves from the fresh weights, which are those of the seed.
+    assert_eq!(train(own, own, 0.0).1, train(own, own + 1, 0.0).1);
+    assert_ne!(train(own, own, 0.0).1, train(own + 1, own, 0.0).1);
+}

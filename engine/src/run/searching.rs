@@ -89,6 +89,11 @@ impl SearchJob {
         Ok((Self { search, estimator, opening }, facts))
     }
 
+    /// What the job consists of, for somebody who does not want it done.
+    pub fn into_parts(self) -> (Search, NetworkEstimator) {
+        (self.search, self.estimator)
+    }
+
     pub fn bounds(&self) -> Bounds {
         let settings = self.search.settings();
         Bounds { population: Some((settings.space, settings.population)), generations: settings.generations }

@@ -1,0 +1,245 @@
+//! Whether the comparison of pairs is any good: what a probe of a search draws, counts and finds.
+//!
+//! A verdict rests on one epoch of training with inherited weights. A probe estimates random pairs
+//! twice, with other shuffles, augmentation and drop path, and counts how often the verdict
+//! changes. It also ranks the population twice, by the shared weights and by short training from
+//! scratch, and says how well both agree.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    randomness::{Purpose, Stream, Streams},
+    search::{Estimate, Loss},
+    searcher::compare,
+};
+
+/// Resamples of the bootstrap.
+const RESAMPLES: usize = 2000;
+
+/// Of [`Purpose::Probe`], beyond every pair's number.
+const SCRATCH: u64 = u64::MAX;
+const BOOTSTRAP: u64 = u64::MAX - 1;
+
+/// The content of `probe.json`: two experiments on a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Pairs that were estimated again with other seeds.
+    pub pairs: usize,
+    /// Of those, pairs whose fast and slow learner changed places.
+    pub flips: usize,
+    /// Individuals that were also trained from scratch.
+    pub individuals: usize,
+    /// For so many epochs.
+    pub epochs: u32,
+    /// Kendall's rank correlation of both rankings, from −1 to 1; `None` if none can be computed.
+    pub tau: Option<f64>,
+    /// Its 95 % interval.
+    pub tau_interval: Option<(f64, f64)>,
+}
+
+impl Probe {
+    /// From 0 to 1; `None` without a pair.
+    pub fn flip_rate(&self) -> Option<f64> {
+        (self.pairs > 0).then(|| self.flips as f64 / self.pairs as f64)
+    }
+
+    /// The flip rate's 95 % interval.
+    pub fn flip_interval(&self) -> Option<(f64, f64)> {
+        share_interval(self.flips, self.pairs)
+    }
+}
+
+/// A pair of the population, and the seeds of its two estimations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrawnPair {
+    pub members: [usize; 2],
+    pub seeds: [u64; 2],
+}
+
+impl DrawnPair {
+    /// Any two individuals, each pair as likely as any other, whatever was drawn before: so flips
+    /// are independent, as the interval of their rate supposes. For the same reason a pair is
+    /// estimated again once, not several times: its further verdicts would share the first one.
+    ///
+    /// # Panics
+    /// If the population has fewer than two individuals.
+    pub fn draw(streams: &Streams, generation: u32, pair: usize, population: usize) -> Self {
+        let mut stream = streams.stream(Purpose::Probe, u64::from(generation), pair as u64);
+        let first = stream.below(population);
+        let other = stream.below(population - 1);
+        let second = if other < first { other } else { other + 1 };
+        Self { members: [first, second], seeds: [stream.bits(), stream.bits()] }
+    }
+}
+
+/// The seed of what individuals draw while they train from scratch.
+pub fn scratch_seed(streams: &Streams, generation: u32) -> u64 {
+    streams.stream(Purpose::Probe, u64::from(generation), SCRATCH).bits()
+}
+
+/// What [`tau_interval`] draws.
+pub fn bootstrap_stream(streams: &Streams, generation: u32) -> Stream {
+    streams.stream(Purpose::Probe, u64::from(generation), BOOTSTRAP)
+}
+
+/// Which of two candidates is fast by the rule of slow-fast learning, whatever the run's searcher;
+/// `None` if neither loss is a number. `violations` says by how much each exceeds the limits.
+pub fn fast(estimates: &[Estimate], violations: &[f64]) -> Option<usize> {
+    compare(estimates, violations).fast
+}
+
+/// Wilson's 95 % interval for a share of `hits` in `of`; both from 0 to 1. `None` if `of` is 0.
+pub fn share_interval(hits: usize, of: usize) -> Option<(f64, f64)> {
+    if of == 0 {
+        return None;
+    }
+    const Z: f64 = 1.96;
+    let (n, share) = (of as f64, hits as f64 / of as f64);
+    let centre = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    Some(((centre - half).max(0.0), (centre + half).min(1.0)))
+}
+
+/// Kendall's τ-b of two lists of losses of the same individuals: 1 if they rank them alike, −1 if
+/// the other way round. Losses that are not finite are tied, behind all others. `None` if one list
+/// ranks nobody before anybody.
+///
+/// # Panics
+/// If the lists are not equally long.
+pub fn tau_b(first: &[f64], second: &[f64]) -> Option<f64> {
+    assert_eq!(first.len(), second.len(), "losses of the same individuals");
+    tau_of((0..first.len()).collect::<Vec<_>>().as_slice(), first, second)
+}
+
+/// The 95 % interval of [`tau_b`]: the middle of its values for individuals drawn with replacement
+/// (percentile bootstrap). `None` if there is no τ; also if both rankings are the same or opposite,
+/// because every resample of them is too, however few they are.
+///
+/// # Panics
+/// If the lists are not equally long.
+pub fn tau_interval(first: &[f64], second: &[f64], stream: &mut Stream) -> Option<(f64, f64)> {
+    if tau_b(first, second)?.abs() >= 1.0 {
+        return None;
+    }
+    let count = first.len();
+    let mut found: Vec<_> = (0..RESAMPLES)
+        .filter_map(|_| {
+            let drawn: Vec<_> = (0..count).map(|_| stream.below(count)).collect();
+            tau_of(&drawn, first, second)
+        })
+        .collect();
+    found.sort_by(f64::total_cmp);
+    Some((quantile(&found, 0.025)?, quantile(&found, 0.975)?))
+}
+
+/// τ-b of the individuals in `chosen`, where one may stand several times.
+fn tau_of(chosen: &[usize], first: &[f64], second: &[f64]) -> Option<f64> {
+    let order = |losses: &[f64], a: usize, b: usize| Loss(losses[a]).order(Loss(losses[b])) as i64;
+    // Pairs in the same order less pairs in opposite orders, and pairs that each list tells apart.
+    let (mut agreement, mut apart) = (0, [0_i64; 2]);
+    for (place, &a) in chosen.iter().enumerate() {
+        for &b in &chosen[place + 1..] {
+            let (one, other) = (order(first, a, b), order(second, a, b));
+            agreement += one * other;
+            apart[0] += one.abs();
+            apart[1] += other.abs();
+        }
+    }
+    let most = (apart[0] as f64 * apart[1] as f64).sqrt();
+    (most > 0.0).then(|| agreement as f64 / most)
+}
+
+/// Of ascending values, between neighbours by their distance.
+fn quantile(ascending: &[f64], share: f64) -> Option<f64> {
+    let place = share * ascending.len().checked_sub(1)? as f64;
+    let (below, above) = (ascending[place.floor() as usize], ascending[place.ceil() as usize]);
+    Some(below + (above - below) * place.fract())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(found: f64, expected: f64) -> bool {
+        (found - expected).abs() < 1e-4
+    }
+
+    #[test]
+    fn a_share_of_few_has_a_wide_interval() {
+        let (low, high) = share_interval(0, 10).expect("ten");
+        assert!(low == 0.0 && near(high, 0.2775), "{high}");
+        // By hand: (0.375 + 0.2401) / 1.4802 ± 1.3241 · √(0.029297 + 0.015006).
+        let (low, high) = share_interval(3, 8).expect("eight");
+        assert!(near(low, 0.1368) && near(high, 0.6943), "{low} {high}");
+        assert_eq!(share_interval(0, 0), None);
+    }
+
+    #[test]
+    fn tau_counts_pairs_in_the_same_and_in_opposite_orders() {
+        let check = |first: &[f64], second: &[f64], expected: f64| {
+            let tau = tau_b(first, second).expect("both rank");
+            assert!(near(tau, expected), "{first:?} {second:?}: {tau}, not {expected}");
+        };
+        check(&[1.0, 2.0, 3.0, 4.0], &[0.1, 0.2, 0.4, 0.3], 4.0 / 6.0);
+        check(&[1.0, 2.0, 3.0], &[9.0, 8.0, 7.0], -1.0);
+        // Five pairs in the same order; the first list ties one of six.
+        check(&[1.0, 2.0, 2.0, 3.0], &[1.0, 3.0, 2.0, 4.0], 5.0 / 30_f64.sqrt());
+        // What is not finite comes last, and ties.
+        check(&[f64::NAN, f64::INFINITY, 1.0], &[3.0, 2.0, 1.0], 2.0 / 6_f64.sqrt());
+    }
+
+    #[test]
+    fn there_is_no_tau_where_nobody_comes_first() {
+        assert_eq!(tau_b(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0]), None);
+        assert_eq!(tau_b(&[1.0], &[1.0]), None);
+        assert_eq!(tau_b(&[], &[]), None);
+    }
+
+    fn interval(first: &[f64], second: &[f64]) -> Option<(f64, f64)> {
+        tau_interval(first, second, &mut bootstrap_stream(&Streams::new(1), 3))
+    }
+
+    #[test]
+    fn three_individuals_say_nothing_about_tau() {
+        // Of the 24 resamples of 27 that rank, 6 give −1, 6 give 1/3 and 12 give 1.
+        assert_eq!(interval(&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]), Some((-1.0, 1.0)));
+        assert_eq!(interval(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]), None, "a perfect order");
+    }
+
+    #[test]
+    fn more_individuals_say_more_about_tau() {
+        let width = |count: usize| {
+            let first: Vec<_> = (0..count).map(|i| i as f64).collect();
+            // Neighbours change places in groups of four.
+            let second: Vec<_> = (0..count).map(|i| (i / 4 * 4 + 3 - i % 4) as f64).collect();
+            let (low, high) = interval(&first, &second).expect("no perfect order");
+            let tau = tau_b(&first, &second).expect("both rank");
+            assert!(low < tau && tau < high, "{low} {tau} {high}");
+            high - low
+        };
+        let (few, many) = (width(12), width(60));
+        assert!(many < 0.5 * few, "{few} {many}");
+    }
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn pairs_are_two_individuals_with_seeds_of_their_own() {
+        let draw = |pair| DrawnPair::draw(&Streams::new(5), 2, pair, 3);
+        assert_eq!(draw(7), draw(7));
+        let mut met = [[0; 3]; 3];
+        for pair in 0..600 {
+            let DrawnPair { members: [a, b], seeds } = draw(pair);
+            assert_ne!(seeds[0], seeds[1]);
+            met[a][b] += 1;
+        }
+        // Each of the six meetings is expected 100 times, with a standard deviation of 9.
+        for (a, row) in met.iter().enumerate() {
+            assert!(row.iter().enumerate().all(|(b, &n)| if a == b { n == 0 } else { n > 60 }), "{met:?}");
+        }
+    }
+}

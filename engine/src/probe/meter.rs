@@ -1,0 +1,92 @@
+//! How far the probe is and how long it will take, on standard error.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use relativenas_core::search::{BatchDone, Flow};
+
+/// How often a terminal's line changes, and how often a line is added elsewhere.
+const ON_TERMINAL: Duration = Duration::from_millis(500);
+const ELSEWHERE: Duration = Duration::from_secs(30);
+
+/// Counts training batches; validation takes its share of the time with them.
+pub struct Meter {
+    /// Epochs of single learners in all.
+    epochs: usize,
+    batches: AtomicUsize,
+    began: Instant,
+    said: Mutex<Instant>,
+    on_terminal: bool,
+}
+
+impl Meter {
+    pub fn new(epochs: usize) -> Self {
+        let began = Instant::now();
+        let on_terminal = io::stderr().is_terminal();
+        Self { epochs, batches: AtomicUsize::new(0), began, said: Mutex::new(began), on_terminal }
+    }
+
+    /// Takes note of a batch; says now and then how far the probe is.
+    pub fn note(&self, done: BatchDone) -> Flow {
+        if done.validating {
+            return Flow::Go;
+        }
+        let batches = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.elapsed() >= if self.on_terminal { ON_TERMINAL } else { ELSEWHERE } {
+            *said = Instant::now();
+            let share = batches as f64 / (self.epochs * done.batches) as f64;
+            self.say(&progress(share, self.began.elapsed()));
+        }
+        Flow::Go
+    }
+
+    /// Clears the terminal's line.
+    pub fn finish(&self) {
+        if self.on_terminal {
+            let _ = write!(io::stderr(), "\r\x1b[K"); // Nobody reads it; so what.
+        }
+    }
+
+    fn say(&self, text: &str) {
+        let mut out = io::stderr();
+        let _ = if self.on_terminal {
+            write!(out, "\r{text}\x1b[K").and_then(|()| out.flush())
+        } else {
+            writeln!(out, "{text}")
+        };
+    }
+}
+
+/// In words, after `elapsed`; `share` is from 0 to 1.
+fn progress(share: f64, elapsed: Duration) -> String {
+    let left = elapsed.as_secs_f64() * (1.0 - share).max(0.0) / share;
+    format!("probing: {:.0} %, {} left", 100.0 * share, duration(left))
+}
+
+fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        0 | 1 if seconds < 90.0 => format!("{seconds:.0} s"),
+        0..120 => format!("{minutes} min"),
+        _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_follows_from_what_was_done() {
+        assert_eq!(progress(0.25, Duration::from_secs(20)), "probing: 25 %, 60 s left");
+        assert_eq!(progress(0.1, Duration::from_secs(60)), "probing: 10 %, 9 min left");
+        assert_eq!(progress(0.01, Duration::from_secs(100)), "probing: 1 %, 2 h 45 min left");
+    }
+}

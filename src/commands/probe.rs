@@ -1,0 +1,37 @@
+//! `probe`: whether the comparison of a search is any good. The engine finds out.
+
+use std::{ffi::OsString, io::Write, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+
+use super::pass_on;
+use crate::{arguments::ProbeArguments, context::Context, folder::RunFolder};
+
+/// Probes a run in this terminal, and exits as the engine does.
+///
+/// # Errors
+/// If there is no such run, or the engine cannot be started.
+pub fn probe(context: &Context, arguments: &ProbeArguments) -> Result<ExitCode> {
+    let folder = context.find(&arguments.run.run)?;
+    folder.manifest()?; // What is no run is refused without an engine.
+    let mut passed = vec![OsString::from(folder.path())];
+    for (flag, number) in [("--pairs", arguments.pairs), ("--epochs", arguments.epochs)] {
+        if let Some(number) = number {
+            passed.extend([flag.into(), number.to_string().into()]);
+        }
+    }
+    let flags = [("--json", arguments.json), ("--force", arguments.force)];
+    passed.extend(flags.iter().filter(|(_, wanted)| *wanted).map(|(flag, _)| OsString::from(flag)));
+    pass_on("probe", &passed)
+}
+
+/// Probes a search that was just finished here, after all that was printed about it.
+///
+/// # Errors
+/// If the engine cannot be started.
+pub fn after_search(folder: &RunFolder, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
+    out.flush().context("standard output")?;
+    let mut passed = vec![OsString::from(folder.path())];
+    passed.extend(json.then(|| OsString::from("--json")));
+    pass_on("probe", &passed)
+}

@@ -1,0 +1,78 @@
+//! Probes of finished, running and other runs.
+
+use std::fs;
+
+use relativenas_core::event::Event;
+
+use crate::{
+    search::{pid, signal},
+    stage::{Stage, wait_until},
+};
+
+#[test]
+fn a_finished_search_is_probed_twice_with_the_same_result_and_stays_what_it_is() {
+    let stage = Stage::new();
+    let searched = stage.search("one", &["--json", "--probe"]).succeeded();
+    let folder = stage.runs().join("one");
+    let read = |name: &str| fs::read(folder.join(name)).expect(name);
+    let (kept, events) = (read("probe.json"), read("events.jsonl"));
+    let checkpoint = "checkpoints/0002-0002/weights.safetensors";
+    let weights = read(checkpoint);
+
+    let again = stage.relativenas(["probe", "one", "--json"]).succeeded().stdout;
+    assert_eq!(searched.stdout.lines().last(), Some(again.trim_end()), "the last line of the search");
+    assert_eq!(read("probe.json"), kept);
+    assert!(read("events.jsonl") == events && read(checkpoint) == weights, "nothing of the run changed");
+
+    let printed: serde_json::Value = serde_json::from_str(&again).expect("JSON");
+    let mut ranked: Vec<_> = stage.events("one").into_iter().filter_map(ranked).collect();
+    ranked.sort_by_key(|(individual, _)| *individual);
+    let ranked: Vec<_> = ranked.into_iter().map(|(_, loss)| loss).collect();
+    assert_eq!(printed["shared_losses"], serde_json::json!(ranked), "the run's own ranking");
+    assert_eq!((&printed["pairs"], &printed["individuals"]), (&50.into(), &4.into()));
+    let flips = printed["flips"].as_u64().expect("a number");
+    assert!(
+        flips > 0 && flips < 50,
+        "{flips} flips: draws change some verdicts of such tiny trainings, not all"
+    );
+    assert_ne!(printed["scratch_losses"], printed["shared_losses"]);
+
+    let page = stage.relativenas(["report", "one", "--format", "markdown"]).succeeded().stdout;
+    assert!(page.contains("Is the comparison any good?"), "{page}");
+}
+
+fn ranked(event: Event) -> Option<(usize, f64)> {
+    match event {
+        Event::IndividualRanked { learner } => Some((learner.individual, learner.estimate.loss)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_stopped_search_is_ranked_by_the_probe_and_can_still_be_resumed() {
+    let stage = Stage::new();
+    let mut command = stage.command(stage.search_arguments("cut", &["--paused"])).spawn().expect("starts");
+    let folder = stage.runs().join("cut");
+    wait_until("the engine listens", || folder.join("engine.json").exists());
+    stage.relativenas(["probe", "cut"]).refused(1, "another engine (process");
+    stage.relativenas(["step", "cut", "pair", "1", "--wait"]).succeeded();
+    signal(pid(&folder), "-TERM");
+    command.wait().expect("the command ends");
+
+    let said = stage.relativenas(["probe", "cut", "--pairs", "2", "--epochs", "1"]).succeeded();
+    assert!(said.stdout.starts_with("cut, after 0 generations:\nflip rate "), "{said:?}");
+    assert!(said.stderr.contains("probe.json: written"), "{said:?}");
+    stage.relativenas(["resume", "cut", "--headless"]).succeeded();
+    assert!(matches!(stage.events("cut").last(), Some(Event::SearchFinished { .. })));
+}
+
+#[test]
+fn a_training_has_nothing_to_probe() {
+    let stage = Stage::new();
+    stage.search("one", &[]).succeeded();
+    let manifest = stage.runs().join("one/run.toml");
+    let text = fs::read_to_string(&manifest).expect("a manifest");
+    assert!(text.contains("job = \"search\""), "{text}");
+    fs::write(&manifest, text.replace("job = \"search\"", "job = \"train\"")).expect("written");
+    stage.relativenas(["probe", "one"]).refused(1, "one is a training; only a search has pairs to probe");
+}
