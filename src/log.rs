@@ -2,30 +2,37 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
+    io::{self, Read as _},
+    num::NonZeroUsize,
     path::PathBuf,
+    sync::mpsc::sync_channel,
+    thread,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::{event::Line, manifest::files, protocol::LINE_LIMIT, view::RunView};
 
 use crate::folder::RunFolder;
 
-/// Lines read at a time: few enough that a screen moves meanwhile.
-const BATCH: usize = 1000;
+/// Bytes read at a time: few enough that a screen moves meanwhile.
+const BATCH: usize = 4 << 20;
+/// Parsing is most of the work; below this it is not worth another thread.
+const WORTH_A_THREAD: usize = 128 << 10;
+/// More threads would wait for the disk.
+const MOST_THREADS: usize = 8;
 
 /// Reads a log from its beginning, batch by batch.
 pub struct LogReader {
     path: PathBuf,
-    file: Option<BufReader<File>>,
-    /// Where the next line begins.
-    offset: u64,
-    lines: u64,
+    file: Option<File>,
+    /// The beginning of a line whose end is not written yet.
+    partial: Vec<u8>,
+    lines: usize,
 }
 
 impl LogReader {
     pub fn new(folder: &RunFolder) -> Self {
-        Self { path: folder.file(files::EVENTS), file: None, offset: 0, lines: 0 }
+        Self { path: folder.file(files::EVENTS), file: None, partial: Vec::new(), lines: 0 }
     }
 
     /// The next lines; none at the end of what is written so far.
@@ -34,56 +41,115 @@ impl LogReader {
     /// If the file cannot be read, or a line is no event. The last line may be written at this
     /// moment: without its newline it does not count yet.
     pub fn batch(&mut self) -> Result<Vec<Line>> {
-        let cannot = |path: &PathBuf| format!("{}: cannot be read", path.display());
         if self.file.is_none() {
             match File::open(&self.path) {
-                Ok(file) => self.file = Some(BufReader::with_capacity(1 << 18, file)),
+                Ok(file) => self.file = Some(file),
                 // A run that has not begun has no log.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(e) => return Err(e).with_context(|| cannot(&self.path)),
+                Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", self.path.display())),
             }
         }
         let Some(file) = &mut self.file else {
             return Ok(Vec::new());
         };
-        let mut batch = Vec::new();
-        let mut text = Vec::new();
-        while batch.len() < BATCH {
-            text.clear();
-            let length = file.read_until(b'\n', &mut text).with_context(|| cannot(&self.path))?;
-            if length > LINE_LIMIT {
-                bail!("{}, line {}: longer than any event", self.path.display(), self.lines + 1);
-            }
-            if text.last() != Some(&b'\n') {
-                file.seek(SeekFrom::Start(self.offset)).with_context(|| cannot(&self.path))?;
-                break;
-            }
-            self.lines += 1;
-            self.offset += length as u64;
-            let line = serde_json::from_slice(&text).with_context(|| {
-                let path = self.path.display();
-                format!("{path}, line {}: no event of this version; the file is damaged", self.lines)
-            })?;
-            batch.push(line);
+        let mut text = std::mem::take(&mut self.partial);
+        let read = file.take(BATCH as u64).read_to_end(&mut text);
+        read.with_context(|| format!("{}: cannot be read", self.path.display()))?;
+        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        self.partial = text.split_off(whole);
+        if self.partial.len() > LINE_LIMIT {
+            bail!("{}, line {}: longer than any event", self.path.display(), self.lines + 1);
         }
-        Ok(batch)
+        self.parse(&text)
+    }
+
+    /// Parses whole lines, on several threads where there are many.
+    fn parse(&mut self, text: &[u8]) -> Result<Vec<Line>> {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
+        let parts = split(text, (text.len() / WORTH_A_THREAD).clamp(1, cores));
+        let parsed: Vec<Part> = match parts[..] {
+            [only] => vec![parse_part(only)],
+            _ => thread::scope(|scope| {
+                let workers: Vec<_> = parts.iter().map(|part| scope.spawn(|| parse_part(part))).collect();
+                let join =
+                    |worker: thread::ScopedJoinHandle<'_, Part>| worker.join().expect("parsing panics never");
+                workers.into_iter().map(join).collect()
+            }),
+        };
+        let mut lines = Vec::new();
+        for part in parsed {
+            self.lines += part.lines.len();
+            lines.extend(part.lines);
+            if let Some(error) = part.error {
+                let place = format!("{}, line {}", self.path.display(), self.lines + 1);
+                return Err(
+                    anyhow!(error).context(format!("{place}: no event of this version; the file is damaged"))
+                );
+            }
+        }
+        Ok(lines)
     }
 
     /// Folds all that is written so far into a view.
     ///
     /// # Errors
     /// As [`LogReader::batch`], and if events are missing.
-    pub fn fold(&mut self, view: &mut RunView) -> Result<()> {
-        loop {
-            let batch = self.batch()?;
-            if batch.is_empty() {
-                return Ok(());
+    pub fn fold(mut self, view: &mut RunView) -> Result<()> {
+        let path = self.path.clone();
+        thread::scope(|scope| {
+            // The next batch is read while this one is folded.
+            let (sender, batches) = sync_channel(1);
+            scope.spawn(move || {
+                loop {
+                    let batch = self.batch();
+                    let last = batch.as_ref().map_or(true, Vec::is_empty);
+                    if sender.send(batch).is_err() || last {
+                        return;
+                    }
+                }
+            });
+            for batch in batches {
+                for line in &batch? {
+                    view.apply(line).with_context(|| format!("{}: damaged", path.display()))?;
+                }
             }
-            for line in &batch {
-                view.apply(line).with_context(|| format!("{}: damaged", self.path.display()))?;
+            Ok(())
+        })
+    }
+}
+
+/// What was read of some lines: all, or those before the first that is no event.
+struct Part {
+    lines: Vec<Line>,
+    error: Option<serde_json::Error>,
+}
+
+fn parse_part(text: &[u8]) -> Part {
+    let mut part = Part { lines: Vec::new(), error: None };
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        match serde_json::from_slice(line) {
+            Ok(line) => part.lines.push(line),
+            Err(error) => {
+                part.error = Some(error);
+                break;
             }
         }
     }
+    part
+}
+
+/// Cuts whole lines into about equal parts of whole lines.
+fn split(mut text: &[u8], parts: usize) -> Vec<&[u8]> {
+    let mut cut = Vec::with_capacity(parts);
+    for left in (2..=parts).rev() {
+        let middle = text.len() / left;
+        let end = text[middle..].iter().position(|b| *b == b'\n').map_or(text.len(), |at| middle + at + 1);
+        let (part, rest) = text.split_at(end);
+        cut.push(part);
+        text = rest;
+    }
+    cut.push(text);
+    cut
 }
 
 #[cfg(test)]
@@ -108,6 +174,28 @@ mod tests {
         writeln!(file, "{tail}").expect("written");
         assert_eq!(reader.batch().expect("readable"), lines[1..2]);
         assert_eq!(reader.batch().expect("readable"), []);
+    }
+
+    #[test]
+    fn a_long_log_is_read_in_order_on_several_threads() {
+        let text = b"1\n22\n333\n4444\n55555\n";
+        for parts in 1..9 {
+            let cut = split(text, parts);
+            assert_eq!(cut.len(), parts);
+            assert_eq!(cut.concat(), text);
+            assert!(cut.iter().all(|part| part.is_empty() || part.ends_with(b"\n")), "{parts}");
+        }
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let event = &fixture::log(1)[1];
+        let lines: Vec<_> = (0..4000).map(|seq| Line { seq, ..event.clone() }).collect();
+        fixture::write_log(&folder, &lines);
+        let mut reader = LogReader::new(&folder);
+        let mut read = Vec::new();
+        while let batch @ [_, ..] = &reader.batch().expect("readable")[..] {
+            read.extend_from_slice(batch);
+        }
+        assert_eq!(read, lines);
     }
 
     #[test]

@@ -206,8 +206,7 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
     losses.filter(|l| l.is_finite()).reduce(f64::min)
 }
 
-/// Where a run is in its life: by its events and the word of its engine. One that is gone took its
-/// address away if it left in order.
+/// Where a run is in its life: by its events and the word of its engine.
 pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
     let by_events = view.phase();
     let progress = || Connection::open(folder).ok()?.progress(view.events);
@@ -215,10 +214,10 @@ pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
         "paused"
     } else if alive || by_events == Phase::Finished {
         by_events.name()
-    } else if folder.file(files::ENGINE).exists() {
-        "dead"
-    } else {
+    } else if folder.was_left_in_order() {
         "stopped"
+    } else {
+        "dead"
     }
 }
 

@@ -6,6 +6,7 @@
 //! they share. A [`training::Trainer`] trains a full network. [`run::run`] drives all of it, with a
 //! folder, a log and a socket.
 
+pub mod allocator;
 pub mod augmentation;
 pub mod commands;
 pub mod cpu;
@@ -19,5 +20,6 @@ pub mod network;
 pub mod optimizer;
 pub mod pickle;
 pub mod run;
+pub mod throughput;
 pub mod training;
 pub mod weights_file;

@@ -79,6 +79,8 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     Nothing,
+    /// A run is selected in the list of runs.
+    Listed,
     /// A run is shown.
     Run,
     /// A search is shown.
@@ -134,10 +136,10 @@ const INDIVIDUALS: Place = Place::In(&[View::Overview, View::Population, View::P
 /// All actions; the footer names those of the view first, in this order.
 #[rustfmt::skip]
 pub const TABLE: &[Entry] = &[
-    entry(Action::OpenRun, ("open", "enter"), RUNS, Need::Nothing, "open", "Show the run: attach if an engine lives, else its files"),
+    entry(Action::OpenRun, ("open", "enter"), RUNS, Need::Listed, "open", "Show the run: attach if an engine lives, else its files"),
     entry(Action::NewSearch, ("new", "n"), RUNS, Need::Nothing, "new search", "Start a search, with a form that checks as you type"),
-    entry(Action::ResumeRun, ("resume", "r"), RUNS, Need::Nothing, "resume", "Start an engine on the run; go on where it stopped"),
-    entry(Action::CompareRun, ("compare", "c"), RUNS, Need::Nothing, "compare", "Lay the run's curves over those of the one shown"),
+    entry(Action::ResumeRun, ("resume", "r"), RUNS, Need::Listed, "resume", "Start an engine on the run; go on where it stopped"),
+    entry(Action::CompareRun, ("compare", "c"), RUNS, Need::Listed, "compare", "Lay the run's curves over those of the one shown"),
     entry(Action::SortPopulation, ("sort", "o"), POPULATION, Need::Search, "order", "Sort by loss or by number"),
     entry(Action::EarlierPairs, ("earlier-pairs", "o"), PAIRS, Need::Search, "last generation", "This generation's pairs, or the last one's"),
     entry(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "Where everybody who just moved was before"),

@@ -293,6 +293,7 @@ impl App {
         if let Some(overlay) = &self.overlay {
             overlays::draw(&mut canvas, self, overlay);
         }
+        panels::draw_notice(&mut canvas, self);
     }
 
     fn request(&mut self, request: Request) {

@@ -71,6 +71,12 @@ pub fn draw_around(canvas: &mut Canvas<'_>, app: &App) {
     footer::draw(&mut canvas.part(0, height - bottom, width, bottom), app);
 }
 
+/// Draws what was said last, over everything else.
+pub fn draw_notice(canvas: &mut Canvas<'_>, app: &App) {
+    let (_, bottom) = Layout::of(canvas.width(), canvas.height()).margins();
+    footer::notice(canvas, app, bottom);
+}
+
 /// What is left for the view.
 pub fn inside<'a>(canvas: &'a mut Canvas<'_>) -> Canvas<'a> {
     let (width, height) = (canvas.width(), canvas.height());

@@ -123,12 +123,14 @@ pub fn photo_batches(
     let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
 
-    let spawn = |run: Box<dyn FnOnce(&Work, &Shared) + Send>| {
-        let (work, shared) = (Arc::clone(&work), Arc::clone(&shared));
-        thread::spawn(move || run(&work, &shared))
-    };
-    let mut handles: Vec<_> = (0..threads).map(|_| spawn(Box::new(decode))).collect();
-    handles.push(spawn(Box::new(move |work, shared| assemble(work, shared, &sender))));
+    let parties = || (Arc::clone(&work), Arc::clone(&shared));
+    let decoding = (0..threads).map(|_| {
+        let (work, shared) = parties();
+        thread::spawn(move || decode(&work, &shared))
+    });
+    let mut handles: Vec<_> = decoding.collect();
+    let (work, shared_with_assembly) = parties();
+    handles.push(thread::spawn(move || assemble(&work, &shared_with_assembly, &sender)));
     Batches { receiver: Some(receiver), shared, threads: handles }
 }
 

@@ -20,6 +20,9 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
     if need == Need::Nothing {
         return None;
     }
+    if need == Need::Listed {
+        return app.selected_run().is_none().then_some("there is no run in the list");
+    }
     let Some(shown) = &app.shown else {
         return Some("no run is shown; choose one from the list of runs");
     };
@@ -33,7 +36,7 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
     let engine = engine.or((shown.view.phase() == Phase::Finished).then_some("the run is finished"));
     let search = shown.search().is_none().then_some("this is no search");
     match need {
-        Need::Nothing | Need::Run => None,
+        Need::Nothing | Need::Listed | Need::Run => None,
         Need::Search => search,
         Need::Engine => engine,
         Need::SearchEngine => engine.or(search),

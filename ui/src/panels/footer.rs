@@ -3,7 +3,7 @@
 use crate::{
     actions::{Action, Place, TABLE},
     app::{App, Notice},
-    canvas::Canvas,
+    canvas::{Canvas, wrap},
     draw::text,
     overlays,
     shown::Shown,
@@ -28,29 +28,33 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     if bottom > 0 {
         canvas.rule(bottom - 1);
     }
-    // What was just said, else what the engine has to say.
-    let engine = app.shown.as_ref().and_then(|shown| shown.progress.as_ref()?.notice.clone());
-    let engine = engine.map(|text| Notice { text, is_warning: true });
-    match app.notice.as_ref().or(engine.as_ref()) {
-        // Where there is no rule to say it on, the keys make room.
-        Some(notice) if bottom == 0 => say(canvas, notice, 0),
-        Some(notice) => {
-            keys(canvas, app, bottom);
-            say(canvas, notice, bottom - 1);
-        }
-        None => keys(canvas, app, bottom),
-    }
+    keys(canvas, app, bottom);
 }
 
-fn say(canvas: &mut Canvas<'_>, notice: &Notice, y: usize) {
+/// What was just said, else what the engine has to say: on the rule above the keys, in place of
+/// the keys where there is no rule, and over the view where it is long. It is never cut short,
+/// because the way out stands at its end.
+pub fn notice(canvas: &mut Canvas<'_>, app: &App, bottom: usize) {
+    let engine = app.shown.as_ref().and_then(|shown| shown.progress.as_ref()?.notice.clone());
+    let engine = engine.map(|text| Notice { text, is_warning: true });
+    let Some(notice) = app.notice.as_ref().or(engine.as_ref()) else { return };
     let look = canvas.look;
     let (glyph, style) = if notice.is_warning {
         (look.glyphs.warning, look.palette.warning)
     } else {
         (look.glyphs.tick, look.palette.best)
     };
-    let said = format!(" {glyph} {} ", notice.text);
-    canvas.text(1, y, &text::truncate(&said, canvas.width().saturating_sub(2), &look.glyphs), style);
+    let (width, height) = (canvas.width(), canvas.height());
+    let lines = wrap(&notice.text, width.saturating_sub(6));
+    let last = height.saturating_sub(if bottom > 1 { 2 } else { 1 });
+    let first = last.saturating_sub(lines.len().saturating_sub(1));
+    if lines.len() > 1 || bottom < 2 {
+        canvas.part(0, first, width, last + 1 - first).clear();
+    }
+    for (row, line) in lines.iter().enumerate().take(last + 1 - first) {
+        let mark = if row == 0 { glyph } else { ' ' };
+        canvas.text(1, first + row, &format!(" {mark} {line} "), style);
+    }
 }
 
 fn keys(canvas: &mut Canvas<'_>, app: &App, y: usize) {

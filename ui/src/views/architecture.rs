@@ -178,7 +178,8 @@ fn words(
         let count = differences.len();
         say(&format!("{count} differences to {}", before.title), palette.heading);
         for sentence in &differences {
-            say(sentence, palette.text);
+            // Nothing changed: the two stand side by side.
+            say(&sentence.replacen(" now reads ", " reads ", 1), palette.text);
         }
     }
     for words in &subject.words {

@@ -195,3 +195,12 @@ fn training() {
     check("training_curves", stage.press("6"), &[(100, 30)]);
     check("training_architecture", stage.press("5"), &[(100, 30)]);
 }
+
+#[test]
+fn a_long_refusal_is_read_to_its_end() {
+    let mut stage = Stage::searching(options(), 124);
+    let text = "the program `relativenas-engine` is neither in /home/ada/.cargo/bin nor in PATH; `make` builds it, \
+                or set RELATIVENAS_ENGINE to where it is";
+    stage.tell(Message::Failed(text.to_owned()));
+    check("failed", &mut stage, &[(80, 24), (40, 12)]);
+}

@@ -55,6 +55,12 @@ fn open_part(folder: &Path, part: &str) -> Result<EncodedImages, DataError> {
     }
     let folder = folder.join(part);
     let environment = Environment::open(&folder)?;
+    if names.len() as u64 > environment.entries {
+        // Known now, rather than in the middle of an epoch.
+        let problem =
+            format!("it lists {} images, `{}` holds {}", names.len(), folder.display(), environment.entries);
+        return Err(DataError::Malformed { path: list, problem });
+    }
     Ok(EncodedImages { folder, names, source: Source::Records { environment, classes: Vec::new(), list } })
 }
 
@@ -167,6 +173,22 @@ mod tests {
             folder.path(),
             "`bird/9999.jpg` is listed in `FOLDER/train_datalist.txt` but not in `FOLDER/train/data.mdb`: \
              pack the images again, or correct the list",
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_noticed_at_once() {
+        let folder = copy();
+        let list = list_file(folder.path(), "val");
+        let text = fs::read_to_string(&list).expect("the list");
+        fs::write(&list, text + "bird/9999.jpg\n").expect("written");
+        let error = open_encoded(folder.path()).expect_err("too long").to_string();
+        let at = folder.path().display();
+        assert_eq!(
+            error,
+            format!(
+                "`{at}/val_datalist.txt` is not what its name promises: it lists 17 images, `{at}/val` holds 16"
+            )
         );
     }
 

@@ -207,10 +207,10 @@ fn fill_pages(nodes: Vec<Node<'_>>) -> Vec<Vec<Node<'_>>> {
             page.push(node);
         }
     }
-    if let [.., before, last] = &mut pages[..] {
-        if last.len() == 1 {
-            last.splice(0..0, before.pop());
-        }
+    if let [.., before, last] = &mut pages[..]
+        && last.len() == 1
+    {
+        last.splice(0..0, before.pop());
     }
     pages
 }
