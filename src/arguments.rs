@@ -155,7 +155,7 @@ pub struct TrainArguments {
     pub cells: Option<usize>,
     /// [setting retrain.epochs]
     #[arg(long, value_name = "N", help_heading = "Settings")]
-    pub epochs: Option<u32>,
+    pub epochs: Option<usize>,
     /// A second classifier at two thirds of the depth, while training [setting retrain.auxiliary]
     #[arg(long, help_heading = "Settings", conflicts_with = "no_auxiliary")]
     pub auxiliary: bool,
