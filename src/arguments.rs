@@ -42,6 +42,20 @@ pub struct GlobalArguments {
 pub enum Command {
     /// Start a search, and show it
     Search(SearchArguments),
+    /// Train a full network of a genotype from scratch, and show it
+    Train(TrainArguments),
+    /// Judge trained weights on images that they did not learn from: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Evaluate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Pack an image folder to LMDB, which a slow or shared disk reads faster: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Pack {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Watch and steer a run that is going on
     Attach(AttachArguments),
     /// Go on with a stopped run, from its newest checkpoint
@@ -116,6 +130,49 @@ pub struct SearchArguments {
     /// Probe the search when it is finished, as `relativenas probe` does (with --headless)
     #[arg(long, requires = "headless")]
     pub probe: bool,
+    #[command(flatten)]
+    pub printing: PrintingArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// A published name, or a file with a genotype or an architecture vector
+    #[arg(long, value_name = "NAME|FILE")]
+    pub arch: String,
+    #[command(flatten)]
+    pub settings: SettingArguments,
+    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
+    #[arg(long, value_name = "PATH", help_heading = "Settings")]
+    pub data: Option<String>,
+    /// Which images the network is built for [setting retrain.kind]
+    #[arg(long, value_enum, help_heading = "Settings")]
+    pub kind: Option<Kind>,
+    /// Channels of a node in the first cells [setting retrain.channels]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub channels: Option<usize>,
+    /// [setting retrain.cells]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub cells: Option<usize>,
+    /// [setting retrain.epochs]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub epochs: Option<usize>,
+    /// A second classifier at two thirds of the depth, while training [setting retrain.auxiliary]
+    #[arg(long, help_heading = "Settings", conflicts_with = "no_auxiliary")]
+    pub auxiliary: bool,
+    #[arg(long, help_heading = "Settings")]
+    pub no_auxiliary: bool,
+    /// The same seed gives the same training
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub seed: Option<String>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
+    pub device: Option<String>,
+    /// The run's name [default: data, architecture and date]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Begin paused
+    #[arg(long)]
+    pub paused: bool,
     #[command(flatten)]
     pub printing: PrintingArguments,
 }
@@ -225,7 +282,7 @@ pub struct ExportArguments {
     /// This individual, counted from 0
     #[arg(long, value_name = "N")]
     pub individual: Option<usize>,
-    /// csv has the curves, the others the genotype
+    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python
     #[arg(long, value_enum, default_value = "darts")]
     pub format: Format,
     /// A file to write [default: standard output]
@@ -240,6 +297,7 @@ pub enum Format {
     Toml,
     Dot,
     Svg,
+    Pytorch,
     Csv,
 }
 
@@ -366,6 +424,16 @@ pub struct ShapeArguments {
 pub enum Kind {
     Cifar,
     Imagenet,
+}
+
+impl Kind {
+    /// As in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cifar => "cifar",
+            Self::Imagenet => "imagenet",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

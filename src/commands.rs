@@ -1,6 +1,7 @@
 //! The commands, a file each group.
 
 pub mod arch;
+pub mod begin;
 mod benchmark;
 pub mod compare;
 mod config;
@@ -12,8 +13,9 @@ pub mod report;
 pub mod search;
 pub mod status;
 pub mod steer;
+mod train;
 
-use std::{io, process::ExitCode};
+use std::{ffi::OsString, io, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
@@ -21,6 +23,7 @@ use clap::CommandFactory as _;
 use crate::{
     arguments::{Arguments, Command, RunsAction},
     context::Context,
+    engine::program::EngineProgram,
 };
 
 /// Does what was typed; says what to exit with.
@@ -32,6 +35,9 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
     match command {
         None => search::browse(context),
         Some(Command::Search(arguments)) => search::search(context, &arguments, out),
+        Some(Command::Train(arguments)) => train::train(context, &arguments, out),
+        Some(Command::Evaluate { arguments }) => pass_on("evaluate", &arguments),
+        Some(Command::Pack { arguments }) => pass_on("pack", &arguments),
         Some(Command::Attach(arguments)) => search::attach(context, &arguments, out),
         Some(Command::Resume(arguments)) => search::resume(context, &arguments, out),
         Some(Command::View(arguments)) => search::view(context, &arguments.run),
@@ -59,4 +65,16 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Runs one of the engine's own commands in this terminal, and exits as it does.
+///
+/// # Errors
+/// If the engine cannot be started.
+fn pass_on(command: &str, arguments: &[OsString]) -> Result<ExitCode> {
+    let program = EngineProgram::find()?;
+    let status = program.command().arg(command).args(arguments).status();
+    let status = status.with_context(|| format!("{}: cannot be started", program.path().display()))?;
+    // A process that a signal ended has no code.
+    Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
 }

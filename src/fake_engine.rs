@@ -98,6 +98,7 @@ impl FakeEngine {
         let mode = if paused { Mode::Paused } else { Mode::Running };
         let state = Mutex::new(State { written, mode, clients: Vec::new() });
         let engine = Arc::new(Self { folder: folder.to_owned(), log: fixture::log(3), state, _lock: lock });
+        engine.note("engine started");
         let begun = |line: &Line| matches!(line.event, Event::GenerationStarted { .. });
         if written == 0 {
             engine.advance(&mut engine.lock(), begun);
@@ -221,8 +222,14 @@ impl FakeEngine {
     }
 
     fn leave(&self) -> ! {
-        let _ = fs::remove_file(self.folder.join(files::ENGINE));
+        self.note("engine stopped");
         exit(0)
+    }
+
+    fn note(&self, what: &str) {
+        let path = self.folder.join(files::SESSIONS);
+        let mut diary = OpenOptions::new().create(true).append(true).open(path).expect("a diary");
+        writeln!(diary, "{}", serde_json::json!({ "time": 0, "pid": 0, "what": what })).expect("written");
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -15,6 +15,9 @@ use relativenas_core::{
 
 use crate::{atomic::sync_folder, failure::misuse, log::LogReader};
 
+/// What an engine notes last in `sessions.jsonl` if it leaves in order.
+const FAREWELLS: [&str; 2] = ["engine stopped", "engine finished the run"];
+
 /// The folder of a run that exists, or existed a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
@@ -84,6 +87,16 @@ impl RunFolder {
         all[all.len().saturating_sub(lines)..].iter().map(|l| crate::written::printable(l)).collect()
     }
 
+    /// Whether the last engine said good-bye, or none ever began.
+    pub fn was_left_in_order(&self) -> bool {
+        let diary = fs::read_to_string(self.file(files::SESSIONS)).unwrap_or_default();
+        let what = diary.lines().next_back().and_then(|line| {
+            let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+            Some(entry.get("what")?.as_str()?.to_owned())
+        });
+        what.is_none_or(|what| FAREWELLS.contains(&what.as_str()))
+    }
+
     /// Length of `engine.log` in bytes.
     pub fn log_length(&self) -> u64 {
         fs::metadata(self.file(files::ENGINE_LOG)).map_or(0, |m| m.len())
@@ -103,11 +116,24 @@ pub enum Naming {
 /// # Errors
 /// If the name is taken, or the folder cannot be made.
 pub fn create(runs: &Path, naming: Naming, manifest: &Manifest) -> Result<RunFolder> {
+    create_with(runs, naming, manifest, |_| Ok(()))
+}
+
+/// The same, with more in it than the manifest: `fill` puts it into the folder before it appears.
+///
+/// # Errors
+/// As [`create`], and if `fill` fails.
+pub fn create_with(
+    runs: &Path,
+    naming: Naming,
+    manifest: &Manifest,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<RunFolder> {
     let cannot = || format!("{}: no run can be made here; --run-dir names another folder", runs.display());
     DirBuilder::new().recursive(true).mode(0o700).create(runs).with_context(cannot)?;
     let temporary = runs.join(format!(".new-{}", std::process::id()));
     prepare(&temporary, manifest).with_context(cannot)?;
-    let placed = place(runs, &temporary, naming);
+    let placed = fill(&temporary).and_then(|()| place(runs, &temporary, naming));
     if placed.is_err() {
         let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
     }

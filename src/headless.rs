@@ -9,7 +9,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -34,6 +35,8 @@ pub use printer::Style;
 
 /// How often a signal is looked for while nothing comes.
 const GLANCE: Duration = Duration::from_millis(100);
+/// An engine may take so long to leave after it hung up.
+const LEAVING: Duration = Duration::from_secs(30);
 
 /// Which events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,22 +178,20 @@ impl Follower<'_> {
 
     /// Connects again after the engine hung up because we were slow; `None` if it is gone.
     fn reconnect(&mut self) -> Result<Option<Connection>> {
-        let alive = match &mut self.engine {
-            // An engine that is leaving closes its socket a moment before it ends.
-            Some(engine) if self.stopping => {
-                engine.child.wait().context("the engine cannot be waited for")?;
-                false
-            }
-            _ => liveness(self.folder) == Liveness::Alive,
-        };
-        if !alive {
+        if let Some(engine) = self.engine.as_mut().filter(|_| self.stopping) {
+            engine.child.wait().context("the engine cannot be waited for")?;
             return Ok(None);
         }
-        match self.connect() {
-            Ok(connection) => Ok(Some(connection)),
-            Err(error) if liveness(self.folder) == Liveness::Alive => Err(error),
-            Err(_) => Ok(None), // It left meanwhile.
+        // An engine that is leaving closes its socket a moment before it gives its lock back.
+        let deadline = Instant::now() + LEAVING;
+        while liveness(self.folder) == Liveness::Alive {
+            match self.connect() {
+                Ok(connection) => return Ok(Some(connection)),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => thread::sleep(GLANCE),
+            }
         }
+        Ok(None)
     }
 
     fn finish(mut self, connection: Connection) -> Result<ExitCode> {
@@ -225,7 +226,7 @@ impl Follower<'_> {
         let resume = format!("`relativenas resume {name}` goes on from the newest checkpoint");
         let ended_well = match &mut self.engine {
             Some(engine) => engine.child.wait().context("the engine cannot be waited for")?.success(),
-            None => !self.folder.file(relativenas_core::manifest::files::ENGINE).exists(),
+            None => self.folder.was_left_in_order(),
         };
         if !ended_well {
             let words = match &self.engine {

@@ -6,6 +6,7 @@
 mod app;
 mod arguments;
 mod atomic;
+mod branch;
 mod commands;
 mod compare;
 mod context;

@@ -103,6 +103,12 @@ pub fn suggested_name(config: &Config, preset: Option<&str>, now: i64) -> String
     parts.join("-")
 }
 
+/// A name for a new training, such as `cifar10-train-relativenas-0412`.
+pub fn suggested_training_name(config: &Config, architecture: &str, now: i64) -> String {
+    let data = data_name(&config.data.path);
+    [data, "train".to_owned(), slug(architecture), written::month_and_day(now)].join("-")
+}
+
 /// A short word for a data set's folder; the empty path is the embedded Fashion-MNIST.
 fn data_name(path: &str) -> String {
     if path.is_empty() {
@@ -200,8 +206,7 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
     losses.filter(|l| l.is_finite()).reduce(f64::min)
 }
 
-/// Where a run is in its life: by its events and the word of its engine. One that is gone took its
-/// address away if it left in order.
+/// Where a run is in its life: by its events and the word of its engine.
 pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
     let by_events = view.phase();
     let progress = || Connection::open(folder).ok()?.progress(view.events);
@@ -209,10 +214,10 @@ pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
         "paused"
     } else if alive || by_events == Phase::Finished {
         by_events.name()
-    } else if folder.file(files::ENGINE).exists() {
-        "dead"
-    } else {
+    } else if folder.was_left_in_order() {
         "stopped"
+    } else {
+        "dead"
     }
 }
 

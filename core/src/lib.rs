@@ -26,6 +26,7 @@ pub mod population;
 pub mod probe;
 pub mod protocol;
 pub mod published;
+pub mod pytorch;
 pub mod randomness;
 pub mod search;
 pub mod searcher;

@@ -15,6 +15,16 @@ pub enum NetworkKind {
     Imagenet,
 }
 
+impl NetworkKind {
+    /// Rows and columns of an input image.
+    pub fn image_side(self) -> usize {
+        match self {
+            Self::Cifar => 32,
+            Self::Imagenet => 224,
+        }
+    }
+}
+
 /// What defines a network, apart from its genotype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkShape {
@@ -98,10 +108,7 @@ impl NetworkShape {
 
     /// Rows and columns of an input image.
     pub fn image_side(&self) -> usize {
-        match self.kind {
-            NetworkKind::Cifar => 32,
-            NetworkKind::Imagenet => 224,
-        }
+        self.kind.image_side()
     }
 
     /// Whether the cell at this index halves the resolution: those at a third and two thirds do.

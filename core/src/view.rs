@@ -359,11 +359,12 @@ impl SearchView {
             .filter_map(|&individual| {
                 let learner = learners.iter().find(|l| l.individual == individual)?;
                 let genotype = Genotype::decode(&learner.position).ok()?;
-                let keys = WeightKey::of_genotype(&genotype, &shape);
-                Some((individual, keys.into_iter().map(|k| (k, ())).collect()))
+                let mut keys = WeightKey::of_genotype(&genotype, &shape);
+                keys.sort_unstable();
+                Some((individual, keys))
             })
             .collect();
-        self.weights.adopt(generation, held.iter().map(|(individual, keys)| (*individual, keys)));
+        self.weights.adopt_keys(generation, &held);
     }
 }
 

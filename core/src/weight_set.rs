@@ -2,7 +2,11 @@
 //!
 //! Nothing here knows what a weight is: `T` stands for all tensors of one module.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt,
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +161,12 @@ impl std::ops::AddAssign for Hits {
     }
 }
 
+/// Whether a learner's module enters the weight set: everything of the first giver, and of later ones
+/// the operations that nobody before them held.
+fn is_wanted(key: WeightKey, first_giver: bool, held_before: impl FnOnce() -> bool) -> bool {
+    first_giver || (key.is_operation() && !held_before())
+}
+
 /// All modules that somebody has trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSet<T> {
@@ -206,15 +216,23 @@ impl<T: Clone> WeightSet<T> {
         let mut given: Vec<&BTreeMap<WeightKey, T>> = Vec::new();
         for (individual, held) in givers {
             for (&key, value) in held {
-                let wanted =
-                    given.is_empty() || (key.is_operation() && !given.iter().any(|g| g.contains_key(&key)));
-                if wanted {
-                    let updates = self.entries.get(&key).map_or(0, |e| e.trained.updates) + 1;
-                    let trained = Trained { generation, individual, updates };
-                    self.entries.insert(key, Entry { value: value.clone(), trained });
+                if is_wanted(key, given.is_empty(), || given.iter().any(|g| g.contains_key(&key))) {
+                    self.put(key, value.clone(), generation, individual);
                 }
             }
             given.push(held);
+        }
+    }
+
+    fn put(&mut self, key: WeightKey, value: T, generation: u32, individual: usize) {
+        match self.entries.entry(key) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(Entry { value, trained: Trained { generation, individual, updates: 1 } });
+            }
+            btree_map::Entry::Occupied(mut place) => {
+                let updates = place.get().trained.updates + 1;
+                place.insert(Entry { value, trained: Trained { generation, individual, updates } });
+            }
         }
     }
 
@@ -238,5 +256,21 @@ impl<T: Clone> WeightSet<T> {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+impl WeightSet<()> {
+    /// As [`WeightSet::adopt`] for history alone, given the sorted keys that each giver holds: what a
+    /// view of a long run does a hundred thousand times.
+    pub fn adopt_keys(&mut self, generation: u32, givers: &[(usize, Vec<WeightKey>)]) {
+        for (index, (individual, held)) in givers.iter().enumerate() {
+            let before = &givers[..index];
+            for &key in held {
+                let held_before = || before.iter().any(|(_, keys)| keys.binary_search(&key).is_ok());
+                if is_wanted(key, index == 0, held_before) {
+                    self.put(key, (), generation, *individual);
+                }
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use relativenas_core::{
     searcher::SearcherKind,
     slow_fast,
     space::Space,
-    weight_set::{Hits, WeightKey, WeightSet},
+    weight_set::{Entry, Hits, WeightKey, WeightSet},
 };
 
 fn settings(searcher: SearcherKind, population: usize, generations: u32, seed: u64) -> SearchSettings {
@@ -365,6 +365,22 @@ proptest! {
         let mut nobody = set.clone();
         nobody.adopt(8, []);
         prop_assert_eq!(nobody, set);
+    }
+
+    #[test]
+    fn a_view_s_history_of_the_weight_set_is_the_weight_set_s(
+        pairs in prop::collection::vec((a_position(), a_position()), 1..4),
+    ) {
+        let (mut with_values, mut history) = (WeightSet::default(), WeightSet::default());
+        for (generation, (fast, slow)) in pairs.iter().enumerate() {
+            let (fast_held, slow_held) = (hold(fast, "fast"), hold(slow, "slow"));
+            with_values.adopt(generation as u32, [(1, &fast_held), (2, &slow_held)]);
+            let sorted = |held: &BTreeMap<WeightKey, &str>| held.keys().copied().collect::<Vec<_>>();
+            history.adopt_keys(generation as u32, &[(1, sorted(&fast_held)), (2, sorted(&slow_held))]);
+        }
+        let trained = |(key, entry): (_, &Entry<&str>)| (key, entry.trained);
+        let expected: Vec<_> = with_values.entries().map(trained).collect();
+        prop_assert_eq!(history.entries().map(|(key, entry)| (key, entry.trained)).collect::<Vec<_>>(), expected);
     }
 
     #[test]

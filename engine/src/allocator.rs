@@ -11,10 +11,11 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Read by jemalloc when the program starts.
+#[used]
 #[cfg(not(any(target_os = "android", target_vendor = "apple", target_env = "musl")))]
 #[unsafe(export_name = "malloc_conf")]
 pub static OPTIONS: Option<&'static std::ffi::c_char> = {
-    const TEXT: &std::ffi::CStr = c"dirty_decay_ms:-1,muzzy_decay_ms:-1";
+    const TEXT: &std::ffi::CStr = c"dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1";
     // SAFETY: a C string that lives as long as the program.
     Some(unsafe { &*TEXT.as_ptr() })
 };

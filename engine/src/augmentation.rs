@@ -114,6 +114,11 @@ impl ImageStore {
         self.count == 0
     }
 
+    /// Rows and columns of an image.
+    pub fn side(&self) -> usize {
+        self.side as usize
+    }
+
     pub fn device(&self) -> Device {
         self.pixels.device()
     }

@@ -295,8 +295,8 @@ impl Workshop {
     }
 
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
-        if self.device == Device::Cpu {
-            let side = self.settings.shape.image_side();
+        let side = self.settings.shape.image_side();
+        if self.device == Device::Cpu && self.training.side() == side {
             if let Some(model) = CpuModel::new(&plan, weights, self.settings.sgd, side)? {
                 return Ok(Box::new(model));
             }

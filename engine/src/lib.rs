@@ -6,7 +6,9 @@
 //! they share. A [`training::Trainer`] trains a full network. [`run::run`] drives all of it, with a
 //! folder, a log and a socket.
 
+pub mod allocator;
 pub mod augmentation;
+pub mod commands;
 pub mod cpu;
 pub mod data;
 pub mod device;
@@ -19,5 +21,6 @@ pub mod optimizer;
 pub mod pickle;
 pub mod probe;
 pub mod run;
+pub mod throughput;
 pub mod training;
 pub mod weights_file;

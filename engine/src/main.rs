@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
+    commands::{self, EvaluateArguments, PackArguments},
     device,
     probe::{self, ProbeArguments},
     run,
@@ -36,6 +37,10 @@ enum Work {
         #[arg(long)]
         paused: bool,
     },
+    /// Judge trained weights on images that they did not learn from.
+    Evaluate(EvaluateArguments),
+    /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
+    Pack(PackArguments),
     /// Find out whether the comparison of a search is any good.
     Probe(ProbeArguments),
     /// List the devices that libtorch sees.
@@ -63,6 +68,8 @@ fn main() -> ExitCode {
             }
             run::run(&run, run::Options { force, paused })
         }
+        Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
+        Some(Work::Pack(arguments)) => commands::pack(&arguments),
         Some(Work::Probe(arguments)) => probe::probe(&arguments),
         Some(Work::Devices { json }) => {
             device::print(json);

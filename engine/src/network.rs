@@ -13,6 +13,8 @@ mod golden;
 mod module;
 mod named;
 mod plan;
+#[cfg(test)]
+mod pytorch;
 mod weights;
 
 pub use drop_path::drop_path_masks;

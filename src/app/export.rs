@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use relativenas_core::{manifest::files, view::SearchView};
 use relativenas_ui::messages::{ExportFormat, Exported};
 
 use crate::{
     arguments::Format,
     atomic,
-    commands::export::{curves, genotype_of, of_rank, written_as},
+    commands::export::{FullNetwork, curves, genotype_of, of_rank, written_as},
     folder::RunFolder,
 };
 
@@ -25,7 +25,7 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
         ExportFormat::Dot => (Format::Dot, "dot"),
         ExportFormat::Svg => (Format::Svg, "svg"),
         ExportFormat::Csv => (Format::Csv, "csv"),
-        ExportFormat::Pytorch => bail!("weights are exported from a trained network, not from a search"),
+        ExportFormat::Pytorch => (Format::Pytorch, "py"),
     };
     let view = folder.view()?;
     let exports = folder.file(files::EXPORTS);
@@ -35,9 +35,10 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
         atomic::write(&path, curves(&view).as_bytes())?;
         return Ok(format!("written: {}", path.display()));
     }
+    let network = FullNetwork::of(&folder.manifest()?.config, &view);
     if let Some(training) = &view.training {
         let path = exports.join(format!("genotype.{extension}"));
-        atomic::write(&path, written_as(&training.genotype, format).as_bytes())?;
+        atomic::write(&path, written_as(&training.genotype, format, &network).as_bytes())?;
         return Ok(format!("written: {}", path.display()));
     }
     let search = view.search.as_ref().filter(|s| !s.population.is_empty());
@@ -46,7 +47,7 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
     let mut last = exports.clone();
     for &individual in &chosen {
         last = exports.join(format!("individual-{individual:02}.{extension}"));
-        atomic::write(&last, written_as(&genotype_of(search, individual)?, format).as_bytes())?;
+        atomic::write(&last, written_as(&genotype_of(search, individual)?, format, &network).as_bytes())?;
     }
     Ok(match chosen.len() {
         1 => format!("written: {}", last.display()),

@@ -9,7 +9,6 @@ use std::{
 use anyhow::Result;
 use relativenas_core::{
     event::{Event, Line},
-    manifest::files,
     protocol::{Activity, Command, EngineLine, Reply},
 };
 use relativenas_ui::messages::{Link, Message};
@@ -212,11 +211,10 @@ impl Feed {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return self.turn.send(Message::Failed(format!("{error:#}")));
         }
-        // An engine that leaves in order takes its address with it.
-        let link = if self.folder.file(files::ENGINE).exists() {
-            self.dead(self.folder.last_words(0, LAST_WORDS))
-        } else {
+        let link = if self.folder.was_left_in_order() {
             Link::NoEngine
+        } else {
+            self.dead(self.folder.last_words(0, LAST_WORDS))
         };
         self.turn.send(Message::Link(link))
     }

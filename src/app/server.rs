@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     arguments::{SearchArguments, SettingArguments},
+    branch::branch,
     commands::{arch, compare, search},
     context::Context,
     engine::{
@@ -89,11 +90,7 @@ impl Server {
                 let engine = start(&EngineProgram::find()?, &folder, StartOptions::default())?;
                 self.open(folder, Some(engine));
             }
-            Request::Branch { generation } => {
-                bail!(
-                    "going on from generation {generation} in a run of its own is not possible with this engine"
-                )
-            }
+            Request::Branch { generation } => self.branch(generation)?,
             Request::Export { what, format } => {
                 let done = export::export(self.shown()?, &what, format)?;
                 self.outlet.send(Message::Done(done));
@@ -106,6 +103,20 @@ impl Server {
                 self.outlet.send(Message::Compared { run, view });
             }
         }
+        Ok(())
+    }
+
+    /// Begins a run where a generation of the shown one began. It waits: left alone, it would only
+    /// repeat what the other run did.
+    fn branch(&mut self, generation: u32) -> Result<()> {
+        let program = EngineProgram::find()?;
+        let runs = self.context.runs()?;
+        let folder = self.context.called(branch(&runs, self.shown()?, generation)?, &runs);
+        let options = StartOptions { paused: true, ..StartOptions::default() };
+        let engine = start(&program, &folder, options)?;
+        let name = folder.name();
+        self.open(folder, Some(engine));
+        self.outlet.send(Message::Done(format!("{name} waits at the beginning of generation {generation}")));
         Ok(())
     }
 

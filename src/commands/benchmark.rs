@@ -1,7 +1,6 @@
 //! `benchmark`: searchers against each other in a table, and this machine's throughput.
 
 use std::{
-    ffi::OsString,
     io::{Read as _, Write},
     process::ExitCode,
 };
@@ -13,10 +12,7 @@ use relativenas_core::{
     tabular::{SearcherResult, Table, benchmark_searchers},
 };
 
-use crate::{
-    arguments::{BenchmarkAction, SearchersArguments},
-    engine::program::EngineProgram,
-};
+use crate::arguments::{BenchmarkAction, SearchersArguments};
 
 /// NAS-Bench-201, from `assets`.
 static TABLE: &[u8] = include_bytes!("../../assets/nas-bench-201/nas-bench-201.csv.gz");
@@ -24,7 +20,7 @@ static TABLE: &[u8] = include_bytes!("../../assets/nas-bench-201/nas-bench-201.c
 pub fn run(action: &BenchmarkAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {
         BenchmarkAction::Searchers(arguments) => searchers(arguments, out),
-        BenchmarkAction::Throughput { arguments } => pass_on("throughput", arguments),
+        BenchmarkAction::Throughput { arguments } => super::pass_on("throughput", arguments),
     }
 }
 
@@ -59,15 +55,6 @@ fn columns(results: &[SearcherResult]) -> String {
         );
     }
     text
-}
-
-/// Runs one of the engine's own commands in this terminal, and exits as it does.
-pub fn pass_on(command: &str, arguments: &[OsString]) -> Result<ExitCode> {
-    let program = EngineProgram::find()?;
-    let status = program.command().arg(command).args(arguments).status();
-    let status = status.with_context(|| format!("{}: cannot be started", program.path().display()))?;
-    // A process that a signal ended has no code.
-    Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
 }
 
 #[cfg(test)]

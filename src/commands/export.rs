@@ -4,8 +4,10 @@ use std::{fmt::Write as _, io::Write, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use relativenas_core::{
+    config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
-    picture,
+    network::NetworkShape,
+    picture, pytorch,
     view::{RunView, SearchView},
 };
 
@@ -27,7 +29,7 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
                 Some(training) => training.genotype.clone(),
                 None => chosen(&view, arguments).with_context(|| folder.name())?,
             };
-            written_as(&genotype, format)
+            written_as(&genotype, format, &FullNetwork::of(&folder.manifest()?.config, &view))
         }
     };
     match &arguments.output {
@@ -64,14 +66,31 @@ pub fn genotype_of(search: &SearchView, individual: usize) -> Result<Genotype> {
     })
 }
 
+/// The network that a genotype of a run is trained as.
+pub struct FullNetwork {
+    shape: NetworkShape,
+    auxiliary: bool,
+}
+
+impl FullNetwork {
+    /// That of a training; after a search, that of the settings for one.
+    pub fn of(config: &Config, view: &RunView) -> Self {
+        let RetrainConfig { kind, channels, cells, auxiliary, .. } = config.retrain;
+        let classes = view.search.as_ref().map_or(10, |search| search.images.classes);
+        let planned = NetworkShape { kind, channels, cells, classes };
+        Self { shape: view.training.as_ref().map_or(planned, |training| training.network), auxiliary }
+    }
+}
+
 /// A genotype in one of the formats that hold one.
-pub fn written_as(genotype: &Genotype, format: Format) -> String {
+pub fn written_as(genotype: &Genotype, format: Format, network: &FullNetwork) -> String {
     match format {
         Format::Darts => genotype.format(GenotypeFormat::Darts),
         Format::Json => genotype.format(GenotypeFormat::Json),
         Format::Toml => genotype.format(GenotypeFormat::Toml),
         Format::Dot => picture::dot(genotype),
         Format::Svg => picture::svg(genotype),
+        Format::Pytorch => pytorch::module(genotype, &network.shape, network.auxiliary),
         Format::Csv => String::new(), // Curves are no genotype's.
     }
 }
@@ -151,8 +170,9 @@ mod tests {
     fn what_is_exported_is_read_back() {
         let (_runs, view) = finished();
         let genotype = genotype_of(view.search.as_ref().expect("a search"), 0).expect("there");
+        let network = FullNetwork::of(&fixture::config(), &view);
         for format in [Format::Darts, Format::Json, Format::Toml] {
-            assert_eq!(Genotype::parse(&written_as(&genotype, format)).as_ref(), Ok(&genotype));
+            assert_eq!(Genotype::parse(&written_as(&genotype, format, &network)).as_ref(), Ok(&genotype));
         }
     }
 

@@ -4,7 +4,7 @@ use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 
-use super::benchmark::pass_on;
+use super::pass_on;
 use crate::{arguments::ProbeArguments, context::Context, folder::RunFolder};
 
 /// Probes a run in this terminal, and exits as the engine does.

@@ -1,21 +1,17 @@
 //! `search`, `resume`, `attach`, `view`: runs that are shown.
 
 use std::{
-    collections::BTreeMap,
     io::{self, IsTerminal as _, Write},
     process::ExitCode,
-    thread,
 };
 
 use anyhow::{Result, anyhow, bail};
-use relativenas_core::{
-    config::{Config, Layers, Origin},
-    manifest::{BUILD, Job, Manifest, RUN_FORMAT},
-    randomness::RANDOMNESS_VERSION,
-    view::Phase,
-};
+use relativenas_core::{config::Layers, manifest::Job, view::Phase};
 
-use super::probe;
+use super::{
+    begin::{self, NewRun, Prepared, show_started},
+    probe,
+};
 use crate::{
     app::{self, First},
     arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
@@ -24,40 +20,26 @@ use crate::{
         connection::Connection,
         liveness::{Liveness, liveness},
         program::EngineProgram,
-        start::{StartOptions, StartedEngine, start},
+        start::{StartOptions, start},
     },
     failure::misuse,
-    folder::{Naming, RunFolder, create},
+    folder::RunFolder,
     headless::{self, From, Style},
-    pace,
-    places::absolute,
-    runs, settings, written,
+    pace, runs, settings,
 };
 
 /// Starts a search.
 pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Write) -> Result<ExitCode> {
-    let headless = arguments.printing.headless;
-    need_terminal("search", headless)?;
-    let Prepared { program, folder, layers, estimate } = prepare(context, arguments)?;
-    announce(&folder, estimate.as_deref())?;
-    let options = StartOptions { die_with_parent: headless, paused: arguments.paused, force: false };
-    let engine = start(&program, &folder, options)?;
-    if headless {
-        let ended = headless::follow(&folder, Some(engine), From::Beginning, style(arguments.printing), out)?;
-        // Whoever stopped the search did not want more of it.
-        let wanted = arguments.probe && ended == ExitCode::SUCCESS;
-        return if wanted { probe::after_search(&folder, arguments.printing.json, out) } else { Ok(ended) };
+    need_terminal("search", arguments.printing.headless)?;
+    let prepared = prepare(context, arguments)?;
+    prepared.announce("the time it takes is known after the first pair")?;
+    let folder = prepared.folder.clone();
+    let ended = prepared.start(context, arguments.paused, arguments.printing, out)?;
+    // Whoever stopped the search did not want more of it.
+    if arguments.probe && ended == ExitCode::SUCCESS {
+        return probe::after_search(&folder, arguments.printing.json, out);
     }
-    show_started(context, layers, folder, engine)
-}
-
-/// Everything that a search needs before it is started.
-pub struct Prepared {
-    pub program: EngineProgram,
-    pub folder: RunFolder,
-    pub layers: Layers,
-    /// How long it will take, if an earlier run tells.
-    pub estimate: Option<String>,
+    Ok(ended)
 }
 
 /// Checks settings and engine, and makes the run's folder.
@@ -65,30 +47,17 @@ pub struct Prepared {
 /// # Errors
 /// If something is wrong with either; there is no folder then.
 pub fn prepare(context: &Context, arguments: &SearchArguments) -> Result<Prepared> {
-    if let Some(name) = &arguments.name {
-        runs::check_name(name)?;
-    }
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
-    let program = EngineProgram::find()?;
-    let estimate = pace::estimate(&config, &context.all()?);
-    let folder = make(context, &layers, &config, arguments)?;
-    Ok(Prepared { program, folder, layers, estimate })
-}
-
-/// Shows a run whose engine was just started. Until that listens, this is the shell's terminal: an
-/// engine that fails at once is explained there.
-fn show_started(
-    context: &Context,
-    layers: Layers,
-    folder: RunFolder,
-    mut engine: StartedEngine,
-) -> Result<ExitCode> {
-    engine.connect()?;
-    let mut child = engine.child;
-    // Whoever started a process has to hear of its end.
-    thread::spawn(move || child.wait());
-    app::show(context, layers, First::Run(folder))
+    let preset = arguments.settings.preset.as_deref();
+    let what = NewRun {
+        job: Job::Search,
+        genotype: None,
+        name: arguments.name.as_deref(),
+        suggested: &|now| runs::suggested_name(&config, preset, now),
+        estimate: pace::estimate(&config, &context.all()?),
+    };
+    begin::prepare(context, layers, &config, what)
 }
 
 /// The settings, with this command's flags over them.
@@ -106,54 +75,6 @@ fn layers(context: &Context, arguments: &SearchArguments) -> Result<Layers> {
         }
     }
     Ok(layers)
-}
-
-fn make(
-    context: &Context,
-    layers: &Layers,
-    config: &Config,
-    arguments: &SearchArguments,
-) -> Result<RunFolder> {
-    let runs = match config.run.directory.as_str() {
-        "" => context.places.runs.clone(),
-        directory => absolute(directory)?,
-    };
-    let manifest = manifest(layers, config.clone());
-    let naming = match &arguments.name {
-        Some(name) => Naming::Fixed(name.clone()),
-        None => {
-            let preset = arguments.settings.preset.as_deref();
-            Naming::Suggested(runs::suggested_name(config, preset, manifest.created))
-        }
-    };
-    Ok(context.called(create(&runs, naming, &manifest)?, &runs))
-}
-
-fn manifest(layers: &Layers, config: Config) -> Manifest {
-    let origins: BTreeMap<_, _> = layers
-        .settings()
-        .filter(|(_, setting)| setting.origin != Origin::BuiltIn)
-        .map(|(key, setting)| (key.to_owned(), setting.origin.to_string()))
-        .collect();
-    Manifest {
-        format: RUN_FORMAT,
-        randomness: RANDOMNESS_VERSION,
-        job: Job::Search,
-        build: BUILD.to_owned(),
-        created: written::now(),
-        config,
-        origins,
-        genotype: None,
-        branched_from: None,
-        engine: None,
-    }
-}
-
-/// Says what begins, on standard error: standard output belongs to the run.
-fn announce(folder: &RunFolder, estimate: Option<&str>) -> Result<()> {
-    let time = estimate.unwrap_or("the time it takes is known after the first pair");
-    writeln!(io::stderr(), "{}: {time}", folder.reference())?;
-    Ok(())
 }
 
 /// Goes on with a stopped run.
@@ -220,17 +141,17 @@ pub fn browse(context: &Context) -> Result<ExitCode> {
     app::show(context, context.layers(&SettingArguments::default())?, First::Runs)
 }
 
-fn style(printing: PrintingArguments) -> Style {
+pub fn style(printing: PrintingArguments) -> Style {
     Style::of(printing.json)
 }
 
 /// A screen needs a terminal; without one, printing does.
-fn need_terminal(command: &str, headless: bool) -> Result<()> {
+pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
     if headless || (io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Ok(());
     }
     let instead = match command {
-        "search" | "resume" | "attach" => "--headless prints progress instead",
+        "search" | "train" | "resume" | "attach" => "--headless prints progress instead",
         "view" => "`relativenas status` says where a run is",
         _ => "`relativenas search --headless` does without, `relativenas --help` lists all commands",
     };

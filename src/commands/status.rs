@@ -145,8 +145,21 @@ mod tests {
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(1));
         assert_eq!(of(&folder).expect("readable").phase, "stopped");
-        let address = folder.file(relativenas_core::manifest::files::ENGINE);
-        std::fs::write(address, "{}").expect("written");
+        let diary = folder.file(relativenas_core::manifest::files::SESSIONS);
+        let steered = r#"{"time":1,"pid":2,"what":"steered: {\"do\":\"pause\"}"}"#;
+        let started = r#"{"time":0,"pid":2,"what":"engine started"}"#;
+        std::fs::write(
+            &diary,
+            format!(
+                "{started}
+{steered}
+"
+            ),
+        )
+        .expect("written");
         assert_eq!(of(&folder).expect("readable").phase, "dead");
+        let stopped = r#"{"time":2,"pid":2,"what":"engine stopped"}"#;
+        std::fs::write(&diary, format!("{started}\n{steered}\n{stopped}\n")).expect("written");
+        assert_eq!(of(&folder).expect("readable").phase, "stopped");
     }
 }

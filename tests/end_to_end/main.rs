@@ -8,3 +8,4 @@ mod probe;
 mod search;
 mod stage;
 mod terminal;
+mod training;

@@ -84,6 +84,13 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 images.name, network.channels, network.cells
             ),
         ),
+        // Without images to judge on, every epoch would be the best.
+        Event::EpochFinished { epoch, train_loss, train_accuracy, valid_accuracy, .. }
+            if valid_accuracy.is_nan() =>
+        {
+            let tone = if train_loss.is_finite() { Plain } else { Warning };
+            (tone, format!("epoch {epoch} done: training loss {train_loss:.3}, {train_accuracy:.1} %"))
+        }
         Event::EpochFinished { epoch, valid_loss, valid_accuracy, best, .. } => {
             let mark = if *best { ", the best so far" } else { "" };
             let tone = if valid_loss.is_finite() { Plain } else { Warning };

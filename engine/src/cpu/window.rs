@@ -224,11 +224,16 @@ impl WeightGradient<'_> {
         let length = (K - 1) * DILATION + 1;
         let mut sums = [[simd.zero(); K]; K];
         for (y, line) in self.gradient.chunks_exact(self.side).enumerate() {
+            let mut rows = [&self.frame[..0]; K];
+            for (ky, row) in rows.iter_mut().enumerate() {
+                let start = (y * STRIDE + ky * DILATION) * self.width;
+                *row = &self.frame[start..start + (self.side - 1) * STRIDE + length];
+            }
             for (x, gradient) in line.iter().enumerate() {
                 let gradient = simd.load(gradient);
-                for (ky, sums) in sums.iter_mut().enumerate() {
-                    let start = (y * STRIDE + ky * DILATION) * self.width + x * STRIDE;
-                    let row = &self.frame[start..start + length];
+                for (sums, row) in sums.iter_mut().zip(rows) {
+                    // Rows are long enough; a panic here would keep the sums out of registers.
+                    let Some(row) = row.get(x * STRIDE..x * STRIDE + length) else { break };
                     for (kx, sum) in sums.iter_mut().enumerate() {
                         *sum = simd.mul_add(simd.load(&row[kx * DILATION]), gradient, *sum);
                     }

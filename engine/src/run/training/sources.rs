@@ -13,9 +13,6 @@ use crate::{
     training::{Photos, Source},
 };
 
-/// Height and width of what a network for ImageNet reads.
-const PHOTO_SIDE: usize = 224;
-
 /// What a network is trained on, chosen with, and reported on.
 pub struct Sources {
     pub inputs: Inputs,
@@ -47,7 +44,7 @@ impl Sources {
 
     fn small(config: &Config, data: &DataSet) -> anyhow::Result<Self> {
         ensure!(
-            data.train.side == 32,
+            data.train.side == NetworkKind::Cifar.image_side(),
             "{} has images of {} pixels, and retrain.kind = \"cifar\" is for images of 32",
             data.name,
             data.train.side,
@@ -69,8 +66,9 @@ impl Sources {
     fn photos(config: &Config, data: &EncodedDataSet) -> anyhow::Result<Self> {
         let inputs = inputs(config, About::from(data))?;
         let source = |images, chosen| {
+            let side = NetworkKind::Imagenet.image_side();
             let (threads, device) = (inputs.threads, inputs.device);
-            Source::Photos(Photos { images, chosen, side: PHOTO_SIDE, threads, device })
+            Source::Photos(Photos { images, chosen, side, threads, device })
         };
         Ok(Self {
             train: source(data.train.clone(), inputs.split.train.clone()),

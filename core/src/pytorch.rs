@@ -1,0 +1,82 @@
+//! A network as one Python file that needs PyTorch alone, for training it elsewhere.
+
+use std::fmt::Write as _;
+
+use crate::{
+    genotype::{Cell, Genotype},
+    network::{NetworkKind, NetworkShape},
+};
+
+/// The file, apart from genotype and shape.
+const TEMPLATE: &str = include_str!("pytorch/template.py");
+
+/// A Python module with the class `Network`, in this shape unless its caller says otherwise. Its
+/// state dict has the names of published checkpoints.
+pub fn module(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool) -> String {
+    TEMPLATE
+        .replace("{{genotype}}", &genotype_literal(genotype))
+        .replace("{{shape}}", &shape_constants(shape, auxiliary))
+        .replace("{{side}}", &shape.image_side().to_string())
+}
+
+fn genotype_literal(genotype: &Genotype) -> String {
+    let mut text = "GENOTYPE = {\n".to_owned();
+    for (name, cell) in [("normal", &genotype.normal), ("reduce", &genotype.reduction)] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "    \"{name}\": [");
+        for node in cell.genes.chunks(2) {
+            let genes: Vec<_> =
+                node.iter().map(|gene| format!("(\"{}\", {})", gene.operation.name(), gene.input)).collect();
+            let _ = writeln!(text, "        {},", genes.join(", "));
+        }
+        let _ = writeln!(text, "    ],\n    \"{name}_concat\": {},", concat_literal(cell));
+    }
+    text + "}"
+}
+
+fn concat_literal(cell: &Cell) -> String {
+    let nodes: Vec<_> = cell.concat.iter().map(ToString::to_string).collect();
+    format!("[{}]", nodes.join(", "))
+}
+
+fn shape_constants(shape: &NetworkShape, auxiliary: bool) -> String {
+    let kind = match shape.kind {
+        NetworkKind::Cifar => "cifar",
+        NetworkKind::Imagenet => "imagenet",
+    };
+    format!(
+        "KIND = \"{kind}\"  # cifar: images of 32 pixels; imagenet: of 224\n\
+         CHANNELS = {}  # of a node in the first cells\n\
+         CELLS = {}\n\
+         CLASSES = {}\n\
+         AUXILIARY = {}",
+        shape.channels,
+        shape.cells,
+        shape.classes,
+        if auxiliary { "True" } else { "False" },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::published;
+
+    #[test]
+    fn genotype_and_shape_are_written_out() {
+        let genotype = published::genotype("AmoebaNet").expect("published");
+        let shape = NetworkShape { kind: NetworkKind::Imagenet, channels: 46, cells: 14, classes: 1000 };
+        let text = module(&genotype, &shape, true);
+        for line in [
+            "        (\"avg_pool_3x3\", 0), (\"max_pool_3x3\", 1),",
+            "    \"normal_concat\": [4, 5, 6],",
+            "        (\"conv_7x1_1x7\", 0), (\"sep_conv_3x3\", 5),",
+            "    \"reduce_concat\": [3, 4, 6],",
+            "CHANNELS = 46  # of a node in the first cells",
+            "AUXILIARY = True",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}");
+        }
+        assert!(!text.contains("{{"), "a place was not filled");
+    }
+}

@@ -1,0 +1,7 @@
+//! What `relativenas-engine` does besides runs, in the terminal of the command that started it.
+
+mod evaluate;
+mod pack;
+
+pub use evaluate::{EvaluateArguments, evaluate};
+pub use pack::{PackArguments, pack};

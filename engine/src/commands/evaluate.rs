@@ -1,0 +1,320 @@
+//! `evaluate`: how good a trained network is on images that it did not learn from.
+
+use std::{
+    cell::Cell,
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use clap::ValueEnum;
+use relativenas_core::{
+    genotype::Genotype,
+    network::{NetworkKind, NetworkShape},
+    published,
+    search::{BatchDone, Flow},
+};
+use serde_json::json;
+use tch::Device;
+
+use crate::{
+    augmentation::ImageStore,
+    data::{self, DataSet, EncodedDataSet},
+    device::{self, DeviceChoice},
+    images::ImageSet,
+    network::{FlatWeights, Plan, from_named},
+    training::{self, Evaluation, Photos, Source},
+    weights_file,
+};
+
+/// Between two lines of progress on a terminal.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, clap::Args)]
+pub struct EvaluateArguments {
+    /// A published name, a file with a genotype, or a genotype written out
+    #[arg(long, value_name = "NAME|FILE")]
+    arch: String,
+    /// Which images the network is built for
+    #[arg(long, value_enum, default_value = "cifar")]
+    kind: Kind,
+    /// Channels of a node in the first cells [default: 36 for cifar, 46 for imagenet]
+    #[arg(long, value_name = "N")]
+    channels: Option<usize>,
+    /// [default: 20 for cifar, 14 for imagenet]
+    #[arg(long, value_name = "N")]
+    cells: Option<usize>,
+    /// [default: as many as the data has]
+    #[arg(long, value_name = "N")]
+    classes: Option<usize>,
+    /// The weights hold no auxiliary head (it is not computed in any case)
+    #[arg(long)]
+    no_auxiliary: bool,
+    /// Safetensors, or a checkpoint that `torch.save` wrote
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Folder of a data set, whose test part is taken [default: the embedded Fashion-MNIST]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+    /// Images at once; it changes speed and memory only
+    #[arg(long, default_value = "256", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: u32,
+    /// The first so many images [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Cifar,
+    Imagenet,
+}
+
+/// A trained network on a device.
+struct Trained {
+    plan: Plan,
+    weights: FlatWeights,
+}
+
+/// Judges a network and prints the figures.
+///
+/// # Errors
+/// If the architecture, the weights, the data or the device is not what was asked for.
+pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
+    let device = arguments.device.parse::<DeviceChoice>()?.resolve()?;
+    let (source, classes) = arguments.source(device)?;
+    let trained = Trained::load(arguments, classes, device)?;
+    device::set_threads_of_this_thread(device::threads(0));
+    let began = Instant::now();
+    let found = judge(arguments, &trained, &source)?;
+    let rate = found.images as f64 / began.elapsed().as_secs_f64();
+    let Evaluation { loss, top1, top5, images } = found;
+    if arguments.json {
+        let line = json!({
+            "loss": loss, "top1": top1, "top5": top5, "images": images, "images_per_second": rate,
+        });
+        println!("{line}");
+    } else {
+        println!(
+            "top-1 {top1:.2} %, top-5 {top5:.2} %, loss {loss:.4}: {images} images, {rate:.0} a second on {}",
+            device::name(device)
+        );
+    }
+    Ok(())
+}
+
+impl EvaluateArguments {
+    fn shape(&self, classes: usize) -> anyhow::Result<NetworkShape> {
+        let (kind, channels, cells) = match self.kind {
+            Kind::Cifar => (NetworkKind::Cifar, 36, 20),
+            Kind::Imagenet => (NetworkKind::Imagenet, 46, 14),
+        };
+        let asked = self.classes.unwrap_or(classes);
+        ensure!(
+            asked == classes,
+            "--classes {asked}: the data has {classes} classes, whose labels would mean others of the network"
+        );
+        let channels = self.channels.unwrap_or(channels);
+        let shape = NetworkShape { kind, channels, cells: self.cells.unwrap_or(cells), classes };
+        shape.check()?;
+        Ok(shape)
+    }
+
+    /// The test part of the data, and how many classes it has.
+    fn source(&self, device: Device) -> anyhow::Result<(Source, usize)> {
+        match (self.kind, &self.data) {
+            (Kind::Cifar, path) => small(&data::open(path.as_deref())?, device),
+            (Kind::Imagenet, Some(path)) => Ok(photos(data::open_encoded(path)?, device)),
+            (Kind::Imagenet, None) => {
+                anyhow::bail!("--kind imagenet is for photographs; --data names a folder with train and val")
+            }
+        }
+    }
+}
+
+fn small(data: &DataSet, device: Device) -> anyhow::Result<(Source, usize)> {
+    let all: Vec<_> = (0..data.test.len()).collect();
+    let set = ImageSet::of(data, &data.test, &all)?;
+    Ok((Source::Memory(ImageStore::new(&set, 0, device)?), data.classes.len()))
+}
+
+fn photos(data: EncodedDataSet, device: Device) -> (Source, usize) {
+    let chosen = (0..data.valid.len()).collect();
+    let side = NetworkKind::Imagenet.image_side();
+    let photos = Photos { images: data.valid, chosen, side, threads: device::threads(0), device };
+    (Source::Photos(photos), data.classes.len())
+}
+
+impl Trained {
+    fn load(arguments: &EvaluateArguments, classes: usize, device: Device) -> anyhow::Result<Self> {
+        let genotype = genotype(&arguments.arch)?;
+        let plan = Plan::full(&genotype, &arguments.shape(classes)?, !arguments.no_auxiliary);
+        let tensors = weights_file::read(&arguments.weights)?;
+        let modules = from_named(&plan, tensors)
+            .with_context(|| format!("`{}` does not fit", arguments.weights.display()))?;
+        let weights = FlatWeights::gather(&plan, &modules, device)?;
+        Ok(Self { plan, weights })
+    }
+}
+
+/// Reads a published name, a file, or a genotype that is written out.
+fn genotype(text: &str) -> anyhow::Result<Genotype> {
+    if let Some(genotype) = published::genotype(text) {
+        return Ok(genotype);
+    }
+    if text.contains(['(', '{']) {
+        return Genotype::parse(text).context("--arch");
+    }
+    let path = Path::new(text);
+    if !path.exists() && !text.contains(['/', '.']) {
+        return published::find(text).context("--arch");
+    }
+    let content = fs::read_to_string(path).with_context(|| format!("--arch {text}: cannot be read"))?;
+    Genotype::parse(&content).with_context(|| format!("--arch {text}"))
+}
+
+fn judge(arguments: &EvaluateArguments, trained: &Trained, source: &Source) -> anyhow::Result<Evaluation> {
+    let limit = arguments.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let images = source.len().min(limit);
+    ensure!(images > 0, "the data has no test images");
+    let lively = io::stderr().is_terminal();
+    let (done, shown) = (Cell::new(0), Cell::new(Instant::now()));
+    let progress = |batch: BatchDone| {
+        done.set(done.get() + batch.images);
+        if lively && shown.get().elapsed() > PROGRESS_EVERY {
+            shown.set(Instant::now());
+            // Whether it can be seen changes nothing.
+            let _ = write!(io::stderr(), "\r{} of {images} images ", done.get());
+        }
+        Flow::Go
+    };
+    let (plan, modules) = (&trained.plan, trained.weights.modules());
+    let found = training::evaluate(plan, modules, source, arguments.batch as usize, limit, &progress)?;
+    if lively {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+    found.context("nobody ends an evaluation")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde::Deserialize;
+    use tch::{Kind as Elements, Tensor, no_grad};
+
+    use super::*;
+    use crate::{
+        data::samples::sample,
+        network::{Mode, Pass},
+    };
+
+    const CHECKPOINTS: [&str; 2] = ["dataparallel_legacy.pt", "dataparallel_zip.pt"];
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        evaluate: EvaluateArguments,
+    }
+
+    /// Arguments as they are typed, for the network of the sample checkpoints.
+    fn typed(weights: &Path, more: &[&str]) -> EvaluateArguments {
+        let weights = weights.to_str().unwrap();
+        let network = ["--arch", "RelativeNAS", "--kind", "cifar", "--channels", "4", "--cells", "3"];
+        let rest = ["--classes", "10", "--no-auxiliary", "--device", "cpu", "--weights", weights];
+        let line = [&["evaluate"][..], &network, &rest, more].concat();
+        Line::try_parse_from(line).unwrap().evaluate
+    }
+
+    fn checkpoint(name: &str) -> PathBuf {
+        sample("checkpoints").join(name)
+    }
+
+    #[test]
+    fn sample_checkpoints_give_pytorch_s_logits() {
+        #[derive(Deserialize)]
+        struct Expected {
+            logits_eval: Vec<f64>,
+        }
+        let text = fs::read_to_string(checkpoint("expected.json")).unwrap();
+        let expected: Expected = serde_json::from_str(&text).unwrap();
+        let unit = |i: u32| f64::from(i.wrapping_mul(2_654_435_761)) / 4_294_967_296.0 - 0.5;
+        let images: Vec<f32> = (0..2 * 3 * 32 * 32).map(|i| unit(i) as f32).collect();
+        let images = device::channels_last(&Tensor::from_slice(&images).view([2, 3, 32, 32])).unwrap();
+        for name in CHECKPOINTS {
+            let trained = Trained::load(&typed(&checkpoint(name), &[]), 10, Device::Cpu).unwrap();
+            let (plan, modules) = (&trained.plan, trained.weights.modules());
+            let pass = Pass { plan, modules, mode: Mode::Evaluation, drop_path: None };
+            let logits = no_grad(|| pass.run(&images)).unwrap().main.to_kind(Elements::Double);
+            let error = (logits.flatten(0, -1) - Tensor::from_slice(&expected.logits_eval)).abs().max();
+            assert!(error.double_value(&[]) < 1e-4 * 0.26, "{name}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn containers_prefixes_layouts_and_batches_change_no_figure() {
+        let found = |weights: &Path, data: &str, batch| {
+            let data = sample(data);
+            let arguments = typed(weights, &["--data", data.to_str().unwrap(), "--batch", batch]);
+            let (source, classes) = arguments.source(Device::Cpu).unwrap();
+            let trained = Trained::load(&arguments, classes, Device::Cpu).unwrap();
+            judge(&arguments, &trained, &source).unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let plain = folder.path().join("plain.safetensors");
+        let tensors = weights_file::read(&checkpoint(CHECKPOINTS[0])).unwrap();
+        assert!(tensors.keys().all(|name| !name.starts_with("module.")));
+        weights_file::write(&plain, &tensors).unwrap();
+        let expected = found(&plain, "cifar-10-batches-bin", "20");
+        assert_eq!(expected.images, 20);
+        assert!(expected.top1 <= expected.top5 && expected.loss > 0.0, "{expected:?}");
+        for data in ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-10-batches-py3"] {
+            for weights in CHECKPOINTS.map(checkpoint) {
+                assert_eq!(found(&weights, data, "20"), expected, "{data} {}", weights.display());
+            }
+        }
+        let pieces = found(&plain, "cifar-10-batches-bin", "7");
+        assert!((pieces.loss - expected.loss).abs() < 1e-5, "{pieces:?} {expected:?}");
+        assert_eq!((pieces.top1, pieces.top5), (expected.top1, expected.top5));
+    }
+
+    #[test]
+    fn weights_of_another_network_are_listed_by_name() {
+        let arguments = typed(&checkpoint(CHECKPOINTS[1]), &[]);
+        let arguments = EvaluateArguments { no_auxiliary: false, ..arguments };
+        let error = Trained::load(&arguments, 10, Device::Cpu).err().unwrap();
+        let error = format!("{error:#}");
+        assert!(error.contains("missing: auxiliary_head.classifier.bias"), "{error}");
+        let arguments = EvaluateArguments { no_auxiliary: true, channels: Some(6), ..arguments };
+        let error = format!("{:#}", Trained::load(&arguments, 10, Device::Cpu).err().unwrap());
+        assert!(error.contains("of another shape") && error.contains("dataparallel_zip.pt"), "{error}");
+    }
+
+    #[test]
+    fn other_classes_than_the_data_has_are_refused() {
+        let arguments = typed(&checkpoint(CHECKPOINTS[1]), &[]);
+        let error = arguments.shape(100).unwrap_err().to_string();
+        assert!(error.starts_with("--classes 10: the data has 100 classes"), "{error}");
+    }
+
+    #[test]
+    fn an_architecture_is_a_name_a_file_or_a_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cell.txt");
+        let published = published::genotype("DARTS_V2").unwrap();
+        let text = published.format(relativenas_core::genotype::GenotypeFormat::Darts);
+        fs::write(&file, &text).unwrap();
+        for typed in ["darts_v2", file.to_str().unwrap(), &text] {
+            assert_eq!(genotype(typed).unwrap(), published, "{typed}");
+        }
+        let error = format!("{:#}", genotype("darts_v3").unwrap_err());
+        assert!(error.contains("did you mean `DARTS_V1`"), "{error}");
+    }
+}

@@ -1,0 +1,63 @@
+//! `pack`: an image folder to LMDB, and its verification.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    ops::ControlFlow,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crate::data::pack::{self, PackOptions, PackProgress};
+
+/// Between two lines of progress where standard error is no terminal.
+const PROGRESS_EVERY: Duration = Duration::from_secs(30);
+
+#[derive(Debug, clap::Args)]
+pub struct PackArguments {
+    /// Folder with `train` and `val`, in each a folder a class
+    source: PathBuf,
+    /// Folder to make; what an interrupted packing left beside it is gone on with
+    target: PathBuf,
+    /// Shrink images whose shorter side is longer than this [default: keep every byte]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=4096))]
+    resize: Option<u32>,
+    /// Read everything back and compare it with the source; packs first if there is no target yet
+    #[arg(long)]
+    verify: bool,
+}
+
+/// Packs, verifies, or does both.
+///
+/// # Errors
+/// If an image cannot be read, the target cannot be written, or what was packed reads back differently.
+pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
+    let options = PackOptions { shorter_side: arguments.resize.map(|side| side as usize) };
+    let (source, target) = (&arguments.source, &arguments.target);
+    if !arguments.verify || !target.exists() {
+        pack::pack(source, target, options, &mut progress("packed"))?;
+        println!("{}: packed", target.display());
+    }
+    if arguments.verify {
+        pack::verify(source, target, options, &mut progress("verified"))?;
+        println!("{}: every image reads back", target.display());
+    }
+    Ok(())
+}
+
+/// Prints how far it is: on a terminal in one line that is written again, else now and then.
+fn progress(what: &'static str) -> impl FnMut(PackProgress) -> ControlFlow<()> {
+    let lively = io::stderr().is_terminal();
+    let mut said: Option<Instant> = None;
+    move |progress| {
+        // Whether it can be seen changes nothing.
+        let mut error = io::stderr();
+        if lively {
+            let end = if progress.done == progress.total { "\n" } else { "" };
+            let _ = write!(error, "\r\x1b[K{what} {progress}{end}");
+        } else if said.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+            said = Some(Instant::now());
+            let _ = writeln!(error, "{what} {progress}");
+        }
+        ControlFlow::Continue(())
+    }
+}

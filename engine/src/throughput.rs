@@ -1,0 +1,299 @@
+//! How many images a second this machine trains and validates, as the estimations of a search do.
+//!
+//! The work and the report are those of a plain PyTorch program, so that the two can be compared:
+//! every genotype inherits, trains one epoch on one half and is validated on the other.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use relativenas_core::{
+    genotype::Genotype,
+    network::{NetworkKind, NetworkShape},
+    search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Flow, Stage, Verdict},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tch::{Kind, Tensor};
+
+use crate::{
+    augmentation::Augmentation,
+    data::DataSet,
+    device::{self, DeviceChoice},
+    estimator::{EstimatorSettings, NetworkEstimator},
+    images::ImageSet,
+    learner::LearnerSettings,
+    optimizer::SgdSettings,
+};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// Taken two by two: both of a pair inherit the same weights, as in a search.
+    pub genotypes: Vec<Genotype>,
+    pub train_images: usize,
+    pub valid_images: usize,
+    pub batch: usize,
+    pub channels: usize,
+    pub cells: usize,
+    pub device: DeviceChoice,
+    /// CPU threads of all learners together; 0: as many as there are cores.
+    pub threads: usize,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Throughput {
+    pub learners: usize,
+    /// Of everything, inheriting and adopting too.
+    pub seconds: f64,
+    pub train_images_per_second: f64,
+    pub valid_images_per_second: f64,
+    /// Training and validation images, by the time of everything.
+    pub images_per_second: f64,
+    /// Validation losses, genotype by genotype.
+    pub losses: Vec<f64>,
+    pub threads: usize,
+    /// The version of libtorch.
+    pub torch: String,
+}
+
+/// Images of a validation step; as in a search, it changes nothing but the speed.
+const VALIDATION_BATCH: usize = 256;
+
+/// Reads a JSON list of genotypes. Where one does not say which nodes it concatenates, it is all four.
+///
+/// # Errors
+/// If the file cannot be read, or holds something else.
+pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let parse = || -> anyhow::Result<Vec<Genotype>> {
+        let mut list: Vec<serde_json::Map<String, Value>> = serde_json::from_str(&text)?;
+        for genotype in &mut list {
+            for key in ["normal_concat", "reduce_concat"] {
+                genotype.entry(key).or_insert_with(|| serde_json::json!([2, 3, 4, 5]));
+            }
+        }
+        let genotypes = list.into_iter().enumerate().map(|(index, genotype)| {
+            serde_json::from_value(Value::Object(genotype)).with_context(|| format!("genotype {}", index + 1))
+        });
+        genotypes.collect()
+    };
+    parse().with_context(|| format!("{} is no list of genotypes in JSON", path.display()))
+}
+
+/// Trains and validates every genotype.
+///
+/// # Errors
+/// If the data set has too few images, a genotype lies outside the searched space, or the device fails.
+pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Throughput> {
+    let mut estimator = estimator(measurement, data)?;
+    let mut spent = Spent::default();
+    let mut losses = Vec::new();
+    let start = Instant::now();
+    for (pair, genotypes) in measurement.genotypes.chunks(2).enumerate() {
+        let estimation = estimation(pair, genotypes)?;
+        let clock = Clock::start(genotypes.len());
+        let progress = |done: BatchDone| clock.note(done);
+        let Some(estimates) = estimator.estimate(&estimation, &progress)? else { continue };
+        spent.add(&clock);
+        estimator.adopt(&estimation, &verdict(&estimates))?;
+        losses.extend(estimates.iter().map(|e| e.loss));
+    }
+    let whole = start.elapsed().as_secs_f64();
+    let learners = measurement.genotypes.len();
+    let rate = |images: usize, seconds: f64| round((learners * images) as f64 / seconds, 1);
+    Ok(Throughput {
+        learners,
+        seconds: round(whole, 2),
+        train_images_per_second: rate(measurement.train_images, spent.training.as_secs_f64()),
+        valid_images_per_second: rate(measurement.valid_images, spent.validation.as_secs_f64()),
+        images_per_second: rate(measurement.train_images + measurement.valid_images, whole),
+        losses: losses.into_iter().map(|l| round(l, 4)).collect(),
+        threads: device::threads(measurement.threads),
+        torch: device::LIBTORCH.to_owned(),
+    })
+}
+
+fn round(value: f64, digits: i32) -> f64 {
+    let factor = 10_f64.powi(digits);
+    (value * factor).round() / factor
+}
+
+fn estimator(measurement: &Measurement, data: &DataSet) -> anyhow::Result<NetworkEstimator> {
+    let device = measurement.device.resolve()?;
+    let threads = device::threads(measurement.threads);
+    let parallel_learners = threads > 1 || device.is_cuda();
+    let settings = EstimatorSettings {
+        shape: NetworkShape {
+            kind: NetworkKind::Cifar,
+            channels: measurement.channels,
+            cells: measurement.cells,
+            classes: data.classes.len(),
+        },
+        learner: LearnerSettings {
+            batch: measurement.batch,
+            validation_batch: VALIDATION_BATCH,
+            training: Augmentation { padding: 4, flip: true, cutout: 16 },
+            validation: Augmentation::NONE,
+        },
+        sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+        seed: 0,
+        parallel_learners,
+        threads_per_learner: if parallel_learners { threads.div_ceil(2) } else { threads },
+    };
+    let half = data.train.len() / 2;
+    let train = images(data, 0, measurement.train_images).context("the training half")?;
+    let valid = images(data, half, measurement.valid_images).context("the validation half")?;
+    Ok(NetworkEstimator::new(settings, &train, &valid, device)?)
+}
+
+/// Consecutive training images of a data set.
+fn images(data: &DataSet, start: usize, count: usize) -> anyhow::Result<ImageSet> {
+    let (half, stride) = (data.train.len() / 2, data.train.stride());
+    anyhow::ensure!(count <= half, "{} has {half} images in each half; {count} are too many", data.name);
+    let side = data.train.side as i64;
+    let labels: Vec<i64> = data.train.labels[start..start + count].iter().map(|&l| i64::from(l)).collect();
+    Ok(ImageSet {
+        images: Tensor::f_from_data_size(
+            &data.train.pixels[start * stride..(start + count) * stride],
+            &[count as i64, 3, side, side],
+            Kind::Uint8,
+        )?,
+        labels: Tensor::f_from_slice(&labels)?,
+        mean: data.mean,
+        std: data.std,
+        classes: data.classes.len(),
+    })
+}
+
+fn estimation(pair: usize, genotypes: &[Genotype]) -> anyhow::Result<Estimation> {
+    let candidate = |(slot, genotype): (usize, &Genotype)| {
+        let number = 2 * pair + slot;
+        let position = genotype.encode().with_context(|| format!("genotype {}", number + 1))?;
+        Ok(Candidate { individual: number, position })
+    };
+    Ok(Estimation {
+        stage: Stage::Search,
+        generation: 0,
+        pair,
+        learning_rate: 0.1,
+        drop_path: 0.1,
+        candidates: genotypes.iter().enumerate().map(candidate).collect::<anyhow::Result<_>>()?,
+    })
+}
+
+/// The better one gives everything, the other what only it has.
+fn verdict(estimates: &[Estimate]) -> Verdict {
+    let mut gives: Vec<_> = (0..estimates.len()).filter(|&i| estimates[i].loss.is_finite()).collect();
+    gives.sort_by(|&a, &b| estimates[a].loss.total_cmp(&estimates[b].loss));
+    Verdict { fast: gives.first().copied(), slow: gives.get(1).copied(), gives }
+}
+
+/// When each candidate of an estimation ended its training and its validation.
+struct Clock {
+    start: Instant,
+    ends: Mutex<Vec<[Duration; 2]>>,
+}
+
+impl Clock {
+    fn start(candidates: usize) -> Self {
+        Self { start: Instant::now(), ends: Mutex::new(vec![[Duration::ZERO; 2]; candidates]) }
+    }
+
+    fn note(&self, done: BatchDone) -> Flow {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends[done.candidate][usize::from(done.validating)] = self.start.elapsed();
+        Flow::Go
+    }
+}
+
+/// Time by what it was spent on. Two candidates at once spend half of the time each.
+#[derive(Default)]
+struct Spent {
+    training: Duration,
+    validation: Duration,
+}
+
+impl Spent {
+    fn add(&mut self, clock: &Clock) {
+        let ends = clock.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let at_once = ends.len().max(1) as u32;
+        for [trained, validated] in ends.iter() {
+            self.training += *trained / at_once;
+            self.validation += validated.saturating_sub(*trained) / at_once;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use relativenas_core::{population::sample_position, randomness::Streams, space::Space};
+
+    use super::*;
+
+    fn measurement(train_images: usize) -> Measurement {
+        let genotype = |i| Genotype::decode(&sample_position(Space::Cells, &Streams::new(3), 0, i)).unwrap();
+        Measurement {
+            genotypes: (0..3).map(genotype).collect(),
+            train_images,
+            valid_images: 5,
+            batch: 4,
+            channels: 4,
+            cells: 3,
+            device: DeviceChoice::Cpu,
+            threads: 2,
+        }
+    }
+
+    #[test]
+    fn the_report_has_the_keys_of_the_yardstick() {
+        let data = crate::data::open(None).unwrap();
+        let report = measure(&measurement(8), &data).unwrap();
+        assert_eq!((report.learners, report.losses.len(), report.threads), (3, 3, 2));
+        let rates = [report.train_images_per_second, report.valid_images_per_second];
+        assert!(rates.iter().all(|&rate| rate > report.images_per_second / 10.0), "{report:?}");
+        let json = serde_json::to_value(&report).unwrap();
+        let keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+        let expected = [
+            "images_per_second",
+            "learners",
+            "losses",
+            "seconds",
+            "threads",
+            "torch",
+            "train_images_per_second",
+            "valid_images_per_second",
+        ];
+        let mut sorted = keys.clone();
+        sorted.sort();
+        assert_eq!(sorted, expected);
+    }
+
+    #[test]
+    fn genotypes_concatenate_all_nodes_unless_they_say_otherwise() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let cell = r#"[["skip_connect",0],["skip_connect",1],["skip_connect",0],["skip_connect",1],
+            ["skip_connect",0],["skip_connect",1],["sep_conv_3x3",0],["skip_connect",1]]"#;
+        write!(file, r#"[{{"normal": {cell}, "reduce": {cell}, "reduce_concat": [3, 5]}}]"#).unwrap();
+        let genotypes = read_genotypes(file.path()).unwrap();
+        assert_eq!(genotypes[0].normal.concat, [2, 3, 4, 5]);
+        assert_eq!(genotypes[0].reduction.concat, [3, 5]);
+        write!(file, "]").unwrap();
+        let error = format!("{:#}", read_genotypes(file.path()).unwrap_err());
+        assert!(error.contains("is no list of genotypes") && error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn more_images_than_there_are_is_an_error() {
+        let data = crate::data::open(None).unwrap();
+        let error = format!("{:#}", measure(&measurement(1_000_000), &data).unwrap_err());
+        assert!(error.contains("1000000 are too many"), "{error}");
+    }
+}

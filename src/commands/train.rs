@@ -1,0 +1,67 @@
+//! `train`: full networks, from scratch.
+
+use std::{io::Write, process::ExitCode};
+
+use anyhow::Result;
+use relativenas_core::{config::Layers, manifest::Job};
+
+use super::{
+    arch,
+    begin::{self, NewRun},
+    search::need_terminal,
+};
+use crate::{arguments::TrainArguments, context::Context, runs, settings};
+
+/// Starts the training of a full network.
+pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write) -> Result<ExitCode> {
+    need_terminal("train", arguments.printing.headless)?;
+    let genotype = arch::read(&arguments.arch)?;
+    let layers = layers(context, arguments)?;
+    let config = settings::checked(&layers)?;
+    let name = if arguments.arch.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
+        arguments.arch.as_str()
+    } else {
+        "cell" // A file, or a genotype that was written out.
+    };
+    let what = NewRun {
+        job: Job::Train,
+        genotype: Some(genotype),
+        name: arguments.name.as_deref(),
+        suggested: &|now| runs::suggested_training_name(&config, name, now),
+        estimate: None,
+    };
+    let prepared = begin::prepare(context, layers, &config, what)?;
+    prepared.announce("the time it takes is known after the first epoch")?;
+    prepared.start(context, arguments.paused, arguments.printing, out)
+}
+
+/// The settings, with this command's flags over them.
+fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
+    let mut layers = context.layers(&arguments.settings)?;
+    let numbers = [arguments.channels, arguments.cells, arguments.epochs].map(|n| n.map(|n| n.to_string()));
+    let [channels, cells, epochs] = &numbers;
+    let auxiliary = match (arguments.auxiliary, arguments.no_auxiliary) {
+        (true, _) => Some(("--auxiliary", "true")),
+        (_, true) => Some(("--no-auxiliary", "false")),
+        _ => None,
+    };
+    let kind = arguments.kind.map(|kind| kind.name().to_owned());
+    let flags = [
+        ("--data", "data.path", &arguments.data),
+        ("--seed", "retrain.seed", &arguments.seed),
+        ("--device", "device.kind", &arguments.device),
+        ("--kind", "retrain.kind", &kind),
+        ("--channels", "retrain.channels", channels),
+        ("--cells", "retrain.cells", cells),
+        ("--epochs", "retrain.epochs", epochs),
+    ];
+    for (flag, key, value) in flags {
+        if let Some(value) = value {
+            layers.add_flag(flag, key, value)?;
+        }
+    }
+    if let Some((flag, value)) = auxiliary {
+        layers.add_flag(flag, "retrain.auxiliary", value)?;
+    }
+    Ok(layers)
+}
