@@ -89,9 +89,9 @@ impl<'a> Prober<'a> {
 
     fn run(&mut self) -> Result<Found, EstimateError> {
         // First, while the estimator still draws by the run's seed.
-        let shared = self.by_shared_weights()?;
+        let shared = self.shared_losses()?;
         let flips = self.flips()?;
-        let scratch = self.from_scratch()?;
+        let scratch = self.scratch_losses()?;
         self.meter.finish();
         let mut draws = bootstrap_stream(&self.streams, self.search.state().generation);
         let probe = Probe {
@@ -132,7 +132,7 @@ impl<'a> Prober<'a> {
 
     /// Losses of the run's own last ranking, as far as it has one; who is not in it is estimated as
     /// the run would do it now.
-    fn by_shared_weights(&mut self) -> Result<Vec<f64>, EstimateError> {
+    fn shared_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
         let mut ranking = self.search.state().ranking.clone();
         let population = self.search.settings().population;
         while ranking.len() < population {
@@ -143,7 +143,7 @@ impl<'a> Prober<'a> {
         Ok(ranking.iter().map(|estimate| estimate.loss).collect())
     }
 
-    fn from_scratch(&mut self) -> Result<Vec<f64>, EstimateError> {
+    fn scratch_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
         self.estimator.draw_by(scratch_seed(&self.streams, self.search.state().generation));
         let schedule = self.search.settings().schedule;
         let everybody: Vec<_> = (0..self.search.settings().population).collect();

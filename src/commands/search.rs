@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Result, anyhow, bail};
 use relativenas_core::{config::Layers, manifest::Job, view::Phase};
 
-use super::begin::{self, NewRun, Prepared, show_started};
-
-use super::probe;
+use super::{
+    begin::{self, NewRun, Prepared, show_started},
+    probe,
+};
 use crate::{
     app::{self, First},
     arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
@@ -34,8 +35,8 @@ pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Writ
     prepared.announce("the time it takes is known after the first pair")?;
     let folder = prepared.folder.clone();
     let ended = prepared.start(context, arguments.paused, arguments.printing, out)?;
-    // Whoever stopped the search, or watches it on a screen, did not want more of it.
-    if arguments.probe && arguments.printing.headless && ended == ExitCode::SUCCESS {
+    // Whoever stopped the search did not want more of it.
+    if arguments.probe && ended == ExitCode::SUCCESS {
         return probe::after_search(&folder, arguments.printing.json, out);
     }
     Ok(ended)

@@ -7,6 +7,7 @@ use relativenas_core::event::Event;
 use crate::{
     search::{pid, signal},
     stage::{Stage, wait_until},
+    training::train_arguments,
 };
 
 #[test]
@@ -69,10 +70,6 @@ fn a_stopped_search_is_ranked_by_the_probe_and_can_still_be_resumed() {
 #[test]
 fn a_training_has_nothing_to_probe() {
     let stage = Stage::new();
-    stage.search("one", &[]).succeeded();
-    let manifest = stage.runs().join("one/run.toml");
-    let text = fs::read_to_string(&manifest).expect("a manifest");
-    assert!(text.contains("job = \"search\""), "{text}");
-    fs::write(&manifest, text.replace("job = \"search\"", "job = \"train\"")).expect("written");
+    stage.relativenas(train_arguments("one", &[])).succeeded();
     stage.relativenas(["probe", "one"]).refused(1, "one is a training; only a search has pairs to probe");
 }

@@ -22,7 +22,8 @@ const TINY: [&str; 8] = [
     "device.threads=1",
 ];
 
-fn train_arguments(name: &str, more: &[&str]) -> Vec<String> {
+/// A tiny headless training named `name`.
+pub fn train_arguments(name: &str, more: &[&str]) -> Vec<String> {
     let begin = ["train", "--arch", "RelativeNAS", "--headless", "--name", name];
     let settings = TINY.iter().flat_map(|setting| ["--set", setting]);
     begin.into_iter().chain(settings).chain(more.iter().copied()).map(Into::into).collect()
