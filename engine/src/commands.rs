@@ -2,6 +2,8 @@
 
 mod evaluate;
 mod pack;
+mod throughput;
 
 pub use evaluate::{EvaluateArguments, evaluate};
 pub use pack::{PackArguments, pack};
+pub use throughput::{ThroughputArguments, throughput};

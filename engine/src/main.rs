@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
-    commands::{self, EvaluateArguments, PackArguments},
+    commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
     device,
     probe::{self, ProbeArguments},
     run,
@@ -43,6 +43,8 @@ enum Work {
     Pack(PackArguments),
     /// Find out whether the comparison of a search is any good.
     Probe(ProbeArguments),
+    /// Measure how fast this machine estimates, doing the work of a plain PyTorch program.
+    Throughput(ThroughputArguments),
     /// List the devices that libtorch sees.
     Devices {
         #[arg(long)]
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
         Some(Work::Probe(arguments)) => probe::probe(&arguments),
+        Some(Work::Throughput(arguments)) => commands::throughput(&arguments),
         Some(Work::Devices { json }) => {
             device::print(json);
             Ok(())

@@ -38,8 +38,9 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
 /// The settings, with this command's flags over them.
 fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
     let mut layers = context.layers(&arguments.settings)?;
-    let numbers = [arguments.channels, arguments.cells, arguments.epochs].map(|n| n.map(|n| n.to_string()));
-    let [channels, cells, epochs] = &numbers;
+    let channels = &arguments.channels.map(|n| n.to_string());
+    let cells = &arguments.cells.map(|n| n.to_string());
+    let epochs = &arguments.epochs.map(|n| n.to_string());
     let auxiliary = match (arguments.auxiliary, arguments.no_auxiliary) {
         (true, _) => Some(("--auxiliary", "true")),
         (_, true) => Some(("--no-auxiliary", "false")),

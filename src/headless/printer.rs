@@ -192,7 +192,8 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
     }
     if let Some(test) = view.training.as_ref().and_then(|t| t.test) {
         text += &format!("{:.2} % of {} test images\n", test.top1, test.images);
-        text += &format!("best weights: {}\n", folder.file(files::WEIGHTS).join("best.safetensors").display());
+        text +=
+            &format!("best weights: {}\n", folder.file(files::WEIGHTS).join("best.safetensors").display());
     }
     text + &format!("{}\n", folder.path().display())
 }

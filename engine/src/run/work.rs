@@ -12,7 +12,7 @@ use super::{
 
 /// Work that can begin, or go on where it was.
 pub enum Work {
-    Search(SearchJob),
+    Search(Box<SearchJob>),
     Train(Box<TrainingJob>),
 }
 
@@ -34,9 +34,8 @@ impl Work {
         checkpoint: Option<Checkpoint>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         match manifest.job {
-            Job::Search => {
-                SearchJob::prepare(manifest, checkpoint).map(|(job, facts)| (Self::Search(job), facts))
-            }
+            Job::Search => SearchJob::prepare(manifest, checkpoint)
+                .map(|(job, facts)| (Self::Search(Box::new(job)), facts)),
             Job::Train => TrainingJob::prepare(manifest, checkpoint)
                 .map(|(job, facts)| (Self::Train(Box::new(job)), facts)),
         }
