@@ -207,6 +207,7 @@ impl<'a> Printed<'a> {
 
     fn in_words(&self) -> String {
         let Probe { pairs, flips, individuals, epochs, tau, tau_interval } = *self.probe;
+        let unit = if epochs == 1 { "epoch" } else { "epochs" };
         let rate = self.flip_rate.map_or("unknown".to_owned(), |r| format!("{:.1} %", 100.0 * r));
         let rate_interval = self.flip_interval.map_or("unknown".to_owned(), |(low, high)| {
             format!("{:.1} % to {:.1} %", 100.0 * low, 100.0 * high)
@@ -222,7 +223,7 @@ impl<'a> Printed<'a> {
              \u{20}              seed and the same weights; a verdict drawn by lot changes in 50 %\n\
              Kendall's τ-b  {tau} (95 %: {tau_interval})\n\
              \u{20}              between the rankings of {individuals} individuals by shared weights and by training from\n\
-             \u{20}              scratch for {epochs} epochs; 1 is the same order, 0 none in common\n",
+             \u{20}              scratch for {epochs} {unit}; 1 is the same order, 0 none in common\n",
             self.run, self.generation,
         )
     }

@@ -13,15 +13,19 @@ use crate::{
 #[test]
 fn a_finished_search_is_probed_twice_with_the_same_result_and_stays_what_it_is() {
     let stage = Stage::new();
-    let searched = stage.search("one", &["--json", "--probe"]).succeeded();
+    stage.search("one", &[]).succeeded();
+    let probe = || {
+        let few = ["probe", "one", "--pairs", "6", "--epochs", "1", "--json"];
+        stage.relativenas(few).succeeded().stdout
+    };
     let folder = stage.runs().join("one");
     let read = |name: &str| fs::read(folder.join(name)).expect(name);
-    let (kept, events) = (read("probe.json"), read("events.jsonl"));
     let checkpoint = "checkpoints/0002-0002/weights.safetensors";
-    let weights = read(checkpoint);
-
-    let again = stage.relativenas(["probe", "one", "--json"]).succeeded().stdout;
-    assert_eq!(searched.stdout.lines().last(), Some(again.trim_end()), "the last line of the search");
+    let (events, weights) = (read("events.jsonl"), read(checkpoint));
+    let first = probe();
+    let kept = read("probe.json");
+    let again = probe();
+    assert_eq!(first, again);
     assert_eq!(read("probe.json"), kept);
     assert!(read("events.jsonl") == events && read(checkpoint) == weights, "nothing of the run changed");
 
@@ -30,16 +34,26 @@ fn a_finished_search_is_probed_twice_with_the_same_result_and_stays_what_it_is()
     ranked.sort_by_key(|(individual, _)| *individual);
     let ranked: Vec<_> = ranked.into_iter().map(|(_, loss)| loss).collect();
     assert_eq!(printed["shared_losses"], serde_json::json!(ranked), "the run's own ranking");
-    assert_eq!((&printed["pairs"], &printed["individuals"]), (&50.into(), &4.into()));
-    let flips = printed["flips"].as_u64().expect("a number");
-    assert!(
-        flips > 0 && flips < 50,
-        "{flips} flips: draws change some verdicts of such tiny trainings, not all"
-    );
+    assert_eq!((&printed["pairs"], &printed["individuals"]), (&6.into(), &4.into()));
     assert_ne!(printed["scratch_losses"], printed["shared_losses"]);
 
     let page = stage.relativenas(["report", "one", "--format", "markdown"]).succeeded().stdout;
     assert!(page.contains("Is the comparison any good?"), "{page}");
+}
+
+#[test]
+fn a_headless_search_is_probed_when_it_is_finished() {
+    let stage = Stage::new();
+    let tiniest =
+        ["search.population=2", "search.generations=1", "data.train_images=8", "data.valid_images=8"];
+    let settings = tiniest.iter().flat_map(|setting| ["--set", setting]);
+    let asked: Vec<_> = ["--json", "--probe"].into_iter().chain(settings).collect();
+    let searched = stage.search("one", &asked).succeeded().stdout;
+    let last = searched.lines().last().expect("lines");
+    let printed: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!((&printed["run"], &printed["pairs"]), (&"one".into(), &50.into()));
+    let flips = printed["flips"].as_u64().expect("a number");
+    assert!(flips > 0 && flips < 50, "{flips} flips: draws decide some of such tiny trainings, not all");
 }
 
 fn ranked(event: Event) -> Option<(usize, f64)> {
