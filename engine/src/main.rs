@@ -27,9 +27,9 @@ enum Work {
     Run {
         /// The run's folder.
         run: PathBuf,
-        /// End when the process that started this one ends.
-        #[arg(long)]
-        die_with_parent: bool,
+        /// End when this process, which started this one, ends.
+        #[arg(long, value_name = "PID")]
+        die_with_parent: Option<i32>,
         /// Go on where the file system has no locks.
         #[arg(long)]
         force: bool,
@@ -64,7 +64,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         Some(Work::Run { run, die_with_parent, force, paused }) => {
-            if die_with_parent && let Err(error) = end_with_parent() {
+            if let Some(parent) = die_with_parent
+                && let Err(error) = end_with(parent)
+            {
                 eprintln!("relativenas-engine: cannot follow the process that started it: {error}");
                 return ExitCode::FAILURE;
             }
@@ -88,13 +90,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn end_with_parent() -> std::io::Result<()> {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    let parent = getppid();
+/// Ends this process with the one that started it. Loading libtorch takes a while, in which that
+/// may have ended already: then this is another process's child by now.
+fn end_with(parent: i32) -> std::io::Result<()> {
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::TERM))?;
-    if getppid() != parent {
-        // It ended before the kernel was told.
-        return Err(std::io::Error::other("it has ended already"));
+    if getppid() != Pid::from_raw(parent) {
+        return Err(std::io::Error::other(format!("process {parent} has ended already")));
     }
     Ok(())
 }

@@ -64,6 +64,21 @@ fn pairs_lost(folder: &Path) -> usize {
     log.lines().skip(confirmed).filter(|line| line.contains("\"pair_compared\"")).count()
 }
 
+#[test]
+fn a_headless_engine_whose_parent_ended_while_it_was_loading_leaves() {
+    let stage = Stage::new();
+    stage.search("orphan", &["--set", "search.generations=1"]).succeeded();
+    let gone = Command::new("true").spawn().and_then(|mut child| child.wait().map(|_| child.id()));
+    let engine = Command::new(engine())
+        .arg("run")
+        .arg(stage.runs().join("orphan"))
+        .args(["--die-with-parent", &gone.expect("a process that has ended").to_string()])
+        .output()
+        .expect("the engine starts");
+    assert_eq!(engine.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&engine.stderr).contains("has ended already"), "{engine:?}");
+}
+
 /// A run's folder as `search` makes it, its engine killed at once.
 fn begin(stage: &Stage, name: &str) -> PathBuf {
     let mut command = stage
