@@ -22,6 +22,8 @@ mod stage;
 mod tape;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use tch::{Device, Kind, TchError, Tensor};

@@ -296,10 +296,11 @@ impl Workshop {
 
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
         let side = self.settings.shape.image_side();
-        if self.device == Device::Cpu && self.training.side() == side {
-            if let Some(model) = CpuModel::new(&plan, weights, self.settings.sgd, side)? {
-                return Ok(Box::new(model));
-            }
+        if self.device == Device::Cpu
+            && self.training.side() == side
+            && let Some(model) = CpuModel::new(&plan, weights, self.settings.sgd, side)?
+        {
+            return Ok(Box::new(model));
         }
         Ok(Box::new(TorchModel::new(plan, weights, self.settings.sgd, self.device)?))
     }

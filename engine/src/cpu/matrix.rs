@@ -86,9 +86,8 @@ impl Kernel for MatrixGradient<'_> {
                 }
                 for (input, gradient) in input.iter().zip(gradient) {
                     let gradient = simd.load(gradient);
-                    for channel in 0..LANES {
-                        let input = simd.splat(input.0[channel]);
-                        registers[channel] = simd.mul_add(input, gradient, registers[channel]);
+                    for (register, &input) in registers.iter_mut().zip(&input.0) {
+                        *register = simd.mul_add(simd.splat(input), gradient, *register);
                     }
                 }
                 for (register, sum) in registers.into_iter().zip(sums) {

@@ -1,0 +1,136 @@
+use relativenas_core::{
+    genotype::{Cell, Gene, Genotype},
+    network::{NetworkKind, NetworkShape},
+    operation::Operation,
+    population::sample_position,
+    randomness::{Purpose, Streams},
+    space::Space,
+};
+use tch::no_grad;
+
+use super::*;
+use crate::network::{Mode, Pass, PlannedModule};
+
+/// Both implementations on one batch with dropped paths: loss, statistics, judgement, gradient.
+/// Returns the relative error of the gradient.
+fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
+    let shape = NetworkShape { kind: NetworkKind::Cifar, channels, cells, classes: 7 };
+    let plan = Plan::search(genotype, &shape);
+    let streams = Streams::new(9);
+    let fresh = |m: &PlannedModule| ModuleWeights::fresh(m, &streams, Device::Cpu).unwrap();
+    let weights: Vec<_> = plan.modules.iter().map(fresh).collect();
+
+    let mut stream = streams.stream(Purpose::Probe, 1, 0);
+    let (images, side) = (3, 32);
+    let pixels: Vec<f32> = (0..images * 3 * side * side).map(|_| 2.0 * stream.unit() as f32 - 1.0).collect();
+    let genes = plan.genes() as i64;
+    let masks: Vec<f32> =
+        (0..genes * images).map(|_| if stream.unit() < 0.3 { 0.0 } else { 1.0 / 0.7 }).collect();
+    let masks = Tensor::from_slice(&masks).view([genes, images]);
+    let pictures = Tensor::from_slice(&pixels).view([images, side, side, 3]);
+    let batch = Batch { images: pictures.permute([0, 3, 1, 2]), labels: Tensor::from_slice(&[3_i64, 0, 6]) };
+
+    // In double precision, so that only our own rounding is in the difference.
+    let flat = FlatWeights::gather(&plan, &weights, Device::Cpu).unwrap();
+    let mut leaves = Vec::new();
+    let modules: Vec<Vec<_>> = flat
+        .modules()
+        .iter()
+        .map(|tensors| {
+            let double = |tensor: &Tensor| {
+                let copy = tensor.detach().to_kind(Kind::Double).set_requires_grad(tensor.requires_grad());
+                if copy.requires_grad() {
+                    leaves.push(copy.shallow_clone());
+                }
+                copy
+            };
+            tensors.iter().map(double).collect()
+        })
+        .collect();
+    let (double, double_masks) = (batch.images.to_kind(Kind::Double), masks.to_kind(Kind::Double));
+    let pass = Pass { plan: &plan, modules: &modules, mode: Mode::Training, drop_path: Some(&double_masks) };
+    let loss = pass.run(&double).unwrap().main.cross_entropy_for_logits(&batch.labels);
+    let gradients = Tensor::run_backward(&[&loss], &leaves, false, false);
+    let gradient = Tensor::cat(&gradients.iter().map(|g| g.reshape([-1])).collect::<Vec<_>>(), 0);
+
+    let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
+    let mut ours = CpuModel::new(&plan, &weights, sgd, side as usize).unwrap().unwrap();
+    let labels = values(&batch.labels).unwrap();
+    let found = ours.differentiate(&pixels, labels, Some(values(&masks).unwrap())).unwrap();
+    near("loss", &Tensor::from(found), &loss.detach());
+    let statistics = |tensors: &[Tensor]| {
+        let others = tensors.iter().filter(|t| !t.requires_grad()).map(|t| t.reshape([-1]));
+        others.map(|t| t.to_kind(Kind::Double)).collect::<Vec<_>>()
+    };
+    for (module, (found, expected)) in ours.weights.modules().iter().zip(&modules).enumerate() {
+        for (found, expected) in statistics(found).iter().zip(&statistics(expected)) {
+            near(&plan.modules[module].name, found, expected);
+        }
+    }
+
+    let pass = Pass { plan: &plan, modules: &modules, mode: Mode::Evaluation, drop_path: None };
+    let expected = no_grad(|| pass.run(&double)).unwrap().main;
+    near("evaluation", &ours.evaluation_logits_of(&batch.images).unwrap(), &expected);
+    error(&ours.gradient, &gradient)
+}
+
+/// Relative, of the norm.
+fn error(found: &Tensor, expected: &Tensor) -> f64 {
+    let (found, expected) = (found.to_kind(Kind::Double), expected.to_kind(Kind::Double));
+    let scale = expected.norm().double_value(&[]).max(f64::MIN_POSITIVE);
+    (found - &expected).norm().double_value(&[]) / scale
+}
+
+fn near(what: &str, found: &Tensor, expected: &Tensor) {
+    let error = error(found, expected);
+    assert!(error <= 1e-5, "{what}: relative error {error}");
+}
+
+/// Gradients agree to rounding, but for the odd value so near to 0, or to another under a window,
+/// that rounding decides where its gradient goes.
+fn agree(mut errors: Vec<f64>) {
+    errors.sort_by(f64::total_cmp);
+    assert!(errors[errors.len() / 2] < 1e-5 && errors[errors.len() - 1] < 1e-2, "{errors:?}");
+}
+
+#[test]
+fn random_architectures_are_computed_as_libtorch_does() {
+    let individuals = [4, 6, 16, 20].into_iter().cycle().take(8).enumerate();
+    let errors = individuals.map(|(individual, channels)| {
+        let position = sample_position(Space::Cells, &Streams::new(2), 0, individual);
+        check(&Genotype::decode(&position).unwrap(), channels, 3 + individual % 3)
+    });
+    agree(errors.collect());
+}
+
+fn cell(genes: [(Operation, usize); 8]) -> Cell {
+    Cell { genes: genes.map(Gene::from).to_vec(), concat: vec![2, 3, 4, 5] }
+}
+
+#[test]
+fn shared_modules_and_cells_that_nobody_reads_are_no_exception() {
+    use Operation::{AvgPool3x3, DilConv5x5, MaxPool3x3, SepConv3x3, SkipConnect};
+    // Pairs that name one operation on one input, with and without weights; input 1 is never read.
+    let normal = cell([
+        (SepConv3x3, 0),
+        (SepConv3x3, 0),
+        (SkipConnect, 2),
+        (SkipConnect, 2),
+        (MaxPool3x3, 3),
+        (MaxPool3x3, 3),
+        (DilConv5x5, 4),
+        (DilConv5x5, 4),
+    ]);
+    let reduction = cell([
+        (SkipConnect, 0),
+        (SkipConnect, 0),
+        (AvgPool3x3, 1),
+        (MaxPool3x3, 0),
+        (DilConv5x5, 1),
+        (SepConv3x3, 0),
+        (AvgPool3x3, 4),
+        (SepConv3x3, 3),
+    ]);
+    let genotype = Genotype { normal, reduction };
+    agree([3, 4, 5].map(|cells| check(&genotype, 8, cells)).to_vec());
+}
