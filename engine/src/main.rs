@@ -27,9 +27,9 @@ enum Work {
     Run {
         /// The run's folder.
         run: PathBuf,
-        /// End when the process that started this one ends.
-        #[arg(long)]
-        die_with_parent: bool,
+        /// End when this process, which has to be the one that started the engine, ends.
+        #[arg(long, value_name = "PID")]
+        die_with_parent: Option<u32>,
         /// Go on where the file system has no locks.
         #[arg(long)]
         force: bool,
@@ -64,7 +64,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         Some(Work::Run { run, die_with_parent, force, paused }) => {
-            if die_with_parent && let Err(error) = end_with_parent() {
+            if let Some(parent) = die_with_parent
+                && let Err(error) = end_with(parent)
+            {
                 eprintln!("relativenas-engine: cannot follow the process that started it: {error}");
                 return ExitCode::FAILURE;
             }
@@ -88,13 +90,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn end_with_parent() -> std::io::Result<()> {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    let parent = getppid();
+/// Asks the kernel to end this process when its parent ends.
+///
+/// The parent tells its own number: one that ended while libtorch was loaded has been replaced by
+/// whoever adopts orphans, and the kernel would wait for the end of that.
+fn end_with(parent: u32) -> std::io::Result<()> {
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::TERM))?;
-    if getppid() != parent {
-        // It ended before the kernel was told.
-        return Err(std::io::Error::other("it has ended already"));
+    if getppid().map(Pid::as_raw_pid) != i32::try_from(parent).ok() {
+        return Err(std::io::Error::other(format!("process {parent} has ended, or is not the parent")));
     }
     Ok(())
 }

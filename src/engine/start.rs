@@ -55,11 +55,10 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
     let errors = log.try_clone().context("no more files can be opened")?;
     let mut command = program.command();
     command.arg("run").arg(folder.path());
-    let flags = [
-        (options.die_with_parent, "--die-with-parent"),
-        (options.force, "--force"),
-        (options.paused, "--paused"),
-    ];
+    if options.die_with_parent {
+        command.arg("--die-with-parent").arg(std::process::id().to_string());
+    }
+    let flags = [(options.force, "--force"), (options.paused, "--paused")];
     command.args(flags.into_iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag));
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     // SAFETY: setsid is async-signal-safe, and nothing else happens between fork and exec.
