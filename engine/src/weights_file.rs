@@ -33,8 +33,6 @@ const ELEMENTS: [(Element, Kind, Dtype); 10] = [
     (Element::U8, Kind::Uint8, Dtype::U8),
     (Element::Bool, Kind::Bool, Dtype::BOOL),
 ];
-/// Names that a message lists before it only counts.
-const LISTED: usize = 5;
 
 /// Why a file gives no weights, or not those of the network.
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +79,9 @@ impl std::fmt::Display for Mismatch {
             [("missing", &self.missing), ("unexpected", &self.unexpected), ("of another shape", &misshaped)];
         let mut between = "";
         for (what, names) in groups.into_iter().filter(|(_, names)| !names.is_empty()) {
-            let listed = names[..names.len().min(LISTED)].join(", ");
-            write!(f, "{between}{} {what}: {listed}", names.len())?;
+            // All of them: whoever compares two files by name needs the last as much as the first.
+            write!(f, "{between}{} {what}: {}", names.len(), names.join(", "))?;
             between = "; ";
-            if names.len() > LISTED {
-                write!(f, ", …")?;
-            }
         }
         Ok(())
     }
@@ -255,7 +250,7 @@ mod tests {
             check(&shapes).expect_err("different").to_string(),
             format!(
                 "the weights are not those of this network (6 missing: auxiliary_head.a, auxiliary_head.b, \
-                 auxiliary_head.c, auxiliary_head.d, auxiliary_head.e, …; 1 unexpected: classifier.bias; 1 of another \
+                 auxiliary_head.c, auxiliary_head.d, auxiliary_head.e, auxiliary_head.f; 1 unexpected: classifier.bias; 1 of another \
                  shape: classifier.weight [{classes}, {inputs}], expected [100, 16]): check architecture, kind, \
                  channels, cells, classes and auxiliary head"
             )

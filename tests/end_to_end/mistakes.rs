@@ -73,7 +73,7 @@ fn a_run_of_another_version_is_refused() {
 #[test]
 fn a_second_engine_on_a_live_run_is_refused() {
     let stage = Stage::new();
-    let mut command = stage.command(stage.search_arguments("live", &[])).spawn().expect("starts");
+    let mut command = stage.command(stage.search_arguments("live", &["--paused"])).spawn().expect("starts");
     let folder = stage.runs().join("live");
     wait_until("the engine lives", || folder.join("engine.json").exists());
     let second =
@@ -83,6 +83,22 @@ fn a_second_engine_on_a_live_run_is_refused() {
     assert_eq!(second.status.code(), Some(1));
     stage.relativenas(["stop", "live"]).succeeded();
     command.wait().expect("the command ends");
+}
+
+#[test]
+fn an_engine_whose_parent_ended_before_it_began_does_not_go_on_alone() {
+    let stage = Stage::new();
+    stage.search("orphan", &["--set", "search.generations=1"]).succeeded();
+    // Process 1 did not start the engine; an orphan would find it as its parent.
+    let ran = std::process::Command::new(crate::stage::engine())
+        .arg("run")
+        .arg(stage.runs().join("orphan"))
+        .args(["--die-with-parent", "1"])
+        .output()
+        .expect("starts");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(said.contains("process 1 has ended, or is not the parent"), "{said}");
+    assert_eq!(ran.status.code(), Some(1));
 }
 
 #[test]

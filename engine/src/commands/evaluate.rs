@@ -158,8 +158,8 @@ impl Trained {
         let genotype = genotype(&arguments.arch)?;
         let plan = Plan::full(&genotype, &arguments.shape(classes)?, !arguments.no_auxiliary);
         let tensors = weights_file::read(&arguments.weights)?;
-        let modules = from_named(&plan, tensors)
-            .with_context(|| format!("`{}` does not fit", arguments.weights.display()))?;
+        let modules =
+            from_named(&plan, tensors).with_context(|| format!("`{}`", arguments.weights.display()))?;
         let weights = FlatWeights::gather(&plan, &modules, device)?;
         Ok(Self { plan, weights })
     }
