@@ -86,22 +86,6 @@ fn a_second_engine_on_a_live_run_is_refused() {
 }
 
 #[test]
-fn an_engine_whose_parent_ended_before_it_began_does_not_go_on_alone() {
-    let stage = Stage::new();
-    stage.search("orphan", &["--set", "search.generations=1"]).succeeded();
-    // Process 1 did not start the engine; an orphan would find it as its parent.
-    let ran = std::process::Command::new(crate::stage::engine())
-        .arg("run")
-        .arg(stage.runs().join("orphan"))
-        .args(["--die-with-parent", "1"])
-        .output()
-        .expect("starts");
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(said.contains("process 1 has ended, or is not the parent"), "{said}");
-    assert_eq!(ran.status.code(), Some(1));
-}
-
-#[test]
 fn cuda_where_there_is_none_names_the_way_out() {
     if std::path::Path::new("/dev/nvidiactl").exists() {
         return; // There is one; nothing to refuse.
