@@ -226,6 +226,11 @@ impl Config {
             (weight(t.gradient_clip), "training.gradient_clip", "0 (no clipping) or above"),
             (share(t.drop_path), "training.drop_path", "from 0 to below 1"),
             (self.device.threads <= 1024, "device.threads", "from 0 to 1024"),
+            (
+                self.device.precision == Precision::F32,
+                "device.precision",
+                "f32; bf16 is reserved, nothing computes with it yet",
+            ),
             (device_kind(&self.device.kind), "device.kind", "auto, cpu, cuda or cuda:N"),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),
