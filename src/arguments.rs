@@ -8,7 +8,7 @@ use relativenas_core::{manifest::BUILD, protocol::StepUnit};
 
 const EXAMPLES: &str = "\
 Examples:
-  relativenas search --preset quick                      three minutes on the embedded Fashion-MNIST
+  relativenas search --preset quick                      a minute or two on the embedded Fashion-MNIST
   relativenas search --preset paper --data ~/cifar-10-batches-bin
   relativenas search --headless --json | jq .event.kind  without a screen, an event a line
   relativenas attach latest                              watch and steer a run that is going on

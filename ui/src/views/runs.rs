@@ -26,7 +26,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
         canvas.text(
             1,
             3,
-            &format!("{key} starts a search; three minutes on two cores with the preset `quick`"),
+            &format!("{key} starts a search; a minute or two on two cores with the preset `quick`"),
             palette.dim,
         );
         return;
