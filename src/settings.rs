@@ -119,7 +119,7 @@ mod tests {
         let chosen = choices(Some("quick"), &["network.cells=3"]);
         let layers = layers_of(&places(folder.path()), Some(&given), environment, &chosen).expect("valid");
         assert_eq!(origin(&layers, "search.seed"), "4 from environment, RELATIVENAS_SEARCH__SEED");
-        assert_eq!(origin(&layers, "search.population"), "8 from preset quick");
+        assert_eq!(origin(&layers, "search.population"), "10 from preset quick");
         assert_eq!(origin(&layers, "network.cells"), "3 from --set network.cells=3");
         assert_eq!(origin(&layers, "training.momentum"), "0.9 from built in");
     }
