@@ -409,7 +409,7 @@ mod tests {
         layers.add_assignment("training.learning_rate = 1").expect("valid");
         layers.add_flag("--seed", "search.seed", "5").expect("valid");
         let config = layers.config().expect("valid");
-        assert_eq!((config.search.seed, config.search.generations), (5, 4));
+        assert_eq!((config.search.seed, config.search.generations), (5, 10));
         assert_eq!(config.training.learning_rate, 1.0);
         let origins: BTreeMap<_, _> = layers.settings().map(|(k, s)| (k, s.origin.to_string())).collect();
         assert_eq!(origins["search.seed"], "--seed 5");
