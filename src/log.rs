@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use memchr::{memchr, memchr_iter, memrchr};
 use relativenas_core::{event::Line, manifest::files, protocol::LINE_LIMIT, view::RunView};
 
 use crate::folder::RunFolder;
@@ -55,7 +56,7 @@ impl LogReader {
         let mut text = std::mem::take(&mut self.partial);
         let read = file.take(BATCH as u64).read_to_end(&mut text);
         read.with_context(|| format!("{}: cannot be read", self.path.display()))?;
-        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        let whole = memrchr(b'\n', &text).map_or(0, |end| end + 1);
         self.partial = text.split_off(whole);
         if self.partial.len() > LINE_LIMIT {
             bail!("{}, line {}: longer than any event", self.path.display(), self.lines + 1);
@@ -126,14 +127,16 @@ struct Part {
 
 fn parse_part(text: &[u8]) -> Part {
     let mut part = Part { lines: Vec::new(), error: None };
-    for line in text.split_inclusive(|b| *b == b'\n') {
-        match serde_json::from_slice(line) {
+    let mut start = 0;
+    for end in memchr_iter(b'\n', text) {
+        match serde_json::from_slice(&text[start..end]) {
             Ok(line) => part.lines.push(line),
             Err(error) => {
                 part.error = Some(error);
                 break;
             }
         }
+        start = end + 1;
     }
     part
 }
@@ -143,7 +146,7 @@ fn split(mut text: &[u8], parts: usize) -> Vec<&[u8]> {
     let mut cut = Vec::with_capacity(parts);
     for left in (2..=parts).rev() {
         let middle = text.len() / left;
-        let end = text[middle..].iter().position(|b| *b == b'\n').map_or(text.len(), |at| middle + at + 1);
+        let end = memchr(b'\n', &text[middle..]).map_or(text.len(), |at| middle + at + 1);
         let (part, rest) = text.split_at(end);
         cut.push(part);
         text = rest;

@@ -2,7 +2,12 @@
 //!
 //! For use as `#[serde(with = "number")]` on an `f64`.
 
-use serde::{Deserialize, Deserializer, Serializer, de};
+use std::fmt;
+
+use serde::{
+    Deserializer, Serializer,
+    de::{self, Visitor},
+};
 
 pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() {
@@ -19,19 +24,38 @@ pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::
 }
 
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Number(f64),
-        Text(String),
+    deserializer.deserialize_any(Written)
+}
+
+/// A number, or the text of one that is not finite. Nothing is buffered: a log holds hundreds of
+/// thousands of these.
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = f64;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a number, or one of \"NaN\", \"inf\" and \"-inf\"")
     }
-    match Written::deserialize(deserializer)? {
-        Written::Number(value) => Ok(value),
-        Written::Text(text) => match text.as_str() {
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<f64, E> {
+        Ok(value)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<f64, E> {
+        Ok(value as f64)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<f64, E> {
+        Ok(value as f64)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<f64, E> {
+        match text {
             "NaN" => Ok(f64::NAN),
             "inf" => Ok(f64::INFINITY),
             "-inf" => Ok(f64::NEG_INFINITY),
-            _ => Err(de::Error::custom(format!("`{text}` is not a number"))),
-        },
+            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+        }
     }
 }
