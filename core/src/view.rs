@@ -305,7 +305,7 @@ impl SearchView {
                 }
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
-                self.generation = generation + 1;
+                self.generation = generation.saturating_add(1);
             }
             Event::IndividualInjected { individual, position } => {
                 let generation = self.generation;

@@ -149,15 +149,16 @@ pub struct Hits {
 impl Hits {
     /// Per cent; `None` if nothing was asked for.
     pub fn rate(self) -> Option<f64> {
-        let asked = self.hits + self.misses;
+        let asked = self.hits.saturating_add(self.misses);
         (asked > 0).then(|| 100.0 * self.hits as f64 / asked as f64)
     }
 }
 
 impl std::ops::AddAssign for Hits {
     fn add_assign(&mut self, other: Self) {
-        self.hits += other.hits;
-        self.misses += other.misses;
+        // A damaged log may claim any number.
+        self.hits = self.hits.saturating_add(other.hits);
+        self.misses = self.misses.saturating_add(other.misses);
     }
 }
 

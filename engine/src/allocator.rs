@@ -2,13 +2,10 @@
 //!
 //! Training frees and allocates the same large tensors at every step. jemalloc keeps their pages
 //! (its decay is switched off), so the kernel need not clear them again and again: about a tenth of
-//! the time of a step on a CPU. It replaces `malloc` in the whole program, so a program that wants
-//! it only has to use this module.
+//! the time of a step on a CPU. It replaces `malloc` in the whole program; a program that wants it
+//! for its Rust too says so with `#[global_allocator]`.
 
-use tikv_jemallocator::Jemalloc;
-
-#[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+pub use tikv_jemallocator::Jemalloc;
 
 /// Read by jemalloc when the program starts.
 #[used]

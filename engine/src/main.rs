@@ -5,11 +5,15 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
+    allocator::Jemalloc,
     commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
     device,
     probe::{self, ProbeArguments},
     run,
 };
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[derive(Parser)]
 #[command(name = "relativenas-engine", about = "The engine behind `relativenas`; start that instead")]

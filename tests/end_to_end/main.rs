@@ -2,6 +2,7 @@
 //!
 //! Every test has a home of its own and tiny settings; none sleeps to be safe.
 
+mod clients;
 mod durability;
 mod mistakes;
 mod probe;

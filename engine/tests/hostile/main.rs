@@ -1,0 +1,306 @@
+//! Whatever a file or a line holds, reading it ends with a value or an error: no panic, and no memory
+//! beyond what the file's size warrants.
+//!
+//! Samples are damaged over and over, for a fraction of a second each; `RELATIVENAS_FUZZ_SECONDS=600`
+//! makes it ten minutes each. A failure prints the seed that repeats it, for
+//! `RELATIVENAS_FUZZ_SEED`.
+
+mod damage;
+mod memory;
+
+use std::{
+    env,
+    fs::{self, File},
+    io::Read as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use damage::{Dice, damage};
+use relativenas_core::{
+    config::Layers,
+    event::Line,
+    genotype::{Genotype, GenotypeFormat},
+    protocol::{Command, Request, StepUnit},
+    published,
+    view::RunView,
+};
+use relativenas_engine::{data, pickle, weights_file};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// Bytes that any reader may need, whatever the file: names, errors, tables.
+const ALWAYS: usize = 1 << 18;
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/samples")
+}
+
+fn number(name: &str) -> Option<f64> {
+    env::var(name).ok()?.parse().ok()
+}
+
+/// Damages the samples in turn and has them read, until the time is over. `growth` is how many times
+/// a file's size a reader may hold in memory.
+fn survives(reader: &str, samples: &[Vec<u8>], growth: usize, mut read: impl FnMut(&[u8])) {
+    let time = Duration::from_secs_f64(number("RELATIVENAS_FUZZ_SECONDS").unwrap_or(0.3));
+    let first = number("RELATIVENAS_FUZZ_SEED").map(|seed| seed as u64);
+    let begin = Instant::now();
+    let mut seed = first.unwrap_or(0);
+    let mut worst = 0;
+    while seed == first.unwrap_or(0) || (first.is_none() && begin.elapsed() < time) {
+        let mut dice = Dice::new(seed);
+        let mut bytes = samples[dice.below(samples.len())].clone();
+        let other = &samples[dice.below(samples.len())];
+        damage(&mut bytes, other, &mut dice);
+        let mut outcome = Ok(());
+        let peak = memory::peak(|| outcome = catch_unwind(AssertUnwindSafe(|| read(&bytes))));
+        assert!(outcome.is_ok(), "{reader}: panicked; RELATIVENAS_FUZZ_SEED={seed} repeats it");
+        let size = bytes.len();
+        assert!(
+            peak <= growth * size + ALWAYS,
+            "{reader}: held {peak} bytes for a file of {size}; RELATIVENAS_FUZZ_SEED={seed} repeats it"
+        );
+        worst = worst.max(peak);
+        seed += 1;
+    }
+    println!(
+        "{reader}: {seed} files in {:.0} s, at most {worst:.1} bytes a byte",
+        begin.elapsed().as_secs_f64()
+    );
+}
+
+/// A folder whose one file is damaged while the others stay whole.
+struct Folder {
+    folder: tempfile::TempDir,
+    victim: PathBuf,
+}
+
+impl Folder {
+    fn of(sample: &str, victim: &str) -> (Self, Vec<u8>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for entry in fs::read_dir(samples().join(sample)).expect("samples") {
+            let path = entry.expect("a sample").path();
+            if path.is_file() {
+                fs::copy(&path, folder.path().join(path.file_name().expect("a file"))).expect("copied");
+            }
+        }
+        let victim = folder.path().join(victim);
+        let bytes = fs::read(&victim).expect("a sample");
+        (Self { folder, victim }, bytes)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn replace(&self, bytes: &[u8]) {
+        fs::write(&self.victim, bytes).expect("written");
+    }
+}
+
+fn read_as_data(sample: &str, victim: &str) {
+    let (folder, bytes) = Folder::of(sample, victim);
+    // A batch's pixels are held as read and as gathered; the other files of the folder are whole.
+    let growth = 16;
+    let read = |bytes: &[u8]| {
+        folder.replace(bytes);
+        let _ = data::open(Some(folder.path()));
+    };
+    read(&bytes);
+    survives(&format!("{sample}/{victim}"), &[bytes], growth, read);
+}
+
+#[test]
+fn damaged_cifar_in_the_binary_layout() {
+    read_as_data("cifar-10-batches-bin", "data_batch_2.bin");
+}
+
+#[test]
+fn damaged_cifar_100_in_the_binary_layout() {
+    read_as_data("cifar-100-binary", "train.bin");
+}
+
+#[test]
+fn damaged_cifar_as_python_2_wrote_it() {
+    read_as_data("cifar-10-batches-py", "data_batch_2");
+}
+
+#[test]
+fn damaged_cifar_as_python_3_wrote_it() {
+    read_as_data("cifar-100-python3", "train");
+}
+
+fn unpacked(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let file = File::open(samples().join("idx").join(name)).expect("a sample");
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("compressed");
+    bytes
+}
+
+/// IDX files as they are, without compression, which would hide the damage behind a checksum.
+fn idx(victim: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for set in ["train", "t10k"] {
+        for part in ["images-idx3-ubyte", "labels-idx1-ubyte"] {
+            let name = format!("{set}-{part}");
+            fs::write(folder.path().join(&name), unpacked(&format!("{name}.gz"))).expect("written");
+        }
+    }
+    data::open(Some(folder.path())).expect("whole");
+    let victim = folder.path().join(victim);
+    let bytes = fs::read(&victim).expect("a sample");
+    survives(&format!("idx {}", victim.file_name().expect("a file").display()), &[bytes], 16, |bytes| {
+        fs::write(&victim, bytes).expect("written");
+        let _ = data::open(Some(folder.path()));
+    });
+}
+
+#[test]
+fn damaged_idx_images() {
+    idx("train-images-idx3-ubyte");
+}
+
+#[test]
+fn damaged_idx_labels() {
+    idx("train-labels-idx1-ubyte");
+}
+
+#[test]
+fn damaged_compressed_idx() {
+    read_as_data("idx", "train-images-idx3-ubyte.gz");
+}
+
+#[test]
+fn damaged_lmdb() {
+    let root = tempfile::tempdir().expect("a folder");
+    for (from, to) in [("lmdb/train", "train"), ("lmdb/val", "val")] {
+        fs::create_dir(root.path().join(to)).expect("a folder");
+        fs::copy(samples().join(from).join("data.mdb"), root.path().join(to).join("data.mdb"))
+            .expect("copied");
+    }
+    for list in ["train_datalist.txt", "val_datalist.txt"] {
+        fs::copy(samples().join("lmdb").join(list), root.path().join(list)).expect("copied");
+    }
+    data::open_encoded(root.path()).expect("whole");
+    let victim = root.path().join("train/data.mdb");
+    let bytes = fs::read(&victim).expect("a sample");
+    survives("lmdb", &[bytes], 16, |bytes| {
+        fs::write(&victim, bytes).expect("written");
+        if let Ok(set) = data::open_encoded(root.path()) {
+            for index in 0..set.train.len() {
+                let _ = set.train.read(index);
+            }
+        }
+    });
+}
+
+/// Looks at every value of a pickle.
+fn visit(bytes: &[u8]) {
+    if let Ok(pickle) = pickle::read(bytes) {
+        for value in pickle.values() {
+            let _ =
+                (value.kind(), value.size(), value.bytes(), value.text(), value.entries(), value.get("a"));
+        }
+    }
+}
+
+#[test]
+fn damaged_pickles() {
+    let mut pickles: Vec<_> =
+        ["cifar-10-batches-py/data_batch_1", "cifar-100-python3/train", "cifar-10-batches-py3/batches.meta"]
+            .iter()
+            .map(|name| fs::read(samples().join(name)).expect("a sample"))
+            .collect();
+    // The pickle of a checkpoint, between the headers of its archive.
+    let archive = fs::read(samples().join("checkpoints/dataparallel_zip.pt")).expect("a sample");
+    let start = archive.windows(2).position(|b| b == b"\x80\x02").expect("a pickle");
+    pickles.push(archive[start..start + 8000].to_vec());
+    // An opcode of one byte makes a value of some words, and visiting a value may copy it.
+    survives("pickle", &pickles, 256, visit);
+}
+
+#[test]
+fn damaged_checkpoints_of_pytorch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("weights.pt");
+    let files: Vec<_> = ["dataparallel_legacy.pt", "dataparallel_zip.pt"]
+        .iter()
+        .map(|name| fs::read(samples().join("checkpoints").join(name)).expect("a sample"))
+        .collect();
+    survives("checkpoint of PyTorch", &files, 16, |bytes| {
+        fs::write(&path, bytes).expect("written");
+        let _ = weights_file::read(&path);
+    });
+}
+
+#[test]
+fn damaged_genotypes() {
+    let texts: Vec<_> = published::NAMES
+        .iter()
+        .flat_map(|name| {
+            let genotype = published::genotype(name).expect("published");
+            [GenotypeFormat::Darts, GenotypeFormat::Json, GenotypeFormat::Toml]
+                .map(|format| genotype.format(format).into_bytes())
+        })
+        .collect();
+    survives("genotype", &texts, 64, |bytes| {
+        if let Ok(genotype) = Genotype::parse(&String::from_utf8_lossy(bytes)) {
+            let _ = genotype.encode();
+        }
+    });
+}
+
+#[test]
+fn damaged_event_logs() {
+    let log = fs::read(samples().join("run/events.jsonl")).expect("a sample");
+    let lines: Vec<_> = log.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(<[u8]>::to_vec).collect();
+    survives("event", &lines, 64, |bytes| {
+        let Ok(damaged) = serde_json::from_slice::<Line>(bytes) else {
+            return;
+        };
+        // A view that has seen the whole lines before takes the damaged one in its place.
+        let mut view = RunView::default();
+        for line in &lines {
+            let Ok(line) = serde_json::from_slice::<Line>(line) else {
+                return;
+            };
+            let event = if line.seq == damaged.seq { damaged.event.clone() } else { line.event };
+            let _ = view.apply(&Line { event, ..line });
+        }
+        if let Some(search) = &view.search {
+            let _ = (search.diversity(), search.order(), view.phase());
+        }
+    });
+}
+
+#[test]
+fn damaged_requests() {
+    let inject = Command::Inject { individual: 1, position: vec![0.5; 32] };
+    let step = Command::Step { unit: StepUnit::Pair, count: 3 };
+    let lines = [
+        Request::Follow { from: 7 },
+        Request::Steer { id: 1, command: inject },
+        Request::Steer { id: u64::MAX, command: step },
+    ]
+    .map(|request| serde_json::to_vec(&request).expect("plain data"));
+    survives("request", &lines, 64, |bytes| {
+        let _ = serde_json::from_slice::<Request>(bytes);
+    });
+}
+
+#[test]
+fn damaged_settings() {
+    let defaults = include_bytes!("../../../config.toml").to_vec();
+    let own = b"search.seed = 7\n[network]\nchannels = 8\n[keys]\npause = \"p\"\n".to_vec();
+    survives("settings", &[defaults, own], 256, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let mut layers = Layers::built_in();
+        if layers.add_file("own.toml", &text).is_ok() {
+            let _ = layers.config();
+        }
+        let _ = layers.add_assignment(&text);
+    });
+}
