@@ -23,6 +23,7 @@ pub enum Space {
     #[default]
     Cells,
     /// NAS-Bench-201: six genes, an operation for each edge of a small cell.
+    #[serde(rename = "nas-bench-201")]
     NasBench201,
 }
 

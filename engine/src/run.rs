@@ -10,6 +10,7 @@ mod disk;
 mod folder;
 mod log;
 mod recorder;
+mod search_estimator;
 mod searching;
 mod server;
 mod setup;
