@@ -7,6 +7,7 @@ use relativenas_core::{
 
 use super::loss;
 use crate::{
+    actions::Action,
     app::App,
     canvas::{Canvas, span},
     draw::{bars, text},
@@ -160,8 +161,16 @@ fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
         x = canvas.text(x, 0, &name, best);
         let words = format!(" wins with loss {}, {:.1} %", loss(winner.loss).trim_start(), winner.accuracy);
         canvas.text(x, 0, &words, text_style);
-        let key = app.keys.key(crate::actions::Action::Export).unwrap_or_default();
-        canvas.text(0, 1, &format!("{key} exports it; `relativenas train` makes a full network of it"), dim);
+        let key = |action| app.keys.key(action).unwrap_or_default();
+        let export = key(Action::Export);
+        let words = match search.network {
+            None => format!("{export} exports it"),
+            Some(_) => format!(
+                "{export} exports it, {} probes the comparison; `relativenas train` makes a full network of it",
+                key(Action::Probe)
+            ),
+        };
+        canvas.text(0, 1, &words, dim);
     }
     if let Some(test) = shown.view.training.as_ref().and_then(|training| training.test) {
         let words = format!(

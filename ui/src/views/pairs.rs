@@ -211,7 +211,10 @@ fn in_words(
     let mut sentences = match (Genotype::decode(from), Genotype::decode(to)) {
         (Ok(before), Ok(after)) => differences(&before, &after),
         // A table's vectors have no genotypes: gene by gene, then.
-        _ => gene_changes(space, from, to).iter().map(ToString::to_string).collect(),
+        _ => gene_changes(space, from, to)
+            .iter()
+            .map(|change| change.to_string().replace('→', &look.glyphs.arrow_right.to_string()))
+            .collect(),
     };
     if step.is_none() {
         for sentence in &mut sentences {
