@@ -13,7 +13,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use benchmark::{SearcherResult, benchmark_searchers};
-pub use cell::{architecture, describe, ends, parse_architecture};
+pub use cell::{architecture, describe, edge_name, ends, parse_architecture};
 
 use crate::{
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Verdict},

@@ -7,5 +7,6 @@ mod mistakes;
 mod probe;
 mod search;
 mod stage;
+mod table;
 mod terminal;
 mod training;

@@ -127,8 +127,9 @@ pub fn table_facts(manifest: &Manifest, table: &PacedTable) -> anyhow::Result<En
     let facts = EngineFacts {
         build: BUILD.to_owned(),
         libtorch: device::LIBTORCH.to_owned(),
-        device: "table".to_owned(),
-        threads: 1,
+        device: "a table".to_owned(),
+        // Nothing is computed.
+        threads: 0,
         validation_batch: 0,
         data: table.name(),
         // No images are split.

@@ -222,6 +222,8 @@ impl App {
             return self.request(Request::EndProbe);
         }
         shown.probing = Some("the probe starts: libtorch and data are loaded".to_owned());
+        let key = self.keys.key(Action::Probe).unwrap_or_default();
+        self.say(format!("the probe starts; {key} ends it, and so does leaving"));
         self.request(Request::Probe);
     }
 }

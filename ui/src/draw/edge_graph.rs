@@ -15,7 +15,7 @@ use crate::{glyphs::Glyphs, theme::Palette};
 /// What the nodes are called.
 const NODES: [&str; 4] = ["in", "1", "2", "out"];
 
-/// Rows of the drawing, and the row that each edge runs on.
+/// Rows of the drawing where there is little room, and the row that each edge runs on.
 const ROWS: usize = 5;
 const ROW_OF: [usize; EDGES] = [0, 2, 0, 4, 3, 0];
 
@@ -50,18 +50,18 @@ impl<'a> EdgeGraph<'a> {
     fn draw_graph(&self, pen: &mut Pen<'_>, width: usize) {
         let columns = columns(width);
         let long = columns[1] - columns[0] >= LONG + 6;
-        // Edges to nothing first, so that the others pass over them.
-        let (none, some): (Vec<_>, Vec<_>) =
-            (0..EDGES).partition(|&edge| self.operation(edge) == EdgeOperation::None);
-        for edge in none.into_iter().chain(some) {
-            self.draw_edge(edge, &columns, long, pen);
+        // Twice as high where there is room.
+        let pitch = if pen.height() > 2 * (ROWS - 1) { 2 } else { 1 };
+        // The longest first: those within it branch off its ends.
+        for edge in [3, 1, 4, 0, 2, 5] {
+            self.draw_edge(edge, &columns, (long, pitch), pen);
         }
         for (name, column) in NODES.into_iter().zip(columns) {
             pen.text(column, 0, name, self.palette.strong);
         }
     }
 
-    fn draw_edge(&self, edge: usize, columns: &[usize; 4], long: bool, pen: &mut Pen<'_>) {
+    fn draw_edge(&self, edge: usize, columns: &[usize; 4], (long, pitch): (bool, usize), pen: &mut Pen<'_>) {
         let g = self.glyphs;
         let operation = self.operation(edge);
         let style = operation_style(operation, self.palette);
@@ -71,28 +71,37 @@ impl<'a> EdgeGraph<'a> {
             _ => g.horizontal,
         };
         let (from, to) = ends(edge);
-        let row = ROW_OF[edge];
-        let (left, right) = if row == 0 {
-            (columns[from] + NODES[from].len() + 1, columns[to] - 2)
-        } else {
+        let row = pitch * ROW_OF[edge];
+        let passes = row > 0;
+        let (left, right) = if passes {
             (columns[from], columns[to])
+        } else {
+            (columns[from] + NODES[from].len() + 1, columns[to] - 2)
         };
         pen.run(left, row, right - left + 1, shaft, style);
-        if row == 0 {
-            pen.glyph(right, 0, if g.is_ascii() { '>' } else { '▶' }, style);
-        } else {
+        if passes {
+            // What comes from the input, and what leads to the output, shares a line with edge 3.
+            let (shared_left, shared_right) = (edge == 1, edge == 4);
             for y in 1..row {
-                pen.glyph(left, y, g.vertical, style);
-                pen.glyph(right, y, g.vertical, style);
+                if !shared_left {
+                    pen.glyph(left, y, g.vertical, style);
+                }
+                if !shared_right {
+                    pen.glyph(right, y, g.vertical, style);
+                }
             }
-            pen.glyph(left, row, g.bottom_left, style);
-            pen.glyph(right, row, g.bottom_right, style);
-            pen.glyph(right, 1, if g.is_ascii() { '^' } else { '▲' }, style);
+            pen.glyph(left, row, if shared_left { g.tee_right } else { g.bottom_left }, style);
+            pen.glyph(right, row, if shared_right { g.tee_left } else { g.bottom_right }, style);
+            if !shared_right {
+                pen.glyph(right, 1, if g.is_ascii() { '^' } else { '▲' }, style);
+            }
+        } else {
+            pen.glyph(right, 0, if g.is_ascii() { '>' } else { '▶' }, style);
         }
         let name = if long { operation.name() } else { operation.short_name() };
         let marked = if self.marked.contains(&edge) { Modifier::REVERSED } else { Modifier::empty() };
         // In the middle of its first stretch, where no vertical line passes.
-        let stretch = if row == 0 { right - left } else { columns[from + 1] - columns[from] };
+        let stretch = if passes { columns[from + 1] - columns[from] } else { right - left };
         let start = left + (stretch.saturating_sub(name.len() + 2)).div_ceil(2).max(1);
         pen.text(start, row, &format!(" {name} "), style.add_modifier(marked));
     }
@@ -131,12 +140,6 @@ impl Widget for EdgeGraph<'_> {
     }
 }
 
-/// The names of the ends of an edge, such as `in→1`.
-pub fn edge_name(edge: usize, glyphs: &Glyphs) -> String {
-    let (from, to) = ends(edge);
-    format!("{}{}{}", NODES[from], glyphs.arrow_right, NODES[to])
-}
-
 fn operation_style(operation: EdgeOperation, palette: &Palette) -> Style {
     match operation {
         EdgeOperation::Conv1x1 => palette.series[0],
@@ -158,7 +161,9 @@ mod tests {
         let glyphs = Glyphs::new(fineness);
         let palette = Palette::new(Theme::Dark, Depth::None);
         let graph = EdgeGraph::new([3, 0, 1, 4, 2, 3], &glyphs, &palette);
-        sheet(&[(70, 5), (40, 5), (30, 6), (3, 2)], |area, buffer| graph.clone().render(area, buffer))
+        sheet(&[(70, 9), (70, 5), (40, 5), (30, 6), (3, 2)], |area, buffer| {
+            graph.clone().render(area, buffer)
+        })
     }
 
     #[test]

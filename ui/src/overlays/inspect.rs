@@ -14,7 +14,6 @@ use super::{Reaction, window};
 use crate::{
     app::App,
     canvas::{Canvas, Look, span, wrap},
-    draw::edge_graph::edge_name,
     panels::{best::cost_words, individual, loss},
 };
 
@@ -71,7 +70,7 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
         lines.push(Line::styled("cell", palette.heading));
         for (edge, index) in edges.into_iter().enumerate() {
             lines.push(Line::from(vec![
-                span(format!("{:<7}", edge_name(edge, &look.glyphs)), palette.dim),
+                span(format!("{:<8}", tabular::edge_name(edge)), palette.dim),
                 span(OPERATIONS[index].name(), palette.text),
             ]));
         }

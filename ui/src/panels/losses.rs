@@ -32,7 +32,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         }
     }
     let mut top = usize::from(canvas.height() > 3);
-    let probe = app.shown.as_ref().filter(|_| canvas.height() > 7);
+    let probe = app.shown.as_ref().filter(|_| canvas.height() > 5);
     if let Some(line) = probe.and_then(|shown| probe::line(shown, look, width.saturating_sub(3))) {
         canvas.line(1, top, &line);
         top += 1;

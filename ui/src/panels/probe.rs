@@ -36,7 +36,7 @@ fn found(probe: &Probe, look: &Look, long: bool) -> Line<'static> {
         span(if long { "verdicts flip " } else { "flips " }, palette.dim),
         span(rate, palette.strong),
         span(within(probe.flip_interval(), &per_cent), palette.dim),
-        span(if long { "   ranks like training alone: " } else { "  " }, palette.dim),
+        span(if long { "   Kendall's " } else { "  " }, palette.dim),
         span(format!("{tau} "), palette.dim),
         span(correlation, palette.strong),
         span(within(probe.tau_interval, &signed), palette.dim),

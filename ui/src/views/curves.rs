@@ -125,7 +125,7 @@ fn head(canvas: &mut Canvas<'_>, app: &App, cursor: Option<usize>, count: usize,
     if !app.compared.is_empty() {
         let glyphs = canvas.look.glyphs;
         let room = canvas.width().saturating_sub(x + 1);
-        canvas.text(x, 0, &text::truncate(&overlay::words(app), room, &glyphs), dim);
+        canvas.text(x, 0, &text::truncate(&overlay::words(app, room), room, &glyphs), dim);
     }
 }
 
@@ -146,15 +146,26 @@ fn chart(
     let logarithmic = panel.is_loss && app.places.curves.logarithmic;
     let x = canvas.heading(1, 0, panel.title);
     let x = if logarithmic { canvas.text(x + 1, 0, "(log)", palette.dim) } else { x };
-    // Without a cursor the last values are read.
-    let at = cursor.or_else(|| count.checked_sub(1));
+    // Without a cursor the last values are read; compared runs need not be equally far.
+    let read = |series: &Series<'_>| cursor.or_else(|| series.values.len().checked_sub(1));
     let below = if panel.names_below && height >= 10 { series.len().min(height / 3) } else { 0 };
     if below > 0 {
-        rows(&mut canvas.part(1, 1, width.saturating_sub(2), below), &series, at);
+        rows(&mut canvas.part(1, 1, width.saturating_sub(2), below), &series, read);
     } else {
-        let nameless: Vec<_> = series.iter().map(|series| Series { name: "", ..*series }).collect();
-        let named = if panel.names_below { &nameless } else { &series };
-        let lines = [legend(named, at, &look.glyphs), legend(named, None, &look.glyphs)];
+        let mut lines = if panel.names_below {
+            let spans = series.iter().enumerate().flat_map(|(place, series)| {
+                let apart = Span::raw(if place > 0 { "   " } else { "" });
+                let nameless = Series { name: "", ..*series };
+                let read = legend(&[nameless], read(series), &look.glyphs);
+                [apart].into_iter().chain(read.spans)
+            });
+            vec![Line::from_iter(spans)]
+        } else {
+            vec![legend(&series, cursor.or_else(|| count.checked_sub(1)), &look.glyphs)]
+        };
+        if !panel.names_below {
+            lines.push(legend(&series, None, &look.glyphs));
+        }
         if let Some(line) = lines.iter().find(|line| x + 2 + line.width() < width) {
             canvas.line_right(width - 1, 0, line);
         }
@@ -168,16 +179,17 @@ fn chart(
 }
 
 /// A row a curve: its stroke and name, what is read, and from where to where its runs reach.
-fn rows(canvas: &mut Canvas<'_>, series: &[Series<'_>], at: Option<usize>) {
+fn rows(canvas: &mut Canvas<'_>, series: &[Series<'_>], read: impl Fn(&Series<'_>) -> Option<usize>) {
     let look = canvas.look;
     let width = canvas.width();
     let widest = series.iter().map(|series| text::width(series.name)).max().unwrap_or(0);
     let widest = widest.min(width.saturating_sub(12));
     for (row, series) in series.iter().enumerate() {
         let name = text::left(series.name, widest, &look.glyphs);
+        let at = read(series);
         let mut line = legend(&[Series { name: &name, ..*series }], at, &look.glyphs);
-        let read = at.and_then(|at| series.band?.get(at));
-        if let Some(&(low, high)) = read.filter(|(low, high)| low.is_finite() && high.is_finite()) {
+        let range = at.and_then(|at| series.band?.get(at));
+        if let Some(&(low, high)) = range.filter(|(low, high)| low.is_finite() && high.is_finite()) {
             let number = |value| text::number(value, 7, 3);
             let words = format!("   {} to {}", number(low).trim_start(), number(high).trim_start());
             line.push_span(Span::styled(words, look.palette.dim));

@@ -93,13 +93,19 @@ fn pairs(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
 fn weights_and_best(canvas: &mut Canvas<'_>, y: usize, search: &SearchView) {
     let look = canvas.look;
     let dim = look.palette.dim;
-    let mut x = canvas.text(1, y, "hits ", dim);
-    x = canvas.text(x, y, &per_cent(search.hits.rate(), look), look.palette.strong);
-    x = canvas.text(x, y, "   diversity ", dim);
+    let has_weights = search.network.is_some();
+    let mut x = 1;
+    if has_weights {
+        x = canvas.text(x, y, "hits ", dim);
+        x = canvas.text(x, y, &per_cent(search.hits.rate(), look), look.palette.strong) + 3;
+    }
+    x = canvas.text(x, y, "diversity ", dim);
     x = canvas.text(x, y, &text::number(search.diversity(), 5, 2), look.palette.text);
     x = canvas.text(x, y, " (falls without signal too)", dim);
-    let starved = weight_set::fares(search).starved;
-    canvas.text(x + 3, y, &format!("starved {starved}"), dim);
+    if has_weights {
+        let starved = weight_set::fares(search).starved;
+        canvas.text(x + 3, y, &format!("starved {starved}"), dim);
+    }
     let x = canvas.text(1, y + 1, "best ", dim);
     let columns = canvas.width().saturating_sub(x + 1);
     canvas.line(x, y + 1, &best::line(search, look, columns));
@@ -144,9 +150,11 @@ fn tiny(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let pair = this_generation::last_pair(search, canvas);
     canvas.text(1, y + 1, "pair ", dim);
     canvas.line(6, y + 1, &pair);
-    let hits = span(per_cent(search.hits.rate(), look), look.palette.text);
-    let line = vec![span("hits ", dim), hits].into();
-    canvas.line(1, y + 2, &line);
+    if search.network.is_some() {
+        let hits = span(per_cent(search.hits.rate(), look), look.palette.text);
+        let line = vec![span("hits ", dim), hits].into();
+        canvas.line(1, y + 2, &line);
+    }
     let left = height.saturating_sub(y + 4);
     if left > 2 {
         losses::draw(&mut canvas.part(0, y + 3, width, left), app, search);

@@ -96,7 +96,8 @@ fn step_words(search: &SearchView, pair: &Comparison, slow: &Learner, fast: &Lea
     match moved(search, pair) {
         Some((from, to)) => {
             let changed = gene_changes(space, from, to).len();
-            format!("{changed} genes changed")
+            let genes = if changed == 1 { "gene" } else { "genes" };
+            format!("{changed} {genes} changed")
         }
         None => {
             let differ = gene_changes(space, &slow.position, &fast.position).len();

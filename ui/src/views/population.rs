@@ -14,13 +14,15 @@ use crate::{
     canvas::Canvas,
     draw::{
         bars,
-        edge_graph::edge_name,
         heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll},
         text,
     },
     panels::{individual, loss},
     theme::{Depth, Palette},
 };
+
+/// Columns from which on the edges of a table's cell have wide columns.
+const WIDE_EDGES: usize = 70;
 
 /// Individuals in the order in which they are listed.
 pub fn order(app: &App) -> Vec<usize> {
@@ -47,9 +49,11 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let nodes: Vec<Heading<'_>> =
         numbers.iter().enumerate().map(|(i, name)| Heading { first: 4 * i, text: name }).collect();
     let both: [&[Heading<'_>]; 2] = [&cells, &nodes];
-    let names: Vec<String> = (0..tabular::EDGES).map(|edge| edge_name(edge, &look.glyphs)).collect();
+    // The nodes' numbers, where there is no room for more.
+    let short = ["0-1", "0-2", "1-2", "0-3", "1-3", "2-3"];
+    let name = |edge| if width < WIDE_EDGES { short[edge] } else { tabular::edge_name(edge) };
     let edges: Vec<Heading<'_>> =
-        names.iter().enumerate().map(|(first, text)| Heading { first, text }).collect();
+        (0..tabular::EDGES).map(|edge| Heading { first: edge, text: name(edge) }).collect();
     let table: [&[Heading<'_>]; 1] = [&edges];
     let headings = match search.settings.space {
         Space::Cells => &both[..],
@@ -104,7 +108,7 @@ fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
 /// On narrow screens they stand closer, so that there is room for their text.
 fn columns(space: Space, width: usize) -> Vec<Column> {
     let (node, cell) = if width < 96 { (1, 2) } else { (2, 4) };
-    let edge = if width < 70 { Column { width: 3, gap: 1 } } else { Column { width: 6, gap: 2 } };
+    let edge = if width < WIDE_EDGES { Column { width: 3, gap: 1 } } else { Column { width: 6, gap: 2 } };
     (0..space.genes())
         .map(|gene| match (space, gene) {
             (Space::NasBench201, _) => edge,

@@ -1,11 +1,7 @@
 //! An individual of NAS-Bench-201: its cell as a graph, in words and in time; another one beside it.
 
 use ratatui::widgets::Widget;
-use relativenas_core::{
-    describe::gene_changes,
-    tabular::{self, EDGES},
-    view::SearchView,
-};
+use relativenas_core::{describe::gene_changes, tabular, view::SearchView};
 
 use crate::{
     app::{App, Beside},
@@ -15,8 +11,8 @@ use crate::{
     panels::{individual, loss},
 };
 
-/// Rows of the graph.
-const GRAPH: usize = 6;
+/// Rows of the graph: drawn close, and with room between.
+const GRAPH: [usize; 2] = [6, 9];
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, number: usize) {
     let (width, height) = (canvas.width(), canvas.height());
@@ -52,7 +48,7 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
         place.moved_from.iter().flat_map(|from| changes(from)).map(|change| change.gene).collect();
     let (width, height) = (canvas.width().saturating_sub(3), canvas.height());
     canvas.heading(1, 1, "CELL");
-    let rows = GRAPH.min(height.saturating_sub(2)).max(EDGES.min(height.saturating_sub(2)));
+    let rows = GRAPH[usize::from(height > 22)].min(height.saturating_sub(2));
     let area = canvas.part(1, 2, width, rows).area;
     EdgeGraph::new(indices, &look.glyphs, palette).marked(&moved).render(area, canvas.buffer);
     let mut y = 3 + rows;
@@ -78,5 +74,8 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
     if !moved.is_empty() {
         say("What changed in the last move is reversed.", palette.dim);
     }
-    say(&tabular::architecture(&indices), palette.dim);
+    // Broken where it stays readable.
+    let published = tabular::architecture(&indices);
+    let published = if published.len() <= width { published } else { published.replace("+|", "+\n|") };
+    say(&published, palette.dim);
 }

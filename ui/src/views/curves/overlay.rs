@@ -4,7 +4,7 @@
 use relativenas_core::view::{EpochSummary, GenerationSummary, RunView, SearchView, TrainingView};
 
 use super::{Curve, Panel};
-use crate::{app::App, draw::line_chart::Stroke};
+use crate::{actions::Action, app::App, draw::line_chart::Stroke};
 
 /// What shares a line: the runs of a searcher, or one run.
 struct Group<'a> {
@@ -44,13 +44,16 @@ pub fn extent(app: &App) -> (usize, u32) {
     runs(app).map(|(_, view)| steps(view)).fold((0, 0), |(done, all), (d, a)| (done.max(d), all.max(a)))
 }
 
-/// In words, for the heading.
-pub fn words(app: &App) -> String {
+/// In words of at most `columns`, for the heading.
+pub fn words(app: &App, columns: usize) -> String {
     let count = 1 + app.compared.len();
     if app.places.curves.one_by_one {
         return format!("{count} runs, a line each");
     }
-    format!("{count} runs; a line is a searcher's mean, a band reaches from its lowest to its highest run")
+    let short = format!("{count} runs: mean and range of each searcher");
+    let key = app.keys.key(Action::OneByOne).unwrap_or_default();
+    let long = format!("{short}; {key} shows them one by one");
+    if long.len() <= columns { long } else { short }
 }
 
 /// The same quantities as of one run, where several can be told apart.
@@ -74,13 +77,17 @@ pub fn panels(app: &App) -> Vec<Panel> {
         panel(app, &groups, title, is_loss, &of)
     };
     let best = |view: &RunView| view.search.as_ref().map(best_so_far).unwrap_or_default();
-    vec![
+    let mut panels = vec![
         each("LOSS OF FAST LEARNERS", true, |g| g.fast),
         panel(app, &groups, "BEST LOSS SO FAR", true, &best),
         each("ACCURACY, %", false, |g| g.accuracy),
         each("DIVERSITY", false, |g| g.diversity),
-        each("HIT RATE, %", false, |g| g.hits.rate().unwrap_or(f64::NAN)),
-    ]
+    ];
+    // A table has no weights to inherit.
+    if app.search().is_some_and(|search| search.network.is_some()) {
+        panels.push(each("HIT RATE, %", false, |g| g.hits.rate().unwrap_or(f64::NAN)));
+    }
+    panels
 }
 
 /// The lowest loss up to each generation.
