@@ -27,6 +27,7 @@ pub enum Stroke {
     Solid,
     Dotted,
     Dashed,
+    DashDotted,
     /// A mark at every value, and no line.
     Mark(char),
 }
@@ -191,6 +192,8 @@ impl<'a> LineChart<'a> {
             (Stroke::Dotted, _) => along.is_multiple_of(3),
             (Stroke::Dashed, Fineness::Ascii) => along % 4 < 3,
             (Stroke::Dashed, _) => along % 8 < 5,
+            (Stroke::DashDotted, Fineness::Ascii) => along % 6 < 3 || along % 6 == 4,
+            (Stroke::DashDotted, _) => along % 10 < 5 || along % 10 == 7,
             (Stroke::Mark(_), _) => false,
         };
         let mut last: Option<Point> = None;
@@ -305,11 +308,12 @@ pub fn legend(series: &[Series<'_>], cursor: Option<usize>, glyphs: &Glyphs) -> 
         if index > 0 {
             spans.push(Span::raw("   "));
         }
-        let (line, dot) = if glyphs.is_ascii() { ("--", "' ") } else { ("──", "··") };
+        let (line, dot) = if glyphs.is_ascii() { ("---", "' '") } else { ("──", "··") };
         let stroke = match series.stroke {
             Stroke::Solid => line.to_owned(),
             Stroke::Dotted => dot.to_owned(),
             Stroke::Dashed => (if glyphs.is_ascii() { "- -" } else { "╌╌" }).to_owned(),
+            Stroke::DashDotted => (if glyphs.is_ascii() { "-.-" } else { "─·" }).to_owned(),
             Stroke::Mark(mark) => mark.to_string(),
         };
         spans.push(Span::styled(format!("{stroke} {}", series.name), series.style));

@@ -86,7 +86,15 @@ fn curves_of_several_runs() {
     check("curves_overlaid", &mut stage, &THREE);
     check("curves_overlaid_cursor", stage.press("v left left"), &[(140, 40)]);
     check("curves_one_by_one", stage.press("v m"), &[(140, 40)]);
-    check("curves_overlaid_ascii", &mut overlaid(ascii()), &[(100, 30)]);
+    // Without colours every searcher still has a stroke of its own.
+    let mut stage = overlaid(ascii());
+    stage.compare("random", SearcherKind::Random, 6, 140);
+    stage.compare("evolution", SearcherKind::RegularizedEvolution, 7, 280);
+    let screen = stage.screen(100, 30);
+    for stroke in ["--- slow-fast", "- - coin-flip", "' ' random", "-.- regularized-evolution"] {
+        assert!(screen.contains(stroke), "{stroke}:\n{screen}");
+    }
+    check("curves_overlaid_ascii", &mut stage, &[(100, 30)]);
 }
 
 #[test]

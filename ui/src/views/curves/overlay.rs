@@ -122,7 +122,7 @@ fn panel(
 /// The group of the run that is shown looks like a curve of its own; others have other colours,
 /// and strokes for where there are none.
 fn look(app: &App, place: usize) -> (Stroke, ratatui::style::Style) {
-    let strokes = [Stroke::Solid, Stroke::Dashed, Stroke::Dotted];
+    let strokes = [Stroke::Solid, Stroke::Dashed, Stroke::Dotted, Stroke::DashDotted];
     let palette = &app.look.palette;
     let style = match place.checked_sub(1) {
         None => palette.fast,
