@@ -55,6 +55,7 @@ fn a_search_of_a_table_that_was_terminated_ends_where_one_that_was_left_alone_en
     signal(pid(&stage.runs().join("cut")), "-TERM");
     assert!(!engine.wait().expect("it ends").success());
     stage.relativenas(["resume", "cut", "--headless"]).succeeded();
-    let events = |run| stage.events(run);
-    assert_eq!(events("whole"), events("cut"));
+    // As text: a table has no training loss, and NaN is no NaN's equal.
+    let events = |run| serde_json::to_string(&stage.events(run)).expect("plain data");
+    assert!(events("whole") == events("cut"), "{}\n{}", events("whole"), events("cut"));
 }
