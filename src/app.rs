@@ -4,6 +4,7 @@
 mod export;
 mod feed;
 mod outlet;
+mod probe;
 mod server;
 
 use std::{

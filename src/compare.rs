@@ -7,7 +7,10 @@ mod side_by_side;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use relativenas_core::manifest::{EngineFacts, Job, Manifest};
+use relativenas_core::{
+    manifest::{EngineFacts, Job, Manifest},
+    space::Space,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,7 +30,8 @@ pub struct Difference {
 /// What runs are compared for, or repeated over.
 const COMPARED: [&str; 3] = ["search.searcher", "search.seed", "retrain.seed"];
 /// Numerical noise and speed, or another budget: worth knowing, no reason to refuse.
-const HARMLESS: [&str; 8] = [
+const HARMLESS: [&str; 9] = [
+    "table.milliseconds",
     "device.kind",
     "device.threads",
     "device.parallel_learners",
@@ -92,16 +96,17 @@ fn difference(
 }
 
 /// The sections of the configuration that a run of this kind obeys.
-fn sections(job: Job) -> &'static [&'static str] {
-    match job {
-        Job::Search => &["search", "data", "network", "training", "device"],
-        Job::Train => &["retrain", "data", "device"],
+fn sections(manifest: &Manifest) -> &'static [&'static str] {
+    match (manifest.job, manifest.config.search.space) {
+        (Job::Search, Space::Cells) => &["search", "data", "network", "training", "device"],
+        (Job::Search, Space::NasBench201) => &["search", "table"],
+        (Job::Train, _) => &["retrain", "data", "device"],
     }
 }
 
 fn setting_differences(left: &Manifest, right: &Manifest) -> Vec<Difference> {
     let (a, b) = (settings(left), settings(right));
-    let sections = sections(left.job);
+    let sections = [sections(left), sections(right)].concat();
     let engines = left.engine.as_ref().zip(right.engine.as_ref());
     let same_images = engines.is_some_and(|(a, b)| a.data_fingerprint == b.data_fingerprint);
     let same_split = engines.is_some_and(|(a, b)| a.split_fingerprint == b.split_fingerprint);
@@ -265,6 +270,16 @@ mod tests {
         check(&plain, &fewer, &["data.train_images!"]);
         let unexplained = completed(&[], |e| e.protocol_hash = "q".to_owned());
         check(&plain, &unexplained, &["engine.protocol_hash!"]);
+    }
+
+    #[test]
+    fn searches_of_a_table_differ_in_what_it_is_asked_for_alone() {
+        let table = |setting| manifest(&["search.space=nas-bench-201", setting]);
+        let paced = "table.milliseconds=200";
+        check(&table("training.batch=64"), &table("network.cells=5"), &[]);
+        check(&table(paced), &table("table.milliseconds=0"), &["table.milliseconds"]);
+        check(&table(paced), &table("table.dataset=cifar100"), &["table.dataset!", "table.milliseconds"]);
+        check(&manifest(&[]), &table("search.seed=2"), &["search.space!"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use relativenas_core::{
     config::Config,
     event::Event,
     manifest::{Job, Manifest},
+    space::Space,
 };
 
 use crate::{folder::RunFolder, log::LogReader, written};
@@ -28,8 +29,14 @@ pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
 /// Whether a pair of that run took as long as one of ours will.
 fn works_alike(manifest: &Manifest, ours: &Config) -> bool {
     let theirs = &manifest.config;
-    manifest.job == Job::Search
-        && theirs.data == ours.data
+    let space = ours.search.space;
+    if manifest.job != Job::Search || theirs.search.space != space {
+        return false;
+    }
+    if space == Space::NasBench201 {
+        return theirs.table.milliseconds == ours.table.milliseconds;
+    }
+    theirs.data == ours.data
         && theirs.network == ours.network
         && theirs.training.batch == ours.training.batch
         && theirs.device == ours.device
@@ -76,6 +83,9 @@ mod tests {
         let sentence = estimate(&config, std::slice::from_ref(&folder));
         assert_eq!(sentence.as_deref(), Some("about 6 s, at the pace of earlier"));
         config.network.channels *= 2;
-        assert_eq!(estimate(&config, &[folder]), None);
+        assert_eq!(estimate(&config, std::slice::from_ref(&folder)), None);
+        let mut table = fixture::config();
+        table.search.space = Space::NasBench201;
+        assert_eq!(estimate(&table, &[folder]), None, "a table is no network");
     }
 }

@@ -12,6 +12,7 @@ use relativenas_core::{
     nearest,
     protocol::Mode,
     searcher::SearcherKind,
+    space::Space,
     view::{Phase, RunView},
 };
 use relativenas_ui::messages::RunSummary;
@@ -92,7 +93,7 @@ pub fn find(runs: &Path, run: &str) -> Result<RunFolder> {
 /// A name for a new run, such as `fashion-quick-0412`: data, preset, searcher unless it is the
 /// usual one, month and day.
 pub fn suggested_name(config: &Config, preset: Option<&str>, now: i64) -> String {
-    let mut parts = vec![data_name(&config.data.path)];
+    let mut parts = vec![what_is_searched(config)];
     if let Some(preset) = preset {
         parts.push(slug(preset));
     }
@@ -107,6 +108,14 @@ pub fn suggested_name(config: &Config, preset: Option<&str>, now: i64) -> String
 pub fn suggested_training_name(config: &Config, architecture: &str, now: i64) -> String {
     let data = data_name(&config.data.path);
     [data, "train".to_owned(), slug(architecture), written::month_and_day(now)].join("-")
+}
+
+/// A short word for what architectures are judged on.
+fn what_is_searched(config: &Config) -> String {
+    match config.search.space {
+        Space::Cells => data_name(&config.data.path),
+        Space::NasBench201 => config.table.dataset.name().to_owned(),
+    }
 }
 
 /// A short word for a data set's folder; the empty path is the embedded Fashion-MNIST.
@@ -179,7 +188,7 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
     let data = match (&view.search, &view.training) {
         (Some(search), _) => search.images.name.clone(),
         (_, Some(training)) => training.images.name.clone(),
-        _ => data_name(&config.data.path),
+        _ => what_is_searched(config),
     };
     line.what = match manifest.job {
         Job::Search => format!("search, {}, {data}", config.search.searcher),
@@ -243,6 +252,10 @@ mod tests {
         check("/d/cifar-10-batches-bin", Some("paper"), SearcherKind::SlowFast, "cifar10-paper");
         check("/d/CIFAR-100_binary", None, SearcherKind::SlowFast, "cifar100-slow-fast");
         check("/d/My  Leaves (2024)", None, SearcherKind::CoinFlip, "my-leaves-2024-coin-flip");
+        let mut layers = Layers::built_in();
+        layers.add_preset("nas-bench-201").expect("a preset");
+        let name = suggested_name(&layers.config().expect("valid"), Some("nas-bench-201"), noon);
+        assert!(name.starts_with("cifar10-nas-bench-201-04"), "{name}");
     }
 
     #[test]

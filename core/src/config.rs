@@ -15,6 +15,7 @@ use crate::{
     search::{Schedule, SearchSettings},
     searcher::SearcherKind,
     space::Space,
+    tabular::Dataset,
 };
 
 /// The commented file with every default.
@@ -27,6 +28,9 @@ pub struct Config {
     pub data: DataConfig,
     pub network: NetworkConfig,
     pub training: TrainingConfig,
+    /// Runs from before there was a table to search have none.
+    #[serde(default)]
+    pub table: TableConfig,
     pub device: DeviceConfig,
     pub retrain: RetrainConfig,
     pub run: RunConfig,
@@ -37,6 +41,8 @@ pub struct Config {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchConfig {
+    #[serde(default)]
+    pub space: Space,
     pub searcher: SearcherKind,
     pub population: usize,
     pub generations: u32,
@@ -72,6 +78,14 @@ pub struct TrainingConfig {
     pub weight_decay: f64,
     pub gradient_clip: f64,
     pub drop_path: f64,
+}
+
+/// What answers a search of [`Space::NasBench201`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableConfig {
+    pub dataset: Dataset,
+    /// That an estimation takes at least.
+    pub milliseconds: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -181,22 +195,30 @@ impl Config {
 
     /// What core's search needs of all this.
     pub fn search_settings(&self, classes: usize) -> SearchSettings {
+        let (schedule, limits) = match self.search.space {
+            Space::Cells => (
+                Schedule {
+                    learning_rate: self.training.learning_rate,
+                    learning_rate_end: self.training.learning_rate_end,
+                    drop_path: self.training.drop_path,
+                },
+                Limits {
+                    max_parameters: self.search.max_parameters,
+                    max_multiply_adds: self.search.max_multiply_adds,
+                    shape: Some(self.search_network(classes)),
+                },
+            ),
+            // Nothing is trained.
+            Space::NasBench201 => (Schedule::default(), Limits::default()),
+        };
         SearchSettings {
-            space: Space::Cells,
+            space: self.search.space,
             searcher: self.search.searcher,
             population: self.search.population,
             generations: self.search.generations,
             seed: self.search.seed,
-            schedule: Schedule {
-                learning_rate: self.training.learning_rate,
-                learning_rate_end: self.training.learning_rate_end,
-                drop_path: self.training.drop_path,
-            },
-            limits: Limits {
-                max_parameters: self.search.max_parameters,
-                max_multiply_adds: self.search.max_multiply_adds,
-                shape: Some(self.search_network(classes)),
-            },
+            schedule,
+            limits,
         }
     }
 
@@ -206,6 +228,7 @@ impl Config {
         let rate = |x: f64| x.is_finite() && x > 0.0;
         let weight = |x: f64| x.is_finite() && x >= 0.0;
         let (t, r) = (&self.training, &self.retrain);
+        let network = self.search.space == Space::Cells;
         let rules = [
             (
                 (2..=10_000).contains(&self.search.population) && self.search.population.is_multiple_of(2),
@@ -213,6 +236,17 @@ impl Config {
                 "an even number from 2 to 10000, because individuals meet in pairs",
             ),
             ((1..=1_000_000).contains(&self.search.generations), "search.generations", "from 1 to 1000000"),
+            (
+                network || self.search.max_parameters == 0,
+                "search.max_parameters",
+                "0 where search.space is nas-bench-201, whose table holds no costs",
+            ),
+            (
+                network || self.search.max_multiply_adds == 0,
+                "search.max_multiply_adds",
+                "0 where search.space is nas-bench-201, whose table holds no costs",
+            ),
+            (self.table.milliseconds <= 60_000, "table.milliseconds", "from 0 to 60000"),
             (self.data.crop_padding <= 16, "data.crop_padding", "from 0 to 16 pixels"),
             (self.data.cutout <= 64, "data.cutout", "from 0 to 64 pixels"),
             ((1..=1024).contains(&self.network.channels), "network.channels", "from 1 to 1024"),

@@ -251,7 +251,7 @@ mod tests {
         let changes = gene_changes(Space::NasBench201, &[0.5; 6], &[0.5, 0.5, 0.5, 0.5, 0.5, 4.5]);
         assert_eq!(
             changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["edge 5: none → avg_pool_3x3"]
+            ["2-out: none → avg_pool_3x3"]
         );
     }
 }

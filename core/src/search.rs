@@ -35,7 +35,7 @@ pub struct SearchSettings {
 }
 
 /// What changes from generation to generation in how learners are trained.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     pub learning_rate: f64,
     pub learning_rate_end: f64,

@@ -23,6 +23,7 @@ pub enum Space {
     #[default]
     Cells,
     /// NAS-Bench-201: six genes, an operation for each edge of a small cell.
+    #[serde(rename = "nas-bench-201")]
     NasBench201,
 }
 
@@ -38,13 +39,13 @@ pub enum Role {
 }
 
 impl fmt::Display for Role {
-    /// Short, as in the list of changed genes: `N1in`, `R3op`, `edge 2`.
+    /// Short, as in the list of changed genes: `N1in`, `R3op`, `in-2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = |cell| if cell == CellKind::Normal { 'N' } else { 'R' };
         match *self {
             Self::Input { cell, node, .. } => write!(f, "{}{node}in", letter(cell)),
             Self::Operation { cell, node, .. } => write!(f, "{}{node}op", letter(cell)),
-            Self::Edge { edge } => write!(f, "edge {edge}"),
+            Self::Edge { edge } => f.write_str(tabular::edge_name(edge)),
         }
     }
 }

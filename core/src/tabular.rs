@@ -6,12 +6,14 @@
 //! `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, from left to right.
 
 mod benchmark;
+mod cell;
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 pub use benchmark::{SearcherResult, benchmark_searchers};
+pub use cell::{architecture, describe, edge_name, ends, parse_architecture};
 
 use crate::{
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Verdict},
@@ -20,9 +22,6 @@ use crate::{
 
 /// Edges of a cell.
 pub const EDGES: usize = 6;
-
-/// The node that each edge reads; the edges of a node stand together.
-const SOURCES: [usize; EDGES] = [0, 0, 1, 0, 1, 2];
 
 /// All architectures: one of five operations for each edge.
 pub const ARCHITECTURES: usize = OPERATIONS.len().pow(EDGES as u32);
@@ -229,33 +228,6 @@ fn number(indices: &[usize]) -> usize {
     })
 }
 
-/// The published string of an architecture, such as `|none~0|+|…`.
-pub fn architecture(indices: &[usize; EDGES]) -> String {
-    let mut text = String::new();
-    for (&index, source) in indices.iter().zip(SOURCES) {
-        if source == 0 {
-            text.push_str(if text.is_empty() { "|" } else { "+|" });
-        }
-        text.push_str(&format!("{}~{source}|", OPERATIONS[index]));
-    }
-    text
-}
-
-/// Reads what [`architecture`] writes.
-fn parse_architecture(text: &str) -> Option<[usize; EDGES]> {
-    let mut indices = [0; EDGES];
-    let mut edges = text.split(['|', '+']).filter(|edge| !edge.is_empty());
-    for (index, source) in indices.iter_mut().zip(SOURCES) {
-        let (name, from) = edges.next()?.split_once('~')?;
-        if from.parse() != Ok(source) {
-            return None;
-        }
-        *index = OPERATIONS.iter().position(|operation| operation.name() == name)?;
-    }
-    // Whatever the separators were, only the published form is accepted.
-    (architecture(&indices) == text).then_some(indices)
-}
-
 fn parse_accuracy(text: &str) -> Option<f64> {
     text.parse().ok().filter(|accuracy| (0.0..=100.0).contains(accuracy))
 }
@@ -365,13 +337,6 @@ mod tests {
         assert_eq!(losses, [100.0, 100.0 - table.best(Dataset::Cifar100)]);
         let abort = |done: BatchDone| if done.candidate == 1 { Flow::Abort } else { Flow::Go };
         assert_eq!(estimator.estimate(&estimation, &abort), Ok(None));
-    }
-
-    #[test]
-    fn edges_are_counted_as_in_the_architecture_string() {
-        let text = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|skip_connect~1|nor_conv_3x3~2|";
-        assert_eq!(parse_architecture(text), Some([4, 2, 1, 0, 1, 3]));
-        assert_eq!(architecture(&[4, 2, 1, 0, 1, 3]), text);
     }
 
     #[test]

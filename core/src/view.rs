@@ -16,6 +16,8 @@ use crate::{
     genotype::Genotype,
     network::NetworkShape,
     search::SearchSettings,
+    space::Space,
+    tabular,
     weight_set::{Hits, WeightKey, WeightSet},
 };
 
@@ -246,6 +248,14 @@ impl SearchView {
     /// The genotype of an individual, in the space that has genotypes.
     pub fn genotype(&self, individual: usize) -> Option<Genotype> {
         Genotype::decode(&self.population.get(individual)?.position).ok()
+    }
+
+    /// The operation of every edge of an individual, in the space of NAS-Bench-201.
+    pub fn edges(&self, individual: usize) -> Option<[usize; tabular::EDGES]> {
+        if self.settings.space != Space::NasBench201 {
+            return None;
+        }
+        Space::NasBench201.decode(&self.population.get(individual)?.position).ok()?.try_into().ok()
     }
 
     /// Diversity of the population as it is now.

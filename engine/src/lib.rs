@@ -21,6 +21,7 @@ pub mod optimizer;
 pub mod pickle;
 pub mod probe;
 pub mod run;
+pub mod table;
 pub mod throughput;
 pub mod training;
 pub mod weights_file;

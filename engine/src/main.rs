@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
@@ -68,17 +69,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         Some(Work::Run { run, die_with_parent, force, paused }) => {
-            if let Some(parent) = die_with_parent
-                && let Err(error) = end_with(parent)
-            {
-                eprintln!("relativenas-engine: cannot follow the process that started it: {error}");
-                return ExitCode::FAILURE;
-            }
-            run::run(&run, run::Options { force, paused })
+            end_with(die_with_parent).and_then(|()| run::run(&run, run::Options { force, paused }))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
-        Some(Work::Probe(arguments)) => probe::probe(&arguments),
+        Some(Work::Probe(arguments)) => {
+            end_with(arguments.die_with_parent).and_then(|()| probe::probe(&arguments))
+        }
         Some(Work::Throughput(arguments)) => commands::throughput(&arguments),
         Some(Work::Devices { json }) => {
             device::print(json);
@@ -94,13 +91,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends this process with the one that started it. Loading libtorch takes a while, in which that
-/// may have ended already: then this is another process's child by now.
-fn end_with(parent: i32) -> std::io::Result<()> {
+/// Ends this process with the one that started it, if it is to. Loading libtorch takes a while, in
+/// which that may have ended already: then this is another process's child by now.
+fn end_with(parent: Option<i32>) -> anyhow::Result<()> {
     use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-    set_parent_process_death_signal(Some(Signal::TERM))?;
-    if getppid() != Pid::from_raw(parent) {
-        return Err(std::io::Error::other(format!("process {parent} has ended already")));
-    }
+    let Some(parent) = parent else { return Ok(()) };
+    set_parent_process_death_signal(Some(Signal::TERM))
+        .context("cannot follow the process that started it")?;
+    ensure!(getppid() == Pid::from_raw(parent), "the process that started it, {parent}, has ended already");
     Ok(())
 }

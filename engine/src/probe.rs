@@ -37,6 +37,12 @@ pub struct ProbeArguments {
     /// Print a JSON object.
     #[arg(long)]
     json: bool,
+    /// Say twice a second how far it is, a line each time.
+    #[arg(long, hide = true)]
+    watched: bool,
+    /// End when this process, which started this one, ends.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub die_with_parent: Option<i32>,
     /// Do without the lock, where a file system has none.
     #[arg(long)]
     force: bool,
@@ -48,7 +54,7 @@ pub struct ProbeArguments {
 /// If the run cannot be probed, the device fails, or the disk is full.
 pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
     let mut run = StoppedSearch::open(&arguments.run, arguments.force)?;
-    let mut prober = Prober::new(&run.search, &mut run.estimator, arguments.pairs, arguments.epochs);
+    let mut prober = Prober::new(&run.search, &mut run.estimator, arguments);
     let found = prober.run().context("the device failed while probing; nothing was written")?;
     let path = run.keep(&found.probe)?;
     let printed = Printed::new(run.name(), run.search.state().generation, &found);
@@ -79,12 +85,13 @@ struct Prober<'a> {
 }
 
 impl<'a> Prober<'a> {
-    fn new(search: &'a Search, estimator: &'a mut NetworkEstimator, pairs: u32, epochs: u32) -> Self {
+    fn new(search: &'a Search, estimator: &'a mut NetworkEstimator, arguments: &ProbeArguments) -> Self {
+        let ProbeArguments { pairs, epochs, watched, .. } = *arguments;
         let population = search.settings().population;
         let unranked = population - search.state().ranking.len();
         let learners = 4 * pairs as usize + unranked + epochs as usize * population;
         let streams = Streams::new(search.settings().seed);
-        Self { search, estimator, streams, pairs, epochs, meter: Meter::new(learners) }
+        Self { search, estimator, streams, pairs, epochs, meter: Meter::new(learners, watched) }
     }
 
     fn run(&mut self) -> Result<Found, EstimateError> {

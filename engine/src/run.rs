@@ -10,6 +10,7 @@ mod disk;
 mod folder;
 mod log;
 mod recorder;
+mod search_estimator;
 mod searching;
 mod server;
 mod setup;
@@ -86,7 +87,11 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         protocol: PROTOCOL,
         build: BUILD.to_owned(),
         pid: std::process::id(),
-        device: format!("{} · {} threads", facts.device, facts.threads),
+        device: match facts.threads {
+            0 => facts.device.clone(),
+            1 => format!("{} · 1 thread", facts.device),
+            threads => format!("{} · {threads} threads", facts.device),
+        },
         events: 0,
     };
     folder.complete(&Disk::default(), facts)?;

@@ -9,7 +9,7 @@ use relativenas_ui::messages::{ExportFormat, Exported};
 use crate::{
     arguments::Format,
     atomic,
-    commands::export::{FullNetwork, curves, genotype_of, of_rank, written_as},
+    commands::export::{FullNetwork, curves, individual_as, of_rank, written_as},
     folder::RunFolder,
 };
 
@@ -47,7 +47,7 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
     let mut last = exports.clone();
     for &individual in &chosen {
         last = exports.join(format!("individual-{individual:02}.{extension}"));
-        atomic::write(&last, written_as(&genotype_of(search, individual)?, format, &network).as_bytes())?;
+        atomic::write(&last, individual_as(search, individual, format, &network)?.as_bytes())?;
     }
     Ok(match chosen.len() {
         1 => format!("written: {}", last.display()),

@@ -11,10 +11,11 @@ use relativenas_core::{
     event::{Event, Line},
     protocol::{Activity, Command, EngineLine, Reply},
 };
-use relativenas_ui::messages::{Link, Message};
+use relativenas_ui::messages::{Link, Message, ProbeWord};
 
 use super::outlet::{Closed, Turn};
 use crate::{
+    commands::report,
     engine::{
         connection::{Connection, Received, Sender},
         liveness::{Liveness, liveness},
@@ -53,6 +54,8 @@ enum Halt {
     Rewound,
     /// There is no engine to hear.
     Silent,
+    /// The run is finished: nothing will follow.
+    Over,
 }
 
 impl From<Closed> for Halt {
@@ -66,7 +69,7 @@ impl Feed {
     pub fn run(mut self) {
         loop {
             match self.feed() {
-                Ok(Halt::Unwanted) => return,
+                Ok(Halt::Unwanted | Halt::Over) => return,
                 Ok(Halt::Rewound) => {}
                 Ok(Halt::Silent) => {
                     if !self.wait_for_engine() {
@@ -107,7 +110,7 @@ impl Feed {
             Some(connection) => connection,
             None => match self.connect(&told)? {
                 Some(connection) => connection,
-                None => return Ok(Halt::Silent),
+                None => return Ok(told.halt()),
             },
         };
         loop {
@@ -121,13 +124,19 @@ impl Feed {
             self.tell_file(&mut told)?;
             connection = match self.connect(&told)? {
                 Some(connection) => connection,
-                None => return Ok(Halt::Silent),
+                None => return Ok(told.halt()),
             };
         }
     }
 
     fn open(&self) -> Result<(), Closed> {
-        self.turn.send(Message::Opened { run: self.folder.name(), folder: self.folder.path().to_owned() })
+        let run = self.folder.name();
+        self.turn.send(Message::Opened { run: run.clone(), folder: self.folder.path().to_owned() })?;
+        // One that is damaged is reported by `report`; the run is shown all the same.
+        if let Ok(Some(probe)) = report::probe(&self.folder) {
+            self.turn.send(Message::Probe { run, word: ProbeWord::Found(probe) })?;
+        }
+        Ok(())
     }
 
     /// Waits for an engine that was just started.
@@ -266,7 +275,9 @@ impl Feed {
     /// Waits until an engine lives; says whether one does, or the run is not wanted any more.
     fn wait_for_engine(&self) -> bool {
         while self.turn.is_open() {
-            if liveness(&self.folder) == Liveness::Alive && self.is_here() {
+            // A probe holds the lock too, but does not listen.
+            let is_held = || liveness(&self.folder) == Liveness::Alive && self.is_here();
+            if is_held() && Connection::open(&self.folder).is_ok() {
                 return true;
             }
             thread::sleep(PATROL);
@@ -288,6 +299,13 @@ struct Told {
     /// The number that the next event has.
     events: u64,
     finished: bool,
+}
+
+impl Told {
+    /// What it means that no engine can be heard.
+    fn halt(&self) -> Halt {
+        if self.finished { Halt::Over } else { Halt::Silent }
+    }
 }
 
 /// Why something could not be done: there is nobody to do it for, or it failed.

@@ -11,12 +11,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::protocol::Answer;
-use relativenas_ui::messages::{Message, Request};
+use relativenas_ui::messages::{Message, ProbeWord, Request};
 
 use super::{
     First, export,
     feed::{Feed, Wire, steer},
-    outlet::Outlet,
+    outlet::{Outlet, Turn},
+    probe::RunningProbe,
 };
 use crate::{
     arguments::{SearchArguments, SettingArguments},
@@ -32,6 +33,9 @@ use crate::{
     runs,
 };
 
+/// Runs that are laid over the curves at once, from the newest.
+const MOST_COMPARED: usize = 60;
+
 /// What requests are answered from.
 pub struct Server {
     context: Context,
@@ -43,6 +47,9 @@ pub struct Server {
     look: bool,
     /// A list of runs is being made.
     listing: Arc<AtomicBool>,
+    /// What belongs to the run that is shown goes this way.
+    turn: Option<Turn>,
+    probe: Option<RunningProbe>,
 }
 
 impl Server {
@@ -52,7 +59,8 @@ impl Server {
             First::Run(folder) => (Some(folder), false),
             First::Look(folder) => (Some(folder), true),
         };
-        Self { context, outlet, wire: Wire::default(), shown, look, listing: Arc::default() }
+        let (wire, listing) = Default::default();
+        Self { context, outlet, wire, shown, look, listing, turn: None, probe: None }
     }
 
     /// Answers requests until the screen is gone.
@@ -102,6 +110,16 @@ impl Server {
                 let view = Box::new(other.view()?);
                 self.outlet.send(Message::Compared { run, view });
             }
+            Request::CompareAll => self.compare_all()?,
+            Request::Probe => {
+                let word = self.start_probe();
+                if word.is_err() {
+                    let run = self.shown()?.name();
+                    self.outlet.send(Message::Probe { run, word: ProbeWord::Ended });
+                }
+                word?;
+            }
+            Request::EndProbe => self.probe.iter().for_each(RunningProbe::end),
         }
         Ok(())
     }
@@ -117,6 +135,44 @@ impl Server {
         let name = folder.name();
         self.open(folder, Some(engine));
         self.outlet.send(Message::Done(format!("{name} waits at the beginning of generation {generation}")));
+        Ok(())
+    }
+
+    fn start_probe(&mut self) -> Result<()> {
+        if self.probe.as_ref().is_some_and(RunningProbe::is_under_way) {
+            bail!("another run is being probed; one at a time");
+        }
+        let folder = self.shown()?;
+        self.probe = Some(RunningProbe::start(&EngineProgram::find()?, folder, self.outlet.clone())?);
+        Ok(())
+    }
+
+    /// Sends every run whose losses may be compared, on a thread of its own: there may be many.
+    fn compare_all(&self) -> Result<()> {
+        let (shown, context) = (self.shown()?.clone(), self.context.clone());
+        let turn = self.turn.clone().context("no run is shown")?;
+        thread::spawn(move || {
+            let comparable =
+                |folder: &RunFolder| *folder != shown && compare::check_comparable(&shown, folder).is_ok();
+            let all = context.all().unwrap_or_default();
+            let mut count = 0;
+            for folder in all.iter().filter(|folder| comparable(folder)).take(MOST_COMPARED) {
+                let Ok(view) = folder.view() else { continue };
+                let compared = Message::Compared { run: folder.name(), view: Box::new(view) };
+                if turn.send(compared).is_err() {
+                    return;
+                }
+                count += 1;
+            }
+            let _ = turn.send(match count {
+                0 => Message::Failed(
+                    "no other run has the same data, network and training; `relativenas search --seed 2` makes one"
+                        .to_owned(),
+                ),
+                1 => Message::Done("one more run lies over the curves".to_owned()),
+                _ => Message::Done(format!("{count} more runs lie over the curves")),
+            });
+        });
         Ok(())
     }
 
@@ -144,7 +200,9 @@ impl Server {
         self.shown = Some(folder.clone());
         let wire = Wire::default();
         self.wire = Arc::clone(&wire);
-        let feed = Feed { folder, turn: self.outlet.next_turn(), wire, engine, look };
+        let turn = self.outlet.next_turn();
+        self.turn = Some(turn.clone());
+        let feed = Feed { folder, turn, wire, engine, look };
         thread::spawn(move || feed.run());
     }
 

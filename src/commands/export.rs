@@ -7,7 +7,7 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
     network::NetworkShape,
-    picture, pytorch,
+    picture, pytorch, tabular,
     view::{RunView, SearchView},
 };
 
@@ -25,11 +25,11 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
     let content = match arguments.format {
         Format::Csv => curves(&view),
         format => {
-            let genotype = match &view.training {
-                Some(training) => training.genotype.clone(),
-                None => chosen(&view, arguments).with_context(|| folder.name())?,
-            };
-            written_as(&genotype, format, &FullNetwork::of(&folder.manifest()?.config, &view))
+            let network = FullNetwork::of(&folder.manifest()?.config, &view);
+            match &view.training {
+                Some(training) => written_as(&training.genotype, format, &network),
+                None => chosen(&view, arguments, &network).with_context(|| folder.name())?,
+            }
         }
     };
     match &arguments.output {
@@ -39,14 +39,14 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
     Ok(ExitCode::SUCCESS)
 }
 
-fn chosen(view: &RunView, arguments: &ExportArguments) -> Result<Genotype> {
+fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) -> Result<String> {
     let search = view.search.as_ref().filter(|s| !s.population.is_empty());
     let search = search.ok_or_else(|| misuse("the run has no population yet"))?;
     let individual = match (arguments.individual, arguments.rank) {
         (Some(individual), _) => individual,
         (None, rank) => of_rank(search, rank.unwrap_or(1))?,
     };
-    genotype_of(search, individual)
+    individual_as(search, individual, arguments.format, network)
 }
 
 /// The individual of a rank, counted from 1.
@@ -58,8 +58,36 @@ pub fn of_rank(search: &SearchView, rank: usize) -> Result<usize> {
         .ok_or_else(|| misuse(format!("--rank {rank}: ranks go from 1 to {}", order.len())))
 }
 
+/// An individual, counted from 0, in one of the formats that hold one.
+///
+/// # Errors
+/// If there is no such individual, or the format cannot hold an architecture of its space.
+pub fn individual_as(
+    search: &SearchView,
+    individual: usize,
+    format: Format,
+    network: &FullNetwork,
+) -> Result<String> {
+    match (search.edges(individual), format) {
+        (None, _) => Ok(written_as(&genotype_of(search, individual)?, format, network)),
+        (Some(edges), Format::Darts) => Ok(tabular::architecture(&edges) + "\n"),
+        (Some(edges), Format::Json) => {
+            let operations = edges.map(|index| tabular::OPERATIONS[index]);
+            let json = serde_json::json!({
+                "space": search.settings.space,
+                "architecture": tabular::architecture(&edges),
+                "operations": operations,
+            });
+            Ok(json.to_string() + "\n")
+        }
+        (Some(_), _) => Err(misuse(
+            "an architecture of NAS-Bench-201 is written as darts (its published string) or json; the curves as csv",
+        )),
+    }
+}
+
 /// The genotype of an individual, counted from 0.
-pub fn genotype_of(search: &SearchView, individual: usize) -> Result<Genotype> {
+fn genotype_of(search: &SearchView, individual: usize) -> Result<Genotype> {
     search.genotype(individual).ok_or_else(|| {
         let last = search.population.len().saturating_sub(1);
         misuse(format!("--individual {individual}: individuals go from 0 to {last}"))

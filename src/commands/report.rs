@@ -59,7 +59,11 @@ pub fn read(context: &Context, run: &str) -> Result<Run> {
     })
 }
 
-fn probe(folder: &RunFolder) -> Result<Option<Probe>> {
+/// What the newest probe of a run found, if there was one.
+///
+/// # Errors
+/// If it is damaged.
+pub fn probe(folder: &RunFolder) -> Result<Option<Probe>> {
     let path = folder.file(files::PROBE);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,

@@ -1,6 +1,10 @@
 //! Two runs beside each other, for a terminal and for scripts.
 
-use relativenas_core::describe::differences;
+use relativenas_core::{
+    describe::{differences, gene_changes},
+    genotype::Genotype,
+    space::Space,
+};
 use serde_json::{Value, json};
 
 use super::{Difference, protocol_differences};
@@ -50,9 +54,19 @@ pub fn json(left: &Run, right: &Run) -> Value {
 fn winners(left: &Run, right: &Run) -> Option<Vec<String>> {
     let winner = |run: &Run| {
         let search = run.view.search.as_ref()?;
-        search.genotype(search.ranking.first()?.individual)
+        let winner = search.ranking.first()?.individual;
+        Some((search.settings.space, search.population.get(winner)?.position.clone()))
     };
-    let changes = differences(&winner(left)?, &winner(right)?);
+    let ((space, from), (other, to)) = (winner(left)?, winner(right)?);
+    let changes = match (space, other) {
+        (Space::Cells, Space::Cells) => {
+            differences(&Genotype::decode(&from).ok()?, &Genotype::decode(&to).ok()?)
+        }
+        (Space::NasBench201, Space::NasBench201) => {
+            gene_changes(space, &from, &to).iter().map(ToString::to_string).collect()
+        }
+        _ => return None,
+    };
     Some(if changes.is_empty() { vec!["nothing: they are the same".to_owned()] } else { changes })
 }
 

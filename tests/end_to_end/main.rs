@@ -8,5 +8,6 @@ mod mistakes;
 mod probe;
 mod search;
 mod stage;
+mod table;
 mod terminal;
 mod training;

@@ -71,10 +71,10 @@ fn curves(glyphs: &Glyphs, palette: &Palette) -> Buffer {
     };
     let (mut fast, slow, best) = (fall(2.2, 0.95, 0.03), fall(2.4, 1.1, 0.04), fall(2.1, 0.9, 0.0));
     fast[24] = f64::NAN;
-    let spread: Vec<f64> = slow.iter().map(|v| v * 0.12).collect();
+    let band: Vec<_> = slow.iter().map(|v| (v * 0.88, v * 1.12)).collect();
     let mark = Stroke::Mark(glyphs.marks[2]);
     let series = [
-        Series { spread: Some(&spread), ..Series::new("slow", &slow, Stroke::Dotted, palette.slow) },
+        Series { band: Some(&band), ..Series::new("slow", &slow, Stroke::Dotted, palette.slow) },
         Series::new("fast", &fast, Stroke::Solid, palette.fast),
         Series::new("best", &best[..12], mark, palette.best),
     ];

@@ -34,7 +34,7 @@ pub enum Action {
     CompareArchitecture,
     LogarithmicAxis,
     NextCurves,
-    Spread,
+    OneByOne,
     Search,
     SearchNext,
     SearchPrevious,
@@ -42,6 +42,8 @@ pub enum Action {
     ResumeRun,
     NewSearch,
     CompareRun,
+    CompareAll,
+    Probe,
     Palette,
     Help,
     Redraw,
@@ -89,6 +91,8 @@ pub enum Need {
     Engine,
     /// An engine listens, and it searches.
     SearchEngine,
+    /// A search with a network is shown, and no engine is at work on it.
+    Probe,
 }
 
 /// A line of the table.
@@ -146,9 +150,10 @@ pub const TABLE: &[Entry] = &[
     entry(Action::NextCell, ("next-cell", "]"), WEIGHTS, Need::Search, "next cell", "The next cell of the network"),
     entry(Action::PreviousCell, ("previous-cell", "["), WEIGHTS, Need::Search, "cell before", "The cell of the network before"),
     entry(Action::CompareArchitecture, ("compare-with", "c"), ARCHITECTURE, Need::Run, "compare with", "Put an individual, a published cell or a file beside it"),
+    entry(Action::CompareAll, ("compare-all", "c"), CURVES, Need::Run, "compare", "Lay all runs of the same protocol over the curves, or none"),
     entry(Action::LogarithmicAxis, ("logarithmic", "o"), CURVES, Need::Run, "log axis", "A logarithmic axis for losses"),
     entry(Action::NextCurves, ("next-curves", "v"), CURVES, Need::Run, "which curves", "Losses large, or all quantities at once"),
-    entry(Action::Spread, ("spread", "m"), CURVES, Need::Run, "mean", "Compared runs one by one, or their mean and spread"),
+    entry(Action::OneByOne, ("one-by-one", "m"), CURVES, Need::Run, "", "Compared runs by searcher, with mean and range, or one by one"),
     entry(Action::Search, ("search", "/"), LOG, Need::Run, "search", "Search the log"),
     entry(Action::SearchNext, ("search-next", "n"), LOG, Need::Run, "next", "The next line that was searched for"),
     entry(Action::SearchPrevious, ("search-previous", "N"), LOG, Need::Run, "", "The line before that was searched for"),
@@ -161,6 +166,7 @@ pub const TABLE: &[Entry] = &[
     entry(Action::Inspect, ("inspect", "enter"), INDIVIDUALS, Need::Search, "inspect", "The selected individual: cells, cost, lessons"),
     entry(Action::Inject, ("inject", "i"), Place::Run, Need::SearchEngine, "", "Put a genotype in the selected individual's place"),
     entry(Action::Branch, ("branch", "b"), Place::Run, Need::Search, "", "Start a new run from where an earlier generation began"),
+    entry(Action::Probe, ("probe", "t"), Place::Run, Need::Probe, "", "Probe whether the comparison of pairs is any good, or end that"),
     entry(Action::Export, ("export", "e"), Place::Run, Need::Run, "export", "Export the selected individual, the best, or all"),
     entry(Action::Show(View::Overview), ("overview", "1"), Place::Everywhere, Need::Nothing, "", "Where the run is"),
     entry(Action::Show(View::Population), ("population", "2"), Place::Everywhere, Need::Nothing, "", "All architecture vectors, and what moved"),

@@ -7,6 +7,7 @@
 
 pub mod bars;
 pub mod cell_graph;
+pub mod edge_graph;
 pub mod heat_map;
 pub mod line_chart;
 mod pen;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use relativenas_core::{
     event::Line,
     genotype::Genotype,
+    probe::Probe,
     protocol::{Answer, Command, Hello, Progress},
     view::RunView,
 };
@@ -35,10 +36,25 @@ pub enum Message {
         name: String,
         genotype: Genotype,
     },
+    /// What is known of a probe of this run.
+    Probe {
+        run: RunName,
+        word: ProbeWord,
+    },
     /// Something that was asked for is done, such as an export; the text says where it is.
     Done(String),
     /// Something that was asked for failed; the text says what, and the way out.
     Failed(String),
+}
+
+/// The state of a probe.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProbeWord {
+    /// How far it is, in words.
+    UnderWay(String),
+    Found(Probe),
+    /// It ended without a finding.
+    Ended,
 }
 
 /// The name of a run: that of its folder.
@@ -115,6 +131,11 @@ pub enum Request {
     Compare {
         run: RunName,
     },
+    /// Every run whose losses may be compared with those of the run that is shown.
+    CompareAll,
+    /// Finds out whether the comparison of the shown search is any good.
+    Probe,
+    EndProbe,
 }
 
 /// What is exported from the run that is shown.

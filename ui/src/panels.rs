@@ -6,6 +6,7 @@ pub mod footer;
 pub mod log;
 pub mod losses;
 pub mod now;
+pub mod probe;
 pub mod ranking;
 pub mod status_line;
 pub mod this_generation;

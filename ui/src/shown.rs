@@ -1,6 +1,7 @@
 //! The run that is on the screen: its events, its engine, and what was asked of it.
 
 use relativenas_core::{
+    probe::Probe,
     protocol::{Activity, Command, Mode, Progress},
     view::{Phase, RunView, SearchView},
 };
@@ -19,6 +20,10 @@ pub struct Shown {
     pub asked: Option<Asked>,
     /// Why the log cannot be followed, if it cannot.
     pub broken: Option<String>,
+    /// What the newest probe of this search found.
+    pub probe: Option<Probe>,
+    /// How far a probe is that is under way.
+    pub probing: Option<String>,
 }
 
 /// A change of the engine's mode that was asked for.
@@ -106,6 +111,8 @@ impl Shown {
             progress: None,
             asked: None,
             broken: None,
+            probe: None,
+            probing: None,
         }
     }
 

@@ -304,7 +304,9 @@ impl Layers {
     }
 }
 
-const CHOICES: [(&str, &[&str]); 7] = [
+const CHOICES: [(&str, &[&str]); 9] = [
+    ("search.space", &["cells", "nas-bench-201"]),
+    ("table.dataset", &["cifar10", "cifar100", "imagenet16"]),
     ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution"]),
     ("device.precision", &["f32", "bf16"]),
     ("retrain.kind", &["cifar", "imagenet"]),

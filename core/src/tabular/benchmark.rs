@@ -60,7 +60,7 @@ fn settings(searcher: SearcherKind, evaluations: NonZeroU32, seed: u64) -> Searc
         generations: evaluations.get().div_ceil(POPULATION),
         seed,
         // Nothing is trained.
-        schedule: Schedule { learning_rate: 0.0, learning_rate_end: 0.0, drop_path: 0.0 },
+        schedule: Schedule::default(),
         limits: Limits::default(),
     }
 }

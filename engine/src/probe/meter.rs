@@ -11,7 +11,8 @@ use std::{
 
 use relativenas_core::search::{BatchDone, Flow};
 
-/// How often a terminal's line changes, and how often a line is added elsewhere.
+/// How often a terminal's line changes (or a line is added for a program that watches), and how
+/// often a line is added elsewhere.
 const ON_TERMINAL: Duration = Duration::from_millis(500);
 const ELSEWHERE: Duration = Duration::from_secs(30);
 
@@ -23,13 +24,15 @@ pub struct Meter {
     began: Instant,
     said: Mutex<Instant>,
     on_terminal: bool,
+    every: Duration,
 }
 
 impl Meter {
-    pub fn new(epochs: usize) -> Self {
+    pub fn new(epochs: usize, watched: bool) -> Self {
         let began = Instant::now();
         let on_terminal = io::stderr().is_terminal();
-        Self { epochs, batches: AtomicUsize::new(0), began, said: Mutex::new(began), on_terminal }
+        let every = if on_terminal || watched { ON_TERMINAL } else { ELSEWHERE };
+        Self { epochs, batches: AtomicUsize::new(0), began, said: Mutex::new(began), on_terminal, every }
     }
 
     /// Takes note of a batch; says now and then how far the probe is.
@@ -39,7 +42,7 @@ impl Meter {
         }
         let batches = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.elapsed() >= if self.on_terminal { ON_TERMINAL } else { ELSEWHERE } {
+        if said.elapsed() >= self.every {
             *said = Instant::now();
             let share = batches as f64 / (self.epochs * done.batches) as f64;
             self.say(&progress(share, self.began.elapsed()));

@@ -1,14 +1,16 @@
 //! The thread that searches: asks, estimates, tells, adopts, records.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use relativenas_core::{
     config::Config,
-    event::Event,
+    event::{Event, Images},
     manifest::{EngineFacts, Manifest},
+    network::NetworkShape,
     protocol::Activity,
     search::{Ask, Estimation, Estimator, Search, SearchState, Stage},
+    space::Space,
     weight_set::{Entry, Trained, WeightSet},
 };
 use tch::{Device, Tensor};
@@ -17,7 +19,8 @@ use super::{
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Next},
     recorder::{Record, Recorder},
-    setup::{About, Inputs, VALIDATION_BATCH},
+    search_estimator::SearchEstimator,
+    setup::{self, About, Inputs, VALIDATION_BATCH},
     work::Outcome,
 };
 use crate::{
@@ -28,12 +31,13 @@ use crate::{
     learner::LearnerSettings,
     network::ModuleWeights,
     optimizer::SgdSettings,
+    table::PacedTable,
 };
 
 /// A search and what estimates for it.
 pub struct SearchJob {
     search: Search,
-    estimator: NetworkEstimator,
+    estimator: SearchEstimator,
     /// Events of a beginning that are not in the log yet; empty when a run goes on.
     opening: Vec<Event>,
 }
@@ -44,6 +48,16 @@ impl SearchJob {
     /// # Errors
     /// If the data, the device or the checkpoint is not what the manifest asks for.
     pub fn prepare(
+        manifest: &Manifest,
+        checkpoint: Option<Checkpoint>,
+    ) -> anyhow::Result<(Self, EngineFacts)> {
+        match manifest.config.search.space {
+            Space::Cells => Self::prepare_network(manifest, checkpoint),
+            Space::NasBench201 => Self::prepare_table(manifest, checkpoint),
+        }
+    }
+
+    fn prepare_network(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
@@ -62,35 +76,32 @@ impl SearchJob {
             config.device.precision,
         );
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &protocol)?;
-        let search_settings = config.search_settings(images.classes);
-        let (search, weights, opening) = match checkpoint {
-            None => {
-                let (search, events) = Search::new(search_settings.clone())?;
-                let started = Event::SearchStarted {
-                    settings: search_settings,
-                    network: Some(config.search_network(images.classes)),
-                    images,
-                    batch: config.training.batch,
-                };
-                (search, WeightSet::default(), std::iter::once(started).chain(events).collect())
-            }
-            Some(Checkpoint { state, tensors, .. }) => {
-                let Progress::Search { search, trained } = state.progress else {
-                    anyhow::bail!("the checkpoint is not one of a search");
-                };
-                let tensors = device::place_all(tensors, inputs.device)?;
-                let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
-                (Search::resume(search_settings, search)?, weights, Vec::new())
-            }
-        };
+        let network = config.search_network(images.classes);
+        let (search, opening, trained, tensors) =
+            begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
+        let tensors = device::place_all(tensors, inputs.device)?;
+        let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
         let images = |chosen: &[usize]| ImageSet::of(&data, &data.train, chosen);
         let (train, valid) = (images(&inputs.split.train)?, images(&inputs.split.valid)?);
         let estimator = NetworkEstimator::new(settings, &train, &valid, inputs.device)?.with_weights(weights);
-        Ok((Self { search, estimator, opening }, facts))
+        Ok((Self { search, estimator: SearchEstimator::Network(Box::new(estimator)), opening }, facts))
+    }
+
+    /// A search that a table answers: no images, no device, no weights.
+    fn prepare_table(
+        manifest: &Manifest,
+        checkpoint: Option<Checkpoint>,
+    ) -> anyhow::Result<(Self, EngineFacts)> {
+        let config = &manifest.config;
+        let table = PacedTable::open(config.table.dataset, Duration::from_millis(config.table.milliseconds))?;
+        let facts = setup::table_facts(manifest, &table)?;
+        let images = Images { name: table.name(), train: 0, valid: 0, classes: table.classes() };
+        let (search, opening, ..) = begin_or_go_on(config, (None, images, 0), checkpoint)?;
+        Ok((Self { search, estimator: SearchEstimator::Table(table), opening }, facts))
     }
 
     /// What the job consists of, for somebody who does not want it done.
-    pub fn into_parts(self) -> (Search, NetworkEstimator) {
+    pub fn into_parts(self) -> (Search, SearchEstimator) {
         (self.search, self.estimator)
     }
 
@@ -112,9 +123,33 @@ impl SearchJob {
     }
 }
 
+/// What a checkpoint, or the beginning, says: the search, events that are not in the log yet, and
+/// the weight set by name.
+type Stand = (Search, Vec<Event>, BTreeMap<String, Trained>, BTreeMap<String, Tensor>);
+
+/// A search at its beginning, with network, images and batch as its first event tells them; or where
+/// a checkpoint left it.
+fn begin_or_go_on(
+    config: &Config,
+    (network, images, batch): (Option<NetworkShape>, Images, usize),
+    checkpoint: Option<Checkpoint>,
+) -> anyhow::Result<Stand> {
+    let settings = config.search_settings(images.classes);
+    let Some(Checkpoint { state, tensors, .. }) = checkpoint else {
+        let (search, events) = Search::new(settings.clone())?;
+        let started = Event::SearchStarted { settings, network, images, batch };
+        let opening = std::iter::once(started).chain(events).collect();
+        return Ok((search, opening, BTreeMap::new(), BTreeMap::new()));
+    };
+    let Progress::Search { search, trained } = state.progress else {
+        anyhow::bail!("the checkpoint is not one of a search");
+    };
+    Ok((Search::resume(settings, search)?, Vec::new(), trained, tensors))
+}
+
 fn search(
     search: &mut Search,
-    estimator: &mut NetworkEstimator,
+    estimator: &mut SearchEstimator,
     control: &Control,
     recorder: &Recorder,
 ) -> anyhow::Result<Outcome> {
@@ -190,10 +225,14 @@ fn estimator_settings(config: &Config, classes: usize, device: Device, threads: 
 }
 
 /// Everything that is needed to go on from here.
-fn checkpoint(search: &Search, estimator: &NetworkEstimator) -> Record {
+fn checkpoint(search: &Search, estimator: &SearchEstimator) -> Record {
     let mut trained = BTreeMap::new();
     let mut weights = BTreeMap::new();
-    for (key, entry) in estimator.weights().entries() {
+    let entries = match estimator {
+        SearchEstimator::Network(network) => Some(network.weights().entries()),
+        SearchEstimator::Table(_) => None,
+    };
+    for (key, entry) in entries.into_iter().flatten() {
         trained.insert(key.to_string(), entry.trained);
         for (name, tensor) in entry.value.tensors() {
             weights.insert(format!("{key}.{name}"), tensor.shallow_clone());

@@ -13,6 +13,7 @@ use tch::Device;
 use crate::{
     data::{DataError, DataSet, EncodedDataSet, Split},
     device::{self, DeviceChoice},
+    table::PacedTable,
 };
 
 /// Images of a validation step unless a setting says otherwise: it changes speed and memory only.
@@ -115,6 +116,31 @@ impl Inputs {
         }
         Ok(facts)
     }
+}
+
+/// What the manifest says of a search that a table answers.
+///
+/// # Errors
+/// If the run began with another table.
+pub fn table_facts(manifest: &Manifest, table: &PacedTable) -> anyhow::Result<EngineFacts> {
+    let fingerprint = table.fingerprint();
+    let facts = EngineFacts {
+        build: BUILD.to_owned(),
+        libtorch: device::LIBTORCH.to_owned(),
+        device: "a table".to_owned(),
+        // Nothing is computed.
+        threads: 0,
+        validation_batch: 0,
+        data: table.name(),
+        // No images are split.
+        split_fingerprint: String::new(),
+        protocol_hash: fingerprint[..16].to_owned(),
+        data_fingerprint: fingerprint,
+    };
+    if let Some(before) = &manifest.engine {
+        same_inputs(before, &facts)?;
+    }
+    Ok(facts)
 }
 
 /// A run goes on only with the images that it began with.

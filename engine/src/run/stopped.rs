@@ -9,7 +9,9 @@ use relativenas_core::{
     search::Search,
 };
 
-use super::{checkpoint, disk::Disk, folder::RunFolder, log, searching::SearchJob};
+use super::{
+    checkpoint, disk::Disk, folder::RunFolder, log, search_estimator::SearchEstimator, searching::SearchJob,
+};
 use crate::estimator::NetworkEstimator;
 
 /// A finished or stopped search at its newest checkpoint. Nobody can go on with it meanwhile.
@@ -42,8 +44,14 @@ impl StoppedSearch {
             bail!("{name} has no checkpoint yet; `relativenas resume {name}` makes some");
         };
         let (job, _) = SearchJob::prepare(&folder.manifest, Some(newest))?;
-        let (search, estimator) = job.into_parts();
-        Ok(Self { folder, search, estimator })
+        match job.into_parts() {
+            (search, SearchEstimator::Network(estimator)) => {
+                Ok(Self { folder, search, estimator: *estimator })
+            }
+            (_, SearchEstimator::Table(_)) => {
+                bail!("{name} asks a table, which says the same each time; there is nothing to probe")
+            }
+        }
     }
 
     pub fn name(&self) -> String {

@@ -35,11 +35,25 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
     };
     let engine = engine.or((shown.view.phase() == Phase::Finished).then_some("the run is finished"));
     let search = shown.search().is_none().then_some("this is no search");
+    let probe = match (shown.search(), &shown.link) {
+        (None, _) => search,
+        (Some(search), _) if search.network.is_none() => {
+            Some("a table says the same each time: there is nothing to probe")
+        }
+        _ if shown.probing.is_some() => None,
+        (_, Link::Live(_) | Link::WatchOnly { .. } | Link::Connecting)
+            if shown.view.phase() != Phase::Finished =>
+        {
+            Some("the engine is at work; a search is probed once it is finished or stopped")
+        }
+        _ => None,
+    };
     match need {
         Need::Nothing | Need::Listed | Need::Run => None,
         Need::Search => search,
         Need::Engine => engine,
         Need::SearchEngine => engine.or(search),
+        Need::Probe => probe,
     }
 }
 
@@ -84,7 +98,7 @@ impl App {
             Action::CompareArchitecture => self.ask(prompt::Purpose::CompareWith),
             Action::LogarithmicAxis => self.places.curves.logarithmic = !self.places.curves.logarithmic,
             Action::NextCurves => self.places.curves.losses_only = !self.places.curves.losses_only,
-            Action::Spread => self.places.curves.spread = !self.places.curves.spread,
+            Action::OneByOne => self.places.curves.one_by_one = !self.places.curves.one_by_one,
             Action::Search => self.ask(prompt::Purpose::SearchLog),
             Action::SearchNext => self.search_log(1),
             Action::SearchPrevious => self.search_log(-1),
@@ -92,6 +106,8 @@ impl App {
             Action::ResumeRun => self.resume_selected_run(),
             Action::NewSearch => self.overlay = Some(Overlay::start(self)),
             Action::CompareRun => self.compare_selected_run(),
+            Action::CompareAll => self.compare_all_runs(),
+            Action::Probe => self.probe(),
             Action::Palette => self.overlay = Some(Overlay::palette()),
             Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
             Action::Redraw => self.redraw = true,
@@ -188,5 +204,26 @@ impl App {
             return self.say(format!("{run} is no longer compared"));
         }
         self.request(Request::Compare { run });
+    }
+
+    /// Every run of the same protocol is laid over the curves; asked again, none.
+    fn compare_all_runs(&mut self) {
+        if !self.compared.is_empty() {
+            self.compared.clear();
+            return self.say("no run is compared any more");
+        }
+        self.request(Request::CompareAll);
+    }
+
+    /// Starts a probe of the run, or ends the one that is under way.
+    fn probe(&mut self) {
+        let Some(shown) = &mut self.shown else { return };
+        if shown.probing.is_some() {
+            return self.request(Request::EndProbe);
+        }
+        shown.probing = Some("the probe starts: libtorch and data are loaded".to_owned());
+        let key = self.keys.key(Action::Probe).unwrap_or_default();
+        self.say(format!("the probe starts; {key} ends it, and so does leaving"));
+        self.request(Request::Probe);
     }
 }

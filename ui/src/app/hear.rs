@@ -6,7 +6,7 @@ use relativenas_core::protocol::Answer;
 
 use super::{App, Beside, Places};
 use crate::{
-    messages::{Exit, Link, Message, Request},
+    messages::{Exit, Link, Message, ProbeWord, Request},
     shown::{Asked, Shown},
     views::View,
 };
@@ -51,6 +51,7 @@ impl App {
                 self.say(format!("{run} is laid over the curves; compare it again to take it away"));
                 self.compared.push((run, view));
             }
+            Message::Probe { run, word } => self.hear_probe(&run, word),
             Message::Genotype { name, genotype } => match self.injecting.take() {
                 Some(individual) => self.inject(individual, &genotype),
                 None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
@@ -65,7 +66,13 @@ impl App {
 
     fn open(&mut self, shown: Shown) {
         let again = self.run_name().as_ref() == Some(&shown.run) && self.view != View::Runs;
-        self.shown = Some(shown);
+        let before = self.shown.replace(shown);
+        // A probe goes on meanwhile.
+        if let (Some(shown), Some(before)) = (&mut self.shown, before)
+            && shown.run == before.run
+        {
+            (shown.probe, shown.probing) = (before.probe, before.probing);
+        }
         self.pending.clear();
         if again {
             // Read anew after a break: a person stays where they were.
@@ -93,6 +100,18 @@ impl App {
             }
             None if self.leaving => self.leave_stopped(),
             None => {}
+        }
+    }
+
+    fn hear_probe(&mut self, run: &str, word: ProbeWord) {
+        let Some(shown) = self.shown.as_mut().filter(|shown| shown.run == run) else { return };
+        match word {
+            ProbeWord::UnderWay(words) => shown.probing = Some(words),
+            ProbeWord::Found(probe) => {
+                shown.probing = None;
+                shown.probe = Some(probe);
+            }
+            ProbeWord::Ended => shown.probing = None,
         }
     }
 

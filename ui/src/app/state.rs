@@ -70,8 +70,8 @@ pub struct CurvesPlace {
     pub logarithmic: bool,
     /// Losses have the whole height.
     pub losses_only: bool,
-    /// Mean and spread of compared runs, in place of each.
-    pub spread: bool,
+    /// Every compared run has a line to itself, in place of its searcher.
+    pub one_by_one: bool,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ pub use axis::Scale;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::Style,
+    style::{Modifier, Style},
     text::{Line, Span},
     widgets::Widget,
 };
@@ -27,6 +27,7 @@ pub enum Stroke {
     Solid,
     Dotted,
     Dashed,
+    DashDotted,
     /// A mark at every value, and no line.
     Mark(char),
 }
@@ -37,15 +38,15 @@ pub struct Series<'a> {
     pub name: &'a str,
     /// One a step of x, from the start of the chart's range on.
     pub values: &'a [f64],
-    /// A spread around each value, shown as a faint band from `value - spread` to `value + spread`.
-    pub spread: Option<&'a [f64]>,
+    /// The lowest and the highest of what each value stands for, shown as a faint band.
+    pub band: Option<&'a [(f64, f64)]>,
     pub stroke: Stroke,
     pub style: Style,
 }
 
 impl<'a> Series<'a> {
     pub fn new(name: &'a str, values: &'a [f64], stroke: Stroke, style: Style) -> Self {
-        Self { name, values, spread: None, stroke, style }
+        Self { name, values, band: None, stroke, style }
     }
 }
 
@@ -120,8 +121,7 @@ impl<'a> LineChart<'a> {
 
     fn all_values(&self) -> impl Iterator<Item = f64> {
         self.series.iter().flat_map(|series| {
-            let spread = series.spread.unwrap_or(&[]).iter().zip(series.values);
-            let band = spread.flat_map(|(s, v)| [v - s, v + s]);
+            let band = series.band.unwrap_or(&[]).iter().flat_map(|&(low, high)| [low, high]);
             series.values.iter().copied().chain(band)
         })
     }
@@ -158,13 +158,14 @@ impl<'a> LineChart<'a> {
 
     fn draw_band(&self, series: &Series<'_>, plot: &Plot, raster: &mut Raster) {
         let (across, down) = Raster::dots_per_cell(self.glyphs.fineness);
-        let spreads = series.values.iter().zip(series.spread.unwrap_or(&[]));
-        let at = |(index, (value, spread)): (usize, (&f64, &f64))| {
-            let low = self.point(index, value - spread, plot, raster)?;
-            let high = self.point(index, value + spread, plot, raster)?;
+        let at = |(index, &(low, high)): (usize, &(f64, f64))| {
+            let low = self.point(index, low, plot, raster)?;
+            let high = self.point(index, high, plot, raster)?;
             Some((low, high.1))
         };
-        let edges: Vec<_> = spreads.enumerate().filter_map(at).collect();
+        let edges: Vec<_> = series.band.unwrap_or(&[]).iter().enumerate().filter_map(at).collect();
+        // Faint, and of its curve's colour: bands of several curves overlap.
+        let style = series.style.add_modifier(Modifier::DIM);
         for pair in edges.windows(2) {
             let [((x0, low0), high0), ((x1, low1), high1)] = pair else { continue };
             for x in x0.max(0.0).round() as usize..=(x1.max(0.0).round() as usize).min(raster.width()) {
@@ -176,7 +177,7 @@ impl<'a> LineChart<'a> {
                     let every_other = (x / across + y / down).is_multiple_of(2)
                         || self.glyphs.fineness != Fineness::Braille;
                     if x % across == 0 && y % down == down / 2 && every_other {
-                        raster.dot(x, y, self.rule);
+                        raster.dot(x, y, style);
                     }
                 }
             }
@@ -191,6 +192,8 @@ impl<'a> LineChart<'a> {
             (Stroke::Dotted, _) => along.is_multiple_of(3),
             (Stroke::Dashed, Fineness::Ascii) => along % 4 < 3,
             (Stroke::Dashed, _) => along % 8 < 5,
+            (Stroke::DashDotted, Fineness::Ascii) => along % 6 < 3 || along % 6 == 4,
+            (Stroke::DashDotted, _) => along % 10 < 5 || along % 10 == 7,
             (Stroke::Mark(_), _) => false,
         };
         let mut last: Option<Point> = None;
@@ -305,11 +308,12 @@ pub fn legend(series: &[Series<'_>], cursor: Option<usize>, glyphs: &Glyphs) -> 
         if index > 0 {
             spans.push(Span::raw("   "));
         }
-        let (line, dot) = if glyphs.is_ascii() { ("--", "' ") } else { ("──", "··") };
+        let (line, dot) = if glyphs.is_ascii() { ("---", "' '") } else { ("──", "··") };
         let stroke = match series.stroke {
             Stroke::Solid => line.to_owned(),
             Stroke::Dotted => dot.to_owned(),
             Stroke::Dashed => (if glyphs.is_ascii() { "- -" } else { "╌╌" }).to_owned(),
+            Stroke::DashDotted => (if glyphs.is_ascii() { "-.-" } else { "─·" }).to_owned(),
             Stroke::Mark(mark) => mark.to_string(),
         };
         spans.push(Span::styled(format!("{stroke} {}", series.name), series.style));

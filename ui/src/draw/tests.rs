@@ -10,6 +10,7 @@ use relativenas_core::{
 
 use super::{
     cell_graph::CellGraph,
+    edge_graph::EdgeGraph,
     heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow},
     line_chart::{LineChart, Series, Stroke},
     weights_map::WeightsMap,
@@ -66,6 +67,7 @@ fn every_widget_draws_in_every_area() {
                 .selected(Some(0))
                 .render(area, buffer);
             CellGraph::new(&cell, &glyphs, &palette).render(area, buffer);
+            EdgeGraph::new([3, 0, 1, 4, 2, 3], &glyphs, &palette).marked(&[0, 3]).render(area, buffer);
             WeightsMap::new(&weights, (0, CellKind::Normal), 3, &glyphs, &palette).render(area, buffer);
         });
     }

@@ -19,10 +19,18 @@ const FORMATS: [(ExportFormat, &str, &str); 7] = [
     (ExportFormat::Csv, "csv", "the curves of the run"),
 ];
 
+/// Those that can hold an architecture of NAS-Bench-201.
+const TABLE_FORMATS: [(ExportFormat, &str, &str); 3] = [
+    (ExportFormat::Darts, "text", "the published string of the architecture"),
+    (ExportFormat::Json, "json", "the architecture as JSON"),
+    (ExportFormat::Csv, "csv", "the curves of the run"),
+];
+
 /// A choice in progress.
 #[derive(Clone, Debug)]
 pub struct Export {
     choices: Vec<(Exported, String)>,
+    formats: &'static [(ExportFormat, &'static str, &'static str)],
     what: usize,
     format: usize,
 }
@@ -39,18 +47,20 @@ impl Export {
         if app.search().is_some() {
             choices.push((Exported::All, "all individuals".to_owned()));
         }
-        Self { choices, what: 0, format: 0 }
+        let in_table = app.search().is_some_and(|search| search.network.is_none());
+        let formats = if in_table { &TABLE_FORMATS[..] } else { &FORMATS };
+        Self { choices, formats, what: 0, format: 0 }
     }
 
     pub fn press(&mut self, key: KeyEvent) -> Reaction {
         match key.code {
             KeyCode::Up | KeyCode::Char('k') => self.format = self.format.saturating_sub(1),
-            KeyCode::Down | KeyCode::Char('j') => self.format = (self.format + 1).min(FORMATS.len() - 1),
+            KeyCode::Down | KeyCode::Char('j') => self.format = (self.format + 1).min(self.formats.len() - 1),
             KeyCode::Left | KeyCode::Char('h') => self.what = self.what.saturating_sub(1),
             KeyCode::Right | KeyCode::Char('l') => self.what = (self.what + 1).min(self.choices.len() - 1),
             KeyCode::Enter => {
                 let what = self.choices[self.what].0.clone();
-                return Reaction::Request(Request::Export { what, format: FORMATS[self.format].0 });
+                return Reaction::Request(Request::Export { what, format: self.formats[self.format].0 });
             }
             _ => {}
         }
@@ -60,7 +70,7 @@ impl Export {
     pub fn draw(&self, canvas: &mut Canvas<'_>, _app: &App) {
         let look = canvas.look;
         let palette = &look.palette;
-        let mut outer = window(canvas, 66, FORMATS.len() + 5);
+        let mut outer = window(canvas, 66, self.formats.len() + 5);
         let mut inside = outer.framed("Export");
         let mut x = inside.text(0, 0, "what    ", palette.dim);
         for (index, (_, name)) in self.choices.iter().enumerate() {
@@ -70,7 +80,7 @@ impl Export {
             x = inside.text(x, 0, &format!("{mark}{name} "), style) + 1;
         }
         let width = inside.width();
-        for (row, (_, name, words)) in FORMATS.iter().enumerate() {
+        for (row, (_, name, words)) in self.formats.iter().enumerate() {
             let y = row + 2;
             inside.text(1, y, name, palette.text);
             inside.text(10, y, words, palette.dim);

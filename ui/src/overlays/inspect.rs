@@ -2,7 +2,13 @@
 
 use crossterm::event::KeyEvent;
 use ratatui::text::Line;
-use relativenas_core::{genotype::Cell, operation::CellKind, view::SearchView};
+use relativenas_core::{
+    genotype::Cell,
+    operation::CellKind,
+    search::Estimate,
+    tabular::{self, OPERATIONS},
+    view::SearchView,
+};
 
 use super::{Reaction, window};
 use crate::{
@@ -37,14 +43,7 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
             span("loss ", palette.dim),
             span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
             span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
-            span(
-                format!("   training loss {}", loss(learner.estimate.train_loss).trim_start()),
-                palette.text,
-            ),
-            span(
-                format!("   hits {}, misses {}", learner.estimate.hits, learner.estimate.misses),
-                palette.dim,
-            ),
+            span(trained(search, &learner.estimate), palette.dim),
         ]),
         None => Line::styled("not estimated yet", palette.dim),
     });
@@ -66,10 +65,37 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
             }
         }
     }
+    if let Some(edges) = search.edges(number) {
+        lines.push(Line::default());
+        lines.push(Line::styled("cell", palette.heading));
+        for (edge, index) in edges.into_iter().enumerate() {
+            lines.push(Line::from(vec![
+                span(format!("{:<8}", tabular::edge_name(edge)), palette.dim),
+                span(OPERATIONS[index].name(), palette.text),
+            ]));
+        }
+        lines.push(Line::default());
+        let words = wrap(&tabular::describe(&edges), width);
+        lines.extend(words.into_iter().map(|line| Line::styled(line, palette.text)));
+    }
     lines.push(Line::default());
     let lineage = lineage(search, number);
     lines.extend(wrap(&lineage, width).into_iter().map(|line| Line::styled(line, palette.dim)));
     lines
+}
+
+/// What training told; a table trains nothing.
+fn trained(search: &SearchView, estimate: &Estimate) -> String {
+    if search.network.is_none() {
+        return String::new();
+    }
+    let train_loss = loss(estimate.train_loss);
+    format!(
+        "   training loss {}   hits {}, misses {}",
+        train_loss.trim_start(),
+        estimate.hits,
+        estimate.misses
+    )
 }
 
 /// When it was slow, and from whom it learned.

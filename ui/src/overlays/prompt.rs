@@ -4,6 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::{
     protocol::{Command, StepUnit},
     published,
+    space::Space,
+    tabular,
 };
 
 use super::{Reaction, window};
@@ -45,6 +47,12 @@ impl Purpose {
             Self::Inject => {
                 let place = app.search().zip(app.individual());
                 let place = place.map(|(search, i)| crate::panels::individual(search, i)).unwrap_or_default();
+                if in_table(app) {
+                    return format!(
+                        "An architecture as NAS-Bench-201 writes it, such as {ARCHITECTURE}, takes the place of \
+                         individual {place}. Select another one first to change the place."
+                    );
+                }
                 format!(
                     "A file with a genotype, or a published name ({published}), takes the place of individual \
                      {place}. Select another one first to change the place."
@@ -53,6 +61,7 @@ impl Purpose {
             Self::Branch => {
                 "The generation that the new run begins with; what came before is shared.".to_owned()
             }
+            Self::CompareWith if in_table(app) => "An individual's number.".to_owned(),
             Self::CompareWith => {
                 format!("An individual's number, a published name ({published}), or a file with a genotype.")
             }
@@ -108,6 +117,10 @@ impl Prompt {
             Purpose::PauseAt => pause_at(text, app).map(Reaction::Steer),
             Purpose::Inject => {
                 let individual = app.individual().ok_or("nobody was estimated yet; select an individual")?;
+                if in_table(app) {
+                    return architecture(text)
+                        .map(|position| Reaction::Steer(Command::Inject { individual, position }));
+                }
                 let from = named(text)?;
                 Ok(Reaction::Inject { individual, from })
             }
@@ -138,6 +151,21 @@ impl Prompt {
             }
         }
     }
+}
+
+/// Whether the search that is shown asks a table, which knows no genotypes.
+fn in_table(app: &App) -> bool {
+    app.search().is_some_and(|search| search.settings.space == Space::NasBench201)
+}
+
+const ARCHITECTURE: &str =
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|";
+
+/// The vector of a published architecture string.
+fn architecture(text: &str) -> Result<Vec<f64>, String> {
+    let indices = tabular::parse_architecture(text);
+    let indices = indices.ok_or_else(|| "this is no architecture of NAS-Bench-201".to_owned())?;
+    Ok(Space::encode(&indices))
 }
 
 fn named(text: &str) -> Result<String, String> {
@@ -192,8 +220,11 @@ fn compare(text: &str, app: &App) -> Result<Reaction, String> {
         }
         return Ok(Reaction::Compare(Box::new(Beside::Individual(individual))));
     }
-    if let Some(genotype) = published::genotype(text) {
+    if let Some(genotype) = published::genotype(text).filter(|_| !in_table(app)) {
         return Ok(Reaction::Compare(Box::new(Beside::Named(text.to_owned(), genotype))));
+    }
+    if in_table(app) {
+        return Err(format!("`{text}` is no individual; they go from 0 to {}", population.saturating_sub(1)));
     }
     Ok(Reaction::Request(Request::ReadGenotype { from: named(text)? }))
 }

@@ -1,11 +1,11 @@
 //! The best so far, and what it costs.
 
 use ratatui::text::Line;
-use relativenas_core::{cost::cost, genotype::Genotype, view::SearchView};
+use relativenas_core::{cost::cost, genotype::Genotype, tabular, view::SearchView};
 
 use super::{individual, loss};
 use crate::{
-    canvas::{Canvas, Look, span},
+    canvas::{Canvas, Look, span, wrap},
     draw::text,
 };
 
@@ -46,6 +46,9 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     canvas.heading(1, 0, "BEST SO FAR");
     canvas.line(1, 1, &line(search, look, canvas.width().saturating_sub(2)));
     let Some(best) = &search.best else { return };
+    if search.network.is_none() {
+        return edges(canvas, search, &best.learner.position);
+    }
     let Ok(genotype) = Genotype::decode(&best.learner.position) else { return };
     if let Some(words) = cost_words(&genotype, search) {
         let separator = look.glyphs.separator.to_string();
@@ -57,4 +60,15 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let cells = format!("normal {}", cells.join("  "));
     let cells = text::truncate(&cells, canvas.width().saturating_sub(2), &look.glyphs).into_owned();
     canvas.text(1, 3, &cells, look.palette.dim);
+}
+
+/// The cell of an architecture that a table answered for.
+fn edges(canvas: &mut Canvas<'_>, search: &SearchView, position: &[f64]) {
+    let look = canvas.look;
+    let Ok(indices) = search.settings.space.decode(position) else { return };
+    let Ok(indices) = <[usize; tabular::EDGES]>::try_from(indices) else { return };
+    let width = canvas.width().saturating_sub(2);
+    for (row, line) in wrap(&tabular::describe(&indices), width).iter().take(2).enumerate() {
+        canvas.text(1, 2 + row, line, look.palette.text);
+    }
 }

@@ -2,14 +2,16 @@
 
 use relativenas_core::view::SearchView;
 
+use super::probe;
 use crate::{
+    app::App,
     canvas::Canvas,
     draw::line_chart::{LineChart, Series, Stroke, legend},
 };
 use ratatui::widgets::Widget;
 
-/// A chart under a heading with its legend.
-pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
+/// A chart under a heading with its legend, and what a probe says of these losses.
+pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let look = canvas.look;
     let palette = &look.palette;
     let of = |pick: fn(&relativenas_core::view::GenerationSummary) -> f64| -> Vec<f64> {
@@ -29,7 +31,12 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
             canvas.line_right(width - 1, 0, &legend);
         }
     }
-    let top = usize::from(canvas.height() > 3);
+    let mut top = usize::from(canvas.height() > 3);
+    let probe = app.shown.as_ref().filter(|_| canvas.height() > 5);
+    if let Some(line) = probe.and_then(|shown| probe::line(shown, look, width.saturating_sub(3))) {
+        canvas.line(1, top, &line);
+        top += 1;
+    }
     let height = canvas.height() - top;
     if search.generations.is_empty() {
         canvas.text(3, top + height / 2, "the first generation is under way", palette.dim);

@@ -7,6 +7,7 @@ use relativenas_core::{
 
 use super::loss;
 use crate::{
+    actions::Action,
     app::App,
     canvas::{Canvas, span},
     draw::{bars, text},
@@ -63,15 +64,19 @@ fn member_line(
     let label = if wide && shown.search().is_some() { "individual " } else { "" };
     let mut x = canvas.text(0, y, label, dim);
     x = canvas.text(x, y, &name, strong) + 2;
+    let in_table = shown.search().is_some_and(|search| search.network.is_none());
     let stage = match (member.validating, width) {
         (_, 0..=50) => "",
+        _ if in_table => "looks up",
         (true, _) => "valid",
         (false, _) => "train",
     };
-    let batches = super::title::of(member.batch, member.batches);
+    let batches = if in_table { String::new() } else { super::title::of(member.batch, member.batches) };
     let speed = images_per_second.filter(|s| s.is_finite() && *s > 0.0);
     let speed = speed.map(|s| format!("{} img/s", text::grouped(s.round() as u64))).unwrap_or_default();
-    let loss_text = loss(member.loss);
+    // Nothing was read yet; a table answers at the end.
+    let is_unread = member.loss.is_nan() && (member.batch <= 1 || in_table);
+    let loss_text = if is_unread { format!("{:>6}", glyphs.never) } else { loss(member.loss) };
     // From the right: loss, speed, batches; the bar has the rest.
     let mut end = width;
     let mut put = |canvas: &mut Canvas<'_>, columns: usize, content: &[(&str, ratatui::style::Style)]| {
@@ -84,7 +89,7 @@ fn member_line(
     if width >= 64 {
         put(canvas, 13 + 2, &[(&speed, text_style)]);
     }
-    let label = if wide { "batch " } else { "" };
+    let label = if wide && !in_table { "batch " } else { "" };
     put(canvas, label.len() + batches.len() + 1, &[(label, dim), (&batches, text_style)]);
     if !stage.is_empty() {
         put(canvas, stage.len() + 2, &[(stage, dim)]);
@@ -156,12 +161,21 @@ fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
         && let Some(winner) = search.ranking.first()
     {
         let name = super::individual(search, winner.individual);
-        let mut x = canvas.text(0, 0, "the search is done: individual ", text_style);
+        let begin = if canvas.width() < 64 { "done: " } else { "the search is done: individual " };
+        let mut x = canvas.text(0, 0, begin, text_style);
         x = canvas.text(x, 0, &name, best);
         let words = format!(" wins with loss {}, {:.1} %", loss(winner.loss).trim_start(), winner.accuracy);
         canvas.text(x, 0, &words, text_style);
-        let key = app.keys.key(crate::actions::Action::Export).unwrap_or_default();
-        canvas.text(0, 1, &format!("{key} exports it; `relativenas train` makes a full network of it"), dim);
+        let key = |action| app.keys.key(action).unwrap_or_default();
+        let export = key(Action::Export);
+        let words = match search.network {
+            None => format!("{export} exports it"),
+            Some(_) => format!(
+                "{export} exports it, {} probes the comparison; `relativenas train` makes a full network of it",
+                key(Action::Probe)
+            ),
+        };
+        canvas.text(0, 1, &words, dim);
     }
     if let Some(test) = shown.view.training.as_ref().and_then(|training| training.test) {
         let words = format!(

@@ -1,5 +1,7 @@
 //! An individual's two cells as graphs, in words, in numbers and in time; another one beside it.
 
+mod edges;
+
 use ratatui::{text::Line, widgets::Widget};
 use relativenas_core::{
     cost::cost,
@@ -9,7 +11,6 @@ use relativenas_core::{
     network::NetworkShape,
     operation::CellKind,
     space::Space,
-    view::SearchView,
 };
 
 use crate::{
@@ -38,10 +39,11 @@ struct Subject {
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     let Some(subject) = subject(app) else {
-        canvas.heading(1, 0, "ARCHITECTURE");
-        if let Some((search, number)) = app.search().zip(app.individual()) {
-            return edges(canvas, search, number);
+        let in_table = app.search().filter(|search| search.network.is_none());
+        if let Some((search, number)) = in_table.zip(app.individual()) {
+            return edges::draw(canvas, app, search, number);
         }
+        canvas.heading(1, 0, "ARCHITECTURE");
         canvas.text(1, 2, "nobody was estimated yet; select an individual", canvas.look.palette.dim);
         return;
     };
@@ -59,17 +61,6 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     } else {
         // Where two do not fit, the other one is shown with what sets it apart.
         column(canvas, &beside, shape, Some(&subject));
-    }
-}
-
-/// An individual of a table: which operation each edge of its cell applies.
-fn edges(canvas: &mut Canvas<'_>, search: &SearchView, number: usize) {
-    let palette = &canvas.look.palette;
-    canvas.text(1, 1, &format!("individual {}", individual(search, number)), palette.strong);
-    let space = search.settings.space;
-    for (gene, &value) in search.population[number].position.iter().take(space.genes()).enumerate() {
-        let x = canvas.text(1, 3 + gene, &format!("{}  ", space.role(gene)), palette.dim);
-        canvas.text(x, 3 + gene, &space.label(gene, space.decode_gene(gene, value)), palette.text);
     }
 }
 

@@ -1,12 +1,22 @@
 //! All quantities over generations or epochs, with one cursor through them.
 
-use ratatui::{style::Style, widgets::Widget};
-use relativenas_core::view::{RunView, SearchView};
+mod alone;
+mod overlay;
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+    widgets::Widget,
+};
 
 use crate::{
     app::App,
     canvas::Canvas,
-    draw::line_chart::{LineChart, Scale, Series, Stroke, legend},
+    draw::{
+        line_chart::{LineChart, Scale, Series, Stroke, legend},
+        text,
+    },
+    panels::probe,
 };
 
 /// A chart: its title and its curves.
@@ -15,99 +25,120 @@ struct Panel {
     curves: Vec<Curve>,
     /// A logarithmic axis makes sense.
     is_loss: bool,
+    /// Names may be long: they stand in rows of their own where there is room, and nowhere else.
+    names_below: bool,
+}
+
+impl Panel {
+    fn new(title: &'static str, curves: Vec<Curve>) -> Self {
+        Self { title, curves, is_loss: false, names_below: false }
+    }
 }
 
 struct Curve {
     name: String,
     values: Vec<f64>,
-    spread: Option<Vec<f64>>,
+    /// Lowest and highest of the runs that a value is the mean of.
+    band: Option<Vec<(f64, f64)>>,
     stroke: Stroke,
     style: Style,
 }
 
 impl Curve {
     fn new(name: impl Into<String>, values: Vec<f64>, stroke: Stroke, style: Style) -> Self {
-        Self { name: name.into(), values, spread: None, stroke, style }
+        Self { name: name.into(), values, band: None, stroke, style }
+    }
+
+    fn series(&self) -> Series<'_> {
+        let series = Series::new(&self.name, &self.values, self.stroke, self.style);
+        Series { band: self.band.as_deref(), ..series }
     }
 }
 
 /// Finished generations or epochs.
 pub fn points(app: &App) -> usize {
-    let Some(shown) = &app.shown else { return 0 };
-    match (shown.search(), &shown.view.training) {
-        (Some(search), _) => search.generations.len(),
-        (None, Some(training)) => training.history.len(),
-        (None, None) => 0,
-    }
+    overlay::extent(app).0
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     let Some(shown) = &app.shown else { return };
-    let look = canvas.look;
     let (width, height) = (canvas.width(), canvas.height());
-    let (panels, last, unit) = match (shown.search(), &shown.view.training) {
-        (Some(search), _) => {
-            (search_panels(app, search), search.settings.generations.saturating_sub(1), "generation")
+    let (panels, unit) = match (shown.search(), &shown.view.training) {
+        (None, None) => (Vec::new(), "generation"),
+        (search, _) if !app.compared.is_empty() => {
+            (overlay::panels(app), if search.is_some() { "generation" } else { "epoch" })
         }
-        (None, Some(training)) => (training_panels(app, shown), training.epochs.saturating_sub(1), "epoch"),
-        (None, None) => (Vec::new(), 0, "generation"),
+        (Some(search), _) => (alone::of_search(app, search), "generation"),
+        (None, Some(training)) => (alone::of_training(app, training), "epoch"),
     };
-    let count = points(app);
+    let (count, all) = overlay::extent(app);
     let cursor = app.places.curves.cursor.map(|at| at.min(count.saturating_sub(1))).filter(|_| count > 0);
+    head(canvas, app, cursor, count, unit);
+    if count == 0 || panels.is_empty() {
+        return;
+    }
+    // What a probe says belongs beside the losses.
+    let probe = probe::line(shown, canvas.look, width.saturating_sub(3)).filter(|_| height >= 12);
+    let top = 1 + usize::from(probe.is_some());
+    if let Some(line) = probe {
+        canvas.line(1, 1, &line);
+    }
+    let mut draw_panel = |panel: &Panel, (x, y, w, h): (usize, usize, usize, usize)| {
+        chart(&mut canvas.part(x, y, w, h), app, panel, (count, all), cursor);
+    };
+    let room = height.saturating_sub(top);
+    if app.places.curves.losses_only || height < 12 {
+        draw_panel(&panels[0], (0, top, width, room));
+    } else if width >= 96 {
+        // Losses large on the left, the others one above the other.
+        let left = width * 55 / 100;
+        draw_panel(&panels[0], (0, top, left, room));
+        let others = &panels[1..];
+        let each = room / others.len().max(1);
+        for (row, panel) in others.iter().enumerate() {
+            draw_panel(panel, (left + 2, top + row * each, width - left - 2, each));
+        }
+    } else {
+        // Losses, and the others two by two below.
+        let half = room / 2;
+        draw_panel(&panels[0], (0, top, width, half));
+        let others = &panels[1..];
+        let rows = others.len().div_ceil(2).max(1);
+        let each = (room - half) / rows;
+        for (place, panel) in others.iter().enumerate() {
+            let (column, row) = (place % 2, place / 2);
+            draw_panel(panel, (column * width / 2, top + half + row * each, width / 2, each));
+        }
+    }
+}
+
+/// What is read, and what lies over each other.
+fn head(canvas: &mut Canvas<'_>, app: &App, cursor: Option<usize>, count: usize, unit: &str) {
+    let dim = canvas.look.palette.dim;
     let words = match cursor {
         Some(at) => format!("{unit} {at}"),
         None if count == 0 => format!("the first {unit} is under way"),
         None => "left and right read values".to_owned(),
     };
     let x = canvas.heading(1, 0, "CURVES");
-    let x = canvas.text(x + 2, 0, &words, look.palette.dim);
-    if !app.compared.is_empty() && x + 40 < width {
-        let words = format!("{} more runs are laid over these", app.compared.len());
-        canvas.text(x + 3, 0, &words, look.palette.dim);
-    }
-    if count == 0 && app.compared.is_empty() {
-        return;
-    }
-    let mut draw_panel = |panel: &Panel, (x, y, w, h): (usize, usize, usize, usize)| {
-        chart(&mut canvas.part(x, y, w, h), app, panel, last, cursor);
-    };
-    let room = height.saturating_sub(1);
-    if app.places.curves.losses_only || height < 12 {
-        draw_panel(&panels[0], (0, 1, width, room));
-    } else if width >= 96 {
-        // Losses large on the left, the others one above the other.
-        let left = width * 55 / 100;
-        draw_panel(&panels[0], (0, 1, left, room));
-        let others = &panels[1..];
-        let each = room / others.len().max(1);
-        for (row, panel) in others.iter().enumerate() {
-            draw_panel(panel, (left + 2, 1 + row * each, width - left - 2, each));
-        }
-    } else {
-        // Losses, and the others two by two below.
-        let top = room / 2;
-        draw_panel(&panels[0], (0, 1, width, top));
-        let others = &panels[1..];
-        let rows = others.len().div_ceil(2).max(1);
-        let each = (room - top) / rows;
-        for (place, panel) in others.iter().enumerate() {
-            let (column, row) = (place % 2, place / 2);
-            draw_panel(panel, (column * width / 2, 1 + top + row * each, width / 2, each));
-        }
+    let x = canvas.text(x + 2, 0, &words, dim) + 3;
+    if !app.compared.is_empty() {
+        let glyphs = canvas.look.glyphs;
+        let room = canvas.width().saturating_sub(x + 1);
+        canvas.text(x, 0, &text::truncate(&overlay::words(app, room), room, &glyphs), dim);
     }
 }
 
-fn chart(canvas: &mut Canvas<'_>, app: &App, panel: &Panel, last: u32, cursor: Option<usize>) {
+fn chart(
+    canvas: &mut Canvas<'_>,
+    app: &App,
+    panel: &Panel,
+    (count, all): (usize, u32),
+    cursor: Option<usize>,
+) {
     let look = canvas.look;
     let palette = &look.palette;
-    let series: Vec<Series<'_>> = panel
-        .curves
-        .iter()
-        .map(|curve| Series {
-            spread: curve.spread.as_deref(),
-            ..Series::new(&curve.name, &curve.values, curve.stroke, curve.style)
-        })
-        .collect();
+    let series: Vec<Series<'_>> = panel.curves.iter().map(Curve::series).collect();
     let (width, height) = (canvas.width(), canvas.height());
     if height < 2 {
         return;
@@ -115,129 +146,54 @@ fn chart(canvas: &mut Canvas<'_>, app: &App, panel: &Panel, last: u32, cursor: O
     let logarithmic = panel.is_loss && app.places.curves.logarithmic;
     let x = canvas.heading(1, 0, panel.title);
     let x = if logarithmic { canvas.text(x + 1, 0, "(log)", palette.dim) } else { x };
-    // Without a cursor the last values are read.
-    let at = cursor.or_else(|| points(app).checked_sub(1));
-    let long = legend(&series, at, &look.glyphs);
-    let short = legend(&series, None, &look.glyphs);
-    let fits = |line: &ratatui::text::Line<'_>| x + 2 + line.width() < width;
-    if let Some(line) = [long, short].iter().find(|line| fits(line)) {
-        canvas.line_right(width - 1, 0, line);
+    // Without a cursor the last values are read; compared runs need not be equally far.
+    let read = |series: &Series<'_>| cursor.or_else(|| series.values.len().checked_sub(1));
+    let below = if panel.names_below && height >= 10 { series.len().min(height / 3) } else { 0 };
+    if below > 0 {
+        rows(&mut canvas.part(1, 1, width.saturating_sub(2), below), &series, read);
+    } else {
+        let mut lines = if panel.names_below {
+            let spans = series.iter().enumerate().flat_map(|(place, series)| {
+                let apart = Span::raw(if place > 0 { "   " } else { "" });
+                let nameless = Series { name: "", ..*series };
+                let read = legend(&[nameless], read(series), &look.glyphs);
+                [apart].into_iter().chain(read.spans)
+            });
+            vec![Line::from_iter(spans)]
+        } else {
+            vec![legend(&series, cursor.or_else(|| count.checked_sub(1)), &look.glyphs)]
+        };
+        if !panel.names_below {
+            lines.push(legend(&series, None, &look.glyphs));
+        }
+        if let Some(line) = lines.iter().find(|line| x + 2 + line.width() < width) {
+            canvas.line_right(width - 1, 0, line);
+        }
     }
-    let area = canvas.part(1, 1, width.saturating_sub(2), height - 1).area;
+    let area = canvas.part(1, 1 + below, width.saturating_sub(2), height - 1 - below).area;
     let scale = if logarithmic { Scale::Logarithmic } else { Scale::Linear };
-    LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule])
+    LineChart::new(&series, 0..=all.saturating_sub(1), &look.glyphs, [palette.dim, palette.rule])
         .scale(scale)
         .cursor(cursor.map(|at| at as u32))
         .render(area, canvas.buffer);
 }
 
-fn search_panels(app: &App, search: &SearchView) -> Vec<Panel> {
-    let p = &app.look.palette;
-    let of = |pick: fn(&relativenas_core::view::GenerationSummary) -> f64| -> Vec<f64> {
-        search.generations.iter().map(pick).collect()
-    };
-    let mut losses = vec![
-        Curve::new("slow", of(|g| g.slow), Stroke::Dotted, p.slow),
-        Curve::new("mean", of(|g| g.mean), Stroke::Dotted, p.text),
-        Curve::new("fast", of(|g| g.fast), Stroke::Solid, p.fast),
-        Curve::new("best", of(|g| g.best), Stroke::Dashed, p.best),
-    ];
-    if !app.compared.is_empty() {
-        // The curves to be compared are those of fast learners; the others would hide them.
-        losses.retain(|curve| curve.name == "fast");
-        losses.extend(compared(app));
-        if app.places.curves.spread {
-            losses = vec![mean_and_spread(app, &losses)];
+/// A row a curve: its stroke and name, what is read, and from where to where its runs reach.
+fn rows(canvas: &mut Canvas<'_>, series: &[Series<'_>], read: impl Fn(&Series<'_>) -> Option<usize>) {
+    let look = canvas.look;
+    let width = canvas.width();
+    let widest = series.iter().map(|series| text::width(series.name)).max().unwrap_or(0);
+    let widest = widest.min(width.saturating_sub(12));
+    for (row, series) in series.iter().enumerate() {
+        let name = text::left(series.name, widest, &look.glyphs);
+        let at = read(series);
+        let mut line = legend(&[Series { name: &name, ..*series }], at, &look.glyphs);
+        let range = at.and_then(|at| series.band?.get(at));
+        if let Some(&(low, high)) = range.filter(|(low, high)| low.is_finite() && high.is_finite()) {
+            let number = |value| text::number(value, 7, 3);
+            let words = format!("   {} to {}", number(low).trim_start(), number(high).trim_start());
+            line.push_span(Span::styled(words, look.palette.dim));
         }
+        canvas.line(0, row, &Line::from(line.spans));
     }
-    vec![
-        Panel { title: "LOSS", curves: losses, is_loss: true },
-        Panel {
-            title: "ACCURACY, %",
-            curves: vec![
-                Curve::new("mean", of(|g| g.accuracy), Stroke::Dotted, p.text),
-                Curve::new("best", of(|g| g.best_accuracy), Stroke::Dashed, p.best),
-            ],
-            is_loss: false,
-        },
-        Panel {
-            title: "DIVERSITY",
-            curves: vec![Curve::new("", of(|g| g.diversity), Stroke::Solid, p.text)],
-            is_loss: false,
-        },
-        Panel {
-            title: "HIT RATE, %",
-            curves: vec![Curve::new("", of(|g| g.hits.rate().unwrap_or(f64::NAN)), Stroke::Solid, p.fast)],
-            is_loss: false,
-        },
-        Panel {
-            title: "LEARNING RATE",
-            curves: vec![Curve::new("", of(|g| g.learning_rate), Stroke::Solid, p.dim)],
-            is_loss: false,
-        },
-    ]
-}
-
-fn training_panels(app: &App, shown: &crate::shown::Shown) -> Vec<Panel> {
-    let p = &app.look.palette;
-    let Some(training) = &shown.view.training else { return Vec::new() };
-    let of = |pick: fn(&relativenas_core::view::EpochSummary) -> f64| -> Vec<f64> {
-        training.history.iter().map(pick).collect()
-    };
-    let both = |title, is_loss, train, valid| Panel {
-        title,
-        curves: vec![
-            Curve::new("training", of(train), Stroke::Dotted, p.slow),
-            Curve::new("validation", of(valid), Stroke::Solid, p.fast),
-        ],
-        is_loss,
-    };
-    let one = |title, pick| Panel {
-        title,
-        curves: vec![Curve::new("", of(pick), Stroke::Solid, p.dim)],
-        is_loss: false,
-    };
-    let mut losses = both("LOSS", true, |e| e.train_loss, |e| e.valid_loss);
-    losses.curves.extend(compared(app));
-    vec![
-        losses,
-        both("ACCURACY, %", false, |e| e.train_accuracy, |e| e.valid_accuracy),
-        one("LEARNING RATE", |e| e.learning_rate),
-        one("DROP PATH", |e| e.drop_path),
-    ]
-}
-
-/// Losses of other runs: of fast learners in a search, of validation in a training run.
-fn compared(app: &App) -> Vec<Curve> {
-    let strokes = [Stroke::Dashed, Stroke::Dotted, Stroke::Solid];
-    let curve = |(index, (name, view)): (usize, &(String, Box<RunView>))| {
-        let values = losses(view);
-        let style = app.look.palette.series[index % app.look.palette.series.len()];
-        Curve::new(name.clone(), values, strokes[index % strokes.len()], style)
-    };
-    app.compared.iter().enumerate().map(curve).collect()
-}
-
-fn losses(view: &RunView) -> Vec<f64> {
-    match (&view.search, &view.training) {
-        (Some(search), _) => search.generations.iter().map(|g| g.fast).collect(),
-        (None, Some(training)) => training.history.iter().map(|e| e.valid_loss).collect(),
-        (None, None) => Vec::new(),
-    }
-}
-
-/// The mean of several curves where all have values, and how far they lie apart (one standard deviation).
-fn mean_and_spread(app: &App, curves: &[Curve]) -> Curve {
-    let points = curves.iter().map(|curve| curve.values.len()).min().unwrap_or(0);
-    let count = curves.len() as f64;
-    let (mut means, mut spreads) = (Vec::with_capacity(points), Vec::with_capacity(points));
-    for point in 0..points {
-        let values = curves.iter().map(|curve| curve.values[point]);
-        let mean = values.clone().sum::<f64>() / count;
-        let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-        means.push(mean);
-        spreads.push(variance.sqrt());
-    }
-    let name = format!("mean of {} runs", curves.len());
-    Curve { spread: Some(spreads), ..Curve::new(name, means, Stroke::Solid, app.look.palette.fast) }
 }

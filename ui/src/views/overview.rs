@@ -49,7 +49,7 @@ fn large(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, layout: Layout
     let middle = height.saturating_sub(top + 1 + 1 + lower + 1 + log_rows);
     let pairs_width = if layout == Layout::Wide { width * 46 / 100 } else { width / 2 };
     let chart_width = width - pairs_width - 2;
-    losses::draw(&mut canvas.part(0, top + 1, chart_width, middle), search);
+    losses::draw(&mut canvas.part(0, top + 1, chart_width, middle), app, search);
     pairs(&mut canvas.part(chart_width + 2, top + 1, pairs_width, middle), app, search);
     let y = top + 1 + middle + 1;
     // The best stands below the pairs; the two others share the room below the chart.
@@ -72,7 +72,7 @@ fn small(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let room = height.saturating_sub(top + 1 + 1 + 2 + 2);
     let chart = room.div_ceil(2);
     let pairs = room - chart;
-    losses::draw(&mut canvas.part(0, top + 1, width, chart), search);
+    losses::draw(&mut canvas.part(0, top + 1, width, chart), app, search);
     self::pairs(&mut canvas.part(0, top + 1 + chart, width, pairs), app, search);
     let y = top + 1 + chart + pairs + 1;
     weights_and_best(canvas, y, search);
@@ -93,13 +93,19 @@ fn pairs(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
 fn weights_and_best(canvas: &mut Canvas<'_>, y: usize, search: &SearchView) {
     let look = canvas.look;
     let dim = look.palette.dim;
-    let mut x = canvas.text(1, y, "hits ", dim);
-    x = canvas.text(x, y, &per_cent(search.hits.rate(), look), look.palette.strong);
-    x = canvas.text(x, y, "   diversity ", dim);
+    let has_weights = search.network.is_some();
+    let mut x = 1;
+    if has_weights {
+        x = canvas.text(x, y, "hits ", dim);
+        x = canvas.text(x, y, &per_cent(search.hits.rate(), look), look.palette.strong) + 3;
+    }
+    x = canvas.text(x, y, "diversity ", dim);
     x = canvas.text(x, y, &text::number(search.diversity(), 5, 2), look.palette.text);
     x = canvas.text(x, y, " (falls without signal too)", dim);
-    let starved = weight_set::fares(search).starved;
-    canvas.text(x + 3, y, &format!("starved {starved}"), dim);
+    if has_weights {
+        let starved = weight_set::fares(search).starved;
+        canvas.text(x + 3, y, &format!("starved {starved}"), dim);
+    }
     let x = canvas.text(1, y + 1, "best ", dim);
     let columns = canvas.width().saturating_sub(x + 1);
     canvas.line(x, y + 1, &best::line(search, look, columns));
@@ -111,7 +117,7 @@ fn narrow(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     now::draw(&mut canvas.part(0, 0, width, top), app);
     let room = height.saturating_sub(top + 1 + 1 + 1);
     let chart = room.div_ceil(2);
-    losses::draw(&mut canvas.part(0, top, width, chart), search);
+    losses::draw(&mut canvas.part(0, top, width, chart), app, search);
     pairs(&mut canvas.part(0, top + chart, width, room - chart), app, search);
     let y = height - 3;
     let x = canvas.text(1, y + 1, "best ", canvas.look.palette.dim);
@@ -144,12 +150,14 @@ fn tiny(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let pair = this_generation::last_pair(search, canvas);
     canvas.text(1, y + 1, "pair ", dim);
     canvas.line(6, y + 1, &pair);
-    let hits = span(per_cent(search.hits.rate(), look), look.palette.text);
-    let line = vec![span("hits ", dim), hits].into();
-    canvas.line(1, y + 2, &line);
+    if search.network.is_some() {
+        let hits = span(per_cent(search.hits.rate(), look), look.palette.text);
+        let line = vec![span("hits ", dim), hits].into();
+        canvas.line(1, y + 2, &line);
+    }
     let left = height.saturating_sub(y + 4);
     if left > 2 {
-        losses::draw(&mut canvas.part(0, y + 3, width, left), search);
+        losses::draw(&mut canvas.part(0, y + 3, width, left), app, search);
     }
 }
 

@@ -96,7 +96,8 @@ fn step_words(search: &SearchView, pair: &Comparison, slow: &Learner, fast: &Lea
     match moved(search, pair) {
         Some((from, to)) => {
             let changed = gene_changes(space, from, to).len();
-            format!("{changed} genes changed")
+            let genes = if changed == 1 { "gene" } else { "genes" };
+            format!("{changed} {genes} changed")
         }
         None => {
             let differ = gene_changes(space, &slow.position, &fast.position).len();
@@ -211,7 +212,10 @@ fn in_words(
     let mut sentences = match (Genotype::decode(from), Genotype::decode(to)) {
         (Ok(before), Ok(after)) => differences(&before, &after),
         // A table's vectors have no genotypes: gene by gene, then.
-        _ => gene_changes(space, from, to).iter().map(ToString::to_string).collect(),
+        _ => gene_changes(space, from, to)
+            .iter()
+            .map(|change| change.to_string().replace('→', &look.glyphs.arrow_right.to_string()))
+            .collect(),
     };
     if step.is_none() {
         for sentence in &mut sentences {

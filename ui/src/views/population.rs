@@ -5,6 +5,7 @@ use relativenas_core::{
     config::Theme,
     describe::gene_changes,
     space::Space,
+    tabular,
     view::{IndividualView, SearchView},
 };
 
@@ -19,6 +20,9 @@ use crate::{
     panels::{individual, loss},
     theme::{Depth, Palette},
 };
+
+/// Columns from which on the edges of a table's cell have wide columns.
+const WIDE_EDGES: usize = 70;
 
 /// Individuals in the order in which they are listed.
 pub fn order(app: &App) -> Vec<usize> {
@@ -38,14 +42,23 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let order = order(app);
     let rows: Vec<HeatRow> = order.iter().map(|&number| row(app, search, number, width < 110)).collect();
     let selected = app.selected.and_then(|number| order.iter().position(|i| *i == number));
-    let columns = columns(search.settings.space, width < 96);
+    let columns = columns(search.settings.space, width);
     let look = canvas.look;
     let numbers: Vec<String> = (0..8).map(|i| format!("n{}", i % 4)).collect();
     let cells = [Heading { first: 0, text: "normal cell" }, Heading { first: 16, text: "reduction cell" }];
     let nodes: Vec<Heading<'_>> =
         numbers.iter().enumerate().map(|(i, name)| Heading { first: 4 * i, text: name }).collect();
     let both: [&[Heading<'_>]; 2] = [&cells, &nodes];
-    let headings = if search.settings.space == Space::Cells { &both[..] } else { &[] };
+    // The nodes' numbers, where there is no room for more.
+    let short = ["0-1", "0-2", "1-2", "0-3", "1-3", "2-3"];
+    let name = |edge| if width < WIDE_EDGES { short[edge] } else { tabular::edge_name(edge) };
+    let edges: Vec<Heading<'_>> =
+        (0..tabular::EDGES).map(|edge| Heading { first: edge, text: name(edge) }).collect();
+    let table: [&[Heading<'_>]; 1] = [&edges];
+    let headings = match search.settings.space {
+        Space::Cells => &both[..],
+        Space::NasBench201 => &table,
+    };
     let room = height.saturating_sub(top + foot);
     let first = scroll(0, selected.unwrap_or(0), &rows, room.saturating_sub(headings.len()));
     let area = canvas.part(0, top, width, room).area;
@@ -93,11 +106,12 @@ fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
 /// Two genes stand together, the four of a node a little apart, cells farther.
 ///
 /// On narrow screens they stand closer, so that there is room for their text.
-fn columns(space: Space, narrow: bool) -> Vec<Column> {
-    let (node, cell) = if narrow { (1, 2) } else { (2, 4) };
+fn columns(space: Space, width: usize) -> Vec<Column> {
+    let (node, cell) = if width < 96 { (1, 2) } else { (2, 4) };
+    let edge = if width < WIDE_EDGES { Column { width: 3, gap: 1 } } else { Column { width: 6, gap: 2 } };
     (0..space.genes())
         .map(|gene| match (space, gene) {
-            (Space::NasBench201, _) => Column { width: 3, gap: 1 },
+            (Space::NasBench201, _) => edge,
             (_, gene) if gene % 2 == 1 => Column { width: 2, gap: 0 },
             (_, 16) => Column { width: 1, gap: cell },
             (_, gene) if gene % 4 == 0 => Column { width: 1, gap: node },
@@ -148,7 +162,8 @@ fn entropy_row(app: &App, search: &SearchView, rows: &[HeatRow]) -> HeatRow {
     let space = search.settings.space;
     let entropies = entropies(search);
     let cell = |(gene, &value): (usize, &f64)| {
-        let width = if space == Space::Cells && gene % 2 == 0 { 1 } else { 2 };
+        let width = if gene % 2 == 0 { 1 } else { 2 };
+        let width = if space == Space::Cells { width } else { 3 };
         HeatCell { value, text: app.look.glyphs.height(value).to_string().repeat(width) }
     };
     let width = rows.iter().map(|row| text::width(&row.before)).max().unwrap_or(0);

@@ -75,7 +75,7 @@ impl Columns {
         let best = if width >= 50 { 8 } else { 0 };
         let progress =
             if width >= 40 { widest(&|r| 2 * r.generations.to_string().len() + 1).max(7) } else { 0 };
-        let left = width.saturating_sub(2 + phase + age + best + progress + 8);
+        let left = width.saturating_sub(3 + phase + age + best + progress + 8);
         let name = widest(&|r| text::width(&r.run)).clamp(4, 40).min(left);
         let what = if left > name + 12 { widest(&|r| text::width(&r.what)).min(left - name - 2) } else { 0 };
         Self { name, what, phase, progress, best, age }
@@ -83,7 +83,7 @@ impl Columns {
 
     /// Starts of the columns in order.
     fn starts(&self) -> [usize; 6] {
-        let mut x = 2;
+        let mut x = 3;
         [self.name, self.what, self.phase, self.progress, self.best, self.age].map(|width| {
             let start = x;
             x += if width > 0 { width + 2 } else { 0 };
@@ -123,7 +123,9 @@ fn line(canvas: &mut Canvas<'_>, app: &App, columns: &Columns, y: usize, run: &R
         canvas.text(1, y, &look.glyphs.marks[2].to_string(), palette.series[0]);
     }
     if columns.what > 0 {
-        let words = run.what.replace('·', &look.glyphs.separator.to_string());
+        // What is no search says so.
+        let words = run.what.strip_prefix("search, ").unwrap_or(&run.what);
+        let words = words.replace('·', &look.glyphs.separator.to_string());
         canvas.text(what, y, &text::truncate(&words, columns.what, &look.glyphs), palette.dim);
     }
     let (glyph, style) = sign(canvas, run);

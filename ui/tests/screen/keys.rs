@@ -5,10 +5,12 @@ use relativenas_core::{
     genotype::Genotype,
     protocol::{Answer, Command, Mode, StepUnit},
     published,
+    searcher::SearcherKind,
+    space::Space,
 };
 use relativenas_ui::{
     App, Input, View,
-    messages::{Exit, ExportFormat, Exported, Link, Message, Request},
+    messages::{Exit, ExportFormat, Exported, Link, Message, ProbeWord, Request},
 };
 
 use crate::{
@@ -169,11 +171,64 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.press("c");
     assert_eq!(stage.requests(), [Request::Compare { run: "fashion-quick-0401".to_owned() }]);
     // An odd population is not started; an even one is.
-    stage.press("n right right down down down backspace backspace 7 enter");
+    stage.press("n right right right down down down backspace backspace 7 enter");
     assert_eq!(stage.requests(), []);
     stage.press("backspace 6 enter");
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
     assert_eq!(stage.requests(), [Request::Start { preset: Some("quick".to_owned()), settings }]);
+}
+
+#[test]
+fn all_comparable_runs_are_laid_over_the_curves_and_taken_away_with_one_key() {
+    let mut stage = searching();
+    stage.press("6 c");
+    assert_eq!(stage.requests(), [Request::CompareAll]);
+    stage.compare("seed-2", SearcherKind::SlowFast, 2, 124);
+    assert!(stage.press("up").screen(140, 40).contains("slow-fast, 2 runs"));
+    stage.press("c");
+    assert_eq!(stage.requests(), []);
+    assert!(!stage.press("up").screen(140, 40).contains("2 runs"));
+}
+
+#[test]
+fn a_probe_is_started_where_no_engine_is_at_work_and_ended_with_the_same_key() {
+    let mut stage = searching();
+    stage.press("t");
+    assert_eq!(stage.requests(), []);
+    let screen = stage.screen(100, 30);
+    assert!(screen.contains("a search is probed once it is finished or stopped"), "{screen}");
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::Probe]);
+    assert!(stage.screen(100, 30).contains("the probe starts"));
+    // The word of another run's probe is no word of this one.
+    stage.tell(Message::Probe { run: "another".to_owned(), word: ProbeWord::Ended });
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::EndProbe]);
+    stage.tell(Message::Probe { run: RUN.to_owned(), word: ProbeWord::Ended });
+    assert!(!stage.screen(100, 30).contains("the probe starts"));
+}
+
+#[test]
+fn a_table_has_architectures_and_no_genotypes() {
+    let mut stage = Stage::in_table(options(), 75);
+    stage.requests();
+    stage.press("t");
+    assert!(stage.screen(100, 30).contains("there is nothing to probe"));
+    stage.press("2 home i RelativeNAS enter");
+    assert_eq!(stage.requests(), []);
+    assert!(stage.screen(100, 30).contains("this is no architecture of NAS-Bench-201"));
+    stage.press("esc i");
+    stage.app.handle(Input::Paste("|none~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|".to_owned()));
+    stage.press("enter");
+    let requests = stage.requests();
+    let [Request::Steer { command: Command::Inject { position, .. }, .. }] = &requests[..] else {
+        panic!("{requests:?}");
+    };
+    assert_eq!(Space::NasBench201.decode(position), Ok(vec![0, 0, 0, 0, 0, 3]));
+    stage.press("5 c DARTS_V2 enter");
+    assert_eq!(stage.requests(), []);
+    assert!(stage.screen(100, 30).contains("`DARTS_V2` is no individual"));
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Every view at several sizes. Look at the snapshots: they are the screen.
 
-use relativenas_core::{protocol::Mode, searcher::SearcherKind};
+use relativenas_core::{probe::Probe, protocol::Mode, searcher::SearcherKind};
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message},
+    messages::{Link, Message, ProbeWord},
     theme::Depth,
 };
 
 use crate::{
     fake_run::FakeRun,
-    stage::{Stage, live, options, summaries},
+    stage::{RUN, Stage, live, options, summaries},
 };
 
 const THREE: [(u16, u16); 3] = [(140, 40), (80, 24), (40, 12)];
@@ -73,18 +73,70 @@ fn curves() {
 
 #[test]
 fn curves_of_several_runs() {
-    let mut stage = Stage::searching(options(), 124);
-    for (name, pairs) in [("cifar-paper-0410", 200), ("coin-flip-0409", 90)] {
-        let (mut run, lines) = FakeRun::with(20, 50, SearcherKind::CoinFlip);
-        let mut view = Box::new(relativenas_core::view::RunView::default());
-        let later: Vec<_> = (0..pairs).flat_map(|_| run.next_pair()).collect();
-        for line in lines.iter().chain(&later) {
-            view.apply(line).expect("in order");
-        }
-        stage.tell(Message::Compared { run: name.to_owned(), view });
+    let overlaid = |options| {
+        let mut stage = Stage::searching(options, 124);
+        stage.compare("seed-2", SearcherKind::SlowFast, 2, 200);
+        stage.compare("seed-3", SearcherKind::SlowFast, 3, 160);
+        stage.compare("coin-flip-0409", SearcherKind::CoinFlip, 4, 90);
+        stage.compare("coin-flip-0410", SearcherKind::CoinFlip, 5, 140);
+        stage.press("6");
+        stage
+    };
+    let mut stage = overlaid(options());
+    check("curves_overlaid", &mut stage, &THREE);
+    check("curves_overlaid_cursor", stage.press("v left left"), &[(140, 40)]);
+    check("curves_one_by_one", stage.press("v m"), &[(140, 40)]);
+    // Without colours every searcher still has a stroke of its own.
+    let mut stage = overlaid(ascii());
+    stage.compare("random", SearcherKind::Random, 6, 140);
+    stage.compare("evolution", SearcherKind::RegularizedEvolution, 7, 280);
+    let screen = stage.screen(100, 30);
+    for stroke in ["--- slow-fast", "- - coin-flip", "' ' random", "-.- regularized-evolution"] {
+        assert!(screen.contains(stroke), "{stroke}:\n{screen}");
     }
-    check("curves_compared", stage.press("6 v"), &[(140, 40)]);
-    check("curves_spread", stage.press("m"), &[(140, 40)]);
+    check("curves_overlaid_ascii", &mut stage, &[(100, 30)]);
+}
+
+#[test]
+fn a_search_in_a_table() {
+    let mut stage = Stage::in_table(options(), 75);
+    check("table_overview", stage.press("1"), &THREE);
+    check("table_population", stage.press("2 down down"), &[(140, 40), (80, 24), (40, 12)]);
+    check("table_pairs", stage.press("3"), &[(100, 30)]);
+    check("table_weights", stage.press("4"), &[(80, 24)]);
+    check("table_architecture", stage.press("5"), &THREE);
+    check("table_architecture_beside", stage.press("5 c 7 enter"), &[(140, 40), (80, 24)]);
+    check("table_curves", stage.press("6"), &[(100, 30)]);
+    check("table_inspect", stage.press("2 enter"), &[(80, 24)]);
+    check("table_export", stage.press("esc e"), &[(80, 24)]);
+    let mut stage = Stage::in_table(ascii(), 75);
+    for view in ["1", "2", "3", "4", "5", "6"] {
+        let screen = stage.press(view).screen(100, 30);
+        assert!(screen.is_ascii(), "{screen}");
+    }
+    check("table_architecture_ascii", stage.press("5"), &[(100, 30)]);
+}
+
+#[test]
+fn a_probe_stands_beside_the_losses() {
+    let probe = |word| Message::Probe { run: RUN.to_owned(), word };
+    let probing = || {
+        let mut stage = Stage::searching(options(), 124);
+        stage.tell(probe(ProbeWord::UnderWay("probing: 37 %, 2 min left".to_owned())));
+        stage
+    };
+    let found = |options| {
+        let mut stage = Stage::searching(options, 124);
+        let tau_interval = Some((-0.08, 0.61));
+        let found = Probe { pairs: 50, flips: 8, individuals: 20, epochs: 4, tau: Some(0.31), tau_interval };
+        stage.tell(probe(ProbeWord::Found(found)));
+        stage
+    };
+    check("probing", &mut probing(), &[(80, 24)]);
+    check("probed", &mut found(options()), &THREE);
+    check("probed_curves", found(options()).press("6"), &[(80, 24)]);
+    let screen = found(ascii()).press("6").screen(100, 30);
+    assert!(screen.is_ascii() && screen.contains("tau 0.31 (-0.08 to 0.61)"), "{screen}");
 }
 
 #[test]
@@ -112,7 +164,7 @@ fn overlays() {
     check("stop", &mut at("Q"), &[(80, 24)]);
     check("inject", &mut at("i Relative"), &[(80, 24)]);
     check("step_refused", &mut at("S 3days"), &[(80, 24)]);
-    check("start", &mut at("8 n right down down down backspace 1"), &[(100, 30), (40, 12)]);
+    check("start", &mut at("8 n right right down down down backspace 1"), &[(100, 30), (40, 12)]);
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! Everything can be drawn at every size.
 
 use proptest::prelude::*;
-use relativenas_core::{config::Theme, protocol::Mode, searcher::SearcherKind};
+use relativenas_core::{config::Theme, probe::Probe, protocol::Mode, searcher::SearcherKind};
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message},
+    messages::{Link, Message, ProbeWord},
     theme::Depth,
 };
 
 use crate::{
     fake_run::{FakeRun, training},
-    stage::{Stage, live, options, summaries},
+    stage::{RUN, Stage, live, options, summaries},
 };
 
 /// What is on the stage, and what is pressed.
@@ -23,6 +23,9 @@ struct Scene {
     play: Play,
     link: Link,
     keys: Vec<&'static str>,
+    /// Runs that are laid over the curves.
+    compared: usize,
+    probe: Option<ProbeWord>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +33,7 @@ enum Play {
     Nothing,
     Opened,
     Search { searcher: SearcherKind, population: usize, generations: u32, pairs: usize, lost: bool },
+    Table { generations: u32, pairs: usize },
     Training { epochs: u32 },
 }
 
@@ -37,7 +41,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
     let keys = prop::sample::select(vec![
         "1", "2", "3", "4", "5", "6", "7", "8", "up", "down", "left", "right", "home", "end", "enter", "esc",
         "?", ":", "e", "i", "b", "n", "o", "m", "v", "c", "/", "]", "[", "space", "s", "Q", "S", "p", "x",
-        "é",
+        "t", "é",
     ]);
     let searchers = prop::sample::select(vec![SearcherKind::SlowFast, SearcherKind::RegularizedEvolution]);
     let search = (searchers, 1..6_usize, 1..5_u32, 0..24_usize, any::<bool>()).prop_map(
@@ -53,6 +57,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
         1 => Just(Play::Nothing),
         1 => Just(Play::Opened),
         6 => search,
+        2 => (1..5_u32, 0..60_usize).prop_map(|(generations, pairs)| Play::Table { generations, pairs }),
         2 => (0..30_u32).prop_map(|epochs| Play::Training { epochs }),
     ];
     let dead = Link::Dead { last_words: vec!["fault ".repeat(40); 9], resume: "resume".to_owned() };
@@ -60,8 +65,35 @@ fn scenes() -> impl Strategy<Value = Scene> {
     let fineness = prop::sample::select(vec![Fineness::Ascii, Fineness::Block, Fineness::Braille]);
     let depth = prop::sample::select(vec![Depth::Truecolor, Depth::Indexed, Depth::Ansi, Depth::None]);
     let theme = prop::sample::select(vec![Theme::Dark, Theme::Light, Theme::Contrast]);
-    (fineness, depth, theme, play, link, prop::collection::vec(keys, 0..12)).prop_map(
-        |(fineness, depth, theme, play, link, keys)| Scene { fineness, depth, theme, play, link, keys },
+    let tau = prop::option::of(-1.0..1.0_f64);
+    let found = (0..9_usize, tau).prop_map(|(flips, tau)| {
+        let tau_interval = tau.map(|tau| (tau - 0.2, tau + 0.2));
+        ProbeWord::Found(Probe {
+            pairs: 8,
+            flips: flips.min(8),
+            individuals: 4,
+            epochs: 2,
+            tau,
+            tau_interval,
+        })
+    });
+    let probe = prop::option::of(prop_oneof![
+        found,
+        Just(ProbeWord::UnderWay("probing: 37 %, 2 min left ".repeat(5))),
+        Just(ProbeWord::Ended),
+    ]);
+    let looks = (fineness, depth, theme);
+    (looks, play, link, prop::collection::vec(keys, 0..12), 0..7_usize, probe).prop_map(
+        |((fineness, depth, theme), play, link, keys, compared, probe)| Scene {
+            fineness,
+            depth,
+            theme,
+            play,
+            link,
+            keys,
+            compared,
+            probe,
+        },
     )
 }
 
@@ -84,10 +116,26 @@ fn stage(scene: &Scene) -> Stage {
             stage.tell(Message::Link(scene.link.clone()));
             stage.progress(run.progress(pairs * 4, Mode::Running));
         }
+        Play::Table { generations, pairs } => {
+            let (mut run, lines) = FakeRun::in_table(10, generations);
+            stage.tell(Message::Lines(lines));
+            for _ in 0..pairs {
+                stage.tell(Message::Lines(run.next_pair()));
+            }
+            stage.tell(Message::Link(scene.link.clone()));
+            stage.progress(run.progress(pairs, Mode::Running));
+        }
         Play::Training { epochs } => {
             stage.tell(Message::Lines(training(epochs)));
             stage.tell(Message::Link(scene.link.clone()));
         }
+    }
+    for run in 0..scene.compared {
+        let searcher = SearcherKind::ALL[run % SearcherKind::ALL.len()];
+        stage.compare(&format!("run-{run}"), searcher, run as u64, run * 7);
+    }
+    if let Some(word) = &scene.probe {
+        stage.tell(Message::Probe { run: RUN.to_owned(), word: word.clone() });
     }
     stage.tell(Message::Runs(summaries()));
     stage

@@ -43,9 +43,9 @@ fn losses_over_generations() {
 fn a_cursor_reads_every_curve() {
     let glyphs = Glyphs::new(Fineness::Braille);
     let (fast, slow) = (falling(2.2, 0.95), falling(2.5, 1.15));
-    let spread = vec![0.25; 34];
+    let band: Vec<_> = slow.iter().map(|value| (value - 0.25, value + 0.25)).collect();
     let series = [
-        Series { spread: Some(&spread), ..Series::new("mean", &slow, Stroke::Dashed, Style::new()) },
+        Series { band: Some(&band), ..Series::new("mean", &slow, Stroke::Dashed, Style::new()) },
         Series::new("fast", &fast, Stroke::Solid, Style::new()),
     ];
     let chart = LineChart::new(&series, 0..=50, &glyphs, plain()).cursor(Some(9));
@@ -113,8 +113,9 @@ proptest! {
         fineness in prop::sample::select(EVERY_FINENESS.to_vec()),
     ) {
         let glyphs = Glyphs::new(fineness);
+        let band: Vec<_> = wide.iter().zip(&values).map(|(&low, &high)| (low, high)).collect();
         let series = [
-            Series { spread: Some(&wide), ..Series::new("a", &values, Stroke::Solid, Style::new()) },
+            Series { band: Some(&band), ..Series::new("a", &values, Stroke::Solid, Style::new()) },
             Series::new("b", &wide, Stroke::Mark('o'), Style::new()),
         ];
         let mut chart = LineChart::new(&series, range.0..=range.1, &glyphs, plain()).cursor(Some(range.0 + 3));

@@ -1,0 +1,37 @@
+//! What finds losses for a search: networks that are trained, or a table.
+
+use relativenas_core::search::{BatchDone, Estimate, Estimation, Estimator, Flow, Verdict};
+
+use crate::{
+    estimator::{EstimateError, NetworkEstimator},
+    table::PacedTable,
+};
+
+/// Answers a search in its own space.
+pub enum SearchEstimator {
+    Network(Box<NetworkEstimator>),
+    /// There are no weights to inherit or adopt.
+    Table(PacedTable),
+}
+
+impl Estimator for SearchEstimator {
+    type Error = EstimateError;
+
+    fn estimate(
+        &mut self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Vec<Estimate>>, EstimateError> {
+        match self {
+            Self::Network(network) => network.estimate(estimation, progress),
+            Self::Table(table) => Ok(table.estimate(estimation, progress)),
+        }
+    }
+
+    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), EstimateError> {
+        match self {
+            Self::Network(network) => network.adopt(estimation, verdict),
+            Self::Table(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! NAS-Bench-201 as an estimator: a table answers, as slowly as somebody wants to watch.
+
+use std::{io, io::Read as _, thread, time::Duration};
+
+use flate2::read::GzDecoder;
+use relativenas_core::{
+    search::{BatchDone, Estimate, Estimation, Estimator as _, Flow},
+    tabular::{Dataset, Table, TableError, TableEstimator},
+};
+
+/// The table, from `assets`.
+static COMPRESSED: &[u8] = include_bytes!("../../assets/nas-bench-201/nas-bench-201.csv.gz");
+
+/// Between looks at what a person asked for, while an answer is held back.
+const STEP: Duration = Duration::from_millis(20);
+
+/// Looks losses up, and takes its time.
+pub struct PacedTable {
+    table: Table,
+    dataset: Dataset,
+    /// That an estimation takes at least.
+    pace: Duration,
+}
+
+/// Why the embedded table cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the embedded NAS-Bench-201 table is damaged: {0}")]
+    Damaged(#[from] io::Error),
+    #[error("the embedded NAS-Bench-201 table: {0}")]
+    Table(#[from] TableError),
+}
+
+impl PacedTable {
+    /// # Errors
+    /// If the table in the program is damaged.
+    pub fn open(dataset: Dataset, pace: Duration) -> Result<Self, OpenError> {
+        let mut text = String::new();
+        GzDecoder::new(COMPRESSED).read_to_string(&mut text)?;
+        Ok(Self { table: Table::parse(&text)?, dataset, pace })
+    }
+
+    /// What the table is called in events and manifests.
+    pub fn name(&self) -> String {
+        let dataset = match self.dataset {
+            Dataset::Cifar10 => "CIFAR-10",
+            Dataset::Cifar100 => "CIFAR-100",
+            Dataset::Imagenet16 => "ImageNet-16-120",
+        };
+        format!("NAS-Bench-201, {dataset}")
+    }
+
+    pub fn classes(&self) -> usize {
+        match self.dataset {
+            Dataset::Cifar10 => 10,
+            Dataset::Cifar100 => 100,
+            Dataset::Imagenet16 => 120,
+        }
+    }
+
+    /// Of the table and of what it is asked for.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(COMPRESSED).update(self.dataset.name().as_bytes());
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// The losses of all candidates, or `None` if `progress` said [`Flow::Abort`].
+    pub fn estimate(
+        &self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Option<Vec<Estimate>> {
+        let steps = (self.pace.as_millis() / STEP.as_millis()) as usize;
+        for step in 1..=steps {
+            thread::sleep(STEP);
+            for candidate in 0..estimation.candidates.len() {
+                let waited = BatchDone {
+                    candidate,
+                    validating: true,
+                    batch: step,
+                    batches: steps,
+                    images: 0,
+                    loss: None,
+                };
+                if progress(waited) == Flow::Abort {
+                    return None;
+                }
+            }
+        }
+        let Ok(estimates) = TableEstimator::new(&self.table, self.dataset).estimate(estimation, progress);
+        estimates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Instant,
+    };
+
+    use relativenas_core::{
+        search::{Candidate, Stage},
+        space::Space,
+    };
+
+    use super::*;
+
+    fn estimation() -> Estimation {
+        // Nothing reaches the output; and the architecture with 3×3 convolutions only.
+        let candidate = |individual, index| Candidate { individual, position: Space::encode(&[index; 6]) };
+        Estimation {
+            stage: Stage::Search,
+            generation: 0,
+            pair: 0,
+            learning_rate: 0.0,
+            drop_path: 0.0,
+            candidates: vec![candidate(0, 0), candidate(1, 3)],
+        }
+    }
+
+    #[test]
+    fn the_embedded_table_knows_that_a_cell_without_edges_guesses() {
+        let table = PacedTable::open(Dataset::Cifar10, Duration::ZERO).expect("it is in the program");
+        let estimates = table.estimate(&estimation(), &|_| Flow::Go).expect("nobody aborts");
+        assert_eq!(estimates[0].accuracy, 10.0, "one of ten classes");
+        assert!(estimates[1].accuracy > 90.0, "{}", estimates[1].accuracy);
+        assert!(estimates.iter().all(|e| (e.loss + e.accuracy - 100.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn an_answer_is_held_back_and_can_be_aborted_meanwhile() {
+        let table =
+            PacedTable::open(Dataset::Cifar100, Duration::from_millis(60)).expect("it is in the program");
+        let began = Instant::now();
+        let reports = AtomicUsize::new(0);
+        let count = |_| {
+            reports.fetch_add(1, Ordering::Relaxed);
+            Flow::Go
+        };
+        assert!(table.estimate(&estimation(), &count).is_some());
+        assert!(began.elapsed() >= Duration::from_millis(60));
+        assert_eq!(reports.load(Ordering::Relaxed), 2 * 3 + 2, "three waits and an answer for both");
+        assert_eq!(table.estimate(&estimation(), &|_| Flow::Abort), None);
+    }
+}

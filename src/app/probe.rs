@@ -1,0 +1,85 @@
+//! A probe that the screen asked for: an engine of its own, whose word reaches the screen.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context as _, Result};
+use relativenas_ui::messages::{Message, ProbeWord};
+
+use super::outlet::Outlet;
+use crate::{commands::report, engine::program::EngineProgram, folder::RunFolder};
+
+/// A probe under way. It ends with the thread that started it.
+pub struct RunningProbe {
+    child: Arc<Mutex<Child>>,
+    /// Somebody did not want more of it.
+    unwanted: Arc<AtomicBool>,
+}
+
+impl RunningProbe {
+    /// Starts to probe a run, and tells the screen how it goes.
+    ///
+    /// # Errors
+    /// If the engine cannot be started.
+    pub fn start(program: &EngineProgram, folder: &RunFolder, outlet: Outlet) -> Result<Self> {
+        let mut command = program.command();
+        command.arg("probe").arg(folder.path()).arg("--watched");
+        // By name: the engine may look for its parent after that has ended.
+        command.arg("--die-with-parent").arg(std::process::id().to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child =
+            command.spawn().with_context(|| format!("{}: cannot be started", program.path().display()))?;
+        let said = child.stderr.take();
+        let child = Arc::new(Mutex::new(child));
+        let unwanted = Arc::new(AtomicBool::new(false));
+        let probe = Self { child: Arc::clone(&child), unwanted: Arc::clone(&unwanted) };
+        let folder = folder.clone();
+        thread::spawn(move || {
+            let tell = |word| outlet.send(Message::Probe { run: folder.name(), word });
+            let mut last = String::new();
+            for line in said.into_iter().flat_map(|said| BufReader::new(said).lines().map_while(Result::ok)) {
+                if line.starts_with("probing") {
+                    tell(ProbeWord::UnderWay(line.clone()));
+                }
+                last = line;
+            }
+            let ended = child.lock().unwrap_or_else(PoisonError::into_inner).wait();
+            let found = ended.is_ok_and(|status| status.success()).then(|| report::probe(&folder));
+            match found {
+                Some(Ok(Some(probe))) => {
+                    tell(ProbeWord::Found(probe));
+                    outlet.send(Message::Done(format!("{} is probed", folder.name())));
+                }
+                _ => {
+                    tell(ProbeWord::Ended);
+                    if unwanted.load(Ordering::Relaxed) {
+                        outlet.send(Message::Done("the probe was ended; nothing was kept of it".to_owned()));
+                    } else {
+                        let why = last.trim_start_matches("relativenas-engine: ");
+                        outlet.send(Message::Failed(format!("the probe failed: {why}")));
+                    }
+                }
+            }
+        });
+        Ok(probe)
+    }
+
+    /// Ends it; the screen hears of it.
+    pub fn end(&self) {
+        self.unwanted.store(true, Ordering::Relaxed);
+        // One that has ended by itself needs no signal.
+        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+    }
+
+    pub fn is_under_way(&self) -> bool {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(child.try_wait(), Ok(None))
+    }
+}

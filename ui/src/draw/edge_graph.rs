@@ -1,0 +1,180 @@
+//! The cell of NAS-Bench-201 as a graph: its four nodes on a line, and the edges that pass a node
+//! below it.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+    widgets::Widget,
+};
+use relativenas_core::tabular::{EDGES, EdgeOperation, OPERATIONS, ends};
+
+use super::pen::Pen;
+use crate::{glyphs::Glyphs, theme::Palette};
+
+/// What the nodes are called.
+const NODES: [&str; 4] = ["in", "1", "2", "out"];
+
+/// Rows of the drawing where there is little room, and the row that each edge runs on.
+const ROWS: usize = 5;
+const ROW_OF: [usize; EDGES] = [0, 2, 0, 4, 3, 0];
+
+/// Columns that a name of an operation wants: in full, and short.
+const LONG: usize = 12;
+const SHORT: usize = 2;
+
+/// A graph of the cell with one operation an edge; where there is no room, a line an edge.
+#[derive(Clone, Debug)]
+pub struct EdgeGraph<'a> {
+    indices: [usize; EDGES],
+    marked: &'a [usize],
+    glyphs: &'a Glyphs,
+    palette: &'a Palette,
+}
+
+impl<'a> EdgeGraph<'a> {
+    pub fn new(indices: [usize; EDGES], glyphs: &'a Glyphs, palette: &'a Palette) -> Self {
+        Self { indices, marked: &[], glyphs, palette }
+    }
+
+    /// Edges to be shown reversed, such as those that just changed.
+    pub fn marked(mut self, edges: &'a [usize]) -> Self {
+        self.marked = edges;
+        self
+    }
+
+    fn operation(&self, edge: usize) -> EdgeOperation {
+        OPERATIONS[self.indices[edge]]
+    }
+
+    fn draw_graph(&self, pen: &mut Pen<'_>, width: usize) {
+        let columns = columns(width);
+        let long = columns[1] - columns[0] >= LONG + 6;
+        // Twice as high where there is room.
+        let pitch = if pen.height() > 2 * (ROWS - 1) { 2 } else { 1 };
+        // The longest first: those within it branch off its ends.
+        for edge in [3, 1, 4, 0, 2, 5] {
+            self.draw_edge(edge, &columns, (long, pitch), pen);
+        }
+        for (name, column) in NODES.into_iter().zip(columns) {
+            pen.text(column, 0, name, self.palette.strong);
+        }
+    }
+
+    fn draw_edge(&self, edge: usize, columns: &[usize; 4], (long, pitch): (bool, usize), pen: &mut Pen<'_>) {
+        let g = self.glyphs;
+        let operation = self.operation(edge);
+        let style = operation_style(operation, self.palette);
+        let shaft = match (operation, g.is_ascii()) {
+            (EdgeOperation::None, true) => '.',
+            (EdgeOperation::None, false) => g.dashed,
+            _ => g.horizontal,
+        };
+        let (from, to) = ends(edge);
+        let row = pitch * ROW_OF[edge];
+        let passes = row > 0;
+        let (left, right) = if passes {
+            (columns[from], columns[to])
+        } else {
+            (columns[from] + NODES[from].len() + 1, columns[to] - 2)
+        };
+        pen.run(left, row, right - left + 1, shaft, style);
+        if passes {
+            // What comes from the input, and what leads to the output, shares a line with edge 3.
+            let (shared_left, shared_right) = (edge == 1, edge == 4);
+            for y in 1..row {
+                if !shared_left {
+                    pen.glyph(left, y, g.vertical, style);
+                }
+                if !shared_right {
+                    pen.glyph(right, y, g.vertical, style);
+                }
+            }
+            pen.glyph(left, row, if shared_left { g.tee_right } else { g.bottom_left }, style);
+            pen.glyph(right, row, if shared_right { g.tee_left } else { g.bottom_right }, style);
+            if !shared_right {
+                pen.glyph(right, 1, if g.is_ascii() { '^' } else { '▲' }, style);
+            }
+        } else {
+            pen.glyph(right, 0, if g.is_ascii() { '>' } else { '▶' }, style);
+        }
+        let name = if long { operation.name() } else { operation.short_name() };
+        let marked = if self.marked.contains(&edge) { Modifier::REVERSED } else { Modifier::empty() };
+        // In the middle of its first stretch, where no vertical line passes.
+        let stretch = if passes { columns[from + 1] - columns[from] } else { right - left };
+        let start = left + (stretch.saturating_sub(name.len() + 2)).div_ceil(2).max(1);
+        pen.text(start, row, &format!(" {name} "), style.add_modifier(marked));
+    }
+
+    fn draw_lines(&self, pen: &mut Pen<'_>) {
+        let arrow = self.glyphs.arrow_right;
+        for edge in 0..EDGES {
+            let (from, to) = ends(edge);
+            let operation = self.operation(edge);
+            let ends = format!("{:>3} {arrow} {:<3} ", NODES[from], NODES[to]);
+            let x = pen.text(0, edge, &ends, self.palette.dim);
+            let marked = if self.marked.contains(&edge) { Modifier::REVERSED } else { Modifier::empty() };
+            let style = operation_style(operation, self.palette).add_modifier(marked);
+            pen.text(x, edge, operation.name(), style);
+        }
+    }
+}
+
+/// Where the nodes stand; the last one's name ends with the drawing.
+fn columns(width: usize) -> [usize; 4] {
+    let last = width - NODES[3].len();
+    [0, last / 3, last * 2 / 3, last]
+}
+
+impl Widget for EdgeGraph<'_> {
+    fn render(self, area: Rect, buffer: &mut Buffer) {
+        let mut pen = Pen::new(area, buffer);
+        // Wider is not clearer.
+        let width = pen.width().min(76);
+        let least = 3 * (SHORT + 8) + NODES[3].len();
+        if width >= least && pen.height() >= ROWS {
+            self.draw_graph(&mut pen, width);
+        } else {
+            self.draw_lines(&mut pen);
+        }
+    }
+}
+
+fn operation_style(operation: EdgeOperation, palette: &Palette) -> Style {
+    match operation {
+        EdgeOperation::Conv1x1 => palette.series[0],
+        EdgeOperation::Conv3x3 => palette.fast,
+        EdgeOperation::AvgPool3x3 => palette.series[1],
+        EdgeOperation::SkipConnect => palette.text,
+        EdgeOperation::None => palette.dim,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::config::Theme;
+
+    use super::*;
+    use crate::{draw::tests::sheet, glyphs::Fineness, theme::Depth};
+
+    fn drawn(fineness: Fineness) -> String {
+        let glyphs = Glyphs::new(fineness);
+        let palette = Palette::new(Theme::Dark, Depth::None);
+        let graph = EdgeGraph::new([3, 0, 1, 4, 2, 3], &glyphs, &palette);
+        sheet(&[(70, 9), (70, 5), (40, 5), (30, 6), (3, 2)], |area, buffer| {
+            graph.clone().render(area, buffer)
+        })
+    }
+
+    #[test]
+    fn a_cell_is_drawn_where_there_is_room_and_listed_elsewhere() {
+        insta::assert_snapshot!(drawn(Fineness::Braille));
+    }
+
+    #[test]
+    fn ascii_is_ascii() {
+        let drawn = drawn(Fineness::Ascii);
+        assert!(drawn.is_ascii(), "{drawn}");
+        insta::assert_snapshot!(drawn);
+    }
+}

@@ -1,0 +1,81 @@
+//! An individual of NAS-Bench-201: its cell as a graph, in words and in time; another one beside it.
+
+use ratatui::widgets::Widget;
+use relativenas_core::{describe::gene_changes, tabular, view::SearchView};
+
+use crate::{
+    app::{App, Beside},
+    canvas::{Canvas, wrap},
+    draw::edge_graph::EdgeGraph,
+    overlays::lineage,
+    panels::{individual, loss},
+};
+
+/// Rows of the graph: drawn close, and with room between.
+const GRAPH: [usize; 2] = [6, 9];
+
+pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, number: usize) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let beside = match app.places.architecture.beside {
+        Some(Beside::Individual(other)) if other < search.population.len() => Some(other),
+        _ => None,
+    };
+    match beside {
+        None => column(canvas, search, number, None),
+        Some(other) if width >= 96 => {
+            column(&mut canvas.part(0, 0, width / 2, height), search, number, None);
+            column(&mut canvas.part(width / 2, 0, width - width / 2, height), search, other, Some(number));
+        }
+        // Where two do not fit, the other one is shown with what sets it apart.
+        Some(other) => column(canvas, search, other, Some(number)),
+    }
+}
+
+fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: Option<usize>) {
+    let look = canvas.look;
+    let palette = &look.palette;
+    let place = &search.population[number];
+    let Some(indices) = search.edges(number) else { return };
+    let x = canvas.text(1, 0, &format!("individual {}", individual(search, number)), palette.strong);
+    if let Some(learner) = &place.learner {
+        let estimate = learner.estimate;
+        let words = format!("loss {}, {:.2} %", loss(estimate.loss).trim_start(), estimate.accuracy);
+        canvas.text(x + 3, 0, &words, palette.dim);
+    }
+    let space = search.settings.space;
+    let changes = |from: &[f64]| gene_changes(space, from, &place.position);
+    let moved: Vec<usize> =
+        place.moved_from.iter().flat_map(|from| changes(from)).map(|change| change.gene).collect();
+    let (width, height) = (canvas.width().saturating_sub(3), canvas.height());
+    canvas.heading(1, 1, "CELL");
+    let rows = GRAPH[usize::from(height > 22)].min(height.saturating_sub(2));
+    let area = canvas.part(1, 2, width, rows).area;
+    EdgeGraph::new(indices, &look.glyphs, palette).marked(&moved).render(area, canvas.buffer);
+    let mut y = 3 + rows;
+    let mut say = |words: &str, style| {
+        for line in wrap(words, width) {
+            if y < height {
+                canvas.text(1, y, &line, style);
+            }
+            y += 1;
+        }
+    };
+    if let Some(before) = before {
+        let differences = changes(&search.population[before].position);
+        let count = differences.len();
+        let differ = if count == 1 { "difference" } else { "differences" };
+        say(&format!("{count} {differ} to individual {}", individual(search, before)), palette.heading);
+        for change in differences {
+            say(&change.to_string().replace('→', &look.glyphs.arrow_right.to_string()), palette.text);
+        }
+    }
+    say(&tabular::describe(&indices), palette.text);
+    say(&lineage(search, number), palette.text);
+    if !moved.is_empty() {
+        say("What changed in the last move is reversed.", palette.dim);
+    }
+    // Broken where it stays readable.
+    let published = tabular::architecture(&indices);
+    let published = if published.len() <= width { published } else { published.replace("+|", "+\n|") };
+    say(&published, palette.dim);
+}
