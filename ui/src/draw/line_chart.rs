@@ -48,6 +48,11 @@ impl<'a> Series<'a> {
     pub fn new(name: &'a str, values: &'a [f64], stroke: Stroke, style: Style) -> Self {
         Self { name, values, band: None, stroke, style }
     }
+
+    /// The style of what must stand out from the faint bands that it crosses.
+    fn bright(&self) -> Style {
+        self.style.remove_modifier(Modifier::DIM)
+    }
 }
 
 /// A chart of several curves; later ones are drawn over earlier ones.
@@ -61,6 +66,7 @@ pub struct LineChart<'a> {
     x: RangeInclusive<u32>,
     scale: Scale,
     limits: Option<(f64, f64)>,
+    robust: bool,
     cursor: Option<u32>,
     glyphs: &'a Glyphs,
     /// Numbers and grid.
@@ -76,7 +82,7 @@ impl<'a> LineChart<'a> {
         glyphs: &'a Glyphs,
         [dim, rule]: [Style; 2],
     ) -> Self {
-        Self { series, x, scale: Scale::Linear, limits: None, cursor: None, glyphs, dim, rule }
+        Self { series, x, scale: Scale::Linear, limits: None, robust: false, cursor: None, glyphs, dim, rule }
     }
 
     /// On a logarithmic axis, what is not above 0 is treated as missing.
@@ -88,6 +94,12 @@ impl<'a> LineChart<'a> {
     /// Fixes the y axis, for charts to be compared; lines are cut where they leave it.
     pub fn limits(mut self, low: f64, high: f64) -> Self {
         self.limits = Some((low, high));
+        self
+    }
+
+    /// Values far above most others do not stretch the y axis: an arrow at the top says where one is.
+    pub fn robust(mut self) -> Self {
+        self.robust = true;
         self
     }
 
@@ -112,7 +124,8 @@ impl<'a> LineChart<'a> {
     fn layout(&self, width: usize, height: usize) -> Plot {
         let below = usize::from(height >= 4);
         let rows = height - below;
-        let axis = Axis::new(self.all_values(), self.scale, self.limits, rows);
+        let most = if self.robust { self.most() } else { f64::INFINITY };
+        let axis = Axis::new(self.all_values().filter(|&v| v <= most), self.scale, self.limits, rows);
         let label = axis.ticks.iter().map(|(_, label)| text::width(label)).max().unwrap_or(0);
         // A number at the side is worth its columns only while the curve keeps most of them.
         let left = if label + 2 + 8 <= width { label + 2 } else { 0 };
@@ -124,6 +137,19 @@ impl<'a> LineChart<'a> {
             let band = series.band.unwrap_or(&[]).iter().flat_map(|&(low, high)| [low, high]);
             series.values.iter().copied().chain(band)
         })
+    }
+
+    /// What lies beyond this is far above most values: three times as far from the lowest as 85 of
+    /// 100 are.
+    fn most(&self) -> f64 {
+        let mut values: Vec<_> = self.all_values().filter(|value| value.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        let usual = values.len() * 85 / 100;
+        match values.get(usual) {
+            // Of few, none is usual.
+            Some(&high) if values.len() >= 12 => values[0] + 3.0 * (high - values[0]),
+            _ => f64::INFINITY,
+        }
     }
 
     fn draw_axes(&self, plot: &Plot, pen: &mut Pen<'_>) {
@@ -201,7 +227,7 @@ impl<'a> LineChart<'a> {
             let point = self.point(index, value, plot, raster);
             if let Some(to) = point {
                 // A value between two gaps is a line to itself.
-                raster.line(last.unwrap_or(to), to, series.style, pattern);
+                raster.line(last.unwrap_or(to), to, series.bright(), pattern);
             }
             last = point;
         }
@@ -223,7 +249,10 @@ impl<'a> LineChart<'a> {
             let x = plot.left + plot.column(share);
             match (plot.axis.share(value), series.stroke) {
                 (Some(y), Stroke::Mark(mark)) if (0.0..=1.0).contains(&y) => {
-                    pen.glyph(x, plot.row(value), mark, series.style);
+                    pen.glyph(x, plot.row(value), mark, series.bright());
+                }
+                (Some(y), _) if self.robust && y > 1.0 => {
+                    pen.glyph(x, 0, self.glyphs.arrow_up, series.style);
                 }
                 (None, _) => pen.glyph(x, plot.rows.saturating_sub(1), self.glyphs.gap, series.style),
                 _ => {}
@@ -242,7 +271,7 @@ impl<'a> LineChart<'a> {
             };
             if plot.axis.share(value).is_some_and(|y| (0.0..=1.0).contains(&y)) {
                 let mark = if let Stroke::Mark(mark) = series.stroke { mark } else { self.glyphs.marks[0] };
-                pen.glyph(column, plot.row(value), mark, series.style);
+                pen.glyph(column, plot.row(value), mark, series.bright());
             }
         }
     }

@@ -44,5 +44,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     }
     let last = search.settings.generations.saturating_sub(1);
     let area = canvas.part(1, top, width.saturating_sub(2), height).area;
-    LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule]).render(area, canvas.buffer);
+    LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule])
+        .robust()
+        .render(area, canvas.buffer);
 }

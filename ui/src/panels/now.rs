@@ -171,7 +171,7 @@ fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
         let words = match search.network {
             None => format!("{export} exports it"),
             Some(_) => format!(
-                "{export} exports it, {} probes the comparison; `relativenas train` makes a full network of it",
+                "{export} exports it, {} probes the comparison; `relativenas train` trains it in full",
                 key(Action::Probe)
             ),
         };

@@ -25,13 +25,23 @@ struct Panel {
     curves: Vec<Curve>,
     /// A logarithmic axis makes sense.
     is_loss: bool,
-    /// Names may be long: they stand in rows of their own where there is room, and nowhere else.
-    names_below: bool,
+    names: Names,
+}
+
+/// Where the names of a panel's curves stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Beside the title.
+    Beside,
+    /// In rows of their own, because they are long.
+    Below,
+    /// At another panel that has the same curves.
+    Elsewhere,
 }
 
 impl Panel {
     fn new(title: &'static str, curves: Vec<Curve>) -> Self {
-        Self { title, curves, is_loss: false, names_below: false }
+        Self { title, curves, is_loss: false, names: Names::Beside }
     }
 }
 
@@ -148,11 +158,11 @@ fn chart(
     let x = if logarithmic { canvas.text(x + 1, 0, "(log)", palette.dim) } else { x };
     // Without a cursor the last values are read; compared runs need not be equally far.
     let read = |series: &Series<'_>| cursor.or_else(|| series.values.len().checked_sub(1));
-    let below = if panel.names_below && height >= 10 { series.len().min(height / 3) } else { 0 };
+    let below = if panel.names == Names::Below && height >= 10 { series.len().min(height / 3) } else { 0 };
     if below > 0 {
         rows(&mut canvas.part(1, 1, width.saturating_sub(2), below), &series, read);
     } else {
-        let mut lines = if panel.names_below {
+        let mut lines = if panel.names != Names::Beside {
             let spans = series.iter().enumerate().flat_map(|(place, series)| {
                 let apart = Span::raw(if place > 0 { "   " } else { "" });
                 let nameless = Series { name: "", ..*series };
@@ -163,7 +173,7 @@ fn chart(
         } else {
             vec![legend(&series, cursor.or_else(|| count.checked_sub(1)), &look.glyphs)]
         };
-        if !panel.names_below {
+        if panel.names == Names::Beside {
             lines.push(legend(&series, None, &look.glyphs));
         }
         if let Some(line) = lines.iter().find(|line| x + 2 + line.width() < width) {
@@ -172,10 +182,11 @@ fn chart(
     }
     let area = canvas.part(1, 1 + below, width.saturating_sub(2), height - 1 - below).area;
     let scale = if logarithmic { Scale::Logarithmic } else { Scale::Linear };
-    LineChart::new(&series, 0..=all.saturating_sub(1), &look.glyphs, [palette.dim, palette.rule])
+    let chart = LineChart::new(&series, 0..=all.saturating_sub(1), &look.glyphs, [palette.dim, palette.rule])
         .scale(scale)
-        .cursor(cursor.map(|at| at as u32))
-        .render(area, canvas.buffer);
+        .cursor(cursor.map(|at| at as u32));
+    let chart = if panel.is_loss && !logarithmic { chart.robust() } else { chart };
+    chart.render(area, canvas.buffer);
 }
 
 /// A row a curve: its stroke and name, what is read, and from where to where its runs reach.

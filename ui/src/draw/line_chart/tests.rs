@@ -76,6 +76,16 @@ fn lines_are_cut_at_fixed_limits() {
 }
 
 #[test]
+fn a_loss_that_went_astray_does_not_flatten_the_others() {
+    let glyphs = Glyphs::new(Fineness::Braille);
+    let mut losses = falling(2.2, 1.0);
+    losses[1] = 57.0;
+    let series = [Series::new("slow", &losses, Stroke::Solid, Style::new())];
+    let chart = LineChart::new(&series, 0..=33, &glyphs, plain()).robust();
+    insta::assert_snapshot!(sheet(&[(60, 8)], |area, buffer| chart.clone().render(area, buffer)));
+}
+
+#[test]
 fn the_axis_moves_in_steps() {
     let ends = |values: &[f64]| {
         let axis = Axis::new(values.iter().copied(), Scale::Linear, None, 10);

@@ -11,7 +11,7 @@ pub fn of_search(app: &App, search: &SearchView) -> Vec<Panel> {
         |pick: fn(&GenerationSummary) -> f64| -> Vec<f64> { search.generations.iter().map(pick).collect() };
     let losses = vec![
         Curve::new("slow", of(|g| g.slow), Stroke::Dotted, p.slow),
-        Curve::new("mean", of(|g| g.mean), Stroke::Dotted, p.text),
+        Curve::new("mean", of(|g| g.mean), Stroke::DashDotted, p.text),
         Curve::new("fast", of(|g| g.fast), Stroke::Solid, p.fast),
         Curve::new("best", of(|g| g.best), Stroke::Dashed, p.best),
     ];

@@ -3,7 +3,7 @@
 
 use relativenas_core::view::{EpochSummary, GenerationSummary, RunView, SearchView, TrainingView};
 
-use super::{Curve, Panel};
+use super::{Curve, Names, Panel};
 use crate::{actions::Action, app::App, draw::line_chart::Stroke};
 
 /// What shares a line: the runs of a searcher, or one run.
@@ -58,6 +58,12 @@ pub fn words(app: &App, columns: usize) -> String {
 
 /// The same quantities as of one run, where several can be told apart.
 pub fn panels(app: &App) -> Vec<Panel> {
+    let mut panels = nameless(app);
+    panels[0].names = Names::Below;
+    panels
+}
+
+fn nameless(app: &App) -> Vec<Panel> {
     let groups = groups(app);
     let is_training = app.shown.as_ref().is_some_and(|shown| shown.search().is_none());
     if is_training {
@@ -116,7 +122,7 @@ fn panel(
         curve.band = Some(band).filter(|_| values.len() > 1);
         curve
     });
-    Panel { title, curves: curves.collect(), is_loss, names_below: true }
+    Panel { title, curves: curves.collect(), is_loss, names: Names::Elsewhere }
 }
 
 /// The group of the run that is shown looks like a curve of its own; others have other colours,
