@@ -169,7 +169,13 @@ fn chart(
                 let read = legend(&[nameless], read(series), &look.glyphs);
                 [apart].into_iter().chain(read.spans)
             });
-            vec![Line::from_iter(spans)]
+            // Where strokes do not fit, values stand in the order of the names.
+            let values = series.iter().map(|series| {
+                let value =
+                    read(series).map_or(f64::NAN, |at| series.values.get(at).copied().unwrap_or(f64::NAN));
+                Span::styled(format!("  {}", text::number(value, 7, 3).trim_start()), series.style)
+            });
+            vec![Line::from_iter(spans), Line::from_iter(values)]
         } else {
             vec![legend(&series, cursor.or_else(|| count.checked_sub(1)), &look.glyphs)]
         };
