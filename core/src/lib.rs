@@ -38,10 +38,14 @@ pub mod weight_set;
 
 /// The candidate that is nearest to what somebody typed, if it is near at all.
 pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = |text: &str| text.chars().count();
+    let typed_length = length(typed);
     candidates
         .into_iter()
+        // Longer texts are never near, and the distance of long ones takes memory.
+        .filter(|candidate| typed_length <= 2 * length(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(typed, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(typed.len()) / 2)
+        .filter(|(distance, candidate)| *distance <= length(candidate).max(typed_length) / 2)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

@@ -3,7 +3,7 @@
 //! [`read`] runs the pickle's opcodes over a flat list of nodes. What Python would import stays a name
 //! ([`Value::global`]), what it would call stays a record of the call ([`Value::call`]); the caller picks
 //! out the few shapes that it knows. Bytes and texts are borrowed from the input and every opcode adds at
-//! most one node, so memory stays proportional to the input; nodes refer to each other by number, so deep
+//! most three small nodes, so memory stays proportional to the input; nodes refer to each other by number, so deep
 //! nesting and cycles cost no stack.
 //!
 //! Source: the opcode list of CPython's `Lib/pickletools.py`. Not supported: extension codes and
@@ -31,13 +31,17 @@ enum Node<'a> {
     /// List, tuple or set.
     Sequence(Vec<Id>),
     Dict(Vec<(Id, Id)>),
-    Global {
-        module: Cow<'a, str>,
-        name: Cow<'a, str>,
-    },
+    Global(Box<Global<'a>>),
     Object(Box<Object>),
     /// What the writer stored elsewhere, by the key it gave.
     Persistent(Id),
+}
+
+/// What Python would import.
+#[derive(Debug)]
+struct Global<'a> {
+    module: Cow<'a, str>,
+    name: Cow<'a, str>,
 }
 
 /// A call that was not made, and what was then put into its result.
@@ -101,7 +105,7 @@ impl<'p, 'a> Value<'p, 'a> {
             Node::Text(_) => "a str",
             Node::Sequence(_) => "a list",
             Node::Dict(_) => "a dict",
-            Node::Global { .. } => "a class or function",
+            Node::Global(_) => "a class or function",
             Node::Object(_) => "an object",
             Node::Persistent(_) => "a reference",
         }
@@ -135,11 +139,17 @@ impl<'p, 'a> Value<'p, 'a> {
         if let Node::Bytes(bytes) = self.node() {
             return Some(Cow::Borrowed(bytes));
         }
+        let bytes: Option<Vec<u8>> =
+            self.latin_1()?.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        bytes.map(Cow::Owned)
+    }
+
+    /// The text of `_codecs.encode(text, 'latin1')`.
+    fn latin_1(self) -> Option<&'p str> {
         let (("_codecs", "encode"), mut arguments) = self.call()? else { return None };
         // Plain texts only: a call on the result of another call could go in circles.
         let (text, codec) = (arguments.next()?.plain_text()?, arguments.next()?.plain_text()?);
-        let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
-        bytes.filter(|_| matches!(codec, "latin1" | "latin-1")).map(Cow::Owned)
+        matches!(codec, "latin1" | "latin-1").then_some(text)
     }
 
     fn plain_text(self) -> Option<&'p str> {
@@ -188,12 +198,22 @@ impl<'p, 'a> Value<'p, 'a> {
     /// What a dict holds under a text.
     pub fn get(self, key: &str) -> Option<Self> {
         let pairs = self.entries()?;
-        pairs.into_iter().rev().find(|(k, _)| k.text().is_some_and(|k| k == key)).map(|(_, value)| value)
+        pairs.into_iter().rev().find(|(k, _)| k.is_text(key)).map(|(_, value)| value)
+    }
+
+    /// Whether this is a certain text, or bytes that are it. Copies nothing: a dict may have one long
+    /// text under a million keys.
+    fn is_text(self, expected: &str) -> bool {
+        match self.node() {
+            Node::Text(text) => text == expected,
+            Node::Bytes(bytes) => &**bytes == expected.as_bytes(),
+            _ => self.latin_1().is_some_and(|text| text.chars().eq(expected.bytes().map(char::from))),
+        }
     }
 
     /// Module and name of a class or function.
     pub fn global(self) -> Option<(&'p str, &'p str)> {
-        if let Node::Global { module, name } = self.node() { Some((module, name)) } else { None }
+        if let Node::Global(global) = self.node() { Some((&global.module, &global.name)) } else { None }
     }
 
     /// What would have been called, and its arguments.

@@ -71,16 +71,14 @@ impl Cifar {
         Err(DataError::LabelOutOfRange { path: path.to_owned(), record, label, name: self.name(), classes })
     }
 
-    /// As many class names as there are classes.
-    pub(super) fn check_names(self, names: Vec<String>, path: &Path) -> Result<Vec<String>, DataError> {
+    /// A file has to name as many classes as there are.
+    pub(super) fn check_names(self, found: usize, path: &Path) -> Result<(), DataError> {
         let expected = self.official_classes().len();
-        if names.len() == expected {
-            return Ok(names);
+        if found == expected {
+            return Ok(());
         }
-        Err(DataError::Malformed {
-            path: path.to_owned(),
-            problem: format!("it names {} classes, expected {expected}", names.len()),
-        })
+        let problem = format!("it names {found} classes, expected {expected}");
+        Err(DataError::Malformed { path: path.to_owned(), problem })
     }
 
     /// Label bytes of a binary record, and which of them counts.
@@ -161,8 +159,9 @@ fn read_names(cifar: Cifar, path: &Path) -> Result<Vec<String>, DataError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => cifar.official_classes().join("\n"),
         Err(source) => return Err(DataError::Read { path: path.to_owned(), source }),
     };
-    let names = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
-    cifar.check_names(names.collect(), path)
+    let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    cifar.check_names(names.clone().count(), path)?;
+    Ok(names.map(str::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -65,9 +65,11 @@ fn read_names(cifar: Cifar, folder: &Path) -> Result<Vec<String>, DataError> {
     let bytes = super::read_file(&path)?;
     let pickle = pickle::read(&bytes).map_err(|error| malformed(error.to_string()))?;
     let names = required(pickle.root(), key).map_err(malformed)?;
-    let text = |name: Value<'_, '_>| name.text().map(|text| text.into_owned());
-    let names: Option<Vec<_>> = names.items().and_then(|mut items| items.by_ref().map(text).collect());
-    cifar.check_names(names.ok_or_else(|| malformed(format!("`{key}` is no list of names")))?, &path)
+    let no_names = || malformed(format!("`{key}` is no list of names"));
+    let items = names.items().ok_or_else(no_names)?;
+    // Before the names are copied: a list may hold one long text a million times.
+    cifar.check_names(items.len(), &path)?;
+    items.map(|name| name.text().map(|text| text.into_owned()).ok_or_else(no_names)).collect()
 }
 
 fn required<'p, 'a>(root: Value<'p, 'a>, key: &str) -> Result<Value<'p, 'a>, String> {

@@ -14,6 +14,8 @@ use super::{DataError, DataSet, Images};
 
 /// Smaller images are padded to this side.
 const SMALLEST_SIDE: usize = 32;
+/// Images of a pixel or two are a damaged header: padded, a file would take thousands of times its size.
+const SMALLEST_IMAGE: usize = 8;
 /// The largest file that is believed: 60000 images of 128×128. Gzip can hold a thousand times its size.
 const LARGEST: u64 = 60_000 * 128 * 128 + 16;
 
@@ -97,10 +99,13 @@ pub(super) fn decode(
             problem: format!("it has {labelled} labels, `{}` has {count} images", images_path.display()),
         });
     }
-    if height != width || height == 0 || count == 0 {
+    if height != width || height < SMALLEST_IMAGE || count == 0 {
         return Err(DataError::Malformed {
             path: images_path.to_owned(),
-            problem: format!("it has {count} images of {height}×{width}, expected square ones"),
+            problem: format!(
+                "it has {count} images of {height}×{width}, expected square ones of \
+                 {SMALLEST_IMAGE}×{SMALLEST_IMAGE} or more"
+            ),
         });
     }
     Ok(Images {
@@ -237,6 +242,11 @@ mod tests {
             &label,
             "`images` is not what its name promises: it has 21 bytes, its header announces 20",
         );
+        check(
+            &image,
+            &label,
+            "`images` is not what its name promises: it has 1 images of 2×2, expected square ones of 8×8 or more",
+        );
         // A header that promises 2⁹⁶ bytes is compared with the file, never allocated.
         check(
             &[&[0, 0, 8, 3][..], &[255; 12]].concat(),
@@ -248,8 +258,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn damage_never_panics(at in 0_usize..24, byte: u8, cut in 0_usize..24, images: bool) {
-            let mut image = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1][..], &[9; 2]].concat();
+        fn damage_never_panics(at in 0_usize..150, byte: u8, cut in 0_usize..150, images: bool) {
+            let mut image = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8][..], &[9; 128]].concat();
             let mut label = vec![0, 0, 8, 1, 0, 0, 0, 2, 7, 8];
             let damaged = if images { &mut image } else { &mut label };
             let at = at % damaged.len();

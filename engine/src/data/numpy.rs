@@ -68,10 +68,11 @@ impl<'p> Array<'p> {
         let Some(size) = array.element_size() else {
             return Some(Err(format!("has elements of type {}, expected bytes or integers", array.kind)));
         };
-        let expected = array.shape.iter().map(|&d| d as u128).product::<u128>() * size as u128;
-        if expected != array.bytes.len() as u128 {
+        let wanted = array.shape.iter().try_fold(size, |bytes, &d| bytes.checked_mul(d));
+        if wanted != Some(array.bytes.len()) {
             let found = array.bytes.len();
-            return Some(Err(format!("has {found} bytes, its shape {:?} wants {expected}", array.shape)));
+            let wanted = wanted.map_or("more than can be counted".to_owned(), |bytes| bytes.to_string());
+            return Some(Err(format!("has {found} bytes, its shape {:?} wants {wanted}", array.shape)));
         }
         Some(Ok(array))
     }
@@ -147,5 +148,14 @@ mod tests {
         check(b"N.", "is None, expected a numpy array");
         check(b"cos\nsystem\n)R.", "is a os.system, expected a numpy array");
         check(b"cnumpy.core.multiarray\n_reconstruct\n)R.", "is a numpy array without its contents");
+        // A shape of three times 2⁶², which is more elements than 128 bits can count.
+        let largest: &[u8] = b"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x40";
+        let state =
+            [&b"(K\x01"[..], largest, largest, largest, b"\x87cnumpy\ndtype\n(C\x02u1tR\x89C\x01.tb."];
+        check(
+            &[&b"cnumpy.core.multiarray\n_reconstruct\n)R"[..], &state.concat()].concat(),
+            "has 1 bytes, its shape [4611686018427387904, 4611686018427387904, 4611686018427387904] wants \
+             more than can be counted",
+        );
     }
 }

@@ -12,6 +12,9 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
+/// The largest width and height that is believed; the JPEG decoder's own limit is the same.
+const LARGEST_SIDE: u32 = 1 << 14;
+
 /// A decoded photograph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
@@ -63,6 +66,10 @@ impl Picture {
         // Palettes, few bits and 16 bits all become 8 bits a channel.
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
+        let (width, height) = reader.info().size();
+        if width.max(height) > LARGEST_SIDE {
+            return Err(format!("it has {width}×{height} pixels, more than {LARGEST_SIDE} in a direction"));
+        }
         let size = reader.output_buffer_size().ok_or("it is too large")?;
         let mut pixels = vec![0; size];
         let frame = reader.next_frame(&mut pixels).map_err(|error| error.to_string())?;
@@ -175,6 +182,18 @@ mod tests {
         check(png::ColorType::Rgba, &[1, 2, 3, 99, 250, 251, 252, 0], &[1, 2, 3, 250, 251, 252]);
         check(png::ColorType::Grayscale, &[7, 8], &[7, 7, 7, 8, 8, 8]);
         check(png::ColorType::GrayscaleAlpha, &[7, 99, 8, 0], &[7, 7, 7, 8, 8, 8]);
+    }
+
+    #[test]
+    fn a_png_of_more_pixels_than_any_photograph_is_refused_before_they_are_given_memory() {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 20_000, 1);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().expect("encoded");
+        writer.write_image_data(&[0; 20_000]).expect("encoded");
+        drop(writer);
+        let expected = "it has 20000×1 pixels, more than 16384 in a direction";
+        assert_eq!(Picture::decode(&bytes), Err(expected.into()));
     }
 
     #[test]

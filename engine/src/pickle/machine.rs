@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{Id, Node, Object, Pickle};
+use super::{Global, Id, Node, Object, Pickle};
+
+/// A hundred times what CIFAR-100 has. An object of one byte takes dozens of bytes of memory.
+const MOST_OBJECTS: usize = 1 << 24;
 
 /// Why bytes are no pickle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -129,7 +132,7 @@ impl<'a> Machine<'a> {
             0x8d => Node::Text(self.text(8)?),
             b']' | b')' | 0x8f => Node::Sequence(Vec::new()),
             b'}' => Node::Dict(Vec::new()),
-            b'c' => Node::Global { module: self.line()?.into(), name: self.line()?.into() },
+            b'c' => global(self.line()?.into(), self.line()?.into()),
             _ => return Ok(None),
         }))
     }
@@ -148,7 +151,7 @@ impl<'a> Machine<'a> {
             b'd' => Node::Dict(pairs(self.pop_to_mark()?)?),
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                Node::Global { module: self.name(module)?, name: self.name(name)? }
+                global(self.name(module)?, self.name(name)?)
             }
             b'R' | 0x81 => {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
@@ -169,7 +172,7 @@ impl<'a> Machine<'a> {
                 object(callable, arguments)
             }
             b'i' => {
-                let class = Node::Global { module: self.line()?.into(), name: self.line()?.into() };
+                let class = global(self.line()?.into(), self.line()?.into());
                 let parts = self.pop_to_mark()?;
                 let (callable, arguments) = (self.add(class)?, self.add(Node::Sequence(parts))?);
                 object(callable, arguments)
@@ -241,9 +244,11 @@ impl<'a> Machine<'a> {
     }
 
     fn add(&mut self, node: Node<'a>) -> Step<Id> {
-        let id = self.nodes.len().try_into().map_err(|_| "more objects than 32 bits can number")?;
+        if self.nodes.len() >= MOST_OBJECTS {
+            return Err(Problem::Other(format!("more than {MOST_OBJECTS} objects")));
+        }
         self.nodes.push(node);
-        Ok(id)
+        Ok(self.nodes.len() as Id - 1)
     }
 
     fn top(&self) -> Step<Id> {
@@ -313,6 +318,10 @@ impl<'a> Machine<'a> {
     fn number(&mut self) -> Step<u64> {
         self.line()?.parse().map_err(|_| "no number".into())
     }
+}
+
+fn global<'a>(module: Cow<'a, str>, name: Cow<'a, str>) -> Node<'a> {
+    Node::Global(Box::new(Global { module, name }))
 }
 
 fn object<'a>(callable: Id, arguments: Id) -> Node<'a> {

@@ -16,6 +16,7 @@ const LONGEST_COMMENT: usize = u16::MAX as usize;
 #[derive(Debug)]
 pub(super) struct Archive<'a> {
     bytes: &'a [u8],
+    /// Where every entry's content is, by the name within the folder that holds everything.
     entries: BTreeMap<String, Range<usize>>,
 }
 
@@ -41,16 +42,17 @@ impl<'a> Archive<'a> {
                 format!("entry `{}` does not lie in the file: it is truncated or damaged", entry.name)
             })?;
             rest = &rest[entry.length..];
-            archive.entries.insert(entry.name, range);
+            // Whatever folder the archive has put everything in.
+            if let Some((_, name)) = entry.name.split_once('/') {
+                archive.entries.insert(name.to_owned(), range);
+            }
         }
         Ok(archive)
     }
 
-    /// Content of the entry of this name, whatever folder the archive has put everything in.
+    /// Content of the entry of this name within the archive's folder.
     pub(super) fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let within = |path: &str| path.split_once('/').is_some_and(|(_, rest)| rest == name);
-        let range = self.entries.iter().find(|(path, _)| within(path)).map(|(_, range)| range.clone())?;
-        self.bytes.get(range)
+        self.bytes.get(self.entries.get(name)?.clone())
     }
 
     /// Where an entry's content is, after a header whose length only that header knows.

@@ -3,7 +3,10 @@
 //!
 //! Source: `torch/serialization.py` and `torch/_utils.py`.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Range,
+};
 
 use super::archive::Archive;
 use crate::pickle::{self, Pickle, Value};
@@ -13,6 +16,11 @@ pub(super) const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x2
 
 /// Names under which training scripts keep the state dict beside other things.
 const STATE_DICT_KEYS: [&str; 5] = ["state_dict", "model_state_dict", "model", "network", "net"];
+
+/// Tensors may share a storage; all of them together may be so many times as large as the file.
+const SHARED: usize = 4;
+/// PyTorch's own tensors have no more.
+const MOST_DIMENSIONS: usize = 64;
 
 /// Type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +87,7 @@ pub(super) fn read_archive(bytes: &[u8]) -> Result<BTreeMap<String, Plain>, Stri
         archive.get("data.pkl").ok_or("the archive has no `data.pkl`: PyTorch has not written it")?;
     let pickle = pickle::read(pickled).map_err(|error| error.to_string())?;
     let storages = |key: &str| archive.get(&format!("data/{key}"));
-    read_state_dict(&pickle, &storages)
+    read_state_dict(&pickle, &storages, bytes.len())
 }
 
 /// Reads the container of PyTorch before 1.6: five pickles, then every storage's length and bytes.
@@ -107,7 +115,8 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Plain>, Strin
         at = range.end;
         storages.insert(key, range);
     }
-    read_state_dict(&pickle, &|key| storages.get(key).and_then(|range| bytes.get(range.clone())))
+    let storages = |key: &str| storages.get(key).and_then(|range| bytes.get(range.clone()));
+    read_state_dict(&pickle, &storages, bytes.len())
 }
 
 fn legacy_storage(bytes: &[u8], at: usize, size: usize) -> Option<Range<usize>> {
@@ -149,15 +158,26 @@ impl Storage {
 
 type Storages<'s, 'a> = &'s dyn Fn(&str) -> Option<&'a [u8]>;
 
+/// Tensors by name, copied out of their storages; `length` is the file's.
 fn read_state_dict(
     pickle: &Pickle<'_>,
     storages: Storages<'_, '_>,
+    length: usize,
 ) -> Result<BTreeMap<String, Plain>, String> {
     let mut tensors = BTreeMap::new();
+    let mut left = length.saturating_mul(SHARED);
     for (name, value) in find_state_dict(pickle.root())? {
         let Some(name) = name.text() else { return Err(format!("a tensor is named by {}", name.kind())) };
-        let tensor = read_tensor(value, storages).map_err(|problem| format!("tensor `{name}` {problem}"))?;
-        tensors.insert(name.into_owned(), tensor);
+        let tensor =
+            read_tensor(value, storages, left).map_err(|problem| format!("tensor `{name}` {problem}"))?;
+        left -= tensor.bytes.len();
+        match tensors.entry(name.into_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(tensor);
+            }
+            // No dict does; a file could copy one long name a million times.
+            Entry::Occupied(place) => return Err(format!("tensor `{}` is there twice", place.key())),
+        }
     }
     Ok(tensors)
 }
@@ -192,19 +212,29 @@ fn first_four<T>(values: &mut impl Iterator<Item = T>) -> Option<[T; 4]> {
     Some([values.next()?, values.next()?, values.next()?, values.next()?])
 }
 
-fn read_tensor(value: Value<'_, '_>, storages: Storages<'_, '_>) -> Result<Plain, String> {
+/// A tensor of at most `most` bytes.
+fn read_tensor(value: Value<'_, '_>, storages: Storages<'_, '_>, most: usize) -> Result<Plain, String> {
     let Some([storage, offset, shape, strides]) = tensor_arguments(value) else {
         return Err(format!("is {}, expected a tensor", value.kind()));
     };
-    let sizes = |value: Value<'_, '_>| value.items()?.map(Value::size).collect::<Option<Vec<_>>>();
+    let sizes = |value: Value<'_, '_>| {
+        let items = value.items().filter(|items| items.len() <= MOST_DIMENSIONS)?;
+        items.map(Value::size).collect::<Option<Vec<_>>>()
+    };
     let (Some(offset), Some(shape), Some(strides)) = (offset.size(), sizes(shape), sizes(strides)) else {
-        return Err("has no shape".into());
+        return Err(format!("has no shape of up to {MOST_DIMENSIONS} dimensions"));
     };
     let Storage { key, element, count } = Storage::read(storage)?;
     let bytes = storages(&key).ok_or_else(|| format!("lies in storage `{key}`, which is not there"))?;
     let expected = count.checked_mul(element.size());
     if expected.is_none_or(|expected| bytes.len() < expected) {
         return Err(format!("lies in storage `{key}`, which has {} bytes for {count} elements", bytes.len()));
+    }
+    let wanted = shape.iter().try_fold(element.size(), |bytes, &n| bytes.checked_mul(n));
+    if wanted.is_some_and(|wanted| wanted > most) {
+        return Err(format!(
+            "and those before it are together more than {SHARED} times as large as the file"
+        ));
     }
     let bytes = gather(bytes, element.size(), offset, &shape, &strides)
         .ok_or_else(|| format!("of shape {shape:?} reaches beyond storage `{key}` of {count} elements"))?;
@@ -293,8 +323,8 @@ mod tests {
             ctorch._utils\n_rebuild_parameter\n(ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storage\
             ctorch\nHalfStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x03tQK\x01K\x02\x85K\x01\x85\x89}tR\x88}tRsu.";
         let pickle = pickle::read(plain).expect("a pickle");
-        let tensors =
-            read_state_dict(&pickle, &|key| (key == "0").then_some(&[1, 2, 3, 4, 5, 6])).expect("tensors");
+        let tensors = read_state_dict(&pickle, &|key| (key == "0").then_some(&[1, 2, 3, 4, 5, 6]), 200)
+            .expect("tensors");
         let expected = Plain { element: Element::F16, shape: vec![2], bytes: vec![3, 4, 5, 6] };
         assert_eq!(tensors["w"], expected);
     }
@@ -303,7 +333,7 @@ mod tests {
     fn what_is_no_state_dict_is_said() {
         let check = |pickled: &[u8], expected: &str| {
             let pickle = pickle::read(pickled).expect("a pickle");
-            assert_eq!(read_state_dict(&pickle, &|_| None).expect_err("no state dict"), expected);
+            assert_eq!(read_state_dict(&pickle, &|_| None, 100).expect_err("no state dict"), expected);
         };
         check(
             b"}.",
@@ -313,6 +343,44 @@ mod tests {
             b"cmodels\nNetwork\n)\x81.",
             "it holds a whole models.Network; save its `state_dict()` instead",
         );
+    }
+
+    #[test]
+    fn many_tensors_in_one_storage_do_not_fill_the_memory() {
+        // One storage of 1000 bytes, of which every name is given all: a file may say so a million times.
+        let tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nByteStorage\n\
+            X\x01\x00\x00\x000X\x03\x00\x00\x00cpuM\xe8\x03tQK\x00M\xe8\x03\x85K\x01\x85\x89}tRq\x00";
+        let names = |count: u8| (0..count).flat_map(|n| [b'U', 1, b'a' + n, b'h', 0]).collect::<Vec<u8>>();
+        let read = |names: &[u8]| {
+            let bytes = [&b"\x80\x02}(U\x01w"[..], tensor, names, b"u."].concat();
+            let pickle = pickle::read(&bytes).expect("a pickle");
+            read_state_dict(&pickle, &|_| Some(&[7; 1000]), 1000)
+        };
+        assert_eq!(read(&names(3)).expect("four times the file").len(), 4);
+        assert_eq!(
+            read(&names(4)).expect_err("five times the file"),
+            "tensor `d` and those before it are together more than 4 times as large as the file"
+        );
+        assert_eq!(read(b"U\x01wh\0").expect_err("a name again"), "tensor `w` is there twice");
+    }
+
+    #[test]
+    fn a_shape_without_end_is_refused() {
+        let dimensions = |count: usize| {
+            let ones = [&b"("[..], &b"K\x01".repeat(count), b"t"].concat();
+            let bytes = [
+                &b"\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nByteStorage\n\
+                U\x010U\x03cpuK\x01tQK\x00"[..],
+                &ones,
+                &ones,
+                b"\x89}tRs.",
+            ];
+            let bytes = bytes.concat();
+            let pickle = pickle::read(&bytes).expect("a pickle");
+            read_state_dict(&pickle, &|_| Some(&[7]), 100).map(|tensors| tensors["w"].shape.len())
+        };
+        assert_eq!(dimensions(64), Ok(64));
+        assert_eq!(dimensions(65), Err("tensor `w` has no shape of up to 64 dimensions".to_owned()));
     }
 
     #[test]
