@@ -68,12 +68,18 @@ fn full_networks_compute_in_bfloat16_with_their_auxiliary_head() {
     let plan = Plan::full(&genotype, &shape, true);
     let weights = FlatWeights::gather(&plan, &fresh(&plan), Device::Cpu).unwrap();
     let logits = |precision| {
-        let pass =
-            Pass { plan: &plan, modules: weights.modules(), mode: Mode::Training, drop_path: None, precision };
+        let pass = Pass {
+            plan: &plan,
+            modules: weights.modules(),
+            mode: Mode::Training,
+            drop_path: None,
+            precision,
+        };
         no_grad(|| pass.run(&batch(8).images)).unwrap()
     };
     let (expected, found) = (logits(Precision::F32), logits(Precision::Bf16));
-    for (expected, found) in [(&expected.main, &found.main), (&expected.auxiliary.unwrap(), &found.auxiliary.unwrap())]
+    for (expected, found) in
+        [(&expected.main, &found.main), (&expected.auxiliary.unwrap(), &found.auxiliary.unwrap())]
     {
         assert_eq!(found.kind(), Kind::Float);
         let error = (found - expected).norm().double_value(&[]) / expected.norm().double_value(&[]);

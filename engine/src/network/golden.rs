@@ -180,7 +180,13 @@ struct Torch {
 
 impl Torch {
     fn pass(&self, mode: Mode) -> Pass<'_> {
-        Pass { plan: &self.plan, modules: self.weights.modules(), mode, drop_path: None, precision: Precision::F32 }
+        Pass {
+            plan: &self.plan,
+            modules: self.weights.modules(),
+            mode,
+            drop_path: None,
+            precision: Precision::F32,
+        }
     }
 }
 
