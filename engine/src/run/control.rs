@@ -146,7 +146,7 @@ impl Control {
             }
             Command::Stop => {
                 // Whoever holds has nothing to finish, and whoever asks twice is in a hurry.
-                state.abort |= state.stop || state.holding;
+                state.abort |= state.stop || state.holding || state.stalled.is_some();
                 state.stop = true;
             }
             Command::PauseAt { generation } => {
@@ -260,7 +260,8 @@ impl Control {
         if state.now.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY) {
             self.publish(&mut state);
         }
-        while (state.paused || state.stalled.is_some()) && !state.abort {
+        // Whoever stops wants the pair in hand finished, also where a pause was asked for and not reached.
+        while (state.paused && !state.stop || state.stalled.is_some()) && !state.abort {
             state = self.hold(state);
         }
         if state.abort { Flow::Abort } else { Flow::Go }
@@ -437,6 +438,18 @@ mod tests {
         wait_until_paused(&paused);
         paused.steer(&Command::Stop).expect("accepted");
         assert_eq!(worker.join().expect("no panic"), Flow::Abort);
+    }
+
+    #[test]
+    fn stop_does_not_wait_for_a_pause_that_was_not_reached() {
+        for commands in [[Command::Pause, Command::Stop], [Command::Stop, Command::Pause]] {
+            let control = control(false);
+            for command in &commands {
+                control.steer(command).expect("accepted");
+            }
+            assert_eq!(control.batch_done(batch()), Flow::Go, "{commands:?}");
+            assert_eq!(control.next(), Next::Leave);
+        }
     }
 
     #[test]
