@@ -65,7 +65,7 @@ impl Running {
     }
 
     /// The engine works on, answers others, and stops when it is asked to.
-    fn is_unharmed(mut self) {
+    fn expect_unharmed(mut self) {
         let before = self.compared();
         wait_until("the search goes on", || self.compared() > before);
         self.stage.relativenas(["pause", "run"]).succeeded();
@@ -100,7 +100,7 @@ fn a_client_that_sends_garbage_is_hung_up_on() {
         client.write_all(garbage).expect("taken");
         assert!(hung_up(client), "after {garbage:?}");
     }
-    running.is_unharmed();
+    running.expect_unharmed();
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_client_that_sends_half_a_line_and_leaves_steers_nothing() {
     for _ in 0..100 {
         running.client().write_all(b"{\"id\":1,\"command\":{\"do\":\"stop\"}").expect("taken");
     }
-    running.is_unharmed();
+    running.expect_unharmed();
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_client_that_sends_a_line_without_end_is_hung_up_on_before_it_fills_the_memo
     assert!(taken < ENDLESS, "the engine took {taken} bytes of one line");
     let after = running.memory();
     assert!(after < before + TOLERANCE, "{before} bytes before, {after} after");
-    running.is_unharmed();
+    running.expect_unharmed();
 }
 
 #[test]
@@ -145,5 +145,5 @@ fn a_client_that_never_reads_holds_up_nobody() {
     let after = running.memory();
     assert!(after < before + TOLERANCE, "{before} bytes before, {after} after");
     drop(clients);
-    running.is_unharmed();
+    running.expect_unharmed();
 }

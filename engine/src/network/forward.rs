@@ -2,8 +2,7 @@
 
 use std::{cell::OnceCell, slice};
 
-use relativenas_core::config::Precision;
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 use super::{
     module::{Convolution, Layer, Module},
@@ -43,10 +42,6 @@ pub struct Pass<'a> {
     /// What every gene's output is multiplied with, image by image, `[genes, N] f32`: 0 where a
     /// path is dropped, 1/(1 − p) where it is kept. Identities are left alone.
     pub drop_path: Option<&'a Tensor>,
-    /// With [`Precision::Bf16`], feature maps are bfloat16, and so are convolutions, whose weights
-    /// are rounded on the way in. Weights and gradients, batch norm's moments, parameters and
-    /// statistics, the mean over all pixels and what follows stay f32.
-    pub precision: Precision,
 }
 
 /// A feature map, and its ReLU for all who read it through one.
@@ -69,30 +64,12 @@ impl Feature {
     }
 }
 
-impl<'a> Pass<'a> {
-    /// A pass for judging a network with its running statistics.
-    pub fn evaluation(plan: &'a Plan, modules: &'a [Vec<Tensor>], precision: Precision) -> Self {
-        Self { plan, modules, mode: Mode::Evaluation, drop_path: None, precision }
-    }
-}
-
 impl Pass<'_> {
     /// Logits of images `[N, 3, H, W] f32`, best channels last in memory.
     ///
     /// # Errors
     /// If the shapes do not fit, or the device fails.
     pub fn run(&self, images: &Tensor) -> Result<Logits, TchError> {
-        match self.precision {
-            Precision::F32 => self.compute(images),
-            Precision::Bf16 => {
-                let masks = self.drop_path.map(|masks| masks.f_to_kind(Kind::BFloat16)).transpose()?;
-                let pass = Pass { drop_path: masks.as_ref(), ..*self };
-                pass.compute(&images.f_to_kind(Kind::BFloat16)?)
-            }
-        }
-    }
-
-    fn compute(&self, images: &Tensor) -> Result<Logits, TchError> {
         let mut features = Vec::with_capacity(self.plan.cells.len() + 2);
         let mut input = Feature::new(images.shallow_clone());
         for &stem in &self.plan.stems {
@@ -221,10 +198,7 @@ impl Pass<'_> {
             Layer::AveragePool { kernel, stride } => {
                 value.f_avg_pool2d([kernel as i64; 2], [stride as i64; 2], [0, 0], false, false, None)
             }
-            Layer::GlobalAverage => {
-                let wider = (value.kind() == Kind::BFloat16).then_some(Kind::Float);
-                value.f_mean_dim([2_i64, 3].as_slice(), false, wider)
-            }
+            Layer::GlobalAverage => value.f_mean_dim([2_i64, 3].as_slice(), false, None),
             Layer::Linear { .. } => value.f_linear(next()?, Some(next()?)),
         }
     }
@@ -233,7 +207,6 @@ impl Pass<'_> {
 fn convolve(value: &Tensor, weight: &Tensor, c: Convolution) -> Result<Tensor, TchError> {
     let pair = |numbers: [usize; 2]| numbers.map(|n| n as i64);
     let dilation = [c.dilation as i64; 2];
-    let weight = &weight.f_to_kind(value.kind())?;
     value.f_conv2d(weight, None::<&Tensor>, pair(c.stride), pair(c.padding), dilation, c.groups as i64)
 }
 
@@ -246,5 +219,5 @@ fn every_other_pixel(value: &Tensor, offset: i64) -> Result<Tensor, TchError> {
 }
 
 fn pointwise(value: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
-    value.f_conv2d(&weight.f_to_kind(value.kind())?, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)
+    value.f_conv2d(weight, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)
 }

@@ -5,7 +5,6 @@ mod full;
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use relativenas_core::{
-    config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
 };
@@ -180,13 +179,7 @@ struct Torch {
 
 impl Torch {
     fn pass(&self, mode: Mode) -> Pass<'_> {
-        Pass {
-            plan: &self.plan,
-            modules: self.weights.modules(),
-            mode,
-            drop_path: None,
-            precision: Precision::F32,
-        }
+        Pass { plan: &self.plan, modules: self.weights.modules(), mode, drop_path: None }
     }
 }
 
