@@ -7,17 +7,19 @@
 
 mod benchmark;
 mod cell;
+mod embedded;
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 pub use benchmark::{SearcherResult, benchmark_searchers};
-pub use cell::{architecture, describe, edge_name, ends, parse_architecture};
+pub use cell::{architecture, decode, describe, edge_name, ends, parse_architecture};
+pub use embedded::{COMPRESSED, EmbeddedError, embedded};
 
 use crate::{
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Verdict},
-    space::{Space, VectorError},
+    space::VectorError,
 };
 
 /// Edges of a cell.
@@ -209,9 +211,9 @@ impl Table {
     /// As [`Table::accuracy`], for an architecture vector.
     ///
     /// # Errors
-    /// If the vector does not lie in [`Space::NasBench201`].
+    /// If the vector does not lie in [`NasBench201`](crate::space::Space::NasBench201).
     pub fn accuracy_at(&self, dataset: Dataset, position: &[f64]) -> Result<f64, VectorError> {
-        Ok(self.accuracy(dataset, &Space::NasBench201.decode(position)?))
+        Ok(self.accuracy(dataset, &decode(position)?))
     }
 
     /// The highest accuracy in the table.
@@ -287,6 +289,7 @@ impl Estimator for TableEstimator<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::Space;
 
     const HEADER: &str = "CIFAR10TestAccuracy200Epochs,CIFAR100TestAccuracy200Epochs,\
                           ImageNetTestAccuracy200Epochs,ArchitectureString,UniqueString\n";

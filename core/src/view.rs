@@ -255,7 +255,7 @@ impl SearchView {
         if self.settings.space != Space::NasBench201 {
             return None;
         }
-        Space::NasBench201.decode(&self.population.get(individual)?.position).ok()?.try_into().ok()
+        tabular::decode(&self.population.get(individual)?.position).ok()
     }
 
     /// Diversity of the population as it is now.

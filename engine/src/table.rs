@@ -1,15 +1,11 @@
 //! NAS-Bench-201 as an estimator: a table answers, as slowly as somebody wants to watch.
 
-use std::{io, io::Read as _, thread, time::Duration};
+use std::{thread, time::Duration};
 
-use flate2::read::GzDecoder;
 use relativenas_core::{
     search::{BatchDone, Estimate, Estimation, Estimator as _, Flow},
-    tabular::{Dataset, Table, TableError, TableEstimator},
+    tabular::{self, Dataset, EmbeddedError, Table, TableEstimator},
 };
-
-/// The table, from `assets`.
-static COMPRESSED: &[u8] = include_bytes!("../../assets/nas-bench-201/nas-bench-201.csv.gz");
 
 /// Between looks at what a person asked for, while an answer is held back.
 const STEP: Duration = Duration::from_millis(20);
@@ -22,22 +18,11 @@ pub struct PacedTable {
     pace: Duration,
 }
 
-/// Why the embedded table cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("the embedded NAS-Bench-201 table is damaged: {0}")]
-    Damaged(#[from] io::Error),
-    #[error("the embedded NAS-Bench-201 table: {0}")]
-    Table(#[from] TableError),
-}
-
 impl PacedTable {
     /// # Errors
     /// If the table in the program is damaged.
-    pub fn open(dataset: Dataset, pace: Duration) -> Result<Self, OpenError> {
-        let mut text = String::new();
-        GzDecoder::new(COMPRESSED).read_to_string(&mut text)?;
-        Ok(Self { table: Table::parse(&text)?, dataset, pace })
+    pub fn open(dataset: Dataset, pace: Duration) -> Result<Self, EmbeddedError> {
+        Ok(Self { table: tabular::embedded()?, dataset, pace })
     }
 
     /// What the table is called in events and manifests.
@@ -61,7 +46,7 @@ impl PacedTable {
     /// Of the table and of what it is asked for.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(COMPRESSED).update(self.dataset.name().as_bytes());
+        hasher.update(tabular::COMPRESSED).update(self.dataset.name().as_bytes());
         hasher.finalize().to_hex().to_string()
     }
 

@@ -14,7 +14,11 @@ use anyhow::{Context as _, Result};
 use relativenas_ui::messages::{Message, ProbeWord};
 
 use super::outlet::Outlet;
-use crate::{commands::report, engine::program::EngineProgram, folder::RunFolder};
+use crate::{
+    commands::report,
+    engine::program::{EngineProgram, end_with_this_process},
+    folder::RunFolder,
+};
 
 /// A probe under way. It ends with the thread that started it.
 pub struct RunningProbe {
@@ -31,8 +35,7 @@ impl RunningProbe {
     pub fn start(program: &EngineProgram, folder: &RunFolder, outlet: Outlet) -> Result<Self> {
         let mut command = program.command();
         command.arg("probe").arg(folder.path()).arg("--watched");
-        // By name: the engine may look for its parent after that has ended.
-        command.arg("--die-with-parent").arg(std::process::id().to_string());
+        end_with_this_process(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child =
             command.spawn().with_context(|| format!("{}: cannot be started", program.path().display()))?;

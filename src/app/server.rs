@@ -59,8 +59,16 @@ impl Server {
             First::Run(folder) => (Some(folder), false),
             First::Look(folder) => (Some(folder), true),
         };
-        let (wire, listing) = Default::default();
-        Self { context, outlet, wire, shown, look, listing, turn: None, probe: None }
+        Self {
+            context,
+            outlet,
+            wire: Wire::default(),
+            shown,
+            look,
+            listing: Arc::default(),
+            turn: None,
+            probe: None,
+        }
     }
 
     /// Answers requests until the screen is gone.

@@ -1,21 +1,14 @@
 //! `benchmark`: searchers against each other in a table, and this machine's throughput.
 
-use std::{
-    io::{Read as _, Write},
-    process::ExitCode,
-};
+use std::{io::Write, process::ExitCode};
 
-use anyhow::{Context as _, Result};
-use flate2::read::GzDecoder;
+use anyhow::Result;
 use relativenas_core::{
     searcher::SearcherKind,
-    tabular::{SearcherResult, Table, benchmark_searchers},
+    tabular::{self, SearcherResult, benchmark_searchers},
 };
 
 use crate::arguments::{BenchmarkAction, SearchersArguments};
-
-/// NAS-Bench-201, from `assets`.
-static TABLE: &[u8] = include_bytes!("../../assets/nas-bench-201/nas-bench-201.csv.gz");
 
 pub fn run(action: &BenchmarkAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {
@@ -25,9 +18,7 @@ pub fn run(action: &BenchmarkAction, out: &mut dyn Write) -> Result<ExitCode> {
 }
 
 fn searchers(arguments: &SearchersArguments, out: &mut dyn Write) -> Result<ExitCode> {
-    let mut text = String::new();
-    GzDecoder::new(TABLE).read_to_string(&mut text).context("the embedded NAS-Bench-201 table is damaged")?;
-    let table = Table::parse(&text).context("the embedded NAS-Bench-201 table")?;
+    let table = tabular::embedded()?;
     let kinds = if arguments.searchers.is_empty() { &SearcherKind::ALL[..] } else { &arguments.searchers };
     let SearchersArguments { dataset, evaluations, seeds, .. } = *arguments;
     let results = benchmark_searchers(&table, dataset, evaluations, seeds, kinds);
@@ -67,7 +58,7 @@ mod tests {
     fn the_embedded_table_answers() {
         let few = NonZeroU32::new(40).expect("not 0");
         let arguments = SearchersArguments {
-            dataset: relativenas_core::tabular::Dataset::Cifar10,
+            dataset: tabular::Dataset::Cifar10,
             evaluations: few,
             seeds: NonZeroU32::new(2).expect("not 0"),
             searchers: vec![SearcherKind::Random, SearcherKind::RegularizedEvolution],

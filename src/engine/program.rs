@@ -46,6 +46,11 @@ impl EngineProgram {
     }
 }
 
+/// Makes an engine end with this process. By name: it may look for its parent after that has ended.
+pub fn end_with_this_process(command: &mut Command) {
+    command.arg("--die-with-parent").arg(std::process::id().to_string());
+}
+
 fn search(variable: Option<OsString>, own: Option<&Path>, path: Option<OsString>) -> Result<PathBuf> {
     if let Some(named) = variable.filter(|v| !v.is_empty()) {
         let named = PathBuf::from(named);

@@ -11,7 +11,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::manifest::files;
 
-use super::{connection::Connection, liveness, program::EngineProgram};
+use super::{
+    connection::Connection,
+    liveness,
+    program::{EngineProgram, end_with_this_process},
+};
 use crate::{failure::misuse, folder::RunFolder};
 
 /// How often the engine's address is looked for.
@@ -56,8 +60,7 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
     let mut command = program.command();
     command.arg("run").arg(folder.path());
     if options.die_with_parent {
-        // By name: the engine may look for its parent after that has ended.
-        command.arg("--die-with-parent").arg(std::process::id().to_string());
+        end_with_this_process(&mut command);
     }
     let flags = [(options.force, "--force"), (options.paused, "--paused")];
     command.args(flags.into_iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag));

@@ -1,6 +1,7 @@
 //! The cell of NAS-Bench-201: four nodes, and an edge from every node to every later one.
 
 use super::{EDGES, EdgeOperation, OPERATIONS};
+use crate::space::{Space, VectorError};
 
 /// The node that each edge reads; the edges of a node stand together.
 const SOURCES: [usize; EDGES] = [0, 0, 1, 0, 1, 2];
@@ -24,6 +25,18 @@ pub fn edge_name(edge: usize) -> &'static str {
 /// If there is no such edge.
 pub fn ends(edge: usize) -> (usize, usize) {
     (SOURCES[edge], TARGETS[edge])
+}
+
+/// The operation of every edge, as an index, that an architecture vector stands for.
+///
+/// # Errors
+/// If the vector does not lie in [`Space::NasBench201`].
+///
+/// # Panics
+/// Never: the space has a gene for every edge.
+pub fn decode(position: &[f64]) -> Result<[usize; EDGES], VectorError> {
+    let indices = Space::NasBench201.decode(position)?;
+    Ok(indices.try_into().expect("an index for every edge"))
 }
 
 /// The published string of an architecture, such as `|none~0|+|…`.

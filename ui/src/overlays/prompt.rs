@@ -220,11 +220,11 @@ fn compare(text: &str, app: &App) -> Result<Reaction, String> {
         }
         return Ok(Reaction::Compare(Box::new(Beside::Individual(individual))));
     }
-    if let Some(genotype) = published::genotype(text).filter(|_| !in_table(app)) {
-        return Ok(Reaction::Compare(Box::new(Beside::Named(text.to_owned(), genotype))));
-    }
     if in_table(app) {
         return Err(format!("`{text}` is no individual; they go from 0 to {}", population.saturating_sub(1)));
+    }
+    if let Some(genotype) = published::genotype(text) {
+        return Ok(Reaction::Compare(Box::new(Beside::Named(text.to_owned(), genotype))));
     }
     Ok(Reaction::Request(Request::ReadGenotype { from: named(text)? }))
 }

@@ -47,7 +47,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     canvas.line(1, 1, &line(search, look, canvas.width().saturating_sub(2)));
     let Some(best) = &search.best else { return };
     if search.network.is_none() {
-        return edges(canvas, search, &best.learner.position);
+        return edges(canvas, &best.learner.position);
     }
     let Ok(genotype) = Genotype::decode(&best.learner.position) else { return };
     if let Some(words) = cost_words(&genotype, search) {
@@ -63,10 +63,9 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
 }
 
 /// The cell of an architecture that a table answered for.
-fn edges(canvas: &mut Canvas<'_>, search: &SearchView, position: &[f64]) {
+fn edges(canvas: &mut Canvas<'_>, position: &[f64]) {
     let look = canvas.look;
-    let Ok(indices) = search.settings.space.decode(position) else { return };
-    let Ok(indices) = <[usize; tabular::EDGES]>::try_from(indices) else { return };
+    let Ok(indices) = tabular::decode(position) else { return };
     let width = canvas.width().saturating_sub(2);
     for (row, line) in wrap(&tabular::describe(&indices), width).iter().take(2).enumerate() {
         canvas.text(1, 2 + row, line, look.palette.text);

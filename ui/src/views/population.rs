@@ -50,10 +50,13 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         numbers.iter().enumerate().map(|(i, name)| Heading { first: 4 * i, text: name }).collect();
     let both: [&[Heading<'_>]; 2] = [&cells, &nodes];
     // The nodes' numbers, where there is no room for more.
-    let short = ["0-1", "0-2", "1-2", "0-3", "1-3", "2-3"];
-    let name = |edge| if width < WIDE_EDGES { short[edge] } else { tabular::edge_name(edge) };
+    let name = |edge| match tabular::ends(edge) {
+        (from, to) if width < WIDE_EDGES => format!("{from}-{to}"),
+        _ => tabular::edge_name(edge).to_owned(),
+    };
+    let names: Vec<String> = (0..tabular::EDGES).map(name).collect();
     let edges: Vec<Heading<'_>> =
-        (0..tabular::EDGES).map(|edge| Heading { first: edge, text: name(edge) }).collect();
+        names.iter().enumerate().map(|(edge, name)| Heading { first: edge, text: name }).collect();
     let table: [&[Heading<'_>]; 1] = [&edges];
     let headings = match search.settings.space {
         Space::Cells => &both[..],

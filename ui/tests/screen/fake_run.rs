@@ -37,10 +37,18 @@ impl FakeRun {
     }
 
     pub fn with(population: usize, generations: u32, searcher: SearcherKind) -> (Self, Vec<Line>) {
+        Self::of_seed(population, generations, searcher, 1)
+    }
+
+    pub fn of_seed(
+        population: usize,
+        generations: u32,
+        searcher: SearcherKind,
+        seed: u64,
+    ) -> (Self, Vec<Line>) {
         let schedule = Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 };
-        let space = Space::Cells;
-        let limits = Limits::default();
-        Self::of(SearchSettings { space, searcher, population, generations, seed: 1, schedule, limits })
+        let (space, limits) = (Space::Cells, Limits::default());
+        Self::of(SearchSettings { space, searcher, population, generations, seed, schedule, limits })
     }
 
     /// A search that a table answers.
@@ -56,7 +64,7 @@ impl FakeRun {
         })
     }
 
-    pub fn of(settings: SearchSettings) -> (Self, Vec<Line>) {
+    fn of(settings: SearchSettings) -> (Self, Vec<Line>) {
         let (search, events) = Search::new(settings.clone()).expect("valid settings");
         let weights = WeightSet::default();
         let mut run = Self { search, weights, next_event: 0, time: START, lost_in: None };

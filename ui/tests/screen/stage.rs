@@ -6,11 +6,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{buffer::Buffer, layout::Rect};
 use relativenas_core::{
     config::Layers,
-    cost::Limits,
+    event::Line,
     protocol::{Hello, Mode, PROTOCOL, Progress},
-    search::{Schedule, SearchSettings},
     searcher::SearcherKind,
-    space::Space,
     view::RunView,
 };
 use relativenas_ui::{
@@ -49,9 +47,17 @@ impl Stage {
 
     /// A search of 20 individuals after so many pairs, its engine in the middle of the next.
     pub fn searching(options: Options, pairs: usize) -> Self {
+        Self::playing(options, FakeRun::new(20, 50), pairs)
+    }
+
+    /// A search that a table answers, after so many pairs.
+    pub fn in_table(options: Options, pairs: usize) -> Self {
+        Self::playing(options, FakeRun::in_table(20, 20), pairs)
+    }
+
+    fn playing(options: Options, (mut run, lines): (FakeRun, Vec<Line>), pairs: usize) -> Self {
         let mut stage = Self::new(options);
         stage.open();
-        let (mut run, lines) = FakeRun::new(20, 50);
         stage.tell(Message::Lines(lines));
         for _ in 0..pairs {
             stage.tell(Message::Lines(run.next_pair()));
@@ -61,32 +67,9 @@ impl Stage {
         stage
     }
 
-    /// A search that a table answers, after so many pairs.
-    pub fn in_table(options: Options, pairs: usize) -> Self {
-        let mut stage = Self::new(options);
-        stage.open();
-        let (mut run, lines) = FakeRun::in_table(20, 20);
-        stage.tell(Message::Lines(lines));
-        for _ in 0..pairs {
-            stage.tell(Message::Lines(run.next_pair()));
-        }
-        stage.tell(Message::Link(live()));
-        stage.progress(run.progress(83, Mode::Running));
-        stage
-    }
-
     /// Lays a made-up search of another seed over the curves.
     pub fn compare(&mut self, name: &str, searcher: SearcherKind, seed: u64, pairs: usize) {
-        let settings = SearchSettings {
-            space: Space::Cells,
-            searcher,
-            population: 20,
-            generations: 50,
-            seed,
-            schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
-            limits: Limits::default(),
-        };
-        let (mut run, lines) = FakeRun::of(settings);
+        let (mut run, lines) = FakeRun::of_seed(20, 50, searcher, seed);
         let mut view = Box::new(RunView::default());
         let later: Vec<_> = (0..pairs).flat_map(|_| run.next_pair()).collect();
         for line in lines.iter().chain(&later) {
