@@ -54,9 +54,17 @@ impl LogReader {
             return Ok(Vec::new());
         };
         let mut text = std::mem::take(&mut self.partial);
-        let read = file.take(BATCH as u64).read_to_end(&mut text);
-        read.with_context(|| format!("{}: cannot be read", self.path.display()))?;
-        let whole = memrchr(b'\n', &text).map_or(0, |end| end + 1);
+        let whole = loop {
+            let read = file.take(BATCH as u64).read_to_end(&mut text);
+            let read = read.with_context(|| format!("{}: cannot be read", self.path.display()))?;
+            if let Some(end) = memrchr(b'\n', &text) {
+                break end + 1;
+            }
+            // A line of a large population may be longer than a batch.
+            if read < BATCH || text.len() > LINE_LIMIT {
+                break 0;
+            }
+        };
         self.partial = text.split_off(whole);
         if self.partial.len() > LINE_LIMIT {
             bail!("{}, line {}: longer than any event", self.path.display(), self.lines + 1);
@@ -159,6 +167,8 @@ fn split(mut text: &[u8], parts: usize) -> Vec<&[u8]> {
 mod tests {
     use std::{fs::OpenOptions, io::Write as _};
 
+    use relativenas_core::event::Event;
+
     use super::*;
     use crate::fixture;
 
@@ -199,6 +209,49 @@ mod tests {
             read.extend_from_slice(batch);
         }
         assert_eq!(read, lines);
+    }
+
+    #[test]
+    fn a_line_longer_than_a_batch_is_read_whole() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let first = &fixture::log(1)[0];
+        let positions = vec![vec![0.123_456_789_012_345_6; 32]; 8000];
+        let long = Line { seq: 1, event: Event::PopulationSampled { positions }, ..first.clone() };
+        assert!(serde_json::to_vec(&long).expect("plain data").len() > BATCH);
+        fixture::write_log(&folder, &[first.clone(), long.clone()]);
+        let mut reader = LogReader::new(&folder);
+        assert_eq!(reader.batch().expect("readable"), [first.clone()]);
+        assert_eq!(reader.batch().expect("readable"), [long]);
+        assert_eq!(reader.batch().expect("readable"), []);
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_before_it_fills_the_memory() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let path = folder.file(files::EVENTS);
+        // A gigabyte that takes no room on the disk.
+        File::create(&path).and_then(|file| file.set_len(1 << 30)).expect("made");
+        let mut reader = LogReader::new(&folder);
+        let error = reader.batch().expect_err("no event").to_string();
+        assert_eq!(error, format!("{}, line 1: longer than any event", path.display()));
+        assert!(reader.partial.len() <= LINE_LIMIT + BATCH);
+    }
+
+    #[test]
+    fn an_event_that_names_what_the_run_has_not_is_refused() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let mut lines = fixture::log(1);
+        for line in &mut lines {
+            if let Event::PairCompared { learners, .. } = &mut line.event {
+                learners[0].individual = 99;
+            }
+        }
+        fixture::write_log(&folder, &lines);
+        let error = format!("{:#}", folder.view().expect_err("damaged"));
+        assert!(error.contains("is not of this run: it names individual 99 of"), "{error}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Line {
 
 /// Something that happened in a search or a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")] // Named outside: serde reads what is named inside twice.
 #[allow(clippy::large_enum_variant)] // `SearchStarted` occurs once a run.
 pub enum Event {
     SearchStarted {
@@ -123,7 +123,6 @@ pub struct Images {
 pub struct Learner {
     pub individual: usize,
     pub position: Vec<f64>,
-    #[serde(flatten)]
     pub estimate: Estimate,
     /// By how much it exceeds the limits; 0 within them.
     #[serde(default, skip_serializing_if = "is_zero", with = "number")]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{config::Config, genotype::Genotype, randomness::RANDOMNESS_VERSION};
 
 /// Grows whenever an older program could not read a run's folder.
-pub const RUN_FORMAT: u32 = 1;
+pub const RUN_FORMAT: u32 = 2;
 
 /// Version and fingerprint of the vocabulary that command and engine share.
 pub const BUILD: &str = env!("RELATIVENAS_BUILD");

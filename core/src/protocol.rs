@@ -10,8 +10,11 @@ use crate::{event::Line, number};
 /// Engines and clients of different versions may look at, but not steer, each other.
 pub const PROTOCOL: u32 = 1;
 
-/// No line of either side is longer.
-pub const LINE_LIMIT: usize = 1 << 20;
+/// No line of a client is longer, in bytes.
+pub const REQUEST_LIMIT: usize = 1 << 20;
+/// No line of an engine or of a log is longer, in bytes: a generation of the largest population moves
+/// within half of it.
+pub const LINE_LIMIT: usize = 1 << 25;
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,4 +159,18 @@ pub struct Answer {
     /// Why it was refused; `None` if it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::Move, space::Space};
+
+    #[test]
+    fn the_largest_population_moves_in_one_line() {
+        let longest = vec![-1.2345678901234567e-308; Space::Cells.genes()];
+        let moved = Move { individual: 9999, position: longest.clone(), velocity: longest };
+        let length = serde_json::to_vec(&moved).expect("plain data").len();
+        assert!(10_000 * (length + 1) < LINE_LIMIT, "{length} bytes each");
+    }
 }

@@ -3,6 +3,7 @@
 //! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
 //! other kind of snapshot: whoever has the events has the view.
 
+mod fit;
 mod log;
 mod summary;
 
@@ -141,12 +142,15 @@ impl Phase {
     }
 }
 
-/// A line that does not follow the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("event {found} follows event {expected}; some are missing")]
-pub struct Gap {
-    pub expected: u64,
-    pub found: u64,
+/// Why a line is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ViewError {
+    /// It does not follow the one before.
+    #[error("event {found} follows event {expected}; some are missing")]
+    Gap { expected: u64, found: u64 },
+    /// It cannot have happened in this run.
+    #[error("event {seq} is not of this run: {problem}")]
+    Misfit { seq: u64, problem: String },
 }
 
 impl Default for RunView {
@@ -172,14 +176,16 @@ impl RunView {
     /// Takes the next line. A line that was seen before changes nothing.
     ///
     /// # Errors
-    /// If lines are missing in between.
-    pub fn apply(&mut self, line: &Line) -> Result<(), Gap> {
+    /// If lines are missing in between, or the line names what the run does not have: an individual, a
+    /// gene, a network. The view is as before then.
+    pub fn apply(&mut self, line: &Line) -> Result<(), ViewError> {
         if line.seq < self.events {
             return Ok(());
         }
         if line.seq > self.events {
-            return Err(Gap { expected: self.events, found: line.seq });
+            return Err(ViewError::Gap { expected: self.events, found: line.seq });
         }
+        fit::check(self, line)?;
         if self.events == 0 {
             self.started_at = line.time;
         }

@@ -184,19 +184,9 @@ impl Layers {
     /// # Errors
     /// If a value is none of those allowed, or out of range; the error says where it was set.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let mut root = toml::Table::new();
-        root.insert("keys".to_owned(), Value::Table(toml::Table::new())); // Nothing in it by default.
-        for (key, setting) in &self.settings {
-            let (section, name) = key.split_once('.').unwrap_or(("", key));
-            let table = root.entry(section).or_insert_with(|| Value::Table(toml::Table::new()));
-            if let Value::Table(table) = table {
-                table.insert(name.to_owned(), setting.value.clone());
-            }
-        }
+        let root = nested(&self.settings);
         self.check_choices(&root)?;
-        let config: Config = Value::Table(root).try_into().map_err(|e: toml::de::Error| {
-            ConfigError::Syntax { name: "settings".to_owned(), line: 0, message: e.message().to_owned() }
-        })?;
+        let config: Config = Value::Table(root).try_into().map_err(|error| self.misfit(&error))?;
         match config.out_of_range() {
             None => Ok(config),
             Some((key, expected)) => Err(self.range_error(key, expected.to_owned())),
@@ -215,6 +205,27 @@ impl Layers {
             }
         }
         Ok(())
+    }
+
+    /// The error about a value that its type cannot hold. Serde does not say which: it is the one that
+    /// does not go with what is built in either.
+    fn misfit(&self, error: &toml::de::Error) -> ConfigError {
+        let built_in = Self::built_in().settings;
+        let fits = |(key, setting): (&String, &Setting)| {
+            let mut settings = built_in.clone();
+            settings.insert(key.clone(), setting.clone());
+            Value::Table(nested(&settings)).try_into::<Config>().is_ok()
+        };
+        match self.settings.iter().find(|&entry| !fits(entry)) {
+            Some((key, Setting { value: Value::Integer(_), .. })) => {
+                self.range_error(key, format!("a number up to {}", u32::MAX))
+            }
+            Some((key, _)) => self.range_error(key, error.message().to_owned()),
+            None => {
+                let (name, message) = ("settings".to_owned(), error.message().to_owned());
+                ConfigError::Syntax { name, line: 1, message }
+            }
+        }
     }
 
     fn range_error(&self, key: &str, expected: String) -> ConfigError {
@@ -324,6 +335,20 @@ fn type_name(value: &Value) -> &'static str {
         Value::Boolean(_) => "true or false",
         _ => "another type",
     }
+}
+
+/// Settings as the sections of one table.
+fn nested(settings: &BTreeMap<String, Setting>) -> toml::Table {
+    let mut root = toml::Table::new();
+    root.insert("keys".to_owned(), Value::Table(toml::Table::new())); // Nothing in it by default.
+    for (key, setting) in settings {
+        let (section, name) = key.split_once('.').unwrap_or(("", key));
+        let table = root.entry(section).or_insert_with(|| Value::Table(toml::Table::new()));
+        if let Value::Table(table) = table {
+            table.insert(name.to_owned(), setting.value.clone());
+        }
+    }
+    root
 }
 
 /// A leaf of a TOML file.
@@ -442,6 +467,10 @@ mod tests {
         check_error(
             "[search]\nseed = -1\n",
             "my.toml, line 2: `search.seed` = -1 is out of range; expected 0 or above",
+        );
+        check_error(
+            "[retrain]\nepochs = 10\nwarmup_epochs = 4294967296\n",
+            "my.toml, line 3: `retrain.warmup_epochs` = 4294967296 is out of range; expected a number up to 4294967295",
         );
         check_error(
             "[search]\nsearcher = \"slowfast\"\n",

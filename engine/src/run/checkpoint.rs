@@ -367,6 +367,61 @@ mod tests {
         assert_eq!(newest_name(folder.path()), (Some("0000-0001".to_owned()), 0));
     }
 
+    /// What a disk or a person does to a checkpoint's file.
+    #[derive(Clone, Copy, Debug)]
+    enum Fault {
+        /// Other bits in the byte at this share of the file.
+        Flipped(f64, u8),
+        /// Cut at this share.
+        Cut(f64),
+        Gone,
+        /// Another file's content.
+        Swapped,
+    }
+
+    fn a_fault() -> impl proptest::strategy::Strategy<Value = Fault> {
+        use proptest::prelude::*;
+        prop_oneof![
+            8 => (0.0..1.0, 1..=u8::MAX).prop_map(|(at, bits)| Fault::Flipped(at, bits)),
+            4 => (0.0..1.0).prop_map(Fault::Cut),
+            1 => Just(Fault::Gone),
+            1 => Just(Fault::Swapped),
+        ]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_anywhere_falls_back_to_the_one_before_and_names_the_file(fault in a_fault(), weights_file: bool) {
+            let folder = tempfile::tempdir().expect("a folder");
+            for done in [0, 1] {
+                write(&Disk::default(), folder.path(), &state(0, done), &weights(1.0)).expect("written");
+            }
+            let newest_path = folder.path().join("0000-0001");
+            let (file, other) = if weights_file { (WEIGHTS, STATE) } else { (STATE, WEIGHTS) };
+            let path = newest_path.join(file);
+            let mut bytes = fs::read(&path).expect("read");
+            let at = |share: f64| (share * bytes.len() as f64) as usize;
+            match fault {
+                Fault::Flipped(share, bits) => {
+                    let at = at(share);
+                    bytes[at] ^= bits;
+                }
+                Fault::Cut(share) => bytes.truncate(at(share)),
+                Fault::Gone => {}
+                Fault::Swapped => bytes = fs::read(newest_path.join(other)).expect("read"),
+            }
+            match fault {
+                Fault::Gone => fs::remove_file(&path).expect("removed"),
+                _ => fs::write(&path, bytes).expect("written"),
+            }
+            let (found, passed_over) = newest(folder.path(), Extent { events: 1000, length: 0 }).expect("listed");
+            proptest::prop_assert!(found.expect("the one before").path.ends_with("0000-0000"));
+            proptest::prop_assert_eq!(passed_over.len(), 1);
+            let named = newest_path.display().to_string();
+            proptest::prop_assert!(passed_over[0].starts_with(&named), "{}", passed_over[0]);
+        }
+    }
+
     #[test]
     fn a_checkpoint_beyond_the_log_is_passed_over() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -2,11 +2,14 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     path::Path,
 };
 
-use relativenas_core::event::{Event, Line};
+use relativenas_core::{
+    event::{Event, Line},
+    protocol::LINE_LIMIT,
+};
 
 use super::{clock, disk::Disk};
 
@@ -97,7 +100,8 @@ pub fn whole_lines(path: &Path) -> io::Result<Extent> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line)? as u64;
+        // A damaged log may be one line without end.
+        let read = (&mut reader).take(LINE_LIMIT as u64).read_until(b'\n', &mut line)? as u64;
         let whole = line.ends_with(b"\n");
         let follows = serde_json::from_slice::<Line>(&line).is_ok_and(|l| l.seq == extent.events);
         if read == 0 || !whole || !follows {
@@ -149,6 +153,23 @@ mod tests {
             let complete = bytes[..torn].iter().filter(|b| **b == b'\n').count() as u64;
             assert_eq!(whole.events, complete, "torn at {torn}");
         }
+    }
+
+    #[test]
+    fn garbage_after_whole_lines_does_not_count() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("events.jsonl");
+        let (mut log, _) = EventLog::open(&path, Extent::default()).expect("opened");
+        log.append(&Disk::default(), &[finished(0), finished(1)]).expect("written");
+        let whole = fs::read(&path).expect("read");
+        for garbage in [&b"\0\0\0\0"[..], b"\n", b"{}\n", b"\xff\xfe\n", &whole] {
+            fs::write(&path, [&whole, garbage].concat()).expect("written");
+            assert_eq!(whole_lines(&path).expect("read"), log.extent(), "{garbage:?}");
+        }
+        // A gigabyte without a newline, which takes no room on the disk.
+        fs::write(&path, &whole).expect("written");
+        OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(1 << 30)).expect("made");
+        assert_eq!(whole_lines(&path).expect("read"), log.extent());
     }
 
     #[test]

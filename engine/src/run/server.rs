@@ -16,7 +16,7 @@ use std::{
 
 use relativenas_core::{
     manifest::files,
-    protocol::{Answer, Command, Hello, LINE_LIMIT, Reply, Request},
+    protocol::{Answer, Command, Hello, REQUEST_LIMIT, Reply, Request},
 };
 use tokio::{
     fs::File,
@@ -147,9 +147,9 @@ async fn read_requests(reader: OwnedReadHalf, requests: mpsc::Sender<Request>) {
     loop {
         line.clear();
         // One byte more than allowed tells a line that is too long from one that is just long enough.
-        let read = (&mut reader).take(LINE_LIMIT as u64 + 1).read_until(b'\n', &mut line).await;
+        let read = (&mut reader).take(REQUEST_LIMIT as u64 + 1).read_until(b'\n', &mut line).await;
         match read {
-            Ok(1..) if line.len() <= LINE_LIMIT => {}
+            Ok(1..) if line.len() <= REQUEST_LIMIT => {}
             _ => return,
         }
         let Ok(request) = serde_json::from_slice(&line) else {

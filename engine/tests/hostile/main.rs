@@ -66,10 +66,8 @@ fn survives(reader: &str, samples: &[Vec<u8>], growth: usize, mut read: impl FnM
         worst = worst.max(peak);
         seed += 1;
     }
-    println!(
-        "{reader}: {seed} files in {:.0} s, at most {worst:.1} bytes a byte",
-        begin.elapsed().as_secs_f64()
-    );
+    let files = seed - first.unwrap_or(0);
+    println!("{reader}: {files} files in {:.1} s, held at most {worst} bytes", begin.elapsed().as_secs_f64());
 }
 
 /// Damages one file of a folder while the others stay whole, and has the folder opened.
@@ -191,8 +189,67 @@ fn damaged_pickles() {
     let archive = fs::read(samples().join("checkpoints/dataparallel_zip.pt")).expect("a sample");
     let start = archive.windows(2).position(|b| b == b"\x80\x02").expect("a pickle");
     pickles.push(archive[start..start + 8000].to_vec());
-    // An opcode of one byte makes a value of some words, and visiting a value may copy it.
-    survives("pickle", &pickles, 256, visit);
+    survives("pickle", &pickles, PICKLE_GROWTH, visit);
+}
+
+/// An opcode of one byte makes a value of 32 in a list that doubles, and visiting a value may copy it.
+const PICKLE_GROWTH: usize = 128;
+
+/// What chance does not find: files whose every byte asks for memory.
+#[test]
+fn files_made_to_fill_the_memory() {
+    let check = |what: &str, growth: usize, bytes: &[u8], read: &dyn Fn(&[u8])| {
+        let peak = memory::peak(|| read(bytes));
+        let size = bytes.len();
+        assert!(peak <= growth * size + ALWAYS, "{what}: held {peak} bytes for {size}");
+    };
+    let many = |byte: &[u8]| byte.repeat(1 << 18);
+    let pickles: [(&str, Vec<u8>); 6] = [
+        ("objects", [&many(b"N")[..], b"."].concat()),
+        ("lists", [&many(b"]")[..], b"."].concat()),
+        ("tuples in tuples", [b"N", &many(b"\x85")[..], b"."].concat()),
+        ("memorised objects", [&many(b"N\x94")[..], b"."].concat()),
+        ("calls of themselves", [b"N", &many(b"2R")[..], b"."].concat()),
+        (
+            "one pair as all of a dict",
+            [b"ccollections\nOrderedDict\n((NNt", &many(b"2")[..], b"l\x85R."].concat(),
+        ),
+    ];
+    for (what, bytes) in pickles {
+        assert!(pickle::read(&bytes).is_ok(), "{what}");
+        check(what, PICKLE_GROWTH, &bytes, &|bytes| {
+            let pickle = pickle::read(bytes).expect("as above");
+            let _ = (pickle.root().entries(), pickle.root().get("a"));
+        });
+    }
+    let name = "x".repeat(1 << 20);
+    let genotype = format!("Genotype(normal=[('{name}', 0)])");
+    check("the name of an operation", 16, genotype.as_bytes(), &|_| {
+        assert!(Genotype::parse(&genotype).is_err());
+    });
+    let assignment = format!("{name}=1");
+    check("the name of a setting", 16, assignment.as_bytes(), &|_| {
+        let mut layers = Layers::built_in();
+        assert!(layers.add_assignment(&assignment).is_err());
+    });
+}
+
+#[test]
+fn the_smallest_images_take_no_more_than_their_padding() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let count: u32 = 4000;
+    let images =
+        [&[0, 0, 8, 3][..], &count.to_be_bytes(), &[0, 0, 0, 8, 0, 0, 0, 8], &vec![9; 64 * 4000]].concat();
+    let labels = [&[0, 0, 8, 1][..], &count.to_be_bytes(), &[7; 4000]].concat();
+    for set in ["train", "t10k"] {
+        fs::write(folder.path().join(format!("{set}-images-idx3-ubyte")), &images).expect("written");
+        fs::write(folder.path().join(format!("{set}-labels-idx1-ubyte")), &labels).expect("written");
+    }
+    let peak = memory::peak(|| {
+        data::open(Some(folder.path())).expect("whole");
+    });
+    let size = 2 * (images.len() + labels.len());
+    assert!(peak <= 64 * size, "held {peak} bytes for files of {size}");
 }
 
 #[test]

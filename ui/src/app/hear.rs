@@ -19,8 +19,8 @@ impl App {
             Message::Lines(lines) => {
                 let Some(shown) = &mut self.shown else { return };
                 for line in &lines {
-                    if let Err(gap) = shown.view.apply(line) {
-                        shown.broken = Some(gap.to_string());
+                    if let Err(error) = shown.view.apply(line) {
+                        shown.broken = Some(error.to_string());
                         break;
                     }
                 }

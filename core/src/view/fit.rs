@@ -1,0 +1,205 @@
+//! Whether an event can have happened in a run. A log that was damaged, or written by somebody else,
+//! may name individuals, genes or networks that there are not; whoever draws a view need not ask.
+
+use super::{RunView, SearchView, ViewError};
+use crate::{
+    event::{Event, Learner, Line},
+    network::NetworkShape,
+    search::SearchSettings,
+};
+
+/// The last millisecond that has a date: that of the year 9999.
+const LAST_TIME: i64 = 253_402_300_799_999;
+
+/// Checks a line against what the view knows of its run.
+pub(super) fn check(view: &RunView, line: &Line) -> Result<(), ViewError> {
+    let problem = if (0..=LAST_TIME).contains(&line.time) {
+        problem(view, &line.event)
+    } else {
+        Some(format!("its time is {}", line.time))
+    };
+    problem.map_or(Ok(()), |problem| Err(ViewError::Misfit { seq: line.seq, problem }))
+}
+
+fn problem(view: &RunView, event: &Event) -> Option<String> {
+    match (event, &view.search) {
+        (Event::SearchStarted { settings, network, .. }, _) => {
+            let SearchSettings { limits, .. } = settings;
+            network.iter().chain(&limits.shape).find_map(shape)
+        }
+        (Event::TrainingStarted { network, .. }, _) => shape(network),
+        (Event::EpochFinished { .. } | Event::TrainingFinished { .. }, _) => None,
+        (_, None) => Some("no search has begun".to_owned()),
+        (event, Some(search)) => search.problem(event),
+    }
+}
+
+fn shape(network: &NetworkShape) -> Option<String> {
+    network.check().err().map(|error| error.to_string())
+}
+
+impl SearchView {
+    fn problem(&self, event: &Event) -> Option<String> {
+        match event {
+            Event::PopulationSampled { positions } => {
+                let expected = self.settings.population;
+                let found = positions.len();
+                (found != expected)
+                    .then(|| format!("it has {found} individuals, the search {expected}"))
+                    .or_else(|| positions.iter().find_map(|position| self.no_vector(position)))
+            }
+            Event::GenerationStarted { pairs, .. } => {
+                pairs.iter().flatten().find_map(|&i| self.no_individual(i))
+            }
+            Event::PairCompared { learners, fast, slow, gives, .. } => learners
+                .iter()
+                .find_map(|learner| self.no_learner(learner))
+                .or_else(|| fast.iter().chain(slow).chain(gives).find_map(|&i| self.no_individual(i))),
+            Event::GenerationFinished { moves, .. } => moves.iter().find_map(|moved| {
+                self.no_individual(moved.individual)
+                    .or_else(|| self.no_vector(&moved.position))
+                    .or_else(|| self.no_vector(&moved.velocity))
+            }),
+            Event::IndividualInjected { individual, position } => {
+                self.no_individual(*individual).or_else(|| self.no_vector(position))
+            }
+            Event::IndividualRanked { learner } => self.no_learner(learner),
+            Event::SearchFinished { ranking, .. } => {
+                ranking.iter().find_map(|ranked| self.no_individual(ranked.individual))
+            }
+            _ => None,
+        }
+    }
+
+    fn no_learner(&self, learner: &Learner) -> Option<String> {
+        self.no_individual(learner.individual).or_else(|| self.no_vector(&learner.position))
+    }
+
+    fn no_individual(&self, individual: usize) -> Option<String> {
+        let count = self.population.len();
+        (individual >= count).then(|| format!("it names individual {individual} of {count}"))
+    }
+
+    fn no_vector(&self, vector: &[f64]) -> Option<String> {
+        let (found, expected) = (vector.len(), self.settings.space.genes());
+        (found != expected).then(|| format!("a vector has {found} genes, the space {expected}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Images, Move, Ranked},
+        network::NetworkKind,
+        search::{Estimate, Search},
+        space::Space,
+    };
+
+    const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 10 };
+
+    fn settings() -> SearchSettings {
+        SearchSettings {
+            space: Space::Cells,
+            searcher: Default::default(),
+            population: 4,
+            generations: 2,
+            seed: 1,
+            schedule: Default::default(),
+            limits: Default::default(),
+        }
+    }
+
+    fn started(network: NetworkShape) -> Event {
+        let images = Images { name: "images".into(), train: 1, valid: 1, classes: 10 };
+        Event::SearchStarted { settings: settings(), network: Some(network), images, batch: 1 }
+    }
+
+    /// A view of a search that has begun.
+    fn begun() -> RunView {
+        let (_, events) = Search::new(settings()).expect("valid");
+        let mut view = RunView::default();
+        for event in [started(SHAPE)].into_iter().chain(events) {
+            view.apply(&Line { seq: view.events, time: 0, event }).expect("in order");
+        }
+        view
+    }
+
+    fn refuse(mut view: RunView, event: Event, problem: &str) {
+        let seq = view.events;
+        let refused = ViewError::Misfit { seq, problem: problem.into() };
+        assert_eq!(view.apply(&Line { seq, time: 0, event }), Err(refused));
+        assert_eq!(view.events, seq);
+    }
+
+    fn learner(individual: usize, genes: usize) -> Learner {
+        let estimate = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: usize::MAX, misses: 1 };
+        Learner { individual, position: vec![0.5; genes], estimate, violation: 0.0 }
+    }
+
+    fn compared(learners: Vec<Learner>, fast: usize) -> Event {
+        let (fast, slow) = (Some(fast), None);
+        Event::PairCompared { generation: u32::MAX, pair: usize::MAX, learners, fast, slow, gives: vec![0] }
+    }
+
+    #[test]
+    fn individuals_and_genes_that_there_are_not_are_refused() {
+        refuse(begun(), compared(vec![learner(4, 32)], 0), "it names individual 4 of 4");
+        refuse(begun(), compared(vec![learner(0, 32)], 9), "it names individual 9 of 4");
+        refuse(begun(), compared(vec![learner(0, 31)], 0), "a vector has 31 genes, the space 32");
+        refuse(
+            begun(),
+            Event::PopulationSampled { positions: vec![vec![0.5; 32]; 3] },
+            "it has 3 individuals, the search 4",
+        );
+        let moves = vec![Move { individual: 1, position: vec![0.5; 32], velocity: vec![] }];
+        refuse(
+            begun(),
+            Event::GenerationFinished { generation: 0, diversity: 0.0, moves },
+            "a vector has 0 genes, the space 32",
+        );
+        let ranking = vec![Ranked { rank: 1, individual: usize::MAX, loss: 1.0, accuracy: 1.0 }];
+        refuse(
+            begun(),
+            Event::SearchFinished { ranking, evaluations: 1 },
+            "it names individual 18446744073709551615 of 4",
+        );
+        refuse(
+            RunView::default(),
+            Event::GenerationStarted { generation: 0, pairs: vec![], learning_rate: 0.1, drop_path: 0.0 },
+            "no search has begun",
+        );
+    }
+
+    #[test]
+    fn a_network_that_would_fill_the_memory_is_refused() {
+        let endless = NetworkShape { cells: usize::MAX, ..SHAPE };
+        refuse(
+            RunView::default(),
+            started(endless),
+            "18446744073709551615 cells; a network has 1 to 1000 of them",
+        );
+    }
+
+    #[test]
+    fn a_time_without_a_date_is_refused() {
+        let line = Line { seq: 0, time: i64::MIN, event: started(SHAPE) };
+        let error = RunView::default().apply(&line).expect_err("no date").to_string();
+        assert_eq!(error, "event 0 is not of this run: its time is -9223372036854775808");
+    }
+
+    #[test]
+    fn the_largest_numbers_that_fit_are_counted_without_overflow() {
+        let mut view = begun();
+        for event in [
+            compared(vec![learner(0, 32), learner(1, 32)], 0),
+            Event::GenerationFinished { generation: u32::MAX, diversity: f64::MAX, moves: vec![] },
+            compared(vec![learner(0, 32)], 0),
+        ] {
+            view.apply(&Line { seq: view.events, time: LAST_TIME, event }).expect("it fits");
+        }
+        let search = view.search.expect("a search");
+        assert_eq!((search.hits.hits, search.hits.rate()), (usize::MAX, Some(100.0)));
+        assert_eq!(search.generation, u32::MAX);
+    }
+}
