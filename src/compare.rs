@@ -232,8 +232,8 @@ mod tests {
 
     #[test]
     fn what_changes_losses_forbids_a_comparison() {
-        let settings = ["data.cutout=0", "data.flip=false", "network.cells=5", "training.batch=64"];
-        let keys = ["data.cutout!", "data.flip!", "network.cells!", "training.batch!"];
+        let settings = ["data.cutout=0", "data.flip=false", "device.precision=bf16", "network.cells=5"];
+        let keys = ["data.cutout!", "data.flip!", "device.precision!", "network.cells!"];
         check(&manifest(&[]), &manifest(&settings), &keys);
     }
 

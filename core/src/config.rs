@@ -5,6 +5,8 @@
 
 mod layers;
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 pub use layers::{ConfigError, Layers, Origin, Setting};
@@ -96,11 +98,30 @@ pub struct DeviceConfig {
     pub precision: Precision,
 }
 
+/// What feature maps and convolutions are computed in; weights and statistics are f32 either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     F32,
+    /// bfloat16: f32's range in two bytes, with 8 bits of precision.
     Bf16,
+}
+
+/// A name that is no precision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no precision; there are f32 and bf16")]
+pub struct UnknownPrecision(String);
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err(UnknownPrecision(name.to_owned())),
+        }
+    }
 }
 
 /// Settings of `train`: a full network from a genotype.
@@ -260,11 +281,6 @@ impl Config {
             (weight(t.gradient_clip), "training.gradient_clip", "0 (no clipping) or above"),
             (share(t.drop_path), "training.drop_path", "from 0 to below 1"),
             (self.device.threads <= 1024, "device.threads", "from 0 to 1024"),
-            (
-                self.device.precision == Precision::F32,
-                "device.precision",
-                "f32; bf16 is reserved, nothing computes with it yet",
-            ),
             (device_kind(&self.device.kind), "device.kind", "auto, cpu, cuda or cuda:N"),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),

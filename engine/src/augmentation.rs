@@ -5,7 +5,7 @@
 use relativenas_core::randomness::Stream;
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::images::ImageSet;
+use crate::{device, images::ImageSet};
 
 /// How training images vary. The published search: padding 4, flips, cutout 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl ImageStore {
             )));
         }
         let (frame, padding) = (height + 2 * padding as i64, padding as i64);
-        let images = set.images.f_to_device(device)?.f_permute([0, 2, 3, 1])?;
+        let images = device::send(&set.images, device)?.f_permute([0, 2, 3, 1])?;
         let framed = images.f_constant_pad_nd([0, 0, padding, padding, padding, padding])?;
         let channel = |value: &dyn Fn(usize) -> f32| {
             Tensor::f_from_slice(&[value(0), value(1), value(2)])?.f_to_device(device)
@@ -161,7 +161,7 @@ impl ImageStore {
             }
         }
         let numbers = Tensor::f_from_slice(&numbers)?.f_reshape([5, images as i64])?;
-        Ok(Draws { numbers: numbers.f_to_device(self.device())? })
+        Ok(Draws { numbers: device::send(&numbers, self.device())? })
     }
 
     /// `[B, H, W, 3] u8`.

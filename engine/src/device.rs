@@ -1,4 +1,7 @@
-//! Every decision about devices: which one, how many threads, which memory format.
+//! Every decision about devices: which one, how many threads, which memory format, what travels how.
+//!
+//! A CUDA device works through a queue, and nobody waits for it between batches: what it needs is
+//! sent ahead with [`send`], and sums of losses stay with it until an epoch is done.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -62,11 +65,22 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device to use.
+    /// The device to use, made ready.
+    ///
+    /// cuDNN tries its algorithms for a convolution and keeps the fastest. Which one that is may
+    /// differ from run to run, and with it the last bits of what a CUDA device computes.
     ///
     /// # Errors
     /// If a CUDA device is asked for by number and is not there.
     pub fn resolve(self) -> Result<Device, DeviceError> {
+        let device = self.find()?;
+        if device.is_cuda() {
+            Cuda::cudnn_set_benchmark(true);
+        }
+        Ok(device)
+    }
+
+    fn find(self) -> Result<Device, DeviceError> {
         let found = cuda_devices();
         match self {
             Self::Auto if found > 0 => Ok(Device::Cuda(0)),
@@ -105,6 +119,46 @@ pub fn set_threads_of_this_thread(threads: usize) {
 pub fn channels_last(images: &Tensor) -> Result<Tensor, TchError> {
     // tch has no argument for the memory format.
     images.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
+}
+
+/// A tensor on a device. From main memory to CUDA it travels while both sides work on, queued like
+/// a kernel.
+///
+/// Only memory that is locked into main memory can travel so: a copy of any other waits for the
+/// whole queue. libtorch keeps the locked copy until it has arrived.
+///
+/// # Errors
+/// If memory runs out.
+pub fn send(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
+    if !device.is_cuda() || tensor.device() != Device::Cpu {
+        return tensor.f_to_device(device);
+    }
+    // `pin_memory` would warn that its argument, which tch always gives, is deprecated.
+    let locked = tensor.f_internal_pin_memory(device)?;
+    locked.f_to_device_(device, tensor.f_kind()?, true, false)
+}
+
+/// How the two learners of a pair share a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Each in a thread of its own; else one after the other in the thread that searches. Results
+    /// are the same.
+    pub at_once: bool,
+    /// Threads of libtorch's CPU kernels for each learner. The last bits of its results depend on it.
+    pub threads_per_learner: usize,
+}
+
+impl Sharing {
+    /// On a CPU each learner has half of the threads, if `at_once` is asked for and there are two.
+    ///
+    /// On CUDA they take turns. tch and torch-sys 0.26 can neither make a stream nor choose one, so
+    /// the kernels of two threads would stand in one queue; and libtorch keeps cuDNN's plans by
+    /// thread, so a thread that lives for one learner would try all algorithms again. Turns cost one
+    /// wait for the queue an epoch.
+    pub fn of(device: Device, threads: usize, at_once: bool) -> Self {
+        let at_once = at_once && threads > 1 && !device.is_cuda();
+        Self { at_once, threads_per_learner: if at_once { threads.div_ceil(2) } else { threads } }
+    }
 }
 
 /// Threads of the CPU to use: as many as asked for, or as there are cores.
@@ -162,6 +216,18 @@ mod tests {
         let error = DeviceChoice::Cuda(99).resolve().unwrap_err().to_string();
         assert!(error.contains("cuda:99") && error.contains("`auto`"), "{error}");
         assert!(DeviceChoice::Auto.resolve().is_ok());
+    }
+
+    #[test]
+    fn learners_share_the_cores_of_a_cpu_and_take_turns_on_cuda() {
+        let sharing = |device, threads, at_once| {
+            let Sharing { at_once, threads_per_learner } = Sharing::of(device, threads, at_once);
+            (at_once, threads_per_learner)
+        };
+        assert_eq!(sharing(Device::Cpu, 5, true), (true, 3));
+        assert_eq!(sharing(Device::Cpu, 5, false), (false, 5));
+        assert_eq!(sharing(Device::Cpu, 1, true), (false, 1));
+        assert_eq!(sharing(Device::Cuda(0), 8, true), (false, 8));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use relativenas_core::{
+    config::Precision,
     genotype::Genotype,
     network::NetworkShape,
     randomness::Streams,
@@ -20,7 +21,7 @@ use tch::{Device, TchError};
 use crate::{
     augmentation::ImageStore,
     cpu::CpuModel,
-    device,
+    device::{self, Sharing},
     images::ImageSet,
     learner::{Epoch, Learner, LearnerSettings},
     model::{Model, TorchModel},
@@ -35,10 +36,9 @@ pub struct EstimatorSettings {
     pub learner: LearnerSettings,
     pub sgd: SgdSettings,
     pub seed: u64,
-    /// Train both members of a pair at once, each in a thread of its own. Results are the same.
-    pub parallel_learners: bool,
-    /// Threads of libtorch's CPU kernels for each learner. Results depend on it.
-    pub threads_per_learner: usize,
+    /// Of libtorch's kernels; our own on the CPU compute in f32 alone.
+    pub precision: Precision,
+    pub sharing: Sharing,
 }
 
 /// Why learners cannot be trained.
@@ -219,7 +219,7 @@ impl NetworkEstimator {
         contestants: Vec<Contestant>,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Outcome>>, EstimateError> {
-        let in_threads = self.settings.parallel_learners && contestants.len() > 1;
+        let in_threads = self.settings.sharing.at_once && contestants.len() > 1;
         let aborted = AtomicBool::new(false);
         let progress = |done: BatchDone| {
             // One learner's end is everybody's.
@@ -262,7 +262,7 @@ impl Workshop {
         contestant: Contestant,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Outcome>, EstimateError> {
-        device::set_threads_of_this_thread(self.settings.threads_per_learner);
+        device::set_threads_of_this_thread(self.settings.sharing.threads_per_learner);
         let plan = Plan::search(&contestant.genotype, &self.settings.shape);
         let genes = plan.genes();
         let mut learner = Learner {
@@ -295,14 +295,16 @@ impl Workshop {
     }
 
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
-        let side = self.settings.shape.image_side();
+        let EstimatorSettings { shape, sgd, precision, .. } = self.settings;
+        let side = shape.image_side();
         if self.device == Device::Cpu
+            && precision == Precision::F32
             && self.training.side() == side
-            && let Some(model) = CpuModel::new(&plan, weights, self.settings.sgd, side)?
+            && let Some(model) = CpuModel::new(&plan, weights, sgd, side)?
         {
             return Ok(Box::new(model));
         }
-        Ok(Box::new(TorchModel::new(plan, weights, self.settings.sgd, self.device)?))
+        Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.device)?))
     }
 }
 

@@ -8,6 +8,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::{
     augmentation::{Augmentation, Batch, ImageStore},
+    device::send,
     model::Model,
     network::drop_path_masks,
 };
@@ -69,7 +70,7 @@ impl Learner<'_> {
     pub fn train(&mut self, images: &ImageStore) -> Result<Option<f64>, TchError> {
         let order: Vec<_> =
             self.stream(Purpose::Shuffle).order(images.len()).into_iter().map(|i| i as i64).collect();
-        let order = Tensor::f_from_slice(&order)?.f_to_device(images.device())?;
+        let order = send(&Tensor::f_from_slice(&order)?, images.device())?;
         let mut augmentation = self.stream(Purpose::Augmentation);
         let mut drop_path = self.stream(Purpose::DropPath);
         let mut tally = Tally::new(images.device())?;

@@ -1,5 +1,6 @@
 //! A network with its optimizer, as a learner sees it.
 
+use relativenas_core::config::Precision;
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use crate::{
@@ -41,6 +42,7 @@ pub struct TorchModel {
     plan: Plan,
     weights: FlatWeights,
     sgd: Sgd,
+    precision: Precision,
 }
 
 impl TorchModel {
@@ -52,14 +54,11 @@ impl TorchModel {
         plan: Plan,
         weights: &[ModuleWeights],
         sgd: SgdSettings,
+        precision: Precision,
         device: Device,
     ) -> Result<Self, WeightsError> {
         let weights = FlatWeights::gather(&plan, weights, device)?;
-        Ok(Self { plan, weights, sgd: Sgd::new(sgd) })
-    }
-
-    fn pass<'a>(&'a self, mode: Mode, drop_path: Option<&'a Tensor>) -> Pass<'a> {
-        Pass { plan: &self.plan, modules: self.weights.modules(), mode, drop_path }
+        Ok(Self { plan, weights, sgd: Sgd::new(sgd), precision })
     }
 }
 
@@ -70,7 +69,10 @@ impl Model for TorchModel {
         drop_path: Option<&Tensor>,
         learning_rate: f64,
     ) -> Result<Tensor, TchError> {
-        let logits = self.pass(Mode::Training, drop_path).run(&batch.images)?;
+        let modules = self.weights.modules();
+        let pass =
+            Pass { plan: &self.plan, modules, mode: Mode::Training, drop_path, precision: self.precision };
+        let logits = pass.run(&batch.images)?;
         let loss = cross_entropy(&logits.main, &batch.labels, Reduction::Mean)?;
         let gradient = self.weights.gradient(&loss)?;
         let _norm = self.sgd.step(self.weights.parameters(), gradient, learning_rate)?;
@@ -79,7 +81,8 @@ impl Model for TorchModel {
 
     fn judge(&mut self, batch: &Batch) -> Result<(Tensor, Tensor), TchError> {
         no_grad(|| {
-            let logits = self.pass(Mode::Evaluation, None).run(&batch.images)?.main;
+            let pass = Pass::evaluation(&self.plan, self.weights.modules(), self.precision);
+            let logits = pass.run(&batch.images)?.main;
             let loss = cross_entropy(&logits, &batch.labels, Reduction::Sum)?;
             let right = logits.f_argmax(1, false)?.f_eq_tensor(&batch.labels)?.f_sum(Kind::Int64)?;
             Ok((loss, right))
@@ -94,3 +97,6 @@ impl Model for TorchModel {
 fn cross_entropy(logits: &Tensor, labels: &Tensor, reduction: Reduction) -> Result<Tensor, TchError> {
     logits.f_cross_entropy_loss(labels, None::<&Tensor>, reduction, -100, 0.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
+    config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Flow, Stage, Verdict},
@@ -23,7 +24,7 @@ use tch::{Kind, Tensor};
 use crate::{
     augmentation::Augmentation,
     data::DataSet,
-    device::{self, DeviceChoice},
+    device::{self, DeviceChoice, Sharing},
     estimator::{EstimatorSettings, NetworkEstimator},
     images::ImageSet,
     learner::LearnerSettings,
@@ -41,6 +42,7 @@ pub struct Measurement {
     pub channels: usize,
     pub cells: usize,
     pub device: DeviceChoice,
+    pub precision: Precision,
     /// CPU threads of all learners together; 0: as many as there are cores.
     pub threads: usize,
 }
@@ -127,7 +129,6 @@ fn round(value: f64, digits: i32) -> f64 {
 fn estimator(measurement: &Measurement, data: &DataSet) -> anyhow::Result<NetworkEstimator> {
     let device = measurement.device.resolve()?;
     let threads = device::threads(measurement.threads);
-    let parallel_learners = threads > 1 || device.is_cuda();
     let settings = EstimatorSettings {
         shape: NetworkShape {
             kind: NetworkKind::Cifar,
@@ -143,8 +144,8 @@ fn estimator(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Networ
         },
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 0,
-        parallel_learners,
-        threads_per_learner: if parallel_learners { threads.div_ceil(2) } else { threads },
+        precision: measurement.precision,
+        sharing: Sharing::of(device, threads, true),
     };
     let half = data.train.len() / 2;
     let train = images(data, 0, measurement.train_images).context("the training half")?;
@@ -248,6 +249,7 @@ mod tests {
             channels: 4,
             cells: 3,
             device: DeviceChoice::Cpu,
+            precision: Precision::F32,
             threads: 2,
         }
     }

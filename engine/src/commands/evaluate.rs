@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use relativenas_core::{
+    config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
     published,
@@ -24,7 +25,7 @@ use crate::{
     data::{self, DataSet, EncodedDataSet},
     device::{self, DeviceChoice},
     images::ImageSet,
-    network::{FlatWeights, Plan, from_named},
+    network::{FlatWeights, Pass, Plan, from_named},
     training::{self, Evaluation, Photos, Source},
     weights_file,
 };
@@ -61,6 +62,9 @@ pub struct EvaluateArguments {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
+    /// f32 or bf16: of feature maps and convolutions
+    #[arg(long, default_value = "f32", value_name = "NAME")]
+    precision: Precision,
     /// Images at once; it changes speed and memory only
     #[arg(long, default_value = "256", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
@@ -196,8 +200,8 @@ fn judge(arguments: &EvaluateArguments, trained: &Trained, source: &Source) -> a
         }
         Flow::Go
     };
-    let (plan, modules) = (&trained.plan, trained.weights.modules());
-    let found = training::evaluate(plan, modules, source, arguments.batch as usize, limit, &progress)?;
+    let pass = Pass::evaluation(&trained.plan, trained.weights.modules(), arguments.precision);
+    let found = training::evaluate(&pass, source, arguments.batch as usize, limit, &progress)?;
     if lively {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
@@ -211,10 +215,7 @@ mod tests {
     use tch::{Kind as Elements, Tensor, no_grad};
 
     use super::*;
-    use crate::{
-        data::samples::sample,
-        network::{Mode, Pass},
-    };
+    use crate::data::samples::sample;
 
     const CHECKPOINTS: [&str; 2] = ["dataparallel_legacy.pt", "dataparallel_zip.pt"];
 
@@ -251,7 +252,7 @@ mod tests {
         for name in CHECKPOINTS {
             let trained = Trained::load(&typed(&checkpoint(name), &[]), 10, Device::Cpu).unwrap();
             let (plan, modules) = (&trained.plan, trained.weights.modules());
-            let pass = Pass { plan, modules, mode: Mode::Evaluation, drop_path: None };
+            let pass = Pass::evaluation(plan, modules, Precision::F32);
             let logits = no_grad(|| pass.run(&images)).unwrap().main.to_kind(Elements::Double);
             let error = (logits.flatten(0, -1) - Tensor::from_slice(&expected.logits_eval)).abs().max();
             assert!(error.double_value(&[]) < 1e-4 * 0.26, "{name}: {error:?}");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use relativenas_core::config::Precision;
 
 use crate::{
     data,
@@ -34,6 +35,9 @@ pub struct ThroughputArguments {
     /// auto, cpu or cuda:N.
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// f32 or bf16.
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
     /// Of the CPU; 0: as many as there are cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -55,6 +59,7 @@ pub fn throughput(arguments: &ThroughputArguments) -> anyhow::Result<()> {
         channels: arguments.channels,
         cells: arguments.layers,
         device: arguments.device.parse::<DeviceChoice>()?,
+        precision: arguments.precision,
         threads: arguments.threads,
     };
     let data = data::open(arguments.data.as_deref())?;

@@ -1,4 +1,5 @@
 use relativenas_core::{
+    config::Precision,
     genotype::{Cell, Gene, Genotype},
     network::{NetworkKind, NetworkShape},
     operation::Operation,
@@ -48,7 +49,8 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
         })
         .collect();
     let (double, double_masks) = (batch.images.to_kind(Kind::Double), masks.to_kind(Kind::Double));
-    let pass = Pass { plan: &plan, modules: &modules, mode: Mode::Training, drop_path: Some(&double_masks) };
+    let (mode, drop_path) = (Mode::Training, Some(&double_masks));
+    let pass = Pass { plan: &plan, modules: &modules, mode, drop_path, precision: Precision::F32 };
     let loss = pass.run(&double).unwrap().main.cross_entropy_for_logits(&batch.labels);
     let gradients = Tensor::run_backward(&[&loss], &leaves, false, false);
     let gradient = Tensor::cat(&gradients.iter().map(|g| g.reshape([-1])).collect::<Vec<_>>(), 0);
@@ -68,7 +70,7 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
         }
     }
 
-    let pass = Pass { plan: &plan, modules: &modules, mode: Mode::Evaluation, drop_path: None };
+    let pass = Pass::evaluation(&plan, &modules, Precision::F32);
     let expected = no_grad(|| pass.run(&double)).unwrap().main;
     near("evaluation", &ours.evaluation_logits_of(&batch.images).unwrap(), &expected);
     error(&ours.gradient, &gradient)

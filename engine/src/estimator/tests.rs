@@ -6,6 +6,8 @@ use tch::{Kind, Tensor};
 use super::*;
 use crate::{augmentation::Augmentation, device::DeviceChoice};
 
+const AT_ONCE: Sharing = Sharing { at_once: true, threads_per_learner: 1 };
+
 const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 2 };
 
 /// Noise that is brighter on the left (class 0) or on the right (class 1).
@@ -40,8 +42,8 @@ fn settings() -> EstimatorSettings {
         },
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 11,
-        parallel_learners: false,
-        threads_per_learner: 1,
+        precision: Precision::F32,
+        sharing: Sharing { at_once: false, threads_per_learner: 1 },
     }
 }
 
@@ -107,7 +109,7 @@ fn a_repeated_run_is_the_same_to_the_last_bit() {
 
 #[test]
 fn learners_at_once_find_what_they_find_one_after_the_other() {
-    let parallel = EstimatorSettings { parallel_learners: true, ..settings() };
+    let parallel = EstimatorSettings { sharing: AT_ONCE, ..settings() };
     assert_eq!(run(settings()), run(parallel));
 }
 
@@ -145,8 +147,8 @@ fn stored_weights_stay_what_they_are_while_learners_train() {
 
 #[test]
 fn an_abandoned_pair_leaves_no_trace() {
-    for parallel_learners in [false, true] {
-        let mut estimator = estimator(EstimatorSettings { parallel_learners, ..settings() });
+    for sharing in [settings().sharing, AT_ONCE] {
+        let mut estimator = estimator(EstimatorSettings { sharing, ..settings() });
         let estimation = estimation(Stage::Search, 0.05);
         let batches = AtomicUsize::new(0);
         let stop = |_| if batches.fetch_add(1, Ordering::Relaxed) == 3 { Flow::Abort } else { Flow::Go };

@@ -3,6 +3,8 @@
 use relativenas_core::randomness::Stream;
 use tch::{Device, TchError, Tensor};
 
+use crate::device::send;
+
 /// Draws masks for a whole batch: `[genes, N] f32`, see [`super::Pass::drop_path`]. `None` if
 /// nothing is ever dropped. They are drawn from our streams, because libtorch's own generator is one
 /// per process.
@@ -23,5 +25,5 @@ pub fn drop_path_masks(
     let masks: Vec<f32> =
         (0..genes * images).map(|_| if stream.unit() < probability { 0.0 } else { kept }).collect();
     let masks = Tensor::f_from_slice(&masks)?.f_reshape([genes as i64, images as i64])?;
-    masks.f_to_device(device).map(Some)
+    send(&masks, device).map(Some)
 }

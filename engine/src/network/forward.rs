@@ -2,7 +2,8 @@
 
 use std::{cell::OnceCell, slice};
 
-use tch::{TchError, Tensor};
+use relativenas_core::config::Precision;
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::{
     module::{Convolution, Layer, Module},
@@ -42,6 +43,10 @@ pub struct Pass<'a> {
     /// What every gene's output is multiplied with, image by image, `[genes, N] f32`: 0 where a
     /// path is dropped, 1/(1 − p) where it is kept. Identities are left alone.
     pub drop_path: Option<&'a Tensor>,
+    /// With [`Precision::Bf16`], feature maps are bfloat16, and so are convolutions, whose weights
+    /// are rounded on the way in. Weights and gradients, batch norm's moments, parameters and
+    /// statistics, the mean over all pixels and what follows stay f32.
+    pub precision: Precision,
 }
 
 /// A feature map, and its ReLU for all who read it through one.
@@ -64,12 +69,30 @@ impl Feature {
     }
 }
 
+impl<'a> Pass<'a> {
+    /// A pass for judging a network with its running statistics.
+    pub fn evaluation(plan: &'a Plan, modules: &'a [Vec<Tensor>], precision: Precision) -> Self {
+        Self { plan, modules, mode: Mode::Evaluation, drop_path: None, precision }
+    }
+}
+
 impl Pass<'_> {
     /// Logits of images `[N, 3, H, W] f32`, best channels last in memory.
     ///
     /// # Errors
     /// If the shapes do not fit, or the device fails.
     pub fn run(&self, images: &Tensor) -> Result<Logits, TchError> {
+        match self.precision {
+            Precision::F32 => self.compute(images),
+            Precision::Bf16 => {
+                let masks = self.drop_path.map(|masks| masks.f_to_kind(Kind::BFloat16)).transpose()?;
+                let pass = Pass { drop_path: masks.as_ref(), ..*self };
+                pass.compute(&images.f_to_kind(Kind::BFloat16)?)
+            }
+        }
+    }
+
+    fn compute(&self, images: &Tensor) -> Result<Logits, TchError> {
         let mut features = Vec::with_capacity(self.plan.cells.len() + 2);
         let mut input = Feature::new(images.shallow_clone());
         for &stem in &self.plan.stems {
@@ -198,7 +221,10 @@ impl Pass<'_> {
             Layer::AveragePool { kernel, stride } => {
                 value.f_avg_pool2d([kernel as i64; 2], [stride as i64; 2], [0, 0], false, false, None)
             }
-            Layer::GlobalAverage => value.f_mean_dim([2_i64, 3].as_slice(), false, None),
+            Layer::GlobalAverage => {
+                let wider = (value.kind() == Kind::BFloat16).then_some(Kind::Float);
+                value.f_mean_dim([2_i64, 3].as_slice(), false, wider)
+            }
             Layer::Linear { .. } => value.f_linear(next()?, Some(next()?)),
         }
     }
@@ -207,7 +233,22 @@ impl Pass<'_> {
 fn convolve(value: &Tensor, weight: &Tensor, c: Convolution) -> Result<Tensor, TchError> {
     let pair = |numbers: [usize; 2]| numbers.map(|n| n as i64);
     let dilation = [c.dilation as i64; 2];
-    value.f_conv2d(weight, None::<&Tensor>, pair(c.stride), pair(c.padding), dilation, c.groups as i64)
+    let weight = weight.f_to_kind(value.kind())?;
+    let convolved = |value: &Tensor, weight: &Tensor| {
+        value.f_conv2d(weight, None::<&Tensor>, pair(c.stride), pair(c.padding), dilation, c.groups as i64)
+    };
+    if loses_its_gradient(value, c) {
+        let wide = convolved(&value.f_to_kind(Kind::Float)?, &weight.f_to_kind(Kind::Float)?)?;
+        return wide.f_to_kind(value.kind());
+    }
+    convolved(value, &weight)
+}
+
+/// Whether the gradient of the weights cannot be trusted: libtorch 2.13 computes it from memory that
+/// nobody wrote (oneDNN, dilated depthwise convolutions in bfloat16 on a CPU). Such a convolution has
+/// rounded operands and a rounded result, but is computed in f32.
+fn loses_its_gradient(value: &Tensor, c: Convolution) -> bool {
+    c.dilation > 1 && c.groups > 1 && value.kind() == Kind::BFloat16 && value.device() == Device::Cpu
 }
 
 /// Pixels with these rows and columns: `offset`, `offset + 2`, …
@@ -219,5 +260,5 @@ fn every_other_pixel(value: &Tensor, offset: i64) -> Result<Tensor, TchError> {
 }
 
 fn pointwise(value: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
-    value.f_conv2d(weight, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)
+    value.f_conv2d(&weight.f_to_kind(value.kind())?, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)
 }

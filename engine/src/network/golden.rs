@@ -5,6 +5,7 @@ mod full;
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use relativenas_core::{
+    config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
 };
@@ -179,7 +180,13 @@ struct Torch {
 
 impl Torch {
     fn pass(&self, mode: Mode) -> Pass<'_> {
-        Pass { plan: &self.plan, modules: self.weights.modules(), mode, drop_path: None }
+        Pass {
+            plan: &self.plan,
+            modules: self.weights.modules(),
+            mode,
+            drop_path: None,
+            precision: Precision::F32,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, env, fs, path::Path, process::Command};
 
 use relativenas_core::{
+    config::Precision,
     network::{NetworkKind, NetworkShape},
     published, pytorch,
     randomness::{Purpose, Streams},
@@ -76,7 +77,8 @@ fn check(folder: &Path, python: &str, cell: &str, shape: NetworkShape, images: i
     let flat = FlatWeights::gather(&plan, &modules, Device::Cpu).unwrap();
     let images = channels_last(&images).unwrap();
     let run = |mode| {
-        no_grad(|| Pass { plan: &plan, modules: flat.modules(), mode, drop_path: None }.run(&images)).unwrap()
+        let (modules, precision) = (flat.modules(), Precision::F32);
+        no_grad(|| Pass { plan: &plan, modules, mode, drop_path: None, precision }.run(&images)).unwrap()
     };
     let evaluation = run(Mode::Evaluation).main;
     let training = run(Mode::Training);

@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{
     augmentation::Augmentation,
-    data, device,
+    data,
+    device::{self, Sharing},
     estimator::{EstimatorSettings, NetworkEstimator},
     images::ImageSet,
     learner::LearnerSettings,
@@ -200,8 +201,6 @@ fn estimator_settings(config: &Config, classes: usize, device: Device, threads: 
         flip: config.data.flip,
         cutout: config.data.cutout,
     };
-    // On the CPU two learners share the cores; a CUDA device wants one thread each to feed it.
-    let parallel_learners = config.device.parallel_learners && (threads > 1 || device.is_cuda());
     EstimatorSettings {
         shape: config.search_network(classes),
         learner: LearnerSettings {
@@ -219,8 +218,8 @@ fn estimator_settings(config: &Config, classes: usize, device: Device, threads: 
             clip: config.training.gradient_clip,
         },
         seed: config.search.seed,
-        parallel_learners,
-        threads_per_learner: if parallel_learners { threads.div_ceil(2) } else { threads },
+        precision: config.device.precision,
+        sharing: Sharing::of(device, threads, config.device.parallel_learners),
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     augmentation::Augmentation,
     device,
-    network::{FlatWeights, ModuleWeights, Plan, from_named, to_named},
+    network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     optimizer::SgdSettings,
     training::{Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, evaluate},
 };
@@ -238,8 +238,7 @@ impl TrainingJob {
             let unknown = f64::NAN;
             return Ok(Some(Evaluation { loss: unknown, top1: unknown, top5: unknown, images: 0 }));
         }
-        let (plan, modules) = (self.trainer.plan(), self.trainer.modules());
-        judge(plan, modules, &self.valid, control)
+        judge(&self.trainer.evaluation(), &self.valid, control)
     }
 
     /// Looks at the test set, once, with the best weights.
@@ -247,7 +246,9 @@ impl TrainingJob {
         let (best, weights) = self.best.as_ref().context("no epoch was the best")?;
         let weights = FlatWeights::gather(self.trainer.plan(), weights, self.device)?;
         self.begin(control, Activity::Validating);
-        let judged = judge(self.trainer.plan(), weights.modules(), &self.test, control)?;
+        let precision = self.trainer.settings().precision;
+        let pass = Pass::evaluation(self.trainer.plan(), weights.modules(), precision);
+        let judged = judge(&pass, &self.test, control)?;
         let Some(judged) = judged else {
             return Ok(Outcome::Left); // The checkpoint of the last epoch is the newest.
         };
@@ -306,6 +307,7 @@ fn trainer_settings(config: &Config) -> TrainerSettings {
             weight_decay: retrain.weight_decay,
             clip: retrain.gradient_clip,
         },
+        precision: config.device.precision,
         seed: retrain.seed,
     }
 }
@@ -317,16 +319,11 @@ fn network_shape(retrain: &RetrainConfig, classes: usize) -> anyhow::Result<Netw
     Ok(shape)
 }
 
-fn judge(
-    plan: &Plan,
-    modules: &[Vec<Tensor>],
-    source: &Source,
-    control: &Control,
-) -> anyhow::Result<Option<Evaluation>> {
+fn judge(pass: &Pass<'_>, source: &Source, control: &Control) -> anyhow::Result<Option<Evaluation>> {
     let progress = |done| {
         if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
     };
-    Ok(evaluate(plan, modules, source, VALIDATION_BATCH, usize::MAX, &progress)?)
+    Ok(evaluate(pass, source, VALIDATION_BATCH, usize::MAX, &progress)?)
 }
 
 /// Whether an epoch is better than the best before: more images right, or as many at a lower loss.

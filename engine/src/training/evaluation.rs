@@ -4,7 +4,7 @@ use relativenas_core::search::{BatchDone, Flow};
 use tch::{Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::source::{Source, SourceError};
-use crate::network::{Mode, Pass, Plan};
+use crate::network::Pass;
 
 /// How good a network is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,16 +18,16 @@ pub struct Evaluation {
     pub images: usize,
 }
 
-/// Judges a network, with its running statistics, on the first `limit` images of a source.
+/// Judges a network on the first `limit` images of a source, with a pass made by
+/// [`Pass::evaluation`].
 ///
-/// `modules` are the tensors of the plan's modules. Returns `None` if `progress`, called after every
+/// Returns `None` if `progress`, called after every
 /// batch, said [`Flow::Abort`].
 ///
 /// # Errors
 /// If an image cannot be read, or the device fails.
 pub fn evaluate(
-    plan: &Plan,
-    modules: &[Vec<Tensor>],
+    pass: &Pass<'_>,
     source: &Source,
     batch: usize,
     limit: usize,
@@ -37,7 +37,6 @@ pub fn evaluate(
     let mut tally = Tally::new(source)?;
     for (number, loaded) in source.in_order(batch, limit)?.enumerate() {
         let loaded = loaded?;
-        let pass = Pass { plan, modules, mode: Mode::Evaluation, drop_path: None };
         no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
         let done = BatchDone {
             candidate: 0,

@@ -11,6 +11,7 @@ use crate::{
         Batching, ColourJitter, DataError, EncodedImages, IMAGENET_STATISTICS, PhotoBatch, View,
         photo_batches,
     },
+    device::send,
 };
 
 /// Share of a photograph's shorter side that a network is judged on: 224 of 256 pixels, as the
@@ -90,7 +91,7 @@ impl Source {
         match self {
             Self::Memory(images) => {
                 let order: Vec<_> = order.into_iter().map(|i| i as i64).collect();
-                let order = Tensor::f_from_slice(&order)?.f_to_device(images.device())?;
+                let order = send(&Tensor::f_from_slice(&order)?, images.device())?;
                 let batches = batches(images.len(), feed.batch).enumerate().skip(first);
                 Ok(Box::new(batches.map(move |(number, (start, count))| {
                     let mut stream =
@@ -153,10 +154,10 @@ impl Photos {
             let PhotoBatch { pixels, labels } = photos?;
             let side = self.side as i64;
             let shape = [labels.len() as i64, side, side, 3];
-            let images = Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?.f_to_device(self.device)?;
+            let images = send(&Tensor::f_from_data_size(&pixels, &shape, Kind::Uint8)?, self.device)?;
             let images = images.f_to_kind(Kind::Float)?.f_mul(&factor)?.f_add(&offset)?;
             let labels: Vec<_> = labels.into_iter().map(i64::from).collect();
-            let labels = Tensor::f_from_slice(&labels)?.f_to_device(self.device)?;
+            let labels = send(&Tensor::f_from_slice(&labels)?, self.device)?;
             Ok(Batch { images: images.f_permute([0, 3, 1, 2])?, labels })
         })))
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use relativenas_core::{
+    config::Precision,
     number,
     randomness::{Purpose, Streams},
 };
@@ -27,6 +28,7 @@ pub struct TrainerSettings {
     pub schedule: Schedule,
     pub loss: Loss,
     pub sgd: SgdSettings,
+    pub precision: Precision,
     /// Of first weights, order of images, augmentation and dropped paths.
     pub seed: u64,
 }
@@ -139,9 +141,9 @@ impl Trainer {
         &self.plan
     }
 
-    /// Tensors of the plan's modules, as [`super::evaluate`] takes them.
-    pub fn modules(&self) -> &[Vec<Tensor>] {
-        self.weights.modules()
+    /// For [`super::evaluate`], with the weights as they are now.
+    pub fn evaluation(&self) -> Pass<'_> {
+        Pass::evaluation(&self.plan, self.weights.modules(), self.settings.precision)
     }
 
     /// Epochs that are finished.
@@ -172,7 +174,8 @@ impl Trainer {
         let device = batch.images.device();
         let masks = drop_path_masks(self.plan.genes(), batch.len(), dropped, &mut stream, device)?;
         let modules = self.weights.modules();
-        let pass = Pass { plan: &self.plan, modules, mode: Mode::Training, drop_path: masks.as_ref() };
+        let (mode, drop_path) = (Mode::Training, masks.as_ref());
+        let pass = Pass { plan: &self.plan, modules, mode, drop_path, precision: self.settings.precision };
         let logits = pass.run(&batch.images)?;
         let loss = self.settings.loss.of(&logits, &batch.labels)?;
         let gradient = self.weights.gradient(&loss)?;

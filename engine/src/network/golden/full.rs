@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use relativenas_core::{
+    config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
 };
@@ -51,7 +52,13 @@ fn golden_full_networks() {
         let weights = FlatWeights::gather(&plan, &weights, rule.device).unwrap();
         let images = rule.images(&case.input_name, case.batch, shape.image_side() as i64);
         let targets = rule.targets(case.batch, 0, classes);
-        let pass = |mode| Pass { plan: &plan, modules: weights.modules(), mode, drop_path: None };
+        let pass = |mode| Pass {
+            plan: &plan,
+            modules: weights.modules(),
+            mode,
+            drop_path: None,
+            precision: Precision::F32,
+        };
         let logits = no_grad(|| pass(Mode::Evaluation).run(&images)).unwrap();
         check_logits(&format!("{what} evaluation"), &logits.main, &case.logits_eval);
         let logits = pass(Mode::Training).run(&images).unwrap();

@@ -51,6 +51,7 @@ fn settings() -> TrainerSettings {
         },
         loss: Loss { label_smoothing: 0.1, auxiliary_weight: 0.4 },
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
+        precision: Precision::F32,
         seed: 5,
     }
 }
@@ -104,7 +105,7 @@ fn it_learns_what_is_easy() {
     let mut trainer = fresh();
     let judge = |trainer: &Trainer| -> Evaluation {
         let go = |_| relativenas_core::search::Flow::Go;
-        evaluate(trainer.plan(), trainer.modules(), &source, 20, usize::MAX, &go).unwrap().unwrap()
+        evaluate(&trainer.evaluation(), &source, 20, usize::MAX, &go).unwrap().unwrap()
     };
     let before = judge(&trainer);
     train(&mut trainer, &source, (4, 0));
