@@ -5,8 +5,9 @@
 //! image from one feature map to the next within a core's cache, and batch norm is applied by
 //! whoever reads. Feature maps lie in planes of sixteen channels ([`simd::Lanes`]).
 //!
-//! Everything runs in the calling thread, image by image in a fixed order: results depend on nothing
-//! else. The tests hold it against libtorch, and the golden figures against both.
+//! Each thread of a [`team`] computes image by image in a fixed order: results depend on nothing but
+//! the number of threads, and on that only in their last bits. The tests hold it against libtorch, and
+//! the golden figures against both.
 
 mod backward;
 mod head;
@@ -20,11 +21,14 @@ mod program;
 mod simd;
 mod stage;
 mod tape;
+mod team;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod window;
+
+use std::{ops::Range, panic::resume_unwind, thread};
 
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -36,6 +40,7 @@ use self::{
     program::Program,
     stage::Scratch,
     tape::{Forward, Paths, Statistics, Tape},
+    team::{Meeting, Seat, shares},
 };
 use crate::{
     augmentation::Batch,
@@ -52,20 +57,38 @@ pub struct CpuModel {
     weights: FlatWeights,
     sgd: Sgd,
     packed: Vec<Vec<Packed>>,
-    sums: Vec<Vec<Packed>>,
+    /// Whether `packed` and the workers' evaluation tapes hold the weights as they are now.
+    ready_to_judge: bool,
+    gradient: Tensor,
+    /// One for each thread.
+    workers: Vec<Worker>,
+}
+
+/// The memory of one thread.
+#[derive(Debug)]
+struct Worker {
     training: Tape,
     /// Of one image: in evaluation no image needs another.
     evaluation: Tape,
-    /// Whether `packed` and `evaluation` hold the weights as they are now.
-    ready_to_judge: bool,
     gradients: Gradients,
-    gradient: Tensor,
+    /// Sums of weights' gradients, packed, and in flat memory.
+    sums: Vec<Vec<Packed>>,
+    flat: Vec<f32>,
     scratch: Scratch,
 }
 
+/// A batch in training mode.
+#[derive(Clone, Copy)]
+struct Lesson<'a> {
+    /// `[N, H, W, 3]`
+    pictures: &'a [f32],
+    labels: &'a [i64],
+    masks: Option<&'a [f32]>,
+}
+
 impl CpuModel {
-    /// Copies the weights of the plan's modules, one [`ModuleWeights`] each. `None` if the plan has
-    /// something that only full networks have.
+    /// Copies the weights of the plan's modules, one [`ModuleWeights`] each. It will compute in so many
+    /// threads. `None` if the plan has something that only full networks have.
     ///
     /// # Errors
     /// If the weights belong to another plan, or memory runs out.
@@ -74,6 +97,7 @@ impl CpuModel {
         weights: &[ModuleWeights],
         sgd: SgdSettings,
         image_side: usize,
+        threads: usize,
     ) -> Result<Option<Self>, WeightsError> {
         let mut weights = FlatWeights::gather(plan, weights, Device::Cpu)?;
         let Some(program) = Program::new(plan, &weights, image_side) else { return Ok(None) };
@@ -82,17 +106,13 @@ impl CpuModel {
         let gradient = Tensor::f_zeros(weights.parameters().size(), (Kind::Float, Device::Cpu))?;
         Ok(Some(Self {
             plan: plan.clone(),
-            training: Tape::new(&program),
-            evaluation: Tape::new(&program),
-            gradients: Gradients::new(&program),
+            workers: (0..threads.max(1)).map(|_| Worker::new(&program, &packed, gradient.numel())).collect(),
             program,
             weights,
             sgd: Sgd::new(sgd),
-            sums: packed.clone(),
             packed,
             ready_to_judge: false,
             gradient,
-            scratch: Scratch::default(),
         }))
     }
 
@@ -114,9 +134,11 @@ impl CpuModel {
         self.pack()?;
         let (parameters, statistics) = self.weights.parts();
         let (parameters, statistics) = (values(parameters)?, values(statistics)?);
-        for (stages, tapes) in self.program.modules.iter().zip(&mut self.evaluation.stages) {
-            for (stage, tape) in stages.iter().zip(tapes) {
-                tape.normalisation = stage.norm.running(parameters, statistics);
+        for worker in &mut self.workers {
+            for (stages, tapes) in self.program.modules.iter().zip(&mut worker.evaluation.stages) {
+                for (stage, tape) in stages.iter().zip(tapes) {
+                    tape.normalisation = stage.norm.running(parameters, statistics);
+                }
             }
         }
         self.ready_to_judge = true;
@@ -124,82 +146,145 @@ impl CpuModel {
     }
 
     /// The mean loss of a batch in training mode, and in `self.gradient` its gradient.
-    /// `pictures` is `[N, H, W, 3]`.
-    fn differentiate(
-        &mut self,
-        pictures: &[f32],
-        labels: &[i64],
-        masks: Option<&[f32]>,
-    ) -> Result<f64, TchError> {
+    fn differentiate(&mut self, lesson: Lesson<'_>) -> Result<f64, TchError> {
         self.ready_to_judge = false;
         self.pack()?;
-        let paths = Paths { masks, images: labels.len() };
         let (parameters, statistics) = self.weights.parts();
-        let (parameters, statistics) = (values(parameters)?, values_mut(statistics)?);
-        let mut forward = Forward {
-            program: &self.program,
-            packed: &self.packed,
-            statistics: Statistics::Batch { parameters, statistics },
-            paths,
-            scratch: &mut self.scratch,
-        };
-        forward.run(&mut self.training, pictures);
+        let (parameters, mut statistics) = (values(parameters)?, Some(values_mut(statistics)?));
+        let (program, packed) = (&self.program, &self.packed[..]);
+        let shares = shares(lesson.labels.len(), self.workers.len());
+        let meeting = Meeting::new(shares.len());
+        let tasks = self.workers.iter_mut().zip(shares.iter().cloned()).enumerate().map(
+            |(member, (worker, share))| {
+                // The first member moves the running statistics.
+                let statistics = statistics.take();
+                let seat = Seat::new(&meeting, member);
+                move || {
+                    let statistics = Statistics::Batch { parameters, statistics, seat: &seat };
+                    worker.differentiate(program, packed, statistics, lesson, share)
+                }
+            },
+        );
+        let losses = at_once(tasks.collect());
         let flat = values_mut(&mut self.gradient)?;
         flat.fill(0.0);
-        let loss = answer(&self.program, &self.training, parameters, labels, &mut self.gradients, flat);
-        let mut reverse = Reverse {
-            program: &self.program,
-            packed: &self.packed,
-            tape: &self.training,
-            pictures,
-            paths,
-            sums: &mut self.sums,
-            flat,
-            scratch: &mut self.scratch,
-        };
-        reverse.run(&mut self.gradients);
-        Ok(loss)
+        for worker in &self.workers[..shares.len()] {
+            for (sum, share) in flat.iter_mut().zip(&worker.flat) {
+                *sum += share;
+            }
+        }
+        Ok(losses.into_iter().sum::<f64>() / lesson.labels.len() as f64)
     }
 
-    /// Logits of one picture, `[H, W, 3]`, in evaluation mode.
-    fn evaluate(&mut self, picture: &[f32]) -> Result<Answer, TchError> {
+    /// Answers to pictures `[N, H, W, 3]` in evaluation mode, in their order.
+    fn answers(&mut self, pictures: &[f32]) -> Result<Vec<Answer>, TchError> {
         self.prepare_to_judge()?;
-        let mut forward = Forward {
-            program: &self.program,
-            packed: &self.packed,
-            statistics: Statistics::Kept,
-            paths: Paths { masks: None, images: 1 },
-            scratch: &mut self.scratch,
-        };
-        forward.run(&mut self.evaluation, picture);
-        let image = self.evaluation.feature(&self.program, self.program.cells.len(), 0);
-        Ok(Answer::new(&self.program.head, image, values(self.weights.parameters())?))
+        let parameters = values(self.weights.parameters())?;
+        let (program, packed) = (&self.program, &self.packed[..]);
+        let length = 3 * program.image_side * program.image_side;
+        let shares = shares(pictures.len() / length, self.workers.len());
+        let tasks = self.workers.iter_mut().zip(shares).map(|(worker, share)| {
+            let pictures = &pictures[share.start * length..share.end * length];
+            move || {
+                let answer = |picture| worker.answer(program, packed, parameters, picture);
+                pictures.chunks_exact(length).map(answer).collect::<Vec<_>>()
+            }
+        });
+        Ok(at_once(tasks.collect()).into_iter().flatten().collect())
     }
 }
 
-/// The mean loss of a batch from the last cell's output, and the gradients of both.
-fn answer(
-    program: &Program,
-    tape: &Tape,
-    parameters: &[f32],
-    labels: &[i64],
-    gradients: &mut Gradients,
-    flat: &mut [f32],
-) -> f64 {
-    let last = program.cells.len();
-    let length = tape.feature(program, last, 0).len();
-    let images = labels.len() as f64;
-    let gradient = gradients.last(labels.len() * length);
-    let mut total = 0.0;
-    for (n, (&label, gradient)) in labels.iter().zip(gradient.chunks_exact_mut(length)).enumerate() {
-        let answer = Answer::new(&program.head, tape.feature(program, last, n), parameters);
-        let (loss, mut probabilities) = answer.loss(label as usize);
-        total += loss;
-        probabilities[label as usize] -= 1.0;
-        let logits: Vec<_> = probabilities.iter().map(|p| (p / images) as f32).collect();
-        answer.backward(&program.head, &logits, parameters, flat, gradient);
+/// Does all tasks at the same time, the first one in this thread.
+fn at_once<T: Send>(tasks: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
+    let mut tasks = tasks.into_iter();
+    let Some(first) = tasks.next() else { return Vec::new() };
+    thread::scope(|scope| {
+        let others: Vec<_> = tasks.map(|task| scope.spawn(task)).collect();
+        let mut results = vec![first()];
+        results.extend(others.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        results
+    })
+}
+
+impl Worker {
+    fn new(program: &Program, packed: &[Vec<Packed>], parameters: usize) -> Self {
+        Self {
+            training: Tape::new(program),
+            evaluation: Tape::new(program),
+            gradients: Gradients::new(program),
+            sums: packed.to_vec(),
+            flat: vec![0.0; parameters],
+            scratch: Scratch::default(),
+        }
     }
-    total / images
+
+    /// The sum of the losses of some images of a batch, and in `self.flat` their share of the
+    /// gradient of the mean loss.
+    fn differentiate(
+        &mut self,
+        program: &Program,
+        packed: &[Vec<Packed>],
+        statistics: Statistics<'_>,
+        lesson: Lesson<'_>,
+        share: Range<usize>,
+    ) -> f64 {
+        let Statistics::Batch { parameters, seat, .. } = statistics else { return 0.0 };
+        let images = lesson.labels.len();
+        let length = 3 * program.image_side * program.image_side;
+        let pictures = &lesson.pictures[share.start * length..share.end * length];
+        let paths = Paths { masks: lesson.masks, images, first: share.start };
+        let mut forward = Forward { program, packed, statistics, paths, scratch: &mut self.scratch };
+        forward.run(&mut self.training, pictures);
+        self.flat.fill(0.0);
+        let labels = &lesson.labels[share];
+        let loss = self.classify(program, parameters, labels, images);
+        let mut reverse = Reverse {
+            program,
+            packed,
+            tape: &self.training,
+            pictures,
+            paths,
+            seat,
+            sums: &mut self.sums,
+            flat: &mut self.flat,
+            scratch: &mut self.scratch,
+        };
+        reverse.run(&mut self.gradients);
+        loss
+    }
+
+    /// The sum of losses from the last cell's output, and the gradients of both.
+    fn classify(&mut self, program: &Program, parameters: &[f32], labels: &[i64], images: usize) -> f64 {
+        let (last, tape) = (program.cells.len(), &self.training);
+        let length = tape.feature(program, last, 0).len();
+        let gradient = self.gradients.last(labels.len() * length);
+        let mut total = 0.0;
+        for (n, (&label, gradient)) in labels.iter().zip(gradient.chunks_exact_mut(length)).enumerate() {
+            let answer = Answer::new(&program.head, tape.feature(program, last, n), parameters);
+            let (loss, mut probabilities) = answer.loss(label as usize);
+            total += loss;
+            probabilities[label as usize] -= 1.0;
+            let logits: Vec<_> = probabilities.iter().map(|p| (p / images as f64) as f32).collect();
+            answer.backward(&program.head, &logits, parameters, &mut self.flat, gradient);
+        }
+        total
+    }
+
+    /// Of one picture, `[H, W, 3]`, in evaluation mode.
+    fn answer(
+        &mut self,
+        program: &Program,
+        packed: &[Vec<Packed>],
+        parameters: &[f32],
+        picture: &[f32],
+    ) -> Answer {
+        let paths = Paths { masks: None, images: 1, first: 0 };
+        let statistics = Statistics::Kept;
+        let mut forward = Forward { program, packed, statistics, paths, scratch: &mut self.scratch };
+        forward.run(&mut self.evaluation, picture);
+        let image = self.evaluation.feature(program, program.cells.len(), 0);
+        Answer::new(&program.head, image, parameters)
+    }
 }
 
 /// Pixels of a batch with channels last; no copy if they lie so already.
@@ -216,7 +301,8 @@ impl Model for CpuModel {
     ) -> Result<Tensor, TchError> {
         let pictures = pictures(batch)?;
         let masks = drop_path.map(values).transpose()?;
-        let loss = self.differentiate(values(&pictures)?, values(&batch.labels)?, masks)?;
+        let lesson = Lesson { pictures: values(&pictures)?, labels: values(&batch.labels)?, masks };
+        let loss = self.differentiate(lesson)?;
         let gradient = self.gradient.shallow_clone();
         let _norm = self.sgd.step(self.weights.parameters(), gradient, learning_rate)?;
         Tensor::f_from_slice(&[loss])?.f_squeeze()
@@ -224,11 +310,9 @@ impl Model for CpuModel {
 
     fn judge(&mut self, batch: &Batch) -> Result<(Tensor, Tensor), TchError> {
         let pictures = pictures(batch)?;
-        let pictures: &[f32] = values(&pictures)?;
         let labels: &[i64] = values(&batch.labels)?;
         let (mut loss, mut right) = (0.0, 0);
-        for (picture, &label) in pictures.chunks_exact(pictures.len() / labels.len().max(1)).zip(labels) {
-            let answer = self.evaluate(picture)?;
+        for (answer, &label) in self.answers(values(&pictures)?)?.iter().zip(labels) {
             loss += answer.loss(label as usize).0;
             right += i64::from(answer.is_right(label as usize));
         }
@@ -246,11 +330,7 @@ impl CpuModel {
     pub(crate) fn evaluation_logits_of(&mut self, images: &Tensor) -> Result<Tensor, TchError> {
         let count = images.size()[0];
         let pictures = images.permute([0, 2, 3, 1]).contiguous();
-        let pictures: &[f32] = values(&pictures)?;
-        let mut logits = Vec::new();
-        for picture in pictures.chunks_exact(pictures.len() / count as usize) {
-            logits.extend(self.evaluate(picture)?.logits);
-        }
+        let logits: Vec<f32> = self.answers(values(&pictures)?)?.into_iter().flat_map(|a| a.logits).collect();
         Ok(Tensor::from_slice(&logits).view([count, -1]))
     }
 
@@ -261,12 +341,15 @@ impl CpuModel {
         labels: &Tensor,
     ) -> Result<(Tensor, Tensor, Tensor), TchError> {
         let pictures = images.permute([0, 2, 3, 1]).contiguous();
-        let loss = self.differentiate(values(&pictures)?, values(labels)?, None)?;
-        let last = self.program.cells.len();
+        let lesson = Lesson { pictures: values(&pictures)?, labels: values(labels)?, masks: None };
+        let loss = self.differentiate(lesson)?;
+        let (program, parameters) = (&self.program, values(self.weights.parameters())?);
         let mut logits = Vec::new();
-        for image in 0..images.size()[0] as usize {
-            let image = self.training.feature(&self.program, last, image);
-            logits.extend(Answer::new(&self.program.head, image, values(self.weights.parameters())?).logits);
+        for worker in &self.workers {
+            for image in 0..worker.training.images {
+                let image = worker.training.feature(program, program.cells.len(), image);
+                logits.extend(Answer::new(&program.head, image, parameters).logits);
+            }
         }
         let logits = Tensor::from_slice(&logits).view([images.size()[0], -1]);
         Ok((logits, Tensor::from(loss), self.gradient.copy()))

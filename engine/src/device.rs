@@ -141,23 +141,27 @@ pub fn send(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
 /// How the two learners of a pair share a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sharing {
-    /// Each in a thread of its own; else one after the other in the thread that searches. Results
-    /// are the same.
+    /// Both at the same time; else one after the other, starting in the thread that searches.
     pub at_once: bool,
-    /// Threads of libtorch's CPU kernels for each learner. The last bits of its results depend on it.
-    pub threads_per_learner: usize,
+    /// Of the CPU, for all learners together.
+    pub threads: usize,
 }
 
 impl Sharing {
-    /// On a CPU each learner has half of the threads, if `at_once` is asked for and there are two.
+    /// At once only on a CPU, if it is asked for and there are two threads.
     ///
     /// On CUDA they take turns. tch and torch-sys 0.26 can neither make a stream nor choose one, so
     /// the kernels of two threads would stand in one queue; and libtorch keeps cuDNN's plans by
     /// thread, so a thread that lives for one learner would try all algorithms again. Turns cost one
     /// wait for the queue an epoch.
     pub fn of(device: Device, threads: usize, at_once: bool) -> Self {
-        let at_once = at_once && threads > 1 && !device.is_cuda();
-        Self { at_once, threads_per_learner: if at_once { threads.div_ceil(2) } else { threads } }
+        Self { at_once: at_once && threads > 1 && !device.is_cuda(), threads }
+    }
+
+    /// Threads of each of so many learners: a part of them if they learn at once, else all. The last
+    /// bits of what a learner computes depend on it.
+    pub fn threads_per_learner(self, learners: usize) -> usize {
+        if self.at_once { (self.threads / learners.max(1)).max(1) } else { self.threads }
     }
 }
 
@@ -221,13 +225,13 @@ mod tests {
     #[test]
     fn learners_share_the_cores_of_a_cpu_and_take_turns_on_cuda() {
         let sharing = |device, threads, at_once| {
-            let Sharing { at_once, threads_per_learner } = Sharing::of(device, threads, at_once);
-            (at_once, threads_per_learner)
+            let sharing = Sharing::of(device, threads, at_once);
+            (sharing.at_once, [1, 2].map(|learners| sharing.threads_per_learner(learners)))
         };
-        assert_eq!(sharing(Device::Cpu, 5, true), (true, 3));
-        assert_eq!(sharing(Device::Cpu, 5, false), (false, 5));
-        assert_eq!(sharing(Device::Cpu, 1, true), (false, 1));
-        assert_eq!(sharing(Device::Cuda(0), 8, true), (false, 8));
+        assert_eq!(sharing(Device::Cpu, 5, true), (true, [5, 2]));
+        assert_eq!(sharing(Device::Cpu, 5, false), (false, [5, 5]));
+        assert_eq!(sharing(Device::Cpu, 1, true), (false, [1, 1]));
+        assert_eq!(sharing(Device::Cuda(0), 8, true), (false, [8, 8]));
     }
 
     #[test]

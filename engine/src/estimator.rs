@@ -204,8 +204,9 @@ impl NetworkEstimator {
     }
 
     /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
-    fn workshop(&self) -> Workshop {
+    fn workshop(&self, threads: usize) -> Workshop {
         Workshop {
+            threads,
             settings: self.settings,
             streams: self.draws,
             device: self.device,
@@ -220,6 +221,7 @@ impl NetworkEstimator {
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Outcome>>, EstimateError> {
         let in_threads = self.settings.sharing.at_once && contestants.len() > 1;
+        let threads = self.settings.sharing.threads_per_learner(contestants.len());
         let aborted = AtomicBool::new(false);
         let progress = |done: BatchDone| {
             // One learner's end is everybody's.
@@ -234,7 +236,7 @@ impl NetworkEstimator {
                 let threads: Vec<_> = contestants
                     .into_iter()
                     .map(|contestant| {
-                        let workshop = self.workshop();
+                        let workshop = self.workshop(threads);
                         let progress = &progress;
                         scope.spawn(move || workshop.train(contestant, progress))
                     })
@@ -242,13 +244,14 @@ impl NetworkEstimator {
                 threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
             })
         } else {
-            contestants.into_iter().map(|c| self.workshop().train(c, &progress)).collect()
+            contestants.into_iter().map(|c| self.workshop(threads).train(c, &progress)).collect()
         };
         outcomes.into_iter().collect()
     }
 }
 
 struct Workshop {
+    threads: usize,
     settings: EstimatorSettings,
     streams: Streams,
     device: Device,
@@ -262,7 +265,7 @@ impl Workshop {
         contestant: Contestant,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Outcome>, EstimateError> {
-        device::set_threads_of_this_thread(self.settings.sharing.threads_per_learner);
+        device::set_threads_of_this_thread(self.threads);
         let plan = Plan::search(&contestant.genotype, &self.settings.shape);
         let genes = plan.genes();
         let mut learner = Learner {
@@ -300,7 +303,7 @@ impl Workshop {
         if self.device == Device::Cpu
             && precision == Precision::F32
             && self.training.side() == side
-            && let Some(model) = CpuModel::new(&plan, weights, sgd, side)?
+            && let Some(model) = CpuModel::new(&plan, weights, sgd, side, self.threads)?
         {
             return Ok(Box::new(model));
         }

@@ -8,6 +8,7 @@ use super::{
     simd::{LANES, Lanes, dispatch},
     stage::{Backward, Input, Scratch, backward, sized},
     tape::{Paths, Source, StageTape, Tape, is_shared, sources},
+    team::Seat,
 };
 use crate::network::{Applied, Step};
 
@@ -45,9 +46,10 @@ pub struct Reverse<'a> {
     pub tape: &'a Tape,
     pub pictures: &'a [f32],
     pub paths: Paths<'a>,
+    pub seat: &'a Seat<'a>,
     /// Sums of weight gradients.
     pub sums: &'a mut [Vec<Packed>],
-    /// Of all parameters, in flat memory.
+    /// Of all parameters, in flat memory: the share of this thread's images.
     pub flat: &'a mut [f32],
     pub scratch: &'a mut Scratch,
 }
@@ -227,19 +229,27 @@ impl Reverse<'_> {
         let StageTape { output, normalisation } = &tape.stages[module][index];
         let (length, pixels) = (stage.image_out(), stage.pixels_out());
         let images = || upstream.memory.chunks_exact(upstream.image).zip(output.chunks_exact(length));
-        let mut sums = vec![([0.0; LANES], [0.0; LANES]); stage.blocks_out];
+        let mut moments = Vec::with_capacity(tape.images * stage.blocks_out);
         for (n, (gradient, output)) in images().take(tape.images).enumerate() {
             let gradient = &gradient[upstream.start..][..length];
             let planes = gradient.chunks_exact(pixels).zip(output.chunks_exact(pixels));
-            for (((gradient, plane), mean), sum) in planes.zip(&normalisation.means).zip(&mut sums) {
+            for ((gradient, plane), mean) in planes.zip(&normalisation.means) {
                 let (gradients, products) = dispatch(GradientMoments { gradient, plane, mean });
+                let times_factor = |lanes: Lanes| Lanes(lanes.0.map(|x| factor(n) * x));
+                moments.push((times_factor(gradients), times_factor(products)));
+            }
+        }
+        let mut sums = vec![([0.0; LANES], [0.0; LANES]); stage.blocks_out];
+        for image in self.seat.gather(moments).chunks_exact(stage.blocks_out) {
+            for (sum, (gradients, products)) in sums.iter_mut().zip(image) {
                 for lane in 0..LANES {
-                    sum.0[lane] += f64::from(factor(n) * gradients.0[lane]);
-                    sum.1[lane] += f64::from(factor(n) * products.0[lane]);
+                    sum.0[lane] += f64::from(gradients.0[lane]);
+                    sum.1[lane] += f64::from(products.0[lane]);
                 }
             }
         }
-        let norm = stage.norm.gradient(normalisation, &sums, tape.images * pixels, self.flat);
+        let parameters = self.seat.is_first().then_some(&mut *self.flat);
+        let norm = stage.norm.gradient(normalisation, &sums, self.paths.images * pixels, parameters);
         let weights = &mut self.sums[module][index];
         weights.clear();
         let packed = &self.packed[module][index];

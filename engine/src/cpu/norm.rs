@@ -46,13 +46,13 @@ impl Norm {
 
     /// From the moments of every image: block `b` of image `n` is `moments[n · blocks + b]`, a mean
     /// and a sum of squares over `pixels`. Moves the running statistics `times` times, because a
-    /// module that two genes share sees its batch twice.
+    /// module that two genes share sees its batch twice; `None` leaves them.
     pub fn of_batch(
         &self,
         moments: &[(Lanes, Lanes)],
         pixels: usize,
         parameters: &[f32],
-        statistics: &mut [f32],
+        mut statistics: Option<&mut [f32]>,
         times: usize,
     ) -> Normalisation {
         let mut result = Normalisation::default();
@@ -73,6 +73,7 @@ impl Norm {
             for (lane, channel) in (block * LANES..self.channels).enumerate().take(LANES) {
                 // Running variances are those of a sample, as in PyTorch.
                 let variance = variances[lane] * count / (count - 1.0);
+                let Some(statistics) = &mut statistics else { continue };
                 for _ in 0..times {
                     move_towards(&mut statistics[self.mean + channel], means[lane]);
                     move_towards(&mut statistics[self.variance + channel], variance);
@@ -120,13 +121,14 @@ impl Norm {
     }
 
     /// From sums over the batch, block by block (of gradients, and of gradients times distances
-    /// from the mean), to the gradient before batch norm. Writes the parameters' gradients.
+    /// from the mean), to the gradient before batch norm. Writes the parameters' gradients, if there
+    /// is a place for them.
     pub fn gradient(
         &self,
         normalisation: &Normalisation,
         sums: &[([f64; LANES], [f64; LANES])],
         count: usize,
-        flat_gradient: &mut [f32],
+        mut flat_gradient: Option<&mut [f32]>,
     ) -> Vec<NormBack> {
         let mut back = Vec::with_capacity(sums.len());
         for (block, (gradients, products)) in sums.iter().enumerate() {
@@ -146,6 +148,7 @@ impl Norm {
                 coefficients.offset.0[lane] = (-factor * gradients[lane] / count as f64) as f32;
             }
             for (lane, channel) in (block * LANES..self.channels).enumerate().take(LANES) {
+                let Some(flat_gradient) = &mut flat_gradient else { break };
                 flat_gradient[self.scale + channel] = (products[lane] * inverse[lane]) as f32;
                 flat_gradient[self.shift + channel] = gradients[lane] as f32;
             }

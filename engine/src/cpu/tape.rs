@@ -8,6 +8,7 @@ use super::{
     program::{CellProgram, Program},
     simd::{Lanes, dispatch},
     stage::{Input, Scratch, Stage, forward, sized},
+    team::Seat,
 };
 use crate::network::{Applied, Step};
 
@@ -18,7 +19,7 @@ pub struct StageTape {
     pub normalisation: Normalisation,
 }
 
-/// Everything that a batch has computed.
+/// Everything that a batch has computed, or a thread's share of it.
 #[derive(Debug, Default)]
 pub struct Tape {
     pub images: usize,
@@ -34,8 +35,9 @@ pub struct Tape {
 
 /// What batch norm normalises with.
 pub enum Statistics<'a> {
-    /// Moments of the batch; running statistics move.
-    Batch { parameters: &'a [f32], statistics: &'a mut [f32] },
+    /// Moments of the batch, which is everybody's in the meeting; running statistics move where
+    /// they are given.
+    Batch { parameters: &'a [f32], statistics: Option<&'a mut [f32]>, seat: &'a Seat<'a> },
     /// What the tape holds already.
     Kept,
 }
@@ -53,13 +55,16 @@ pub struct Forward<'a> {
 #[derive(Clone, Copy)]
 pub struct Paths<'a> {
     pub masks: Option<&'a [f32]>,
+    /// Of the whole batch.
     pub images: usize,
+    /// Where a thread's own images begin.
+    pub first: usize,
 }
 
 impl Paths<'_> {
-    /// Of one gene (counted over all cells) and image.
+    /// Of one gene (counted over all cells) and one of the thread's images.
     pub fn factor(&self, gene: usize, image: usize) -> f32 {
-        self.masks.map_or(1.0, |masks| masks[gene * self.images + image])
+        self.masks.map_or(1.0, |masks| masks[gene * self.images + self.first + image])
     }
 
     /// Of a module that both genes of a node share: it is computed once and counts twice.
@@ -269,7 +274,9 @@ impl Forward<'_> {
                     moments.extend(planes.map(|plane| dispatch(Moments { plane })));
                 }
             }
-            if let Statistics::Batch { parameters, statistics } = &mut self.statistics {
+            if let Statistics::Batch { parameters, statistics, seat } = &mut self.statistics {
+                let moments = seat.gather(moments);
+                let statistics = statistics.as_deref_mut();
                 current.normalisation =
                     stage.norm.of_batch(&moments, stage.pixels_out(), parameters, statistics, times);
             }

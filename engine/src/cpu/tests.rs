@@ -56,9 +56,10 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
     let gradient = Tensor::cat(&gradients.iter().map(|g| g.reshape([-1])).collect::<Vec<_>>(), 0);
 
     let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
-    let mut ours = CpuModel::new(&plan, &weights, sgd, side as usize).unwrap().unwrap();
+    let mut ours = CpuModel::new(&plan, &weights, sgd, side as usize, 1).unwrap().unwrap();
     let labels = values(&batch.labels).unwrap();
-    let found = ours.differentiate(&pixels, labels, Some(values(&masks).unwrap())).unwrap();
+    let lesson = Lesson { pictures: &pixels, labels, masks: Some(values(&masks).unwrap()) };
+    let found = ours.differentiate(lesson).unwrap();
     near("loss", &Tensor::from(found), &loss.detach());
     let statistics = |tensors: &[Tensor]| {
         let others = tensors.iter().filter(|t| !t.requires_grad()).map(|t| t.reshape([-1]));
@@ -72,7 +73,17 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
 
     let pass = Pass::evaluation(&plan, &modules, Precision::F32);
     let expected = no_grad(|| pass.run(&double)).unwrap().main;
-    near("evaluation", &ours.evaluation_logits_of(&batch.images).unwrap(), &expected);
+    let logits = ours.evaluation_logits_of(&batch.images).unwrap();
+    near("evaluation", &logits, &expected);
+
+    for threads in [2, 5] {
+        let mut team = CpuModel::new(&plan, &weights, sgd, side as usize, threads).unwrap().unwrap();
+        assert!((team.differentiate(lesson).unwrap() - found).abs() < 1e-12);
+        near("gradient of a team", &team.gradient, &ours.gradient);
+        // What batch norm sees is the same to the last bit.
+        assert!(team.weights.modules().iter().flatten().eq(ours.weights.modules().iter().flatten()));
+        assert_eq!(team.evaluation_logits_of(&batch.images).unwrap(), logits);
+    }
     error(&ours.gradient, &gradient)
 }
 

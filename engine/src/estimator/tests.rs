@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::*;
 use crate::{augmentation::Augmentation, device::DeviceChoice};
 
-const AT_ONCE: Sharing = Sharing { at_once: true, threads_per_learner: 1 };
+const AT_ONCE: Sharing = Sharing { at_once: true, threads: 2 };
 
 const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 2 };
 
@@ -43,7 +43,7 @@ fn settings() -> EstimatorSettings {
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 11,
         precision: Precision::F32,
-        sharing: Sharing { at_once: false, threads_per_learner: 1 },
+        sharing: Sharing { at_once: false, threads: 1 },
     }
 }
 

@@ -214,7 +214,7 @@ impl Subject for Torch {
 impl Subject for CpuModel {
     fn new(plan: &Plan, weights: &[ModuleWeights], _: Device) -> Self {
         let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
-        Self::new(plan, weights, sgd, 32).unwrap().unwrap()
+        Self::new(plan, weights, sgd, 32, 2).unwrap().unwrap()
     }
 
     fn evaluation_logits(&mut self, images: &Tensor) -> Tensor {
