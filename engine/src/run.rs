@@ -3,12 +3,12 @@
 //! The main thread serves the socket and watches for signals. One thread owns the work (a search,
 //! or a training) and its tensors, one writes. They meet in [`control::Control`] and in the recorder's queue.
 
-mod checkpoint;
+pub mod checkpoint;
 mod clock;
 pub mod control;
-mod disk;
+pub mod disk;
 mod folder;
-mod log;
+pub mod log;
 mod recorder;
 mod search_estimator;
 mod searching;
