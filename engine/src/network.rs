@@ -10,6 +10,8 @@ mod flat;
 mod forward;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod launches;
 mod module;
 mod named;
 mod plan;

@@ -1,0 +1,292 @@
+//! An estimate of what a step of the search asks of a CUDA device, counted from the plan.
+//!
+//! Nobody measured it. Each operation of [`super::Pass`] counts as the kernels that libtorch starts
+//! for it and its gradient, as far as its sources tell: batch norm three forward and two back, a
+//! convolution one and two, a max pool one and two, a gradient that several readers send back one
+//! addition each. A kernel takes as long as the bytes that it reads and writes, and at least
+//! [`SHORTEST`]; starting it takes [`LAUNCH`] of the thread that trains. Whichever is slower, the
+//! thread or the device, is what a step takes.
+
+use relativenas_core::{
+    config::Precision,
+    genotype::Genotype,
+    network::{NetworkKind, NetworkShape},
+    population::sample_position,
+    randomness::Streams,
+    space::Space,
+};
+
+use super::{CellPlan, Convolution, Layer, Module, Plan, Step};
+
+/// Bytes a second that kernels reach: 60 % of an H100's 3.35 TB/s.
+const BANDWIDTH: f64 = 2e12;
+/// How much longer than their bytes want depthwise convolutions take: no tensor core helps them.
+const DEPTHWISE: f64 = 4.0;
+/// Seconds of the shortest kernel.
+const SHORTEST: f64 = 2.5e-6;
+/// Seconds until the next kernel is started: libtorch's dispatcher, automatic differentiation and the driver.
+const LAUNCH: f64 = 6e-6;
+
+/// Kernels, and how long a device takes for them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Work {
+    kernels: usize,
+    seconds: f64,
+}
+
+impl Work {
+    fn add(&mut self, kernels: usize, bytes: f64) {
+        self.kernels += kernels;
+        if kernels > 0 {
+            self.seconds += kernels as f64 * SHORTEST.max(bytes / kernels as f64 / BANDWIDTH);
+        }
+    }
+
+    /// What it takes, if the thread starts kernels while the device works.
+    fn time(self) -> f64 {
+        self.seconds.max(self.kernels as f64 * LAUNCH)
+    }
+}
+
+/// A feature map of a batch.
+#[derive(Clone, Copy)]
+struct Map {
+    channels: usize,
+    side: usize,
+}
+
+struct Count<'a> {
+    plan: &'a Plan,
+    images: usize,
+    precision: Precision,
+    training: bool,
+    forward: Work,
+    backward: Work,
+}
+
+impl Count<'_> {
+    fn bytes(&self, map: Map) -> f64 {
+        let element = if self.precision == Precision::Bf16 { 2 } else { 4 };
+        (self.images * map.channels * map.side * map.side * element) as f64
+    }
+
+    fn both(&mut self, forward: (usize, f64), backward: (usize, f64)) {
+        self.forward.add(forward.0, forward.1);
+        if self.training {
+            self.backward.add(backward.0, backward.1);
+        }
+    }
+
+    /// Gradients of a map that so many read.
+    fn readers(&mut self, readers: usize, map: Map) {
+        for _ in 1..readers {
+            self.both((0, 0.0), (1, 3.0 * self.bytes(map)));
+        }
+    }
+
+    fn relu(&mut self, map: Map) {
+        let b = self.bytes(map);
+        self.both((1, 2.0 * b), (1, 3.0 * b));
+    }
+
+    fn convolution(&mut self, c: Convolution, input: Map) -> Map {
+        let output = Map { channels: c.channels_out, side: input.side / c.stride[0] };
+        let slower = if c.groups > 1 { DEPTHWISE } else { 1.0 };
+        let b = slower * (self.bytes(input) + self.bytes(output));
+        self.both((1, b), (2, 2.0 * b));
+        if self.precision == Precision::Bf16 {
+            // The weight to bfloat16, its gradient back.
+            self.both((1, 0.0), (1, 0.0));
+        }
+        output
+    }
+
+    fn layer(&mut self, layer: &Layer, input: Map) -> Map {
+        let b = self.bytes(input);
+        match *layer {
+            Layer::Relu => self.relu(input),
+            Layer::Convolution(c) => return self.convolution(c, input),
+            Layer::OffsetPair { channels_in, channels_out } => {
+                let half = Map { channels: channels_out / 2, side: input.side / 2 };
+                for _ in 0..2 {
+                    // Every other pixel is copied; back, each of two slices is a zero and a copy.
+                    self.both((1, b / 2.0), (4, 3.0 * b));
+                    let copied = Map { channels: channels_in, side: input.side / 2 };
+                    let quarter = Convolution {
+                        channels_in,
+                        channels_out: half.channels,
+                        kernel: [1, 1],
+                        stride: [1, 1],
+                        padding: [0, 0],
+                        dilation: 1,
+                        groups: 1,
+                    };
+                    self.convolution(quarter, copied);
+                }
+                let output = Map { channels: channels_out, side: half.side };
+                self.both((1, 2.0 * self.bytes(output)), (1, 3.0 * b));
+                return output;
+            }
+            Layer::BatchNorm { .. } if self.training => self.both((3, 3.0 * b), (2, 5.0 * b)),
+            Layer::BatchNorm { .. } => self.both((1, 2.0 * b), (0, 0.0)),
+            Layer::AveragePool { .. } => self.both((1, 2.0 * b), (1, 2.0 * b)),
+            Layer::GlobalAverage => self.both((1, b), (1, b)),
+            Layer::Linear { .. } => self.both((1, 0.0), (3, 0.0)),
+        }
+        input
+    }
+
+    /// Without the ReLU in front, which the feature map's readers share.
+    fn module(&mut self, module: &Module, input: Map) -> Map {
+        let skipped = usize::from(module.rectifies_input());
+        module.layers().skip(skipped).fold(input, |map, layer| self.layer(layer, map))
+    }
+
+    /// The ReLU that modules share, and the gradients of all readers of a map.
+    fn shared(&mut self, map: Map, through_relu: usize, plain: usize) {
+        if through_relu > 0 {
+            self.relu(map);
+        }
+        self.readers(through_relu, map);
+        self.readers(plain + usize::from(through_relu > 0), map);
+    }
+
+    fn network(&mut self) {
+        let plan = self.plan;
+        let mut outputs = Vec::new();
+        let mut map = Map { channels: 3, side: plan.cells[0].place.side };
+        if self.precision == Precision::Bf16 {
+            self.both((2, 2.0 * self.bytes(map)), (0, 0.0));
+        }
+        map = self.module(&plan.modules[plan.stems[0]].module, map);
+        outputs.extend([map, map]);
+        let reads =
+            |cell: usize, input: usize| plan.cells.get(cell).is_some_and(|c| c.preprocess[input].is_some());
+        self.shared(map, usize::from(reads(0, 0)) + usize::from(reads(0, 1)) + usize::from(reads(1, 0)), 0);
+        for (index, cell) in plan.cells.iter().enumerate() {
+            let output =
+                if cell.is_live() { self.cell(cell, [outputs[index], outputs[index + 1]]) } else { map };
+            outputs.push(output);
+            let last = usize::from(index + 1 == plan.cells.len());
+            self.shared(output, usize::from(reads(index + 1, 1)) + usize::from(reads(index + 2, 0)), last);
+            map = output;
+        }
+        self.module(&plan.modules[plan.classifier].module, map);
+        // The softmax and the loss.
+        self.both((2, 0.0), (3, 0.0));
+    }
+
+    fn cell(&mut self, cell: &CellPlan, before: [Map; 2]) -> Map {
+        let plan = self.plan;
+        for (module, map) in cell.preprocess.iter().zip(before) {
+            if let Some(module) = *module {
+                self.module(&plan.modules[module].module, map);
+            }
+        }
+        let input = Map { channels: cell.place.channels, side: cell.place.side };
+        let node = Map { side: cell.place.side_out(), ..input };
+        for feature in 0..2 + cell.live_nodes.len() {
+            let map = if feature < 2 { input } else { node };
+            let live = cell
+                .genes
+                .iter()
+                .enumerate()
+                .filter(|(gene, g)| cell.live_nodes[gene / 2] && g.input == feature);
+            let (mut through_relu, mut plain) = (0, usize::from(cell.concat.contains(&feature)));
+            for (_, gene) in live {
+                match gene.step {
+                    Step::Module(_) => through_relu += 1,
+                    _ => plain += 1,
+                }
+            }
+            self.shared(map, through_relu, plain);
+        }
+        let n = self.bytes(node);
+        for (index, gene) in cell.genes.iter().enumerate().filter(|(gene, _)| cell.live_nodes[gene / 2]) {
+            let map = if gene.input < 2 { input } else { node };
+            match gene.step {
+                Step::Identity => {}
+                // Places of the largest are kept as 64-bit numbers; back, the sums start from a zero.
+                Step::MaxPool { .. } => self.both(
+                    (1, self.bytes(map) + n * self.index_share()),
+                    (2, 2.0 * self.bytes(map) + n * self.index_share()),
+                ),
+                Step::AveragePool { .. } | Step::Zero { .. } => {
+                    self.both((1, self.bytes(map) + n), (1, self.bytes(map) + n));
+                }
+                Step::Module(module) => {
+                    self.module(&plan.modules[module].module, map);
+                }
+            }
+            if self.training && gene.step != Step::Identity {
+                self.both((1, 2.0 * n), (1, 2.0 * n));
+            }
+            if index % 2 == 1 {
+                self.both((1, 3.0 * n), (0, 0.0));
+            }
+        }
+        let output = Map { channels: cell.concat.len() * node.channels, side: node.side };
+        self.both((1, 2.0 * self.bytes(output)), (0, 0.0));
+        output
+    }
+
+    /// Bytes of an element and its place, in elements.
+    fn index_share(&self) -> f64 {
+        if self.precision == Precision::Bf16 { 5.0 } else { 3.0 }
+    }
+}
+
+/// Kernels of a batch that is cropped, flipped, cut out, and added to the tally: see
+/// [`crate::augmentation`] and [`crate::learner`].
+const BATCH: usize = 34;
+/// Kernels of clipping and SGD on one vector of all parameters: see [`crate::optimizer`].
+const OPTIMIZER: usize = 12;
+/// Tensors that libtorch puts side by side with one kernel.
+const CONCATENATED: usize = 128;
+
+fn step(plan: &Plan, precision: Precision, training: bool) -> Work {
+    let zero = Work::default();
+    let mut count = Count { plan, images: 256, precision, training, forward: zero, backward: zero };
+    count.network();
+    let mut work = Work {
+        kernels: count.forward.kernels + count.backward.kernels,
+        seconds: count.forward.seconds + count.backward.seconds,
+    };
+    work.add(BATCH, 0.0);
+    if training {
+        let parameters = |m: &Module| m.tensors().iter().filter(|t| t.role.is_parameter()).count();
+        let tensors: usize = plan.modules.iter().map(|m| parameters(&m.module)).sum();
+        work.add(OPTIMIZER + tensors.div_ceil(CONCATENATED), 0.0);
+    }
+    work
+}
+
+/// The published search: 50 generations of 20 individuals and their ranking, 25000 images trained
+/// and 25000 validated by each, in batches of 256.
+fn search_hours(training: Work, validation: Work) -> f64 {
+    let (epochs, batches) = (51.0 * 20.0, 25_000_f64 / 256.0);
+    epochs * batches.ceil() * (training.time() + validation.time()) / 3600.0
+}
+
+/// The figures of ARCHITECTURE.md: means over random architectures of the published size.
+#[test]
+fn a_search_step_starts_1200_kernels() {
+    let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
+    let plans: Vec<_> = (0..200)
+        .map(|individual| sample_position(Space::Cells, &Streams::new(1), 0, individual))
+        .map(|position| Plan::search(&Genotype::decode(&position).unwrap(), &shape))
+        .collect();
+    let mean = |precision, training| {
+        let works: Vec<_> = plans.iter().map(|plan| step(plan, precision, training)).collect();
+        let kernels = works.iter().map(|w| w.kernels).sum::<usize>() / works.len();
+        let seconds = works.iter().map(|w| w.seconds).sum::<f64>() / works.len() as f64;
+        Work { kernels, seconds }
+    };
+    let found = [Precision::F32, Precision::Bf16].map(|precision| {
+        let (training, validation) = (mean(precision, true), mean(precision, false));
+        let milliseconds = [training, validation].map(|work| (1e3 * work.seconds).round());
+        let hours = (10.0 * search_hours(training, validation)).round() / 10.0;
+        (training.kernels, validation.kernels, milliseconds, hours)
+    });
+    assert_eq!(found, [(1219, 362, [20.0, 6.0], 0.7), (1486, 496, [12.0, 4.0], 0.4)]);
+}
