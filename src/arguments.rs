@@ -10,7 +10,7 @@ const EXAMPLES: &str = "\
 Examples:
   relativenas search --preset quick                      a minute or two on the embedded Fashion-MNIST
   relativenas search --preset paper --data ~/cifar-10-batches-bin
-  relativenas search --headless --json | jq .event.kind  without a screen, an event a line
+  relativenas search --headless --json | jq .event       without a screen, an event a line
   relativenas attach latest                              watch and steer a run that is going on
   relativenas export latest --rank 1 --format darts      the winner
 
@@ -36,6 +36,28 @@ pub struct GlobalArguments {
     /// Where runs are kept [setting run.directory; default: in your data directory]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     pub run_dir: Option<String>,
+    /// Colours of the screen: dark, light or contrast [setting screen.theme]
+    #[arg(long, global = true, value_name = "THEME", help_heading = "Everywhere")]
+    pub theme: Option<String>,
+    /// How many colours: auto, truecolor, 256, 16 or none [setting screen.color]
+    #[arg(long, global = true, value_name = "DEPTH", help_heading = "Everywhere")]
+    pub color: Option<String>,
+    /// What curves are drawn with: auto, braille, block or ascii [setting screen.glyphs]
+    #[arg(long, global = true, value_name = "GLYPHS", help_heading = "Everywhere")]
+    pub glyphs: Option<String>,
+}
+
+impl GlobalArguments {
+    /// Those that are settings: the argument, the setting's key, and the value.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        let given = [
+            ("--run-dir", "run.directory", &self.run_dir),
+            ("--theme", "screen.theme", &self.theme),
+            ("--color", "screen.color", &self.color),
+            ("--glyphs", "screen.glyphs", &self.glyphs),
+        ];
+        given.into_iter().filter_map(|(flag, key, value)| Some((flag, key, value.as_deref()?)))
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -30,8 +30,8 @@ impl Context {
     /// If something sets what does not exist.
     pub fn layers(&self, choices: &SettingArguments) -> Result<Layers> {
         let mut layers = settings::layers(&self.places, self.global.config.as_deref(), choices)?;
-        if let Some(directory) = &self.global.run_dir {
-            layers.add_flag("--run-dir", "run.directory", directory)?;
+        for (flag, key, value) in self.global.settings() {
+            layers.add_flag(flag, key, value)?;
         }
         Ok(layers)
     }

@@ -9,14 +9,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::{
-    manifest::{Manifest, files},
+    manifest::{Manifest, farewell, files},
+    probe::Probe,
     view::RunView,
 };
 
 use crate::{atomic::sync_folder, failure::misuse, log::LogReader};
-
-/// What an engine notes last in `sessions.jsonl` if it leaves in order.
-const FAREWELLS: [&str; 2] = ["engine stopped", "engine finished the run"];
 
 /// The folder of a run that exists, or existed a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +74,21 @@ impl RunFolder {
         Ok(view)
     }
 
+    /// What the newest probe of the search found, if there was one.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn probe(&self) -> Result<Option<Probe>> {
+        let path = self.file(files::PROBE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", path.display())),
+        };
+        let damaged = || format!("{}: damaged; remove it, and probe the run again", path.display());
+        serde_json::from_str(&text).map(Some).with_context(damaged)
+    }
+
     /// The last lines of `engine.log` that begin at this byte or after it.
     pub fn last_words(&self, from: u64, lines: usize) -> Vec<String> {
         let Ok(content) = fs::read(self.file(files::ENGINE_LOG)) else {
@@ -94,7 +107,7 @@ impl RunFolder {
             let entry: serde_json::Value = serde_json::from_str(line).ok()?;
             Some(entry.get("what")?.as_str()?.to_owned())
         });
-        what.is_none_or(|what| FAREWELLS.contains(&what.as_str()))
+        what.is_none_or(|what| [farewell::FINISHED, farewell::STOPPED].contains(&what.as_str()))
     }
 
     /// Length of `engine.log` in bytes.
@@ -219,5 +232,19 @@ mod tests {
         let path = runs.path().join("mine");
         assert_eq!(error, format!("{}: there is a run of this name already", path.display()));
         assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn a_probe_is_read_and_a_damaged_one_named() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = crate::fixture::run(runs.path(), "a");
+        let found =
+            Probe { pairs: 8, flips: 3, individuals: 4, epochs: 2, tau: Some(0.5), tau_interval: None };
+        let path = folder.file(files::PROBE);
+        fs::write(&path, serde_json::to_string(&found).expect("plain data")).expect("written");
+        assert_eq!(folder.probe().expect("readable"), Some(found));
+        fs::write(&path, "{").expect("written");
+        let error = folder.probe().expect_err("half a file").to_string();
+        assert_eq!(error, format!("{}: damaged; remove it, and probe the run again", path.display()));
     }
 }

@@ -32,6 +32,10 @@ use clap::Parser as _;
 
 use crate::{arguments::Arguments, context::Context, places::Places};
 
+/// Reading a long log makes and drops millions of small vectors.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let Arguments { global, command } = Arguments::parse();
     let outcome = Places::of_user().and_then(|places| commands::run(&Context::new(places, global), command));

@@ -36,6 +36,12 @@ pub mod files {
     pub const ENGINE: &str = "engine.json";
 }
 
+/// What an engine that ends in order writes last in its run's [`files::SESSIONS`].
+pub mod farewell {
+    pub const FINISHED: &str = "engine finished the run";
+    pub const STOPPED: &str = "engine stopped";
+}
+
 /// The content of `run.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -179,9 +185,9 @@ mod tests {
 
     #[test]
     fn a_run_of_another_version_is_refused_by_name() {
-        let text = manifest().format().replacen("format = 1", "format = 9", 1);
+        let text = manifest().format().replacen("format = 2", "format = 9", 1);
         let error = Manifest::parse("a/run.toml", &text).expect_err("another format").to_string();
-        let expected = "a/run.toml: the run has format 9, this program reads 1; use the program that made it";
+        let expected = "a/run.toml: the run has format 9, this program reads 2; use the program that made it";
         assert!(error.starts_with(expected), "{error}");
     }
 }

@@ -33,7 +33,7 @@ pub enum Purpose {
     Augmentation = 7,
     /// Drop-path masks: (generation, individual); in a training (epoch, batch).
     DropPath = 8,
-    /// First weights: (cell, weight).
+    /// First weights: (a hash of the tensor's name in its network, 0).
     Initialisation = 9,
     /// Which half an image belongs to: (0, 0).
     Split = 10,

@@ -31,7 +31,7 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
-    manifest::{BUILD, EngineAddress, files},
+    manifest::{BUILD, EngineAddress, farewell, files},
     protocol::{Hello, PROTOCOL},
 };
 use tokio::{
@@ -122,8 +122,8 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         .block_on(attend(&server, done, &control))?;
     let outcome = worker.join().map_err(|_| anyhow::anyhow!("the thread that works panicked"))?;
     folder.note(match &outcome {
-        Ok(Outcome::Done) => "engine finished the run",
-        Ok(Outcome::Left) => "engine stopped",
+        Ok(Outcome::Done) => farewell::FINISHED,
+        Ok(Outcome::Left) => farewell::STOPPED,
         Err(_) => "engine failed",
     });
     outcome.map(|_| ())

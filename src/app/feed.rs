@@ -15,7 +15,6 @@ use relativenas_ui::messages::{Link, Message, ProbeWord};
 
 use super::outlet::{Closed, Turn};
 use crate::{
-    commands::report,
     engine::{
         connection::{Connection, Received, Sender},
         liveness::{Liveness, liveness},
@@ -133,7 +132,7 @@ impl Feed {
         let run = self.folder.name();
         self.turn.send(Message::Opened { run: run.clone(), folder: self.folder.path().to_owned() })?;
         // One that is damaged is reported by `report`; the run is shown all the same.
-        if let Ok(Some(probe)) = report::probe(&self.folder) {
+        if let Ok(Some(probe)) = self.folder.probe() {
             self.turn.send(Message::Probe { run, word: ProbeWord::Found(probe) })?;
         }
         Ok(())

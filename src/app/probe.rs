@@ -15,7 +15,6 @@ use relativenas_ui::messages::{Message, ProbeWord};
 
 use super::outlet::Outlet;
 use crate::{
-    commands::report,
     engine::program::{EngineProgram, end_with_this_process},
     folder::RunFolder,
 };
@@ -54,7 +53,7 @@ impl RunningProbe {
                 last = line;
             }
             let ended = child.lock().unwrap_or_else(PoisonError::into_inner).wait();
-            let found = ended.is_ok_and(|status| status.success()).then(|| report::probe(&folder));
+            let found = ended.is_ok_and(|status| status.success()).then(|| folder.probe());
             match found {
                 Some(Ok(Some(probe))) => {
                     tell(ProbeWord::Found(probe));

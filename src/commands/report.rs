@@ -1,20 +1,17 @@
 //! `report`: a page about one run or several.
 
 use std::{
-    fs,
     io::{self, IsTerminal as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context as _, Result};
-use relativenas_core::{manifest::files, probe::Probe};
+use anyhow::Result;
 
 use crate::{
     arguments::{PageFormat, ReportArguments},
     atomic,
     context::Context,
-    folder::RunFolder,
     report::{Run, html, markdown},
 };
 
@@ -55,23 +52,8 @@ pub fn read(context: &Context, run: &str) -> Result<Run> {
         name: folder.name(),
         manifest: folder.manifest()?,
         view: folder.view()?,
-        probe: probe(&folder)?,
+        probe: folder.probe()?,
     })
-}
-
-/// What the newest probe of a run found, if there was one.
-///
-/// # Errors
-/// If it is damaged.
-pub fn probe(folder: &RunFolder) -> Result<Option<Probe>> {
-    let path = folder.file(files::PROBE);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", path.display())),
-    };
-    let damaged = || format!("{}: damaged; remove it, and probe the run again", path.display());
-    serde_json::from_str(&text).map(Some).with_context(damaged)
 }
 
 fn format_of(output: Option<&Path>) -> PageFormat {
@@ -96,6 +78,8 @@ fn usual_name(runs: &[Run], format: PageFormat) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{arguments::GlobalArguments, fixture, places::Places};
 
@@ -118,20 +102,5 @@ mod tests {
         let mut out = Vec::new();
         report(&context, &arguments(Some("-".into())), &mut out).expect("written");
         assert!(out.starts_with(b"<!DOCTYPE html>"), "`-` is standard output");
-    }
-
-    #[test]
-    fn a_probe_is_shown_and_a_damaged_one_named() {
-        let runs = tempfile::tempdir().expect("a folder");
-        let folder = fixture::run(runs.path(), "a");
-        fixture::write_log(&folder, &fixture::log(3));
-        let found =
-            Probe { pairs: 8, flips: 3, individuals: 4, epochs: 2, tau: Some(0.5), tau_interval: None };
-        let path = folder.file(files::PROBE);
-        fs::write(&path, serde_json::to_string(&found).expect("plain data")).expect("written");
-        assert_eq!(probe(&folder).expect("readable"), Some(found));
-        fs::write(&path, "{").expect("written");
-        let error = probe(&folder).expect_err("half a file").to_string();
-        assert_eq!(error, format!("{}: damaged; remove it, and probe the run again", path.display()));
     }
 }

@@ -91,7 +91,8 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
 
 fn words(status: &Status) -> String {
     let mut text = format!("{}: {}", status.run, status.phase);
-    text += &format!(", generation {} of {}", status.generation, status.generations);
+    let unit = if status.pairs == 0 { "epoch" } else { "generation" };
+    text += &format!(", {unit} {} of {}", status.generation, status.generations);
     if status.pairs > 0 && status.generation < status.generations {
         text += &format!(", {} of {} pairs compared", status.pair, status.pairs);
     }

@@ -28,6 +28,16 @@ fn a_value_out_of_range_says_what_is_expected() {
 }
 
 #[test]
+fn a_colour_depth_that_there_is_not_is_refused_everywhere() {
+    let refusal = "--color many: `screen.color` = \"many\" is out of range; expected one of auto, truecolor, 256, 16, none";
+    for arguments in
+        [&["--color", "many", "search", "--headless"][..], &["config", "check", "--color", "many"]]
+    {
+        Stage::new().relativenas(arguments.iter().copied()).refused(2, refusal);
+    }
+}
+
+#[test]
 fn a_missing_data_folder_says_how_to_get_the_data() {
     Stage::new().search("x", &["--data", "/nowhere/cifar"]).refused(
         2,
@@ -63,11 +73,11 @@ fn a_run_of_another_version_is_refused() {
     let stage = Stage::new();
     stage.search("old", &["--set", "search.generations=1"]).succeeded();
     let manifest = stage.runs().join("old/run.toml");
-    let text = fs::read_to_string(&manifest).expect("read").replacen("format = 1", "format = 99", 1);
+    let text = fs::read_to_string(&manifest).expect("read").replacen("format = 2", "format = 99", 1);
     fs::write(&manifest, text).expect("written");
     stage
         .relativenas(["resume", "old", "--headless"])
-        .refused(1, "the run has format 99, this program reads 1");
+        .refused(1, "the run has format 99, this program reads 2");
 }
 
 #[test]

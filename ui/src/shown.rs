@@ -64,6 +64,8 @@ pub enum State {
     Starting,
     Training,
     Validating,
+    /// A table answers instead of a network.
+    LookingUp,
     Ranking,
     Idle,
     PauseRequested,
@@ -86,6 +88,7 @@ impl State {
             Self::Starting => "starting",
             Self::Training => "training",
             Self::Validating => "validating",
+            Self::LookingUp => "looking up",
             Self::Ranking => "ranking",
             Self::Idle => "between pairs",
             Self::PauseRequested => "pause asked",
@@ -139,6 +142,10 @@ impl Shown {
         self.link = link;
     }
 
+    fn reads_a_table(&self) -> bool {
+        self.search().is_some_and(|search| search.network.is_none())
+    }
+
     /// Whether a pause is what `space` should undo.
     pub fn is_held(&self) -> bool {
         matches!(self.state(), State::Paused | State::Pausing | State::PauseRequested)
@@ -166,6 +173,7 @@ impl Shown {
             (None, Mode::Stepping) => State::Stepping,
             (None, Mode::Running) => match progress.activity {
                 Activity::Starting => State::Starting,
+                Activity::Training | Activity::Validating if self.reads_a_table() => State::LookingUp,
                 Activity::Training => State::Training,
                 Activity::Validating => State::Validating,
                 Activity::Ranking => State::Ranking,

@@ -111,7 +111,7 @@ mod tests {
     fn shares_follow_each_other_and_nobody_is_idle() {
         assert_eq!(shares(7, 3), [0..2, 2..4, 4..7]);
         assert_eq!(shares(2, 8), [0..1, 1..2]);
-        assert_eq!(shares(5, 1), [0..5]);
+        assert_eq!(shares(6, 2), [0..3, 3..6]);
     }
 
     #[test]

@@ -288,5 +288,5 @@ fn a_search_step_starts_1200_kernels() {
         let hours = (10.0 * search_hours(training, validation)).round() / 10.0;
         (training.kernels, validation.kernels, milliseconds, hours)
     });
-    assert_eq!(found, [(1219, 362, [20.0, 6.0], 0.7), (1486, 496, [12.0, 4.0], 0.4)]);
+    assert_eq!(found, [(1219, 362, [19.0, 6.0], 0.7), (1486, 496, [11.0, 3.0], 0.4)]);
 }

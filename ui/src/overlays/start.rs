@@ -13,8 +13,9 @@ use crate::{
 };
 
 /// Settings that most searches differ in; any other can be set in the last line.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 12] = [
     ("data.path", "a folder with images; empty: Fashion-MNIST"),
+    ("search.space", "cells, or nas-bench-201, whose losses stand in a table"),
     ("search.searcher", "slow-fast, random, coin-flip, regularized-evolution"),
     ("search.population", "individuals, even"),
     ("search.generations", ""),

@@ -198,7 +198,8 @@ fn in_training(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView
     }
     if members.len() > 1 {
         canvas.text(c.arrow, y, "?", look.palette.dim);
-        canvas.text(c.gap, y, "in training", look.palette.dim);
+        let doing = if search.network.is_some() { "in training" } else { "looking up" };
+        canvas.text(c.gap, y, doing, look.palette.dim);
     }
     mark_selected(canvas, y, app, &marks);
 }

@@ -148,7 +148,9 @@ pub fn whole_seconds(seconds: f64) -> u64 {
 pub fn sign(state: State, look: &Look) -> (char, Style) {
     let (g, p) = (&look.glyphs, &look.palette);
     match state {
-        State::Training | State::Validating | State::Ranking | State::Idle => (g.playing, p.fast),
+        State::Training | State::Validating | State::LookingUp | State::Ranking | State::Idle => {
+            (g.playing, p.fast)
+        }
         State::Connecting | State::Starting | State::ContinueRequested => (g.working, p.dim),
         State::PauseRequested | State::Pausing | State::StopRequested | State::Stopping => {
             (g.working, p.slow)

@@ -171,7 +171,7 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.press("c");
     assert_eq!(stage.requests(), [Request::Compare { run: "fashion-quick-0401".to_owned() }]);
     // An odd population is not started; an even one is.
-    stage.press("n right right right down down down backspace backspace 7 enter");
+    stage.press("n right right right down down down down backspace backspace 7 enter");
     assert_eq!(stage.requests(), []);
     stage.press("backspace 6 enter");
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
