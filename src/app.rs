@@ -1,6 +1,7 @@
 //! The screen, and what it is served by: a thread that answers its requests, and one that feeds it
 //! the run it shows. Files, processes and sockets stay on this side.
 
+mod comparison;
 mod export;
 mod feed;
 mod outlet;

@@ -14,7 +14,9 @@ use relativenas_core::protocol::Answer;
 use relativenas_ui::messages::{Message, ProbeWord, Request};
 
 use super::{
-    First, export,
+    First,
+    comparison::{Followers, keep_following},
+    export,
     feed::{Feed, Wire, steer},
     outlet::{Outlet, Turn},
     probe::RunningProbe,
@@ -45,6 +47,8 @@ pub struct Server {
     shown: Option<RunFolder>,
     /// The first run is looked at, not steered.
     look: bool,
+    /// Of the runs that are compared with it.
+    followers: Followers,
     /// A list of runs is being made.
     listing: Arc<AtomicBool>,
     /// What belongs to the run that is shown goes this way.
@@ -65,6 +69,7 @@ impl Server {
             wire: Wire::default(),
             shown,
             look,
+            followers: Followers::default(),
             listing: Arc::default(),
             turn: None,
             probe: None,
@@ -115,8 +120,10 @@ impl Server {
             Request::Compare { run } => {
                 let other = self.find(&run)?;
                 compare::check_comparable(self.shown()?, &other)?;
-                let view = Box::new(other.view()?);
-                self.outlet.send(Message::Compared { run, view });
+                let turn = self.turn.clone().context("no run is shown")?;
+                let followed = self.followers.follow(other)?;
+                self.outlet.send(followed.compared());
+                thread::spawn(move || keep_following(vec![followed], &turn));
             }
             Request::CompareAll => self.compare_all()?,
             Request::Probe => {
@@ -157,29 +164,32 @@ impl Server {
 
     /// Sends every run whose losses may be compared, on a thread of its own: there may be many.
     fn compare_all(&self) -> Result<()> {
-        let (shown, context) = (self.shown()?.clone(), self.context.clone());
+        let (shown, context, followers) =
+            (self.shown()?.clone(), self.context.clone(), self.followers.clone());
         let turn = self.turn.clone().context("no run is shown")?;
         thread::spawn(move || {
             let comparable =
                 |folder: &RunFolder| *folder != shown && compare::check_comparable(&shown, folder).is_ok();
             let all = context.all().unwrap_or_default();
-            let mut count = 0;
-            for folder in all.iter().filter(|folder| comparable(folder)).take(MOST_COMPARED) {
-                let Ok(view) = folder.view() else { continue };
-                let compared = Message::Compared { run: folder.name(), view: Box::new(view) };
-                if turn.send(compared).is_err() {
+            let mut followed = Vec::new();
+            for folder in all.into_iter().filter(comparable).take(MOST_COMPARED) {
+                let Ok(run) = followers.follow(folder) else { continue };
+                if turn.send(run.compared()).is_err() {
                     return;
                 }
-                count += 1;
+                followed.push(run);
             }
-            let _ = turn.send(match count {
+            let sent = turn.send(match followed.len() {
                 0 => Message::Failed(
                     "no other run has the same data, network and training; `relativenas search --seed 2` makes one"
                         .to_owned(),
                 ),
                 1 => Message::Done("one more run lies over the curves".to_owned()),
-                _ => Message::Done(format!("{count} more runs lie over the curves")),
+                count => Message::Done(format!("{count} more runs lie over the curves")),
             });
+            if sent.is_ok() {
+                keep_following(followed, &turn);
+            }
         });
         Ok(())
     }

@@ -32,6 +32,11 @@ pub enum Message {
         run: RunName,
         view: Box<RunView>,
     },
+    /// A compared run has gone on.
+    Grown {
+        run: RunName,
+        view: Box<RunView>,
+    },
     Genotype {
         name: String,
         genotype: Genotype,

@@ -51,6 +51,12 @@ impl App {
                 self.say(format!("{run} is laid over the curves; compare it again to take it away"));
                 self.compared.push((run, view));
             }
+            Message::Grown { run, view } => {
+                // It may have been taken away meanwhile.
+                if let Some((_, compared)) = self.compared.iter_mut().find(|(name, _)| *name == run) {
+                    *compared = view;
+                }
+            }
             Message::Probe { run, word } => self.hear_probe(&run, word),
             Message::Genotype { name, genotype } => match self.injecting.take() {
                 Some(individual) => self.inject(individual, &genotype),

@@ -183,11 +183,18 @@ fn all_comparable_runs_are_laid_over_the_curves_and_taken_away_with_one_key() {
     let mut stage = searching();
     stage.press("6 c");
     assert_eq!(stage.requests(), [Request::CompareAll]);
-    stage.compare("seed-2", SearcherKind::SlowFast, 2, 124);
-    assert!(stage.press("up").screen(140, 40).contains("slow-fast, 2 runs"));
+    stage.compare("seed-2", SearcherKind::SlowFast, 2, 60);
+    let before = stage.press("up").screen(140, 40);
+    assert!(before.contains("slow-fast, 2 runs"), "{before}");
+    // It goes on, and the curves with it.
+    stage.grow("seed-2", SearcherKind::SlowFast, 2, 124);
+    assert_ne!(stage.screen(140, 40), before);
     stage.press("c");
     assert_eq!(stage.requests(), []);
     assert!(!stage.press("up").screen(140, 40).contains("2 runs"));
+    // What was taken away does not come back by itself.
+    stage.grow("seed-2", SearcherKind::SlowFast, 2, 150);
+    assert!(!stage.screen(140, 40).contains("2 runs"));
 }
 
 #[test]

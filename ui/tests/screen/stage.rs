@@ -69,13 +69,14 @@ impl Stage {
 
     /// Lays a made-up search of another seed over the curves.
     pub fn compare(&mut self, name: &str, searcher: SearcherKind, seed: u64, pairs: usize) {
-        let (mut run, lines) = FakeRun::of_seed(20, 50, searcher, seed);
-        let mut view = Box::new(RunView::default());
-        let later: Vec<_> = (0..pairs).flat_map(|_| run.next_pair()).collect();
-        for line in lines.iter().chain(&later) {
-            view.apply(line).expect("in order");
-        }
+        let view = made_up(searcher, seed, pairs);
         self.tell(Message::Compared { run: name.to_owned(), view });
+    }
+
+    /// Lets it go on.
+    pub fn grow(&mut self, name: &str, searcher: SearcherKind, seed: u64, pairs: usize) {
+        let view = made_up(searcher, seed, pairs);
+        self.tell(Message::Grown { run: name.to_owned(), view });
     }
 
     pub fn open(&mut self) {
@@ -131,6 +132,17 @@ impl Stage {
     pub fn screen(&mut self, width: u16, height: u16) -> String {
         text(&self.frame(width, height))
     }
+}
+
+/// The view of a made-up search after so many pairs.
+fn made_up(searcher: SearcherKind, seed: u64, pairs: usize) -> Box<RunView> {
+    let (mut run, lines) = FakeRun::of_seed(20, 50, searcher, seed);
+    let mut view = Box::new(RunView::default());
+    let later: Vec<_> = (0..pairs).flat_map(|_| run.next_pair()).collect();
+    for line in lines.iter().chain(&later) {
+        view.apply(line).expect("in order");
+    }
+    view
 }
 
 pub fn live() -> Link {

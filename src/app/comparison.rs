@@ -1,0 +1,158 @@
+//! Runs that are laid over the curves of the one that is shown: read once, and followed while they grow.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Result;
+use relativenas_core::view::{Phase, RunView};
+use relativenas_ui::messages::Message;
+
+use super::outlet::{Closed, Turn};
+use crate::{folder::RunFolder, log::LogReader};
+
+/// Between looks at a log that may have grown.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which follower of a run is the newest: one that was asked for again need not be followed twice.
+#[derive(Clone, Default)]
+pub struct Followers {
+    newest: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl Followers {
+    /// Follows a run from its beginning. The follower before ends when it looks the next time.
+    ///
+    /// # Errors
+    /// If the run's log is damaged.
+    pub fn follow(&self, folder: RunFolder) -> Result<Followed> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = newest.entry(folder.name()).or_default();
+        *number += 1;
+        let number = *number;
+        drop(newest);
+        let mut followed = Followed {
+            log: LogReader::new(&folder),
+            view: RunView::default(),
+            followers: self.clone(),
+            number,
+            folder,
+        };
+        followed.read()?;
+        Ok(followed)
+    }
+
+    fn is_newest(&self, run: &str, number: u64) -> bool {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(run) == Some(&number)
+    }
+}
+
+/// A run, as far as its log was read.
+pub struct Followed {
+    folder: RunFolder,
+    log: LogReader,
+    view: RunView,
+    followers: Followers,
+    number: u64,
+}
+
+impl Followed {
+    /// All that is known of the run, for the screen to lay over its curves.
+    pub fn compared(&self) -> Message {
+        Message::Compared { run: self.folder.name(), view: Box::new(self.view.clone()) }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.view.phase() != Phase::Finished && self.followers.is_newest(&self.folder.name(), self.number)
+    }
+
+    fn read(&mut self) -> Result<()> {
+        loop {
+            let lines = self.log.batch()?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            for line in &lines {
+                self.view.apply(line)?;
+            }
+        }
+    }
+
+    /// Reads what was written since; whether there was anything.
+    fn grew(&mut self) -> Result<bool> {
+        let before = self.view.events;
+        if self.read().is_err() {
+            // A run that is resumed first cuts its log.
+            (self.log, self.view) = (LogReader::new(&self.folder), RunView::default());
+            self.read()?;
+        }
+        Ok(self.view.events != before)
+    }
+}
+
+/// Sends runs again whenever they have grown, until another run is shown.
+pub fn keep_following(mut runs: Vec<Followed>, turn: &Turn) {
+    let mut look = || -> Result<usize, Closed> {
+        runs.retain(Followed::goes_on);
+        let mut damaged = Vec::new();
+        for run in &mut runs {
+            match run.grew() {
+                Ok(true) => {
+                    turn.send(Message::Grown { run: run.folder.name(), view: Box::new(run.view.clone()) })?
+                }
+                Ok(false) => {}
+                Err(_) => damaged.push(run.folder.name()),
+            }
+        }
+        runs.retain(|run| !damaged.contains(&run.folder.name()));
+        Ok(runs.len())
+    };
+    while look().is_ok_and(|left| left > 0) && turn.is_open() {
+        thread::sleep(PATIENCE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::{app::outlet::Outlet, fixture};
+
+    #[test]
+    fn a_run_that_grows_is_sent_again_until_it_ends() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let log = fixture::log(3);
+        fixture::write_log(&folder, &log[..4]);
+        let followers = Followers::default();
+        let followed = followers.follow(folder.clone()).expect("readable");
+        assert!(matches!(followed.compared(), Message::Compared { view, .. } if view.events == 4));
+        fixture::write_log(&folder, &log);
+        let (sender, screen) = channel();
+        keep_following(vec![followed], &Outlet::new(sender).next_turn());
+        let last = screen.try_iter().last();
+        assert!(
+            matches!(last, Some(Message::Grown { run, view }) if run == "r" && view.phase() == Phase::Finished)
+        );
+    }
+
+    #[test]
+    fn nobody_follows_a_run_that_another_follows_or_when_another_run_is_shown() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(1));
+        let followers = Followers::default();
+        let first = followers.follow(folder.clone()).expect("readable");
+        let second = followers.follow(folder).expect("readable");
+        let (sender, _screen) = channel();
+        let outlet = Outlet::new(sender);
+        keep_following(vec![first], &outlet.next_turn());
+        let closed = outlet.next_turn();
+        outlet.next_turn();
+        keep_following(vec![second], &closed);
+    }
+}
