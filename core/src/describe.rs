@@ -4,28 +4,9 @@ use std::fmt;
 
 use crate::{
     genotype::{Cell, Gene, Genotype},
-    lint::used,
     operation::{CellKind, Family, Operation},
     space::{Role, Space},
 };
-
-/// Operations one after the other from an input of the cell to its deepest node.
-pub fn depth(cell: &Cell) -> usize {
-    node_depths(cell).into_iter().max().unwrap_or(0)
-}
-
-/// For every node, the operations one after the other that lead to it.
-pub fn node_depths(cell: &Cell) -> Vec<usize> {
-    let mut depths = Vec::with_capacity(cell.nodes());
-    for node in 0..cell.nodes() {
-        let reads = cell.node(node).iter().map(|gene| match gene.input {
-            0 | 1 => 0,
-            earlier => depths[earlier - 2],
-        });
-        depths.push(1 + reads.max().unwrap_or(0));
-    }
-    depths
-}
 
 /// A few sentences: how deep both cells are, what they consist of, what they leave out.
 pub fn describe(genotype: &Genotype) -> String {
@@ -33,7 +14,7 @@ pub fn describe(genotype: &Genotype) -> String {
 }
 
 fn describe_cell(kind: CellKind, cell: &Cell) -> String {
-    let (nodes, depth) = (cell.nodes(), depth(cell));
+    let (nodes, depth) = (cell.nodes(), cell.depth());
     let shape = if nodes > 1 && depth == 1 {
         format!("Shallow and wide: every node of the {kind} cell reads only the cell's inputs.")
     } else if nodes > 2 && depth == nodes {
@@ -53,7 +34,7 @@ fn describe_cell(kind: CellKind, cell: &Cell) -> String {
     if !unread.is_empty() {
         text += &format!(" It never reads {}.", unread.join(" or "));
     }
-    let idle: Vec<_> = (2..nodes + 2).filter(|&index| !used(cell)[index]).map(Cell::input_name).collect();
+    let idle: Vec<_> = (2..nodes + 2).filter(|&index| !cell.used()[index]).map(Cell::input_name).collect();
     if !idle.is_empty() {
         text += &format!(" Nobody reads {}.", listed(&idle));
     }
@@ -202,8 +183,8 @@ mod tests {
             "{}",
             describe(&chain)
         );
-        assert_eq!(depth(&published("RelativeNAS").normal), 1);
-        assert_eq!(node_depths(&published("AmoebaNet").normal), [1, 2, 3, 1, 1]);
+        assert_eq!(published("RelativeNAS").normal.depth(), 1);
+        assert_eq!(published("AmoebaNet").normal.node_depths(), [1, 2, 3, 1, 1]);
     }
 
     #[test]

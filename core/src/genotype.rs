@@ -69,6 +69,38 @@ impl Cell {
     pub fn reads(&self, input: usize) -> bool {
         self.concat.contains(&input) || self.genes.iter().any(|g| g.input == input)
     }
+
+    /// Which inputs and nodes reach the cell's output, counted as in [`Gene::input`].
+    pub fn used(&self) -> Vec<bool> {
+        let mut used: Vec<_> = (0..self.nodes() + 2).map(|index| self.concat.contains(&index)).collect();
+        // Genes read earlier indices only, so one pass from the last node is enough.
+        for node in (0..self.nodes()).rev() {
+            if used[node + 2] {
+                for gene in self.node(node).iter().filter(|gene| gene.operation != Operation::None) {
+                    used[gene.input] = true;
+                }
+            }
+        }
+        used
+    }
+
+    /// For every node, the operations one after the other that lead to it.
+    pub fn node_depths(&self) -> Vec<usize> {
+        let mut depths = Vec::with_capacity(self.nodes());
+        for node in 0..self.nodes() {
+            let reads = self.node(node).iter().map(|gene| match gene.input {
+                0 | 1 => 0,
+                earlier => depths[earlier - 2],
+            });
+            depths.push(1 + reads.max().unwrap_or(0));
+        }
+        depths
+    }
+
+    /// Operations one after the other from an input of the cell to its deepest node.
+    pub fn depth(&self) -> usize {
+        self.node_depths().into_iter().max().unwrap_or(0)
+    }
 }
 
 /// An architecture of the DARTS family: a normal and a reduction cell, repeated to a network.

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::{
-    describe::depth,
     genotype::{Cell, Genotype},
     operation::{CellKind, Family, Operation},
 };
@@ -75,11 +74,11 @@ fn lint_cell(cell: &Cell) -> Vec<Oddity> {
             Oddity::TwinGenes { node, operation: gene.operation, input: gene.input }
         })
         .collect();
-    let used = used(cell);
+    let used = cell.used();
     oddities.extend((0..2).filter(|&input| !used[input]).map(|input| Oddity::UnreadInput { input }));
     oddities
         .extend((0..cell.nodes()).filter(|&node| !used[node + 2]).map(|node| Oddity::UnreadNode { node }));
-    if cell.nodes() > 1 && depth(cell) == 1 {
+    if cell.nodes() > 1 && cell.depth() == 1 {
         oddities.push(Oddity::Shallow);
     }
     let of = cell.genes.len();
@@ -95,20 +94,6 @@ fn lint_cell(cell: &Cell) -> Vec<Oddity> {
         oddities.push(Oddity::NoConvolution);
     }
     oddities
-}
-
-/// Which inputs and nodes reach the cell's output, counted as in [`crate::genotype::Gene::input`].
-pub fn used(cell: &Cell) -> Vec<bool> {
-    let mut used: Vec<_> = (0..cell.nodes() + 2).map(|index| cell.concat.contains(&index)).collect();
-    // Genes read earlier indices only, so one pass from the last node is enough.
-    for node in (0..cell.nodes()).rev() {
-        if used[node + 2] {
-            for gene in cell.node(node).iter().filter(|gene| gene.operation != Operation::None) {
-                used[gene.input] = true;
-            }
-        }
-    }
-    used
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 use std::fmt::Write as _;
 
 use crate::{
-    describe::{depth, node_depths},
     genotype::{Cell, Genotype},
     operation::{CellKind, Family, Operation},
 };
@@ -103,7 +102,7 @@ impl Panel<'_> {
     }
 
     fn output_left(&self) -> i32 {
-        MARGIN + BOX.0 + depth(self.cell) as i32 * COLUMN + GAP
+        MARGIN + BOX.0 + self.cell.depth() as i32 * COLUMN + GAP
     }
 
     /// The middle of a node's row.
@@ -122,7 +121,7 @@ impl Panel<'_> {
     }
 
     fn draw(&self, out: &mut String) {
-        let depths = node_depths(self.cell);
+        let depths = self.cell.node_depths();
         let title = if self.kind == CellKind::Normal { "Normal cell" } else { "Reduction cell" };
         let baseline = MARGIN + TITLE / 2;
         let _ = writeln!(

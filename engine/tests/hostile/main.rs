@@ -192,8 +192,9 @@ fn damaged_pickles() {
     survives("pickle", &pickles, PICKLE_GROWTH, visit);
 }
 
-/// An opcode of one byte makes a value of 32 in a list that doubles, and visiting a value may copy it.
-const PICKLE_GROWTH: usize = 128;
+/// An opcode of one byte makes a value of 32 in a list that doubles, a pair of a dict is two of them, and
+/// visiting a value may copy it.
+const PICKLE_GROWTH: usize = 256;
 
 /// What chance does not find: files whose every byte asks for memory.
 #[test]
