@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use tch::{Cuda, Device, TchError, Tensor};
+use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 /// What a person may ask for: `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum DeviceError {
         missing(*found)
     )]
     Missing { asked: usize, found: usize },
+    #[error("{} cannot be used: {why}; use `cpu`, or see `relativenas doctor`", name(*device))]
+    Unusable { device: Device, why: String },
 }
 
 fn missing(found: usize) -> String {
@@ -71,11 +73,15 @@ impl DeviceChoice {
     /// differ from run to run, and with it the last bits of what a CUDA device computes.
     ///
     /// # Errors
-    /// If a CUDA device is asked for by number and is not there.
+    /// If a CUDA device is asked for by number and is not there, or cannot be used.
     pub fn resolve(self) -> Result<Device, DeviceError> {
         let device = self.find()?;
         if device.is_cuda() {
             Cuda::cudnn_set_benchmark(true);
+            // Locked memory belongs to the device that is used first; else to cuda:0, whoever is meant.
+            if let Err(error) = Tensor::f_zeros([1], (Kind::Float, device)) {
+                return Err(DeviceError::Unusable { device, why: error.to_string() });
+            }
         }
         Ok(device)
     }
@@ -136,6 +142,13 @@ pub fn send(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     // `pin_memory` would warn that its argument, which tch always gives, is deprecated.
     let locked = tensor.f_internal_pin_memory(device)?;
     locked.f_to_device_(device, tensor.f_kind()?, true, false)
+}
+
+/// Waits until a device has done all that was asked of it. For clocks: nothing else needs it.
+pub fn wait(device: Device) {
+    if let Device::Cuda(index) = device {
+        Cuda::synchronize(index as i64);
+    }
 }
 
 /// How the two learners of a pair share a device.
@@ -236,7 +249,7 @@ mod tests {
 
     #[test]
     fn channels_last_changes_strides_and_not_values() {
-        let images = Tensor::arange(2 * 3 * 4 * 5, (tch::Kind::Float, Device::Cpu)).reshape([2, 3, 4, 5]);
+        let images = Tensor::arange(2 * 3 * 4 * 5, (Kind::Float, Device::Cpu)).reshape([2, 3, 4, 5]);
         let turned = channels_last(&images).unwrap();
         assert_eq!(turned.stride(), [60, 1, 15, 3]);
         assert_eq!(turned, images);

@@ -19,7 +19,7 @@ use relativenas_core::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::{
     augmentation::Augmentation,
@@ -93,16 +93,18 @@ pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
 /// # Errors
 /// If the data set has too few images, a genotype lies outside the searched space, or the device fails.
 pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Throughput> {
-    let mut estimator = estimator(measurement, data)?;
+    let device = measurement.device.resolve()?;
+    let sharing = Sharing::of(device, device::threads(measurement.threads), true);
+    let mut estimator = estimator(measurement, data, device, sharing)?;
     let mut spent = Spent::default();
     let mut losses = Vec::new();
     let start = Instant::now();
     for (pair, genotypes) in measurement.genotypes.chunks(2).enumerate() {
         let estimation = estimation(pair, genotypes)?;
-        let clock = Clock::start(genotypes.len());
+        let clock = Clock::start(genotypes.len(), device);
         let progress = |done: BatchDone| clock.note(done);
         let Some(estimates) = estimator.estimate(&estimation, &progress)? else { continue };
-        spent.add(&clock);
+        spent.add(&clock.ends(), sharing.at_once);
         estimator.adopt(&estimation, &verdict(&estimates))?;
         losses.extend(estimates.iter().map(|e| e.loss));
     }
@@ -126,9 +128,12 @@ fn round(value: f64, digits: i32) -> f64 {
     (value * factor).round() / factor
 }
 
-fn estimator(measurement: &Measurement, data: &DataSet) -> anyhow::Result<NetworkEstimator> {
-    let device = measurement.device.resolve()?;
-    let threads = device::threads(measurement.threads);
+fn estimator(
+    measurement: &Measurement,
+    data: &DataSet,
+    device: Device,
+    sharing: Sharing,
+) -> anyhow::Result<NetworkEstimator> {
     let settings = EstimatorSettings {
         shape: NetworkShape {
             kind: NetworkKind::Cifar,
@@ -145,7 +150,7 @@ fn estimator(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Networ
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 0,
         precision: measurement.precision,
-        sharing: Sharing::of(device, threads, true),
+        sharing,
     };
     let half = data.train.len() / 2;
     let train = images(data, 0, measurement.train_images).context("the training half")?;
@@ -198,22 +203,30 @@ fn verdict(estimates: &[Estimate]) -> Verdict {
 /// When each candidate of an estimation ended its training and its validation.
 struct Clock {
     start: Instant,
+    device: Device,
     ends: Mutex<Vec<[Duration; 2]>>,
 }
 
 impl Clock {
-    fn start(candidates: usize) -> Self {
-        Self { start: Instant::now(), ends: Mutex::new(vec![[Duration::ZERO; 2]; candidates]) }
+    fn start(candidates: usize, device: Device) -> Self {
+        Self { start: Instant::now(), device, ends: Mutex::new(vec![[Duration::ZERO; 2]; candidates]) }
     }
 
     fn note(&self, done: BatchDone) -> Flow {
+        if done.batch == done.batches {
+            device::wait(self.device); // Its last batches may only have been asked for.
+        }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends[done.candidate][usize::from(done.validating)] = self.start.elapsed();
         Flow::Go
     }
+
+    fn ends(&self) -> Vec<[Duration; 2]> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
-/// Time by what it was spent on. Two candidates at once spend half of the time each.
+/// Time by what it was spent on.
 #[derive(Default)]
 struct Spent {
     training: Duration,
@@ -221,12 +234,17 @@ struct Spent {
 }
 
 impl Spent {
-    fn add(&mut self, clock: &Clock) {
-        let ends = clock.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let at_once = ends.len().max(1) as u32;
-        for [trained, validated] in ends.iter() {
-            self.training += *trained / at_once;
-            self.validation += validated.saturating_sub(*trained) / at_once;
+    /// From when each candidate ended its training and its validation. Candidates at once spend a part
+    /// of the time each; one after the other, each begins when the one before has ended.
+    fn add(&mut self, ends: &[[Duration; 2]], at_once: bool) {
+        let parts = if at_once { ends.len().max(1) as u32 } else { 1 };
+        let mut begin = Duration::ZERO;
+        for &[trained, validated] in ends {
+            self.training += trained.saturating_sub(begin) / parts;
+            self.validation += validated.saturating_sub(trained) / parts;
+            if !at_once {
+                begin = validated;
+            }
         }
     }
 }
@@ -252,6 +270,17 @@ mod tests {
             precision: Precision::F32,
             threads: 2,
         }
+    }
+
+    #[test]
+    fn time_is_spent_once_whether_at_once_or_in_turns() {
+        let spent = |ends: [[u64; 2]; 2], at_once| {
+            let mut spent = Spent::default();
+            spent.add(&ends.map(|candidate| candidate.map(Duration::from_secs)), at_once);
+            (spent.training.as_secs(), spent.validation.as_secs())
+        };
+        assert_eq!(spent([[10, 12], [10, 12]], true), (10, 2));
+        assert_eq!(spent([[10, 12], [22, 24]], false), (20, 4));
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
     let pass = Pass { plan: &plan, modules: &modules, mode, drop_path, precision: Precision::F32 };
     let loss = pass.run(&double).unwrap().main.cross_entropy_for_logits(&batch.labels);
     let gradients = Tensor::run_backward(&[&loss], &leaves, false, false);
-    let gradient = Tensor::cat(&gradients.iter().map(|g| g.reshape([-1])).collect::<Vec<_>>(), 0);
+    let gradient = flat.joined(&gradients).unwrap();
 
     let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
     let mut ours = CpuModel::new(&plan, &weights, sgd, side as usize, 1).unwrap().unwrap();

@@ -11,8 +11,9 @@ use super::{
 
 /// A learner's own copy of its weights.
 ///
-/// Parameters that the loss depends on lie side by side in one vector, running statistics in
-/// another; what modules compute with are views into them.
+/// Parameters that the loss depends on lie one after the other in one vector, running statistics in
+/// another; what modules compute with are views into them. Each begins where [`ALIGNMENT`] allows, with
+/// zeros in between.
 #[derive(Debug)]
 pub struct FlatWeights {
     parameters: Tensor,
@@ -23,6 +24,16 @@ pub struct FlatWeights {
     places: Vec<Vec<Place>>,
     /// The views among them that gradients are computed for, in the order of `parameters`.
     leaves: Vec<Tensor>,
+    /// What lies in between, cut to size where it is needed.
+    zeros: Tensor,
+}
+
+/// Numbers that a kernel of cuDNN reads at once: it fails on a tensor that begins in the middle of so many.
+const ALIGNMENT: usize = 4;
+
+/// The next place where a tensor may begin.
+fn aligned(numbers: usize) -> usize {
+    numbers.next_multiple_of(ALIGNMENT)
 }
 
 /// Where a tensor of a module lies in [`FlatWeights`], as the index of its first number.
@@ -41,6 +52,7 @@ impl FlatWeights {
     /// If a tensor is missing or has another shape, or the device fails.
     pub fn gather(plan: &Plan, weights: &[ModuleWeights], device: Device) -> Result<Self, WeightsError> {
         let used = plan.used_modules();
+        let zeros = Tensor::f_zeros([ALIGNMENT as i64], (Kind::Float, device))?;
         let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
         for ((planned, weights), used) in plan.modules.iter().zip(weights).zip(&used) {
             weights.check(&planned.name, &planned.module)?;
@@ -48,24 +60,25 @@ impl FlatWeights {
                 let Some(tensor) = weights.get(&spec.name) else { continue };
                 let list = if *used && spec.role.is_parameter() { &mut parameters } else { &mut statistics };
                 list.push(tensor.f_to_device(device)?.f_to_kind(Kind::Float)?.f_reshape([-1])?);
+                list.extend(gap(&zeros, spec.numel())?);
             }
         }
         let parameters = no_grad(|| Tensor::f_cat(&parameters, 0))?;
         let statistics = no_grad(|| Tensor::f_cat(&statistics, 0))?;
         let (modules, places, leaves) = (Vec::new(), Vec::new(), Vec::new());
-        let mut flat = Self { parameters, statistics, modules, places, leaves };
+        let mut flat = Self { parameters, statistics, modules, places, leaves, zeros };
         let (mut parameter, mut statistic) = (0, 0);
         for (planned, used) in plan.modules.iter().zip(&used) {
             let (mut views, mut places) = (Vec::new(), Vec::new());
             for spec in planned.module.tensors() {
                 if *used && spec.role.is_parameter() {
-                    places.push(Place::Parameter(parameter as usize));
+                    places.push(Place::Parameter(parameter));
                     let view = view(&flat.parameters, &mut parameter, &spec)?;
                     let leaf = view.f_detach()?.f_set_requires_grad(true)?;
                     flat.leaves.push(leaf.shallow_clone());
                     views.push(leaf);
                 } else {
-                    places.push(Place::Statistic(statistic as usize));
+                    places.push(Place::Statistic(statistic));
                     views.push(view(&flat.statistics, &mut statistic, &spec)?);
                 }
             }
@@ -120,14 +133,65 @@ impl FlatWeights {
     /// If the device fails.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TchError> {
         let gradients = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
-        let flat: Vec<_> = gradients.iter().map(|g| g.f_reshape([-1])).collect::<Result<_, _>>()?;
+        self.joined(&gradients)
+    }
+
+    /// One tensor for each that is trained, as one vector in the order of `parameters`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn joined(&self, tensors: &[Tensor]) -> Result<Tensor, TchError> {
+        let mut flat = Vec::with_capacity(2 * tensors.len());
+        for tensor in tensors {
+            flat.push(tensor.f_reshape([-1])?);
+            flat.extend(gap(&self.zeros, tensor.numel())?);
+        }
         Tensor::f_cat(&flat, 0)
     }
 }
 
 /// The next tensor of a vector made of flattened ones.
-fn view(vector: &Tensor, start: &mut i64, spec: &TensorSpec) -> Result<Tensor, TchError> {
-    let piece = vector.f_narrow(0, *start, spec.numel() as i64)?;
-    *start += spec.numel() as i64;
+fn view(vector: &Tensor, start: &mut usize, spec: &TensorSpec) -> Result<Tensor, TchError> {
+    let piece = vector.f_narrow(0, *start as i64, spec.numel() as i64)?;
+    *start += aligned(spec.numel());
     piece.f_view(spec.shape.as_slice())
+}
+
+/// The zeros that follow a tensor of so many numbers, if any do.
+fn gap(zeros: &Tensor, numbers: usize) -> Result<Option<Tensor>, TchError> {
+    let length = aligned(numbers) - numbers;
+    (length > 0).then(|| zeros.f_narrow(0, 0, length as i64)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::{
+        network::{NetworkKind, NetworkShape},
+        published,
+        randomness::Streams,
+    };
+
+    use super::*;
+
+    #[test]
+    fn every_tensor_begins_where_cudnn_can_read_it_and_nothing_is_lost_in_between() {
+        // 46 channels, as published for ImageNet, are no multiple of four.
+        let shape = NetworkShape { kind: NetworkKind::Imagenet, channels: 46, cells: 4, classes: 7 };
+        let plan = Plan::full(&published::genotype("RelativeNAS").unwrap(), &shape, true);
+        let fresh = |m| ModuleWeights::fresh(m, &Streams::new(1), Device::Cpu).unwrap();
+        let weights: Vec<_> = plan.modules.iter().map(fresh).collect();
+        let flat = FlatWeights::gather(&plan, &weights, Device::Cpu).unwrap();
+        for tensor in flat.modules().iter().flatten() {
+            assert_eq!(tensor.data_ptr() as usize % (ALIGNMENT * size_of::<f32>()), 0, "{tensor:?}");
+        }
+        let used: usize = flat.leaves.iter().map(Tensor::numel).sum();
+        assert!(flat.parameters.numel() > used, "there is something in between");
+        for (before, after) in weights.iter().zip(flat.scatter(&plan).unwrap()) {
+            assert!(before.tensors().zip(after.tensors()).all(|(b, a)| b == a));
+        }
+        // Each leaf's gradient is its own values, so the whole is the parameters, zeros included.
+        let halves = flat.leaves.iter().map(|leaf| (leaf * leaf).sum(Kind::Float));
+        let loss = halves.reduce(|a, b| a + b).unwrap() / 2.0;
+        assert_eq!(flat.gradient(&loss).unwrap(), flat.parameters);
+    }
 }

@@ -44,15 +44,33 @@ impl View for &Plain {
 /// If a tensor cannot be brought to the CPU.
 pub fn to_safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>, TensorsError> {
     let mut plain = BTreeMap::new();
-    for (name, tensor) in tensors {
-        let tensor = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
-        let mut bytes = vec![0; tensor.numel() * size_of::<f32>()];
-        tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
+    for ((name, tensor), values) in tensors.iter().zip(values(tensors.values())?) {
+        let mut bytes = vec![0; values.numel() * size_of::<f32>()];
+        values.f_copy_data_u8(&mut bytes, values.numel())?;
         let shape = tensor.size().into_iter().map(|n| usize::try_from(n).unwrap_or(0)).collect();
         plain.insert(name.as_str(), Plain { shape, bytes });
     }
     safetensors::serialize(plain.iter(), None)
         .map_err(|e| TensorsError::File { file: "safetensors".to_owned(), message: e.to_string() })
+}
+
+/// The values of tensors, row-major, on the CPU. What lies on another device travels in one piece: every
+/// copy from there waits for all that was asked of the device before.
+fn values<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<Tensor>, TchError> {
+    let flat = |tensor: &Tensor| tensor.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1]);
+    let mut values = tensors.map(flat).collect::<Result<Vec<_>, _>>()?;
+    let elsewhere: Vec<_> = values.iter_mut().filter(|tensor| tensor.device() != Device::Cpu).collect();
+    if elsewhere.is_empty() {
+        return Ok(values);
+    }
+    let together = Tensor::f_cat(&elsewhere, 0)?.f_to_device(Device::Cpu)?;
+    let mut start = 0;
+    for tensor in elsewhere {
+        let length = tensor.numel() as i64;
+        *tensor = together.f_narrow(0, start, length)?;
+        start += length;
+    }
+    Ok(values)
 }
 
 /// Reads the bytes of a safetensors file; `path` is what errors call it.
