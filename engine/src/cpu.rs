@@ -10,6 +10,7 @@
 //! the golden figures against both.
 
 mod backward;
+mod body;
 mod head;
 mod matrix;
 mod memory;
@@ -28,19 +29,17 @@ mod testing;
 mod tests;
 mod window;
 
-use std::{ops::Range, panic::resume_unwind, thread};
-
 use tch::{Device, Kind, TchError, Tensor};
 
+pub use self::body::CpuBody;
 use self::{
-    backward::{Gradients, Reverse},
+    body::{Body, Lesson, Worker, at_once},
     head::Answer,
     memory::{values, values_mut},
     packing::Packed,
     program::Program,
-    stage::Scratch,
-    tape::{Forward, Paths, Statistics, Tape},
-    team::{Meeting, Seat, shares},
+    tape::{Forward, Paths, Statistics},
+    team::shares,
 };
 use crate::{
     augmentation::Batch,
@@ -53,37 +52,12 @@ use crate::{
 #[derive(Debug)]
 pub struct CpuModel {
     plan: Plan,
-    program: Program,
+    body: Body,
     weights: FlatWeights,
     sgd: Sgd,
-    packed: Vec<Vec<Packed>>,
-    /// Whether `packed` and the workers' evaluation tapes hold the weights as they are now.
+    /// Whether weights are packed and the workers' evaluation tapes hold statistics as they are now.
     ready_to_judge: bool,
     gradient: Tensor,
-    /// One for each thread.
-    workers: Vec<Worker>,
-}
-
-/// The memory of one thread.
-#[derive(Debug)]
-struct Worker {
-    training: Tape,
-    /// Of one image: in evaluation no image needs another.
-    evaluation: Tape,
-    gradients: Gradients,
-    /// Sums of weights' gradients, packed, and in flat memory.
-    sums: Vec<Vec<Packed>>,
-    flat: Vec<f32>,
-    scratch: Scratch,
-}
-
-/// A batch in training mode.
-#[derive(Clone, Copy)]
-struct Lesson<'a> {
-    /// `[N, H, W, 3]`
-    pictures: &'a [f32],
-    labels: &'a [i64],
-    masks: Option<&'a [f32]>,
 }
 
 impl CpuModel {
@@ -100,30 +74,11 @@ impl CpuModel {
         threads: usize,
     ) -> Result<Option<Self>, WeightsError> {
         let mut weights = FlatWeights::gather(plan, weights, Device::Cpu)?;
-        let Some(program) = Program::new(plan, &weights, image_side) else { return Ok(None) };
-        let room = |stages: &Vec<stage::Stage>| stages.iter().map(|s| s.packing.room()).collect::<Vec<_>>();
-        let packed: Vec<_> = program.modules.iter().map(room).collect();
+        let body = Body::new(plan, &weights, image_side, threads).filter(|_| plan.auxiliary.is_none());
+        let Some(body) = body else { return Ok(None) };
         let gradient = Tensor::f_zeros(weights.parameters().size(), (Kind::Float, Device::Cpu))?;
-        Ok(Some(Self {
-            plan: plan.clone(),
-            workers: (0..threads.max(1)).map(|_| Worker::new(&program, &packed, gradient.numel())).collect(),
-            program,
-            weights,
-            sgd: Sgd::new(sgd),
-            packed,
-            ready_to_judge: false,
-            gradient,
-        }))
-    }
-
-    fn pack(&mut self) -> Result<(), TchError> {
-        let parameters = values(self.weights.parameters())?;
-        for (stages, packed) in self.program.modules.iter().zip(&mut self.packed) {
-            for (stage, packed) in stages.iter().zip(packed) {
-                stage.packing.pack(parameters, packed);
-            }
-        }
-        Ok(())
+        let sgd = Sgd::new(sgd);
+        Ok(Some(Self { plan: plan.clone(), body, weights, sgd, ready_to_judge: false, gradient }))
     }
 
     /// Takes the running statistics for batch norm.
@@ -131,11 +86,11 @@ impl CpuModel {
         if self.ready_to_judge {
             return Ok(());
         }
-        self.pack()?;
         let (parameters, statistics) = self.weights.parts();
         let (parameters, statistics) = (values(parameters)?, values(statistics)?);
-        for worker in &mut self.workers {
-            for (stages, tapes) in self.program.modules.iter().zip(&mut worker.evaluation.stages) {
+        self.body.pack(parameters);
+        for worker in &mut self.body.workers {
+            for (stages, tapes) in self.body.program.modules.iter().zip(&mut worker.evaluation.stages) {
                 for (stage, tape) in stages.iter().zip(tapes) {
                     tape.normalisation = stage.norm.running(parameters, statistics);
                 }
@@ -146,44 +101,33 @@ impl CpuModel {
     }
 
     /// The mean loss of a batch in training mode, and in `self.gradient` its gradient.
-    fn differentiate(&mut self, lesson: Lesson<'_>) -> Result<f64, TchError> {
+    fn differentiate(&mut self, lesson: Lesson<'_>, labels: &[i64]) -> Result<f64, TchError> {
         self.ready_to_judge = false;
-        self.pack()?;
         let (parameters, statistics) = self.weights.parts();
-        let (parameters, mut statistics) = (values(parameters)?, Some(values_mut(statistics)?));
-        let (program, packed) = (&self.program, &self.packed[..]);
-        let shares = shares(lesson.labels.len(), self.workers.len());
-        let meeting = Meeting::new(shares.len());
-        let tasks = self.workers.iter_mut().zip(shares.iter().cloned()).enumerate().map(
-            |(member, (worker, share))| {
-                // The first member moves the running statistics.
-                let statistics = statistics.take();
-                let seat = Seat::new(&meeting, member);
-                move || {
-                    let statistics = Statistics::Batch { parameters, statistics, seat: &seat };
-                    worker.differentiate(program, packed, statistics, lesson, share)
-                }
-            },
-        );
+        let parameters = values(parameters)?;
+        self.body.pack(parameters);
+        self.body.forward(parameters, values_mut(statistics)?, lesson);
+        let program = &self.body.program;
+        let shares = shares(lesson.images, self.body.workers.len());
+        let tasks = self.body.workers.iter_mut().zip(shares).map(|(worker, share)| {
+            let labels = &labels[share];
+            move || worker.classify(program, parameters, labels, lesson.images)
+        });
         let losses = at_once(tasks.collect());
         let flat = values_mut(&mut self.gradient)?;
         flat.fill(0.0);
-        for worker in &self.workers[..shares.len()] {
-            for (sum, share) in flat.iter_mut().zip(&worker.flat) {
-                *sum += share;
-            }
-        }
-        Ok(losses.into_iter().sum::<f64>() / lesson.labels.len() as f64)
+        self.body.reverse(lesson, flat);
+        Ok(losses.into_iter().sum::<f64>() / lesson.images as f64)
     }
 
     /// Answers to pictures `[N, H, W, 3]` in evaluation mode, in their order.
     fn answers(&mut self, pictures: &[f32]) -> Result<Vec<Answer>, TchError> {
         self.prepare_to_judge()?;
         let parameters = values(self.weights.parameters())?;
-        let (program, packed) = (&self.program, &self.packed[..]);
+        let (program, packed) = (&self.body.program, &self.body.packed[..]);
         let length = 3 * program.image_side * program.image_side;
-        let shares = shares(pictures.len() / length, self.workers.len());
-        let tasks = self.workers.iter_mut().zip(shares).map(|(worker, share)| {
+        let shares = shares(pictures.len() / length, self.body.workers.len());
+        let tasks = self.body.workers.iter_mut().zip(shares).map(|(worker, share)| {
             let pictures = &pictures[share.start * length..share.end * length];
             move || {
                 let answer = |picture| worker.answer(program, packed, parameters, picture);
@@ -194,70 +138,13 @@ impl CpuModel {
     }
 }
 
-/// Does all tasks at the same time, the first one in this thread.
-fn at_once<T: Send>(tasks: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
-    let mut tasks = tasks.into_iter();
-    let Some(first) = tasks.next() else { return Vec::new() };
-    thread::scope(|scope| {
-        let others: Vec<_> = tasks.map(|task| scope.spawn(task)).collect();
-        let mut results = vec![first()];
-        results.extend(others.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))));
-        results
-    })
-}
-
 impl Worker {
-    fn new(program: &Program, packed: &[Vec<Packed>], parameters: usize) -> Self {
-        Self {
-            training: Tape::new(program),
-            evaluation: Tape::new(program),
-            gradients: Gradients::new(program),
-            sums: packed.to_vec(),
-            flat: vec![0.0; parameters],
-            scratch: Scratch::default(),
-        }
-    }
-
-    /// The sum of the losses of some images of a batch, and in `self.flat` their share of the
-    /// gradient of the mean loss.
-    fn differentiate(
-        &mut self,
-        program: &Program,
-        packed: &[Vec<Packed>],
-        statistics: Statistics<'_>,
-        lesson: Lesson<'_>,
-        share: Range<usize>,
-    ) -> f64 {
-        let Statistics::Batch { parameters, seat, .. } = statistics else { return 0.0 };
-        let images = lesson.labels.len();
-        let length = 3 * program.image_side * program.image_side;
-        let pictures = &lesson.pictures[share.start * length..share.end * length];
-        let paths = Paths { masks: lesson.masks, images, first: share.start };
-        let mut forward = Forward { program, packed, statistics, paths, scratch: &mut self.scratch };
-        forward.run(&mut self.training, pictures);
-        self.flat.fill(0.0);
-        let labels = &lesson.labels[share];
-        let loss = self.classify(program, parameters, labels, images);
-        let mut reverse = Reverse {
-            program,
-            packed,
-            tape: &self.training,
-            pictures,
-            paths,
-            seat,
-            sums: &mut self.sums,
-            flat: &mut self.flat,
-            scratch: &mut self.scratch,
-        };
-        reverse.run(&mut self.gradients);
-        loss
-    }
-
     /// The sum of losses from the last cell's output, and the gradients of both.
     fn classify(&mut self, program: &Program, parameters: &[f32], labels: &[i64], images: usize) -> f64 {
         let (last, tape) = (program.cells.len(), &self.training);
         let length = tape.feature(program, last, 0).len();
-        let gradient = self.gradients.last(labels.len() * length);
+        self.gradients.forget();
+        let gradient = self.gradients.at(last, labels.len() * length);
         let mut total = 0.0;
         for (n, (&label, gradient)) in labels.iter().zip(gradient.chunks_exact_mut(length)).enumerate() {
             let answer = Answer::new(&program.head, tape.feature(program, last, n), parameters);
@@ -288,7 +175,7 @@ impl Worker {
 }
 
 /// Pixels of a batch with channels last; no copy if they lie so already.
-fn pictures(batch: &Batch) -> Result<Tensor, TchError> {
+pub fn pictures(batch: &Batch) -> Result<Tensor, TchError> {
     batch.images.f_permute([0, 2, 3, 1])?.f_contiguous()
 }
 
@@ -301,8 +188,8 @@ impl Model for CpuModel {
     ) -> Result<Tensor, TchError> {
         let pictures = pictures(batch)?;
         let masks = drop_path.map(values).transpose()?;
-        let lesson = Lesson { pictures: values(&pictures)?, labels: values(&batch.labels)?, masks };
-        let loss = self.differentiate(lesson)?;
+        let lesson = Lesson { pictures: values(&pictures)?, images: batch.len(), masks };
+        let loss = self.differentiate(lesson, values(&batch.labels)?)?;
         let gradient = self.gradient.shallow_clone();
         let _norm = self.sgd.step(self.weights.parameters(), gradient, learning_rate)?;
         Tensor::f_from_slice(&[loss])?.f_squeeze()
@@ -341,11 +228,11 @@ impl CpuModel {
         labels: &Tensor,
     ) -> Result<(Tensor, Tensor, Tensor), TchError> {
         let pictures = images.permute([0, 2, 3, 1]).contiguous();
-        let lesson = Lesson { pictures: values(&pictures)?, labels: values(labels)?, masks: None };
-        let loss = self.differentiate(lesson)?;
-        let (program, parameters) = (&self.program, values(self.weights.parameters())?);
+        let lesson = Lesson { pictures: values(&pictures)?, images: labels.numel(), masks: None };
+        let loss = self.differentiate(lesson, values(labels)?)?;
+        let (program, parameters) = (&self.body.program, values(self.weights.parameters())?);
         let mut logits = Vec::new();
-        for worker in &self.workers {
+        for worker in &self.body.workers {
             for image in 0..worker.training.images {
                 let image = worker.training.feature(program, program.cells.len(), image);
                 logits.extend(Answer::new(&program.head, image, parameters).logits);

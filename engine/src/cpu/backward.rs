@@ -30,12 +30,15 @@ impl Gradients {
         Self { features: vec![Vec::new(); program.cells.len() + 1], ..Self::default() }
     }
 
-    /// Forgets the last step and returns where the gradient of the last feature belongs.
-    pub fn last(&mut self, length: usize) -> &mut [Lanes] {
-        let last = self.features.len() - 1;
+    /// Forgets the last step.
+    pub fn forget(&mut self) {
         self.arrived = vec![false; self.features.len()];
-        self.arrived[last] = true;
-        sized(&mut self.features[last], length)
+    }
+
+    /// Where the gradient of a feature belongs, to be filled before others add to it.
+    pub fn at(&mut self, feature: usize, length: usize) -> &mut [Lanes] {
+        self.arrived[feature] = true;
+        sized(&mut self.features[feature], length)
     }
 }
 
@@ -98,7 +101,7 @@ impl Target<'_> {
 }
 
 impl Reverse<'_> {
-    /// Goes back from the gradient that [`Gradients::last`] was filled with.
+    /// Goes back from the gradients that [`Gradients::at`] was filled with.
     pub fn run(&mut self, gradients: &mut Gradients) {
         let mut first_gene = self.program.cells.iter().map(|c| 2 * c.nodes.len()).sum();
         for index in (0..self.program.cells.len()).rev() {

@@ -17,6 +17,8 @@ pub struct Program {
     pub modules: Vec<Vec<Stage>>,
     pub stem: usize,
     pub cells: Vec<CellProgram>,
+    /// Channels of the stem's output and of every cell's.
+    pub features: Vec<Channels>,
     pub head: Head,
     pub image_side: usize,
 }
@@ -61,10 +63,10 @@ pub struct Head {
 }
 
 impl Program {
-    /// `None` if the plan has something that only full networks have: it is for libtorch then.
+    /// `None` if the plan has something that only libtorch computes. An auxiliary head is left out.
     pub fn new(plan: &Plan, weights: &FlatWeights, image_side: usize) -> Option<Self> {
         let [stem] = plan.stems[..] else { return None };
-        if plan.auxiliary.is_some() || !plan.cells.iter().all(is_searched) {
+        if !plan.cells.iter().all(is_searched) {
             return None;
         }
         let compile = |module: usize, input, side| {
@@ -97,7 +99,12 @@ impl Program {
         }
         let side = cells.last().map_or(image_side, |c| c.side_out);
         let head = head(plan, weights, *features.last()?, side * side)?;
-        Some(Self { modules, stem, cells, head, image_side })
+        Some(Self { modules, stem, cells, features, head, image_side })
+    }
+
+    /// Rows and columns of a feature, counted as in [`Program::features`].
+    pub fn side(&self, feature: usize) -> usize {
+        feature.checked_sub(1).map_or(self.image_side, |cell| self.cells[cell].side_out)
     }
 }
 

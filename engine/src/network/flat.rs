@@ -136,6 +136,37 @@ impl FlatWeights {
         self.joined(&gradients)
     }
 
+    /// Gradients of a scalar for the trained parameters of some modules, `[P] f32` with zeros for all
+    /// others, and for other tensors that it depends on.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn gradient_of(
+        &self,
+        modules: &[usize],
+        others: &[Tensor],
+        loss: &Tensor,
+    ) -> Result<(Tensor, Vec<Tensor>), TchError> {
+        let (mut starts, mut leaves) = (Vec::new(), Vec::new());
+        for &module in modules {
+            for (place, tensor) in self.places[module].iter().zip(&self.modules[module]) {
+                if let Place::Parameter(start) = *place {
+                    starts.push(start as i64);
+                    leaves.push(tensor);
+                }
+            }
+        }
+        leaves.extend(others);
+        let mut gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
+        let of_others = gradients.split_off(starts.len());
+        let flat = no_grad(|| self.parameters.f_zeros_like())?;
+        for (start, gradient) in starts.into_iter().zip(gradients) {
+            let mut place = flat.f_narrow(0, start, gradient.numel() as i64)?;
+            place.f_copy_(&gradient.f_reshape([-1])?)?;
+        }
+        Ok((flat, of_others))
+    }
+
     /// One tensor for each that is trained, as one vector in the order of `parameters`.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ impl Pass<'_> {
             // Both inputs of the first cell are the one stem.
             features.push(input);
         }
-        let mut auxiliary = None;
+        let mut auxiliary = None; // What the auxiliary head reads.
         let mut first_gene = 0;
         for (index, cell) in self.plan.cells.iter().enumerate() {
             let output = if cell.is_live() {
@@ -113,14 +113,25 @@ impl Pass<'_> {
             };
             features.push(Feature::new(output));
             first_gene += cell.genes.len();
-            match self.plan.auxiliary {
-                Some((cell, head)) if cell == index && self.mode == Mode::Training => {
-                    auxiliary = Some(self.module(head, &features[index + 2])?);
-                }
-                _ => {}
+            if self.plan.auxiliary.is_some_and(|(cell, _)| cell == index) {
+                auxiliary = Some(index + 2);
             }
         }
-        let last = &features[features.len() - 1];
+        self.classify(&features[features.len() - 1], auxiliary.map(|index| &features[index]))
+    }
+
+    /// Logits from the output of the last cell, and of the cell that the auxiliary head reads.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or the device fails.
+    pub fn heads(&self, last: &Tensor, auxiliary: Option<&Tensor>) -> Result<Logits, TchError> {
+        let feature = |map: &Tensor| Feature::new(map.shallow_clone());
+        self.classify(&feature(last), auxiliary.map(feature).as_ref())
+    }
+
+    fn classify(&self, last: &Feature, auxiliary: Option<&Feature>) -> Result<Logits, TchError> {
+        let head = self.plan.auxiliary.filter(|_| self.mode == Mode::Training);
+        let auxiliary = head.zip(auxiliary).map(|((_, head), map)| self.module(head, map)).transpose()?;
         Ok(Logits { main: self.module(self.plan.classifier, last)?, auxiliary })
     }
 

@@ -87,7 +87,7 @@ impl TrainingJob {
         );
         let facts = inputs.facts(manifest, VALIDATION_BATCH, &protocol)?;
         let plan = Plan::full(genotype, &shape, retrain.auxiliary);
-        let settings = trainer_settings(config);
+        let settings = trainer_settings(config, inputs.threads);
         let (trainer, best, finished, opening) = match checkpoint {
             None => {
                 let started = Event::TrainingStarted {
@@ -291,7 +291,7 @@ impl TrainingJob {
     }
 }
 
-fn trainer_settings(config: &Config) -> TrainerSettings {
+fn trainer_settings(config: &Config, threads: usize) -> TrainerSettings {
     let retrain = &config.retrain;
     TrainerSettings {
         batch: retrain.batch,
@@ -308,6 +308,7 @@ fn trainer_settings(config: &Config) -> TrainerSettings {
             clip: retrain.gradient_clip,
         },
         precision: config.device.precision,
+        threads,
         seed: retrain.seed,
     }
 }

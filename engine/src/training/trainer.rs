@@ -13,6 +13,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 use super::{loss::Loss, schedule::Schedule, source::Feed};
 use crate::{
     augmentation::{Augmentation, Batch},
+    cpu::{CpuBody, pictures},
     network::{
         FlatWeights, Mode, ModuleWeights, Pass, Plan, WeightsError, drop_path_masks, from_named, to_named,
     },
@@ -29,6 +30,8 @@ pub struct TrainerSettings {
     pub loss: Loss,
     pub sgd: SgdSettings,
     pub precision: Precision,
+    /// Of the CPU. The last bits of what is computed there depend on it.
+    pub threads: usize,
     /// Of first weights, order of images, augmentation and dropped paths.
     pub seed: u64,
 }
@@ -77,11 +80,21 @@ pub enum ResumeError {
     Weights(#[from] WeightsError),
 }
 
+/// What a pass through the network and back gives.
+struct Differentiated {
+    loss: Tensor,
+    logits: Tensor,
+    /// Of all parameters.
+    gradient: Tensor,
+}
+
 /// A network in training.
 #[derive(Debug)]
 pub struct Trainer {
     plan: Plan,
     weights: FlatWeights,
+    /// What computes the network up to its heads, where libtorch need not.
+    body: Option<CpuBody>,
     sgd: Sgd,
     settings: TrainerSettings,
     /// Sums lag behind those on the device; see [`Trainer::position`].
@@ -130,7 +143,9 @@ impl Trainer {
         let loss = Tensor::f_from_slice(&[position.loss])?.f_to_device(device)?;
         let right = Tensor::f_from_slice(&[position.right as i64])?.f_to_device(device)?;
         let sgd = Sgd::new(settings.sgd).with_velocity(velocity);
-        Ok(Self { plan, weights, sgd, settings, position, loss, right })
+        let ours = device == Device::Cpu && settings.precision == Precision::F32;
+        let body = ours.then(|| CpuBody::new(&plan, &weights, settings.threads)).flatten();
+        Ok(Self { plan, weights, body, sgd, settings, position, loss, right })
     }
 
     pub fn settings(&self) -> &TrainerSettings {
@@ -173,15 +188,33 @@ impl Trainer {
         let dropped = schedule.drop_path(epoch);
         let device = batch.images.device();
         let masks = drop_path_masks(self.plan.genes(), batch.len(), dropped, &mut stream, device)?;
-        let modules = self.weights.modules();
-        let (mode, drop_path) = (Mode::Training, masks.as_ref());
-        let pass = Pass { plan: &self.plan, modules, mode, drop_path, precision: self.settings.precision };
-        let logits = pass.run(&batch.images)?;
-        let loss = self.settings.loss.of(&logits, &batch.labels)?;
-        let gradient = self.weights.gradient(&loss)?;
+        let Differentiated { loss, logits, gradient } = self.differentiate(batch, masks.as_ref())?;
         let rate = schedule.learning_rate(epoch);
         let _norm = self.sgd.step(self.weights.parameters(), gradient, rate)?;
-        no_grad(|| self.count(&loss, &logits.main, batch))
+        no_grad(|| self.count(&loss, &logits, batch))
+    }
+
+    fn differentiate(&mut self, batch: &Batch, masks: Option<&Tensor>) -> Result<Differentiated, TchError> {
+        let TrainerSettings { loss, precision, .. } = self.settings;
+        let (plan, mode, drop_path) = (&self.plan, Mode::Training, masks);
+        let Some(body) = self.body.as_mut().filter(|body| body.fits(&batch.images)) else {
+            let pass = Pass { plan, modules: self.weights.modules(), mode, drop_path, precision };
+            let logits = pass.run(&batch.images)?;
+            let loss = loss.of(&logits, &batch.labels)?;
+            let gradient = self.weights.gradient(&loss)?;
+            return Ok(Differentiated { loss, logits: logits.main, gradient });
+        };
+        let pictures = pictures(batch)?;
+        let maps = body.maps(&mut self.weights, &pictures, masks)?;
+        let maps = maps.iter().map(|map| map.f_set_requires_grad(true)).collect::<Result<Vec<_>, _>>()?;
+        let pass = Pass { plan, modules: self.weights.modules(), mode, drop_path, precision };
+        let logits = pass.heads(&maps[0], maps.last())?;
+        let loss = loss.of(&logits, &batch.labels)?;
+        let heads: Vec<_> =
+            [plan.classifier].into_iter().chain(plan.auxiliary.map(|(_, head)| head)).collect();
+        let (mut gradient, of_maps) = self.weights.gradient_of(&heads, &maps, &loss)?;
+        body.add_gradient(&mut gradient, &of_maps, &pictures, masks)?;
+        Ok(Differentiated { loss, logits: logits.main, gradient })
     }
 
     /// Adds a batch up on the device, so that nobody waits for it.

@@ -52,6 +52,7 @@ fn settings() -> TrainerSettings {
         loss: Loss { label_smoothing: 0.1, auxiliary_weight: 0.4 },
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         precision: Precision::F32,
+        threads: 1,
         seed: 5,
     }
 }
@@ -97,6 +98,50 @@ fn a_training_stored_after_any_batch_goes_on_to_the_same_bits() {
         assert_eq!(found.position, expected.position, "stopped at {stop:?}");
         assert!(bits(&found) == bits(&expected), "stopped at {stop:?}");
     }
+}
+
+#[test]
+fn our_kernels_differentiate_full_networks_as_libtorch_does() {
+    let source = source(12);
+    // With three cells, the auxiliary head reads the last cell, as the classifier does.
+    for (cells, auxiliary, threads) in [(3, true, 1), (6, true, 2), (6, false, 1), (9, true, 3)] {
+        let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 6, cells, classes: CLASSES };
+        let plan = Plan::full(&published::genotype("RelativeNAS").unwrap(), &shape, auxiliary);
+        let settings = TrainerSettings { batch: 12, threads, ..settings() };
+        let mut ours = Trainer::new(plan.clone(), settings, Device::Cpu).unwrap();
+        let mut theirs = Trainer::new(plan.clone(), settings, Device::Cpu).unwrap();
+        theirs.body = None;
+        let batch = source.training(ours.feed(), 0, 0).unwrap().next().unwrap().unwrap();
+        assert!(ours.body.as_ref().unwrap().fits(&batch.images));
+        let mut stream = Streams::new(8).stream(Purpose::DropPath, 0, 0);
+        let masks = drop_path_masks(plan.genes(), batch.len(), 0.3, &mut stream, Device::Cpu).unwrap();
+        let expected = theirs.differentiate(&batch, masks.as_ref()).unwrap();
+        let found = ours.differentiate(&batch, masks.as_ref()).unwrap();
+        near("logits", &found.logits, &expected.logits, 2e-4);
+        near("loss", &found.loss, &expected.loss, 2e-4);
+        // Rounding may decide which of two pixels under a window was the larger one.
+        near("gradient", &found.gradient, &expected.gradient, 1e-2);
+        let tensors = |trainer: &Trainer| trainer.weights.scatter(&plan).unwrap();
+        for (found, expected) in tensors(&ours).iter().zip(&tensors(&theirs)) {
+            for ((name, found), (_, expected)) in found.tensors().zip(expected.tensors()) {
+                near(name, found, expected, 2e-4);
+            }
+        }
+    }
+}
+
+fn near(what: &str, found: &Tensor, expected: &Tensor, tolerance: f64) {
+    let error = (found - expected).norm().double_value(&[]) / expected.norm().double_value(&[]).max(1e-6);
+    assert!(error < tolerance, "{what}: relative error {error}");
+}
+
+#[test]
+fn networks_that_our_kernels_do_not_know_are_left_to_libtorch() {
+    let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: CLASSES };
+    let plan = Plan::full(&published::genotype("NASNet").unwrap(), &shape, true);
+    let mut trainer = Trainer::new(plan, settings(), Device::Cpu).unwrap();
+    assert!(trainer.body.is_none());
+    train(&mut trainer, &source(8), (0, 1));
 }
 
 #[test]
