@@ -15,7 +15,10 @@ use relativenas_core::{
     config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::sample_position,
+    randomness::Streams,
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Flow, Stage, Verdict},
+    space::Space,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,6 +89,15 @@ pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
         genotypes.collect()
     };
     parse().with_context(|| format!("{} is no list of genotypes in JSON", path.display()))
+}
+
+/// Four architectures as a search draws them first.
+///
+/// # Panics
+/// Never: what is drawn is of the space.
+pub fn random_genotypes() -> Vec<Genotype> {
+    let draw = |individual| sample_position(Space::Cells, &Streams::new(0), 0, individual);
+    (0..4).map(|individual| Genotype::decode(&draw(individual)).expect("of the space")).collect()
 }
 
 /// Trains and validates every genotype.
@@ -252,8 +264,6 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-
-    use relativenas_core::{population::sample_position, randomness::Streams, space::Space};
 
     use super::*;
 

@@ -49,8 +49,8 @@ pub enum WeightsError {
     #[error("`{}` cannot be read: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
     #[error(
-        "the weights are not those of this network ({}): check architecture, kind, channels, cells, classes and \
-         auxiliary head", .0
+        "the weights are not those of this network; give the architecture, kind, channels, cells, classes and \
+         auxiliary head that they were trained with. {}", .0
     )]
     Mismatch(Mismatch),
     #[error(transparent)]
@@ -77,11 +77,12 @@ impl std::fmt::Display for Mismatch {
             .collect();
         let groups =
             [("missing", &self.missing), ("unexpected", &self.unexpected), ("of another shape", &misshaped)];
-        let mut between = "";
-        for (what, names) in groups.into_iter().filter(|(_, names)| !names.is_empty()) {
+        let groups: Vec<_> = groups.into_iter().filter(|(_, names)| !names.is_empty()).collect();
+        let counts: Vec<_> = groups.iter().map(|(what, names)| format!("{} {what}", names.len())).collect();
+        write!(f, "{}", counts.join(", "))?;
+        for (what, names) in groups {
             // All of them: whoever compares two files by name needs the last as much as the first.
-            write!(f, "{between}{} {what}: {}", names.len(), names.join(", "))?;
-            between = "; ";
+            write!(f, "\n{what}: {}", names.join(", "))?;
         }
         Ok(())
     }
@@ -249,10 +250,12 @@ mod tests {
         assert_eq!(
             check(&shapes).expect_err("different").to_string(),
             format!(
-                "the weights are not those of this network (6 missing: auxiliary_head.a, auxiliary_head.b, \
-                 auxiliary_head.c, auxiliary_head.d, auxiliary_head.e, auxiliary_head.f; 1 unexpected: classifier.bias; 1 of another \
-                 shape: classifier.weight [{classes}, {inputs}], expected [100, 16]): check architecture, kind, \
-                 channels, cells, classes and auxiliary head"
+                "the weights are not those of this network; give the architecture, kind, channels, cells, classes \
+                 and auxiliary head that they were trained with. 6 missing, 1 unexpected, 1 of another shape\n\
+                 missing: auxiliary_head.a, auxiliary_head.b, auxiliary_head.c, auxiliary_head.d, auxiliary_head.e, \
+                 auxiliary_head.f\n\
+                 unexpected: classifier.bias\n\
+                 of another shape: classifier.weight [{classes}, {inputs}], expected [100, 16]"
             )
         );
     }

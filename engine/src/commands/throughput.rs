@@ -9,7 +9,7 @@ use relativenas_core::config::Precision;
 use crate::{
     data,
     device::DeviceChoice,
-    throughput::{Measurement, measure, read_genotypes},
+    throughput::{Measurement, measure, random_genotypes, read_genotypes},
 };
 
 /// The work of the yardstick, under the names of its arguments.
@@ -18,9 +18,9 @@ pub struct ThroughputArguments {
     /// Folder of a data set; the embedded one without it.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// JSON list of {normal: [[operation, input] × 8], reduce: …}.
+    /// JSON list of {normal: [[operation, input] × 8], reduce: …}; four random ones without it.
     #[arg(long)]
-    genotypes: PathBuf,
+    genotypes: Option<PathBuf>,
     #[arg(long, default_value_t = 1024)]
     train_images: usize,
     #[arg(long, default_value_t = 1024)]
@@ -52,7 +52,7 @@ pub struct ThroughputArguments {
 /// If the data or the genotypes cannot be read, or the device fails.
 pub fn throughput(arguments: &ThroughputArguments) -> anyhow::Result<()> {
     let measurement = Measurement {
-        genotypes: read_genotypes(&arguments.genotypes)?,
+        genotypes: arguments.genotypes.as_deref().map_or_else(|| Ok(random_genotypes()), read_genotypes)?,
         train_images: arguments.train_images,
         valid_images: arguments.valid_images,
         batch: arguments.batch,

@@ -82,9 +82,9 @@ mod tests {
         tensors.insert("classifier.bias".to_owned(), zeros(&[5]));
         let error = from_named(&plan, tensors).unwrap_err().to_string();
         for part in [
-            "1 missing: stem.1.bias;",
-            "1 unexpected: auxiliary_head.classifier.bias;",
-            "1 of another shape: classifier.bias [5], expected [4]",
+            "missing: stem.1.bias\n",
+            "unexpected: auxiliary_head.classifier.bias\n",
+            "of another shape: classifier.bias [5], expected [4]",
         ] {
             assert!(error.contains(part), "{error}");
         }

@@ -1,7 +1,7 @@
 //! Judging a network on images that it did not learn from.
 
 use relativenas_core::search::{BatchDone, Flow};
-use tch::{Kind, Reduction, TchError, Tensor, no_grad};
+use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::source::{Source, SourceError};
 use crate::network::Pass;
@@ -35,8 +35,10 @@ pub fn evaluate(
 ) -> Result<Option<Evaluation>, SourceError> {
     let images = limit.min(source.len());
     let mut tally = Tally::new(source)?;
+    let mut judged = 0;
     for (number, loaded) in source.in_order(batch, limit)?.enumerate() {
         let loaded = loaded?;
+        judged += loaded.len();
         no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
         let done = BatchDone {
             candidate: 0,
@@ -44,7 +46,7 @@ pub fn evaluate(
             batch: number + 1,
             batches: images.div_ceil(batch),
             images: loaded.len(),
-            loss: None,
+            loss: tally.loss_if_free(judged)?,
         };
         if progress(done) == Flow::Abort {
             return Ok(None);
@@ -78,6 +80,12 @@ impl Tally {
         let top1 = hits.f_select(1, 0)?.f_sum(Kind::Int64)?;
         self.right = self.right.f_add(&Tensor::f_stack(&[top1, hits.f_sum(Kind::Int64)?], 0)?)?;
         Ok(())
+    }
+
+    /// The mean so far, where there is no device to wait for.
+    fn loss_if_free(&self, images: usize) -> Result<Option<f64>, TchError> {
+        let free = self.loss.device() == Device::Cpu;
+        free.then(|| Ok(self.loss.f_double_value(&[])? / images as f64)).transpose()
     }
 
     fn evaluation(&self, images: usize) -> Result<Evaluation, TchError> {
