@@ -27,6 +27,7 @@ use relativenas_core::{manifest::Manifest, probe::Probe, view::RunView};
 
 pub use digest::Digest;
 pub use figures::{UNKNOWN, loss, percent};
+pub use hands::interference;
 
 use document::Document;
 use study::Study;

@@ -52,7 +52,7 @@ fn refuse(first: &str, second: &str, left: &Manifest, right: &Manifest) -> Resul
 mod tests {
     use std::{fs, path::Path};
 
-    use relativenas_core::manifest::files;
+    use relativenas_core::manifest::{Branch, files};
 
     use super::*;
     use crate::{arguments::GlobalArguments, fixture, places::Places};
@@ -102,6 +102,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_independent_run_is_warned_about() {
+        let (printed, ended) =
+            outcome(|m| m.branched_from = Some(Branch { run: "a".to_owned(), generation: 1 }), false);
+        ended.expect("comparable");
+        let branched =
+            "b was branched from a at generation 1; its settings and its seed alone do not repeat it.";
+        assert!(printed.contains(&format!("\nBeware: {branched}\n")), "{printed}");
+        assert!(printed.contains("\nBeware: both have the same searcher and seed;"), "{printed}");
+        assert!(!printed.contains("no reason not to compare"), "{printed}");
+    }
+
+    #[test]
     fn scripts_read_the_same() {
         let (printed, ended) = outcome(|m| m.config.training.batch = 32, true);
         ended.expect_err("another batch");
@@ -109,5 +121,6 @@ mod tests {
         assert_eq!(value["comparable"], false);
         assert_eq!(value["differences"][0]["key"], "training.batch");
         assert_eq!(value["left"]["evaluations"], 8);
+        assert_eq!(value["warnings"].as_array().map(Vec::len), Some(1), "the same seed");
     }
 }

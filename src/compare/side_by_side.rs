@@ -3,13 +3,14 @@
 use relativenas_core::{
     describe::{differences, gene_changes},
     genotype::Genotype,
+    manifest::Job,
     space::Space,
 };
 use serde_json::{Value, json};
 
 use super::{Difference, protocol_differences};
 use crate::{
-    report::{Digest, Run, UNKNOWN, loss, percent},
+    report::{Digest, Run, UNKNOWN, interference, loss, percent},
     written::thousands,
 };
 
@@ -18,7 +19,11 @@ pub fn text(left: &Run, right: &Run) -> String {
     let mut rows = vec![["", &left.name, &right.name].map(str::to_owned)];
     rows.extend(facts(&Digest::of(left), &Digest::of(right)));
     let mut out = columns(&rows);
-    let differences = protocol_differences(&left.manifest, &right.manifest);
+    for warning in warnings(left, right) {
+        out += &format!("\nBeware: {warning}\n");
+    }
+    let mut differences = protocol_differences(&left.manifest, &right.manifest);
+    differences.retain(|d| d.key != "branched_from"); // Warned about above.
     let (grave, harmless): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.grave);
     let mut list = |title: &str, differences: &[Difference]| {
         if differences.is_empty() {
@@ -39,7 +44,7 @@ pub fn text(left: &Run, right: &Run) -> String {
     out
 }
 
-/// The same for scripts: `left`, `right`, `comparable`, `differences`.
+/// The same for scripts: `left`, `right`, `comparable`, `differences`, `warnings`.
 pub fn json(left: &Run, right: &Run) -> Value {
     let differences = protocol_differences(&left.manifest, &right.manifest);
     json!({
@@ -47,7 +52,24 @@ pub fn json(left: &Run, right: &Run) -> Value {
         "right": Digest::of(right),
         "comparable": differences.iter().all(|d| !d.grave),
         "differences": differences,
+        "warnings": warnings(left, right),
     })
+}
+
+/// Why the two are no independent runs of their settings and seeds.
+fn warnings(left: &Run, right: &Run) -> Vec<String> {
+    let touched = |run: &Run| {
+        let done = interference(run)?;
+        Some(format!("{} was {done}; its settings and its seed alone do not repeat it.", run.name))
+    };
+    let mut warnings: Vec<_> = [left, right].into_iter().filter_map(touched).collect();
+    let (a, b) = (&left.manifest, &right.manifest);
+    let searches = a.job == Job::Search && b.job == Job::Search;
+    let (search, other) = (&a.config.search, &b.config.search);
+    if searches && (search.seed, search.searcher) == (other.seed, other.searcher) {
+        warnings.push("both have the same searcher and seed; they are no two repetitions.".to_owned());
+    }
+    warnings
 }
 
 /// What changes from one winner to the other, once both are known.
