@@ -25,7 +25,7 @@ mod weights;
 
 use relativenas_core::{manifest::Manifest, probe::Probe, view::RunView};
 
-pub use digest::Digest;
+pub use digest::{Digest, trained};
 pub use figures::{UNKNOWN, loss, percent};
 pub use hands::interference;
 

@@ -52,7 +52,7 @@ fn refuse(first: &str, second: &str, left: &Manifest, right: &Manifest) -> Resul
 mod tests {
     use std::{fs, path::Path};
 
-    use relativenas_core::manifest::{Branch, files};
+    use relativenas_core::manifest::{Branch, Job, files};
 
     use super::*;
     use crate::{arguments::GlobalArguments, fixture, places::Places};
@@ -111,6 +111,26 @@ mod tests {
         assert!(printed.contains(&format!("\nBeware: {branched}\n")), "{printed}");
         assert!(printed.contains("\nBeware: both have the same searcher and seed;"), "{printed}");
         assert!(!printed.contains("no reason not to compare"), "{printed}");
+    }
+
+    #[test]
+    fn trainings_are_compared_by_what_they_trained() {
+        let runs = tempfile::tempdir().expect("a folder");
+        for (name, genotype, seed) in [("a", "DARTS_V1", 1), ("b", "DARTS_V2", 2)] {
+            run(runs.path(), name, |m| {
+                m.job = Job::Train;
+                m.config.retrain.seed = seed;
+                m.config.retrain.epochs = 3;
+            });
+            let folder = RunFolder::at(runs.path().join(name)).expect("just made");
+            fixture::write_log(&folder, &fixture::training_log(genotype, 3));
+        }
+        let places = Places { config_file: runs.path().join("config.toml"), runs: runs.path().to_owned() };
+        let context = Context::new(places, GlobalArguments::default());
+        let arguments = CompareArguments { first: "a".to_owned(), second: "b".to_owned(), json: false };
+        let mut out = Vec::new();
+        compare(&context, &arguments, &mut out).expect("comparable");
+        insta::assert_snapshot!(String::from_utf8(out).expect("text"));
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn alone(run: &Run) -> Vec<Block> {
     ];
     let how = format!(
         "A {} search with {}, {} and seed {}; it is {}.",
-        d.searcher,
+        run.manifest.config.search.searcher,
         counted(d.population, "individual"),
         counted(d.generations as usize, "generation"),
         d.seed,
