@@ -7,7 +7,9 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
     network::NetworkShape,
-    picture, pytorch, tabular,
+    picture, pytorch,
+    space::Space,
+    tabular,
     view::{RunView, SearchView},
 };
 
@@ -71,19 +73,21 @@ pub fn individual_as(
     match (search.edges(individual), format) {
         (None, _) => Ok(written_as(&genotype_of(search, individual)?, format, network)),
         (Some(edges), Format::Darts) => Ok(tabular::architecture(&edges) + "\n"),
-        (Some(edges), Format::Json) => {
-            let operations = edges.map(|index| tabular::OPERATIONS[index]);
-            let json = serde_json::json!({
-                "space": search.settings.space,
-                "architecture": tabular::architecture(&edges),
-                "operations": operations,
-            });
-            Ok(json.to_string() + "\n")
-        }
+        (Some(edges), Format::Json) => Ok(edges_json(&edges) + "\n"),
         (Some(_), _) => Err(misuse(
             "an architecture of NAS-Bench-201 is written as darts (its published string) or json; the curves as csv",
         )),
     }
+}
+
+/// An architecture of NAS-Bench-201 as a JSON object.
+pub fn edges_json(edges: &[usize; tabular::EDGES]) -> String {
+    let json = serde_json::json!({
+        "space": Space::NasBench201,
+        "architecture": tabular::architecture(edges),
+        "operations": edges.map(|index| tabular::OPERATIONS[index]),
+    });
+    json.to_string()
 }
 
 /// The genotype of an individual, counted from 0.
