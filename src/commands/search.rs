@@ -84,8 +84,12 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     let folder = context.find(&arguments.run.run)?;
     check_resumable(&folder, arguments.force)?;
     let program = EngineProgram::find()?;
-    let options =
-        StartOptions { die_with_parent: headless, paused: arguments.paused, force: arguments.force };
+    let options = StartOptions {
+        die_with_parent: headless,
+        paused: arguments.paused,
+        force: arguments.force,
+        new_run: false,
+    };
     let engine = start(&program, &folder, options)?;
     if headless {
         return headless::follow(&folder, Some(engine), From::Now, style(arguments.printing), out);
