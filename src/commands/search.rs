@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
-use relativenas_core::{config::Layers, manifest::Job, view::Phase};
+use relativenas_core::{config::Layers, manifest::Job};
 
 use super::{
     begin::{self, NewRun, Prepared, show_started},
@@ -17,7 +17,7 @@ use crate::{
     arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
     context::Context,
     engine::{
-        connection::Connection,
+        connection::{Connection, finished},
         liveness::{Liveness, liveness},
         program::EngineProgram,
         start::{StartOptions, start},
@@ -113,10 +113,8 @@ pub fn check_resumable(folder: &RunFolder, force: bool) -> Result<()> {
         }
         Liveness::Unknown(_) | Liveness::Gone => {}
     }
-    if folder.view()?.phase() == Phase::Finished {
-        return Err(anyhow!("{name}: it is finished; `relativenas view {name}` shows it"));
-    }
-    Ok(())
+    folder.view()?; // One that is damaged is refused here.
+    finished(folder).map_or(Ok(()), |why| Err(anyhow!(why)))
 }
 
 /// Watches and steers a run that is going on.
