@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use relativenas_core::{manifest::BUILD, protocol::StepUnit};
+use relativenas_core::manifest::BUILD;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -242,8 +242,9 @@ pub struct ResumeArguments {
 pub struct StepArguments {
     #[command(flatten)]
     pub run: RunArgument,
-    #[arg(value_enum, default_value = "pair")]
-    pub unit: Unit,
+    /// [default: pair, in a training run epoch]
+    #[arg(value_enum)]
+    pub unit: Option<Unit>,
     /// How many
     #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub count: u32,
@@ -254,17 +255,12 @@ pub struct StepArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Unit {
+    /// Of a search
     Pair,
+    /// Of a search
     Generation,
-}
-
-impl From<Unit> for StepUnit {
-    fn from(unit: Unit) -> Self {
-        match unit {
-            Unit::Pair => Self::Pair,
-            Unit::Generation => Self::Generation,
-        }
-    }
+    /// Of a training run
+    Epoch,
 }
 
 #[derive(Debug, Args)]

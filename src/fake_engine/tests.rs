@@ -71,7 +71,7 @@ fn run() -> RunArgument {
 }
 
 fn step(unit: Unit, count: u32) -> StepArguments {
-    StepArguments { run: run(), unit, count, wait: true }
+    StepArguments { run: run(), unit: Some(unit), count, wait: true }
 }
 
 #[test]
