@@ -52,7 +52,10 @@ fn refuse(first: &str, second: &str, left: &Manifest, right: &Manifest) -> Resul
 mod tests {
     use std::{fs, path::Path};
 
-    use relativenas_core::manifest::{Branch, Job, files};
+    use relativenas_core::{
+        event::{Event, Line},
+        manifest::{Branch, Job, files},
+    };
 
     use super::*;
     use crate::{arguments::GlobalArguments, fixture, places::Places};
@@ -111,6 +114,25 @@ mod tests {
         assert!(printed.contains(&format!("\nBeware: {branched}\n")), "{printed}");
         assert!(printed.contains("\nBeware: both have the same searcher and seed;"), "{printed}");
         assert!(!printed.contains("no reason not to compare"), "{printed}");
+    }
+
+    #[test]
+    fn an_injection_in_the_log_is_warned_about() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "a");
+        let mut log = fixture::log(1);
+        let position = vec![0.0; fixture::config().search.space.genes()];
+        let seq = log.len() as u64;
+        log.push(Line { seq, time: 0, event: Event::IndividualInjected { individual: 1, position } });
+        fixture::write_log(&folder, &log);
+        run(runs.path(), "b", |m| m.config.search.seed = 2);
+        let places = Places { config_file: runs.path().join("config.toml"), runs: runs.path().to_owned() };
+        let context = Context::new(places, GlobalArguments::default());
+        let arguments = CompareArguments { first: "a".to_owned(), second: "b".to_owned(), json: false };
+        let mut out = Vec::new();
+        compare(&context, &arguments, &mut out).expect("comparable");
+        let printed = String::from_utf8(out).expect("text");
+        assert!(printed.contains("\nBeware: a was injected into once; its settings"), "{printed}");
     }
 
     #[test]
