@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use relativenas_core::{manifest::BUILD, protocol::StepUnit};
+use relativenas_core::manifest::BUILD;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -158,7 +158,8 @@ pub struct SearchArguments {
 
 #[derive(Debug, Args)]
 pub struct TrainArguments {
-    /// A published name, or a file with a genotype or an architecture vector
+    /// A published name (NASNet, AmoebaNet, DARTS_V1, DARTS_V2, RelativeNAS), or a file with a genotype or
+    /// an architecture vector
     #[arg(long, value_name = "NAME|FILE")]
     pub arch: String,
     #[command(flatten)]
@@ -241,8 +242,9 @@ pub struct ResumeArguments {
 pub struct StepArguments {
     #[command(flatten)]
     pub run: RunArgument,
-    #[arg(value_enum, default_value = "pair")]
-    pub unit: Unit,
+    /// [default: pair, in a training run epoch]
+    #[arg(value_enum)]
+    pub unit: Option<Unit>,
     /// How many
     #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub count: u32,
@@ -253,17 +255,12 @@ pub struct StepArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Unit {
+    /// Of a search
     Pair,
+    /// Of a search
     Generation,
-}
-
-impl From<Unit> for StepUnit {
-    fn from(unit: Unit) -> Self {
-        match unit {
-            Unit::Pair => Self::Pair,
-            Unit::Generation => Self::Generation,
-        }
-    }
+    /// Of a training run
+    Epoch,
 }
 
 #[derive(Debug, Args)]
@@ -372,7 +369,10 @@ pub struct CompareArguments {
     pub json: bool,
 }
 
+const PUBLISHED: &str = "Published names: NASNet, AmoebaNet, DARTS_V1, DARTS_V2, RelativeNAS.";
+
 #[derive(Debug, Args)]
+#[command(after_help = PUBLISHED)]
 pub struct ArchArguments {
     #[command(subcommand)]
     pub action: ArchAction,
@@ -380,8 +380,8 @@ pub struct ArchArguments {
 
 #[derive(Debug, Args)]
 pub struct Architecture {
-    /// A published name, a file with a genotype or an architecture vector, `-` for standard input,
-    /// or either of them written out
+    /// Published names, files with a genotype, an architecture vector or a string of NAS-Bench-201, `-`
+    /// for standard input, or one of them written out
     #[arg(value_name = "ARCHITECTURE", required = true, num_args = 1.., allow_negative_numbers = true)]
     pub words: Vec<String>,
 }
@@ -389,6 +389,7 @@ pub struct Architecture {
 #[derive(Debug, Subcommand)]
 pub enum ArchAction {
     /// Print the genotype, also that of a vector
+    #[command(after_help = PUBLISHED)]
     Decode {
         #[command(flatten)]
         architecture: Architecture,
@@ -396,11 +397,13 @@ pub enum ArchAction {
         format: GenotypeText,
     },
     /// Say in words and in text what its cells do
+    #[command(after_help = PUBLISHED)]
     Show {
         #[command(flatten)]
         architecture: Architecture,
     },
     /// Count parameters and multiply-adds, without building the network
+    #[command(after_help = PUBLISHED)]
     Cost {
         #[command(flatten)]
         architecture: Architecture,
@@ -411,11 +414,13 @@ pub enum ArchAction {
         json: bool,
     },
     /// Say what is unusual about it; exits with 1 if there is something
+    #[command(after_help = PUBLISHED)]
     Lint {
         #[command(flatten)]
         architecture: Architecture,
     },
     /// Say in words what changes from one to another; exits with 1 if they differ
+    #[command(after_help = PUBLISHED)]
     Diff { before: String, after: String },
 }
 
@@ -527,6 +532,13 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_published_architecture() {
+        for name in relativenas_core::published::NAMES {
+            assert!(PUBLISHED.contains(name), "{name}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use relativenas_core::{
     config::{Config, Layers},
     event::{Event, Images, Line},
     manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
+    network::{NetworkKind, NetworkShape},
+    published,
     randomness::RANDOMNESS_VERSION,
     search::{Ask, Estimate, Search},
 };
@@ -62,6 +64,33 @@ pub fn log(generations: u32) -> Vec<Line> {
         let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(&c.position)).collect();
         events.extend(search.tell(&estimates).1);
     }
+    let line = |(seq, event)| Line { seq, time: 1_700_000_000_000 + 1000 * seq as i64, event };
+    (0..).zip(events).map(line).collect()
+}
+
+/// A training of a published genotype to its end.
+pub fn training_log(name: &str, epochs: u32) -> Vec<Line> {
+    let images = Images { name: "Fashion-MNIST".to_owned(), train: 64, valid: 64, classes: 10 };
+    let network = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
+    let genotype = published::genotype(name).expect("published");
+    let mut events = vec![Event::TrainingStarted { network, genotype, epochs, images, batch: 32 }];
+    events.extend((0..epochs).map(|epoch| Event::EpochFinished {
+        epoch,
+        learning_rate: 0.025,
+        drop_path: 0.0,
+        train_loss: 1.0,
+        train_accuracy: 60.0,
+        valid_loss: 0.5 - 0.1 * f64::from(epoch),
+        valid_accuracy: 80.0 + f64::from(epoch),
+        best: true,
+    }));
+    events.push(Event::TrainingFinished {
+        best_epoch: epochs - 1,
+        test_loss: 0.4,
+        test_top1: 81.5,
+        test_top5: 99.0,
+        test_images: 64,
+    });
     let line = |(seq, event)| Line { seq, time: 1_700_000_000_000 + 1000 * seq as i64, event };
     (0..).zip(events).map(line).collect()
 }

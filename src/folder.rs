@@ -110,6 +110,18 @@ impl RunFolder {
         what.is_none_or(|what| [farewell::FINISHED, farewell::STOPPED].contains(&what.as_str()))
     }
 
+    /// Removes the folder. Whoever looks for runs meanwhile sees all of it or nothing.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(&self) -> Result<()> {
+        let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), std::process::id()));
+        fs::rename(&self.path, &aside)
+            .with_context(|| format!("{}: cannot be removed", self.path.display()))?;
+        fs::remove_dir_all(&aside)
+            .with_context(|| format!("{}: cannot be removed completely", aside.display()))
+    }
+
     /// Length of `engine.log` in bytes.
     pub fn log_length(&self) -> u64 {
         fs::metadata(self.file(files::ENGINE_LOG)).map_or(0, |m| m.len())

@@ -10,6 +10,7 @@ mod curves;
 mod digest;
 mod document;
 mod figures;
+mod hands;
 mod html;
 mod markdown;
 mod outcome;
@@ -24,8 +25,9 @@ mod weights;
 
 use relativenas_core::{manifest::Manifest, probe::Probe, view::RunView};
 
-pub use digest::Digest;
+pub use digest::{Digest, trained};
 pub use figures::{UNKNOWN, loss, percent};
+pub use hands::interference;
 
 use document::Document;
 use study::Study;

@@ -36,6 +36,11 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// `1 run`, `2 runs`.
+pub fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The time of day in the user's time zone, `12:41:07`, of milliseconds since 1970 UTC.
 pub fn time_of_day(milliseconds: i64) -> String {
     local(milliseconds, "%H:%M:%S")

@@ -34,6 +34,11 @@ pub fn genotype(name: &str) -> Option<Genotype> {
     Some(Genotype { normal: normal.cell(), reduction: reduction.cell() })
 }
 
+/// The name that a genotype was published under, if it was.
+pub fn name_of(found: &Genotype) -> Option<&'static str> {
+    NAMES.into_iter().find(|name| genotype(name).as_ref() == Some(found))
+}
+
 /// As [`genotype`].
 ///
 /// # Errors

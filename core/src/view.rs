@@ -63,6 +63,9 @@ pub struct SearchView {
     pub weights: WeightSet<()>,
     pub hits: Hits,
     pub evaluations: u64,
+    /// Every time somebody put an architecture into the population: the generation and whose place
+    /// it took.
+    pub injections: Vec<(u32, usize)>,
     /// Members of the last population that were estimated with the final weights.
     pub ranked: Vec<Learner>,
     /// The result; empty until the search is finished.
@@ -246,6 +249,7 @@ impl SearchView {
             weights: WeightSet::default(),
             hits: Hits::default(),
             evaluations: 0,
+            injections: Vec::new(),
             ranked: Vec::new(),
             ranking: Vec::new(),
         }
@@ -328,6 +332,7 @@ impl SearchView {
                 if let Some(place) = self.population.get_mut(*individual) {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
+                    self.injections.push((generation, *individual));
                 }
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),

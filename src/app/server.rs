@@ -102,7 +102,8 @@ impl Server {
                 let settings = SettingArguments { preset, set };
                 let arguments = SearchArguments { settings, ..SearchArguments::default() };
                 let prepared = search::prepare(&self.context, &arguments)?;
-                let engine = start(&prepared.program, &prepared.folder, StartOptions::default())?;
+                let options = StartOptions { new_run: true, ..StartOptions::default() };
+                let engine = start(&prepared.program, &prepared.folder, options)?;
                 self.open(prepared.folder, Some(engine));
             }
             Request::Resume { run } => {

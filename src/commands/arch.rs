@@ -1,52 +1,67 @@
 //! `arch`: architectures on their own, without a run.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::{self, Read as _, Write},
-    path::Path,
-    process::ExitCode,
-};
+mod reading;
 
-use anyhow::{Context as _, Result};
+use std::{fmt::Write as _, io::Write, process::ExitCode};
+
+use anyhow::Result;
 use relativenas_core::{
     cost::cost,
-    describe::{describe, differences},
+    describe::{describe, differences, gene_changes},
     genotype::{Cell, Genotype, GenotypeFormat},
     lint::lint,
     network::{NetworkKind, NetworkShape},
     operation::CellKind,
-    published,
+    space::Space,
+    tabular,
 };
 use serde_json::json;
 
 use crate::{
-    arguments::{ArchAction, Architecture, GenotypeText, Kind, ShapeArguments},
+    arguments::{self, ArchAction, GenotypeText, Kind, ShapeArguments},
+    commands::export,
     failure::misuse,
     written::thousands,
 };
-
-/// No genotype is longer; a file that is was named by mistake.
-const LONGEST: u64 = 1 << 20;
+pub use reading::read;
+use reading::{Architecture, read_any, read_words};
 
 pub fn run(action: &ArchAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {
         ArchAction::Decode { architecture, format } => {
-            let format = match format {
-                GenotypeText::Darts => GenotypeFormat::Darts,
-                GenotypeText::Json => GenotypeFormat::Json,
-                GenotypeText::Toml => GenotypeFormat::Toml,
+            for (_, architecture) in read_words(&architecture.words)? {
+                write!(out, "{}", decoded(&architecture, *format)?)?;
+            }
+        }
+        ArchAction::Show { architecture } => each(architecture, out, |architecture, out| {
+            let text = match architecture {
+                Architecture::Cells(genotype) => show(genotype),
+                Architecture::Edges(edges) => show_edges(edges)?,
             };
-            write!(out, "{}", read_words(architecture)?.format(format))?;
+            Ok(write!(out, "{text}")?)
+        })?,
+        ArchAction::Cost { architecture, shape, json: true } => {
+            let shape = shape_of(shape)?;
+            for (_, architecture) in read_words(&architecture.words)? {
+                writeln!(out, "{}", cost_json(cells("cost", &architecture)?, &shape))?;
+            }
         }
-        ArchAction::Show { architecture } => write!(out, "{}", show(&read_words(architecture)?))?,
-        ArchAction::Cost { architecture, shape, json } => {
-            let (genotype, shape) = (read_words(architecture)?, shape_of(shape)?);
-            write!(out, "{}", cost_text(&genotype, &shape, *json)?)?;
+        ArchAction::Cost { architecture, shape, json: false } => {
+            let shape = shape_of(shape)?;
+            each(architecture, out, |architecture, out| {
+                Ok(write!(out, "{}", cost_text(cells("cost", architecture)?, &shape))?)
+            })?;
         }
-        ArchAction::Lint { architecture } => return print_lint(&read_words(architecture)?, out),
+        ArchAction::Lint { architecture } => {
+            let mut unusual = false;
+            each(architecture, out, |architecture, out| {
+                unusual |= print_lint(cells("lint", architecture)?, out)?;
+                Ok(())
+            })?;
+            return Ok(ExitCode::from(u8::from(unusual)));
+        }
         ArchAction::Diff { before, after } => {
-            let changes = differences(&read(before)?, &read(after)?);
+            let changes = changes(&read_any(before)?, &read_any(after)?)?;
             for change in &changes {
                 writeln!(out, "{change}")?;
             }
@@ -56,62 +71,60 @@ pub fn run(action: &ArchAction, out: &mut dyn Write) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_words(architecture: &Architecture) -> Result<Genotype> {
-    read(&architecture.words.join(" "))
+/// Prints something of every architecture that was typed; where there are several, under what was
+/// typed for it.
+fn each(
+    typed: &arguments::Architecture,
+    out: &mut dyn Write,
+    mut print: impl FnMut(&Architecture, &mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    let all = read_words(&typed.words)?;
+    for (place, (name, architecture)) in all.iter().enumerate() {
+        if all.len() > 1 {
+            let apart = if place > 0 { "\n" } else { "" };
+            writeln!(out, "{apart}# {}", name.trim())?;
+        }
+        print(architecture, out)?;
+    }
+    Ok(())
 }
 
-/// Reads an architecture: a published name, a file, `-`, a genotype, or a vector.
-///
-/// # Errors
-/// If it is none of those; exit code 2.
-pub fn read(typed: &str) -> Result<Genotype> {
-    if let Some(genotype) = published::genotype(typed) {
-        return Ok(genotype);
-    }
-    if typed == "-" {
-        let mut text = String::new();
-        io::stdin().take(LONGEST).read_to_string(&mut text).context("standard input cannot be read")?;
-        return parse("standard input", &text);
-    }
-    if typed.contains('(') || typed.trim_start().starts_with(['{', '[']) || is_vector(typed) {
-        return parse("the architecture", typed);
-    }
-    let path = Path::new(typed);
-    match fs::metadata(path) {
-        Ok(found) if found.len() > LONGEST => {
-            Err(misuse(format!("{typed}: no genotype, it has {} bytes", thousands(found.len()))))
-        }
-        Ok(_) => {
-            let text =
-                fs::read_to_string(path).map_err(|e| misuse(format!("{typed}: cannot be read: {e}")))?;
-            parse(typed, &text)
-        }
-        // A name with no dot or slash in it was hardly meant as a file.
-        Err(_) if !typed.contains(['/', '.']) => Err(misuse(format!(
-            "{}; nor is there such a file",
-            published::find(typed).expect_err("looked up above")
+/// The genotype, for a command that understands nothing else.
+fn cells<'a>(command: &str, architecture: &'a Architecture) -> Result<&'a Genotype> {
+    match architecture {
+        Architecture::Cells(genotype) => Ok(genotype),
+        Architecture::Edges(_) => Err(misuse(format!(
+            "`arch {command}` knows networks made of cells, and this is an architecture of NAS-Bench-201; `arch show` \
+             says what is known of it"
         ))),
-        Err(e) => Err(misuse(format!("{typed}: cannot be read: {e}"))),
     }
 }
 
-/// Whether a text is made of numbers alone.
-fn is_vector(text: &str) -> bool {
-    let mut words = vector_words(text).peekable();
-    words.peek().is_some() && words.all(|w| w.parse::<f64>().is_ok())
-}
-
-fn vector_words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| c.is_whitespace() || ",;[]()".contains(c)).filter(|w| !w.is_empty())
-}
-
-/// Reads a genotype in any of its forms, or an architecture vector; `name` is what errors call it.
-fn parse(name: &str, text: &str) -> Result<Genotype> {
-    if is_vector(text) {
-        let position: Vec<f64> = vector_words(text).filter_map(|w| w.parse().ok()).collect();
-        return Genotype::decode(&position).map_err(|e| misuse(format!("{name}: {e}")));
+fn decoded(architecture: &Architecture, format: GenotypeText) -> Result<String> {
+    match (architecture, format) {
+        (Architecture::Cells(genotype), GenotypeText::Darts) => Ok(genotype.format(GenotypeFormat::Darts)),
+        (Architecture::Cells(genotype), GenotypeText::Json) => Ok(genotype.format(GenotypeFormat::Json)),
+        (Architecture::Cells(genotype), GenotypeText::Toml) => Ok(genotype.format(GenotypeFormat::Toml)),
+        (Architecture::Edges(edges), GenotypeText::Darts) => Ok(tabular::architecture(edges) + "\n"),
+        (Architecture::Edges(edges), GenotypeText::Json) => Ok(export::edges_json(edges) + "\n"),
+        (Architecture::Edges(_), GenotypeText::Toml) => Err(misuse(
+            "an architecture of NAS-Bench-201 is written as darts (its published string) or json, not as toml",
+        )),
     }
-    Genotype::parse(text).map_err(|e| misuse(format!("{name}: {e}")))
+}
+
+/// What changes from one to the other.
+fn changes(before: &Architecture, after: &Architecture) -> Result<Vec<String>> {
+    match (before, after) {
+        (Architecture::Cells(before), Architecture::Cells(after)) => Ok(differences(before, after)),
+        (Architecture::Edges(before), Architecture::Edges(after)) => {
+            let changes = gene_changes(Space::NasBench201, &Space::encode(before), &Space::encode(after));
+            Ok(changes.iter().map(ToString::to_string).collect())
+        }
+        _ => {
+            Err(misuse("one of them has cells, the other is of NAS-Bench-201; they have no genes in common"))
+        }
+    }
 }
 
 fn shape_of(arguments: &ShapeArguments) -> Result<NetworkShape> {
@@ -129,22 +142,23 @@ fn shape_of(arguments: &ShapeArguments) -> Result<NetworkShape> {
     Ok(shape)
 }
 
-fn cost_text(genotype: &Genotype, shape: &NetworkShape, as_json: bool) -> Result<String> {
+fn cost_json(genotype: &Genotype, shape: &NetworkShape) -> serde_json::Value {
     let cost = cost(genotype, shape);
-    if as_json {
-        let object = json!({
-            "parameters": cost.parameters,
-            "multiply_adds": cost.multiply_adds,
-            "auxiliary_parameters": cost.auxiliary_parameters,
-            "kind": shape.kind,
-            "channels": shape.channels,
-            "cells": shape.cells,
-            "classes": shape.classes,
-        });
-        return Ok(format!("{}\n", serde_json::to_string(&object)?));
-    }
+    json!({
+        "parameters": cost.parameters,
+        "multiply_adds": cost.multiply_adds,
+        "auxiliary_parameters": cost.auxiliary_parameters,
+        "kind": shape.kind,
+        "channels": shape.channels,
+        "cells": shape.cells,
+        "classes": shape.classes,
+    })
+}
+
+fn cost_text(genotype: &Genotype, shape: &NetworkShape) -> String {
+    let cost = cost(genotype, shape);
     let side = shape.image_side();
-    Ok(format!(
+    format!(
         "{} channels, {} cells, {} classes, {side}×{side} pixels\n\
          parameters      {:>15}  (the auxiliary head has {} more)\n\
          multiply-adds   {:>15}  (one image)\n",
@@ -154,7 +168,7 @@ fn cost_text(genotype: &Genotype, shape: &NetworkShape, as_json: bool) -> Result
         thousands(cost.parameters),
         thousands(cost.auxiliary_parameters),
         thousands(cost.multiply_adds),
-    ))
+    )
 }
 
 /// Cells in text, then in words.
@@ -178,7 +192,24 @@ fn show(genotype: &Genotype) -> String {
     text
 }
 
-fn print_lint(genotype: &Genotype, out: &mut dyn Write) -> Result<ExitCode> {
+/// Edges in text, then in words, then what the table has.
+fn show_edges(edges: &[usize; tabular::EDGES]) -> Result<String> {
+    let mut text = format!("{}\n\n", tabular::architecture(edges));
+    for (edge, &index) in edges.iter().enumerate() {
+        let _ = writeln!(text, "  {:6}  {}", tabular::edge_name(edge), tabular::OPERATIONS[index]);
+    }
+    let _ = writeln!(text, "\n{}\n", tabular::describe(edges));
+    let table = tabular::embedded()?;
+    let _ = writeln!(text, "Test accuracy after 200 epochs, by NAS-Bench-201:");
+    for dataset in tabular::Dataset::ALL {
+        let (accuracy, best) = (table.accuracy(dataset, edges), table.best(dataset));
+        let _ = writeln!(text, "  {dataset:10}  {accuracy:5.2} %  (the best has {best:.2})");
+    }
+    Ok(text)
+}
+
+/// Prints what is unusual; says whether something is.
+fn print_lint(genotype: &Genotype, out: &mut dyn Write) -> Result<bool> {
     let findings = lint(genotype);
     for finding in &findings {
         writeln!(out, "{finding}")?;
@@ -186,61 +217,21 @@ fn print_lint(genotype: &Genotype, out: &mut dyn Write) -> Result<ExitCode> {
     if findings.is_empty() {
         writeln!(out, "nothing unusual")?;
     }
-    Ok(ExitCode::from(u8::from(!findings.is_empty())))
+    Ok(!findings.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::published;
+
     use super::*;
-
-    fn error(typed: &str) -> String {
-        read(typed).expect_err(typed).to_string()
-    }
-
-    #[test]
-    fn every_form_of_an_architecture_is_read() {
-        let genotype = published::genotype("RelativeNAS").expect("published");
-        let vector: Vec<_> = genotype.encode().expect("in the space").iter().map(f64::to_string).collect();
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("found.toml");
-        fs::write(&file, genotype.format(GenotypeFormat::Toml)).expect("written");
-        for typed in [
-            "relativenas".to_owned(),
-            vector.join(" "),
-            format!("[{}]", vector.join(", ")),
-            genotype.format(GenotypeFormat::Darts),
-            genotype.format(GenotypeFormat::Json),
-            file.display().to_string(),
-        ] {
-            assert_eq!(read(&typed).expect(&typed), genotype, "{typed}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_architecture_is_refused_with_the_way_out() {
-        assert_eq!(
-            error("darts_v3"),
-            "`darts_v3` is no published genotype; did you mean `DARTS_V1`?; nor is there such a file"
-        );
-        assert_eq!(
-            error("1 2 3"),
-            "the architecture: an architecture vector of this space has 32 numbers, not 3"
-        );
-        let long = ["9"; 32].join(",");
-        assert_eq!(error(&long), "the architecture: gene 0 (N0in) is 9; it must lie between 0 and 2");
-        assert_eq!(
-            error("./none.json"),
-            "./none.json: cannot be read: No such file or directory (os error 2)"
-        );
-    }
 
     #[test]
     fn costs_have_the_keys_that_scripts_rely_on() {
         let genotype = published::genotype("DARTS_V2").expect("published");
         let shape =
             shape_of(&ShapeArguments { kind: Kind::Cifar, channels: None, cells: None, classes: None });
-        let text = cost_text(&genotype, &shape.expect("valid"), true).expect("plain data");
-        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let json = cost_json(&genotype, &shape.expect("valid"));
         assert_eq!(json["parameters"], 3_349_342, "as the DARTS paper has it: 3.3 million");
         assert!(json["multiply_adds"].is_u64());
     }
@@ -256,5 +247,41 @@ mod tests {
     fn cells_are_shown_as_equations() {
         let text = show(&published::genotype("RelativeNAS").expect("published"));
         assert!(text.contains("sep_conv_3x3(c(k-2)) + dil_conv_5x5(c(k-1))"), "{text}");
+    }
+
+    fn printed(action: &ArchAction) -> String {
+        let mut out = Vec::new();
+        match run(action, &mut out) {
+            Ok(_) => String::from_utf8(out).expect("text"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn typed(words: &[&str]) -> arguments::Architecture {
+        arguments::Architecture { words: words.iter().map(|&w| w.to_owned()).collect() }
+    }
+
+    #[test]
+    fn several_stand_under_what_was_typed_for_them() {
+        let text = printed(&ArchAction::Show { architecture: typed(&["DARTS_V1", "nasnet"]) });
+        assert!(text.starts_with("# DARTS_V1\nnormal cell\n"), "{text}");
+        assert!(text.contains("\n\n# nasnet\nnormal cell\n"), "{text}");
+        let one = printed(&ArchAction::Show { architecture: typed(&["DARTS_V1"]) });
+        assert!(one.starts_with("normal cell\n"), "{one}");
+    }
+
+    #[test]
+    fn of_nas_bench_201_is_shown_what_the_table_knows() {
+        let edges = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|skip_connect~1|nor_conv_3x3~2|";
+        let other = edges.replacen("none~0", "skip_connect~0", 1);
+        insta::assert_snapshot!(printed(&ArchAction::Show { architecture: typed(&[edges]) }));
+        let decoded = ArchAction::Decode { architecture: typed(&[edges]), format: GenotypeText::Darts };
+        assert_eq!(printed(&decoded), format!("{edges}\n"));
+        let diff = ArchAction::Diff { before: edges.to_owned(), after: other };
+        assert_eq!(printed(&diff), "in-out: none → skip_connect\n");
+        let mixed = ArchAction::Diff { before: edges.to_owned(), after: "DARTS_V1".to_owned() };
+        assert!(printed(&mixed).contains("no genes in common"));
+        let lint = printed(&ArchAction::Lint { architecture: typed(&[edges]) });
+        assert!(lint.starts_with("`arch lint` knows networks made of cells"), "{lint}");
     }
 }

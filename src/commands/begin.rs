@@ -95,7 +95,12 @@ impl Prepared {
         printing: PrintingArguments,
         out: &mut dyn Write,
     ) -> Result<ExitCode> {
-        let options = StartOptions { die_with_parent: printing.headless, paused, force: false };
+        let options = StartOptions {
+            die_with_parent: printing.headless,
+            paused,
+            new_run: true,
+            ..StartOptions::default()
+        };
         let engine = start(&self.program, &self.folder, options)?;
         if printing.headless {
             return headless::follow(&self.folder, Some(engine), From::Beginning, style(printing), out);

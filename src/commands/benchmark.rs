@@ -8,7 +8,10 @@ use relativenas_core::{
     tabular::{self, SearcherResult, benchmark_searchers},
 };
 
-use crate::arguments::{BenchmarkAction, SearchersArguments};
+use crate::{
+    arguments::{BenchmarkAction, SearchersArguments},
+    written::counted,
+};
 
 pub fn run(action: &BenchmarkAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {
@@ -28,8 +31,9 @@ fn searchers(arguments: &SearchersArguments, out: &mut dyn Write) -> Result<Exit
     }
     writeln!(
         out,
-        "NAS-Bench-201, {dataset}: test accuracy in per cent after {evaluations} evaluations, {seeds} seeds; \
-         the best in the table has {:.2}",
+        "NAS-Bench-201, {dataset}: test accuracy in per cent after {}, {}; the best in the table has {:.2}",
+        counted(evaluations.get() as usize, "evaluation"),
+        counted(seeds.get() as usize, "seed"),
         table.best(dataset)
     )?;
     write!(out, "{}", columns(&results))?;

@@ -1,14 +1,16 @@
 //! `config`: the settings, and where each came from.
 
-use std::{io::Write, process::ExitCode};
+use std::{collections::BTreeMap, io::Write, process::ExitCode};
 
 use anyhow::Result;
-use relativenas_core::config::Layers;
-use serde_json::{Map, json};
+use relativenas_core::config::{Layers, Origin};
+use relativenas_ui::{KeyMap, TABLE};
+use serde_json::{Map, Value, json};
 
 use crate::{
     arguments::{ConfigAction, SettingArguments},
     context::Context,
+    failure::misuse,
     settings,
 };
 
@@ -22,31 +24,57 @@ pub fn run(context: &Context, action: &ConfigAction, out: &mut dyn Write) -> Res
 fn check(context: &Context, choices: &SettingArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let layers = context.layers(choices)?;
     settings::checked(&layers)?;
-    let changed = layers.settings().filter(|(_, s)| s.origin != relativenas_core::config::Origin::BuiltIn);
-    writeln!(out, "all settings are right; {} are not the built-in ones", changed.count())?;
+    let changed = layers.settings().filter(|(_, s)| s.origin != Origin::BuiltIn).count();
+    let changed = match changed {
+        0 => "all are the built-in ones".to_owned(),
+        1 => "1 is not the built-in one".to_owned(),
+        many => format!("{many} are not the built-in ones"),
+    };
+    writeln!(out, "all settings are right; {changed}")?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn show(layers: &Layers, as_json: bool, out: &mut dyn Write) -> Result<ExitCode> {
+    let config = layers.config()?;
+    KeyMap::new(&config.keys).map_err(|error| misuse(error.to_string()))?;
+    let all = all(layers);
     if as_json {
-        let settings: Map<_, _> = layers
-            .settings()
-            .map(|(key, s)| (key.to_owned(), json!({ "value": s.value, "origin": s.origin.to_string() })))
-            .collect();
+        let settings: Map<_, _> =
+            all.into_iter().map(|(key, s)| (key, json!({ "value": s.value, "origin": s.origin }))).collect();
         writeln!(out, "{}", serde_json::to_string(&settings)?)?;
     } else {
-        let lines: Vec<_> = layers
-            .settings()
-            .map(|(key, s)| (format!("{key} = {}", s.value), s.origin.to_string()))
-            .collect();
+        let lines: Vec<_> =
+            all.into_iter().map(|(key, s)| (format!("{key} = {}", s.written), s.origin)).collect();
         let width = lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
         for (text, origin) in lines {
             writeln!(out, "{text:width$}  # {origin}")?;
         }
     }
-    // Shown first: whoever looks for a wrong value wants to see where it stands.
-    layers.config()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A setting as it is shown.
+struct Shown {
+    value: Value,
+    /// As in config.toml.
+    written: String,
+    origin: String,
+}
+
+/// Every setting by its key, and the keys of every action.
+fn all(layers: &Layers) -> BTreeMap<String, Shown> {
+    let set = layers.settings().map(|(key, s)| {
+        let shown =
+            Shown { value: json!(s.value), written: s.value.to_string(), origin: s.origin.to_string() };
+        (key.to_owned(), shown)
+    });
+    // Settings hold the keys that somebody changed; the screen knows the others.
+    let keys = TABLE.iter().map(|action| {
+        let value = json!(action.keys);
+        let written = value.to_string();
+        (format!("keys.{}", action.id), Shown { value, written, origin: Origin::BuiltIn.to_string() })
+    });
+    keys.chain(set).collect()
 }
 
 #[cfg(test)]
@@ -65,6 +93,36 @@ mod tests {
             line.split_once("#").expect("an origin"),
             (line[..line.find('#').unwrap_or(0)].as_ref(), " --set search.seed=7")
         );
-        assert_eq!(text.lines().count(), layers.settings().count());
+        assert_eq!(text.lines().count(), layers.settings().count() + TABLE.len());
+    }
+
+    #[test]
+    fn the_keys_of_every_action_are_shown_with_their_origin() {
+        let mut layers = Layers::built_in();
+        layers.add_assignment("keys.pause=f5").expect("a setting");
+        let mut out = Vec::new();
+        show(&layers, false, &mut out).expect("valid");
+        let text = String::from_utf8(out).expect("UTF-8");
+        let line = |key: &str| {
+            let line = text.lines().find(|l| l.starts_with(key)).expect(key);
+            line.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("keys.pause "), "keys.pause = \"f5\" # --set keys.pause=f5");
+        assert_eq!(line("keys.detach "), "keys.detach = \"q ctrl-c\" # built in");
+        let mut out = Vec::new();
+        show(&layers, true, &mut out).expect("valid");
+        let json: Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!(json["keys.help"], json!({ "value": "?", "origin": "built in" }));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_refused_before_anything_is_shown() {
+        for (wrong, problem) in [("screen.color=pink", "is out of range"), ("keys.puase=x", "no action")] {
+            let mut layers = Layers::built_in();
+            layers.add_assignment(wrong).expect("a setting");
+            let mut out = Vec::new();
+            let error = show(&layers, false, &mut out).expect_err(wrong).to_string();
+            assert!(error.contains(problem) && out.is_empty(), "{error}");
+        }
     }
 }

@@ -7,7 +7,9 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
     network::NetworkShape,
-    picture, pytorch, tabular,
+    picture, pytorch,
+    space::Space,
+    tabular,
     view::{RunView, SearchView},
 };
 
@@ -22,6 +24,7 @@ use crate::{
 pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let folder = context.find(&arguments.run.run)?;
     let view = folder.view()?;
+    check_choice(arguments, view.training.is_some())?;
     let content = match arguments.format {
         Format::Csv => curves(&view),
         format => {
@@ -37,6 +40,23 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
         None => out.write_all(content.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether there is something to choose an individual from, if one was chosen.
+fn check_choice(arguments: &ExportArguments, training: bool) -> Result<()> {
+    let flag = match (arguments.rank, arguments.individual) {
+        (None, None) => return Ok(()),
+        (Some(_), _) => "--rank",
+        (None, _) => "--individual",
+    };
+    let why = if training {
+        "a training run has one genotype, and no individuals"
+    } else if arguments.format == Format::Csv {
+        "csv has the curves of the whole run, not of an individual"
+    } else {
+        return Ok(());
+    };
+    Err(misuse(format!("{flag}: {why}; leave it out")))
 }
 
 fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) -> Result<String> {
@@ -71,19 +91,21 @@ pub fn individual_as(
     match (search.edges(individual), format) {
         (None, _) => Ok(written_as(&genotype_of(search, individual)?, format, network)),
         (Some(edges), Format::Darts) => Ok(tabular::architecture(&edges) + "\n"),
-        (Some(edges), Format::Json) => {
-            let operations = edges.map(|index| tabular::OPERATIONS[index]);
-            let json = serde_json::json!({
-                "space": search.settings.space,
-                "architecture": tabular::architecture(&edges),
-                "operations": operations,
-            });
-            Ok(json.to_string() + "\n")
-        }
+        (Some(edges), Format::Json) => Ok(edges_json(&edges) + "\n"),
         (Some(_), _) => Err(misuse(
             "an architecture of NAS-Bench-201 is written as darts (its published string) or json; the curves as csv",
         )),
     }
+}
+
+/// An architecture of NAS-Bench-201 as a JSON object.
+pub fn edges_json(edges: &[usize; tabular::EDGES]) -> String {
+    let json = serde_json::json!({
+        "space": Space::NasBench201,
+        "architecture": tabular::architecture(edges),
+        "operations": edges.map(|index| tabular::OPERATIONS[index]),
+    });
+    json.to_string()
 }
 
 /// The genotype of an individual, counted from 0.
@@ -172,7 +194,7 @@ fn joined(row: &[f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use crate::{arguments::RunArgument, fixture};
 
     fn finished() -> (tempfile::TempDir, RunView) {
         let runs = tempfile::tempdir().expect("a folder");
@@ -192,6 +214,21 @@ mod tests {
         assert_eq!(error(of_rank(&search, 5)), "--rank 5: ranks go from 1 to 4");
         let error = genotype_of(&search, 4).expect_err("out of range").to_string();
         assert_eq!(error, "--individual 4: individuals go from 0 to 3");
+    }
+
+    #[test]
+    fn an_individual_is_refused_where_there_is_none_to_choose() {
+        let check = |rank, individual, format, training| {
+            let run = RunArgument { run: "r".to_owned() };
+            let arguments = ExportArguments { run, rank, individual, format, output: None };
+            check_choice(&arguments, training).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(Some(2), None, Format::Svg, false), Ok(()));
+        assert_eq!(check(None, None, Format::Csv, true), Ok(()));
+        let curves = "--rank: csv has the curves of the whole run, not of an individual; leave it out";
+        assert_eq!(check(Some(2), None, Format::Csv, false), Err(curves.to_owned()));
+        let single = "--individual: a training run has one genotype, and no individuals; leave it out";
+        assert_eq!(check(None, Some(0), Format::Darts, true), Err(single.to_owned()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `runs`: all runs, and removing some.
 
-use std::{fs, io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use relativenas_ui::messages::RunSummary;
 use serde_json::json;
 
@@ -92,15 +92,15 @@ fn remove_one(folder: &RunFolder) -> Result<()> {
         Ok(None) => bail!(alive()),
         Err(_) => None, // Locks do not work there, so no engine that minds them can live there.
     };
-    let aside = folder.path().with_file_name(format!(".removed-{}-{}", folder.name(), std::process::id()));
-    fs::rename(folder.path(), &aside)
-        .with_context(|| format!("{}: cannot be removed", folder.path().display()))?;
+    folder.remove()?;
     drop(lock);
-    fs::remove_dir_all(&aside).with_context(|| format!("{}: cannot be removed completely", aside.display()))
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::fixture;
 

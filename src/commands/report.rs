@@ -12,6 +12,7 @@ use crate::{
     arguments::{PageFormat, ReportArguments},
     atomic,
     context::Context,
+    failure::misuse,
     report::{Run, html, markdown},
 };
 
@@ -20,8 +21,11 @@ use crate::{
 /// # Errors
 /// If a run cannot be read, or the page not be written.
 pub fn report(context: &Context, arguments: &ReportArguments, out: &mut dyn Write) -> Result<ExitCode> {
+    let format = match arguments.format {
+        Some(format) => format,
+        None => format_of(arguments.output.as_deref())?,
+    };
     let runs = arguments.runs.iter().map(|run| read(context, run)).collect::<Result<Vec<_>>>()?;
-    let format = arguments.format.unwrap_or_else(|| format_of(arguments.output.as_deref()));
     let page = match format {
         PageFormat::Html => html(&runs),
         PageFormat::Markdown => markdown(&runs),
@@ -56,11 +60,19 @@ pub fn read(context: &Context, run: &str) -> Result<Run> {
     })
 }
 
-fn format_of(output: Option<&Path>) -> PageFormat {
+/// The format that a file's name asks for.
+///
+/// # Errors
+/// If its extension is that of something else.
+fn format_of(output: Option<&Path>) -> Result<PageFormat> {
     let extension = output.and_then(Path::extension).map(|e| e.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
-        Some("md" | "markdown") => PageFormat::Markdown,
-        _ => PageFormat::Html,
+        Some("md" | "markdown") => Ok(PageFormat::Markdown),
+        Some("html" | "htm") | None => Ok(PageFormat::Html),
+        Some(other) => Err(misuse(format!(
+            "--output: a page ends in .html, .htm, .md or .markdown, not in .{other}; --format says what to write \
+             under another name"
+        ))),
     }
 }
 
@@ -99,6 +111,14 @@ mod tests {
             report(&context, &arguments(Some(path.clone())), &mut Vec::new()).expect("written");
             assert!(fs::read_to_string(path).expect("there").starts_with(beginning), "{name}");
         }
+        let refused = report(&context, &arguments(Some("page.pdf".into())), &mut Vec::new());
+        let refused = refused.expect_err("no such format").to_string();
+        assert!(refused.starts_with("--output: a page ends in .html, .htm, .md or .markdown, not in .pdf;"));
+        let named = ReportArguments {
+            format: Some(PageFormat::Html),
+            ..arguments(Some(runs.path().join("page.txt")))
+        };
+        report(&context, &named, &mut Vec::new()).expect("asked for");
         let mut out = Vec::new();
         report(&context, &arguments(Some("-".into())), &mut out).expect("written");
         assert!(out.starts_with(b"<!DOCTYPE html>"), "`-` is standard output");

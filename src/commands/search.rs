@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
-use relativenas_core::{config::Layers, manifest::Job, view::Phase};
+use relativenas_core::{config::Layers, manifest::Job};
 
 use super::{
     begin::{self, NewRun, Prepared, show_started},
@@ -17,7 +17,7 @@ use crate::{
     arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
     context::Context,
     engine::{
-        connection::Connection,
+        connection::{Connection, finished},
         liveness::{Liveness, liveness},
         program::EngineProgram,
         start::{StartOptions, start},
@@ -84,8 +84,12 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     let folder = context.find(&arguments.run.run)?;
     check_resumable(&folder, arguments.force)?;
     let program = EngineProgram::find()?;
-    let options =
-        StartOptions { die_with_parent: headless, paused: arguments.paused, force: arguments.force };
+    let options = StartOptions {
+        die_with_parent: headless,
+        paused: arguments.paused,
+        force: arguments.force,
+        new_run: false,
+    };
     let engine = start(&program, &folder, options)?;
     if headless {
         return headless::follow(&folder, Some(engine), From::Now, style(arguments.printing), out);
@@ -109,10 +113,8 @@ pub fn check_resumable(folder: &RunFolder, force: bool) -> Result<()> {
         }
         Liveness::Unknown(_) | Liveness::Gone => {}
     }
-    if folder.view()?.phase() == Phase::Finished {
-        return Err(anyhow!("{name}: it is finished; `relativenas view {name}` shows it"));
-    }
-    Ok(())
+    folder.view()?; // One that is damaged is refused here.
+    finished(folder).map_or(Ok(()), |why| Err(anyhow!(why)))
 }
 
 /// Watches and steers a run that is going on.

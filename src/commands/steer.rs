@@ -8,39 +8,55 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
-use relativenas_core::protocol::{Activity, Command, EngineLine, Mode, Progress, Reply, StepUnit};
+use relativenas_core::{
+    manifest::Job,
+    protocol::{Activity, Command, EngineLine, Mode, Progress, Reply, StepUnit},
+};
 
 use crate::{
-    arguments::StepArguments,
+    arguments::{StepArguments, Unit},
     context::Context,
     engine::{
         connection::{Connection, Received},
         liveness::{Liveness, liveness},
     },
+    failure::misuse,
     folder::RunFolder,
 };
 
 /// An engine stops after the batch in hand and a checkpoint; a large one on a slow disk takes a while.
 const STOPPING: Duration = Duration::from_secs(300);
 
-/// Goes on for some pairs or generations.
+/// Goes on for some pairs, generations or epochs.
 pub fn step(context: &Context, arguments: &StepArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let folder = context.find(&arguments.run.run)?;
+    let job = folder.manifest()?.job;
+    let (unit, what) =
+        unit_of(job, arguments.unit).map_err(|why| misuse(format!("{}: {why}", folder.name())))?;
     let mut connection = Connection::open(&folder)?;
-    let (unit, count) = (StepUnit::from(arguments.unit), arguments.count);
+    let count = arguments.count;
     connection.command(Command::Step { unit, count })?;
-    let what = match unit {
-        StepUnit::Pair => "pair",
-        StepUnit::Generation => "generation",
-    };
     let plural = if count == 1 { "" } else { "s" };
     writeln!(out, "{}: going on for {count} {what}{plural}, then pausing", folder.name())?;
     if arguments.wait {
         out.flush()?;
         let progress = wait_for_pause(&mut connection, &folder)?;
-        writeln!(out, "{}: paused in generation {}", folder.name(), progress.generation)?;
+        let within = if job == Job::Train { "epoch" } else { "generation" };
+        writeln!(out, "{}: paused in {within} {}", folder.name(), progress.generation)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a run of this kind goes on for, and its name; to an engine, an epoch is a pair.
+fn unit_of(job: Job, unit: Option<Unit>) -> Result<(StepUnit, &'static str), &'static str> {
+    match (job, unit) {
+        (Job::Search, None | Some(Unit::Pair)) => Ok((StepUnit::Pair, "pair")),
+        (Job::Search, Some(Unit::Generation)) => Ok((StepUnit::Generation, "generation")),
+        (Job::Search, Some(Unit::Epoch)) => {
+            Err("a search goes on by `pair` or by `generation`, not by epoch")
+        }
+        (Job::Train, _) => Ok((StepUnit::Pair, "epoch")),
+    }
 }
 
 /// Waits until a step is done, or the run with it.
@@ -103,4 +119,19 @@ fn wait_until_gone(mut connection: Connection, folder: &RunFolder) -> Result<()>
         thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_pair_or_generation_of_a_search_and_an_epoch_of_a_training() {
+        let name = |job, unit| unit_of(job, unit).map(|(_, name)| name);
+        assert_eq!(name(Job::Search, None), Ok("pair"));
+        assert_eq!(name(Job::Search, Some(Unit::Generation)), Ok("generation"));
+        assert_eq!(name(Job::Train, None), Ok("epoch"));
+        assert_eq!(unit_of(Job::Train, Some(Unit::Epoch)), Ok((StepUnit::Pair, "epoch")));
+        assert!(name(Job::Search, Some(Unit::Epoch)).is_err());
+    }
 }

@@ -3,13 +3,14 @@
 use relativenas_core::{
     describe::{differences, gene_changes},
     genotype::Genotype,
+    manifest::Job,
     space::Space,
 };
 use serde_json::{Value, json};
 
 use super::{Difference, protocol_differences};
 use crate::{
-    report::{Digest, Run, UNKNOWN, loss, percent},
+    report::{Digest, Run, UNKNOWN, interference, loss, percent, trained},
     written::thousands,
 };
 
@@ -18,7 +19,11 @@ pub fn text(left: &Run, right: &Run) -> String {
     let mut rows = vec![["", &left.name, &right.name].map(str::to_owned)];
     rows.extend(facts(&Digest::of(left), &Digest::of(right)));
     let mut out = columns(&rows);
-    let differences = protocol_differences(&left.manifest, &right.manifest);
+    for warning in warnings(left, right) {
+        out += &format!("\nBeware: {warning}\n");
+    }
+    let mut differences = protocol_differences(&left.manifest, &right.manifest);
+    differences.retain(|d| d.key != "branched_from"); // Warned about above.
     let (grave, harmless): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.grave);
     let mut list = |title: &str, differences: &[Difference]| {
         if differences.is_empty() {
@@ -30,8 +35,9 @@ pub fn text(left: &Run, right: &Run) -> String {
     };
     list("Their protocols differ; their losses cannot be compared:", &grave);
     list("Different, too, but no reason not to compare:", &harmless);
-    if let Some(changes) = winners(left, right) {
-        out += "\nFrom the left winner to the right one\n";
+    let changes = winners(left, right).map(|changes| ("winner", changes));
+    if let Some((what, changes)) = changes.or_else(|| Some(("genotype", trainings(left, right)?))) {
+        out += &format!("\nFrom the left {what} to the right one\n");
         for change in changes {
             out += &format!("  {change}\n");
         }
@@ -39,7 +45,7 @@ pub fn text(left: &Run, right: &Run) -> String {
     out
 }
 
-/// The same for scripts: `left`, `right`, `comparable`, `differences`.
+/// The same for scripts: `left`, `right`, `comparable`, `differences`, `warnings`.
 pub fn json(left: &Run, right: &Run) -> Value {
     let differences = protocol_differences(&left.manifest, &right.manifest);
     json!({
@@ -47,7 +53,24 @@ pub fn json(left: &Run, right: &Run) -> Value {
         "right": Digest::of(right),
         "comparable": differences.iter().all(|d| !d.grave),
         "differences": differences,
+        "warnings": warnings(left, right),
     })
+}
+
+/// Why the two are no independent runs of their settings and seeds.
+fn warnings(left: &Run, right: &Run) -> Vec<String> {
+    let touched = |run: &Run| {
+        let done = interference(run)?;
+        Some(format!("{} was {done}; its settings and its seed alone do not repeat it.", run.name))
+    };
+    let mut warnings: Vec<_> = [left, right].into_iter().filter_map(touched).collect();
+    let (a, b) = (&left.manifest, &right.manifest);
+    let searches = a.job == Job::Search && b.job == Job::Search;
+    let (search, other) = (&a.config.search, &b.config.search);
+    if searches && (search.seed, search.searcher) == (other.seed, other.searcher) {
+        warnings.push("both have the same searcher and seed; they are no two repetitions.".to_owned());
+    }
+    warnings
 }
 
 /// What changes from one winner to the other, once both are known.
@@ -67,32 +90,59 @@ fn winners(left: &Run, right: &Run) -> Option<Vec<String>> {
         }
         _ => return None,
     };
-    Some(if changes.is_empty() { vec!["nothing: they are the same".to_owned()] } else { changes })
+    Some(or_nothing(changes))
+}
+
+/// What changes from the genotype of one training to that of the other.
+fn trainings(left: &Run, right: &Run) -> Option<Vec<String>> {
+    Some(or_nothing(differences(trained(left)?, trained(right)?)))
+}
+
+fn or_nothing(changes: Vec<String>) -> Vec<String> {
+    if changes.is_empty() { vec!["nothing: they are the same".to_owned()] } else { changes }
 }
 
 /// What a row is called, and what it says of a run.
 type Fact = (&'static str, fn(&Digest) -> String);
 
+fn of_search(digest: &Digest) -> Option<&Digest> {
+    Some(digest).filter(|d| d.job == Job::Search)
+}
+
+fn of_training(digest: &Digest) -> Option<&Digest> {
+    Some(digest).filter(|d| d.job == Job::Train)
+}
+
 fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
     fn shown<T>(value: Option<T>, written: impl FnOnce(T) -> String) -> String {
         value.map_or_else(|| UNKNOWN.to_owned(), written)
     }
-    let facts: [Fact; 17] = [
-        ("searcher", |d| d.searcher.clone()),
+    let facts: [Fact; 24] = [
+        ("searcher", |d| shown(d.searcher.clone(), |v| v)),
+        ("genotype", |d| match d.epochs {
+            Some(_) => d.genotype.clone().unwrap_or_else(|| "not a published one".to_owned()),
+            None => UNKNOWN.to_owned(),
+        }),
         ("seed", |d| d.seed.to_string()),
         ("data", |d| shown(d.data.clone(), |v| v)),
         ("device", |d| shown(d.device.clone(), |v| v)),
         ("threads", |d| shown(d.threads, |v| v.to_string())),
         ("phase", |d| d.phase.clone()),
-        ("generations", |d| format!("{}/{}", d.generations_done, d.generations)),
-        ("evaluations", |d| d.evaluations.to_string()),
+        ("generations", |d| shown(of_search(d), |d| format!("{}/{}", d.generations_done, d.generations))),
+        ("epochs", |d| shown(d.epochs, |all| format!("{}/{all}", d.epochs_done.unwrap_or(0)))),
+        ("evaluations", |d| shown(of_search(d), |d| d.evaluations.to_string())),
         ("best loss on the way", |d| shown(d.best_loss, loss)),
         ("winner's loss", |d| shown(d.winner_loss, loss)),
         ("winner's accuracy", |d| shown(d.winner_accuracy, percent)),
         ("mean loss of the ranking", |d| shown(d.ranking_loss, loss)),
+        ("best epoch", |d| shown(d.best_epoch, |v| v.to_string())),
+        ("its validation loss", |d| shown(d.valid_loss, loss)),
+        ("its validation accuracy", |d| shown(d.valid_accuracy, percent)),
         ("test accuracy", |d| shown(d.test_accuracy, percent)),
-        ("winner's parameters", |d| shown(d.parameters, thousands)),
-        ("winner's multiply-adds", |d| shown(d.multiply_adds, thousands)),
+        ("winner's parameters", |d| shown(of_search(d).and_then(|d| d.parameters), thousands)),
+        ("winner's multiply-adds", |d| shown(of_search(d).and_then(|d| d.multiply_adds), thousands)),
+        ("parameters", |d| shown(of_training(d).and_then(|d| d.parameters), thousands)),
+        ("multiply-adds", |d| shown(of_training(d).and_then(|d| d.multiply_adds), thousands)),
         ("diversity", |d| shown(d.diversity, |v| format!("{v:.3}"))),
         ("hit rate", |d| shown(d.hit_rate, percent)),
     ];

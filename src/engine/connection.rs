@@ -11,6 +11,7 @@ use relativenas_core::{
     event::Line,
     manifest::EngineAddress,
     protocol::{Answer, Command, EngineLine, Hello, LINE_LIMIT, PROTOCOL, Progress, Reply, Request},
+    view::Phase,
 };
 
 use super::liveness::{Liveness, address, liveness, this_host};
@@ -54,19 +55,28 @@ impl Connection {
         let name = folder.reference();
         let alive = liveness(folder);
         if alive == Liveness::Gone {
+            if let Some(why) = finished(folder) {
+                return Err(anyhow!(why));
+            }
             return Err(anyhow!(
                 "{name}: no engine is running; `relativenas resume {name}` starts one, `relativenas view {name}` \
                  only looks"
             ));
         }
         let Some(address) = address(folder) else {
-            bail!("{name}: its engine does not say where it is (yet); try again in a moment");
+            return Err(match alive {
+                Liveness::Unknown(why) => {
+                    anyhow!("{name}: locks do not work here ({why}), and no engine says where it is")
+                }
+                _ => no_visitors(folder),
+            });
         };
         let here = this_host();
         if address.host != here {
             return Err(elsewhere(folder, &address.host));
         }
         Self::at(folder, &address).map_err(|e| match alive {
+            Liveness::Alive if nobody_listens(&e) => no_visitors(folder),
             Liveness::Unknown(why) => {
                 anyhow!("{name}: locks do not work here ({why}), and no engine answers: {e:#}")
             }
@@ -233,6 +243,36 @@ fn strange(text: &[u8]) -> String {
     format!(
         "the engine sent something this program does not know: {}",
         crate::written::printable(start.trim_end())
+    )
+}
+
+/// What to do with a run that is finished, if it is.
+pub fn finished(folder: &RunFolder) -> Option<String> {
+    let view = folder.view().ok().filter(|view| view.phase() == Phase::Finished)?;
+    let name = folder.reference();
+    let train = if view.search.is_some_and(|search| search.network.is_some()) {
+        ", and `relativenas train` takes that for a full network"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{name}: it is finished; `relativenas view {name}` shows it, `relativenas export {name}` writes what it \
+         found{train}"
+    ))
+}
+
+/// Whether a connection failed because there is no socket, or nobody behind it.
+fn nobody_listens(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind.is_some_and(|kind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused))
+}
+
+/// Somebody holds the run, but listens to nobody: a probe never does.
+fn no_visitors(folder: &RunFolder) -> anyhow::Error {
+    anyhow!(
+        "{}: an engine has it, but takes no visitors: a probe is under way, or the engine is about to begin or to \
+         leave; try again when it is done",
+        folder.reference()
     )
 }
 

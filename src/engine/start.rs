@@ -1,9 +1,10 @@
 //! Starting an engine in a session of its own, and waiting until it can be talked to.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
+    io,
     os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
-    process::{Child, Stdio},
+    process::{Child, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -34,6 +35,8 @@ pub struct StartOptions {
     pub paused: bool,
     /// It does without a lock.
     pub force: bool,
+    /// The run was made for it a moment ago: if it fails before anything happens, the run goes again.
+    pub new_run: bool,
 }
 
 /// An engine that this process started.
@@ -42,6 +45,7 @@ pub struct StartedEngine {
     folder: RunFolder,
     /// Length of engine.log before it said anything.
     log_before: u64,
+    new_run: bool,
 }
 
 /// Starts an engine on a run.
@@ -72,14 +76,15 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
     }
     let child =
         command.spawn().with_context(|| format!("{}: cannot be started", program.path().display()))?;
-    Ok(StartedEngine { child, folder: folder.clone(), log_before })
+    Ok(StartedEngine { child, folder: folder.clone(), log_before, new_run: options.new_run })
 }
 
 impl StartedEngine {
     /// Waits until the engine listens and has greeted.
     ///
     /// # Errors
-    /// If it exits before, with what it said; or does not listen within two minutes.
+    /// If it exits before, with what it said (a new run in which nothing happened is removed then);
+    /// or does not listen within two minutes.
     pub fn connect(&mut self) -> Result<Connection> {
         let started = Instant::now();
         loop {
@@ -90,8 +95,7 @@ impl StartedEngine {
                 return Ok(connection);
             }
             if let Some(status) = self.child.try_wait().context("the engine cannot be waited for")? {
-                let why =
-                    format!("the engine ended before it could be reached ({status}){}", self.explanation());
+                let why = self.failure(status);
                 // It exits as this command does: 2 where a setting is wrong.
                 return Err(if status.code() == Some(2) { misuse(why) } else { anyhow!(why) });
             }
@@ -101,6 +105,19 @@ impl StartedEngine {
             }
             thread::sleep(GLANCE);
         }
+    }
+
+    /// Why an engine ended that nobody could reach.
+    fn failure(&self, status: ExitStatus) -> String {
+        let last_words = self.last_words();
+        if self.new_run && !last_words.is_empty() && discard(&self.folder) {
+            let name = self.folder.name();
+            return format!("{name} did not begin, and is removed again: {}", complaint(&last_words));
+        }
+        format!(
+            "the engine ended before it could be reached ({status}){}",
+            explanation(&last_words, &self.folder)
+        )
     }
 
     /// What the engine said last, to be appended to a sentence.
@@ -113,6 +130,26 @@ impl StartedEngine {
     }
 }
 
+/// What an engine complains of in its last words, without what it said before.
+fn complaint(last_words: &[String]) -> String {
+    const NAME: &str = "relativenas-engine: ";
+    match last_words.iter().rposition(|line| line.starts_with(NAME)) {
+        Some(first) => last_words[first..].join("\n").replacen(NAME, "", 1),
+        None => last_words.join("\n"),
+    }
+}
+
+/// Removes a run whose engine has ended, if it is certain that nothing is lost: no event was written,
+/// no checkpoint, and no engine holds it. Says whether it is gone.
+fn discard(folder: &RunFolder) -> bool {
+    let is_missing = |e: io::Error| e.kind() == io::ErrorKind::NotFound;
+    let no_event = fs::metadata(folder.file(files::EVENTS)).map_or_else(is_missing, |m| m.len() == 0);
+    let no_checkpoint =
+        fs::read_dir(folder.file(files::CHECKPOINTS)).map_or_else(is_missing, |mut all| all.next().is_none());
+    // Held until the folder is gone, so that no engine starts in between.
+    no_event && no_checkpoint && matches!(liveness::hold(folder), Ok(Some(_lock)) if folder.remove().is_ok())
+}
+
 /// The last words of an engine, to be appended to a sentence.
 pub fn explanation(last_words: &[String], folder: &RunFolder) -> String {
     let log = folder.file(files::ENGINE_LOG);
@@ -120,4 +157,47 @@ pub fn explanation(last_words: &[String], folder: &RunFolder) -> String {
         return format!(" and said nothing in {}", log.display());
     }
     format!("; the end of {}:\n{}", log.display(), last_words.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt as _, path::Path};
+
+    use super::*;
+    use crate::fixture;
+
+    /// What connecting to an engine says that does this to its run's folder, `$2`, and fails.
+    fn failure(runs: &Path, does: &str, new_run: bool) -> String {
+        let script = runs.join(".engine");
+        let text = format!(
+            "#!/bin/sh\n{does}\necho starting\necho 'relativenas-engine: /etc: no data set' >&2\nexit 2\n"
+        );
+        fs::write(&script, text).expect("written");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("made executable");
+        let folder = fixture::run(runs, "r");
+        let options = StartOptions { new_run, ..StartOptions::default() };
+        let mut engine = start(&EngineProgram::at(script), &folder, options).expect("started");
+        engine.connect().err().expect("it failed").to_string()
+    }
+
+    #[test]
+    fn a_new_run_that_did_not_begin_is_removed_and_the_engine_quoted() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let said = failure(runs.path(), ": > $2/events.jsonl; mkdir $2/checkpoints", true);
+        assert_eq!(said, "r did not begin, and is removed again: /etc: no data set");
+        assert!(!runs.path().join("r").exists());
+        assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 1, "the engine alone is left");
+    }
+
+    #[test]
+    fn a_run_that_has_something_in_it_stays() {
+        for (does, new_run) in
+            [("echo '{}' > $2/events.jsonl", true), ("mkdir -p $2/checkpoints/0001-0000", true), (":", false)]
+        {
+            let runs = tempfile::tempdir().expect("a folder");
+            let said = failure(runs.path(), does, new_run);
+            assert!(said.starts_with("the engine ended before it could be reached"), "{does}: {said}");
+            assert!(runs.path().join("r/run.toml").exists(), "{does}");
+        }
+    }
 }

@@ -71,7 +71,7 @@ fn run() -> RunArgument {
 }
 
 fn step(unit: Unit, count: u32) -> StepArguments {
-    StepArguments { run: run(), unit, count, wait: true }
+    StepArguments { run: run(), unit: Some(unit), count, wait: true }
 }
 
 #[test]
@@ -160,6 +160,33 @@ fn an_engine_on_another_machine_is_not_sought_here() {
     std::fs::write(&path, address.to_string()).expect("written");
     let text = live.text(|c, out| steer::pause(c, "r", out));
     assert_eq!(text, "r: its engine is on gpu-7, not here; `ssh gpu-7 relativenas attach r` reaches it");
+}
+
+#[test]
+fn a_finished_run_says_the_same_whoever_asks_for_its_engine() {
+    let home = tempfile::tempdir().expect("a folder");
+    let context = Context::in_folder(home.path());
+    let folder = fixture::run(&context.runs().expect("settings"), "r");
+    let name = folder.reference().to_owned();
+    fixture::write_log(&folder, &fixture::log(3));
+    let words = format!(
+        "{name}: it is finished; `relativenas view {name}` shows it, `relativenas export {name}` writes what it found, \
+         and `relativenas train` takes that for a full network"
+    );
+    assert_eq!(Connection::open(&folder).err().expect("finished").to_string(), words);
+    assert_eq!(search::check_resumable(&folder, false).expect_err("finished").to_string(), words);
+}
+
+#[test]
+fn an_engine_that_holds_a_run_without_listening_may_be_a_probe() {
+    let live = LiveRun::new(true).listening();
+    std::fs::remove_file(live.folder.path().with_extension("sock")).expect("its socket");
+    let text = live.text(|c, out| steer::pause(c, "r", out));
+    let words = "r: an engine has it, but takes no visitors: a probe is under way, or";
+    assert!(text.starts_with(words), "{text}");
+    std::fs::remove_file(live.folder.file(files::ENGINE)).expect("its address");
+    let text = live.text(|c, out| steer::pause(c, "r", out));
+    assert!(text.starts_with(words), "{text}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::{
     digest::Digest,
     document::{Answer, Block, Section, Topic, Verdict},
     figures::{counted, listed},
+    hands::{injections, interference},
     study::Study,
 };
 use crate::written::duration;
@@ -67,15 +68,29 @@ fn release(study: &Study) -> Vec<Answer> {
             Yes,
             format!("{free}; these runs name its build."),
         ),
-        judged(
-            "Are the method's settings and seeds?",
-            completed,
-            "Every setting with its origin, the seed, and fingerprints of data and split are on this page; the \
+        match steered(study) {
+            Some(why) => answer("Are the method's settings and seeds?", No, why),
+            None => judged(
+                "Are the method's settings and seeds?",
+                completed,
+                "Every setting with its origin, the seed, and fingerprints of data and split are on this page; the \
              same build, seed and number of threads repeat a run exactly on the CPU.",
-            "Settings and seeds are on this page, but an engine never completed some manifests, so fingerprints \
+                "Settings and seeds are on this page, but an engine never completed some manifests, so fingerprints \
              are missing.",
-        ),
+            ),
+        },
     ]
+}
+
+/// Runs that settings and seed do not repeat, because somebody put architectures into them.
+fn steered(study: &Study) -> Option<String> {
+    let steered: Vec<_> = study.searches().filter(|r| injections(r) > 0).map(|r| r.name.clone()).collect();
+    (!steered.is_empty()).then(|| {
+        format!(
+            "They are on this page, but they do not repeat {}: architectures were put in by hand.",
+            listed(&steered)
+        )
+    })
 }
 
 fn comparison(study: &Study) -> Vec<Answer> {
@@ -180,15 +195,17 @@ fn repetitions(study: &Study) -> Answer {
     if study.groups.is_empty() {
         return answer(question, NotApplicable, "There is no search among these runs.");
     }
-    let seeds =
-        |runs: &[&Run]| runs.iter().map(|r| r.manifest.config.search.seed).collect::<BTreeSet<_>>().len();
     let counts: Vec<_> = study
         .groups
         .iter()
-        .map(|g| format!("{} with {}", study.label(g), counted(seeds(&g.runs), "seed")))
+        .map(|g| format!("{} with {}", study.label(g), counted(g.repetitions().len(), "seed")))
         .collect();
-    let repeated = study.groups.iter().all(|g| seeds(&g.runs) > 1);
-    let counts = listed(&counts);
+    let repeated = study.groups.iter().all(|g| g.repetitions().len() > 1);
+    let left_out: Vec<_> =
+        study.searches().filter_map(|r| Some(format!("{} ({})", r.name, interference(r)?))).collect();
+    let left_out =
+        if left_out.is_empty() { String::new() } else { format!("; not counted: {}", listed(&left_out)) };
+    let counts = listed(&counts) + &left_out;
     judged(
         question,
         repeated,

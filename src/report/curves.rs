@@ -99,8 +99,8 @@ pub fn section(study: &Study) -> Option<Section> {
         [(_, only)] => vec![Block::Charts(PANELS.iter().filter_map(|p| of_one(p, only).known()).collect())],
         _ => vec![
             Block::Text(
-                "A line is the mean over the runs of a searcher, the band around it reaches from the lowest to the \
-                 highest run."
+                "A line is the mean over the runs of a searcher that count, one a seed; the band around it reaches \
+                 from the lowest to the highest of them."
                     .to_owned(),
             ),
             Block::Charts(of_groups(study)),
@@ -157,7 +157,8 @@ fn of_groups(study: &Study) -> Vec<Chart> {
 
 /// Mean, lowest and highest over the runs that have a value, generation by generation.
 fn band(group: &Group, value: Value) -> Vec<Point> {
-    let searches = || group.runs.iter().filter_map(|r| r.view.search.as_ref());
+    let runs = group.repetitions();
+    let searches = || runs.iter().filter_map(|r| r.view.search.as_ref());
     let length = searches().map(|s| s.generations.len()).max().unwrap_or(0);
     (0..length)
         .map(|generation| {

@@ -4,7 +4,8 @@ use relativenas_core::{
     cost::{Cost, cost},
     genotype::Genotype,
     manifest::Job,
-    view::SearchView,
+    published,
+    view::{EpochSummary, SearchView, TrainingView},
 };
 use serde::Serialize;
 
@@ -15,7 +16,8 @@ use super::{Run, statistics::Spread};
 pub struct Digest {
     pub run: String,
     pub job: Job,
-    pub searcher: String,
+    /// `None` of a training run, as everything else that only a search has.
+    pub searcher: Option<String>,
     pub seed: u64,
     pub data: Option<String>,
     pub device: Option<String>,
@@ -26,6 +28,16 @@ pub struct Digest {
     pub population: usize,
     /// Estimations that the search has paid for.
     pub evaluations: u64,
+    /// Of a training run, the rest up to the test accuracy too.
+    pub epochs_done: Option<usize>,
+    pub epochs: Option<u32>,
+    /// The name that the genotype was published under.
+    pub genotype: Option<String>,
+    /// The epoch whose weights are kept, and its validation; accuracies in per cent.
+    pub best_epoch: Option<u32>,
+    pub valid_loss: Option<f64>,
+    pub valid_accuracy: Option<f64>,
+    pub test_accuracy: Option<f64>,
     /// The lowest validation loss that any learner ever had.
     pub best_loss: Option<f64>,
     /// Of the first in the final ranking; accuracy in per cent.
@@ -33,9 +45,7 @@ pub struct Digest {
     pub winner_accuracy: Option<f64>,
     /// Mean of the final ranking.
     pub ranking_loss: Option<f64>,
-    /// Of a training run, per cent.
-    pub test_accuracy: Option<f64>,
-    /// Of the winner's search network.
+    /// Of the winner's search network, or of the full network in training.
     pub parameters: Option<u64>,
     pub multiply_adds: Option<u64>,
     pub diversity: Option<f64>,
@@ -51,14 +61,20 @@ impl Digest {
         let engine = run.manifest.engine.as_ref();
         let search = run.view.search.as_ref();
         let winner = search.and_then(|s| s.ranking.first());
-        let network = search.and_then(winner_cost);
+        let training = run.view.training.as_ref();
+        let best = training.and_then(best_epoch);
+        let network = search.and_then(winner_cost).or_else(|| training.and_then(trained_cost));
         let finite = |value: f64| value.is_finite().then_some(value);
         Self {
             run: run.name.clone(),
             job: run.manifest.job,
-            searcher: config.search.searcher.name().to_owned(),
+            searcher: (run.manifest.job == Job::Search).then(|| config.search.searcher.name().to_owned()),
             seed: seed(run),
-            data: search.map(|s| s.images.name.clone()).or_else(|| engine.map(|e| e.data.clone())),
+            data: search
+                .map(|s| &s.images)
+                .or(training.map(|t| &t.images))
+                .map(|images| images.name.clone())
+                .or_else(|| engine.map(|e| e.data.clone())),
             device: engine.map(|e| e.device.clone()),
             threads: engine.map(|e| e.threads),
             phase: run.view.phase().name().to_owned(),
@@ -66,13 +82,22 @@ impl Digest {
             generations: config.search.generations,
             population: config.search.population,
             evaluations: search.map_or(0, |s| s.evaluations),
+            epochs_done: training.map(|t| t.history.len()),
+            epochs: match run.manifest.job {
+                Job::Search => None,
+                Job::Train => Some(training.map_or(config.retrain.epochs, |t| t.epochs)),
+            },
+            genotype: trained(run).and_then(published::name_of).map(str::to_owned),
+            best_epoch: best.map(|e| e.epoch),
+            valid_loss: best.and_then(|e| finite(e.valid_loss)),
+            valid_accuracy: best.and_then(|e| finite(e.valid_accuracy)),
+            test_accuracy: training.and_then(|t| finite(t.test?.top1)),
             best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss),
             winner_loss: winner.and_then(|w| finite(w.loss)),
             winner_accuracy: winner.and_then(|w| finite(w.accuracy)),
             ranking_loss: search
                 .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss)))
                 .map(|spread| spread.mean),
-            test_accuracy: run.view.training.as_ref().and_then(|t| finite(t.test?.top1)),
             parameters: network.as_ref().map(|n| n.parameters),
             multiply_adds: network.as_ref().map(|n| n.multiply_adds),
             diversity: search.and_then(|s| s.generations.last()).map(|g| g.diversity),
@@ -93,6 +118,21 @@ pub fn seed(run: &Run) -> u64 {
 /// The genotype that the search ended with.
 pub fn winner(search: &SearchView) -> Option<Genotype> {
     search.genotype(search.ranking.first()?.individual)
+}
+
+/// The genotype of a training run.
+pub fn trained(run: &Run) -> Option<&Genotype> {
+    run.view.training.as_ref().map(|t| &t.genotype).or(run.manifest.genotype.as_ref())
+}
+
+fn best_epoch(training: &TrainingView) -> Option<&EpochSummary> {
+    let best = training.best_epoch?;
+    training.history.iter().find(|epoch| epoch.epoch == best)
+}
+
+fn trained_cost(training: &TrainingView) -> Option<Cost> {
+    let network = Some(training.network).filter(|n| n.check().is_ok())?;
+    Some(cost(&training.genotype, &network))
 }
 
 fn winner_cost(search: &SearchView) -> Option<Cost> {

@@ -1,5 +1,6 @@
 //! Numbers as a person reads them.
 
+pub use crate::written::counted;
 use crate::written::thousands;
 
 /// What stands where a number is not known.
@@ -36,11 +37,6 @@ pub fn moment(milliseconds: i64) -> String {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         Err(_) => UNKNOWN.to_owned(),
     }
-}
-
-/// `1 run`, `2 runs`.
-pub fn counted(count: usize, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `a`, `a and b`, `a, b and c`.

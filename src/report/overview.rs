@@ -7,6 +7,7 @@ use super::{
     digest::Digest,
     document::{Block, Column, Figure, Section, Table, number, words},
     figures::{UNKNOWN, counted, fixed, listed, loss, millions, moment, or_unknown, percent, ranges},
+    hands::interference,
     statistics::{Spread, rank_sum},
     study::{Group, Study},
 };
@@ -41,13 +42,29 @@ pub fn subtitle(study: &Study) -> String {
 
 pub fn section(study: &Study) -> Section {
     let searches: Vec<_> = study.searches().collect();
-    let mut blocks = match &searches[..] {
+    let mut blocks: Vec<_> = touched(&searches).into_iter().map(Block::Note).collect();
+    blocks.extend(match &searches[..] {
         [] => vec![Block::Text("There is no search among these runs.".to_owned())],
         [only] => alone(only),
         _ => together(study),
-    };
+    });
     blocks.extend(cautions(study).into_iter().map(Block::Note));
     Section::new("In short", blocks)
+}
+
+/// What people did to the runs beside starting them, said before any figure.
+fn touched(searches: &[&Run]) -> Vec<String> {
+    let done: Vec<_> =
+        searches.iter().filter_map(|run| Some(format!("{} was {}", run.name, interference(run)?))).collect();
+    if done.is_empty() {
+        return Vec::new();
+    }
+    let meaning = if searches.len() > 1 {
+        "Means, ranges and tests on this page leave such runs out: they are no repetitions."
+    } else {
+        "Its settings and its seed alone do not repeat it, and it is no repetition of other runs."
+    };
+    vec![format!("{}. {meaning}", listed(&done))]
 }
 
 fn alone(run: &Run) -> Vec<Block> {
@@ -83,7 +100,7 @@ fn alone(run: &Run) -> Vec<Block> {
     ];
     let how = format!(
         "A {} search with {}, {} and seed {}; it is {}.",
-        d.searcher,
+        run.manifest.config.search.searcher,
         counted(d.population, "individual"),
         counted(d.generations as usize, "generation"),
         d.seed,
@@ -106,7 +123,7 @@ fn together(study: &Study) -> Vec<Block> {
     let rows = study.groups.iter().map(|group| group_row(study, group)).collect();
     let mut blocks = vec![
         Block::Text(
-            "Mean and sample standard deviation over runs. The winner is the first of the final ranking, \
+            "Mean and sample standard deviation over runs, one a seed. The winner is the first of the final ranking, \
              which trains every member of the last population once more with the final weights."
                 .to_owned(),
         ),
@@ -123,13 +140,13 @@ fn together(study: &Study) -> Vec<Block> {
 }
 
 fn group_row(study: &Study, group: &Group) -> Vec<String> {
-    let digests: Vec<_> = group.runs.iter().map(|r| Digest::of(r)).collect();
+    let digests: Vec<_> = group.repetitions().into_iter().map(Digest::of).collect();
     let spread = |value: fn(&Digest) -> Option<f64>| Spread::of(digests.iter().filter_map(value));
     let winner = spread(|d| d.winner_loss);
     vec![
         study.label(group),
         digests.len().to_string(),
-        ranges(digests.iter().map(|d| d.seed)),
+        or_unknown((!digests.is_empty()).then_some(()), |()| ranges(digests.iter().map(|d| d.seed))),
         or_unknown(winner, |s| s.written(4)),
         or_unknown(winner, |s| s.range(4)),
         or_unknown(spread(|d| d.winner_accuracy), |s| s.written(2)),
@@ -152,8 +169,9 @@ fn verdicts(study: &Study) -> Vec<String> {
 }
 
 fn verdict(study: &Study, group: &Group, control: &Group, significant: f64) -> Option<String> {
-    let losses =
-        |g: &Group| -> Vec<f64> { g.runs.iter().filter_map(|r| Digest::of(r).winner_loss).collect() };
+    let losses = |g: &Group| -> Vec<f64> {
+        g.repetitions().into_iter().filter_map(|r| Digest::of(r).winner_loss).collect()
+    };
     let (ours, theirs) = (losses(group), losses(control));
     let test = rank_sum(&ours, &theirs)?;
     let difference = Spread::of(ours)?.mean - Spread::of(theirs)?.mean;
@@ -197,7 +215,7 @@ fn runs_table(study: &Study) -> Block {
             d.run,
             study.label(group),
             d.seed.to_string(),
-            d.phase,
+            interference(run).map_or(d.phase.clone(), |done| format!("{}; {done}", d.phase)),
             or_unknown(d.winner_loss, loss),
             or_unknown(d.winner_accuracy, percent),
             or_unknown(d.parameters, millions),
@@ -224,6 +242,14 @@ fn cautions(study: &Study) -> Vec<String> {
             "These runs follow {} protocols; they differ in {}. Losses of different protocols cannot be compared.",
             study.protocols,
             listed(&keys.into_iter().collect::<Vec<_>>())
+        ));
+    }
+    let doubles: Vec<_> = study.groups.iter().flat_map(Group::doubles).map(|r| r.name.clone()).collect();
+    if !doubles.is_empty() {
+        cautions.push(format!(
+            "Of the same searcher and seed as another run, and left out of means, ranges and tests: {}. A seed counts \
+             once.",
+            listed(&doubles)
         ));
     }
     let budgets: std::collections::BTreeSet<_> =

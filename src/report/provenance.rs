@@ -7,16 +7,17 @@ use relativenas_core::manifest::{EngineFacts, Job, Manifest};
 use super::{
     Run, digest,
     document::{Block, Column, Section, Table, code, words},
-    figures::{UNKNOWN, moment, or_unknown},
+    figures::{UNKNOWN, listed, moment, or_unknown},
+    hands::{self, interference},
     study::Study,
 };
 use crate::compare;
 
 pub fn sections(study: &Study) -> Vec<Section> {
     let mut blocks = vec![facts(study.runs)];
-    let branches: Vec<_> = study.runs.iter().filter_map(branch).collect();
-    if !branches.is_empty() {
-        blocks.push(Block::List(branches));
+    let touched: Vec<_> = study.runs.iter().filter_map(touched).collect();
+    if !touched.is_empty() {
+        blocks.push(Block::List(touched));
     }
     if study.runs.iter().any(|r| digest::seed(r) != digest::seed(&study.runs[0])) {
         let text = "The split is drawn with a run's seed: with another seed, the fingerprint of the split and the \
@@ -26,9 +27,12 @@ pub fn sections(study: &Study) -> Vec<Section> {
     vec![Section::new("Origin", blocks), settings(study)]
 }
 
-fn branch(run: &Run) -> Option<String> {
-    let from = run.manifest.branched_from.as_ref()?;
-    Some(format!("{} branched from {} at generation {}.", run.name, from.run, from.generation))
+/// What people did to a run beside starting it.
+fn touched(run: &Run) -> Option<String> {
+    let done = interference(run)?;
+    let placed = hands::placed(run);
+    let places = if placed.is_empty() { String::new() } else { format!(" ({})", listed(&placed)) };
+    Some(format!("{} was {done}{places}.", run.name))
 }
 
 type Fact = (&'static str, fn(&Run) -> String);

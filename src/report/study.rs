@@ -1,8 +1,10 @@
 //! Runs in groups: those of one searcher and one protocol are repetitions of each other.
 
-use relativenas_core::{manifest::Job, searcher::SearcherKind};
+use std::cmp::Reverse;
 
-use super::{Run, document::Ink};
+use relativenas_core::{manifest::Job, searcher::SearcherKind, view::Phase};
+
+use super::{Run, digest::seed, document::Ink, hands::interference};
 use crate::compare::comparable;
 
 /// All runs of a report.
@@ -20,6 +22,27 @@ pub struct Group<'a> {
     /// Counts protocols in the order in which they occur.
     pub protocol: usize,
     pub runs: Vec<&'a Run>,
+}
+
+impl<'a> Group<'a> {
+    /// The runs that means, ranges and tests are taken of: one of each seed, and none that somebody
+    /// interfered with. A run that is finished speaks for its seed before one that is not.
+    pub fn repetitions(&self) -> Vec<&'a Run> {
+        let mut alone: Vec<_> =
+            self.runs.iter().copied().filter(|run| interference(run).is_none()).enumerate().collect();
+        alone.sort_by_key(|(place, run)| (seed(run), Reverse(run.view.phase() == Phase::Finished), *place));
+        alone.dedup_by_key(|(_, run)| seed(run));
+        alone.sort_by_key(|(place, _)| *place);
+        alone.into_iter().map(|(_, run)| run).collect()
+    }
+
+    /// Runs that were left alone, but repeat the seed of another one.
+    pub fn doubles(&self) -> Vec<&'a Run> {
+        let counted = self.repetitions();
+        let is_counted = |run: &&Run| counted.iter().any(|other| std::ptr::eq(*other, *run));
+        let alone = self.runs.iter().copied().filter(|run| interference(run).is_none());
+        alone.filter(|run| !is_counted(run)).collect()
+    }
 }
 
 impl<'a> Study<'a> {

@@ -6,7 +6,7 @@ use relativenas_core::{
     config::Layers,
     event::{Event, Images, Line},
     genotype::Genotype,
-    manifest::{EngineFacts, Job, Manifest, RUN_FORMAT},
+    manifest::{Branch, EngineFacts, Job, Manifest, RUN_FORMAT},
     network::NetworkShape,
     operation::Family,
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
@@ -218,6 +218,58 @@ fn runs_of_other_protocols_are_never_pooled() {
     assert!(text.contains("follow 2 protocols; they differ in training.batch."), "{text}");
     assert!(text.contains("| slow-fast · protocol A | 2 | 1, 2 |"), "{text}");
     assert!(text.contains("| slow-fast · protocol B | 1 | 3 |"), "{text}");
+}
+
+/// The same run, but somebody put an architecture into it after the first pair.
+fn injected(mut run: Run) -> Run {
+    run.view.search.as_mut().expect("a search").injections.extend([(0, 3), (1, 2)]);
+    run
+}
+
+fn branched(mut run: Run, from: &str) -> Run {
+    run.manifest.branched_from = Some(Branch { run: from.to_owned(), generation: 1 });
+    run
+}
+
+#[test]
+fn what_was_done_to_a_single_run_is_said_before_its_figures() {
+    let text = markdown(&[injected(branched(small("mine", &[]), "first"))]);
+    let (before, _) = text.split_once("Winner's loss").expect("figures");
+    let done = "mine was branched from first at generation 1 and injected into twice";
+    assert!(
+        before.contains(&format!("{done}. Its settings and its seed alone do not repeat it")),
+        "{before}"
+    );
+    let places = "(individual 3 in generation 0 and individual 2 in generation 1)";
+    assert!(text.contains(&format!("{done} {places}.")), "{text}");
+    assert!(text.contains("they do not repeat mine: architectures were put in by hand"), "{text}");
+    assert!(!markdown(&[small("alone", &[])]).contains("injected"), "nothing was done to it");
+}
+
+#[test]
+fn only_runs_that_were_left_alone_count_and_a_seed_counts_once() {
+    let runs = [
+        small("a", &[]),
+        injected(small("b", &["search.seed=2"])),
+        branched(small("c", &["search.seed=3"]), "a"),
+        small("d", &[]),
+    ];
+    let text = markdown(&runs);
+    assert!(text.contains("b was injected into twice and c was branched from a at generation 1."), "{text}");
+    assert!(text.contains("| slow-fast | 1 | 1 |"), "one run, one seed: {text}");
+    assert!(!text.contains("±"), "nothing is averaged: {text}");
+    assert!(text.contains("left out of means, ranges and tests: d. A seed counts once."), "{text}");
+    let counted =
+        "slow-fast with 1 seed; not counted: b (injected into twice) and c (branched from a at generation 1)";
+    assert!(text.contains(counted), "{text}");
+}
+
+#[test]
+fn a_group_of_which_no_run_counts_has_no_mean() {
+    let runs = [injected(small("a", &[])), injected(small("b", &["search.seed=2"]))];
+    let text = markdown(&runs);
+    assert!(text.contains("| slow-fast | 0 | — | — |"), "{text}");
+    check_tags(&html(&runs));
 }
 
 /// Every tag is closed, in the right order.

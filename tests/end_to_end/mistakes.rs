@@ -66,6 +66,7 @@ fn a_truncated_batch_file_is_named_with_both_sizes() {
             whole.len() - 5
         ),
     );
+    assert!(!stage.runs().join("x").exists(), "a run that did not begin is removed again");
 }
 
 #[test]

@@ -26,6 +26,8 @@ fn a_table_is_searched_and_its_architectures_are_exported_as_they_are_published(
     };
     let text = stage.relativenas(["export", "one", "--rank", "1"]).succeeded().stdout;
     assert!(tabular::parse_architecture(text.trim_end()).is_some(), "{text}");
+    let shown = stage.relativenas(["arch", "show", text.trim_end()]).succeeded().stdout;
+    assert!(shown.contains("Test accuracy after 200 epochs"), "{shown}");
     // A table has no noise: the ranking is that of the table.
     assert!(ranking.windows(2).all(|pair| pair[0].accuracy >= pair[1].accuracy), "{ranking:?}");
     let curves = stage.relativenas(["export", "one", "--format", "csv"]).succeeded().stdout;

@@ -29,14 +29,23 @@ impl LogLine {
     }
 }
 
+/// `1 epoch`, `2 epochs`.
+fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 fn words(event: &Event) -> Option<(Tone, String)> {
     use Tone::{Milestone, Plain, Warning};
     Some(match event {
         Event::SearchStarted { settings, images, .. } => (
             Milestone,
             format!(
-                "{} search on {}: {} individuals, {} generations, seed {}",
-                settings.searcher, images.name, settings.population, settings.generations, settings.seed
+                "{} search on {}: {}, {}, seed {}",
+                settings.searcher,
+                images.name,
+                counted(settings.population, "individual"),
+                counted(settings.generations as usize, "generation"),
+                settings.seed
             ),
         ),
         Event::PopulationSampled { positions } => (Plain, format!("{} positions drawn", positions.len())),
@@ -80,8 +89,11 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         Event::TrainingStarted { network, epochs, images, .. } => (
             Milestone,
             format!(
-                "training on {}: {} channels, {} cells, {epochs} epochs",
-                images.name, network.channels, network.cells
+                "training on {}: {}, {}, {}",
+                images.name,
+                counted(network.channels, "channel"),
+                counted(network.cells, "cell"),
+                counted(*epochs as usize, "epoch")
             ),
         ),
         // Without images to judge on, every epoch would be the best.

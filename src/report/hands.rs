@@ -1,0 +1,39 @@
+//! What people did to runs beside starting them: after that, a seed alone does not repeat a run.
+
+use super::{Run, figures::listed};
+
+/// How often somebody put an architecture into the population.
+pub fn injections(run: &Run) -> usize {
+    run.view.search.as_ref().map_or(0, |search| search.injections.len())
+}
+
+/// What was done to a run, as words that follow its name; `None` if it was left alone.
+///
+/// A branch counts, because it shares its seed and its beginning with another run.
+pub fn interference(run: &Run) -> Option<String> {
+    let branch = run.manifest.branched_from.as_ref();
+    let branch = branch.map(|from| format!("branched from {} at generation {}", from.run, from.generation));
+    let injected = match injections(run) {
+        0 => None,
+        count => Some(format!("injected into {}", times(count))),
+    };
+    let done: Vec<_> = branch.into_iter().chain(injected).collect();
+    (!done.is_empty()).then(|| listed(&done))
+}
+
+/// Who was put where, such as `individual 3 in generation 5`.
+pub fn placed(run: &Run) -> Vec<String> {
+    let search = run.view.search.iter();
+    search
+        .flat_map(|s| &s.injections)
+        .map(|(generation, individual)| format!("individual {individual} in generation {generation}"))
+        .collect()
+}
+
+fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        many => format!("{many} times"),
+    }
+}
