@@ -32,15 +32,16 @@ pub enum Overlay {
     Start(Box<start::Start>),
 }
 
-/// What an overlay wants after a key. All but `Stay` close it.
+/// What an overlay wants after a key. All but `Stay` and `Ask` close it.
 #[derive(Clone, Debug)]
 pub enum Reaction {
     Stay,
     Close,
     Act(Action),
     Request(Request),
+    /// Asks for something that only the other side can find wrong: the overlay stays until then.
+    Ask(Request),
     Steer(Command),
-    Inject { individual: usize, from: String },
     Compare(Box<Beside>),
     Find(String),
 }
@@ -70,6 +71,24 @@ impl Overlay {
             Self::Inspect { scroll } => inspect::press(scroll, key),
             Self::Prompt(prompt) => prompt.press(app, key),
             Self::Start(form) => form.press(key),
+        }
+    }
+
+    /// Whether it asked for something and waits for the outcome.
+    pub fn is_waiting(&self) -> bool {
+        match self {
+            Self::Prompt(prompt) => prompt.is_waiting(),
+            Self::Start(form) => form.is_waiting(),
+            _ => false,
+        }
+    }
+
+    /// Takes the reason why what it asked for is not to be had.
+    pub fn fail(&mut self, why: String) {
+        match self {
+            Self::Prompt(prompt) => prompt.fail(why),
+            Self::Start(form) => form.fail(why),
+            _ => {}
         }
     }
 

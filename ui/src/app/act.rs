@@ -154,24 +154,19 @@ impl App {
         self.request(Request::Steer { id: self.last_id, command });
     }
 
-    /// Asks for a genotype; it takes the individual's place once it is read.
-    pub(super) fn read_to_inject(&mut self, individual: usize, from: String) {
-        self.injecting = Some(individual);
-        self.request(Request::ReadGenotype { from });
-    }
-
     /// Puts a genotype in an individual's place.
     pub(super) fn inject(&mut self, individual: usize, genotype: &Genotype) {
         match genotype.encode() {
             Ok(position) => {
+                self.overlay = None;
                 self.steer(Command::Inject { individual, position });
                 self.say(format!("the genotype takes the place of {individual:02} before its next pair"));
             }
-            Err(error) => self.warn(format!("it does not fit the searched space: {error}")),
+            Err(error) => self.fail(format!("it does not fit the searched space: {error}")),
         }
     }
 
-    fn selected_run(&self) -> Option<&crate::messages::RunSummary> {
+    pub(super) fn selected_run(&self) -> Option<&crate::messages::RunSummary> {
         self.runs.as_ref()?.0.get(self.places.run)
     }
 

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use relativenas_core::protocol::Answer;
+use relativenas_core::{genotype::Genotype, protocol::Answer};
 
 use super::{App, Beside, Places};
 use crate::{
     messages::{Exit, Link, Message, ProbeWord, Request},
+    overlays::{Overlay, prompt::Wanted},
     shown::{Asked, Shown},
     views::View,
 };
@@ -58,15 +59,22 @@ impl App {
                 }
             }
             Message::Probe { run, word } => self.hear_probe(&run, word),
-            Message::Genotype { name, genotype } => match self.injecting.take() {
-                Some(individual) => self.inject(individual, &genotype),
-                None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
-            },
+            Message::Genotype { name, genotype } => self.hear_genotype(name, genotype),
             Message::Done(text) => self.say(text),
-            Message::Failed(text) => {
-                self.injecting = None;
-                self.warn(text);
+            Message::Failed(text) => self.fail(text),
+        }
+    }
+
+    /// Takes a genotype to where it was asked for; nobody wants it once that is closed.
+    fn hear_genotype(&mut self, name: String, genotype: Genotype) {
+        let Some(Overlay::Prompt(prompt)) = &self.overlay else { return };
+        match prompt.wanted(&name) {
+            Some(Wanted::Inject(individual)) => self.inject(individual, &genotype),
+            Some(Wanted::Compare) => {
+                self.overlay = None;
+                self.places.architecture.beside = Some(Beside::Named(name, genotype));
             }
+            None => {}
         }
     }
 

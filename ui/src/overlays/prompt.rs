@@ -70,29 +70,72 @@ impl Purpose {
     }
 }
 
+/// What a genotype is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// It takes this individual's place.
+    Inject(usize),
+    Compare,
+}
+
 /// A question, and the answer so far.
 #[derive(Clone, Debug)]
 pub struct Prompt {
     purpose: Purpose,
     field: Field,
     explanation: String,
+    /// Whose place a genotype takes: the one that the explanation names.
+    individual: Option<usize>,
     /// What is wrong with what was typed.
     error: Option<String>,
+    /// The answer was sent, and the outcome is not known yet.
+    waits: bool,
 }
 
 impl Prompt {
     pub fn new(purpose: Purpose, app: &App) -> Self {
-        Self { purpose, field: Field::default(), explanation: purpose.explanation(app), error: None }
+        Self {
+            purpose,
+            field: Field::default(),
+            explanation: purpose.explanation(app),
+            individual: app.individual(),
+            error: None,
+            waits: false,
+        }
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        self.waits
+    }
+
+    pub fn fail(&mut self, why: String) {
+        (self.waits, self.error) = (false, Some(why));
+    }
+
+    /// What a genotype of this name is wanted for; `None` if it is not waited for.
+    pub fn wanted(&self, name: &str) -> Option<Wanted> {
+        let named = self.waits && self.field.text().trim() == name;
+        match self.purpose {
+            Purpose::Inject if named => self.individual.map(Wanted::Inject),
+            Purpose::CompareWith if named => Some(Wanted::Compare),
+            _ => None,
+        }
     }
 
     pub fn press(&mut self, app: &App, key: KeyEvent) -> Reaction {
+        if self.waits {
+            return Reaction::Stay;
+        }
         if key.code != KeyCode::Enter {
             self.field.handle(key);
             self.check(app);
             return Reaction::Stay;
         }
         match self.answer(app) {
-            Ok(reaction) => reaction,
+            Ok(reaction) => {
+                self.waits = matches!(reaction, Reaction::Ask(_));
+                reaction
+            }
             Err(error) => {
                 self.error = Some(error);
                 Reaction::Stay
@@ -101,6 +144,9 @@ impl Prompt {
     }
 
     pub fn paste(&mut self, app: &App, text: &str) {
+        if self.waits {
+            return;
+        }
         self.field.paste(text.trim());
         self.check(app);
     }
@@ -116,15 +162,14 @@ impl Prompt {
             Purpose::StepMany => step(text).map(Reaction::Steer),
             Purpose::PauseAt => pause_at(text, app).map(Reaction::Steer),
             Purpose::Inject => {
-                let individual = app.individual().ok_or("nobody was estimated yet; select an individual")?;
+                let individual = self.individual.ok_or("nobody was estimated yet; select an individual")?;
                 if in_table(app) {
                     return architecture(text)
                         .map(|position| Reaction::Steer(Command::Inject { individual, position }));
                 }
-                let from = named(text)?;
-                Ok(Reaction::Inject { individual, from })
+                Ok(Reaction::Ask(Request::ReadGenotype { from: named(text)? }))
             }
-            Purpose::Branch => branch(text, app).map(Reaction::Request),
+            Purpose::Branch => branch(text, app).map(Reaction::Ask),
             Purpose::CompareWith => compare(text, app),
             Purpose::SearchLog if text.is_empty() => Err("type what to look for".to_owned()),
             Purpose::SearchLog => Ok(Reaction::Find(text.to_owned())),
@@ -137,7 +182,12 @@ impl Prompt {
         let width = canvas.width().min(72);
         let columns = width.saturating_sub(4);
         let explanation = wrap(&self.explanation, columns);
-        let mut outer = window(canvas, width, explanation.len() + 6);
+        let (words, style) = match &self.error {
+            _ if self.waits => (format!("{} asked; esc closes this", look.glyphs.working), palette.dim),
+            error => (error.clone().unwrap_or_default(), palette.warning),
+        };
+        let words = wrap(&words, columns);
+        let mut outer = window(canvas, width, explanation.len() + 4 + words.len().max(2));
         let mut inside = outer.framed(self.purpose.title());
         for (y, line) in explanation.iter().enumerate() {
             inside.text(0, y, line, palette.dim);
@@ -145,10 +195,8 @@ impl Prompt {
         let y = explanation.len() + 1;
         let x = inside.text(0, y, "> ", palette.key);
         self.field.draw(&mut inside, x, y, columns.saturating_sub(x), palette.strong);
-        if let Some(error) = &self.error {
-            for (row, line) in wrap(error, columns).iter().take(2).enumerate() {
-                inside.text(0, y + 1 + row, line, palette.warning);
-            }
+        for (row, line) in words.iter().enumerate() {
+            inside.text(0, y + 1 + row, line, style);
         }
     }
 }
@@ -226,7 +274,7 @@ fn compare(text: &str, app: &App) -> Result<Reaction, String> {
     if let Some(genotype) = published::genotype(text) {
         return Ok(Reaction::Compare(Box::new(Beside::Named(text.to_owned(), genotype))));
     }
-    Ok(Reaction::Request(Request::ReadGenotype { from: named(text)? }))
+    Ok(Reaction::Ask(Request::ReadGenotype { from: named(text)? }))
 }
 
 #[cfg(test)]

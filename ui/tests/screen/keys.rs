@@ -138,6 +138,59 @@ fn a_genotype_is_injected_in_two_steps() {
 }
 
 #[test]
+fn a_prompt_stays_open_with_its_text_until_the_answer_is_known() {
+    let mut stage = searching();
+    stage.press("i foo enter");
+    assert_eq!(stage.requests(), [Request::ReadGenotype { from: "foo".to_owned() }]);
+    // Until then nothing is asked twice, and no letter is taken for a command.
+    stage.press("enter space");
+    assert_eq!(stage.requests(), []);
+    stage.tell(Message::Failed("foo: there is no such file".to_owned()));
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("> foo") && screen.contains("foo: there is no such file"), "{screen}");
+    stage.press("backspace backspace backspace DARTS_V2 enter");
+    assert_eq!(stage.requests(), [Request::ReadGenotype { from: "DARTS_V2".to_owned() }]);
+    // Closed meanwhile: what comes is not wanted any more.
+    stage.press("esc");
+    let genotype = published::genotype("DARTS_V2").expect("published");
+    stage.tell(Message::Genotype { name: "DARTS_V2".to_owned(), genotype });
+    assert_eq!(stage.requests(), []);
+}
+
+#[test]
+fn a_name_that_is_not_known_can_be_corrected() {
+    let mut stage = searching();
+    stage.press("5 c best.txt enter");
+    stage.requests();
+    stage.tell(Message::Failed("best.txt: cannot be read".to_owned()));
+    assert!(stage.screen(80, 24).contains("> best.txt"));
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::ReadGenotype { from: "best.txt".to_owned() }]);
+    let genotype = published::genotype("RelativeNAS").expect("published");
+    stage.tell(Message::Genotype { name: "best.txt".to_owned(), genotype });
+    let screen = stage.screen(140, 40);
+    assert!(!screen.contains("> best.txt") && screen.contains("differences to"), "{screen}");
+}
+
+#[test]
+fn a_search_that_does_not_start_leaves_its_form_open() {
+    let mut stage = searching();
+    stage.press("8 n down /data/imgs enter");
+    let settings = vec![("data.path".to_owned(), "/data/imgs".to_owned())];
+    let start = Request::Start { preset: None, settings };
+    assert_eq!(stage.requests()[1..], [start.clone()]);
+    stage.tell(Message::Failed("/data/imgs: there is no such folder".to_owned()));
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("/data/imgs: there is no such folder"), "{screen}");
+    // It may be there by now.
+    stage.press("enter");
+    assert_eq!(stage.requests(), [start]);
+    stage.tell(Message::Opened { run: "imgs-0413".to_owned(), folder: "runs/imgs-0413".into() });
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("imgs-0413") && !screen.contains("data.path"), "{screen}");
+}
+
+#[test]
 fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     let mut stage = searching();
     stage.press("q");
