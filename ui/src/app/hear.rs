@@ -44,7 +44,10 @@ impl App {
             }
             Message::Answer(answer) => self.hear_answer(answer),
             Message::Runs(runs) => {
-                self.places.run = self.places.run.min(runs.len().saturating_sub(1));
+                // The selection is a run, not a row: another one may have come before it.
+                let selected = self.selected_run().map(|selected| &selected.run);
+                let at = selected.and_then(|name| runs.iter().position(|run| run.run == *name));
+                self.places.run = at.unwrap_or(self.places.run).min(runs.len().saturating_sub(1));
                 self.runs = Some((runs, Instant::now()));
             }
             Message::Compared { run, view } => {

@@ -10,7 +10,7 @@ use relativenas_core::{
 };
 use relativenas_ui::{
     App, Input, View,
-    messages::{Exit, ExportFormat, Exported, Link, Message, ProbeWord, Request},
+    messages::{Exit, ExportFormat, Exported, Link, Message, ProbeWord, Request, RunSummary},
 };
 
 use crate::{
@@ -229,6 +229,26 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.press("backspace 6 enter");
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
     assert_eq!(stage.requests(), [Request::Start { preset: Some("quick".to_owned()), settings }]);
+}
+
+#[test]
+fn the_selected_run_stays_selected_when_another_appears() {
+    let mut stage = searching();
+    stage.press("8");
+    stage.tell(Message::Runs(summaries()));
+    stage.press("down down");
+    stage.requests();
+    let mut runs = summaries();
+    let newer = RunSummary { run: "fashion-quick-0413".to_owned(), ..runs[0].clone() };
+    runs.insert(0, newer);
+    stage.tell(Message::Runs(runs.clone()));
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::Open { run: "fashion-quick-0409".to_owned() }]);
+    // One that is gone leaves the selection where it was.
+    runs.remove(3);
+    stage.tell(Message::Runs(runs));
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::Open { run: "fashion-quick-0401".to_owned() }]);
 }
 
 #[test]
