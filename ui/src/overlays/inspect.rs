@@ -14,7 +14,7 @@ use super::{Reaction, window};
 use crate::{
     app::App,
     canvas::{Canvas, Look, span, wrap},
-    panels::{best::cost_words, individual, loss},
+    panels::{best::cost_words, individual, loss, ranked},
 };
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
@@ -38,9 +38,19 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
     let palette = &look.palette;
     let mut lines = Vec::new();
     let Some(place) = search.population.get(number) else { return lines };
+    if let Some(ranked) = ranked(search, number) {
+        lines.push(Line::from(vec![
+            span("in the final ranking, place ", palette.dim),
+            span(ranked.rank.to_string(), palette.strong),
+            span(": loss ", palette.dim),
+            span(loss(ranked.loss).trim_start().to_owned(), palette.strong),
+            span(format!("   accuracy {:.1} %", ranked.accuracy), palette.text),
+        ]));
+    }
+    let label = if search.ranking.is_empty() { "loss " } else { "in the search: loss " };
     lines.push(match &place.learner {
         Some(learner) => Line::from(vec![
-            span("loss ", palette.dim),
+            span(label, palette.dim),
             span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
             span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
             span(trained(search, &learner.estimate), palette.dim),

@@ -6,6 +6,7 @@ use ratatui::{text::Line, widgets::Widget};
 use relativenas_core::{
     cost::cost,
     describe::{describe, differences, gene_changes},
+    event::Ranked,
     genotype::Genotype,
     lint::lint,
     network::NetworkShape,
@@ -21,7 +22,7 @@ use crate::{
         text,
     },
     overlays::lineage,
-    panels::{individual, loss},
+    panels::{individual, loss, ranked},
 };
 
 /// Rows of a graph that is drawn close, and its heading.
@@ -105,7 +106,10 @@ fn numbered(app: &App, number: usize) -> Option<Subject> {
         }
     }
     let mut words = Vec::new();
-    if let Some(learner) = &place.learner {
+    if let Some(ranked) = ranked(search, number) {
+        let Ranked { rank, loss: value, accuracy, .. } = ranked;
+        words.push(format!("Ranked {rank} with loss {}, {accuracy:.1} %.", loss(*value).trim_start()));
+    } else if let Some(learner) = &place.learner {
         let estimate = learner.estimate;
         words.push(format!("Loss {}, {:.1} %.", loss(estimate.loss).trim_start(), estimate.accuracy));
     }

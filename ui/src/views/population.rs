@@ -17,7 +17,7 @@ use crate::{
         heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll},
         text,
     },
-    panels::{individual, loss},
+    panels::{individual, loss, ranked},
     theme::{Depth, Palette},
 };
 
@@ -87,6 +87,7 @@ fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let look = canvas.look;
     let (dim, strong) = (look.palette.dim, look.palette.strong);
     let sorted = match app.places.population.order {
+        Order::Loss if !search.ranking.is_empty() => "by the final ranking",
         Order::Loss => "by loss",
         Order::Number => "by number",
     };
@@ -134,8 +135,10 @@ fn cells(space: Space, position: &[f64]) -> Vec<HeatCell> {
 fn row(app: &App, search: &SearchView, number: usize, narrow: bool) -> HeatRow {
     let space = search.settings.space;
     let place = &search.population[number];
-    let value = place.learner.as_ref().map_or(f64::NAN, |learner| learner.estimate.loss);
-    let value = if place.learner.is_some() { loss(value) } else { format!("{:>6}", "new") };
+    // The one that it is sorted by.
+    let last = || place.learner.as_ref().map(|learner| learner.estimate.loss);
+    let value = ranked(search, number).map(|ranked| ranked.loss).or_else(last);
+    let value = value.map_or_else(|| format!("{:>6}", "new"), loss);
     let shows_ghost = app.places.population.ghosts || app.selected == Some(number);
     HeatRow {
         before: format!("{} {value}", individual(search, number)),
