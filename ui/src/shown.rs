@@ -123,6 +123,11 @@ impl Shown {
         self.view.search.as_ref()
     }
 
+    /// Whether a full network is trained, instead of a search.
+    pub fn is_training(&self) -> bool {
+        self.view.training.is_some()
+    }
+
     pub fn is_live(&self) -> bool {
         matches!(self.link, Link::Live(_))
     }

@@ -40,23 +40,33 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
     let Some(place) = search.population.get(number) else { return lines };
     if let Some(ranked) = ranked(search, number) {
         lines.push(Line::from(vec![
-            span("in the final ranking, place ", palette.dim),
+            span("ranking  place ", palette.dim),
             span(ranked.rank.to_string(), palette.strong),
-            span(": loss ", palette.dim),
+            span("   loss ", palette.dim),
             span(loss(ranked.loss).trim_start().to_owned(), palette.strong),
             span(format!("   accuracy {:.1} %", ranked.accuracy), palette.text),
         ]));
     }
-    let label = if search.ranking.is_empty() { "loss " } else { "in the search: loss " };
-    lines.push(match &place.learner {
-        Some(learner) => Line::from(vec![
-            span(label, palette.dim),
-            span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
-            span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
-            span(trained(search, &learner.estimate), palette.dim),
-        ]),
-        None => Line::styled("not estimated yet", palette.dim),
-    });
+    let is_ranked = !search.ranking.is_empty();
+    match &place.learner {
+        Some(learner) => {
+            let mut line = Line::from(vec![
+                span(if is_ranked { "search   loss " } else { "loss " }, palette.dim),
+                span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
+                span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
+            ]);
+            let trained = trained(search, &learner.estimate);
+            // Where the line begins with a word more, there is no room for it.
+            if !is_ranked {
+                line.push_span(span(trained, palette.dim));
+                lines.push(line);
+            } else {
+                lines.push(line);
+                lines.push(Line::styled(format!("      {trained}"), palette.dim));
+            }
+        }
+        None => lines.push(Line::styled("not estimated yet", palette.dim)),
+    }
     if let Some(genotype) = search.genotype(number) {
         if let Some(words) = cost_words(&genotype, search) {
             lines.push(Line::styled(words.replace('·', &look.glyphs.separator.to_string()), palette.text));

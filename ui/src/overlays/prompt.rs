@@ -14,6 +14,7 @@ use crate::{
     canvas::{Canvas, wrap},
     field::Field,
     messages::Request,
+    shown::Shown,
 };
 
 /// What is asked for.
@@ -42,6 +43,7 @@ impl Purpose {
     fn explanation(self, app: &App) -> String {
         let published = published::NAMES.join(", ");
         match self {
+            Self::StepMany if trains(app) => "How far to go on, then pause: `5` or `5 epochs`.".to_owned(),
             Self::StepMany => "How far to go on, then pause: `5` or `5 pairs`, `2 generations`.".to_owned(),
             Self::PauseAt => "The generation; `never` no longer pauses by itself.".to_owned(),
             Self::Inject => {
@@ -159,7 +161,7 @@ impl Prompt {
     fn answer(&self, app: &App) -> Result<Reaction, String> {
         let text = self.field.text().trim();
         match self.purpose {
-            Purpose::StepMany => step(text).map(Reaction::Steer),
+            Purpose::StepMany => step(text, Steps::of(app)).map(Reaction::Steer),
             Purpose::PauseAt => pause_at(text, app).map(Reaction::Steer),
             Purpose::Inject => {
                 let individual = self.individual.ok_or("nobody was estimated yet; select an individual")?;
@@ -201,6 +203,10 @@ impl Prompt {
     }
 }
 
+fn trains(app: &App) -> bool {
+    app.shown.as_ref().is_some_and(Shown::is_training)
+}
+
 /// Whether the search that is shown asks a table, which knows no genotypes.
 fn in_table(app: &App) -> bool {
     app.search().is_some_and(|search| search.settings.space == Space::NasBench201)
@@ -220,19 +226,38 @@ fn named(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("type a name or a file".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// Reads `5`, `5 pairs`, `2 generations`, `2g`.
-fn step(text: &str) -> Result<Command, String> {
+/// What a run goes on by.
+#[derive(Clone, Copy)]
+struct Steps {
+    units: &'static [(&'static str, StepUnit)],
+    /// Some of them, as an example.
+    such_as: &'static str,
+    all: &'static str,
+}
+
+impl Steps {
+    const SEARCH: Self = Self {
+        units: &[("pairs", StepUnit::Pair), ("generations", StepUnit::Generation)],
+        such_as: "5, 5 pairs or 2 generations",
+        all: "pairs and generations",
+    };
+    const TRAINING: Self =
+        Self { units: &[("epochs", StepUnit::Pair)], such_as: "5 or 5 epochs", all: "epochs" };
+
+    fn of(app: &App) -> Self {
+        if trains(app) { Self::TRAINING } else { Self::SEARCH }
+    }
+}
+
+/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. No unit is the first one.
+fn step(text: &str, steps: Steps) -> Result<Command, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = text[digits..].trim();
     let count = text[..digits].parse().ok().filter(|count| *count > 0);
-    let count = count.ok_or_else(|| format!("`{text}` is no count; write 5, 5 pairs or 2 generations"))?;
-    let is = |word: &str| !unit.is_empty() && word.starts_with(unit);
-    let unit = match () {
-        () if unit.is_empty() || is("pairs") || is("epochs") => StepUnit::Pair,
-        () if is("generations") => StepUnit::Generation,
-        () => return Err(format!("`{unit}` is no step; there are pairs and generations")),
-    };
-    Ok(Command::Step { unit, count })
+    let count = count.ok_or_else(|| format!("`{text}` is no count; write {}", steps.such_as))?;
+    let found = steps.units.iter().find(|(word, _)| word.starts_with(unit));
+    let (_, unit) = found.ok_or_else(|| format!("`{unit}` is no step; there are {}", steps.all))?;
+    Ok(Command::Step { unit: *unit, count })
 }
 
 fn generation(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
@@ -285,11 +310,22 @@ mod tests {
     fn steps_are_read_as_people_write_them() {
         let pairs = |count| Ok(Command::Step { unit: StepUnit::Pair, count });
         let generations = |count| Ok(Command::Step { unit: StepUnit::Generation, count });
+        let step = |text| step(text, Steps::SEARCH);
         assert_eq!(step("5"), pairs(5));
         assert_eq!(step("1 pair"), pairs(1));
         assert_eq!(step("2g"), generations(2));
         assert_eq!(step("12 generations"), generations(12));
         assert_eq!(step("0"), Err("`0` is no count; write 5, 5 pairs or 2 generations".to_owned()));
         assert_eq!(step("3 days"), Err("`days` is no step; there are pairs and generations".to_owned()));
+    }
+
+    #[test]
+    fn a_training_goes_on_by_epochs() {
+        let epochs = |count| Ok(Command::Step { unit: StepUnit::Pair, count });
+        let step = |text| step(text, Steps::TRAINING);
+        assert_eq!(step("3"), epochs(3));
+        assert_eq!(step("1 epoch"), epochs(1));
+        assert_eq!(step("0"), Err("`0` is no count; write 5 or 5 epochs".to_owned()));
+        assert_eq!(step("2 generations"), Err("`generations` is no step; there are epochs".to_owned()));
     }
 }

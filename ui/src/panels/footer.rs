@@ -118,7 +118,7 @@ fn word(app: &App, action: Action, short: &'static str) -> &'static str {
     let shown = app.shown.as_ref();
     match action {
         Action::Pause if shown.is_some_and(Shown::is_held) => "continue",
-        Action::StepPair if shown.is_some_and(|shown| shown.view.training.is_some()) => "epoch",
+        Action::StepPair if shown.is_some_and(Shown::is_training) => "epoch",
         Action::Detach if !shown.is_some_and(Shown::is_live) => "leave",
         _ => short,
     }

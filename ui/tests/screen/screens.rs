@@ -1,6 +1,10 @@
 //! Every view at several sizes. Look at the snapshots: they are the screen.
 
-use relativenas_core::{probe::Probe, protocol::Mode, searcher::SearcherKind};
+use relativenas_core::{
+    probe::Probe,
+    protocol::{Activity, Mode, Progress},
+    searcher::SearcherKind,
+};
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
@@ -220,6 +224,8 @@ fn a_search_from_its_first_to_its_last_event() {
     }
     stage.progress(run.progress(0, Mode::Running));
     check("finished", &mut stage, &[(100, 30)]);
+    check("finished_population", stage.press("2"), &[(80, 24)]);
+    check("finished_inspect", stage.press("enter"), &[(80, 24)]);
 }
 
 #[test]
@@ -246,6 +252,24 @@ fn training() {
     check("training", &mut stage, &THREE);
     check("training_curves", stage.press("6"), &[(100, 30)]);
     check("training_architecture", stage.press("5"), &[(100, 30)]);
+}
+
+#[test]
+fn a_training_is_told_in_its_own_words() {
+    let mut stage = Stage::new(options());
+    stage.open();
+    stage.tell(Message::Lines(crate::fake_run::training(40)));
+    stage.tell(Message::Link(live()));
+    stage.progress(Progress { mode: Mode::Paused, activity: Activity::Training, ..Progress::default() });
+    let check = |stage: &mut Stage, keys: &str, words: &str| {
+        let screen = stage.press(keys).screen(80, 24);
+        assert!(screen.contains(words), "{words}:\n{screen}");
+    };
+    check(&mut stage, "1", "paused between epochs; space goes on, s steps an epoch");
+    check(&mut stage, "2", "a training run has one network and no population");
+    check(&mut stage, "3", "a training run compares no pairs");
+    check(&mut stage, "4", "a training run has one network and no weight set");
+    check(&mut stage, "S", "`5` or `5 epochs`");
 }
 
 #[test]
