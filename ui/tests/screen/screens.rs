@@ -201,6 +201,12 @@ fn a_pause_is_asked_for_until_the_engine_says_so() {
     (0..124).for_each(|_| drop(run.next_pair()));
     stage.progress(run.progress(85, Mode::Paused));
     check("paused", &mut stage, &[(80, 24)]);
+    // Between two pairs nobody is trained; the last word may still be of the pair before.
+    let between = run.progress(98, Mode::Paused);
+    stage.tell(Message::Lines(run.next_pair()));
+    stage.progress(between);
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("? 04      …  next") && !screen.contains("in training"), "{screen}");
 }
 
 #[test]
