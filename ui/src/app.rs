@@ -29,7 +29,7 @@ use crate::{
     canvas::{Canvas, Look},
     glyphs::{Fineness, Glyphs},
     keys::{Key, KeyError, KeyMap},
-    messages::{Exit, Message, Request, RunName},
+    messages::{Exit, Left, Message, Request, RunName},
     overlays::{self, Overlay, Reaction},
     panels,
     shown::Shown,
@@ -98,6 +98,8 @@ pub struct App {
     /// Commands that were not answered yet.
     pending: Vec<(u64, Command)>,
     last_id: u64,
+    /// The run that is being probed, shown or not.
+    probed: Option<RunName>,
     /// The engine was asked to stop, and the screen ends when it agrees.
     leaving: bool,
     exit: Option<Exit>,
@@ -135,6 +137,7 @@ impl App {
             requests: Vec::new(),
             pending: Vec::new(),
             last_id: 0,
+            probed: None,
             leaving: false,
             exit: None,
             dirty: true,
@@ -206,6 +209,7 @@ impl App {
             Reaction::Steer(command) => self.steer(command),
             Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
             Reaction::Find(text) => self.find_in_log(text),
+            Reaction::Leave => self.exit = Some(self.left()),
         }
     }
 
@@ -256,6 +260,11 @@ impl App {
 
     pub(crate) fn run_name(&self) -> Option<RunName> {
         self.shown.as_ref().map(|shown| shown.run.clone())
+    }
+
+    /// What there is to say about a screen that is left now.
+    pub(crate) fn left(&self) -> Exit {
+        Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
     }
 
     pub(crate) fn search(&self) -> Option<&SearchView> {

@@ -9,7 +9,7 @@ use relativenas_core::{
 use super::{App, Order, walk};
 use crate::{
     actions::{Action, Need},
-    messages::{Exit, Link, Request},
+    messages::{Link, Request},
     overlays::{Overlay, prompt},
     shown::Asked,
 };
@@ -113,8 +113,17 @@ impl App {
             Action::Redraw => self.redraw = true,
             Action::Suspend => self.suspend = true,
             Action::Back => self.back(),
-            Action::Detach => self.exit = Some(Exit::Detached { run: self.run_name() }),
+            Action::Detach => self.leave(),
             Action::Stop => self.overlay = Some(Overlay::ConfirmStop),
+        }
+    }
+
+    /// Leaves at once, but for a probe: that ends with the screen, so a person is asked first.
+    fn leave(&mut self) {
+        let was_asked = matches!(self.overlay, Some(Overlay::ConfirmLeave { .. }));
+        match self.probed.clone().filter(|_| !was_asked) {
+            Some(run) => self.overlay = Some(Overlay::ConfirmLeave { run }),
+            None => self.exit = Some(self.left()),
         }
     }
 
@@ -216,6 +225,7 @@ impl App {
         if shown.probing.is_some() {
             return self.request(Request::EndProbe);
         }
+        self.probed = Some(shown.run.clone());
         shown.probing = Some("the probe starts: libtorch and data are loaded".to_owned());
         let key = self.keys.key(Action::Probe).unwrap_or_default();
         self.say(format!("the probe starts; {key} ends it, and so does leaving"));

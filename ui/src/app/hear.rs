@@ -121,6 +121,11 @@ impl App {
     }
 
     fn hear_probe(&mut self, run: &str, word: ProbeWord) {
+        if matches!(word, ProbeWord::UnderWay(_)) {
+            self.probed = Some(run.to_owned());
+        } else if self.probed.as_deref() == Some(run) {
+            self.probed = None;
+        }
         let Some(shown) = self.shown.as_mut().filter(|shown| shown.run == run) else { return };
         match word {
             ProbeWord::UnderWay(words) => shown.probing = Some(words),
@@ -135,7 +140,7 @@ impl App {
     fn leave_stopped(&mut self) {
         self.exit = Some(match self.run_name() {
             Some(run) => Exit::Stopped { run },
-            None => Exit::Detached { run: None },
+            None => self.left(),
         });
     }
 

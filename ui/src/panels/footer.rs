@@ -5,6 +5,7 @@ use crate::{
     app::{App, Notice},
     canvas::{Canvas, wrap},
     draw::text,
+    messages::Rest,
     overlays,
     shown::Shown,
     views::View,
@@ -119,7 +120,7 @@ fn word(app: &App, action: Action, short: &'static str) -> &'static str {
     match action {
         Action::Pause if shown.is_some_and(Shown::is_held) => "continue",
         Action::StepPair if shown.is_some_and(Shown::is_training) => "epoch",
-        Action::Detach if !shown.is_some_and(Shown::is_live) => "leave",
+        Action::Detach if !shown.is_some_and(|shown| shown.rest() == Rest::Engine) => "leave",
         _ => short,
     }
 }

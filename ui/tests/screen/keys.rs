@@ -10,7 +10,7 @@ use relativenas_core::{
 };
 use relativenas_ui::{
     App, Input, View,
-    messages::{Exit, ExportFormat, Exported, Link, Message, ProbeWord, Request, RunSummary},
+    messages::{Exit, ExportFormat, Exported, Left, Link, Message, ProbeWord, Request, Rest, RunSummary},
 };
 
 use crate::{
@@ -194,7 +194,7 @@ fn a_search_that_does_not_start_leaves_its_form_open() {
 fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     let mut stage = searching();
     stage.press("q");
-    assert_eq!(stage.app.exit(), Some(&Exit::Detached { run: Some(RUN.to_owned()) }));
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
     assert_eq!(stage.requests(), []);
 
     let mut stage = searching();
@@ -207,6 +207,55 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     assert_eq!(stage.app.exit(), None);
     stage.tell(Message::Answer(Answer { id: 1, refused: None }));
     assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
+}
+
+fn left(rest: Rest) -> Exit {
+    Exit::Left(Some(Left { run: RUN.to_owned(), rest }))
+}
+
+#[test]
+fn who_leaves_is_told_what_becomes_of_the_run() {
+    let dead = Link::Dead { last_words: Vec::new(), resume: String::new() };
+    for (link, rest) in
+        [(Link::Connecting, Rest::Unknown), (Link::NoEngine, Rest::Stopped), (dead, Rest::Dead)]
+    {
+        let mut stage = searching();
+        stage.tell(Message::Link(link));
+        stage.press("q");
+        assert_eq!(stage.app.exit(), Some(&left(rest)));
+    }
+    let mut stage = Stage::new(options());
+    stage.open();
+    let (mut run, lines) = FakeRun::new(6, 1);
+    stage.tell(Message::Lines(lines));
+    while run.estimation().is_some() {
+        stage.tell(Message::Lines(run.next_pair()));
+    }
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("q");
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Finished)));
+}
+
+#[test]
+fn leaving_asks_first_while_a_probe_is_under_way() {
+    let mut stage = searching();
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("t q");
+    assert_eq!(stage.app.exit(), None);
+    assert!(stage.screen(80, 24).contains("A probe ends with the screen"));
+    stage.press("n");
+    assert_eq!(stage.app.exit(), None);
+    stage.press("q y");
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Stopped)));
+    // Also where another run is probed than the one that is shown; asked twice, it is meant.
+    let mut stage = searching();
+    let probing = ProbeWord::UnderWay("probing: 37 %".to_owned());
+    stage.tell(Message::Probe { run: "another".to_owned(), word: probing });
+    let leave = || Input::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    stage.app.handle(leave());
+    assert_eq!(stage.app.exit(), None);
+    stage.app.handle(leave());
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
 }
 
 #[test]
