@@ -67,6 +67,11 @@ fn weights() {
 fn architecture() {
     check_view("architecture", "5");
     let mut stage = Stage::searching(options(), 124);
+    let read = |keys: &str| Stage::searching(options(), 124).press(keys).screen(80, 24);
+    let last_line = |screen: String| screen.lines().rev().nth(1).map(str::to_owned);
+    let pages = [read("5"), read("5 pagedown"), read("5 pagedown pagedown")].map(last_line);
+    assert_ne!(pages[0], pages[1], "what does not fit is read page by page");
+    assert_eq!(pages[0], pages[2]);
     check("architecture_beside", stage.press("5 c RelativeNAS enter"), &[(140, 40), (80, 24)]);
 }
 
@@ -161,7 +166,7 @@ fn overlays() {
         stage.press(keys);
         stage
     };
-    check("help", &mut at("?"), &[(100, 30)]);
+    check("help", &mut at("?"), &[(100, 30), (80, 24)]);
     check("palette", &mut at(": gen"), &[(100, 30)]);
     check("inspect", &mut at("down down enter"), &[(100, 30)]);
     check("export", &mut at("e down right"), &[(100, 30)]);
