@@ -23,6 +23,9 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
     if need == Need::Listed {
         return app.selected_run().is_none().then_some("there is no run in the list");
     }
+    if need == Need::ListedAndRun && app.shown.is_none() {
+        return Some("open a run first; then others can be laid over its curves");
+    }
     let Some(shown) = &app.shown else {
         return Some("no run is shown; choose one from the list of runs");
     };
@@ -49,7 +52,7 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
         _ => None,
     };
     match need {
-        Need::Nothing | Need::Listed | Need::Run => None,
+        Need::Nothing | Need::Listed | Need::ListedAndRun | Need::Run => None,
         Need::Search => search,
         Need::Engine => engine,
         Need::SearchEngine => engine.or(search),
@@ -196,9 +199,6 @@ impl App {
 
     fn compare_selected_run(&mut self) {
         let Some(run) = self.selected_run().map(|summary| summary.run.clone()) else { return };
-        if self.shown.is_none() {
-            return self.warn("open a run first; then others can be laid over its curves");
-        }
         if self.run_name().as_ref() == Some(&run) {
             return self.warn("this is the run that is shown; choose another to compare it with");
         }

@@ -410,4 +410,9 @@ fn without_a_run_to_show_the_list_is_asked_for() {
     let options = relativenas_ui::Options { first: None, ..options() };
     let mut app = App::new(options).expect("valid keys");
     assert_eq!((app.view(), app.take_requests()), (View::Runs, vec![Request::ListRuns]));
+    // There is nothing that another run could be compared with.
+    let mut stage = Stage { app };
+    stage.tell(Message::Runs(summaries()));
+    assert!(!stage.screen(80, 24).contains("compare"));
+    assert!(stage.press("c").screen(80, 24).contains("open a run first"));
 }
