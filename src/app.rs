@@ -20,7 +20,7 @@ use relativenas_core::config::Layers;
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Exit, Message, Request, RunName},
+    messages::{Exit, Message, Request, Rest, RunName},
     theme::Depth,
 };
 
@@ -91,14 +91,26 @@ fn reference(context: &Context, first: Option<&RunFolder>, run: &str) -> String 
 
 fn say_goodbye(exit: &Exit, reference: impl Fn(&str) -> String) {
     match exit {
-        Exit::Detached { run: Some(run) } => {
-            let run = reference(run);
-            println!("{run}: left as it is; `relativenas attach {run}` comes back while its engine runs");
-        }
+        Exit::Left(Some(left)) => println!("{}", farewell(&reference(&left.run), left.rest)),
         Exit::Stopped { run } => {
             let run = reference(run);
             println!("{run}: stops after a checkpoint; `relativenas resume {run}` goes on");
         }
-        Exit::Detached { run: None } | Exit::HungUp => {}
+        Exit::Left(None) | Exit::HungUp => {}
+    }
+}
+
+/// What becomes of a run that was left, and the way back.
+fn farewell(run: &str, rest: Rest) -> String {
+    match rest {
+        Rest::Engine => format!("{run}: left to its engine; `relativenas attach {run}` comes back"),
+        Rest::Finished => format!("{run}: finished; `relativenas view {run}` shows it again"),
+        Rest::Stopped => format!("{run}: no engine runs; `relativenas resume {run}` goes on"),
+        Rest::Dead => {
+            format!("{run}: its engine died; `relativenas resume {run}` goes on from the newest checkpoint")
+        }
+        Rest::Unknown => {
+            format!("{run}: left as it is; `relativenas attach {run}` comes back while its engine runs")
+        }
     }
 }

@@ -83,6 +83,8 @@ pub enum Need {
     Nothing,
     /// A run is selected in the list of runs.
     Listed,
+    /// The same, and another run is shown.
+    ListedAndRun,
     /// A run is shown.
     Run,
     /// A search is shown.
@@ -143,7 +145,7 @@ pub const TABLE: &[Entry] = &[
     entry(Action::OpenRun, ("open", "enter"), RUNS, Need::Listed, "open", "Show the run: attach if an engine lives, else its files"),
     entry(Action::NewSearch, ("new", "n"), RUNS, Need::Nothing, "new search", "Start a search, with a form that checks as you type"),
     entry(Action::ResumeRun, ("resume", "r"), RUNS, Need::Listed, "resume", "Start an engine on the run; go on where it stopped"),
-    entry(Action::CompareRun, ("compare", "c"), RUNS, Need::Listed, "compare", "Lay the run's curves over those of the one shown"),
+    entry(Action::CompareRun, ("compare", "c"), RUNS, Need::ListedAndRun, "compare", "Lay the run's curves over those of the one shown"),
     entry(Action::SortPopulation, ("sort", "o"), POPULATION, Need::Search, "order", "Sort by loss or by number"),
     entry(Action::EarlierPairs, ("earlier-pairs", "o"), PAIRS, Need::Search, "last generation", "This generation's pairs, or the last one's"),
     entry(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "Where everybody who just moved was before"),
@@ -158,9 +160,9 @@ pub const TABLE: &[Entry] = &[
     entry(Action::SearchNext, ("search-next", "n"), LOG, Need::Run, "next", "The next line that was searched for"),
     entry(Action::SearchPrevious, ("search-previous", "N"), LOG, Need::Run, "", "The line before that was searched for"),
     entry(Action::Pause, ("pause", "space"), Place::Run, Need::Engine, "pause", "Pause within a batch, or go on"),
-    entry(Action::StepPair, ("step-pair", "s"), Place::Run, Need::Engine, "pair", "Go on for a pair (in training: an epoch), then pause"),
+    entry(Action::StepPair, ("step-pair", "s"), Place::Run, Need::Engine, "pair", "Go on for a pair (in a training: an epoch), then pause"),
     entry(Action::StepGeneration, ("step-generation", "g"), Place::Run, Need::SearchEngine, "generation", "Go on for one generation, then pause"),
-    entry(Action::StepMany, ("step-many", "S"), Place::Run, Need::Engine, "", "Go on for so many pairs or generations, then pause"),
+    entry(Action::StepMany, ("step-many", "S"), Place::Run, Need::Engine, "", "Go on for so many pairs, generations or epochs, then pause"),
     entry(Action::PauseAt, ("pause-at", "p"), Place::Run, Need::SearchEngine, "", "Pause when a generation begins"),
     entry(Action::PauseOnNan, ("pause-on-nan", "P"), Place::Run, Need::Engine, "", "Pause after a loss that is not a number, or no longer"),
     entry(Action::Inspect, ("inspect", "enter"), INDIVIDUALS, Need::Search, "inspect", "The selected individual: cells, cost, lessons"),

@@ -29,7 +29,7 @@ use crate::{
     canvas::{Canvas, Look},
     glyphs::{Fineness, Glyphs},
     keys::{Key, KeyError, KeyMap},
-    messages::{Exit, Message, Request, RunName},
+    messages::{Exit, Left, Message, Request, RunName},
     overlays::{self, Overlay, Reaction},
     panels,
     shown::Shown,
@@ -98,8 +98,8 @@ pub struct App {
     /// Commands that were not answered yet.
     pending: Vec<(u64, Command)>,
     last_id: u64,
-    /// The individual whose place a genotype takes that is being read.
-    injecting: Option<usize>,
+    /// The run that is being probed, shown or not.
+    probed: Option<RunName>,
     /// The engine was asked to stop, and the screen ends when it agrees.
     leaving: bool,
     exit: Option<Exit>,
@@ -137,7 +137,7 @@ impl App {
             requests: Vec::new(),
             pending: Vec::new(),
             last_id: 0,
-            injecting: None,
+            probed: None,
             leaving: false,
             exit: None,
             dirty: true,
@@ -190,7 +190,7 @@ impl App {
             self.dirty = true;
         } else if let Some(mut overlay) = self.overlay.take() {
             let reaction = overlay.press(self, event);
-            if matches!(reaction, Reaction::Stay) {
+            if matches!(reaction, Reaction::Stay | Reaction::Ask(_)) {
                 self.overlay = Some(overlay);
             }
             self.react(reaction);
@@ -205,11 +205,11 @@ impl App {
         match reaction {
             Reaction::Stay | Reaction::Close => {}
             Reaction::Act(action) => self.act(action),
-            Reaction::Request(request) => self.request(request),
+            Reaction::Request(request) | Reaction::Ask(request) => self.request(request),
             Reaction::Steer(command) => self.steer(command),
-            Reaction::Inject { individual, from } => self.read_to_inject(individual, from),
             Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
             Reaction::Find(text) => self.find_in_log(text),
+            Reaction::Leave => self.exit = Some(self.left()),
         }
     }
 
@@ -262,6 +262,11 @@ impl App {
         self.shown.as_ref().map(|shown| shown.run.clone())
     }
 
+    /// What there is to say about a screen that is left now.
+    pub(crate) fn left(&self) -> Exit {
+        Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
+    }
+
     pub(crate) fn search(&self) -> Option<&SearchView> {
         self.shown.as_ref()?.search()
     }
@@ -308,6 +313,14 @@ impl App {
     fn warn(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), is_warning: true });
         self.dirty = true;
+    }
+
+    /// Says that something failed: where it was asked for, if a person still looks there.
+    fn fail(&mut self, why: String) {
+        match self.overlay.as_mut().filter(|overlay| overlay.is_waiting()) {
+            Some(overlay) => overlay.fail(why),
+            None => self.warn(why),
+        }
     }
 
     /// Why an action cannot be had now; `None` if it can.

@@ -165,11 +165,31 @@ pub enum ExportFormat {
     Csv,
 }
 
+/// A run that was shown last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub run: RunName,
+    pub rest: Rest,
+}
+
+/// What becomes of a run without the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// There was no word of an engine yet.
+    Unknown,
+    /// Its engine lives.
+    Engine,
+    /// No engine lives, and the run could be resumed.
+    Stopped,
+    Dead,
+    Finished,
+}
+
 /// Why the screen was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The engine goes on; the text says how to come back.
-    Detached { run: Option<RunName> },
+    /// A person left the run that was shown, if one was.
+    Left(Option<Left>),
     /// The engine was asked to stop after a checkpoint.
     Stopped { run: RunName },
     /// The terminal is gone.

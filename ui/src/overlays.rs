@@ -17,32 +17,42 @@ use crate::{
     actions::Action,
     app::{App, Beside},
     canvas::Canvas,
-    messages::Request,
+    messages::{Request, RunName},
 };
 
 /// What lies over the view.
 #[derive(Clone, Debug)]
 pub enum Overlay {
-    Help { scroll: usize },
+    Help {
+        scroll: usize,
+    },
     Palette(palette::Palette),
     ConfirmStop,
+    /// A probe of this run ends with the screen.
+    ConfirmLeave {
+        run: RunName,
+    },
     Export(export::Export),
-    Inspect { scroll: usize },
+    Inspect {
+        scroll: usize,
+    },
     Prompt(prompt::Prompt),
     Start(Box<start::Start>),
 }
 
-/// What an overlay wants after a key. All but `Stay` close it.
+/// What an overlay wants after a key. All but `Stay` and `Ask` close it.
 #[derive(Clone, Debug)]
 pub enum Reaction {
     Stay,
     Close,
     Act(Action),
     Request(Request),
+    /// Asks for something that only the other side can find wrong: the overlay stays until then.
+    Ask(Request),
     Steer(Command),
-    Inject { individual: usize, from: String },
     Compare(Box<Beside>),
     Find(String),
+    Leave,
 }
 
 impl Overlay {
@@ -65,11 +75,30 @@ impl Overlay {
         match self {
             Self::Help { scroll } => help::press(scroll, key),
             Self::Palette(palette) => palette.press(app, key),
-            Self::ConfirmStop => confirm::press(key),
+            Self::ConfirmStop => confirm::press(key, Reaction::Steer(Command::Stop)),
+            Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
             Self::Prompt(prompt) => prompt.press(app, key),
             Self::Start(form) => form.press(key),
+        }
+    }
+
+    /// Whether it asked for something and waits for the outcome.
+    pub fn is_waiting(&self) -> bool {
+        match self {
+            Self::Prompt(prompt) => prompt.is_waiting(),
+            Self::Start(form) => form.is_waiting(),
+            _ => false,
+        }
+    }
+
+    /// Takes the reason why what it asked for is not to be had.
+    pub fn fail(&mut self, why: String) {
+        match self {
+            Self::Prompt(prompt) => prompt.fail(why),
+            Self::Start(form) => form.fail(why),
+            _ => {}
         }
     }
 
@@ -78,7 +107,11 @@ impl Overlay {
             Self::Palette(palette) => palette.paste(text),
             Self::Prompt(prompt) => prompt.paste(app, text),
             Self::Start(form) => form.paste(text),
-            Self::Help { .. } | Self::ConfirmStop | Self::Export(_) | Self::Inspect { .. } => {}
+            Self::Help { .. }
+            | Self::ConfirmStop
+            | Self::ConfirmLeave { .. }
+            | Self::Export(_)
+            | Self::Inspect { .. } => {}
         }
     }
 }
@@ -88,7 +121,8 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, overlay: &Overlay) {
     match overlay {
         Overlay::Help { scroll } => help::draw(canvas, app, *scroll),
         Overlay::Palette(palette) => palette.draw(canvas, app),
-        Overlay::ConfirmStop => confirm::draw(canvas, app),
+        Overlay::ConfirmStop => confirm::draw_stop(canvas, app),
+        Overlay::ConfirmLeave { run } => confirm::draw_leave(canvas, run),
         Overlay::Export(export) => export.draw(canvas, app),
         Overlay::Inspect { scroll } => inspect::draw(canvas, app, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
@@ -102,6 +136,7 @@ pub fn hints(overlay: &Overlay) -> &'static [(&'static str, &'static str)] {
         Overlay::Help { .. } | Overlay::Inspect { .. } => &[("up/down", "scroll"), ("esc", "close")],
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
         Overlay::ConfirmStop => &[("y", "stop"), ("n", "go on")],
+        Overlay::ConfirmLeave { .. } => &[("y", "leave"), ("n", "stay")],
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }

@@ -14,7 +14,7 @@ pub mod title;
 pub mod training;
 pub mod weight_set;
 
-use relativenas_core::view::SearchView;
+use relativenas_core::{event::Ranked, view::SearchView};
 
 use crate::{
     app::App,
@@ -88,6 +88,11 @@ pub fn inside<'a>(canvas: &'a mut Canvas<'_>) -> Canvas<'a> {
 /// A loss in six columns.
 pub fn loss(value: f64) -> String {
     text::number(value, 6, 3)
+}
+
+/// The place in the final ranking, if there is one.
+pub fn ranked(search: &SearchView, individual: usize) -> Option<&Ranked> {
+    search.ranking.iter().find(|ranked| ranked.individual == individual)
 }
 
 /// A share in per cent in seven columns, or a dash where there is none.

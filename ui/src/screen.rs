@@ -106,7 +106,7 @@ impl Screen {
                 Wake::Message(message) => self.app.handle(Input::Message(message)),
                 Wake::Deaf => self.app.handle(Input::Deaf),
                 Wake::HungUp => return Ok(Some(Exit::HungUp)),
-                Wake::Terminated => return Ok(Some(Exit::Detached { run: self.app.run_name() })),
+                Wake::Terminated => return Ok(Some(self.app.left())),
             }
             if self.app.take_suspend() {
                 self.terminal.suspend()?;

@@ -6,7 +6,7 @@ use relativenas_core::{
     view::{Phase, RunView, SearchView},
 };
 
-use crate::messages::{Link, RunName};
+use crate::messages::{Link, Rest, RunName};
 
 /// A run, and how the screen hangs together with its engine.
 #[derive(Clone, Debug)]
@@ -123,6 +123,11 @@ impl Shown {
         self.view.search.as_ref()
     }
 
+    /// Whether a full network is trained, instead of a search.
+    pub fn is_training(&self) -> bool {
+        self.view.training.is_some()
+    }
+
     pub fn is_live(&self) -> bool {
         matches!(self.link, Link::Live(_))
     }
@@ -140,6 +145,17 @@ impl Shown {
             self.asked = None;
         }
         self.link = link;
+    }
+
+    /// What becomes of it without the screen.
+    pub fn rest(&self) -> Rest {
+        match self.state() {
+            State::Connecting => Rest::Unknown,
+            State::Finished => Rest::Finished,
+            State::Stopped => Rest::Stopped,
+            State::Dead => Rest::Dead,
+            _ => Rest::Engine,
+        }
     }
 
     fn reads_a_table(&self) -> bool {

@@ -75,7 +75,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, app: &App) {
         (View::Architecture, Some(_), _) | (View::Architecture, None, Some(_)) => {
             architecture::draw(canvas, app);
         }
-        (_, None, Some(_)) => nothing(canvas, app, "a training run has no population"),
+        (View::Pairs, None, Some(_)) => nothing(canvas, app, "a training run compares no pairs"),
+        (View::Weights, None, Some(_)) => {
+            nothing(canvas, app, "a training run has one network and no weight set");
+        }
+        (_, None, Some(_)) => nothing(canvas, app, "a training run has one network and no population"),
         (_, None, None) => nothing(canvas, app, "nothing has happened yet"),
         (View::Runs, ..) => runs::draw(canvas, app),
     }

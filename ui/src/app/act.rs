@@ -9,7 +9,7 @@ use relativenas_core::{
 use super::{App, Order, walk};
 use crate::{
     actions::{Action, Need},
-    messages::{Exit, Link, Request},
+    messages::{Link, Request},
     overlays::{Overlay, prompt},
     shown::Asked,
 };
@@ -22,6 +22,9 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
     }
     if need == Need::Listed {
         return app.selected_run().is_none().then_some("there is no run in the list");
+    }
+    if need == Need::ListedAndRun && app.shown.is_none() {
+        return Some("open a run first; then others can be laid over its curves");
     }
     let Some(shown) = &app.shown else {
         return Some("no run is shown; choose one from the list of runs");
@@ -49,7 +52,7 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
         _ => None,
     };
     match need {
-        Need::Nothing | Need::Listed | Need::Run => None,
+        Need::Nothing | Need::Listed | Need::ListedAndRun | Need::Run => None,
         Need::Search => search,
         Need::Engine => engine,
         Need::SearchEngine => engine.or(search),
@@ -70,8 +73,8 @@ impl App {
             Action::Down => self.walk(1),
             Action::Left => self.walk_aside(-1),
             Action::Right => self.walk_aside(1),
-            Action::PageUp => self.walk(-self.page()),
-            Action::PageDown => self.walk(self.page()),
+            Action::PageUp => self.turn_page(-1),
+            Action::PageDown => self.turn_page(1),
             Action::First => self.walk(-walk::FAR),
             Action::Last => self.walk(walk::FAR),
             Action::Inspect => self.overlay = self.individual().map(|_| Overlay::Inspect { scroll: 0 }),
@@ -113,8 +116,17 @@ impl App {
             Action::Redraw => self.redraw = true,
             Action::Suspend => self.suspend = true,
             Action::Back => self.back(),
-            Action::Detach => self.exit = Some(Exit::Detached { run: self.run_name() }),
+            Action::Detach => self.leave(),
             Action::Stop => self.overlay = Some(Overlay::ConfirmStop),
+        }
+    }
+
+    /// Leaves at once, but for a probe: that ends with the screen, so a person is asked first.
+    fn leave(&mut self) {
+        let was_asked = matches!(self.overlay, Some(Overlay::ConfirmLeave { .. }));
+        match self.probed.clone().filter(|_| !was_asked) {
+            Some(run) => self.overlay = Some(Overlay::ConfirmLeave { run }),
+            None => self.exit = Some(self.left()),
         }
     }
 
@@ -154,24 +166,19 @@ impl App {
         self.request(Request::Steer { id: self.last_id, command });
     }
 
-    /// Asks for a genotype; it takes the individual's place once it is read.
-    pub(super) fn read_to_inject(&mut self, individual: usize, from: String) {
-        self.injecting = Some(individual);
-        self.request(Request::ReadGenotype { from });
-    }
-
     /// Puts a genotype in an individual's place.
     pub(super) fn inject(&mut self, individual: usize, genotype: &Genotype) {
         match genotype.encode() {
             Ok(position) => {
+                self.overlay = None;
                 self.steer(Command::Inject { individual, position });
                 self.say(format!("the genotype takes the place of {individual:02} before its next pair"));
             }
-            Err(error) => self.warn(format!("it does not fit the searched space: {error}")),
+            Err(error) => self.fail(format!("it does not fit the searched space: {error}")),
         }
     }
 
-    fn selected_run(&self) -> Option<&crate::messages::RunSummary> {
+    pub(super) fn selected_run(&self) -> Option<&crate::messages::RunSummary> {
         self.runs.as_ref()?.0.get(self.places.run)
     }
 
@@ -192,9 +199,6 @@ impl App {
 
     fn compare_selected_run(&mut self) {
         let Some(run) = self.selected_run().map(|summary| summary.run.clone()) else { return };
-        if self.shown.is_none() {
-            return self.warn("open a run first; then others can be laid over its curves");
-        }
         if self.run_name().as_ref() == Some(&run) {
             return self.warn("this is the run that is shown; choose another to compare it with");
         }
@@ -221,6 +225,7 @@ impl App {
         if shown.probing.is_some() {
             return self.request(Request::EndProbe);
         }
+        self.probed = Some(shown.run.clone());
         shown.probing = Some("the probe starts: libtorch and data are loaded".to_owned());
         let key = self.keys.key(Action::Probe).unwrap_or_default();
         self.say(format!("the probe starts; {key} ends it, and so does leaving"));

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use relativenas_core::protocol::Answer;
+use relativenas_core::{genotype::Genotype, protocol::Answer};
 
 use super::{App, Beside, Places};
 use crate::{
     messages::{Exit, Link, Message, ProbeWord, Request},
+    overlays::{Overlay, prompt::Wanted},
     shown::{Asked, Shown},
     views::View,
 };
@@ -43,7 +44,10 @@ impl App {
             }
             Message::Answer(answer) => self.hear_answer(answer),
             Message::Runs(runs) => {
-                self.places.run = self.places.run.min(runs.len().saturating_sub(1));
+                // The selection is a run, not a row: another one may have come before it.
+                let selected = self.selected_run().map(|selected| &selected.run);
+                let at = selected.and_then(|name| runs.iter().position(|run| run.run == *name));
+                self.places.run = at.unwrap_or(self.places.run).min(runs.len().saturating_sub(1));
                 self.runs = Some((runs, Instant::now()));
             }
             Message::Compared { run, view } => {
@@ -58,15 +62,22 @@ impl App {
                 }
             }
             Message::Probe { run, word } => self.hear_probe(&run, word),
-            Message::Genotype { name, genotype } => match self.injecting.take() {
-                Some(individual) => self.inject(individual, &genotype),
-                None => self.places.architecture.beside = Some(Beside::Named(name, genotype)),
-            },
+            Message::Genotype { name, genotype } => self.hear_genotype(name, genotype),
             Message::Done(text) => self.say(text),
-            Message::Failed(text) => {
-                self.injecting = None;
-                self.warn(text);
+            Message::Failed(text) => self.fail(text),
+        }
+    }
+
+    /// Takes a genotype to where it was asked for; nobody wants it once that is closed.
+    fn hear_genotype(&mut self, name: String, genotype: Genotype) {
+        let Some(Overlay::Prompt(prompt)) = &self.overlay else { return };
+        match prompt.wanted(&name) {
+            Some(Wanted::Inject(individual)) => self.inject(individual, &genotype),
+            Some(Wanted::Compare) => {
+                self.overlay = None;
+                self.places.architecture.beside = Some(Beside::Named(name, genotype));
             }
+            None => {}
         }
     }
 
@@ -110,6 +121,11 @@ impl App {
     }
 
     fn hear_probe(&mut self, run: &str, word: ProbeWord) {
+        if matches!(word, ProbeWord::UnderWay(_)) {
+            self.probed = Some(run.to_owned());
+        } else if self.probed.as_deref() == Some(run) {
+            self.probed = None;
+        }
         let Some(shown) = self.shown.as_mut().filter(|shown| shown.run == run) else { return };
         match word {
             ProbeWord::UnderWay(words) => shown.probing = Some(words),
@@ -124,7 +140,7 @@ impl App {
     fn leave_stopped(&mut self) {
         self.exit = Some(match self.run_name() {
             Some(run) => Exit::Stopped { run },
-            None => Exit::Detached { run: None },
+            None => self.left(),
         });
     }
 

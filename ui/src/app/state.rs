@@ -54,6 +54,8 @@ pub struct WeightsPlace {
 pub struct ArchitecturePlace {
     /// What stands beside the selected individual.
     pub beside: Option<Beside>,
+    /// Which part of the text is read, where it does not fit; after the last comes the first.
+    pub page: isize,
 }
 
 /// Something to compare an architecture with.

@@ -20,6 +20,14 @@ impl App {
         isize::try_from(self.size.height).unwrap_or(0).saturating_sub(6).max(1)
     }
 
+    /// Turns a page of what a view lists, or of its text.
+    pub(super) fn turn_page(&mut self, by: isize) {
+        match self.view {
+            View::Architecture => self.places.architecture.page += by,
+            _ => self.walk(by * self.page()),
+        }
+    }
+
     /// Goes up (negative) or down.
     pub(super) fn walk(&mut self, by: isize) {
         match self.view {
@@ -88,6 +96,7 @@ impl App {
             None if by < 0 => listed.len().saturating_sub(1),
             None => 0,
         };
+        self.places.architecture.page = 0;
         self.selected = listed.get(at).copied();
     }
 }

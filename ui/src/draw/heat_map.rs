@@ -238,7 +238,6 @@ fn has_ghost(row: &HeatRow) -> bool {
 /// The first row to be shown so that the selected one is, moving as little as possible from where
 /// the view was: `lines` are those below the headings.
 pub fn scroll(first: usize, selected: usize, rows: &[HeatRow], lines: usize) -> usize {
-    let lines_of = |row: &HeatRow| 1 + usize::from(has_ghost(row));
     let mut first = first.min(selected);
     let taken =
         |first: usize| -> usize { rows.get(first..=selected).unwrap_or(&[]).iter().map(lines_of).sum() };
@@ -246,6 +245,20 @@ pub fn scroll(first: usize, selected: usize, rows: &[HeatRow], lines: usize) -> 
         first += 1;
     }
     first
+}
+
+fn lines_of(row: &HeatRow) -> usize {
+    1 + usize::from(has_ghost(row))
+}
+
+/// How many rows from the first one on are seen.
+pub fn seen(first: usize, rows: &[HeatRow], lines: usize) -> usize {
+    let mut taken = 0;
+    let fits = |row: &&HeatRow| {
+        taken += lines_of(row);
+        taken <= lines
+    };
+    rows.iter().skip(first).take_while(fits).count()
 }
 
 /// A character for a value from 0 to 1, finer in ASCII than [`Glyphs::shade`] is.

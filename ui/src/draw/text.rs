@@ -69,6 +69,17 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// A count with its noun, which takes an `s` unless it is one.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Which rows of a list are seen: `4-19 of 40`, or its length where all are.
+pub fn part_of(first: usize, rows: usize, count: usize) -> String {
+    let last = (first + rows).min(count);
+    if first == 0 && last == count { count.to_string() } else { format!("{}-{last} of {count}", first + 1) }
+}
+
 /// A quantity to three figures with its unit's prefix: `48.2 M`, `0.31 M`, `912`.
 ///
 /// Millions start at a tenth, since that is how sizes of networks are compared.
@@ -147,6 +158,8 @@ mod tests {
     fn counts_and_quantities_read_at_a_glance() {
         let counts = [0, 999, 1000, 12_410, 1_234_567].map(grouped);
         assert_eq!(counts, ["0", "999", "1,000", "12,410", "1,234,567"]);
+        assert_eq!([0, 1, 2].map(|count| counted(count, "line")), ["0 lines", "1 line", "2 lines"]);
+        assert_eq!([part_of(0, 9, 9), part_of(0, 5, 9), part_of(4, 9, 9)], ["9", "1-5 of 9", "5-9 of 9"]);
         let quantities = [912.0, 0.5, 48_200.0, 314_000.0, 48.2e6, 999.9e6, 1.25e9].map(quantity);
         assert_eq!(quantities, ["912", "0.50", "48.2 k", "0.31 M", "48.2 M", "1000 M", "1.25 G"]);
     }

@@ -1,29 +1,41 @@
-//! Asks before the engine is stopped.
+//! Asks before something ends that goes on by itself.
 
 use crossterm::event::{KeyCode, KeyEvent};
-use relativenas_core::protocol::Command;
 
 use super::{Reaction, window};
-use crate::{app::App, canvas::Canvas};
+use crate::{app::App, canvas::Canvas, draw::text};
 
-pub fn press(key: KeyEvent) -> Reaction {
+pub fn press(key: KeyEvent, agreed: Reaction) -> Reaction {
     match key.code {
-        KeyCode::Char('y' | 'Y') => Reaction::Steer(Command::Stop),
+        KeyCode::Char('y' | 'Y') => agreed,
         KeyCode::Char('n' | 'N') => Reaction::Close,
         _ => Reaction::Stay,
     }
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
-    let look = canvas.look;
+pub fn draw_stop(canvas: &mut Canvas<'_>, app: &App) {
     let run = app.run_name().unwrap_or_default();
+    let words = "It writes a checkpoint and ends; the run can be resumed:";
+    let way_back = format!("relativenas resume {run}");
+    draw(canvas, "Stop the engine?", [words, &way_back], ["stop", "go on"]);
+}
+
+pub fn draw_leave(canvas: &mut Canvas<'_>, run: &str) {
+    let words = "A probe ends with the screen, and nothing is kept of it:";
+    draw(canvas, "Leave, and end the probe?", [words, run], ["leave", "stay"]);
+}
+
+/// A sentence, what stands out of it, and what `y` and `n` do.
+fn draw(canvas: &mut Canvas<'_>, title: &str, [words, name]: [&str; 2], [yes, no]: [&str; 2]) {
+    let look = canvas.look;
+    let (dim, key) = (look.palette.dim, look.palette.key);
     let mut outer = window(canvas, 62, 7);
-    let mut inside = outer.framed("Stop the engine?");
-    let dim = look.palette.dim;
-    inside.text(0, 1, "It writes a checkpoint and ends; the run can be resumed:", look.palette.text);
-    inside.text(0, 2, &format!("relativenas resume {run}"), look.palette.strong);
-    let x = inside.text(0, 4, "y", look.palette.key);
-    let x = inside.text(x, 4, " stop    ", dim);
-    let x = inside.text(x, 4, "n", look.palette.key);
-    inside.text(x, 4, " go on", dim);
+    let mut inside = outer.framed(title);
+    inside.text(0, 1, words, look.palette.text);
+    let name = text::truncate(name, inside.width(), &look.glyphs).into_owned();
+    inside.text(0, 2, &name, look.palette.strong);
+    let x = inside.text(0, 4, "y", key);
+    let x = inside.text(x, 4, &format!(" {yes}    "), dim);
+    let x = inside.text(x, 4, "n", key);
+    inside.text(x, 4, &format!(" {no}"), dim);
 }

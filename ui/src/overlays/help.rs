@@ -7,7 +7,7 @@ use super::{Reaction, window};
 use crate::{
     actions::{Entry, Place, TABLE},
     app::App,
-    canvas::{Canvas, span},
+    canvas::{Canvas, span, wrap},
     draw::text,
     views::View,
 };
@@ -43,11 +43,14 @@ fn lines(app: &App, look: &crate::canvas::Look, columns: usize) -> Vec<Line<'sta
         lines.push(Line::styled(title.to_owned(), palette.heading));
         for entry in entries {
             let keys = app.keys.all(entry.action).collect::<Vec<_>>().join(" ");
-            lines.push(Line::from(vec![
-                span(text::left(&keys, 11, &look.glyphs), palette.key),
-                span(text::left(entry.id, 18, &look.glyphs), palette.text),
-                span(text::truncate(entry.help, columns, &look.glyphs).into_owned(), palette.dim),
-            ]));
+            for (row, help) in wrap(entry.help, columns).into_iter().enumerate() {
+                let (keys, id) = if row == 0 { (keys.as_str(), entry.id) } else { ("", "") };
+                lines.push(Line::from(vec![
+                    span(text::left(keys, 11, &look.glyphs), palette.key),
+                    span(text::left(id, 18, &look.glyphs), palette.text),
+                    span(help, palette.dim),
+                ]));
+            }
         }
     };
     let here = app.view;

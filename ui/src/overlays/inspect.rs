@@ -14,7 +14,7 @@ use super::{Reaction, window};
 use crate::{
     app::App,
     canvas::{Canvas, Look, span, wrap},
-    panels::{best::cost_words, individual, loss},
+    panels::{best::cost_words, individual, loss, ranked},
 };
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
@@ -38,15 +38,35 @@ fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<L
     let palette = &look.palette;
     let mut lines = Vec::new();
     let Some(place) = search.population.get(number) else { return lines };
-    lines.push(match &place.learner {
-        Some(learner) => Line::from(vec![
-            span("loss ", palette.dim),
-            span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
-            span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
-            span(trained(search, &learner.estimate), palette.dim),
-        ]),
-        None => Line::styled("not estimated yet", palette.dim),
-    });
+    if let Some(ranked) = ranked(search, number) {
+        lines.push(Line::from(vec![
+            span("ranking  place ", palette.dim),
+            span(ranked.rank.to_string(), palette.strong),
+            span("   loss ", palette.dim),
+            span(loss(ranked.loss).trim_start().to_owned(), palette.strong),
+            span(format!("   accuracy {:.1} %", ranked.accuracy), palette.text),
+        ]));
+    }
+    let is_ranked = !search.ranking.is_empty();
+    match &place.learner {
+        Some(learner) => {
+            let mut line = Line::from(vec![
+                span(if is_ranked { "search   loss " } else { "loss " }, palette.dim),
+                span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
+                span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
+            ]);
+            let trained = trained(search, &learner.estimate);
+            // Where the line begins with a word more, there is no room for it.
+            if !is_ranked {
+                line.push_span(span(trained, palette.dim));
+                lines.push(line);
+            } else {
+                lines.push(line);
+                lines.push(Line::styled(format!("      {trained}"), palette.dim));
+            }
+        }
+        None => lines.push(Line::styled("not estimated yet", palette.dim)),
+    }
     if let Some(genotype) = search.genotype(number) {
         if let Some(words) = cost_words(&genotype, search) {
             lines.push(Line::styled(words.replace('·', &look.glyphs.separator.to_string()), palette.text));

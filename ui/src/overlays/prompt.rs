@@ -14,6 +14,7 @@ use crate::{
     canvas::{Canvas, wrap},
     field::Field,
     messages::Request,
+    shown::Shown,
 };
 
 /// What is asked for.
@@ -42,6 +43,7 @@ impl Purpose {
     fn explanation(self, app: &App) -> String {
         let published = published::NAMES.join(", ");
         match self {
+            Self::StepMany if trains(app) => "How far to go on, then pause: `5` or `5 epochs`.".to_owned(),
             Self::StepMany => "How far to go on, then pause: `5` or `5 pairs`, `2 generations`.".to_owned(),
             Self::PauseAt => "The generation; `never` no longer pauses by itself.".to_owned(),
             Self::Inject => {
@@ -70,29 +72,72 @@ impl Purpose {
     }
 }
 
+/// What a genotype is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// It takes this individual's place.
+    Inject(usize),
+    Compare,
+}
+
 /// A question, and the answer so far.
 #[derive(Clone, Debug)]
 pub struct Prompt {
     purpose: Purpose,
     field: Field,
     explanation: String,
+    /// Whose place a genotype takes: the one that the explanation names.
+    individual: Option<usize>,
     /// What is wrong with what was typed.
     error: Option<String>,
+    /// The answer was sent, and the outcome is not known yet.
+    waits: bool,
 }
 
 impl Prompt {
     pub fn new(purpose: Purpose, app: &App) -> Self {
-        Self { purpose, field: Field::default(), explanation: purpose.explanation(app), error: None }
+        Self {
+            purpose,
+            field: Field::default(),
+            explanation: purpose.explanation(app),
+            individual: app.individual(),
+            error: None,
+            waits: false,
+        }
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        self.waits
+    }
+
+    pub fn fail(&mut self, why: String) {
+        (self.waits, self.error) = (false, Some(why));
+    }
+
+    /// What a genotype of this name is wanted for; `None` if it is not waited for.
+    pub fn wanted(&self, name: &str) -> Option<Wanted> {
+        let named = self.waits && self.field.text().trim() == name;
+        match self.purpose {
+            Purpose::Inject if named => self.individual.map(Wanted::Inject),
+            Purpose::CompareWith if named => Some(Wanted::Compare),
+            _ => None,
+        }
     }
 
     pub fn press(&mut self, app: &App, key: KeyEvent) -> Reaction {
+        if self.waits {
+            return Reaction::Stay;
+        }
         if key.code != KeyCode::Enter {
             self.field.handle(key);
             self.check(app);
             return Reaction::Stay;
         }
         match self.answer(app) {
-            Ok(reaction) => reaction,
+            Ok(reaction) => {
+                self.waits = matches!(reaction, Reaction::Ask(_));
+                reaction
+            }
             Err(error) => {
                 self.error = Some(error);
                 Reaction::Stay
@@ -101,6 +146,9 @@ impl Prompt {
     }
 
     pub fn paste(&mut self, app: &App, text: &str) {
+        if self.waits {
+            return;
+        }
         self.field.paste(text.trim());
         self.check(app);
     }
@@ -113,18 +161,17 @@ impl Prompt {
     fn answer(&self, app: &App) -> Result<Reaction, String> {
         let text = self.field.text().trim();
         match self.purpose {
-            Purpose::StepMany => step(text).map(Reaction::Steer),
+            Purpose::StepMany => step(text, Steps::of(app)).map(Reaction::Steer),
             Purpose::PauseAt => pause_at(text, app).map(Reaction::Steer),
             Purpose::Inject => {
-                let individual = app.individual().ok_or("nobody was estimated yet; select an individual")?;
+                let individual = self.individual.ok_or("nobody was estimated yet; select an individual")?;
                 if in_table(app) {
                     return architecture(text)
                         .map(|position| Reaction::Steer(Command::Inject { individual, position }));
                 }
-                let from = named(text)?;
-                Ok(Reaction::Inject { individual, from })
+                Ok(Reaction::Ask(Request::ReadGenotype { from: named(text)? }))
             }
-            Purpose::Branch => branch(text, app).map(Reaction::Request),
+            Purpose::Branch => branch(text, app).map(Reaction::Ask),
             Purpose::CompareWith => compare(text, app),
             Purpose::SearchLog if text.is_empty() => Err("type what to look for".to_owned()),
             Purpose::SearchLog => Ok(Reaction::Find(text.to_owned())),
@@ -137,7 +184,12 @@ impl Prompt {
         let width = canvas.width().min(72);
         let columns = width.saturating_sub(4);
         let explanation = wrap(&self.explanation, columns);
-        let mut outer = window(canvas, width, explanation.len() + 6);
+        let (words, style) = match &self.error {
+            _ if self.waits => (format!("{} asked; esc closes this", look.glyphs.working), palette.dim),
+            error => (error.clone().unwrap_or_default(), palette.warning),
+        };
+        let words = wrap(&words, columns);
+        let mut outer = window(canvas, width, explanation.len() + 4 + words.len().max(2));
         let mut inside = outer.framed(self.purpose.title());
         for (y, line) in explanation.iter().enumerate() {
             inside.text(0, y, line, palette.dim);
@@ -145,12 +197,14 @@ impl Prompt {
         let y = explanation.len() + 1;
         let x = inside.text(0, y, "> ", palette.key);
         self.field.draw(&mut inside, x, y, columns.saturating_sub(x), palette.strong);
-        if let Some(error) = &self.error {
-            for (row, line) in wrap(error, columns).iter().take(2).enumerate() {
-                inside.text(0, y + 1 + row, line, palette.warning);
-            }
+        for (row, line) in words.iter().enumerate() {
+            inside.text(0, y + 1 + row, line, style);
         }
     }
+}
+
+fn trains(app: &App) -> bool {
+    app.shown.as_ref().is_some_and(Shown::is_training)
 }
 
 /// Whether the search that is shown asks a table, which knows no genotypes.
@@ -172,19 +226,38 @@ fn named(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("type a name or a file".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// Reads `5`, `5 pairs`, `2 generations`, `2g`.
-fn step(text: &str) -> Result<Command, String> {
+/// What a run goes on by.
+#[derive(Clone, Copy)]
+struct Steps {
+    units: &'static [(&'static str, StepUnit)],
+    /// Some of them, as an example.
+    such_as: &'static str,
+    all: &'static str,
+}
+
+impl Steps {
+    const SEARCH: Self = Self {
+        units: &[("pairs", StepUnit::Pair), ("generations", StepUnit::Generation)],
+        such_as: "5, 5 pairs or 2 generations",
+        all: "pairs and generations",
+    };
+    const TRAINING: Self =
+        Self { units: &[("epochs", StepUnit::Pair)], such_as: "5 or 5 epochs", all: "epochs" };
+
+    fn of(app: &App) -> Self {
+        if trains(app) { Self::TRAINING } else { Self::SEARCH }
+    }
+}
+
+/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. No unit is the first one.
+fn step(text: &str, steps: Steps) -> Result<Command, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = text[digits..].trim();
     let count = text[..digits].parse().ok().filter(|count| *count > 0);
-    let count = count.ok_or_else(|| format!("`{text}` is no count; write 5, 5 pairs or 2 generations"))?;
-    let is = |word: &str| !unit.is_empty() && word.starts_with(unit);
-    let unit = match () {
-        () if unit.is_empty() || is("pairs") || is("epochs") => StepUnit::Pair,
-        () if is("generations") => StepUnit::Generation,
-        () => return Err(format!("`{unit}` is no step; there are pairs and generations")),
-    };
-    Ok(Command::Step { unit, count })
+    let count = count.ok_or_else(|| format!("`{text}` is no count; write {}", steps.such_as))?;
+    let found = steps.units.iter().find(|(word, _)| word.starts_with(unit));
+    let (_, unit) = found.ok_or_else(|| format!("`{unit}` is no step; there are {}", steps.all))?;
+    Ok(Command::Step { unit: *unit, count })
 }
 
 fn generation(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
@@ -226,7 +299,7 @@ fn compare(text: &str, app: &App) -> Result<Reaction, String> {
     if let Some(genotype) = published::genotype(text) {
         return Ok(Reaction::Compare(Box::new(Beside::Named(text.to_owned(), genotype))));
     }
-    Ok(Reaction::Request(Request::ReadGenotype { from: named(text)? }))
+    Ok(Reaction::Ask(Request::ReadGenotype { from: named(text)? }))
 }
 
 #[cfg(test)]
@@ -237,11 +310,22 @@ mod tests {
     fn steps_are_read_as_people_write_them() {
         let pairs = |count| Ok(Command::Step { unit: StepUnit::Pair, count });
         let generations = |count| Ok(Command::Step { unit: StepUnit::Generation, count });
+        let step = |text| step(text, Steps::SEARCH);
         assert_eq!(step("5"), pairs(5));
         assert_eq!(step("1 pair"), pairs(1));
         assert_eq!(step("2g"), generations(2));
         assert_eq!(step("12 generations"), generations(12));
         assert_eq!(step("0"), Err("`0` is no count; write 5, 5 pairs or 2 generations".to_owned()));
         assert_eq!(step("3 days"), Err("`days` is no step; there are pairs and generations".to_owned()));
+    }
+
+    #[test]
+    fn a_training_goes_on_by_epochs() {
+        let epochs = |count| Ok(Command::Step { unit: StepUnit::Pair, count });
+        let step = |text| step(text, Steps::TRAINING);
+        assert_eq!(step("3"), epochs(3));
+        assert_eq!(step("1 epoch"), epochs(1));
+        assert_eq!(step("0"), Err("`0` is no count; write 5 or 5 epochs".to_owned()));
+        assert_eq!(step("2 generations"), Err("`generations` is no step; there are epochs".to_owned()));
     }
 }

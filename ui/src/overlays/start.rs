@@ -43,6 +43,8 @@ pub struct Start {
     typed: Vec<Option<Field>>,
     other: Field,
     checked: Checked,
+    /// The search was asked for, and the outcome is not known yet.
+    waits: bool,
 }
 
 /// Whether a preset sets anything that matters in a search; those for retraining do not.
@@ -69,15 +71,30 @@ impl Start {
         let presets = [String::new()].into_iter().chain(searches).collect();
         let checked = Checked { layers: base.clone(), error: None };
         let typed = vec![None; KEYS.len()];
-        let mut form = Self { base, presets, preset: 0, line: 0, typed, other: Field::default(), checked };
+        let other = Field::default();
+        let mut form = Self { base, presets, preset: 0, line: 0, typed, other, checked, waits: false };
         form.check();
         form
     }
 
+    pub fn is_waiting(&self) -> bool {
+        self.waits
+    }
+
+    /// Shows why the search did not start, until something is changed.
+    pub fn fail(&mut self, why: String) {
+        (self.waits, self.checked.error) = (false, Some(why));
+    }
+
     pub fn press(&mut self, key: KeyEvent) -> Reaction {
         match key.code {
-            KeyCode::Enter if self.checked.error.is_none() => return Reaction::Request(self.request()),
-            KeyCode::Enter => return Reaction::Stay,
+            _ if self.waits => return Reaction::Stay,
+            // What failed may do so no longer: a folder may have been made meanwhile.
+            KeyCode::Enter => {
+                self.check();
+                self.waits = self.checked.error.is_none();
+                return if self.waits { Reaction::Ask(self.request()) } else { Reaction::Stay };
+            }
             KeyCode::Up | KeyCode::BackTab => self.line = (self.line + LINES - 1) % LINES,
             KeyCode::Down | KeyCode::Tab => self.line = (self.line + 1) % LINES,
             KeyCode::Left if self.line == 0 => {
@@ -97,6 +114,9 @@ impl Start {
     }
 
     pub fn paste(&mut self, text: &str) {
+        if self.waits {
+            return;
+        }
         if let Some(field) = self.field() {
             field.paste(text);
         }
@@ -175,21 +195,20 @@ impl Start {
         let mut outer = window(canvas, width, LINES + 7);
         let mut inside = outer.framed("Start a search");
         let (width, height) = (inside.width(), inside.height());
-        let rows = height.saturating_sub(3).min(LINES);
+        let (words, mark, style) = match &self.checked.error {
+            _ if self.waits => ("the search starts; esc closes this", look.glyphs.working, palette.dim),
+            Some(error) => (error.as_str(), look.glyphs.warning, palette.warning),
+            None => ("all settings are valid; enter starts the search", look.glyphs.tick, palette.best),
+        };
+        let words = wrap(words, width.saturating_sub(2));
+        let rows = height.saturating_sub(1 + words.len().clamp(2, 4)).min(LINES);
         let first = (self.line + 1).saturating_sub(rows);
         for line in first..(first + rows).min(LINES) {
             self.draw_line(&mut inside, line, line - first);
         }
         let y = rows + 1;
-        let (words, style) = match &self.checked.error {
-            Some(error) => (error.as_str(), palette.warning),
-            None => ("all settings are valid; enter starts the search", palette.best),
-        };
-        let mark = if self.checked.error.is_some() { look.glyphs.warning } else { look.glyphs.tick };
         inside.text(0, y, &mark.to_string(), style);
-        for (row, line) in
-            wrap(words, width.saturating_sub(2)).iter().take(height.saturating_sub(y)).enumerate()
-        {
+        for (row, line) in words.iter().take(height.saturating_sub(y)).enumerate() {
             inside.text(2, y + row, line, style);
         }
     }

@@ -9,22 +9,53 @@ use crate::{
     draw::text,
 };
 
+/// The winner of the final ranking, or who had the lowest loss so far.
+pub struct Best<'a> {
+    pub individual: usize,
+    pub loss: f64,
+    pub accuracy: f64,
+    position: &'a [f64],
+    /// When the loss was estimated.
+    when: String,
+}
+
+impl<'a> Best<'a> {
+    pub fn of(search: &'a SearchView) -> Option<Self> {
+        if let Some(winner) = search.ranking.first() {
+            return Some(Self {
+                individual: winner.individual,
+                loss: winner.loss,
+                accuracy: winner.accuracy,
+                position: &search.population.get(winner.individual)?.position,
+                when: "in the final ranking".to_owned(),
+            });
+        }
+        let best = search.best.as_ref()?;
+        Some(Self {
+            individual: best.learner.individual,
+            loss: best.learner.estimate.loss,
+            accuracy: best.learner.estimate.accuracy,
+            position: &best.learner.position,
+            when: format!("in generation {}", best.generation),
+        })
+    }
+}
+
 /// Who, in a line of at most `columns`: individual, loss, accuracy, and when it was if there is room.
 pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
-    let Some(best) = &search.best else {
+    let Some(best) = Best::of(search) else {
         return Line::styled("nobody yet", palette.dim);
     };
-    let estimate = best.learner.estimate;
     let mut line = Line::from(vec![
         span("individual ", palette.dim),
-        span(individual(search, best.learner.individual), palette.best),
+        span(individual(search, best.individual), palette.best),
         span("  loss ", palette.dim),
-        span(loss(estimate.loss).trim_start().to_owned(), palette.best),
+        span(loss(best.loss).trim_start().to_owned(), palette.best),
         span("  ", palette.dim),
-        span(format!("{:.1} %", estimate.accuracy), palette.text),
+        span(format!("{:.1} %", best.accuracy), palette.text),
     ]);
-    let when = span(format!("  in generation {}", best.generation), palette.dim);
+    let when = span(format!("  {}", best.when), palette.dim);
     if line.width() + when.width() <= columns {
         line.push_span(when);
     }
@@ -43,13 +74,13 @@ pub fn cost_words(genotype: &Genotype, search: &SearchView) -> Option<String> {
 
 pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let look = canvas.look;
-    canvas.heading(1, 0, "BEST SO FAR");
+    canvas.heading(1, 0, if search.ranking.is_empty() { "BEST SO FAR" } else { "WINNER" });
     canvas.line(1, 1, &line(search, look, canvas.width().saturating_sub(2)));
-    let Some(best) = &search.best else { return };
+    let Some(best) = Best::of(search) else { return };
     if search.network.is_none() {
-        return edges(canvas, &best.learner.position);
+        return edges(canvas, best.position);
     }
-    let Ok(genotype) = Genotype::decode(&best.learner.position) else { return };
+    let Ok(genotype) = Genotype::decode(best.position) else { return };
     if let Some(words) = cost_words(&genotype, search) {
         let separator = look.glyphs.separator.to_string();
         canvas.text(1, 2, &words.replace('·', &separator), look.palette.text);

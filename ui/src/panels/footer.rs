@@ -5,6 +5,7 @@ use crate::{
     app::{App, Notice},
     canvas::{Canvas, wrap},
     draw::text,
+    messages::Rest,
     overlays,
     shown::Shown,
     views::View,
@@ -118,8 +119,8 @@ fn word(app: &App, action: Action, short: &'static str) -> &'static str {
     let shown = app.shown.as_ref();
     match action {
         Action::Pause if shown.is_some_and(Shown::is_held) => "continue",
-        Action::StepPair if shown.is_some_and(|shown| shown.view.training.is_some()) => "epoch",
-        Action::Detach if !shown.is_some_and(Shown::is_live) => "leave",
+        Action::StepPair if shown.is_some_and(Shown::is_training) => "epoch",
+        Action::Detach if !shown.is_some_and(|shown| shown.rest() == Rest::Engine) => "leave",
         _ => short,
     }
 }

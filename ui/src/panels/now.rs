@@ -142,14 +142,18 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
         }
         (Link::WatchOnly { why, .. }, _) => say(canvas, 0, why, warning),
         (Link::Live(_), _) => {
-            let mode = progress.map(|p| p.mode);
-            let words = match (mode, shown.view.phase()) {
-                (Some(Mode::Paused), _) => "paused between pairs; space goes on, s steps a pair",
-                (_, Phase::Empty) => "the engine starts: libtorch and data are loaded",
-                (_, Phase::Training) => "between epochs",
-                _ => "between pairs",
+            let key = |action| app.keys.key(action).unwrap_or_default();
+            let (one, many) = if shown.is_training() { ("an epoch", "epochs") } else { ("a pair", "pairs") };
+            let words = match (progress.map(|p| p.mode), shown.view.phase()) {
+                (Some(Mode::Paused), _) => format!(
+                    "paused between {many}; {} goes on, {} steps {one}",
+                    key(Action::Pause),
+                    key(Action::StepPair)
+                ),
+                (_, Phase::Empty) => "the engine starts: libtorch and data are loaded".to_owned(),
+                _ => format!("between {many}"),
             };
-            say(canvas, 0, words, text_style);
+            say(canvas, 0, &words, text_style);
         }
     }
 }

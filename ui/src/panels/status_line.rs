@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{loss, title};
+use super::{best::Best, loss, title};
 use crate::{
     app::App,
     canvas::{Canvas, span},
@@ -41,9 +41,9 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
         Some(member) => word(loss(member.loss).trim_start().to_owned(), text_style),
         None => word(state.name().to_owned(), style),
     }
-    if let Some(best) = shown.search().and_then(|search| search.best.as_ref()) {
+    if let Some(best) = shown.search().and_then(Best::of) {
         word("best".to_owned(), dim);
-        word(loss(best.learner.estimate.loss).trim_start().to_owned(), palette.best);
+        word(loss(best.loss).trim_start().to_owned(), palette.best);
     }
     if let Some(seconds) = progress.and_then(|progress| progress.seconds_left) {
         word("ETA".to_owned(), dim);

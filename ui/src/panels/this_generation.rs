@@ -57,7 +57,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         y += 1;
     }
     if let Some(members) = search.pairs.get(search.compared.len()) {
-        in_training(canvas, y, app, search, members);
+        pair_in_hand(canvas, y, app, search, members);
         y += 1;
     }
     for line in waiting.iter().take(kept_waiting) {
@@ -179,26 +179,29 @@ fn without_verdict(canvas: &mut Canvas<'_>, y: usize, search: &SearchView, compa
     }
 }
 
-fn in_training(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, members: &[usize]) {
+/// The pair that is estimated, or the one that will be.
+fn pair_in_hand(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, members: &[usize]) {
     let look = canvas.look;
     let c = columns(search);
     let mut marks = Vec::new();
+    let progress = app.shown.as_ref().and_then(|shown| shown.progress.as_ref());
+    // After a pair, the engine's last word is of that pair until the next one begins.
+    let begun = progress.filter(|p| p.generation == search.generation && p.pair == search.compared.len());
+    let begun = begun.map(|progress| &progress.members[..]).unwrap_or_default();
     for (&member, x) in members.iter().zip([c.slow, c.fast]) {
         let after = canvas.text(x, y, &individual(search, member), look.palette.text);
-        let loss = app
-            .shown
-            .as_ref()
-            .and_then(|shown| shown.progress.as_ref())
-            .and_then(|progress| progress.members.iter().find(|m| m.individual == member))
-            .map(|m| m.loss)
-            .filter(|loss| loss.is_finite());
+        let loss = begun.iter().find(|m| m.individual == member).map(|m| m.loss).filter(|l| l.is_finite());
         let loss = loss.map_or_else(|| format!("{:>6}", look.glyphs.ellipsis), super::loss);
         canvas.text(after + 1, y, &loss, look.palette.dim);
         marks.push((member, x));
     }
     if members.len() > 1 {
         canvas.text(c.arrow, y, "?", look.palette.dim);
-        let doing = if search.network.is_some() { "in training" } else { "looking up" };
+        let doing = match () {
+            () if begun.is_empty() => "next",
+            () if search.network.is_some() => "in training",
+            () => "looking up",
+        };
         canvas.text(c.gap, y, doing, look.palette.dim);
     }
     mark_selected(canvas, y, app, &marks);

@@ -59,9 +59,9 @@ pub fn summary(canvas: &mut Canvas<'_>, training: &TrainingView) {
     let network = training.network;
     let cost = relativenas_core::cost::cost(&training.genotype, &network);
     let words = format!(
-        "{} channels, {} cells, {} classes; {} parameters, {} multiply-adds",
-        network.channels,
-        network.cells,
+        "{}, {}, {} classes; {} parameters, {} multiply-adds",
+        text::counted(network.channels, "channel"),
+        text::counted(network.cells, "cell"),
         network.classes,
         text::quantity(cost.parameters as f64),
         text::quantity(cost.multiply_adds as f64)

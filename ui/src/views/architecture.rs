@@ -6,6 +6,7 @@ use ratatui::{text::Line, widgets::Widget};
 use relativenas_core::{
     cost::cost,
     describe::{describe, differences, gene_changes},
+    event::Ranked,
     genotype::Genotype,
     lint::lint,
     network::NetworkShape,
@@ -14,6 +15,7 @@ use relativenas_core::{
 };
 
 use crate::{
+    actions::Action,
     app::{App, Beside},
     canvas::{Canvas, wrap},
     draw::{
@@ -21,7 +23,7 @@ use crate::{
         text,
     },
     overlays::lineage,
-    panels::{individual, loss},
+    panels::{individual, loss, ranked},
 };
 
 /// Rows of a graph that is drawn close, and its heading.
@@ -51,16 +53,16 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     let (width, height) = (canvas.width(), canvas.height());
     let beside = app.places.architecture.beside.as_ref().and_then(|beside| other(app, beside));
     let Some(beside) = beside else {
-        column(canvas, &subject, shape, None);
+        column(canvas, app, &subject, shape, None);
         return;
     };
     if width >= 96 {
         let half = width / 2;
-        column(&mut canvas.part(0, 0, half, height), &subject, shape, None);
-        column(&mut canvas.part(half, 0, width - half, height), &beside, shape, Some(&subject));
+        column(&mut canvas.part(0, 0, half, height), app, &subject, shape, None);
+        column(&mut canvas.part(half, 0, width - half, height), app, &beside, shape, Some(&subject));
     } else {
         // Where two do not fit, the other one is shown with what sets it apart.
-        column(canvas, &beside, shape, Some(&subject));
+        column(canvas, app, &beside, shape, Some(&subject));
     }
 }
 
@@ -105,7 +107,10 @@ fn numbered(app: &App, number: usize) -> Option<Subject> {
         }
     }
     let mut words = Vec::new();
-    if let Some(learner) = &place.learner {
+    if let Some(ranked) = ranked(search, number) {
+        let Ranked { rank, loss: value, accuracy, .. } = ranked;
+        words.push(format!("Ranked {rank} with loss {}, {accuracy:.1} %.", loss(*value).trim_start()));
+    } else if let Some(learner) = &place.learner {
         let estimate = learner.estimate;
         words.push(format!("Loss {}, {:.1} %.", loss(estimate.loss).trim_start(), estimate.accuracy));
     }
@@ -113,11 +118,17 @@ fn numbered(app: &App, number: usize) -> Option<Subject> {
     Some(Subject { title: format!("individual {}", individual(search, number)), genotype, changed, words })
 }
 
-fn column(canvas: &mut Canvas<'_>, subject: &Subject, shape: Option<NetworkShape>, before: Option<&Subject>) {
+fn column(
+    canvas: &mut Canvas<'_>,
+    app: &App,
+    subject: &Subject,
+    shape: Option<NetworkShape>,
+    before: Option<&Subject>,
+) {
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
-    let x = canvas.text(1, 0, &subject.title, palette.strong);
+    let mut x = canvas.text(1, 0, &subject.title, palette.strong);
     if let Some(shape) = shape {
         let cost = cost(&subject.genotype, &shape);
         let words = format!(
@@ -127,7 +138,7 @@ fn column(canvas: &mut Canvas<'_>, subject: &Subject, shape: Option<NetworkShape
             text::quantity(cost.multiply_adds as f64)
         );
         if x + 3 + words.len() < width {
-            canvas.text(x + 3, 0, &words, palette.dim);
+            x = canvas.text(x + 3, 0, &words, palette.dim);
         }
     }
     let words = words(subject, before, width.saturating_sub(3), look);
@@ -146,13 +157,23 @@ fn column(canvas: &mut Canvas<'_>, subject: &Subject, shape: Option<NetworkShape
         CellGraph::new(cell, &look.glyphs, palette).marked(changed).render(area, canvas.buffer);
         y += graph;
     }
-    for line in words.iter().take(height.saturating_sub(y)) {
-        canvas.line(1, y, line);
-        y += 1;
+    // What does not fit is read page by page.
+    let rows = height.saturating_sub(y);
+    let pages = words.len().div_ceil(rows.max(1));
+    let page = app.places.architecture.page.rem_euclid(pages.max(1) as isize) as usize;
+    for (row, line) in words.iter().skip(page * rows).take(rows).enumerate() {
+        canvas.line(1, y + row, line);
+    }
+    if rows > 0 && pages > 1 {
+        let key = app.keys.key(Action::PageDown).unwrap_or_default();
+        let more = format!("{key}: {}/{pages}", page + 1);
+        if x + 2 + more.len() < width {
+            canvas.line_right(width - 1, 0, &Line::styled(more, palette.dim));
+        }
     }
 }
 
-/// In plain words: what sets it apart, what it is like, what is odd, where it learned.
+/// In plain words: what sets it apart, what is odd, where it learned, what it is like.
 fn words(
     subject: &Subject,
     before: Option<&Subject>,
@@ -167,19 +188,21 @@ fn words(
     if let Some(before) = before {
         let differences = differences(&before.genotype, &subject.genotype);
         let count = differences.len();
-        say(&format!("{count} differences to {}", before.title), palette.heading);
+        let differ = if count == 1 { "difference" } else { "differences" };
+        say(&format!("{count} {differ} to {}", before.title), palette.heading);
         for sentence in &differences {
             // Nothing changed: the two stand side by side.
             say(&sentence.replacen(" now reads ", " reads ", 1), palette.text);
         }
     }
+    // What is odd comes first: it must be seen where there is no room for the rest.
+    for finding in lint(&subject.genotype) {
+        say(&format!("{} {finding}", look.glyphs.warning), palette.slow);
+    }
     for words in &subject.words {
         say(words, palette.text);
     }
     say(&describe(&subject.genotype), palette.text);
-    for finding in lint(&subject.genotype) {
-        say(&format!("{} {finding}", look.glyphs.warning), palette.slow);
-    }
     let cells = CellKind::BOTH.map(|kind| subject.genotype.cell(kind));
     lines.push(legend(&cells, palette));
     lines

@@ -1,6 +1,6 @@
 //! What happened, line by line.
 
-use crate::{app::App, canvas::Canvas, panels::log};
+use crate::{app::App, canvas::Canvas, draw::text, panels::log};
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     let Some(shown) = &app.shown else { return };
@@ -10,7 +10,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     let (width, height) = (canvas.width(), canvas.height());
     let x = canvas.heading(1, 0, "LOG");
     let behind = place.behind.min(lines.saturating_sub(1));
-    let mut words = format!("{lines} lines");
+    let mut words = text::counted(lines, "line");
     if behind > 0 {
         words += &format!(", {behind} below");
     }

@@ -137,13 +137,12 @@ fn tiny(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     now::draw(&mut canvas.part(0, 0, width, top), app);
     let y = top + 1;
     canvas.text(1, y, "best ", dim);
-    if let Some(found) = &search.best {
-        let estimate = found.learner.estimate;
+    if let Some(found) = best::Best::of(search) {
         let words = format!(
             "{} {} {:.1} %",
-            crate::panels::individual(search, found.learner.individual),
-            crate::panels::loss(estimate.loss).trim_start(),
-            estimate.accuracy
+            crate::panels::individual(search, found.individual),
+            crate::panels::loss(found.loss).trim_start(),
+            found.accuracy
         );
         canvas.text(6, y, &words, look.palette.best);
     }

@@ -6,7 +6,7 @@ use relativenas_core::{
     event::Learner,
     genotype::Genotype,
     operation::CellKind,
-    space::{NODES, Space},
+    space::{NODES, Role, Space},
     view::{Comparison, SearchView},
 };
 
@@ -157,8 +157,17 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
         in_words(&mut canvas.part(x, 1, words_width, height - 1), space, slow, fast, step);
     } else {
         // Words below the genes, if there are rows left.
-        let y = 2 + 4 * NODES;
+        let y = 3 + 4 * NODES;
         in_words(&mut canvas.part(0, y, width, height.saturating_sub(y)), space, slow, fast, step);
+    }
+}
+
+/// A gene's role with the slot of its node: `N1in0`, `N1in1`.
+fn role(gene: usize) -> String {
+    let role = Space::Cells.role(gene);
+    match role {
+        Role::Input { slot, .. } | Role::Operation { slot, .. } => format!("{role}{slot}"),
+        Role::Edge { .. } => role.to_string(),
     }
 }
 
@@ -174,15 +183,21 @@ fn genes(
     let palette = &look.palette;
     let space = Space::Cells;
     let of_cell = 4 * NODES;
+    if canvas.height() > of_cell {
+        let [before, after] = if step.is_some() { ["before", "after"] } else { ["slow", "fast"] };
+        let heads = format!("gene {before:>6}   pull    {after:>6}  reads");
+        canvas.text(1, 0, &heads, palette.dim);
+    }
+    let top = canvas.height().saturating_sub(of_cell).min(1);
     let first = if kind == CellKind::Normal { 0 } else { of_cell };
-    for row in 0..of_cell {
-        let gene = first + row;
+    for gene in first..first + of_cell {
+        let row = top + gene - first;
         let from = step.map_or(&slow.position[..], |(from, _)| from)[gene];
         let to = step.map_or(&fast.position[..], |(_, to)| to)[gene];
         let label = |value: f64| space.label(gene, space.decode_gene(gene, value));
         let changed = space.decode_gene(gene, from) != space.decode_gene(gene, to);
         let style = if changed { palette.strong } else { palette.dim };
-        let x = canvas.text(1, row, &text::left(&space.role(gene).to_string(), 5, &look.glyphs), palette.dim);
+        let x = canvas.text(1, row, &text::left(&role(gene), 5, &look.glyphs), palette.dim);
         let x = canvas.text(x, row, &text::number(from, 5, 2), palette.slow) + 1;
         let pull = (fast.position[gene] - from) / space.upper(gene);
         let x = canvas.text(x, row, &bars::pull(pull, 9, &look.glyphs), palette.fast) + 1;

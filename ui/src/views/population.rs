@@ -14,10 +14,10 @@ use crate::{
     canvas::Canvas,
     draw::{
         bars,
-        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll},
+        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll, seen},
         text,
     },
-    panels::{individual, loss},
+    panels::{individual, loss, ranked},
     theme::{Depth, Palette},
 };
 
@@ -35,7 +35,6 @@ pub fn order(app: &App) -> Vec<usize> {
 
 pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
-    head(canvas, app, search);
     let top = if height > 9 { 2 } else { 1 };
     // The agreement stands below, under a rule, in the same columns.
     let foot = if height > 12 { 3 } else { 0 };
@@ -64,6 +63,8 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     };
     let room = height.saturating_sub(top + foot);
     let first = scroll(0, selected.unwrap_or(0), &rows, room.saturating_sub(headings.len()));
+    let seen = seen(first, &rows, room.saturating_sub(headings.len()));
+    head(canvas, app, search, &text::part_of(first, seen, rows.len()));
     let area = canvas.part(0, top, width, room).area;
     HeatMap::new(&columns, &rows, &look.glyphs, &look.palette)
         .headings(headings)
@@ -82,26 +83,29 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     }
 }
 
-/// How it is sorted, and the diversity with what it does not mean.
-fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+/// Who is seen, how it is sorted, and the diversity with what it does not mean.
+fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, seen: &str) {
     let look = canvas.look;
     let (dim, strong) = (look.palette.dim, look.palette.strong);
     let sorted = match app.places.population.order {
+        Order::Loss if !search.ranking.is_empty() => "by the final ranking",
         Order::Loss => "by loss",
         Order::Number => "by number",
     };
     let mut x = canvas.heading(1, 0, "POPULATION");
-    x = canvas.text(x + 2, 0, &format!("{} {sorted}", search.population.len()), dim) + 3;
+    x = canvas.text(x + 2, 0, &format!("{seen} {sorted}"), dim) + 2;
     x = canvas.text(x, 0, "diversity ", dim);
     x = canvas.text(x, 0, &text::number(search.diversity(), 5, 2), strong) + 1;
     let history: Vec<f64> = search.generations.iter().map(|g| g.diversity).collect();
-    let columns = canvas.width().saturating_sub(x + 1).min(24);
+    // What it does not mean is said before all of its past is shown.
+    let room = canvas.width().saturating_sub(x + 1);
+    let columns = room.saturating_sub(24).clamp(6, 24).min(room);
     x = canvas.text(x, 0, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text) + 2;
     let words = "it falls without any signal too: it measures agreement, not progress";
     let room = canvas.width().saturating_sub(x + 1);
     if room >= text::width(words) {
         canvas.text(x, 0, words, dim);
-    } else if room >= 22 {
+    } else if room >= 20 {
         canvas.text(x, 0, "falls without signal", dim);
     }
 }
@@ -134,8 +138,10 @@ fn cells(space: Space, position: &[f64]) -> Vec<HeatCell> {
 fn row(app: &App, search: &SearchView, number: usize, narrow: bool) -> HeatRow {
     let space = search.settings.space;
     let place = &search.population[number];
-    let value = place.learner.as_ref().map_or(f64::NAN, |learner| learner.estimate.loss);
-    let value = if place.learner.is_some() { loss(value) } else { format!("{:>6}", "new") };
+    // The one that it is sorted by.
+    let last = || place.learner.as_ref().map(|learner| learner.estimate.loss);
+    let value = ranked(search, number).map(|ranked| ranked.loss).or_else(last);
+    let value = value.map_or_else(|| format!("{:>6}", "new"), loss);
     let shows_ghost = app.places.population.ghosts || app.selected == Some(number);
     HeatRow {
         before: format!("{} {value}", individual(search, number)),

@@ -15,7 +15,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
-    canvas.heading(1, 0, "RUNS");
+    let x = canvas.heading(1, 0, "RUNS");
     let Some((runs, told)) = &app.runs else {
         canvas.text(1, 2, "looking for runs", palette.dim);
         return;
@@ -35,6 +35,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     columns.heads(canvas);
     let rows = height.saturating_sub(if height > 8 { 5 } else { 2 });
     let first = (app.places.run + 1).saturating_sub(rows);
+    canvas.text(x + 2, 0, &text::part_of(first, rows, runs.len()), palette.dim);
     let elapsed = told.elapsed().as_secs();
     for (row, run) in runs.iter().enumerate().skip(first).take(rows) {
         let y = 2 + row - first;

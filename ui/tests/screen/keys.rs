@@ -10,7 +10,7 @@ use relativenas_core::{
 };
 use relativenas_ui::{
     App, Input, View,
-    messages::{Exit, ExportFormat, Exported, Link, Message, ProbeWord, Request},
+    messages::{Exit, ExportFormat, Exported, Left, Link, Message, ProbeWord, Request, Rest, RunSummary},
 };
 
 use crate::{
@@ -138,10 +138,63 @@ fn a_genotype_is_injected_in_two_steps() {
 }
 
 #[test]
+fn a_prompt_stays_open_with_its_text_until_the_answer_is_known() {
+    let mut stage = searching();
+    stage.press("i foo enter");
+    assert_eq!(stage.requests(), [Request::ReadGenotype { from: "foo".to_owned() }]);
+    // Until then nothing is asked twice, and no letter is taken for a command.
+    stage.press("enter space");
+    assert_eq!(stage.requests(), []);
+    stage.tell(Message::Failed("foo: there is no such file".to_owned()));
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("> foo") && screen.contains("foo: there is no such file"), "{screen}");
+    stage.press("backspace backspace backspace DARTS_V2 enter");
+    assert_eq!(stage.requests(), [Request::ReadGenotype { from: "DARTS_V2".to_owned() }]);
+    // Closed meanwhile: what comes is not wanted any more.
+    stage.press("esc");
+    let genotype = published::genotype("DARTS_V2").expect("published");
+    stage.tell(Message::Genotype { name: "DARTS_V2".to_owned(), genotype });
+    assert_eq!(stage.requests(), []);
+}
+
+#[test]
+fn a_name_that_is_not_known_can_be_corrected() {
+    let mut stage = searching();
+    stage.press("5 c best.txt enter");
+    stage.requests();
+    stage.tell(Message::Failed("best.txt: cannot be read".to_owned()));
+    assert!(stage.screen(80, 24).contains("> best.txt"));
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::ReadGenotype { from: "best.txt".to_owned() }]);
+    let genotype = published::genotype("RelativeNAS").expect("published");
+    stage.tell(Message::Genotype { name: "best.txt".to_owned(), genotype });
+    let screen = stage.screen(140, 40);
+    assert!(!screen.contains("> best.txt") && screen.contains("differences to"), "{screen}");
+}
+
+#[test]
+fn a_search_that_does_not_start_leaves_its_form_open() {
+    let mut stage = searching();
+    stage.press("8 n down /data/imgs enter");
+    let settings = vec![("data.path".to_owned(), "/data/imgs".to_owned())];
+    let start = Request::Start { preset: None, settings };
+    assert_eq!(stage.requests()[1..], [start.clone()]);
+    stage.tell(Message::Failed("/data/imgs: there is no such folder".to_owned()));
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("/data/imgs: there is no such folder"), "{screen}");
+    // It may be there by now.
+    stage.press("enter");
+    assert_eq!(stage.requests(), [start]);
+    stage.tell(Message::Opened { run: "imgs-0413".to_owned(), folder: "runs/imgs-0413".into() });
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("imgs-0413") && !screen.contains("data.path"), "{screen}");
+}
+
+#[test]
 fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     let mut stage = searching();
     stage.press("q");
-    assert_eq!(stage.app.exit(), Some(&Exit::Detached { run: Some(RUN.to_owned()) }));
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
     assert_eq!(stage.requests(), []);
 
     let mut stage = searching();
@@ -154,6 +207,55 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     assert_eq!(stage.app.exit(), None);
     stage.tell(Message::Answer(Answer { id: 1, refused: None }));
     assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
+}
+
+fn left(rest: Rest) -> Exit {
+    Exit::Left(Some(Left { run: RUN.to_owned(), rest }))
+}
+
+#[test]
+fn who_leaves_is_told_what_becomes_of_the_run() {
+    let dead = Link::Dead { last_words: Vec::new(), resume: String::new() };
+    for (link, rest) in
+        [(Link::Connecting, Rest::Unknown), (Link::NoEngine, Rest::Stopped), (dead, Rest::Dead)]
+    {
+        let mut stage = searching();
+        stage.tell(Message::Link(link));
+        stage.press("q");
+        assert_eq!(stage.app.exit(), Some(&left(rest)));
+    }
+    let mut stage = Stage::new(options());
+    stage.open();
+    let (mut run, lines) = FakeRun::new(6, 1);
+    stage.tell(Message::Lines(lines));
+    while run.estimation().is_some() {
+        stage.tell(Message::Lines(run.next_pair()));
+    }
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("q");
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Finished)));
+}
+
+#[test]
+fn leaving_asks_first_while_a_probe_is_under_way() {
+    let mut stage = searching();
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("t q");
+    assert_eq!(stage.app.exit(), None);
+    assert!(stage.screen(80, 24).contains("A probe ends with the screen"));
+    stage.press("n");
+    assert_eq!(stage.app.exit(), None);
+    stage.press("q y");
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Stopped)));
+    // Also where another run is probed than the one that is shown; asked twice, it is meant.
+    let mut stage = searching();
+    let probing = ProbeWord::UnderWay("probing: 37 %".to_owned());
+    stage.tell(Message::Probe { run: "another".to_owned(), word: probing });
+    let leave = || Input::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    stage.app.handle(leave());
+    assert_eq!(stage.app.exit(), None);
+    stage.app.handle(leave());
+    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
 }
 
 #[test]
@@ -176,6 +278,26 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.press("backspace 6 enter");
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
     assert_eq!(stage.requests(), [Request::Start { preset: Some("quick".to_owned()), settings }]);
+}
+
+#[test]
+fn the_selected_run_stays_selected_when_another_appears() {
+    let mut stage = searching();
+    stage.press("8");
+    stage.tell(Message::Runs(summaries()));
+    stage.press("down down");
+    stage.requests();
+    let mut runs = summaries();
+    let newer = RunSummary { run: "fashion-quick-0413".to_owned(), ..runs[0].clone() };
+    runs.insert(0, newer);
+    stage.tell(Message::Runs(runs.clone()));
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::Open { run: "fashion-quick-0409".to_owned() }]);
+    // One that is gone leaves the selection where it was.
+    runs.remove(3);
+    stage.tell(Message::Runs(runs));
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::Open { run: "fashion-quick-0401".to_owned() }]);
 }
 
 #[test]
@@ -288,4 +410,9 @@ fn without_a_run_to_show_the_list_is_asked_for() {
     let options = relativenas_ui::Options { first: None, ..options() };
     let mut app = App::new(options).expect("valid keys");
     assert_eq!((app.view(), app.take_requests()), (View::Runs, vec![Request::ListRuns]));
+    // There is nothing that another run could be compared with.
+    let mut stage = Stage { app };
+    stage.tell(Message::Runs(summaries()));
+    assert!(!stage.screen(80, 24).contains("compare"));
+    assert!(stage.press("c").screen(80, 24).contains("open a run first"));
 }

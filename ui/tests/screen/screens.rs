@@ -1,6 +1,10 @@
 //! Every view at several sizes. Look at the snapshots: they are the screen.
 
-use relativenas_core::{probe::Probe, protocol::Mode, searcher::SearcherKind};
+use relativenas_core::{
+    probe::Probe,
+    protocol::{Activity, Mode, Progress},
+    searcher::SearcherKind,
+};
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
@@ -63,6 +67,11 @@ fn weights() {
 fn architecture() {
     check_view("architecture", "5");
     let mut stage = Stage::searching(options(), 124);
+    let read = |keys: &str| Stage::searching(options(), 124).press(keys).screen(80, 24);
+    let last_line = |screen: String| screen.lines().rev().nth(1).map(str::to_owned);
+    let pages = [read("5"), read("5 pagedown"), read("5 pagedown pagedown")].map(last_line);
+    assert_ne!(pages[0], pages[1], "what does not fit is read page by page");
+    assert_eq!(pages[0], pages[2]);
     check("architecture_beside", stage.press("5 c RelativeNAS enter"), &[(140, 40), (80, 24)]);
 }
 
@@ -157,7 +166,7 @@ fn overlays() {
         stage.press(keys);
         stage
     };
-    check("help", &mut at("?"), &[(100, 30)]);
+    check("help", &mut at("?"), &[(100, 30), (80, 24)]);
     check("palette", &mut at(": gen"), &[(100, 30)]);
     check("inspect", &mut at("down down enter"), &[(100, 30)]);
     check("export", &mut at("e down right"), &[(100, 30)]);
@@ -197,6 +206,12 @@ fn a_pause_is_asked_for_until_the_engine_says_so() {
     (0..124).for_each(|_| drop(run.next_pair()));
     stage.progress(run.progress(85, Mode::Paused));
     check("paused", &mut stage, &[(80, 24)]);
+    // Between two pairs nobody is trained; the last word may still be of the pair before.
+    let between = run.progress(98, Mode::Paused);
+    stage.tell(Message::Lines(run.next_pair()));
+    stage.progress(between);
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("? 04      …  next") && !screen.contains("in training"), "{screen}");
 }
 
 #[test]
@@ -220,6 +235,8 @@ fn a_search_from_its_first_to_its_last_event() {
     }
     stage.progress(run.progress(0, Mode::Running));
     check("finished", &mut stage, &[(100, 30)]);
+    check("finished_population", stage.press("2"), &[(80, 24)]);
+    check("finished_inspect", stage.press("enter"), &[(80, 24)]);
 }
 
 #[test]
@@ -246,6 +263,24 @@ fn training() {
     check("training", &mut stage, &THREE);
     check("training_curves", stage.press("6"), &[(100, 30)]);
     check("training_architecture", stage.press("5"), &[(100, 30)]);
+}
+
+#[test]
+fn a_training_is_told_in_its_own_words() {
+    let mut stage = Stage::new(options());
+    stage.open();
+    stage.tell(Message::Lines(crate::fake_run::training(40)));
+    stage.tell(Message::Link(live()));
+    stage.progress(Progress { mode: Mode::Paused, activity: Activity::Training, ..Progress::default() });
+    let check = |stage: &mut Stage, keys: &str, words: &str| {
+        let screen = stage.press(keys).screen(80, 24);
+        assert!(screen.contains(words), "{words}:\n{screen}");
+    };
+    check(&mut stage, "1", "paused between epochs; space goes on, s steps an epoch");
+    check(&mut stage, "2", "a training run has one network and no population");
+    check(&mut stage, "3", "a training run compares no pairs");
+    check(&mut stage, "4", "a training run has one network and no weight set");
+    check(&mut stage, "S", "`5` or `5 epochs`");
 }
 
 #[test]

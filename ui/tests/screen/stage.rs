@@ -103,6 +103,7 @@ impl Stage {
                 "left" => Some(KeyCode::Left),
                 "right" => Some(KeyCode::Right),
                 "tab" => Some(KeyCode::Tab),
+                "pagedown" => Some(KeyCode::PageDown),
                 "home" => Some(KeyCode::Home),
                 "end" => Some(KeyCode::End),
                 "backspace" => Some(KeyCode::Backspace),

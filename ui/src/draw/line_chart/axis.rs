@@ -29,6 +29,8 @@ pub struct Axis {
 
 /// Rows between two numbers.
 const ROWS_PER_TICK: usize = 2;
+/// A logarithmic axis of less than this is divided like a linear one.
+const LEAST_DECADES: f64 = 0.5;
 /// Round limits lie at most about this share of the range beyond the values.
 const LIMIT_STEPS: f64 = 10.0;
 
@@ -85,12 +87,13 @@ impl Axis {
     }
 
     fn settle_logarithmic(&mut self, spaces: usize, fixed: bool) {
-        let decades = self.high - self.low;
-        if decades < 1.0 && !fixed {
-            // Less than a decade: numbers 1, 2 and 5 are the rounds to widen to.
+        let range = self.high - self.low;
+        if !fixed && range > 1e-6 && range < LEAST_DECADES {
+            return self.settle_narrow(spaces);
+        }
+        if !fixed {
+            // Whole decades would flatten what lies within a few.
             (self.low, self.high) = (round_down(self.low), round_up(self.high));
-        } else if !fixed {
-            (self.low, self.high) = (self.low.floor(), self.high.ceil());
         }
         if self.high <= self.low {
             (self.low, self.high) = (self.low - 0.5, self.high + 0.5);
@@ -110,7 +113,23 @@ impl Axis {
             }
             decade += every;
         }
+        if ticks.len() < 2 {
+            ticks = [self.low, self.high]
+                .map(|at| (10f64.powf(at), logarithmic_label(10f64.powf(at), at)))
+                .to_vec();
+        }
         self.ticks = ticks;
+    }
+
+    /// Limits and numbers of a linear axis, on a logarithmic one: 1, 2 and 5 are too far apart.
+    fn settle_narrow(&mut self, spaces: usize) {
+        let [low, high] = [self.low, self.high].map(|at| 10f64.powf(at));
+        let mut linear = Self { scale: Scale::Linear, low, high, ticks: Vec::new() };
+        linear.settle_linear(spaces, false);
+        if linear.low > 0.0 && linear.low.is_normal() && linear.high.is_finite() {
+            (self.low, self.high) = (linear.low.log10(), linear.high.log10());
+        }
+        self.ticks = linear.ticks;
     }
 
     /// Gives equal values a range around them.

@@ -99,6 +99,20 @@ fn the_axis_moves_in_steps() {
 }
 
 #[test]
+fn a_logarithmic_axis_fits_what_lies_within_a_decade() {
+    let ends = |low: f64, high: f64| {
+        let axis = Axis::new([low, high].into_iter(), Scale::Logarithmic, None, 10);
+        let share = |value| axis.share(value).expect("on the axis");
+        assert!(share(low) < 0.2 && share(high) > 0.8, "{low} to {high}: {:?}", axis.ticks);
+        assert!(axis.ticks.len() >= 2, "{:?}", axis.ticks);
+    };
+    ends(2.1, 4.9);
+    ends(2.21, 2.38);
+    ends(0.9, 1.2);
+    ends(1.8, 11.0);
+}
+
+#[test]
 fn a_column_is_read_back_as_its_x() {
     let glyphs = Glyphs::new(Fineness::Braille);
     let values = falling(2.0, 1.0);
