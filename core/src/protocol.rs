@@ -147,9 +147,9 @@ pub struct MemberProgress {
     pub validating: bool,
     pub batch: usize,
     pub batches: usize,
-    /// Of this stage so far; NaN until somebody read it.
-    #[serde(with = "number")]
-    pub loss: f64,
+    /// Of this stage so far; `None` until somebody read it from the device.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]
+    pub loss: Option<f64>,
 }
 
 /// The outcome of a command.

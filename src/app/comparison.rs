@@ -65,6 +65,11 @@ impl Followed {
         Message::Compared { run: self.folder.name(), view: Box::new(self.view.clone()) }
     }
 
+    /// Whether nobody put an architecture into it: after that it is no run of its searcher any more.
+    pub fn was_left_alone(&self) -> bool {
+        self.view.search.as_ref().is_none_or(|search| search.injections.is_empty())
+    }
+
     fn goes_on(&self) -> bool {
         self.view.phase() != Phase::Finished && self.followers.is_newest(&self.folder.name(), self.number)
     }

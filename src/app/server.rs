@@ -15,7 +15,7 @@ use relativenas_ui::messages::{Message, ProbeWord, Request};
 
 use super::{
     First,
-    comparison::{Followers, keep_following},
+    comparison::{Followed, Followers, keep_following},
     export,
     feed::{Feed, Wire, steer},
     outlet::{Outlet, Turn},
@@ -163,18 +163,23 @@ impl Server {
         Ok(())
     }
 
-    /// Sends every run whose losses may be compared, on a thread of its own: there may be many.
+    /// Sends every run whose losses may be compared, but for branches and those that were injected into.
+    /// On a thread of its own: there may be many.
     fn compare_all(&self) -> Result<()> {
         let (shown, context, followers) =
             (self.shown()?.clone(), self.context.clone(), self.followers.clone());
         let turn = self.turn.clone().context("no run is shown")?;
         thread::spawn(move || {
-            let comparable =
-                |folder: &RunFolder| *folder != shown && compare::check_comparable(&shown, folder).is_ok();
+            let comparable = |folder: &RunFolder| {
+                let is_branch = folder.manifest().is_ok_and(|manifest| manifest.branched_from.is_some());
+                *folder != shown && !is_branch && compare::check_comparable(&shown, folder).is_ok()
+            };
             let all = context.all().unwrap_or_default();
             let mut followed = Vec::new();
             for folder in all.into_iter().filter(comparable).take(MOST_COMPARED) {
-                let Ok(run) = followers.follow(folder) else { continue };
+                let Some(run) = followers.follow(folder).ok().filter(Followed::was_left_alone) else {
+                    continue;
+                };
                 if turn.send(run.compared()).is_err() {
                     return;
                 }

@@ -214,7 +214,7 @@ mod tests {
             validating,
             batch: 3,
             batches: 8,
-            loss: 1.0,
+            loss: Some(1.0),
         };
         let progress = Progress {
             activity: Activity::Training,

@@ -236,7 +236,7 @@ impl Control {
                 validating: false,
                 batch: 0,
                 batches: 0,
-                loss: f64::NAN,
+                loss: None,
             })
             .collect();
         now.images = vec![0; candidates.len()];
@@ -252,7 +252,7 @@ impl Control {
         if let Some(member) = state.now.members.get_mut(done.candidate) {
             member.validating = done.validating;
             (member.batch, member.batches) = (done.batch, done.batches);
-            member.loss = done.loss.unwrap_or(if done.batch <= 1 { f64::NAN } else { member.loss });
+            member.loss = done.loss.or(member.loss.filter(|_| done.batch > 1));
         }
         if let Some(images) = state.now.images.get_mut(done.candidate) {
             *images += done.images;

@@ -74,9 +74,7 @@ fn member_line(
     let batches = if in_table { String::new() } else { super::title::of(member.batch, member.batches) };
     let speed = images_per_second.filter(|s| s.is_finite() && *s > 0.0);
     let speed = speed.map(|s| format!("{} img/s", text::grouped(s.round() as u64))).unwrap_or_default();
-    // Nothing was read yet; a table answers at the end.
-    let is_unread = member.loss.is_nan() && (member.batch <= 1 || in_table);
-    let loss_text = if is_unread { format!("{:>6}", glyphs.never) } else { loss(member.loss) };
+    let loss_text = member.loss.map_or_else(|| format!("{:>6}", glyphs.never), loss);
     // From the right: loss, speed, batches; the bar has the rest.
     let mut end = width;
     let mut put = |canvas: &mut Canvas<'_>, columns: usize, content: &[(&str, ratatui::style::Style)]| {

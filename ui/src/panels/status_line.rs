@@ -37,8 +37,8 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     }
     word(glyph.to_string(), style);
     let progress = shown.progress.as_ref();
-    match progress.and_then(|p| p.members.first()) {
-        Some(member) => word(loss(member.loss).trim_start().to_owned(), text_style),
+    match progress.and_then(|p| p.members.first()?.loss) {
+        Some(read) => word(loss(read).trim_start().to_owned(), text_style),
         None => word(state.name().to_owned(), style),
     }
     if let Some(best) = shown.search().and_then(Best::of) {

@@ -190,7 +190,8 @@ fn pair_in_hand(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchVie
     let begun = begun.map(|progress| &progress.members[..]).unwrap_or_default();
     for (&member, x) in members.iter().zip([c.slow, c.fast]) {
         let after = canvas.text(x, y, &individual(search, member), look.palette.text);
-        let loss = begun.iter().find(|m| m.individual == member).map(|m| m.loss).filter(|l| l.is_finite());
+        let loss =
+            begun.iter().find(|m| m.individual == member).and_then(|m| m.loss).filter(|l| l.is_finite());
         let loss = loss.map_or_else(|| format!("{:>6}", look.glyphs.ellipsis), super::loss);
         canvas.text(after + 1, y, &loss, look.palette.dim);
         marks.push((member, x));

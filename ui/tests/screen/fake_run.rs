@@ -140,7 +140,7 @@ impl FakeRun {
             validating: batch > BATCHES / 2,
             batch: batch.saturating_sub(2 * slot),
             batches: BATCHES,
-            loss: 1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64,
+            loss: Some(1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64),
         };
         let pairs = self.search.settings().population / 2;
         let left = pairs * (self.search.settings().generations - estimation.generation.min(49)) as usize;

@@ -178,7 +178,7 @@ fn a_search_that_does_not_start_leaves_its_form_open() {
     stage.press("8 n down /data/imgs enter");
     let settings = vec![("data.path".to_owned(), "/data/imgs".to_owned())];
     let start = Request::Start { preset: None, settings };
-    assert_eq!(stage.requests()[1..], [start.clone()]);
+    assert_eq!(stage.requests()[1..], std::slice::from_ref(&start)[..]);
     stage.tell(Message::Failed("/data/imgs: there is no such folder".to_owned()));
     let screen = stage.screen(80, 24);
     assert!(screen.contains("/data/imgs: there is no such folder"), "{screen}");
