@@ -175,7 +175,7 @@ pub fn open_encoded(path: &Path) -> Result<EncodedDataSet, DataError> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), reason: source })
 }
 
 #[cfg(test)]

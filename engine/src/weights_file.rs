@@ -37,10 +37,10 @@ const ELEMENTS: [(Element, Kind, Dtype); 10] = [
 /// Why a file gives no weights, or not those of the network.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    #[error("cannot read `{}`: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("cannot write `{}`: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read `{}`: {reason}", path.display())]
+    Read { path: PathBuf, reason: io::Error },
+    #[error("cannot write `{}`: {reason}", path.display())]
+    Write { path: PathBuf, reason: io::Error },
     #[error(
         "`{}` holds no weights that are known: expected safetensors, or a checkpoint that `torch.save` wrote",
         path.display()
@@ -95,7 +95,8 @@ impl std::fmt::Display for Mismatch {
 /// # Errors
 /// If the file is none of these, is damaged, or holds something else than a state dict.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, WeightsError> {
-    let bytes = fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
+    let bytes =
+        fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), reason: source })?;
     let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
     let plain = match &bytes[..] {
         [b'P', b'K', 3, 4, ..] => pytorch::read_archive(&bytes),
@@ -127,7 +128,7 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), Weig
     let bytes = safetensors::serialize(views, None).map_err(|error| malformed(error.to_string()))?;
     let partial = path.with_extension("partial");
     let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| WeightsError::Write { path: path.to_owned(), source })
+    written.map_err(|source| WeightsError::Write { path: path.to_owned(), reason: source })
 }
 
 /// Checks that weights are those of a network: the same names, each of the expected shape.

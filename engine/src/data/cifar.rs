@@ -157,7 +157,7 @@ fn read_names(cifar: Cifar, path: &Path) -> Result<Vec<String>, DataError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => cifar.official_classes().join("\n"),
-        Err(source) => return Err(DataError::Read { path: path.to_owned(), source }),
+        Err(source) => return Err(DataError::Read { path: path.to_owned(), reason: source }),
     };
     let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
     cifar.check_names(names.clone().count(), path)?;

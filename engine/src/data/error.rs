@@ -30,8 +30,8 @@ pub enum DataError {
         path.display(), found.join(", ")
     )]
     SeveralLayouts { path: PathBuf, found: Vec<String> },
-    #[error("cannot read `{}`: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("cannot read `{}`: {reason}", path.display())]
+    Read { path: PathBuf, reason: io::Error },
     #[error(
         "`{}` is missing: {layout} needs it beside `{beside}`; unpack the archive again",
         path.display()

@@ -80,7 +80,7 @@ pub(super) fn inflate(compressed: &[u8], path: &Path) -> Result<Vec<u8>, DataErr
     MultiGzDecoder::new(compressed)
         .take(LARGEST)
         .read_to_end(&mut bytes)
-        .map_err(|source| DataError::Read { path: path.to_owned(), source })?;
+        .map_err(|source| DataError::Read { path: path.to_owned(), reason: source })?;
     Ok(bytes)
 }
 

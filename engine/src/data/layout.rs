@@ -97,7 +97,7 @@ impl Found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(DataError::MissingFolder { path: path.to_owned() });
             }
-            Err(source) => return Err(DataError::Read { path: path.to_owned(), source }),
+            Err(source) => return Err(DataError::Read { path: path.to_owned(), reason: source }),
             Ok(metadata) if !metadata.is_dir() => {
                 return Err(DataError::NotAFolder { path: path.to_owned() });
             }

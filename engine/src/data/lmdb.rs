@@ -65,7 +65,7 @@ impl Environment {
     /// Opens `data.mdb` in a folder.
     pub(super) fn open(folder: &Path) -> Result<Self, DataError> {
         let path = folder.join("data.mdb");
-        let io = |source| DataError::Read { path: path.clone(), source };
+        let io = |source| DataError::Read { path: path.clone(), reason: source };
         let file = File::open(&path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let malformed = |problem: String| DataError::Malformed { path: path.clone(), problem };
@@ -86,7 +86,7 @@ impl Environment {
     /// The value of a key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, DataError> {
         self.find(key).map_err(|problem| match problem {
-            Problem::Io(source) => DataError::Read { path: self.path.clone(), source },
+            Problem::Io(source) => DataError::Read { path: self.path.clone(), reason: source },
             Problem::Other(problem) => DataError::Malformed {
                 path: self.path.clone(),
                 problem: format!("on the way to `{}`: {problem}", String::from_utf8_lossy(key)),

@@ -38,8 +38,8 @@ pub enum PackError {
     TargetExists(PathBuf),
     #[error("another `pack` is writing `{}`: wait for it, or stop it", .0.display())]
     Busy(PathBuf),
-    #[error("cannot write `{}`: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    #[error("cannot write `{}`: {reason}", path.display())]
+    Write { path: PathBuf, reason: io::Error },
     #[error("the name of image `{name}` has {} bytes; LMDB stores names up to {LONGEST_KEY}", name.len())]
     LongName { name: String },
     #[error("image `{name}` was packed, but reads back differently ({problem}): pack again to another disk")]
@@ -94,7 +94,7 @@ pub fn pack(source: &Path, target: &Path, options: PackOptions, report: Report<'
     let partial = partial_folder(target);
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |source| PackError::Write { path, source }
+        move |source| PackError::Write { path, reason: source }
     };
     fs::create_dir_all(&partial).map_err(at(&partial))?;
     let lock = fs::File::open(&partial).map_err(at(&partial))?;
@@ -185,7 +185,7 @@ fn pack_part(
         return Err(PackError::LongName { name: name.clone() });
     }
     let path = partial.join(part).join("data.mdb");
-    let failed = |source| PackError::Write { path: path.clone(), source };
+    let failed = |source| PackError::Write { path: path.clone(), reason: source };
     fs::create_dir_all(partial.join(part)).map_err(failed)?;
     let (mut journal, entries) = Journal::open(partial, part, images, options).map_err(failed)?;
     let (mut writer, held) = Writer::open(&path, entries).map_err(failed)?;

@@ -106,8 +106,8 @@ impl Progress {
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    #[error("{path}: {source}", path = .path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("{path}: {reason}", path = .path.display())]
+    Read { path: PathBuf, reason: io::Error },
     #[error("{path}: the checksum does not match; the file is damaged", path = .path.display())]
     Checksum { path: PathBuf },
     #[error("{path}: {message}", path = .path.display())]
@@ -217,7 +217,7 @@ fn prune(checkpoints: &Path, progress: &Progress) -> io::Result<()> {
 pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let (state_path, weights_path) = (path.join(STATE), path.join(WEIGHTS));
     let load = |path: &Path| {
-        fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
+        fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), reason: source })
     };
     let content =
         |e: serde_json::Error| CheckpointError::Content { path: state_path.clone(), message: e.to_string() };

@@ -29,8 +29,8 @@ pub struct RunFolder {
 /// Why a folder cannot be held.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    #[error("{path}: {source}", path = .path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("{path}: {reason}", path = .path.display())]
+    Read { path: PathBuf, reason: io::Error },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(
@@ -39,10 +39,10 @@ pub enum FolderError {
     )]
     Held { run: String, holder: String },
     #[error(
-        "{path}: this file system has no locks ({source}); if no other engine is on this run, start with --force",
+        "{path}: this file system has no locks ({reason}); if no other engine is on this run, start with --force",
         path = .path.display()
     )]
-    NoLocks { path: PathBuf, source: io::Error },
+    NoLocks { path: PathBuf, reason: io::Error },
 }
 
 impl RunFolder {
@@ -51,13 +51,13 @@ impl RunFolder {
     /// # Errors
     /// If the folder is none, of another version, or held by another engine.
     pub fn hold(path: &Path, force: bool) -> Result<Self, FolderError> {
-        let path =
-            fs::canonicalize(path).map_err(|source| FolderError::Read { path: path.to_owned(), source })?;
+        let path = fs::canonicalize(path)
+            .map_err(|source| FolderError::Read { path: path.to_owned(), reason: source })?;
         let manifest_path = path.join(files::MANIFEST);
         let text = fs::read_to_string(&manifest_path)
-            .map_err(|source| FolderError::Read { path: manifest_path.clone(), source })?;
+            .map_err(|source| FolderError::Read { path: manifest_path.clone(), reason: source })?;
         let manifest = Manifest::parse(&manifest_path.display().to_string(), &text)?;
-        let read = |source| FolderError::Read { path: path.clone(), source };
+        let read = |source| FolderError::Read { path: path.clone(), reason: source };
         let metadata = fs::metadata(&path).map_err(read)?;
         let lock = match lock(&path.join(files::ENGINE_LOCK)) {
             Ok(file) => Some(file),
@@ -66,7 +66,7 @@ impl RunFolder {
                 return Err(FolderError::Held { run, holder: holder(&path) });
             }
             Err(_) if force => None,
-            Err(source) => return Err(FolderError::NoLocks { path, source }),
+            Err(source) => return Err(FolderError::NoLocks { path, reason: source }),
         };
         Ok(Self { path, manifest, device_and_inode: (metadata.dev(), metadata.ino()), _lock: lock })
     }

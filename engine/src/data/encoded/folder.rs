@@ -65,7 +65,7 @@ fn list_part(folder: PathBuf, classes: &[String]) -> Result<EncodedImages, DataE
 
 /// Names and paths in a folder, in order.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let read = |source| DataError::Read { path: folder.to_owned(), source };
+    let read = |source| DataError::Read { path: folder.to_owned(), reason: source };
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(read)? {
         let path = entry.map_err(read)?.path();

@@ -48,7 +48,8 @@ pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> 
 
 fn open_part(folder: &Path, part: &str) -> Result<EncodedImages, DataError> {
     let list = list_file(folder, part);
-    let text = fs::read_to_string(&list).map_err(|source| DataError::Read { path: list.clone(), source })?;
+    let text =
+        fs::read_to_string(&list).map_err(|source| DataError::Read { path: list.clone(), reason: source })?;
     let names: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if names.is_empty() {
         return Err(DataError::Malformed { path: list, problem: "it lists no images".into() });
@@ -68,7 +69,7 @@ fn stored_classes(path: &Path) -> Result<Option<Vec<String>>, DataError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(DataError::Read { path: path.to_owned(), source }),
+        Err(source) => Err(DataError::Read { path: path.to_owned(), reason: source }),
     }
 }
 
