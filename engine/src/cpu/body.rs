@@ -78,6 +78,9 @@ impl Body {
     pub fn forward(&mut self, parameters: &[f32], statistics: &mut [f32], lesson: Lesson<'_>) {
         let (program, packed) = (&self.program, &self.packed[..]);
         let shares = shares(lesson.images, self.workers.len());
+        for idle in &mut self.workers[shares.len()..] {
+            idle.training.images = 0; // What it holds is of an earlier batch.
+        }
         let meeting = Meeting::new(shares.len());
         let mut statistics = Some(statistics);
         let tasks = self.workers.iter_mut().zip(shares).enumerate().map(|(member, (worker, share))| {

@@ -166,6 +166,21 @@ fn near(what: &str, found: &Tensor, expected: &Tensor) {
 }
 
 #[test]
+fn a_last_batch_may_have_fewer_images_than_there_are_threads() {
+    let source = source(10); // Eight images, then two.
+    let fresh =
+        |threads| Trainer::new(plan(), TrainerSettings { threads, ..settings() }, Device::Cpu).unwrap();
+    let (mut one, mut five) = (fresh(1), fresh(5));
+    for batch in source.training(one.feed(), 0, 0).unwrap() {
+        let batch = batch.unwrap();
+        let expected = one.differentiate(&batch, None).unwrap();
+        let found = five.differentiate(&batch, None).unwrap();
+        near("logits", &found.logits, &expected.logits);
+        near("gradient", &found.gradient, &expected.gradient);
+    }
+}
+
+#[test]
 fn networks_that_our_kernels_do_not_know_are_left_to_libtorch() {
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: CLASSES };
     let plan = Plan::full(&published::genotype("NASNet").unwrap(), &shape, true);
