@@ -1,10 +1,14 @@
 //! What a person can type.
 
+mod study;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use relativenas_core::manifest::BUILD;
+
+pub use study::{JobsArguments, StudyAction, StudyArguments, StudyRunArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -102,6 +106,8 @@ pub enum Command {
     Probe(ProbeArguments),
     /// Write a page about one run, or about several of the same or of different searchers
     Report(ReportArguments),
+    /// Compare searchers on real images: searches, trainings of their winners, one report
+    Study(StudyArguments),
     /// Put two runs side by side; exits with 1 if their protocols differ
     Compare(CompareArguments),
     /// Read, show, count, check and compare architectures
@@ -341,7 +347,7 @@ pub struct ProbeArguments {
 
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// Names or folders of runs; runs of one searcher are repetitions, others are compared
+    /// Names or folders of runs or of studies; runs of one searcher are repetitions, others are compared
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<String>,
     /// Where to write the page; `-` is standard output [default: a file in the working directory,
@@ -358,6 +364,8 @@ pub enum PageFormat {
     /// One page that needs nothing else: no network, no scripts
     Html,
     Markdown,
+    /// The figures alone, a run a line
+    Csv,
 }
 
 #[derive(Debug, Args)]

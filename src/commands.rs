@@ -13,6 +13,7 @@ pub mod report;
 pub mod search;
 pub mod status;
 pub mod steer;
+mod study;
 mod train;
 
 use std::{ffi::OsString, io, process::ExitCode};
@@ -53,6 +54,7 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
         Some(Command::Export(arguments)) => export::export(context, &arguments, out),
         Some(Command::Probe(arguments)) => probe::probe(context, &arguments),
         Some(Command::Report(arguments)) => report::report(context, &arguments, out),
+        Some(Command::Study(arguments)) => study::run(context, &arguments, out),
         Some(Command::Compare(arguments)) => compare::compare(context, &arguments, out),
         Some(Command::Arch(arguments)) => arch::run(&arguments.action, out),
         Some(Command::Config(arguments)) => config::run(context, &arguments.action, out),

@@ -24,6 +24,7 @@ mod places;
 mod report;
 mod runs;
 mod settings;
+mod study;
 mod written;
 
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ mod document;
 mod figures;
 mod hands;
 mod html;
+mod judged;
 mod markdown;
 mod outcome;
 mod overview;
@@ -40,6 +41,8 @@ pub struct Run {
     pub view: RunView,
     /// Whether the comparison of pairs is any good, if somebody looked.
     pub probe: Option<Probe>,
+    /// The search whose winner this training judges, by name; known of runs of a study.
+    pub judges: Option<String>,
 }
 
 /// The report as one HTML page that needs nothing else: no network, no scripts.
@@ -52,9 +55,15 @@ pub fn markdown(runs: &[Run]) -> String {
     markdown::page(&document(runs))
 }
 
+/// The figures of the searches among the runs as comma-separated values, a run a line.
+pub fn csv(runs: &[Run]) -> String {
+    judged::csv(&Study::new(runs))
+}
+
 fn document(runs: &[Run]) -> Document {
     let study = Study::new(runs);
     let mut sections = vec![overview::section(&study)];
+    sections.extend(judged::section(&study));
     sections.extend(curves::section(&study));
     match &study.searches().collect::<Vec<_>>()[..] {
         [] => {}

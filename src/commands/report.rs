@@ -13,7 +13,9 @@ use crate::{
     atomic,
     context::Context,
     failure::misuse,
-    report::{Run, html, markdown},
+    folder::RunFolder,
+    report::{Run, csv, html, markdown},
+    study::Study,
 };
 
 /// Writes the page to a file, or where no file is named and nobody watches, to standard output.
@@ -25,10 +27,11 @@ pub fn report(context: &Context, arguments: &ReportArguments, out: &mut dyn Writ
         Some(format) => format,
         None => format_of(arguments.output.as_deref())?,
     };
-    let runs = arguments.runs.iter().map(|run| read(context, run)).collect::<Result<Vec<_>>>()?;
+    let runs = read_all(context, &arguments.runs)?;
     let page = match format {
         PageFormat::Html => html(&runs),
         PageFormat::Markdown => markdown(&runs),
+        PageFormat::Csv => csv(&runs),
     };
     let target = match &arguments.output {
         Some(path) if path.as_os_str() == "-" => None,
@@ -46,17 +49,43 @@ pub fn report(context: &Context, arguments: &ReportArguments, out: &mut dyn Writ
     Ok(ExitCode::SUCCESS)
 }
 
+/// Runs by their names or folders; a study stands for all of its runs that were begun.
+fn read_all(context: &Context, names: &[String]) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for name in names {
+        let Some(study) = Study::find(&context.runs()?, name)? else {
+            runs.push(read(context, name)?);
+            continue;
+        };
+        let begun = study.begun();
+        if begun.is_empty() {
+            return Err(misuse(format!(
+                "{name}: no run of the study was begun; `relativenas study work {name}` does"
+            )));
+        }
+        for folder in begun {
+            let judges = study.judged_by(&folder.name());
+            runs.push(Run { judges, ..read_folder(&folder)? });
+        }
+    }
+    Ok(runs)
+}
+
 /// A run with all that a report says of it.
 ///
 /// # Errors
 /// If there is none, or its manifest, log or probe is damaged.
 pub fn read(context: &Context, run: &str) -> Result<Run> {
-    let folder = context.find(run)?;
+    read_folder(&context.find(run)?)
+}
+
+fn read_folder(folder: &RunFolder) -> Result<Run> {
     Ok(Run {
         name: folder.name(),
         manifest: folder.manifest()?,
         view: folder.view()?,
         probe: folder.probe()?,
+        judges: None,
     })
 }
 
@@ -68,9 +97,10 @@ fn format_of(output: Option<&Path>) -> Result<PageFormat> {
     let extension = output.and_then(Path::extension).map(|e| e.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
         Some("md" | "markdown") => Ok(PageFormat::Markdown),
+        Some("csv") => Ok(PageFormat::Csv),
         Some("html" | "htm") | None => Ok(PageFormat::Html),
         Some(other) => Err(misuse(format!(
-            "--output: a page ends in .html, .htm, .md or .markdown, not in .{other}; --format says what to write \
+            "--output: a page ends in .html, .htm, .md or .markdown, figures in .csv, not in .{other}; --format says what to write \
              under another name"
         ))),
     }
@@ -81,6 +111,7 @@ fn usual_name(runs: &[Run], format: PageFormat) -> PathBuf {
     let extension = match format {
         PageFormat::Html => "html",
         PageFormat::Markdown => "md",
+        PageFormat::Csv => "csv",
     };
     match runs {
         [run] => PathBuf::from(format!("{}-report.{extension}", run.name)),
@@ -113,7 +144,9 @@ mod tests {
         }
         let refused = report(&context, &arguments(Some("page.pdf".into())), &mut Vec::new());
         let refused = refused.expect_err("no such format").to_string();
-        assert!(refused.starts_with("--output: a page ends in .html, .htm, .md or .markdown, not in .pdf;"));
+        assert!(refused.starts_with(
+            "--output: a page ends in .html, .htm, .md or .markdown, figures in .csv, not in .pdf;"
+        ));
         let named = ReportArguments {
             format: Some(PageFormat::Html),
             ..arguments(Some(runs.path().join("page.txt")))

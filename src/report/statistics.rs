@@ -102,6 +102,52 @@ pub fn rank_sum(left: &[f64], right: &[f64]) -> Option<RankSum> {
     })
 }
 
+/// Differences of pairs, tested by their signs (Fisher's permutation test).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Paired {
+    /// How many differences are above zero; a difference of zero counts half.
+    pub better: f64,
+    pub mean: f64,
+    /// The mean divided by the sample standard deviation; `None` where that is zero or unknown.
+    pub effect: Option<f64>,
+    /// Exact and two-sided: under which share of all choices of signs the mean is as far from zero.
+    pub p: f64,
+    /// The smallest `p` that so many pairs can give.
+    pub smallest_p: f64,
+}
+
+/// More pairs than any study has; the choices of signs are counted one by one.
+const MOST_PAIRS: usize = 20;
+
+/// Tests whether differences are centred on zero; `None` if there are none or too many of them, or one is not
+/// finite.
+pub fn paired(differences: &[f64]) -> Option<Paired> {
+    let count = differences.len();
+    if count == 0 || count > MOST_PAIRS || differences.iter().any(|d| !d.is_finite()) {
+        return None;
+    }
+    let spread = Spread::of(differences.iter().copied())?;
+    let observed = differences.iter().sum::<f64>().abs();
+    // Sums of the same numbers in another order differ in their last bits.
+    let as_far = observed * (1.0 - 1e-12);
+    let signed_sum = |signs: u32| {
+        let signed = differences.iter().enumerate().map(|(i, d)| if signs >> i & 1 == 1 { -d } else { *d });
+        signed.sum::<f64>()
+    };
+    let choices = 1_u32 << count;
+    let beyond = (0..choices).filter(|&signs| signed_sum(signs).abs() >= as_far).count();
+    Some(Paired {
+        better: differences.iter().map(|d| beats(0.0, *d)).sum(),
+        mean: spread.mean,
+        effect: spread
+            .deviation
+            .filter(|&deviation| deviation > 0.0)
+            .map(|deviation| spread.mean / deviation),
+        p: beyond as f64 / f64::from(choices),
+        smallest_p: (2.0 / f64::from(choices)).min(1.0),
+    })
+}
+
 fn beats(left: f64, right: f64) -> f64 {
     match left.total_cmp(&right) {
         std::cmp::Ordering::Less => 1.0,
@@ -151,5 +197,18 @@ mod tests {
         let same = rank_sum(&[1.0, 1.0], &[1.0, 1.0]).expect("small");
         assert_eq!((same.lower, same.p), (2.0, 1.0));
         assert_eq!(rank_sum(&[], &[1.0]), None);
+    }
+
+    #[test]
+    fn paired_differences_are_tested_by_all_choices_of_signs() {
+        let all_better = paired(&[1.0, 2.0, 3.0, 4.0]).expect("small");
+        assert_eq!((all_better.better, all_better.mean), (4.0, 2.5));
+        assert_eq!((all_better.p, all_better.smallest_p), (2.0 / 16.0, 2.0 / 16.0));
+        // The eight sums of ±1, ±2 and ±3 are 6, 4, 2 and 0, each twice without its sign; 1 − 2 + 3 is 2.
+        let mixed = paired(&[1.0, -2.0, 3.0]).expect("small");
+        assert_eq!((mixed.better, mixed.p), (2.0, 6.0 / 8.0));
+        let same = paired(&[0.0, 0.0]).expect("small");
+        assert_eq!((same.better, same.p, same.effect), (1.0, 1.0, None));
+        assert_eq!((paired(&[]), paired(&[f64::NAN]), paired(&[1.0; 21])), (None, None, None));
     }
 }

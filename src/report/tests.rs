@@ -15,7 +15,7 @@ use relativenas_core::{
     weight_set::{WeightKey, WeightSet},
 };
 
-use super::{Probe, Run, html, markdown};
+use super::{Probe, Run, csv, html, markdown};
 
 /// Likes convolutions, learns over generations, and shares weights as a network would.
 struct Pretend {
@@ -129,7 +129,7 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
     for (seq, event) in (0..).zip(events) {
         view.apply(&Line { seq, time: 1_764_000_000_000 + 1500 * seq as i64, event }).expect("in order");
     }
-    Run { name: name.to_owned(), manifest, view, probe: None }
+    Run { name: name.to_owned(), manifest, view, probe: None, judges: None }
 }
 
 fn small(name: &str, more: &[&str]) -> Run {
@@ -270,6 +270,74 @@ fn a_group_of_which_no_run_counts_has_no_mean() {
     let text = markdown(&runs);
     assert!(text.contains("| slow-fast | 0 | — | — |"), "{text}");
     check_tags(&html(&runs));
+}
+
+/// The training of a search's winner, which reached this test accuracy, in per cent.
+fn judging(search: &Run, seed: u64, top1: f64) -> Run {
+    let mut manifest = search.manifest.clone();
+    manifest.job = Job::Train;
+    manifest.config.retrain.seed = seed;
+    let genotype = search.view.search.as_ref().and_then(|s| s.genotype(s.ranking[0].individual));
+    let network = manifest.config.search_network(10);
+    let images = Images { name: "Fashion-MNIST".to_owned(), train: 512, valid: 512, classes: 10 };
+    let started = Event::TrainingStarted {
+        network,
+        genotype: genotype.expect("a winner"),
+        epochs: 1,
+        images,
+        batch: 64,
+    };
+    let finished = Event::TrainingFinished {
+        best_epoch: 0,
+        test_loss: 1.0,
+        test_top1: top1,
+        test_top5: 99.0,
+        test_images: 1000,
+    };
+    let mut view = RunView::default();
+    for (seq, event) in (0..).zip([started, finished]) {
+        view.apply(&Line { seq, time: 1_764_000_000_000, event }).expect("in order");
+    }
+    let name = format!("{}-judged-{seed}", search.name);
+    Run { name, manifest, view, probe: None, judges: Some(search.name.clone()) }
+}
+
+#[test]
+fn winners_are_compared_by_what_they_reach_from_scratch_paired_by_seed() {
+    let mut runs = several();
+    // Slow-fast is one point better under every seed; its first winner was trained twice.
+    let trainings: Vec<_> = runs
+        .iter()
+        .filter(|run| !run.name.starts_with("coin-flip"))
+        .map(|run| {
+            let better = f64::from(u8::from(run.name.starts_with("slow-fast")));
+            judging(run, 1, 50.0 + run.manifest.config.search.seed as f64 + better)
+        })
+        .collect();
+    let again = judging(&runs[0], 2, 54.0);
+    runs.extend(trainings);
+    runs.push(again);
+    let text = markdown(&runs);
+    let (_, from) = text.split_once("## The winners, trained from scratch").expect("the section");
+    let (section, _) = from.split_once("\n## ").expect("another section");
+    assert!(section.contains("| slow-fast | 3 | 1–3 | 53.33 ± 0.58 | 53.00 – 54.00 |"), "{section}");
+    assert!(section.contains("| random | 3 | 1–3 | 52.00 ± 1.00 | 51.00 – 53.00 |"), "{section}");
+    assert!(section.contains("| coin-flip | 0 | — | — | — | — |"), "{section}");
+    assert!(
+        section.contains("| slow-fast against random | 3 | 3 | +1.33 | +2.31 | 0.250 | 0.250 |"),
+        "{section}"
+    );
+    assert!(!section.contains("against coin-flip"), "nothing of it was trained: {section}");
+    check_tags(&html(&runs));
+    let lines = csv(&runs);
+    assert_eq!(lines.lines().count(), 1 + 9, "a search a line: {lines}");
+    assert!(
+        lines
+            .lines()
+            .any(|line| line.starts_with("slow-fast-1,slow-fast,1,finished,") && line.contains(",53,")),
+        "{lines}"
+    );
+    assert!(!markdown(&several()).contains("trained from scratch"), "nothing was trained");
 }
 
 /// Every tag is closed, in the right order.
