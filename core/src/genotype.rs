@@ -1,9 +1,12 @@
 //! Genotypes: two cells written down as operations on inputs, and their text forms.
 
+mod file;
+mod literal;
 mod text;
 
 use serde::{Deserialize, Serialize};
 
+pub use file::{Chosen, decode_text};
 pub use text::{GenotypeError, GenotypeFormat};
 
 use crate::operation::{CellKind, Operation};

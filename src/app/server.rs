@@ -250,7 +250,7 @@ impl Server {
         // A shell would have replaced the tilde.
         let path =
             if name.starts_with("~/") { absolute(name)?.display().to_string() } else { name.to_owned() };
-        let genotype = arch::read(&path)?;
+        let genotype = arch::read_quietly(&path)?;
         self.outlet.send(Message::Genotype { name: name.to_owned(), genotype });
         Ok(())
     }

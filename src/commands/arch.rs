@@ -23,8 +23,8 @@ use crate::{
     failure::misuse,
     written::thousands,
 };
-pub use reading::read;
 use reading::{Architecture, read_any, read_words};
+pub use reading::{read, read_quietly};
 
 pub fn run(action: &ArchAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Gene, Genotype};
+use super::{
+    Cell, Gene, Genotype,
+    literal::{Field, Reader, Value, expected_at, short},
+};
 use crate::operation::{Operation, UnknownOperation};
 
 /// How a genotype is written.
@@ -29,6 +32,39 @@ pub enum GenotypeError {
     Concat { cell: &'static str, index: usize, last: usize },
     #[error("{cell}_concat is empty; a cell must put out at least one node")]
     NoConcat { cell: &'static str },
+    #[error(
+        "{cell}_concat: input {index} cannot be put out by a reduction cell: it has twice the side of the cell's \
+         nodes; nodes begin at 2"
+    )]
+    Resolution { cell: &'static str, index: usize },
+    #[error(
+        "{cell} cell: expected for every gene an operation and the input that it reads, such as \
+         ('sep_conv_3x3', 0), found {found}"
+    )]
+    Gene { cell: &'static str, found: String },
+    #[error("{cell} cell: node {node} has {genes} genes; this family of cells has two for every node")]
+    NodeGenes { cell: &'static str, node: usize, genes: usize },
+    #[error(
+        "{cell} cell: of the two numbers of a gene it is not plain which is the node and which the input; write \
+         ('operation', input), two for every node in order"
+    )]
+    NodeOrInput { cell: &'static str },
+    #[error("{cell}_concat: expected whole numbers such as [2, 3, 4, 5] or range(2, 6), found {found}")]
+    ConcatForm { cell: &'static str, found: String },
+    #[error("`{field}` is missing; a genotype has normal, normal_concat, reduce and reduce_concat")]
+    Missing { field: &'static str },
+    #[error(
+        "`{field}` is unknown or stands there twice; a genotype has normal, normal_concat, reduce and reduce_concat"
+    )]
+    Field { field: String },
+    #[error("the text is {0}; save it as UTF-8")]
+    Encoding(&'static str),
+    #[error("there are several genotypes; name one behind the file, as in FILE:NAME, of {names}")]
+    SeveralNames { names: String },
+    #[error("there is no genotype called `{name}`; there are: {names}")]
+    NoSuchName { name: String, names: String },
+    #[error("a name was given, but the text assigns no genotype to a name")]
+    NoNames,
     #[error("line {line}, column {column}: expected {expected}, found {found}")]
     Syntax { line: usize, column: usize, expected: &'static str, found: String },
     #[error("not a genotype in JSON: {0}")]
@@ -36,6 +72,10 @@ pub enum GenotypeError {
     #[error("not a genotype in TOML: {0}")]
     Toml(String),
 }
+
+/// What the two cells are called in every text form.
+const NORMAL: &str = "normal";
+const REDUCE: &str = "reduce";
 
 /// The flat form that JSON and TOML share with the golden files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,8 +107,8 @@ impl TryFrom<Plain> for Genotype {
             Ok::<_, GenotypeError>(Cell { genes, concat })
         };
         Ok(Self {
-            normal: cell("normal", plain.normal, plain.normal_concat)?,
-            reduction: cell("reduce", plain.reduce, plain.reduce_concat)?,
+            normal: cell(NORMAL, plain.normal, plain.normal_concat)?,
+            reduction: cell(REDUCE, plain.reduce, plain.reduce_concat)?,
         })
     }
 }
@@ -88,6 +128,9 @@ fn check_cell(cell: &'static str, genes: &[Gene], concat: &[usize]) -> Result<()
         if index > last || concat[..i].contains(&index) {
             return Err(GenotypeError::Concat { cell, index, last });
         }
+        if cell == REDUCE && index < 2 {
+            return Err(GenotypeError::Resolution { cell, index });
+        }
     }
     if concat.is_empty() {
         return Err(GenotypeError::NoConcat { cell });
@@ -96,18 +139,114 @@ fn check_cell(cell: &'static str, genes: &[Gene], concat: &[usize]) -> Result<()
 }
 
 impl Genotype {
-    /// Reads DARTS text, JSON or TOML, whichever it is.
+    /// Reads DARTS text, JSON or TOML, whichever it is; of a text that holds several genotypes, as a log does, the
+    /// last one.
+    ///
+    /// # Errors
+    /// If the text is no genotype, a cell cannot be represented, or several genotypes have names of their own.
     pub fn parse(text: &str) -> Result<Self, GenotypeError> {
-        let trimmed = text.trim_start();
+        Self::choose(text, None).map(|chosen| chosen.genotype)
+    }
+
+    /// Reads a text that is one value without a call: JSON, TOML, or a dict of Python.
+    pub(super) fn parse_value(text: &str) -> Result<Self, GenotypeError> {
+        let trimmed = text.trim();
         if trimmed.starts_with('{') {
-            return serde_json::from_str(trimmed).map_err(|e| GenotypeError::Json(e.to_string()));
+            let json = match serde_json::from_str::<serde_json::Value>(trimmed) {
+                Ok(json) => Value::from(json),
+                // Python writes its dicts with single quotes, and tuples in them.
+                Err(_) if trimmed.contains(['\'', '(']) => {
+                    let mut reader = Reader::new(trimmed, 0);
+                    let value = reader.value()?;
+                    if reader.place() < trimmed.len() {
+                        return Err(reader.expected("the end of the genotype"));
+                    }
+                    value
+                }
+                Err(error) => return Err(GenotypeError::Json(error.to_string())),
+            };
+            return Self::of_fields(json);
         }
-        let first =
+        let line =
             trimmed.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or("");
-        if first.contains('(') || first.is_empty() {
-            return Reader::new(text).genotype();
+        let is_toml = line.starts_with('[')
+            || line.split_once('=').is_some_and(|(key, _)| {
+                key.trim().chars().all(|c| c.is_alphanumeric() || "_-.\"'".contains(c))
+            });
+        if !is_toml {
+            let at = text.find(line).unwrap_or(0);
+            return Err(expected_at(text, at, "`Genotype(`"));
         }
-        toml::from_str(text).map_err(|e| GenotypeError::Toml(e.to_string().trim_end().to_owned()))
+        toml::from_str(text).map_err(|e| GenotypeError::Toml(e.message().to_owned()))
+    }
+
+    /// Reads the call of `Genotype` that begins at this byte, and nothing after it.
+    pub(super) fn parse_call(text: &str, at: usize) -> Result<Self, GenotypeError> {
+        let mut reader = Reader::new(text, at);
+        reader.dotted();
+        reader.need('(', "`(`")?;
+        let (arguments, fields) = reader.arguments()?;
+        Self::of_arguments(arguments, fields, Some(text))
+    }
+
+    /// A genotype of named values, or of the one field that holds it, as `{"genotype": "Genotype(…)"}`.
+    fn of_fields(value: Value) -> Result<Self, GenotypeError> {
+        let Value::Fields(mut fields) = value else {
+            return Err(GenotypeError::Missing { field: NORMAL });
+        };
+        let is_cell = |field: &Field| [NORMAL, REDUCE].contains(&field.name.as_str());
+        let holds = |field: &Field| ["genotype", "arch", "architecture"].contains(&field.name.as_str());
+        if !fields.iter().any(is_cell)
+            && let Some(place) = fields.iter().position(holds)
+        {
+            return match fields.swap_remove(place).value {
+                Value::Text(text) => Self::parse(&text),
+                Value::Call { name, arguments, fields } if name == "Genotype" => {
+                    Self::of_arguments(arguments, fields, None)
+                }
+                inner => Self::of_fields(inner),
+            };
+        }
+        Self::of_arguments(Vec::new(), fields, None)
+    }
+
+    /// A genotype of values in DARTS's order, and of named ones in any. Where there is a text, errors say where in it
+    /// a name stands.
+    fn of_arguments(
+        arguments: Vec<Value>,
+        fields: Vec<Field>,
+        text: Option<&str>,
+    ) -> Result<Self, GenotypeError> {
+        const FIELDS: [&str; 4] = ["normal", "normal_concat", "reduce", "reduce_concat"];
+        const EXPECTED: &str = "`normal`, `normal_concat`, `reduce` or `reduce_concat`, each once";
+        let mut values: [Option<Value>; 4] = [const { None }; 4];
+        if arguments.len() > FIELDS.len() {
+            return Err(GenotypeError::Field { field: arguments[FIELDS.len()].shown() });
+        }
+        for (value, argument) in values.iter_mut().zip(arguments) {
+            *value = Some(argument);
+        }
+        for Field { name, value, at } in fields {
+            let place = FIELDS.iter().position(|field| *field == name);
+            match place.and_then(|place| values.get_mut(place)).filter(|known| known.is_none()) {
+                Some(free) => *free = Some(value),
+                None => {
+                    return Err(match text {
+                        Some(text) => expected_at(text, at, EXPECTED),
+                        None => GenotypeError::Field { field: short(&name) },
+                    });
+                }
+            }
+        }
+        let [normal, normal_concat, reduce, reduce_concat] = values;
+        let needed = |value: Option<Value>, field| value.ok_or(GenotypeError::Missing { field });
+        Plain {
+            normal: genes(NORMAL, needed(normal, FIELDS[0])?)?,
+            normal_concat: indices(NORMAL, needed(normal_concat, FIELDS[1])?)?,
+            reduce: genes(REDUCE, needed(reduce, FIELDS[2])?)?,
+            reduce_concat: indices(REDUCE, needed(reduce_concat, FIELDS[3])?)?,
+        }
+        .try_into()
     }
 
     /// Writes the genotype with a newline at the end; [`Genotype::parse`] reads it back.
@@ -145,195 +284,119 @@ impl Genotype {
     }
 }
 
-/// Characters of an unexpected word that a message repeats.
-const SHOWN: usize = 24;
-
-/// Reads the one Python expression that DARTS prints; it evaluates nothing.
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+/// The genes of a cell: flat, or those of each node in a list of their own.
+fn genes(cell: &'static str, value: Value) -> Result<Vec<Gene>, GenotypeError> {
+    let Value::Sequence(items) = value else {
+        return Err(GenotypeError::Gene { cell, found: value.shown() });
+    };
+    let is_gene = |item: &Value| matches!(item, Value::Sequence(parts) if !parts.iter().any(is_sequence));
+    if items.is_empty() || items.iter().any(is_gene) {
+        return flat_genes(cell, &items);
+    }
+    let mut all = Vec::new();
+    for (node, item) in items.into_iter().enumerate() {
+        let Value::Sequence(genes) = item else {
+            return Err(GenotypeError::Gene { cell, found: item.shown() });
+        };
+        if genes.len() != 2 {
+            return Err(GenotypeError::NodeGenes { cell, node, genes: genes.len() });
+        }
+        all.extend(genes);
+    }
+    flat_genes(cell, &all)
 }
 
-impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
-    }
+fn is_sequence(value: &Value) -> bool {
+    matches!(value, Value::Sequence(_))
+}
 
-    fn genotype(mut self) -> Result<Genotype, GenotypeError> {
-        // `RelativeNAS = Genotype(…)` as in a genotypes.py is welcome too.
-        let mut start = self.start();
-        let mut name = self.word("`Genotype(`")?;
-        if self.take('=') {
-            start = self.start();
-            name = self.word("`Genotype(`")?;
-        }
-        if name != "Genotype" {
-            self.at = start;
-            return Err(self.expected("`Genotype(`"));
-        }
-        self.need('(', "`(`")?;
-        let (mut normal, mut reduce) = (None, None);
-        let (mut normal_concat, mut reduce_concat) = (None, None);
-        while !self.take(')') {
-            const FIELD: &str = "`normal`, `normal_concat`, `reduce` or `reduce_concat`, each once";
-            let start = self.start();
-            let field = self.word(FIELD)?;
-            self.need('=', "`=`")?;
-            match field {
-                "normal" if normal.is_none() => normal = Some(self.genes()?),
-                "reduce" if reduce.is_none() => reduce = Some(self.genes()?),
-                "normal_concat" if normal_concat.is_none() => normal_concat = Some(self.indices()?),
-                "reduce_concat" if reduce_concat.is_none() => reduce_concat = Some(self.indices()?),
-                _ => {
-                    self.at = start;
-                    return Err(self.expected(FIELD));
-                }
-            }
-            if !self.take(',') {
-                self.need(')', "`,` or `)`")?;
-                break;
-            }
-        }
-        self.space();
-        if self.at < self.text.len() {
-            return Err(self.expected("the end of the genotype"));
-        }
-        let missing = |reader: &Self, what| reader.expected(what);
-        Plain {
-            normal: normal.ok_or_else(|| missing(&self, "a `normal` cell"))?,
-            normal_concat: normal_concat.ok_or_else(|| missing(&self, "`normal_concat`"))?,
-            reduce: reduce.ok_or_else(|| missing(&self, "a `reduce` cell"))?,
-            reduce_concat: reduce_concat.ok_or_else(|| missing(&self, "`reduce_concat`"))?,
-        }
-        .try_into()
-    }
-
-    fn genes(&mut self) -> Result<Vec<Gene>, GenotypeError> {
-        self.list(|r| {
-            let close = if r.take('(') { ')' } else { r.need('[', "`(`").map(|()| ']')? };
-            let operation: Operation = r.quoted()?.parse()?;
-            r.need(',', "`,`")?;
-            let input = r.number()?;
-            r.need(close, "a closing bracket")?;
-            Ok(Gene { operation, input })
-        })
-    }
-
-    fn indices(&mut self) -> Result<Vec<usize>, GenotypeError> {
-        self.space();
-        if self.text[self.at..].starts_with("range") {
-            self.at += "range".len();
-            self.need('(', "`(`")?;
-            let first = self.number()?;
-            self.need(',', "`,`")?;
-            let end = self.number()?;
-            self.need(')', "`)`")?;
-            // A cell has few nodes; a huge range is a mistake, not a request for memory.
-            return Ok((first..end.min(first.saturating_add(64))).collect());
-        }
-        self.list(Self::number)
-    }
-
-    fn list<T>(
-        &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<T, GenotypeError>,
-    ) -> Result<Vec<T>, GenotypeError> {
-        let close = if self.take('(') { ')' } else { self.need('[', "`[`").map(|()| ']')? };
-        let mut items = Vec::new();
-        while !self.take(close) {
-            items.push(item(self)?);
-            if !self.take(',') {
-                self.need(close, "`,` or the end of the list")?;
-                break;
-            }
-        }
-        Ok(items)
-    }
-
-    fn quoted(&mut self) -> Result<&'a str, GenotypeError> {
-        let quote =
-            if self.take('"') { '"' } else { self.need('\'', "an operation in quotes").map(|()| '\'')? };
-        let rest = &self.text[self.at..];
-        let end = rest.find(quote).ok_or_else(|| self.expected("a closing quote"))?;
-        self.at += end + 1;
-        Ok(&rest[..end])
-    }
-
-    fn number(&mut self) -> Result<usize, GenotypeError> {
-        self.space();
-        let rest = &self.text[self.at..];
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let number = rest[..digits].parse().map_err(|_| self.expected("a whole number"))?;
-        self.at += digits;
-        Ok(number)
-    }
-
-    fn word(&mut self, expected: &'static str) -> Result<&'a str, GenotypeError> {
-        self.space();
-        let rest = &self.text[self.at..];
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        if end == 0 {
-            return Err(self.expected(expected));
-        }
-        self.at += end;
-        Ok(&rest[..end])
-    }
-
-    fn take(&mut self, wanted: char) -> bool {
-        self.space();
-        let found = self.text[self.at..].starts_with(wanted);
-        if found {
-            self.at += wanted.len_utf8();
-        }
-        found
-    }
-
-    fn need(&mut self, wanted: char, expected: &'static str) -> Result<(), GenotypeError> {
-        if self.take(wanted) { Ok(()) } else { Err(self.expected(expected)) }
-    }
-
-    /// Where the next word begins.
-    fn start(&mut self) -> usize {
-        self.space();
-        self.at
-    }
-
-    /// Skips white space and Python comments.
-    fn space(&mut self) {
-        loop {
-            let rest = &self.text[self.at..];
-            let trimmed = rest.trim_start();
-            self.at += rest.len() - trimmed.len();
-            if !trimmed.starts_with('#') {
-                return;
-            }
-            self.at += trimmed.find('\n').unwrap_or(trimmed.len());
-        }
-    }
-
-    fn expected(&self, expected: &'static str) -> GenotypeError {
-        let rest = &self.text[self.at.min(self.text.len())..];
-        let found = match rest.split_whitespace().next() {
-            Some(word) => format!("`{}`", word.chars().take(SHOWN).collect::<String>()),
-            None => "the end".to_owned(),
+fn flat_genes(cell: &'static str, items: &[Value]) -> Result<Vec<Gene>, GenotypeError> {
+    let mut genes = Vec::with_capacity(items.len());
+    // Of genes with two numbers, what stands behind the operation.
+    let mut pairs = Vec::new();
+    for item in items {
+        let wrong = || GenotypeError::Gene { cell, found: item.shown() };
+        let Value::Sequence(parts) = item else {
+            return Err(wrong());
         };
-        let before = &self.text[..self.text.len() - rest.len()];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        GenotypeError::Syntax {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            expected,
-            found,
+        match &parts[..] {
+            [Value::Text(operation), Value::Number(input)]
+            | [Value::Number(input), Value::Text(operation)] => {
+                genes.push(Gene { operation: operation.parse()?, input: index(*input).ok_or_else(wrong)? });
+            }
+            [Value::Text(operation), Value::Number(first), Value::Number(second)] => {
+                let pair = (index(*first).ok_or_else(wrong)?, index(*second).ok_or_else(wrong)?);
+                pairs.push((operation.parse()?, pair));
+            }
+            [] | [_] => return Err(wrong()),
+            parts => {
+                let misfit = parts.iter().find(|part| !matches!(part, Value::Text(_) | Value::Number(_)));
+                let found = misfit.map_or_else(|| item.shown(), Value::shown);
+                return Err(GenotypeError::Gene { cell, found });
+            }
         }
     }
+    match (genes.is_empty(), pairs.is_empty()) {
+        (_, true) => Ok(genes),
+        (true, false) => by_node(cell, &pairs),
+        (false, false) => Err(GenotypeError::NodeOrInput { cell }),
+    }
+}
+
+/// Genes that name their node as well as their input, in whichever order fits a cell.
+fn by_node(cell: &'static str, genes: &[(Operation, (usize, usize))]) -> Result<Vec<Gene>, GenotypeError> {
+    let swapped = |&(operation, (first, second)): &(Operation, (usize, usize))| (operation, (second, first));
+    let readings = [genes.to_vec(), genes.iter().map(swapped).collect()];
+    let mut fitting = readings.into_iter().filter_map(|reading| {
+        // Nodes are counted from 0, or behind the two inputs.
+        [0, 2].into_iter().find_map(|first| in_node_order(&reading, first))
+    });
+    match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Ok(only),
+        (Some(one), Some(other)) if one == other => Ok(one),
+        _ => Err(GenotypeError::NodeOrInput { cell }),
+    }
+}
+
+/// Genes with their node first, sorted by it, if every node from `first` on has two that read earlier inputs.
+fn in_node_order(genes: &[(Operation, (usize, usize))], first: usize) -> Option<Vec<Gene>> {
+    let mut sorted = genes.to_vec();
+    sorted.sort_by_key(|(_, (node, _))| *node);
+    let fits = |(index, (_, (node, input))): (usize, &(Operation, (usize, usize)))| {
+        *node == first + Cell::node_of(index) && *input <= Cell::node_of(index) + 1
+    };
+    let all = sorted.len().is_multiple_of(2) && sorted.iter().enumerate().all(fits);
+    all.then(|| sorted.into_iter().map(|(operation, (_, input))| Gene { operation, input }).collect())
+}
+
+fn index(number: i128) -> Option<usize> {
+    usize::try_from(number).ok()
+}
+
+fn indices(cell: &'static str, value: Value) -> Result<Vec<usize>, GenotypeError> {
+    let items = match value {
+        Value::Sequence(items) => items,
+        one @ Value::Number(_) => vec![one],
+        other => return Err(GenotypeError::ConcatForm { cell, found: other.shown() }),
+    };
+    let number = |item: Value| match item {
+        Value::Number(number) => index(number),
+        _ => None,
+    };
+    let shown = |item: &Value| GenotypeError::ConcatForm { cell, found: item.shown() };
+    items.into_iter().map(|item| number(item.clone()).ok_or_else(|| shown(&item))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::decode_text, *};
 
     const TEXT: &str = "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=range(2, 3), \
                         reduce=[('max_pool_3x3', 1), ('dil_conv_5x5', 0)], reduce_concat=[2])\n";
+
+    fn check(text: &str) {
+        assert_eq!(Genotype::parse(text), Genotype::parse(TEXT), "{text}");
+    }
 
     fn check_error(text: &str, message: &str) {
         assert_eq!(Genotype::parse(text).expect_err(text).to_string(), message);
@@ -352,6 +415,128 @@ mod tests {
     fn python_assignments_comments_and_lists_are_read() {
         let text = format!("# found on Tuesday\nBest = {}", TEXT.replace("range(2, 3)", "[2]"));
         assert_eq!(Genotype::parse(&text), Genotype::parse(TEXT));
+    }
+
+    #[test]
+    fn literals_of_python_are_read_however_they_are_written() {
+        check(&TEXT.replace("range(2, 3)", "list(range(2, 3))"));
+        check(&TEXT.replace("range(2, 3)", "range(2, 3, 1)"));
+        check(&TEXT.replace("range(2, 3)", "np.arange(2, 3)"));
+        check(&TEXT.replace("range(2, 3)", "{2}"));
+        check(&TEXT.replace("range(2, 3)", "(2,)"));
+        check(&TEXT.replace("[2]", "tuple([np.int64(2)])"));
+        check(&TEXT.replace("[2]", "array([2], dtype=int64)"));
+        check(&TEXT.replace("('skip_connect', 1)", "(u'skip_connect', np.int64(1))"));
+        check(&TEXT.replace("('skip_connect', 1)", "(b\"skip_connect\", tensor(1, device='cuda:0'))"));
+        check(&TEXT.replace("('skip_connect', 1)", "('skip_' 'connect', 1L,)"));
+        check(&TEXT.replace("('skip_connect', 1)", "(1, 'skip_connect')"));
+        check(&TEXT.replace("reduce=", "\\\n  # the reduction cell\n  reduce="));
+        check(&TEXT.replace("Genotype(", "Genotype("));
+        check(&TEXT.replace("Genotype(", "best = cnn.genotypes.Genotype ("));
+        check(
+            &TEXT
+                .replace("normal=", "")
+                .replace("normal_concat=", "")
+                .replace("reduce=", "")
+                .replace("reduce_concat=", ""),
+        );
+        check(&format!("({})", TEXT.trim()));
+    }
+
+    #[test]
+    fn genes_may_stand_by_node_or_name_it() {
+        let two_nodes = |genes: &str| {
+            let text = format!(
+                "Genotype(normal={genes}, normal_concat=[2, 3], reduce=[('none', 0), ('none', 1)], reduce_concat=[2])"
+            );
+            Genotype::parse(&text)
+        };
+        let plain = two_nodes("[('sep_conv_3x3', 0), ('skip_connect', 1), ('sep_conv_5x5', 2), ('none', 0)]");
+        assert!(plain.is_ok(), "{plain:?}");
+        for same in [
+            "[[('sep_conv_3x3', 0), ('skip_connect', 1)], [('sep_conv_5x5', 2), ('none', 0)]]",
+            "((('sep_conv_3x3', 0), ('skip_connect', 1)), (('sep_conv_5x5', 2), ('none', 0)))",
+            // The node first, counted behind the inputs or from 0; the input first; not in order.
+            "[('sep_conv_3x3', 2, 0), ('skip_connect', 2, 1), ('sep_conv_5x5', 3, 2), ('none', 3, 0)]",
+            "[('sep_conv_3x3', 0, 2), ('skip_connect', 1, 2), ('sep_conv_5x5', 2, 3), ('none', 0, 3)]",
+            "[('sep_conv_5x5', 3, 2), ('none', 3, 0), ('sep_conv_3x3', 2, 0), ('skip_connect', 2, 1)]",
+        ] {
+            assert_eq!(two_nodes(same), plain, "{same}");
+        }
+        let error = |genes: &str| two_nodes(genes).expect_err(genes).to_string();
+        assert_eq!(
+            error("[[('none', 0), ('none', 1), ('none', 0)], [('none', 0), ('none', 1)]]"),
+            "normal cell: node 0 has 3 genes; this family of cells has two for every node"
+        );
+        assert!(error("[('none', 5, 0), ('none', 7, 1)]").contains("which is the node and which the input"));
+        assert!(error("[('none', 0), 7]").ends_with("such as ('sep_conv_3x3', 0), found 7"));
+        assert!(error("[('none', -1), ('none', 0)]").ends_with("found a list of 2"));
+        assert!(error("weights").ends_with("found `weights`"));
+        let deep = "[".repeat(100_000);
+        assert!(error(&deep).contains("expected fewer lists within lists"));
+    }
+
+    #[test]
+    fn a_log_gives_its_last_genotype_and_a_file_of_names_the_one_that_is_asked_for() {
+        let other = TEXT.replace("sep_conv_3x3", "sep_conv_5x5");
+        let log = format!(
+            "10:05:00 genotype = {other}10:05:01 valid_acc 50.0\n10:11:12,345 genotype = {TEXT}done\n"
+        );
+        let chosen = Genotype::choose(&log, None).expect("two");
+        assert_eq!((chosen.of, chosen.line, Ok(chosen.genotype)), (2, 3, Genotype::parse(TEXT)));
+        let file = format!(
+            "from collections import namedtuple\n\nGenotype = namedtuple('Genotype', 'normal normal_concat reduce')\n\n\
+             # OLD = Genotype(normal=[])\nFIRST = {other}\nSECOND: Genotype = genotypes.{TEXT}\nBEST = SECOND  # of May\n"
+        );
+        for name in ["SECOND", "BEST"] {
+            let chosen = Genotype::choose(&file, Some(name)).map(|chosen| chosen.genotype);
+            assert_eq!(chosen, Genotype::parse(TEXT), "{name}");
+        }
+        check_error(
+            &file,
+            "there are several genotypes; name one behind the file, as in FILE:NAME, of FIRST, SECOND",
+        );
+        let missing = Genotype::choose(&file, Some("THIRD")).expect_err("no such name").to_string();
+        assert_eq!(missing, "there is no genotype called `THIRD`; there are: FIRST, SECOND");
+    }
+
+    #[test]
+    fn dicts_and_what_holds_a_genotype_are_read() {
+        let json = Genotype::parse(TEXT).expect("valid").format(GenotypeFormat::Json);
+        check(&format!("{{\"epoch\": 3, \"genotype\": {}}}", json.trim()));
+        check(&format!("{{\"genotype\": {}}}", serde_json::to_string(TEXT).expect("text")));
+        check(&json.replace('"', "'").replace("['sep_conv_3x3',0]", "('sep_conv_3x3', 0)"));
+        check_error(
+            &json.replace("reduce_concat", "reduction_concat"),
+            "`reduction_concat` is unknown or stands there \
+            twice; a genotype has normal, normal_concat, reduce and reduce_concat",
+        );
+        check_error("{\"normal\": [}", "not a genotype in JSON: expected value at line 1 column 13");
+        check_error("valid_acc 50.0\n", "line 1, column 1: expected `Genotype(`, found `valid_acc`");
+    }
+
+    #[test]
+    fn a_reduction_cell_cannot_put_out_its_inputs() {
+        check_error(
+            &TEXT.replace("reduce_concat=[2]", "reduce_concat=range(1, 3)"),
+            "reduce_concat: input 1 cannot be put out by a reduction cell: it has twice the side of the cell's nodes; \
+             nodes begin at 2",
+        );
+        Genotype::parse(&TEXT.replace("normal_concat=range(2, 3)", "normal_concat=range(1, 3)"))
+            .expect("equal sides");
+    }
+
+    #[test]
+    fn texts_of_windows_are_decoded() {
+        let utf16: Vec<u8> = format!("\u{feff}{TEXT}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = format!("\u{feff}{TEXT}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [&utf16, &big, &format!("\u{feff}{TEXT}").into_bytes()] {
+            assert_eq!(decode_text(bytes).as_deref(), Ok(TEXT));
+        }
+        let error = |bytes: &[u8]| decode_text(bytes).expect_err("refused").to_string();
+        assert_eq!(error(&utf16[2..]), "the text is UTF-16 without a byte order mark; save it as UTF-8");
+        assert_eq!(error(b"\x80\x02]q"), "the text is neither UTF-8 nor UTF-16; save it as UTF-8");
+        assert_eq!(error(&utf16[..7]), "the text is damaged UTF-16; save it as UTF-8");
     }
 
     #[test]

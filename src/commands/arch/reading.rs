@@ -6,8 +6,11 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context as _, Result};
-use relativenas_core::{genotype::Genotype, published, tabular};
+use anyhow::Result;
+use relativenas_core::{
+    genotype::{Genotype, decode_text},
+    published, tabular,
+};
 
 use crate::{failure::misuse, written::thousands};
 
@@ -22,13 +25,18 @@ pub enum Architecture {
     Edges([usize; tabular::EDGES]),
 }
 
-/// Reads all that was typed, each architecture with what was typed for it. Several words are one
-/// architecture (a genotype or a vector without quotes) if that can be read, else several.
+/// Reads all that was typed, each architecture with what was typed for it. Several words are an architecture
+/// each if they can be read so, else one together (a genotype or a vector without quotes).
 ///
 /// # Errors
 /// If something is no architecture; exit code 2.
 pub fn read_words(words: &[String]) -> Result<Vec<(String, Architecture)>> {
     let joined = words.join(" ");
+    let read = |word: &String| Ok((word.clone(), read_any(word)?));
+    let each: Result<Vec<_>> = words.iter().map(read).collect();
+    if each.is_ok() {
+        return each;
+    }
     let whole = match read_any(&joined) {
         Ok(architecture) => return Ok(vec![(joined, architecture)]),
         Err(error) => error,
@@ -36,8 +44,6 @@ pub fn read_words(words: &[String]) -> Result<Vec<(String, Architecture)>> {
     if words.len() == 1 || is_vector(&joined) {
         return Err(whole);
     }
-    let read = |word: &String| Ok((word.clone(), read_any(word)?));
-    let each: Result<Vec<_>> = words.iter().map(read).collect();
     // Pieces of a genotype that the shell took apart are nothing on their own.
     each.map_err(|error| if is_written_out(&joined) && read_any(&words[0]).is_err() { whole } else { error })
 }
@@ -47,7 +53,19 @@ pub fn read_words(words: &[String]) -> Result<Vec<(String, Architecture)>> {
 /// # Errors
 /// If it is none of those; exit code 2.
 pub fn read(typed: &str) -> Result<Genotype> {
-    match read_any(typed)? {
+    cells(typed, read_any(typed)?)
+}
+
+/// The same without a word on standard error, where a screen has the terminal.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_quietly(typed: &str) -> Result<Genotype> {
+    cells(typed, read_noting(typed, &mut |_| ())?)
+}
+
+fn cells(typed: &str, architecture: Architecture) -> Result<Genotype> {
+    match architecture {
         Architecture::Cells(genotype) => Ok(genotype),
         Architecture::Edges(_) => Err(misuse(format!(
             "{}: an architecture of NAS-Bench-201 has edges, but a genotype with cells is needed here",
@@ -56,32 +74,38 @@ pub fn read(typed: &str) -> Result<Genotype> {
     }
 }
 
-/// Reads an architecture of either space.
+/// Reads an architecture of either space; says on standard error which one of several was taken.
 ///
 /// # Errors
 /// As [`read`].
 pub fn read_any(typed: &str) -> Result<Architecture> {
-    if let Some(genotype) = published::genotype(typed) {
+    read_noting(typed, &mut |note| eprintln!("relativenas: {note}"))
+}
+
+fn read_noting(typed: &str, note: &mut dyn FnMut(String)) -> Result<Architecture> {
+    if let Some(genotype) = published::genotype(typed).filter(|_| !Path::new(typed).is_file()) {
         return Ok(Architecture::Cells(genotype));
     }
     if typed == "-" {
-        let mut text = String::new();
-        io::stdin().take(LONGEST).read_to_string(&mut text).context("standard input cannot be read")?;
-        return parse("standard input", &text);
+        let text = limited("standard input", io::stdin())?;
+        return parse("standard input", &text, None, note);
+    }
+    // What is a file is read as one, whatever it is called.
+    if let Ok(found) = fs::metadata(typed)
+        && !found.is_dir()
+    {
+        return parse(typed, &read_file(Path::new(typed))?, None, note);
     }
     if is_written_out(typed) || is_vector(typed) {
-        return parse("the architecture", typed);
+        return parse("the architecture", typed, None, note);
     }
-    let path = Path::new(typed);
-    match fs::metadata(path) {
-        Ok(found) if found.len() > LONGEST => {
-            Err(misuse(format!("{typed}: no genotype, it has {} bytes", thousands(found.len()))))
-        }
-        Ok(_) => {
-            let text =
-                fs::read_to_string(path).map_err(|e| misuse(format!("{typed}: cannot be read: {e}")))?;
-            parse(typed, &text)
-        }
+    if let Some((file, name)) = typed.rsplit_once(':')
+        && Path::new(file).is_file()
+    {
+        return parse(file, &read_file(Path::new(file))?, Some(name), note);
+    }
+    match fs::metadata(typed) {
+        Ok(_) => Err(misuse(format!("{typed}: a folder, and no file with a genotype"))),
         // A name with no dot or slash in it was hardly meant as a file.
         Err(_) if !typed.contains(['/', '.']) => {
             let unknown = published::find(typed).expect_err("looked up above");
@@ -93,6 +117,25 @@ pub fn read_any(typed: &str) -> Result<Architecture> {
         }
         Err(e) => Err(misuse(format!("{typed}: cannot be read: {e}"))),
     }
+}
+
+fn read_file(path: &Path) -> Result<String> {
+    let shown = path.display();
+    let file = fs::File::open(path).map_err(|e| misuse(format!("{shown}: cannot be read: {e}")))?;
+    limited(&shown.to_string(), file)
+}
+
+/// Reads a text to its end, if that comes before the longest genotype's: a device may have none.
+fn limited(name: &str, source: impl io::Read) -> Result<String> {
+    let mut bytes = Vec::new();
+    source
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| misuse(format!("{name}: cannot be read: {e}")))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(misuse(format!("{name}: no genotype, it has more than {} bytes", thousands(LONGEST))));
+    }
+    decode_text(&bytes).map_err(|e| misuse(format!("{name}: {e}")))
 }
 
 /// Whether a text begins as an architecture does, so that it names no file.
@@ -111,7 +154,7 @@ fn vector_words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Reads an architecture in any of its forms; `name` is what errors call it.
-fn parse(name: &str, text: &str) -> Result<Architecture> {
+fn parse(name: &str, text: &str, chosen: Option<&str>, note: &mut dyn FnMut(String)) -> Result<Architecture> {
     if is_vector(text) {
         let position: Vec<f64> = vector_words(text).filter_map(|w| w.parse().ok()).collect();
         let genotype = Genotype::decode(&position).map_err(|e| misuse(format!("{name}: {e}")))?;
@@ -124,8 +167,11 @@ fn parse(name: &str, text: &str) -> Result<Architecture> {
         })?;
         return Ok(Architecture::Edges(known));
     }
-    let genotype = Genotype::parse(text).map_err(|e| misuse(format!("{name}: {e}")))?;
-    Ok(Architecture::Cells(genotype))
+    let found = Genotype::choose(text, chosen).map_err(|e| misuse(format!("{name}: {e}")))?;
+    if found.of > 1 && chosen.is_none() {
+        note(format!("{name}: took the last of its {} genotypes, of line {}", found.of, found.line));
+    }
+    Ok(Architecture::Cells(found.genotype))
 }
 
 /// The string of NAS-Bench-201 that a text is, or holds in the JSON that `export` writes.
@@ -190,6 +236,35 @@ mod tests {
         );
         let refused = read(EDGES).expect_err("no cells").to_string();
         assert!(refused.ends_with("has edges, but a genotype with cells is needed here"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_is_read_whatever_it_is_called_and_one_of_several_by_its_name() {
+        let [first, second] =
+            ["DARTS_V1", "DARTS_V2"].map(|name| published::genotype(name).expect("published"));
+        let [one, two] = [&first, &second].map(|genotype| genotype.format(GenotypeFormat::Darts));
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("written");
+            path.display().to_string()
+        };
+        for name in ["winner (1).txt", "[best].txt", "{a}", "1 2"] {
+            assert_eq!(read(&write(name, &one)).expect(name), first, "{name}");
+        }
+        let several = write("genotypes.py", &format!("ONE = {one}TWO = {two}"));
+        assert_eq!(read(&format!("{several}:TWO")).expect("by name"), second);
+        assert!(error(&several).ends_with("name one behind the file, as in FILE:NAME, of ONE, TWO"));
+        assert!(
+            error(&format!("{several}:THREE")).ends_with("no genotype called `THREE`; there are: ONE, TWO")
+        );
+        let mut notes = Vec::new();
+        let log = write("log.txt", &format!("10:05 genotype = {one}10:06 genotype = {two}"));
+        let last = read_noting(&log, &mut |note| notes.push(note)).expect("a log");
+        assert_eq!(last, Architecture::Cells(second));
+        assert_eq!(notes, [format!("{log}: took the last of its 2 genotypes, of line 2")]);
+        let endless = limited("pipe", io::repeat(b'#')).expect_err("endless").to_string();
+        assert_eq!(endless, "pipe: no genotype, it has more than 1,048,576 bytes");
     }
 
     #[test]
