@@ -10,6 +10,8 @@ pub use depth::Depth;
 use ratatui::style::{Color, Modifier, Style};
 use relativenas_core::config::Theme;
 
+use self::depth::Rgb;
+
 /// What things look like. Where there is no colour, bold, underline and reverse stand in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Palette {
@@ -172,8 +174,6 @@ fn pick(ramp: &[Style], share: f64) -> Option<Style> {
 }
 
 /// Red, green and blue.
-pub(crate) type Rgb = (u8, u8, u8);
-
 fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
     let channel = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
     (channel(from.0, to.0), channel(from.1, to.1), channel(from.2, to.2))

@@ -74,6 +74,18 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A count of a total, such as ` 3/12`: as wide as it will be when all are counted.
+pub fn out_of(count: usize, total: usize) -> String {
+    let width = total.to_string().len();
+    format!("{count:>width$}/{total}")
+}
+
+/// Seconds as a whole number; a time that is not a number, or below 0, is none at all.
+pub fn whole_seconds(seconds: f64) -> u64 {
+    // A time that is no number is none: the cast makes it 0.
+    seconds.max(0.0).round() as u64
+}
+
 /// Which rows of a list are seen: `4-19 of 40`, or its length where all are.
 pub fn part_of(first: usize, rows: usize, count: usize) -> String {
     let last = (first + rows).min(count);

@@ -3,10 +3,10 @@
 use ratatui::text::Line;
 use relativenas_core::{cost::cost, genotype::Genotype, tabular, view::SearchView};
 
-use super::{individual, loss};
 use crate::{
     canvas::{Canvas, Look, span, wrap},
     draw::text,
+    words::{individual, loss},
 };
 
 /// The winner of the final ranking, or who had the lowest loss so far.

@@ -1,9 +1,13 @@
 //! Where the parts of a graph go.
 
+use std::ops::Range;
+
 use relativenas_core::{genotype::Cell, operation::Operation};
 
-use super::Genes;
 use crate::glyphs::Glyphs;
+
+/// Genes that say the same thing and are drawn as one.
+pub type Genes = Range<usize>;
 
 /// Columns and rows of everything in a graph.
 pub struct Layout {
@@ -158,6 +162,15 @@ impl Layout {
 
     /// What stands at the left of an input's wire.
     pub fn input_name(&self, input: usize) -> String {
-        if self.long_names { super::input_name(input) } else { format!("k-{}", 2 - input) }
+        if self.long_names { input_name(input) } else { format!("k-{}", 2 - input) }
+    }
+}
+
+/// `c(k-2)`, `c(k-1)`, or the node that an input is.
+pub fn input_name(input: usize) -> String {
+    match input {
+        0 => "c(k-2)".to_owned(),
+        1 => "c(k-1)".to_owned(),
+        node => format!("node {}", node - 2),
     }
 }
