@@ -68,6 +68,7 @@ pub enum Input {
     Key(KeyEvent),
     Paste(String),
     Message(Message),
+    /// The terminal has another size; 0 columns or rows if it does not know its own.
     Resize {
         width: u16,
         height: u16,
@@ -160,9 +161,12 @@ impl App {
             }
             Input::Message(message) => self.hear(message),
             Input::Resize { width, height } => {
+                // A terminal that does not know its size says 0; the last one holds until it does.
                 let size = Size::new(width, height);
-                self.dirty |= size != self.size;
-                self.size = size;
+                if width > 0 && height > 0 && size != self.size {
+                    self.size = size;
+                    self.dirty = true;
+                }
             }
             Input::Tick => {
                 if self.view == View::Runs {
