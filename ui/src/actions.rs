@@ -57,7 +57,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Everywhere,
-    /// In every view but the list of runs.
+    /// It can be had in every view but the list of runs.
     Run,
     In(&'static [View]),
 }
@@ -101,13 +101,13 @@ pub enum Need {
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
     pub action: Action,
-    /// In the configuration: `keys.ID`.
+    /// What it is called in the configuration (`keys.ID`), in help and in the palette.
     pub id: &'static str,
-    /// Default keys, apart by spaces.
+    /// The keys that it has by default, separated by spaces.
     pub keys: &'static str,
     pub place: Place,
     pub need: Need,
-    /// One or two words for the footer; empty keeps it out.
+    /// One or two words for the footer; an action without them is not named there.
     pub short: &'static str,
     /// A line for help and palette.
     pub help: &'static str,

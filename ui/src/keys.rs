@@ -17,7 +17,8 @@ pub struct Key {
     alt: bool,
 }
 
-/// Left to tmux, screen and the terminal: prefixes and flow control.
+/// Letters that are left to tmux, screen and the terminal together with Ctrl: their prefixes, and
+/// flow control.
 const RESERVED: [char; 4] = ['a', 'b', 's', 'q'];
 
 const NAMED: [(&str, KeyCode); 14] = [

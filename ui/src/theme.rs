@@ -62,7 +62,8 @@ impl Palette {
         pick(&self.ramp, share)
     }
 
-    /// As [`Palette::heat`], in another hue.
+    /// The ground for a share from 0 to 1 in another hue than that of [`Palette::heat`]; `None` where
+    /// there is no colour.
     pub fn age(&self, share: f64) -> Option<Style> {
         pick(&self.ramp_age, share)
     }

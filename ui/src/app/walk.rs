@@ -13,7 +13,7 @@ use crate::{lists, view::View};
 pub(super) const FAR: isize = 1 << 40;
 
 impl App {
-    /// Rows that a page has.
+    /// How many rows a page of the view has.
     pub(super) fn page(&self) -> isize {
         isize::try_from(self.size.height).unwrap_or(0).saturating_sub(6).max(1)
     }

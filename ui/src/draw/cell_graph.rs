@@ -210,7 +210,7 @@ pub fn legend(cells: &[&Cell], palette: &Palette) -> Line<'static> {
     Line::from_iter(spans)
 }
 
-/// One colour a family of operations; the names tell them apart without.
+/// The colour of an operation's family. Where there is no colour, the names tell operations apart.
 pub fn operation_style(operation: Operation, palette: &Palette) -> Style {
     let [dilated, pooling, _, other] = palette.series;
     match operation {

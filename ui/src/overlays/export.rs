@@ -20,7 +20,7 @@ const FORMATS: [(ExportFormat, &str, &str); 7] = [
     (ExportFormat::Csv, "csv", "the curves of the run"),
 ];
 
-/// Those that can hold an architecture of NAS-Bench-201.
+/// The formats that can hold an architecture of NAS-Bench-201.
 const TABLE_FORMATS: [(ExportFormat, &str, &str); 3] = [
     (ExportFormat::Darts, "text", "the published string of the architecture"),
     (ExportFormat::Json, "json", "the architecture as JSON"),

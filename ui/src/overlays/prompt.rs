@@ -224,7 +224,7 @@ fn named(text: &str) -> Result<String, String> {
 #[derive(Clone, Copy)]
 struct Steps {
     units: &'static [(&'static str, StepUnit)],
-    /// Some of them, as an example.
+    /// A few answers, as an example for somebody whose answer was not understood.
     such_as: &'static str,
     all: &'static str,
 }

@@ -41,7 +41,8 @@ impl<'a> Best<'a> {
     }
 }
 
-/// Who, in a line of at most `columns`: individual, loss, accuracy, and when it was if there is room.
+/// The best in a line: its number, loss and accuracy, and when it was estimated if `columns` have
+/// room for that.
 pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
     let Some(best) = Best::of(search) else {

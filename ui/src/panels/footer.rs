@@ -86,7 +86,7 @@ fn hints(scene: &Scene<'_>, state: &State) -> Vec<Hint> {
     own.chain(run).chain(views(scene)).chain(ways).collect()
 }
 
-/// All views in one hint.
+/// One hint for the keys of all views.
 fn views(scene: &Scene<'_>) -> Option<Hint> {
     let first = scene.keys.key(Action::Show(View::Overview))?;
     let last = scene.keys.key(Action::Show(View::Runs))?;

@@ -16,7 +16,7 @@ use crate::{
     words::{individual, loss},
 };
 
-/// Rows that the panel wants: two, and more where an engine's last words are to be shown.
+/// How many rows the panel wants: two, and up to `most` where an engine's last words are shown.
 pub fn rows(shown: &Shown, most: usize) -> usize {
     match &shown.link {
         Link::Dead { last_words, .. } => (last_words.len() + 2).clamp(2, most.max(2)),
@@ -97,7 +97,7 @@ fn member_line(
     canvas.line(x, y, &bars::progress(fraction, columns, &glyphs, bar, rest));
 }
 
-/// Where nobody is trained: why, and what can be done.
+/// Says why nobody is trained now, and what can be done.
 fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Option<&Progress>) {
     let palette = &canvas.look.palette;
     let (text_style, dim, strong, warning) = (palette.text, palette.dim, palette.strong, palette.warning);

@@ -10,7 +10,8 @@ use crate::{
     words::loss,
 };
 
-/// Such as `g12/50 p4/10 ▶ 1.042 best 1.087 ETA 21m`.
+/// Draws a line such as `g12/50 p4/10 ▶ 1.042 best 1.087 ETA 21m`: generation, pair, what the run
+/// is doing, the loss of whoever is trained, the best loss, and the time that is left.
 pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
     let palette = &canvas.look.palette;
     let (text_style, dim) = (palette.text, palette.dim);

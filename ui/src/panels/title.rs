@@ -72,7 +72,8 @@ fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     }
 }
 
-/// What a person set, or must know, for as long as it holds.
+/// What holds until a person changes it, such as a pause that was asked for: it is shown all the
+/// time.
 fn set(shown: &Shown) -> String {
     let mut set = Vec::new();
     if matches!(shown.link, Link::WatchOnly { .. }) {

@@ -43,7 +43,7 @@ pub enum Beside {
     Named(String, Genotype),
 }
 
-/// Rows of a graph that is drawn close, and its heading.
+/// How many rows a graph takes together with its heading where it is drawn without blank rows.
 const GRAPH: usize = 8;
 
 /// One column of the view.
@@ -202,7 +202,8 @@ fn column(
     }
 }
 
-/// In plain words: what sets it apart, what is odd, where it learned, what it is like.
+/// What is said of an architecture in plain words: what sets it apart from `before`, what is odd
+/// about it, from whom it learned, and what it is like.
 fn words(subject: &Subject, before: Option<&Subject>, columns: usize, look: &Look) -> Vec<Line<'static>> {
     let palette = &look.palette;
     let mut lines = Vec::new();

@@ -85,7 +85,8 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &PopulationPlace,
     }
 }
 
-/// Who is seen, how it is sorted, and the diversity with what it does not mean.
+/// Draws the heading: which individuals are seen, how they are sorted, and the diversity with what
+/// it does not mean.
 fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, seen: &str) {
     let look = canvas.look;
     let (dim, strong) = (look.palette.dim, look.palette.strong);
@@ -196,7 +197,8 @@ fn entropy_row(glyphs: &Glyphs, search: &SearchView, rows: &[HeatRow]) -> HeatRo
     }
 }
 
-/// Of each gene, from 0 (all agree) to 1 (every choice as often as any other).
+/// The entropy of each gene over the population, from 0 (all agree) to 1 (every choice is as
+/// frequent as any other).
 fn entropies(search: &SearchView) -> Vec<f64> {
     let space = search.settings.space;
     let count = search.population.len() as f64;

@@ -161,7 +161,8 @@ fn sign(canvas: &Canvas<'_>, run: &RunSummary) -> (char, ratatui::style::Style) 
     }
 }
 
-/// By the minute: seconds would make an idle screen write.
+/// How long ago a run changed, to the minute: with seconds, an idle screen would have to be drawn
+/// again all the time.
 fn coarse_age(seconds: u64) -> String {
     if seconds < 60 { "just now".to_owned() } else { text::age(seconds) }
 }

@@ -68,7 +68,8 @@ pub fn draw(canvas: &mut Canvas<'_>, place: &WeightsPlace, search: &SearchView) 
     }
 }
 
-/// The whole map, or where not all edges fit, the heading and those around the selected one.
+/// Draws the whole map, or where not all edges fit, its heading and the edges around the selected
+/// one.
 fn map_around(canvas: &mut Canvas<'_>, map: &WeightsMap<'_, ()>, candidate: usize) {
     let area = canvas.area;
     let rows = usize::from(area.height);
@@ -89,7 +90,7 @@ fn map_around(canvas: &mut Canvas<'_>, map: &WeightsMap<'_, ()>, candidate: usiz
     }
 }
 
-/// All cells of the network, the one that is shown standing out.
+/// Names all cells of the network; the one that is shown stands out.
 fn cells(canvas: &mut Canvas<'_>, shape: &NetworkShape, shown: usize) {
     let palette = &canvas.look.palette;
     let mut x = canvas.heading(1, 0, "WEIGHT SET") + 3;
@@ -105,7 +106,7 @@ fn cells(canvas: &mut Canvas<'_>, shape: &NetworkShape, shown: usize) {
     }
 }
 
-/// Beside the map: hit rates, totals, and the selected operation in words.
+/// Draws what stands beside the map: hit rates, totals, and the selected operation in words.
 fn aside(canvas: &mut Canvas<'_>, search: &SearchView, shape: &NetworkShape, cell: usize, candidate: usize) {
     let look = canvas.look;
     let palette = &look.palette;

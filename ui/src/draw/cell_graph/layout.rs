@@ -30,9 +30,9 @@ pub struct Wire {
 }
 
 pub struct NodePlace {
-    /// Left to right; one if both operations are the same.
+    /// The node's operations from left to right; there is one if both are the same.
     pub drops: Vec<Drop>,
-    /// Of its name or frame.
+    /// The column where the node's name or frame begins.
     pub column: usize,
 }
 
@@ -52,20 +52,20 @@ impl Drop {
     }
 }
 
-/// Columns for one way of drawing nodes.
+/// How many columns the parts of a graph take in one way of drawing nodes.
 struct Measures {
-    /// From one operation of a node to the other.
+    /// Columns from one operation of a node to the other.
     between: usize,
-    /// From the second operation to the node's name or frame: the arrow.
+    /// Columns of the arrow from the second operation to the node's name or frame.
     arrow: usize,
     frame: usize,
-    /// From there to the next node's first operation.
+    /// Columns from the node's name or frame to the next node's first operation.
     gap: usize,
     /// Whether the inputs are called `c(k-2)`, not `k-2`.
     long_names: bool,
 }
 
-/// From the roomiest down.
+/// All ways of drawing nodes, from the one that takes the most room to the one that takes the least.
 const MEASURES: [Measures; 5] = [
     Measures { between: 5, arrow: 4, frame: 4, gap: 4, long_names: true },
     Measures { between: 4, arrow: 3, frame: 4, gap: 3, long_names: true },

@@ -10,7 +10,7 @@ use crate::{
     words::{individual, lineage, loss},
 };
 
-/// Rows of the graph: drawn close, and with room between.
+/// How many rows the graph takes without blank rows between, and with them.
 const GRAPH: [usize; 2] = [6, 9];
 
 /// Draws an individual, and `beside` it another one if it is given and exists.

@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{actions::Action, draw::line_chart::Stroke, lists, scene::Scene, state::State, theme::Palette};
 
-/// What shares a line: the runs of a searcher, or one run.
+/// Runs that share a line: all of one searcher, or a single one.
 struct Group<'a> {
     name: String,
     runs: Vec<&'a RunView>,
 }
 
-/// In the order in which they were laid over each other, so that the group of the run that is shown
-/// comes first.
+/// The runs in groups that share a line, in the order in which they were laid over each other: the
+/// group of the run that is shown comes first.
 fn groups<'a>(place: &CurvesPlace, state: &'a State) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (name, view) in lists::runs_with_curves(state) {
@@ -31,7 +31,8 @@ fn groups<'a>(place: &CurvesPlace, state: &'a State) -> Vec<Group<'a>> {
     groups
 }
 
-/// In words of at most `columns`, for the heading.
+/// What lies over each other and how it is drawn, for the heading: in a longer form where `columns`
+/// have room for it.
 pub fn words(scene: &Scene<'_>, place: &CurvesPlace, state: &State, columns: usize) -> String {
     let count = 1 + state.compared.len();
     if place.one_by_one {
@@ -123,7 +124,8 @@ fn look(palette: &Palette, place: usize) -> (Stroke, ratatui::style::Style) {
     (strokes[place % strokes.len()], style)
 }
 
-/// Of each step that every run has done: the mean of what is a number, and the lowest and highest.
+/// The mean of several runs and the lowest and highest of them, for each step that every run has
+/// done. Losses that are not a number are left out.
 fn mean_and_band(runs: &[Vec<f64>]) -> (Vec<f64>, Vec<(f64, f64)>) {
     let steps = runs.iter().map(Vec::len).min().unwrap_or(0);
     let at = |step: usize| {

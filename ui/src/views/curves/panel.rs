@@ -8,7 +8,7 @@ use crate::draw::line_chart::{Series, Stroke};
 pub struct Panel {
     pub title: &'static str,
     pub curves: Vec<Curve>,
-    /// A logarithmic axis makes sense.
+    /// Whether it shows losses, for which a logarithmic axis makes sense.
     pub is_loss: bool,
     pub names: Names,
 }
@@ -16,11 +16,11 @@ pub struct Panel {
 /// Where the names of a panel's curves stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// Beside the title.
+    /// The names stand beside the title.
     Beside,
-    /// In rows of their own, because they are long.
+    /// The names stand in rows of their own, because they are long.
     Below,
-    /// At another panel that has the same curves.
+    /// The names stand at another panel that has the same curves.
     Elsewhere,
 }
 
@@ -33,7 +33,7 @@ impl Panel {
 pub struct Curve {
     pub name: String,
     pub values: Vec<f64>,
-    /// Lowest and highest of the runs that a value is the mean of.
+    /// For each value the lowest and the highest of the runs that it is the mean of.
     pub band: Option<Vec<(f64, f64)>>,
     pub stroke: Stroke,
     pub style: Style,
