@@ -3,7 +3,6 @@
 mod act;
 mod find;
 mod hear;
-mod state;
 mod walk;
 
 use std::{
@@ -20,21 +19,26 @@ use ratatui::{
 use relativenas_core::{
     config::{Layers, ScreenConfig},
     protocol::Command,
-    view::{RunView, SearchView},
 };
-pub(crate) use state::*;
 
 use crate::{
     actions::Action,
     canvas::{Canvas, Look},
     glyphs::{Fineness, Glyphs},
     keys::{Key, KeyError, KeyMap},
-    messages::{Exit, Left, Message, Request, RunName},
-    overlays::{self, Overlay, Reaction},
-    panels,
-    shown::Shown,
+    layout::Layout,
+    messages::{Exit, Message, Request, RunName},
+    overlays::{self, Overlay, reaction::Reaction},
+    panels::{
+        footer,
+        notice::{self, Notice},
+        status_line, title,
+    },
+    scene::Scene,
+    state::State,
     theme::{Depth, Palette},
-    views::{self, View},
+    view::View,
+    views::{self, Places},
 };
 
 /// What the screen is started with.
@@ -64,6 +68,7 @@ pub enum Input {
     Key(KeyEvent),
     Paste(String),
     Message(Message),
+    /// The terminal has another size; 0 columns or rows if it does not know its own.
     Resize {
         width: u16,
         height: u16,
@@ -76,24 +81,19 @@ pub enum Input {
     Deaf,
 }
 
-/// The state of the screen.
+/// The screen without a terminal: it routes what happens to what it changes, and decides what is
+/// drawn.
 pub struct App {
-    pub(crate) look: Look,
-    pub(crate) keys: KeyMap,
-    pub(crate) layers: Layers,
+    look: Look,
+    keys: KeyMap,
+    layers: Layers,
     keep_log_lines: usize,
-    pub(crate) view: View,
+    view: View,
     size: Size,
-    pub(crate) shown: Option<Shown>,
-    /// All runs, and when they were told; `None` until they are.
-    pub(crate) runs: Option<(Vec<crate::messages::RunSummary>, Instant)>,
-    /// Runs whose curves are laid over those of the run that is shown.
-    pub(crate) compared: Vec<(RunName, Box<RunView>)>,
-    /// The selected individual, the same in every view.
-    pub(crate) selected: Option<usize>,
-    pub(crate) places: Places,
-    pub(crate) overlay: Option<Overlay>,
-    pub(crate) notice: Option<Notice>,
+    state: State,
+    places: Places,
+    overlay: Option<Overlay>,
+    notice: Option<Notice>,
     requests: Vec<Request>,
     /// Commands that were not answered yet.
     pending: Vec<(u64, Command)>,
@@ -127,10 +127,7 @@ impl App {
             keep_log_lines: options.keep_log_lines,
             view: View::Overview,
             size: Size::new(80, 24),
-            shown: None,
-            runs: None,
-            compared: Vec::new(),
-            selected: None,
+            state: State::default(),
             places: Places::default(),
             overlay: None,
             notice: None,
@@ -157,16 +154,19 @@ impl App {
             Input::Key(key) => self.press(key),
             Input::Paste(text) => {
                 if let Some(mut overlay) = self.overlay.take() {
-                    overlay.paste(self, &text);
+                    overlay.paste(&self.state, &text);
                     self.overlay = Some(overlay);
                     self.dirty = true;
                 }
             }
             Input::Message(message) => self.hear(message),
             Input::Resize { width, height } => {
+                // A terminal that does not know its size says 0; the last one holds until it does.
                 let size = Size::new(width, height);
-                self.dirty |= size != self.size;
-                self.size = size;
+                if width > 0 && height > 0 && size != self.size {
+                    self.size = size;
+                    self.dirty = true;
+                }
             }
             Input::Tick => {
                 if self.view == View::Runs {
@@ -189,7 +189,7 @@ impl App {
             self.act(action);
             self.dirty = true;
         } else if let Some(mut overlay) = self.overlay.take() {
-            let reaction = overlay.press(self, event);
+            let reaction = overlay.press(self.view, &self.state, event);
             if matches!(reaction, Reaction::Stay | Reaction::Ask(_)) {
                 self.overlay = Some(overlay);
             }
@@ -209,7 +209,7 @@ impl App {
             Reaction::Steer(command) => self.steer(command),
             Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
             Reaction::Find(text) => self.find_in_log(text),
-            Reaction::Leave => self.exit = Some(self.left()),
+            Reaction::Leave => self.exit = Some(self.state.left()),
         }
     }
 
@@ -253,32 +253,14 @@ impl App {
 
     /// When something on the screen may change by itself: the list of runs does, and their ages.
     pub fn next_tick(&self) -> Option<Instant> {
-        let (_, told) = self.runs.as_ref().filter(|_| self.view == View::Runs)?;
+        let (_, told) = self.state.runs.as_ref().filter(|_| self.view == View::Runs)?;
         let periods = told.elapsed().as_secs() / LIST_PERIOD + 1;
         Some(*told + Duration::from_secs(LIST_PERIOD * periods))
     }
 
-    pub(crate) fn run_name(&self) -> Option<RunName> {
-        self.shown.as_ref().map(|shown| shown.run.clone())
-    }
-
     /// What there is to say about a screen that is left now.
     pub(crate) fn left(&self) -> Exit {
-        Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
-    }
-
-    pub(crate) fn search(&self) -> Option<&SearchView> {
-        self.shown.as_ref()?.search()
-    }
-
-    /// The selected individual, or the best.
-    pub(crate) fn individual(&self) -> Option<usize> {
-        let search = self.search()?;
-        let best = || {
-            let winner = search.ranking.first().map(|r| r.individual);
-            winner.or_else(|| Some(search.best.as_ref()?.learner.individual))
-        };
-        self.selected.filter(|i| *i < search.population.len()).or_else(best)
+        self.state.left()
     }
 
     /// Draws everything into an area of a buffer.
@@ -287,18 +269,27 @@ impl App {
         if self.look.palette.background.is_some() {
             canvas.clear();
         }
-        let layout = panels::Layout::of(canvas.width(), canvas.height());
-        if layout == panels::Layout::Line {
-            panels::status_line::draw(&mut canvas, self);
-            return;
+        let (width, height) = (canvas.width(), canvas.height());
+        let scene = Scene {
+            keys: &self.keys,
+            layout: Layout::of(width, height),
+            view: self.view,
+            selected: self.state.selected,
+        };
+        let shown = self.state.shown.as_ref();
+        if scene.layout == Layout::Line {
+            return status_line::draw(&mut canvas, shown);
         }
-        panels::draw_around(&mut canvas, self);
-        let mut inside = panels::inside(&mut canvas);
-        views::draw(&mut inside, self);
+        let (top, bottom) = scene.layout.margins();
+        let inside = height.saturating_sub(top + bottom);
+        let hints = self.overlay.as_ref().map(overlays::hints);
+        title::draw(&mut canvas.part(0, 0, width, top), &scene, shown);
+        footer::draw(&mut canvas.part(0, height - bottom, width, bottom), &scene, &self.state, hints);
+        views::draw(&mut canvas.part(0, top, width, inside), &scene, &self.places, &self.state);
         if let Some(overlay) = &self.overlay {
-            overlays::draw(&mut canvas, self, overlay);
+            overlays::draw(&mut canvas, &scene, &self.state, overlay);
         }
-        panels::draw_notice(&mut canvas, self);
+        notice::draw(&mut canvas, self.notice.as_ref(), shown, bottom);
     }
 
     fn request(&mut self, request: Request) {
@@ -321,11 +312,6 @@ impl App {
             Some(overlay) => overlay.fail(why),
             None => self.warn(why),
         }
-    }
-
-    /// Why an action cannot be had now; `None` if it can.
-    pub(crate) fn obstacle(&self, action: Action) -> Option<&'static str> {
-        act::obstacle(self, action)
     }
 }
 

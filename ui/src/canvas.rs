@@ -158,10 +158,12 @@ pub fn wrap(content: &str, columns: usize) -> Vec<String> {
                 lines.push(std::mem::take(&mut line));
             }
             while text::width(word) > columns {
-                let cut = (1..=word.len())
-                    .rev()
-                    .find(|&i| word.is_char_boundary(i) && text::width(&word[..i]) <= columns)
-                    .unwrap_or(word.len());
+                // A letter that is wider than the line has a line to itself.
+                let letter = text::letters(word).next().map_or(word.len(), |(_, end)| end);
+                let cut = text::fitting(word, columns).max(letter);
+                if cut == word.len() {
+                    break;
+                }
                 lines.push(word[..cut].to_owned());
                 word = &word[cut..];
             }
@@ -187,5 +189,7 @@ mod tests {
         );
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), Vec::<String>::new());
+        assert_eq!(wrap("数据e\u{301}e\u{301}", 3), ["数", "据e\u{301}", "e\u{301}"]);
+        assert_eq!(wrap("数据", 1), ["数", "据"]);
     }
 }

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::{
     actions::{Action, TABLE},
-    views::View,
+    view::View,
 };
 
 /// A key with what is held down beside it.
@@ -17,7 +17,8 @@ pub struct Key {
     alt: bool,
 }
 
-/// Left to tmux, screen and the terminal: prefixes and flow control.
+/// Letters that are left to tmux, screen and the terminal together with Ctrl: their prefixes, and
+/// flow control.
 const RESERVED: [char; 4] = ['a', 'b', 's', 'q'];
 
 const NAMED: [(&str, KeyCode); 14] = [
@@ -138,23 +139,23 @@ impl KeyMap {
     /// If an action or a key does not exist, or two actions that can be had at the same time share one.
     pub fn new(changes: &BTreeMap<String, String>) -> Result<Self, KeyError> {
         for id in changes.keys() {
-            if !TABLE.iter().any(|entry| entry.id == id) {
-                let nearest = relativenas_core::nearest(id, TABLE.iter().map(|entry| entry.id));
+            if !TABLE.iter().any(|definition| definition.id == id) {
+                let nearest = relativenas_core::nearest(id, TABLE.iter().map(|definition| definition.id));
                 return Err(KeyError::UnknownAction { id: id.clone(), nearest });
             }
         }
         let mut keys = Vec::with_capacity(TABLE.len());
-        for entry in TABLE {
-            let texts = changes.get(entry.id).map_or(entry.keys, String::as_str);
+        for definition in TABLE {
+            let texts = changes.get(definition.id).map_or(definition.keys, String::as_str);
             let read = |text: &str| match text.parse::<Key>() {
-                Err(()) => Err(KeyError::UnknownKey { id: entry.id.to_owned(), key: text.to_owned() }),
+                Err(()) => Err(KeyError::UnknownKey { id: definition.id.to_owned(), key: text.to_owned() }),
                 Ok(key) if key.is_reserved() => {
-                    Err(KeyError::Reserved { id: entry.id.to_owned(), key: text.to_owned() })
+                    Err(KeyError::Reserved { id: definition.id.to_owned(), key: text.to_owned() })
                 }
                 Ok(key) => Ok(key),
             };
             let read: Result<Vec<_>, _> = texts.split_whitespace().map(read).collect();
-            keys.push((entry.action, read?));
+            keys.push((definition.action, read?));
         }
         let map = Self { keys };
         map.check()?;
@@ -164,7 +165,7 @@ impl KeyMap {
     fn check(&self) -> Result<(), KeyError> {
         for (index, (first, keys)) in self.keys.iter().enumerate() {
             for (second, others) in &self.keys[index + 1..] {
-                let (first, second) = (first.entry(), second.entry());
+                let (first, second) = (first.definition(), second.definition());
                 if !first.place.meets(second.place) {
                     continue;
                 }
@@ -182,7 +183,7 @@ impl KeyMap {
 
     /// What a key means in a view.
     pub fn action(&self, key: Key, view: View) -> Option<Action> {
-        let here = |action: &Action| action.entry().place.has(view);
+        let here = |action: &Action| action.definition().place.has(view);
         self.keys.iter().find(|(action, keys)| keys.contains(&key) && here(action)).map(|(action, _)| *action)
     }
 

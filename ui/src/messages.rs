@@ -88,7 +88,8 @@ pub struct RunSummary {
     pub folder: PathBuf,
     /// `search` or `train`, searcher and data set in a few words.
     pub what: String,
-    /// As [`relativenas_core::view::Phase::name`], or `paused`, `stopped`, `dead`.
+    /// What the run does, in a word: a [`relativenas_core::view::Phase::name`], or `paused`, `stopped`
+    /// or `dead`.
     pub phase: String,
     pub generation: u32,
     pub generations: u32,

@@ -6,18 +6,16 @@ mod help;
 mod inspect;
 mod palette;
 pub mod prompt;
+pub mod reaction;
 mod start;
+mod window;
 
 use crossterm::event::{KeyCode, KeyEvent};
-use relativenas_core::protocol::Command;
+use relativenas_core::{config::Layers, protocol::Command};
 
-pub use inspect::lineage;
-
+use self::reaction::Reaction;
 use crate::{
-    actions::Action,
-    app::{App, Beside},
-    canvas::Canvas,
-    messages::{Request, RunName},
+    canvas::Canvas, messages::RunName, panels::footer::OverlayHints, scene::Scene, state::State, view::View,
 };
 
 /// What lies over the view.
@@ -40,46 +38,33 @@ pub enum Overlay {
     Start(Box<start::Start>),
 }
 
-/// What an overlay wants after a key. All but `Stay` and `Ask` close it.
-#[derive(Clone, Debug)]
-pub enum Reaction {
-    Stay,
-    Close,
-    Act(Action),
-    Request(Request),
-    /// Asks for something that only the other side can find wrong: the overlay stays until then.
-    Ask(Request),
-    Steer(Command),
-    Compare(Box<Beside>),
-    Find(String),
-    Leave,
-}
-
 impl Overlay {
     pub fn palette() -> Self {
         Self::Palette(palette::Palette::default())
     }
 
-    pub fn export(app: &App) -> Self {
-        Self::Export(export::Export::new(app))
+    pub fn export(state: &State) -> Self {
+        Self::Export(export::Export::new(state))
     }
 
-    pub fn start(app: &App) -> Self {
-        Self::Start(Box::new(start::Start::new(app)))
+    /// The form of a new search, which starts from these settings.
+    pub fn start(layers: &Layers) -> Self {
+        Self::Start(Box::new(start::Start::new(layers)))
     }
 
-    pub fn press(&mut self, app: &App, key: KeyEvent) -> Reaction {
+    /// Takes a key that was pressed while `view` lies below.
+    pub fn press(&mut self, view: View, state: &State, key: KeyEvent) -> Reaction {
         if key.code == KeyCode::Esc {
             return Reaction::Close;
         }
         match self {
             Self::Help { scroll } => help::press(scroll, key),
-            Self::Palette(palette) => palette.press(app, key),
+            Self::Palette(palette) => palette.press(view, key),
             Self::ConfirmStop => confirm::press(key, Reaction::Steer(Command::Stop)),
             Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
-            Self::Prompt(prompt) => prompt.press(app, key),
+            Self::Prompt(prompt) => prompt.press(state, key),
             Self::Start(form) => form.press(key),
         }
     }
@@ -102,10 +87,10 @@ impl Overlay {
         }
     }
 
-    pub fn paste(&mut self, app: &App, text: &str) {
+    pub fn paste(&mut self, state: &State, text: &str) {
         match self {
             Self::Palette(palette) => palette.paste(text),
-            Self::Prompt(prompt) => prompt.paste(app, text),
+            Self::Prompt(prompt) => prompt.paste(state, text),
             Self::Start(form) => form.paste(text),
             Self::Help { .. }
             | Self::ConfirmStop
@@ -117,21 +102,21 @@ impl Overlay {
 }
 
 /// Draws an overlay over the whole screen's canvas.
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, overlay: &Overlay) {
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: &Overlay) {
     match overlay {
-        Overlay::Help { scroll } => help::draw(canvas, app, *scroll),
-        Overlay::Palette(palette) => palette.draw(canvas, app),
-        Overlay::ConfirmStop => confirm::draw_stop(canvas, app),
+        Overlay::Help { scroll } => help::draw(canvas, scene, *scroll),
+        Overlay::Palette(palette) => palette.draw(canvas, scene, state),
+        Overlay::ConfirmStop => confirm::draw_stop(canvas, state.run_name()),
         Overlay::ConfirmLeave { run } => confirm::draw_leave(canvas, run),
-        Overlay::Export(export) => export.draw(canvas, app),
-        Overlay::Inspect { scroll } => inspect::draw(canvas, app, *scroll),
+        Overlay::Export(export) => export.draw(canvas),
+        Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
         Overlay::Start(form) => form.draw(canvas),
     }
 }
 
 /// Keys of an overlay, for the footer.
-pub fn hints(overlay: &Overlay) -> &'static [(&'static str, &'static str)] {
+pub fn hints(overlay: &Overlay) -> OverlayHints {
     match overlay {
         Overlay::Help { .. } | Overlay::Inspect { .. } => &[("up/down", "scroll"), ("esc", "close")],
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
@@ -143,24 +128,4 @@ pub fn hints(overlay: &Overlay) -> &'static [(&'static str, &'static str)] {
         Overlay::Prompt(_) => &[("enter", "do it"), ("esc", "close")],
         Overlay::Start(_) => &[("up/down", "setting"), ("enter", "start"), ("esc", "close")],
     }
-}
-
-/// A part in the middle, below the title and above the footer, of at most this size.
-fn window<'a>(canvas: &'a mut Canvas<'_>, width: usize, height: usize) -> Canvas<'a> {
-    let (columns, rows) = (canvas.width(), canvas.height());
-    let (width, height) = (width.min(columns), height.min(rows.saturating_sub(2)));
-    canvas.part((columns - width) / 2, (rows - height) / 2, width, height)
-}
-
-/// Keys that scroll; gives whether the key was one.
-fn scroll(place: &mut usize, key: KeyEvent) -> bool {
-    match key.code {
-        KeyCode::Up | KeyCode::Char('k') => *place = place.saturating_sub(1),
-        KeyCode::Down | KeyCode::Char('j') => *place += 1,
-        KeyCode::PageUp => *place = place.saturating_sub(10),
-        KeyCode::PageDown | KeyCode::Char(' ') => *place += 10,
-        KeyCode::Home => *place = 0,
-        _ => return false,
-    }
-    true
 }

@@ -59,7 +59,7 @@ impl Asked {
 
 /// What the run is doing, in one word; by the engine if there is one, else by its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RunStatus {
     Connecting,
     Starting,
     Training,
@@ -81,7 +81,7 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl RunStatus {
     pub fn name(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
@@ -149,11 +149,11 @@ impl Shown {
 
     /// What becomes of it without the screen.
     pub fn rest(&self) -> Rest {
-        match self.state() {
-            State::Connecting => Rest::Unknown,
-            State::Finished => Rest::Finished,
-            State::Stopped => Rest::Stopped,
-            State::Dead => Rest::Dead,
+        match self.status() {
+            RunStatus::Connecting => Rest::Unknown,
+            RunStatus::Finished => Rest::Finished,
+            RunStatus::Stopped => Rest::Stopped,
+            RunStatus::Dead => Rest::Dead,
             _ => Rest::Engine,
         }
     }
@@ -164,37 +164,37 @@ impl Shown {
 
     /// Whether a pause is what `space` should undo.
     pub fn is_held(&self) -> bool {
-        matches!(self.state(), State::Paused | State::Pausing | State::PauseRequested)
+        matches!(self.status(), RunStatus::Paused | RunStatus::Pausing | RunStatus::PauseRequested)
     }
 
-    pub fn state(&self) -> State {
+    pub fn status(&self) -> RunStatus {
         let finished = self.view.phase() == Phase::Finished;
         match self.link {
-            Link::Connecting => return State::Connecting,
-            Link::Dead { .. } => return if finished { State::Finished } else { State::Dead },
-            Link::NoEngine => return if finished { State::Finished } else { State::Stopped },
+            Link::Connecting => return RunStatus::Connecting,
+            Link::Dead { .. } => return if finished { RunStatus::Finished } else { RunStatus::Dead },
+            Link::NoEngine => return if finished { RunStatus::Finished } else { RunStatus::Stopped },
             Link::Live(_) | Link::WatchOnly { .. } => {}
         }
         let Some(progress) = &self.progress else {
-            return if finished { State::Finished } else { State::Starting };
+            return if finished { RunStatus::Finished } else { RunStatus::Starting };
         };
         match (self.asked, progress.mode) {
-            (_, Mode::Stopping) => State::Stopping,
-            (Some(Asked::Stop), _) => State::StopRequested,
-            (Some(Asked::Pause), _) => State::PauseRequested,
-            (Some(Asked::Continue | Asked::Step), _) => State::ContinueRequested,
-            (None, _) if progress.activity == Activity::Finished || finished => State::Finished,
-            (None, Mode::Pausing) => State::Pausing,
-            (None, Mode::Paused) => State::Paused,
-            (None, Mode::Stepping) => State::Stepping,
+            (_, Mode::Stopping) => RunStatus::Stopping,
+            (Some(Asked::Stop), _) => RunStatus::StopRequested,
+            (Some(Asked::Pause), _) => RunStatus::PauseRequested,
+            (Some(Asked::Continue | Asked::Step), _) => RunStatus::ContinueRequested,
+            (None, _) if progress.activity == Activity::Finished || finished => RunStatus::Finished,
+            (None, Mode::Pausing) => RunStatus::Pausing,
+            (None, Mode::Paused) => RunStatus::Paused,
+            (None, Mode::Stepping) => RunStatus::Stepping,
             (None, Mode::Running) => match progress.activity {
-                Activity::Starting => State::Starting,
-                Activity::Training | Activity::Validating if self.reads_a_table() => State::LookingUp,
-                Activity::Training => State::Training,
-                Activity::Validating => State::Validating,
-                Activity::Ranking => State::Ranking,
-                Activity::Idle => State::Idle,
-                Activity::Finished => State::Finished,
+                Activity::Starting => RunStatus::Starting,
+                Activity::Training | Activity::Validating if self.reads_a_table() => RunStatus::LookingUp,
+                Activity::Training => RunStatus::Training,
+                Activity::Validating => RunStatus::Validating,
+                Activity::Ranking => RunStatus::Ranking,
+                Activity::Idle => RunStatus::Idle,
+                Activity::Finished => RunStatus::Finished,
             },
         }
     }

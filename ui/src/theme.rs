@@ -10,6 +10,8 @@ pub use depth::Depth;
 use ratatui::style::{Color, Modifier, Style};
 use relativenas_core::config::Theme;
 
+use self::depth::Rgb;
+
 /// What things look like. Where there is no colour, bold, underline and reverse stand in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Palette {
@@ -60,7 +62,8 @@ impl Palette {
         pick(&self.ramp, share)
     }
 
-    /// As [`Palette::heat`], in another hue.
+    /// The ground for a share from 0 to 1 in another hue than that of [`Palette::heat`]; `None` where
+    /// there is no colour.
     pub fn age(&self, share: f64) -> Option<Style> {
         pick(&self.ramp_age, share)
     }
@@ -172,8 +175,6 @@ fn pick(ramp: &[Style], share: f64) -> Option<Style> {
 }
 
 /// Red, green and blue.
-pub(crate) type Rgb = (u8, u8, u8);
-
 fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
     let channel = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
     (channel(from.0, to.0), channel(from.1, to.1), channel(from.2, to.2))

@@ -3,66 +3,21 @@
 use relativenas_core::{
     genotype::Genotype,
     protocol::{Command, StepUnit},
-    view::Phase,
 };
 
-use super::{App, Order, walk};
+use super::{App, walk};
 use crate::{
-    actions::{Action, Need},
-    messages::{Link, Request},
+    actions::Action,
+    lists::Order,
+    messages::{Request, RunSummary},
+    obstacle::obstacle,
     overlays::{Overlay, prompt},
-    shown::Asked,
+    shown::{Asked, Shown},
 };
-
-/// Why an action cannot be had now; `None` if it can.
-pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
-    let need = action.entry().need;
-    if need == Need::Nothing {
-        return None;
-    }
-    if need == Need::Listed {
-        return app.selected_run().is_none().then_some("there is no run in the list");
-    }
-    if need == Need::ListedAndRun && app.shown.is_none() {
-        return Some("open a run first; then others can be laid over its curves");
-    }
-    let Some(shown) = &app.shown else {
-        return Some("no run is shown; choose one from the list of runs");
-    };
-    let engine = match shown.link {
-        Link::Live(_) => None,
-        Link::Connecting => Some("there is no word of an engine yet"),
-        Link::WatchOnly { .. } => Some("this engine can be watched, not steered: it is of another version"),
-        Link::NoEngine => Some("no engine runs; resume the run to go on"),
-        Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
-    };
-    let engine = engine.or((shown.view.phase() == Phase::Finished).then_some("the run is finished"));
-    let search = shown.search().is_none().then_some("this is no search");
-    let probe = match (shown.search(), &shown.link) {
-        (None, _) => search,
-        (Some(search), _) if search.network.is_none() => {
-            Some("a table says the same each time: there is nothing to probe")
-        }
-        _ if shown.probing.is_some() => None,
-        (_, Link::Live(_) | Link::WatchOnly { .. } | Link::Connecting)
-            if shown.view.phase() != Phase::Finished =>
-        {
-            Some("the engine is at work; a search is probed once it is finished or stopped")
-        }
-        _ => None,
-    };
-    match need {
-        Need::Nothing | Need::Listed | Need::ListedAndRun | Need::Run => None,
-        Need::Search => search,
-        Need::Engine => engine,
-        Need::SearchEngine => engine.or(search),
-        Need::Probe => probe,
-    }
-}
 
 impl App {
     pub(super) fn act(&mut self, action: Action) {
-        if let Some(why) = obstacle(self, action) {
+        if let Some(why) = obstacle(&self.state, action) {
             return self.warn(why);
         }
         match action {
@@ -77,7 +32,7 @@ impl App {
             Action::PageDown => self.turn_page(1),
             Action::First => self.walk(-walk::FAR),
             Action::Last => self.walk(walk::FAR),
-            Action::Inspect => self.overlay = self.individual().map(|_| Overlay::Inspect { scroll: 0 }),
+            Action::Inspect => self.overlay = self.state.individual().map(|_| Overlay::Inspect { scroll: 0 }),
             Action::Pause => self.pause_or_continue(),
             Action::StepPair => self.steer(Command::Step { unit: StepUnit::Pair, count: 1 }),
             Action::StepGeneration => self.steer(Command::Step { unit: StepUnit::Generation, count: 1 }),
@@ -86,7 +41,7 @@ impl App {
             Action::PauseOnNan => self.toggle_pause_on_nan(),
             Action::Inject => self.ask(prompt::Purpose::Inject),
             Action::Branch => self.ask(prompt::Purpose::Branch),
-            Action::Export => self.overlay = Some(Overlay::export(self)),
+            Action::Export => self.overlay = Some(Overlay::export(&self.state)),
             Action::SortPopulation => {
                 let order = &mut self.places.population.order;
                 *order = if *order == Order::Loss { Order::Number } else { Order::Loss };
@@ -107,7 +62,7 @@ impl App {
             Action::SearchPrevious => self.search_log(-1),
             Action::OpenRun => self.open_selected_run(),
             Action::ResumeRun => self.resume_selected_run(),
-            Action::NewSearch => self.overlay = Some(Overlay::start(self)),
+            Action::NewSearch => self.overlay = Some(Overlay::start(&self.layers)),
             Action::CompareRun => self.compare_selected_run(),
             Action::CompareAll => self.compare_all_runs(),
             Action::Probe => self.probe(),
@@ -126,27 +81,27 @@ impl App {
         let was_asked = matches!(self.overlay, Some(Overlay::ConfirmLeave { .. }));
         match self.probed.clone().filter(|_| !was_asked) {
             Some(run) => self.overlay = Some(Overlay::ConfirmLeave { run }),
-            None => self.exit = Some(self.left()),
+            None => self.exit = Some(self.state.left()),
         }
     }
 
     fn back(&mut self) {
-        if self.selected.take().is_none() && self.places.architecture.beside.take().is_none() {
+        if self.state.selected.take().is_none() && self.places.architecture.beside.take().is_none() {
             self.places.curves.cursor = None;
         }
     }
 
     fn ask(&mut self, purpose: prompt::Purpose) {
-        self.overlay = Some(Overlay::Prompt(prompt::Prompt::new(purpose, self)));
+        self.overlay = Some(Overlay::Prompt(prompt::Prompt::new(purpose, &self.state)));
     }
 
     fn pause_or_continue(&mut self) {
-        let held = self.shown.as_ref().is_some_and(crate::shown::Shown::is_held);
+        let held = self.state.shown.as_ref().is_some_and(Shown::is_held);
         self.steer(if held { Command::Continue } else { Command::Pause });
     }
 
     fn toggle_pause_on_nan(&mut self) {
-        let progress = self.shown.as_ref().and_then(|shown| shown.progress.as_ref());
+        let progress = self.state.shown.as_ref().and_then(|shown| shown.progress.as_ref());
         let on = !progress.is_some_and(|progress| progress.pause_on_nan);
         self.steer(Command::PauseOnNan { on });
         self.say(if on { "pauses after a loss that is not a number" } else { "no longer pauses on NaN" });
@@ -154,7 +109,7 @@ impl App {
 
     /// Sends a command, and remembers it until the engine answers.
     pub(super) fn steer(&mut self, command: Command) {
-        let Some(shown) = self.shown.as_mut().filter(|shown| shown.is_live()) else {
+        let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.is_live()) else {
             return self.warn("no engine listens");
         };
         if let Some(asked) = Asked::of(&command) {
@@ -178,8 +133,8 @@ impl App {
         }
     }
 
-    pub(super) fn selected_run(&self) -> Option<&crate::messages::RunSummary> {
-        self.runs.as_ref()?.0.get(self.places.run)
+    pub(super) fn selected_run(&self) -> Option<&RunSummary> {
+        self.state.runs.as_ref()?.0.get(self.places.runs.row)
     }
 
     fn open_selected_run(&mut self) {
@@ -199,12 +154,12 @@ impl App {
 
     fn compare_selected_run(&mut self) {
         let Some(run) = self.selected_run().map(|summary| summary.run.clone()) else { return };
-        if self.run_name().as_ref() == Some(&run) {
+        if self.state.run_name() == Some(&run) {
             return self.warn("this is the run that is shown; choose another to compare it with");
         }
-        let before = self.compared.len();
-        self.compared.retain(|(name, _)| *name != run);
-        if self.compared.len() < before {
+        let before = self.state.compared.len();
+        self.state.compared.retain(|(name, _)| *name != run);
+        if self.state.compared.len() < before {
             return self.say(format!("{run} is no longer compared"));
         }
         self.request(Request::Compare { run });
@@ -212,8 +167,8 @@ impl App {
 
     /// Every run of the same protocol is laid over the curves; asked again, none.
     fn compare_all_runs(&mut self) {
-        if !self.compared.is_empty() {
-            self.compared.clear();
+        if !self.state.compared.is_empty() {
+            self.state.compared.clear();
             return self.say("no run is compared any more");
         }
         self.request(Request::CompareAll);
@@ -221,7 +176,7 @@ impl App {
 
     /// Starts a probe of the run, or ends the one that is under way.
     fn probe(&mut self) {
-        let Some(shown) = &mut self.shown else { return };
+        let Some(shown) = &mut self.state.shown else { return };
         if shown.probing.is_some() {
             return self.request(Request::EndProbe);
         }

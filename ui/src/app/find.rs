@@ -13,7 +13,7 @@ impl App {
 
     /// Goes to the next line, downwards or upwards (negative), that holds what was searched for.
     pub(super) fn search_log(&mut self, by: isize) {
-        let (Some(shown), Some(searched)) = (&self.shown, &self.places.log.searched) else {
+        let (Some(shown), Some(searched)) = (&self.state.shown, &self.places.log.searched) else {
             return self.warn("nothing was searched for yet");
         };
         let log = &shown.view.log;

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use relativenas_core::{genotype::Genotype, protocol::Answer};
 
-use super::{App, Beside, Places};
+use super::App;
 use crate::{
     messages::{Exit, Link, Message, ProbeWord, Request},
     overlays::{Overlay, prompt::Wanted},
     shown::{Asked, Shown},
-    views::View,
+    view::View,
+    views::{Places, architecture::Beside},
 };
 
 impl App {
@@ -18,7 +19,7 @@ impl App {
         match message {
             Message::Opened { run, .. } => self.open(Shown::new(run, self.keep_log_lines)),
             Message::Lines(lines) => {
-                let Some(shown) = &mut self.shown else { return };
+                let Some(shown) = &mut self.state.shown else { return };
                 for line in &lines {
                     if let Err(error) = shown.view.apply(line) {
                         shown.broken = Some(error.to_string());
@@ -27,7 +28,7 @@ impl App {
                 }
             }
             Message::Progress(progress) => {
-                if let Some(shown) = &mut self.shown {
+                if let Some(shown) = &mut self.state.shown {
                     // What has not changed is not drawn again.
                     self.dirty = shown.progress.as_ref() != Some(&progress);
                     shown.take_progress(progress);
@@ -35,7 +36,7 @@ impl App {
             }
             Message::Link(link) => {
                 let dead = matches!(link, Link::Dead { .. } | Link::NoEngine);
-                if let Some(shown) = &mut self.shown {
+                if let Some(shown) = &mut self.state.shown {
                     shown.take_link(link);
                 }
                 if dead && self.leaving {
@@ -47,17 +48,17 @@ impl App {
                 // The selection is a run, not a row: another one may have come before it.
                 let selected = self.selected_run().map(|selected| &selected.run);
                 let at = selected.and_then(|name| runs.iter().position(|run| run.run == *name));
-                self.places.run = at.unwrap_or(self.places.run).min(runs.len().saturating_sub(1));
-                self.runs = Some((runs, Instant::now()));
+                self.places.runs.row = at.unwrap_or(self.places.runs.row).min(runs.len().saturating_sub(1));
+                self.state.runs = Some((runs, Instant::now()));
             }
             Message::Compared { run, view } => {
-                self.compared.retain(|(name, _)| *name != run);
+                self.state.compared.retain(|(name, _)| *name != run);
                 self.say(format!("{run} is laid over the curves; compare it again to take it away"));
-                self.compared.push((run, view));
+                self.state.compared.push((run, view));
             }
             Message::Grown { run, view } => {
                 // It may have been taken away meanwhile.
-                if let Some((_, compared)) = self.compared.iter_mut().find(|(name, _)| *name == run) {
+                if let Some((_, compared)) = self.state.compared.iter_mut().find(|(name, _)| *name == run) {
                     *compared = view;
                 }
             }
@@ -82,10 +83,10 @@ impl App {
     }
 
     fn open(&mut self, shown: Shown) {
-        let again = self.run_name().as_ref() == Some(&shown.run) && self.view != View::Runs;
-        let before = self.shown.replace(shown);
+        let again = self.state.run_name() == Some(&shown.run) && self.view != View::Runs;
+        let before = self.state.shown.replace(shown);
         // A probe goes on meanwhile.
-        if let (Some(shown), Some(before)) = (&mut self.shown, before)
+        if let (Some(shown), Some(before)) = (&mut self.state.shown, before)
             && shown.run == before.run
         {
             (shown.probe, shown.probing) = (before.probe, before.probing);
@@ -95,9 +96,9 @@ impl App {
             // Read anew after a break: a person stays where they were.
             return;
         }
-        self.selected = None;
-        self.compared.clear();
-        self.places = Places { run: self.places.run, ..Places::default() };
+        self.state.selected = None;
+        self.state.compared.clear();
+        self.places = Places { runs: self.places.runs, ..Places::default() };
         self.overlay = None;
         self.show(View::Overview);
     }
@@ -108,7 +109,7 @@ impl App {
         match answer.refused {
             Some(why) => {
                 self.leaving = false;
-                if let Some(shown) = &mut self.shown
+                if let Some(shown) = &mut self.state.shown
                     && shown.asked == Asked::of(&command)
                 {
                     shown.asked = None;
@@ -126,7 +127,7 @@ impl App {
         } else if self.probed.as_deref() == Some(run) {
             self.probed = None;
         }
-        let Some(shown) = self.shown.as_mut().filter(|shown| shown.run == run) else { return };
+        let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.run == run) else { return };
         match word {
             ProbeWord::UnderWay(words) => shown.probing = Some(words),
             ProbeWord::Found(probe) => {
@@ -138,9 +139,9 @@ impl App {
     }
 
     fn leave_stopped(&mut self) {
-        self.exit = Some(match self.run_name() {
-            Some(run) => Exit::Stopped { run },
-            None => self.left(),
+        self.exit = Some(match self.state.run_name() {
+            Some(run) => Exit::Stopped { run: run.clone() },
+            None => self.state.left(),
         });
     }
 

@@ -2,20 +2,18 @@
 
 use relativenas_core::{
     operation::Operation,
+    view::SearchView,
     weight_set::{CANDIDATES, EDGES},
 };
 
 use super::App;
-use crate::{
-    panels::this_generation,
-    views::{View, curves, pairs, population},
-};
+use crate::{lists, view::View};
 
 /// Farther than any list is long.
 pub(super) const FAR: isize = 1 << 40;
 
 impl App {
-    /// Rows that a page has.
+    /// How many rows a page of the view has.
     pub(super) fn page(&self) -> isize {
         isize::try_from(self.size.height).unwrap_or(0).saturating_sub(6).max(1)
     }
@@ -31,10 +29,14 @@ impl App {
     /// Goes up (negative) or down.
     pub(super) fn walk(&mut self, by: isize) {
         match self.view {
-            View::Overview => self.select_among(this_generation::listed, by),
-            View::Population | View::Architecture => self.select_among(population::order, by),
+            View::Overview => self.select_among(lists::this_generation, by),
+            View::Population | View::Architecture => {
+                let order = self.places.population.order;
+                self.select_among(|search| lists::population(search, order), by);
+            }
             View::Pairs => {
-                let rows = self.search().map_or(0, |search| pairs::listed(self, search).len());
+                let earlier = self.places.pairs.earlier;
+                let rows = self.state.search().map_or(0, |search| lists::pairs(search, earlier).len());
                 self.places.pairs.row = step(self.places.pairs.row, by, rows);
                 self.select_slow_learner();
             }
@@ -45,12 +47,12 @@ impl App {
             }
             View::Curves => self.move_cursor(by),
             View::Log => {
-                let lines = self.shown.as_ref().map_or(0, |shown| shown.view.log.len());
+                let lines = self.state.shown.as_ref().map_or(0, |shown| shown.view.log.len());
                 self.places.log.behind = step(self.places.log.behind, by.saturating_neg(), lines);
             }
             View::Runs => {
-                let rows = self.runs.as_ref().map_or(0, |(runs, _)| runs.len());
-                self.places.run = step(self.places.run, by, rows);
+                let rows = self.state.runs.as_ref().map_or(0, |(runs, _)| runs.len());
+                self.places.runs.row = step(self.places.runs.row, by, rows);
             }
         }
     }
@@ -69,35 +71,35 @@ impl App {
 
     /// Another cell of the network, in the view of the weights.
     pub(super) fn change_cell(&mut self, by: isize) {
-        let cells = self.search().and_then(|search| search.network).map_or(0, |network| network.cells);
+        let cells = self.state.search().and_then(|search| search.network).map_or(0, |network| network.cells);
         self.places.weights.cell = step(self.places.weights.cell, by, cells);
     }
 
     fn move_cursor(&mut self, by: isize) {
-        let points = curves::points(self);
+        let points = lists::curve_points(&self.state).0;
         let at = self.places.curves.cursor.unwrap_or(points.saturating_sub(1));
         self.places.curves.cursor = Some(step(at, by, points));
     }
 
     fn select_slow_learner(&mut self) {
-        let row = self.places.pairs.row;
-        let slow = self.search().and_then(|search| {
-            let comparison = pairs::listed(self, search).get(row).copied()?;
+        let place = self.places.pairs;
+        let slow = self.state.search().and_then(|search| {
+            let comparison = lists::pairs(search, place.earlier).get(place.row)?;
             comparison.slow.or_else(|| Some(comparison.learners.first()?.individual))
         });
-        self.selected = slow.or(self.selected);
+        self.state.selected = slow.or(self.state.selected);
     }
 
-    fn select_among(&mut self, listed: fn(&Self) -> Vec<usize>, by: isize) {
-        let listed = listed(self);
-        let at = self.selected.and_then(|selected| listed.iter().position(|i| *i == selected));
+    fn select_among(&mut self, list: impl Fn(&SearchView) -> Vec<usize>, by: isize) {
+        let listed = self.state.search().map(list).unwrap_or_default();
+        let at = self.state.selected.and_then(|selected| listed.iter().position(|i| *i == selected));
         let at = match at {
             Some(at) => step(at, by, listed.len()),
             None if by < 0 => listed.len().saturating_sub(1),
             None => 0,
         };
         self.places.architecture.page = 0;
-        self.selected = listed.get(at).copied();
+        self.state.selected = listed.get(at).copied();
     }
 }
 

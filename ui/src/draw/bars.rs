@@ -7,7 +7,7 @@ use ratatui::{
 
 use crate::glyphs::{Fineness, Glyphs};
 
-/// Left parts of a block, by eighths.
+/// Blocks that fill one to eight eighths of a column from the left.
 const PARTS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /// The last `columns` values as bars, the smallest of those flat and the largest full; what is

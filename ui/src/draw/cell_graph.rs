@@ -8,8 +8,6 @@
 
 mod layout;
 
-use std::ops::Range;
-
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -22,6 +20,7 @@ use relativenas_core::{
     operation::Operation,
 };
 
+pub use self::layout::input_name;
 use self::layout::{Drop, Layout};
 use super::pen::Pen;
 use crate::{glyphs::Glyphs, theme::Palette};
@@ -198,15 +197,6 @@ pub fn sentences(cell: &Cell, glyphs: &Glyphs) -> Vec<String> {
     nodes.chain([format!("out {arrow} {}", out.join(", "))]).collect()
 }
 
-/// `c(k-2)`, `c(k-1)`, or the node that an input is.
-pub fn input_name(input: usize) -> String {
-    match input {
-        0 => "c(k-2)".to_owned(),
-        1 => "c(k-1)".to_owned(),
-        node => format!("node {}", node - 2),
-    }
-}
-
 /// The short names that occur in these cells, spelled out: `s3 sep_conv_3x3   id skip_connect`.
 pub fn legend(cells: &[&Cell], palette: &Palette) -> Line<'static> {
     let mut operations: Vec<_> = cells.iter().flat_map(|c| &c.genes).map(|g| g.operation).collect();
@@ -220,7 +210,7 @@ pub fn legend(cells: &[&Cell], palette: &Palette) -> Line<'static> {
     Line::from_iter(spans)
 }
 
-/// One colour a family of operations; the names tell them apart without.
+/// The colour of an operation's family. Where there is no colour, the names tell operations apart.
 pub fn operation_style(operation: Operation, palette: &Palette) -> Style {
     let [dilated, pooling, _, other] = palette.series;
     match operation {
@@ -231,9 +221,6 @@ pub fn operation_style(operation: Operation, palette: &Palette) -> Style {
         Operation::SkipConnect | Operation::None => palette.dim,
     }
 }
-
-/// Genes that say the same thing and are drawn as one.
-type Genes = Range<usize>;
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ pub struct Heading<'a> {
 /// One value of a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeatCell {
-    /// From 0 to 1; what is not a number is drawn as a gap.
+    /// What is drawn as a shade: from 0 to 1, or not a number, which is drawn as a gap.
     pub value: f64,
     pub text: String,
 }

@@ -36,7 +36,7 @@ pub enum Stroke {
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
     pub name: &'a str,
-    /// One a step of x, from the start of the chart's range on.
+    /// A value for each step along x, from the start of the chart's range on.
     pub values: &'a [f64],
     /// The lowest and the highest of what each value stands for, shown as a faint band.
     pub band: Option<&'a [(f64, f64)]>,

@@ -11,7 +11,7 @@ pub struct Raster {
     fineness: Fineness,
     columns: usize,
     rows: usize,
-    /// One a character: its dots as bits, and the style of who drew there last.
+    /// The dots of each character as bits, and the style that was drawn there last.
     cells: Vec<(u8, Style)>,
 }
 

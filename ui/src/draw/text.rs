@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use ratatui::{style::Style, text::Span};
 use unicode_width::UnicodeWidthStr;
 
 use crate::glyphs::Glyphs;
@@ -22,11 +23,29 @@ pub fn truncate<'a>(text: &'a str, columns: usize, glyphs: &Glyphs) -> Cow<'a, s
     if columns == 0 { "".into() } else { format!("{kept}{ellipsis}").into() }
 }
 
-/// The length in bytes of the longest beginning that takes at most `columns`.
-fn fitting(text: &str, columns: usize) -> usize {
+/// The length in bytes of the longest beginning of whole letters that takes at most `columns`.
+pub fn fitting(text: &str, columns: usize) -> usize {
     // Measured as a whole each time: characters that join take less than their sum.
-    let ends = text.char_indices().map(|(at, _)| at).rev();
-    ends.into_iter().find(|&end| width(&text[..end]) <= columns).unwrap_or(0)
+    let fits = letters(text).map(|(_, end)| end).take_while(|&end| width(&text[..end]) <= columns);
+    fits.last().unwrap_or(0)
+}
+
+/// Where each letter of a text begins and ends, in bytes.
+///
+/// A letter is what a person sees as one (a grapheme cluster), whatever characters it consists of.
+/// Control characters are none.
+pub fn letters(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let mut end = 0;
+    let letters: Vec<_> = Span::raw(text)
+        .styled_graphemes(Style::new())
+        .map(|letter| {
+            // What lies between two letters holds control characters, so it cannot hold a letter.
+            let start = end + text[end..].find(letter.symbol).unwrap_or(0);
+            end = start + letter.symbol.len();
+            (start, end)
+        })
+        .collect();
+    letters.into_iter()
 }
 
 /// A text in a column of exactly this width, shortened if it must be.
@@ -36,7 +55,7 @@ pub fn left(text: &str, columns: usize, glyphs: &Glyphs) -> String {
     format!("{text}{:missing$}", "")
 }
 
-/// As [`left`], at the right edge of the column.
+/// A text at the right edge of a column of exactly this width, shortened if it must be.
 pub fn right(text: &str, columns: usize, glyphs: &Glyphs) -> String {
     let text = truncate(text, columns, glyphs);
     let missing = columns - width(&text).min(columns);
@@ -72,6 +91,18 @@ pub fn grouped(count: u64) -> String {
 /// A count with its noun, which takes an `s` unless it is one.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A count of a total, such as ` 3/12`: as wide as it will be when all are counted.
+pub fn out_of(count: usize, total: usize) -> String {
+    let width = total.to_string().len();
+    format!("{count:>width$}/{total}")
+}
+
+/// Seconds as a whole number; a time that is not a number, or below 0, is none at all.
+pub fn whole_seconds(seconds: f64) -> u64 {
+    // A time that is no number is none: the cast makes it 0.
+    seconds.max(0.0).round() as u64
 }
 
 /// Which rows of a list are seen: `4-19 of 40`, or its length where all are.
@@ -180,6 +211,15 @@ mod tests {
         assert_eq!(left("搜索", 3, &Glyphs::new(Fineness::Braille)), "搜…");
         assert_eq!(right("fashion", 4, &Glyphs::new(Fineness::Ascii)), "fas~");
         assert_eq!(right("run", 5, &Glyphs::new(Fineness::Ascii)), "  run");
+    }
+
+    #[test]
+    fn a_letter_of_several_characters_is_not_cut() {
+        let glyphs = Glyphs::new(Fineness::Ascii);
+        assert_eq!(truncate("re\u{301}sume\u{301}", 3, &glyphs), "re\u{301}~");
+        assert_eq!(truncate("👩\u{200d}🔬👩\u{200d}🔬👩\u{200d}🔬", 5, &glyphs), "👩\u{200d}🔬👩\u{200d}🔬~");
+        let found: Vec<_> = letters("e\u{301}\t数").collect();
+        assert_eq!(found, [(0, 3), (4, 7)]);
     }
 
     proptest! {

@@ -55,7 +55,7 @@ impl<'a, T: Clone> WeightsMap<'a, T> {
         self.weights.get(key).map(|entry| entry.trained)
     }
 
-    /// Of all cells, so that their maps can be compared.
+    /// The most updates that an operation of any cell has, so that the maps of cells can be compared.
     fn most_updates(&self) -> u32 {
         let operations = self.weights.entries().filter(|(key, _)| key.is_operation());
         operations.map(|(_, entry)| entry.trained.updates).max().unwrap_or(0)

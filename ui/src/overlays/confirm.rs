@@ -2,8 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{Reaction, window};
-use crate::{app::App, canvas::Canvas, draw::text};
+use super::{reaction::Reaction, window::window};
+use crate::{canvas::Canvas, draw::text, messages::RunName};
 
 pub fn press(key: KeyEvent, agreed: Reaction) -> Reaction {
     match key.code {
@@ -13,8 +13,8 @@ pub fn press(key: KeyEvent, agreed: Reaction) -> Reaction {
     }
 }
 
-pub fn draw_stop(canvas: &mut Canvas<'_>, app: &App) {
-    let run = app.run_name().unwrap_or_default();
+pub fn draw_stop(canvas: &mut Canvas<'_>, run: Option<&RunName>) {
+    let run = run.map_or("", RunName::as_str);
     let words = "It writes a checkpoint and ends; the run can be resumed:";
     let way_back = format!("relativenas resume {run}");
     draw(canvas, "Stop the engine?", [words, &way_back], ["stop", "go on"]);

@@ -2,11 +2,12 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{Reaction, window};
+use super::{reaction::Reaction, window::window};
 use crate::{
-    app::App,
     canvas::Canvas,
     messages::{ExportFormat, Exported, Request},
+    state::State,
+    words,
 };
 
 const FORMATS: [(ExportFormat, &str, &str); 7] = [
@@ -19,7 +20,7 @@ const FORMATS: [(ExportFormat, &str, &str); 7] = [
     (ExportFormat::Csv, "csv", "the curves of the run"),
 ];
 
-/// Those that can hold an architecture of NAS-Bench-201.
+/// The formats that can hold an architecture of NAS-Bench-201.
 const TABLE_FORMATS: [(ExportFormat, &str, &str); 3] = [
     (ExportFormat::Darts, "text", "the published string of the architecture"),
     (ExportFormat::Json, "json", "the architecture as JSON"),
@@ -37,17 +38,17 @@ pub struct Export {
 
 impl Export {
     /// Starts with the selected individual if there is one, else with the best.
-    pub fn new(app: &App) -> Self {
+    pub fn new(state: &State) -> Self {
         let mut choices = Vec::new();
-        if let (Some(search), Some(individual)) = (app.search(), app.selected) {
-            let name = crate::panels::individual(search, individual);
+        if let (Some(search), Some(individual)) = (state.search(), state.selected) {
+            let name = words::individual(search, individual);
             choices.push((Exported::Individual(individual), format!("individual {name}")));
         }
         choices.push((Exported::Best, "the best".to_owned()));
-        if app.search().is_some() {
+        if state.search().is_some() {
             choices.push((Exported::All, "all individuals".to_owned()));
         }
-        let in_table = app.search().is_some_and(|search| search.network.is_none());
+        let in_table = state.search().is_some_and(|search| search.network.is_none());
         let formats = if in_table { &TABLE_FORMATS[..] } else { &FORMATS };
         Self { choices, formats, what: 0, format: 0 }
     }
@@ -67,7 +68,7 @@ impl Export {
         Reaction::Stay
     }
 
-    pub fn draw(&self, canvas: &mut Canvas<'_>, _app: &App) {
+    pub fn draw(&self, canvas: &mut Canvas<'_>) {
         let look = canvas.look;
         let palette = &look.palette;
         let mut outer = window(canvas, 66, self.formats.len() + 5);

@@ -3,23 +3,26 @@
 use crossterm::event::KeyEvent;
 use ratatui::text::Line;
 
-use super::{Reaction, window};
+use super::{
+    reaction::Reaction,
+    window::{self, window},
+};
 use crate::{
-    actions::{Entry, Place, TABLE},
-    app::App,
-    canvas::{Canvas, span, wrap},
+    actions::{Definition, Place, TABLE},
+    canvas::{Canvas, Look, span, wrap},
     draw::text,
-    views::View,
+    scene::Scene,
+    view::View,
 };
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
-    if super::scroll(scroll, key) { Reaction::Stay } else { Reaction::Close }
+    if window::scroll(scroll, key) { Reaction::Stay } else { Reaction::Close }
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, scroll: usize) {
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, scroll: usize) {
     let look = canvas.look;
     let width = canvas.width().saturating_sub(4).min(104);
-    let lines = lines(app, look, width.saturating_sub(4 + 11 + 18));
+    let lines = lines(scene, look, width.saturating_sub(4 + 11 + 18));
     let mut outer = window(canvas, width, lines.len() + 2);
     let mut inside = outer.framed("Keys");
     let rows = inside.height();
@@ -30,21 +33,21 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, scroll: usize) {
     }
 }
 
-fn lines(app: &App, look: &crate::canvas::Look, columns: usize) -> Vec<Line<'static>> {
+fn lines(scene: &Scene<'_>, look: &Look, columns: usize) -> Vec<Line<'static>> {
     let palette = &look.palette;
     let mut lines = Vec::new();
-    let mut group = |title: &str, entries: Vec<&'static Entry>| {
-        if entries.is_empty() {
+    let mut group = |title: &str, definitions: Vec<&'static Definition>| {
+        if definitions.is_empty() {
             return;
         }
         if !lines.is_empty() {
             lines.push(Line::default());
         }
         lines.push(Line::styled(title.to_owned(), palette.heading));
-        for entry in entries {
-            let keys = app.keys.all(entry.action).collect::<Vec<_>>().join(" ");
-            for (row, help) in wrap(entry.help, columns).into_iter().enumerate() {
-                let (keys, id) = if row == 0 { (keys.as_str(), entry.id) } else { ("", "") };
+        for definition in definitions {
+            let keys = scene.keys.all(definition.action).collect::<Vec<_>>().join(" ");
+            for (row, help) in wrap(definition.help, columns).into_iter().enumerate() {
+                let (keys, id) = if row == 0 { (keys.as_str(), definition.id) } else { ("", "") };
                 lines.push(Line::from(vec![
                     span(text::left(keys, 11, &look.glyphs), palette.key),
                     span(text::left(id, 18, &look.glyphs), palette.text),
@@ -53,7 +56,7 @@ fn lines(app: &App, look: &crate::canvas::Look, columns: usize) -> Vec<Line<'sta
             }
         }
     };
-    let here = app.view;
+    let here = scene.view;
     let of = |wanted: &dyn Fn(Place) -> bool| TABLE.iter().filter(|e| wanted(e.place)).collect::<Vec<_>>();
     // Keys of this view first: they are what somebody looks for.
     group(here.name(), of(&|place| matches!(place, Place::In(views) if views.contains(&here))));

@@ -10,19 +10,23 @@ use relativenas_core::{
     view::SearchView,
 };
 
-use super::{Reaction, window};
+use super::{
+    reaction::Reaction,
+    window::{self, window},
+};
 use crate::{
-    app::App,
     canvas::{Canvas, Look, span, wrap},
-    panels::{best::cost_words, individual, loss, ranked},
+    panels::best::cost_words,
+    state::State,
+    words::{individual, lineage, loss, ranked},
 };
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
-    if super::scroll(scroll, key) { Reaction::Stay } else { Reaction::Close }
+    if window::scroll(scroll, key) { Reaction::Stay } else { Reaction::Close }
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, scroll: usize) {
-    let (Some(search), Some(number)) = (app.search(), app.individual()) else { return };
+pub fn draw(canvas: &mut Canvas<'_>, state: &State, scroll: usize) {
+    let (Some(search), Some(number)) = (state.search(), state.individual()) else { return };
     let width = canvas.width().saturating_sub(2).min(88);
     let lines = lines(search, number, canvas.look, width.saturating_sub(4));
     let mut outer = window(canvas, width, lines.len() + 2);
@@ -116,19 +120,4 @@ fn trained(search: &SearchView, estimate: &Estimate) -> String {
         estimate.hits,
         estimate.misses
     )
-}
-
-/// When it was slow, and from whom it learned.
-pub fn lineage(search: &SearchView, number: usize) -> String {
-    let Some(place) = search.population.get(number) else { return String::new() };
-    let injected =
-        place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
-    if place.lessons.is_empty() {
-        return format!("{injected}It was never the slow learner.");
-    }
-    let generations: Vec<_> = place.lessons.iter().map(|(g, _)| g.to_string()).collect();
-    let teachers: Vec<_> = place.lessons.iter().map(|&(_, fast)| individual(search, fast)).collect();
-    let (word, from) =
-        (if generations.len() == 1 { "generation" } else { "generations" }, teachers.join(", "));
-    format!("{injected}Slow in {word} {}; learned from {from}.", generations.join(", "))
 }

@@ -6,13 +6,16 @@ use nucleo_matcher::{
     pattern::{CaseMatching, Normalization, Pattern},
 };
 
-use super::{Reaction, window};
+use super::{reaction::Reaction, window::window};
 use crate::{
-    actions::{Entry, TABLE},
-    app::App,
+    actions::{Definition, TABLE},
     canvas::Canvas,
     draw::text,
     field::Field,
+    obstacle::obstacle,
+    scene::Scene,
+    state::State,
+    view::View,
 };
 
 /// What was typed, and which line is chosen.
@@ -23,11 +26,11 @@ pub struct Palette {
 }
 
 impl Palette {
-    pub fn press(&mut self, app: &App, key: KeyEvent) -> Reaction {
-        let found = self.found(app);
+    pub fn press(&mut self, view: View, key: KeyEvent) -> Reaction {
+        let found = self.found(view);
         match key.code {
             KeyCode::Enter => match found.get(self.chosen) {
-                Some(entry) => return Reaction::Act(entry.action),
+                Some(definition) => return Reaction::Act(definition.action),
                 None => return Reaction::Stay,
             },
             KeyCode::Up => self.chosen = self.chosen.saturating_sub(1),
@@ -47,33 +50,33 @@ impl Palette {
     }
 
     /// Actions of this view that match what was typed, the best first.
-    fn found(&self, app: &App) -> Vec<&'static Entry> {
-        let entries = TABLE.iter().filter(|entry| entry.place.has(app.view));
+    fn found(&self, view: View) -> Vec<&'static Definition> {
+        let definitions = TABLE.iter().filter(|definition| definition.place.has(view));
         if self.field.text().trim().is_empty() {
-            return entries.collect();
+            return definitions.collect();
         }
         let pattern = Pattern::parse(self.field.text(), CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut letters = Vec::new();
-        let mut scored: Vec<_> = entries
-            .filter_map(|entry| {
+        let mut scored: Vec<_> = definitions
+            .filter_map(|definition| {
                 // A hit in the name is worth more than one in the sentence.
                 let mut score = |text: &str, weight| {
                     let text = Utf32Str::new(text, &mut letters);
                     pattern.score(text, &mut matcher).map(|score| score * weight)
                 };
-                let score = score(entry.id, 3).max(score(entry.help, 1))?;
-                Some((score, entry))
+                let score = score(definition.id, 3).max(score(definition.help, 1))?;
+                Some((score, definition))
             })
             .collect();
         scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        scored.into_iter().map(|(_, entry)| entry).collect()
+        scored.into_iter().map(|(_, definition)| definition).collect()
     }
 
-    pub fn draw(&self, canvas: &mut Canvas<'_>, app: &App) {
+    pub fn draw(&self, canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State) {
         let look = canvas.look;
         let palette = &look.palette;
-        let found = self.found(app);
+        let found = self.found(scene.view);
         let width = canvas.width().saturating_sub(4).min(92);
         // Of constant height, so that nothing jumps while somebody types.
         let mut outer = window(canvas, width, 18);
@@ -86,14 +89,14 @@ impl Palette {
         if found.is_empty() {
             inside.text(1, 2, "nothing is called that; `?` lists everything", palette.dim);
         }
-        for (row, entry) in found.iter().enumerate().skip(first).take(rows) {
+        for (row, definition) in found.iter().enumerate().skip(first).take(rows) {
             let y = 2 + row - first;
-            let obstacle = app.obstacle(entry.action);
+            let obstacle = obstacle(state, definition.action);
             let style = if obstacle.is_some() { palette.dim } else { palette.text };
             let words =
-                text::truncate(obstacle.unwrap_or(entry.help), width.saturating_sub(30), &look.glyphs);
-            inside.text(1, y, entry.id, style);
-            inside.text(18, y, &app.keys.key(entry.action).unwrap_or_default(), palette.key);
+                text::truncate(obstacle.unwrap_or(definition.help), width.saturating_sub(30), &look.glyphs);
+            inside.text(1, y, definition.id, style);
+            inside.text(18, y, &scene.key(definition.action), palette.key);
             inside.text(29, y, &words, palette.dim);
             if row == self.chosen {
                 inside.restyle(0, y, width, palette.selected);

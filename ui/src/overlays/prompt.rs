@@ -8,13 +8,14 @@ use relativenas_core::{
     tabular,
 };
 
-use super::{Reaction, window};
+use super::{reaction::Reaction, window::window};
 use crate::{
-    app::{App, Beside},
     canvas::{Canvas, wrap},
     field::Field,
     messages::Request,
-    shown::Shown,
+    state::State,
+    views::architecture::Beside,
+    words,
 };
 
 /// What is asked for.
@@ -40,16 +41,18 @@ impl Purpose {
         }
     }
 
-    fn explanation(self, app: &App) -> String {
+    fn explanation(self, state: &State) -> String {
         let published = published::NAMES.join(", ");
         match self {
-            Self::StepMany if trains(app) => "How far to go on, then pause: `5` or `5 epochs`.".to_owned(),
+            Self::StepMany if state.is_training() => {
+                "How far to go on, then pause: `5` or `5 epochs`.".to_owned()
+            }
             Self::StepMany => "How far to go on, then pause: `5` or `5 pairs`, `2 generations`.".to_owned(),
             Self::PauseAt => "The generation; `never` no longer pauses by itself.".to_owned(),
             Self::Inject => {
-                let place = app.search().zip(app.individual());
-                let place = place.map(|(search, i)| crate::panels::individual(search, i)).unwrap_or_default();
-                if in_table(app) {
+                let place = state.search().zip(state.individual());
+                let place = place.map(|(search, i)| words::individual(search, i)).unwrap_or_default();
+                if state.is_in_table() {
                     return format!(
                         "An architecture as NAS-Bench-201 writes it, such as {ARCHITECTURE}, takes the place of \
                          individual {place}. Select another one first to change the place."
@@ -63,7 +66,7 @@ impl Purpose {
             Self::Branch => {
                 "The generation that the new run begins with; what came before is shared.".to_owned()
             }
-            Self::CompareWith if in_table(app) => "An individual's number.".to_owned(),
+            Self::CompareWith if state.is_in_table() => "An individual's number.".to_owned(),
             Self::CompareWith => {
                 format!("An individual's number, a published name ({published}), or a file with a genotype.")
             }
@@ -95,12 +98,12 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    pub fn new(purpose: Purpose, app: &App) -> Self {
+    pub fn new(purpose: Purpose, state: &State) -> Self {
         Self {
             purpose,
             field: Field::default(),
-            explanation: purpose.explanation(app),
-            individual: app.individual(),
+            explanation: purpose.explanation(state),
+            individual: state.individual(),
             error: None,
             waits: false,
         }
@@ -124,16 +127,16 @@ impl Prompt {
         }
     }
 
-    pub fn press(&mut self, app: &App, key: KeyEvent) -> Reaction {
+    pub fn press(&mut self, state: &State, key: KeyEvent) -> Reaction {
         if self.waits {
             return Reaction::Stay;
         }
         if key.code != KeyCode::Enter {
             self.field.handle(key);
-            self.check(app);
+            self.check(state);
             return Reaction::Stay;
         }
-        match self.answer(app) {
+        match self.answer(state) {
             Ok(reaction) => {
                 self.waits = matches!(reaction, Reaction::Ask(_));
                 reaction
@@ -145,34 +148,34 @@ impl Prompt {
         }
     }
 
-    pub fn paste(&mut self, app: &App, text: &str) {
+    pub fn paste(&mut self, state: &State, text: &str) {
         if self.waits {
             return;
         }
         self.field.paste(text.trim());
-        self.check(app);
+        self.check(state);
     }
 
-    fn check(&mut self, app: &App) {
+    fn check(&mut self, state: &State) {
         // Nothing typed yet is no mistake.
-        self.error = if self.field.text().trim().is_empty() { None } else { self.answer(app).err() };
+        self.error = if self.field.text().trim().is_empty() { None } else { self.answer(state).err() };
     }
 
-    fn answer(&self, app: &App) -> Result<Reaction, String> {
+    fn answer(&self, state: &State) -> Result<Reaction, String> {
         let text = self.field.text().trim();
         match self.purpose {
-            Purpose::StepMany => step(text, Steps::of(app)).map(Reaction::Steer),
-            Purpose::PauseAt => pause_at(text, app).map(Reaction::Steer),
+            Purpose::StepMany => step(text, Steps::of(state)).map(Reaction::Steer),
+            Purpose::PauseAt => pause_at(text, state).map(Reaction::Steer),
             Purpose::Inject => {
                 let individual = self.individual.ok_or("nobody was estimated yet; select an individual")?;
-                if in_table(app) {
+                if state.is_in_table() {
                     return architecture(text)
                         .map(|position| Reaction::Steer(Command::Inject { individual, position }));
                 }
                 Ok(Reaction::Ask(Request::ReadGenotype { from: named(text)? }))
             }
-            Purpose::Branch => branch(text, app).map(Reaction::Ask),
-            Purpose::CompareWith => compare(text, app),
+            Purpose::Branch => branch(text, state).map(Reaction::Ask),
+            Purpose::CompareWith => compare(text, state),
             Purpose::SearchLog if text.is_empty() => Err("type what to look for".to_owned()),
             Purpose::SearchLog => Ok(Reaction::Find(text.to_owned())),
         }
@@ -203,15 +206,6 @@ impl Prompt {
     }
 }
 
-fn trains(app: &App) -> bool {
-    app.shown.as_ref().is_some_and(Shown::is_training)
-}
-
-/// Whether the search that is shown asks a table, which knows no genotypes.
-fn in_table(app: &App) -> bool {
-    app.search().is_some_and(|search| search.settings.space == Space::NasBench201)
-}
-
 const ARCHITECTURE: &str =
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|";
 
@@ -230,7 +224,7 @@ fn named(text: &str) -> Result<String, String> {
 #[derive(Clone, Copy)]
 struct Steps {
     units: &'static [(&'static str, StepUnit)],
-    /// Some of them, as an example.
+    /// A few answers, as an example for somebody whose answer was not understood.
     such_as: &'static str,
     all: &'static str,
 }
@@ -244,8 +238,8 @@ impl Steps {
     const TRAINING: Self =
         Self { units: &[("epochs", StepUnit::Pair)], such_as: "5 or 5 epochs", all: "epochs" };
 
-    fn of(app: &App) -> Self {
-        if trains(app) { Self::TRAINING } else { Self::SEARCH }
+    fn of(state: &State) -> Self {
+        if state.is_training() { Self::TRAINING } else { Self::SEARCH }
     }
 }
 
@@ -265,8 +259,8 @@ fn generation(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, S
     found.ok_or_else(|| format!("`{text}` is no generation from {} to {}", range.start(), range.end()))
 }
 
-fn pause_at(text: &str, app: &App) -> Result<Command, String> {
-    let search = app.search().ok_or("this is no search")?;
+fn pause_at(text: &str, state: &State) -> Result<Command, String> {
+    let search = state.search().ok_or("this is no search")?;
     if "never".starts_with(text) && !text.is_empty() {
         return Ok(Command::PauseAt { generation: None });
     }
@@ -277,13 +271,13 @@ fn pause_at(text: &str, app: &App) -> Result<Command, String> {
     Ok(Command::PauseAt { generation: Some(generation(text, next..=last)?) })
 }
 
-fn branch(text: &str, app: &App) -> Result<Request, String> {
-    let search = app.search().ok_or("this is no search")?;
+fn branch(text: &str, state: &State) -> Result<Request, String> {
+    let search = state.search().ok_or("this is no search")?;
     Ok(Request::Branch { generation: generation(text, 0..=search.generation)? })
 }
 
-fn compare(text: &str, app: &App) -> Result<Reaction, String> {
-    let population = app.search().map_or(0, |search| search.population.len());
+fn compare(text: &str, state: &State) -> Result<Reaction, String> {
+    let population = state.search().map_or(0, |search| search.population.len());
     if let Ok(individual) = text.parse::<usize>() {
         if individual >= population {
             return Err(format!(
@@ -293,7 +287,7 @@ fn compare(text: &str, app: &App) -> Result<Reaction, String> {
         }
         return Ok(Reaction::Compare(Box::new(Beside::Individual(individual))));
     }
-    if in_table(app) {
+    if state.is_in_table() {
         return Err(format!("`{text}` is no individual; they go from 0 to {}", population.saturating_sub(1)));
     }
     if let Some(genotype) = published::genotype(text) {

@@ -3,9 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::config::{Layers, Origin};
 
-use super::{Reaction, window};
+use super::{reaction::Reaction, window::window};
 use crate::{
-    app::App,
     canvas::{Canvas, wrap},
     draw::text,
     field::Field,
@@ -65,8 +64,8 @@ struct Checked {
 }
 
 impl Start {
-    pub fn new(app: &App) -> Self {
-        let base = app.layers.clone();
+    pub fn new(base: &Layers) -> Self {
+        let base = base.clone();
         let searches = base.presets().filter(|name| changes_a_search(&base, name)).map(str::to_owned);
         let presets = [String::new()].into_iter().chain(searches).collect();
         let checked = Checked { layers: base.clone(), error: None };

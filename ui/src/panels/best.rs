@@ -3,10 +3,10 @@
 use ratatui::text::Line;
 use relativenas_core::{cost::cost, genotype::Genotype, tabular, view::SearchView};
 
-use super::{individual, loss};
 use crate::{
     canvas::{Canvas, Look, span, wrap},
     draw::text,
+    words::{individual, loss},
 };
 
 /// The winner of the final ranking, or who had the lowest loss so far.
@@ -41,7 +41,8 @@ impl<'a> Best<'a> {
     }
 }
 
-/// Who, in a line of at most `columns`: individual, loss, accuracy, and when it was if there is room.
+/// The best in a line: its number, loss and accuracy, and when it was estimated if `columns` have
+/// room for that.
 pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
     let Some(best) = Best::of(search) else {

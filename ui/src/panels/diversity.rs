@@ -5,6 +5,7 @@ use relativenas_core::view::SearchView;
 use crate::{
     canvas::Canvas,
     draw::{bars, text},
+    layout::Layout,
 };
 
 pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
@@ -15,7 +16,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let columns = canvas.width().saturating_sub(x + 2);
     canvas.text(x, 1, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text);
     // Otherwise people take it for progress.
-    let [above, below] = if canvas.width() > 31 {
+    let [above, below] = if canvas.width() >= Layout::DIVERSITY_IN_WORDS {
         ["falls without any signal too:", "it measures agreement"]
     } else {
         ["falls without", "any signal too"]

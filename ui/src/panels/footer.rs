@@ -1,15 +1,20 @@
-//! The last line: the keys that matter here. Above it, a sentence that was just said.
+//! The last line: the keys that matter here.
 
 use crate::{
     actions::{Action, Place, TABLE},
-    app::{App, Notice},
-    canvas::{Canvas, wrap},
+    canvas::Canvas,
     draw::text,
+    layout::Layout,
     messages::Rest,
-    overlays,
+    obstacle::obstacle,
+    scene::Scene,
     shown::Shown,
-    views::View,
+    state::State,
+    view::View,
 };
+
+/// Keys of what lies over the view, each with what it does.
+pub type OverlayHints = &'static [(&'static str, &'static str)];
 
 /// A key and what it does, and how much it would be missed.
 struct Hint {
@@ -24,50 +29,24 @@ impl Hint {
     }
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+/// Draws the keys of what lies `over` the view if there is something, else those of the view.
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, over: Option<OverlayHints>) {
     let bottom = canvas.height().saturating_sub(1);
     if bottom > 0 {
         canvas.rule(bottom - 1);
     }
-    keys(canvas, app, bottom);
+    keys(canvas, scene, state, over, bottom);
 }
 
-/// What was just said, else what the engine has to say: on the rule above the keys, in place of
-/// the keys where there is no rule, and over the view where it is long. It is never cut short,
-/// because the way out stands at its end.
-pub fn notice(canvas: &mut Canvas<'_>, app: &App, bottom: usize) {
-    let engine = app.shown.as_ref().and_then(|shown| shown.progress.as_ref()?.notice.clone());
-    let engine = engine.map(|text| Notice { text, is_warning: true });
-    let Some(notice) = app.notice.as_ref().or(engine.as_ref()) else { return };
-    let look = canvas.look;
-    let (glyph, style) = if notice.is_warning {
-        (look.glyphs.warning, look.palette.warning)
-    } else {
-        (look.glyphs.tick, look.palette.best)
-    };
-    let (width, height) = (canvas.width(), canvas.height());
-    let lines = wrap(&notice.text, width.saturating_sub(6));
-    let last = height.saturating_sub(if bottom > 1 { 2 } else { 1 });
-    let first = last.saturating_sub(lines.len().saturating_sub(1));
-    if lines.len() > 1 || bottom < 2 {
-        canvas.part(0, first, width, last + 1 - first).clear();
-    }
-    for (row, line) in lines.iter().enumerate().take(last + 1 - first) {
-        let mark = if row == 0 { glyph } else { ' ' };
-        canvas.text(1, first + row, &format!(" {mark} {line} "), style);
-    }
-}
-
-fn keys(canvas: &mut Canvas<'_>, app: &App, y: usize) {
+fn keys(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, over: Option<OverlayHints>, y: usize) {
     let look = canvas.look;
     let width = canvas.width();
-    let gap = if width >= 124 { 3 } else { 2 };
-    let mut hints = match &app.overlay {
-        Some(overlay) => overlays::hints(overlay)
-            .iter()
-            .map(|&(key, word)| Hint { key: key.to_owned(), word, importance: 9 })
-            .collect(),
-        None => hints(app),
+    let gap = if width >= Layout::WIDE { 3 } else { 2 };
+    let mut hints = match over {
+        Some(hints) => {
+            hints.iter().map(|&(key, word)| Hint { key: key.to_owned(), word, importance: 9 }).collect()
+        }
+        None => hints(scene, state),
     };
     // What is missed least goes first.
     while hints.iter().map(|hint| hint.width() + gap).sum::<usize>() > width + gap - 2 {
@@ -82,11 +61,11 @@ fn keys(canvas: &mut Canvas<'_>, app: &App, y: usize) {
 }
 
 /// Keys of the view, then those of the run, then the way to other places and out.
-fn hints(app: &App) -> Vec<Hint> {
+fn hints(scene: &Scene<'_>, state: &State) -> Vec<Hint> {
     let of = |action: Action, importance: u8| {
-        let word = word(app, action, action.entry().short);
-        let key = app.keys.key(action).filter(|_| app.obstacle(action).is_none())?;
-        action.entry().place.has(app.view).then_some(Hint { key, word, importance })
+        let word = word(state, action, action.definition().short);
+        let key = scene.keys.key(action).filter(|_| obstacle(state, action).is_none())?;
+        action.definition().place.has(scene.view).then_some(Hint { key, word, importance })
     };
     let own = TABLE
         .iter()
@@ -104,19 +83,19 @@ fn hints(app: &App) -> Vec<Hint> {
     ];
     let run = run.into_iter().filter_map(|(action, importance)| of(action, importance));
     let ways = ways.into_iter().filter_map(|(action, importance)| of(action, importance));
-    own.chain(run).chain(views(app)).chain(ways).collect()
+    own.chain(run).chain(views(scene)).chain(ways).collect()
 }
 
-/// All views in one hint.
-fn views(app: &App) -> Option<Hint> {
-    let first = app.keys.key(Action::Show(View::Overview))?;
-    let last = app.keys.key(Action::Show(View::Runs))?;
+/// One hint for the keys of all views.
+fn views(scene: &Scene<'_>) -> Option<Hint> {
+    let first = scene.keys.key(Action::Show(View::Overview))?;
+    let last = scene.keys.key(Action::Show(View::Runs))?;
     Some(Hint { key: format!("{first}-{last}"), word: "views", importance: 7 })
 }
 
 /// Some words depend on what the action would do now.
-fn word(app: &App, action: Action, short: &'static str) -> &'static str {
-    let shown = app.shown.as_ref();
+fn word(state: &State, action: Action, short: &'static str) -> &'static str {
+    let shown = state.shown.as_ref();
     match action {
         Action::Pause if shown.is_some_and(Shown::is_held) => "continue",
         Action::StepPair if shown.is_some_and(Shown::is_training) => "epoch",

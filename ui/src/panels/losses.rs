@@ -1,17 +1,18 @@
 //! Losses, generation by generation.
 
+use ratatui::widgets::Widget;
 use relativenas_core::view::SearchView;
 
 use super::probe;
 use crate::{
-    app::App,
     canvas::Canvas,
     draw::line_chart::{LineChart, Series, Stroke, legend},
+    layout::Layout,
+    shown::Shown,
 };
-use ratatui::widgets::Widget;
 
 /// A chart under a heading with its legend, and what a probe says of these losses.
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+pub fn draw(canvas: &mut Canvas<'_>, shown: &Shown, search: &SearchView) {
     let look = canvas.look;
     let palette = &look.palette;
     let of = |pick: fn(&relativenas_core::view::GenerationSummary) -> f64| -> Vec<f64> {
@@ -24,16 +25,17 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         Series::new("best", &best, Stroke::Dashed, palette.best),
     ];
     let width = canvas.width();
-    if canvas.height() > 3 {
+    if canvas.height() >= Layout::LOSSES_HEADING {
         let x = canvas.heading(1, 0, "LOSS PER GENERATION");
         let legend = legend(&series, None, &look.glyphs);
         if x + legend.width() + 3 <= width {
             canvas.line_right(width - 1, 0, &legend);
         }
     }
-    let mut top = usize::from(canvas.height() > 3);
-    let probe = app.shown.as_ref().filter(|_| canvas.height() > 5);
-    if let Some(line) = probe.and_then(|shown| probe::line(shown, look, width.saturating_sub(3))) {
+    let mut top = usize::from(canvas.height() >= Layout::LOSSES_HEADING);
+    let probe =
+        probe::line(shown, look, width.saturating_sub(3)).filter(|_| canvas.height() >= Layout::LOSSES_PROBE);
+    if let Some(line) = probe {
         canvas.line(1, top, &line);
         top += 1;
     }

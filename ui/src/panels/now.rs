@@ -5,27 +5,27 @@ use relativenas_core::{
     view::Phase,
 };
 
-use super::loss;
 use crate::{
     actions::Action,
-    app::App,
     canvas::{Canvas, span},
     draw::{bars, text},
+    layout::Layout,
     messages::Link,
-    shown::{Shown, State},
+    scene::Scene,
+    shown::{RunStatus, Shown},
+    words::{individual, loss},
 };
 
-/// Rows that the panel wants: two, and more where an engine's last words are to be shown.
-pub fn rows(app: &App, most: usize) -> usize {
-    match app.shown.as_ref().map(|shown| &shown.link) {
-        Some(Link::Dead { last_words, .. }) => (last_words.len() + 2).clamp(2, most.max(2)),
+/// How many rows the panel wants: two, and up to `most` where an engine's last words are shown.
+pub fn rows(shown: &Shown, most: usize) -> usize {
+    match &shown.link {
+        Link::Dead { last_words, .. } => (last_words.len() + 2).clamp(2, most.max(2)),
         _ => 2,
     }
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
-    let Some(shown) = &app.shown else { return };
-    let indent = if canvas.width() >= 96 { 8 } else { 1 };
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
+    let indent = if canvas.width() >= Layout::TWO_COLUMNS { 8 } else { 1 };
     if indent > 1 {
         canvas.heading(1, 0, "NOW");
     }
@@ -33,7 +33,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     let mut inside = canvas.part(indent, 0, width, height);
     match &shown.progress {
         Some(progress) if !progress.members.is_empty() => members(&mut inside, shown, progress),
-        progress => words(&mut inside, app, shown, progress.as_ref()),
+        progress => words(&mut inside, scene, shown, progress.as_ref()),
     }
 }
 
@@ -56,9 +56,9 @@ fn member_line(
     let (bar, rest) = (palette.fast, palette.rule);
     let glyphs = canvas.look.glyphs;
     let width = canvas.width();
-    let wide = width >= 84;
+    let wide = width >= Layout::LONG_LABELS;
     let name = match shown.search() {
-        Some(search) => super::individual(search, member.individual),
+        Some(search) => individual(search, member.individual),
         None => "network".to_owned(),
     };
     let label = if wide && shown.search().is_some() { "individual " } else { "" };
@@ -66,12 +66,12 @@ fn member_line(
     x = canvas.text(x, y, &name, strong) + 2;
     let in_table = shown.search().is_some_and(|search| search.network.is_none());
     let stage = match (member.validating, width) {
-        (_, 0..=50) => "",
+        (_, width) if width < Layout::STAGE => "",
         _ if in_table => "looks up",
         (true, _) => "valid",
         (false, _) => "train",
     };
-    let batches = if in_table { String::new() } else { super::title::of(member.batch, member.batches) };
+    let batches = if in_table { String::new() } else { text::out_of(member.batch, member.batches) };
     let speed = images_per_second.filter(|s| s.is_finite() && *s > 0.0);
     let speed = speed.map(|s| format!("{} img/s", text::grouped(s.round() as u64))).unwrap_or_default();
     let loss_text = member.loss.map_or_else(|| format!("{:>6}", glyphs.never), loss);
@@ -82,9 +82,9 @@ fn member_line(
         canvas.line_right(end, y, &line);
         end = end.saturating_sub(columns);
     };
-    let loss_label = if width >= 64 { "loss " } else { "" };
+    let loss_label = if width >= Layout::SPEED { "loss " } else { "" };
     put(canvas, loss_label.len() + 6 + 3, &[(loss_label, dim), (&loss_text, text_style)]);
-    if width >= 64 {
+    if width >= Layout::SPEED {
         put(canvas, 13 + 2, &[(&speed, text_style)]);
     }
     let label = if wide && !in_table { "batch " } else { "" };
@@ -97,8 +97,8 @@ fn member_line(
     canvas.line(x, y, &bars::progress(fraction, columns, &glyphs, bar, rest));
 }
 
-/// Where nobody is trained: why, and what can be done.
-fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Progress>) {
+/// Says why nobody is trained now, and what can be done.
+fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Option<&Progress>) {
     let palette = &canvas.look.palette;
     let (text_style, dim, strong, warning) = (palette.text, palette.dim, palette.strong, palette.warning);
     let width = canvas.width();
@@ -111,8 +111,8 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
         say(canvas, 1, "open the run again to read it from its file", dim);
         return;
     }
-    match (&shown.link, shown.state()) {
-        (_, State::Finished) => finished(canvas, app, shown),
+    match (&shown.link, shown.status()) {
+        (_, RunStatus::Finished) => finished(canvas, scene, shown),
         (Link::Connecting, _) => {
             say(
                 canvas,
@@ -140,7 +140,7 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
         }
         (Link::WatchOnly { why, .. }, _) => say(canvas, 0, why, warning),
         (Link::Live(_), _) => {
-            let key = |action| app.keys.key(action).unwrap_or_default();
+            let key = |action| scene.key(action);
             let (one, many) = if shown.is_training() { ("an epoch", "epochs") } else { ("a pair", "pairs") };
             let words = match (progress.map(|p| p.mode), shown.view.phase()) {
                 (Some(Mode::Paused), _) => format!(
@@ -156,19 +156,19 @@ fn words(canvas: &mut Canvas<'_>, app: &App, shown: &Shown, progress: Option<&Pr
     }
 }
 
-fn finished(canvas: &mut Canvas<'_>, app: &App, shown: &Shown) {
+fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     let palette = &canvas.look.palette;
     let (dim, best, text_style) = (palette.dim, palette.best, palette.text);
     if let Some(search) = shown.search()
         && let Some(winner) = search.ranking.first()
     {
-        let name = super::individual(search, winner.individual);
-        let begin = if canvas.width() < 64 { "done: " } else { "the search is done: individual " };
+        let name = individual(search, winner.individual);
+        let begin = if canvas.width() < Layout::SPEED { "done: " } else { "the search is done: individual " };
         let mut x = canvas.text(0, 0, begin, text_style);
         x = canvas.text(x, 0, &name, best);
         let words = format!(" wins with loss {}, {:.1} %", loss(winner.loss).trim_start(), winner.accuracy);
         canvas.text(x, 0, &words, text_style);
-        let key = |action| app.keys.key(action).unwrap_or_default();
+        let key = |action| scene.key(action);
         let export = key(Action::Export);
         let words = match search.network {
             None => format!("{export} exports it"),

@@ -2,16 +2,20 @@
 
 use relativenas_core::view::SearchView;
 
-use super::{individual, loss};
-use crate::{app::App, canvas::Canvas, panels::title};
+use crate::{
+    canvas::Canvas,
+    draw::text,
+    scene::Scene,
+    words::{individual, loss},
+};
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, search: &SearchView) {
     let look = canvas.look;
     let palette = &look.palette;
     let x = canvas.heading(1, 0, "RANKING");
     let rows = canvas.height().saturating_sub(1);
     if search.ranking.is_empty() {
-        let done = title::of(search.ranked.len(), search.settings.population);
+        let done = text::out_of(search.ranked.len(), search.settings.population);
         canvas.text(x + 2, 0, &format!("{done} estimated with the final weights"), palette.dim);
         let first = search.ranked.len().saturating_sub(rows);
         for (row, learner) in search.ranked[first..].iter().enumerate() {
@@ -28,7 +32,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         let style = if ranked.rank == 1 { palette.best } else { palette.text };
         canvas.text(2, y, &format!("{:>3}", ranked.rank), palette.dim);
         canvas.text(7, y, &line(search, ranked.individual, ranked.loss, ranked.accuracy), style);
-        if app.selected == Some(ranked.individual) {
+        if scene.selected == Some(ranked.individual) {
             canvas.restyle(2, y, 26, palette.selected);
             canvas.text(1, y, &look.glyphs.selected.to_string(), palette.key);
         }

@@ -2,20 +2,21 @@
 
 use ratatui::text::Line;
 
-use super::{best::Best, loss, title};
+use super::{best::Best, sign::sign};
 use crate::{
-    app::App,
     canvas::{Canvas, span},
-    draw::text,
-    panels::title::{sign, whole_seconds},
+    draw::text::{self, out_of},
+    shown::Shown,
+    words::loss,
 };
 
-/// Such as `g12/50 p4/10 ▶ 1.042 best 1.087 ETA 21m`.
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+/// Draws a line such as `g12/50 p4/10 ▶ 1.042 best 1.087 ETA 21m`: generation, pair, what the run
+/// is doing, the loss of whoever is trained, the best loss, and the time that is left.
+pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
     let palette = &canvas.look.palette;
     let (text_style, dim) = (palette.text, palette.dim);
     let y = canvas.height() / 2;
-    let Some(shown) = &app.shown else {
+    let Some(shown) = shown else {
         canvas.text(0, y, "relativenas: a larger screen shows the runs", dim);
         return;
     };
@@ -24,22 +25,22 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
         line.push_span(span(word, style));
         line.push_span(span(" ", dim));
     };
-    let state = shown.state();
-    let (glyph, style) = sign(state, canvas.look);
+    let status = shown.status();
+    let (glyph, style) = sign(status, canvas.look);
     if let Some(search) = shown.search() {
         let generations = search.settings.generations as usize;
-        word(format!("g{}", title::of(search.generation as usize, generations)), text_style);
+        word(format!("g{}", out_of(search.generation as usize, generations)), text_style);
         if !search.pairs.is_empty() {
-            word(format!("p{}", title::of(search.compared.len(), search.pairs.len())), text_style);
+            word(format!("p{}", out_of(search.compared.len(), search.pairs.len())), text_style);
         }
     } else if let Some(training) = &shown.view.training {
-        word(format!("e{}", title::of(training.history.len(), training.epochs as usize)), text_style);
+        word(format!("e{}", out_of(training.history.len(), training.epochs as usize)), text_style);
     }
     word(glyph.to_string(), style);
     let progress = shown.progress.as_ref();
     match progress.and_then(|p| p.members.first()?.loss) {
         Some(read) => word(loss(read).trim_start().to_owned(), text_style),
-        None => word(state.name().to_owned(), style),
+        None => word(status.name().to_owned(), style),
     }
     if let Some(best) = shown.search().and_then(Best::of) {
         word("best".to_owned(), dim);
@@ -47,7 +48,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     }
     if let Some(seconds) = progress.and_then(|progress| progress.seconds_left) {
         word("ETA".to_owned(), dim);
-        word(text::short_duration(whole_seconds(seconds)), text_style);
+        word(text::short_duration(text::whole_seconds(seconds)), text_style);
     }
     canvas.line(0, y, &line);
 }

@@ -3,43 +3,29 @@
 use ratatui::text::Line;
 use relativenas_core::{
     describe::gene_changes,
+    protocol::{MemberProgress, Progress},
     view::{Comparison, SearchView},
 };
 
-use super::{individual, loss};
 use crate::{
-    app::App,
     canvas::{Canvas, span},
     draw::text,
+    layout::Layout,
+    scene::Scene,
+    shown::Shown,
+    words::{gap, individual, loss},
 };
 
-/// Individuals that can be selected, in the order in which they are listed.
-pub fn listed(app: &App) -> Vec<usize> {
-    let Some(search) = app.search() else { return Vec::new() };
-    let compared = search.compared.iter().flat_map(members);
-    let waiting = search.pairs.iter().skip(search.compared.len()).flatten().copied();
-    let listed: Vec<_> = compared.chain(waiting).collect();
-    if listed.is_empty() { search.order() } else { listed }
-}
-
-/// Slow before fast, as they stand in a line.
-fn members(comparison: &Comparison) -> Vec<usize> {
-    match (comparison.slow, comparison.fast) {
-        (Some(slow), Some(fast)) => vec![slow, fast],
-        _ => comparison.learners.iter().map(|learner| learner.individual).collect(),
-    }
-}
-
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     if search.compared.is_empty() && search.pairs.is_empty() {
-        return last_generation(canvas, app, search);
+        return last_generation(canvas, scene, search);
     }
     let dim = canvas.look.palette.dim;
     let mut y = 0;
-    let tall = canvas.height() > 4;
+    let tall = canvas.height() >= Layout::PAIRS_HEADING;
     if tall {
         canvas.heading(1, 0, "THIS GENERATION");
-        if canvas.width() >= 48 {
+        if canvas.width() >= Layout::PAIR_HEADINGS {
             head(canvas, search);
         }
         y = 1;
@@ -53,11 +39,12 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let compared_rows = rows.saturating_sub(running + kept_waiting);
     let first = search.compared.len().saturating_sub(compared_rows);
     for comparison in &search.compared[first..] {
-        pair(canvas, y, app, search, comparison);
+        pair(canvas, y, scene, search, comparison);
         y += 1;
     }
     if let Some(members) = search.pairs.get(search.compared.len()) {
-        pair_in_hand(canvas, y, app, search, members);
+        let begun = begun(shown, search);
+        pair_in_hand(canvas, y, scene, search, (members, begun));
         y += 1;
     }
     for line in waiting.iter().take(kept_waiting) {
@@ -65,18 +52,18 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         y += 1;
     }
     if tall && rows > wanted + 3 && !search.compared_before.is_empty() {
-        last_generation(&mut canvas.part(0, y + 1, usize::MAX >> 1, rows), app, search);
+        last_generation(&mut canvas.part(0, y + 1, usize::MAX >> 1, rows), scene, search);
     }
 }
 
 /// What the generation before changed: only now are its steps known.
-fn last_generation(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+fn last_generation(canvas: &mut Canvas<'_>, scene: &Scene<'_>, search: &SearchView) {
     canvas.heading(1, 0, "LAST GENERATION");
     let rows = canvas.height().saturating_sub(1);
     let mut compared: Vec<_> = search.compared_before.iter().collect();
     compared.sort_by(|a, b| b.gap().unwrap_or(0.0).total_cmp(&a.gap().unwrap_or(0.0)));
     for (row, comparison) in compared.into_iter().take(rows).enumerate() {
-        pair(canvas, 1 + row, app, search, comparison);
+        pair(canvas, 1 + row, scene, search, comparison);
     }
 }
 
@@ -109,7 +96,7 @@ fn columns(search: &SearchView) -> Columns {
     Columns { slow, arrow, fast, gap, genes: gap + 6 + 2 }
 }
 
-fn pair(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, comparison: &Comparison) {
+fn pair(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, search: &SearchView, comparison: &Comparison) {
     let look = canvas.look;
     let palette = &look.palette;
     let c = columns(search);
@@ -121,12 +108,12 @@ fn pair(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, compa
     learner(canvas, c.slow, y, &name(slow.individual), slow.estimate.loss, palette.slow);
     canvas.text(c.arrow, y, &look.glyphs.arrow_right.to_string(), palette.dim);
     learner(canvas, c.fast, y, &name(fast.individual), fast.estimate.loss, palette.fast);
-    canvas.text(c.gap, y, &super::gap(comparison.gap(), look), palette.text);
+    canvas.text(c.gap, y, &gap(comparison.gap(), look), palette.text);
     let genes = genes(search, comparison, slow.individual);
     let room = canvas.width().saturating_sub(c.genes + 1);
     let genes = text::truncate(&genes, room, &look.glyphs).into_owned();
     canvas.text(c.genes, y, &genes, palette.dim);
-    mark_selected(canvas, y, app, &[(slow.individual, c.slow), (fast.individual, c.fast)]);
+    mark_selected(canvas, y, scene, &[(slow.individual, c.slow), (fast.individual, c.fast)]);
 }
 
 /// While a generation runs: in how many genes the two differ. Afterwards: which genes the step changed.
@@ -179,20 +166,29 @@ fn without_verdict(canvas: &mut Canvas<'_>, y: usize, search: &SearchView, compa
     }
 }
 
+/// What the engine says of the members of the pair in hand; nothing until it has begun.
+fn begun<'a>(shown: &'a Shown, search: &SearchView) -> &'a [MemberProgress] {
+    // After a pair, the engine's last word is of that pair until the next one begins.
+    let begun = |p: &&Progress| p.generation == search.generation && p.pair == search.compared.len();
+    shown.progress.as_ref().filter(begun).map(|progress| &progress.members[..]).unwrap_or_default()
+}
+
 /// The pair that is estimated, or the one that will be.
-fn pair_in_hand(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchView, members: &[usize]) {
+fn pair_in_hand(
+    canvas: &mut Canvas<'_>,
+    y: usize,
+    scene: &Scene<'_>,
+    search: &SearchView,
+    (members, begun): (&[usize], &[MemberProgress]),
+) {
     let look = canvas.look;
     let c = columns(search);
     let mut marks = Vec::new();
-    let progress = app.shown.as_ref().and_then(|shown| shown.progress.as_ref());
-    // After a pair, the engine's last word is of that pair until the next one begins.
-    let begun = progress.filter(|p| p.generation == search.generation && p.pair == search.compared.len());
-    let begun = begun.map(|progress| &progress.members[..]).unwrap_or_default();
     for (&member, x) in members.iter().zip([c.slow, c.fast]) {
         let after = canvas.text(x, y, &individual(search, member), look.palette.text);
         let loss =
             begun.iter().find(|m| m.individual == member).and_then(|m| m.loss).filter(|l| l.is_finite());
-        let loss = loss.map_or_else(|| format!("{:>6}", look.glyphs.ellipsis), super::loss);
+        let loss = loss.map_or_else(|| format!("{:>6}", look.glyphs.ellipsis), self::loss);
         canvas.text(after + 1, y, &loss, look.palette.dim);
         marks.push((member, x));
     }
@@ -205,12 +201,12 @@ fn pair_in_hand(canvas: &mut Canvas<'_>, y: usize, app: &App, search: &SearchVie
         };
         canvas.text(c.gap, y, doing, look.palette.dim);
     }
-    mark_selected(canvas, y, app, &marks);
+    mark_selected(canvas, y, scene, &marks);
 }
 
 /// The selected individual is reversed, and has a bar before it.
-fn mark_selected(canvas: &mut Canvas<'_>, y: usize, app: &App, places: &[(usize, usize)]) {
-    let Some(&(number, x)) = places.iter().find(|(individual, _)| Some(*individual) == app.selected) else {
+fn mark_selected(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, places: &[(usize, usize)]) {
+    let Some(&(number, x)) = places.iter().find(|(individual, _)| Some(*individual) == scene.selected) else {
         return;
     };
     let look = canvas.look;
@@ -261,7 +257,7 @@ pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
     match (slow, fast) {
         (Some(slow), Some(fast)) => {
             let arrow = span(format!(" {} ", canvas.look.glyphs.arrow_right), palette.dim);
-            let gap = super::gap(comparison.gap(), canvas.look);
+            let gap = gap(comparison.gap(), canvas.look);
             let gap = span(format!("  {}{gap}", canvas.look.glyphs.delta), palette.text);
             Line::from(vec![slow, arrow, fast, gap])
         }

@@ -1,39 +1,38 @@
 //! The first line: which run, on what, how far, and what it is doing; below it the eight views.
 
-use ratatui::{
-    style::{Modifier, Style},
-    text::Line,
-};
+use ratatui::{style::Modifier, text::Line};
 use relativenas_core::view::Phase;
 
-use super::Layout;
+use super::sign::sign;
 use crate::{
     actions::Action,
-    app::App,
     canvas::{Canvas, Look, span},
-    draw::text,
+    draw::text::{self, out_of},
+    layout::Layout,
     messages::Link,
-    shown::{Shown, State},
-    views::View,
+    scene::Scene,
+    shown::{RunStatus, Shown},
+    view::View,
 };
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
+    let layout = scene.layout;
     let palette = &canvas.look.palette;
     let (strong, dim) = (palette.strong, palette.dim);
     let width = canvas.width();
     let mut left = Line::default();
-    let name = app.shown.as_ref().map_or("relativenas", |shown| shown.run.as_str());
-    if layout >= Layout::Medium && app.shown.is_some() {
+    let name = shown.map_or("relativenas", |shown| shown.run.as_str());
+    if layout >= Layout::Medium && shown.is_some() {
         left.push_span(span("relativenas   ", dim));
     }
     left.push_span(span(name, strong));
-    let right = app.shown.as_ref().map(|shown| progress(shown, canvas.look, layout)).unwrap_or_default();
-    let device = app.shown.as_ref().and_then(device).unwrap_or_default();
+    let right = shown.map(|shown| progress(shown, canvas.look, layout)).unwrap_or_default();
+    let device = shown.and_then(device).unwrap_or_default();
     let room = width.saturating_sub(right.width() + 3);
     let glyphs = canvas.look.glyphs;
     if layout < Layout::Small {
         // There are no tabs that would say which view this is.
-        let name = if app.view == View::Overview { name } else { app.view.name() };
+        let name = if scene.view == View::Overview { name } else { scene.view.name() };
         let name = text::truncate(name, room.saturating_sub(1), &glyphs).into_owned();
         left = Line::from(span(name, strong));
     }
@@ -43,29 +42,29 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
     canvas.part(0, 0, room + 1, 1).line(1, 0, &left);
     canvas.line_right(width.saturating_sub(1), 0, &right);
     if canvas.height() > 1 {
-        tabs(canvas, app, layout);
+        tabs(canvas, scene, shown);
     }
 }
 
 /// The views on a rule, the one that is shown standing out.
-fn tabs(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
+fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     canvas.rule(1);
     let palette = &canvas.look.palette;
     let (dim, strong, key) = (palette.dim, palette.strong, palette.key);
     let mut x = 1;
     for view in View::ALL {
-        let here = view == app.view;
-        let number = app.keys.key(Action::Show(view)).unwrap_or_default();
+        let here = view == scene.view;
+        let number = scene.key(Action::Show(view));
         let style = if here { strong.add_modifier(Modifier::UNDERLINED) } else { dim };
         x = canvas.text(x, 1, &format!(" {number}"), if here { strong } else { key });
         // Where there is no room for all names, only the view that is shown has one.
-        if layout >= Layout::Medium || here {
+        if scene.layout >= Layout::Medium || here {
             x = canvas.text(x, 1, " ", dim);
             x = canvas.text(x, 1, view.name(), style);
         }
         x = canvas.text(x, 1, " ", dim) + 1;
     }
-    let set = app.shown.as_ref().map(set).unwrap_or_default();
+    let set = shown.map(set).unwrap_or_default();
     let end = canvas.width().saturating_sub(1);
     if !set.is_empty() && x + set.len() + 2 < end {
         let style = canvas.look.palette.slow;
@@ -73,7 +72,8 @@ fn tabs(canvas: &mut Canvas<'_>, app: &App, layout: Layout) {
     }
 }
 
-/// What a person set, or must know, for as long as it holds.
+/// What holds until a person changes it, such as a pause that was asked for: it is shown all the
+/// time.
 fn set(shown: &Shown) -> String {
     let mut set = Vec::new();
     if matches!(shown.link, Link::WatchOnly { .. }) {
@@ -107,58 +107,32 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
     };
     if let Some(search) = shown.search() {
         if shown.view.phase() == Phase::Ranking {
-            field("ranking ", "rank ", of(search.ranked.len(), search.settings.population));
+            field("ranking ", "rank ", out_of(search.ranked.len(), search.settings.population));
         } else {
-            field("generation ", "g", of(search.generation as usize, search.settings.generations as usize));
+            field(
+                "generation ",
+                "g",
+                out_of(search.generation as usize, search.settings.generations as usize),
+            );
             if layout > Layout::Tiny && shown.view.phase() == Phase::Searching {
-                field("pair ", "p", of(search.compared.len(), search.pairs.len()));
+                field("pair ", "p", out_of(search.compared.len(), search.pairs.len()));
             }
         }
     } else if let Some(training) = &shown.view.training {
-        field("epoch ", "e", of(training.history.len(), training.epochs as usize));
+        field("epoch ", "e", out_of(training.history.len(), training.epochs as usize));
     }
-    let state = shown.state();
-    let (glyph, style) = sign(state, look);
+    let status = shown.status();
+    let (glyph, style) = sign(status, look);
     line.push_span(span(format!("{glyph} "), style));
-    line.push_span(span(format!("{:<13}", state.name()), style));
+    line.push_span(span(format!("{:<13}", status.name()), style));
     if layout > Layout::Tiny
-        && state != State::Finished
+        && status != RunStatus::Finished
         && let Some(progress) = &shown.progress
     {
         // The field stays where no time can be told, so that the others do not jump.
-        let left = progress.seconds_left.map(|seconds| text::duration(whole_seconds(seconds)));
+        let left = progress.seconds_left.map(|seconds| text::duration(text::whole_seconds(seconds)));
         line.push_span(span(if long { "  ETA " } else { " " }, dim));
         line.push_span(span(format!("{:>8}", left.unwrap_or_default()), strong));
     }
     line
-}
-
-/// A count of a total, as wide as the total of itself.
-pub fn of(count: usize, total: usize) -> String {
-    let width = total.to_string().len();
-    format!("{count:>width$}/{total}")
-}
-
-pub fn whole_seconds(seconds: f64) -> u64 {
-    // A time that is no number is none: the cast makes it 0.
-    seconds.max(0.0).round() as u64
-}
-
-/// A glyph and a style for what the run is doing.
-pub fn sign(state: State, look: &Look) -> (char, Style) {
-    let (g, p) = (&look.glyphs, &look.palette);
-    match state {
-        State::Training | State::Validating | State::LookingUp | State::Ranking | State::Idle => {
-            (g.playing, p.fast)
-        }
-        State::Connecting | State::Starting | State::ContinueRequested => (g.working, p.dim),
-        State::PauseRequested | State::Pausing | State::StopRequested | State::Stopping => {
-            (g.working, p.slow)
-        }
-        State::Paused => (g.paused, p.slow),
-        State::Stepping => (g.stepping, p.fast),
-        State::Finished => (g.tick, p.best),
-        State::Stopped => (g.stopped, p.dim),
-        State::Dead => (g.cross_mark, p.warning),
-    }
 }

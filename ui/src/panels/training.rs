@@ -3,13 +3,13 @@
 use ratatui::{style::Style, text::Line, widgets::Widget};
 use relativenas_core::view::{EpochSummary, TrainingView};
 
-use super::loss;
 use crate::{
     canvas::{Canvas, span},
     draw::{
         line_chart::{LineChart, Series, Stroke, legend},
         text,
     },
+    words::loss,
 };
 
 pub fn losses(canvas: &mut Canvas<'_>, training: &TrainingView) {

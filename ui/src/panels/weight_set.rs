@@ -10,6 +10,7 @@ use relativenas_core::{
 use crate::{
     canvas::Canvas,
     draw::{bars, text},
+    words::per_cent,
 };
 
 /// How the operations of a weight set fared.
@@ -63,7 +64,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
         return;
     }
     let x = canvas.text(1, 1, "hits ", dim);
-    let x = canvas.text(x, 1, &super::per_cent(search.hits.rate(), look), look.palette.strong) + 2;
+    let x = canvas.text(x, 1, &per_cent(search.hits.rate(), look), look.palette.strong) + 2;
     let columns = canvas.width().saturating_sub(x + 2);
     canvas.text(x, 1, &bars::sparkline(&rates(search), columns, &look.glyphs), look.palette.fast);
     let fares = fares(search);

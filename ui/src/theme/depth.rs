@@ -3,7 +3,8 @@
 use ratatui::style::Color;
 use relativenas_core::config::ColorDepth;
 
-use super::Rgb;
+/// Red, green and blue, from 0 to 255 each.
+pub(crate) type Rgb = (u8, u8, u8);
 
 /// The colours of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,17 +16,34 @@ use relativenas_core::{
 
 use crate::{
     actions::Action,
-    app::{App, Beside},
-    canvas::{Canvas, wrap},
+    canvas::{Canvas, Look, wrap},
     draw::{
         cell_graph::{CellGraph, legend},
         text,
     },
-    overlays::lineage,
-    panels::{individual, loss, ranked},
+    layout::Layout,
+    scene::Scene,
+    state::State,
+    words::{individual, lineage, loss, ranked},
 };
 
-/// Rows of a graph that is drawn close, and its heading.
+/// Where a person is among the architectures.
+#[derive(Clone, Debug, Default)]
+pub struct ArchitecturePlace {
+    /// What stands beside the selected individual.
+    pub beside: Option<Beside>,
+    /// Which part of the text is read, where it does not fit; after the last comes the first.
+    pub page: isize,
+}
+
+/// Something to compare an architecture with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Beside {
+    Individual(usize),
+    Named(String, Genotype),
+}
+
+/// How many rows a graph takes together with its heading where it is drawn without blank rows.
 const GRAPH: usize = 8;
 
 /// One column of the view.
@@ -39,50 +56,61 @@ struct Subject {
     words: Vec<String>,
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
-    let Some(subject) = subject(app) else {
-        let in_table = app.search().filter(|search| search.network.is_none());
-        if let Some((search, number)) = in_table.zip(app.individual()) {
-            return edges::draw(canvas, app, search, number);
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &ArchitecturePlace, state: &State) {
+    let Some(subject) = subject(state) else {
+        let in_table = state.search().filter(|search| search.network.is_none());
+        if let Some((search, number)) = in_table.zip(state.individual()) {
+            let beside = match place.beside {
+                Some(Beside::Individual(other)) => Some(other),
+                _ => None,
+            };
+            return edges::draw(canvas, search, number, beside);
         }
         canvas.heading(1, 0, "ARCHITECTURE");
         canvas.text(1, 2, "nobody was estimated yet; select an individual", canvas.look.palette.dim);
         return;
     };
-    let shape = shape(app);
+    let shape = shape(state);
     let (width, height) = (canvas.width(), canvas.height());
-    let beside = app.places.architecture.beside.as_ref().and_then(|beside| other(app, beside));
+    let beside = place.beside.as_ref().and_then(|beside| other(state, beside));
     let Some(beside) = beside else {
-        column(canvas, app, &subject, shape, None);
+        column(canvas, scene, place.page, &subject, shape, None);
         return;
     };
-    if width >= 96 {
+    if width >= Layout::TWO_COLUMNS {
         let half = width / 2;
-        column(&mut canvas.part(0, 0, half, height), app, &subject, shape, None);
-        column(&mut canvas.part(half, 0, width - half, height), app, &beside, shape, Some(&subject));
+        column(&mut canvas.part(0, 0, half, height), scene, place.page, &subject, shape, None);
+        column(
+            &mut canvas.part(half, 0, width - half, height),
+            scene,
+            place.page,
+            &beside,
+            shape,
+            Some(&subject),
+        );
     } else {
         // Where two do not fit, the other one is shown with what sets it apart.
-        column(canvas, app, &beside, shape, Some(&subject));
+        column(canvas, scene, place.page, &beside, shape, Some(&subject));
     }
 }
 
-fn shape(app: &App) -> Option<NetworkShape> {
-    let shown = app.shown.as_ref()?;
+fn shape(state: &State) -> Option<NetworkShape> {
+    let shown = state.shown.as_ref()?;
     let training = shown.view.training.as_ref().map(|training| training.network);
     shown.search().map_or(training, |search| search.network)
 }
 
-fn subject(app: &App) -> Option<Subject> {
-    if let Some(number) = app.individual() {
-        return numbered(app, number);
+fn subject(state: &State) -> Option<Subject> {
+    if let Some(number) = state.individual() {
+        return numbered(state, number);
     }
-    let training = app.shown.as_ref()?.view.training.as_ref()?;
+    let training = state.shown.as_ref()?.view.training.as_ref()?;
     Some(named("the network in training", training.genotype.clone()))
 }
 
-fn other(app: &App, beside: &Beside) -> Option<Subject> {
+fn other(state: &State, beside: &Beside) -> Option<Subject> {
     match beside {
-        Beside::Individual(number) => numbered(app, *number),
+        Beside::Individual(number) => numbered(state, *number),
         Beside::Named(name, genotype) => Some(named(name, genotype.clone())),
     }
 }
@@ -91,8 +119,8 @@ fn named(name: &str, genotype: Genotype) -> Subject {
     Subject { title: name.to_owned(), genotype, changed: Default::default(), words: Vec::new() }
 }
 
-fn numbered(app: &App, number: usize) -> Option<Subject> {
-    let search = app.search()?;
+fn numbered(state: &State, number: usize) -> Option<Subject> {
+    let search = state.search()?;
     let place = search.population.get(number)?;
     let genotype = search.genotype(number)?;
     let mut changed: [Vec<usize>; 2] = Default::default();
@@ -120,7 +148,8 @@ fn numbered(app: &App, number: usize) -> Option<Subject> {
 
 fn column(
     canvas: &mut Canvas<'_>,
-    app: &App,
+    scene: &Scene<'_>,
+    page: isize,
     subject: &Subject,
     shape: Option<NetworkShape>,
     before: Option<&Subject>,
@@ -160,12 +189,12 @@ fn column(
     // What does not fit is read page by page.
     let rows = height.saturating_sub(y);
     let pages = words.len().div_ceil(rows.max(1));
-    let page = app.places.architecture.page.rem_euclid(pages.max(1) as isize) as usize;
+    let page = page.rem_euclid(pages.max(1) as isize) as usize;
     for (row, line) in words.iter().skip(page * rows).take(rows).enumerate() {
         canvas.line(1, y + row, line);
     }
     if rows > 0 && pages > 1 {
-        let key = app.keys.key(Action::PageDown).unwrap_or_default();
+        let key = scene.key(Action::PageDown);
         let more = format!("{key}: {}/{pages}", page + 1);
         if x + 2 + more.len() < width {
             canvas.line_right(width - 1, 0, &Line::styled(more, palette.dim));
@@ -173,13 +202,9 @@ fn column(
     }
 }
 
-/// In plain words: what sets it apart, what is odd, where it learned, what it is like.
-fn words(
-    subject: &Subject,
-    before: Option<&Subject>,
-    columns: usize,
-    look: &crate::canvas::Look,
-) -> Vec<Line<'static>> {
+/// What is said of an architecture in plain words: what sets it apart from `before`, what is odd
+/// about it, from whom it learned, and what it is like.
+fn words(subject: &Subject, before: Option<&Subject>, columns: usize, look: &Look) -> Vec<Line<'static>> {
     let palette = &look.palette;
     let mut lines = Vec::new();
     let mut say = |words: &str, style| {

@@ -2,104 +2,62 @@
 
 mod alone;
 mod overlay;
+mod panel;
+mod place;
 
 use ratatui::{
-    style::Style,
     text::{Line, Span},
     widgets::Widget,
 };
 
+use self::panel::{Curve, Names, Panel};
+pub use self::place::CurvesPlace;
 use crate::{
-    app::App,
     canvas::Canvas,
     draw::{
-        line_chart::{LineChart, Scale, Series, Stroke, legend},
+        line_chart::{LineChart, Scale, Series, legend},
         text,
     },
+    layout::Layout,
+    lists,
     panels::probe,
+    scene::Scene,
+    shown::Shown,
+    state::State,
 };
 
-/// A chart: its title and its curves.
-struct Panel {
-    title: &'static str,
-    curves: Vec<Curve>,
-    /// A logarithmic axis makes sense.
-    is_loss: bool,
-    names: Names,
-}
-
-/// Where the names of a panel's curves stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Names {
-    /// Beside the title.
-    Beside,
-    /// In rows of their own, because they are long.
-    Below,
-    /// At another panel that has the same curves.
-    Elsewhere,
-}
-
-impl Panel {
-    fn new(title: &'static str, curves: Vec<Curve>) -> Self {
-        Self { title, curves, is_loss: false, names: Names::Beside }
-    }
-}
-
-struct Curve {
-    name: String,
-    values: Vec<f64>,
-    /// Lowest and highest of the runs that a value is the mean of.
-    band: Option<Vec<(f64, f64)>>,
-    stroke: Stroke,
-    style: Style,
-}
-
-impl Curve {
-    fn new(name: impl Into<String>, values: Vec<f64>, stroke: Stroke, style: Style) -> Self {
-        Self { name: name.into(), values, band: None, stroke, style }
-    }
-
-    fn series(&self) -> Series<'_> {
-        let series = Series::new(&self.name, &self.values, self.stroke, self.style);
-        Series { band: self.band.as_deref(), ..series }
-    }
-}
-
-/// Finished generations or epochs.
-pub fn points(app: &App) -> usize {
-    overlay::extent(app).0
-}
-
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
-    let Some(shown) = &app.shown else { return };
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &CurvesPlace, state: &State, shown: &Shown) {
+    let palette = &canvas.look.palette;
     let (width, height) = (canvas.width(), canvas.height());
     let (panels, unit) = match (shown.search(), &shown.view.training) {
         (None, None) => (Vec::new(), "generation"),
-        (search, _) if !app.compared.is_empty() => {
-            (overlay::panels(app), if search.is_some() { "generation" } else { "epoch" })
+        (search, _) if !state.compared.is_empty() => {
+            (overlay::panels(palette, place, state), if search.is_some() { "generation" } else { "epoch" })
         }
-        (Some(search), _) => (alone::of_search(app, search), "generation"),
-        (None, Some(training)) => (alone::of_training(app, training), "epoch"),
+        (Some(search), _) => (alone::of_search(palette, search), "generation"),
+        (None, Some(training)) => (alone::of_training(palette, training), "epoch"),
     };
-    let (count, all) = overlay::extent(app);
-    let cursor = app.places.curves.cursor.map(|at| at.min(count.saturating_sub(1))).filter(|_| count > 0);
-    head(canvas, app, cursor, count, unit);
+    let (count, all) = lists::curve_points(state);
+    let cursor = place.cursor.map(|at| at.min(count.saturating_sub(1))).filter(|_| count > 0);
+    let compared = (!state.compared.is_empty()).then_some(|room| overlay::words(scene, place, state, room));
+    head(canvas, (cursor, count, unit), compared);
     if count == 0 || panels.is_empty() {
         return;
     }
     // What a probe says belongs beside the losses.
-    let probe = probe::line(shown, canvas.look, width.saturating_sub(3)).filter(|_| height >= 12);
+    let probe =
+        probe::line(shown, canvas.look, width.saturating_sub(3)).filter(|_| height >= Layout::ALL_CURVES);
     let top = 1 + usize::from(probe.is_some());
     if let Some(line) = probe {
         canvas.line(1, 1, &line);
     }
     let mut draw_panel = |panel: &Panel, (x, y, w, h): (usize, usize, usize, usize)| {
-        chart(&mut canvas.part(x, y, w, h), app, panel, (count, all), cursor);
+        chart(&mut canvas.part(x, y, w, h), place, panel, (count, all), cursor);
     };
     let room = height.saturating_sub(top);
-    if app.places.curves.losses_only || height < 12 {
+    if place.losses_only || height < Layout::ALL_CURVES {
         draw_panel(&panels[0], (0, top, width, room));
-    } else if width >= 96 {
+    } else if width >= Layout::TWO_COLUMNS {
         // Losses large on the left, the others one above the other.
         let left = width * 55 / 100;
         draw_panel(&panels[0], (0, top, left, room));
@@ -123,7 +81,11 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
 }
 
 /// What is read, and what lies over each other.
-fn head(canvas: &mut Canvas<'_>, app: &App, cursor: Option<usize>, count: usize, unit: &str) {
+fn head(
+    canvas: &mut Canvas<'_>,
+    (cursor, count, unit): (Option<usize>, usize, &str),
+    compared: Option<impl Fn(usize) -> String>,
+) {
     let dim = canvas.look.palette.dim;
     let words = match cursor {
         Some(at) => format!("{unit} {at}"),
@@ -132,16 +94,16 @@ fn head(canvas: &mut Canvas<'_>, app: &App, cursor: Option<usize>, count: usize,
     };
     let x = canvas.heading(1, 0, "CURVES");
     let x = canvas.text(x + 2, 0, &words, dim) + 3;
-    if !app.compared.is_empty() {
+    if let Some(words) = compared {
         let glyphs = canvas.look.glyphs;
         let room = canvas.width().saturating_sub(x + 1);
-        canvas.text(x, 0, &text::truncate(&overlay::words(app, room), room, &glyphs), dim);
+        canvas.text(x, 0, &text::truncate(&words(room), room, &glyphs), dim);
     }
 }
 
 fn chart(
     canvas: &mut Canvas<'_>,
-    app: &App,
+    place: &CurvesPlace,
     panel: &Panel,
     (count, all): (usize, u32),
     cursor: Option<usize>,
@@ -153,12 +115,16 @@ fn chart(
     if height < 2 {
         return;
     }
-    let logarithmic = panel.is_loss && app.places.curves.logarithmic;
+    let logarithmic = panel.is_loss && place.logarithmic;
     let x = canvas.heading(1, 0, panel.title);
     let x = if logarithmic { canvas.text(x + 1, 0, "(log)", palette.dim) } else { x };
     // Without a cursor the last values are read; compared runs need not be equally far.
     let read = |series: &Series<'_>| cursor.or_else(|| series.values.len().checked_sub(1));
-    let below = if panel.names == Names::Below && height >= 10 { series.len().min(height / 3) } else { 0 };
+    let below = if panel.names == Names::Below && height >= Layout::CURVES_IN_WORDS {
+        series.len().min(height / 3)
+    } else {
+        0
+    };
     if below > 0 {
         rows(&mut canvas.part(1, 1, width.saturating_sub(2), below), &series, read);
     } else {

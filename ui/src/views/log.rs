@@ -1,11 +1,19 @@
 //! What happened, line by line.
 
-use crate::{app::App, canvas::Canvas, draw::text, panels::log};
+use crate::{canvas::Canvas, draw::text, panels::log, shown::Shown};
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
-    let Some(shown) = &app.shown else { return };
+/// Where a person is in the log.
+#[derive(Clone, Debug, Default)]
+pub struct LogPlace {
+    /// Lines between the last one shown and the end.
+    pub behind: usize,
+    pub searched: Option<String>,
+    /// The line, from the first that is held, that was found last.
+    pub found: Option<usize>,
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, place: &LogPlace, shown: &Shown) {
     let look = canvas.look;
-    let place = &app.places.log;
     let lines = shown.view.log.len();
     let (width, height) = (canvas.width(), canvas.height());
     let x = canvas.heading(1, 0, "LOG");

@@ -3,90 +3,79 @@
 use relativenas_core::view::{SearchView, TrainingView};
 
 use crate::{
-    app::App,
     canvas::{Canvas, span},
     draw::text,
-    panels::{
-        Layout, best, diversity, log, losses, now, per_cent, ranking, this_generation, training as trained,
-        weight_set,
-    },
+    layout::Layout,
+    panels::{best, diversity, log, losses, now, ranking, this_generation, training as trained, weight_set},
+    scene::Scene,
+    shown::Shown,
+    words::{individual, loss, per_cent},
 };
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
-    let Some(shown) = &app.shown else {
-        let key = app.keys.key(crate::actions::Action::Show(super::View::Runs)).unwrap_or_default();
-        canvas.text(1, 1, &format!("no run is shown; {key} lists all runs"), canvas.look.palette.dim);
-        return;
-    };
-    // The size of the whole screen decides, not that of the view within it.
-    let layout = Layout::of(app.size().width.into(), app.size().height.into());
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     match (shown.search(), &shown.view.training) {
-        (Some(search), _) => draw_search(canvas, app, search, layout),
-        (None, Some(training)) => draw_training(canvas, app, training, layout),
+        (Some(search), _) => draw_search(canvas, scene, shown, search),
+        (None, Some(training)) => draw_training(canvas, scene, shown, training),
         (None, None) => {
             let (width, height) = (canvas.width(), canvas.height());
-            now::draw(&mut canvas.part(0, 0, width, height.min(8)), app);
+            now::draw(&mut canvas.part(0, 0, width, height.min(8)), scene, shown);
         }
     }
 }
 
-fn draw_search(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, layout: Layout) {
-    match layout {
-        Layout::Wide | Layout::Medium => large(canvas, app, search, layout),
-        Layout::Small => small(canvas, app, search),
-        Layout::Narrow => narrow(canvas, app, search),
-        Layout::Tiny | Layout::Line => tiny(canvas, app, search),
+fn draw_search(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
+    match scene.layout {
+        Layout::Wide | Layout::Medium => large(canvas, scene, shown, search),
+        Layout::Small => small(canvas, scene, shown, search),
+        Layout::Narrow => narrow(canvas, scene, shown, search),
+        Layout::Tiny | Layout::Line => tiny(canvas, scene, shown, search),
     }
 }
 
 /// Two columns: losses beside pairs; weights, diversity and the best below; then the log.
-fn large(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, layout: Layout) {
+fn large(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
-    let top = now::rows(app, height / 4);
-    now::draw(&mut canvas.part(0, 0, width, top), app);
-    let log_rows = if layout == Layout::Wide { (height / 7).clamp(3, 8) } else { 3 };
+    let top = now::rows(shown, height / 4);
+    now::draw(&mut canvas.part(0, 0, width, top), scene, shown);
+    let log_rows = if scene.layout == Layout::Wide { (height / 7).clamp(3, 8) } else { 3 };
     let lower = 4;
     let middle = height.saturating_sub(top + 1 + 1 + lower + 1 + log_rows);
-    let pairs_width = if layout == Layout::Wide { width * 46 / 100 } else { width / 2 };
+    let pairs_width = if scene.layout == Layout::Wide { width * 46 / 100 } else { width / 2 };
     let chart_width = width - pairs_width - 2;
-    losses::draw(&mut canvas.part(0, top + 1, chart_width, middle), app, search);
-    pairs(&mut canvas.part(chart_width + 2, top + 1, pairs_width, middle), app, search);
+    losses::draw(&mut canvas.part(0, top + 1, chart_width, middle), shown, search);
+    pairs(&mut canvas.part(chart_width + 2, top + 1, pairs_width, middle), scene, shown, search);
     let y = top + 1 + middle + 1;
     // The best stands below the pairs; the two others share the room below the chart.
     let first = chart_width / 2;
     weight_set::draw(&mut canvas.part(0, y, first, lower), search);
     diversity::draw(&mut canvas.part(first + 1, y, chart_width - first - 1, lower), search);
     best::draw(&mut canvas.part(chart_width + 2, y, pairs_width, lower), search);
-    if let Some(shown) = &app.shown {
-        log::draw(&mut canvas.part(0, y + lower + 1, width, log_rows), &shown.view, true);
-    }
+    log::draw(&mut canvas.part(0, y + lower + 1, width, log_rows), &shown.view, true);
 }
 
 /// The same in one column.
-fn small(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
-    let top = now::rows(app, 4);
-    now::draw(&mut canvas.part(0, 0, width, top), app);
+    let top = now::rows(shown, 4);
+    now::draw(&mut canvas.part(0, 0, width, top), scene, shown);
     // Chart and pairs share what the fixed lines leave: one line each for weights and best, two for
     // the log, and blanks between.
     let room = height.saturating_sub(top + 1 + 1 + 2 + 2);
     let chart = room.div_ceil(2);
     let pairs = room - chart;
-    losses::draw(&mut canvas.part(0, top + 1, width, chart), app, search);
-    self::pairs(&mut canvas.part(0, top + 1 + chart, width, pairs), app, search);
+    losses::draw(&mut canvas.part(0, top + 1, width, chart), shown, search);
+    self::pairs(&mut canvas.part(0, top + 1 + chart, width, pairs), scene, shown, search);
     let y = top + 1 + chart + pairs + 1;
     weights_and_best(canvas, y, search);
-    if let Some(shown) = &app.shown {
-        log::draw(&mut canvas.part(0, height - 2, width, 2), &shown.view, false);
-    }
+    log::draw(&mut canvas.part(0, height - 2, width, 2), &shown.view, false);
 }
 
 /// The pairs of this generation; at the end of a search, its ranking.
-fn pairs(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+fn pairs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     if search.generation >= search.settings.generations {
-        ranking::draw(canvas, app, search);
+        ranking::draw(canvas, scene, search);
     } else {
-        this_generation::draw(canvas, app, search);
+        this_generation::draw(canvas, scene, shown, search);
     }
 }
 
@@ -111,37 +100,35 @@ fn weights_and_best(canvas: &mut Canvas<'_>, y: usize, search: &SearchView) {
     canvas.line(x, y + 1, &best::line(search, look, columns));
 }
 
-fn narrow(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+fn narrow(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
-    let top = now::rows(app, 3);
-    now::draw(&mut canvas.part(0, 0, width, top), app);
+    let top = now::rows(shown, 3);
+    now::draw(&mut canvas.part(0, 0, width, top), scene, shown);
     let room = height.saturating_sub(top + 1 + 1 + 1);
     let chart = room.div_ceil(2);
-    losses::draw(&mut canvas.part(0, top, width, chart), app, search);
-    pairs(&mut canvas.part(0, top + chart, width, room - chart), app, search);
+    losses::draw(&mut canvas.part(0, top, width, chart), shown, search);
+    pairs(&mut canvas.part(0, top + chart, width, room - chart), scene, shown, search);
     let y = height - 3;
     let x = canvas.text(1, y + 1, "best ", canvas.look.palette.dim);
     let line = best::line(search, canvas.look, width.saturating_sub(x + 1));
     canvas.line(x, y + 1, &line);
-    if let Some(shown) = &app.shown {
-        log::draw(&mut canvas.part(0, height - 1, width, 1), &shown.view, false);
-    }
+    log::draw(&mut canvas.part(0, height - 1, width, 1), &shown.view, false);
 }
 
 /// Progress, best, last pair.
-fn tiny(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+fn tiny(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     let look = canvas.look;
     let dim = look.palette.dim;
     let (width, height) = (canvas.width(), canvas.height());
-    let top = now::rows(app, height.saturating_sub(4));
-    now::draw(&mut canvas.part(0, 0, width, top), app);
+    let top = now::rows(shown, height.saturating_sub(4));
+    now::draw(&mut canvas.part(0, 0, width, top), scene, shown);
     let y = top + 1;
     canvas.text(1, y, "best ", dim);
     if let Some(found) = best::Best::of(search) {
         let words = format!(
             "{} {} {:.1} %",
-            crate::panels::individual(search, found.individual),
-            crate::panels::loss(found.loss).trim_start(),
+            individual(search, found.individual),
+            loss(found.loss).trim_start(),
             found.accuracy
         );
         canvas.text(6, y, &words, look.palette.best);
@@ -156,26 +143,26 @@ fn tiny(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     }
     let left = height.saturating_sub(y + 4);
     if left > 2 {
-        losses::draw(&mut canvas.part(0, y + 3, width, left), app, search);
+        losses::draw(&mut canvas.part(0, y + 3, width, left), shown, search);
     }
 }
 
-fn draw_training(canvas: &mut Canvas<'_>, app: &App, training: &TrainingView, layout: Layout) {
+fn draw_training(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, training: &TrainingView) {
     let (width, height) = (canvas.width(), canvas.height());
-    let top = now::rows(app, height / 3);
-    now::draw(&mut canvas.part(0, 0, width, top), app);
-    let log_rows = if layout >= Layout::Medium { 5 } else { 2 };
-    if layout < Layout::Narrow {
+    let top = now::rows(shown, height / 3);
+    now::draw(&mut canvas.part(0, 0, width, top), scene, shown);
+    let log_rows = if scene.layout >= Layout::Medium { 5 } else { 2 };
+    if scene.layout < Layout::Narrow {
         let palette = &canvas.look.palette;
         let line = trained::best(training, palette.dim, palette.best, palette.text);
         canvas.line(1, top + 1, &line);
         trained::losses(&mut canvas.part(0, top + 2, width, height.saturating_sub(top + 2)), training);
         return;
     }
-    let summary = if layout >= Layout::Medium { 4 } else { 2 };
+    let summary = if scene.layout >= Layout::Medium { 4 } else { 2 };
     let room = height.saturating_sub(top + 1 + summary + 1 + log_rows + 1);
     let y = top + 1;
-    if layout >= Layout::Medium {
+    if scene.layout >= Layout::Medium {
         trained::losses(&mut canvas.part(0, y, width / 2, room), training);
         trained::accuracies(&mut canvas.part(width / 2 + 1, y, width - width / 2 - 1, room), training);
     } else {
@@ -183,11 +170,6 @@ fn draw_training(canvas: &mut Canvas<'_>, app: &App, training: &TrainingView, la
         trained::accuracies(&mut canvas.part(0, y + room.div_ceil(2), width, room / 2), training);
     }
     trained::summary(&mut canvas.part(0, y + room + 1, width, summary), training);
-    if let Some(shown) = &app.shown {
-        log::draw(
-            &mut canvas.part(0, height - log_rows, width, log_rows),
-            &shown.view,
-            layout >= Layout::Medium,
-        );
-    }
+    let titled = scene.layout >= Layout::Medium;
+    log::draw(&mut canvas.part(0, height - log_rows, width, log_rows), &shown.view, titled);
 }

@@ -11,27 +11,30 @@ use relativenas_core::{
 };
 
 use crate::{
-    app::App,
     canvas::{Canvas, wrap},
     draw::{bars, text},
-    panels::{individual, loss},
+    layout::Layout,
+    lists,
+    words::{gap, individual, loss},
 };
 
-/// The comparisons that are listed: of this generation, or of the last one.
-pub fn listed<'a>(app: &App, search: &'a SearchView) -> Vec<&'a Comparison> {
-    let earlier = app.places.pairs.earlier || search.compared.is_empty();
-    if earlier { &search.compared_before } else { &search.compared }.iter().collect()
+/// Where a person is among the pairs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PairsPlace {
+    pub row: usize,
+    /// The last finished generation is shown, not the one that runs.
+    pub earlier: bool,
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+pub fn draw(canvas: &mut Canvas<'_>, place: &PairsPlace, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
-    let pairs = listed(app, search);
+    let pairs = lists::pairs(search, place.earlier);
     let look = canvas.look;
     let generation = pairs.first().map_or(search.generation, |pair| pair.generation);
     let x = canvas.heading(1, 0, "PAIRS");
     let words = if generation == search.generation { "" } else { ", the last one that is done" };
     canvas.text(x + 2, 0, &format!("generation {generation}{words}"), look.palette.dim);
-    if width >= 74 {
+    if width >= Layout::USUAL {
         let compared = format!("{} of {} compared", pairs.len(), search.settings.population.div_ceil(2));
         canvas.line_right(width - 1, 0, &ratatui::text::Line::styled(compared, look.palette.dim));
     }
@@ -39,8 +42,9 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         canvas.text(1, 2, "no pair was compared yet", look.palette.dim);
         return;
     }
-    let selected = app.places.pairs.row.min(pairs.len() - 1);
-    let rows = if height >= 16 { pairs.len().min(height / 3) } else { pairs.len().min(height / 2) };
+    let selected = place.row.min(pairs.len() - 1);
+    let rows =
+        if height >= Layout::PAIR_LARGE { pairs.len().min(height / 3) } else { pairs.len().min(height / 2) };
     let first = (selected + 1).saturating_sub(rows);
     let widest = pairs.iter().filter_map(|pair| pair.gap()).fold(0.0, f64::max);
     for (row, pair) in pairs.iter().enumerate().skip(first).take(rows) {
@@ -49,7 +53,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     }
     let y = 2 + rows;
     if height > y + 1 {
-        detail(&mut canvas.part(0, y, width, height - y), search, pairs[selected]);
+        detail(&mut canvas.part(0, y, width, height - y), search, &pairs[selected]);
     }
 }
 
@@ -78,14 +82,14 @@ fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, wi
         return;
     };
     x = learner(canvas, x, slow, palette.slow) + 1;
-    let behind = if width >= 96 { 34 } else { 10 };
+    let behind = if width >= Layout::TWO_COLUMNS { 34 } else { 10 };
     let columns = width.saturating_sub(x + 1 + 10 + behind);
-    let gap = pair.gap().unwrap_or(f64::NAN);
-    x = canvas.text(x, 0, &bars::arrow(gap, widest, columns, &look.glyphs), palette.dim) + 1;
+    let difference = pair.gap().unwrap_or(f64::NAN);
+    x = canvas.text(x, 0, &bars::arrow(difference, widest, columns, &look.glyphs), palette.dim) + 1;
     x = learner(canvas, x, fast, palette.fast) + 2;
-    let words = format!("{}{}", look.glyphs.delta, crate::panels::gap(pair.gap(), look));
+    let words = format!("{}{}", look.glyphs.delta, gap(pair.gap(), look));
     x = canvas.text(x, 0, &words, palette.text) + 3;
-    if width >= 96 {
+    if width >= Layout::TWO_COLUMNS {
         let words = step_words(search, pair, slow, fast);
         canvas.text(x, 0, &words, palette.dim);
     }
@@ -138,10 +142,10 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
         &text::truncate(&words, width.saturating_sub(x + 3), &look.glyphs),
         look.palette.dim,
     );
-    let genes_fit = space == Space::Cells && height > 4 * NODES && width >= 74;
+    let genes_fit = space == Space::Cells && height > 4 * NODES && width >= Layout::USUAL;
     let words_width = if !genes_fit {
         width
-    } else if width >= 124 {
+    } else if width >= Layout::WIDE {
         width - 82
     } else {
         0

@@ -10,37 +10,39 @@ use relativenas_core::{
 };
 
 use crate::{
-    app::{App, Order},
     canvas::Canvas,
     draw::{
         bars,
         heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll, seen},
         text,
     },
-    panels::{individual, loss, ranked},
+    glyphs::Glyphs,
+    layout::Layout,
+    lists::{self, Order},
+    scene::Scene,
     theme::{Depth, Palette},
+    words::{individual, loss, ranked},
 };
 
-/// Columns from which on the edges of a table's cell have wide columns.
-const WIDE_EDGES: usize = 70;
-
-/// Individuals in the order in which they are listed.
-pub fn order(app: &App) -> Vec<usize> {
-    let Some(search) = app.search() else { return Vec::new() };
-    match app.places.population.order {
-        Order::Loss => search.order(),
-        Order::Number => (0..search.population.len()).collect(),
-    }
+/// Where a person is in the population.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PopulationPlace {
+    pub order: Order,
+    /// Everybody who moved shows where from, not the selected one alone.
+    pub ghosts: bool,
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &PopulationPlace, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
-    let top = if height > 9 { 2 } else { 1 };
+    let top = if height >= Layout::POPULATION_APART { 2 } else { 1 };
     // The agreement stands below, under a rule, in the same columns.
-    let foot = if height > 12 { 3 } else { 0 };
-    let order = order(app);
-    let rows: Vec<HeatRow> = order.iter().map(|&number| row(app, search, number, width < 110)).collect();
-    let selected = app.selected.and_then(|number| order.iter().position(|i| *i == number));
+    let foot = if height >= Layout::POPULATION_AGREEMENT { 3 } else { 0 };
+    let order = lists::population(search, place.order);
+    let rows: Vec<HeatRow> = order
+        .iter()
+        .map(|&number| row(scene, place, search, number, width < Layout::MOVES_IN_WORDS))
+        .collect();
+    let selected = scene.selected.and_then(|number| order.iter().position(|i| *i == number));
     let columns = columns(search.settings.space, width);
     let look = canvas.look;
     let numbers: Vec<String> = (0..8).map(|i| format!("n{}", i % 4)).collect();
@@ -50,7 +52,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let both: [&[Heading<'_>]; 2] = [&cells, &nodes];
     // The nodes' numbers, where there is no room for more.
     let name = |edge| match tabular::ends(edge) {
-        (from, to) if width < WIDE_EDGES => format!("{from}-{to}"),
+        (from, to) if width < Layout::EDGE_NAMES => format!("{from}-{to}"),
         _ => tabular::edge_name(edge).to_owned(),
     };
     let names: Vec<String> = (0..tabular::EDGES).map(name).collect();
@@ -64,7 +66,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     let room = height.saturating_sub(top + foot);
     let first = scroll(0, selected.unwrap_or(0), &rows, room.saturating_sub(headings.len()));
     let seen = seen(first, &rows, room.saturating_sub(headings.len()));
-    head(canvas, app, search, &text::part_of(first, seen, rows.len()));
+    head(canvas, place, search, &text::part_of(first, seen, rows.len()));
     let area = canvas.part(0, top, width, room).area;
     HeatMap::new(&columns, &rows, &look.glyphs, &look.palette)
         .headings(headings)
@@ -73,7 +75,7 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         .render(area, canvas.buffer);
     if foot > 0 {
         canvas.rule(height - foot);
-        let agreement = [entropy_row(app, search, &rows)];
+        let agreement = [entropy_row(&look.glyphs, search, &rows)];
         let area = canvas.part(0, height - foot + 1, width, 2).area;
         // Bars, not shades: without colours a map shows its text alone.
         let plain = Palette::new(Theme::Dark, Depth::None);
@@ -83,11 +85,12 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     }
 }
 
-/// Who is seen, how it is sorted, and the diversity with what it does not mean.
-fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, seen: &str) {
+/// Draws the heading: which individuals are seen, how they are sorted, and the diversity with what
+/// it does not mean.
+fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, seen: &str) {
     let look = canvas.look;
     let (dim, strong) = (look.palette.dim, look.palette.strong);
-    let sorted = match app.places.population.order {
+    let sorted = match place.order {
         Order::Loss if !search.ranking.is_empty() => "by the final ranking",
         Order::Loss => "by loss",
         Order::Number => "by number",
@@ -114,8 +117,9 @@ fn head(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, seen: &str) {
 ///
 /// On narrow screens they stand closer, so that there is room for their text.
 fn columns(space: Space, width: usize) -> Vec<Column> {
-    let (node, cell) = if width < 96 { (1, 2) } else { (2, 4) };
-    let edge = if width < WIDE_EDGES { Column { width: 3, gap: 1 } } else { Column { width: 6, gap: 2 } };
+    let (node, cell) = if width < Layout::TWO_COLUMNS { (1, 2) } else { (2, 4) };
+    let edge =
+        if width < Layout::EDGE_NAMES { Column { width: 3, gap: 1 } } else { Column { width: 6, gap: 2 } };
     (0..space.genes())
         .map(|gene| match (space, gene) {
             (Space::NasBench201, _) => edge,
@@ -135,19 +139,25 @@ fn cells(space: Space, position: &[f64]) -> Vec<HeatCell> {
     position.iter().take(space.genes()).enumerate().map(cell).collect()
 }
 
-fn row(app: &App, search: &SearchView, number: usize, narrow: bool) -> HeatRow {
+fn row(
+    scene: &Scene<'_>,
+    place: &PopulationPlace,
+    search: &SearchView,
+    number: usize,
+    narrow: bool,
+) -> HeatRow {
     let space = search.settings.space;
-    let place = &search.population[number];
+    let vector = &search.population[number];
     // The one that it is sorted by.
-    let last = || place.learner.as_ref().map(|learner| learner.estimate.loss);
+    let last = || vector.learner.as_ref().map(|learner| learner.estimate.loss);
     let value = ranked(search, number).map(|ranked| ranked.loss).or_else(last);
     let value = value.map_or_else(|| format!("{:>6}", "new"), loss);
-    let shows_ghost = app.places.population.ghosts || app.selected == Some(number);
+    let shows_ghost = place.ghosts || scene.selected == Some(number);
     HeatRow {
         before: format!("{} {value}", individual(search, number)),
-        cells: cells(space, &place.position),
-        behind: moved(search, place, narrow),
-        ghost: place.moved_from.as_ref().filter(|_| shows_ghost).map(|from| cells(space, from)),
+        cells: cells(space, &vector.position),
+        behind: moved(search, vector, narrow),
+        ghost: vector.moved_from.as_ref().filter(|_| shows_ghost).map(|from| cells(space, from)),
     }
 }
 
@@ -167,13 +177,13 @@ fn moved(search: &SearchView, place: &IndividualView, narrow: bool) -> String {
 }
 
 /// Entropy of what each gene decodes to, as a share of the most that it could be.
-fn entropy_row(app: &App, search: &SearchView, rows: &[HeatRow]) -> HeatRow {
+fn entropy_row(glyphs: &Glyphs, search: &SearchView, rows: &[HeatRow]) -> HeatRow {
     let space = search.settings.space;
     let entropies = entropies(search);
     let cell = |(gene, &value): (usize, &f64)| {
         let width = if gene % 2 == 0 { 1 } else { 2 };
         let width = if space == Space::Cells { width } else { 3 };
-        HeatCell { value, text: app.look.glyphs.height(value).to_string().repeat(width) }
+        HeatCell { value, text: glyphs.height(value).to_string().repeat(width) }
     };
     let width = rows.iter().map(|row| text::width(&row.before)).max().unwrap_or(0);
     let behind = rows.iter().map(|row| text::width(&row.behind)).max().unwrap_or(0);
@@ -187,7 +197,8 @@ fn entropy_row(app: &App, search: &SearchView, rows: &[HeatRow]) -> HeatRow {
     }
 }
 
-/// Of each gene, from 0 (all agree) to 1 (every choice as often as any other).
+/// The entropy of each gene over the population, from 0 (all agree) to 1 (every choice is as
+/// frequent as any other).
 fn entropies(search: &SearchView) -> Vec<f64> {
     let space = search.settings.space;
     let count = search.population.len() as f64;

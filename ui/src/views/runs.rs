@@ -3,25 +3,27 @@
 use ratatui::text::Line;
 
 use crate::{
-    actions::Action,
-    app::App,
-    canvas::Canvas,
-    draw::text,
-    messages::RunSummary,
-    panels::{loss, title},
+    actions::Action, canvas::Canvas, draw::text, layout::Layout, messages::RunSummary, scene::Scene,
+    state::State, words::loss,
 };
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
+/// Where a person is in the list of runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunsPlace {
+    pub row: usize,
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state: &State) {
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
     let x = canvas.heading(1, 0, "RUNS");
-    let Some((runs, told)) = &app.runs else {
+    let Some((runs, told)) = &state.runs else {
         canvas.text(1, 2, "looking for runs", palette.dim);
         return;
     };
     if runs.is_empty() {
-        let key = app.keys.key(Action::NewSearch).unwrap_or_default();
+        let key = scene.key(Action::NewSearch);
         canvas.text(1, 2, "there are no runs yet", palette.text);
         canvas.text(
             1,
@@ -33,20 +35,20 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App) {
     }
     let columns = Columns::of(width, runs);
     columns.heads(canvas);
-    let rows = height.saturating_sub(if height > 8 { 5 } else { 2 });
-    let first = (app.places.run + 1).saturating_sub(rows);
+    let rows = height.saturating_sub(if height >= Layout::RUN_DETAILS { 5 } else { 2 });
+    let first = (place.row + 1).saturating_sub(rows);
     canvas.text(x + 2, 0, &text::part_of(first, rows, runs.len()), palette.dim);
     let elapsed = told.elapsed().as_secs();
     for (row, run) in runs.iter().enumerate().skip(first).take(rows) {
         let y = 2 + row - first;
-        line(canvas, app, &columns, y, run, elapsed);
-        if row == app.places.run {
+        line(canvas, state, &columns, y, run, elapsed);
+        if row == place.row {
             canvas.restyle(0, y, width, palette.selected);
             canvas.text(0, y, &look.glyphs.selected.to_string(), palette.selected);
         }
     }
-    if height > 8
-        && let Some(run) = runs.get(app.places.run)
+    if height >= Layout::RUN_DETAILS
+        && let Some(run) = runs.get(place.row)
     {
         canvas.rule(height - 3);
         let folder = run.folder.display().to_string();
@@ -72,10 +74,13 @@ impl Columns {
     fn of(width: usize, runs: &[RunSummary]) -> Self {
         let widest = |of: &dyn Fn(&RunSummary) -> usize| runs.iter().map(of).max().unwrap_or(0);
         let phase = 12;
-        let age = if width >= 60 { 11 } else { 0 };
-        let best = if width >= 50 { 8 } else { 0 };
-        let progress =
-            if width >= 40 { widest(&|r| 2 * r.generations.to_string().len() + 1).max(7) } else { 0 };
+        let age = if width >= Layout::RUN_AGE { 11 } else { 0 };
+        let best = if width >= Layout::RUN_BEST { 8 } else { 0 };
+        let progress = if width >= Layout::RUN_PROGRESS {
+            widest(&|r| 2 * r.generations.to_string().len() + 1).max(7)
+        } else {
+            0
+        };
         let left = width.saturating_sub(3 + phase + age + best + progress + 8);
         let name = widest(&|r| text::width(&r.run)).clamp(4, 40).min(left);
         let what = if left > name + 12 { widest(&|r| text::width(&r.what)).min(left - name - 2) } else { 0 };
@@ -112,12 +117,12 @@ impl Columns {
     }
 }
 
-fn line(canvas: &mut Canvas<'_>, app: &App, columns: &Columns, y: usize, run: &RunSummary, elapsed: u64) {
+fn line(canvas: &mut Canvas<'_>, state: &State, columns: &Columns, y: usize, run: &RunSummary, elapsed: u64) {
     let look = canvas.look;
     let palette = &look.palette;
     let [name, what, phase, progress, best, age] = columns.starts();
-    let shown = app.run_name().as_ref() == Some(&run.run);
-    let compared = app.compared.iter().any(|(compared, _)| *compared == run.run);
+    let shown = state.run_name() == Some(&run.run);
+    let compared = state.compared.iter().any(|(compared, _)| *compared == run.run);
     let style = if shown { palette.strong } else { palette.text };
     canvas.text(name, y, &text::truncate(&run.run, columns.name, &look.glyphs), style);
     if compared {
@@ -132,7 +137,7 @@ fn line(canvas: &mut Canvas<'_>, app: &App, columns: &Columns, y: usize, run: &R
     let (glyph, style) = sign(canvas, run);
     canvas.text(phase, y, &format!("{glyph} {}", run.phase), style);
     if columns.progress > 0 && run.generations > 0 {
-        let words = title::of(run.generation as usize, run.generations as usize);
+        let words = text::out_of(run.generation as usize, run.generations as usize);
         canvas.line_right(progress + columns.progress, y, &Line::styled(words, palette.text));
     }
     if columns.best > 0 {
@@ -156,7 +161,8 @@ fn sign(canvas: &Canvas<'_>, run: &RunSummary) -> (char, ratatui::style::Style) 
     }
 }
 
-/// By the minute: seconds would make an idle screen write.
+/// How long ago a run changed, to the minute: with seconds, an idle screen would have to be drawn
+/// again all the time.
 fn coarse_age(seconds: u64) -> String {
     if seconds < 60 { "just now".to_owned() } else { text::age(seconds) }
 }

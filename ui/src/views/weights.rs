@@ -9,17 +9,25 @@ use relativenas_core::{
 };
 
 use crate::{
-    app::App,
     canvas::{Canvas, wrap},
     draw::{
         line_chart::{LineChart, Series, Stroke},
         text,
         weights_map::{self, WeightsMap},
     },
-    panels::{individual, per_cent, weight_set},
+    layout::Layout,
+    panels::weight_set,
+    words::{individual, per_cent},
 };
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
+/// Where a person is in the weight set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WeightsPlace {
+    pub cell: usize,
+    pub candidate: usize,
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, place: &WeightsPlace, search: &SearchView) {
     let look = canvas.look;
     let Some(shape) = search.network else {
         canvas.heading(1, 0, "WEIGHT SET");
@@ -27,13 +35,13 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
         return;
     };
     let (width, height) = (canvas.width(), canvas.height());
-    let cell = app.places.weights.cell.min(shape.cells.saturating_sub(1));
+    let cell = place.cell.min(shape.cells.saturating_sub(1));
     cells(canvas, &shape, cell);
-    let beside = if width >= 96 { 44.min(width / 3) } else { 0 };
-    let below = if beside == 0 && height > 13 { 4 } else { 0 };
+    let beside = if width >= Layout::TWO_COLUMNS { 44.min(width / 3) } else { 0 };
+    let below = if beside == 0 && height >= Layout::WEIGHTS_WORDS { 4 } else { 0 };
     let map_width = width - beside;
     let map_height = height.saturating_sub(3 + below);
-    let candidate = app.places.weights.candidate.min(CANDIDATES - 1);
+    let candidate = place.candidate.min(CANDIDATES - 1);
     let map = WeightsMap::new(
         &search.weights,
         (cell, shape.cell_kind(cell)),
@@ -60,7 +68,8 @@ pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView) {
     }
 }
 
-/// The whole map, or where not all edges fit, the heading and those around the selected one.
+/// Draws the whole map, or where not all edges fit, its heading and the edges around the selected
+/// one.
 fn map_around(canvas: &mut Canvas<'_>, map: &WeightsMap<'_, ()>, candidate: usize) {
     let area = canvas.area;
     let rows = usize::from(area.height);
@@ -81,7 +90,7 @@ fn map_around(canvas: &mut Canvas<'_>, map: &WeightsMap<'_, ()>, candidate: usiz
     }
 }
 
-/// All cells of the network, the one that is shown standing out.
+/// Names all cells of the network; the one that is shown stands out.
 fn cells(canvas: &mut Canvas<'_>, shape: &NetworkShape, shown: usize) {
     let palette = &canvas.look.palette;
     let mut x = canvas.heading(1, 0, "WEIGHT SET") + 3;
@@ -97,7 +106,7 @@ fn cells(canvas: &mut Canvas<'_>, shape: &NetworkShape, shown: usize) {
     }
 }
 
-/// Beside the map: hit rates, totals, and the selected operation in words.
+/// Draws what stands beside the map: hit rates, totals, and the selected operation in words.
 fn aside(canvas: &mut Canvas<'_>, search: &SearchView, shape: &NetworkShape, cell: usize, candidate: usize) {
     let look = canvas.look;
     let palette = &look.palette;

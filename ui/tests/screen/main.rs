@@ -3,6 +3,7 @@
 mod bytes;
 mod fake_run;
 mod keys;
+mod layers;
 mod screens;
 mod sizes;
 mod stage;

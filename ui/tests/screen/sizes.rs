@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use relativenas_core::{config::Theme, probe::Probe, protocol::Mode, searcher::SearcherKind};
 use relativenas_ui::{
-    Options,
+    Input, Options,
     glyphs::Fineness,
     messages::{Link, Message, ProbeWord},
     theme::Depth,
@@ -139,6 +139,22 @@ fn stage(scene: &Scene) -> Stage {
     }
     stage.tell(Message::Runs(summaries()));
     stage
+}
+
+#[test]
+fn a_size_of_nothing_leaves_the_size_as_it_was() {
+    let mut stage = Stage::searching(options(), 124);
+    let none = |stage: &mut Stage, width, height| {
+        stage.app.drawn();
+        stage.app.handle(Input::Resize { width, height });
+        assert!(!stage.app.is_dirty(), "nothing has changed");
+        let size = stage.app.size();
+        (size.width, size.height)
+    };
+    assert_eq!(none(&mut stage, 0, 0), (80, 24));
+    stage.screen(100, 30);
+    assert_eq!(none(&mut stage, 0, 0), (100, 30));
+    assert_eq!(none(&mut stage, 120, 0), (100, 30));
 }
 
 proptest! {

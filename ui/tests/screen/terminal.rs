@@ -62,7 +62,7 @@ fn child() {
     }
 }
 
-/// A terminal of 100×30 with a screen in it.
+/// A terminal with a screen in it.
 struct Played {
     master: File,
     child: Child,
@@ -73,13 +73,17 @@ struct Played {
 }
 
 impl Played {
+    /// In a terminal of 100×30.
     fn new(play: &str) -> Self {
+        Self::sized(play, Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 })
+    }
+
+    fn sized(play: &str, size: Winsize) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
             .expect("a pseudo-terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("a pseudo-terminal");
         let name = ptsname(&master, Vec::new()).expect("its name").into_string().expect("ASCII");
         let slave = File::options().read(true).write(true).open(name).expect("its other side");
-        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&slave, size).expect("a size");
         // What the child echoes back would be taken for what it draws.
         let mut before = tcgetattr(&slave).expect("settings");
@@ -168,6 +172,19 @@ fn an_idle_screen_writes_nothing() {
     played.begin();
     let idle = played.read(Duration::from_millis(1500), Duration::from_millis(1500));
     assert_eq!(idle, "");
+    played.master.write_all(b"q").expect("a key");
+    assert_eq!(played.end(), Some(0));
+}
+
+#[test]
+fn a_terminal_that_does_not_know_its_size_is_drawn_on_all_the_same() {
+    let size = |ws_col, ws_row| Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut played = Played::sized("still", size(0, 0));
+    let first = played.begin();
+    assert!(!first.contains("NOW"), "80 columns have no room for the names of the top panels: {first}");
+    tcsetwinsize(&played.slave, size(100, 30)).expect("a size");
+    let larger = played.read(Duration::from_secs(1), Duration::from_secs(5));
+    assert!(larger.contains("NOW"), "it follows once it is told a size: {larger}");
     played.master.write_all(b"q").expect("a key");
     assert_eq!(played.end(), Some(0));
 }

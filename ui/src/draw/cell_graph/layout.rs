@@ -1,9 +1,13 @@
 //! Where the parts of a graph go.
 
+use std::ops::Range;
+
 use relativenas_core::{genotype::Cell, operation::Operation};
 
-use super::Genes;
 use crate::glyphs::Glyphs;
+
+/// Genes that say the same thing and are drawn as one.
+pub type Genes = Range<usize>;
 
 /// Columns and rows of everything in a graph.
 pub struct Layout {
@@ -26,9 +30,9 @@ pub struct Wire {
 }
 
 pub struct NodePlace {
-    /// Left to right; one if both operations are the same.
+    /// The node's operations from left to right; there is one if both are the same.
     pub drops: Vec<Drop>,
-    /// Of its name or frame.
+    /// The column where the node's name or frame begins.
     pub column: usize,
 }
 
@@ -48,20 +52,20 @@ impl Drop {
     }
 }
 
-/// Columns for one way of drawing nodes.
+/// How many columns the parts of a graph take in one way of drawing nodes.
 struct Measures {
-    /// From one operation of a node to the other.
+    /// Columns from one operation of a node to the other.
     between: usize,
-    /// From the second operation to the node's name or frame: the arrow.
+    /// Columns of the arrow from the second operation to the node's name or frame.
     arrow: usize,
     frame: usize,
-    /// From there to the next node's first operation.
+    /// Columns from the node's name or frame to the next node's first operation.
     gap: usize,
     /// Whether the inputs are called `c(k-2)`, not `k-2`.
     long_names: bool,
 }
 
-/// From the roomiest down.
+/// All ways of drawing nodes, from the one that takes the most room to the one that takes the least.
 const MEASURES: [Measures; 5] = [
     Measures { between: 5, arrow: 4, frame: 4, gap: 4, long_names: true },
     Measures { between: 4, arrow: 3, frame: 4, gap: 3, long_names: true },
@@ -158,6 +162,15 @@ impl Layout {
 
     /// What stands at the left of an input's wire.
     pub fn input_name(&self, input: usize) -> String {
-        if self.long_names { super::input_name(input) } else { format!("k-{}", 2 - input) }
+        if self.long_names { input_name(input) } else { format!("k-{}", 2 - input) }
+    }
+}
+
+/// `c(k-2)`, `c(k-1)`, or the node that an input is.
+pub fn input_name(input: usize) -> String {
+    match input {
+        0 => "c(k-2)".to_owned(),
+        1 => "c(k-1)".to_owned(),
+        node => format!("node {}", node - 2),
     }
 }

@@ -27,7 +27,7 @@ pub struct Axis {
     pub ticks: Vec<(f64, String)>,
 }
 
-/// Rows between two numbers.
+/// How many rows lie between two numbers beside the axis.
 const ROWS_PER_TICK: usize = 2;
 /// A logarithmic axis of less than this is divided like a linear one.
 const LEAST_DECADES: f64 = 0.5;

@@ -4,25 +4,21 @@ use ratatui::widgets::Widget;
 use relativenas_core::{describe::gene_changes, tabular, view::SearchView};
 
 use crate::{
-    app::{App, Beside},
     canvas::{Canvas, wrap},
     draw::edge_graph::EdgeGraph,
-    overlays::lineage,
-    panels::{individual, loss},
+    layout::Layout,
+    words::{individual, lineage, loss},
 };
 
-/// Rows of the graph: drawn close, and with room between.
+/// How many rows the graph takes without blank rows between, and with them.
 const GRAPH: [usize; 2] = [6, 9];
 
-pub fn draw(canvas: &mut Canvas<'_>, app: &App, search: &SearchView, number: usize) {
+/// Draws an individual, and `beside` it another one if it is given and exists.
+pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, beside: Option<usize>) {
     let (width, height) = (canvas.width(), canvas.height());
-    let beside = match app.places.architecture.beside {
-        Some(Beside::Individual(other)) if other < search.population.len() => Some(other),
-        _ => None,
-    };
-    match beside {
+    match beside.filter(|other| *other < search.population.len()) {
         None => column(canvas, search, number, None),
-        Some(other) if width >= 96 => {
+        Some(other) if width >= Layout::TWO_COLUMNS => {
             column(&mut canvas.part(0, 0, width / 2, height), search, number, None);
             column(&mut canvas.part(width / 2, 0, width - width / 2, height), search, other, Some(number));
         }
@@ -48,7 +44,7 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
         place.moved_from.iter().flat_map(|from| changes(from)).map(|change| change.gene).collect();
     let (width, height) = (canvas.width().saturating_sub(3), canvas.height());
     canvas.heading(1, 1, "CELL");
-    let rows = GRAPH[usize::from(height > 22)].min(height.saturating_sub(2));
+    let rows = GRAPH[usize::from(height >= Layout::OPEN_EDGES)].min(height.saturating_sub(2));
     let area = canvas.part(1, 2, width, rows).area;
     EdgeGraph::new(indices, &look.glyphs, palette).marked(&moved).render(area, canvas.buffer);
     let mut y = 3 + rows;

@@ -2,11 +2,11 @@
 
 use relativenas_core::view::{EpochSummary, GenerationSummary, SearchView, TrainingView};
 
-use super::{Curve, Panel};
-use crate::{app::App, draw::line_chart::Stroke};
+use super::panel::{Curve, Panel};
+use crate::{draw::line_chart::Stroke, theme::Palette};
 
-pub fn of_search(app: &App, search: &SearchView) -> Vec<Panel> {
-    let p = &app.look.palette;
+pub fn of_search(palette: &Palette, search: &SearchView) -> Vec<Panel> {
+    let p = palette;
     let of =
         |pick: fn(&GenerationSummary) -> f64| -> Vec<f64> { search.generations.iter().map(pick).collect() };
     let losses = vec![
@@ -35,8 +35,8 @@ pub fn of_search(app: &App, search: &SearchView) -> Vec<Panel> {
     panels
 }
 
-pub fn of_training(app: &App, training: &TrainingView) -> Vec<Panel> {
-    let p = &app.look.palette;
+pub fn of_training(palette: &Palette, training: &TrainingView) -> Vec<Panel> {
+    let p = palette;
     let of = |pick: fn(&EpochSummary) -> f64| -> Vec<f64> { training.history.iter().map(pick).collect() };
     let both = |train, valid| {
         vec![

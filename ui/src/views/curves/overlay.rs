@@ -3,28 +3,25 @@
 
 use relativenas_core::view::{EpochSummary, GenerationSummary, RunView, SearchView, TrainingView};
 
-use super::{Curve, Names, Panel};
-use crate::{actions::Action, app::App, draw::line_chart::Stroke};
+use super::{
+    panel::{Curve, Names, Panel},
+    place::CurvesPlace,
+};
+use crate::{actions::Action, draw::line_chart::Stroke, lists, scene::Scene, state::State, theme::Palette};
 
-/// What shares a line: the runs of a searcher, or one run.
+/// Runs that share a line: all of one searcher, or a single one.
 struct Group<'a> {
     name: String,
     runs: Vec<&'a RunView>,
 }
 
-/// The run that is shown, then those that are laid over it.
-fn runs(app: &App) -> impl Iterator<Item = (&str, &RunView)> {
-    let shown = app.shown.iter().map(|shown| (shown.run.as_str(), &shown.view));
-    shown.chain(app.compared.iter().map(|(name, view)| (name.as_str(), &**view)))
-}
-
-/// In the order in which they were laid over each other, so that the group of the run that is shown
-/// comes first.
-fn groups(app: &App) -> Vec<Group<'_>> {
+/// The runs in groups that share a line, in the order in which they were laid over each other: the
+/// group of the run that is shown comes first.
+fn groups<'a>(place: &CurvesPlace, state: &'a State) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for (name, view) in runs(app) {
+    for (name, view) in lists::runs_with_curves(state) {
         // Trainings have no searcher to share.
-        let searcher = view.search.as_ref().filter(|_| !app.places.curves.one_by_one);
+        let searcher = view.search.as_ref().filter(|_| !place.one_by_one);
         let name = searcher.map_or(name, |search| search.settings.searcher.name());
         match groups.iter_mut().find(|group| group.name == name) {
             Some(group) => group.runs.push(view),
@@ -34,43 +31,34 @@ fn groups(app: &App) -> Vec<Group<'_>> {
     groups
 }
 
-/// How many steps the longest of all runs has done, and will have in all.
-pub fn extent(app: &App) -> (usize, u32) {
-    let steps = |view: &RunView| match (&view.search, &view.training) {
-        (Some(search), _) => (search.generations.len(), search.settings.generations),
-        (None, Some(training)) => (training.history.len(), training.epochs),
-        (None, None) => (0, 0),
-    };
-    runs(app).map(|(_, view)| steps(view)).fold((0, 0), |(done, all), (d, a)| (done.max(d), all.max(a)))
-}
-
-/// In words of at most `columns`, for the heading.
-pub fn words(app: &App, columns: usize) -> String {
-    let count = 1 + app.compared.len();
-    if app.places.curves.one_by_one {
+/// What lies over each other and how it is drawn, for the heading: in a longer form where `columns`
+/// have room for it.
+pub fn words(scene: &Scene<'_>, place: &CurvesPlace, state: &State, columns: usize) -> String {
+    let count = 1 + state.compared.len();
+    if place.one_by_one {
         return format!("{count} runs, a line each");
     }
     let short = format!("{count} runs: mean and range of each searcher");
-    let key = app.keys.key(Action::OneByOne).unwrap_or_default();
+    let key = scene.key(Action::OneByOne);
     let long = format!("{short}; {key} shows them one by one");
     if long.len() <= columns { long } else { short }
 }
 
 /// The same quantities as of one run, where several can be told apart.
-pub fn panels(app: &App) -> Vec<Panel> {
-    let mut panels = nameless(app);
+pub fn panels(palette: &Palette, place: &CurvesPlace, state: &State) -> Vec<Panel> {
+    let mut panels = nameless(palette, place, state);
     panels[0].names = Names::Below;
     panels
 }
 
-fn nameless(app: &App) -> Vec<Panel> {
-    let groups = groups(app);
-    let is_training = app.shown.as_ref().is_some_and(|shown| shown.search().is_none());
+fn nameless(palette: &Palette, place: &CurvesPlace, state: &State) -> Vec<Panel> {
+    let groups = groups(place, state);
+    let is_training = state.shown.as_ref().is_some_and(|shown| shown.search().is_none());
     if is_training {
         let panel = |title, is_loss, pick: fn(&EpochSummary) -> f64| {
             let values = move |view: &TrainingView| view.history.iter().map(pick).collect();
             let of = |view: &RunView| view.training.as_ref().map(values).unwrap_or_default();
-            panel(app, &groups, title, is_loss, &of)
+            panel(palette, &groups, title, is_loss, &of)
         };
         return vec![
             panel("LOSS, VALIDATION", true, |e| e.valid_loss),
@@ -80,17 +68,17 @@ fn nameless(app: &App) -> Vec<Panel> {
     let each = |title, is_loss, pick: fn(&GenerationSummary) -> f64| {
         let values = move |view: &SearchView| view.generations.iter().map(pick).collect();
         let of = |view: &RunView| view.search.as_ref().map(values).unwrap_or_default();
-        panel(app, &groups, title, is_loss, &of)
+        panel(palette, &groups, title, is_loss, &of)
     };
     let best = |view: &RunView| view.search.as_ref().map(best_so_far).unwrap_or_default();
     let mut panels = vec![
         each("LOSS OF FAST LEARNERS", true, |g| g.fast),
-        panel(app, &groups, "BEST LOSS SO FAR", true, &best),
+        panel(palette, &groups, "BEST LOSS SO FAR", true, &best),
         each("ACCURACY, %", false, |g| g.accuracy),
         each("DIVERSITY", false, |g| g.diversity),
     ];
     // A table has no weights to inherit.
-    if app.search().is_some_and(|search| search.network.is_some()) {
+    if state.search().is_some_and(|search| search.network.is_some()) {
         panels.push(each("HIT RATE, %", false, |g| g.hits.rate().unwrap_or(f64::NAN)));
     }
     panels
@@ -107,7 +95,7 @@ fn best_so_far(search: &SearchView) -> Vec<f64> {
 }
 
 fn panel(
-    app: &App,
+    palette: &Palette,
     groups: &[Group<'_>],
     title: &'static str,
     is_loss: bool,
@@ -117,7 +105,7 @@ fn panel(
         let values: Vec<_> = group.runs.iter().map(|view| of(view)).collect();
         let (means, band) = mean_and_band(&values);
         let count = if values.len() > 1 { format!(", {} runs", values.len()) } else { String::new() };
-        let (stroke, style) = look(app, place);
+        let (stroke, style) = look(palette, place);
         let mut curve = Curve::new(format!("{}{count}", group.name), means, stroke, style);
         curve.band = Some(band).filter(|_| values.len() > 1);
         curve
@@ -127,9 +115,8 @@ fn panel(
 
 /// The group of the run that is shown looks like a curve of its own; others have other colours,
 /// and strokes for where there are none.
-fn look(app: &App, place: usize) -> (Stroke, ratatui::style::Style) {
+fn look(palette: &Palette, place: usize) -> (Stroke, ratatui::style::Style) {
     let strokes = [Stroke::Solid, Stroke::Dashed, Stroke::Dotted, Stroke::DashDotted];
-    let palette = &app.look.palette;
     let style = match place.checked_sub(1) {
         None => palette.fast,
         Some(other) => palette.series[other % palette.series.len()],
@@ -137,7 +124,8 @@ fn look(app: &App, place: usize) -> (Stroke, ratatui::style::Style) {
     (strokes[place % strokes.len()], style)
 }
 
-/// Of each step that every run has done: the mean of what is a number, and the lowest and highest.
+/// The mean of several runs and the lowest and highest of them, for each step that every run has
+/// done. Losses that are not a number are left out.
 fn mean_and_band(runs: &[Vec<f64>]) -> (Vec<f64>, Vec<(f64, f64)>) {
     let steps = runs.iter().map(Vec::len).min().unwrap_or(0);
     let at = |step: usize| {

@@ -1,0 +1,56 @@
+//! Why an action cannot be had now.
+
+use relativenas_core::view::Phase;
+
+use crate::{
+    actions::{Action, Need},
+    messages::Link,
+    state::State,
+};
+
+/// Why an action cannot be had now; `None` if it can.
+pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
+    let need = action.definition().need;
+    if need == Need::Nothing {
+        return None;
+    }
+    if need == Need::Listed {
+        let listed = state.runs.as_ref().is_some_and(|(runs, _)| !runs.is_empty());
+        return (!listed).then_some("there is no run in the list");
+    }
+    if need == Need::ListedAndRun && state.shown.is_none() {
+        return Some("open a run first; then others can be laid over its curves");
+    }
+    let Some(shown) = &state.shown else {
+        return Some("no run is shown; choose one from the list of runs");
+    };
+    let engine = match shown.link {
+        Link::Live(_) => None,
+        Link::Connecting => Some("there is no word of an engine yet"),
+        Link::WatchOnly { .. } => Some("this engine can be watched, not steered: it is of another version"),
+        Link::NoEngine => Some("no engine runs; resume the run to go on"),
+        Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
+    };
+    let engine = engine.or((shown.view.phase() == Phase::Finished).then_some("the run is finished"));
+    let search = shown.search().is_none().then_some("this is no search");
+    let probe = match (shown.search(), &shown.link) {
+        (None, _) => search,
+        (Some(search), _) if search.network.is_none() => {
+            Some("a table says the same each time: there is nothing to probe")
+        }
+        _ if shown.probing.is_some() => None,
+        (_, Link::Live(_) | Link::WatchOnly { .. } | Link::Connecting)
+            if shown.view.phase() != Phase::Finished =>
+        {
+            Some("the engine is at work; a search is probed once it is finished or stopped")
+        }
+        _ => None,
+    };
+    match need {
+        Need::Nothing | Need::Listed | Need::ListedAndRun | Need::Run => None,
+        Need::Search => search,
+        Need::Engine => engine,
+        Need::SearchEngine => engine.or(search),
+        Need::Probe => probe,
+    }
+}

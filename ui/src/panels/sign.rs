@@ -1,0 +1,26 @@
+//! A glyph for what the run is doing.
+
+use ratatui::style::Style;
+
+use crate::{canvas::Look, shown::RunStatus};
+
+/// A glyph and a style for what the run is doing.
+pub fn sign(status: RunStatus, look: &Look) -> (char, Style) {
+    let (g, p) = (&look.glyphs, &look.palette);
+    match status {
+        RunStatus::Training
+        | RunStatus::Validating
+        | RunStatus::LookingUp
+        | RunStatus::Ranking
+        | RunStatus::Idle => (g.playing, p.fast),
+        RunStatus::Connecting | RunStatus::Starting | RunStatus::ContinueRequested => (g.working, p.dim),
+        RunStatus::PauseRequested | RunStatus::Pausing | RunStatus::StopRequested | RunStatus::Stopping => {
+            (g.working, p.slow)
+        }
+        RunStatus::Paused => (g.paused, p.slow),
+        RunStatus::Stepping => (g.stepping, p.fast),
+        RunStatus::Finished => (g.tick, p.best),
+        RunStatus::Stopped => (g.stopped, p.dim),
+        RunStatus::Dead => (g.cross_mark, p.warning),
+    }
+}

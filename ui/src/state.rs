@@ -1,0 +1,64 @@
+//! What the screen knows of runs, whatever is drawn of it.
+
+use std::time::Instant;
+
+use relativenas_core::{
+    space::Space,
+    view::{RunView, SearchView},
+};
+
+use crate::{
+    messages::{Exit, Left, RunName, RunSummary},
+    shown::Shown,
+};
+
+/// What the screen knows of runs, and which individual a person selected.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The run that is shown, if one is.
+    pub shown: Option<Shown>,
+    /// All runs, and when they were told; `None` until they are.
+    pub runs: Option<(Vec<RunSummary>, Instant)>,
+    /// Runs whose curves are laid over those of the run that is shown.
+    pub compared: Vec<(RunName, Box<RunView>)>,
+    /// The selected individual, the same in every view.
+    pub selected: Option<usize>,
+}
+
+impl State {
+    /// The name of the run that is shown.
+    pub fn run_name(&self) -> Option<&RunName> {
+        self.shown.as_ref().map(|shown| &shown.run)
+    }
+
+    /// The search that is shown; `None` where no run or a training is.
+    pub fn search(&self) -> Option<&SearchView> {
+        self.shown.as_ref()?.search()
+    }
+
+    /// Whether a training is shown.
+    pub fn is_training(&self) -> bool {
+        self.shown.as_ref().is_some_and(Shown::is_training)
+    }
+
+    /// Whether the search that is shown reads its losses from NAS-Bench-201's table, which knows no
+    /// genotypes.
+    pub fn is_in_table(&self) -> bool {
+        self.search().is_some_and(|search| search.settings.space == Space::NasBench201)
+    }
+
+    /// The selected individual, or the best where none is selected.
+    pub fn individual(&self) -> Option<usize> {
+        let search = self.search()?;
+        let best = || {
+            let winner = search.ranking.first().map(|r| r.individual);
+            winner.or_else(|| Some(search.best.as_ref()?.learner.individual))
+        };
+        self.selected.filter(|i| *i < search.population.len()).or_else(best)
+    }
+
+    /// What there is to say about a screen that is left now.
+    pub fn left(&self) -> Exit {
+        Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
+    }
+}

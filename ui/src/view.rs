@@ -1,0 +1,48 @@
+//! The eight views by name. What each of them draws is in `views`.
+
+/// A view: what the screen shows between its title and its footer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum View {
+    #[default]
+    Overview,
+    Population,
+    Pairs,
+    Weights,
+    Architecture,
+    Curves,
+    Log,
+    Runs,
+}
+
+impl View {
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Population,
+        Self::Pairs,
+        Self::Weights,
+        Self::Architecture,
+        Self::Curves,
+        Self::Log,
+        Self::Runs,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Population => "Population",
+            Self::Pairs => "Pairs",
+            Self::Weights => "Weights",
+            Self::Architecture => "Architecture",
+            Self::Curves => "Curves",
+            Self::Log => "Log",
+            Self::Runs => "Runs",
+        }
+    }
+
+    /// The view so many places after this one (or before it, if negative); the last is followed by
+    /// the first.
+    pub fn next(self, by: isize) -> Self {
+        let place = Self::ALL.iter().position(|view| *view == self).unwrap_or(0) as isize;
+        Self::ALL[(place + by).rem_euclid(Self::ALL.len() as isize) as usize]
+    }
+}
