@@ -10,7 +10,12 @@ mod cifar_python;
 mod embedded;
 mod encoded;
 mod error;
+mod faults;
 mod idx;
+mod idx_names;
+mod jpeg;
+mod junk;
+mod labels;
 mod layout;
 mod lmdb;
 mod loader;
@@ -116,6 +121,8 @@ pub struct DataSet {
     pub mean: [f32; 3],
     /// Standard deviation of each channel, likewise.
     pub std: [f32; 3],
+    /// What is worth a word though it is no error, such as classes that never occur; a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl DataSet {
@@ -130,7 +137,14 @@ impl DataSet {
     /// A data set without published normalisation: that of its training images.
     fn with_own_statistics(name: String, classes: Vec<String>, train: Images, test: Images) -> Self {
         let (mean, std) = train.statistics();
-        Self { name, classes, train, test, mean, std }
+        Self { name, classes, train, test, mean, std, notes: Vec::new() }.with_notes()
+    }
+
+    /// Notes what is odd about the labels.
+    fn with_notes(mut self) -> Self {
+        let labels = self.train.labels.iter().copied();
+        self.notes.extend(labels::note(&self.name, &self.classes, labels));
+        self
     }
 }
 

@@ -52,8 +52,19 @@ pub enum EstimateError {
     Device(#[from] TchError),
     #[error("there is no {half} image; give the data set more, or `data.{half}_images` less")]
     NoImages { half: &'static str },
+    #[error(
+        "images of {side} pixels do not fit the search network, which halves them twice: resize them to {below} or \
+         {above} pixels (multiples of 4 from 36 on work, and whatever has 32 or fewer, which is framed in black)",
+        below = below(*side), above = side.next_multiple_of(4)
+    )]
+    Side { side: usize },
     #[error("nothing was estimated that could be adopted for generation {generation}, pair {pair}")]
     NothingToAdopt { generation: u32, pair: usize },
+}
+
+/// The largest side that fits, of those below one that does not.
+fn below(side: usize) -> usize {
+    side / 4 * 4
 }
 
 /// Trains and validates candidates on one device, with a shared weight set.
@@ -108,6 +119,11 @@ impl NetworkEstimator {
             if set.is_empty() {
                 return Err(EstimateError::NoImages { half });
             }
+        }
+        let side = training.images.size4()?.2 as usize;
+        // Reduction cells join maps that were halved in different ways, which round an odd side differently.
+        if !side.is_multiple_of(4) {
+            return Err(EstimateError::Side { side });
         }
         let learner = settings.learner;
         Ok(Self {

@@ -8,6 +8,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::{
     augmentation::{Augmentation, Batch, ImageStore},
+    batches::{batch_count, batches},
     device::send,
     model::Model,
     network::drop_path_masks,
@@ -16,7 +17,7 @@ use crate::{
 /// What does not change from learner to learner.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LearnerSettings {
-    /// Images a training step; the last step of an epoch takes what is left.
+    /// Images a training step; the last step of an epoch takes what is left, as [`batches`] has it.
     pub batch: usize,
     /// Images a validation step; it changes speed and memory, not results.
     pub validation_batch: usize,
@@ -74,14 +75,14 @@ impl Learner<'_> {
         let mut augmentation = self.stream(Purpose::Augmentation);
         let mut drop_path = self.stream(Purpose::DropPath);
         let mut tally = Tally::new(images.device())?;
-        for (start, count) in steps(images.len(), self.settings.batch) {
+        for (number, (start, count)) in batches(images.len(), self.settings.batch).enumerate() {
             let places = order.f_narrow(0, start as i64, count as i64)?;
             let batch = images.batch(&places, self.settings.training, &mut augmentation)?;
             let masks =
                 drop_path_masks(self.genes, count, self.epoch.drop_path, &mut drop_path, images.device())?;
             let loss = self.model.train(&batch, masks.as_ref(), self.epoch.learning_rate)?;
             tally.add(&loss.f_mul_scalar(count as f64)?, count)?;
-            if self.report(false, start + count, images.len(), &tally)? == Flow::Abort {
+            if self.report(false, number + 1, images.len(), &tally)? == Flow::Abort {
                 return Ok(None);
             }
         }
@@ -97,13 +98,13 @@ impl Learner<'_> {
         let mut augmentation = self.stream(Purpose::Validation);
         let mut tally = Tally::new(images.device())?;
         let mut right = Tensor::f_zeros([0; 0], (Kind::Int64, images.device()))?;
-        for (start, count) in steps(images.len(), self.settings.validation_batch) {
+        for (number, (start, count)) in batches(images.len(), self.settings.validation_batch).enumerate() {
             let places = places.f_narrow(0, start as i64, count as i64)?;
             let batch: Batch = images.batch(&places, self.settings.validation, &mut augmentation)?;
             let (loss, batch_right) = self.model.judge(&batch)?;
             tally.add(&loss, count)?;
             right = right.f_add(&batch_right)?;
-            if self.report(true, start + count, images.len(), &tally)? == Flow::Abort {
+            if self.report(true, number + 1, images.len(), &tally)? == Flow::Abort {
                 return Ok(None);
             }
         }
@@ -115,22 +116,18 @@ impl Learner<'_> {
         self.streams.stream(purpose, u64::from(self.epoch.generation), self.epoch.individual as u64)
     }
 
-    fn report(&self, validating: bool, done: usize, images: usize, tally: &Tally) -> Result<Flow, TchError> {
+    /// After batch number `batch`, counted from 1.
+    fn report(&self, validating: bool, batch: usize, images: usize, tally: &Tally) -> Result<Flow, TchError> {
         let size = if validating { self.settings.validation_batch } else { self.settings.batch };
         Ok((self.progress)(BatchDone {
             candidate: self.candidate,
             validating,
-            batch: done.div_ceil(size),
-            batches: images.div_ceil(size),
+            batch,
+            batches: batch_count(images, size),
             images: tally.images_of_last_batch,
             loss: tally.loss_if_free()?,
         }))
     }
-}
-
-/// Start and length of every step.
-fn steps(images: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..images).step_by(size).map(move |start| (start, size.min(images - start)))
 }
 
 /// Losses added up on the device, so that nobody waits for it between batches.

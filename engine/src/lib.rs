@@ -8,6 +8,7 @@
 
 pub mod allocator;
 pub mod augmentation;
+pub mod batches;
 pub mod commands;
 pub mod cpu;
 pub mod data;

@@ -3,12 +3,14 @@
 //! A [`Trainer`] takes one step a batch and can be stored after any of them: whatever is random is
 //! drawn from streams that are named by epoch and batch. Batches come from a [`Source`].
 
+mod batch_norm;
 mod evaluation;
 mod loss;
 mod schedule;
 mod source;
 mod trainer;
 
+pub use batch_norm::{OneValue, check_batches};
 pub use evaluation::{Evaluation, evaluate};
 pub use loss::Loss;
 pub use schedule::Schedule;

@@ -34,7 +34,9 @@ pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
     let options = PackOptions { shorter_side: arguments.resize.map(|side| side as usize) };
     let (source, target) = (&arguments.source, &arguments.target);
     if !arguments.verify || !target.exists() {
-        pack::pack(source, target, options, &mut progress("packed"))?;
+        for note in pack::pack(source, target, options, &mut progress("packed"))? {
+            eprintln!("{note}");
+        }
         println!("{}: packed", target.display());
     }
     if arguments.verify {

@@ -59,13 +59,13 @@ impl Cifar {
 
     pub(super) fn data_set(self, classes: Vec<String>, train: Images, test: Images) -> DataSet {
         let (mean, std) = self.statistics();
-        DataSet { name: self.name().into(), classes, train, test, mean, std }
+        DataSet { name: self.name().into(), classes, train, test, mean, std, notes: Vec::new() }.with_notes()
     }
 
     /// A label that names a class.
-    pub(super) fn check_label(self, label: u64, record: usize, path: &Path) -> Result<u16, DataError> {
+    pub(super) fn check_label(self, label: i128, record: usize, path: &Path) -> Result<u16, DataError> {
         let classes = self.official_classes().len();
-        if label < classes as u64 {
+        if (0..classes as i128).contains(&label) {
             return Ok(label as u16);
         }
         Err(DataError::LabelOutOfRange { path: path.to_owned(), record, label, name: self.name(), classes })

@@ -33,7 +33,12 @@ fn append(cifar: Cifar, path: &Path, images: &mut Images) -> Result<(), DataErro
     let part = |key| required(pickle.root(), key).map_err(malformed);
     let array =
         numpy::Array::read(part("data")?).map_err(|problem| malformed(format!("`data` {problem}")))?;
-    let (Some(pixels), &[count, cifar::PIXELS]) = (array.bytes(), &array.shape[..]) else {
+    let shape = match array.shape[..] {
+        // The same bytes, as some programs keep them.
+        [count, 3, cifar::SIDE, cifar::SIDE] => [count, cifar::PIXELS].to_vec(),
+        _ => array.shape.clone(),
+    };
+    let (Some(pixels), &[count, cifar::PIXELS]) = (array.bytes(), &shape[..]) else {
         let shape = &array.shape;
         return Err(malformed(format!("`data` has shape {shape:?}, expected [N, {}] bytes", cifar::PIXELS)));
     };
@@ -98,6 +103,34 @@ mod tests {
                 assert!(first == second && second == third, "{folders:?}");
             }
         }
+    }
+
+    #[test]
+    fn labels_may_be_scalars_of_numpy() {
+        let data = open(Some(&sample("cifar-10-numpy-labels"))).expect("the sample");
+        assert_eq!(data.train.labels, (0..10).collect::<Vec<_>>());
+        assert_eq!(data.test.labels, [0, 1]);
+    }
+
+    #[test]
+    fn a_negative_label_is_shown_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for entry in fs::read_dir(sample("cifar-10-numpy-labels")).expect("the sample") {
+            let path = entry.expect("an entry").path();
+            fs::copy(&path, folder.path().join(path.file_name().expect("a name"))).expect("copied");
+        }
+        let path = folder.path().join("data_batch_2");
+        let mut bytes = fs::read(&path).expect("a batch");
+        // The second label of the batch, 3, is the last eight bytes that end in zeros.
+        let label = [3, 0, 0, 0, 0, 0, 0, 0];
+        let at = bytes.windows(8).rposition(|window| window == label).expect("it is there");
+        bytes[at..at + 8].copy_from_slice(&(-1_i64).to_le_bytes());
+        fs::write(&path, bytes).expect("written");
+        let error = open(Some(folder.path())).expect_err("no such class").to_string();
+        assert_eq!(
+            error,
+            format!("record 1 of `{}` has label -1; CIFAR-10 has labels 0 to 9", path.display())
+        );
     }
 
     #[test]

@@ -4,10 +4,11 @@ pub(super) mod folder;
 pub(super) mod lmdb;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     panic,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -17,6 +18,8 @@ use fast_image_resize::Resizer;
 
 use super::{
     DataError, DataSet, Images,
+    faults::Faults,
+    labels,
     lmdb::Environment,
     picture::{Picture, append_planes},
     record,
@@ -32,6 +35,8 @@ pub struct EncodedDataSet {
     pub train: Arc<EncodedImages>,
     /// Reported, never used to choose.
     pub valid: Arc<EncodedImages>,
+    /// What is worth a word though it is no error; a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// One part: names of images, and where their bytes are.
@@ -42,6 +47,8 @@ pub struct EncodedImages {
     /// `class/file`, in the order of the list.
     names: Vec<String>,
     source: Source,
+    /// Images of which bytes were left out that belong nowhere.
+    patched: Mutex<BTreeSet<usize>>,
 }
 
 #[derive(Debug)]
@@ -76,6 +83,10 @@ impl EncodedDataSet {
 }
 
 impl EncodedImages {
+    fn new(folder: PathBuf, names: Vec<String>, source: Source) -> Self {
+        Self { folder, names, source, patched: Mutex::default() }
+    }
+
     pub fn len(&self) -> usize {
         self.names.len()
     }
@@ -166,10 +177,88 @@ impl EncodedImages {
     pub fn decode(&self, index: usize) -> Result<(Picture, u16), DataError> {
         let Encoded { bytes, label } = self.read(index)?;
         // A decoder that panics on an image has met damage that it does not know.
-        let picture = panic::catch_unwind(|| Picture::decode(&bytes))
+        let (picture, stray) = panic::catch_unwind(|| Picture::decode_and_count(&bytes))
             .unwrap_or_else(|_| Err("the decoder failed on it".into()))
             .map_err(|problem| DataError::Undecodable { name: self.full_name(index), problem })?;
+        self.count(index, stray);
         Ok((picture, label))
+    }
+
+    /// Whether image `index` can be decoded, as far as it can be told without computing pixels.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    ///
+    /// # Panics
+    /// If there is no such image.
+    pub(super) fn check(&self, index: usize) -> Result<Encoded, DataError> {
+        let encoded = self.read(index)?;
+        let stray = panic::catch_unwind(|| Picture::check(&encoded.bytes))
+            .unwrap_or_else(|_| Err("the decoder failed on it".into()))
+            .map_err(|problem| DataError::Undecodable { name: self.full_name(index), problem })?;
+        self.count(index, stray);
+        Ok(encoded)
+    }
+
+    fn count(&self, index: usize, stray: usize) {
+        if stray > 0 {
+            self.patched.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
+        }
+    }
+
+    /// A sentence on images of which bytes were left out, if there were any so far.
+    pub fn patched(&self) -> Option<String> {
+        let patched = self.patched.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = self.name(*patched.first()?);
+        Some(format!(
+            "{}: {} of {} images have bytes that belong nowhere, which were left out, as libjpeg does; the first \
+             is `{first}`",
+            self.folder.display(),
+            patched.len(),
+            self.len()
+        ))
+    }
+
+    /// Looks at every image, so that what cannot be decoded is known before a training begins. Ends early if
+    /// `leave` says so.
+    ///
+    /// # Errors
+    /// All images that cannot be read or decoded.
+    pub fn survey(&self, threads: usize, leave: &(dyn Fn() -> bool + Sync)) -> Result<(), DataError> {
+        let next = AtomicUsize::new(0);
+        let look = || {
+            let mut faults = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= self.len() || leave() {
+                    return faults;
+                }
+                if let Err(fault) = self.check(index) {
+                    faults.push((index, fault));
+                }
+            }
+        };
+        let mut found: Vec<_> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(look)).collect();
+            let join = |worker: thread::ScopedJoinHandle<'_, _>| {
+                worker.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+            };
+            workers.into_iter().flat_map(join).collect()
+        });
+        found.sort_by_key(|(index, _)| *index);
+        let mut faults = Faults::default();
+        found.into_iter().for_each(|(_, fault)| faults.add(fault));
+        faults.into_result(&self.folder)
+    }
+
+    /// All labels. `None` if they stand in the records alone, which are not all read for it.
+    fn labels(&self, classes: &[String]) -> Option<Vec<u16>> {
+        if let Source::Files(labels) = &self.source {
+            return Some(labels.clone());
+        }
+        let by_name: BTreeMap<_, _> =
+            classes.iter().zip(0..).map(|(class, label): (_, u16)| (class.as_str(), label)).collect();
+        self.names.iter().map(|name| by_name.get(class_of(name)?).copied()).collect()
     }
 
     /// The name that messages give.
@@ -186,21 +275,18 @@ impl EncodedImages {
         images.pixels.try_reserve_exact(bytes).map_err(|_| too_large())?;
 
         let share = self.len().div_ceil(threads).max(1);
-        // The first image that fails stops the others, so that its message comes soon.
-        let failed_at = AtomicUsize::new(usize::MAX);
         let decode_part = |start: usize| {
             let (mut part, mut resizer) = (Images::empty(side), Resizer::new());
+            // An image that fails stops nobody: whoever repairs one wants to know of all.
+            let mut faults = Faults::default();
             for index in start..self.len().min(start + share) {
-                if failed_at.load(Ordering::Relaxed) < index {
-                    break;
+                if let Err(fault) = self.append(index, &mut part, &mut resizer) {
+                    faults.add(fault);
                 }
-                self.append(index, &mut part, &mut resizer).inspect_err(|_| {
-                    failed_at.fetch_min(index, Ordering::Relaxed);
-                })?;
             }
-            Ok(part)
+            (part, faults)
         };
-        let parts: Vec<Result<Images, DataError>> = thread::scope(|scope| {
+        let parts: Vec<(Images, Faults)> = thread::scope(|scope| {
             let starts = (0..self.len()).step_by(share);
             let workers: Vec<_> = starts.map(|start| scope.spawn(move || decode_part(start))).collect();
             let join = |worker: thread::ScopedJoinHandle<'_, _>| {
@@ -208,11 +294,13 @@ impl EncodedImages {
             };
             workers.into_iter().map(join).collect()
         });
-        for part in parts {
-            let part = part?;
+        let mut faults = Faults::default();
+        for (part, of_part) in parts {
+            faults.extend(of_part);
             images.pixels.extend(part.pixels);
             images.labels.extend(part.labels);
         }
+        faults.into_result(&self.folder)?;
         Ok(images)
     }
 
@@ -234,7 +322,24 @@ impl EncodedDataSet {
     /// If an image is damaged: its name; nothing is skipped.
     pub fn decode(&self, side: usize) -> Result<DataSet, DataError> {
         let (train, test) = (self.train.decode_all(side)?, self.valid.decode_all(side)?);
-        Ok(DataSet::with_own_statistics(self.name.clone(), self.classes.clone(), train, test))
+        let mut data = DataSet::with_own_statistics(self.name.clone(), self.classes.clone(), train, test);
+        // Those on labels are there already, and of the same labels.
+        data.notes.clone_from(&self.notes);
+        data.notes.extend(self.patched());
+        Ok(data)
+    }
+
+    /// What is to be said of images that were read so far.
+    pub fn patched(&self) -> impl Iterator<Item = String> {
+        [self.train.patched(), self.valid.patched()].into_iter().flatten()
+    }
+
+    /// A data set without notes on its labels yet.
+    fn noted(mut self) -> Self {
+        if let Some(labels) = self.train.labels(&self.classes) {
+            self.notes.extend(labels::note(&self.name, &self.classes, labels));
+        }
+        self
     }
 }
 

@@ -30,6 +30,11 @@ pub enum DataError {
         path.display(), found.join(", ")
     )]
     SeveralLayouts { path: PathBuf, found: Vec<String> },
+    #[error(
+        "`{}` holds environments of several sizes ({}): move all others away, or to another folder with the lists",
+        path.display(), found.join(", ")
+    )]
+    SeveralPacked { path: PathBuf, found: Vec<String> },
     #[error("cannot read `{}`: {reason}", path.display())]
     Read { path: PathBuf, reason: io::Error },
     #[error(
@@ -46,7 +51,19 @@ pub enum DataError {
         "record {record} of `{}` has label {label}; {name} has labels 0 to {}",
         path.display(), classes - 1
     )]
-    LabelOutOfRange { path: PathBuf, record: usize, label: u64, name: &'static str, classes: usize },
+    LabelOutOfRange { path: PathBuf, record: usize, label: i128, name: &'static str, classes: usize },
+    #[error(
+        "`{}` holds more than one set of IDX files ({}): move all others away, or set `data.path` to `{}`",
+        path.display(), prefixes.join(", "), path.join(&prefixes[0]).display()
+    )]
+    SeveralIdxSets { path: PathBuf, prefixes: Vec<String> },
+    #[error("`{}` has {total} faults:{lines}", path.display())]
+    Several {
+        path: PathBuf,
+        total: usize,
+        /// One a fault, each begun.
+        lines: String,
+    },
     #[error("`{}` is not what its name promises: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
     #[error(

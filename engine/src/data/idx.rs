@@ -10,7 +10,10 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use super::{DataError, DataSet, Images};
+use super::{
+    DataError, DataSet, Images,
+    idx_names::{self, Role, Set},
+};
 
 /// Smaller images are padded to this side.
 const SMALLEST_SIDE: usize = 32;
@@ -38,41 +41,69 @@ pub(super) fn fashion_classes() -> Vec<String> {
     FASHION_CLASSES.map(str::to_owned).to_vec()
 }
 
-/// Reads `train-` and `t10k-images-idx3-ubyte` and their labels, each raw or `.gz`.
-pub(super) fn read(folder: &Path) -> Result<DataSet, DataError> {
-    let train = read_part(folder, "train")?;
-    let test = read_part(folder, "t10k")?;
+/// Reads the training and test files of the set whose names begin with `prefix`, each raw or compressed,
+/// whatever its name ends in.
+pub(super) fn read(folder: &Path, prefix: Option<&str>) -> Result<DataSet, DataError> {
+    let mut sets = idx_names::sets(folder);
+    let set = match prefix {
+        Some(prefix) => sets.remove(prefix).unwrap_or_default(),
+        None if sets.len() > 1 => {
+            let prefixes = sets.into_keys().collect();
+            return Err(DataError::SeveralIdxSets { path: folder.to_owned(), prefixes });
+        }
+        None => sets.into_values().next().unwrap_or_default(),
+    };
+    let train = read_part(folder, &set, Role::TrainImages, Role::TrainLabels)?;
+    let test = read_part(folder, &set, Role::TestImages, Role::TestLabels)?;
     if test.side != train.side {
         return Err(DataError::Malformed {
             path: folder.to_owned(),
             problem: format!("training images have side {}, test images {}", train.side, test.side),
         });
     }
-    let (name, classes) = name_and_classes(folder, &train, &test);
+    let (name, classes) = name_and_classes(folder, &set, &train, &test);
     Ok(DataSet::with_own_statistics(name, classes, train, test))
 }
 
-fn read_part(folder: &Path, part: &str) -> Result<Images, DataError> {
-    let (images_path, images) = read_file(folder, &format!("{part}-images-idx3-ubyte"))?;
-    let (labels_path, labels) = read_file(folder, &format!("{part}-labels-idx1-ubyte"))?;
+fn read_part(folder: &Path, set: &Set, images: Role, labels: Role) -> Result<Images, DataError> {
+    let (images_path, images) = read_file(folder, set, images)?;
+    let (labels_path, labels) = read_file(folder, set, labels)?;
     decode(&images, &images_path, &labels, &labels_path)
 }
 
-/// The bytes of a file that may be there raw or compressed.
-fn read_file(folder: &Path, name: &str) -> Result<(PathBuf, Vec<u8>), DataError> {
-    let raw = folder.join(name);
-    let compressed = folder.join(format!("{name}.gz"));
-    let path = if raw.is_file() { raw } else { compressed };
-    if !path.is_file() {
+/// The bytes of a file, decompressed if they are compressed. What they are tells, not the name: browsers
+/// unpack `.gz` and keep the name, and archives lose it.
+fn read_file(folder: &Path, set: &Set, role: Role) -> Result<(PathBuf, Vec<u8>), DataError> {
+    let Some(path) = set.get(&role).cloned() else {
+        let train = set.get(&Role::TrainImages).and_then(|path| path.file_name());
+        let beside = train.map(|name| name.to_string_lossy().into_owned());
         return Err(DataError::MissingFile {
-            path,
+            path: folder
+                .join(beside.as_deref().map_or(role.published().to_owned(), |name| sibling(name, role))),
             layout: "the MNIST layout",
-            beside: "train-images-idx3-ubyte".into(),
+            beside: beside.unwrap_or_else(|| Role::TrainImages.published().to_owned()),
         });
-    }
+    };
     let bytes = super::read_file(&path)?;
-    let bytes = if path.extension().is_some_and(|e| e == "gz") { inflate(&bytes, &path)? } else { bytes };
-    Ok((path, bytes))
+    match bytes.as_slice() {
+        [0x1f, 0x8b, ..] => Ok((path.clone(), inflate(&bytes, &path)?)),
+        [b'P', b'K', 3, 4, ..] => {
+            Err(DataError::Malformed { path, problem: "it is a zip archive; unpack it".into() })
+        }
+        _ => Ok((path, bytes)),
+    }
+}
+
+/// What a file of another role is called beside one of training images.
+fn sibling(train_images: &str, role: Role) -> String {
+    let labels = |name: &str| name.replacen("images", "labels", 1).replacen("idx3", "idx1", 1);
+    let test = if train_images.starts_with("train") { "t10k" } else { "test" };
+    match role {
+        Role::TrainImages => train_images.to_owned(),
+        Role::TrainLabels => labels(train_images),
+        Role::TestImages => train_images.replacen("train", test, 1),
+        Role::TestLabels => labels(&train_images.replacen("train", test, 1)),
+    }
 }
 
 pub(super) fn inflate(compressed: &[u8], path: &Path) -> Result<Vec<u8>, DataError> {
@@ -165,14 +196,16 @@ fn grey_to_rgb(grey: &[u8], side: usize) -> Vec<u8> {
     pixels
 }
 
-/// What the folder's name says it is; digits 0 to 9 if it says nothing.
-fn name_and_classes(folder: &Path, train: &Images, test: &Images) -> (String, Vec<String>) {
-    let path = folder.to_string_lossy().to_lowercase();
+/// What the names of folder and files say it is; classes by number if they say nothing.
+fn name_and_classes(folder: &Path, set: &Set, train: &Images, test: &Images) -> (String, Vec<String>) {
+    let file = set.get(&Role::TrainImages).and_then(|path| path.file_name()).unwrap_or_default();
+    let path = folder.join(file).to_string_lossy().to_lowercase();
     if path.contains("fashion") {
         return ("Fashion-MNIST".into(), fashion_classes());
     }
     let classes = train.labels.iter().chain(&test.labels).max().map_or(0, |&last| usize::from(last) + 1);
-    let name = if path.contains("mnist") { "MNIST" } else { "IDX images" };
+    let names = [("emnist", "EMNIST"), ("kmnist", "KMNIST"), ("mnist", "MNIST")];
+    let name = names.into_iter().find(|(part, _)| path.contains(part)).map_or("IDX images", |(_, name)| name);
     (name.into(), (0..classes).map(|class| class.to_string()).collect())
 }
 
@@ -187,7 +220,7 @@ mod tests {
     fn grey_images_become_three_channels_with_a_black_margin() {
         let data = open(Some(&sample("idx"))).expect("the sample");
         assert_eq!((data.train.len(), data.test.len(), data.train.side), (12, 12, 32));
-        let (_, raw) = read_file(&sample("idx"), "train-images-idx3-ubyte").expect("the file");
+        let raw = unpacked(Role::TrainImages);
         let image = data.train.image(3);
         for channel in image.chunks_exact(32 * 32) {
             assert_eq!(&channel[(2 + 14) * 32 + 2..][..28], &raw[16 + 3 * 784 + 14 * 28..][..28]);
@@ -196,16 +229,79 @@ mod tests {
         assert_eq!(data.train.labels, (0..12).map(|i| i % 10).collect::<Vec<_>>());
     }
 
-    #[test]
-    fn raw_files_are_read_like_compressed_ones() {
+    fn packed(role: Role) -> Vec<u8> {
+        fs::read(sample("idx").join(format!("{}.gz", role.published()))).expect("the sample")
+    }
+
+    fn unpacked(role: Role) -> Vec<u8> {
+        inflate(&packed(role), Path::new(role.published())).expect("the sample")
+    }
+
+    /// A folder with the sample under other names, packed or not.
+    fn renamed(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
-            let name = format!("{name}-ubyte");
-            let (_, bytes) = read_file(&sample("idx"), &name).expect("the file");
-            fs::write(folder.path().join(name), bytes).expect("written");
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("below the folder")).expect("made");
+            fs::write(path, bytes).expect("written");
         }
-        let raw = open(Some(folder.path())).expect("the copy");
-        assert_eq!(raw.fingerprint(), open(Some(&sample("idx"))).expect("the sample").fingerprint());
+        folder
+    }
+
+    #[test]
+    fn files_are_read_whatever_programs_made_of_their_names() {
+        let sample = open(Some(&sample("idx"))).expect("the sample").fingerprint();
+        let check = |what: &str, name: &dyn Fn(Role) -> String, bytes: &dyn Fn(Role) -> Vec<u8>| {
+            let folder = renamed(Role::ALL.map(|role| (name(role), bytes(role))));
+            let data = open(Some(folder.path())).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(data.fingerprint(), sample, "{what}");
+        };
+        let published = |role: Role| role.published().to_owned();
+        let dotted = |role: Role| role.published().replace("-idx", ".idx");
+        let emnist = |role: Role| format!("emnist-digits-{}", role.published().replace("t10k", "test"));
+        check("unpacked", &published, &unpacked);
+        check("packed, without .gz", &published, &packed);
+        check("unpacked, with .gz", &|role| format!("{}.gz", role.published()), &unpacked);
+        check("dotted", &dotted, &unpacked);
+        check("dotted and packed", &|role| format!("{}.gz", dotted(role)), &packed);
+        check("EMNIST", &|role| format!("{}.gz", emnist(role)), &packed);
+        check(
+            "EMNIST, unpacked below its archive's folder",
+            &|role| format!("gzip/{}", emnist(role)),
+            &unpacked,
+        );
+        check("folders of the same names", &|role| format!("{0}/{0}", role.published()), &unpacked);
+    }
+
+    #[test]
+    fn several_sets_in_a_folder_are_a_question_that_a_path_answers() {
+        let emnist = |set: &str, role: Role| {
+            (format!("emnist-{set}-{}.gz", role.published().replace("t10k", "test")), packed(role))
+        };
+        let folder =
+            renamed(["letters", "digits"].iter().flat_map(|set| Role::ALL.map(|role| emnist(set, role))));
+        let at = folder.path().display();
+        assert_eq!(
+            open(Some(folder.path())).expect_err("two sets").to_string(),
+            format!(
+                "`{at}` holds more than one set of IDX files (emnist-digits, emnist-letters): move all others away, \
+                 or set `data.path` to `{at}/emnist-digits`"
+            )
+        );
+        let data = open(Some(&folder.path().join("emnist-letters"))).expect("one of them");
+        assert_eq!((data.name.as_str(), data.train.len()), ("EMNIST", 12));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_as_its_siblings_are() {
+        let present = [("emnist-digits-train-images-idx3-ubyte.gz".to_owned(), packed(Role::TrainImages))];
+        let folder = renamed(present);
+        let error = open(Some(folder.path())).expect_err("labels are missing").to_string();
+        let at = folder.path().display();
+        assert!(
+            error.starts_with(&format!("`{at}/emnist-digits-train-labels-idx1-ubyte.gz` is missing")),
+            "{error}"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     cifar::Cifar,
     cifar_python,
     encoded::{self, EncodedDataSet},
-    idx,
+    idx, idx_names,
 };
 
 /// The layouts that are recognised, in the order in which they are looked for.
@@ -43,8 +43,12 @@ impl Layout {
             Self::Cifar10Python => "data_batch_1 (CIFAR-10, Python)",
             Self::Cifar100Binary => "train.bin (CIFAR-100, binary)",
             Self::Cifar100Python => "the files train and test (CIFAR-100, Python)",
-            Self::Idx => "train-images-idx3-ubyte, also .gz (MNIST and its relatives)",
-            Self::Lmdb => "train_datalist.txt and train/data.mdb (LMDB, as `relativenas pack` writes it)",
+            Self::Idx => {
+                "train-images-idx3-ubyte, also dotted, .gz, or after emnist-… (MNIST and its relatives)"
+            }
+            Self::Lmdb => {
+                "train_datalist.txt and train/data.mdb or train_256/data.mdb (LMDB, as `relativenas pack` writes it)"
+            }
             Self::ImageFolder => "the folders train and val, with a folder a class (JPEG, PNG)",
         }
     }
@@ -56,7 +60,7 @@ impl Layout {
             Self::Cifar10Python => &["cifar-10-batches-py"],
             Self::Cifar100Binary => &["cifar-100-binary"],
             Self::Cifar100Python => &["cifar-100-python"],
-            Self::Idx => &["MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"],
+            Self::Idx => &["MNIST/raw", "FashionMNIST/raw", "KMNIST/raw", "EMNIST/raw", "gzip"],
             Self::Lmdb | Self::ImageFolder => &[],
         }
     }
@@ -76,8 +80,11 @@ impl Layout {
             Self::Cifar10Python => has("data_batch_1") || has("test_batch"),
             Self::Cifar100Binary => has("train.bin") || has("test.bin"),
             Self::Cifar100Python => has("train") || has("test"),
-            Self::Idx => has("train-images-idx3-ubyte") || has("train-images-idx3-ubyte.gz"),
-            Self::Lmdb => has("train/data.mdb"),
+            Self::Idx => !idx_names::sets(folder).is_empty(),
+            // Images that were not packed lie beside environments with a size.
+            Self::Lmdb => {
+                has("train/data.mdb") || (encoded::lmdb::lies_in(folder) && !folder.join("train").is_dir())
+            }
             Self::ImageFolder => folder.join("train").is_dir() && folder.join("val").is_dir(),
         }
     }
@@ -88,6 +95,8 @@ impl Layout {
 pub(super) struct Found {
     layout: Layout,
     folder: PathBuf,
+    /// What precedes the names of its files, if the path says so.
+    prefix: Option<String>,
 }
 
 impl Found {
@@ -95,6 +104,9 @@ impl Found {
     pub(super) fn below(path: &Path) -> Result<Self, DataError> {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some((folder, prefix)) = idx_names::chosen(path) {
+                    return Ok(Self { layout: Layout::Idx, folder, prefix: Some(prefix) });
+                }
                 return Err(DataError::MissingFolder { path: path.to_owned() });
             }
             Err(source) => return Err(DataError::Read { path: path.to_owned(), reason: source }),
@@ -105,13 +117,13 @@ impl Found {
         }
         let here = Layout::ALL.into_iter().find(|layout| layout.lies_in(path));
         if let Some(layout) = here {
-            return Ok(Self { layout, folder: path.to_owned() });
+            return Ok(Self { layout, folder: path.to_owned(), prefix: None });
         }
         let mut below: Vec<_> = Layout::ALL
             .into_iter()
             .flat_map(|layout| layout.folders().iter().map(move |folder| (layout, path.join(folder))))
             .filter(|(layout, folder)| layout.lies_in(folder))
-            .map(|(layout, folder)| Self { layout, folder })
+            .map(|(layout, folder)| Self { layout, folder, prefix: None })
             .collect();
         below.dedup_by(|second, first| first.layout.holds_the_same_as(second.layout));
         match below.len() {
@@ -134,7 +146,7 @@ impl Found {
             Layout::Cifar10Python => cifar_python::read(Cifar::Ten, &self.folder),
             Layout::Cifar100Binary => cifar::read(hundred, &self.folder),
             Layout::Cifar100Python => cifar_python::read(hundred, &self.folder),
-            Layout::Idx => idx::read(&self.folder),
+            Layout::Idx => idx::read(&self.folder, self.prefix.as_deref()),
             Layout::Lmdb | Layout::ImageFolder => self.encoded()?.decode(options.side),
         }
     }
@@ -191,8 +203,9 @@ mod tests {
                 "no data set is known in `{}`; looked there, and in the folders that official archives unpack to, \
                  for data_batch_1.bin (CIFAR-10, binary); data_batch_1 (CIFAR-10, Python); \
                  train.bin (CIFAR-100, binary); the files train and test (CIFAR-100, Python); \
-                 train-images-idx3-ubyte, also .gz (MNIST and its relatives); \
-                 train_datalist.txt and train/data.mdb (LMDB, as `relativenas pack` writes it); \
+                 train-images-idx3-ubyte, also dotted, .gz, or after emnist-… (MNIST and its relatives); \
+                 train_datalist.txt and train/data.mdb or train_256/data.mdb (LMDB, as `relativenas pack` writes \
+                 it); \
                  the folders train and val, with a folder a class (JPEG, PNG): \
                  set `data.path` to a folder with one of them, or leave it empty to use the embedded Fashion-MNIST",
                 folder.path().display()

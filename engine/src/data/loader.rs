@@ -17,6 +17,7 @@ use fast_image_resize::Resizer;
 use relativenas_core::randomness::{Purpose, Streams};
 
 use super::{DataError, EncodedImages, View};
+use crate::batches::batches;
 
 /// Mean and standard deviation of ImageNet's channels that the field uses.
 pub const IMAGENET_STATISTICS: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
@@ -29,7 +30,7 @@ const BATCHES_AHEAD: usize = 2;
 /// What batches look like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Batching {
-    /// Images of a batch; the last one may have fewer.
+    /// Images of a batch; the last one takes what is left, as [`batches`] has it.
     pub batch: usize,
     /// Height and width.
     pub side: usize,
@@ -114,8 +115,8 @@ pub fn photo_batches(
     streams: Streams,
     epoch: u64,
 ) -> Batches {
-    let per_batch =
-        order.chunks(batching.batch.max(1)).map(|batch| batch.chunks(PIECE).map(<[usize]>::to_vec));
+    let per_batch = batches(order.len(), batching.batch)
+        .map(|(start, length)| order[start..start + length].chunks(PIECE).map(<[usize]>::to_vec));
     let pieces: Vec<_> = per_batch.flatten().collect();
     let threads = batching.threads.max(1);
     let window = 2 * threads + batching.batch.div_ceil(PIECE);
@@ -190,9 +191,8 @@ fn assemble(work: &Work, shared: &Shared, sender: &SyncSender<Result<PhotoBatch,
         pixels: Vec::with_capacity(count * 3 * work.batching.side.pow(2)),
         labels: Vec::with_capacity(count),
     };
-    let mut left: usize = work.pieces.iter().map(Vec::len).sum();
-    while left > 0 {
-        let count = left.min(work.batching.batch.max(1));
+    let images = work.pieces.iter().map(Vec::len).sum();
+    for (_, count) in batches(images, work.batching.batch) {
         let mut batch = batch_of(count);
         while batch.labels.len() < count {
             match shared.get() {
@@ -208,7 +208,6 @@ fn assemble(work: &Work, shared: &Shared, sender: &SyncSender<Result<PhotoBatch,
                 None => return,
             }
         }
-        left -= count;
         if sender.send(Ok(batch)).is_err() {
             return shared.stop();
         }
@@ -273,6 +272,15 @@ mod tests {
         labels.sort_unstable();
         expected.sort_unstable();
         assert_eq!(labels, expected);
+    }
+
+    #[test]
+    fn one_image_that_is_left_over_joins_the_batch_before() {
+        // 24 images in batches of 23.
+        let batching = Batching { batch: 23, side: 24, threads: 2, view: View::Centre { share: 1.0 } };
+        let lengths: Vec<_> =
+            in_order(&sample_images(), batching).map(|b| b.expect("the sample").labels.len()).collect();
+        assert_eq!(lengths, [24]);
     }
 
     #[test]

@@ -53,18 +53,11 @@ impl<'p> Array<'p> {
         bytes: Value<'p, '_>,
     ) -> Option<Result<Self, String>> {
         let shape: Vec<usize> = shape.items()?.map(Value::size).collect::<Option<_>>()?;
-        let (("numpy", "dtype"), mut arguments) = kind.call()? else { return None };
-        let written = arguments.next()?.text()?.into_owned();
-        // State of an element type: version, byte order, …
-        let byte_order = kind.state().and_then(Value::items).and_then(|mut s| s.nth(1)).and_then(Value::text);
-        let big_endian = byte_order.is_some_and(|o| o == ">") || written.starts_with('>');
-        let kind = written.trim_start_matches(['|', '<', '>', '=']).to_owned();
-        let bytes = bytes.bytes()?;
         let fortran = order.bool() == Some(true) || order.text().is_some_and(|o| o == "F");
         if fortran && shape.len() > 1 {
             return Some(Err("is in Fortran order; save it again after numpy.ascontiguousarray".into()));
         }
-        let array = Self { shape, kind, big_endian, bytes };
+        let array = Self::of_parts(shape, kind, bytes)?;
         let Some(size) = array.element_size() else {
             return Some(Err(format!("has elements of type {}, expected bytes or integers", array.kind)));
         };
@@ -77,12 +70,23 @@ impl<'p> Array<'p> {
         Some(Ok(array))
     }
 
+    /// Element type and bytes, not yet compared with the shape.
+    fn of_parts(shape: Vec<usize>, kind: Value<'p, '_>, bytes: Value<'p, '_>) -> Option<Self> {
+        let (("numpy", "dtype"), mut arguments) = kind.call()? else { return None };
+        let written = arguments.next()?.text()?.into_owned();
+        // State of an element type: version, byte order, …
+        let byte_order = kind.state().and_then(Value::items).and_then(|mut s| s.nth(1)).and_then(Value::text);
+        let big_endian = byte_order.is_some_and(|o| o == ">") || written.starts_with('>');
+        let kind = written.trim_start_matches(['|', '<', '>', '=']).to_owned();
+        Some(Self { shape, kind, big_endian, bytes: bytes.bytes()? })
+    }
+
     fn element_size(&self) -> Option<usize> {
         match self.kind.as_str() {
             "u1" | "i1" | "b1" => Some(1),
-            "u2" | "i2" => Some(2),
-            "u4" | "i4" => Some(4),
-            "u8" | "i8" => Some(8),
+            "u2" | "i2" | "f2" => Some(2),
+            "u4" | "i4" | "f4" => Some(4),
+            "u8" | "i8" | "f8" => Some(8),
             _ => None,
         }
     }
@@ -92,32 +96,83 @@ impl<'p> Array<'p> {
         (self.kind == "u1").then_some(&*self.bytes)
     }
 
-    /// The elements as they are in unsigned labels; a negative one is a very large one.
-    fn integers(&self) -> Vec<u64> {
+    /// The elements as they are; `None` for one that is no whole number.
+    fn integers(&self) -> impl ExactSizeIterator<Item = Option<i128>> {
         let size = self.element_size().unwrap_or(1);
-        let signed = self.kind.starts_with('i');
-        let element = |bytes: &[u8]| {
+        self.bytes.chunks_exact(size).map(move |bytes| {
             let fold = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
             let number = match self.big_endian {
                 true => bytes.iter().fold(0, fold),
                 false => bytes.iter().rev().fold(0, fold),
             };
             let unused = 64 - 8 * size as u32;
-            if signed { ((number << unused) as i64 >> unused) as u64 } else { number }
-        };
-        self.bytes.chunks_exact(size).map(element).collect()
+            match self.kind.as_bytes().first() {
+                Some(b'i') => Some(((number << unused) as i64 >> unused).into()),
+                Some(b'f') if size == 4 => whole(f32::from_bits(number as u32).into()),
+                Some(b'f') if size == 8 => whole(f64::from_bits(number)),
+                Some(b'f') => None,
+                _ => Some(number.into()),
+            }
+        })
     }
 }
 
-/// A list of ints, or an array of them. A negative one becomes a very large one.
-pub(super) fn integers(value: Value<'_, '_>) -> Result<Vec<u64>, String> {
+/// A whole number that was stored as a float.
+fn whole(number: f64) -> Option<i128> {
+    (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i128)
+}
+
+/// A number as numpy pickles one that is no array, such as `numpy.int64(3)`.
+fn scalar(value: Value<'_, '_>) -> Option<i128> {
+    let ((module, "scalar"), mut arguments) = value.call()? else { return None };
+    if !matches!(module, "numpy.core.multiarray" | "numpy._core.multiarray") {
+        return None;
+    }
+    let (kind, bytes) = (arguments.next()?, arguments.next()?);
+    let array = Array::of_parts(Vec::new(), kind, bytes)?;
+    if array.element_size() != Some(array.bytes.len()) {
+        return None;
+    }
+    array.integers().next()?
+}
+
+/// An int, as Python, numpy or a list of one has it.
+fn integer(value: Value<'_, '_>) -> Option<i128> {
+    let plain = |value: Value<'_, '_>| {
+        let int = value.int().map(i128::from);
+        int.or_else(|| value.float().and_then(whole)).or_else(|| scalar(value))
+    };
+    if let Some(number) = plain(value) {
+        return Some(number);
+    }
+    // A list within the list, or an array of one.
     match value.items() {
-        Some(mut items) => {
-            let integer = |item: Value<'_, '_>| item.int().map(|i| i as u64);
-            let integers: Option<Vec<_>> = items.by_ref().map(integer).collect();
-            integers.ok_or("is a list of something else than ints".into())
+        Some(mut items) if items.len() == 1 => items.next().and_then(plain),
+        Some(_) => None,
+        None => Array::read(value).ok().filter(|array| array.integers().len() == 1)?.integers().next()?,
+    }
+}
+
+/// The labels of a list, a tuple or an array.
+///
+/// # Errors
+/// What is wrong, to follow on "it".
+pub(super) fn integers(value: Value<'_, '_>) -> Result<Vec<i128>, String> {
+    let wrong = |index: usize, what: String| format!("has {what} at place {index}, expected an int");
+    match value.items() {
+        Some(items) => {
+            let checked = items
+                .enumerate()
+                .map(|(index, item)| integer(item).ok_or_else(|| wrong(index, item.kind().to_owned())));
+            checked.collect()
         }
-        None => Array::read(value).map(|array| array.integers()),
+        None => {
+            let array = Array::read(value)?;
+            let checked = array.integers().enumerate();
+            checked
+                .map(|(index, label)| label.ok_or_else(|| wrong(index, "no whole number".into())))
+                .collect()
+        }
     }
 }
 
@@ -135,8 +190,37 @@ mod tests {
         let pickle = pickle::read(bytes).expect("a pickle");
         let array = Array::read(pickle.root()).expect("an array");
         assert_eq!(array.shape, [2, 2]);
-        assert_eq!(array.integers(), [1, -2_i64 as u64, 3, 4]);
+        assert_eq!(array.integers().collect::<Vec<_>>(), [1, -2, 3, 4].map(Some));
         assert_eq!(array.bytes(), None);
+    }
+
+    /// What numpy 2 pickles of `numpy.int64(-3)` with protocol 2, without the opening.
+    const NUMPY_INT64: &str = "cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\n(U\x02i8I00\nI01\ntR\
+        (I3\nU\x01<NNNI-1\nI-1\nI0\ntbU\x08\u{fd}\u{ff}\u{ff}\u{ff}\u{ff}\u{ff}\u{ff}\u{ff}\u{86}R";
+
+    /// A pickle in Latin-1.
+    fn latin_1(text: &str) -> Vec<u8> {
+        text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect()
+    }
+
+    #[test]
+    fn labels_are_ints_however_they_were_stored() {
+        let check = |bytes: &[u8], expected: Result<Vec<i128>, &str>| {
+            let pickle = pickle::read(bytes).expect("a pickle");
+            assert_eq!(integers(pickle.root()), expected.map_err(str::to_owned));
+        };
+        check(b"(I3\nI-1\nI8\nl.", Ok(vec![3, -1, 8]));
+        check(b"(I3\nI8\nt.", Ok(vec![3, 8]));
+        check(&latin_1(&format!("(I3\n{NUMPY_INT64}l.")), Ok(vec![3, -3]));
+        check(&latin_1(&format!("({NUMPY_INT64}t.").replace("_core", "core")), Ok(vec![-3]));
+        check(&latin_1(&format!("({NUMPY_INT64}t.").replace('<', ">")), Ok(vec![-0x0200_0000_0000_0001]));
+        // Lists of one, and whole floats.
+        check(b"((I3\nl(I8\nll.", Ok(vec![3, 8]));
+        check(b"(F3.0\nl.", Ok(vec![3]));
+        check(b"(I3\nF3.5\nl.", Err("has a float at place 1, expected an int"));
+        check(b"(I3\nVcat\nl.", Err("has a str at place 1, expected an int"));
+        check(b"((I3\nI4\nll.", Err("has a list at place 0, expected an int"));
+        check(b"N.", Err("is None, expected a numpy array"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use self::journal::Journal;
 use super::{
     DataError, EncodedDataSet, EncodedImages,
     encoded::{folder, lmdb},
+    faults::Faults,
     lmdb::writer::{LONGEST_KEY, Writer},
     picture::Picture,
     record,
@@ -84,9 +85,17 @@ pub type Report<'a> = &'a mut dyn FnMut(PackProgress) -> ControlFlow<()>;
 /// Packs `train` and `val` of an image folder into a new folder, with the lists of their keys and the names of
 /// the classes beside.
 ///
+/// Returns what is worth a word, a sentence each.
+///
 /// # Errors
-/// If the source is no image folder, the target exists or cannot be written, or `report` broke off.
-pub fn pack(source: &Path, target: &Path, options: PackOptions, report: Report<'_>) -> Result<(), PackError> {
+/// If the source is no image folder, images in it cannot be decoded (all are looked at, and the same packing
+/// goes on when they are repaired), the target exists or cannot be written, or `report` broke off.
+pub fn pack(
+    source: &Path,
+    target: &Path,
+    options: PackOptions,
+    report: Report<'_>,
+) -> Result<Vec<String>, PackError> {
     if target.exists() {
         return Err(PackError::TargetExists(target.to_owned()));
     }
@@ -102,17 +111,21 @@ pub fn pack(source: &Path, target: &Path, options: PackOptions, report: Report<'
         .map_err(|_| PackError::Busy(partial.clone()))?;
 
     let mut clock = Clock::start(images.train.len() + images.valid.len());
+    let mut faults = Faults::default();
     for (part, images) in [("train", &images.train), ("val", &images.valid)] {
-        pack_part(images, &partial, part, options, &mut clock, report)?;
+        pack_part(images, &partial, part, options, &mut faults, &mut clock, report)?;
         let list = lmdb::list_file(&partial, part);
         fs::write(&list, lines(images.names())).map_err(at(&list))?;
     }
+    faults.into_result(source)?;
     let classes = partial.join(lmdb::CLASSES_FILE);
     fs::write(&classes, lines(&images.classes)).map_err(at(&classes))?;
     for part in ["train", "val"] {
         Journal::remove(&partial, part).map_err(at(&partial))?;
     }
-    fs::rename(&partial, target).map_err(at(target))
+    fs::rename(&partial, target).map_err(at(target))?;
+    let patched = images.patched();
+    Ok(images.notes.iter().cloned().chain(patched).collect())
 }
 
 /// Reads everything back: each record is there, has its class's label, is a whole image, and, unless images
@@ -178,6 +191,7 @@ fn pack_part(
     partial: &Path,
     part: &str,
     options: PackOptions,
+    faults: &mut Faults,
     clock: &mut Clock,
     report: Report<'_>,
 ) -> Result<(), PackError> {
@@ -193,7 +207,12 @@ fn pack_part(
     clock.skip(held);
     for start in (held..images.len()).step_by(STEP) {
         let indices: Vec<_> = (start..images.len().min(start + STEP)).collect();
-        let records = in_parallel(&indices, |index| record_of(images, index, options))?;
+        let records = records_of(images, &indices, options, faults)?;
+        if !faults.is_empty() {
+            // Nothing is written any more, but all faults are found.
+            clock.advance(indices.len(), report)?;
+            continue;
+        }
         let mut written = Vec::with_capacity(records.len());
         for (&index, record) in indices.iter().zip(&records) {
             written.push(writer.append(images.name(index), record).map_err(failed)?.clone());
@@ -203,11 +222,30 @@ fn pack_part(
         journal.add(&written).map_err(failed)?;
         clock.advance(indices.len(), report)?;
     }
-    writer.finish().map_err(failed)
+    if faults.is_empty() { writer.finish().map_err(failed) } else { Ok(()) }
+}
+
+/// The records of those images that can be decoded.
+fn records_of(
+    images: &EncodedImages,
+    indices: &[usize],
+    options: PackOptions,
+    faults: &mut Faults,
+) -> Result<Vec<Vec<u8>>, PackError> {
+    let results = in_parallel(indices, |index| Ok(record_of(images, index, options)))?;
+    let mut records = Vec::with_capacity(results.len());
+    for result in results {
+        match result {
+            Ok(record) => records.push(record),
+            Err(PackError::Data(fault)) => faults.add(fault),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(records)
 }
 
 fn record_of(images: &EncodedImages, index: usize, options: PackOptions) -> Result<Vec<u8>, PackError> {
-    let file = images.read(index)?;
+    let file = images.check(index)?;
     let Some(shorter) = options.shorter_side else { return Ok(record::encode(&file.bytes, file.label)) };
     let (picture, label) = images.decode(index)?;
     if picture.width.min(picture.height) <= shorter {

@@ -12,6 +12,8 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
+use super::jpeg;
+
 /// The largest width and height that is believed; the JPEG decoder's own limit is the same.
 const LARGEST_SIDE: u32 = 1 << 14;
 
@@ -41,23 +43,40 @@ impl Picture {
     /// # Errors
     /// What is wrong with the bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        Self::decode_and_count(bytes).map(|(picture, _)| picture)
+    }
+
+    /// [`Self::decode`], and how many bytes belonged nowhere and were left out.
+    pub(super) fn decode_and_count(bytes: &[u8]) -> Result<(Self, usize), String> {
         match bytes {
-            [0xff, 0xd8, ..] => Self::decode_jpeg(bytes),
-            [0x89, b'P', b'N', b'G', ..] => Self::decode_png(bytes),
+            [0xff, 0xd8, ..] => {
+                let checked = jpeg::check(bytes)?;
+                Ok((Self::decode_jpeg(&checked.bytes)?, checked.stray))
+            }
+            [0x89, b'P', b'N', b'G', ..] => Ok((Self::decode_png(bytes)?, 0)),
             _ => Err("it is neither JPEG nor PNG".into()),
         }
     }
 
+    /// Whether [`Self::decode`] will do, at less cost where it can be told without pixels; and how many bytes
+    /// will be left out.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub(super) fn check(bytes: &[u8]) -> Result<usize, String> {
+        match bytes {
+            [0xff, 0xd8, ..] => Ok(jpeg::check(bytes)?.stray),
+            _ => Self::decode_and_count(bytes).map(|(_, stray)| stray),
+        }
+    }
+
+    /// Decodes what [`jpeg::check`] found whole.
     fn decode_jpeg(bytes: &[u8]) -> Result<Self, String> {
         let options =
             DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
         let rgb = decoder.decode().map_err(|error| error.to_string())?;
         let (width, height) = decoder.dimensions().ok_or("it has no dimensions")?;
-        // The last rows of a truncated file may decode from the few bits that are left of them.
-        if !bytes.windows(2).any(|marker| marker == [0xff, 0xd9]) {
-            return Err("it ends before its end-of-image marker".into());
-        }
         Self::checked(width, height, rgb)
     }
 

@@ -249,3 +249,48 @@ fn other_draws_start_from_the_same_fresh_weights() {
     assert_eq!(train(own, own, 0.0).1, train(own, own + 1, 0.0).1);
     assert_ne!(train(own, own, 0.0).1, train(own + 1, own, 0.0).1);
 }
+
+/// Black images of this side.
+fn images_of_side(side: i64) -> ImageSet {
+    let whole = images(8, 1);
+    ImageSet { images: Tensor::zeros([8, 3, side, side], (Kind::Uint8, Device::Cpu)), ..whole }
+}
+
+#[test]
+fn sides_that_cannot_be_halved_twice_are_refused_with_those_that_can() {
+    let device = Device::Cpu;
+    let made = |side| NetworkEstimator::new(settings(), &images_of_side(side), &images_of_side(side), device);
+    for (side, works) in [(33, "to 32 or 36 pixels"), (34, "to 32 or 36 pixels"), (51, "to 48 or 52 pixels")]
+    {
+        let error = made(side).err().expect("refused").to_string();
+        assert!(error.starts_with(&format!("images of {side} pixels")) && error.contains(works), "{error}");
+    }
+    // What is said to work does.
+    for side in [36, 40, 52] {
+        let estimated = made(side).unwrap().estimate(&estimation(Stage::Search, 0.05), &go).unwrap();
+        assert!(estimated.unwrap().iter().all(|estimate| estimate.loss.is_finite()), "{side}");
+    }
+}
+
+#[test]
+fn one_image_that_is_left_over_leaves_no_statistics_that_are_no_numbers() {
+    let device = DeviceChoice::Auto.resolve().unwrap();
+    // 40 images in batches of 13 and of 39: one is left.
+    for batch in [13, 39] {
+        let learner = LearnerSettings { batch, validation_batch: batch, ..settings().learner };
+        let settings = EstimatorSettings { learner, ..settings() };
+        let mut estimator = NetworkEstimator::new(settings, &images(40, 1), &images(40, 2), device).unwrap();
+        let seen = std::sync::Mutex::new(Vec::new());
+        let progress = |done: BatchDone| {
+            seen.lock().unwrap().push((done.batch, done.batches, done.images));
+            Flow::Go
+        };
+        let estimation = estimation(Stage::Search, 0.05);
+        estimator.estimate(&estimation, &progress).unwrap().unwrap();
+        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        assert!(numbers(estimator.weights()).iter().all(|(_, values)| values.iter().all(|v| v.is_finite())));
+        let batches = 39 / batch;
+        let last = (batches, batches, batch + 1);
+        assert_eq!(seen.into_inner().unwrap().iter().filter(|&&seen| seen == last).count(), 4);
+    }
+}

@@ -132,7 +132,10 @@ impl FlatWeights {
     /// # Errors
     /// If the device fails.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor, TchError> {
-        let gradients = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
+        let mut gradients = Tensor::f_run_backward(&[loss], &self.leaves, false, false)?;
+        for (gradient, leaf) in gradients.iter_mut().zip(&self.leaves) {
+            defined(gradient, leaf)?;
+        }
         self.joined(&gradients)
     }
 
@@ -158,6 +161,9 @@ impl FlatWeights {
         }
         leaves.extend(others);
         let mut gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
+        for (gradient, leaf) in gradients.iter_mut().zip(&leaves) {
+            defined(gradient, leaf)?;
+        }
         let of_others = gradients.split_off(starts.len());
         let flat = no_grad(|| self.parameters.f_zeros_like())?;
         for (start, gradient) in starts.into_iter().zip(gradients) {
@@ -179,6 +185,15 @@ impl FlatWeights {
         }
         Tensor::f_cat(&flat, 0)
     }
+}
+
+/// Puts zeros in the place of a gradient that libtorch left out: the loss does not depend on weights that
+/// only a `none` reads.
+fn defined(gradient: &mut Tensor, of: &Tensor) -> Result<(), TchError> {
+    if !gradient.defined() {
+        *gradient = no_grad(|| of.f_zeros_like())?;
+    }
+    Ok(())
 }
 
 /// The next tensor of a vector made of flattened ones.

@@ -26,6 +26,8 @@ pub struct About {
     /// In the training part.
     pub images: usize,
     pub fingerprint: String,
+    /// What is worth a word; see [`DataSet::notes`].
+    pub notes: Vec<String>,
 }
 
 impl From<&DataSet> for About {
@@ -35,6 +37,7 @@ impl From<&DataSet> for About {
             classes: data.classes.len(),
             images: data.train.len(),
             fingerprint: data.fingerprint(),
+            notes: data.notes.clone(),
         }
     }
 }
@@ -46,6 +49,7 @@ impl From<&EncodedDataSet> for About {
             classes: data.classes.len(),
             images: data.train.len(),
             fingerprint: data.fingerprint(),
+            notes: data.notes.clone(),
         }
     }
 }
@@ -70,6 +74,9 @@ impl Inputs {
         seed: u64,
         split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
     ) -> anyhow::Result<Self> {
+        for note in &about.notes {
+            super::say(note);
+        }
         let device = config.device.kind.parse::<DeviceChoice>()?.resolve()?;
         let split = split(about.images, &Streams::new(seed))?;
         Ok(Self { about, split, device, threads: device::threads(config.device.threads) })

@@ -28,10 +28,13 @@ use super::{
 };
 use crate::{
     augmentation::Augmentation,
+    batches::batch_count,
     device,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     optimizer::SgdSettings,
-    training::{Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, evaluate},
+    training::{
+        Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate,
+    },
 };
 
 use sources::Sources;
@@ -39,6 +42,13 @@ use sources::Sources;
 /// In the run's folder `weights`.
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
+
+/// So many photographs are looked at before a run begins, of more a run that has begun.
+const FEW: usize = 20_000;
+
+/// Why a training ends without a test.
+const NO_BEST: &str = "no epoch has a loss that is a number, so no weights are the best and none are tested: the training \
+     diverged; train again with a lower retrain.learning_rate, or with a limit in retrain.gradient_clip";
 
 /// Names of a checkpoint's tensors: these before the published ones, and the optimizer's velocity.
 const WEIGHTS_PREFIX: &str = "weights.";
@@ -58,6 +68,8 @@ pub struct TrainingJob {
     checkpoint_every: Option<Duration>,
     /// Events of a beginning that are not in the log yet; empty when a run goes on.
     opening: Vec<Event>,
+    /// All photographs were looked at.
+    surveyed: bool,
     device: Device,
     threads: usize,
 }
@@ -78,6 +90,7 @@ impl TrainingJob {
         let inputs = &sources.inputs;
         let images = inputs.images();
         let shape = network_shape(retrain, images.classes)?;
+        check_batches(retrain.kind, retrain.auxiliary, images.train, retrain.batch)?;
         // How often it is stored changes no loss.
         let protocol = (
             genotype,
@@ -105,7 +118,7 @@ impl TrainingJob {
                 (trainer, best, finished, Vec::new())
             }
         };
-        let job = Self {
+        let mut job = Self {
             trainer,
             train: sources.train,
             valid: sources.valid,
@@ -117,9 +130,13 @@ impl TrainingJob {
                 seconds => Some(Duration::from_secs(seconds)),
             },
             opening,
+            surveyed: false,
             device: sources.inputs.device,
             threads: sources.inputs.threads,
         };
+        if !job.opening.is_empty() && job.photographs() <= FEW {
+            job.survey(&|| false)?;
+        }
         Ok((job, facts))
     }
 
@@ -138,6 +155,9 @@ impl TrainingJob {
     pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         device::set_threads_of_this_thread(self.threads);
         if !self.opening.is_empty() {
+            if !self.survey(&|| control.leaving())? {
+                return Ok(Outcome::Left);
+            }
             recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
             recorder.send(self.checkpoint()?)?;
         } else {
@@ -158,12 +178,37 @@ impl TrainingJob {
             let outcome = if epoch < self.epochs() {
                 self.epoch(control, recorder).with_context(|| format!("epoch {epoch}"))?
             } else {
+                ensure!(self.best.is_some(), NO_BEST);
                 self.test(control, recorder).context("the test set")?
             };
             if outcome == Outcome::Left {
                 return Ok(Outcome::Left);
             }
         }
+    }
+
+    /// Looks at all photographs, so that a damaged one is known before hours are spent, and says what is odd.
+    /// Says whether nobody ended it.
+    fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
+        for source in [&self.train, &self.test] {
+            let Source::Photos(photos) = source else { continue };
+            if self.surveyed {
+                continue;
+            }
+            photos.images.survey(photos.threads, leaving)?;
+            photos.images.patched().iter().for_each(|note| super::say(note));
+        }
+        self.surveyed = !leaving();
+        Ok(self.surveyed)
+    }
+
+    /// How many there are, of all parts.
+    fn photographs(&self) -> usize {
+        let count = |source: &Source| match source {
+            Source::Photos(photos) => photos.images.len(),
+            Source::Memory(_) => 0,
+        };
+        count(&self.train) + count(&self.test)
     }
 
     /// What is left of the epoch in hand, and its validation.
@@ -180,7 +225,9 @@ impl TrainingJob {
             return Ok(Outcome::Left);
         };
         let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.top1 };
-        let best = self.valid.is_empty() || self.best.as_ref().is_none_or(|(best, _)| beats(&judged, best));
+        let judged_loss = if self.valid.is_empty() { figures.loss } else { judgement.loss };
+        let better = self.valid.is_empty() || self.best.as_ref().is_none_or(|(best, _)| beats(&judged, best));
+        let best = better && judged_loss.is_finite();
         if best {
             self.best = Some((judged, self.trainer.weights()?));
         }
@@ -199,14 +246,13 @@ impl TrainingJob {
         recorder.send(Record::Events(vec![finished]))?;
         recorder.send(self.checkpoint()?)?;
         self.publish(recorder, best)?;
-        let judged_loss = if self.valid.is_empty() { figures.loss } else { judgement.loss };
         control.end(Some(epoch), !judged_loss.is_finite());
         Ok(Outcome::Done)
     }
 
     /// The steps of the epoch that are left, with a checkpoint now and then.
     fn train_epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
-        let batches = self.train.len().div_ceil(self.trainer.settings().batch);
+        let batches = batch_count(self.train.len(), self.trainer.settings().batch);
         let mut stored = Instant::now();
         let (epoch, first) = (self.trainer.epoch(), self.trainer.batch());
         for batch in self.train.training(self.trainer.feed(), epoch, first)? {

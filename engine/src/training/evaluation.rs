@@ -4,7 +4,7 @@ use relativenas_core::search::{BatchDone, Flow};
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::source::{Source, SourceError};
-use crate::network::Pass;
+use crate::{batches::batch_count, network::Pass};
 
 /// How good a network is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub fn evaluate(
             candidate: 0,
             validating: true,
             batch: number + 1,
-            batches: images.div_ceil(batch),
+            batches: batch_count(images, batch),
             images: loaded.len(),
             loss: tally.loss_if_free(judged)?,
         };

@@ -7,6 +7,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::{
     augmentation::{Augmentation, Batch, ImageStore},
+    batches::batches,
     data::{
         Batching, ColourJitter, DataError, EncodedImages, IMAGENET_STATISTICS, PhotoBatch, View,
         photo_batches,
@@ -52,7 +53,7 @@ pub enum SourceError {
 /// How training walks through its images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Feed {
-    /// Images a batch; the last one of an epoch takes what is left.
+    /// Images a batch; the last one of an epoch takes what is left, as [`batches`] has it.
     pub batch: usize,
     /// Of small images. Photographs are cropped and coloured as published for ImageNet.
     pub augmentation: Augmentation,
@@ -101,9 +102,9 @@ impl Source {
                 })))
             }
             Self::Photos(photos) => {
-                let order: Vec<_> = order.into_iter().skip(first * feed.batch).collect();
+                let (start, _) = batches(order.len(), feed.batch).nth(first).unwrap_or((order.len(), 0));
                 let view = View::Training { jitter: ColourJitter::PUBLISHED };
-                photos.batches(&order, feed.batch, view, feed.streams, epoch)
+                photos.batches(&order[start..], feed.batch, view, feed.streams, epoch)
             }
         }
     }
@@ -163,11 +164,6 @@ impl Photos {
     }
 }
 
-/// Start and length of every batch.
-fn batches(images: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..images).step_by(size).map(move |start| (start, size.min(images - start)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +185,10 @@ mod tests {
         assert_eq!(all[0].images.stride(), [24 * 24 * 3, 1, 24 * 3, 3]);
         let rest: Vec<_> = source.training(feed, 2, 1).unwrap().map(Result::unwrap).collect();
         assert_eq!((&rest[0].images, &rest[1].labels), (&all[1].images, &all[2].labels));
+        // Eleven images in batches of five: one is left, and joins the second batch.
+        let feed = Feed { batch: 5, ..feed };
+        let from = |first| source.training(feed, 2, first).unwrap().map(|batch| batch.unwrap().len());
+        assert_eq!([0, 1, 2].map(|first| from(first).collect::<Vec<_>>()), [vec![5, 6], vec![6], vec![]]);
         let (low, high) = (all[0].images.min().double_value(&[]), all[0].images.max().double_value(&[]));
         assert!((-2.2..-0.5).contains(&low) && (0.5..2.7).contains(&high), "{low} {high}");
     }

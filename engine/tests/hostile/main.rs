@@ -115,6 +115,36 @@ fn damaged_cifar_as_python_3_wrote_it() {
     read_as_data("cifar-100-python3", "train");
 }
 
+#[test]
+fn damaged_cifar_with_labels_of_numpy() {
+    read_as_data("cifar-10-numpy-labels", "data_batch_2");
+}
+
+/// A block of 8×8 pixels in three colours may take two bits of a file.
+const PHOTOGRAPH_GROWTH: usize = 4096;
+
+#[test]
+fn damaged_photographs() {
+    let mut files: Vec<_> = ["cat/0003.jpg", "dog/0015.jpg"]
+        .iter()
+        .map(|name| fs::read(samples().join("image-folder/train").join(name)).expect("a sample"))
+        .collect();
+    let rgb: Vec<u8> = (0..3 * 48 * 40).map(|i: u32| (i * i / 7 % 251) as u8).collect();
+    for (progressive, restart) in [(true, 0), (false, 3), (true, 4)] {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 60);
+        encoder.set_progressive(progressive);
+        if restart > 0 {
+            encoder.set_restart_interval(restart);
+        }
+        encoder.encode(&rgb, 48, 40, jpeg_encoder::ColorType::Rgb).expect("encoded");
+        files.push(bytes);
+    }
+    survives("photograph", &files, PHOTOGRAPH_GROWTH, |bytes| {
+        let _ = data::picture::Picture::decode(bytes);
+    });
+}
+
 fn unpacked(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let file = File::open(samples().join("idx").join(name)).expect("a sample");

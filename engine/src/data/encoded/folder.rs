@@ -7,78 +7,115 @@ use std::{
 };
 
 use super::{EncodedDataSet, EncodedImages, Source, compare_classes, folder_name};
-use crate::data::DataError;
+use crate::data::{DataError, faults::Faults, junk::Junk};
 
 /// Lists the images of both parts. Labels are the positions of the class folders' names in order.
 ///
-/// Names that begin with a dot are left alone; anything else that is no image is an error.
+/// What other programs leave there is passed over and counted; anything else that is no image is an error.
 pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> {
-    let train = folder.join("train");
-    let valid = folder.join("val");
-    let classes = class_names(&train)?;
-    compare_classes(&classes, &class_names(&valid)?)?;
-    Ok(EncodedDataSet {
-        name: folder_name(folder),
-        train: Arc::new(list_part(train, &classes)?),
-        valid: Arc::new(list_part(valid, &classes)?),
-        classes,
-    })
+    let (train, valid) = (folder.join("train"), folder.join("val"));
+    let mut listing = Listing::default();
+    let classes = listing.class_names(&train)?;
+    let valid_classes = listing.class_names(&valid)?;
+    if let Err(fault) = compare_classes(&classes, &valid_classes) {
+        listing.faults.add(fault);
+    }
+    let present: Vec<_> = classes.iter().filter(|class| valid_classes.contains(class)).cloned().collect();
+    let train = listing.part(train, &classes, &classes)?;
+    let valid = listing.part(valid, &classes, &present)?;
+    let Listing { junk, faults } = listing;
+    faults.into_result(folder)?;
+    let (name, train, valid) = (folder_name(folder), Arc::new(train), Arc::new(valid));
+    let notes = junk.note(&name).into_iter().collect();
+    Ok(EncodedDataSet { name, train, valid, classes, notes }.noted())
 }
 
-fn class_names(part: &Path) -> Result<Vec<String>, DataError> {
-    let mut names = Vec::new();
-    for (name, path) in entries(part)? {
-        if !path.is_dir() {
-            let problem = "it lies beside the class folders; move it away".into();
-            return Err(DataError::Malformed { path, problem });
-        }
-        names.push(name);
-    }
-    if names.is_empty() {
-        let problem = "it has no class folders".into();
-        return Err(DataError::Malformed { path: part.to_owned(), problem });
-    }
-    Ok(names)
+/// What is found on the way through a folder.
+#[derive(Default)]
+struct Listing {
+    junk: Junk,
+    faults: Faults,
 }
 
-fn list_part(folder: PathBuf, classes: &[String]) -> Result<EncodedImages, DataError> {
-    let (mut names, mut labels) = (Vec::new(), Vec::new());
-    for (label, class) in classes.iter().enumerate() {
-        let label = u16::try_from(label).map_err(|_| DataError::Malformed {
-            path: folder.clone(),
-            problem: format!("it has {} class folders, at most 65536 have labels", classes.len()),
-        })?;
-        for (name, path) in entries(&folder.join(class))? {
-            if !is_image(&name) {
-                let problem = "images end in .jpg, .jpeg or .png; convert it or move it away".into();
-                return Err(DataError::Malformed { path, problem });
+/// A name in a folder.
+struct Entry {
+    name: String,
+    path: PathBuf,
+    is_folder: bool,
+}
+
+impl Listing {
+    fn class_names(&mut self, part: &Path) -> Result<Vec<String>, DataError> {
+        let mut names = Vec::new();
+        for Entry { name, path, is_folder } in self.entries(part)? {
+            if is_folder {
+                names.push(name);
+            } else {
+                let problem = "it lies beside the class folders; move it away".into();
+                self.faults.add(DataError::Malformed { path, problem });
             }
-            names.push(format!("{class}/{name}"));
-            labels.push(label);
         }
+        if names.is_empty() {
+            let problem = "it has no class folders".into();
+            return Err(DataError::Malformed { path: part.to_owned(), problem });
+        }
+        Ok(names)
     }
-    if names.is_empty() {
-        return Err(DataError::Malformed { path: folder, problem: "it has no images".into() });
-    }
-    Ok(EncodedImages { folder, names, source: Source::Files(labels) })
-}
 
-/// Names and paths in a folder, in order.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let read = |source| DataError::Read { path: folder.to_owned(), reason: source };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-        let Some(name) = name else {
-            return Err(DataError::Malformed { path, problem: "its name is not UTF-8".into() });
-        };
-        if !name.starts_with('.') {
-            entries.push((name, path));
+    /// The images of those classes that are `present`.
+    fn part(
+        &mut self,
+        folder: PathBuf,
+        classes: &[String],
+        present: &[String],
+    ) -> Result<EncodedImages, DataError> {
+        let (mut names, mut labels) = (Vec::new(), Vec::new());
+        for (label, class) in classes.iter().enumerate().filter(|(_, class)| present.contains(class)) {
+            let label = u16::try_from(label).map_err(|_| DataError::Malformed {
+                path: folder.clone(),
+                problem: format!("it has {} class folders, at most 65536 have labels", classes.len()),
+            })?;
+            for Entry { name, path, is_folder } in self.entries(&folder.join(class))? {
+                let problem = match (is_folder, is_image(&name)) {
+                    (true, _) => "it is a folder within a class folder; move its images up, or it away",
+                    (false, false) => "images end in .jpg, .jpeg or .png; convert it or move it away",
+                    (false, true) => {
+                        names.push(format!("{class}/{name}"));
+                        labels.push(label);
+                        continue;
+                    }
+                };
+                self.faults.add(DataError::Malformed { path, problem: problem.into() });
+            }
         }
+        if names.is_empty() && self.faults.is_empty() {
+            return Err(DataError::Malformed { path: folder, problem: "it has no images".into() });
+        }
+        Ok(EncodedImages::new(folder, names, Source::Files(labels)))
     }
-    entries.sort_unstable();
-    Ok(entries)
+
+    /// What lies in a folder, in order.
+    fn entries(&mut self, folder: &Path) -> Result<Vec<Entry>, DataError> {
+        let read = |source| DataError::Read { path: folder.to_owned(), reason: source };
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(folder).map_err(read)? {
+            let entry = entry.map_err(read)?;
+            let path = entry.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+                self.faults.add(DataError::Malformed { path, problem: "its name is not UTF-8".into() });
+                continue;
+            };
+            if self.junk.takes(&name) {
+                continue;
+            }
+            let kind = entry.file_type().map_err(read)?;
+            // A link is what it leads to.
+            let is_folder = kind.is_dir() || (kind.is_symlink() && path.is_dir());
+            entries.push(Entry { name, path, is_folder });
+        }
+        entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(entries)
+    }
 }
 
 fn is_image(name: &str) -> bool {
@@ -94,12 +131,13 @@ mod tests {
     /// A copy of the sample that a test may damage.
     fn copy() -> tempfile::TempDir {
         let copy = tempfile::tempdir().expect("a folder");
+        let entries = |path: &Path| Listing::default().entries(path).expect("the sample");
         for part in ["train", "val"] {
-            for (class, path) in entries(&sample("image-folder").join(part)).expect("the sample") {
-                let target = copy.path().join(part).join(class);
+            for class in entries(&sample("image-folder").join(part)) {
+                let target = copy.path().join(part).join(class.name);
                 fs::create_dir_all(&target).expect("made");
-                for (name, path) in entries(&path).expect("the sample") {
-                    fs::copy(path, target.join(name)).expect("copied");
+                for image in entries(&class.path) {
+                    fs::copy(image.path, target.join(image.name)).expect("copied");
                 }
             }
         }
@@ -132,6 +170,92 @@ mod tests {
         let error = open(Some(folder.path())).expect_err("damaged").to_string();
         assert!(error.starts_with(&format!("image `{}`: ", path.display())), "{error}");
         assert!(error.ends_with("; repair or remove it"), "{error}");
+    }
+
+    #[test]
+    fn what_other_programs_left_is_passed_over_and_counted() {
+        let folder = copy();
+        let whole = open(Some(folder.path())).expect("the sample").fingerprint();
+        for file in ["train/Thumbs.db", "train/cat/.DS_Store", "train/cat/desktop.ini", "val/dog/._0031.jpg"]
+        {
+            fs::write(folder.path().join(file), b"anything").expect("written");
+        }
+        for below in
+            ["train/@eaDir", "train/cat/@eaDir/0003.jpg", "val/__MACOSX/dog", "train/.ipynb_checkpoints"]
+        {
+            fs::create_dir_all(folder.path().join(below)).expect("made");
+        }
+        let data = open(Some(folder.path())).expect("nothing of it counts");
+        assert_eq!(data.fingerprint(), whole);
+        assert_eq!(data.classes.len(), 10);
+        let [note] = &data.notes[..] else { panic!("{:?}", data.notes) };
+        assert!(
+            note.ends_with(
+                "passed over 8 files and folders of other programs (1 × .DS_Store, 1 × ._…, 1 × .…, 2 × @eaDir, \
+                 1 × Thumbs.db, 1 × __MACOSX, 1 × desktop.ini)"
+            ),
+            "{note}"
+        );
+    }
+
+    #[test]
+    fn all_faults_of_a_folder_are_listed_at_once() {
+        let folder = copy();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("train/notes.txt"), []).expect("written");
+        fs::write(at("train/cat/label.csv"), []).expect("written");
+        fs::create_dir(at("val/dog/more.jpg")).expect("made");
+        fs::remove_dir_all(at("val/ship")).expect("removed");
+        let error = open(Some(folder.path())).expect_err("four faults").to_string();
+        let lines: Vec<_> = error.lines().collect();
+        assert_eq!(lines[0], format!("`{}` has 4 faults:", folder.path().display()));
+        for (line, expected) in lines[1..].iter().zip([
+            "/train/notes.txt` is not what its name promises: it lies beside the class folders; move it away",
+            "training and validation images have different classes (only in training: ship)",
+            "/train/cat/label.csv` is not",
+            "/val/dog/more.jpg` is not what its name promises: it is a folder within a class folder",
+        ]) {
+            assert!(line.starts_with("- ") && line.contains(expected), "{line}");
+        }
+        assert_eq!(lines.len(), 5);
+    }
+
+    #[test]
+    fn all_damaged_images_are_counted_and_the_first_named() {
+        let folder = copy();
+        for class in fs::read_dir(folder.path().join("train")).expect("classes") {
+            for image in fs::read_dir(class.expect("a class").path()).expect("images").take(2) {
+                fs::write(image.expect("an image").path(), b"nothing").expect("written");
+            }
+        }
+        let decoded = open(Some(folder.path())).expect_err("damaged").to_string();
+        let listed = crate::data::open_encoded(folder.path()).expect("names are whole");
+        let surveyed = listed.train.survey(3, &|| false).expect_err("damaged").to_string();
+        assert_eq!(decoded, surveyed);
+        let lines: Vec<_> = decoded.lines().collect();
+        assert_eq!(lines[0], format!("`{}/train` has 20 faults:", folder.path().display()));
+        assert!(lines[1].ends_with("it is neither JPEG nor PNG; repair or remove it"), "{}", lines[1]);
+        assert!(lines[1].contains("/airplane/") && lines[10].contains("/deer/"), "{decoded}");
+        assert_eq!((lines.len(), lines[11]), (12, "- and 10 more"));
+        assert!(listed.valid.survey(3, &|| false).is_ok());
+    }
+
+    #[test]
+    fn stray_bytes_are_left_out_and_counted() {
+        let folder = copy();
+        let whole = open(Some(folder.path())).expect("the sample");
+        let path = folder.path().join("train/cat/0003.jpg");
+        let mut bytes = fs::read(&path).expect("an image");
+        bytes.splice(20..20, [1, 2, 3]); // Behind the first header.
+        fs::write(&path, bytes).expect("written");
+        let data = open(Some(folder.path())).expect("libjpeg reads it");
+        assert_eq!(data.fingerprint(), whole.fingerprint());
+        let expected = format!(
+            "{}/train: 1 of 24 images have bytes that belong nowhere, which were left out, as libjpeg does; the \
+             first is `cat/0003.jpg`",
+            folder.path().display()
+        );
+        assert_eq!(data.notes, [expected]);
     }
 
     #[test]

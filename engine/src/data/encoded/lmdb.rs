@@ -1,7 +1,7 @@
 //! LMDB environments in the published packer's layout.
 //!
 //! `train_datalist.txt` and `val_datalist.txt` list the keys, one a line, `class/file`; the environments
-//! `train` and `val` hold a record for each. `classes.txt` beside them, if it is there, names the classes in
+//! `train` and `val`, or `train_256` and `val_256` if it resized them, hold a record for each. `classes.txt` beside them, if it is there, names the classes in
 //! the order of their labels.
 
 use std::{
@@ -24,8 +24,9 @@ pub(in crate::data) fn list_file(folder: &Path, part: &str) -> PathBuf {
 
 /// Opens both parts. One record of each class is read, to learn its label or to check it.
 pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> {
-    let mut train = open_part(folder, "train")?;
-    let mut valid = open_part(folder, "val")?;
+    let [train, valid] = parts(folder)?;
+    let mut train = open_part(folder, "train", &train)?;
+    let mut valid = open_part(folder, "val", &valid)?;
     let classes = match stored_classes(&folder.join(CLASSES_FILE))? {
         Some(classes) => classes,
         None => classes_of(&train, folder)?,
@@ -43,18 +44,64 @@ pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> 
         }
     }
     let (train, valid) = (Arc::new(train), Arc::new(valid));
-    Ok(EncodedDataSet { name: folder_name(folder), classes, train, valid })
+    Ok(EncodedDataSet { name: folder_name(folder), classes, train, valid, notes: Vec::new() }.noted())
 }
 
-fn open_part(folder: &Path, part: &str) -> Result<EncodedImages, DataError> {
+/// Whether the environment of training images lies in a folder, under its plain name or one with a size.
+pub(in crate::data) fn lies_in(folder: &Path) -> bool {
+    !sizes(folder, "train").is_empty()
+}
+
+/// What follows `train` or `val` in the names of the environments that lie in a folder: nothing, or what the
+/// published packer appends for the length of the shorter side, such as `_256`.
+fn sizes(folder: &Path, part: &str) -> Vec<String> {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let size = |name: std::ffi::OsString| {
+        let size = name.to_str()?.strip_prefix(part)?.to_owned();
+        let digits = size.strip_prefix('_').unwrap_or("");
+        let is_size = size.is_empty() || (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+        (is_size && folder.join(&name).join("data.mdb").is_file()).then_some(size)
+    };
+    let mut sizes: Vec<_> = names.filter_map(size).collect();
+    sizes.sort_unstable();
+    sizes
+}
+
+/// The names of the environments of training and validation images. Those without a size come first; images
+/// of another size serve where there are no others.
+fn parts(folder: &Path) -> Result<[String; 2], DataError> {
+    let (train, valid) = (sizes(folder, "train"), sizes(folder, "val"));
+    let pair = |train: &str, valid: &str| Ok([format!("train{train}"), format!("val{valid}")]);
+    let both: Vec<_> = train.iter().filter(|size| valid.contains(size)).collect();
+    match (&both[..], &train[..], &valid[..]) {
+        ([first, ..], ..) if first.is_empty() => pair("", ""),
+        ([size], ..) => pair(size, size),
+        ([], [train], [valid]) => pair(train, valid),
+        ([], [train], []) => pair(train, train), // The message names what is missing.
+        _ => {
+            let name = |part: &str, sizes: &[String]| {
+                sizes.iter().map(|size| format!("`{part}{size}`")).collect::<Vec<_>>()
+            };
+            let found = [name("train", &train), name("val", &valid)].concat();
+            Err(DataError::SeveralPacked { path: folder.to_owned(), found })
+        }
+    }
+}
+
+/// Opens the environment of this name.
+fn open_part(folder: &Path, part: &str, name: &str) -> Result<EncodedImages, DataError> {
+    // The packer lists what it reads: `train`, or a folder of images that were resized before.
     let list = list_file(folder, part);
+    let list = if list.is_file() { list } else { list_file(folder, name) };
+    let list = if list.is_file() { list } else { list_file(folder, part) };
     let text =
         fs::read_to_string(&list).map_err(|source| DataError::Read { path: list.clone(), reason: source })?;
-    let names: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let names: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if names.is_empty() {
         return Err(DataError::Malformed { path: list, problem: "it lists no images".into() });
     }
-    let folder = folder.join(part);
+    let folder = folder.join(name);
     let environment = Environment::open(&folder)?;
     if names.len() as u64 > environment.entries {
         // Known now, rather than in the middle of an epoch.
@@ -62,7 +109,7 @@ fn open_part(folder: &Path, part: &str) -> Result<EncodedImages, DataError> {
             format!("it lists {} images, `{}` holds {}", names.len(), folder.display(), environment.entries);
         return Err(DataError::Malformed { path: list, problem });
     }
-    Ok(EncodedImages { folder, names, source: Source::Records { environment, classes: Vec::new(), list } })
+    Ok(EncodedImages::new(folder, names, Source::Records { environment, classes: Vec::new(), list }))
 }
 
 fn stored_classes(path: &Path) -> Result<Option<Vec<String>>, DataError> {
@@ -151,6 +198,47 @@ mod tests {
             images
         };
         assert_eq!(sorted(&packed), sorted(&folder));
+    }
+
+    #[test]
+    fn environments_are_found_under_the_names_that_the_packer_gives_them() {
+        let whole = open_encoded(&sample("lmdb")).expect("the sample").fingerprint();
+        let check = |names: &[(&str, &str)]| {
+            let folder = copy();
+            for (from, to) in names {
+                fs::rename(folder.path().join(from), folder.path().join(to)).expect("renamed");
+            }
+            let opened = open_encoded(folder.path());
+            opened
+                .map(|data| data.fingerprint() == whole)
+                .map_err(|error| error.to_string().replace(&folder.path().display().to_string(), "FOLDER"))
+        };
+        let sized = [("train", "train_256"), ("val", "val_256")];
+        let lists =
+            [("train_datalist.txt", "train_256_datalist.txt"), ("val_datalist.txt", "val_256_datalist.txt")];
+        assert_eq!(check(&sized), Ok(true));
+        assert_eq!(check(&[sized, lists].concat()), Ok(true));
+        assert_eq!(check(&[("train", "train_160")]), Ok(true));
+        let error = check(&[("train", "train_256"), ("val", "unpacked")]).expect_err("no validation images");
+        assert!(error.contains("FOLDER/val_256/data.mdb"), "{error}");
+        assert!(check(&[("train", "train_copy")]).is_err(), "that is no size");
+    }
+
+    #[test]
+    fn environments_of_several_sizes_are_a_question() {
+        let folder = copy();
+        for name in ["train", "val"] {
+            for size in [160, 256] {
+                let target = folder.path().join(format!("{name}_{size}"));
+                fs::create_dir(&target).expect("made");
+                fs::copy(folder.path().join(name).join("data.mdb"), target.join("data.mdb")).expect("copied");
+            }
+        }
+        assert!(open_encoded(folder.path()).is_ok(), "those without a size");
+        fs::remove_dir_all(folder.path().join("val")).expect("removed");
+        let error = open_encoded(folder.path()).expect_err("two sizes").to_string();
+        let expected = "(`train`, `train_160`, `train_256`, `val_160`, `val_256`): move all others away";
+        assert!(error.contains(expected), "{error}");
     }
 
     #[test]

@@ -45,7 +45,8 @@ impl Sources {
     fn small(config: &Config, data: &DataSet) -> anyhow::Result<Self> {
         ensure!(
             data.train.side == NetworkKind::Cifar.image_side(),
-            "{} has images of {} pixels, and retrain.kind = \"cifar\" is for images of 32",
+            "{} has images of {} pixels, and retrain.kind = \"cifar\" is for images of 32: resize them to 32 pixels \
+             or fewer, which are framed in black",
             data.name,
             data.train.side,
         );

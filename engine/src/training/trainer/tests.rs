@@ -190,6 +190,52 @@ fn networks_that_our_kernels_do_not_know_are_left_to_libtorch() {
 }
 
 #[test]
+fn one_image_that_is_left_over_joins_the_batch_before() {
+    // Of nine images in batches of eight one is left. The auxiliary head's last batch norm sees one value
+    // an image.
+    let source = source(9);
+    let mut trainer = fresh();
+    let lengths: Vec<_> =
+        source.training(trainer.feed(), 0, 0).unwrap().map(|batch| batch.unwrap().len()).collect();
+    assert_eq!(lengths, [9]);
+    train(&mut trainer, &source, (1, 1));
+    for module in trainer.weights().unwrap() {
+        for (name, tensor) in module.tensors() {
+            assert!(tensor.isfinite().all().int64_value(&[]) == 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn weights_behind_none_have_no_gradient_and_the_others_learn() {
+    // Whatever node 2 of the normal cell reads passes a `none`.
+    let mut genotype = published::genotype("RelativeNAS").unwrap();
+    for (gene, input) in genotype.normal.genes.iter_mut().zip([0, 1, 0, 2, 0, 3, 0, 4]) {
+        (gene.operation, gene.input) = (Operation::SepConv3x3, input);
+    }
+    for gene in [3, 5, 7] {
+        genotype.normal.genes[gene].operation = Operation::None;
+    }
+    genotype.normal.concat = vec![5];
+    let cifar = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: CLASSES };
+    let plan = Plan::full(&genotype, &cifar, true);
+    let settings = TrainerSettings { sgd: SgdSettings { weight_decay: 0.0, ..settings().sgd }, ..settings() };
+    let mut trainer = Trainer::new(plan.clone(), settings, Device::Cpu).unwrap();
+    let values = |trainer: &Trainer, name: &str| {
+        let module = plan.modules.iter().position(|module| module.name == name).expect("of the plan");
+        let weights = &trainer.weights().unwrap()[module];
+        let (_, tensor) = weights.tensors().next().expect("a convolution");
+        Vec::<f32>::try_from(tensor.flatten(0, -1)).unwrap()
+    };
+    let all = |trainer: &Trainer| ["cells.0._ops.0", "cells.0._ops.6"].map(|name| values(trainer, name));
+    let [behind, before] = all(&trainer);
+    train(&mut trainer, &source(16), (1, 0));
+    let [behind_after, after] = all(&trainer);
+    assert_eq!(behind_after, behind);
+    assert_ne!(after, before);
+}
+
+#[test]
 fn it_learns_what_is_easy() {
     let source = source(48);
     let mut trainer = fresh();

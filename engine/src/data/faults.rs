@@ -1,0 +1,53 @@
+//! Everything that is wrong with a folder, said at once.
+
+use std::path::Path;
+
+use super::DataError;
+
+/// Faults that are named; of the others their number is said.
+const NAMED: usize = 10;
+
+/// Faults in the order in which they were found.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    named: Vec<DataError>,
+    total: usize,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: DataError) {
+        self.total += 1;
+        if self.named.len() < NAMED {
+            self.named.push(fault);
+        }
+    }
+
+    /// Those of another, after these.
+    pub(super) fn extend(&mut self, other: Self) {
+        let room = NAMED - self.named.len();
+        self.named.extend(other.named.into_iter().take(room));
+        self.total += other.total;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// An error if there are any: one alone is itself.
+    ///
+    /// # Errors
+    /// The faults.
+    pub(super) fn into_result(mut self, folder: &Path) -> Result<(), DataError> {
+        match self.total {
+            0 => Ok(()),
+            1 => Err(self.named.remove(0)),
+            total => {
+                let mut lines: Vec<_> = self.named.iter().map(|fault| format!("\n- {fault}")).collect();
+                if total > lines.len() {
+                    lines.push(format!("\n- and {} more", total - lines.len()));
+                }
+                Err(DataError::Several { path: folder.to_owned(), total, lines: lines.concat() })
+            }
+        }
+    }
+}
