@@ -19,6 +19,7 @@ mod fixture;
 mod folder;
 mod headless;
 mod log;
+mod output;
 mod pace;
 mod places;
 mod report;

@@ -15,9 +15,9 @@ use relativenas_core::{
 
 use crate::{
     arguments::{ExportArguments, Format},
-    atomic,
     context::Context,
     failure::misuse,
+    output,
 };
 
 /// Writes a genotype or the curves to a file or to standard output.
@@ -35,10 +35,7 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
             }
         }
     };
-    match &arguments.output {
-        Some(path) => atomic::write(path, content.as_bytes())?,
-        None => out.write_all(content.as_bytes())?,
-    }
+    output::write(arguments.output.as_deref(), content.as_bytes(), out)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,10 +10,10 @@ use anyhow::Result;
 
 use crate::{
     arguments::{PageFormat, ReportArguments},
-    atomic,
     context::Context,
     failure::misuse,
     folder::RunFolder,
+    output,
     report::{Run, csv, html, markdown},
     study::Study,
 };
@@ -41,10 +41,10 @@ pub fn report(context: &Context, arguments: &ReportArguments, out: &mut dyn Writ
     };
     match target {
         Some(path) => {
-            atomic::write(&path, page.as_bytes())?;
+            output::write(Some(&path), page.as_bytes(), out)?;
             eprintln!("{}: written", path.display());
         }
-        None => out.write_all(page.as_bytes())?,
+        None => output::write(None, page.as_bytes(), out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
