@@ -6,17 +6,6 @@
 //!
 //! In a full network both inputs of a cell are preprocessed, read or not, and two genes that name
 //! the same operation on the same input are two modules: published weights have them.
-//!
-//! ```
-//! use relativenas_core::{cost::cost, network::{NetworkKind, NetworkShape}, published};
-//!
-//! let genotype = published::genotype("RelativeNAS").expect("a published name");
-//! let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 36, cells: 20, classes: 10 };
-//! let cost = cost(&genotype, &shape);
-//! assert_eq!(cost.cells.len(), 20);
-//! let of_cells: u64 = cost.cells.iter().map(|cell| cell.total.parameters).sum();
-//! assert_eq!(cost.parameters, cost.stem.parameters + of_cells + cost.classifier.parameters);
-//! ```
 
 use std::{iter::Sum, ops::Add};
 

@@ -1,12 +1,4 @@
 //! What is unusual about a genotype, and often a sign of a search that went wrong.
-//!
-//! ```
-//! use relativenas_core::{lint::lint, published};
-//!
-//! let genotype = published::genotype("DARTS_V2").expect("a published name");
-//! let findings: Vec<_> = lint(&genotype).iter().map(ToString::to_string).collect();
-//! assert_eq!(findings[1], "reduction cell: there is no convolution in it");
-//! ```
 
 use std::fmt;
 

@@ -1,15 +1,4 @@
 //! Search spaces: which genes an architecture vector has, and what a real number in one means.
-//!
-//! ```
-//! use relativenas_core::{genotype::Genotype, space::Space};
-//!
-//! // 32 real numbers: the middle of what decodes to choice 1 of every gene.
-//! let vector = vec![1.5; Space::Cells.genes()];
-//! assert_eq!(Space::Cells.decode(&vector)?, vec![1; 32]);
-//! let genotype = Genotype::decode(&vector)?;
-//! assert_eq!(genotype.normal.nodes(), 4);
-//! # Ok::<(), relativenas_core::space::VectorError>(())
-//! ```
 
 use std::fmt;
 
