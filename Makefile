@@ -11,6 +11,8 @@ PREFIX ?= $(HOME)/.local
 CARGO ?= cargo
 # One profile serves run, test and CI, so that torch-sys (minutes of C++) is compiled once.
 PROFILE := --release --workspace
+# The oldest Rust that works is said once, in Cargo.toml.
+MINIMUM_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 # A libtorch of your own is honoured: LIBTORCH=/opt/libtorch make run
 ifeq ($(origin LIBTORCH), undefined)
@@ -51,5 +53,8 @@ libtorch:
 	@engine/install-libtorch
 
 toolchain:
-	@command -v $(CARGO) >/dev/null || { echo "error: cargo is missing; install Rust 1.88 or newer (see rust-lang.org)" >&2; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "error: cargo is missing; install Rust $(MINIMUM_RUST) or newer (see rust-lang.org)" >&2; exit 1; }
+	@found=$$($(CARGO) --version | cut -d' ' -f2); \
+	oldest=$$(printf '%s\n' "$(MINIMUM_RUST)" "$$found" | sort -V | head -n 1); \
+	[ "$$oldest" = "$(MINIMUM_RUST)" ] || { echo "error: Rust $$found is too old; install $(MINIMUM_RUST) or newer (rustup update stable)" >&2; exit 1; }
 	@command -v c++ >/dev/null || { echo "error: a C++ compiler is missing; install one (Debian: apt install g++)" >&2; exit 1; }

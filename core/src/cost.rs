@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     pub parameters: u64,
-    /// For one image.
+    /// Multiply-adds for one image.
     pub multiply_adds: u64,
 }
 
@@ -57,14 +57,14 @@ pub struct CellCost {
 /// What a network costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Without the auxiliary head, which is there in training only.
+    /// Learnable parameters, without the auxiliary head, which exists in training only.
     pub parameters: u64,
-    /// For one image, without the auxiliary head.
+    /// Multiply-adds for one image, without the auxiliary head.
     pub multiply_adds: u64,
     /// What the auxiliary head adds to `parameters`.
     pub auxiliary_parameters: u64,
     pub stem: Part,
-    /// In network order.
+    /// The cost of each cell, from the stem to the classifier.
     pub cells: Vec<CellCost>,
     pub classifier: Part,
 }

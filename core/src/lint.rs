@@ -25,9 +25,9 @@ pub enum Oddity {
     UnreadNode { node: usize },
     /// Every node reads only inputs of the cell. Such cells learn fast, and so win short trainings.
     Shallow,
-    /// Half of the operations or more: what searches that share weights collapse to.
+    /// Half of the operations or more are skip connections, which searches that share weights collapse to.
     ManySkips { skips: usize, of: usize },
-    /// Half of the operations or more.
+    /// Half of the operations or more are pools.
     ManyPools { pools: usize, of: usize },
     /// No operation learns anything, strided skips aside.
     NoConvolution,

@@ -1,7 +1,7 @@
 //! `run.toml`: what a run is, completely, as it ran.
 //!
 //! The command writes it when it makes the run's folder; the engine completes it once with what
-//! only the engine knows. Then nobody writes it.
+//! only the engine knows. After that it never changes.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub mod files {
     pub const MANIFEST: &str = "run.toml";
     /// Durable events, append-only.
     pub const EVENTS: &str = "events.jsonl";
-    /// Who started, steered and stopped the run.
+    /// When the run was started, steered and stopped, and from where.
     pub const SESSIONS: &str = "sessions.jsonl";
     pub const CHECKPOINTS: &str = "checkpoints";
     /// Best and last weights of a training, for other programs to read.
@@ -48,9 +48,9 @@ pub struct Manifest {
     pub format: u32,
     pub randomness: u32,
     pub job: Job,
-    /// Program that made the folder.
+    /// Version and fingerprint of the program that made the folder; see [`BUILD`].
     pub build: String,
-    /// Milliseconds since 1970 UTC.
+    /// When the folder was made, in milliseconds since 1970 UTC.
     pub created: i64,
     pub config: Config,
     /// Where each setting came from, for those that are not built in.

@@ -12,12 +12,12 @@ use crate::{
 pub struct Individual {
     /// One real number a gene, each in `[0, upper]`.
     pub position: Vec<f64>,
-    /// Of the same length; not clamped.
+    /// How far each gene moved last, before clamping; as long as `position`.
     pub velocity: Vec<f64>,
 }
 
 impl Individual {
-    /// At rest at `position`.
+    /// An individual at `position` whose velocity is zero.
     pub fn at(position: Vec<f64>) -> Self {
         Self { velocity: vec![0.0; position.len()], position }
     }
@@ -32,7 +32,7 @@ pub fn sample_position(space: Space, streams: &Streams, generation: u32, individ
 /// Mean Euclidean distance to the mean position; 0 for an empty population.
 ///
 /// It falls also where losses carry no signal at all, because every slow learner moves towards
-/// somebody: it measures agreement, not progress.
+/// a fast one: it measures agreement, not progress.
 pub fn diversity<'a>(positions: impl Iterator<Item = &'a [f64]> + Clone) -> f64 {
     let count = positions.clone().count() as f64;
     let Some(genes) = positions.clone().next().map(<[f64]>::len) else {

@@ -51,6 +51,7 @@ impl fmt::Display for Role {
 }
 
 impl Space {
+    /// How many genes, and so real numbers, an architecture vector of this space has.
     pub fn genes(self) -> usize {
         match self {
             Self::Cells => 2 * CELL_GENES,
@@ -58,6 +59,8 @@ impl Space {
         }
     }
 
+    /// What gene number `gene`, counted from 0, decides.
+    ///
     /// # Panics
     /// If there is no such gene.
     pub fn role(self, gene: usize) -> Role {

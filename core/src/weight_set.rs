@@ -55,7 +55,7 @@ impl WeightKey {
 
     /// Everything with weights that a learner of this genotype uses, each once, in network order.
     ///
-    /// A cell input that nobody reads needs no preprocessing. Two genes that name the same
+    /// A cell input that no gene reads needs no preprocessing. Two genes that name the same
     /// operation on the same input are one module.
     pub fn of_genotype(genotype: &Genotype, shape: &NetworkShape) -> Vec<Self> {
         let mut keys = vec![Self::Stem];
@@ -77,6 +77,7 @@ impl WeightKey {
         keys
     }
 
+    /// Whether this is a candidate operation; the stem, preprocessing and classifier are not.
     pub fn is_operation(self) -> bool {
         matches!(self, Self::Operation { .. })
     }
@@ -121,12 +122,12 @@ impl FromStr for WeightKey {
     }
 }
 
-/// Who wrote an entry last.
+/// Which learner wrote an entry last, and how often the entry was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trained {
     pub generation: u32,
     pub individual: usize,
-    /// How often somebody wrote it.
+    /// How often a learner wrote it.
     pub updates: u32,
 }
 
@@ -140,14 +141,14 @@ pub struct Entry<T> {
 /// Hits and misses of operations with weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
-    /// Copied after somebody trained them.
+    /// Operations whose trained weights were copied from the set.
     pub hits: usize,
-    /// Started fresh.
+    /// Operations that were not in the set and started with fresh weights.
     pub misses: usize,
 }
 
 impl Hits {
-    /// Per cent; `None` if nothing was asked for.
+    /// The share of hits in per cent; `None` if no operation was asked for.
     pub fn rate(self) -> Option<f64> {
         let asked = self.hits.saturating_add(self.misses);
         (asked > 0).then(|| 100.0 * self.hits as f64 / asked as f64)
@@ -163,12 +164,12 @@ impl std::ops::AddAssign for Hits {
 }
 
 /// Whether a learner's module enters the weight set: everything of the first giver, and of later ones
-/// the operations that nobody before them held.
+/// the operations that no giver before them held.
 fn is_wanted(key: WeightKey, first_giver: bool, held_before: impl FnOnce() -> bool) -> bool {
     first_giver || (key.is_operation() && !held_before())
 }
 
-/// All modules that somebody has trained.
+/// The modules that learners have trained, each with its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSet<T> {
     entries: BTreeMap<WeightKey, Entry<T>>,
@@ -182,7 +183,7 @@ impl<T> Default for WeightSet<T> {
 
 impl<T: Clone> WeightSet<T> {
     /// Copies what was trained and creates the rest. `create` must depend on the key alone: an
-    /// untrained module is not stored, so everybody who asks for it gets the same fresh one.
+    /// untrained module is not stored, so every learner that asks for it gets the same fresh one.
     pub fn inherit(
         &self,
         keys: &[WeightKey],
@@ -206,7 +207,7 @@ impl<T: Clone> WeightSet<T> {
     }
 
     /// Takes weights from learners in the order of [`crate::search::Verdict::gives`]: from the
-    /// first everything it holds, from the others the operations that nobody before them held.
+    /// first everything it holds, from the others the operations that no giver before them held.
     pub fn adopt<'a>(
         &mut self,
         generation: u32,
@@ -242,15 +243,17 @@ impl<T: Clone> WeightSet<T> {
         self.entries.insert(key, entry);
     }
 
+    /// The entry of a module, or `None` if it was never trained.
     pub fn get(&self, key: WeightKey) -> Option<&Entry<T>> {
         self.entries.get(&key)
     }
 
-    /// In the order of the keys.
+    /// All entries, in the order of their keys.
     pub fn entries(&self) -> impl Iterator<Item = (WeightKey, &Entry<T>)> {
         self.entries.iter().map(|(&k, e)| (k, e))
     }
 
+    /// How many modules have been trained.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
