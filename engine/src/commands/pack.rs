@@ -35,11 +35,11 @@ pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
     let (source, target) = (&arguments.source, &arguments.target);
     if !arguments.verify || !target.exists() {
         pack::pack(source, target, options, &mut progress("packed"))?;
-        println!("{}: packed", target.display());
+        super::say(&format!("{}: packed", target.display()))?;
     }
     if arguments.verify {
         pack::verify(source, target, options, &mut progress("verified"))?;
-        println!("{}: every image reads back", target.display());
+        super::say(&format!("{}: every image reads back", target.display()))?;
     }
     Ok(())
 }
