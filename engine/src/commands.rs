@@ -4,6 +4,23 @@ mod evaluate;
 mod pack;
 mod throughput;
 
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+
 pub use evaluate::{EvaluateArguments, evaluate};
 pub use pack::{PackArguments, pack};
 pub use throughput::{ThroughputArguments, throughput};
+
+/// Prints a line of results. That nobody reads any further, as in `… | head -0`, is no failure.
+///
+/// # Errors
+/// If it cannot be written for another reason, such as a full disk.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("the results cannot be written to standard output"),
+    }
+}

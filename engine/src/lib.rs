@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod data;
 pub mod device;
 pub mod estimator;
+pub mod failure;
 pub mod images;
 pub mod learner;
 pub mod model;

@@ -1,6 +1,10 @@
 //! `relativenas-engine`: everything that needs libtorch, for the command `relativenas`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
@@ -8,7 +12,7 @@ use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
     allocator::Jemalloc,
     commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
-    device,
+    device, failure,
     probe::{self, ProbeArguments},
     run,
 };
@@ -85,7 +89,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("relativenas-engine: {error:#}");
+            // Whether it can be read changes nothing.
+            let _ = writeln!(io::stderr(), "relativenas-engine: {}", failure::explain(&error));
             ExitCode::FAILURE
         }
     }

@@ -172,7 +172,7 @@ impl<'p, 'a> Value<'p, 'a> {
         if let Node::Sequence(ids) = self.node() { Some(self.values(ids)) } else { None }
     }
 
-    /// Pairs of a dict or an `OrderedDict`, in order.
+    /// Pairs of a dict, an `OrderedDict` or another class of dicts, in order.
     pub fn entries(self) -> Option<Vec<(Self, Self)>> {
         let of = |pairs: &'p [(Id, Id)]| {
             pairs.iter().map(move |&(k, v)| (self.pickle.value(k), self.pickle.value(v)))
@@ -180,7 +180,10 @@ impl<'p, 'a> Value<'p, 'a> {
         match self.node() {
             Node::Dict(pairs) => Some(of(pairs).collect()),
             Node::Object(object) => {
-                let (("collections", "OrderedDict"), mut arguments) = self.call()? else { return None };
+                let (("collections", "OrderedDict"), mut arguments) = self.call()? else {
+                    // Of other classes only what was put in as into a dict.
+                    return (!object.entries.is_empty()).then(|| of(&object.entries).collect());
+                };
                 // Python 2 hands the pairs to the constructor, Python 3 sets them afterwards.
                 let given = arguments.next().and_then(Self::items).into_iter().flatten();
                 let mut pairs = Vec::new();
@@ -211,6 +214,11 @@ impl<'p, 'a> Value<'p, 'a> {
         }
     }
 
+    /// Whether this is a dict, list, tuple or set: something that [`Self::entries`] or [`Self::items`] look into.
+    pub fn is_container(self) -> bool {
+        matches!(self.node(), Node::Sequence(_) | Node::Dict(_))
+    }
+
     /// Module and name of a class or function.
     pub fn global(self) -> Option<(&'p str, &'p str)> {
         if let Node::Global(global) = self.node() { Some((&global.module, &global.name)) } else { None }
@@ -221,6 +229,17 @@ impl<'p, 'a> Value<'p, 'a> {
         let Node::Object(object) = self.node() else { return None };
         let arguments = self.pickle.value(object.arguments).items()?;
         Some((self.pickle.value(object.callable).global()?, arguments))
+    }
+
+    /// What would have been called, whatever it is, and its arguments.
+    pub fn callable(self) -> Option<(Self, Self)> {
+        let Node::Object(object) = self.node() else { return None };
+        Some((self.pickle.value(object.callable), self.pickle.value(object.arguments)))
+    }
+
+    /// A number that is this object's alone within its pickle.
+    pub fn identity(self) -> u32 {
+        self.id
     }
 
     /// What an object's `__setstate__` would have been given.

@@ -3,23 +3,31 @@
 //! A checkpoint is a pickle, which Python reads by running it. Here nothing is run: see [`crate::pickle`].
 
 mod archive;
+mod names;
 mod pytorch;
+mod state_dict;
+mod tensor;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Device, Kind, TchError, Tensor};
 
-use pytorch::{Element, Plain};
+use names::Named;
+pub use names::{LEFT_OUT, PREFIXES, is_left_out};
+use pytorch::Checkpoint;
+pub use state_dict::{AVERAGED_WORDS, WEIGHTS_KEYS};
+use tensor::{Element, Plain};
 
-/// What data parallelism puts before every name.
-const PARALLEL_PREFIX: &str = "module.";
-/// How often batch normalisation was trained: kept by PyTorch, needed by nobody.
-const BATCHES_TRACKED: &str = "num_batches_tracked";
+/// Bytes of a file or a pipe that are read at most.
+const LONGEST: u64 = 4 << 30;
+/// As many bytes tell every format.
+const HEAD: u64 = 512;
 /// One type of elements in the words of three libraries.
 const ELEMENTS: [(Element, Kind, Dtype); 10] = [
     (Element::F64, Kind::Double, Dtype::F64),
@@ -42,16 +50,13 @@ pub enum WeightsError {
     #[error("cannot write `{}`: {reason}", path.display())]
     Write { path: PathBuf, reason: io::Error },
     #[error(
-        "`{}` holds no weights that are known: expected safetensors, or a checkpoint that `torch.save` wrote",
-        path.display()
+        "`{}` holds no weights that are known: {}expected safetensors, or a checkpoint that `torch.save` wrote",
+        path.display(), known_otherwise(.otherwise)
     )]
-    UnknownFormat { path: PathBuf },
+    UnknownFormat { path: PathBuf, otherwise: Option<&'static str> },
     #[error("`{}` cannot be read: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
-    #[error(
-        "the weights are not those of this network; give the architecture, kind, channels, cells, classes and \
-         auxiliary head that they were trained with. {}", .0
-    )]
+    #[error("the weights are not those of this network. {0}")]
     Mismatch(Mismatch),
     #[error(transparent)]
     Torch(#[from] TchError),
@@ -88,24 +93,111 @@ impl std::fmt::Display for Mismatch {
     }
 }
 
+/// Weights from a file.
+#[derive(Debug)]
+pub struct Weights {
+    /// To the CPU, by the names that the network itself gives them.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Sentences for a person: which part of the file was taken, and what was left.
+    pub notes: Vec<String>,
+}
+
 /// Reads named tensors, to the CPU, from safetensors or from a checkpoint of any version of PyTorch.
 ///
-/// The format is told by the content, not the name. Names lose the `module.` of data parallelism.
+/// The format is told by the content, not the name. Of a checkpoint that holds more than weights they are found
+/// by [`WEIGHTS_KEYS`]. Names lose what wrappers put before them ([`PREFIXES`]), and what is known to be no
+/// weight ([`LEFT_OUT`]) is left out.
 ///
 /// # Errors
-/// If the file is none of these, is damaged, or holds something else than a state dict.
-pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, WeightsError> {
-    let bytes =
-        fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), reason: source })?;
+/// If the file is none of these, is damaged, or holds no state dict.
+pub fn find(path: &Path) -> Result<Weights, WeightsError> {
+    let bytes = read_file(path)?;
     let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
-    let plain = match &bytes[..] {
-        [b'P', b'K', 3, 4, ..] => pytorch::read_archive(&bytes),
-        _ if bytes.starts_with(pytorch::LEGACY_MAGIC) => pytorch::read_legacy(&bytes),
-        [_, _, _, _, _, _, _, _, b'{', ..] => read_safetensors(&bytes),
-        _ => return Err(WeightsError::UnknownFormat { path: path.to_owned() }),
+    let checkpoint = match Format::of(&bytes) {
+        Some(Format::Archive) => pytorch::read_archive(&bytes),
+        Some(Format::Legacy) => pytorch::read_legacy(&bytes),
+        Some(Format::Safetensors) => {
+            read_safetensors(&bytes).map(|tensors| Checkpoint { tensors, notes: Vec::new() })
+        }
+        None => return Err(unknown(path, &bytes)),
     };
-    let plain = without_prefix(plain.map_err(malformed)?);
-    plain.into_iter().map(|(name, plain)| Ok((name, tensor(&plain)?))).collect()
+    let Checkpoint { tensors, mut notes } = checkpoint.map_err(malformed)?;
+    let Named { tensors, prefix, beside } = names::normalise(tensors).map_err(malformed)?;
+    if !prefix.is_empty() {
+        notes.push(format!("took `{prefix}` off all names"));
+    }
+    if !beside.is_empty() {
+        notes.push(format!("left what belongs to no module: {}", beside.join(", ")));
+    }
+    let tensors = tensors.into_iter().map(|(name, plain)| Ok((name, tensor(&plain)?)));
+    Ok(Weights { tensors: tensors.collect::<Result<_, TchError>>()?, notes })
+}
+
+/// As [`find`], without the notes.
+///
+/// # Errors
+/// As [`find`].
+pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, WeightsError> {
+    find(path).map(|weights| weights.tensors)
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Archive,
+    Legacy,
+    Safetensors,
+}
+
+impl Format {
+    /// Told by the first bytes.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [b'P', b'K', 3, 4, ..] => Some(Self::Archive),
+            _ if pytorch::is_legacy(bytes) => Some(Self::Legacy),
+            [_, _, _, _, _, _, _, _, b'{', ..] => Some(Self::Safetensors),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of a file, or of a pipe: all of them only if the first are of a known format.
+fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
+    let failed = |reason| WeightsError::Read { path: path.to_owned(), reason };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    (&mut file).take(HEAD).read_to_end(&mut bytes).map_err(failed)?;
+    if Format::of(&bytes).is_none() {
+        return Err(unknown(path, &bytes));
+    }
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(failed(io::Error::other(format!("it is longer than {} GiB", LONGEST >> 30))));
+    }
+    Ok(bytes)
+}
+
+/// What people take for weights, by its first bytes.
+fn unknown(path: &Path, head: &[u8]) -> WeightsError {
+    let otherwise = match head {
+        [] => Some("it is empty"),
+        [0x1f, 0x8b, ..] => Some("it is compressed; unpack it with `gunzip`"),
+        [b'B', b'Z', b'h', ..] => Some("it is compressed; unpack it with `bunzip2`"),
+        [0x89, b'H', b'D', b'F', ..] => Some("it is HDF5"),
+        [0x80, 0..=5, ..] => Some("it is a pickle, but not one that `torch.save` wrote"),
+        _ if head.starts_with(b"version https://git-lfs") => {
+            Some("it only stands for the file that `git lfs pull` fetches")
+        }
+        _ if head.trim_ascii_start().starts_with(b"<") => {
+            Some("it is a web page, not what was to be downloaded")
+        }
+        _ if head.get(257..262) == Some(b"ustar") => Some("it is a tar archive; unpack it with `tar -xf`"),
+        _ => None,
+    };
+    WeightsError::UnknownFormat { path: path.to_owned(), otherwise }
+}
+
+fn known_otherwise(what: &Option<&'static str>) -> String {
+    what.map_or_else(String::new, |what| format!("{what}; "))
 }
 
 /// Writes named tensors as safetensors, in their own types; the file appears whole or not at all.
@@ -134,13 +226,13 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), Weig
 /// Checks that weights are those of a network: the same names, each of the expected shape.
 ///
 /// # Errors
-/// Everything that differs, by name. `num_batches_tracked` may be there or not.
+/// Everything that differs, by name. What is known to be no weight ([`LEFT_OUT`]) may be there or not.
 pub fn compare<'a>(
     found: &BTreeMap<String, Tensor>,
     expected: impl IntoIterator<Item = (&'a str, Vec<i64>)>,
 ) -> Result<(), WeightsError> {
     let expected: BTreeMap<&str, Vec<i64>> = expected.into_iter().collect();
-    let counts = |name: &str| !name.ends_with(BATCHES_TRACKED);
+    let counts = |name: &str| !is_left_out(name);
     let mut mismatch = Mismatch::default();
     for (&name, shape) in expected.iter().filter(|(name, _)| counts(name)) {
         match found.get(name) {
@@ -168,14 +260,6 @@ fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Plain>, String> {
         tensors.insert(name.to_owned(), plain);
     }
     Ok(tensors)
-}
-
-/// Data parallelism puts `module.` before all names or none.
-fn without_prefix(tensors: BTreeMap<String, Plain>) -> BTreeMap<String, Plain> {
-    if !tensors.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
-        return tensors;
-    }
-    tensors.into_iter().map(|(name, tensor)| (name[PARALLEL_PREFIX.len()..].to_owned(), tensor)).collect()
 }
 
 fn tensor(plain: &Plain) -> Result<Tensor, TchError> {
@@ -220,8 +304,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("weights.safetensors");
         let mut written = checkpoint();
-        written.insert("half".into(), Tensor::from_slice(&[1.5_f32, -2.0]).to_kind(Kind::Half));
-        written.insert("transposed".into(), Tensor::from_slice2(&[[1_i64, 2], [3, 4]]).tr());
+        written.insert("a.half".into(), Tensor::from_slice(&[1.5_f32, -2.0]).to_kind(Kind::Half));
+        written.insert("a.transposed".into(), Tensor::from_slice2(&[[1_i64, 2], [3, 4]]).tr());
         write(&path, &written).expect("written");
         let read = read(&path).expect("read");
         assert!(read.keys().eq(written.keys()));
@@ -251,8 +335,7 @@ mod tests {
         assert_eq!(
             check(&shapes).expect_err("different").to_string(),
             format!(
-                "the weights are not those of this network; give the architecture, kind, channels, cells, classes \
-                 and auxiliary head that they were trained with. 6 missing, 1 unexpected, 1 of another shape\n\
+                "the weights are not those of this network. 6 missing, 1 unexpected, 1 of another shape\n\
                  missing: auxiliary_head.a, auxiliary_head.b, auxiliary_head.c, auxiliary_head.d, auxiliary_head.e, \
                  auxiliary_head.f\n\
                  unexpected: classifier.bias\n\

@@ -1,33 +1,35 @@
 //! `evaluate`: how good a trained network is on images that it did not learn from.
 
+mod fit;
+
 use std::{
     cell::Cell,
     fs,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _, Read as _, Write as _},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use relativenas_core::{
     config::Precision,
-    genotype::Genotype,
+    genotype::{Genotype, decode_text},
     network::{NetworkKind, NetworkShape},
     published,
     search::{BatchDone, Flow},
 };
 use serde_json::json;
-use tch::Device;
+use tch::{Device, Kind as Elements};
 
 use crate::{
     augmentation::ImageStore,
     data::{self, DataSet, EncodedDataSet},
     device::{self, DeviceChoice},
     images::ImageSet,
-    network::{FlatWeights, Pass, Plan, from_named},
+    network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     training::{self, Evaluation, Photos, Source},
-    weights_file,
+    weights_file::{self, Weights},
 };
 
 /// Between two lines of progress on a terminal.
@@ -35,7 +37,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub struct EvaluateArguments {
-    /// A published name, a file with a genotype, or a genotype written out
+    /// A published name, a file with a genotype (FILE:NAME for one of several), or a genotype written out
     #[arg(long, value_name = "NAME|FILE")]
     arch: String,
     /// Which images the network is built for
@@ -101,18 +103,23 @@ pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let found = judge(arguments, &trained, &source)?;
     let rate = found.images as f64 / began.elapsed().as_secs_f64();
     let Evaluation { loss, top1, top5, images } = found;
-    if arguments.json {
+    let line = if arguments.json {
         let line = json!({
             "loss": loss, "top1": top1, "top5": top5, "images": images, "images_per_second": rate,
         });
-        println!("{line}");
+        line.to_string()
     } else {
-        println!(
+        format!(
             "top-1 {top1:.2} %, top-5 {top5:.2} %, loss {loss:.4}: {images} images, {rate:.0} a second on {}",
             device::name(device)
-        );
-    }
-    Ok(())
+        )
+    };
+    super::say(&line)
+}
+
+/// Says something about the weights beside the results. Whether it can be read changes nothing.
+fn note(weights: &Path, text: &str) {
+    let _ = writeln!(io::stderr(), "{}: {text}", weights.display());
 }
 
 impl EvaluateArguments {
@@ -160,29 +167,75 @@ fn photos(data: EncodedDataSet, device: Device) -> (Source, usize) {
 impl Trained {
     fn load(arguments: &EvaluateArguments, classes: usize, device: Device) -> anyhow::Result<Self> {
         let genotype = genotype(&arguments.arch)?;
-        let plan = Plan::full(&genotype, &arguments.shape(classes)?, !arguments.no_auxiliary);
-        let tensors = weights_file::read(&arguments.weights)?;
-        let modules =
-            from_named(&plan, tensors).with_context(|| format!("`{}`", arguments.weights.display()))?;
+        let (shape, auxiliary) = (arguments.shape(classes)?, !arguments.no_auxiliary);
+        let plan = Plan::full(&genotype, &shape, auxiliary);
+        let path = &arguments.weights;
+        let Weights { tensors, notes } = weights_file::find(path)?;
+        notes.iter().for_each(|text| note(path, text));
+        let causes = fit::causes(&tensors, &genotype, &shape, auxiliary);
+        let modules = from_named(&plan, tensors).with_context(|| match causes {
+            Some(causes) => format!("`{}`: {causes}", path.display()),
+            None => format!("`{}`", path.display()),
+        })?;
+        if let Some(found) = not_finite(&plan, &modules)? {
+            note(path, &found);
+        }
         let weights = FlatWeights::gather(&plan, &modules, device)?;
         Ok(Self { plan, weights })
     }
 }
 
-/// Reads a published name, a file, or a genotype that is written out.
+/// Says which weights are no numbers, if some are: whatever is computed from them means nothing.
+fn not_finite(plan: &Plan, modules: &[ModuleWeights]) -> anyhow::Result<Option<String>> {
+    let (mut names, mut count) = (Vec::new(), 0);
+    for (name, tensor) in to_named(plan, modules) {
+        let bad = tensor.f_isfinite()?.f_logical_not()?.f_sum(Elements::Int64)?.f_int64_value(&[])?;
+        if bad > 0 {
+            names.push(name);
+            count += bad;
+        }
+    }
+    let [first, rest @ ..] = &names[..] else { return Ok(None) };
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more tensors", rest.len()) };
+    let are = if count == 1 { "1 weight is" } else { &format!("{count} weights are") };
+    Ok(Some(format!("{are} not finite (NaN or infinite), in `{first}`{more}; the figures mean nothing")))
+}
+
+/// Reads a file, one of the names in a file (`FILE:NAME`), a published name, or a genotype that is written out.
 fn genotype(text: &str) -> anyhow::Result<Genotype> {
+    let path = Path::new(text);
+    if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+        return chosen(path, None).with_context(|| format!("--arch {text}"));
+    }
     if let Some(genotype) = published::genotype(text) {
         return Ok(genotype);
     }
     if text.contains(['(', '{']) {
         return Genotype::parse(text).context("--arch");
     }
-    let path = Path::new(text);
-    if !path.exists() && !text.contains(['/', '.']) {
+    if let Some((file, name)) = text.rsplit_once(':')
+        && Path::new(file).is_file()
+    {
+        return chosen(Path::new(file), Some(name)).with_context(|| format!("--arch {text}"));
+    }
+    if !text.contains(['/', '.']) {
         return published::find(text).context("--arch");
     }
-    let content = fs::read_to_string(path).with_context(|| format!("--arch {text}: cannot be read"))?;
-    Genotype::parse(&content).with_context(|| format!("--arch {text}"))
+    bail!("--arch {text}: there is no such file")
+}
+
+/// No file with genotypes is longer.
+const LONGEST_GENOTYPES: u64 = 1 << 20;
+
+fn chosen(path: &Path, name: Option<&str>) -> anyhow::Result<Genotype> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).context("cannot be read")?;
+    file.take(LONGEST_GENOTYPES + 1).read_to_end(&mut bytes).context("cannot be read")?;
+    ensure!(
+        bytes.len() as u64 <= LONGEST_GENOTYPES,
+        "no genotype, it has more than {LONGEST_GENOTYPES} bytes"
+    );
+    Ok(Genotype::choose(&decode_text(&bytes)?, name)?.genotype)
 }
 
 fn judge(arguments: &EvaluateArguments, trained: &Trained, source: &Source) -> anyhow::Result<Evaluation> {
@@ -212,7 +265,7 @@ fn judge(arguments: &EvaluateArguments, trained: &Trained, source: &Source) -> a
 mod tests {
     use clap::Parser;
     use serde::Deserialize;
-    use tch::{Kind as Elements, Tensor, no_grad};
+    use tch::{Tensor, no_grad};
 
     use super::*;
     use crate::data::samples::sample;
@@ -293,9 +346,30 @@ mod tests {
         let error = Trained::load(&arguments, 10, Device::Cpu).err().unwrap();
         let error = format!("{error:#}");
         assert!(error.contains("missing: auxiliary_head.classifier.bias"), "{error}");
+        assert!(error.contains("they fit with `--no-auxiliary`"), "{error}");
         let arguments = EvaluateArguments { no_auxiliary: true, channels: Some(6), ..arguments };
         let error = format!("{:#}", Trained::load(&arguments, 10, Device::Cpu).err().unwrap());
         assert!(error.contains("of another shape") && error.contains("dataparallel_zip.pt"), "{error}");
+        assert!(error.contains("they fit with `--channels 4`"), "{error}");
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_are_said() {
+        let trained = Trained::load(&typed(&checkpoint(CHECKPOINTS[1]), &[]), 10, Device::Cpu).unwrap();
+        let (plan, modules) = (&trained.plan, trained.weights.scatter(&trained.plan).unwrap());
+        assert_eq!(not_finite(plan, &modules).unwrap(), None);
+        let mut named = to_named(plan, &modules);
+        for (name, value) in [("stem.1.bias", f64::NAN), ("classifier.bias", f64::INFINITY)] {
+            let broken = named[name].copy();
+            let _ = broken.get(1).fill_(value);
+            named.insert(name.to_owned(), broken);
+        }
+        let modules = from_named(plan, named).unwrap();
+        assert_eq!(
+            not_finite(plan, &modules).unwrap().unwrap(),
+            "2 weights are not finite (NaN or infinite), in `classifier.bias` and 1 more tensors; the figures mean \
+             nothing"
+        );
     }
 
     #[test]

@@ -37,11 +37,11 @@ pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
         for note in pack::pack(source, target, options, &mut progress("packed"))? {
             eprintln!("{note}");
         }
-        println!("{}: packed", target.display());
+        super::say(&format!("{}: packed", target.display()))?;
     }
     if arguments.verify {
         pack::verify(source, target, options, &mut progress("verified"))?;
-        println!("{}: every image reads back", target.display());
+        super::say(&format!("{}: every image reads back", target.display()))?;
     }
     Ok(())
 }

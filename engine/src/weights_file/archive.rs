@@ -1,8 +1,11 @@
-//! The zip archives that PyTorch writes: entries are stored as they are, never compressed.
+//! The zip archives that PyTorch writes, and those that people make of them: entries are stored as they are, or
+//! deflated.
 //!
 //! Source: APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.14 to 4.3.16.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{borrow::Cow, collections::BTreeMap, io::Read as _};
+
+use flate2::{Crc, read::DeflateDecoder};
 
 const END: &[u8] = b"PK\x05\x06";
 const END_64: &[u8] = b"PK\x06\x06";
@@ -11,13 +14,16 @@ const ENTRY: &[u8] = b"PK\x01\x02";
 const LOCAL: &[u8] = b"PK\x03\x04";
 /// The end record is followed by a comment of at most this length.
 const LONGEST_COMMENT: usize = u16::MAX as usize;
+/// The methods of compression that are known.
+const STORED: usize = 0;
+const DEFLATED: usize = 8;
 
 /// An archive in memory.
 #[derive(Debug)]
 pub(super) struct Archive<'a> {
     bytes: &'a [u8],
-    /// Where every entry's content is, by the name within the folder that holds everything.
-    entries: BTreeMap<String, Range<usize>>,
+    /// By their whole names.
+    entries: BTreeMap<String, Entry>,
 }
 
 impl<'a> Archive<'a> {
@@ -31,39 +37,73 @@ impl<'a> Archive<'a> {
         let mut archive = Self { bytes, entries: BTreeMap::new() };
         let mut rest = bytes.get(directory..).unwrap_or_default();
         for _ in 0..count {
-            let entry = Entry::parse(rest).ok_or("the archive's directory is damaged")?;
-            if entry.compressed {
-                return Err(format!(
-                    "entry `{}` is compressed; PyTorch stores entries as they are",
-                    entry.name
-                ));
+            let (name, entry) = Entry::parse(rest).ok_or("the archive's directory is damaged")?;
+            if archive.stored(&entry).is_none() {
+                return Err(format!("entry `{name}` does not lie in the file: it is truncated or damaged"));
             }
-            let range = archive.content(&entry).ok_or_else(|| {
-                format!("entry `{}` does not lie in the file: it is truncated or damaged", entry.name)
-            })?;
             rest = &rest[entry.length..];
-            // Whatever folder the archive has put everything in.
-            if let Some((_, name)) = entry.name.split_once('/') {
-                archive.entries.insert(name.to_owned(), range);
-            }
+            archive.entries.insert(name, entry);
         }
         Ok(archive)
     }
 
-    /// Content of the entry of this name within the archive's folder.
-    pub(super) fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.bytes.get(self.entries.get(name)?.clone())
+    /// The folder, with its slash, in which an entry of this name lies nearest to the top.
+    pub(super) fn folder_of(&self, name: &str) -> Option<&str> {
+        let folders = self.entries.keys().filter_map(|entry| entry.strip_suffix(name));
+        folders.filter(|folder| folder.is_empty() || folder.ends_with('/')).min_by_key(|folder| folder.len())
     }
 
-    /// Where an entry's content is, after a header whose length only that header knows.
-    fn content(&self, entry: &Entry) -> Option<Range<usize>> {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// Content of an entry. What must be inflated is taken off `most`, the bytes that may still be.
+    ///
+    /// # Errors
+    /// If the entry is compressed in a way that is not known, is damaged, or is larger than `most`.
+    pub(super) fn content(&self, name: &str, most: &mut usize) -> Result<Option<Cow<'a, [u8]>>, String> {
+        let Some(entry) = self.entries.get(name) else { return Ok(None) };
+        let stored = self.stored(entry).ok_or_else(|| format!("entry `{name}` does not lie in the file"))?;
+        match entry.method {
+            _ if entry.encrypted => Err(format!("entry `{name}` is encrypted")),
+            STORED => Ok(Some(Cow::Borrowed(stored))),
+            DEFLATED => inflate(stored, entry, most)
+                .map(|bytes| Some(Cow::Owned(bytes)))
+                .map_err(|problem| format!("entry `{name}` {problem}")),
+            method => Err(format!(
+                "entry `{name}` is compressed by method {method}, which is not known here; unzip the file and zip \
+                 it again with `zip -0`"
+            )),
+        }
+    }
+
+    /// What an entry takes in the file, after a header whose length only that header knows.
+    fn stored(&self, entry: &Entry) -> Option<&'a [u8]> {
         let local = self.bytes.get(entry.offset..)?;
         local.starts_with(LOCAL).then_some(())?;
         let (name, extra) = (number(local, 26, 2)?, number(local, 28, 2)?);
         let start = entry.offset.checked_add(30)?.checked_add(name)?.checked_add(extra)?;
-        let end = start.checked_add(entry.size)?;
-        (end <= self.bytes.len()).then_some(start..end)
+        self.bytes.get(start..start.checked_add(entry.stored)?)
     }
+}
+
+/// Inflates an entry; the directory's length and checksum have to be right.
+fn inflate(stored: &[u8], entry: &Entry, most: &mut usize) -> Result<Vec<u8>, String> {
+    if entry.size > *most {
+        return Err(format!(
+            "inflates to {} bytes, and only {most} more are believed of a file of this size; unzip it and zip it \
+             again with `zip -0`",
+            entry.size
+        ));
+    }
+    // It grows with what is there, not with what the directory says.
+    let mut bytes = Vec::new();
+    let read = DeflateDecoder::new(stored).take(entry.size as u64 + 1).read_to_end(&mut bytes);
+    *most -= entry.size;
+    let mut crc = Crc::new();
+    crc.update(&bytes);
+    let whole = read.is_ok() && bytes.len() == entry.size && crc.sum() as usize == entry.checksum;
+    if whole { Ok(bytes) } else { Err("is damaged: it does not inflate to what was put in".into()) }
 }
 
 /// How many entries there are, and where their directory starts.
@@ -81,9 +121,14 @@ fn find_directory(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// One entry of the directory.
+#[derive(Debug)]
 struct Entry {
-    name: String,
-    compressed: bool,
+    encrypted: bool,
+    method: usize,
+    checksum: usize,
+    /// Bytes in the file.
+    stored: usize,
+    /// Bytes when inflated.
     size: usize,
     /// Where its local header is.
     offset: usize,
@@ -92,27 +137,25 @@ struct Entry {
 }
 
 impl Entry {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    /// An entry and its name.
+    fn parse(bytes: &[u8]) -> Option<(String, Self)> {
         bytes.starts_with(ENTRY).then_some(())?;
         let (name, extra, comment) = (number(bytes, 28, 2)?, number(bytes, 30, 2)?, number(bytes, 32, 2)?);
-        let (stored, mut size, mut offset) =
+        let (mut stored, mut size, mut offset) =
             (number(bytes, 20, 4)?, number(bytes, 24, 4)?, number(bytes, 42, 4)?);
         // What does not fit 32 bits is in an extra field: size, stored size and offset, each if it does not fit.
         let mut wide = wide_numbers(bytes.get(46 + name..46 + name + extra)?).into_iter();
         let too_large = u32::MAX as usize;
-        if size == too_large {
-            size = wide.next()?;
-        }
-        if stored == too_large {
-            wide.next()?;
-        }
-        if offset == too_large {
-            offset = wide.next()?;
+        for number in [&mut size, &mut stored, &mut offset] {
+            if *number == too_large {
+                *number = wide.next()?;
+            }
         }
         let length = 46 + name + extra + comment;
         bytes.get(..length)?;
-        let name = String::from_utf8(bytes[46..46 + name].to_vec()).ok()?;
-        Some(Self { name, compressed: number(bytes, 10, 2)? != 0, size, offset, length })
+        let name = String::from_utf8_lossy(&bytes[46..46 + name]).into_owned();
+        let (flags, method, checksum) = (number(bytes, 8, 2)?, number(bytes, 10, 2)?, number(bytes, 16, 4)?);
+        Some((name, Self { encrypted: flags & 1 == 1, method, checksum, stored, size, offset, length }))
     }
 }
 

@@ -44,7 +44,18 @@ fn number(name: &str) -> Option<f64> {
 
 /// Damages the samples in turn and has them read, until the time is over. `growth` is how many times
 /// a file's size a reader may hold in memory.
-fn survives(reader: &str, samples: &[Vec<u8>], growth: usize, mut read: impl FnMut(&[u8])) {
+fn survives(reader: &str, samples: &[Vec<u8>], growth: usize, read: impl FnMut(&[u8])) {
+    survives_within(reader, samples, growth, ALWAYS, read);
+}
+
+/// As [`survives`], for readers that may take `always` bytes whatever the file.
+fn survives_within(
+    reader: &str,
+    samples: &[Vec<u8>],
+    growth: usize,
+    always: usize,
+    mut read: impl FnMut(&[u8]),
+) {
     let time = Duration::from_secs_f64(number("RELATIVENAS_FUZZ_SECONDS").unwrap_or(0.3));
     let first = number("RELATIVENAS_FUZZ_SEED").map(|seed| seed as u64);
     let begin = Instant::now();
@@ -60,7 +71,7 @@ fn survives(reader: &str, samples: &[Vec<u8>], growth: usize, mut read: impl FnM
         assert!(outcome.is_ok(), "{reader}: panicked; RELATIVENAS_FUZZ_SEED={seed} repeats it");
         let size = bytes.len();
         assert!(
-            peak <= growth * size + ALWAYS,
+            peak <= growth * size + always,
             "{reader}: held {peak} bytes for a file of {size}; RELATIVENAS_FUZZ_SEED={seed} repeats it"
         );
         worst = worst.max(peak);
@@ -283,18 +294,49 @@ fn the_smallest_images_take_no_more_than_their_padding() {
     assert!(peak <= 64 * size, "held {peak} bytes for files of {size}");
 }
 
-#[test]
-fn damaged_checkpoints_of_pytorch() {
+/// Tensors may repeat elements, and entries of archives may be deflated: 16 MiB of either are believed of any
+/// file, and 1 MiB of a deflated pickle, every byte of which may take dozens.
+const CHECKPOINT_ALWAYS: usize = (2 * 16 + PICKLE_GROWTH / 2) << 20;
+
+/// Checkpoints of every container, protocol and wrapper that is known.
+fn checkpoints(which: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(samples().join("checkpoints/kinds")).expect("samples");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a sample").path()).collect();
+    paths.extend(
+        ["dataparallel_legacy.pt", "dataparallel_zip.pt"]
+            .map(|name| samples().join("checkpoints").join(name)),
+    );
+    paths.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(&which));
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).expect("a sample")).collect()
+}
+
+fn read_as_weights(reader: &str, files: &[Vec<u8>]) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("weights.pt");
-    let files: Vec<_> = ["dataparallel_legacy.pt", "dataparallel_zip.pt"]
-        .iter()
-        .map(|name| fs::read(samples().join("checkpoints").join(name)).expect("a sample"))
-        .collect();
-    survives("checkpoint of PyTorch", &files, 16, |bytes| {
+    survives_within(reader, files, 16, CHECKPOINT_ALWAYS, |bytes| {
         fs::write(&path, bytes).expect("written");
-        let _ = weights_file::read(&path);
+        let _ = weights_file::find(&path);
     });
+}
+
+#[test]
+fn damaged_checkpoints_in_archives() {
+    read_as_weights("archive of PyTorch", &checkpoints(|n| !n.contains("legacy") && !n.contains("deflated")));
+}
+
+#[test]
+fn damaged_checkpoints_in_deflated_archives() {
+    let files = checkpoints(|name| name.contains("deflated"));
+    assert!(files.len() >= 4);
+    read_as_weights("deflated archive", &files);
+}
+
+#[test]
+fn damaged_checkpoints_of_every_legacy_protocol() {
+    let files = checkpoints(|name| name.contains("legacy"));
+    assert!(files.len() >= 6);
+    read_as_weights("legacy checkpoint", &files);
 }
 
 #[test]
