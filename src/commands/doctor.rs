@@ -192,9 +192,9 @@ fn terminal_findings(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Finding
         findings.push(Finding::works(format!("{} columns, {} rows", size.ws_col, size.ws_row)));
     }
     findings.push(match text("TERM") {
-        None => Finding::note("TERM is not set; the screen will be plain"),
+        None => Finding::note("TERM is not set, so the screen is refused; `search --headless` does without"),
         Some(term) if term == "dumb" => {
-            Finding::note("TERM is dumb: the screen cannot move the cursor there")
+            Finding::note("TERM is dumb, so the screen is refused; `search --headless` does without")
         }
         Some(term) => Finding::works(format!("TERM={term}")),
     });

@@ -1,6 +1,7 @@
 //! `search`, `resume`, `attach`, `view`: runs that are shown.
 
 use std::{
+    env,
     io::{self, IsTerminal as _, Write},
     process::ExitCode,
 };
@@ -147,17 +148,27 @@ pub fn style(printing: PrintingArguments) -> Style {
     Style::of(printing.json)
 }
 
-/// A screen needs a terminal; without one, printing does.
+/// A screen needs a terminal on which it can move the cursor; without one, printing does.
 pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
-    if headless || (io::stdin().is_terminal() && io::stdout().is_terminal()) {
+    if headless {
         return Ok(());
     }
+    let terminal = env::var("TERM").unwrap_or_default();
+    let problem = if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        "this is no terminal"
+    } else if terminal.is_empty() {
+        "TERM is not set, so it is not known how to draw on this terminal"
+    } else if terminal == "dumb" {
+        "TERM is dumb: nothing can be drawn on this terminal"
+    } else {
+        return Ok(());
+    };
     let instead = match command {
         "search" | "train" | "resume" | "attach" => "--headless prints progress instead",
         "view" => "`relativenas status` says where a run is",
         _ => "`relativenas search --headless` does without, `relativenas --help` lists all commands",
     };
     Err(misuse(format!(
-        "`{command}` shows a screen, and this is no terminal; {instead} (over ssh, `ssh -t` makes a terminal)"
+        "`{command}` shows a screen, and {problem}; {instead} (over ssh, `ssh -t` makes a terminal)"
     )))
 }

@@ -1,4 +1,4 @@
-//! Notices when the terminal goes away.
+//! Notices when the terminal goes away, and when the program is stopped and goes on.
 //!
 //! After a hang-up crossterm's reader may spin in its own loop and never return, so a thread of its
 //! own asks the kernel for nothing but the hang-up, and sleeps until there is one.
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP},
     iterator::Signals,
 };
 
@@ -30,15 +30,21 @@ pub fn watch_terminal(mailbox: Arc<Mailbox>) {
     });
 }
 
-/// Wakes the screen when a signal ends the program, so that the terminal is restored first.
+/// Wakes the screen when a signal ends or stops the program, so that the terminal is restored first, and when
+/// one lets it go on.
 ///
 /// # Errors
 /// If the signals cannot be caught.
 pub fn watch_signals(mailbox: Arc<Mailbox>) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP])?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            mailbox.put(if signal == SIGHUP { Wake::HungUp } else { Wake::Terminated });
+            mailbox.put(match signal {
+                SIGHUP => Wake::HungUp,
+                SIGTSTP => Wake::Stopped,
+                SIGCONT => Wake::Continued,
+                _ => Wake::Terminated,
+            });
         }
     });
     Ok(())

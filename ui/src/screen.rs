@@ -16,7 +16,7 @@ use crate::{
     app::{App, Input, Options},
     hangup,
     messages::{Exit, Message, Request},
-    terminal::{PanicGuard, Terminal},
+    terminal::{PanicGuard, Stopping, Terminal},
     wake::{Mailbox, Wake},
 };
 
@@ -105,13 +105,20 @@ impl Screen {
                 Wake::Terminal(_) => {}
                 Wake::Message(message) => self.app.handle(Input::Message(message)),
                 Wake::Deaf => self.app.handle(Input::Deaf),
+                Wake::Stopped => {
+                    self.terminal.suspend(Stopping::Program)?;
+                    size = Some(self.resumed()?);
+                }
+                Wake::Continued => {
+                    self.terminal.reenter()?;
+                    size = Some(self.resumed()?);
+                }
                 Wake::HungUp => return Ok(Some(Exit::HungUp)),
                 Wake::Terminated => return Ok(Some(self.app.left())),
             }
             if self.app.take_suspend() {
-                self.terminal.suspend()?;
-                size = Some(crossterm::terminal::size()?);
-                self.app.handle(Input::Resumed);
+                self.terminal.suspend(Stopping::Job)?;
+                size = Some(self.resumed()?);
             }
             if self.app.take_redraw() {
                 self.terminal.forget()?;
@@ -121,6 +128,12 @@ impl Screen {
             self.app.handle(Input::Resize { width, height });
         }
         Ok(None)
+    }
+
+    /// Tells the app that the terminal is ours again; the size may be another one now.
+    fn resumed(&mut self) -> io::Result<(u16, u16)> {
+        self.app.handle(Input::Resumed);
+        crossterm::terminal::size()
     }
 
     fn draw(&mut self) -> io::Result<()> {

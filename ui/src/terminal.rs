@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufWriter, Stdout, Write, stdout},
+    os::fd::AsFd,
     panic::{self, PanicHookInfo},
     sync::Arc,
 };
@@ -18,6 +19,12 @@ use ratatui::{
     layout::Rect,
 };
 
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    process::Signal,
+};
+
 use crate::{
     theme::Depth,
     wake::{Mailbox, Wake},
@@ -25,7 +32,7 @@ use crate::{
 
 /// The terminal in raw mode, on its alternate screen. Dropping it gives it back.
 pub struct Terminal {
-    painter: Painter<BufWriter<Stdout>>,
+    painter: Painter<BufWriter<Patient<Stdout>>>,
 }
 
 impl Terminal {
@@ -41,7 +48,7 @@ impl Terminal {
             return Err(error);
         }
         // Frames are written in one piece.
-        Ok(Self { painter: Painter::new(BufWriter::with_capacity(64 * 1024, stdout())) })
+        Ok(Self { painter: Painter::new(BufWriter::with_capacity(64 * 1024, Patient(stdout()))) })
     }
 
     /// Forgets what is on the screen: the next frame is drawn in full.
@@ -64,13 +71,35 @@ impl Terminal {
     ///
     /// # Errors
     /// If the terminal cannot be entered again.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub fn suspend(&mut self, stopping: Stopping) -> io::Result<()> {
         restore();
-        // The whole foreground job stops, as it would if the terminal itself had seen Ctrl-Z.
-        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        // SIGTSTP is ours to handle, so what stops us is the signal that nobody can catch.
+        match stopping {
+            Stopping::Job => rustix::process::kill_current_process_group(Signal::STOP)?,
+            Stopping::Program => rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?,
+        }
+        self.reenter()
+    }
+
+    /// Makes the terminal ours again, whatever modes others left it in; the next frame is drawn in full.
+    ///
+    /// # Errors
+    /// If the terminal cannot be entered.
+    pub fn reenter(&mut self) -> io::Result<()> {
+        // crossterm believes that the terminal is raw still, and would leave it as it is.
+        terminal::disable_raw_mode()?;
         enter()?;
         self.forget()
     }
+}
+
+/// What is stopped together with the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopping {
+    /// The whole foreground job, as it would be if the terminal itself had seen Ctrl-Z.
+    Job,
+    /// The program alone, which somebody sent the signal to.
+    Program,
 }
 
 impl Drop for Terminal {
@@ -81,7 +110,7 @@ impl Drop for Terminal {
 
 fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
-    execute!(stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+    execute!(Patient(stdout()), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
 }
 
 /// Gives the terminal back, whatever state it is in. What fails here has no one left to be told.
@@ -90,7 +119,7 @@ fn enter() -> io::Result<()> {
 /// leave the terminal waiting for its end.
 fn restore() {
     let _ = execute!(
-        stdout(),
+        Patient(stdout()),
         EndSynchronizedUpdate,
         event::DisableBracketedPaste,
         LeaveAlternateScreen,
@@ -98,6 +127,35 @@ fn restore() {
         cursor::Show
     );
     let _ = terminal::disable_raw_mode();
+}
+
+/// Writes that wait where the terminal says "again": a standard output that does not block, because some other
+/// program set it so, takes no more than its reader leaves room for.
+struct Patient<W: Write + AsFd>(W);
+
+impl<W: Write + AsFd> Patient<W> {
+    fn until_done<T>(&mut self, write: impl Fn(&mut W) -> io::Result<T>) -> io::Result<T> {
+        loop {
+            match write(&mut self.0) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            match poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl<W: Write + AsFd> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.until_done(|inner| inner.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.until_done(Write::flush)
+    }
 }
 
 /// While it lives, a panic on any thread gives the terminal back before it is reported, so that the
@@ -169,5 +227,50 @@ impl<W: Write> Painter<W> {
         drawn?;
         self.shown = frame;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{File, OpenOptions},
+        os::fd::BorrowedFd,
+    };
+
+    use super::*;
+
+    /// Takes a few bytes every other time, and says "again" in between.
+    struct Hesitant {
+        null: File,
+        refuses: bool,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Hesitant {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.flush()?;
+            let taken = bytes.len().min(3);
+            self.taken.extend(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.refuses = !self.refuses;
+            if self.refuses { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }
+    }
+
+    impl AsFd for Hesitant {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.null.as_fd() // It can always be written, so waiting for it ends at once.
+        }
+    }
+
+    #[test]
+    fn an_output_that_says_again_is_waited_for() {
+        let null = OpenOptions::new().write(true).open("/dev/null").expect("there");
+        let mut patient = Patient(Hesitant { null, refuses: false, taken: Vec::new() });
+        patient.write_all(b"every byte, in order").and_then(|()| patient.flush()).expect("written");
+        assert_eq!(patient.0.taken, b"every byte, in order");
     }
 }

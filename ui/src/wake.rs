@@ -21,6 +21,10 @@ pub enum Wake {
     Deaf,
     /// The terminal is gone, or cannot be read.
     HungUp,
+    /// The program was told to stop for a while, as by `kill -TSTP`.
+    Stopped,
+    /// The program goes on after it was stopped; the terminal may have been somebody else's meanwhile.
+    Continued,
     /// The program was told to end by a signal, or some thread of it panicked.
     Terminated,
 }
