@@ -34,14 +34,15 @@ pub fn read_words(words: &[String]) -> Result<Vec<(String, Architecture)>> {
     let joined = words.join(" ");
     let read = |word: &String| Ok((word.clone(), read_any(word)?));
     let each: Result<Vec<_>> = words.iter().map(read).collect();
-    if each.is_ok() {
+    // A single word is not read again: it may name a pipe.
+    if each.is_ok() || words.len() == 1 {
         return each;
     }
     let whole = match read_any(&joined) {
         Ok(architecture) => return Ok(vec![(joined, architecture)]),
         Err(error) => error,
     };
-    if words.len() == 1 || is_vector(&joined) {
+    if is_vector(&joined) {
         return Err(whole);
     }
     // Pieces of a genotype that the shell took apart are nothing on their own.
