@@ -146,7 +146,7 @@ pub struct SearchArguments {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
     pub device: Option<String>,
-    /// slow-fast, random, coin-flip or regularized-evolution
+    /// slow-fast, random, coin-flip, regularized-evolution or largest
     #[arg(long, value_name = "NAME", help_heading = "Settings")]
     pub searcher: Option<String>,
     /// The run's name [default: data, preset and date]
@@ -526,9 +526,21 @@ pub struct SearchersArguments {
     /// Which searchers [default: all]
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub searchers: Vec<relativenas_core::searcher::SearcherKind>,
+    /// What counts as an evaluation: all, or only those of distinct architectures, which the searcher
+    /// has not met before
+    #[arg(long, default_value = "all", value_name = "all|distinct")]
+    pub charge: relativenas_core::tabular::Charge,
+    /// Probability that a gene of a slow learner is drawn anew after its move
+    #[arg(long, default_value = "0", value_name = "P", value_parser = probability)]
+    pub mutation: f64,
     /// Print a JSON array
     #[arg(long)]
     pub json: bool,
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+    number.ok_or_else(|| "a probability is a number from 0 to 1".to_owned())
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub struct SearchConfig {
     pub population: usize,
     pub generations: u32,
     pub seed: u64,
+    #[serde(default)]
+    pub mutation: f64,
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
 }
@@ -238,6 +240,7 @@ impl Config {
             population: self.search.population,
             generations: self.search.generations,
             seed: self.search.seed,
+            mutation: self.search.mutation,
             schedule,
             limits,
         }
@@ -257,6 +260,7 @@ impl Config {
                 "an even number from 2 to 10000, because individuals meet in pairs",
             ),
             ((1..=1_000_000).contains(&self.search.generations), "search.generations", "from 1 to 1000000"),
+            ((0.0..=1.0).contains(&self.search.mutation), "search.mutation", "from 0 to 1"),
             (
                 network || self.search.max_parameters == 0,
                 "search.max_parameters",

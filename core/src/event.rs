@@ -125,12 +125,8 @@ pub struct Learner {
     pub position: Vec<f64>,
     pub estimate: Estimate,
     /// By how much it exceeds the limits; 0 within them.
-    #[serde(default, skip_serializing_if = "is_zero", with = "number")]
+    #[serde(default, skip_serializing_if = "number::is_zero", with = "number")]
     pub violation: f64,
-}
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

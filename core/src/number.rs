@@ -23,6 +23,11 @@ pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::
     }
 }
 
+/// For use as `skip_serializing_if`.
+pub fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     deserializer.deserialize_any(Written)
 }

@@ -42,6 +42,8 @@ pub enum Purpose {
     Probe = 11,
     /// Augmented validation: (generation, individual).
     Validation = 12,
+    /// Which genes of a slow learner are drawn anew after its move: (generation, individual).
+    SlowMutation = 13,
 }
 
 /// All streams of one seed.

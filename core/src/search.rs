@@ -29,6 +29,9 @@ pub struct SearchSettings {
     pub population: usize,
     pub generations: u32,
     pub seed: u64,
+    /// With which probability a gene of a slow learner is drawn anew after its move; the paper has 0.
+    #[serde(default, skip_serializing_if = "number::is_zero")]
+    pub mutation: f64,
     pub schedule: Schedule,
     /// Architectures beyond these lose against those within.
     pub limits: Limits,
@@ -165,12 +168,14 @@ pub trait Estimator {
 }
 
 /// Why a search cannot be set up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SettingsError {
     #[error("a population of {0} cannot be paired; it must be even, from 2 to {MOST_INDIVIDUALS}")]
     Population(usize),
     #[error("a search needs at least one generation")]
     Generations,
+    #[error("a mutation of {0} is no probability; it must be from 0 to 1")]
+    Mutation(f64),
     #[error("the stored state is not one of a search with these settings: {0}")]
     State(&'static str),
 }
@@ -398,14 +403,16 @@ impl Search {
         }
     }
 
-    /// Everybody, the best first; equals in the order of their numbers.
+    /// Everybody, the best first by the searcher's rule; equals in the order of their numbers.
     fn ranking(&self) -> Vec<Ranked> {
         let SearchSettings { limits, space, .. } = &self.settings;
         let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {
             Fitness { loss: Loss(estimate.loss), violation: limits.violation(*space, &individual.position) }
         });
         let mut order: Vec<_> = fitness.enumerate().collect();
-        order.sort_by(|(_, a), (_, b)| a.order(*b));
+        if self.searcher().ranks_by_loss() {
+            order.sort_by(|(_, a), (_, b)| a.order(*b));
+        }
         let place = |(index, (individual, _)): (usize, (usize, Fitness))| {
             let Estimate { loss, accuracy, .. } = self.state.ranking[individual];
             Ranked { rank: index + 1, individual, loss, accuracy }
@@ -430,6 +437,9 @@ fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
     }
     if settings.generations == 0 {
         return Err(SettingsError::Generations);
+    }
+    if !(0.0..=1.0).contains(&settings.mutation) {
+        return Err(SettingsError::Mutation(settings.mutation));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! else, so two runs that differ in the searcher differ in nothing but the rule.
 
 mod coin_flip;
+mod largest;
 mod random;
 mod regularized_evolution;
 mod slow_fast;
@@ -11,6 +12,9 @@ mod slow_fast;
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use largest::largest;
+pub use largest::size;
 
 use crate::{
     population::Individual,
@@ -31,10 +35,13 @@ pub enum SearcherKind {
     CoinFlip,
     /// Regularized evolution: tournament, one mutation, the oldest dies.
     RegularizedEvolution,
+    /// Random search that keeps the largest networks within the limits, whatever their losses.
+    Largest,
 }
 
 impl SearcherKind {
-    pub const ALL: [Self; 4] = [Self::SlowFast, Self::Random, Self::CoinFlip, Self::RegularizedEvolution];
+    pub const ALL: [Self; 5] =
+        [Self::SlowFast, Self::Random, Self::CoinFlip, Self::RegularizedEvolution, Self::Largest];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -42,6 +49,7 @@ impl SearcherKind {
             Self::Random => "random",
             Self::CoinFlip => "coin-flip",
             Self::RegularizedEvolution => "regularized-evolution",
+            Self::Largest => "largest",
         }
     }
 
@@ -50,12 +58,18 @@ impl SearcherKind {
         if self == Self::RegularizedEvolution { 1 } else { 2 }
     }
 
+    /// Whether slow learners move, so that [`SearchSettings::mutation`] has an effect.
+    pub fn moves_slow_learners(self) -> bool {
+        matches!(self, Self::SlowFast | Self::CoinFlip)
+    }
+
     pub(crate) fn searcher(self) -> &'static dyn Searcher {
         match self {
             Self::SlowFast => &slow_fast::SlowFast,
             Self::Random => &random::Random,
             Self::CoinFlip => &coin_flip::CoinFlip,
             Self::RegularizedEvolution => &regularized_evolution::RegularizedEvolution,
+            Self::Largest => &largest::Largest,
         }
     }
 }
@@ -68,7 +82,7 @@ impl fmt::Display for SearcherKind {
 
 /// A name that is no searcher.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no searcher; there are slow-fast, random, coin-flip and regularized-evolution")]
+#[error("`{0}` is no searcher; there are slow-fast, random, coin-flip, regularized-evolution and largest")]
 pub struct UnknownSearcher(String);
 
 impl FromStr for SearcherKind {
@@ -108,6 +122,12 @@ pub(crate) trait Searcher: Sync {
         streams: &Streams,
         state: &SearchState,
     ) -> Vec<(usize, Individual)>;
+
+    /// Whether the last population is ranked by what it was estimated at; otherwise it stands in
+    /// order already.
+    fn ranks_by_loss(&self) -> bool {
+        true
+    }
 }
 
 /// The verdict on a pair by violation first, then loss; a tie goes to the first member.

@@ -5,7 +5,7 @@
 //! x_slow ← clamp(x_slow + v_slow)
 //! ```
 
-use crate::{population::Individual, space::Space};
+use crate::{population::Individual, randomness::Stream, space::Space};
 
 /// Moves a slow learner towards the position of its fast one.
 ///
@@ -16,5 +16,20 @@ pub fn learn(space: Space, slow: &mut Individual, fast: &[f64], lambda1: &[f64],
         let pull = fast[gene] - slow.position[gene];
         slow.velocity[gene] = lambda1[gene] * slow.velocity[gene] + lambda2[gene] * pull;
         slow.position[gene] = (slow.position[gene] + slow.velocity[gene]).clamp(0.0, space.upper(gene));
+    }
+}
+
+/// Draws every gene of `learner` anew with this probability, uniformly in its bounds; such a gene is
+/// then at rest.
+///
+/// This is not in the paper. Every move goes towards somebody who is there already, so without it
+/// a population keeps what it lost. Every gene takes two numbers of the stream, mutated or not.
+pub fn mutate(space: Space, learner: &mut Individual, probability: f64, stream: &mut Stream) {
+    for gene in 0..space.genes() {
+        let (lot, value) = (stream.unit(), stream.unit());
+        if lot < probability {
+            learner.position[gene] = value * space.upper(gene);
+            learner.velocity[gene] = 0.0;
+        }
     }
 }

@@ -13,8 +13,8 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use benchmark::{SearcherResult, benchmark_searchers};
-pub use cell::{architecture, decode, describe, edge_name, ends, parse_architecture};
+pub use benchmark::{BenchmarkSettings, Charge, SearcherResult, UnknownCharge, benchmark_searchers};
+pub use cell::{architecture, decode, describe, edge_name, ends, parse_architecture, size};
 pub use embedded::{COMPRESSED, EmbeddedError, embedded};
 
 use crate::{

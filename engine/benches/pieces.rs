@@ -182,6 +182,7 @@ fn search() -> Search {
         population: 20,
         generations: 50,
         seed: 1,
+        mutation: 0.0,
         schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
         limits: Default::default(),
     };

@@ -93,6 +93,7 @@ impl<'a> Study<'a> {
             SearcherKind::Random => Ink::Orange,
             SearcherKind::CoinFlip => Ink::Purple,
             SearcherKind::RegularizedEvolution => Ink::Green,
+            SearcherKind::Largest => Ink::Red,
         }
     }
 }

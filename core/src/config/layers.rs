@@ -318,7 +318,7 @@ impl Layers {
 const CHOICES: [(&str, &[&str]); 9] = [
     ("search.space", &["cells", "nas-bench-201"]),
     ("table.dataset", &["cifar10", "cifar100", "imagenet16"]),
-    ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution"]),
+    ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution", "largest"]),
     ("device.precision", &["f32", "bf16"]),
     ("retrain.kind", &["cifar", "imagenet"]),
     ("retrain.schedule", &["cosine", "linear"]),
@@ -475,7 +475,7 @@ mod tests {
         check_error(
             "[search]\nsearcher = \"slowfast\"\n",
             "my.toml, line 2: `search.searcher` = \"slowfast\" is out of range; expected one of slow-fast, random, \
-             coin-flip, regularized-evolution; did you mean `slow-fast`?",
+             coin-flip, regularized-evolution, largest; did you mean `slow-fast`?",
         );
         check_error(
             "[preset.mine]\ntraining.lr = 1\n",

@@ -5,7 +5,7 @@ use crate::{
     population::Individual,
     randomness::{Purpose, Streams},
     search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
-    slow_fast::learn,
+    slow_fast::{learn, mutate},
 };
 
 pub(super) struct SlowFast;
@@ -33,6 +33,9 @@ impl Searcher for SlowFast {
                 let mut slow = state.population[lesson.slow].clone();
                 // Fast learners stay, so their positions are still those that were estimated.
                 learn(settings.space, &mut slow, &state.population[lesson.fast].position, &lambda1, &lambda2);
+                let mut mutation =
+                    streams.stream(Purpose::SlowMutation, u64::from(state.generation), lesson.slow as u64);
+                mutate(settings.space, &mut slow, settings.mutation, &mut mutation);
                 (lesson.slow, slow)
             })
             .collect()

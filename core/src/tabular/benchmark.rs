@@ -1,6 +1,6 @@
 //! Searchers against each other on the table.
 
-use std::num::NonZeroU32;
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,83 @@ use super::{Dataset, Table, TableEstimator};
 use crate::{
     cost::Limits,
     search::{Ask, Estimator as _, Flow, Schedule, Search, SearchSettings},
-    searcher::SearcherKind,
+    searcher::{SearcherKind, largest},
     space::Space,
 };
 
 /// Individuals of every searcher, as in the paper.
 const POPULATION: u32 = 20;
 
+/// A search that met nothing new for so many generations is at its end, whatever is left to spend.
+const PATIENCE: u32 = 1000;
+
+/// Which estimations are charged to the budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Charge {
+    /// Every one, also of an architecture that the search has met before.
+    #[default]
+    All,
+    /// Only of architectures that the search has not met before: a table remembers the others.
+    Distinct,
+}
+
+impl Charge {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Distinct => "distinct",
+        }
+    }
+}
+
+impl fmt::Display for Charge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A word that says nothing about charging.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` cannot be charged; there are all and distinct")]
+pub struct UnknownCharge(String);
+
+impl FromStr for Charge {
+    type Err = UnknownCharge;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::All, Self::Distinct]
+            .into_iter()
+            .find(|charge| charge.name() == name)
+            .ok_or_else(|| UnknownCharge(name.to_owned()))
+    }
+}
+
+/// What all searchers of a benchmark have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BenchmarkSettings {
+    pub dataset: Dataset,
+    /// That each searcher may spend.
+    pub evaluations: NonZeroU32,
+    /// Repetitions.
+    pub seeds: NonZeroU32,
+    pub charge: Charge,
+    /// As [`SearchSettings::mutation`], for searchers whose slow learners move.
+    pub mutation: f64,
+}
+
 /// How a searcher did over all seeds. Accuracies are per cent; deviations are those of a sample, and
 /// 0 for a single seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearcherResult {
     pub searcher: SearcherKind,
-    /// Of the best accuracy among all evaluations.
+    #[serde(default)]
+    pub charge: Charge,
+    /// 0 also where no slow learner moves.
+    #[serde(default)]
+    pub mutation: f64,
+    /// Of the best accuracy among all evaluations; of [`SearcherKind::Largest`], which does not look
+    /// at accuracies, that of the largest architecture.
     pub best_mean: f64,
     pub best_sd: f64,
     /// Of the mean accuracy of the final population.
@@ -31,34 +95,48 @@ pub struct SearcherResult {
 /// Runs every searcher with seeds 0, 1, … until its evaluations are spent.
 ///
 /// Looking at the final population is free: it is looked up, not estimated.
+///
+/// # Panics
+/// If the mutation is no probability.
 pub fn benchmark_searchers(
     table: &Table,
-    dataset: Dataset,
-    evaluations: NonZeroU32,
-    seeds: NonZeroU32,
+    settings: &BenchmarkSettings,
     searchers: &[SearcherKind],
 ) -> Vec<SearcherResult> {
     searchers
         .iter()
         .map(|&searcher| {
-            let outcomes = (0..seeds.get()).map(|seed| {
-                search_once(table, dataset, settings(searcher, evaluations, u64::from(seed)), evaluations)
+            let outcomes = (0..settings.seeds.get()).map(|seed| {
+                search_once(table, settings, search_settings(settings, searcher, u64::from(seed)))
             });
             let (best, population): (Vec<_>, Vec<_>) = outcomes.unzip();
             let (best_mean, best_sd) = mean_and_deviation(&best);
             let (population_mean, population_sd) = mean_and_deviation(&population);
-            SearcherResult { searcher, best_mean, best_sd, population_mean, population_sd }
+            SearcherResult {
+                searcher,
+                charge: settings.charge,
+                mutation: if searcher.moves_slow_learners() { settings.mutation } else { 0.0 },
+                best_mean,
+                best_sd,
+                population_mean,
+                population_sd,
+            }
         })
         .collect()
 }
 
-fn settings(searcher: SearcherKind, evaluations: NonZeroU32, seed: u64) -> SearchSettings {
+fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u64) -> SearchSettings {
     SearchSettings {
         space: Space::NasBench201,
         searcher,
         population: POPULATION as usize,
-        generations: evaluations.get().div_ceil(POPULATION),
+        generations: match settings.charge {
+            Charge::All => settings.evaluations.get().div_ceil(POPULATION),
+            // Nobody knows how many generations it takes to meet that many architectures.
+            Charge::Distinct => u32::MAX,
+        },
         seed,
+        mutation: settings.mutation,
         // Nothing is trained.
         schedule: Schedule::default(),
         limits: Limits::default(),
@@ -66,28 +144,47 @@ fn settings(searcher: SearcherKind, evaluations: NonZeroU32, seed: u64) -> Searc
 }
 
 /// The best accuracy within the budget, and the final population's mean.
-fn search_once(
-    table: &Table,
-    dataset: Dataset,
-    settings: SearchSettings,
-    evaluations: NonZeroU32,
-) -> (f64, f64) {
-    let mut estimator = TableEstimator::new(table, dataset);
-    let (mut search, _) = Search::new(settings).expect("an even population and at least one generation");
-    let (mut best, mut left) = (0.0_f64, evaluations.get() as usize);
+fn search_once(table: &Table, settings: &BenchmarkSettings, search_settings: SearchSettings) -> (f64, f64) {
+    let mut estimator = TableEstimator::new(table, settings.dataset);
+    let (searcher, limits) = (search_settings.searcher, search_settings.limits.clone());
+    let (mut search, _) = Search::new(search_settings).expect("settings of a search");
+    let mut met = BTreeMap::new();
+    let mut last_new = 0;
+    let (mut best, mut left) = (0.0_f64, settings.evaluations.get());
     while let (1.., Ask::Estimate(estimation)) = (left, search.ask()) {
+        if estimation.generation - last_new > PATIENCE {
+            break;
+        }
         let Ok(estimates) = estimator.estimate(&estimation, &|_| Flow::Go);
         let estimates = estimates.expect("nobody aborted");
-        // The second of a pair may lie beyond an odd budget.
-        best = estimates.iter().take(left).map(|estimate| estimate.accuracy).fold(best, f64::max);
-        left -= left.min(estimates.len());
+        for (candidate, estimate) in estimation.candidates.iter().zip(&estimates) {
+            let architecture = super::decode(&candidate.position).expect("positions stay in their bounds");
+            let number = met.len();
+            let is_new = !met.contains_key(&architecture);
+            let price = u32::from(is_new || settings.charge == Charge::All);
+            if price > left {
+                continue; // The second of a pair may lie beyond the budget.
+            }
+            left -= price;
+            met.entry(architecture).or_insert(number);
+            last_new = if is_new { estimation.generation } else { last_new };
+            best = best.max(estimate.accuracy);
+        }
         search.tell(&estimates);
     }
+    let accuracy = |position: &Vec<f64>| {
+        table.accuracy_at(settings.dataset, position).expect("positions stay in their bounds")
+    };
+    if searcher == SearcherKind::Largest {
+        // It ends with the largest that it met, also where its budget ends within a generation.
+        let mut in_order: Vec<_> = met.into_iter().map(|(indices, number)| (number, indices)).collect();
+        in_order.sort_unstable();
+        let drawn = in_order.iter().map(|(_, indices)| Space::encode(indices));
+        let kept = largest(Space::NasBench201, &limits, drawn, POPULATION as usize);
+        return (accuracy(&kept[0]), kept.iter().map(accuracy).sum::<f64>() / f64::from(POPULATION));
+    }
     let population = &search.state().population;
-    let accuracies = population.iter().map(|individual| {
-        table.accuracy_at(dataset, &individual.position).expect("positions stay in their bounds")
-    });
-    (best, accuracies.sum::<f64>() / f64::from(POPULATION))
+    (best, population.iter().map(|i| accuracy(&i.position)).sum::<f64>() / f64::from(POPULATION))
 }
 
 /// Mean, and the standard deviation of a sample.
@@ -111,15 +208,19 @@ mod tests {
         Table { accuracies: (0..ARCHITECTURES).map(|number| [accuracy(number); 3]).collect() }
     }
 
-    fn run(evaluations: u32, seeds: u32) -> Vec<SearcherResult> {
+    fn settings(evaluations: u32, seeds: u32) -> BenchmarkSettings {
         let number = |n| NonZeroU32::new(n).expect("not 0");
-        benchmark_searchers(
-            &table(),
-            Dataset::Cifar10,
-            number(evaluations),
-            number(seeds),
-            &SearcherKind::ALL,
-        )
+        BenchmarkSettings {
+            dataset: Dataset::Cifar10,
+            evaluations: number(evaluations),
+            seeds: number(seeds),
+            charge: Charge::All,
+            mutation: 0.0,
+        }
+    }
+
+    fn run(evaluations: u32, seeds: u32) -> Vec<SearcherResult> {
+        benchmark_searchers(&table(), &settings(evaluations, seeds), &SearcherKind::ALL)
     }
 
     #[test]
@@ -145,6 +246,48 @@ mod tests {
         for (one, two) in run(1, 50).iter().zip(run(2, 50)) {
             assert!(one.best_mean <= two.best_mean);
         }
+    }
+
+    #[test]
+    fn whoever_is_charged_for_new_architectures_only_goes_further() {
+        let all = settings(100, 20);
+        let distinct = BenchmarkSettings { charge: Charge::Distinct, ..all };
+        let best = |settings| benchmark_searchers(&table(), settings, &[SearcherKind::SlowFast])[0];
+        let (all, distinct) = (best(&all), best(&distinct));
+        assert_eq!((all.charge, distinct.charge), (Charge::All, Charge::Distinct));
+        assert!(distinct.best_mean > all.best_mean, "{distinct:?} {all:?}");
+        assert!(distinct.population_mean > all.population_mean, "{distinct:?} {all:?}");
+    }
+
+    #[test]
+    fn a_search_that_meets_nothing_new_any_more_ends() {
+        // Without mutation a population of slow-fast agrees long before it has met everything.
+        let run = |evaluations| {
+            let settings = BenchmarkSettings { charge: Charge::Distinct, ..settings(evaluations, 1) };
+            benchmark_searchers(&table(), &settings, &[SearcherKind::SlowFast])[0]
+        };
+        assert_eq!(run(ARCHITECTURES as u32 / 2), run(ARCHITECTURES as u32));
+    }
+
+    #[test]
+    fn mutation_brings_back_what_a_population_lost() {
+        let none = BenchmarkSettings { charge: Charge::Distinct, ..settings(400, 10) };
+        let some = BenchmarkSettings { mutation: 0.05, ..none };
+        let kinds = [SearcherKind::SlowFast, SearcherKind::Random];
+        let none = benchmark_searchers(&table(), &none, &kinds);
+        let some = benchmark_searchers(&table(), &some, &kinds);
+        assert!(some[0].best_mean >= none[0].best_mean, "{some:?} {none:?}");
+        assert!(some[0].population_mean < none[0].population_mean, "{some:?} {none:?}");
+        assert_eq!(some[1], none[1], "random search moves nobody");
+    }
+
+    #[test]
+    fn the_largest_is_kept_whatever_its_accuracy() {
+        // Here accuracy is size, so the largest architecture is also the best one.
+        let results =
+            benchmark_searchers(&table(), &settings(400, 20), &[SearcherKind::Random, SearcherKind::Largest]);
+        assert_eq!(results[0].best_mean, results[1].best_mean, "both draw the same");
+        assert!(results[1].population_mean > results[0].population_mean + 15.0, "{results:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The cell of NAS-Bench-201: four nodes, and an edge from every node to every later one.
 
 use super::{EDGES, EdgeOperation, OPERATIONS};
+use crate::cost::Part;
 use crate::space::{Space, VectorError};
 
 /// The node that each edge reads; the edges of a node stand together.
@@ -37,6 +38,30 @@ pub fn ends(edge: usize) -> (usize, usize) {
 pub fn decode(position: &[f64]) -> Result<[usize; EDGES], VectorError> {
     let indices = Space::NasBench201.decode(position)?;
     Ok(indices.try_into().expect("an index for every edge"))
+}
+
+/// What the operations of all cells cost in the network of the paper: five cells at each of 16, 32
+/// and 64 channels, where maps are 32, 16 and 8 pixels high and wide; for one image.
+///
+/// A convolution has its kernel and a batch norm. Stem, reductions and classifier, the same in every
+/// architecture, are left out (73,306 parameters on CIFAR-10).
+pub fn size(indices: &[usize; EDGES]) -> Part {
+    const CELLS: u64 = 5;
+    let convolution = |kernel: u64| {
+        [(16, 32), (32, 16), (64, 8)].into_iter().map(move |(channels, side): (u64, u64)| {
+            let weights = kernel * channels * channels;
+            Part {
+                parameters: CELLS * (weights + 2 * channels),
+                multiply_adds: CELLS * weights * side * side,
+            }
+        })
+    };
+    let edge = |&index: &usize| match OPERATIONS[index] {
+        EdgeOperation::Conv1x1 => convolution(1).sum(),
+        EdgeOperation::Conv3x3 => convolution(9).sum(),
+        EdgeOperation::None | EdgeOperation::SkipConnect | EdgeOperation::AvgPool3x3 => Part::default(),
+    };
+    indices.iter().map(edge).sum()
 }
 
 /// The published string of an architecture, such as `|none~0|+|…`.
@@ -128,5 +153,13 @@ mod tests {
             [3, 3, 3, 0, 0, 0],
             "3 none, 3 nor_conv_3x3. Nothing reaches the output: every way to it is cut.",
         );
+    }
+
+    #[test]
+    fn the_largest_architecture_has_the_published_number_of_parameters() {
+        // arXiv 2001.00326's API counts 1.531546 million where every edge is a 3×3 convolution.
+        assert_eq!(size(&[3; 6]).parameters + 73_306, 1_531_546);
+        assert_eq!(size(&[4, 1, 0, 4, 1, 0]), Part::default());
+        assert!(size(&[3, 0, 0, 0, 0, 0]).parameters > size(&[2; 6]).parameters);
     }
 }

@@ -105,6 +105,7 @@ mod tests {
             population: 4,
             generations: 2,
             seed: 1,
+            mutation: 0.0,
             schedule: Default::default(),
             limits: Default::default(),
         }

@@ -276,6 +276,7 @@ mod tests {
             population: 4,
             generations: 9,
             seed: 1,
+            mutation: 0.0,
             schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.0, drop_path: 0.0 },
             limits: Default::default(),
         };

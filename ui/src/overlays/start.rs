@@ -15,7 +15,7 @@ use crate::{
 const KEYS: [(&str, &str); 12] = [
     ("data.path", "a folder with images; empty: Fashion-MNIST"),
     ("search.space", "cells, or nas-bench-201, whose losses stand in a table"),
-    ("search.searcher", "slow-fast, random, coin-flip, regularized-evolution"),
+    ("search.searcher", "slow-fast, random, coin-flip, regularized-evolution, largest"),
     ("search.population", "individuals, even"),
     ("search.generations", ""),
     ("search.seed", ""),

@@ -48,7 +48,16 @@ impl FakeRun {
     ) -> (Self, Vec<Line>) {
         let schedule = Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 };
         let (space, limits) = (Space::Cells, Limits::default());
-        Self::of(SearchSettings { space, searcher, population, generations, seed, schedule, limits })
+        Self::of(SearchSettings {
+            space,
+            searcher,
+            population,
+            generations,
+            seed,
+            mutation: 0.0,
+            schedule,
+            limits,
+        })
     }
 
     /// A search that a table answers.
@@ -59,6 +68,7 @@ impl FakeRun {
             population,
             generations,
             seed: 1,
+            mutation: 0.0,
             schedule: Schedule::default(),
             limits: Limits::default(),
         })
