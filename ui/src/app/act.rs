@@ -2,7 +2,7 @@
 
 use relativenas_core::{
     genotype::Genotype,
-    protocol::{Command, StepUnit},
+    protocol::{Command, PROTOCOL, StepUnit},
     view::Phase,
 };
 
@@ -32,7 +32,12 @@ pub(super) fn obstacle(app: &App, action: Action) -> Option<&'static str> {
     let engine = match shown.link {
         Link::Live(_) => None,
         Link::Connecting => Some("there is no word of an engine yet"),
-        Link::WatchOnly { .. } => Some("this engine can be watched, not steered: it is of another version"),
+        Link::WatchOnly { ref hello, .. } if hello.protocol != PROTOCOL => {
+            Some("this engine can be watched, not steered: it is of another version")
+        }
+        Link::WatchOnly { .. } => {
+            Some("this screen only looks; `relativenas attach` and the run's name steer it")
+        }
         Link::NoEngine => Some("no engine runs; resume the run to go on"),
         Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
     };
