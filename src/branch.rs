@@ -35,6 +35,7 @@ pub fn branch(runs: &Path, from: &RunFolder, generation: u32) -> Result<RunFolde
     }
     manifest.branched_from = Some(Branch { run: name.clone(), generation });
     manifest.created = written::now();
+    manifest.follows = None;
     let naming = Naming::Suggested(format!("{name}-g{generation}"));
     create_with(runs, naming, &manifest, |folder| {
         copy_checkpoint(&source, &folder.join(&checkpoint))

@@ -25,6 +25,7 @@ use crate::{
     arguments::{Arguments, Command, RunsAction},
     context::Context,
     engine::program::EngineProgram,
+    failure::StandardOutput,
 };
 
 /// Does what was typed; says what to exit with.
@@ -32,7 +33,7 @@ use crate::{
 /// # Errors
 /// If it cannot be done, with what to do about it.
 pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
-    let out = &mut io::stdout();
+    let out = &mut StandardOutput::new();
     match command {
         None => search::browse(context),
         Some(Command::Search(arguments)) => search::search(context, &arguments, out),
@@ -63,7 +64,7 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new(); // Written at once: clap_complete panics where it cannot write.
             clap_complete::generate(shell, &mut Arguments::command(), "relativenas", &mut script);
-            io::Write::write_all(out, &script).context("standard output")?;
+            io::Write::write_all(out, &script)?;
             Ok(ExitCode::SUCCESS)
         }
     }

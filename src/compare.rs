@@ -187,6 +187,7 @@ mod tests {
             origins: BTreeMap::new(),
             genotype: None,
             branched_from: None,
+            follows: None,
             engine: None,
         }
     }

@@ -2,6 +2,13 @@
 //! lives, and a socket to talk over.
 
 pub mod connection;
-pub mod liveness;
 pub mod program;
 pub mod start;
+
+/// Whether an engine lives on a run, and where.
+pub mod liveness {
+    pub use relativenas_run::{
+        address::{address, this_host},
+        lock::{Liveness, hold, liveness},
+    };
+}

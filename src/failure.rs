@@ -1,8 +1,13 @@
 //! What the command exits with.
 
-use std::{fmt, io, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use relativenas_core::config::ConfigError;
+use relativenas_run::RunError;
 
 /// Interrupted, but what was done is in a checkpoint.
 pub const INTERRUPTED: u8 = 130;
@@ -24,22 +29,73 @@ pub fn misuse(message: impl Into<String>) -> anyhow::Error {
     Misuse(message.into()).into()
 }
 
+/// Standard output, whose errors are told from all others: whoever reads a closed pipe has seen
+/// enough, as in `relativenas runs | head`, but a socket or a file that breaks is a failure.
+#[derive(Debug)]
+pub struct StandardOutput(io::Stdout);
+
+impl StandardOutput {
+    pub fn new() -> Self {
+        Self(io::stdout())
+    }
+}
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(Unwritable::mark)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(Unwritable::mark)
+    }
+}
+
+/// Standard output could not be written.
+#[derive(Debug)]
+struct Unwritable(io::Error);
+
+impl Unwritable {
+    fn mark(error: io::Error) -> io::Error {
+        // This one is tried again by whoever writes.
+        if error.kind() == io::ErrorKind::Interrupted {
+            return error;
+        }
+        io::Error::new(error.kind(), Self(error))
+    }
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "standard output: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
 /// Prints why the command failed, and says what it exits with.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    // Whoever reads our output has seen enough, as in `relativenas runs | head`.
-    if error
-        .chain()
-        .filter_map(|e| e.downcast_ref::<io::Error>())
-        .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
-    {
+    if nobody_reads(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("relativenas: {error:#}");
+    // Standard error may be closed too.
+    let _ = writeln!(io::stderr(), "relativenas: {error:#}");
     ExitCode::from(code(error))
 }
 
+/// Whether all that failed is that whoever read our standard output has seen enough.
+fn nobody_reads(error: &anyhow::Error) -> bool {
+    let unwritable = |e: &io::Error| e.get_ref().is_some_and(|inner| inner.is::<Unwritable>());
+    let mut errors = error.chain().filter_map(|e| e.downcast_ref::<io::Error>());
+    errors.any(|e| e.kind() == io::ErrorKind::BrokenPipe && unwritable(e))
+}
+
 fn code(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|e| e.is::<Misuse>() || e.is::<ConfigError>()) { 2 } else { 1 }
+    let is_misuse = |e: &(dyn std::error::Error + 'static)| {
+        e.is::<Misuse>()
+            || e.is::<ConfigError>()
+            || matches!(e.downcast_ref(), Some(RunError::NameTaken { .. }))
+    };
+    if error.chain().any(is_misuse) { 2 } else { 1 }
 }
 
 #[cfg(test)]
@@ -49,10 +105,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_closed_standard_output_is_no_failure_but_any_other_broken_pipe_is() {
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let seen_enough = Err::<(), _>(Unwritable::mark(closed())).context("printing").expect_err("an error");
+        assert!(nobody_reads(&seen_enough));
+        let engine_gone = Err::<(), _>(closed()).context("the engine is gone").expect_err("an error");
+        assert!(!nobody_reads(&engine_gone));
+        let full = anyhow::Error::from(Unwritable::mark(io::ErrorKind::StorageFull.into()));
+        assert!(!nobody_reads(&full));
+        assert_eq!(full.to_string(), "standard output: no storage space");
+    }
+
+    #[test]
     fn bad_usage_and_configuration_exit_with_2_whatever_wraps_them() {
         let config = ConfigError::Assignment { text: "x".to_owned() };
         assert_eq!(code(&misuse("there is no such run")), 2);
         assert_eq!(code(&Err::<(), _>(config).context("reading settings").expect_err("an error")), 2);
+        assert_eq!(code(&RunError::NameTaken { path: "runs/mine".into() }.into()), 2);
         assert_eq!(code(&anyhow!("the disk is full")), 1);
     }
 }

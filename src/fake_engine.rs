@@ -9,6 +9,7 @@ use std::{
     env,
     fs::{self, File, OpenOptions},
     io::{BufRead as _, BufReader, Write as _},
+    net::Shutdown,
     os::unix::{
         fs::PermissionsExt as _,
         net::{UnixListener, UnixStream},
@@ -17,12 +18,17 @@ use std::{
     process::exit,
     sync::{Arc, Mutex, MutexGuard},
     thread,
+    time::Duration,
 };
 
 use relativenas_core::{
     event::{Event, Line},
     manifest::{BUILD, EngineAddress, files},
     protocol::{Activity, Answer, Command, Hello, Mode, PROTOCOL, Progress, Reply, Request, StepUnit},
+};
+use relativenas_run::{
+    disk::Disk,
+    sessions::{Did, note},
 };
 use rustix::fs::{FlockOperation, fcntl_lock};
 
@@ -35,6 +41,9 @@ use crate::{
     fixture,
     folder::RunFolder,
 };
+
+/// An engine on a run in whose folder this file is greets a client, and fails.
+pub const FAILS: &str = "fails";
 
 /// Where the process finds its arguments.
 const VARIABLE: &str = "RELATIVENAS_FAKE_ENGINE";
@@ -98,7 +107,7 @@ impl FakeEngine {
         let mode = if paused { Mode::Paused } else { Mode::Running };
         let state = Mutex::new(State { written, mode, clients: Vec::new() });
         let engine = Arc::new(Self { folder: folder.to_owned(), log: fixture::log(3), state, _lock: lock });
-        engine.note("engine started");
+        engine.note(Did::Started);
         let begun = |line: &Line| matches!(line.event, Event::GenerationStarted { .. });
         if written == 0 {
             engine.advance(&mut engine.lock(), begun);
@@ -136,7 +145,17 @@ impl FakeEngine {
             device: "cpu · 1 thread".to_owned(),
             events,
         };
+        let fails = self.folder.join(FAILS).exists();
+        if fails {
+            // Deaf before it greets, so that whoever answers the greeting meets a broken pipe.
+            client.shutdown(Shutdown::Read).expect("shut");
+        }
         send(&mut client, &Reply::Hello(hello));
+        if fails {
+            eprintln!("relativenas-engine: generation 0, pair 0: CUDA out of memory");
+            thread::sleep(Duration::from_millis(300));
+            exit(1);
+        }
         for line in BufReader::new(client.try_clone().expect("a file")).lines() {
             let Ok(text) = line else { break };
             match serde_json::from_str(&text).expect("a request") {
@@ -222,14 +241,13 @@ impl FakeEngine {
     }
 
     fn leave(&self) -> ! {
-        self.note("engine stopped");
+        self.note(Did::Stopped);
         exit(0)
     }
 
-    fn note(&self, what: &str) {
-        let path = self.folder.join(files::SESSIONS);
-        let mut diary = OpenOptions::new().create(true).append(true).open(path).expect("a diary");
-        writeln!(diary, "{}", serde_json::json!({ "time": 0, "pid": 0, "what": what })).expect("written");
+    fn note(&self, did: Did) {
+        let folder = RunFolder::at(&self.folder).expect("a run");
+        note(&Disk::default(), &folder, did).expect("written");
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -33,6 +33,7 @@ pub fn manifest() -> Manifest {
         origins: BTreeMap::new(),
         genotype: None,
         branched_from: None,
+        follows: None,
         engine: None,
     }
 }

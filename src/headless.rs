@@ -78,8 +78,12 @@ pub fn follow(
         follower.catch_up(connection.hello().events)?;
     }
     loop {
-        connection.follow(follower.view.events)?;
-        match follower.exchange(&mut connection)? {
+        // An engine that failed after its greeting does not take this; why it did is found out below.
+        let end = match connection.follow(follower.view.events) {
+            Ok(()) => follower.exchange(&mut connection)?,
+            Err(_) => End::Closed,
+        };
+        match end {
             End::Finished => return follower.finish(connection),
             End::Left => return follower.leave(),
             End::Closed => match follower.reconnect()? {
@@ -159,21 +163,23 @@ impl Follower<'_> {
                 Received::Line(EngineLine::Reply(Reply::Hello(_))) | Received::Nothing => {}
                 Received::Closed => return Ok(End::Closed),
             }
-            if self.interrupted.swap(false, Ordering::Relaxed) && self.interrupt(connection)? {
-                return Ok(End::Left);
+            if self.interrupted.swap(false, Ordering::Relaxed)
+                && let Some(end) = self.interrupt(connection)?
+            {
+                return Ok(end);
             }
         }
     }
 
-    /// Answers a signal; says whether to leave at once.
-    fn interrupt(&mut self, connection: &mut Connection) -> Result<bool> {
+    /// Answers a signal; says how the exchange ends, if it does at once.
+    fn interrupt(&mut self, connection: &mut Connection) -> Result<Option<End>> {
         if self.engine.is_none() || self.stopping {
-            return Ok(true);
+            return Ok(Some(End::Left));
         }
         self.stopping = true;
         self.printer.note("stopping after a checkpoint (once more leaves at once)")?;
-        connection.steer(1, Command::Stop)?;
-        Ok(false)
+        // An engine that is gone needs not be asked.
+        Ok(connection.steer(1, Command::Stop).is_err().then_some(End::Closed))
     }
 
     /// Connects again after the engine hung up because we were slow; `None` if it is gone.
@@ -185,8 +191,11 @@ impl Follower<'_> {
         // An engine that is leaving closes its socket a moment before it gives its lock back.
         let deadline = Instant::now() + LEAVING;
         while liveness(self.folder) == Liveness::Alive {
-            match self.connect() {
-                Ok(connection) => return Ok(Some(connection)),
+            match Connection::open(self.folder) {
+                Ok(connection) => {
+                    connection.set_patience(Some(GLANCE))?;
+                    return Ok(Some(connection));
+                }
                 Err(error) if Instant::now() > deadline => return Err(error),
                 Err(_) => thread::sleep(GLANCE),
             }

@@ -16,9 +16,7 @@ mod failure;
 mod fake_engine;
 #[cfg(test)]
 mod fixture;
-mod folder;
 mod headless;
-mod log;
 mod output;
 mod pace;
 mod places;
@@ -31,6 +29,7 @@ mod written;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use relativenas_run::{folder, log};
 
 use crate::{arguments::Arguments, context::Context, places::Places};
 

@@ -1,11 +1,8 @@
 //! All runs of a user: their names, finding one, listing them.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use relativenas_core::{
     config::Config,
     manifest::{Job, Manifest, files},
@@ -15,6 +12,7 @@ use relativenas_core::{
     space::Space,
     view::{Phase, RunView},
 };
+pub use relativenas_run::folder::all;
 use relativenas_ui::messages::RunSummary;
 
 use crate::{
@@ -29,39 +27,6 @@ use crate::{
 
 /// The word that stands for the newest run.
 pub const LATEST: &str = "latest";
-
-/// The folders of all runs, newest first.
-///
-/// # Errors
-/// If the directory exists but cannot be read.
-pub fn all(runs: &Path) -> Result<Vec<RunFolder>> {
-    let entries = match fs::read_dir(runs) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", runs.display())),
-    };
-    let mut found: Vec<(std::time::SystemTime, RunFolder)> = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("{}: cannot be read", runs.display()))?.path();
-        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if let Some(folder) = RunFolder::at(path).filter(|_| !hidden) {
-            found.push((made(&folder), folder));
-        }
-    }
-    found.sort_by(|(a, left), (b, right)| b.cmp(a).then_with(|| right.path().cmp(left.path())));
-    Ok(found.into_iter().map(|(_, folder)| folder).collect())
-}
-
-/// When a run was made: the manifest says so; where it cannot be read, its file does.
-fn made(folder: &RunFolder) -> std::time::SystemTime {
-    let written = folder.manifest().ok().and_then(|m| u64::try_from(m.created).ok());
-    match written {
-        Some(created) => std::time::UNIX_EPOCH + std::time::Duration::from_millis(created),
-        None => fs::metadata(folder.file(files::MANIFEST))
-            .and_then(|m| m.modified())
-            .unwrap_or(std::time::UNIX_EPOCH),
-    }
-}
 
 /// Finds a run by its name, its folder, or as `latest`.
 ///
@@ -178,7 +143,7 @@ pub fn summary(folder: &RunFolder) -> RunSummary {
     };
     match folder.manifest().and_then(|manifest| Ok((manifest, folder.view()?))) {
         Ok((manifest, view)) => describe(&mut line, &manifest, &view, folder),
-        Err(error) => line.problem = Some(format!("{error:#}")),
+        Err(error) => line.problem = Some(format!("{:#}", anyhow::Error::from(error))),
     }
     line
 }

@@ -19,7 +19,9 @@ use anyhow::{Context as _, Result};
 use relativenas_core::{config::Config, manifest::BUILD, searcher::SearcherKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{atomic, failure::misuse, folder::RunFolder, places::absolute, runs, written};
+use relativenas_run::{disk::Disk, folder::RunFolder};
+
+use crate::{atomic, failure::misuse, places::absolute, runs, written};
 
 /// What `study.toml` is called.
 const PLAN: &str = "study.toml";
@@ -127,7 +129,7 @@ impl Study {
             let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
             return Err(error).with_context(cannot);
         }
-        atomic::sync_folder(runs).with_context(cannot)?;
+        Disk::default().sync_folder(&path).with_context(cannot)?;
         Ok(Self { path, plan })
     }
 

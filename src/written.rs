@@ -1,6 +1,7 @@
 //! Numbers, times and names as people read them.
 
 use jiff::{Timestamp, tz::TimeZone};
+pub use relativenas_run::printable;
 
 /// `12 s`, `4 min 05 s`, `3 h 20 min`, `2 d 5 h`.
 pub fn duration(seconds: f64) -> String {
@@ -66,17 +67,6 @@ pub fn seconds_since(milliseconds: i64) -> u64 {
     u64::try_from((now() - milliseconds) / 1000).unwrap_or(0)
 }
 
-/// Control characters would let a file's content move the cursor of a terminal: each is escaped.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escaped: Vec<char> =
-                if c.is_control() && c != '\t' { c.escape_default().collect() } else { vec![c] };
-            escaped
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,10 +81,5 @@ mod tests {
     #[test]
     fn thousands_are_set_apart() {
         assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-    }
-
-    #[test]
-    fn escape_sequences_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\r"), "a\\u{1b}[2Jb\\r");
     }
 }

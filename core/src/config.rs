@@ -14,6 +14,7 @@ pub use layers::{ConfigError, Layers, Origin, Setting};
 use crate::{
     cost::Limits,
     network::{NetworkKind, NetworkShape},
+    population::MOST_INDIVIDUALS,
     search::{Schedule, SearchSettings},
     searcher::SearcherKind,
     space::Space,
@@ -255,7 +256,8 @@ impl Config {
         let network = self.search.space == Space::Cells;
         let rules = [
             (
-                (2..=10_000).contains(&self.search.population) && self.search.population.is_multiple_of(2),
+                (2..=MOST_INDIVIDUALS).contains(&self.search.population)
+                    && self.search.population.is_multiple_of(2),
                 "search.population",
                 "an even number from 2 to 10000, because individuals meet in pairs",
             ),

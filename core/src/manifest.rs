@@ -52,6 +52,10 @@ pub struct Manifest {
     pub build: String,
     /// When the folder was made, in milliseconds since 1970 UTC.
     pub created: i64,
+    /// Its place among the runs beside it, where the clock would have put it before an older one: a
+    /// time, in milliseconds since 1970 UTC, just after that of the run before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<i64>,
     pub config: Config,
     /// Where each setting came from, for those that are not built in.
     pub origins: BTreeMap<String, String>,
@@ -151,6 +155,11 @@ impl Manifest {
         toml::from_str(text).map_err(syntax)
     }
 
+    /// When the run was begun, in milliseconds since 1970 UTC, by a clock that never goes back.
+    pub fn begun(&self) -> i64 {
+        self.follows.map_or(self.created, |follows| follows.max(self.created))
+    }
+
     /// The text of a `run.toml`.
     pub fn format(&self) -> String {
         toml::to_string(self).expect("a manifest is plain data")
@@ -169,6 +178,7 @@ mod tests {
             job: Job::Search,
             build: BUILD.to_owned(),
             created: 1,
+            follows: None,
             config: Layers::built_in().config().expect("valid"),
             origins: BTreeMap::new(),
             genotype: None,

@@ -7,6 +7,9 @@ use crate::{
     space::Space,
 };
 
+/// Individuals of the largest population that a search may have; a larger one is a typing mistake.
+pub const MOST_INDIVIDUALS: usize = 10_000;
+
 /// An architecture vector and how it last moved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Individual {

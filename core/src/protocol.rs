@@ -164,13 +164,13 @@ pub struct Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::Move, space::Space};
+    use crate::{event::Move, population::MOST_INDIVIDUALS, space::Space};
 
     #[test]
     fn the_largest_population_moves_in_one_line() {
         let longest = vec![-1.2345678901234567e-308; Space::Cells.genes()];
-        let moved = Move { individual: 9999, position: longest.clone(), velocity: longest };
+        let moved = Move { individual: MOST_INDIVIDUALS - 1, position: longest.clone(), velocity: longest };
         let length = serde_json::to_vec(&moved).expect("plain data").len();
-        assert!(10_000 * (length + 1) < LINE_LIMIT, "{length} bytes each");
+        assert!(MOST_INDIVIDUALS * (length + 1) < LINE_LIMIT, "{length} bytes each");
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     cost::Limits,
     event::{Event, Learner, Move, Ranked},
     number,
-    population::{Individual, diversity, sample_position},
+    population::{Individual, MOST_INDIVIDUALS, diversity, sample_position},
     randomness::Streams,
     searcher::{Searcher, SearcherKind},
     space::Space,
@@ -179,9 +179,6 @@ pub enum SettingsError {
     #[error("the stored state is not one of a search with these settings: {0}")]
     State(&'static str),
 }
-
-/// Larger populations are typing mistakes.
-const MOST_INDIVIDUALS: usize = 100_000;
 
 /// A search in progress.
 #[derive(Clone, Debug)]

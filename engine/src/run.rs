@@ -6,9 +6,6 @@
 pub mod checkpoint;
 mod clock;
 pub mod control;
-pub mod disk;
-mod folder;
-pub mod log;
 mod recorder;
 mod search_estimator;
 mod searching;
@@ -31,9 +28,15 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
-    manifest::{BUILD, EngineAddress, farewell, files},
+    manifest::{BUILD, EngineAddress, files},
     protocol::{Hello, PROTOCOL},
 };
+use relativenas_run::{
+    address::{socket_folder, this_host},
+    held::HeldRun,
+    sessions::Did,
+};
+pub use relativenas_run::{disk, log};
 use tokio::{
     signal::unix,
     sync::{oneshot, watch},
@@ -41,7 +44,6 @@ use tokio::{
 
 use control::Control;
 use disk::Disk;
-use folder::RunFolder;
 use log::{EventLog, Extent};
 use recorder::Recorder;
 pub use stopped::StoppedSearch;
@@ -67,14 +69,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// # Errors
 /// If the run cannot go on; the message is for `engine.log`.
 pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
-    let mut folder = RunFolder::hold(path, options.force)?;
-    let found = log::whole_lines(&folder.path.join(files::EVENTS))?;
-    let (newest, passed_over) = checkpoint::newest(&folder.path.join(files::CHECKPOINTS), found)?;
+    let mut folder = HeldRun::hold(path, options.force)?;
+    let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
+    let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
     for problem in passed_over {
         say(&format!("checkpoint passed over: {problem}"));
     }
     let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
-    let (log, cut) = EventLog::open(&folder.path.join(files::EVENTS), extent)?;
+    let (log, cut) = EventLog::open(&folder.folder.file(files::EVENTS), extent)?;
     if cut > 0 {
         say(&format!("{}: cut back by {cut} bytes to event {}", files::EVENTS, extent.events));
     }
@@ -95,11 +97,11 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         events: 0,
     };
     folder.complete(&Disk::default(), facts)?;
-    folder.note("engine started");
+    note(&folder, Did::Started);
 
     let control = Arc::new(Control::new(work.bounds(), options.paused));
     let (extent_sender, extent) = watch::channel(log.extent());
-    let recorder = Recorder::start(Disk::default(), log, &folder.path, Arc::clone(&control), extent_sender)?;
+    let recorder = Recorder::start(Disk::default(), log, folder.path(), Arc::clone(&control), extent_sender)?;
     let folder = Arc::new(folder);
     let server = Arc::new(server::Server {
         folder: Arc::clone(&folder),
@@ -121,11 +123,12 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         .build()?
         .block_on(attend(&server, done, &control))?;
     let outcome = worker.join().map_err(|_| anyhow::anyhow!("the thread that works panicked"))?;
-    folder.note(match &outcome {
-        Ok(Outcome::Done) => farewell::FINISHED,
-        Ok(Outcome::Left) => farewell::STOPPED,
-        Err(_) => "engine failed",
-    });
+    let did = match &outcome {
+        Ok(Outcome::Done) => Did::Finished,
+        Ok(Outcome::Left) => Did::Stopped,
+        Err(_) => Did::Failed,
+    };
+    note(&folder, did);
     outcome.map(|_| ())
 }
 
@@ -183,17 +186,25 @@ async fn attend(
 
 /// Listens, and writes down where. Called again if somebody removed the socket.
 fn open_socket(server: &Arc<server::Server>) -> anyhow::Result<PathBuf> {
-    let path = folder::socket_folder()?.join(format!("{}.sock", std::process::id()));
+    let path = socket_folder()?.join(format!("{}.sock", std::process::id()));
     let listener = server::listen(&path).with_context(|| format!("listening on {}", path.display()))?;
     let address = EngineAddress {
         pid: std::process::id(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: this_host(),
         socket: path.display().to_string(),
         build: BUILD.to_owned(),
     };
     tokio::spawn(Arc::clone(server).serve(listener));
     server.folder.publish_address(&Disk::default(), &address)?;
     Ok(path)
+}
+
+/// Writes into the run's `sessions.jsonl` what this engine did. It is a diary: where it cannot be
+/// written, the run goes on.
+fn note(folder: &HeldRun, did: Did) {
+    if let Err(error) = folder.note(&Disk::default(), did) {
+        say(&format!("{}: {error}", files::SESSIONS));
+    }
 }
 
 /// A line of engine.log.

@@ -11,6 +11,7 @@ use relativenas_core::{
     event::{Event, Line},
     protocol::{Activity, Command, EngineLine, Reply},
 };
+use relativenas_run::RunError;
 use relativenas_ui::messages::{Link, Message, ProbeWord};
 
 use super::outlet::{Closed, Turn};
@@ -116,8 +117,10 @@ impl Feed {
             if connection.hello().events < told.events {
                 return Ok(Halt::Rewound);
             }
-            connection.follow(told.events)?;
-            self.listen(&mut connection, &mut told)?;
+            // An engine that failed after its greeting takes nothing more; that it is gone is said below.
+            if connection.follow(told.events).is_ok() {
+                self.listen(&mut connection, &mut told)?;
+            }
             self.set_wire(None);
             drop(connection); // An engine that is done waits for its clients to leave.
             self.tell_file(&mut told)?;
@@ -322,6 +325,12 @@ impl From<Closed> for Trouble {
 impl From<anyhow::Error> for Trouble {
     fn from(error: anyhow::Error) -> Self {
         Self::Error(error)
+    }
+}
+
+impl From<RunError> for Trouble {
+    fn from(error: RunError) -> Self {
+        Self::Error(error.into())
     }
 }
 

@@ -125,6 +125,7 @@ fn manifest(layers: &Layers, config: Config, job: Job, genotype: Option<Genotype
         origins,
         genotype,
         branched_from: None,
+        follows: None,
         engine: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::pass_on;
 use crate::{arguments::ProbeArguments, context::Context, folder::RunFolder};
@@ -30,7 +30,7 @@ pub fn probe(context: &Context, arguments: &ProbeArguments) -> Result<ExitCode> 
 /// # Errors
 /// If the engine cannot be started.
 pub fn after_search(folder: &RunFolder, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
-    out.flush().context("standard output")?;
+    out.flush()?;
     let mut passed = vec![OsString::from(folder.path())];
     passed.extend(json.then(|| OsString::from("--json")));
     pass_on("probe", &passed)

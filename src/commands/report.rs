@@ -7,12 +7,12 @@ use std::{
 };
 
 use anyhow::Result;
+use relativenas_run::folder::RunFolder;
 
 use crate::{
     arguments::{PageFormat, ReportArguments},
     context::Context,
     failure::misuse,
-    folder::RunFolder,
     output,
     report::{Run, csv, html, markdown},
     study::Study,

@@ -83,6 +83,16 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     let headless = arguments.printing.headless;
     need_terminal("resume", headless)?;
     let folder = context.find(&arguments.run.run)?;
+    folder.manifest()?; // One of another version is refused, whatever its log says.
+    // A script that resumes until a run is done has to hear that it is.
+    if let Some(words) = finished(&folder) {
+        if arguments.printing.json {
+            let _ = writeln!(io::stderr(), "{words}"); // Standard output has an event a line.
+        } else {
+            writeln!(out, "{words}")?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     check_resumable(&folder, arguments.force)?;
     let program = EngineProgram::find()?;
     let options = StartOptions {

@@ -12,13 +12,14 @@ use relativenas_core::{
 };
 use relativenas_ui::messages::{Link, Message, Request};
 
-use super::start_on;
+use super::{FAILS, start_on};
 use crate::{
     app::{First, serve},
-    arguments::{RunArgument, StepArguments, Unit},
+    arguments::{PrintingArguments, ResumeArguments, RunArgument, StepArguments, Unit},
     commands::{list, search, status, steer},
     context::Context,
     engine::{connection::Connection, start::StartedEngine},
+    failure::report,
     fixture,
     folder::RunFolder,
     headless::{From, Style, follow},
@@ -175,6 +176,18 @@ fn a_finished_run_says_the_same_whoever_asks_for_its_engine() {
     );
     assert_eq!(Connection::open(&folder).err().expect("finished").to_string(), words);
     assert_eq!(search::check_resumable(&folder, false).expect_err("finished").to_string(), words);
+    // A script that resumes until a run is done ends here.
+    let mut out = Vec::new();
+    let arguments = ResumeArguments {
+        run: RunArgument { run: name },
+        paused: false,
+        force: false,
+        printing: PrintingArguments { headless: true, json: false },
+    };
+    let code = search::resume(&context, &arguments, &mut out).expect("nothing to do");
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+    let said = String::from_utf8(out).expect("UTF-8");
+    assert!(said.contains(": it is finished; `relativenas view "), "{said}");
 }
 
 #[test]
@@ -200,6 +213,23 @@ fn an_engine_that_fails_at_once_is_quoted() {
     let error = engine.connect().err().expect("it ended").to_string();
     assert!(error.starts_with("the engine ended before it could be reached (exit status: 1)"), "{error}");
     assert!(error.ends_with("relativenas-engine: engine.lock: Is a directory (os error 21)"), "{error}");
+}
+
+#[test]
+fn an_engine_that_fails_after_its_greeting_is_quoted() {
+    for from in [From::Beginning, From::Now] {
+        let home = tempfile::tempdir().expect("a folder");
+        let context = Context::in_folder(home.path());
+        let folder = fixture::run(&context.runs().expect("settings"), "r");
+        std::fs::write(folder.file(FAILS), "").expect("written");
+        let engine = start_on(&folder, false);
+        let ended = follow(&folder, Some(engine), from, Style::Json, &mut Vec::new());
+        let error = ended.expect_err("it failed");
+        assert!(error.to_string().contains("the engine died"), "{error}");
+        assert!(error.to_string().ends_with("generation 0, pair 0: CUDA out of memory"), "{error}");
+        let code = format!("{:?}", report(&error));
+        assert_eq!(code, format!("{:?}", ExitCode::FAILURE), "{from:?}");
+    }
 }
 
 /// The next message that is not progress.

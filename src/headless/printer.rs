@@ -98,7 +98,7 @@ impl<'a> Printer<'a> {
     /// A sentence that is no event; JSON readers find it on standard error.
     pub fn note(&mut self, text: &str) -> Result<()> {
         if self.style == Style::Json {
-            writeln!(io::stderr(), "{text}")?;
+            let _ = writeln!(io::stderr(), "{text}"); // Where nobody reads it, the events still matter.
             return Ok(());
         }
         let again = self.erased();

@@ -88,6 +88,7 @@ fn manifest(settings: &[&str]) -> Manifest {
         origins,
         genotype: None,
         branched_from: None,
+        follows: None,
         engine: Some(EngineFacts {
             build: "0.1.0+00000000".to_owned(),
             libtorch: "2.13.0".to_owned(),

@@ -17,14 +17,16 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use relativenas_core::{genotype::GenotypeFormat, view::Phase};
+use relativenas_run::{
+    folder::RunFolder,
+    lock::{Liveness, liveness},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{PlannedSearch, Study};
 use crate::{
     commands::export::of_rank,
-    engine::liveness::{Liveness, liveness},
-    folder::RunFolder,
     written::{counted, duration, printable},
 };
 

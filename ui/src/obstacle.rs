@@ -1,6 +1,6 @@
 //! Why an action cannot be had now.
 
-use relativenas_core::view::Phase;
+use relativenas_core::{protocol::PROTOCOL, view::Phase};
 
 use crate::{
     actions::{Action, Need},
@@ -27,7 +27,12 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     let engine = match shown.link {
         Link::Live(_) => None,
         Link::Connecting => Some("there is no word of an engine yet"),
-        Link::WatchOnly { .. } => Some("this engine can be watched, not steered: it is of another version"),
+        Link::WatchOnly { ref hello, .. } if hello.protocol != PROTOCOL => {
+            Some("this engine can be watched, not steered: it is of another version")
+        }
+        Link::WatchOnly { .. } => {
+            Some("this screen only looks; `relativenas attach` and the run's name steer it")
+        }
         Link::NoEngine => Some("no engine runs; resume the run to go on"),
         Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
     };

@@ -1,9 +1,4 @@
-//! The time that log lines carry.
-
-/// Milliseconds since 1970 UTC.
-pub fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
+//! The time that lines of engine.log carry.
 
 /// The time for a line of engine.log.
 pub fn stamp() -> String {

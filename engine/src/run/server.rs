@@ -18,6 +18,7 @@ use relativenas_core::{
     manifest::files,
     protocol::{Answer, Command, Hello, REQUEST_LIMIT, Reply, Request},
 };
+use relativenas_run::{held::HeldRun, sessions::Did};
 use tokio::{
     fs::File,
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufReader},
@@ -29,7 +30,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{control::Control, folder::RunFolder, log::Extent};
+use super::{control::Control, log::Extent};
 
 /// A client that takes nothing for so long is disconnected.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ const CLIENTS: usize = 64;
 
 /// What every client's task needs.
 pub struct Server {
-    pub folder: Arc<RunFolder>,
+    pub folder: Arc<HeldRun>,
     pub control: Arc<Control>,
     pub extent: watch::Receiver<Extent>,
     pub hello: Hello,
@@ -107,7 +108,7 @@ impl Server {
                 request = inbox.recv() => match request {
                     None => return Ok(()),
                     Some(Request::Follow { from }) => {
-                        following = Some(Follower::open(self.folder.path.join(files::EVENTS), from).await?);
+                        following = Some(Follower::open(self.folder.folder.file(files::EVENTS), from).await?);
                         extent.mark_changed();
                     }
                     Some(Request::Steer { id, command }) => {
@@ -131,11 +132,14 @@ impl Server {
 
     fn steer(&self, command: &Command) -> Result<(), String> {
         let outcome = self.control.steer(command);
-        let what = serde_json::to_string(command).unwrap_or_default();
-        match &outcome {
-            Ok(()) => self.folder.note(&format!("steered: {what}")),
-            Err(why) => self.folder.note(&format!("refused: {what} ({why})")),
-        }
+        let command = command.clone();
+        super::note(
+            &self.folder,
+            match &outcome {
+                Ok(()) => Did::Steered(command),
+                Err(why) => Did::Refused { command, why: why.clone() },
+            },
+        );
         outcome
     }
 }

@@ -8,15 +8,14 @@ use relativenas_core::{
     probe::Probe,
     search::Search,
 };
+use relativenas_run::held::HeldRun;
 
-use super::{
-    checkpoint, disk::Disk, folder::RunFolder, log, search_estimator::SearchEstimator, searching::SearchJob,
-};
+use super::{checkpoint, disk::Disk, log, search_estimator::SearchEstimator, searching::SearchJob};
 use crate::estimator::NetworkEstimator;
 
 /// A finished or stopped search at its newest checkpoint. Nobody can go on with it meanwhile.
 pub struct StoppedSearch {
-    folder: RunFolder,
+    folder: HeldRun,
     pub search: Search,
     /// With the weight set of the checkpoint.
     pub estimator: NetworkEstimator,
@@ -30,13 +29,13 @@ impl StoppedSearch {
     /// If an engine is on the run, it is a training, it has no checkpoint yet, or the data or the
     /// device is not what its manifest asks for.
     pub fn open(path: &Path, force: bool) -> anyhow::Result<Self> {
-        let folder = RunFolder::hold(path, force)?;
-        let name = name_of(&folder);
+        let folder = HeldRun::hold(path, force)?;
+        let name = folder.folder.name();
         if folder.manifest.job != Job::Search {
             bail!("{name} is a training; only a search has pairs to probe");
         }
-        let found = log::whole_lines(&folder.path.join(files::EVENTS))?;
-        let (newest, passed_over) = checkpoint::newest(&folder.path.join(files::CHECKPOINTS), found)?;
+        let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
+        let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
         for problem in passed_over {
             super::say(&format!("checkpoint passed over: {problem}"));
         }
@@ -55,7 +54,7 @@ impl StoppedSearch {
     }
 
     pub fn name(&self) -> String {
-        name_of(&self.folder)
+        self.folder.folder.name()
     }
 
     /// Writes what a probe found to the run's folder; says where.
@@ -63,14 +62,10 @@ impl StoppedSearch {
     /// # Errors
     /// If the disk refuses; then what was there before stays.
     pub fn keep(&self, probe: &Probe) -> anyhow::Result<PathBuf> {
-        let path = self.folder.path.join(files::PROBE);
+        let path = self.folder.folder.file(files::PROBE);
         Disk::default()
             .replace(&path, &serde_json::to_vec(probe)?)
             .with_context(|| format!("{}: cannot be written", path.display()))?;
         Ok(path)
     }
-}
-
-fn name_of(folder: &RunFolder) -> String {
-    folder.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

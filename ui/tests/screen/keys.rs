@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use relativenas_core::{
     genotype::Genotype,
-    protocol::{Answer, Command, Mode, StepUnit},
+    protocol::{Answer, Command, Hello, Mode, StepUnit},
     published,
     searcher::SearcherKind,
     space::Space,
@@ -15,7 +15,7 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::FakeRun,
-    stage::{RUN, Stage, options, summaries},
+    stage::{RUN, Stage, live, options, summaries},
 };
 
 fn searching() -> Stage {
@@ -114,6 +114,21 @@ fn nothing_is_steered_without_an_engine() {
             assert!(stage.screen(100, 30).contains("engine"), "{key} says why");
         }
     }
+}
+
+#[test]
+fn who_only_looks_is_told_how_to_steer() {
+    let Link::Live(hello) = live() else { panic!("a link to an engine") };
+    let mut stage = searching();
+    let why = "`relativenas attach fashion-quick-0412` steers it".to_owned();
+    stage.tell(Message::Link(Link::WatchOnly { hello: hello.clone(), why: why.clone() }));
+    let screen = stage.press("space").screen(100, 30);
+    assert_eq!(stage.requests(), []);
+    assert!(screen.contains("this screen only looks; `relativenas attach`"), "{screen}");
+    let other = Hello { protocol: hello.protocol + 1, ..hello };
+    stage.tell(Message::Link(Link::WatchOnly { hello: other, why }));
+    let screen = stage.press("space").screen(100, 30);
+    assert!(screen.contains("it is of another version"), "{screen}");
 }
 
 #[test]

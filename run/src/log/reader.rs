@@ -9,11 +9,10 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
 use memchr::{memchr, memchr_iter, memrchr};
 use relativenas_core::{event::Line, manifest::files, protocol::LINE_LIMIT, view::RunView};
 
-use crate::folder::RunFolder;
+use crate::{RunError, folder::RunFolder};
 
 /// Bytes read at a time: few enough that a screen moves meanwhile.
 const BATCH: usize = 4 << 20;
@@ -41,13 +40,13 @@ impl LogReader {
     /// # Errors
     /// If the file cannot be read, or a line is no event. The last line may be written at this
     /// moment: without its newline it does not count yet.
-    pub fn batch(&mut self) -> Result<Vec<Line>> {
+    pub fn batch(&mut self) -> Result<Vec<Line>, RunError> {
         if self.file.is_none() {
             match File::open(&self.path) {
                 Ok(file) => self.file = Some(file),
                 // A run that has not begun has no log.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", self.path.display())),
+                Err(source) => return Err(RunError::Read { path: self.path.clone(), source }),
             }
         }
         let Some(file) = &mut self.file else {
@@ -56,7 +55,7 @@ impl LogReader {
         let mut text = std::mem::take(&mut self.partial);
         let whole = loop {
             let read = file.take(BATCH as u64).read_to_end(&mut text);
-            let read = read.with_context(|| format!("{}: cannot be read", self.path.display()))?;
+            let read = read.map_err(|source| RunError::Read { path: self.path.clone(), source })?;
             if let Some(end) = memrchr(b'\n', &text) {
                 break end + 1;
             }
@@ -67,13 +66,13 @@ impl LogReader {
         };
         self.partial = text.split_off(whole);
         if self.partial.len() > LINE_LIMIT {
-            bail!("{}, line {}: longer than any event", self.path.display(), self.lines + 1);
+            return Err(RunError::LineTooLong { path: self.path.clone(), line: self.lines + 1 });
         }
         self.parse(&text)
     }
 
     /// Parses whole lines, on several threads where there are many.
-    fn parse(&mut self, text: &[u8]) -> Result<Vec<Line>> {
+    fn parse(&mut self, text: &[u8]) -> Result<Vec<Line>, RunError> {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
         let parts = split(text, (text.len() / WORTH_A_THREAD).clamp(1, cores));
         let parsed: Vec<Part> = match parts[..] {
@@ -81,7 +80,7 @@ impl LogReader {
             _ => thread::scope(|scope| {
                 let workers: Vec<_> = parts.iter().map(|part| scope.spawn(|| parse_part(part))).collect();
                 let join =
-                    |worker: thread::ScopedJoinHandle<'_, Part>| worker.join().expect("parsing panics never");
+                    |worker: thread::ScopedJoinHandle<'_, Part>| worker.join().expect("parsing never panics");
                 workers.into_iter().map(join).collect()
             }),
         };
@@ -89,11 +88,8 @@ impl LogReader {
         for part in parsed {
             self.lines += part.lines.len();
             lines.extend(part.lines);
-            if let Some(error) = part.error {
-                let place = format!("{}, line {}", self.path.display(), self.lines + 1);
-                return Err(
-                    anyhow!(error).context(format!("{place}: no event of this version; the file is damaged"))
-                );
+            if let Some(source) = part.error {
+                return Err(RunError::NoEvent { path: self.path.clone(), line: self.lines + 1, source });
             }
         }
         Ok(lines)
@@ -103,7 +99,7 @@ impl LogReader {
     ///
     /// # Errors
     /// As [`LogReader::batch`], and if events are missing.
-    pub fn fold(mut self, view: &mut RunView) -> Result<()> {
+    pub fn fold(mut self, view: &mut RunView) -> Result<(), RunError> {
         let path = self.path.clone();
         thread::scope(|scope| {
             // The next batch is read while this one is folded.
@@ -119,7 +115,7 @@ impl LogReader {
             });
             for batch in batches {
                 for line in &batch? {
-                    view.apply(line).with_context(|| format!("{}: damaged", path.display()))?;
+                    view.apply(line).map_err(|source| RunError::Log { path: path.clone(), source })?;
                 }
             }
             Ok(())
@@ -250,7 +246,8 @@ mod tests {
             }
         }
         fixture::write_log(&folder, &lines);
-        let error = format!("{:#}", folder.view().expect_err("damaged"));
+        let error = std::error::Error::source(&folder.view().expect_err("damaged")).map(ToString::to_string);
+        let error = error.expect("a reason");
         assert!(error.contains("is not of this run: it names individual 99 of"), "{error}");
     }
 

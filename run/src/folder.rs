@@ -7,14 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
 use relativenas_core::{
-    manifest::{Manifest, farewell, files},
+    manifest::{Manifest, files},
     probe::Probe,
     view::RunView,
 };
 
-use crate::{atomic::sync_folder, failure::misuse, log::LogReader};
+use crate::{RunError, clock, disk::Disk, log::LogReader, printable, sessions};
 
 /// The folder of a run that exists, or existed a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +56,10 @@ impl RunFolder {
 
     /// # Errors
     /// If `run.toml` cannot be read, or was made by a program of another version.
-    pub fn manifest(&self) -> Result<Manifest> {
+    pub fn manifest(&self) -> Result<Manifest, RunError> {
         let path = self.file(files::MANIFEST);
         let text =
-            fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         Ok(Manifest::parse(&path.display().to_string(), &text)?)
     }
 
@@ -68,7 +67,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the log cannot be read or is damaged.
-    pub fn view(&self) -> Result<RunView> {
+    pub fn view(&self) -> Result<RunView, RunError> {
         let mut view = RunView::default();
         LogReader::new(self).fold(&mut view)?;
         Ok(view)
@@ -78,15 +77,14 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it is damaged.
-    pub fn probe(&self) -> Result<Option<Probe>> {
+    pub fn probe(&self) -> Result<Option<Probe>, RunError> {
         let path = self.file(files::PROBE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", path.display())),
+            Err(source) => return Err(RunError::Read { path, source }),
         };
-        let damaged = || format!("{}: damaged; remove it, and probe the run again", path.display());
-        serde_json::from_str(&text).map(Some).with_context(damaged)
+        serde_json::from_str(&text).map(Some).map_err(|source| RunError::Probe { path, source })
     }
 
     /// The last lines of `engine.log` that begin at this byte or after it.
@@ -97,34 +95,66 @@ impl RunFolder {
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(content.len());
         let text = String::from_utf8_lossy(&content[from..]);
         let all: Vec<_> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-        all[all.len().saturating_sub(lines)..].iter().map(|l| crate::written::printable(l)).collect()
+        all[all.len().saturating_sub(lines)..].iter().map(|l| printable(l)).collect()
     }
 
     /// Whether the last engine said good-bye, or none ever began.
     pub fn was_left_in_order(&self) -> bool {
-        let diary = fs::read_to_string(self.file(files::SESSIONS)).unwrap_or_default();
-        let what = diary.lines().next_back().and_then(|line| {
-            let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-            Some(entry.get("what")?.as_str()?.to_owned())
-        });
-        what.is_none_or(|what| [farewell::FINISHED, farewell::STOPPED].contains(&what.as_str()))
+        sessions::was_left_in_order(self)
     }
 
     /// Removes the folder. Whoever looks for runs meanwhile sees all of it or nothing.
     ///
     /// # Errors
     /// If it cannot be removed.
-    pub fn remove(&self) -> Result<()> {
+    pub fn remove(&self) -> Result<(), RunError> {
         let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), std::process::id()));
         fs::rename(&self.path, &aside)
-            .with_context(|| format!("{}: cannot be removed", self.path.display()))?;
-        fs::remove_dir_all(&aside)
-            .with_context(|| format!("{}: cannot be removed completely", aside.display()))
+            .map_err(|source| RunError::Remove { path: self.path.clone(), source })?;
+        fs::remove_dir_all(&aside).map_err(|source| RunError::RemoveCompletely { path: aside, source })
     }
 
     /// Length of `engine.log` in bytes.
     pub fn log_length(&self) -> u64 {
         fs::metadata(self.file(files::ENGINE_LOG)).map_or(0, |m| m.len())
+    }
+}
+
+/// The folders of all runs in a directory, the one that was begun last first.
+///
+/// # Errors
+/// If the directory exists but cannot be read.
+pub fn all(runs: &Path) -> Result<Vec<RunFolder>, RunError> {
+    let mut found: Vec<(i64, RunFolder)> =
+        folders(runs)?.into_iter().map(|folder| (place_in_time(&folder), folder)).collect();
+    found.sort_by(|(a, left), (b, right)| b.cmp(a).then_with(|| right.path().cmp(left.path())));
+    Ok(found.into_iter().map(|(_, folder)| folder).collect())
+}
+
+fn folders(runs: &Path) -> Result<Vec<RunFolder>, RunError> {
+    let cannot = |source| RunError::Read { path: runs.to_owned(), source };
+    let entries = match fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(cannot(e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(cannot)?.path();
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        found.extend(RunFolder::at(path).filter(|_| !hidden));
+    }
+    Ok(found)
+}
+
+/// When a run was begun, in milliseconds since 1970 UTC, by a clock that never goes back: the manifest
+/// says so; where it cannot be read, the time of its file does.
+fn place_in_time(folder: &RunFolder) -> i64 {
+    match folder.manifest() {
+        Ok(manifest) => manifest.begun(),
+        Err(_) => fs::metadata(folder.file(files::MANIFEST))
+            .and_then(|m| m.modified())
+            .map_or(0, clock::milliseconds),
     }
 }
 
@@ -136,11 +166,14 @@ pub enum Naming {
     Suggested(String),
 }
 
+/// More runs of one suggested name are refused.
+const MOST_OF_A_NAME: usize = 10_000;
+
 /// Makes a run's folder. It appears complete: under another name first, then moved into place.
 ///
 /// # Errors
 /// If the name is taken, or the folder cannot be made.
-pub fn create(runs: &Path, naming: Naming, manifest: &Manifest) -> Result<RunFolder> {
+pub fn create(runs: &Path, naming: Naming, manifest: &Manifest) -> Result<RunFolder, RunError> {
     create_with(runs, naming, manifest, |_| Ok(()))
 }
 
@@ -148,23 +181,32 @@ pub fn create(runs: &Path, naming: Naming, manifest: &Manifest) -> Result<RunFol
 ///
 /// # Errors
 /// As [`create`], and if `fill` fails.
-pub fn create_with(
+pub fn create_with<E: From<RunError>>(
     runs: &Path,
     naming: Naming,
     manifest: &Manifest,
-    fill: impl FnOnce(&Path) -> Result<()>,
-) -> Result<RunFolder> {
-    let cannot = || format!("{}: no run can be made here; --run-dir names another folder", runs.display());
-    DirBuilder::new().recursive(true).mode(0o700).create(runs).with_context(cannot)?;
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<RunFolder, E> {
+    let cannot = |source| RunError::NoRunsHere { path: runs.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(runs).map_err(cannot)?;
     let temporary = runs.join(format!(".new-{}", std::process::id()));
-    prepare(&temporary, manifest).with_context(cannot)?;
-    let placed = fill(&temporary).and_then(|()| place(runs, &temporary, naming));
+    prepare(&temporary, &after_all_others(runs, manifest)).map_err(cannot)?;
+    let placed = fill(&temporary).and_then(|()| Ok(place(runs, &temporary, naming)?));
     if placed.is_err() {
         let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
     }
     let path = placed?;
-    sync_folder(runs).with_context(cannot)?;
-    RunFolder::at(&path).with_context(|| format!("{}: vanished as soon as it was made", path.display()))
+    Disk::default().sync_folder(&path).map_err(cannot)?;
+    Ok(RunFolder::at(&path).ok_or(RunError::Vanished { path })?)
+}
+
+/// The manifest of a run that is begun after all that are there, whatever the clock says: one that was
+/// set back must not make an older run the latest.
+fn after_all_others(runs: &Path, manifest: &Manifest) -> Manifest {
+    let others = folders(runs).unwrap_or_default();
+    let last = others.iter().map(place_in_time).max();
+    let follows = last.filter(|last| *last >= manifest.created).map(|last| last.saturating_add(1));
+    Manifest { follows, ..manifest.clone() }
 }
 
 fn prepare(temporary: &Path, manifest: &Manifest) -> io::Result<()> {
@@ -179,12 +221,12 @@ fn prepare(temporary: &Path, manifest: &Manifest) -> io::Result<()> {
     File::open(temporary)?.sync_all()
 }
 
-fn place(runs: &Path, temporary: &Path, naming: Naming) -> Result<PathBuf> {
+fn place(runs: &Path, temporary: &Path, naming: Naming) -> Result<PathBuf, RunError> {
     let (name, fixed) = match naming {
         Naming::Fixed(name) => (name, true),
         Naming::Suggested(name) => (name, false),
     };
-    for number in 1..10_000 {
+    for number in 1..MOST_OF_A_NAME {
         let candidate = if number == 1 { name.clone() } else { format!("{name}-{number}") };
         let path = runs.join(&candidate);
         // A rename onto a folder with anything in it fails, and every run has something in it.
@@ -195,14 +237,12 @@ fn place(runs: &Path, temporary: &Path, naming: Naming) -> Result<PathBuf> {
         };
         match moved {
             Ok(()) => return Ok(path),
-            Err(e) if taken(&e) && fixed => {
-                return Err(misuse(format!("{}: there is a run of this name already", path.display())));
-            }
+            Err(e) if taken(&e) && fixed => return Err(RunError::NameTaken { path }),
             Err(e) if taken(&e) => {}
-            Err(e) => return Err(e).with_context(|| format!("{}: cannot be made", path.display())),
+            Err(source) => return Err(RunError::Make { path, source }),
         }
     }
-    bail!("{}: 10000 runs are named {name} already; give one with --name", runs.display())
+    Err(RunError::NamesUsedUp { path: runs.to_owned(), name, count: MOST_OF_A_NAME })
 }
 
 fn taken(error: &io::Error) -> bool {
@@ -258,5 +298,37 @@ mod tests {
         fs::write(&path, "{").expect("written");
         let error = folder.probe().expect_err("half a file").to_string();
         assert_eq!(error, format!("{}: damaged; remove it, and probe the run again", path.display()));
+    }
+
+    #[test]
+    fn the_run_that_was_begun_last_comes_first_whatever_the_clock_says() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let make = |name: &str, created| {
+            let manifest = Manifest { created, ..manifest() };
+            create(runs.path(), Naming::Fixed(name.to_owned()), &manifest).expect("made")
+        };
+        let names = || all(runs.path()).expect("readable").iter().map(RunFolder::name).collect::<Vec<_>>();
+        make("first", 2_000_000_000_000);
+        make("clock-went-back", 1_000_000_000_000);
+        make("and-still", 1_000_000_000_001);
+        assert_eq!(names(), ["and-still", "clock-went-back", "first"]);
+        make("clock-is-right-again", 2_100_000_000_000);
+        assert_eq!(names()[0], "clock-is-right-again");
+        // What a run says of its time stays true.
+        let created = |name: &str| {
+            RunFolder::at(runs.path().join(name)).expect("there").manifest().expect("readable").created
+        };
+        assert_eq!(created("clock-went-back"), 1_000_000_000_000);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_read_is_listed_by_the_time_of_its_file() {
+        let runs = tempfile::tempdir().expect("a folder");
+        create(runs.path(), Naming::Fixed("old".to_owned()), &manifest()).expect("made");
+        let other = create(runs.path(), Naming::Fixed("other".to_owned()), &manifest()).expect("made");
+        fs::write(other.file(files::MANIFEST), "format = 9").expect("written");
+        fs::create_dir(runs.path().join("no-run")).expect("made");
+        let names: Vec<_> = all(runs.path()).expect("readable").iter().map(RunFolder::name).collect();
+        assert_eq!(names, ["other", "old"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `events.jsonl`: append-only, one event a line.
+//! Appending to a run's log, `events.jsonl`, and finding out how much of it is whole.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,7 +11,7 @@ use relativenas_core::{
     protocol::LINE_LIMIT,
 };
 
-use super::{clock, disk::Disk};
+use crate::{clock, disk::Disk};
 
 /// How much of the log exists: what a checkpoint remembers and a client may read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -116,7 +116,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::run::disk::Step;
+    use crate::disk::Step;
 
     fn finished(generation: u32) -> Event {
         Event::GenerationFinished { generation, diversity: 0.1, moves: Vec::new() }

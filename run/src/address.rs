@@ -1,0 +1,44 @@
+//! Where a run's engine says that it can be reached.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+    path::PathBuf,
+};
+
+use relativenas_core::manifest::{EngineAddress, files};
+
+use crate::folder::RunFolder;
+
+/// Where the run's engine says it is. An engine that was killed leaves its address behind.
+pub fn address(folder: &RunFolder) -> Option<EngineAddress> {
+    serde_json::from_slice(&fs::read(folder.file(files::ENGINE)).ok()?).ok()
+}
+
+/// The name of this machine, as engines write it down.
+pub fn this_host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The folder for sockets of this user, which is made if it is missing: a login's runtime
+/// directory vanishes with the login, and a socket's path may have 107 bytes at most.
+///
+/// # Errors
+/// If somebody else owns it, or it cannot be made.
+pub fn socket_folder() -> io::Result<PathBuf> {
+    let user = rustix::process::getuid().as_raw();
+    let path = PathBuf::from(format!("/tmp/relativenas-{user}"));
+    match fs::DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(&path)?;
+    if !metadata.is_dir() || metadata.uid() != user {
+        let message = format!("{} belongs to somebody else; remove it", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(path)
+}

@@ -1,0 +1,186 @@
+//! A run's folder in the hands of the one engine that works on it: lock, manifest, address, sessions.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use relativenas_core::manifest::{EngineAddress, EngineFacts, Manifest, ManifestError, files};
+
+use crate::{
+    RunError,
+    address::address,
+    disk::{Disk, remove_parts},
+    folder::RunFolder,
+    lock::{self, Lock},
+    sessions::{Did, note},
+};
+
+/// A run's folder, held by this process alone.
+pub struct HeldRun {
+    pub folder: RunFolder,
+    pub manifest: Manifest,
+    device_and_inode: (u64, u64),
+    _lock: Option<Lock>,
+}
+
+/// Why a folder cannot be held.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    #[error("{path}: {reason}", path = .path.display())]
+    Read { path: PathBuf, reason: io::Error },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(
+        "another engine ({holder}) is on this run already; `relativenas attach {run}` takes it over, \
+         `relativenas stop {run}` ends it"
+    )]
+    Held { run: String, holder: String },
+    #[error(
+        "{path}: this file system has no locks ({reason}); if no other engine is on this run, start with --force",
+        path = .path.display()
+    )]
+    NoLocks { path: PathBuf, reason: io::Error },
+}
+
+impl HeldRun {
+    /// Reads the manifest and takes the lock (unless `force`d past a file system without locks).
+    ///
+    /// # Errors
+    /// If the folder is none, of another version, or held by another engine.
+    pub fn hold(path: &Path, force: bool) -> Result<Self, HoldError> {
+        let path =
+            fs::canonicalize(path).map_err(|reason| HoldError::Read { path: path.to_owned(), reason })?;
+        let metadata =
+            fs::metadata(&path).map_err(|reason| HoldError::Read { path: path.clone(), reason })?;
+        let manifest_path = path.join(files::MANIFEST);
+        let folder = RunFolder::at(&path).ok_or_else(|| HoldError::Read {
+            path: manifest_path.clone(),
+            reason: io::ErrorKind::NotFound.into(),
+        })?;
+        let manifest = match folder.manifest() {
+            Ok(manifest) => manifest,
+            Err(RunError::Manifest(error)) => return Err(error.into()),
+            Err(RunError::Read { path, source }) => return Err(HoldError::Read { path, reason: source }),
+            Err(other) => {
+                return Err(HoldError::Read { path: manifest_path, reason: io::Error::other(other) });
+            }
+        };
+        let lock = match lock::hold(&folder) {
+            Ok(Some(lock)) => Some(lock),
+            Ok(None) => return Err(HoldError::Held { run: folder.name(), holder: holder(&folder) }),
+            Err(_) if force => None,
+            Err(reason) => return Err(HoldError::NoLocks { path, reason }),
+        };
+        if lock.is_some() {
+            remove_parts(&path);
+            remove_parts(&path.join(files::WEIGHTS));
+        }
+        Ok(Self { folder, manifest, device_and_inode: (metadata.dev(), metadata.ino()), _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Whether the folder is still where it was.
+    pub fn exists(&self) -> bool {
+        fs::metadata(self.path()).is_ok_and(|m| (m.dev(), m.ino()) == self.device_and_inode)
+    }
+
+    /// Completes the manifest, once: a run that was completed before is left as it is.
+    ///
+    /// # Errors
+    /// If the disk refuses; the manifest is as before then.
+    pub fn complete(&mut self, disk: &Disk, facts: EngineFacts) -> io::Result<()> {
+        if self.manifest.engine.is_some() {
+            return Ok(());
+        }
+        let completed = Manifest { engine: Some(facts), ..self.manifest.clone() };
+        disk.replace(&self.folder.file(files::MANIFEST), completed.format().as_bytes())?;
+        self.manifest = completed;
+        Ok(())
+    }
+
+    /// Tells others where the engine can be reached.
+    ///
+    /// # Errors
+    /// If the disk refuses; the address is as before then.
+    pub fn publish_address(&self, disk: &Disk, address: &EngineAddress) -> io::Result<()> {
+        disk.replace(&self.folder.file(files::ENGINE), &serde_json::to_vec(address)?)
+    }
+
+    /// Appends to `sessions.jsonl` what this process did.
+    ///
+    /// # Errors
+    /// If it cannot be written. It is a diary; the run does not depend on it.
+    pub fn note(&self, disk: &Disk, did: Did) -> io::Result<()> {
+        note(disk, &self.folder, did)
+    }
+}
+
+/// Whoever wrote `engine.json`, in words.
+fn holder(folder: &RunFolder) -> String {
+    address(folder)
+        .map_or_else(|| "an unknown one".to_owned(), |a| format!("process {} on {}", a.pid, a.host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{disk::Step, fixture};
+
+    fn facts() -> EngineFacts {
+        EngineFacts {
+            build: "1".to_owned(),
+            libtorch: "2".to_owned(),
+            device: "cpu".to_owned(),
+            threads: 1,
+            validation_batch: 8,
+            data: "made up".to_owned(),
+            data_fingerprint: "0".to_owned(),
+            split_fingerprint: "1".to_owned(),
+            protocol_hash: "2".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_and_an_address_are_whole_whatever_step_of_writing_fails() {
+        for failing in [Step::Write, Step::Sync, Step::Rename] {
+            let runs = tempfile::tempdir().expect("a folder");
+            let folder = fixture::run(runs.path(), "r");
+            let mut held = HeldRun::hold(folder.path(), false).expect("nobody else is here");
+            let disk =
+                Disk::failing(
+                    move |step| {
+                        if step == failing { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+                    },
+                );
+            let at = |socket: &str| EngineAddress {
+                pid: 1,
+                host: "here".to_owned(),
+                socket: socket.to_owned(),
+                build: String::new(),
+            };
+            held.complete(&disk, facts()).expect_err("the disk is full");
+            assert_eq!(folder.manifest().expect("readable"), fixture::manifest(), "{failing:?}");
+            held.complete(&Disk::default(), facts()).expect("there is room again");
+            assert_eq!(folder.manifest().expect("readable").engine, Some(facts()), "{failing:?}");
+            held.publish_address(&Disk::default(), &at("first")).expect("written");
+            held.publish_address(&disk, &at("second")).expect_err("the disk is full");
+            assert_eq!(address(&folder), Some(at("first")), "{failing:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_run_or_of_another_format_is_named() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let error = HeldRun::hold(runs.path(), false).err().expect("no run").to_string();
+        assert!(error.contains("run.toml: "), "{error}");
+        let folder = fixture::run(runs.path(), "r");
+        fs::write(folder.file(files::MANIFEST), "format = 9").expect("written");
+        let error = HeldRun::hold(folder.path(), false).err().expect("refused").to_string();
+        assert!(error.contains("the run has format 9"), "{error}");
+    }
+}

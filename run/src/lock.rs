@@ -1,0 +1,71 @@
+//! Whether an engine lives: only its lock says so. A process id may long be somebody else's.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    thread,
+    time::Duration,
+};
+
+use relativenas_core::manifest::files;
+use rustix::{
+    fs::{FlockOperation, fcntl_lock},
+    io::Errno,
+};
+
+use crate::folder::RunFolder;
+
+/// Somebody who merely asks whether an engine lives holds the lock for an instant, so a refusal
+/// counts only when it lasts this many tries.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+
+/// What the lock of a run's folder says of its engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    Alive,
+    Gone,
+    /// Locks do not work where the run is, or it may not be read.
+    Unknown(String),
+}
+
+/// The lock of a run's folder, in this process's hands as long as this value lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Asks the lock of a run's folder, without keeping it.
+pub fn liveness(folder: &RunFolder) -> Liveness {
+    let file = match File::open(folder.file(files::ENGINE_LOCK)) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Liveness::Gone,
+        Err(e) => return Liveness::Unknown(e.to_string()),
+    };
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+        // Closing the file gives the lock back.
+        Ok(()) => Liveness::Gone,
+        Err(Errno::AGAIN | Errno::ACCESS) => Liveness::Alive,
+        Err(e) => Liveness::Unknown(io::Error::from(e).to_string()),
+    }
+}
+
+/// Takes the lock, which keeps every engine from starting on the run; `None` where one lives.
+///
+/// # Errors
+/// If locks do not work there, or the lock's file cannot be opened.
+pub fn hold(folder: &RunFolder) -> io::Result<Option<Lock>> {
+    let path = folder.file(files::ENGINE_LOCK);
+    let file =
+        OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+    for attempt in 0.. {
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(Lock { _file: file })),
+            Err(Errno::AGAIN | Errno::ACCESS) if attempt < TRIES => thread::sleep(BETWEEN_TRIES),
+            Err(Errno::AGAIN | Errno::ACCESS) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
