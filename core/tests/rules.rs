@@ -458,8 +458,8 @@ fn settings_that_make_no_search_are_refused() {
         let error = Search::new(settings(SearcherKind::SlowFast, population, generations, 1));
         assert_eq!(error.expect_err(message).to_string(), message);
     };
-    refuse(5, 1, "a population of 5 cannot be paired; it must be even, from 2 to 100000");
-    refuse(0, 1, "a population of 0 cannot be paired; it must be even, from 2 to 100000");
+    refuse(5, 1, "a population of 5 cannot be paired; it must be even, from 2 to 10000");
+    refuse(0, 1, "a population of 0 cannot be paired; it must be even, from 2 to 10000");
     refuse(4, 0, "a search needs at least one generation");
 }
 
