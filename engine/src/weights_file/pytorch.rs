@@ -192,7 +192,7 @@ fn read_state_dict(
         }
     }
     if beside > 0 {
-        notes.push(format!("left {beside} entries that stand among the weights and are no tensors"));
+        notes.push(format!("entries among the weights that are no tensors were left: {beside}"));
     }
     Ok(Checkpoint { tensors, notes })
 }

@@ -115,7 +115,7 @@ fn what_was_taken_is_said() {
              `torch.save(torch.load(FILE)[\"state_dict_ema\"], \"other.pt\")` saves them alone",
         ],
     );
-    check("beside_in_one_dict", &["left 1 entries that stand among the weights and are no tensors"]);
+    check("beside_in_one_dict", &["entries among the weights that are no tensors were left: 1"]);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn what_holds_no_state_dict_is_said() {
     );
     check(
         "bzip2",
-        "entry `plain/data.pkl` is compressed by method 12, which is not known here; unzip the file and zip it again \
+        "entry `plain/byteorder` is compressed by method 12, which is not known here; unzip the file and zip it again \
          with `zip -0`",
     );
 }
