@@ -16,6 +16,7 @@ pub(super) enum Role {
 }
 
 impl Role {
+    #[cfg(test)]
     pub(super) const ALL: [Self; 4] =
         [Self::TrainImages, Self::TrainLabels, Self::TestImages, Self::TestLabels];
 
