@@ -431,7 +431,6 @@ mod tests {
         check(&TEXT.replace("('skip_connect', 1)", "('skip_' 'connect', 1L,)"));
         check(&TEXT.replace("('skip_connect', 1)", "(1, 'skip_connect')"));
         check(&TEXT.replace("reduce=", "\\\n  # the reduction cell\n  reduce="));
-        check(&TEXT.replace("Genotype(", "Genotype("));
         check(&TEXT.replace("Genotype(", "best = cnn.genotypes.Genotype ("));
         check(
             &TEXT
