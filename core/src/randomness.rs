@@ -42,6 +42,8 @@ pub enum Purpose {
     Probe = 11,
     /// Augmented validation: (generation, individual).
     Validation = 12,
+    /// The seed of what the trainings of a round of finals draw: (round, 0).
+    Finals = 13,
 }
 
 /// All streams of one seed.
