@@ -3,12 +3,14 @@
 //! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
 //! other kind of snapshot: whoever has the events has the view.
 
+mod finals;
 mod fit;
 mod log;
 mod summary;
 
 use std::collections::VecDeque;
 
+pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
 pub use log::{LogLine, Tone};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
@@ -68,7 +70,9 @@ pub struct SearchView {
     pub injections: Vec<(u32, usize)>,
     /// Members of the last population that were estimated with the final weights.
     pub ranked: Vec<Learner>,
-    /// The result; empty until the search is finished.
+    /// Trainings from scratch after the ranking.
+    pub finals: Option<FinalsView>,
+    /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
 }
 
@@ -129,6 +133,8 @@ pub enum Phase {
     Searching,
     /// The last population is being ranked.
     Ranking,
+    /// The best are trained from scratch.
+    Finals,
     Training,
     Finished,
 }
@@ -139,6 +145,7 @@ impl Phase {
             Self::Empty => "starting",
             Self::Searching => "searching",
             Self::Ranking => "ranking",
+            Self::Finals => "finals",
             Self::Training => "training",
             Self::Finished => "finished",
         }
@@ -223,6 +230,7 @@ impl RunView {
     pub fn phase(&self) -> Phase {
         match (&self.search, &self.training) {
             (Some(search), _) if !search.ranking.is_empty() => Phase::Finished,
+            (Some(search), _) if search.finals.is_some() => Phase::Finals,
             (Some(search), _) if search.generation >= search.settings.generations => Phase::Ranking,
             (Some(_), _) => Phase::Searching,
             (None, Some(training)) if training.test.is_some() => Phase::Finished,
@@ -251,6 +259,7 @@ impl SearchView {
             evaluations: 0,
             injections: Vec::new(),
             ranked: Vec::new(),
+            finals: None,
             ranking: Vec::new(),
         }
     }
@@ -337,7 +346,7 @@ impl SearchView {
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
             Event::SearchFinished { ranking, .. } => self.ranking.clone_from(ranking),
-            _ => {}
+            event => self.apply_finals(event),
         }
     }
 
