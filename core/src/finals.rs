@@ -41,9 +41,66 @@ impl FinalsSettings {
         self.epochs.saturating_mul(LONGER.saturating_pow(round))
     }
 
-    /// Epochs of all trainings together, if so many begin and every loss is a number.
-    pub fn epochs_in_all(&self, entrants: usize) -> u64 {
-        rounds(entrants).map(|(round, count)| count as u64 * u64::from(self.epochs_of(round))).sum()
+    /// What all trainings together take, if so many begin and every loss is a number.
+    pub fn work(&self, entrants: usize) -> Work {
+        self.work_from(0, entrants)
+    }
+
+    fn work_from(&self, first: u32, entrants: usize) -> Work {
+        rounds(entrants).fold(Work::default(), |work, (round, count)| {
+            work + self.trainings(first.saturating_add(round), count)
+        })
+    }
+
+    fn trainings(&self, round: u32, count: usize) -> Work {
+        let count = count as u64;
+        Work { trainings: count, epochs: count.saturating_mul(u64::from(self.epochs_of(round))) }
+    }
+}
+
+/// How many rounds there are, if so many begin and every loss is a number.
+pub fn rounds_of(entrants: usize) -> u32 {
+    rounds(entrants).count() as u32
+}
+
+/// What trainings from scratch take: epochs on the training half, and one look at the validation
+/// half each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    pub trainings: u64,
+    pub epochs: u64,
+}
+
+impl std::ops::Add for Work {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            trainings: self.trainings.saturating_add(other.trainings),
+            epochs: self.epochs.saturating_add(other.epochs),
+        }
+    }
+}
+
+impl Work {
+    /// What a search takes, its ranking included: every estimation is a training for an epoch.
+    pub fn of_search(population: usize, generations: u32) -> Self {
+        let estimations = (population as u64).saturating_mul(u64::from(generations) + 1);
+        Self { trainings: estimations, epochs: estimations }
+    }
+
+    /// Images that are trained on and validated on, with halves of these sizes.
+    pub fn images(self, train: usize, valid: usize) -> (u64, u64) {
+        (self.epochs.saturating_mul(train as u64), self.trainings.saturating_mul(valid as u64))
+    }
+
+    /// What share of another's images this takes, with halves of these sizes.
+    pub fn share_of(self, other: Self, train: usize, valid: usize) -> f64 {
+        let all = |work: Self| {
+            let (trained, validated) = work.images(train, valid);
+            trained as f64 + validated as f64
+        };
+        all(self) / all(other)
     }
 }
 
@@ -180,15 +237,16 @@ impl Finals {
         (!ended).then(|| Trainings { round, epochs: settings.epochs_of(round), entrants })
     }
 
-    /// Takes what the last [`Finals::ask`] gave; says what happened.
+    /// Takes what the last [`Finals::ask`] gave; says what happened. Where trainings are done one
+    /// after another, the first alone may be told, and asking again names what follows it.
     ///
     /// # Panics
-    /// If the finals have ended, or the figures are not as many as the trainings.
+    /// If the finals have ended, or there are no figures, or more than trainings were asked for.
     pub fn tell(&mut self, figures: Vec<Figures>) -> Vec<Event> {
         let Some(Trainings { round, epochs, entrants }) = self.ask() else {
             panic!("the finals have ended");
         };
-        assert_eq!(figures.len(), entrants.len(), "figures for every training");
+        assert!((1..=entrants.len()).contains(&figures.len()), "figures of what was asked for");
         let trained = |(&entrant, figures): (&usize, &Figures)| Event::FinalistTrained {
             round,
             entrant,
@@ -218,15 +276,17 @@ impl Finals {
         }
     }
 
-    /// Epochs of all trainings after those that are asked for now, if every loss is a number.
-    pub fn epochs_left_after(&self) -> u64 {
+    /// What is left after the next so many trainings of this round, if every loss is a number.
+    pub fn left_after(&self, trainings: usize) -> Work {
         let FinalsState { settings, round, ref going, ref told, ended, .. } = self.state;
         if ended {
-            return 0;
+            return Work::default();
         }
-        let now = going.len().saturating_sub(told.len() + 2) as u64 * u64::from(settings.epochs_of(round));
-        let later = rounds(going.len()).skip(1);
-        now + later.map(|(r, count)| count as u64 * u64::from(settings.epochs_of(round + r))).sum::<u64>()
+        let now = settings.trainings(round, going.len().saturating_sub(told.len() + trainings));
+        if going.len() <= 2 {
+            return now;
+        }
+        now + settings.work_from(round.saturating_add(1), going.len().div_ceil(2))
     }
 }
 

@@ -66,7 +66,8 @@ fn eight_are_halved_to_one_in_rounds_of_three_times_as_many_epochs() {
     };
     let trained: Vec<_> = events.iter().filter_map(epochs).collect();
     assert_eq!(trained[8..], [(3, 9), (5, 9), (1, 9), (2, 9), (3, 27), (5, 27)]);
-    assert_eq!(eight.state().settings.epochs_in_all(8), 8 * 3 + 4 * 9 + 2 * 27);
+    let all = Work { trainings: 8 + 4 + 2, epochs: 8 * 3 + 4 * 9 + 2 * 27 };
+    assert_eq!((eight.state().settings.work(8), rounds_of(8)), (all, 3));
 }
 
 #[test]
@@ -114,15 +115,39 @@ fn finals_that_go_on_from_any_state_end_the_same() {
 }
 
 #[test]
-fn epochs_left_are_those_of_trainings_that_follow() {
+fn what_is_left_is_what_follows_the_trainings_in_hand() {
     let mut four = finals(4);
-    let mut left = vec![four.epochs_left_after()];
+    let mut left = vec![four.left_after(2)];
     while let Some(trainings) = four.ask() {
         let told = trainings.entrants.iter().map(|&e| figures(e as f64, trainings.epochs)).collect();
         four.tell(told);
-        left.push(four.epochs_left_after());
+        left.push(four.left_after(2));
     }
-    assert_eq!(left, [2 * 3 + 2 * 9, 2 * 9, 0, 0]);
+    let work = |trainings, epochs| Work { trainings, epochs };
+    assert_eq!(left, [work(4, 2 * 3 + 2 * 9), work(2, 2 * 9), Work::default(), Work::default()]);
+    assert_eq!(finals(4).left_after(0), finals(4).state().settings.work(4));
+    assert_eq!(finals(5).left_after(1), work(4 + 3 + 2, 4 * 3 + 3 * 9 + 2 * 27));
+}
+
+#[test]
+fn trainings_that_are_told_one_by_one_end_as_those_that_are_told_in_pairs() {
+    let losses = [0.4, 0.3, 0.6, 0.1, 0.5];
+    let mut alone = finals(5);
+    let mut events = Vec::new();
+    while let Some(Trainings { epochs, entrants, .. }) = alone.ask() {
+        events.extend(alone.tell(vec![figures(losses[entrants[0]], epochs)]));
+    }
+    assert_eq!(events, played(&mut finals(5), &losses));
+}
+
+#[test]
+fn finals_are_counted_in_images_of_the_search() {
+    let settings = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
+    let (finals, search) = (settings.work(4), Work::of_search(10, 10));
+    assert_eq!(finals.images(512, 256), (30 * 512, 6 * 256));
+    assert_eq!(search.images(512, 256), (110 * 512, 110 * 256));
+    let share = finals.share_of(search, 512, 256);
+    assert!((share - (30.0 * 2.0 + 6.0) / (110.0 * 3.0)).abs() < 1e-12, "{share}");
 }
 
 #[test]
@@ -146,6 +171,7 @@ fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
         population: 6,
         generations: 4,
         seed: 3,
+        mutation: 0.0,
         schedule: Default::default(),
         limits,
     };

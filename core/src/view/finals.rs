@@ -2,7 +2,7 @@
 
 use crate::{
     event::Event,
-    finals::{Entrant, Figures, FinalsSettings},
+    finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
     genotype::Genotype,
 };
 
@@ -39,6 +39,8 @@ pub enum WinnerSource {
     Finals,
     /// Shared weights after the last generation.
     Ranking,
+    /// The searcher's own rule, such as the size of the largest network.
+    Search,
 }
 
 impl WinnerSource {
@@ -46,6 +48,7 @@ impl WinnerSource {
         match self {
             Self::Finals => "finals",
             Self::Ranking => "ranking",
+            Self::Search => "search",
         }
     }
 }
@@ -61,6 +64,8 @@ pub struct Winner {
     pub position: Vec<f64>,
     /// On the validation half: of the winner of finals after its last training, else by shared weights.
     pub loss: f64,
+    /// The same in per cent of the validation half.
+    pub accuracy: f64,
 }
 
 impl FinalsView {
@@ -77,6 +82,22 @@ impl FinalsView {
         self.trained.iter().find(|t| (t.round, t.entrant) == (round, entrant)).map(|t| &t.figures)
     }
 
+    /// The round in progress, counted from 0; after the end, the last.
+    pub fn round(&self) -> u32 {
+        (self.rounds.len() as u32).saturating_sub(u32::from(self.ended))
+    }
+
+    /// How many rounds there are, if every figure is a number.
+    pub fn rounds_in_all(&self) -> u32 {
+        rounds_of(self.entrants.len())
+    }
+
+    /// What the finished trainings took.
+    pub fn work(&self) -> Work {
+        let epochs = self.trained.iter().map(|trained| u64::from(trained.epochs)).fold(0, u64::saturating_add);
+        Work { trainings: self.trained.len() as u64, epochs }
+    }
+
     fn winner(&self) -> Option<Winner> {
         let place = self.winner?;
         let entrant = self.entrants.get(place)?;
@@ -87,21 +108,28 @@ impl FinalsView {
             generation: entrant.generation,
             position: entrant.position.clone(),
             loss: last.figures.loss,
+            accuracy: last.figures.accuracy,
         })
     }
 }
 
 impl SearchView {
-    /// Who won: the finals, or where there were none the ranking. `None` before the end.
+    /// Who won: the finals, or where there were none the ranking. `None` before the end, and where
+    /// no loss is a number.
     pub fn winner(&self) -> Option<Winner> {
         let first = self.ranking.first()?;
         let ranked = || {
+            if !first.loss.is_finite() {
+                return None; // No loss is a number, so nobody is known to be better than anybody.
+            }
+            let by_loss = self.settings.searcher.ranks_by_loss();
             Some(Winner {
-                source: WinnerSource::Ranking,
+                source: if by_loss { WinnerSource::Ranking } else { WinnerSource::Search },
                 individual: first.individual,
                 generation: self.settings.generations,
                 position: self.population.get(first.individual)?.position.clone(),
                 loss: first.loss,
+                accuracy: first.accuracy,
             })
         };
         self.finals.as_ref().and_then(FinalsView::winner).or_else(ranked)
@@ -203,6 +231,7 @@ mod tests {
             population: 4,
             generations: 1,
             seed: 1,
+            mutation: 0.0,
             schedule: Default::default(),
             limits: Default::default(),
         };
