@@ -6,7 +6,9 @@
 pub mod checkpoint;
 mod clock;
 pub mod control;
+mod finals;
 mod recorder;
+mod scale;
 mod search_estimator;
 mod searching;
 mod server;

@@ -9,7 +9,7 @@ use relativenas_ui::messages::{ExportFormat, Exported};
 use crate::{
     arguments::Format,
     atomic,
-    commands::export::{FullNetwork, curves, individual_as, of_rank, written_as},
+    commands::export::{FullNetwork, curves, of_individual, of_rank, vector_as, written_as},
     folder::RunFolder,
 };
 
@@ -43,11 +43,11 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
     }
     let search = view.search.as_ref().filter(|s| !s.population.is_empty());
     let search = search.context("the run has no population yet")?;
-    let chosen = individuals(search, what)?;
+    let chosen = chosen(search, what)?;
     let mut last = exports.clone();
-    for &individual in &chosen {
-        last = exports.join(format!("individual-{individual:02}.{extension}"));
-        atomic::write(&last, individual_as(search, individual, format, &network)?.as_bytes())?;
+    for (name, position) in &chosen {
+        last = exports.join(format!("{name}.{extension}"));
+        atomic::write(&last, vector_as(search, position, format, &network)?.as_bytes())?;
     }
     Ok(match chosen.len() {
         1 => format!("written: {}", last.display()),
@@ -55,11 +55,23 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
     })
 }
 
-fn individuals(search: &SearchView, what: &Exported) -> Result<Vec<usize>> {
+/// Vectors, each with the name of its file.
+fn chosen<'a>(search: &'a SearchView, what: &Exported) -> Result<Vec<(String, &'a [f64])>> {
+    let numbered = |individual: usize| format!("individual-{individual:02}");
     Ok(match what {
-        Exported::Individual(individual) => vec![*individual],
-        Exported::Best => vec![of_rank(search, 1)?],
-        Exported::All => (0..search.population.len()).collect(),
+        Exported::Individual(individual) => {
+            vec![(numbered(*individual), of_individual(search, *individual)?)]
+        }
+        Exported::Best => {
+            let position = of_rank(search, 1)?;
+            // One that finals found may have left the population.
+            let individual = search.population.iter().position(|i| i.position == position);
+            vec![(individual.map_or_else(|| "winner".to_owned(), numbered), position)]
+        }
+        Exported::All => {
+            let positions = search.population.iter().map(|i| i.position.as_slice());
+            positions.enumerate().map(|(individual, position)| (numbered(individual), position)).collect()
+        }
     })
 }
 

@@ -16,7 +16,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use relativenas_core::{genotype::GenotypeFormat, view::Phase};
+use relativenas_core::{
+    genotype::{Genotype, GenotypeFormat},
+    view::Phase,
+};
 use relativenas_run::{
     folder::RunFolder,
     lock::{Liveness, liveness},
@@ -146,7 +149,7 @@ impl Worker<'_> {
         let folder = self.study.run(name).context("the run is gone")?;
         let view = folder.view()?;
         let search = view.search.as_ref().context("the run has no population")?;
-        let genotype = search.genotype(of_rank(search, 1)?).context(
+        let genotype = Genotype::decode(of_rank(search, 1)?).ok().context(
             "the winner is no cell that can be trained; make a study of this space with --judge-seeds 0",
         )?;
         crate::atomic::write(path, genotype.format(GenotypeFormat::Darts).as_bytes())

@@ -41,6 +41,10 @@ pub struct History {
 }
 
 impl History {
+    pub fn is_empty(&self) -> bool {
+        self.best.is_empty()
+    }
+
     /// Takes notice of an event of a search whose finals have room for so many.
     pub fn note(&mut self, event: &Event, architectures: usize, generations: u32) {
         let Event::PairCompared { generation, learners, .. } = event else {

@@ -94,7 +94,8 @@ impl FinalsView {
 
     /// What the finished trainings took.
     pub fn work(&self) -> Work {
-        let epochs = self.trained.iter().map(|trained| u64::from(trained.epochs)).fold(0, u64::saturating_add);
+        let epochs =
+            self.trained.iter().map(|trained| u64::from(trained.epochs)).fold(0, u64::saturating_add);
         Work { trainings: self.trained.len() as u64, epochs }
     }
 
