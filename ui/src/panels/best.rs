@@ -1,7 +1,12 @@
 //! The best so far, and what it costs.
 
 use ratatui::text::Line;
-use relativenas_core::{cost::cost, genotype::Genotype, tabular, view::SearchView};
+use relativenas_core::{
+    cost::cost,
+    genotype::Genotype,
+    tabular,
+    view::{SearchView, WinnerSource},
+};
 
 use crate::{
     canvas::{Canvas, Look, span, wrap},
@@ -21,13 +26,16 @@ pub struct Best<'a> {
 
 impl<'a> Best<'a> {
     pub fn of(search: &'a SearchView) -> Option<Self> {
-        if let Some(winner) = search.ranking.first() {
+        if let Some(winner) = search.winner() {
             return Some(Self {
                 individual: winner.individual,
                 loss: winner.loss,
                 accuracy: winner.accuracy,
-                position: &search.population.get(winner.individual)?.position,
-                when: "in the final ranking".to_owned(),
+                position: search.placed().first()?.1,
+                when: match winner.source {
+                    WinnerSource::Finals => "in the finals, from scratch".to_owned(),
+                    WinnerSource::Ranking | WinnerSource::Search => "in the final ranking".to_owned(),
+                },
             });
         }
         let best = search.best.as_ref()?;

@@ -6,7 +6,9 @@ use crate::{
     canvas::{Canvas, span},
     draw::text,
     layout::Layout,
-    panels::{best, diversity, log, losses, now, ranking, this_generation, training as trained, weight_set},
+    panels::{
+        best, diversity, finals, log, losses, now, ranking, this_generation, training as trained, weight_set,
+    },
     scene::Scene,
     shown::Shown,
     words::{individual, loss, per_cent},
@@ -72,7 +74,16 @@ fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
 
 /// The pairs of this generation; at the end of a search, its ranking.
 fn pairs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
-    if search.generation >= search.settings.generations {
+    if let Some(played) = &search.finals {
+        // The bracket first; what it leaves has the ranking by shared weights.
+        let rows = (played.entrants.len() + 3).min(canvas.height());
+        let width = canvas.width();
+        finals::draw(&mut canvas.part(0, 0, width, rows), scene, played);
+        let left = canvas.height() - rows;
+        if left > 2 && !search.ranking.is_empty() {
+            ranking::draw(&mut canvas.part(0, rows, width, left), scene, search);
+        }
+    } else if search.generation >= search.settings.generations {
         ranking::draw(canvas, scene, search);
     } else {
         this_generation::draw(canvas, scene, shown, search);
