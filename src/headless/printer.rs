@@ -190,7 +190,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
     let mut text = String::new();
     if let Some(search) = &view.search {
         if let Some(played) = &search.finals {
-            text += &finals::bracket(search, played);
+            text += &finals::bracket(played);
             text += &search.winner().as_ref().map_or_else(String::new, finals::winner);
             text += "ranking by shared weights:\n";
         }

@@ -1,10 +1,7 @@
 //! Finals as a bracket: who was trained from scratch, for how long, and who is left.
 
 use ratatui::{style::Style, text::Line};
-use relativenas_core::{
-    finals::{Entrant, EntrantSource},
-    view::FinalsView,
-};
+use relativenas_core::{finals::EntrantSource, view::FinalsView};
 
 use crate::{
     canvas::{Canvas, span},
@@ -49,7 +46,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, finals: &FinalsView) {
             Standing::In => plain,
             Standing::Out => dim,
         };
-        canvas.text(2, y, &name(entrant), style);
+        canvas.text(2, y, &entrant.name(), style);
         for round in first..first + rounds {
             let end = NAME + ROUND * (round - first + 1) as usize;
             let figure = figure(finals, round, place, glyphs.separator);
@@ -78,14 +75,6 @@ fn about(finals: &FinalsView) -> String {
         (false, _) => format!("round {round} of {rounds}, by {judge}"),
         (true, Some(_)) => format!("from scratch, by {judge}"),
         (true, None) => "no figure is a number; the ranking stands".to_owned(),
-    }
-}
-
-/// The individual, and where it comes from: its generation, where the population has left it since.
-fn name(entrant: &Entrant) -> String {
-    match entrant.source {
-        EntrantSource::Ranking => format!("{:02}", entrant.individual),
-        EntrantSource::Search => format!("{:02} of g{}", entrant.individual, entrant.generation),
     }
 }
 

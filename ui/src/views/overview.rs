@@ -63,8 +63,10 @@ fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
     // Chart and pairs share what the fixed lines leave: one line each for weights and best, two for
     // the log, and blanks between.
     let room = height.saturating_sub(top + 1 + 1 + 2 + 2);
-    let chart = room.div_ceil(2);
-    let pairs = room - chart;
+    // A bracket takes a row an entrant, and leaves the chart a third.
+    let bracket = search.finals.as_ref().map_or(0, |finals| finals.entrants.len() + 2);
+    let pairs = (room / 2).max(bracket.min(room * 2 / 3));
+    let chart = room - pairs;
     losses::draw(&mut canvas.part(0, top + 1, width, chart), shown, search);
     self::pairs(&mut canvas.part(0, top + 1 + chart, width, pairs), scene, shown, search);
     let y = top + 1 + chart + pairs + 1;

@@ -4,7 +4,7 @@ use relativenas_core::{
     config::Layers,
     event::{Event, Line},
     manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
-    protocol::{Command, Mode, Progress, StepUnit},
+    protocol::{Activity, Command, Mode, Progress, StepUnit},
     randomness::RANDOMNESS_VERSION,
 };
 use tokio::sync::watch;
@@ -72,14 +72,18 @@ fn work(folder: &Path, manifest: &Manifest, steer: impl FnMut(&Progress, &Contro
         move || {
             let outcome = job.go_on(&control, &recorder).expect("nothing fails");
             recorder.finish().expect("written");
-            control.finish();
+            control.finish(); // The last word, however it ended.
             outcome
         }
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    while !worker.is_finished() && runtime.block_on(progress.changed()).is_ok() {
+    loop {
         let now = progress.borrow_and_update().clone();
+        if now.activity == Activity::Finished {
+            break;
+        }
         steer(&now, &control);
+        runtime.block_on(progress.changed()).expect("the control lives");
     }
     worker.join().expect("no panic")
 }
