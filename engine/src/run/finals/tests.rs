@@ -1,4 +1,8 @@
-use std::{path::Path, sync::Arc, thread};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+    thread,
+};
 
 use relativenas_core::{
     config::Layers,
@@ -26,15 +30,15 @@ fn manifest(architectures: usize, threads: usize) -> Manifest {
     for (key, value) in [
         ("search.population", "4"),
         ("search.generations", "2"),
-        ("data.train_images", "48"),
-        ("data.valid_images", "32"),
+        ("data.train_images", "16"),
+        ("data.valid_images", "8"),
         ("network.channels", "4"),
         ("network.cells", "3"),
-        ("training.batch", "16"),
+        ("training.batch", "8"),
         ("device.kind", "cpu"),
         ("device.threads", &threads),
         ("finals.architectures", &architectures),
-        ("finals.epochs", "2"),
+        ("finals.epochs", "1"),
     ] {
         layers.add_assignment(&format!("{key}={value}")).expect("a setting");
     }
@@ -70,10 +74,11 @@ fn work(folder: &Path, manifest: &Manifest, steer: impl FnMut(&Progress, &Contro
     let worker = thread::spawn({
         let control = Arc::clone(&control);
         move || {
-            let outcome = job.go_on(&control, &recorder).expect("nothing fails");
-            recorder.finish().expect("written");
+            let outcome = job.go_on(&control, &recorder);
+            let written = recorder.finish();
             control.finish(); // The last word, however it ended.
-            outcome
+            written.expect("written");
+            outcome.expect("nothing fails")
         }
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -94,18 +99,23 @@ fn events(folder: &Path) -> Vec<Event> {
     text.lines().map(event).collect()
 }
 
-/// A run that nobody interrupts.
-fn undisturbed(manifest: &Manifest) -> (tempfile::TempDir, Vec<Event>) {
+/// The events of a run that nobody interrupts.
+fn undisturbed(manifest: &Manifest) -> Vec<Event> {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(work(folder.path(), manifest, |_, _| {}), Outcome::Done);
-    let events = events(folder.path());
-    (folder, events)
+    events(folder.path())
 }
 
-#[test]
-fn finals_come_between_the_ranking_and_the_end_and_repeat_themselves() {
+/// Finals of four, whose trainings are done two at a time.
+static FOUR: LazyLock<(Manifest, Vec<Event>)> = LazyLock::new(|| {
     let manifest = manifest(4, 2);
-    let (_folder, events) = undisturbed(&manifest);
+    let events = undisturbed(&manifest);
+    (manifest, events)
+});
+
+#[test]
+fn finals_come_between_the_ranking_and_the_end() {
+    let (_, events) = &*FOUR;
     let begin = events.iter().position(|e| matches!(e, Event::FinalsBegan { .. })).expect("finals");
     assert!(matches!(events[begin - 1], Event::IndividualRanked { .. }), "{:?}", events[begin - 1]);
     let kinds: Vec<_> = events[begin..]
@@ -123,25 +133,22 @@ fn finals_come_between_the_ranking_and_the_end_and_repeat_themselves() {
             other => panic!("{other:?}"),
         })
         .collect();
-    let first = ["begun", "0: 2 epochs", "0: 2 epochs", "0: 2 epochs", "0: 2 epochs", "0: 2 left"];
-    let second = ["1: 6 epochs", "1: 6 epochs", "1: 1 left", "won: true", "finished"];
+    let first = ["begun", "0: 1 epochs", "0: 1 epochs", "0: 1 epochs", "0: 1 epochs", "0: 2 left"];
+    let second = ["1: 3 epochs", "1: 3 epochs", "1: 1 left", "won: true", "finished"];
     assert_eq!(kinds, [&first[..], &second[..]].concat());
-    assert_eq!(undisturbed(&manifest).1, events);
 }
 
 #[test]
 fn a_search_without_finals_ends_as_it_always_did() {
-    let (_folder, events) = undisturbed(&manifest(0, 2));
+    let events = undisturbed(&manifest(0, 2));
     assert!(matches!(events[events.len() - 2], Event::IndividualRanked { .. }));
     assert!(matches!(events.last(), Some(Event::SearchFinished { .. })));
 }
 
 /// Ends the run at once in the middle of a training of the finals, goes on, and compares.
-fn check_resumed(threads: usize, place: usize) {
-    let manifest = manifest(3, threads);
-    let (_folder, expected) = undisturbed(&manifest);
+fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let outcome = work(folder.path(), &manifest, |progress, control| {
+    let outcome = work(folder.path(), manifest, |progress, control| {
         let begun = progress.members.first().is_some_and(|member| member.batch > 0);
         if progress.generation == 2 && progress.seconds_left.is_some() && begun && in_finals(control) {
             let inject = Command::Inject { individual: 0, position: vec![0.5; 32] };
@@ -156,8 +163,8 @@ fn check_resumed(threads: usize, place: usize) {
     let before = events(folder.path());
     assert!(before.len() < expected.len() && before[..] == expected[..before.len()], "{before:?}");
     assert!(before.iter().any(|e| matches!(e, Event::FinalsBegan { .. })), "{before:?}");
-    assert_eq!(work(folder.path(), &manifest, |_, _| {}), Outcome::Done);
-    assert_eq!(events(folder.path()), expected);
+    assert_eq!(work(folder.path(), manifest, |_, _| {}), Outcome::Done);
+    assert_eq!(events(folder.path()), *expected);
 }
 
 /// Whether generations lie behind, and the ranking too.
@@ -168,19 +175,20 @@ fn in_finals(control: &Control) -> bool {
 
 #[test]
 fn finals_that_were_cut_short_end_the_same_whoever_trains_at_once() {
-    check_resumed(2, 0);
-    check_resumed(2, 2);
-    check_resumed(1, 1);
+    let (in_pairs, expected) = &*FOUR;
+    check_resumed(in_pairs, expected, 0);
+    check_resumed(in_pairs, expected, 2);
+    let one_by_one = manifest(3, 1);
+    check_resumed(&one_by_one, &undisturbed(&one_by_one), 1);
 }
 
 #[test]
 fn a_round_is_a_step_and_pauses_between_trainings() {
-    let manifest = manifest(4, 2);
-    let (_folder, expected) = undisturbed(&manifest);
+    let (manifest, expected) = &*FOUR;
     let folder = tempfile::tempdir().expect("a folder");
     let mut stepped = false;
-    let outcome = work(folder.path(), &manifest, |progress, control| {
-        if !stepped && in_finals(control) {
+    let outcome = work(folder.path(), manifest, |progress, control| {
+        if !stepped && progress.generation == 2 && in_finals(control) {
             stepped = true;
             control.steer(&Command::Step { unit: StepUnit::Generation, count: 1 }).expect("accepted");
         } else if progress.mode == Mode::Paused {
@@ -190,6 +198,6 @@ fn a_round_is_a_step_and_pauses_between_trainings() {
     assert_eq!(outcome, Outcome::Left);
     let before = events(folder.path());
     assert!(matches!(before.last(), Some(Event::FinalsRoundEnded { round: 0, .. })), "{before:?}");
-    assert_eq!(work(folder.path(), &manifest, |_, _| {}), Outcome::Done);
-    assert_eq!(events(folder.path()), expected);
+    assert_eq!(work(folder.path(), manifest, |_, _| {}), Outcome::Done);
+    assert_eq!(events(folder.path()), *expected);
 }
