@@ -31,11 +31,11 @@ mod window;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-pub use self::body::CpuBody;
+pub use self::{body::CpuBody, memory::values_mut};
 use self::{
     body::{Body, Lesson, Worker, at_once},
     head::Answer,
-    memory::{values, values_mut},
+    memory::values,
     packing::Packed,
     program::Program,
     tape::{Forward, Paths, Statistics},

@@ -33,7 +33,7 @@ use std::{fs, path::Path};
 pub use cifar::Cifar100Labels;
 pub use encoded::{Encoded, EncodedDataSet, EncodedImages};
 pub use error::DataError;
-pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches};
+pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches, photo_batches_of};
 pub use split::{Split, hold_out, split};
 pub use view::{ColourJitter, View};
 

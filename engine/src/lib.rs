@@ -22,6 +22,7 @@ pub mod network;
 pub mod optimizer;
 pub mod pickle;
 pub mod probe;
+pub mod ranks;
 pub mod run;
 pub mod table;
 pub mod throughput;

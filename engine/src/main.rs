@@ -4,6 +4,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -14,7 +15,7 @@ use relativenas_engine::{
     commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
     device, failure,
     probe::{self, ProbeArguments},
-    run,
+    run::{self, Ranked},
 };
 
 #[global_allocator]
@@ -26,6 +27,9 @@ struct Arguments {
     /// Print the build id, which must be that of the command.
     #[arg(long)]
     build_id: bool,
+    /// Print whether it was built with MPI.
+    #[arg(long)]
+    mpi: bool,
     #[command(subcommand)]
     work: Option<Work>,
 }
@@ -45,6 +49,11 @@ enum Work {
         /// Begin paused.
         #[arg(long)]
         paused: bool,
+        /// End when this process, which is no parent of this one, ends.
+        #[arg(long, value_name = "PID")]
+        leave_with: Option<i32>,
+        #[command(flatten)]
+        ranks: RanksArguments,
     },
     /// Judge trained weights on images that they did not learn from.
     Evaluate(EvaluateArguments),
@@ -61,10 +70,42 @@ enum Work {
     },
 }
 
+/// How many engines work together.
+#[derive(clap::Args)]
+struct RanksArguments {
+    /// This is one of so many processes that a launcher of MPI started.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number())]
+    ranks: usize,
+    /// So many ranks are threads of this process.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(), conflicts_with = "ranks")]
+    rank_threads: usize,
+    /// Seconds that ranks wait for each other.
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    rank_timeout: u64,
+}
+
+fn number() -> impl clap::builder::TypedValueParser<Value = usize> {
+    clap::builder::RangedU64ValueParser::from(1..=4096)
+}
+
+impl RanksArguments {
+    fn ranked(&self) -> Ranked {
+        match (self.ranks, self.rank_threads) {
+            (1, 1) => Ranked::Alone,
+            (1, threads) => Ranked::Threads(threads),
+            (processes, _) => Ranked::Processes(processes),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.build_id {
         println!("{BUILD}");
+        return ExitCode::SUCCESS;
+    }
+    if arguments.mpi {
+        println!("{}", cfg!(feature = "mpi"));
         return ExitCode::SUCCESS;
     }
     let outcome = match arguments.work {
@@ -72,8 +113,10 @@ fn main() -> ExitCode {
             eprintln!("relativenas-engine works for the command `relativenas`; see `relativenas --help`");
             return ExitCode::from(2);
         }
-        Some(Work::Run { run, die_with_parent, force, paused }) => {
-            end_with(die_with_parent).and_then(|()| run::run(&run, run::Options { force, paused }))
+        Some(Work::Run { run, die_with_parent, force, paused, leave_with, ranks }) => {
+            let (ranked, rank_timeout) = (ranks.ranked(), Duration::from_secs(ranks.rank_timeout));
+            let options = run::Options { force, paused, ranked, rank_timeout, leave_with };
+            end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),

@@ -13,6 +13,7 @@ mod server;
 mod setup;
 mod stopped;
 mod tensors;
+mod together;
 mod training;
 mod work;
 
@@ -28,7 +29,7 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
-    manifest::{BUILD, EngineAddress, files},
+    manifest::{BUILD, EngineAddress, EngineFacts, files},
     protocol::{Hello, PROTOCOL},
 };
 use relativenas_run::{
@@ -49,6 +50,8 @@ use recorder::Recorder;
 pub use stopped::StoppedSearch;
 use work::{Outcome, Work};
 
+use crate::ranks::Ranks;
+
 /// How an engine is started on a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -56,6 +59,22 @@ pub struct Options {
     pub force: bool,
     /// Begin paused.
     pub paused: bool,
+    pub ranked: Ranked,
+    /// How long ranks wait for each other.
+    pub rank_timeout: Duration,
+    /// Leave when this process of this machine ends.
+    pub leave_with: Option<i32>,
+}
+
+/// How many engines work on a run, and what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ranked {
+    #[default]
+    Alone,
+    /// Threads of one process, each with a device.
+    Threads(usize),
+    /// Processes that a launcher of MPI started; this is one of them.
+    Processes(usize),
 }
 
 /// How long a finished engine waits for clients to read the end and leave.
@@ -69,6 +88,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// # Errors
 /// If the run cannot go on; the message is for `engine.log`.
 pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
+    together::run(path, options)
+}
+
+/// Goes on with a run as the only rank, or the first one.
+fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result<()> {
+    together::same_build(&**ranks)?;
     let mut folder = HeldRun::hold(path, options.force)?;
     let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
     let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
@@ -84,16 +109,13 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         Some(found) => say(&format!("going on from {}", found.path.display())),
         None => say("starting at the beginning"),
     }
-    let (work, facts) = Work::prepare(&folder.manifest, newest)?;
+    together::send(&**ranks, &folder.manifest, newest.as_ref())?;
+    let (work, facts) = together::prepare(&folder.manifest, newest, ranks)?;
     let hello = Hello {
         protocol: PROTOCOL,
         build: BUILD.to_owned(),
         pid: std::process::id(),
-        device: match facts.threads {
-            0 => facts.device.clone(),
-            1 => format!("{} · 1 thread", facts.device),
-            threads => format!("{} · {threads} threads", facts.device),
-        },
+        device: device_in_words(&facts, ranks.count()),
         events: 0,
     };
     folder.complete(&Disk::default(), facts)?;
@@ -118,10 +140,12 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
             carry_out(work, &control, recorder)
         })?
     };
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(attend(&server, done, &control))?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(attend(
+        &server,
+        done,
+        &control,
+        options.leave_with,
+    ))?;
     let outcome = worker.join().map_err(|_| anyhow::anyhow!("the thread that works panicked"))?;
     let did = match &outcome {
         Ok(Outcome::Done) => Did::Finished,
@@ -148,6 +172,7 @@ async fn attend(
     server: &Arc<server::Server>,
     mut done: oneshot::Receiver<()>,
     control: &Control,
+    leave_with: Option<i32>,
 ) -> anyhow::Result<()> {
     let mut terminate = unix::signal(unix::SignalKind::terminate())?;
     let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
@@ -161,6 +186,10 @@ async fn attend(
             _ = interrupt.recv() => control.abort(),
             _ = hang_up.recv() => {}
             _ = look.tick() => {
+                if leave_with.is_some_and(has_ended) {
+                    say("the command that started this has ended; leaving");
+                    control.abort();
+                }
                 if !server.folder.exists() {
                     say("the run's folder is gone; leaving");
                     control.abort();
@@ -182,6 +211,22 @@ async fn attend(
         let _ = std::fs::remove_file(path); // The next engine has a path of its own.
     }
     Ok(())
+}
+
+/// Whether there is no process of this number on this machine.
+fn has_ended(pid: i32) -> bool {
+    use rustix::{io::Errno, process};
+    process::Pid::from_raw(pid).is_none_or(|pid| process::test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// What computes, for a person.
+fn device_in_words(facts: &EngineFacts, ranks: usize) -> String {
+    let device = match facts.threads {
+        0 => facts.device.clone(),
+        1 => format!("{} · 1 thread", facts.device),
+        threads => format!("{} · {threads} threads", facts.device),
+    };
+    if ranks > 1 { format!("{device} · {ranks} ranks") } else { device }
 }
 
 /// Listens, and writes down where. Called again if somebody removed the socket.

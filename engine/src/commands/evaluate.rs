@@ -28,6 +28,7 @@ use crate::{
     device::{self, DeviceChoice},
     images::ImageSet,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
+    ranks::Alone,
     training::{self, Evaluation, Photos, Source},
     weights_file::{self, Weights},
 };
@@ -254,7 +255,7 @@ fn judge(arguments: &EvaluateArguments, trained: &Trained, source: &Source) -> a
         Flow::Go
     };
     let pass = Pass::evaluation(&trained.plan, trained.weights.modules(), arguments.precision);
-    let found = training::evaluate(&pass, source, arguments.batch as usize, limit, &progress)?;
+    let found = training::evaluate(&pass, source, arguments.batch as usize, limit, &Alone, &progress)?;
     if lively {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }

@@ -12,7 +12,8 @@ use tch::Device;
 
 use crate::{
     data::{DataError, DataSet, EncodedDataSet, Split},
-    device::{self, DeviceChoice},
+    device,
+    ranks::Place,
     table::PacedTable,
 };
 
@@ -74,12 +75,26 @@ impl Inputs {
         seed: u64,
         split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
     ) -> anyhow::Result<Self> {
-        for note in &about.notes {
+        Self::of_rank(about, config, seed, Place::ALONE, split)
+    }
+
+    /// As [`Inputs::new`], for a rank of several.
+    ///
+    /// # Errors
+    /// If the device or the split is not what the settings ask for.
+    pub fn of_rank(
+        about: About,
+        config: &Config,
+        seed: u64,
+        place: Place,
+        split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
+    ) -> anyhow::Result<Self> {
+        for note in about.notes.iter().filter(|_| place.on_host == 0) {
             super::say(note);
         }
-        let device = config.device.kind.parse::<DeviceChoice>()?.resolve()?;
+        let device = device::of_rank(&config.device.kind, place)?;
         let split = split(about.images, &Streams::new(seed))?;
-        Ok(Self { about, split, device, threads: device::threads(config.device.threads) })
+        Ok(Self { about, split, device, threads: device::threads_of_rank(config.device.threads, place) })
     }
 
     /// As the first event tells them.

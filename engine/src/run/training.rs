@@ -5,6 +5,7 @@ mod sources;
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -32,8 +33,10 @@ use crate::{
     device,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     optimizer::SgdSettings,
+    ranks::Ranks,
     training::{
         Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate,
+        least_images,
     },
 };
 
@@ -57,6 +60,7 @@ const VELOCITY: &str = "velocity";
 
 /// A network in training and what it is trained on.
 pub struct TrainingJob {
+    ranks: Arc<dyn Ranks>,
     trainer: Trainer,
     train: Source,
     /// Empty if no images are kept apart; then the last epoch counts as the best.
@@ -82,15 +86,18 @@ impl TrainingJob {
     pub fn prepare(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
+        ranks: Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let (config, retrain) = (&manifest.config, &manifest.config.retrain);
         let genotype = manifest.genotype.as_ref();
         let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
-        let sources = Sources::open(config)?;
+        let sources = Sources::open(config, ranks.place())?;
         let inputs = &sources.inputs;
         let images = inputs.images();
         let shape = network_shape(retrain, images.classes)?;
         check_batches(retrain.kind, retrain.auxiliary, images.train, retrain.batch)?;
+        let plan = Plan::full(genotype, &shape, retrain.auxiliary);
+        check_shares(&plan, retrain.batch, ranks.count())?;
         // How often it is stored changes no loss.
         let protocol = (
             genotype,
@@ -98,8 +105,11 @@ impl TrainingJob {
             (config.data.crop_padding, config.data.flip),
             config.device.precision,
         );
-        let facts = inputs.facts(manifest, VALIDATION_BATCH, &protocol)?;
-        let plan = Plan::full(genotype, &shape, retrain.auxiliary);
+        // Several ranks normalise by the statistics of their shares, which is another training.
+        let facts = match ranks.count() {
+            1 => inputs.facts(manifest, VALIDATION_BATCH, &protocol)?,
+            count => inputs.facts(manifest, VALIDATION_BATCH, &(protocol, count))?,
+        };
         let settings = trainer_settings(config, inputs.threads);
         let (trainer, best, finished, opening) = match checkpoint {
             None => {
@@ -119,7 +129,8 @@ impl TrainingJob {
             }
         };
         let mut job = Self {
-            trainer,
+            trainer: trainer.among(Arc::clone(&ranks)),
+            ranks,
             train: sources.train,
             valid: sources.valid,
             test: sources.test,
@@ -134,7 +145,7 @@ impl TrainingJob {
             device: sources.inputs.device,
             threads: sources.inputs.threads,
         };
-        if !job.opening.is_empty() && job.photographs() <= FEW {
+        if job.ranks.is_first() && !job.opening.is_empty() && job.photographs() <= FEW {
             job.survey(&|| false)?;
         }
         Ok((job, facts))
@@ -155,11 +166,12 @@ impl TrainingJob {
     pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         device::set_threads_of_this_thread(self.threads);
         if !self.opening.is_empty() {
-            if !self.survey(&|| control.leaving())? {
+            let surveyed = !self.ranks.is_first() || self.survey(&|| control.leaving())?;
+            if !self.ranks.decide(|| surveyed)? {
                 return Ok(Outcome::Left);
             }
             recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
-            recorder.send(self.checkpoint()?)?;
+            self.store(recorder)?;
         } else {
             // The engine may have ended between a checkpoint and the files made from it.
             self.publish(recorder, self.best.is_some())?;
@@ -168,11 +180,9 @@ impl TrainingJob {
             if self.finished {
                 return Ok(Outcome::Done);
             }
-            match control.next() {
-                Next::Leave => return Ok(Outcome::Left),
-                // Refused by `Control`: there is no population.
-                Next::Inject(_) => continue,
-                Next::Estimate => {}
+            // There is nothing else: `Control` refuses injections, as there is no population.
+            if !self.ranks.decide(|| control.next() != Next::Leave)? {
+                return Ok(Outcome::Left);
             }
             let epoch = self.trainer.epoch();
             let outcome = if epoch < self.epochs() {
@@ -221,7 +231,7 @@ impl TrainingJob {
         let figures = self.trainer.figures()?;
         let Some(judgement) = self.validate(control)? else {
             // The validation is done again; the steps of the epoch are not.
-            recorder.send(self.checkpoint()?)?;
+            self.store(recorder)?;
             return Ok(Outcome::Left);
         };
         let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.top1 };
@@ -244,7 +254,7 @@ impl TrainingJob {
         };
         self.trainer.next_epoch()?;
         recorder.send(Record::Events(vec![finished]))?;
-        recorder.send(self.checkpoint()?)?;
+        self.store(recorder)?;
         self.publish(recorder, best)?;
         control.end(Some(epoch), !judged_loss.is_finite());
         Ok(Outcome::Done)
@@ -255,23 +265,24 @@ impl TrainingJob {
         let batches = batch_count(self.train.len(), self.trainer.settings().batch);
         let mut stored = Instant::now();
         let (epoch, first) = (self.trainer.epoch(), self.trainer.batch());
-        for batch in self.train.training(self.trainer.feed(), epoch, first)? {
-            let batch = batch?;
-            self.trainer.step(&batch)?;
-            let flow = control.batch_done(BatchDone {
+        for part in self.train.training(self.trainer.feed(), epoch, first)? {
+            let part = part?;
+            self.trainer.step(&part)?;
+            let done = BatchDone {
                 candidate: 0,
                 validating: false,
                 batch: self.trainer.batch(),
                 batches,
-                images: batch.len(),
+                images: part.whole,
                 loss: self.trainer.loss_if_free()?,
-            });
-            let leaving = flow == Flow::Abort || control.leaving();
-            if leaving || self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every) {
+            };
+            let staying = self.ranks.decide(|| flow(control, done) == Flow::Go)?;
+            let due = self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every);
+            if self.ranks.is_first() && (!staying || due) {
                 recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished)?)?;
                 stored = Instant::now();
             }
-            if leaving {
+            if !staying {
                 return Ok(Outcome::Left);
             }
         }
@@ -284,7 +295,7 @@ impl TrainingJob {
             let unknown = f64::NAN;
             return Ok(Some(Evaluation { loss: unknown, top1: unknown, top5: unknown, images: 0 }));
         }
-        judge(&self.trainer.evaluation(), &self.valid, control)
+        judge(&self.trainer.evaluation(), &self.valid, &*self.ranks, control)
     }
 
     /// Looks at the test set, once, with the best weights.
@@ -294,7 +305,7 @@ impl TrainingJob {
         self.begin(control, Activity::Validating);
         let precision = self.trainer.settings().precision;
         let pass = Pass::evaluation(self.trainer.plan(), weights.modules(), precision);
-        let judged = judge(&pass, &self.test, control)?;
+        let judged = judge(&pass, &self.test, &*self.ranks, control)?;
         let Some(judged) = judged else {
             return Ok(Outcome::Left); // The checkpoint of the last epoch is the newest.
         };
@@ -307,7 +318,7 @@ impl TrainingJob {
         };
         self.finished = true;
         recorder.send(Record::Events(vec![finished]))?;
-        recorder.send(self.checkpoint()?)?;
+        self.store(recorder)?;
         Ok(Outcome::Done)
     }
 
@@ -318,13 +329,19 @@ impl TrainingJob {
         control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], left);
     }
 
-    /// Everything that is needed to go on from here.
-    fn checkpoint(&self) -> anyhow::Result<Record> {
-        checkpoint(&self.trainer, self.best.as_ref(), self.finished)
+    /// Writes everything that is needed to go on from here. All ranks have the same, so one of them does.
+    fn store(&self, recorder: &Recorder) -> anyhow::Result<()> {
+        if self.ranks.is_first() {
+            recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished)?)?;
+        }
+        Ok(())
     }
 
     /// Writes weights for other programs: those of the last finished epoch, and the best if they are new.
     fn publish(&self, recorder: &Recorder, best: bool) -> anyhow::Result<()> {
+        if !self.ranks.is_first() {
+            return Ok(());
+        }
         let plan = self.trainer.plan();
         if self.trainer.epoch() > 0 && self.trainer.batch() == 0 {
             let weights = to_named(plan, &self.trainer.weights()?);
@@ -366,11 +383,30 @@ fn network_shape(retrain: &RetrainConfig, classes: usize) -> anyhow::Result<Netw
     Ok(shape)
 }
 
-fn judge(pass: &Pass<'_>, source: &Source, control: &Control) -> anyhow::Result<Option<Evaluation>> {
-    let progress = |done| {
-        if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
-    };
-    Ok(evaluate(pass, source, VALIDATION_BATCH, usize::MAX, &progress)?)
+/// Refuses batches of which some ranks would never get an image.
+fn check_shares(plan: &Plan, batch: usize, ranks: usize) -> anyhow::Result<()> {
+    let least = least_images(plan);
+    ensure!(
+        ranks == 1 || batch >= least * ranks,
+        "retrain.batch = {batch} is too small for {ranks} ranks, each of which needs {least} or more images of a \
+         batch; take {} or more, or fewer ranks",
+        least * ranks
+    );
+    Ok(())
+}
+
+/// Whether the work goes on after a batch. A training can be resumed at any, so it leaves at once.
+fn flow(control: &Control, done: BatchDone) -> Flow {
+    if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
+}
+
+fn judge(
+    pass: &Pass<'_>,
+    source: &Source,
+    ranks: &dyn Ranks,
+    control: &Control,
+) -> anyhow::Result<Option<Evaluation>> {
+    Ok(evaluate(pass, source, VALIDATION_BATCH, usize::MAX, ranks, &|done| flow(control, done))?)
 }
 
 /// Whether an epoch is better than the best before: more images right, or as many at a lower loss.

@@ -1,5 +1,8 @@
 //! What a run does: it searches, or it trains.
 
+use std::sync::Arc;
+
+use anyhow::bail;
 use relativenas_core::manifest::{EngineFacts, Job, Manifest};
 
 use super::{
@@ -9,6 +12,7 @@ use super::{
     searching::SearchJob,
     training::TrainingJob,
 };
+use crate::ranks::Ranks;
 
 /// Work that can begin, or go on where it was.
 pub enum Work {
@@ -32,11 +36,15 @@ impl Work {
     pub fn prepare(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
+        ranks: &Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         match manifest.job {
+            Job::Search if ranks.count() > 1 => {
+                bail!("a search has one rank; only `train` and `evaluate` take --ranks")
+            }
             Job::Search => SearchJob::prepare(manifest, checkpoint)
                 .map(|(job, facts)| (Self::Search(Box::new(job)), facts)),
-            Job::Train => TrainingJob::prepare(manifest, checkpoint)
+            Job::Train => TrainingJob::prepare(manifest, checkpoint, Arc::clone(ranks))
                 .map(|(job, facts)| (Self::Train(Box::new(job)), facts)),
         }
     }
