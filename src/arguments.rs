@@ -196,6 +196,9 @@ pub struct TrainArguments {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
     pub device: Option<String>,
+    /// So many devices share each batch, each with an engine that device.launcher starts [setting device.ranks]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub ranks: Option<usize>,
     /// The run's name [default: data, architecture and date]
     #[arg(long)]
     pub name: Option<String>,
@@ -504,6 +507,12 @@ pub struct BenchmarkArguments {
 pub enum BenchmarkAction {
     /// Searchers against each other on NAS-Bench-201, in seconds
     Searchers(SearchersArguments),
+    /// How long ranks take to add up their numbers (--ranks N): the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Exchange {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// How fast this machine trains and validates genotypes: the engine's own arguments
     #[command(disable_help_flag = true)]
     Throughput {

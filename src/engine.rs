@@ -2,6 +2,7 @@
 //! lives, and a socket to talk over.
 
 pub mod connection;
+pub mod launcher;
 pub mod program;
 pub mod start;
 

@@ -99,6 +99,17 @@ pub struct DeviceConfig {
     pub threads: usize,
     pub parallel_learners: bool,
     pub precision: Precision,
+    #[serde(default = "one_rank")]
+    pub ranks: usize,
+    #[serde(default)]
+    pub launcher: String,
+    #[serde(default)]
+    pub rank_timeout: u64,
+}
+
+/// Runs from before there were ranks have this many.
+fn one_rank() -> usize {
+    1
 }
 
 /// What feature maps and convolutions are computed in; weights and statistics are f32 either way.
@@ -287,6 +298,12 @@ impl Config {
             (weight(t.gradient_clip), "training.gradient_clip", "0 (no clipping) or above"),
             (share(t.drop_path), "training.drop_path", "from 0 to below 1"),
             (self.device.threads <= 1024, "device.threads", "from 0 to 1024"),
+            ((1..=4096).contains(&self.device.ranks), "device.ranks", "from 1 to 4096"),
+            (
+                (1..=86_400).contains(&self.device.rank_timeout),
+                "device.rank_timeout",
+                "from 1 to 86400 seconds",
+            ),
             (device_kind(&self.device.kind), "device.kind", "auto, cpu, cuda or cuda:N"),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),

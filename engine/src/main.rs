@@ -4,7 +4,6 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -12,10 +11,12 @@ use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
     allocator::Jemalloc,
-    commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
+    commands::{
+        self, EvaluateArguments, ExchangeArguments, PackArguments, RanksArguments, ThroughputArguments,
+    },
     device, failure,
     probe::{self, ProbeArguments},
-    run::{self, Ranked},
+    run,
 };
 
 #[global_allocator]
@@ -57,6 +58,8 @@ enum Work {
     },
     /// Judge trained weights on images that they did not learn from.
     Evaluate(EvaluateArguments),
+    /// Measure how long ranks take to add up their numbers.
+    Exchange(ExchangeArguments),
     /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
     Pack(PackArguments),
     /// Find out whether the comparison of a search is any good.
@@ -68,34 +71,6 @@ enum Work {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// How many engines work together.
-#[derive(clap::Args)]
-struct RanksArguments {
-    /// This is one of so many processes that a launcher of MPI started.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number())]
-    ranks: usize,
-    /// So many ranks are threads of this process.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(), conflicts_with = "ranks")]
-    rank_threads: usize,
-    /// Seconds that ranks wait for each other.
-    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
-    rank_timeout: u64,
-}
-
-fn number() -> impl clap::builder::TypedValueParser<Value = usize> {
-    clap::builder::RangedU64ValueParser::from(1..=4096)
-}
-
-impl RanksArguments {
-    fn ranked(&self) -> Ranked {
-        match (self.ranks, self.rank_threads) {
-            (1, 1) => Ranked::Alone,
-            (1, threads) => Ranked::Threads(threads),
-            (processes, _) => Ranked::Processes(processes),
-        }
-    }
 }
 
 fn main() -> ExitCode {
@@ -114,11 +89,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
         Some(Work::Run { run, die_with_parent, force, paused, leave_with, ranks }) => {
-            let (ranked, rank_timeout) = (ranks.ranked(), Duration::from_secs(ranks.rank_timeout));
+            let (ranked, rank_timeout) = (ranks.ranked(), ranks.timeout());
             let options = run::Options { force, paused, ranked, rank_timeout, leave_with };
             end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
+        Some(Work::Exchange(arguments)) => commands::exchange(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
         Some(Work::Probe(arguments)) => {
             end_with(arguments.die_with_parent).and_then(|()| probe::probe(&arguments))

@@ -9,6 +9,7 @@
 //! `mpi`, `Mpi` are processes on one machine or many.
 
 mod agreement;
+mod crew;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod share;
@@ -17,6 +18,7 @@ mod threads;
 use std::fmt;
 
 pub use agreement::{Card, Disagreement, agree};
+pub use crew::{Ranked, together};
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub use share::Share;

@@ -50,7 +50,7 @@ use recorder::Recorder;
 pub use stopped::StoppedSearch;
 use work::{Outcome, Work};
 
-use crate::ranks::Ranks;
+use crate::ranks::{Ranked, Ranks};
 
 /// How an engine is started on a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,17 +64,6 @@ pub struct Options {
     pub rank_timeout: Duration,
     /// Leave when this process of this machine ends.
     pub leave_with: Option<i32>,
-}
-
-/// How many engines work on a run, and what they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ranked {
-    #[default]
-    Alone,
-    /// Threads of one process, each with a device.
-    Threads(usize),
-    /// Processes that a launcher of MPI started; this is one of them.
-    Processes(usize),
 }
 
 /// How long a finished engine waits for clients to read the end and leave.

@@ -276,7 +276,7 @@ fn no_visitors(folder: &RunFolder) -> anyhow::Error {
     )
 }
 
-fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
+pub fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
     misuse(format!(
         "{name}: its engine is on {host}, not here; `ssh {host} relativenas attach {name}` reaches it",
         name = folder.reference()

@@ -3,14 +3,14 @@
 //! The first holds the folder, talks to clients, decides and writes. It sends the others what they need of the
 //! folder, which they never open, so only the data has to be on every machine.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use relativenas_core::manifest::{BUILD, EngineFacts, Manifest, files};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Options, Ranked,
+    Options,
     checkpoint::{Checkpoint, State},
     control::Control,
     lead,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     failure,
-    ranks::{Alone, Card, Ranks, RanksError, Threads, agree},
+    ranks::{self, Card, Ranks, agree},
 };
 
 /// Works on a run with all its ranks, until it is done or somebody ends it.
@@ -28,54 +28,7 @@ use crate::{
 /// # Errors
 /// If the run cannot go on.
 pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
-    match options.ranked {
-        Ranked::Alone => lead(path, options, &(Arc::new(Alone) as _)),
-        Ranked::Threads(count) => in_threads(path, options, count),
-        Ranked::Processes(count) => in_processes(path, options, count),
-    }
-}
-
-/// The ranks are threads of this process.
-fn in_threads(path: &Path, options: Options, count: usize) -> anyhow::Result<()> {
-    let mut crew = Threads::crew(count, options.rank_timeout).into_iter();
-    let first: Arc<dyn Ranks> = Arc::new(crew.next().context("there are no ranks")?);
-    let others = crew.map(|other| {
-        let name = format!("rank-{}", other.rank());
-        thread::Builder::new().name(name).spawn(move || {
-            let (own, ranks): (_, Arc<dyn Ranks>) = (other.name(other.rank()), Arc::new(other));
-            follow(&ranks).context(own)
-        })
-    });
-    let others = others.collect::<Result<Vec<_>, _>>()?;
-    let led = lead(path, options, &first);
-    drop(first);
-    let mut outcome = led;
-    for other in others {
-        let followed = other.join().map_err(|_| anyhow::anyhow!("the thread of a rank panicked"))?;
-        // That another has ended says less than why it did.
-        if matches!((&outcome, &followed), (Err(known), Err(why)) if is_gone(known) && !is_gone(why)) {
-            outcome = followed;
-        }
-    }
-    outcome
-}
-
-fn is_gone(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(RanksError::Gone { .. })))
-}
-
-/// This process is one of the ranks that MPI started.
-#[cfg(feature = "mpi")]
-fn in_processes(path: &Path, options: Options, count: usize) -> anyhow::Result<()> {
-    use crate::ranks::Mpi;
-    Mpi::with(count, options.rank_timeout, |ranks| {
-        if ranks.is_first() { lead(path, options, ranks) } else { follow(ranks) }
-    })
-}
-
-#[cfg(not(feature = "mpi"))]
-fn in_processes(_path: &Path, _options: Options, count: usize) -> anyhow::Result<()> {
-    Err(RanksError::NoMpi { asked: count }.into())
+    ranks::together(options.ranked, options.rank_timeout, |ranks| lead(path, options, ranks), follow)
 }
 
 /// Works as the first one says.

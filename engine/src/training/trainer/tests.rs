@@ -1,3 +1,5 @@
+mod ranks;
+
 use relativenas_core::{
     config::RateSchedule,
     network::{NetworkKind, NetworkShape},
