@@ -18,6 +18,7 @@ use relativenas_core::{
     protocol::{Command, EngineLine, Reply},
     view::{Phase, RunView},
 };
+use relativenas_run::sessions::was_left_in_order;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::{
@@ -235,7 +236,7 @@ impl Follower<'_> {
         let resume = format!("`relativenas resume {name}` goes on from the newest checkpoint");
         let ended_well = match &mut self.engine {
             Some(engine) => engine.child.wait().context("the engine cannot be waited for")?.success(),
-            None => self.folder.was_left_in_order(),
+            None => was_left_in_order(&self.folder),
         };
         if !ended_well {
             let words = match &self.engine {

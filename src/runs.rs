@@ -13,6 +13,7 @@ use relativenas_core::{
     view::{Phase, RunView},
 };
 pub use relativenas_run::folder::all;
+use relativenas_run::sessions::was_left_in_order;
 use relativenas_ui::messages::RunSummary;
 
 use crate::{
@@ -188,7 +189,7 @@ pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
         "paused"
     } else if alive || by_events == Phase::Finished {
         by_events.name()
-    } else if folder.was_left_in_order() {
+    } else if was_left_in_order(folder) {
         "stopped"
     } else {
         "dead"

@@ -1,13 +1,15 @@
 //! Genotypes: two cells written down as operations on inputs, and their text forms.
 
+mod error;
 mod file;
 mod literal;
 mod text;
 
 use serde::{Deserialize, Serialize};
 
+pub use error::GenotypeError;
 pub use file::{Chosen, decode_text};
-pub use text::{GenotypeError, GenotypeFormat};
+pub use text::GenotypeFormat;
 
 use crate::operation::{CellKind, Operation};
 

@@ -6,6 +6,7 @@
 pub mod checkpoint;
 mod clock;
 pub mod control;
+mod outcome;
 mod recorder;
 mod search_estimator;
 mod searching;
@@ -45,9 +46,10 @@ use tokio::{
 use control::Control;
 use disk::Disk;
 use log::{EventLog, Extent};
+use outcome::Outcome;
 use recorder::Recorder;
 pub use stopped::StoppedSearch;
-use work::{Outcome, Work};
+use work::Work;
 
 /// How an engine is started on a run.
 #[derive(Clone, Copy, Debug, Default)]

@@ -13,7 +13,7 @@ use relativenas_core::{
     view::RunView,
 };
 
-use crate::{RunError, clock, disk::Disk, log::LogReader, printable, sessions};
+use crate::{RunError, clock, disk::Disk, log::LogReader, printable};
 
 /// The folder of a run that exists, or existed a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +96,6 @@ impl RunFolder {
         let text = String::from_utf8_lossy(&content[from..]);
         let all: Vec<_> = text.lines().filter(|l| !l.trim().is_empty()).collect();
         all[all.len().saturating_sub(lines)..].iter().map(|l| printable(l)).collect()
-    }
-
-    /// Whether the last engine said good-bye, or none ever began.
-    pub fn was_left_in_order(&self) -> bool {
-        sessions::was_left_in_order(self)
     }
 
     /// Removes the folder. Whoever looks for runs meanwhile sees all of it or nothing.

@@ -8,7 +8,7 @@
 
 use super::{
     matrix::{MatrixGradient, Multiply},
-    norm::Norm,
+    norm::{Norm, NormBack},
     packing::{Packed, Packing},
     pointwise::{Affine, Arrival, NormGradient, RectifierGradient, Rectify},
     simd::{LANES, Lanes, dispatch},
@@ -158,15 +158,6 @@ pub struct Backward<'a> {
     pub factor: f32,
     /// The gradient of what the stage read, before its ReLU; `None` for the first stage.
     pub target: Option<(&'a mut [Lanes], Arrival)>,
-}
-
-/// Coefficients of [`NormGradient`] for a block.
-#[derive(Clone, Copy, Debug)]
-pub struct NormBack {
-    pub mean: Lanes,
-    pub gradient_scale: Lanes,
-    pub distance_scale: Lanes,
-    pub offset: Lanes,
 }
 
 /// Adds one image's share to the gradients of the weights, and passes the gradient on.

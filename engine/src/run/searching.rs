@@ -18,10 +18,10 @@ use tch::{Device, Tensor};
 use super::{
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Next},
+    outcome::Outcome,
     recorder::{Record, Recorder},
     search_estimator::SearchEstimator,
     setup::{self, About, Inputs, VALIDATION_BATCH},
-    work::Outcome,
 };
 use crate::{
     augmentation::Augmentation,

@@ -22,9 +22,9 @@ use tch::{Device, Tensor};
 use super::{
     checkpoint::{Best, Checkpoint, Progress},
     control::{Bounds, Control, Next},
+    outcome::Outcome,
     recorder::{Record, Recorder},
     setup::VALIDATION_BATCH,
-    work::Outcome,
 };
 use crate::{
     augmentation::Augmentation,
