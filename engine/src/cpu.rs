@@ -1,11 +1,11 @@
 //! Search networks on a CPU, without libtorch's kernels.
 //!
 //! Their depthwise convolutions, batch norms and ReLUs move far more memory than they compute:
-//! libtorch reads and writes a batch of feature maps for each of them. Here a [`stage`] takes an
+//! libtorch reads and writes a batch of feature maps for each of them. Here a `stage` takes an
 //! image from one feature map to the next within a core's cache, and batch norm is applied by
-//! whoever reads. Feature maps lie in planes of sixteen channels ([`simd::Lanes`]).
+//! whoever reads. Feature maps lie in planes of sixteen channels (`simd::Lanes`).
 //!
-//! Each thread of a [`team`] computes image by image in a fixed order: results depend on nothing but
+//! Each thread of a `team` computes image by image in a fixed order: results depend on nothing but
 //! the number of threads, and on that only in their last bits. The tests hold it against libtorch, and
 //! the golden figures against both.
 
