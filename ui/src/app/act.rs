@@ -62,6 +62,11 @@ impl App {
             Action::SearchPrevious => self.search_log(-1),
             Action::OpenRun => self.open_selected_run(),
             Action::ResumeRun => self.resume_selected_run(),
+            Action::ResumeShown => {
+                if let Some(run) = self.state.run_name().cloned() {
+                    self.request(Request::Resume { run });
+                }
+            }
             Action::NewSearch => self.overlay = Some(Overlay::start(&self.layers)),
             Action::CompareRun => self.compare_selected_run(),
             Action::CompareAll => self.compare_all_runs(),
@@ -115,7 +120,6 @@ impl App {
         if let Some(asked) = Asked::of(&command) {
             shown.asked = Some(asked);
         }
-        self.leaving |= command == Command::Stop;
         self.last_id += 1;
         self.pending.push((self.last_id, command.clone()));
         self.request(Request::Steer { id: self.last_id, command });

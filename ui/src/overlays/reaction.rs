@@ -9,6 +9,8 @@ use crate::{actions::Action, messages::Request, views::architecture::Beside};
 pub enum Reaction {
     Stay,
     Close,
+    /// The key is none of the overlay's: it closes, and the key does what it does without it.
+    Pass,
     Act(Action),
     Request(Request),
     /// Asks for something that only the other side can find wrong: the overlay stays until then.
@@ -17,4 +19,6 @@ pub enum Reaction {
     Compare(Box<Beside>),
     Find(String),
     Leave,
+    /// Stops the engine, and leaves when it has agreed.
+    StopAndLeave,
 }
