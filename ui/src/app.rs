@@ -207,7 +207,8 @@ impl App {
     fn react(&mut self, reaction: Reaction) {
         match reaction {
             Reaction::Stay | Reaction::Close | Reaction::Pass => {}
-            Reaction::Act(action) => self.act(action),
+            Reaction::Act(action) => self.act_where_it_is(action),
+            Reaction::Say(words) => self.say(words),
             Reaction::Request(request) | Reaction::Ask(request) => self.request(request),
             Reaction::Steer(Command::Stop) => {
                 self.steer(Command::Stop);

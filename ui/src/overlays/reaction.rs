@@ -18,6 +18,8 @@ pub enum Reaction {
     Steer(Command),
     Compare(Box<Beside>),
     Find(String),
+    /// A sentence above the footer.
+    Say(&'static str),
     Leave,
     /// Stops the engine, and leaves when it has agreed.
     StopAndLeave,

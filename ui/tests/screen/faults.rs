@@ -228,3 +228,31 @@ fn one_outlier_does_not_flatten_a_curve() {
         assert!(chart.filter(|line| line.chars().any(curve)).count() >= 3, "{view}:\n{screen}");
     }
 }
+
+#[test]
+fn the_palette_lists_everything_and_says_why_it_cannot_be_done() {
+    for (width, height) in [(60, 16), (80, 24), (140, 40), (200, 60)] {
+        // Actions of other views are listed with where they are.
+        let screen = searching().press(": sort").screen(width, height);
+        assert!(screen.contains("sort") && screen.contains("in Population"), "{screen}");
+        // What cannot be done says why.
+        let screen = searching().press(": inject").screen(width, height);
+        assert!(screen.contains("inject") && screen.contains("select an"), "{screen}");
+    }
+    let mut stage = searching();
+    let screen = stage.press(": sort enter").screen(100, 30);
+    assert_eq!(stage.app.view(), View::Population);
+    assert!(screen.contains("o does it here"), "{screen}");
+}
+
+#[test]
+fn a_word_of_the_palette_does_what_it_means_or_says_where_that_is() {
+    let mut stage = searching();
+    let screen = stage.press(": train enter").screen(100, 30);
+    assert_eq!(stage.requests(), [], "training steps no generation");
+    assert!(screen.contains("`relativenas train --arch`"), "{screen}");
+    stage.press(": quit enter");
+    assert!(stage.app.exit().is_some());
+    let screen = searching().press(": puase").screen(100, 30);
+    assert!(screen.contains("did you mean `pause`?"), "{screen}");
+}
