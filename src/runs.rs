@@ -172,10 +172,10 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
     line.phase = phase(view, line.alive, folder).to_owned();
 }
 
-/// The lowest validation loss so far.
+/// The winner's loss; before there is one, the lowest validation loss so far.
 pub fn best_loss(view: &RunView) -> Option<f64> {
     if let Some(search) = &view.search {
-        return search.best.as_ref().map(|b| b.learner.estimate.loss);
+        return search.leader().map(|leader| leader.loss);
     }
     let losses = view.training.iter().flat_map(|t| &t.history).map(|e| e.valid_loss);
     losses.filter(|l| l.is_finite()).reduce(f64::min)
@@ -184,9 +184,12 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
 /// Where a run is in its life: by its events and the word of its engine.
 pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
     let by_events = view.phase();
-    let progress = || Connection::open(folder).ok()?.progress(view.events);
-    if alive && progress().is_some_and(|p| p.mode == Mode::Paused) {
+    let mode = || Some(Connection::open(folder).ok()?.progress(view.events)?.mode);
+    let mode = if alive { mode() } else { None };
+    if mode == Some(Mode::Paused) {
         "paused"
+    } else if mode == Some(Mode::Stopping) {
+        "stopping"
     } else if alive || by_events == Phase::Finished {
         by_events.name()
     } else if was_left_in_order(folder) {

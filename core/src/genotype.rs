@@ -60,6 +60,13 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// All genes in one line, the two of a node together: `0s3 1d5  2mx 0id`.
+    pub fn short(&self) -> String {
+        let genes: Vec<_> =
+            self.genes.iter().map(|gene| format!("{}{}", gene.input, gene.operation.short_name())).collect();
+        genes.chunks(2).map(|node| node.join(" ")).collect::<Vec<_>>().join("  ")
+    }
+
     pub fn nodes(&self) -> usize {
         self.genes.len() / 2
     }

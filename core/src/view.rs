@@ -122,6 +122,19 @@ pub struct Best {
     pub learner: Learner,
 }
 
+/// Whom a search has to show for itself: the vector with the loss that was estimated for it.
+///
+/// Its individual may be somewhere else by now: moved, injected over, or estimated again and found worse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leader<'a> {
+    pub individual: usize,
+    /// The generation of the estimate; `None` if it is that of the final ranking.
+    pub generation: Option<u32>,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub position: &'a [f64],
+}
+
 /// Where a run is in its life, by its events alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -285,6 +298,28 @@ impl SearchView {
         let mut order: Vec<_> = (0..self.population.len()).collect();
         order.sort_by(|a, b| loss(a).total_cmp(&loss(b)).then(a.cmp(b)));
         order
+    }
+
+    /// The winner of the final ranking, or the best so far as it was when it was estimated.
+    pub fn leader(&self) -> Option<Leader<'_>> {
+        if let Some(winner) = self.ranking.first() {
+            let place = self.population.get(winner.individual)?;
+            return Some(Leader {
+                individual: winner.individual,
+                generation: None,
+                loss: winner.loss,
+                accuracy: winner.accuracy,
+                position: &place.position,
+            });
+        }
+        let Best { generation, learner } = self.best.as_ref()?;
+        Some(Leader {
+            individual: learner.individual,
+            generation: Some(*generation),
+            loss: learner.estimate.loss,
+            accuracy: learner.estimate.accuracy,
+            position: &learner.position,
+        })
     }
 
     fn apply(&mut self, event: &Event) {

@@ -30,7 +30,7 @@ use std::{
 use anyhow::Context as _;
 use relativenas_core::{
     manifest::{BUILD, EngineAddress, files},
-    protocol::{Hello, PROTOCOL},
+    protocol::{Command, Hello, PROTOCOL},
 };
 use relativenas_run::{
     address::{socket_folder, this_host},
@@ -100,6 +100,9 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     };
     folder.complete(&Disk::default(), facts)?;
     note(&folder, Did::Started);
+    if options.paused {
+        note(&folder, Did::Steered(Command::Pause)); // Whoever resumes the run knows by it that it waited.
+    }
 
     let control = Arc::new(Control::new(work.bounds(), options.paused));
     let (extent_sender, extent) = watch::channel(log.extent());

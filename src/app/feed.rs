@@ -44,6 +44,8 @@ pub struct Feed {
     pub engine: Option<StartedEngine>,
     /// The run is looked at, not steered.
     pub look: bool,
+    /// What the engine is told as soon as it listens.
+    pub first: Vec<Command>,
 }
 
 /// Why feeding came to a halt.
@@ -142,7 +144,7 @@ impl Feed {
     }
 
     /// Waits for an engine that was just started.
-    fn meet(&self, mut engine: StartedEngine) -> Result<Option<Connection>, Trouble> {
+    fn meet(&mut self, mut engine: StartedEngine) -> Result<Option<Connection>, Trouble> {
         self.open()?;
         let met = engine.connect();
         let last_words = engine.last_words();
@@ -186,7 +188,7 @@ impl Feed {
     }
 
     /// Connects to the engine if one lives; says so if none does.
-    fn connect(&self, told: &Told) -> Result<Option<Connection>, Trouble> {
+    fn connect(&mut self, told: &Told) -> Result<Option<Connection>, Trouble> {
         if told.finished {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return Ok(None);
@@ -235,7 +237,7 @@ impl Feed {
     }
 
     /// Tells the screen how it hangs together with this engine.
-    fn welcome(&self, connection: Connection) -> Result<Connection, Trouble> {
+    fn welcome(&mut self, connection: Connection) -> Result<Connection, Trouble> {
         connection.set_patience(Some(GLANCE))?;
         let hello = connection.hello().clone();
         let look =
@@ -248,6 +250,12 @@ impl Feed {
             }
         };
         self.turn.send(Message::Link(link))?;
+        for command in std::mem::take(&mut self.first) {
+            // Nobody waits for the answer: what came of it is seen in the engine's progress.
+            if let Err(why) = steer(&self.wire, 0, command) {
+                self.turn.send(Message::Failed(why))?;
+            }
+        }
         Ok(connection)
     }
 

@@ -61,7 +61,11 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
     let search = search.ok_or_else(|| misuse("the run has no population yet"))?;
     let individual = match (arguments.individual, arguments.rank) {
         (Some(individual), _) => individual,
-        (None, rank) => of_rank(search, rank.unwrap_or(1))?,
+        (None, Some(rank)) => of_rank(search, rank)?,
+        (None, None) => {
+            let leader = search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?;
+            return vector_as(search, leader.position, arguments.format, network);
+        }
     };
     individual_as(search, individual, arguments.format, network)
 }
@@ -85,8 +89,25 @@ pub fn individual_as(
     format: Format,
     network: &FullNetwork,
 ) -> Result<String> {
-    match (search.edges(individual), format) {
-        (None, _) => Ok(written_as(&genotype_of(search, individual)?, format, network)),
+    let position = &search.population.get(individual).ok_or_else(|| none_such(search, individual))?.position;
+    vector_as(search, position, format, network)
+}
+
+/// A vector of the searched space in one of the formats that hold an architecture.
+///
+/// # Errors
+/// If it is none, or the format cannot hold an architecture of its space.
+pub fn vector_as(
+    search: &SearchView,
+    position: &[f64],
+    format: Format,
+    network: &FullNetwork,
+) -> Result<String> {
+    if search.settings.space == Space::Cells {
+        return Ok(written_as(&Genotype::decode(position)?, format, network));
+    }
+    match (tabular::decode(position).ok(), format) {
+        (None, _) => Err(misuse("this is no vector of the searched space")),
         (Some(edges), Format::Darts) => Ok(tabular::architecture(&edges) + "\n"),
         (Some(edges), Format::Json) => Ok(edges_json(&edges) + "\n"),
         (Some(_), _) => Err(misuse(
@@ -105,12 +126,9 @@ pub fn edges_json(edges: &[usize; tabular::EDGES]) -> String {
     json.to_string()
 }
 
-/// The genotype of an individual, counted from 0.
-fn genotype_of(search: &SearchView, individual: usize) -> Result<Genotype> {
-    search.genotype(individual).ok_or_else(|| {
-        let last = search.population.len().saturating_sub(1);
-        misuse(format!("--individual {individual}: individuals go from 0 to {last}"))
-    })
+fn none_such(search: &SearchView, individual: usize) -> anyhow::Error {
+    let last = search.population.len().saturating_sub(1);
+    misuse(format!("--individual {individual}: individuals go from 0 to {last}"))
 }
 
 /// The network that a genotype of a run is trained as.
@@ -209,8 +227,7 @@ mod tests {
         let error = |r: Result<usize>| r.expect_err("out of range").to_string();
         assert_eq!(error(of_rank(&search, 0)), "--rank 0: ranks go from 1 to 4");
         assert_eq!(error(of_rank(&search, 5)), "--rank 5: ranks go from 1 to 4");
-        let error = genotype_of(&search, 4).expect_err("out of range").to_string();
-        assert_eq!(error, "--individual 4: individuals go from 0 to 3");
+        assert_eq!(none_such(&search, 4).to_string(), "--individual 4: individuals go from 0 to 3");
     }
 
     #[test]
@@ -231,7 +248,7 @@ mod tests {
     #[test]
     fn what_is_exported_is_read_back() {
         let (_runs, view) = finished();
-        let genotype = genotype_of(view.search.as_ref().expect("a search"), 0).expect("there");
+        let genotype = view.search.as_ref().expect("a search").genotype(0).expect("there");
         let network = FullNetwork::of(&fixture::config(), &view);
         for format in [Format::Darts, Format::Json, Format::Toml] {
             assert_eq!(Genotype::parse(&written_as(&genotype, format, &network)).as_ref(), Ok(&genotype));

@@ -1,6 +1,11 @@
 //! Events in words.
 
-use crate::event::{Event, Learner, Line};
+use crate::{
+    event::{Event, Learner, Line},
+    genotype::Genotype,
+    operation::CellKind,
+    published, tabular,
+};
 
 /// An event as a line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +32,17 @@ impl LogLine {
         let (tone, text) = words(&line.event)?;
         Some(Self { time: line.time, tone, text })
     }
+}
+
+/// What somebody injected: by its name where it is published, else in full.
+fn injected(position: &[f64]) -> String {
+    if let Ok(genotype) = Genotype::decode(position) {
+        return published::name_of(&genotype).map_or_else(
+            || CellKind::BOTH.map(|kind| format!("{kind} {}", genotype.cell(kind).short())).join(", "),
+            str::to_owned,
+        );
+    }
+    tabular::decode(position).map_or_else(|_| "a vector".to_owned(), |edges| tabular::architecture(&edges))
 }
 
 /// `1 epoch`, `2 epochs`.
@@ -65,8 +81,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
             Milestone,
             format!("generation {generation} done: {} moved, diversity was {diversity:.2}", moves.len()),
         ),
-        Event::IndividualInjected { individual, .. } => {
-            (Milestone, format!("a genotype was put in the place of {individual:02}"))
+        Event::IndividualInjected { individual, position } => {
+            (Milestone, format!("{} was put in the place of {individual:02}", injected(position)))
         }
         Event::IndividualRanked { learner } => {
             let estimate = learner.estimate;
