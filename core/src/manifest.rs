@@ -29,8 +29,6 @@ pub mod files {
     pub const PROBE: &str = "probe.json";
     /// The manifest as it was when an engine first worked on the run, so that edits of it are noticed.
     pub const BEGUN_WITH: &str = "begun-with.toml";
-    /// Photographs that a run goes on without.
-    pub const SKIPPED: &str = "skipped.json";
     pub const EXPORTS: &str = "exports";
     /// Log, and whatever libtorch prints.
     pub const ENGINE_LOG: &str = "engine.log";
