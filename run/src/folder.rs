@@ -13,7 +13,7 @@ use relativenas_core::{
     view::RunView,
 };
 
-use crate::{RunError, clock, disk::Disk, log::LogReader, printable, sessions};
+use crate::{RunError, address::this_host, clock, disk::Disk, log::LogReader, printable, sessions};
 
 /// The folder of a run that exists, or existed a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ pub fn create_with<E: From<RunError>>(
 ) -> Result<RunFolder, E> {
     let cannot = |source| RunError::NoRunsHere { path: runs.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(runs).map_err(cannot)?;
-    let temporary = runs.join(format!(".new-{}", std::process::id()));
+    let temporary = runs.join(format!(".new-{}-{}", this_host(), std::process::id()));
     prepare(&temporary, &after_all_others(runs, manifest)).map_err(cannot)?;
     let placed = fill(&temporary).and_then(|()| Ok(place(runs, &temporary, naming)?));
     if placed.is_err() {
