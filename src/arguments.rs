@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use relativenas_core::manifest::BUILD;
 
-pub use study::{JobsArguments, StudyAction, StudyArguments, StudyRunArguments};
+pub use study::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -20,7 +20,7 @@ use relativenas_core::{
     view::{Phase, RunView, SearchView, TrainingView},
 };
 use relativenas_run::sessions::was_left_in_order;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 use crate::{
     engine::{
@@ -51,8 +51,9 @@ pub enum From {
 
 /// Follows a run until it is finished, stopped, or a signal comes.
 ///
-/// An engine that this command started is asked to stop by the first signal, and left to die by
-/// the second. Any other goes on.
+/// An engine that this command started is asked to stop by the first SIGINT, and left to die by
+/// the second; SIGTERM and SIGUSR1, which announce that time is up, make it leave at once with a
+/// checkpoint. Any other goes on.
 ///
 /// # Errors
 /// If the engine fails, or what comes from it cannot be understood.
@@ -64,17 +65,19 @@ pub fn follow(
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
     let interrupted = Arc::new(AtomicBool::new(false));
+    let hurried = Arc::new(AtomicBool::new(false));
     let mut follower = Follower {
         folder,
         engine,
         view: RunView::default(),
         printer: Printer::new(style, out),
         interrupted: Arc::clone(&interrupted),
+        hurried: Arc::clone(&hurried),
         stopping: false,
     };
     let mut connection = follower.connect()?;
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("signals cannot be caught")?;
+    for (signal, flag) in [(SIGINT, &interrupted), (SIGTERM, &hurried), (SIGUSR1, &hurried)] {
+        signal_hook::flag::register(signal, Arc::clone(flag)).context("signals cannot be caught")?;
     }
     if from == From::Now {
         follower.catch_up(connection.hello().events)?;
@@ -102,8 +105,10 @@ struct Follower<'a> {
     engine: Option<StartedEngine>,
     view: RunView,
     printer: Printer<'a>,
-    /// Set by a signal.
+    /// Set by SIGINT.
     interrupted: Arc<AtomicBool>,
+    /// Set by SIGTERM and SIGUSR1.
+    hurried: Arc<AtomicBool>,
     /// The engine was asked to stop.
     stopping: bool,
 }
@@ -170,7 +175,25 @@ impl Follower<'_> {
             {
                 return Ok(end);
             }
+            if self.hurried.swap(false, Ordering::Relaxed)
+                && let Some(end) = self.hurry(connection)?
+            {
+                return Ok(end);
+            }
         }
+    }
+
+    /// Makes an engine that this command started leave with a checkpoint before it has finished what
+    /// is in hand; says how the exchange ends, if it does at once.
+    fn hurry(&mut self, connection: &mut Connection) -> Result<Option<End>> {
+        if self.engine.is_none() {
+            return Ok(Some(End::Left));
+        }
+        self.stopping = true;
+        self.printer.note("leaving at once, with a checkpoint")?;
+        // An engine that is asked to stop twice does not finish a pair.
+        let asked = (1..=2).all(|id| connection.steer(id, Command::Stop).is_ok());
+        Ok((!asked).then_some(End::Closed))
     }
 
     /// Answers a signal; says how the exchange ends, if it does at once.

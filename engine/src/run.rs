@@ -45,7 +45,6 @@ use tokio::{
 };
 
 use control::Control;
-use disk::Disk;
 use log::{EventLog, Extent};
 use outcome::Outcome;
 use recorder::Recorder;
@@ -91,6 +90,7 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         say(&edited(&edits));
     }
     let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
+    folder.disk().permit()?; // Reading all of that takes a while.
     let (log, cut) = EventLog::open(&folder.folder.file(files::EVENTS), extent)?;
     if cut > 0 {
         say(&format!("{}: cut back by {cut} bytes to event {}", files::EVENTS, extent.events));
@@ -115,7 +115,8 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         run: folder.folder.name(),
         token: token(),
     };
-    folder.complete(&Disk::default(), facts)?;
+    let disk = folder.disk();
+    folder.complete(&disk, facts)?;
     note(&folder, Did::Started);
     if options.paused {
         note(&folder, Did::Steered(Command::Pause)); // Whoever resumes the run knows by it that it waited.
@@ -123,7 +124,7 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
 
     let control = Arc::new(Control::new(work.bounds(), options.paused));
     let (extent_sender, extent) = watch::channel(log.extent());
-    let recorder = Recorder::start(Disk::default(), log, folder.path(), Arc::clone(&control), extent_sender)?;
+    let recorder = Recorder::start(disk, log, folder.path(), Arc::clone(&control), extent_sender)?;
     let folder = Arc::new(folder);
     let server = Arc::new(server::Server {
         folder: Arc::clone(&folder),
@@ -224,6 +225,9 @@ async fn attend(
                 if !server.folder.exists() {
                     say("the run's folder is gone; leaving");
                     control.abort();
+                } else if let Err(error) = server.folder.disk().permit() {
+                    say(&format!("{error}; leaving"));
+                    control.abort();
                 } else if socket.as_ref().is_none_or(|path: &PathBuf| !path.exists()) {
                     match open_socket(server) {
                         Ok(path) => {
@@ -274,14 +278,14 @@ fn open_socket(server: &Arc<server::Server>) -> anyhow::Result<PathBuf> {
         token: token.clone(),
     };
     tokio::spawn(Arc::clone(server).serve(listener));
-    server.folder.publish_address(&Disk::default(), &address).context("telling where the socket is")?;
+    server.folder.publish_address(&server.folder.disk(), &address).context("telling where the socket is")?;
     Ok(path)
 }
 
 /// Writes into the run's `sessions.jsonl` what this engine did. It is a diary: where it cannot be
 /// written, the run goes on.
 fn note(folder: &HeldRun, did: Did) {
-    if let Err(error) = folder.note(&Disk::default(), did) {
+    if let Err(error) = folder.note(&folder.disk(), did) {
         say(&format!("{}: {error}", files::SESSIONS));
     }
 }

@@ -14,7 +14,8 @@ use relativenas_core::{
 };
 
 use crate::{
-    RunError, clock, disk::Disk, edits::edits, limited::read_text, log::LogReader, printable, shell::quoted,
+    RunError, address::this_host, clock, disk::Disk, edits::edits, limited::read_text, log::LogReader,
+    printable, shell::quoted,
 };
 
 /// What the complaint of an engine that ends with an error begins with.
@@ -212,7 +213,7 @@ pub fn create_with<E: From<RunError>>(
 ) -> Result<RunFolder, E> {
     let cannot = |source| RunError::NoRunsHere { path: runs.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(runs).map_err(cannot)?;
-    let temporary = runs.join(format!(".new-{}", std::process::id()));
+    let temporary = runs.join(format!(".new-{}-{}", this_host(), std::process::id()));
     prepare(&temporary, &after_all_others(runs, manifest)).map_err(cannot)?;
     let placed = fill(&temporary).and_then(|()| Ok(place(runs, &temporary, naming)?));
     if placed.is_err() {

@@ -11,6 +11,7 @@ use relativenas_core::manifest::{EngineAddress, EngineFacts, Manifest, ManifestE
 use crate::{
     RunError,
     address::address,
+    claim::Watch,
     disk::{Disk, remove_parts},
     folder::RunFolder,
     lock::{self, Lock},
@@ -22,6 +23,8 @@ pub struct HeldRun {
     pub folder: RunFolder,
     pub manifest: Manifest,
     device_and_inode: (u64, u64),
+    /// The claim under which this process works on the run, if it was started by a worker.
+    watch: Option<Watch>,
     _lock: Option<Lock>,
 }
 
@@ -67,19 +70,23 @@ impl HeldRun {
                 return Err(HoldError::Read { path: manifest_path, reason: io::Error::other(other) });
             }
         };
+        let read = |reason| HoldError::Read { path: path.clone(), reason };
+        let watch = Watch::of_environment().map_err(read)?;
+        Disk::under(watch.clone()).permit().map_err(read)?;
         let lock = match lock::hold(&folder) {
             Ok(Some(lock)) => Some(lock),
             Ok(None) => {
                 return Err(HoldError::Held { run: folder.reference().to_owned(), holder: holder(&folder) });
             }
-            Err(_) if force => None,
+            // Whoever has a claim does not depend on locks.
+            Err(_) if force || watch.is_some() => None,
             Err(reason) => return Err(HoldError::NoLocks { path, reason }),
         };
         if lock.is_some() {
             remove_parts(&path);
             remove_parts(&path.join(files::WEIGHTS));
         }
-        Ok(Self { folder, manifest, device_and_inode: (metadata.dev(), metadata.ino()), _lock: lock })
+        Ok(Self { folder, manifest, device_and_inode: (metadata.dev(), metadata.ino()), watch, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -89,6 +96,11 @@ impl HeldRun {
     /// Whether the folder is still where it was.
     pub fn exists(&self) -> bool {
         fs::metadata(self.path()).is_ok_and(|m| (m.dev(), m.ino()) == self.device_and_inode)
+    }
+
+    /// A disk that is written as long as the claim stands under which this process works, if it does.
+    pub fn disk(&self) -> Disk {
+        Disk::under(self.watch.clone())
     }
 
     /// Completes the manifest, once: a run that was completed before is left as it is. How it was when the

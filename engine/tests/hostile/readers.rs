@@ -11,7 +11,12 @@ use relativenas_core::{
     randomness::RANDOMNESS_VERSION,
 };
 use relativenas_engine::{data, weights_file};
-use relativenas_run::{address::address, folder::RunFolder, log::LogReader, sessions::sessions};
+use relativenas_run::{
+    address::address,
+    folder::RunFolder,
+    log::LogReader,
+    sessions::{sessions, was_left_in_order},
+};
 
 use crate::{PHOTOGRAPH_GROWTH, samples, survives, survives_in};
 
@@ -165,7 +170,7 @@ fn damaged_in_a_run(victim: &str) {
         .expect("written");
     survives_in(folder.path(), victim, |path| {
         let Some(run) = RunFolder::at(path) else { return false };
-        let _ = (run.edits(), run.complaint(0), run.was_left_in_order(), sessions(&run), address(&run));
+        let _ = (run.edits(), run.complaint(0), was_left_in_order(&run), sessions(&run), address(&run));
         let _ = LogReader::new(&run).batch();
         run.manifest().is_ok()
     });
