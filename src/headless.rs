@@ -1,5 +1,6 @@
 //! Following a run without a screen: human lines, or one JSON event a line.
 
+mod finals;
 mod printer;
 
 use std::{

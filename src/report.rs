@@ -10,6 +10,7 @@ mod curves;
 mod digest;
 mod document;
 mod figures;
+mod finals;
 mod hands;
 mod html;
 mod judged;

@@ -15,6 +15,7 @@ pub mod config;
 pub mod cost;
 pub mod describe;
 pub mod event;
+pub mod finals;
 pub mod genotype;
 pub mod lint;
 pub mod manifest;

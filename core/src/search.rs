@@ -329,6 +329,12 @@ impl Search {
         (verdict, events)
     }
 
+    /// The event that ends the search; `None` until its last population is ranked.
+    pub fn conclusion(&self) -> Option<Event> {
+        let SearchState { finished, evaluations, .. } = self.state;
+        finished.then(|| Event::SearchFinished { ranking: self.ranking(), evaluations })
+    }
+
     /// Whether individuals may still be replaced: not once the last population is ranked.
     pub fn accepts_injections(&self) -> bool {
         self.state.generation < self.settings.generations
@@ -430,8 +436,7 @@ impl Search {
         events.extend(ranked.map(|learner| Event::IndividualRanked { learner }));
         if self.state.ranking.len() == self.settings.population {
             self.state.finished = true;
-            events
-                .push(Event::SearchFinished { ranking: self.ranking(), evaluations: self.state.evaluations });
+            events.extend(self.conclusion());
         }
     }
 

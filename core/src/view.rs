@@ -3,12 +3,14 @@
 //! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
 //! other kind of snapshot: whoever has the events has the view.
 
+mod finals;
 mod fit;
 mod log;
 mod summary;
 
 use std::collections::VecDeque;
 
+pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
 pub use log::{LogLine, Tone};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
@@ -68,7 +70,9 @@ pub struct SearchView {
     pub injections: Vec<(u32, usize)>,
     /// Members of the last population that were estimated with the final weights.
     pub ranked: Vec<Learner>,
-    /// The result; empty until the search is finished.
+    /// Trainings from scratch after the ranking.
+    pub finals: Option<FinalsView>,
+    /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
 }
 
@@ -142,6 +146,8 @@ pub enum Phase {
     Searching,
     /// The last population is being ranked.
     Ranking,
+    /// The best are trained from scratch.
+    Finals,
     Training,
     Finished,
 }
@@ -152,6 +158,7 @@ impl Phase {
             Self::Empty => "starting",
             Self::Searching => "searching",
             Self::Ranking => "ranking",
+            Self::Finals => "finals",
             Self::Training => "training",
             Self::Finished => "finished",
         }
@@ -236,6 +243,7 @@ impl RunView {
     pub fn phase(&self) -> Phase {
         match (&self.search, &self.training) {
             (Some(search), _) if !search.ranking.is_empty() => Phase::Finished,
+            (Some(search), _) if search.finals.is_some() => Phase::Finals,
             (Some(search), _) if search.generation >= search.settings.generations => Phase::Ranking,
             (Some(_), _) => Phase::Searching,
             (None, Some(training)) if training.test.is_some() => Phase::Finished,
@@ -264,6 +272,7 @@ impl SearchView {
             evaluations: 0,
             injections: Vec::new(),
             ranked: Vec::new(),
+            finals: None,
             ranking: Vec::new(),
         }
     }
@@ -305,8 +314,12 @@ impl SearchView {
         order
     }
 
-    /// The winner of the final ranking, or the best so far as it was when it was estimated.
+    /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
+    /// estimated.
     pub fn leader(&self) -> Option<Leader<'_>> {
+        if let Some(winner) = self.finals.as_ref().and_then(FinalsView::leader) {
+            return Some(winner);
+        }
         if let Some(winner) = self.ranking.first() {
             let place = self.population.get(winner.individual)?;
             return Some(Leader {
@@ -377,7 +390,7 @@ impl SearchView {
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
             Event::SearchFinished { ranking, .. } => self.ranking.clone_from(ranking),
-            _ => {}
+            event => self.apply_finals(event),
         }
     }
 

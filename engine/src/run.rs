@@ -6,8 +6,10 @@
 pub mod checkpoint;
 mod clock;
 pub mod control;
+mod finals;
 mod outcome;
 mod recorder;
+mod scale;
 mod search_estimator;
 mod searching;
 mod server;

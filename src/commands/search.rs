@@ -57,6 +57,7 @@ pub fn prepare(context: &Context, arguments: &SearchArguments) -> Result<Prepare
         name: arguments.name.as_deref(),
         suggested: &|now| runs::suggested_name(&config, preset, now),
         estimate: pace::estimate(&config, &context.all()?),
+        cost: pace::finals(&config),
     };
     begin::prepare(context, layers, &config, what)
 }

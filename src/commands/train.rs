@@ -29,6 +29,7 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
         name: arguments.name.as_deref(),
         suggested: &|now| runs::suggested_training_name(&config, name, now),
         estimate: None,
+        cost: None,
     };
     let prepared = begin::prepare(context, layers, &config, what)?;
     prepared.announce("the time it takes is known after the first epoch")?;

@@ -10,9 +10,10 @@ use relativenas_core::{
     event::Line,
     manifest::files,
     protocol::{Activity, MemberProgress, Mode, Progress},
-    view::{LogLine, RunView, SearchView},
+    view::{LogLine, Phase, RunView, SearchView},
 };
 
+use super::finals;
 use crate::{folder::RunFolder, written};
 
 /// A line that is written again and again need not be more lively than this.
@@ -151,6 +152,13 @@ fn words(progress: &Progress, view: &RunView) -> String {
     let mut parts = Vec::new();
     match (&view.search, &view.training) {
         (_, Some(training)) => parts.push(format!("epoch {} of {}", progress.generation, training.epochs)),
+        (Some(search), _) if view.phase() == Phase::Finals => {
+            if let Some(finals) = &search.finals {
+                let (round, rounds) = (finals.round(), finals.rounds_in_all());
+                let (place, count) = (progress.pair + 1, finals.going(round).len());
+                parts.push(format!("finals, round {} of {rounds}, training {place} of {count}", round + 1));
+            }
+        }
         (Some(search), _) => parts.push(format!(
             "generation {} of {}, pair {} of {}",
             progress.generation,
@@ -195,6 +203,11 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
         text += "no winner: no loss is a number, so the search diverged; search again with a lower \
                  training.learning_rate, or with a limit in training.gradient_clip\n";
     } else if let Some(search) = &view.search {
+        if let Some(played) = &search.finals {
+            text += &finals::bracket(search, played);
+            text += &search.winner().as_ref().map_or_else(String::new, finals::winner);
+            text += "ranking by shared weights:\n";
+        }
         text += "rank  individual     loss  accuracy\n";
         for place in search.ranking.iter().take(PLACES) {
             text += &format!(
@@ -214,6 +227,8 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::event::Event;
+
     use super::*;
     use crate::fixture;
 
@@ -243,6 +258,20 @@ mod tests {
             words(&progress, &view),
             "generation 1 of 2, pair 2 of 2 · 07 trains 3/8, 15 validates 3/8 · 12,410 images/s · 2 min 05 s left"
         );
+    }
+
+    #[test]
+    fn in_finals_the_round_is_told_instead_of_the_generation() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let log = fixture::log_with_finals();
+        let ends_round = |line: &Line| matches!(line.event, Event::FinalsRoundEnded { .. });
+        let first = log.iter().position(ends_round).expect("a round");
+        fixture::write_log(&folder, &log[..=first]);
+        let view = folder.view().expect("readable");
+        let progress =
+            Progress { activity: Activity::Training, generation: 2, pair: 0, ..Progress::default() };
+        assert_eq!(words(&progress, &view), "finals, round 2 of 2, training 1 of 2");
     }
 
     #[test]

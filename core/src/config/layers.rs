@@ -8,6 +8,7 @@ use toml::{
 };
 
 use super::{Config, DEFAULTS};
+use crate::space::Space;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +187,14 @@ impl Layers {
     pub fn config(&self) -> Result<Config, ConfigError> {
         let root = nested(&self.settings);
         self.check_choices(&root)?;
-        let config: Config = Value::Table(root).try_into().map_err(|error| self.misfit(&error))?;
+        let mut config: Config = Value::Table(root).try_into().map_err(|error| self.misfit(&error))?;
+        // Finals that only a preset asked for are meant for searches that train something.
+        let by_preset = |s: &Setting| matches!(s.origin, Origin::Preset { .. });
+        if config.search.space == Space::NasBench201
+            && self.settings.get("finals.architectures").is_some_and(by_preset)
+        {
+            config.finals.architectures = 0;
+        }
         match config.out_of_range() {
             None => Ok(config),
             Some((key, expected)) => Err(self.range_error(key, expected.to_owned())),
@@ -324,10 +332,11 @@ impl Layers {
     }
 }
 
-const CHOICES: [(&str, &[&str]); 9] = [
+const CHOICES: [(&str, &[&str]); 10] = [
     ("search.space", &["cells", "nas-bench-201"]),
     ("table.dataset", &["cifar10", "cifar100", "imagenet16"]),
     ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution", "largest"]),
+    ("finals.judge", &["training-loss", "validation-loss"]),
     ("device.precision", &["f32", "bf16"]),
     ("retrain.kind", &["cifar", "imagenet"]),
     ("retrain.schedule", &["cosine", "linear"]),
@@ -469,6 +478,17 @@ mod tests {
     }
 
     #[test]
+    fn finals_of_a_preset_are_none_where_a_table_answers() {
+        let mut layers = Layers::built_in();
+        layers.add_preset("quick").expect("known");
+        assert_eq!(layers.config().expect("valid").finals.architectures, 4);
+        layers.add_assignment("search.space=nas-bench-201").expect("valid");
+        assert_eq!(layers.config().expect("valid").finals.architectures, 0);
+        layers.add_assignment("finals.architectures=4").expect("valid");
+        layers.config().expect_err("asked for by name");
+    }
+
+    #[test]
     fn mistakes_name_the_file_the_line_and_the_way_out() {
         check_error(
             "[search]\n\npopulaton = 8\n",
@@ -507,6 +527,24 @@ mod tests {
         check_error(
             "[search]\nseed = 9223372036854775808\n",
             "my.toml, line 2: 9223372036854775808 is out of range; whole numbers go from 0 to 9223372036854775807",
+        );
+        check_error(
+            "[finals]\narchitectures = 1\n",
+            "my.toml, line 2: `finals.architectures` = 1 is out of range; expected 0 (no finals), or from 2 to 1000",
+        );
+        check_error(
+            "[finals]\nepochs = 0\n",
+            "my.toml, line 2: `finals.epochs` = 0 is out of range; expected from 1 to 1000",
+        );
+        check_error(
+            "[finals]\njudge = \"valid-loss\"\n",
+            "my.toml, line 2: `finals.judge` = \"valid-loss\" is out of range; expected one of training-loss, \
+             validation-loss; did you mean `validation-loss`?",
+        );
+        check_error(
+            "[search]\nspace = \"nas-bench-201\"\n[finals]\narchitectures = 4\n",
+            "my.toml, line 4: `finals.architectures` = 4 is out of range; expected 0 where search.space is \
+             nas-bench-201, whose table has the figures of full trainings",
         );
         check_error("[search\n", "my.toml, line 1: unclosed table, expected `]`");
     }

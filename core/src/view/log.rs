@@ -94,6 +94,36 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 ),
             )
         }
+        Event::FinalsBegan { settings, entrants } => (
+            Milestone,
+            format!(
+                "finals begin: {}, {} from scratch at first, judged by {}",
+                counted(entrants.len(), "architecture"),
+                counted(settings.epochs as usize, "epoch"),
+                settings.judge.words()
+            ),
+        ),
+        Event::FinalistTrained { entrant, epochs, figures, .. } => {
+            let tone = if figures.loss.is_finite() { Plain } else { Warning };
+            let text = format!(
+                "entrant {entrant} trained from scratch, {}: validation loss {:.3}, {:.1} %",
+                counted(*epochs as usize, "epoch"),
+                figures.loss,
+                figures.accuracy
+            );
+            (tone, text)
+        }
+        Event::FinalsRoundEnded { round, survivors } => {
+            let names: Vec<_> = survivors.iter().map(ToString::to_string).collect();
+            let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+            (Milestone, format!("round {} of the finals is over; left: {who}", round.saturating_add(1)))
+        }
+        Event::FinalsEnded { winner: Some(winner) } => {
+            (Milestone, format!("entrant {winner} wins the finals"))
+        }
+        Event::FinalsEnded { winner: None } => {
+            (Warning, "no figure of the finals is a number; the ranking by shared weights stands".to_owned())
+        }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
             if !winner.loss.is_finite() {

@@ -21,7 +21,7 @@ use tch::{Device, Tensor};
 
 use super::{
     checkpoint::{Best, Checkpoint, Progress},
-    control::{Bounds, Control, Next},
+    control::{Bounds, Control, Done, Next, Work},
     outcome::Outcome,
     recorder::{Record, Recorder},
     setup::VALIDATION_BATCH,
@@ -283,7 +283,7 @@ impl TrainingJob {
         recorder.send(Record::Events(vec![finished]))?;
         recorder.send(self.checkpoint()?)?;
         self.publish(recorder, best)?;
-        control.end(Some(epoch), !judged_loss.is_finite());
+        control.end(Done::Generation(epoch), !judged_loss.is_finite());
         Ok(Outcome::Done)
     }
 
@@ -357,7 +357,8 @@ impl TrainingJob {
         let epoch = self.trainer.epoch();
         let member = Candidate { individual: 0, position: Vec::new() };
         let left = self.epochs().saturating_sub(epoch + 1) as usize;
-        control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], left);
+        let work = Work { now: 1.0, after: left as f64 };
+        control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], work);
     }
 
     /// Everything that is needed to go on from here.
