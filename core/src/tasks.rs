@@ -13,6 +13,14 @@
 
 pub mod average_precision;
 pub mod boxes;
+pub mod chips;
 pub mod coco;
+pub mod heat_maps;
 pub mod joints;
+pub mod label_ids;
+pub mod matching;
 pub mod mean_iou;
+pub mod person_crop;
+pub mod priors;
+pub mod schedule;
+pub mod suppression;
