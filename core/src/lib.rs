@@ -34,6 +34,7 @@ pub mod searcher;
 pub mod slow_fast;
 pub mod space;
 pub mod tabular;
+pub mod tasks;
 pub mod view;
 pub mod weight_set;
 
