@@ -33,6 +33,7 @@ test: $(LIBTORCH_NEEDED) toolchain
 lint: $(LIBTORCH_NEEDED) toolchain
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(PROFILE) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --no-deps
 
 build: $(LIBTORCH_NEEDED) toolchain
 	@test -x target/release/relativenas-engine || echo "Building (the first time compiles libtorch's bindings: about 5 minutes) …" >&2

@@ -6,6 +6,7 @@ mod export;
 mod feed;
 mod outlet;
 mod probe;
+mod resume;
 mod server;
 
 use std::{

@@ -13,6 +13,7 @@ pub use layers::{ConfigError, Layers, Origin, Setting};
 
 use crate::{
     cost::Limits,
+    finals::FinalsSettings,
     network::{NetworkKind, NetworkShape},
     population::MOST_INDIVIDUALS,
     search::{Schedule, SearchSettings},
@@ -31,6 +32,9 @@ pub struct Config {
     pub data: DataConfig,
     pub network: NetworkConfig,
     pub training: TrainingConfig,
+    /// Runs from before there were finals have none.
+    #[serde(default)]
+    pub finals: FinalsSettings,
     /// Runs from before there was a table to search have none.
     #[serde(default)]
     pub table: TableConfig,
@@ -65,6 +69,8 @@ pub struct DataConfig {
     pub flip: bool,
     pub cutout: usize,
     pub augment_validation: bool,
+    #[serde(default)]
+    pub skip_faulty: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -284,6 +290,17 @@ impl Config {
                 "search.max_multiply_adds",
                 "0 where search.space is nas-bench-201, whose table holds no costs",
             ),
+            (
+                network || self.finals.architectures == 0,
+                "finals.architectures",
+                "0 where search.space is nas-bench-201, whose table has the figures of full trainings",
+            ),
+            (
+                self.finals.architectures == 0 || (2..=1000).contains(&self.finals.architectures),
+                "finals.architectures",
+                "0 (no finals), or from 2 to 1000",
+            ),
+            ((1..=1000).contains(&self.finals.epochs), "finals.epochs", "from 1 to 1000"),
             (self.table.milliseconds <= 60_000, "table.milliseconds", "from 0 to 60000"),
             (self.data.crop_padding <= 16, "data.crop_padding", "from 0 to 16 pixels"),
             (self.data.cutout <= 64, "data.cutout", "from 0 to 64 pixels"),

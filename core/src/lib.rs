@@ -15,6 +15,7 @@ pub mod config;
 pub mod cost;
 pub mod describe;
 pub mod event;
+pub mod finals;
 pub mod genotype;
 pub mod lint;
 pub mod manifest;
@@ -33,6 +34,7 @@ pub mod searcher;
 pub mod slow_fast;
 pub mod space;
 pub mod tabular;
+pub mod tasks;
 pub mod view;
 pub mod weight_set;
 

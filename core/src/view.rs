@@ -3,12 +3,14 @@
 //! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
 //! other kind of snapshot: whoever has the events has the view.
 
+mod finals;
 mod fit;
 mod log;
 mod summary;
 
 use std::collections::VecDeque;
 
+pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
 pub use log::{LogLine, Tone};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
@@ -68,7 +70,9 @@ pub struct SearchView {
     pub injections: Vec<(u32, usize)>,
     /// Members of the last population that were estimated with the final weights.
     pub ranked: Vec<Learner>,
-    /// The result; empty until the search is finished.
+    /// Trainings from scratch after the ranking.
+    pub finals: Option<FinalsView>,
+    /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
 }
 
@@ -122,6 +126,19 @@ pub struct Best {
     pub learner: Learner,
 }
 
+/// Whom a search has to show for itself: the vector with the loss that was estimated for it.
+///
+/// Its individual may be somewhere else by now: moved, injected over, or estimated again and found worse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leader<'a> {
+    pub individual: usize,
+    /// The generation of the estimate; `None` if it is that of the final ranking.
+    pub generation: Option<u32>,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub position: &'a [f64],
+}
+
 /// Where a run is in its life, by its events alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -129,6 +146,8 @@ pub enum Phase {
     Searching,
     /// The last population is being ranked.
     Ranking,
+    /// The best are trained from scratch.
+    Finals,
     Training,
     Finished,
 }
@@ -139,6 +158,7 @@ impl Phase {
             Self::Empty => "starting",
             Self::Searching => "searching",
             Self::Ranking => "ranking",
+            Self::Finals => "finals",
             Self::Training => "training",
             Self::Finished => "finished",
         }
@@ -223,6 +243,7 @@ impl RunView {
     pub fn phase(&self) -> Phase {
         match (&self.search, &self.training) {
             (Some(search), _) if !search.ranking.is_empty() => Phase::Finished,
+            (Some(search), _) if search.finals.is_some() => Phase::Finals,
             (Some(search), _) if search.generation >= search.settings.generations => Phase::Ranking,
             (Some(_), _) => Phase::Searching,
             (None, Some(training)) if training.test.is_some() => Phase::Finished,
@@ -251,6 +272,7 @@ impl SearchView {
             evaluations: 0,
             injections: Vec::new(),
             ranked: Vec::new(),
+            finals: None,
             ranking: Vec::new(),
         }
     }
@@ -273,6 +295,11 @@ impl SearchView {
         crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
     }
 
+    /// Whether the search is done and has no winner: no loss of its ranking is a number.
+    pub fn has_no_winner(&self) -> bool {
+        !self.ranking.is_empty() && self.ranking.iter().all(|place| !place.loss.is_finite())
+    }
+
     /// Individuals from best to worst: by the final ranking if there is one, else by last loss.
     pub fn order(&self) -> Vec<usize> {
         if !self.ranking.is_empty() {
@@ -285,6 +312,32 @@ impl SearchView {
         let mut order: Vec<_> = (0..self.population.len()).collect();
         order.sort_by(|a, b| loss(a).total_cmp(&loss(b)).then(a.cmp(b)));
         order
+    }
+
+    /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
+    /// estimated.
+    pub fn leader(&self) -> Option<Leader<'_>> {
+        if let Some(winner) = self.finals.as_ref().and_then(FinalsView::leader) {
+            return Some(winner);
+        }
+        if let Some(winner) = self.ranking.first() {
+            let place = self.population.get(winner.individual)?;
+            return Some(Leader {
+                individual: winner.individual,
+                generation: None,
+                loss: winner.loss,
+                accuracy: winner.accuracy,
+                position: &place.position,
+            });
+        }
+        let Best { generation, learner } = self.best.as_ref()?;
+        Some(Leader {
+            individual: learner.individual,
+            generation: Some(*generation),
+            loss: learner.estimate.loss,
+            accuracy: learner.estimate.accuracy,
+            position: &learner.position,
+        })
     }
 
     fn apply(&mut self, event: &Event) {
@@ -337,7 +390,7 @@ impl SearchView {
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
             Event::SearchFinished { ranking, .. } => self.ranking.clone_from(ranking),
-            _ => {}
+            event => self.apply_finals(event),
         }
     }
 

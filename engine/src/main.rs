@@ -55,6 +55,9 @@ enum Work {
         leave_with: Option<i32>,
         #[command(flatten)]
         ranks: RanksArguments,
+        /// Begin again where no checkpoint can be read.
+        #[arg(long)]
+        restart: bool,
     },
     /// Judge trained weights on images that they did not learn from.
     Evaluate(EvaluateArguments),
@@ -88,9 +91,9 @@ fn main() -> ExitCode {
             eprintln!("relativenas-engine works for the command `relativenas`; see `relativenas --help`");
             return ExitCode::from(2);
         }
-        Some(Work::Run { run, die_with_parent, force, paused, leave_with, ranks }) => {
+        Some(Work::Run { run, die_with_parent, force, paused, leave_with, ranks, restart }) => {
             let (ranked, rank_timeout) = (ranks.ranked(), ranks.timeout());
-            let options = run::Options { force, paused, ranked, rank_timeout, leave_with };
+            let options = run::Options { force, paused, ranked, rank_timeout, leave_with, restart };
             end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),

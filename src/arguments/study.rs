@@ -31,7 +31,7 @@ pub enum StudyAction {
         /// The study's name or folder
         study: String,
         #[command(flatten)]
-        jobs: JobsArguments,
+        work: WorkArguments,
     },
     /// Say how far a study is
     Status {
@@ -65,12 +65,15 @@ pub struct StudyRunArguments {
     #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
     pub device: Option<String>,
     #[command(flatten)]
-    pub jobs: JobsArguments,
+    pub work: WorkArguments,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-pub struct JobsArguments {
+pub struct WorkArguments {
     /// Runs at once. A new study gives each its share of the cores, unless device.threads is set
     #[arg(long, default_value = "1", value_name = "N")]
     pub jobs: std::num::NonZeroUsize,
+    /// A worker that was not heard of for so long has lost its runs to the others
+    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub lease: u32,
 }

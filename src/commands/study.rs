@@ -1,6 +1,6 @@
 //! `study`: searchers against each other, from the searches to the test images.
 
-use std::{io::Write, process::ExitCode, thread};
+use std::{io::Write, process::ExitCode, thread, time::Duration};
 
 use anyhow::Result;
 use relativenas_core::config::Origin;
@@ -8,13 +8,14 @@ use relativenas_ui::messages::RunSummary;
 use serde::Serialize;
 
 use crate::{
-    arguments::{JobsArguments, StudyAction, StudyArguments, StudyRunArguments},
+    arguments::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments},
     context::Context,
     failure::{self, misuse},
+    pace,
     places::absolute,
     runs, settings,
     study::{
-        Plan, Study,
+        Ending, Plan, Study,
         work::{Outcome, work},
     },
 };
@@ -26,10 +27,13 @@ use crate::{
 pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -> Result<ExitCode> {
     match &arguments.action {
         StudyAction::Run(arguments) => begin(context, arguments),
-        StudyAction::Work { study, jobs } => go_on(&Study::open(&context.runs()?, study)?, *jobs),
+        StudyAction::Work { study, work } => go_on(&Study::open(&context.runs()?, study)?, *work),
         StudyAction::Status { study, json } => status(&Study::open(&context.runs()?, study)?, *json, out),
     }
 }
+
+/// What a worker exits with that SIGTERM or SIGUSR1 ended: sysexits' EX_TEMPFAIL, start it again.
+pub const GIVEN_BACK: u8 = 75;
 
 fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     let mut layers = context.layers(&arguments.settings)?;
@@ -49,7 +53,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
             setting.origin
         )));
     }
-    let jobs = arguments.jobs.jobs.get();
+    let jobs = arguments.work.jobs.get();
     let mut config = settings::checked(&layers)?;
     if !config.data.path.is_empty() {
         // Workers may be started from anywhere.
@@ -67,6 +71,9 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     config.run.directory = String::new();
     let plan = Plan::new(arguments.searchers.clone(), arguments.seeds.get(), arguments.judge_seeds);
     let study = Study::create(&runs, &arguments.name, plan, &config)?;
+    if let Some(cost) = pace::finals(&config) {
+        eprintln!("of every search, {cost}");
+    }
     let Plan { searchers, seeds, judge_seeds, .. } = &study.plan;
     eprintln!(
         "{}: {} searchers, {seeds} seeds each, {judge_seeds} trainings of each winner: {} runs; how long they take \
@@ -75,20 +82,24 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
         searchers.len(),
         study.plan.runs()
     );
-    go_on(&study, arguments.jobs)
+    go_on(&study, arguments.work)
 }
 
-fn go_on(study: &Study, jobs: JobsArguments) -> Result<ExitCode> {
+fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
     let shown = study.path().display();
-    match work(study, jobs.jobs.get())? {
+    let lease = Duration::from_secs(arguments.lease.into());
+    match work(study, arguments.jobs.get(), lease)? {
         Outcome::Done => eprintln!("{shown}: done; `relativenas report` of it writes the page"),
         Outcome::LeftToOthers => eprintln!("{shown}: nothing left that others are not at"),
         Outcome::Failed(runs) => anyhow::bail!(
             "{shown}: {runs} of its runs failed, as said above; `relativenas study work` of it tries them again"
         ),
-        Outcome::Interrupted => {
+        Outcome::Ended(ending) => {
             eprintln!("{shown}: interrupted; `relativenas study work` of it goes on");
-            return Ok(ExitCode::from(failure::INTERRUPTED));
+            return Ok(ExitCode::from(match ending {
+                Ending::Interrupted => failure::INTERRUPTED,
+                Ending::Terminated => GIVEN_BACK,
+            }));
         }
     }
     Ok(ExitCode::SUCCESS)

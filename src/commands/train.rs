@@ -38,6 +38,7 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
         name: arguments.name.as_deref(),
         suggested: &|now| runs::suggested_training_name(&config, name, now),
         estimate: None,
+        cost: None,
     };
     let prepared = begin::prepare(context, layers, &config, what)?;
     prepared.announce("the time it takes is known after the first epoch")?;
@@ -59,6 +60,7 @@ fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
     let kind = arguments.kind.map(|kind| kind.name().to_owned());
     let flags = [
         ("--data", "data.path", &arguments.data),
+        ("--skip-faulty", "data.skip_faulty", &arguments.skip_faulty),
         ("--seed", "retrain.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--kind", "retrain.kind", &kind),

@@ -40,6 +40,7 @@ pub enum Action {
     SearchPrevious,
     OpenRun,
     ResumeRun,
+    ResumeShown,
     NewSearch,
     CompareRun,
     CompareAll,
@@ -93,6 +94,10 @@ pub enum Need {
     Engine,
     /// An engine listens, and it searches.
     SearchEngine,
+    /// The run that is shown has no engine, and is not finished.
+    Rest,
+    /// An engine searches, and an individual is selected.
+    Place,
     /// A search with a network is shown, and no engine is at work on it.
     Probe,
 }
@@ -144,7 +149,7 @@ const INDIVIDUALS: Place = Place::In(&[View::Overview, View::Population, View::P
 pub const TABLE: &[Definition] = &[
     define(Action::OpenRun, ("open", "enter"), RUNS, Need::Listed, "open", "Show the run: attach if an engine lives, else its files"),
     define(Action::NewSearch, ("new", "n"), RUNS, Need::Nothing, "new search", "Start a search, with a form that checks as you type"),
-    define(Action::ResumeRun, ("resume", "r"), RUNS, Need::Listed, "resume", "Start an engine on the run; go on where it stopped"),
+    define(Action::ResumeRun, ("resume", "r"), RUNS, Need::Listed, "resume", "Start an engine on the run; go on where it stopped, as it was"),
     define(Action::CompareRun, ("compare", "c"), RUNS, Need::ListedAndRun, "compare", "Lay the run's curves over those of the one shown"),
     define(Action::SortPopulation, ("sort", "o"), POPULATION, Need::Search, "order", "Sort by loss or by number"),
     define(Action::EarlierPairs, ("earlier-pairs", "o"), PAIRS, Need::Search, "last generation", "This generation's pairs, or the last one's"),
@@ -166,7 +171,8 @@ pub const TABLE: &[Definition] = &[
     define(Action::PauseAt, ("pause-at", "p"), Place::Run, Need::SearchEngine, "", "Pause when a generation begins"),
     define(Action::PauseOnNan, ("pause-on-nan", "P"), Place::Run, Need::Engine, "", "Pause after a loss that is not a number, or no longer"),
     define(Action::Inspect, ("inspect", "enter"), INDIVIDUALS, Need::Search, "inspect", "The selected individual: cells, cost, lessons"),
-    define(Action::Inject, ("inject", "i"), Place::Run, Need::SearchEngine, "", "Put a genotype in the selected individual's place"),
+    define(Action::ResumeShown, ("go-on", "r"), Place::Run, Need::Rest, "resume", "Start an engine on the run that is shown; go on where it stopped, as it was"),
+    define(Action::Inject, ("inject", "i"), Place::Run, Need::Place, "", "Put a genotype in the selected individual's place"),
     define(Action::Branch, ("branch", "b"), Place::Run, Need::Search, "", "Start a new run from where an earlier generation began"),
     define(Action::Probe, ("probe", "t"), Place::Run, Need::Probe, "", "Probe whether the comparison of pairs is any good, or end that"),
     define(Action::Export, ("export", "e"), Place::Run, Need::Run, "export", "Export the selected individual, the best, or all"),

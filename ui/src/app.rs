@@ -193,7 +193,10 @@ impl App {
             if matches!(reaction, Reaction::Stay | Reaction::Ask(_)) {
                 self.overlay = Some(overlay);
             }
-            self.react(reaction);
+            match (reaction, action) {
+                (Reaction::Pass, Some(action)) => self.act(action),
+                (reaction, _) => self.react(reaction),
+            }
             self.dirty = true;
         } else if let Some(action) = action {
             self.act(action);
@@ -203,10 +206,20 @@ impl App {
 
     fn react(&mut self, reaction: Reaction) {
         match reaction {
-            Reaction::Stay | Reaction::Close => {}
-            Reaction::Act(action) => self.act(action),
+            Reaction::Stay | Reaction::Close | Reaction::Pass => {}
+            Reaction::Act(action) => self.act_where_it_is(action),
+            Reaction::Say(words) => self.say(words),
             Reaction::Request(request) | Reaction::Ask(request) => self.request(request),
+            Reaction::Steer(Command::Stop) => {
+                self.steer(Command::Stop);
+                let key = self.keys.key(Action::ResumeShown).unwrap_or_default();
+                self.say(format!("the run stops after a checkpoint; {key} resumes it then"));
+            }
             Reaction::Steer(command) => self.steer(command),
+            Reaction::StopAndLeave => {
+                self.steer(Command::Stop);
+                self.leaving = true;
+            }
             Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
             Reaction::Find(text) => self.find_in_log(text),
             Reaction::Leave => self.exit = Some(self.state.left()),

@@ -12,6 +12,7 @@ mod app;
 mod canvas;
 pub mod draw;
 mod field;
+mod finder;
 pub mod glyphs;
 mod hangup;
 mod keys;

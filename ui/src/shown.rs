@@ -167,6 +167,11 @@ impl Shown {
         matches!(self.status(), RunStatus::Paused | RunStatus::Pausing | RunStatus::PauseRequested)
     }
 
+    /// Whether its engine was asked to end.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.status(), RunStatus::StopRequested | RunStatus::Stopping)
+    }
+
     pub fn status(&self) -> RunStatus {
         let finished = self.view.phase() == Phase::Finished;
         match self.link {

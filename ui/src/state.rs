@@ -59,6 +59,9 @@ impl State {
 
     /// What there is to say about a screen that is left now.
     pub fn left(&self) -> Exit {
+        if let Some(shown) = self.shown.as_ref().filter(|shown| shown.is_stopping()) {
+            return Exit::Stopped { run: shown.run.clone() };
+        }
         Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
     }
 }

@@ -39,6 +39,18 @@ impl View {
         }
     }
 
+    /// The name where there is little room.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Overview => "Over",
+            Self::Population => "Pop",
+            Self::Weights => "Wgts",
+            Self::Architecture => "Arch",
+            Self::Curves => "Curv",
+            view => view.name(),
+        }
+    }
+
     /// The view so many places after this one (or before it, if negative); the last is followed by
     /// the first.
     pub fn next(self, by: isize) -> Self {

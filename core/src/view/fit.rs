@@ -67,7 +67,10 @@ impl SearchView {
             Event::SearchFinished { ranking, .. } => {
                 ranking.iter().find_map(|ranked| self.no_individual(ranked.individual))
             }
-            _ => None,
+            Event::FinalsBegan { entrants, .. } => entrants.iter().find_map(|entrant| {
+                self.no_individual(entrant.individual).or_else(|| self.no_vector(&entrant.position))
+            }),
+            event => self.problem_of_finals(event),
         }
     }
 

@@ -1,6 +1,11 @@
 //! Events in words.
 
-use crate::event::{Event, Learner, Line};
+use crate::{
+    event::{Event, Learner, Line},
+    genotype::Genotype,
+    operation::CellKind,
+    published, tabular,
+};
 
 /// An event as a line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +32,17 @@ impl LogLine {
         let (tone, text) = words(&line.event)?;
         Some(Self { time: line.time, tone, text })
     }
+}
+
+/// What somebody injected: by its name where it is published, else in full.
+fn injected(position: &[f64]) -> String {
+    if let Ok(genotype) = Genotype::decode(position) {
+        return published::name_of(&genotype).map_or_else(
+            || CellKind::BOTH.map(|kind| format!("{kind} {}", genotype.cell(kind).short())).join(", "),
+            str::to_owned,
+        );
+    }
+    tabular::decode(position).map_or_else(|_| "a vector".to_owned(), |edges| tabular::architecture(&edges))
 }
 
 /// `1 epoch`, `2 epochs`.
@@ -65,8 +81,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
             Milestone,
             format!("generation {generation} done: {} moved, diversity was {diversity:.2}", moves.len()),
         ),
-        Event::IndividualInjected { individual, .. } => {
-            (Milestone, format!("a genotype was put in the place of {individual:02}"))
+        Event::IndividualInjected { individual, position } => {
+            (Milestone, format!("{} was put in the place of {individual:02}", injected(position)))
         }
         Event::IndividualRanked { learner } => {
             let estimate = learner.estimate;
@@ -78,8 +94,43 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 ),
             )
         }
+        Event::FinalsBegan { settings, entrants } => (
+            Milestone,
+            format!(
+                "finals begin: {}, {} from scratch at first, judged by {}",
+                counted(entrants.len(), "architecture"),
+                counted(settings.epochs as usize, "epoch"),
+                settings.judge.words()
+            ),
+        ),
+        Event::FinalistTrained { entrant, epochs, figures, .. } => {
+            let tone = if figures.loss.is_finite() { Plain } else { Warning };
+            let text = format!(
+                "entrant {entrant} trained from scratch, {}: validation loss {:.3}, {:.1} %",
+                counted(*epochs as usize, "epoch"),
+                figures.loss,
+                figures.accuracy
+            );
+            (tone, text)
+        }
+        Event::FinalsRoundEnded { round, survivors } => {
+            let names: Vec<_> = survivors.iter().map(ToString::to_string).collect();
+            let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+            (Milestone, format!("round {} of the finals is over; left: {who}", round.saturating_add(1)))
+        }
+        Event::FinalsEnded { winner: Some(winner) } => {
+            (Milestone, format!("entrant {winner} wins the finals"))
+        }
+        Event::FinalsEnded { winner: None } => {
+            (Warning, "no figure of the finals is a number; the ranking by shared weights stands".to_owned())
+        }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
+            if !winner.loss.is_finite() {
+                let text =
+                    format!("search done after {evaluations} estimations: no winner: no loss is a number");
+                return Some((Warning, text));
+            }
             let text = format!(
                 "search done after {evaluations} estimations: {:02} wins with loss {:.3}, {:.1} %",
                 winner.individual, winner.loss, winner.accuracy

@@ -140,6 +140,7 @@ impl Writer {
     }
 
     fn try_record(&mut self, record: &Record) -> io::Result<()> {
+        self.disk.permit()?;
         match record {
             Record::Events(events) => {
                 self.log.append(&self.disk, events)?;

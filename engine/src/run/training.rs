@@ -4,7 +4,7 @@
 mod sources;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     event::Event,
     manifest::{EngineFacts, Manifest},
-    network::NetworkShape,
+    network::{NetworkKind, NetworkShape},
     protocol::Activity,
     search::{BatchDone, Candidate, Flow},
 };
@@ -22,14 +22,15 @@ use tch::{Device, Tensor};
 
 use super::{
     checkpoint::{Best, Checkpoint, Progress},
-    control::{Bounds, Control, Next},
+    control::{Bounds, Control, Done, Next, Work},
+    outcome::Outcome,
     recorder::{Record, Recorder},
     setup::VALIDATION_BATCH,
-    work::Outcome,
 };
 use crate::{
     augmentation::Augmentation,
     batches::batch_count,
+    data::{Skipped, survey_parts},
     device,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     optimizer::SgdSettings,
@@ -74,6 +75,12 @@ pub struct TrainingJob {
     opening: Vec<Event>,
     /// All photographs were looked at.
     surveyed: bool,
+    kind: NetworkKind,
+    auxiliary: bool,
+    /// Photographs that may be gone on without.
+    skip_faulty: usize,
+    /// Those that it goes on without, by their places: training images, then test images.
+    skipped: [BTreeSet<usize>; 2],
     device: Device,
     threads: usize,
 }
@@ -111,7 +118,7 @@ impl TrainingJob {
             count => inputs.facts(manifest, VALIDATION_BATCH, &(protocol, count))?,
         };
         let settings = trainer_settings(config, inputs.threads);
-        let (trainer, best, finished, opening) = match checkpoint {
+        let (trainer, best, finished, skipped, opening) = match checkpoint {
             None => {
                 let started = Event::TrainingStarted {
                     network: shape,
@@ -120,12 +127,12 @@ impl TrainingJob {
                     images,
                     batch: retrain.batch,
                 };
-                (Trainer::new(plan, settings, inputs.device)?, None, false, vec![started])
+                (Trainer::new(plan, settings, inputs.device)?, None, false, Default::default(), vec![started])
             }
             Some(checkpoint) => {
-                let (trainer, best, finished) =
+                let (trainer, best, finished, skipped) =
                     restore(plan, settings, checkpoint, inputs.device).context("the checkpoint")?;
-                (trainer, best, finished, Vec::new())
+                (trainer, best, finished, skipped, Vec::new())
             }
         };
         let mut job = Self {
@@ -142,9 +149,14 @@ impl TrainingJob {
             },
             opening,
             surveyed: false,
+            kind: retrain.kind,
+            auxiliary: retrain.auxiliary,
+            skip_faulty: config.data.skip_faulty,
+            skipped: Default::default(),
             device: sources.inputs.device,
             threads: sources.inputs.threads,
         };
+        job.leave_out(skipped)?;
         if job.ranks.is_first() && !job.opening.is_empty() && job.photographs() <= FEW {
             job.survey(&|| false)?;
         }
@@ -170,6 +182,7 @@ impl TrainingJob {
             if !self.ranks.decide(|| surveyed)? {
                 return Ok(Outcome::Left);
             }
+            self.hear_what_is_left_out()?;
             recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
             self.store(recorder)?;
         } else {
@@ -197,19 +210,54 @@ impl TrainingJob {
         }
     }
 
-    /// Looks at all photographs, so that a damaged one is known before hours are spent, and says what is odd.
-    /// Says whether nobody ended it.
+    /// Looks at all photographs, so that a damaged one is known before hours are spent, leaves out as many faulty
+    /// ones as the settings allow, and says what is odd. Says whether nobody ended it.
     fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
-        for source in [&self.train, &self.test] {
-            let Source::Photos(photos) = source else { continue };
-            if self.surveyed {
-                continue;
+        if let (false, Source::Photos(train), Source::Photos(test)) = (self.surveyed, &self.train, &self.test)
+        {
+            let Skipped { train: of_train, valid: of_test, notes } =
+                survey_parts(&train.images, &test.images, self.skip_faulty, train.threads, leaving)?;
+            if leaving() {
+                return Ok(false);
             }
-            photos.images.survey(photos.threads, leaving)?;
-            photos.images.patched().iter().for_each(|note| super::say(note));
+            let patched = [&train.images, &test.images].into_iter().filter_map(|images| images.patched());
+            patched.chain(notes).for_each(|note| super::say(&note));
+            self.leave_out([of_train, of_test])?;
         }
         self.surveyed = !leaving();
         Ok(self.surveyed)
+    }
+
+    /// Goes on without what the first rank found faulty when it looked at all photographs.
+    fn hear_what_is_left_out(&mut self) -> anyhow::Result<()> {
+        if self.ranks.count() == 1 {
+            return Ok(());
+        }
+        let mut skipped = serde_json::to_vec(&self.skipped)?;
+        self.ranks.broadcast(0, &mut skipped)?;
+        if self.ranks.is_first() { Ok(()) } else { self.leave_out(serde_json::from_slice(&skipped)?) }
+    }
+
+    /// Goes on without these photographs.
+    fn leave_out(&mut self, skipped: [BTreeSet<usize>; 2]) -> anyhow::Result<()> {
+        let [of_train, of_test] = &skipped;
+        for (source, gone) in
+            [(&mut self.train, of_train), (&mut self.valid, of_train), (&mut self.test, of_test)]
+        {
+            if let Source::Photos(photos) = source {
+                photos.chosen.retain(|index| !gone.contains(index));
+            }
+        }
+        if !of_train.is_empty() {
+            check_batches(self.kind, self.auxiliary, self.train.len(), self.trainer.settings().batch)?;
+        }
+        for event in &mut self.opening {
+            if let Event::TrainingStarted { images, .. } = event {
+                (images.train, images.valid) = (self.train.len(), self.valid.len());
+            }
+        }
+        self.skipped = skipped;
+        Ok(())
     }
 
     /// How many there are, of all parts.
@@ -256,7 +304,7 @@ impl TrainingJob {
         recorder.send(Record::Events(vec![finished]))?;
         self.store(recorder)?;
         self.publish(recorder, best)?;
-        control.end(Some(epoch), !judged_loss.is_finite());
+        control.end(Done::Generation(epoch), !judged_loss.is_finite());
         Ok(Outcome::Done)
     }
 
@@ -279,7 +327,12 @@ impl TrainingJob {
             let staying = self.ranks.decide(|| flow(control, done) == Flow::Go)?;
             let due = self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every);
             if self.ranks.is_first() && (!staying || due) {
-                recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished)?)?;
+                recorder.send(checkpoint(
+                    &self.trainer,
+                    self.best.as_ref(),
+                    self.finished,
+                    &self.skipped,
+                )?)?;
                 stored = Instant::now();
             }
             if !staying {
@@ -326,13 +379,14 @@ impl TrainingJob {
         let epoch = self.trainer.epoch();
         let member = Candidate { individual: 0, position: Vec::new() };
         let left = self.epochs().saturating_sub(epoch + 1) as usize;
-        control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], left);
+        let work = Work { now: 1.0, after: left as f64 };
+        control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], work);
     }
 
     /// Writes everything that is needed to go on from here. All ranks have the same, so one of them does.
     fn store(&self, recorder: &Recorder) -> anyhow::Result<()> {
         if self.ranks.is_first() {
-            recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished)?)?;
+            recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished, &self.skipped)?)?;
         }
         Ok(())
     }
@@ -423,6 +477,7 @@ fn checkpoint(
     trainer: &Trainer,
     best: Option<&(Best, Vec<ModuleWeights>)>,
     finished: bool,
+    skipped: &[BTreeSet<usize>; 2],
 ) -> anyhow::Result<Record> {
     let Stored { position, weights, velocity } = trainer.store()?;
     let prefixed = |prefix: &'static str, weights: BTreeMap<String, Tensor>| {
@@ -433,19 +488,21 @@ fn checkpoint(
     if let Some((_, weights)) = best {
         tensors.extend(prefixed(BEST_PREFIX, to_named(trainer.plan(), weights)));
     }
-    let progress = Box::new(Progress::Train { position, best: best.map(|(best, _)| *best), finished });
+    let (best, skipped) = (best.map(|(best, _)| *best), skipped.clone());
+    let progress = Box::new(Progress::Train { position, best, finished, skipped });
     Ok(Record::Checkpoint { progress, weights: tensors })
 }
 
-/// The training that [`checkpoint`] stored, its best epoch, and whether it was finished.
+/// The training that [`checkpoint`] stored, its best epoch, whether it was finished, and which photographs it goes
+/// on without.
 #[allow(clippy::type_complexity)] // Named parts would be used once.
 fn restore(
     plan: Plan,
     settings: TrainerSettings,
     checkpoint: Checkpoint,
     device: Device,
-) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool)> {
-    let Progress::Train { position, best, finished } = checkpoint.state.progress else {
+) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool, [BTreeSet<usize>; 2])> {
+    let Progress::Train { position, best, finished, skipped } = checkpoint.state.progress else {
         anyhow::bail!("it is not one of a training");
     };
     let (mut weights, mut best_weights, mut velocity) = (BTreeMap::new(), BTreeMap::new(), None);
@@ -464,7 +521,7 @@ fn restore(
         None => None,
     };
     let trainer = Trainer::resume(plan, settings, Stored { position, weights, velocity }, device)?;
-    Ok((trainer, best, finished))
+    Ok((trainer, best, finished, skipped))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use relativenas_core::manifest::{EngineFacts, Job, Manifest};
 use super::{
     checkpoint::Checkpoint,
     control::{Bounds, Control},
+    outcome::Outcome,
     recorder::Recorder,
     searching::SearchJob,
     training::TrainingJob,
@@ -18,14 +19,6 @@ use crate::ranks::Ranks;
 pub enum Work {
     Search(Box<SearchJob>),
     Train(Box<TrainingJob>),
-}
-
-/// How work came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    /// Somebody ended it; it can be resumed.
-    Left,
 }
 
 impl Work {

@@ -136,7 +136,9 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
         }
         (Link::NoEngine, _) => {
             say(canvas, 0, "no engine runs; the run can be resumed", text_style);
-            say(canvas, 1, &format!("relativenas resume {}", shown.run), strong);
+            let key = scene.key(Action::ResumeShown);
+            let x = canvas.text(0, 1, &key, strong);
+            canvas.text(x + 1, 1, "goes on where it stopped, as it was", dim);
         }
         (Link::WatchOnly { why, .. }, _) => say(canvas, 0, why, warning),
         (Link::Live(_), _) => {

@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
         "state",
         &[
             "messages", "view", "actions", "keys", "layout", "shown", "state", "lists", "obstacle", "words",
-            "scene",
+            "finder", "scene",
         ],
     ),
     ("panels", &["panels"]),

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod fake_run;
+mod faults;
 mod keys;
 mod layers;
 mod screens;

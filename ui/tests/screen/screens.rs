@@ -171,7 +171,7 @@ fn overlays() {
     check("inspect", &mut at("down down enter"), &[(100, 30)]);
     check("export", &mut at("e down right"), &[(100, 30)]);
     check("stop", &mut at("Q"), &[(80, 24)]);
-    check("inject", &mut at("i Relative"), &[(80, 24)]);
+    check("inject", &mut at("2 down i Relative"), &[(80, 24)]);
     check("step_refused", &mut at("S 3days"), &[(80, 24)]);
     check("start", &mut at("8 n right right down down down down backspace 1"), &[(100, 30), (40, 12)]);
 }

@@ -153,6 +153,8 @@ pub fn live() -> Link {
         pid: 4242,
         device: "cuda:0 NVIDIA H100".to_owned(),
         events: 0,
+        run: "run".to_owned(),
+        token: String::new(),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{
     data::{self, DataSet, EncodedDataSet, Images},
     images::ImageSet,
     ranks::Place,
-    run::setup::{About, Inputs},
+    run::setup::{self, About, Inputs},
     training::{Photos, Source},
 };
 
@@ -31,7 +31,7 @@ impl Sources {
     pub fn open(config: &Config, place: Place) -> anyhow::Result<Self> {
         let path = Path::new(&config.data.path);
         match config.retrain.kind {
-            NetworkKind::Cifar => Self::small(config, place, &data::open(Some(path))?),
+            NetworkKind::Cifar => Self::small(config, place, &setup::open(config)?),
             NetworkKind::Imagenet => {
                 ensure!(
                     !config.data.path.is_empty(),
