@@ -4,12 +4,17 @@
 //! other kind of snapshot: whoever has the events has the view.
 
 mod fit;
+mod history;
 mod log;
+mod map;
 mod summary;
 
 use std::collections::VecDeque;
 
+pub use fit::ViewError;
+pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
+pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
@@ -70,6 +75,8 @@ pub struct SearchView {
     pub ranked: Vec<Learner>,
     /// The result; empty until the search is finished.
     pub ranking: Vec<Ranked>,
+    /// The population on a plane.
+    pub map: MapView,
 }
 
 /// A pair (or, in regularized evolution, one individual) after its comparison.
@@ -143,17 +150,6 @@ impl Phase {
             Self::Finished => "finished",
         }
     }
-}
-
-/// Why a line is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// It does not follow the one before.
-    #[error("event {found} follows event {expected}; some are missing")]
-    Gap { expected: u64, found: u64 },
-    /// It cannot have happened in this run.
-    #[error("event {seq} is not of this run: {problem}")]
-    Misfit { seq: u64, problem: String },
 }
 
 impl Default for RunView {
@@ -235,6 +231,7 @@ impl RunView {
 impl SearchView {
     fn new(settings: SearchSettings, network: Option<NetworkShape>, images: Images, batch: usize) -> Self {
         Self {
+            map: MapView::new(settings.space),
             settings,
             network,
             images,
@@ -291,6 +288,8 @@ impl SearchView {
         match event {
             Event::PopulationSampled { positions } => {
                 self.population = positions.iter().map(|p| IndividualView::new(p.clone())).collect();
+                self.map.visit(positions.iter().map(Vec::as_slice));
+                self.look_at_the_map();
             }
             Event::GenerationStarted { generation, pairs, .. } => {
                 self.generation = *generation;
@@ -323,6 +322,7 @@ impl SearchView {
                         individual.lessons.push((*generation, fast));
                     }
                 }
+                self.draw_on_the_map(*generation, moves);
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
                 self.generation = generation.saturating_add(1);
@@ -333,6 +333,8 @@ impl SearchView {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
                     self.injections.push((generation, *individual));
+                    self.map.visit(std::iter::once(position.as_slice()));
+                    self.look_at_the_map();
                 }
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),

@@ -75,6 +75,7 @@ fn hints(scene: &Scene<'_>, state: &State) -> Vec<Hint> {
     let run = [(Action::Pause, 9), (Action::StepPair, 5), (Action::StepGeneration, 4)];
     let ways = [
         (Action::Inspect, 2),
+        (Action::EarlierGeneration, 2),
         (Action::Export, 1),
         (Action::Palette, 3),
         (Action::Help, 8),
@@ -82,14 +83,34 @@ fn hints(scene: &Scene<'_>, state: &State) -> Vec<Hint> {
         (Action::Stop, 5),
     ];
     let run = run.into_iter().filter_map(|(action, importance)| of(action, importance));
-    let ways = ways.into_iter().filter_map(|(action, importance)| of(action, importance));
-    own.chain(run).chain(views(scene)).chain(ways).collect()
+    let ways =
+        ways.into_iter().filter(|(action, _)| *action != Action::EarlierGeneration || state.past.is_none());
+    let ways = ways.filter_map(|(action, importance)| of(action, importance));
+    let past = state.past.iter().filter(|_| scene.view.shows_past()).flat_map(|_| past(scene));
+    own.chain(past).chain(run).chain(views(scene)).chain(ways).collect()
+}
+
+/// The ways through the past, and out of it.
+fn past(scene: &Scene<'_>) -> Vec<Hint> {
+    let pairs = [
+        ((Action::EarlierGeneration, Action::LaterGeneration), "generation", 8),
+        ((Action::EarlierPair, Action::LaterPair), "pair", 7),
+    ];
+    let both = pairs.into_iter().filter_map(|((back, forth), word, importance)| {
+        let key = format!("{} {}", scene.keys.key(back)?, scene.keys.key(forth)?);
+        Some(Hint { key, word, importance })
+    });
+    let one = [(Action::Replay, "play", 7), (Action::Back, "now", 9)];
+    let one = one.into_iter().filter_map(|(action, word, importance)| {
+        Some(Hint { key: scene.keys.key(action)?, word, importance })
+    });
+    both.chain(one).collect()
 }
 
 /// One hint for the keys of all views.
 fn views(scene: &Scene<'_>) -> Option<Hint> {
     let first = scene.keys.key(Action::Show(View::Overview))?;
-    let last = scene.keys.key(Action::Show(View::Runs))?;
+    let last = scene.keys.key(Action::Show(View::Map))?;
     Some(Hint { key: format!("{first}-{last}"), word: "views", importance: 7 })
 }
 
@@ -98,6 +119,7 @@ fn word(state: &State, action: Action, short: &'static str) -> &'static str {
     let shown = state.shown.as_ref();
     match action {
         Action::Pause if shown.is_some_and(Shown::is_held) => "continue",
+        Action::EarlierGeneration => "back in time",
         Action::StepPair if shown.is_some_and(Shown::is_training) => "epoch",
         Action::Detach if !shown.is_some_and(|shown| shown.rest() == Rest::Engine) => "leave",
         _ => short,

@@ -1,4 +1,4 @@
-//! The first line: which run, on what, how far, and what it is doing; below it the eight views.
+//! The first line: which run, on what, how far, and what it is doing; below it all views.
 
 use ratatui::{style::Modifier, text::Line};
 use relativenas_core::view::Phase;
@@ -51,6 +51,9 @@ fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     canvas.rule(1);
     let palette = &canvas.look.palette;
     let (dim, strong, key) = (palette.dim, palette.strong, palette.key);
+    // As far apart as there is room for.
+    let columns: usize = View::ALL.iter().map(|view| view.name().len() + 5).sum();
+    let gap = usize::from(scene.layout < Layout::Medium || columns < canvas.width());
     let mut x = 1;
     for view in View::ALL {
         let here = view == scene.view;
@@ -62,7 +65,7 @@ fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
             x = canvas.text(x, 1, " ", dim);
             x = canvas.text(x, 1, view.name(), style);
         }
-        x = canvas.text(x, 1, " ", dim) + 1;
+        x = canvas.text(x, 1, " ", dim) + gap;
     }
     let set = shown.map(set).unwrap_or_default();
     let end = canvas.width().saturating_sub(1);

@@ -4,6 +4,7 @@ mod bytes;
 mod fake_run;
 mod keys;
 mod layers;
+mod past;
 mod screens;
 mod sizes;
 mod stage;
