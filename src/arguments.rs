@@ -87,7 +87,7 @@ pub enum Command {
     /// Go on with a stopped run, from its newest checkpoint
     Resume(ResumeArguments),
     /// Look at a run without touching it
-    View(RunArgument),
+    View(ViewArguments),
     /// Go on for a pair or a generation (in a training run: an epoch), then pause
     Step(StepArguments),
     /// Pause a run that is going on, within a batch
@@ -231,6 +231,15 @@ pub struct PrintingArguments {
 pub struct RunArgument {
     /// A run's name, its folder, or `latest`
     pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ViewArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    /// Play the run from its beginning, so many generations (in a training: epochs) a second
+    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1", value_parser = speed)]
+    pub replay: Option<f64>,
 }
 
 #[derive(Debug, Args)]
@@ -556,6 +565,14 @@ pub struct SearchersArguments {
     /// Print a JSON array
     #[arg(long)]
     pub json: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let found = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    found.ok_or_else(|| {
+        "it must be a number above 0, of generations a second; the run's name stands before `--replay`"
+            .to_owned()
+    })
 }
 
 fn probability(text: &str) -> Result<f64, String> {

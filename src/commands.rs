@@ -43,7 +43,7 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
         Some(Command::Pack { arguments }) => pass_on("pack", &arguments),
         Some(Command::Attach(arguments)) => search::attach(context, &arguments, out),
         Some(Command::Resume(arguments)) => search::resume(context, &arguments, out),
-        Some(Command::View(arguments)) => search::view(context, &arguments.run),
+        Some(Command::View(arguments)) => search::view(context, &arguments.run.run, arguments.replay),
         Some(Command::Step(arguments)) => steer::step(context, &arguments, out),
         Some(Command::Pause(arguments)) => steer::pause(context, &arguments.run, out),
         Some(Command::Continue(arguments)) => steer::go_on(context, &arguments.run, out),

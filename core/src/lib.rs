@@ -24,6 +24,7 @@ pub mod number;
 pub mod operation;
 pub mod picture;
 pub mod population;
+pub mod principal;
 pub mod probe;
 pub mod protocol;
 pub mod published;

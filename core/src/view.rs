@@ -5,13 +5,18 @@
 
 mod finals;
 mod fit;
+mod history;
 mod log;
+mod map;
 mod summary;
 
 use std::collections::VecDeque;
 
 pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
+pub use fit::ViewError;
+pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
+pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
@@ -74,6 +79,8 @@ pub struct SearchView {
     pub finals: Option<FinalsView>,
     /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
+    /// The population on a plane.
+    pub map: MapView,
 }
 
 /// A pair (or, in regularized evolution, one individual) after its comparison.
@@ -165,17 +172,6 @@ impl Phase {
     }
 }
 
-/// Why a line is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// It does not follow the one before.
-    #[error("event {found} follows event {expected}; some are missing")]
-    Gap { expected: u64, found: u64 },
-    /// It cannot have happened in this run.
-    #[error("event {seq} is not of this run: {problem}")]
-    Misfit { seq: u64, problem: String },
-}
-
 impl Default for RunView {
     fn default() -> Self {
         Self::new(KEPT_LOG_LINES)
@@ -256,6 +252,7 @@ impl RunView {
 impl SearchView {
     fn new(settings: SearchSettings, network: Option<NetworkShape>, images: Images, batch: usize) -> Self {
         Self {
+            map: MapView::new(settings.space),
             settings,
             network,
             images,
@@ -344,6 +341,8 @@ impl SearchView {
         match event {
             Event::PopulationSampled { positions } => {
                 self.population = positions.iter().map(|p| IndividualView::new(p.clone())).collect();
+                self.map.visit(positions.iter().map(Vec::as_slice));
+                self.look_at_the_map();
             }
             Event::GenerationStarted { generation, pairs, .. } => {
                 self.generation = *generation;
@@ -376,6 +375,7 @@ impl SearchView {
                         individual.lessons.push((*generation, fast));
                     }
                 }
+                self.draw_on_the_map(*generation, moves);
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
                 self.generation = generation.saturating_add(1);
@@ -386,6 +386,8 @@ impl SearchView {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
                     self.injections.push((generation, *individual));
+                    self.map.visit(std::iter::once(position.as_slice()));
+                    self.look_at_the_map();
                 }
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),

@@ -22,6 +22,7 @@ pub mod messages;
 mod obstacle;
 mod overlays;
 mod panels;
+mod past;
 mod scene;
 mod screen;
 mod shown;

@@ -11,6 +11,7 @@ pub mod notice;
 pub mod now;
 pub mod probe;
 pub mod ranking;
+pub mod scrubber;
 pub mod sign;
 pub mod status_line;
 pub mod this_generation;

@@ -111,6 +111,18 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
         say(canvas, 1, "open the run again to read it from its file", dim);
         return;
     }
+    if shown.moment.is_some() {
+        say(canvas, 0, "this is the past: nobody is trained here", text_style);
+        let key = |action| scene.key(action);
+        let (now, play) = (key(Action::Back), key(Action::Replay));
+        let [back, forth] = [Action::EarlierGeneration, Action::LaterGeneration].map(key);
+        let [pair_back, pair_forth] = [Action::EarlierPair, Action::LaterPair].map(key);
+        let words = format!(
+            "{back} and {forth} go by generation, {pair_back} and {pair_forth} by pair, {play} plays, {now} returns"
+        );
+        say(canvas, 1, &words, dim);
+        return;
+    }
     match (&shown.link, shown.status()) {
         (_, RunStatus::Finished) => finished(canvas, scene, shown),
         (Link::Connecting, _) => {

@@ -1,4 +1,4 @@
-//! The first line: which run, on what, how far, and what it is doing; below it the eight views.
+//! The first line: which run, on what, how far, and what it is doing; below it all views.
 
 use ratatui::{style::Modifier, text::Line};
 use relativenas_core::view::Phase;

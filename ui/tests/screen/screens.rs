@@ -60,7 +60,29 @@ fn pairs() {
 
 #[test]
 fn weights() {
-    check_view("weights", "4 ] ] down down right right right");
+    check_view("weights", "4 c c down down right right right");
+}
+
+#[test]
+fn map() {
+    check_view("map", "9");
+    check("map", Stage::searching(options(), 124).press("9"), &[(200, 60), (60, 16)]);
+    check("map_selected", Stage::searching(options(), 124).press("9 down down"), &[(140, 40), (80, 24)]);
+    let block = Options { glyphs: Fineness::Block, ..options() };
+    check("map_blocks", Stage::searching(block, 124).press("9"), &[(80, 24)]);
+    check("map_ascii", Stage::searching(ascii(), 124).press("9"), &[(80, 24), (60, 16)]);
+    check("map_in_table", Stage::in_table(options(), 75).press("9"), &[(140, 40), (80, 24)]);
+    // Before the first pair there are points, and nobody has learned anything.
+    let first = Stage::searching(options(), 0).press("9").screen(80, 24);
+    assert!(!first.contains("lessons") && first.contains("slow"), "{first}");
+}
+
+#[test]
+fn controls_are_laid_beside_the_map() {
+    let mut stage = Stage::searching(options(), 124);
+    stage.compare("random-0412", SearcherKind::Random, 2, 124);
+    stage.compare("coin-flip-0412", SearcherKind::CoinFlip, 3, 124);
+    check("map_controls", stage.press("9"), &[(140, 40), (100, 30), (80, 24)]);
 }
 
 #[test]
@@ -280,6 +302,7 @@ fn a_training_is_told_in_its_own_words() {
     check(&mut stage, "2", "a training run has one network and no population");
     check(&mut stage, "3", "a training run compares no pairs");
     check(&mut stage, "4", "a training run has one network and no weight set");
+    check(&mut stage, "9", "a training run has one network and no population");
     check(&mut stage, "S", "`5` or `5 epochs`");
 }
 

@@ -31,6 +31,7 @@ pub fn options() -> Options {
         keys: BTreeMap::new(),
         layers,
         first: Some(RUN.to_owned()),
+        replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
     }
