@@ -210,7 +210,7 @@ impl RunView {
         }
         self.events += 1;
         self.changed_at = line.time;
-        if let Some(entry) = LogLine::of(line) {
+        if let Some(entry) = LogLine::of(line, self.search.as_ref()) {
             self.log.push_back(entry);
             if self.log.len() > self.kept_log_lines {
                 self.log.pop_front();

@@ -204,7 +204,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
                  training.learning_rate, or with a limit in training.gradient_clip\n";
     } else if let Some(search) = &view.search {
         if let Some(played) = &search.finals {
-            text += &finals::bracket(search, played);
+            text += &finals::bracket(played);
             text += &search.winner().as_ref().map_or_else(String::new, finals::winner);
             text += "ranking by shared weights:\n";
         }

@@ -4,6 +4,7 @@
 
 pub mod best;
 pub mod diversity;
+pub mod finals;
 pub mod footer;
 pub mod log;
 pub mod losses;

@@ -64,7 +64,7 @@ impl State {
     pub fn individual(&self) -> Option<usize> {
         let search = self.search()?;
         let best = || {
-            let winner = search.ranking.first().map(|r| r.individual);
+            let winner = search.winner().map(|w| w.individual);
             winner.or_else(|| Some(search.best.as_ref()?.learner.individual))
         };
         self.selected.filter(|i| *i < search.population.len()).or_else(best)

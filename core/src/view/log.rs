@@ -1,5 +1,6 @@
 //! Events in words.
 
+use super::SearchView;
 use crate::{
     event::{Event, Learner, Line},
     genotype::Genotype,
@@ -28,8 +29,9 @@ pub enum Tone {
 
 impl LogLine {
     /// The line in words; `None` where there is nothing to say.
-    pub(super) fn of(line: &Line) -> Option<Self> {
-        let (tone, text) = words(&line.event)?;
+    pub(super) fn of(line: &Line, search: Option<&SearchView>) -> Option<Self> {
+        let in_finals = search.and_then(|search| search.finals_in_words(&line.event));
+        let (tone, text) = in_finals.or_else(|| words(&line.event))?;
         Some(Self { time: line.time, tone, text })
     }
 }
@@ -46,7 +48,7 @@ fn injected(position: &[f64]) -> String {
 }
 
 /// `1 epoch`, `2 epochs`.
-fn counted(count: usize, one: &str) -> String {
+pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -103,26 +105,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 settings.judge.words()
             ),
         ),
-        Event::FinalistTrained { entrant, epochs, figures, .. } => {
-            let tone = if figures.loss.is_finite() { Plain } else { Warning };
-            let text = format!(
-                "entrant {entrant} trained from scratch, {}: validation loss {:.3}, {:.1} %",
-                counted(*epochs as usize, "epoch"),
-                figures.loss,
-                figures.accuracy
-            );
-            (tone, text)
-        }
-        Event::FinalsRoundEnded { round, survivors } => {
-            let names: Vec<_> = survivors.iter().map(ToString::to_string).collect();
-            let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
-            (Milestone, format!("round {} of the finals is over; left: {who}", round.saturating_add(1)))
-        }
-        Event::FinalsEnded { winner: Some(winner) } => {
-            (Milestone, format!("entrant {winner} wins the finals"))
-        }
-        Event::FinalsEnded { winner: None } => {
-            (Warning, "no figure of the finals is a number; the ranking by shared weights stands".to_owned())
+        Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
+            return None; // The view knows the names of entrants.
         }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;

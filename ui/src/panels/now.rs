@@ -157,6 +157,10 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
             let key = |action| scene.key(action);
             let (one, many) = if shown.is_training() { ("an epoch", "epochs") } else { ("a pair", "pairs") };
             let words = match (progress.map(|p| p.mode), shown.view.phase()) {
+                (Some(Mode::Paused), Phase::Finals) => {
+                    format!("paused between trainings of the finals; {} goes on", key(Action::Pause))
+                }
+                (_, Phase::Finals) => "between trainings of the finals".to_owned(),
                 (Some(Mode::Paused), _) => format!(
                     "paused between {many}; {} goes on, {} steps {one}",
                     key(Action::Pause),
@@ -174,7 +178,7 @@ fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     let palette = &canvas.look.palette;
     let (dim, best, text_style) = (palette.dim, palette.best, palette.text);
     if let Some(search) = shown.search()
-        && let Some(winner) = search.ranking.first()
+        && let Some(winner) = search.winner()
     {
         let name = individual(search, winner.individual);
         let begin = if canvas.width() < Layout::SPEED { "done: " } else { "the search is done: individual " };

@@ -1,6 +1,7 @@
 //! Every view at several sizes. Look at the snapshots: they are the screen.
 
 use relativenas_core::{
+    finals::{FinalsSettings, Judge},
     probe::Probe,
     protocol::{Activity, Mode, Progress},
     searcher::SearcherKind,
@@ -146,6 +147,39 @@ fn a_search_in_a_table() {
         assert!(screen.is_ascii(), "{screen}");
     }
     check("table_architecture_ascii", stage.press("5"), &[(100, 30)]);
+}
+
+/// A search of 12 individuals, in its finals after so many trainings, two at a time.
+fn finals(options: Options, trainings: usize) -> Stage {
+    let (mut run, lines) = FakeRun::new(12, 6);
+    run.finals = FinalsSettings { architectures: 8, epochs: 3, judge: Judge::TrainingLoss };
+    let mut stage = Stage::new(options);
+    stage.open();
+    stage.tell(Message::Lines(lines));
+    for _ in 0..(6 * 6 + 6) + trainings.div_ceil(2) {
+        stage.tell(Message::Lines(run.next_pair()));
+    }
+    stage.tell(Message::Link(live()));
+    stage.tell(Message::Progress(run.training_progress()));
+    stage
+}
+
+#[test]
+fn finals_are_a_bracket_and_their_winner_stands_in_it() {
+    let sizes = [(140, 40), (80, 24)];
+    check("finals_begin", &mut finals(options(), 2), &sizes);
+    check("finals_second_round", &mut finals(options(), 10), &sizes);
+    let mut ended = finals(options(), 14);
+    check("finals_ended", &mut ended, &sizes);
+    let screen = ended.screen(140, 40);
+    assert!(screen.contains("wins") && screen.contains("in the finals, from scratch"), "{screen}");
+    let mut going = finals(options(), 10);
+    assert!(going.screen(80, 1).contains("finals 2/3"), "{}", going.screen(80, 1));
+    for (width, height) in [(60, 16), (40, 12), (9, 3), (1, 1)] {
+        going.screen(width, height);
+    }
+    let screen = finals(ascii(), 10).screen(100, 30);
+    assert!(screen.is_ascii() && screen.contains("finals round"), "{screen}");
 }
 
 #[test]

@@ -9,13 +9,12 @@ use relativenas_core::{
 use crate::{
     canvas::{Canvas, span, wrap},
     draw::text,
-    panels::best::Best,
     words::{individual, lineage, loss},
 };
 
 /// The individual that is told of: the selected one, or the best.
 fn told(search: &SearchView, selected: Option<usize>) -> Option<usize> {
-    selected.filter(|i| *i < search.population.len()).or_else(|| Some(Best::of(search)?.individual))
+    selected.filter(|i| *i < search.population.len()).or_else(|| Some(search.leader()?.individual))
 }
 
 /// The verdict on an individual that is newest.
