@@ -140,6 +140,10 @@ pub struct SearchArguments {
     /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
+    /// Go on without up to so many photographs that cannot be read, each named in engine.log
+    /// [setting data.skip_faulty]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub skip_faulty: Option<String>,
     /// The same seed gives the same search
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub seed: Option<String>,
@@ -190,6 +194,10 @@ pub struct TrainArguments {
     pub auxiliary: bool,
     #[arg(long, help_heading = "Settings")]
     pub no_auxiliary: bool,
+    /// Go on without up to so many photographs that cannot be read, each named in engine.log
+    /// [setting data.skip_faulty]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub skip_faulty: Option<String>,
     /// The same seed gives the same training
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub seed: Option<String>,
@@ -240,6 +248,9 @@ pub struct ResumeArguments {
     /// Do without the lock, where a file system has none; be sure that no engine is running
     #[arg(long)]
     pub force: bool,
+    /// Begin again at the beginning where no checkpoint can be read; what was done is lost
+    #[arg(long)]
+    pub restart: bool,
     #[command(flatten)]
     pub printing: PrintingArguments,
 }

@@ -9,6 +9,6 @@ pub mod start;
 pub mod liveness {
     pub use relativenas_run::{
         address::{address, this_host},
-        lock::{Liveness, hold, liveness},
+        lock::{Liveness, hold, holder, liveness},
     };
 }

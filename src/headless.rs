@@ -15,8 +15,9 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::{
+    manifest::files,
     protocol::{Command, EngineLine, Reply},
-    view::{Phase, RunView},
+    view::{Phase, RunView, SearchView, TrainingView},
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -215,6 +216,9 @@ impl Follower<'_> {
             }
         }
         self.printer.result(&self.view, self.folder)?;
+        if self.view.search.as_ref().is_some_and(SearchView::has_no_winner) {
+            return Ok(ExitCode::FAILURE);
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -229,6 +233,34 @@ impl Follower<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Why a run ended that its engine did not leave in order.
+    fn failed(&self) -> anyhow::Error {
+        let name = self.folder.reference();
+        let complaint = match &self.engine {
+            Some(engine) => engine.complaint(),
+            None => self.folder.complaint(0),
+        };
+        let Some(why) = complaint else {
+            let words = match &self.engine {
+                Some(engine) => engine.explanation(),
+                None => explanation(&self.folder.last_words(0, 20), self.folder),
+            };
+            return anyhow!(
+                "{name}: the engine died; `relativenas resume {name}` goes on from the newest checkpoint{words}"
+            );
+        };
+        // To go on with a training whose epochs are all done would end in the same way.
+        if self.view.training.as_ref().is_some_and(TrainingView::has_no_best) {
+            return anyhow!("{name}: {why}");
+        }
+        let log = self.folder.file(files::ENGINE_LOG);
+        anyhow!(
+            "{name}: the engine failed: {why}\n`relativenas resume {name}` goes on from the newest checkpoint once that is \
+             mended; {} has more",
+            log.display()
+        )
+    }
+
     /// The engine is gone before the run was finished.
     fn gone(mut self) -> Result<ExitCode> {
         let name = self.folder.reference();
@@ -238,11 +270,7 @@ impl Follower<'_> {
             None => self.folder.was_left_in_order(),
         };
         if !ended_well {
-            let words = match &self.engine {
-                Some(engine) => engine.explanation(),
-                None => explanation(&self.folder.last_words(0, 20), self.folder),
-            };
-            return Err(anyhow!("{name}: the engine died; {resume}{words}"));
+            return Err(self.failed());
         }
         self.printer.note(&format!("{name}: stopped after a checkpoint; {resume}"))?;
         Ok(ExitCode::from(failure::INTERRUPTED))

@@ -182,16 +182,23 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
 
 /// Where a run is in its life: by its events and the word of its engine.
 pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
+    phase_and_problem(view, alive, folder).0
+}
+
+/// The same, and what hinders the run, or why its engine failed.
+pub fn phase_and_problem(view: &RunView, alive: bool, folder: &RunFolder) -> (&'static str, Option<String>) {
     let by_events = view.phase();
     let progress = || Connection::open(folder).ok()?.progress(view.events);
-    if alive && progress().is_some_and(|p| p.mode == Mode::Paused) {
-        "paused"
-    } else if alive || by_events == Phase::Finished {
-        by_events.name()
+    if alive {
+        let progress = progress().unwrap_or_default();
+        let phase = if progress.mode == Mode::Paused { "paused" } else { by_events.name() };
+        (phase, progress.notice)
+    } else if by_events == Phase::Finished {
+        (by_events.name(), None)
     } else if folder.was_left_in_order() {
-        "stopped"
+        ("stopped", None)
     } else {
-        "dead"
+        ("dead", folder.complaint(0))
     }
 }
 

@@ -65,6 +65,8 @@ pub struct DataConfig {
     pub flip: bool,
     pub cutout: usize,
     pub augment_validation: bool,
+    #[serde(default)]
+    pub skip_faulty: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

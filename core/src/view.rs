@@ -273,6 +273,11 @@ impl SearchView {
         crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
     }
 
+    /// Whether the search is done and has no winner: no loss of its ranking is a number.
+    pub fn has_no_winner(&self) -> bool {
+        !self.ranking.is_empty() && self.ranking.iter().all(|place| !place.loss.is_finite())
+    }
+
     /// Individuals from best to worst: by the final ranking if there is one, else by last loss.
     pub fn order(&self) -> Vec<usize> {
         if !self.ranking.is_empty() {

@@ -27,3 +27,5 @@ pub mod table;
 pub mod throughput;
 pub mod training;
 pub mod weights_file;
+#[cfg(test)]
+mod what_it_reads;

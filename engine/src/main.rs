@@ -45,6 +45,9 @@ enum Work {
         /// Begin paused.
         #[arg(long)]
         paused: bool,
+        /// Begin again where no checkpoint can be read.
+        #[arg(long)]
+        restart: bool,
     },
     /// Judge trained weights on images that they did not learn from.
     Evaluate(EvaluateArguments),
@@ -72,8 +75,8 @@ fn main() -> ExitCode {
             eprintln!("relativenas-engine works for the command `relativenas`; see `relativenas --help`");
             return ExitCode::from(2);
         }
-        Some(Work::Run { run, die_with_parent, force, paused }) => {
-            end_with(die_with_parent).and_then(|()| run::run(&run, run::Options { force, paused }))
+        Some(Work::Run { run, die_with_parent, force, paused, restart }) => {
+            end_with(die_with_parent).and_then(|()| run::run(&run, run::Options { force, paused, restart }))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),

@@ -17,6 +17,7 @@ mod training;
 mod work;
 
 use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -56,10 +57,15 @@ pub struct Options {
     pub force: bool,
     /// Begin paused.
     pub paused: bool,
+    /// Begin again where no checkpoint can be read, and lose what was done.
+    pub restart: bool,
 }
 
 /// How long a finished engine waits for clients to read the end and leave.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Events of a run in which nothing is done yet; from its first checkpoint on there are no fewer.
+const OPENING: u64 = 3;
 
 /// How often the engine looks whether its folder and socket are still there.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -72,8 +78,15 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     let mut folder = HeldRun::hold(path, options.force)?;
     let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
     let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
-    for problem in passed_over {
+    for problem in &passed_over {
         say(&format!("checkpoint passed over: {problem}"));
+    }
+    if newest.is_none() && !options.restart {
+        may_begin(&folder, found.events, &passed_over)?;
+    }
+    let edits = folder.folder.edits();
+    if !edits.is_empty() {
+        say(&edited(&edits));
     }
     let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
     let (log, cut) = EventLog::open(&folder.folder.file(files::EVENTS), extent)?;
@@ -84,7 +97,9 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         Some(found) => say(&format!("going on from {}", found.path.display())),
         None => say("starting at the beginning"),
     }
-    let (work, facts) = Work::prepare(&folder.manifest, newest)?;
+    let prepared = Work::prepare(&folder.manifest, newest);
+    let (work, facts) =
+        if edits.is_empty() { prepared? } else { prepared.with_context(|| edited(&edits))? };
     let hello = Hello {
         protocol: PROTOCOL,
         build: BUILD.to_owned(),
@@ -95,6 +110,8 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
             threads => format!("{} · {threads} threads", facts.device),
         },
         events: 0,
+        run: folder.folder.name(),
+        token: token(),
     };
     folder.complete(&Disk::default(), facts)?;
     note(&folder, Did::Started);
@@ -132,6 +149,42 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     outcome.map(|_| ())
 }
 
+/// Whether a run without a checkpoint that can be read may begin at its beginning: only if nothing is lost.
+fn may_begin(folder: &HeldRun, events: u64, damaged: &[String]) -> anyhow::Result<()> {
+    if events <= OPENING && damaged.is_empty() {
+        return Ok(());
+    }
+    let what = match damaged {
+        [] => "it has no checkpoint any more".to_owned(),
+        [one] => format!("its only checkpoint cannot be used ({one})"),
+        [first, rest @ ..] => {
+            format!(
+                "none of its {} checkpoints can be used ({first}; and {} more)",
+                damaged.len(),
+                rest.len()
+            )
+        }
+    };
+    anyhow::bail!(
+        "{what}, so it cannot go on: put the checkpoints back, or begin again with `relativenas resume {} \
+         --restart`, which loses what was done ({events} events)",
+        folder.folder.reference()
+    )
+}
+
+fn edited(edits: &[String]) -> String {
+    format!(
+        "run.toml is not as it was when the run began ({}); put it back, or start a new run with other settings",
+        edits.join("; ")
+    )
+}
+
+/// What no other engine calls itself, on this machine or in a container that shares folders with it.
+fn token() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
+}
+
 /// The thread that owns the work and its tensors.
 fn carry_out(mut work: Work, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
     let outcome = work.go_on(control, &recorder);
@@ -154,6 +207,8 @@ async fn attend(
     let mut hang_up = unix::signal(unix::SignalKind::hangup())?; // Taken, so that it does not end us.
     let mut look = tokio::time::interval(LOOK_EVERY);
     let mut socket = None;
+    // Whether it ever listened, and whether it was said that it does not.
+    let (mut reached, mut lost) = (false, false);
     loop {
         tokio::select! {
             _ = &mut done => break,
@@ -165,7 +220,22 @@ async fn attend(
                     say("the run's folder is gone; leaving");
                     control.abort();
                 } else if socket.as_ref().is_none_or(|path: &PathBuf| !path.exists()) {
-                    socket = Some(open_socket(server)?);
+                    match open_socket(server) {
+                        Ok(path) => {
+                            if lost {
+                                say("the socket is open again");
+                            }
+                            (socket, reached, lost) = (Some(path), true, false);
+                        }
+                        // Nobody would ever reach it.
+                        Err(error) if !reached => return Err(error),
+                        Err(error) => {
+                            if !lost {
+                                say(&format!("{error:#}; the run goes on, and the socket is tried again"));
+                            }
+                            (socket, lost) = (None, true);
+                        }
+                    }
                 }
             }
         }
@@ -186,16 +256,20 @@ async fn attend(
 
 /// Listens, and writes down where. Called again if somebody removed the socket.
 fn open_socket(server: &Arc<server::Server>) -> anyhow::Result<PathBuf> {
-    let path = socket_folder()?.join(format!("{}.sock", std::process::id()));
+    let token = &server.hello.token;
+    // A process id may be another engine's too, in a container that shares the folder.
+    let folder = socket_folder().context("the folder for sockets")?;
+    let path = folder.join(format!("{}-{}.sock", std::process::id(), &token[..16.min(token.len())]));
     let listener = server::listen(&path).with_context(|| format!("listening on {}", path.display()))?;
     let address = EngineAddress {
         pid: std::process::id(),
         host: this_host(),
         socket: path.display().to_string(),
         build: BUILD.to_owned(),
+        token: token.clone(),
     };
     tokio::spawn(Arc::clone(server).serve(listener));
-    server.folder.publish_address(&Disk::default(), &address)?;
+    server.folder.publish_address(&Disk::default(), &address).context("telling where the socket is")?;
     Ok(path)
 }
 

@@ -69,7 +69,9 @@ impl HeldRun {
         };
         let lock = match lock::hold(&folder) {
             Ok(Some(lock)) => Some(lock),
-            Ok(None) => return Err(HoldError::Held { run: folder.name(), holder: holder(&folder) }),
+            Ok(None) => {
+                return Err(HoldError::Held { run: folder.reference().to_owned(), holder: holder(&folder) });
+            }
             Err(_) if force => None,
             Err(reason) => return Err(HoldError::NoLocks { path, reason }),
         };
@@ -89,11 +91,16 @@ impl HeldRun {
         fs::metadata(self.path()).is_ok_and(|m| (m.dev(), m.ino()) == self.device_and_inode)
     }
 
-    /// Completes the manifest, once: a run that was completed before is left as it is.
+    /// Completes the manifest, once: a run that was completed before is left as it is. How it was when the
+    /// first engine came is kept beside it.
     ///
     /// # Errors
     /// If the disk refuses; the manifest is as before then.
     pub fn complete(&mut self, disk: &Disk, facts: EngineFacts) -> io::Result<()> {
+        let begun_with = self.folder.file(files::BEGUN_WITH);
+        if !begun_with.exists() {
+            disk.replace(&begun_with, self.manifest.format().as_bytes())?;
+        }
         if self.manifest.engine.is_some() {
             return Ok(());
         }
@@ -162,6 +169,7 @@ mod tests {
                 host: "here".to_owned(),
                 socket: socket.to_owned(),
                 build: String::new(),
+                token: String::new(),
             };
             held.complete(&disk, facts()).expect_err("the disk is full");
             assert_eq!(folder.manifest().expect("readable"), fixture::manifest(), "{failing:?}");

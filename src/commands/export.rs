@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use relativenas_core::{
     config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
@@ -67,7 +67,15 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
 }
 
 /// The individual of a rank, counted from 1.
+///
+/// # Errors
+/// If there is no such rank, or ranks mean nothing because no loss is a number.
 pub fn of_rank(search: &SearchView, rank: usize) -> Result<usize> {
+    ensure!(
+        !search.has_no_winner(),
+        "the search has no winner: no loss is a number, so no rank means anything; --individual N writes one all the \
+         same"
+    );
     let order = search.order();
     rank.checked_sub(1)
         .and_then(|i| order.get(i))
@@ -211,6 +219,16 @@ mod tests {
         assert_eq!(error(of_rank(&search, 5)), "--rank 5: ranks go from 1 to 4");
         let error = genotype_of(&search, 4).expect_err("out of range").to_string();
         assert_eq!(error, "--individual 4: individuals go from 0 to 3");
+    }
+
+    #[test]
+    fn a_search_without_a_winner_has_no_ranks_but_individuals() {
+        let (_runs, mut view) = finished();
+        let search = view.search.as_mut().expect("a search");
+        search.ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        let error = of_rank(search, 1).expect_err("no winner").to_string();
+        assert!(error.starts_with("the search has no winner: no loss is a number"), "{error}");
+        genotype_of(search, 0).expect("an individual all the same");
     }
 
     #[test]

@@ -66,6 +66,7 @@ fn layers(context: &Context, arguments: &SearchArguments) -> Result<Layers> {
     let mut layers = context.layers(&arguments.settings)?;
     let flags = [
         ("--data", "data.path", &arguments.data),
+        ("--skip-faulty", "data.skip_faulty", &arguments.skip_faulty),
         ("--seed", "search.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--searcher", "search.searcher", &arguments.searcher),
@@ -99,8 +100,13 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
         die_with_parent: headless,
         paused: arguments.paused,
         force: arguments.force,
+        restart: arguments.restart,
         new_run: false,
     };
+    let edits = folder.edits();
+    if !edits.is_empty() {
+        eprintln!("{}: run.toml was edited since the run began: {}", folder.reference(), edits.join("; "));
+    }
     let engine = start(&program, &folder, options)?;
     if headless {
         return headless::follow(&folder, Some(engine), From::Now, style(arguments.printing), out);

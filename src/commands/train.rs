@@ -49,6 +49,7 @@ fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
     let kind = arguments.kind.map(|kind| kind.name().to_owned());
     let flags = [
         ("--data", "data.path", &arguments.data),
+        ("--skip-faulty", "data.skip_faulty", &arguments.skip_faulty),
         ("--seed", "retrain.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--kind", "retrain.kind", &kind),

@@ -35,6 +35,8 @@ pub struct StartOptions {
     pub paused: bool,
     /// It does without a lock.
     pub force: bool,
+    /// It begins again where no checkpoint can be read.
+    pub restart: bool,
     /// The run was made for it a moment ago: if it fails before anything happens, the run goes again.
     pub new_run: bool,
 }
@@ -66,7 +68,7 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
     if options.die_with_parent {
         end_with_this_process(&mut command);
     }
-    let flags = [(options.force, "--force"), (options.paused, "--paused")];
+    let flags = [(options.force, "--force"), (options.paused, "--paused"), (options.restart, "--restart")];
     command.args(flags.into_iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag));
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     // SAFETY: setsid is async-signal-safe, and nothing else happens between fork and exec.
@@ -110,9 +112,15 @@ impl StartedEngine {
     /// Why an engine ended that nobody could reach.
     fn failure(&self, status: ExitStatus) -> String {
         let last_words = self.last_words();
+        let complaint = self.complaint();
         if self.new_run && !last_words.is_empty() && discard(&self.folder) {
             let name = self.folder.name();
-            return format!("{name} did not begin, and is removed again: {}", complaint(&last_words));
+            let why = complaint.unwrap_or_else(|| last_words.join("\n"));
+            return format!("{name} did not begin, and is removed again: {why}");
+        }
+        if let Some(why) = complaint {
+            let log = self.folder.file(files::ENGINE_LOG);
+            return format!("{}: {why}\n({} has more)", self.folder.reference(), log.display());
         }
         format!(
             "the engine ended before it could be reached ({status}){}",
@@ -125,17 +133,13 @@ impl StartedEngine {
         explanation(&self.last_words(), &self.folder)
     }
 
+    /// Why it ended, if it said so.
+    pub fn complaint(&self) -> Option<String> {
+        self.folder.complaint(self.log_before)
+    }
+
     pub fn last_words(&self) -> Vec<String> {
         self.folder.last_words(self.log_before, LAST_WORDS)
-    }
-}
-
-/// What an engine complains of in its last words, without what it said before.
-fn complaint(last_words: &[String]) -> String {
-    const NAME: &str = "relativenas-engine: ";
-    match last_words.iter().rposition(|line| line.starts_with(NAME)) {
-        Some(first) => last_words[first..].join("\n").replacen(NAME, "", 1),
-        None => last_words.join("\n"),
     }
 }
 
@@ -196,7 +200,7 @@ mod tests {
         {
             let runs = tempfile::tempdir().expect("a folder");
             let said = failure(runs.path(), does, new_run);
-            assert!(said.starts_with("the engine ended before it could be reached"), "{does}: {said}");
+            assert!(said.contains("/r: /etc: no data set\n("), "{does}: {said}");
             assert!(runs.path().join("r/run.toml").exists(), "{does}");
         }
     }

@@ -10,7 +10,7 @@ use relativenas_core::{
     event::Line,
     manifest::files,
     protocol::{Activity, MemberProgress, Mode, Progress},
-    view::{LogLine, RunView},
+    view::{LogLine, RunView, SearchView},
 };
 
 use crate::{folder::RunFolder, written};
@@ -50,11 +50,13 @@ pub struct Printer<'a> {
     shown: String,
     drawn: Option<Instant>,
     mode: Mode,
+    /// What the engine wants a person to know, such as a full disk.
+    notice: Option<String>,
 }
 
 impl<'a> Printer<'a> {
     pub fn new(style: Style, out: &'a mut dyn Write) -> Self {
-        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running }
+        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running, notice: None }
     }
 
     /// An event; `words` is what the log says of it.
@@ -71,13 +73,22 @@ impl<'a> Printer<'a> {
         self.print(&format!("{again}{text}\n{shown}"))
     }
 
-    /// Where the engine is; kept on the last line of a terminal, else only pauses are told.
+    /// Where the engine is; kept on the last line of a terminal, else only pauses and what the engine wants to be
+    /// known are told.
     pub fn progress(&mut self, progress: &Progress, view: &RunView) -> Result<()> {
         if self.mode != progress.mode {
             self.mode = progress.mode;
             if progress.mode == Mode::Paused {
                 self.note("paused; `relativenas continue` goes on")?;
             }
+        }
+        if self.notice != progress.notice {
+            self.notice.clone_from(&progress.notice);
+            let text = progress
+                .notice
+                .as_deref()
+                .map_or("going on: what hindered is over".to_owned(), written::printable);
+            self.note(&text)?;
         }
         if self.style != Style::Lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
             return Ok(());
@@ -180,7 +191,10 @@ fn member(member: &MemberProgress) -> String {
 fn result(view: &RunView, folder: &RunFolder) -> String {
     let name = folder.reference();
     let mut text = String::new();
-    if let Some(search) = &view.search {
+    if view.search.as_ref().is_some_and(SearchView::has_no_winner) {
+        text += "no winner: no loss is a number, so the search diverged; search again with a lower \
+                 training.learning_rate, or with a limit in training.gradient_clip\n";
+    } else if let Some(search) = &view.search {
         text += "rank  individual     loss  accuracy\n";
         for place in search.ranking.iter().take(PLACES) {
             text += &format!(

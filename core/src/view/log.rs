@@ -80,6 +80,11 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
+            if !winner.loss.is_finite() {
+                let text =
+                    format!("search done after {evaluations} estimations: no winner: no loss is a number");
+                return Some((Warning, text));
+            }
             let text = format!(
                 "search done after {evaluations} estimations: {:02} wins with loss {:.3}, {:.1} %",
                 winner.individual, winner.loss, winner.accuracy

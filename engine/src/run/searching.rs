@@ -1,6 +1,6 @@
 //! The thread that searches: asks, estimates, tells, adopts, records.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use relativenas_core::{
@@ -63,7 +63,7 @@ impl SearchJob {
         checkpoint: Option<Checkpoint>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let config = &manifest.config;
-        let data = data::open(Some(Path::new(&config.data.path)))?;
+        let data = setup::open(config)?;
         let inputs = Inputs::new(About::from(&data), config, config.search.seed, |images, streams| {
             data::split(images, config.data.train_images, config.data.valid_images, streams)
         })?;

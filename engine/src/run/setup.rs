@@ -1,6 +1,8 @@
 //! What every kind of run begins with: a split of the images, a device, and what the manifest says
 //! of both.
 
+use std::path::Path;
+
 use relativenas_core::{
     config::Config,
     event,
@@ -11,7 +13,7 @@ use serde::Serialize;
 use tch::Device;
 
 use crate::{
-    data::{DataError, DataSet, EncodedDataSet, Split},
+    data::{self, DataError, DataSet, EncodedDataSet, Split},
     device::{self, DeviceChoice},
     table::PacedTable,
 };
@@ -52,6 +54,15 @@ impl From<&EncodedDataSet> for About {
             notes: data.notes.clone(),
         }
     }
+}
+
+/// Reads the data set that the settings name into memory, without as many faulty photographs as they allow.
+///
+/// # Errors
+/// If there is none, or something is wrong with it.
+pub fn open(config: &Config) -> Result<DataSet, DataError> {
+    let options = data::Options { skip_faulty: config.data.skip_faulty, ..data::Options::default() };
+    data::open_with(Some(Path::new(&config.data.path)), &options)
 }
 
 /// The images of a run and the device that it works on.

@@ -4,7 +4,7 @@
 mod sources;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     event::Event,
     manifest::{EngineFacts, Manifest},
-    network::NetworkShape,
+    network::{NetworkKind, NetworkShape},
     protocol::Activity,
     search::{BatchDone, Candidate, Flow},
 };
@@ -29,6 +29,7 @@ use super::{
 use crate::{
     augmentation::Augmentation,
     batches::batch_count,
+    data::{Skipped, survey_parts},
     device,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     optimizer::SgdSettings,
@@ -70,6 +71,12 @@ pub struct TrainingJob {
     opening: Vec<Event>,
     /// All photographs were looked at.
     surveyed: bool,
+    kind: NetworkKind,
+    auxiliary: bool,
+    /// Photographs that may be gone on without.
+    skip_faulty: usize,
+    /// Those that it goes on without, by their places: training images, then test images.
+    skipped: [BTreeSet<usize>; 2],
     device: Device,
     threads: usize,
 }
@@ -101,7 +108,7 @@ impl TrainingJob {
         let facts = inputs.facts(manifest, VALIDATION_BATCH, &protocol)?;
         let plan = Plan::full(genotype, &shape, retrain.auxiliary);
         let settings = trainer_settings(config, inputs.threads);
-        let (trainer, best, finished, opening) = match checkpoint {
+        let (trainer, best, finished, skipped, opening) = match checkpoint {
             None => {
                 let started = Event::TrainingStarted {
                     network: shape,
@@ -110,12 +117,12 @@ impl TrainingJob {
                     images,
                     batch: retrain.batch,
                 };
-                (Trainer::new(plan, settings, inputs.device)?, None, false, vec![started])
+                (Trainer::new(plan, settings, inputs.device)?, None, false, Default::default(), vec![started])
             }
             Some(checkpoint) => {
-                let (trainer, best, finished) =
+                let (trainer, best, finished, skipped) =
                     restore(plan, settings, checkpoint, inputs.device).context("the checkpoint")?;
-                (trainer, best, finished, Vec::new())
+                (trainer, best, finished, skipped, Vec::new())
             }
         };
         let mut job = Self {
@@ -131,9 +138,14 @@ impl TrainingJob {
             },
             opening,
             surveyed: false,
+            kind: retrain.kind,
+            auxiliary: retrain.auxiliary,
+            skip_faulty: config.data.skip_faulty,
+            skipped: Default::default(),
             device: sources.inputs.device,
             threads: sources.inputs.threads,
         };
+        job.leave_out(skipped)?;
         if !job.opening.is_empty() && job.photographs() <= FEW {
             job.survey(&|| false)?;
         }
@@ -187,19 +199,44 @@ impl TrainingJob {
         }
     }
 
-    /// Looks at all photographs, so that a damaged one is known before hours are spent, and says what is odd.
-    /// Says whether nobody ended it.
+    /// Looks at all photographs, so that a damaged one is known before hours are spent, leaves out as many faulty
+    /// ones as the settings allow, and says what is odd. Says whether nobody ended it.
     fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
-        for source in [&self.train, &self.test] {
-            let Source::Photos(photos) = source else { continue };
-            if self.surveyed {
-                continue;
+        if let (false, Source::Photos(train), Source::Photos(test)) = (self.surveyed, &self.train, &self.test)
+        {
+            let Skipped { train: of_train, valid: of_test, notes } =
+                survey_parts(&train.images, &test.images, self.skip_faulty, train.threads, leaving)?;
+            if leaving() {
+                return Ok(false);
             }
-            photos.images.survey(photos.threads, leaving)?;
-            photos.images.patched().iter().for_each(|note| super::say(note));
+            let patched = [&train.images, &test.images].into_iter().filter_map(|images| images.patched());
+            patched.chain(notes).for_each(|note| super::say(&note));
+            self.leave_out([of_train, of_test])?;
         }
         self.surveyed = !leaving();
         Ok(self.surveyed)
+    }
+
+    /// Goes on without these photographs.
+    fn leave_out(&mut self, skipped: [BTreeSet<usize>; 2]) -> anyhow::Result<()> {
+        let [of_train, of_test] = &skipped;
+        for (source, gone) in
+            [(&mut self.train, of_train), (&mut self.valid, of_train), (&mut self.test, of_test)]
+        {
+            if let Source::Photos(photos) = source {
+                photos.chosen.retain(|index| !gone.contains(index));
+            }
+        }
+        if !of_train.is_empty() {
+            check_batches(self.kind, self.auxiliary, self.train.len(), self.trainer.settings().batch)?;
+        }
+        for event in &mut self.opening {
+            if let Event::TrainingStarted { images, .. } = event {
+                (images.train, images.valid) = (self.train.len(), self.valid.len());
+            }
+        }
+        self.skipped = skipped;
+        Ok(())
     }
 
     /// How many there are, of all parts.
@@ -268,7 +305,12 @@ impl TrainingJob {
             });
             let leaving = flow == Flow::Abort || control.leaving();
             if leaving || self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every) {
-                recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished)?)?;
+                recorder.send(checkpoint(
+                    &self.trainer,
+                    self.best.as_ref(),
+                    self.finished,
+                    &self.skipped,
+                )?)?;
                 stored = Instant::now();
             }
             if leaving {
@@ -320,7 +362,7 @@ impl TrainingJob {
 
     /// Everything that is needed to go on from here.
     fn checkpoint(&self) -> anyhow::Result<Record> {
-        checkpoint(&self.trainer, self.best.as_ref(), self.finished)
+        checkpoint(&self.trainer, self.best.as_ref(), self.finished, &self.skipped)
     }
 
     /// Writes weights for other programs: those of the last finished epoch, and the best if they are new.
@@ -387,6 +429,7 @@ fn checkpoint(
     trainer: &Trainer,
     best: Option<&(Best, Vec<ModuleWeights>)>,
     finished: bool,
+    skipped: &[BTreeSet<usize>; 2],
 ) -> anyhow::Result<Record> {
     let Stored { position, weights, velocity } = trainer.store()?;
     let prefixed = |prefix: &'static str, weights: BTreeMap<String, Tensor>| {
@@ -397,19 +440,21 @@ fn checkpoint(
     if let Some((_, weights)) = best {
         tensors.extend(prefixed(BEST_PREFIX, to_named(trainer.plan(), weights)));
     }
-    let progress = Box::new(Progress::Train { position, best: best.map(|(best, _)| *best), finished });
+    let (best, skipped) = (best.map(|(best, _)| *best), skipped.clone());
+    let progress = Box::new(Progress::Train { position, best, finished, skipped });
     Ok(Record::Checkpoint { progress, weights: tensors })
 }
 
-/// The training that [`checkpoint`] stored, its best epoch, and whether it was finished.
+/// The training that [`checkpoint`] stored, its best epoch, whether it was finished, and which photographs it goes
+/// on without.
 #[allow(clippy::type_complexity)] // Named parts would be used once.
 fn restore(
     plan: Plan,
     settings: TrainerSettings,
     checkpoint: Checkpoint,
     device: Device,
-) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool)> {
-    let Progress::Train { position, best, finished } = checkpoint.state.progress else {
+) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool, [BTreeSet<usize>; 2])> {
+    let Progress::Train { position, best, finished, skipped } = checkpoint.state.progress else {
         anyhow::bail!("it is not one of a training");
     };
     let (mut weights, mut best_weights, mut velocity) = (BTreeMap::new(), BTreeMap::new(), None);
@@ -428,7 +473,7 @@ fn restore(
         None => None,
     };
     let trainer = Trainer::resume(plan, settings, Stored { position, weights, velocity }, device)?;
-    Ok((trainer, best, finished))
+    Ok((trainer, best, finished, skipped))
 }
 
 #[cfg(test)]

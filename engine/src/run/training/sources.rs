@@ -9,7 +9,7 @@ use crate::{
     augmentation::ImageStore,
     data::{self, DataSet, EncodedDataSet, Images},
     images::ImageSet,
-    run::setup::{About, Inputs},
+    run::setup::{self, About, Inputs},
     training::{Photos, Source},
 };
 
@@ -30,7 +30,7 @@ impl Sources {
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         let path = Path::new(&config.data.path);
         match config.retrain.kind {
-            NetworkKind::Cifar => Self::small(config, &data::open(Some(path))?),
+            NetworkKind::Cifar => Self::small(config, &setup::open(config)?),
             NetworkKind::Imagenet => {
                 ensure!(
                     !config.data.path.is_empty(),
