@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use relativenas_core::manifest::BUILD;
 
-pub use study::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments};
+pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,7 +18,8 @@ Examples:
   relativenas attach latest                              watch and steer a run that is going on
   relativenas export latest --rank 1 --format darts      the winner
 
-Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted with a checkpoint.";
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 75 a study's worker to be
+started again, 130 interrupted with a checkpoint.";
 
 /// Search a neural architecture by slow-fast learning, watch it, and understand what was found.
 ///

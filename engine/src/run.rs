@@ -228,6 +228,7 @@ async fn attend(
     let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
     let mut hang_up = unix::signal(unix::SignalKind::hangup())?; // Taken, so that it does not end us.
     let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip); // After a stop, once will do.
     let mut socket = None;
     // Whether it ever listened, and whether it was said that it does not.
     let (mut reached, mut lost) = (false, false);
