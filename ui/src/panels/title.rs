@@ -79,17 +79,18 @@ fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
         let name = names.of(view, view == scene.view);
         (scene.key(Action::Show(view)), name)
     };
-    // A blank on either side, one between the key and the name, and a dash between tabs.
-    let width = |names: Names| -> usize {
+    // A blank on either side, one between the key and the name, and a dash between tabs if there is room.
+    let width = |names: Names, gap: usize| -> usize {
         let of = |view| {
             let (number, name) = tab(names, view);
-            text::width(&number) + 3 + if name.is_empty() { 0 } else { 1 + text::width(name) }
+            text::width(&number) + 2 + gap + if name.is_empty() { 0 } else { 1 + text::width(name) }
         };
         View::ALL.into_iter().map(of).sum()
     };
     let room = canvas.width().saturating_sub(2 + text::width(&set));
-    let all = [Names::Full, Names::Short, Names::AllShort];
-    let names = all.into_iter().find(|names| width(*names) <= room).unwrap_or(Names::Here);
+    let ways = [(Names::Full, 1), (Names::Short, 1), (Names::Short, 0), (Names::AllShort, 0)];
+    let way = ways.into_iter().find(|(names, gap)| width(*names, *gap) <= room);
+    let (names, gap) = way.unwrap_or((Names::Here, 1));
     let mut x = 1;
     for view in View::ALL {
         let here = view == scene.view;
@@ -100,7 +101,7 @@ fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
             x = canvas.text(x, 1, " ", dim);
             x = canvas.text(x, 1, name, style);
         }
-        x = canvas.text(x, 1, " ", dim) + 1;
+        x = canvas.text(x, 1, " ", dim) + gap;
     }
     let end = canvas.width().saturating_sub(1);
     if x + text::width(&set) <= end {
