@@ -8,6 +8,7 @@ mod mistakes;
 mod probe;
 mod search;
 mod stage;
+mod study;
 mod table;
 mod terminal;
 mod training;
