@@ -1,5 +1,6 @@
 //! Following a run without a screen: human lines, or one JSON event a line.
 
+mod finals;
 mod printer;
 
 use std::{
@@ -15,9 +16,11 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::{
+    manifest::files,
     protocol::{Command, EngineLine, Reply},
-    view::{Phase, RunView},
+    view::{Phase, RunView, SearchView, TrainingView},
 };
+use relativenas_run::sessions::was_left_in_order;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 use crate::{
@@ -238,6 +241,9 @@ impl Follower<'_> {
             }
         }
         self.printer.result(&self.view, self.folder)?;
+        if self.view.search.as_ref().is_some_and(SearchView::has_no_winner) {
+            return Ok(ExitCode::FAILURE);
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -252,20 +258,44 @@ impl Follower<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Why a run ended that its engine did not leave in order.
+    fn failed(&self) -> anyhow::Error {
+        let name = self.folder.reference();
+        let complaint = match &self.engine {
+            Some(engine) => engine.complaint(),
+            None => self.folder.complaint(0),
+        };
+        let Some(why) = complaint else {
+            let words = match &self.engine {
+                Some(engine) => engine.explanation(),
+                None => explanation(&self.folder.last_words(0, 20), self.folder),
+            };
+            return anyhow!(
+                "{name}: the engine died; `relativenas resume {name}` goes on from the newest checkpoint{words}"
+            );
+        };
+        // To go on with a training whose epochs are all done would end in the same way.
+        if self.view.training.as_ref().is_some_and(TrainingView::has_no_best) {
+            return anyhow!("{name}: {why}");
+        }
+        let log = self.folder.file(files::ENGINE_LOG);
+        anyhow!(
+            "{name}: the engine failed: {why}\n`relativenas resume {name}` goes on from the newest checkpoint once that is \
+             mended; {} has more",
+            log.display()
+        )
+    }
+
     /// The engine is gone before the run was finished.
     fn gone(mut self) -> Result<ExitCode> {
         let name = self.folder.reference();
         let resume = format!("`relativenas resume {name}` goes on from the newest checkpoint");
         let ended_well = match &mut self.engine {
             Some(engine) => engine.child.wait().context("the engine cannot be waited for")?.success(),
-            None => self.folder.was_left_in_order(),
+            None => was_left_in_order(&self.folder),
         };
         if !ended_well {
-            let words = match &self.engine {
-                Some(engine) => engine.explanation(),
-                None => explanation(&self.folder.last_words(0, 20), self.folder),
-            };
-            return Err(anyhow!("{name}: the engine died; {resume}{words}"));
+            return Err(self.failed());
         }
         self.printer.note(&format!("{name}: stopped after a checkpoint; {resume}"))?;
         Ok(ExitCode::from(failure::INTERRUPTED))

@@ -75,7 +75,9 @@ impl HeldRun {
         Disk::under(watch.clone()).permit().map_err(read)?;
         let lock = match lock::hold(&folder) {
             Ok(Some(lock)) => Some(lock),
-            Ok(None) => return Err(HoldError::Held { run: folder.name(), holder: holder(&folder) }),
+            Ok(None) => {
+                return Err(HoldError::Held { run: folder.reference().to_owned(), holder: holder(&folder) });
+            }
             // Whoever has a claim does not depend on locks.
             Err(_) if force || watch.is_some() => None,
             Err(reason) => return Err(HoldError::NoLocks { path, reason }),
@@ -101,11 +103,16 @@ impl HeldRun {
         Disk::under(self.watch.clone())
     }
 
-    /// Completes the manifest, once: a run that was completed before is left as it is.
+    /// Completes the manifest, once: a run that was completed before is left as it is. How it was when the
+    /// first engine came is kept beside it.
     ///
     /// # Errors
     /// If the disk refuses; the manifest is as before then.
     pub fn complete(&mut self, disk: &Disk, facts: EngineFacts) -> io::Result<()> {
+        let begun_with = self.folder.file(files::BEGUN_WITH);
+        if !begun_with.exists() {
+            disk.replace(&begun_with, self.manifest.format().as_bytes())?;
+        }
         if self.manifest.engine.is_some() {
             return Ok(());
         }
@@ -174,6 +181,7 @@ mod tests {
                 host: "here".to_owned(),
                 socket: socket.to_owned(),
                 build: String::new(),
+                token: String::new(),
             };
             held.complete(&disk, facts()).expect_err("the disk is full");
             assert_eq!(folder.manifest().expect("readable"), fixture::manifest(), "{failing:?}");

@@ -11,15 +11,18 @@ pub mod address;
 pub mod claim;
 pub mod clock;
 pub mod disk;
+mod edits;
 mod error;
 #[cfg(test)]
 mod fixture;
 pub mod folder;
 pub mod held;
+pub mod limited;
 pub mod lock;
 pub mod log;
 mod printable;
 pub mod sessions;
+pub mod shell;
 
 pub use error::RunError;
 pub use printable::printable;

@@ -12,6 +12,7 @@ use crate::{
     arguments::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments},
     context::Context,
     failure::{self, misuse},
+    pace,
     places::absolute,
     settings,
     study::{
@@ -76,6 +77,9 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     config.run.directory = String::new();
     let plan = Plan::new(arguments.searchers.clone(), arguments.seeds.get(), arguments.judge_seeds);
     let study = Study::create(&runs, &arguments.name, plan, &config)?;
+    if let Some(cost) = pace::finals(&config) {
+        eprintln!("of every search, {cost}");
+    }
     let Plan { searchers, seeds, judge_seeds, .. } = &study.plan;
     eprintln!(
         "{}: {} searchers, {seeds} seeds each, {judge_seeds} trainings of each winner: {} runs; how long they take \

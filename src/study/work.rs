@@ -15,7 +15,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use relativenas_core::{genotype::GenotypeFormat, view::Phase};
+use relativenas_core::{
+    genotype::{Genotype, GenotypeFormat},
+    view::Phase,
+};
 use relativenas_run::{
     claim::{Claim, Did, Held, Holder, Standing, now_in},
     folder::RunFolder,
@@ -293,7 +296,7 @@ impl Worker<'_> {
         let folder = self.study.run(&search.name()).context("the search is gone")?;
         let view = folder.view()?;
         let search = view.search.as_ref().context("the search has no population")?;
-        let genotype = search.genotype(of_rank(search, 1)?).context(
+        let genotype = Genotype::decode(of_rank(search, 1)?).ok().context(
             "the winner is no cell that can be trained; make a study of this space with --judge-seeds 0",
         )?;
         crate::atomic::write(path, genotype.format(GenotypeFormat::Darts).as_bytes())
