@@ -1,5 +1,6 @@
 //! What `relativenas-engine` does besides runs, in the terminal of the command that started it.
 
+mod data;
 mod evaluate;
 mod pack;
 mod throughput;
@@ -8,6 +9,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
+pub use data::{DataArguments, data};
 pub use evaluate::{EvaluateArguments, evaluate};
 pub use pack::{PackArguments, pack};
 pub use throughput::{ThroughputArguments, throughput};

@@ -24,6 +24,7 @@ pub mod pickle;
 pub mod probe;
 pub mod run;
 pub mod table;
+pub mod tasks;
 pub mod throughput;
 pub mod training;
 pub mod weights_file;

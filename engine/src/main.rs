@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
     allocator::Jemalloc,
-    commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
+    commands::{self, DataArguments, EvaluateArguments, PackArguments, ThroughputArguments},
     device, failure,
     probe::{self, ProbeArguments},
     run,
@@ -48,6 +48,8 @@ enum Work {
     },
     /// Judge trained weights on images that they did not learn from.
     Evaluate(EvaluateArguments),
+    /// Say what a data set is, and what is wrong with it.
+    Data(DataArguments),
     /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
     Pack(PackArguments),
     /// Find out whether the comparison of a search is any good.
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             end_with(die_with_parent).and_then(|()| run::run(&run, run::Options { force, paused }))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
+        Some(Work::Data(arguments)) => commands::data(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
         Some(Work::Probe(arguments)) => {
             end_with(arguments.die_with_parent).and_then(|()| probe::probe(&arguments))
