@@ -39,6 +39,7 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
         Some(Command::Search(arguments)) => search::search(context, &arguments, out),
         Some(Command::Train(arguments)) => train::train(context, &arguments, out),
         Some(Command::Evaluate { arguments }) => pass_on("evaluate", &arguments),
+        Some(Command::Data { arguments }) => pass_on("data", &arguments),
         Some(Command::Pack { arguments }) => pass_on("pack", &arguments),
         Some(Command::Attach(arguments)) => search::attach(context, &arguments, out),
         Some(Command::Resume(arguments)) => search::resume(context, &arguments, out),
