@@ -3,13 +3,20 @@
 //! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
 //! other kind of snapshot: whoever has the events has the view.
 
+mod finals;
 mod fit;
+mod history;
 mod log;
+mod map;
 mod summary;
 
 use std::collections::VecDeque;
 
+pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
+pub use fit::ViewError;
+pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
+pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
@@ -68,8 +75,12 @@ pub struct SearchView {
     pub injections: Vec<(u32, usize)>,
     /// Members of the last population that were estimated with the final weights.
     pub ranked: Vec<Learner>,
-    /// The result; empty until the search is finished.
+    /// Trainings from scratch after the ranking.
+    pub finals: Option<FinalsView>,
+    /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
+    /// The population on a plane.
+    pub map: MapView,
 }
 
 /// A pair (or, in regularized evolution, one individual) after its comparison.
@@ -122,6 +133,19 @@ pub struct Best {
     pub learner: Learner,
 }
 
+/// Whom a search has to show for itself: the vector with the loss that was estimated for it.
+///
+/// Its individual may be somewhere else by now: moved, injected over, or estimated again and found worse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leader<'a> {
+    pub individual: usize,
+    /// The generation of the estimate; `None` if it is that of the final ranking.
+    pub generation: Option<u32>,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub position: &'a [f64],
+}
+
 /// Where a run is in its life, by its events alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -129,6 +153,8 @@ pub enum Phase {
     Searching,
     /// The last population is being ranked.
     Ranking,
+    /// The best are trained from scratch.
+    Finals,
     Training,
     Finished,
 }
@@ -139,21 +165,11 @@ impl Phase {
             Self::Empty => "starting",
             Self::Searching => "searching",
             Self::Ranking => "ranking",
+            Self::Finals => "finals",
             Self::Training => "training",
             Self::Finished => "finished",
         }
     }
-}
-
-/// Why a line is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// It does not follow the one before.
-    #[error("event {found} follows event {expected}; some are missing")]
-    Gap { expected: u64, found: u64 },
-    /// It cannot have happened in this run.
-    #[error("event {seq} is not of this run: {problem}")]
-    Misfit { seq: u64, problem: String },
 }
 
 impl Default for RunView {
@@ -194,7 +210,7 @@ impl RunView {
         }
         self.events += 1;
         self.changed_at = line.time;
-        if let Some(entry) = LogLine::of(line) {
+        if let Some(entry) = LogLine::of(line, self.search.as_ref()) {
             self.log.push_back(entry);
             if self.log.len() > self.kept_log_lines {
                 self.log.pop_front();
@@ -223,6 +239,7 @@ impl RunView {
     pub fn phase(&self) -> Phase {
         match (&self.search, &self.training) {
             (Some(search), _) if !search.ranking.is_empty() => Phase::Finished,
+            (Some(search), _) if search.finals.is_some() => Phase::Finals,
             (Some(search), _) if search.generation >= search.settings.generations => Phase::Ranking,
             (Some(_), _) => Phase::Searching,
             (None, Some(training)) if training.test.is_some() => Phase::Finished,
@@ -235,6 +252,7 @@ impl RunView {
 impl SearchView {
     fn new(settings: SearchSettings, network: Option<NetworkShape>, images: Images, batch: usize) -> Self {
         Self {
+            map: MapView::new(settings.space),
             settings,
             network,
             images,
@@ -251,6 +269,7 @@ impl SearchView {
             evaluations: 0,
             injections: Vec::new(),
             ranked: Vec::new(),
+            finals: None,
             ranking: Vec::new(),
         }
     }
@@ -273,6 +292,11 @@ impl SearchView {
         crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
     }
 
+    /// Whether the search is done and has no winner: no loss of its ranking is a number.
+    pub fn has_no_winner(&self) -> bool {
+        !self.ranking.is_empty() && self.ranking.iter().all(|place| !place.loss.is_finite())
+    }
+
     /// Individuals from best to worst: by the final ranking if there is one, else by last loss.
     pub fn order(&self) -> Vec<usize> {
         if !self.ranking.is_empty() {
@@ -287,10 +311,38 @@ impl SearchView {
         order
     }
 
+    /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
+    /// estimated.
+    pub fn leader(&self) -> Option<Leader<'_>> {
+        if let Some(winner) = self.finals.as_ref().and_then(FinalsView::leader) {
+            return Some(winner);
+        }
+        if let Some(winner) = self.ranking.first() {
+            let place = self.population.get(winner.individual)?;
+            return Some(Leader {
+                individual: winner.individual,
+                generation: None,
+                loss: winner.loss,
+                accuracy: winner.accuracy,
+                position: &place.position,
+            });
+        }
+        let Best { generation, learner } = self.best.as_ref()?;
+        Some(Leader {
+            individual: learner.individual,
+            generation: Some(*generation),
+            loss: learner.estimate.loss,
+            accuracy: learner.estimate.accuracy,
+            position: &learner.position,
+        })
+    }
+
     fn apply(&mut self, event: &Event) {
         match event {
             Event::PopulationSampled { positions } => {
                 self.population = positions.iter().map(|p| IndividualView::new(p.clone())).collect();
+                self.map.visit(positions.iter().map(Vec::as_slice));
+                self.look_at_the_map();
             }
             Event::GenerationStarted { generation, pairs, .. } => {
                 self.generation = *generation;
@@ -323,6 +375,7 @@ impl SearchView {
                         individual.lessons.push((*generation, fast));
                     }
                 }
+                self.draw_on_the_map(*generation, moves);
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
                 self.generation = generation.saturating_add(1);
@@ -333,11 +386,13 @@ impl SearchView {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
                     self.injections.push((generation, *individual));
+                    self.map.visit(std::iter::once(position.as_slice()));
+                    self.look_at_the_map();
                 }
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
             Event::SearchFinished { ranking, .. } => self.ranking.clone_from(ranking),
-            _ => {}
+            event => self.apply_finals(event),
         }
     }
 

@@ -10,16 +10,17 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use relativenas_core::protocol::Answer;
+use relativenas_core::protocol::{Answer, Command};
 use relativenas_ui::messages::{Message, ProbeWord, Request};
 
 use super::{
     First,
-    comparison::{Followed, Followers, keep_following},
+    comparison::{Followers, keep_following},
     export,
     feed::{Feed, Wire, steer},
     outlet::{Outlet, Turn},
     probe::RunningProbe,
+    resume::LeftAs,
 };
 use crate::{
     arguments::{SearchArguments, SettingArguments},
@@ -61,7 +62,7 @@ impl Server {
         let (shown, look) = match first {
             First::Runs => (None, false),
             First::Run(folder) => (Some(folder), false),
-            First::Look(folder) => (Some(folder), true),
+            First::Look(folder) | First::Replay(folder, _) => (Some(folder), true),
         };
         Self {
             context,
@@ -109,8 +110,10 @@ impl Server {
             Request::Resume { run } => {
                 let folder = self.find(&run)?;
                 search::check_resumable(&folder, false)?;
-                let engine = start(&EngineProgram::find()?, &folder, StartOptions::default())?;
-                self.open(folder, Some(engine));
+                let left = LeftAs::of(&folder)?;
+                let options = StartOptions { paused: left.begins_paused(), ..StartOptions::default() };
+                let engine = start(&EngineProgram::find()?, &folder, options)?;
+                self.open_and_tell(folder, Some(engine), left.commands());
             }
             Request::Branch { generation } => self.branch(generation)?,
             Request::Export { what, format } => {
@@ -170,22 +173,30 @@ impl Server {
             (self.shown()?.clone(), self.context.clone(), self.followers.clone());
         let turn = self.turn.clone().context("no run is shown")?;
         thread::spawn(move || {
-            let comparable = |folder: &RunFolder| {
-                let is_branch = folder.manifest().is_ok_and(|manifest| manifest.branched_from.is_some());
-                *folder != shown && !is_branch && compare::check_comparable(&shown, folder).is_ok()
-            };
+            let is_branch =
+                |folder: &RunFolder| folder.manifest().is_ok_and(|manifest| manifest.branched_from.is_some());
+            let comparable =
+                |folder: &RunFolder| *folder != shown && compare::check_comparable(&shown, folder).is_ok();
             let all = context.all().unwrap_or_default();
             let mut followed = Vec::new();
+            let mut left_out = 0;
             for folder in all.into_iter().filter(comparable).take(MOST_COMPARED) {
-                let Some(run) = followers.follow(folder).ok().filter(Followed::was_left_alone) else {
+                let branched = is_branch(&folder);
+                let Ok(run) = followers.follow(folder) else { continue };
+                if branched || !run.was_left_alone() {
+                    left_out += 1;
                     continue;
-                };
+                }
                 if turn.send(run.compared()).is_err() {
                     return;
                 }
                 followed.push(run);
             }
             let sent = turn.send(match followed.len() {
+                0 if left_out > 0 => Message::Failed(format!(
+                    "runs that were branched or injected into are not averaged with others ({left_out} here); `c` in \
+                     the list of runs lays one of them over the curves"
+                )),
                 0 => Message::Failed(
                     "no other run has the same data, network and training; `relativenas search --seed 2` makes one"
                         .to_owned(),
@@ -218,15 +229,20 @@ impl Server {
     }
 
     fn open(&mut self, folder: RunFolder, engine: Option<StartedEngine>) {
-        let first = self.shown.as_ref() == Some(&folder);
-        let look = self.look && first && engine.is_none();
+        self.open_and_tell(folder, engine, Vec::new());
+    }
+
+    /// Opens a run, and tells its engine something as soon as it listens.
+    fn open_and_tell(&mut self, folder: RunFolder, engine: Option<StartedEngine>, first: Vec<Command>) {
+        let again = self.shown.as_ref() == Some(&folder);
+        let look = self.look && again && engine.is_none();
         self.look = look;
         self.shown = Some(folder.clone());
         let wire = Wire::default();
         self.wire = Arc::clone(&wire);
         let turn = self.outlet.next_turn();
         self.turn = Some(turn.clone());
-        let feed = Feed { folder, turn, wire, engine, look };
+        let feed = Feed { folder, turn, wire, engine, look, first };
         thread::spawn(move || feed.run());
     }
 

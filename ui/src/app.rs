@@ -3,6 +3,7 @@
 mod act;
 mod find;
 mod hear;
+mod past;
 mod walk;
 
 use std::{
@@ -32,8 +33,9 @@ use crate::{
     panels::{
         footer,
         notice::{self, Notice},
-        status_line, title,
+        scrubber, status_line, title,
     },
+    past::Replay,
     scene::Scene,
     state::State,
     theme::{Depth, Palette},
@@ -55,6 +57,8 @@ pub struct Options {
     pub layers: Layers,
     /// The run to show; `None` shows the list of runs.
     pub first: Option<RunName>,
+    /// The first run is played, so many generations a second.
+    pub replay: Option<f64>,
     /// Log lines to hold.
     pub keep_log_lines: usize,
     /// Seconds that local time is ahead of UTC.
@@ -100,6 +104,8 @@ pub struct App {
     last_id: u64,
     /// The run that is being probed, shown or not.
     probed: Option<RunName>,
+    /// The run that is shown is played, or will be.
+    replay: Option<Replay>,
     /// The engine was asked to stop, and the screen ends when it agrees.
     leaving: bool,
     exit: Option<Exit>,
@@ -135,6 +141,7 @@ impl App {
             pending: Vec::new(),
             last_id: 0,
             probed: None,
+            replay: options.replay.map(Replay::waiting),
             leaving: false,
             exit: None,
             dirty: true,
@@ -171,6 +178,8 @@ impl App {
             Input::Tick => {
                 if self.view == View::Runs {
                     self.request(Request::ListRuns);
+                } else if self.is_playing() {
+                    self.play_on();
                 }
                 self.dirty = true;
             }
@@ -193,7 +202,10 @@ impl App {
             if matches!(reaction, Reaction::Stay | Reaction::Ask(_)) {
                 self.overlay = Some(overlay);
             }
-            self.react(reaction);
+            match (reaction, action) {
+                (Reaction::Pass, Some(action)) => self.act(action),
+                (reaction, _) => self.react(reaction),
+            }
             self.dirty = true;
         } else if let Some(action) = action {
             self.act(action);
@@ -203,10 +215,20 @@ impl App {
 
     fn react(&mut self, reaction: Reaction) {
         match reaction {
-            Reaction::Stay | Reaction::Close => {}
-            Reaction::Act(action) => self.act(action),
+            Reaction::Stay | Reaction::Close | Reaction::Pass => {}
+            Reaction::Act(action) => self.act_where_it_is(action),
+            Reaction::Say(words) => self.say(words),
             Reaction::Request(request) | Reaction::Ask(request) => self.request(request),
+            Reaction::Steer(Command::Stop) => {
+                self.steer(Command::Stop);
+                let key = self.keys.key(Action::ResumeShown).unwrap_or_default();
+                self.say(format!("the run stops after a checkpoint; {key} resumes it then"));
+            }
             Reaction::Steer(command) => self.steer(command),
+            Reaction::StopAndLeave => {
+                self.steer(Command::Stop);
+                self.leaving = true;
+            }
             Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
             Reaction::Find(text) => self.find_in_log(text),
             Reaction::Leave => self.exit = Some(self.state.left()),
@@ -251,8 +273,12 @@ impl App {
         std::mem::take(&mut self.redraw)
     }
 
-    /// When something on the screen may change by itself: the list of runs does, and their ages.
+    /// When something on the screen may change by itself: the list of runs does, their ages, and a
+    /// replay.
     pub fn next_tick(&self) -> Option<Instant> {
+        if let Some(breath) = self.next_breath() {
+            return Some(breath);
+        }
         let (_, told) = self.state.runs.as_ref().filter(|_| self.view == View::Runs)?;
         let periods = told.elapsed().as_secs() / LIST_PERIOD + 1;
         Some(*told + Duration::from_secs(LIST_PERIOD * periods))
@@ -276,14 +302,19 @@ impl App {
             view: self.view,
             selected: self.state.selected,
         };
-        let shown = self.state.shown.as_ref();
+        let now = self.state.shown.as_ref();
+        let shown = if self.view.shows_past() { self.state.seen() } else { now };
         if scene.layout == Layout::Line {
             return status_line::draw(&mut canvas, shown);
         }
         let (top, bottom) = scene.layout.margins();
-        let inside = height.saturating_sub(top + bottom);
+        let moment = shown.and_then(|shown| shown.moment).zip(now);
+        let inside = height.saturating_sub(top + bottom + usize::from(moment.is_some()));
         let hints = self.overlay.as_ref().map(overlays::hints);
         title::draw(&mut canvas.part(0, 0, width, top), &scene, shown);
+        if let Some((moment, now)) = moment {
+            scrubber::draw(&mut canvas.part(0, top + inside, width, 1), &scene, now, moment);
+        }
         footer::draw(&mut canvas.part(0, height - bottom, width, bottom), &scene, &self.state, hints);
         views::draw(&mut canvas.part(0, top, width, inside), &scene, &self.places, &self.state);
         if let Some(overlay) = &self.overlay {

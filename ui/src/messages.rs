@@ -145,11 +145,19 @@ pub enum Request {
 }
 
 /// What is exported from the run that is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Exported {
     Individual(usize),
-    /// The best so far, or the winner.
-    Best,
+    /// The best so far, or the winner: the vector whose loss was shown, wherever its individual is now.
+    Best {
+        individual: usize,
+        /// The generation of its estimate; `None` for the final ranking.
+        generation: Option<u32>,
+        loss: f64,
+        position: Vec<f64>,
+    },
+    /// The network of a training.
+    Network,
     /// Every individual, a file each.
     All,
 }

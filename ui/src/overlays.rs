@@ -11,7 +11,7 @@ mod start;
 mod window;
 
 use crossterm::event::{KeyCode, KeyEvent};
-use relativenas_core::{config::Layers, protocol::Command};
+use relativenas_core::config::Layers;
 
 use self::reaction::Reaction;
 use crate::{
@@ -60,7 +60,7 @@ impl Overlay {
         match self {
             Self::Help { scroll } => help::press(scroll, key),
             Self::Palette(palette) => palette.press(view, key),
-            Self::ConfirmStop => confirm::press(key, Reaction::Steer(Command::Stop)),
+            Self::ConfirmStop => confirm::press_stop(key),
             Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
@@ -108,7 +108,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
         Overlay::Palette(palette) => palette.draw(canvas, scene, state),
         Overlay::ConfirmStop => confirm::draw_stop(canvas, state.run_name()),
         Overlay::ConfirmLeave { run } => confirm::draw_leave(canvas, run),
-        Overlay::Export(export) => export.draw(canvas),
+        Overlay::Export(export) => export.draw(canvas, state),
         Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
         Overlay::Start(form) => form.draw(canvas),
@@ -120,7 +120,7 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
     match overlay {
         Overlay::Help { .. } | Overlay::Inspect { .. } => &[("up/down", "scroll"), ("esc", "close")],
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
-        Overlay::ConfirmStop => &[("y", "stop"), ("n", "go on")],
+        Overlay::ConfirmStop => &[("y", "stop it"), ("l", "stop it and leave"), ("n", "go on")],
         Overlay::ConfirmLeave { .. } => &[("y", "leave"), ("n", "stay")],
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]

@@ -4,6 +4,7 @@
 
 pub mod best;
 pub mod diversity;
+pub mod finals;
 pub mod footer;
 pub mod log;
 pub mod losses;
@@ -11,6 +12,7 @@ pub mod notice;
 pub mod now;
 pub mod probe;
 pub mod ranking;
+pub mod scrubber;
 pub mod sign;
 pub mod status_line;
 pub mod this_generation;

@@ -1,6 +1,12 @@
 //! Events in words.
 
-use crate::event::{Event, Learner, Line};
+use super::SearchView;
+use crate::{
+    event::{Event, Learner, Line},
+    genotype::Genotype,
+    operation::CellKind,
+    published, tabular,
+};
 
 /// An event as a line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +29,26 @@ pub enum Tone {
 
 impl LogLine {
     /// The line in words; `None` where there is nothing to say.
-    pub(super) fn of(line: &Line) -> Option<Self> {
-        let (tone, text) = words(&line.event)?;
+    pub(super) fn of(line: &Line, search: Option<&SearchView>) -> Option<Self> {
+        let in_finals = search.and_then(|search| search.finals_in_words(&line.event));
+        let (tone, text) = in_finals.or_else(|| words(&line.event))?;
         Some(Self { time: line.time, tone, text })
     }
 }
 
+/// What somebody injected: by its name where it is published, else in full.
+fn injected(position: &[f64]) -> String {
+    if let Ok(genotype) = Genotype::decode(position) {
+        return published::name_of(&genotype).map_or_else(
+            || CellKind::BOTH.map(|kind| format!("{kind} {}", genotype.cell(kind).short())).join(", "),
+            str::to_owned,
+        );
+    }
+    tabular::decode(position).map_or_else(|_| "a vector".to_owned(), |edges| tabular::architecture(&edges))
+}
+
 /// `1 epoch`, `2 epochs`.
-fn counted(count: usize, one: &str) -> String {
+pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -65,8 +83,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
             Milestone,
             format!("generation {generation} done: {} moved, diversity was {diversity:.2}", moves.len()),
         ),
-        Event::IndividualInjected { individual, .. } => {
-            (Milestone, format!("a genotype was put in the place of {individual:02}"))
+        Event::IndividualInjected { individual, position } => {
+            (Milestone, format!("{} was put in the place of {individual:02}", injected(position)))
         }
         Event::IndividualRanked { learner } => {
             let estimate = learner.estimate;
@@ -78,8 +96,25 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 ),
             )
         }
+        Event::FinalsBegan { settings, entrants } => (
+            Milestone,
+            format!(
+                "finals begin: {}, {} from scratch at first, judged by {}",
+                counted(entrants.len(), "architecture"),
+                counted(settings.epochs as usize, "epoch"),
+                settings.judge.words()
+            ),
+        ),
+        Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
+            return None; // The view knows the names of entrants.
+        }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
+            if !winner.loss.is_finite() {
+                let text =
+                    format!("search done after {evaluations} estimations: no winner: no loss is a number");
+                return Some((Warning, text));
+            }
             let text = format!(
                 "search done after {evaluations} estimations: {:02} wins with loss {:.3}, {:.1} %",
                 winner.individual, winner.loss, winner.accuracy

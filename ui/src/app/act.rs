@@ -7,7 +7,7 @@ use relativenas_core::{
 
 use super::{App, walk};
 use crate::{
-    actions::Action,
+    actions::{Action, Place},
     lists::Order,
     messages::{Request, RunSummary},
     obstacle::obstacle,
@@ -17,6 +17,9 @@ use crate::{
 
 impl App {
     pub(super) fn act(&mut self, action: Action) {
+        if self.is_for_replay(action) {
+            return self.play_or_rest();
+        }
         if let Some(why) = obstacle(&self.state, action) {
             return self.warn(why);
         }
@@ -62,10 +65,21 @@ impl App {
             Action::SearchPrevious => self.search_log(-1),
             Action::OpenRun => self.open_selected_run(),
             Action::ResumeRun => self.resume_selected_run(),
+            Action::ResumeShown => {
+                if let Some(run) = self.state.run_name().cloned() {
+                    self.request(Request::Resume { run });
+                }
+            }
             Action::NewSearch => self.overlay = Some(Overlay::start(&self.layers)),
             Action::CompareRun => self.compare_selected_run(),
             Action::CompareAll => self.compare_all_runs(),
             Action::Probe => self.probe(),
+            Action::EarlierGeneration => self.travel(-1, false),
+            Action::LaterGeneration => self.travel(1, false),
+            Action::EarlierPair => self.travel(-1, true),
+            Action::LaterPair => self.travel(1, true),
+            Action::Now => self.return_to_now(),
+            Action::Replay => self.play_or_rest(),
             Action::Palette => self.overlay = Some(Overlay::palette()),
             Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
             Action::Redraw => self.redraw = true,
@@ -73,6 +87,22 @@ impl App {
             Action::Back => self.back(),
             Action::Detach => self.leave(),
             Action::Stop => self.overlay = Some(Overlay::ConfirmStop),
+        }
+    }
+
+    /// Does what was chosen by its name. What belongs to another view is not done blindly: that view is shown.
+    pub(super) fn act_where_it_is(&mut self, action: Action) {
+        let definition = action.definition();
+        if definition.place.has(self.view) {
+            return self.act(action);
+        }
+        match definition.place {
+            Place::In(views) if views.len() == 1 => {
+                self.show(views[0]);
+                let key = self.keys.key(action).unwrap_or_default();
+                self.say(format!("{}: {key} does it here", definition.help));
+            }
+            _ => self.warn("this belongs to the run that is shown; choose one of its views first"),
         }
     }
 
@@ -86,6 +116,9 @@ impl App {
     }
 
     fn back(&mut self) {
+        if self.state.past.is_some() {
+            return self.return_to_now();
+        }
         if self.state.selected.take().is_none() && self.places.architecture.beside.take().is_none() {
             self.places.curves.cursor = None;
         }
@@ -115,7 +148,6 @@ impl App {
         if let Some(asked) = Asked::of(&command) {
             shown.asked = Some(asked);
         }
-        self.leaving |= command == Command::Stop;
         self.last_id += 1;
         self.pending.push((self.last_id, command.clone()));
         self.request(Request::Steer { id: self.last_id, command });

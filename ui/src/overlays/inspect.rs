@@ -1,6 +1,6 @@
 //! One individual: its cells in words and numbers.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::text::Line;
 use relativenas_core::{
     genotype::Cell,
@@ -22,7 +22,8 @@ use crate::{
 };
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
-    if window::scroll(scroll, key) { Reaction::Stay } else { Reaction::Close }
+    // Pausing must not wait.
+    if key.code == KeyCode::Char(' ') { Reaction::Pass } else { window::scroll_or_pass(scroll, key) }
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, state: &State, scroll: usize) {

@@ -1,8 +1,9 @@
 //! The whole screen in a line, for where there is no room for more.
 
 use ratatui::text::Line;
+use relativenas_core::view::SearchView;
 
-use super::{best::Best, sign::sign};
+use super::sign::sign;
 use crate::{
     canvas::{Canvas, span},
     draw::text::{self, out_of},
@@ -29,7 +30,13 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
     let (glyph, style) = sign(status, canvas.look);
     if let Some(search) = shown.search() {
         let generations = search.settings.generations as usize;
-        word(format!("g{}", out_of(search.generation as usize, generations)), text_style);
+        match search.finals.as_ref().filter(|finals| !finals.ended) {
+            Some(finals) => word(
+                format!("finals {}", out_of(finals.round() as usize + 1, finals.rounds_in_all() as usize)),
+                text_style,
+            ),
+            None => word(format!("g{}", out_of(search.generation as usize, generations)), text_style),
+        }
         if !search.pairs.is_empty() {
             word(format!("p{}", out_of(search.compared.len(), search.pairs.len())), text_style);
         }
@@ -42,7 +49,7 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
         Some(read) => word(loss(read).trim_start().to_owned(), text_style),
         None => word(status.name().to_owned(), style),
     }
-    if let Some(best) = shown.search().and_then(Best::of) {
+    if let Some(best) = shown.search().and_then(SearchView::leader) {
         word("best".to_owned(), dim);
         word(loss(best.loss).trim_start().to_owned(), palette.best);
     }

@@ -1,4 +1,4 @@
-//! The first line: which run, on what, how far, and what it is doing; below it the eight views.
+//! The first line: which run, on what, how far, and what it is doing; below it all views.
 
 use ratatui::{style::Modifier, text::Line};
 use relativenas_core::view::Phase;
@@ -46,29 +46,65 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     }
 }
 
-/// The views on a rule, the one that is shown standing out.
+/// How the tabs are called, from the most room to the least.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Full,
+    /// The view that is shown in full, the others short.
+    Short,
+    AllShort,
+    /// The view that is shown alone.
+    Here,
+}
+
+impl Names {
+    fn of(self, view: View, here: bool) -> &'static str {
+        match self {
+            Self::Full => view.name(),
+            Self::Short if here => view.name(),
+            Self::Short | Self::AllShort => view.short_name(),
+            Self::Here if here => view.name(),
+            Self::Here => "",
+        }
+    }
+}
+
+/// The views on a rule, the one that is shown standing out, and what holds until it is changed.
 fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     canvas.rule(1);
     let palette = &canvas.look.palette;
-    let (dim, strong, key) = (palette.dim, palette.strong, palette.key);
+    let (dim, strong, key, slow) = (palette.dim, palette.strong, palette.key, palette.slow);
+    let set = shown.map(set).filter(|set| !set.is_empty()).map(|set| format!(" {set} ")).unwrap_or_default();
+    let tab = |names: Names, view: View| {
+        let name = names.of(view, view == scene.view);
+        (scene.key(Action::Show(view)), name)
+    };
+    // A blank on either side, one between the key and the name, and a dash between tabs.
+    let width = |names: Names| -> usize {
+        let of = |view| {
+            let (number, name) = tab(names, view);
+            text::width(&number) + 3 + if name.is_empty() { 0 } else { 1 + text::width(name) }
+        };
+        View::ALL.into_iter().map(of).sum()
+    };
+    let room = canvas.width().saturating_sub(2 + text::width(&set));
+    let all = [Names::Full, Names::Short, Names::AllShort];
+    let names = all.into_iter().find(|names| width(*names) <= room).unwrap_or(Names::Here);
     let mut x = 1;
     for view in View::ALL {
         let here = view == scene.view;
-        let number = scene.key(Action::Show(view));
+        let (number, name) = tab(names, view);
         let style = if here { strong.add_modifier(Modifier::UNDERLINED) } else { dim };
         x = canvas.text(x, 1, &format!(" {number}"), if here { strong } else { key });
-        // Where there is no room for all names, only the view that is shown has one.
-        if scene.layout >= Layout::Medium || here {
+        if !name.is_empty() {
             x = canvas.text(x, 1, " ", dim);
-            x = canvas.text(x, 1, view.name(), style);
+            x = canvas.text(x, 1, name, style);
         }
         x = canvas.text(x, 1, " ", dim) + 1;
     }
-    let set = shown.map(set).unwrap_or_default();
     let end = canvas.width().saturating_sub(1);
-    if !set.is_empty() && x + set.len() + 2 < end {
-        let style = canvas.look.palette.slow;
-        canvas.line_right(end, 1, &Line::styled(format!(" {set} "), style));
+    if x + text::width(&set) <= end {
+        canvas.line_right(end, 1, &Line::styled(set, slow));
     }
 }
 
@@ -106,7 +142,10 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
         line.push_span(span(if long { "   " } else { " " }, dim));
     };
     if let Some(search) = shown.search() {
-        if shown.view.phase() == Phase::Ranking {
+        if let Some(finals) = search.finals.as_ref().filter(|_| shown.view.phase() == Phase::Finals) {
+            let round = out_of(finals.round() as usize + 1, finals.rounds_in_all() as usize);
+            field("finals round ", "fin ", round);
+        } else if shown.view.phase() == Phase::Ranking {
             field("ranking ", "rank ", out_of(search.ranked.len(), search.settings.population));
         } else {
             field(
@@ -130,9 +169,12 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
         && let Some(progress) = &shown.progress
     {
         // The field stays where no time can be told, so that the others do not jump.
-        let left = progress.seconds_left.map(|seconds| text::duration(text::whole_seconds(seconds)));
         line.push_span(span(if long { "  ETA " } else { " " }, dim));
-        line.push_span(span(format!("{:>8}", left.unwrap_or_default()), strong));
+        line.push_span(match progress.seconds_left {
+            Some(seconds) => span(text::duration(text::whole_seconds(seconds)), strong),
+            // It is known once something was estimated.
+            None => span(format!("{:>8}", "not yet"), dim),
+        });
     }
     line
 }

@@ -45,7 +45,6 @@ fn keys_steer_the_engine() {
     check("p never enter", steer(Command::PauseAt { generation: None }));
     check("P", steer(Command::PauseOnNan { on: true }));
     check("b 4 enter", Request::Branch { generation: 4 });
-    check("e enter", Request::Export { what: Exported::Best, format: ExportFormat::Darts });
     check("8", Request::ListRuns);
     // In the palette, by name.
     check(": stepgen enter", steer(Command::Step { unit: StepUnit::Generation, count: 1 }));
@@ -155,7 +154,7 @@ fn a_genotype_is_injected_in_two_steps() {
 #[test]
 fn a_prompt_stays_open_with_its_text_until_the_answer_is_known() {
     let mut stage = searching();
-    stage.press("i foo enter");
+    stage.press("2 down i foo enter");
     assert_eq!(stage.requests(), [Request::ReadGenotype { from: "foo".to_owned() }]);
     // Until then nothing is asked twice, and no letter is taken for a command.
     stage.press("enter space");
@@ -216,7 +215,7 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     stage.press("Q n");
     assert_eq!(stage.app.exit(), None);
     assert_eq!(stage.requests(), []);
-    stage.press("Q y");
+    stage.press("Q l");
     assert_eq!(stage.requests(), [steer(Command::Stop)]);
     // The screen stays until the engine has agreed.
     assert_eq!(stage.app.exit(), None);
