@@ -82,7 +82,7 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         say(&format!("checkpoint passed over: {problem}"));
     }
     if newest.is_none() && !options.restart {
-        may_begin(&folder, found.events, &passed_over)?;
+        may_begin(folder.folder.reference(), found.events, &passed_over)?;
     }
     let edits = folder.folder.edits();
     if !edits.is_empty() {
@@ -113,7 +113,8 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
         run: folder.folder.name(),
         token: token(),
     };
-    folder.complete(&Disk::default(), facts)?;
+    let written = folder.complete(&Disk::default(), facts);
+    written.with_context(|| format!("{}: cannot be written", files::MANIFEST))?;
     note(&folder, Did::Started);
 
     let control = Arc::new(Control::new(work.bounds(), options.paused));
@@ -150,7 +151,7 @@ pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
 }
 
 /// Whether a run without a checkpoint that can be read may begin at its beginning: only if nothing is lost.
-fn may_begin(folder: &HeldRun, events: u64, damaged: &[String]) -> anyhow::Result<()> {
+fn may_begin(run: &str, events: u64, damaged: &[String]) -> anyhow::Result<()> {
     if events <= OPENING && damaged.is_empty() {
         return Ok(());
     }
@@ -168,7 +169,7 @@ fn may_begin(folder: &HeldRun, events: u64, damaged: &[String]) -> anyhow::Resul
     anyhow::bail!(
         "{what}, so it cannot go on: put the checkpoints back, or begin again with `relativenas resume {} \
          --restart`, which loses what was done ({events} events)",
-        folder.folder.reference()
+        run
     )
 }
 
@@ -284,4 +285,31 @@ fn note(folder: &HeldRun, did: Did) {
 /// A line of engine.log.
 pub(crate) fn say(text: &str) {
     eprintln!("{} {text}", clock::stamp());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_whose_checkpoints_are_lost_begins_again_only_when_asked() {
+        may_begin("r", OPENING, &[]).expect("nothing is done yet");
+        let said = |events, damaged: &[&str]| {
+            let damaged: Vec<_> = damaged.iter().map(|&text| text.to_owned()).collect();
+            may_begin("'r (1)'", events, &damaged).expect_err("something would be lost").to_string()
+        };
+        let way_out = "so it cannot go on: put the checkpoints back, or begin again with `relativenas resume 'r (1)' \
+                       --restart`, which loses what was done";
+        assert_eq!(said(9, &[]), format!("it has no checkpoint any more, {way_out} (9 events)"));
+        assert_eq!(said(1, &["a"]), format!("its only checkpoint cannot be used (a), {way_out} (1 events)"));
+        let three = "none of its 3 checkpoints can be used (a; and 2 more)";
+        assert_eq!(said(9, &["a", "b", "c"]), format!("{three}, {way_out} (9 events)"));
+    }
+
+    #[test]
+    fn no_two_engines_call_themselves_the_same() {
+        let tokens: std::collections::BTreeSet<_> = (0..100).map(|_| token()).collect();
+        assert_eq!(tokens.len(), 100);
+        assert!(tokens.iter().all(|token| token.len() == 32));
+    }
 }
