@@ -17,7 +17,6 @@ mod training;
 mod work;
 
 use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -36,6 +35,7 @@ use relativenas_run::{
     address::{socket_folder, this_host},
     held::HeldRun,
     sessions::Did,
+    token::token,
 };
 pub use relativenas_run::{disk, log};
 use tokio::{
@@ -180,12 +180,6 @@ fn edited(edits: &[String]) -> String {
     )
 }
 
-/// What no other engine calls itself, on this machine or in a container that shares folders with it.
-fn token() -> String {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
-}
-
 /// The thread that owns the work and its tensors.
 fn carry_out(mut work: Work, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
     let outcome = work.go_on(control, &recorder);
@@ -304,12 +298,5 @@ mod tests {
         assert_eq!(said(1, &["a"]), format!("its only checkpoint cannot be used (a), {way_out} (1 events)"));
         let three = "none of its 3 checkpoints can be used (a; and 2 more)";
         assert_eq!(said(9, &["a", "b", "c"]), format!("{three}, {way_out} (9 events)"));
-    }
-
-    #[test]
-    fn no_two_engines_call_themselves_the_same() {
-        let tokens: std::collections::BTreeSet<_> = (0..100).map(|_| token()).collect();
-        assert_eq!(tokens.len(), 100);
-        assert!(tokens.iter().all(|token| token.len() == 32));
     }
 }

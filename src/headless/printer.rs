@@ -94,8 +94,8 @@ impl<'a> Printer<'a> {
             return Ok(());
         }
         let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col);
-        let text: String =
-            words(progress, view).chars().take(usize::from(columns.saturating_sub(1))).collect();
+        let mut text = words(progress, view);
+        text.truncate(written::fitting(&text, usize::from(columns.saturating_sub(1))));
         if text == self.shown {
             return Ok(());
         }
