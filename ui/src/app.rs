@@ -155,6 +155,7 @@ impl App {
             Input::Paste(text) => {
                 if let Some(mut overlay) = self.overlay.take() {
                     overlay.paste(&self.state, &text);
+                    self.requests.extend(overlay.plan());
                     self.overlay = Some(overlay);
                     self.dirty = true;
                 }

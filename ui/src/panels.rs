@@ -5,6 +5,7 @@
 pub mod best;
 pub mod diversity;
 pub mod footer;
+pub mod individual;
 pub mod log;
 pub mod losses;
 pub mod notice;

@@ -121,7 +121,7 @@ impl Screen {
                 size = Some(self.resumed()?);
             }
             if self.app.take_redraw() {
-                self.terminal.forget()?;
+                self.terminal.forget();
             }
         }
         if let Some((width, height)) = size {

@@ -8,16 +8,10 @@ use std::{
 };
 
 use crossterm::{
-    cursor, event, execute, queue,
-    terminal::{
-        self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    },
+    cursor, event, execute,
+    terminal::{self, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen},
 };
-use ratatui::{
-    backend::{Backend as _, CrosstermBackend},
-    buffer::Buffer,
-    layout::Rect,
-};
+use ratatui::buffer::Buffer;
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -26,6 +20,7 @@ use rustix::{
 };
 
 use crate::{
+    painter::Painter,
     theme::Depth,
     wake::{Mailbox, Wake},
 };
@@ -52,18 +47,15 @@ impl Terminal {
     }
 
     /// Forgets what is on the screen: the next frame is drawn in full.
-    ///
-    /// # Errors
-    /// If the terminal cannot be written.
-    pub fn forget(&mut self) -> io::Result<()> {
-        self.painter.forget()
+    pub fn forget(&mut self) {
+        self.painter.forget();
     }
 
-    /// Shows a frame.
+    /// Shows a frame; says whether anything had to be written.
     ///
     /// # Errors
     /// If the terminal cannot be written.
-    pub fn show(&mut self, frame: Buffer) -> io::Result<()> {
+    pub fn show(&mut self, frame: Buffer) -> io::Result<bool> {
         self.painter.show(frame)
     }
 
@@ -89,7 +81,8 @@ impl Terminal {
         // crossterm believes that the terminal is raw still, and would leave it as it is.
         terminal::disable_raw_mode()?;
         enter()?;
-        self.forget()
+        self.forget();
+        Ok(())
     }
 }
 
@@ -184,49 +177,6 @@ impl Drop for PanicGuard {
             let before = Arc::clone(&self.before);
             panic::set_hook(Box::new(move |panic| before(panic)));
         }
-    }
-}
-
-/// Writes the difference of two frames, and nothing where there is none.
-///
-/// ratatui's own terminal writes a few bytes for every frame, changed or not.
-pub struct Painter<W: Write> {
-    backend: CrosstermBackend<W>,
-    shown: Buffer,
-}
-
-impl<W: Write> Painter<W> {
-    pub fn new(writer: W) -> Self {
-        Self { backend: CrosstermBackend::new(writer), shown: Buffer::empty(Rect::ZERO) }
-    }
-
-    fn forget(&mut self) -> io::Result<()> {
-        self.shown = Buffer::empty(Rect::ZERO);
-        self.backend.clear()
-    }
-
-    /// Shows a frame. The first one, and one of another size, is drawn on a cleared screen.
-    ///
-    /// # Errors
-    /// If the terminal cannot be written.
-    pub fn show(&mut self, frame: Buffer) -> io::Result<()> {
-        let resized = frame.area != self.shown.area;
-        if resized {
-            self.shown = Buffer::empty(frame.area);
-        }
-        let changes = self.shown.diff(&frame);
-        if changes.is_empty() && !resized {
-            return Ok(());
-        }
-        queue!(self.backend, BeginSynchronizedUpdate)?;
-        let drawn = if resized { self.backend.clear() } else { Ok(()) }
-            .and_then(|()| self.backend.draw(changes.into_iter()));
-        // Ends also if drawing failed half way.
-        queue!(self.backend, EndSynchronizedUpdate)?;
-        Write::flush(&mut self.backend)?;
-        drawn?;
-        self.shown = frame;
-        Ok(())
     }
 }
 
