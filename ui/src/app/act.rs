@@ -169,6 +169,7 @@ impl App {
         if let Some(asked) = Asked::of(&command) {
             shown.asked = Some(asked);
         }
+        self.hushed = matches!(command, Command::Pause | Command::Stop);
         self.last_id += 1;
         self.pending.push((self.last_id, command.clone()));
         self.request(Request::Steer { id: self.last_id, command });

@@ -7,7 +7,7 @@ use relativenas_core::{
     published,
 };
 use relativenas_ui::{
-    View,
+    Input, View,
     messages::{Exit, ExportFormat, Exported, Link, Message, Plan, Request},
 };
 
@@ -371,4 +371,58 @@ fn what_is_marked_is_exported_and_compared_together() {
     stage.press("2 esc");
     assert!(!stage.screen(100, 30).contains(" ✓"));
     assert!(stage.press("c").screen(100, 30).contains("mark two individuals first"));
+}
+
+#[test]
+fn a_person_is_called_when_a_run_waits_by_itself_and_not_when_they_asked() {
+    let (mut stage, run) = after(124);
+    stage.progress(run.progress(3, Mode::Running));
+    assert!(!stage.app.take_bell());
+    stage.progress(run.progress(4, Mode::Paused));
+    assert!(stage.app.take_bell() && !stage.app.take_bell(), "it waits: once");
+    stage.progress(run.progress(5, Mode::Running));
+    stage.press("space");
+    stage.progress(run.progress(6, Mode::Pausing));
+    stage.progress(run.progress(6, Mode::Paused));
+    assert!(!stage.app.take_bell(), "it was asked to");
+    stage.progress(run.progress(7, Mode::Running));
+    stage.tell(Message::Link(Link::Dead { last_words: Vec::new(), resume: String::new() }));
+    assert!(stage.app.take_bell(), "its engine died");
+    // A run that is opened as it is calls nobody.
+    let mut stage = Stage::new(options());
+    stage.open();
+    stage.tell(Message::Lines(FakeRun::new(6, 1).1));
+    stage.tell(Message::Link(Link::NoEngine));
+    assert!(!stage.app.take_bell());
+}
+
+#[test]
+fn the_title_of_the_terminal_says_what_the_run_does() {
+    let (mut stage, run) = after(124);
+    stage.progress(run.progress(3, Mode::Running));
+    let title = stage.app.title();
+    assert_eq!(title, "12/50 training - fashion-quick-0412");
+    stage.progress(run.progress(83, Mode::Running));
+    assert_eq!(stage.app.title(), title, "not from batch to batch");
+    stage.progress(run.progress(83, Mode::Paused));
+    assert_eq!(stage.app.title(), "12/50 paused - fashion-quick-0412");
+}
+
+#[test]
+fn a_tab_is_clicked_and_the_wheel_moves() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut stage = searching();
+    let tabs = stage.screen(80, 24).lines().nth(1).expect("tabs").to_owned();
+    let mouse = |stage: &mut Stage, kind, column: usize, row| {
+        let mouse = MouseEvent { kind, column: column as u16, row, modifiers: KeyModifiers::NONE };
+        stage.app.handle(Input::Mouse(mouse));
+    };
+    let column = tabs.chars().position(|c| c == '7').expect("a tab");
+    mouse(&mut stage, MouseEventKind::Down(MouseButton::Left), column + 3, 1);
+    assert_eq!(stage.app.view(), View::Log);
+    mouse(&mut stage, MouseEventKind::Down(MouseButton::Left), 40, 9);
+    assert_eq!(stage.app.view(), View::Log);
+    let before = stage.screen(80, 24);
+    mouse(&mut stage, MouseEventKind::ScrollUp, 40, 9);
+    assert_ne!(stage.screen(80, 24), before);
 }
