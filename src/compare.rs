@@ -30,11 +30,13 @@ pub struct Difference {
 /// What runs are compared for, or repeated over.
 const COMPARED: [&str; 3] = ["search.searcher", "search.seed", "retrain.seed"];
 /// Numerical noise and speed, or another budget: worth knowing, no reason to refuse.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 11] = [
     "table.milliseconds",
     "device.kind",
     "device.threads",
     "device.parallel_learners",
+    "device.launcher",
+    "device.rank_timeout",
     "training.validation_batch",
     "search.population",
     "search.generations",
@@ -98,7 +100,7 @@ fn difference(
 /// The sections of the configuration that a run of this kind obeys.
 fn sections(manifest: &Manifest) -> &'static [&'static str] {
     match (manifest.job, manifest.config.search.space) {
-        (Job::Search, Space::Cells) => &["search", "data", "network", "training", "device"],
+        (Job::Search, Space::Cells) => &["search", "finals", "data", "network", "training", "device"],
         (Job::Search, Space::NasBench201) => &["search", "table"],
         (Job::Train, _) => &["retrain", "data", "device"],
     }
@@ -110,11 +112,14 @@ fn setting_differences(left: &Manifest, right: &Manifest) -> Vec<Difference> {
     let engines = left.engine.as_ref().zip(right.engine.as_ref());
     let same_images = engines.is_some_and(|(a, b)| a.data_fingerprint == b.data_fingerprint);
     let same_split = engines.is_some_and(|(a, b)| a.split_fingerprint == b.split_fingerprint);
+    // Where neither has finals, it does not matter what they would have been like.
+    let finals = [left, right].iter().any(|m| m.config.finals.architectures > 0);
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     keys.into_iter()
         .filter(|key| a.get(*key) != b.get(*key))
         .filter(|key| key.split('.').next().is_some_and(|section| sections.contains(&section)))
         .filter(|key| !COMPARED.contains(&key.as_str()))
+        .filter(|key| *key == "finals.architectures" || !key.starts_with("finals.") || finals)
         .filter(|key| match key.as_str() {
             "data.path" => !same_images,
             key => !(IMAGES.contains(&key) && same_split),

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use relativenas_core::{
     config::{Config, Layers},
     event::{Event, Images, Line},
+    finals::{Figures, Finals, FinalsSettings, History, Judge},
     manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
     network::{NetworkKind, NetworkShape},
     published,
     randomness::RANDOMNESS_VERSION,
-    search::{Ask, Estimate, Search},
+    search::{Ask, Estimate, Loss, Search},
 };
 
 use crate::folder::{Naming, RunFolder, create};
@@ -50,6 +51,35 @@ fn estimate(position: &[f64]) -> Estimate {
 
 /// The first generations of a search; a third one is the ranking.
 pub fn log(generations: u32) -> Vec<Line> {
+    lines(events(generations).1)
+}
+
+/// The same to its end, with finals: the last of four entrants wins.
+pub fn log_with_finals() -> Vec<Line> {
+    let (search, mut events) = events(3);
+    let finished = events.pop();
+    let Some(Event::SearchFinished { ranking, .. }) = &finished else { panic!("a ranking ends a search") };
+    let finals = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
+    let mut history = History::default();
+    for event in &events {
+        history.note(event, finals.architectures, search.settings().generations);
+    }
+    let (mut finals, began) = Finals::begin(finals, &search, ranking, &history).expect("entrants");
+    events.push(began);
+    while let Some(trainings) = finals.ask() {
+        let loss = |entrant: usize| 1.0 - 0.1 * entrant as f64 - 0.01 * f64::from(trainings.epochs);
+        let figures = |&entrant: &usize| Figures {
+            train_losses: vec![Loss(loss(entrant)); trainings.epochs as usize],
+            loss: loss(entrant) + 0.05,
+            accuracy: 60.0,
+        };
+        events.extend(finals.tell(trainings.entrants.iter().map(figures).collect()));
+    }
+    events.extend(finished);
+    lines(events)
+}
+
+fn events(generations: u32) -> (Search, Vec<Event>) {
     let config = config();
     let settings = config.search_settings(10);
     let images = Images { name: "Fashion-MNIST".to_owned(), train: 64, valid: 64, classes: 10 };
@@ -65,6 +95,10 @@ pub fn log(generations: u32) -> Vec<Line> {
         let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(&c.position)).collect();
         events.extend(search.tell(&estimates).1);
     }
+    (search, events)
+}
+
+fn lines(events: Vec<Event>) -> Vec<Line> {
     let line = |(seq, event)| Line { seq, time: 1_700_000_000_000 + 1000 * seq as i64, event };
     (0..).zip(events).map(line).collect()
 }

@@ -3,6 +3,7 @@
 use relativenas_core::{
     config::Config,
     event::Event,
+    finals::Work,
     manifest::{Job, Manifest},
     space::Space,
 };
@@ -19,11 +20,63 @@ pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
     earlier.iter().take(LOOKED_AT).find_map(|folder| {
         folder.manifest().ok().filter(|m| works_alike(m, config))?;
         let seconds = seconds_a_pair(folder)?;
-        // Every generation, and the ranking after the last.
+        // Every generation, the ranking after the last, and the finals.
         let pairs = config.search.population as f64 / 2.0 * f64::from(config.search.generations + 1);
+        let pairs = pairs * (1.0 + finals_time(config));
         let time = written::duration(seconds * pairs);
         Some(format!("about {time}, at the pace of {}", folder.name()))
     })
+}
+
+/// What the finals of a search will take beside it, as a sentence; `None` if it has none.
+pub fn finals(config: &Config) -> Option<String> {
+    let settings = config.finals;
+    if settings.architectures == 0 {
+        return None;
+    }
+    let (search, finals) = works(config);
+    let (train, valid) = (config.data.train_images, config.data.valid_images);
+    let share = |train, valid| format!("{:.0} %", 100.0 * finals.share_of(search, train, valid));
+    let images = |work: Work| {
+        let (trained, validated) = work.images(train, valid);
+        written::thousands(trained.saturating_add(validated))
+    };
+    let cost = match (train, valid) {
+        // Both halves are whole, and of one size.
+        (0, 0) => format!("{} of the search's own images", share(1, 1)),
+        // How large the other half is only the engine will know.
+        (0, _) | (_, 0) => {
+            format!("beside {} epochs of training in the search itself", written::thousands(search.epochs))
+        }
+        _ => format!(
+            "{} images trained on or validated on, {} of the search's own {}",
+            images(finals),
+            share(train, valid),
+            images(search)
+        ),
+    };
+    Some(format!(
+        "finals train {} architectures from scratch, {} epochs in {} trainings: {cost}",
+        settings.architectures, finals.epochs, finals.trainings
+    ))
+}
+
+/// What the search takes, and what its finals take.
+fn works(config: &Config) -> (Work, Work) {
+    let search = Work::of_search(config.search.population, config.search.generations);
+    (search, config.finals.work(config.finals.architectures))
+}
+
+/// How long the finals take in parts of the search's own time. Of an image, validation takes about a
+/// quarter of training.
+fn finals_time(config: &Config) -> f64 {
+    let (search, finals) = works(config);
+    let validation = match (config.data.train_images, config.data.valid_images) {
+        (train @ 1.., valid @ 1..) => 0.25 * valid as f64 / train as f64,
+        _ => 0.25,
+    };
+    let time = |work: Work| work.epochs as f64 + validation * work.trainings as f64;
+    time(finals) / time(search)
 }
 
 /// Whether a pair of that run took as long as one of ours will.
@@ -70,6 +123,8 @@ fn seconds_a_pair(folder: &RunFolder) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::finals::{FinalsSettings, Judge};
+
     use super::*;
     use crate::fixture;
 
@@ -82,10 +137,48 @@ mod tests {
         let mut config = fixture::config();
         let sentence = estimate(&config, std::slice::from_ref(&folder));
         assert_eq!(sentence.as_deref(), Some("about 6 s, at the pace of earlier"));
+        config.finals = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
+        // 30 epochs and 6 looks at the validation half beside 12 of each.
+        let with_finals = estimate(&config, std::slice::from_ref(&folder));
+        assert_eq!(with_finals.as_deref(), Some("about 19 s, at the pace of earlier"));
         config.network.channels *= 2;
         assert_eq!(estimate(&config, std::slice::from_ref(&folder)), None);
         let mut table = fixture::config();
         table.search.space = Space::NasBench201;
         assert_eq!(estimate(&table, &[folder]), None, "a table is no network");
+    }
+
+    #[test]
+    fn what_finals_take_is_a_share_of_the_search() {
+        let check = |train, valid, expected: Option<&str>| {
+            let mut config = fixture::config();
+            (config.data.train_images, config.data.valid_images) = (train, valid);
+            config.finals.architectures = if expected.is_some() { 4 } else { 0 };
+            assert_eq!(finals(&config).as_deref(), expected);
+        };
+        check(512, 512, None);
+        check(
+            512,
+            256,
+            Some(
+                "finals train 4 architectures from scratch, 30 epochs in 6 trainings: 16,896 images trained on or \
+                 validated on, 183 % of the search's own 9,216",
+            ),
+        );
+        check(
+            0,
+            0,
+            Some(
+                "finals train 4 architectures from scratch, 30 epochs in 6 trainings: 150 % of the search's own images",
+            ),
+        );
+        check(
+            0,
+            256,
+            Some(
+                "finals train 4 architectures from scratch, 30 epochs in 6 trainings: beside 12 epochs of training in \
+                 the search itself",
+            ),
+        );
     }
 }

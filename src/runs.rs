@@ -13,6 +13,7 @@ use relativenas_core::{
     view::{Phase, RunView},
 };
 pub use relativenas_run::folder::all;
+use relativenas_run::sessions::was_left_in_order;
 use relativenas_ui::messages::RunSummary;
 
 use crate::{
@@ -182,19 +183,27 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
 
 /// Where a run is in its life: by its events and the word of its engine.
 pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
+    phase_and_problem(view, alive, folder).0
+}
+
+/// The same, and what hinders the run, or why its engine failed.
+pub fn phase_and_problem(view: &RunView, alive: bool, folder: &RunFolder) -> (&'static str, Option<String>) {
     let by_events = view.phase();
-    let mode = || Some(Connection::open(folder).ok()?.progress(view.events)?.mode);
-    let mode = if alive { mode() } else { None };
-    if mode == Some(Mode::Paused) {
-        "paused"
-    } else if mode == Some(Mode::Stopping) {
-        "stopping"
-    } else if alive || by_events == Phase::Finished {
-        by_events.name()
-    } else if folder.was_left_in_order() {
-        "stopped"
+    let progress = || Connection::open(folder).ok()?.progress(view.events);
+    if alive {
+        let progress = progress().unwrap_or_default();
+        let phase = match progress.mode {
+            Mode::Paused => "paused",
+            Mode::Stopping => "stopping",
+            _ => by_events.name(),
+        };
+        (phase, progress.notice)
+    } else if by_events == Phase::Finished {
+        (by_events.name(), None)
+    } else if was_left_in_order(folder) {
+        ("stopped", None)
     } else {
-        "dead"
+        ("dead", folder.complaint(0))
     }
 }
 

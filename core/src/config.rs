@@ -13,6 +13,7 @@ pub use layers::{ConfigError, Layers, Origin, Setting};
 
 use crate::{
     cost::Limits,
+    finals::FinalsSettings,
     network::{NetworkKind, NetworkShape},
     population::MOST_INDIVIDUALS,
     search::{Schedule, SearchSettings},
@@ -31,6 +32,9 @@ pub struct Config {
     pub data: DataConfig,
     pub network: NetworkConfig,
     pub training: TrainingConfig,
+    /// Runs from before there were finals have none.
+    #[serde(default)]
+    pub finals: FinalsSettings,
     /// Runs from before there was a table to search have none.
     #[serde(default)]
     pub table: TableConfig,
@@ -65,6 +69,8 @@ pub struct DataConfig {
     pub flip: bool,
     pub cutout: usize,
     pub augment_validation: bool,
+    #[serde(default)]
+    pub skip_faulty: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,6 +105,17 @@ pub struct DeviceConfig {
     pub threads: usize,
     pub parallel_learners: bool,
     pub precision: Precision,
+    #[serde(default = "one_rank")]
+    pub ranks: usize,
+    #[serde(default)]
+    pub launcher: String,
+    #[serde(default)]
+    pub rank_timeout: u64,
+}
+
+/// Runs from before there were ranks have this many.
+fn one_rank() -> usize {
+    1
 }
 
 /// What feature maps and convolutions are computed in; weights and statistics are f32 either way.
@@ -280,6 +297,17 @@ impl Config {
                 "search.max_multiply_adds",
                 "0 where search.space is nas-bench-201, whose table holds no costs",
             ),
+            (
+                network || self.finals.architectures == 0,
+                "finals.architectures",
+                "0 where search.space is nas-bench-201, whose table has the figures of full trainings",
+            ),
+            (
+                self.finals.architectures == 0 || (2..=1000).contains(&self.finals.architectures),
+                "finals.architectures",
+                "0 (no finals), or from 2 to 1000",
+            ),
+            ((1..=1000).contains(&self.finals.epochs), "finals.epochs", "from 1 to 1000"),
             (self.table.milliseconds <= 60_000, "table.milliseconds", "from 0 to 60000"),
             (self.data.crop_padding <= 16, "data.crop_padding", "from 0 to 16 pixels"),
             (self.data.cutout <= 64, "data.cutout", "from 0 to 64 pixels"),
@@ -294,6 +322,12 @@ impl Config {
             (weight(t.gradient_clip), "training.gradient_clip", "0 (no clipping) or above"),
             (share(t.drop_path), "training.drop_path", "from 0 to below 1"),
             (self.device.threads <= 1024, "device.threads", "from 0 to 1024"),
+            ((1..=4096).contains(&self.device.ranks), "device.ranks", "from 1 to 4096"),
+            (
+                (1..=86_400).contains(&self.device.rank_timeout),
+                "device.rank_timeout",
+                "from 1 to 86400 seconds",
+            ),
             (device_kind(&self.device.kind), "device.kind", "auto, cpu, cuda or cuda:N"),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),

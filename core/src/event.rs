@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    finals::{Entrant, Figures, FinalsSettings},
     network::NetworkShape,
     number,
     search::{Estimate, SearchSettings},
@@ -69,7 +70,31 @@ pub enum Event {
     IndividualRanked {
         learner: Learner,
     },
+    /// The last population is ranked; these are now trained from scratch.
+    FinalsBegan {
+        settings: FinalsSettings,
+        entrants: Vec<Entrant>,
+    },
+    /// An entrant was trained from scratch for a round's epochs.
+    FinalistTrained {
+        round: u32,
+        /// Its place among the entrants, from 0.
+        entrant: usize,
+        epochs: u32,
+        figures: Figures,
+    },
+    FinalsRoundEnded {
+        round: u32,
+        /// Places of those who go on, the best first.
+        survivors: Vec<usize>,
+    },
+    FinalsEnded {
+        /// The place of the last who was left; `None` if no figure was a number.
+        winner: Option<usize>,
+    },
+    /// The end of a search, after its finals if it has any.
     SearchFinished {
+        /// By shared weights.
         ranking: Vec<Ranked>,
         evaluations: u64,
     },

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{config::Config, genotype::Genotype, randomness::RANDOMNESS_VERSION};
 
 /// Grows whenever an older program could not read a run's folder.
-pub const RUN_FORMAT: u32 = 2;
+pub const RUN_FORMAT: u32 = 3;
+/// The oldest format that is still read: it is the same without finals.
+const OLDEST_RUN_FORMAT: u32 = 2;
 
 /// Version and fingerprint of the vocabulary that command and engine share.
 pub const BUILD: &str = env!("RELATIVENAS_BUILD");
@@ -27,6 +29,8 @@ pub mod files {
     pub const WEIGHTS: &str = "weights";
     /// What a probe of a search found.
     pub const PROBE: &str = "probe.json";
+    /// The manifest as it was when an engine first worked on the run, so that edits of it are noticed.
+    pub const BEGUN_WITH: &str = "begun-with.toml";
     pub const EXPORTS: &str = "exports";
     /// Log, and whatever libtorch prints.
     pub const ENGINE_LOG: &str = "engine.log";
@@ -108,6 +112,9 @@ pub struct EngineAddress {
     pub host: String,
     pub socket: String,
     pub build: String,
+    /// What this engine calls itself when it greets; empty of engines of older programs.
+    #[serde(default)]
+    pub token: String,
 }
 
 /// Why a `run.toml` cannot be used.
@@ -146,7 +153,7 @@ impl Manifest {
             message: e.to_string().trim_end().to_owned(),
         };
         let Versions { format, randomness, build } = toml::from_str(text).map_err(syntax)?;
-        if format != RUN_FORMAT {
+        if !(OLDEST_RUN_FORMAT..=RUN_FORMAT).contains(&format) {
             return Err(ManifestError::Format { file: file.to_owned(), found: format, build });
         }
         if randomness != RANDOMNESS_VERSION {
@@ -194,10 +201,19 @@ mod tests {
     }
 
     #[test]
+    fn a_run_from_before_there_were_finals_is_read() {
+        let text = manifest().format().replacen("format = 3", "format = 2", 1);
+        let (before, finals) = text.split_once("[config.finals]").expect("a section");
+        let (_, after) = finals.split_once("\n\n").expect("another section");
+        let read = Manifest::parse("run.toml", &format!("{before}{after}")).expect("read");
+        assert_eq!(read.config.finals.architectures, 0);
+    }
+
+    #[test]
     fn a_run_of_another_version_is_refused_by_name() {
-        let text = manifest().format().replacen("format = 2", "format = 9", 1);
+        let text = manifest().format().replacen("format = 3", "format = 9", 1);
         let error = Manifest::parse("a/run.toml", &text).expect_err("another format").to_string();
-        let expected = "a/run.toml: the run has format 9, this program reads 2; use the program that made it";
+        let expected = "a/run.toml: the run has format 9, this program reads 3; use the program that made it";
         assert!(error.starts_with(expected), "{error}");
     }
 }

@@ -44,6 +44,8 @@ pub enum Purpose {
     Validation = 12,
     /// Which genes of a slow learner are drawn anew after its move: (generation, individual).
     SlowMutation = 13,
+    /// The seed of what the trainings of a round of finals draw: (round, 0).
+    Finals = 14,
 }
 
 /// All streams of one seed.

@@ -63,6 +63,11 @@ impl SearcherKind {
         matches!(self, Self::SlowFast | Self::CoinFlip)
     }
 
+    /// Whether losses rank the last population; otherwise a rule of the searcher's own does.
+    pub fn ranks_by_loss(self) -> bool {
+        self.searcher().ranks_by_loss()
+    }
+
     pub(crate) fn searcher(self) -> &'static dyn Searcher {
         match self {
             Self::SlowFast => &slow_fast::SlowFast,

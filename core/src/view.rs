@@ -3,13 +3,20 @@
 //! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
 //! other kind of snapshot: whoever has the events has the view.
 
+mod finals;
 mod fit;
+mod history;
 mod log;
+mod map;
 mod summary;
 
 use std::collections::VecDeque;
 
+pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
+pub use fit::ViewError;
+pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
+pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
@@ -68,8 +75,12 @@ pub struct SearchView {
     pub injections: Vec<(u32, usize)>,
     /// Members of the last population that were estimated with the final weights.
     pub ranked: Vec<Learner>,
-    /// The result; empty until the search is finished.
+    /// Trainings from scratch after the ranking.
+    pub finals: Option<FinalsView>,
+    /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
+    /// The population on a plane.
+    pub map: MapView,
 }
 
 /// A pair (or, in regularized evolution, one individual) after its comparison.
@@ -144,6 +155,8 @@ pub enum Phase {
     Searching,
     /// The last population is being ranked.
     Ranking,
+    /// The best are trained from scratch.
+    Finals,
     Training,
     Finished,
 }
@@ -154,21 +167,11 @@ impl Phase {
             Self::Empty => "starting",
             Self::Searching => "searching",
             Self::Ranking => "ranking",
+            Self::Finals => "finals",
             Self::Training => "training",
             Self::Finished => "finished",
         }
     }
-}
-
-/// Why a line is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// It does not follow the one before.
-    #[error("event {found} follows event {expected}; some are missing")]
-    Gap { expected: u64, found: u64 },
-    /// It cannot have happened in this run.
-    #[error("event {seq} is not of this run: {problem}")]
-    Misfit { seq: u64, problem: String },
 }
 
 impl Default for RunView {
@@ -209,7 +212,7 @@ impl RunView {
         }
         self.events += 1;
         self.changed_at = line.time;
-        if let Some(entry) = LogLine::of(line) {
+        if let Some(entry) = LogLine::of(line, self.search.as_ref()) {
             self.log.push_back(entry);
             if self.log.len() > self.kept_log_lines {
                 self.log.pop_front();
@@ -238,6 +241,7 @@ impl RunView {
     pub fn phase(&self) -> Phase {
         match (&self.search, &self.training) {
             (Some(search), _) if !search.ranking.is_empty() => Phase::Finished,
+            (Some(search), _) if search.finals.is_some() => Phase::Finals,
             (Some(search), _) if search.generation >= search.settings.generations => Phase::Ranking,
             (Some(_), _) => Phase::Searching,
             (None, Some(training)) if training.test.is_some() => Phase::Finished,
@@ -250,6 +254,7 @@ impl RunView {
 impl SearchView {
     fn new(settings: SearchSettings, network: Option<NetworkShape>, images: Images, batch: usize) -> Self {
         Self {
+            map: MapView::new(settings.space),
             settings,
             network,
             images,
@@ -266,6 +271,7 @@ impl SearchView {
             evaluations: 0,
             injections: Vec::new(),
             ranked: Vec::new(),
+            finals: None,
             ranking: Vec::new(),
         }
     }
@@ -288,6 +294,11 @@ impl SearchView {
         crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
     }
 
+    /// Whether the search is done and has no winner: no loss of its ranking is a number.
+    pub fn has_no_winner(&self) -> bool {
+        !self.ranking.is_empty() && self.ranking.iter().all(|place| !place.loss.is_finite())
+    }
+
     /// Individuals from best to worst: by the final ranking if there is one, else by last loss.
     pub fn order(&self) -> Vec<usize> {
         if !self.ranking.is_empty() {
@@ -302,8 +313,12 @@ impl SearchView {
         order
     }
 
-    /// The winner of the final ranking, or the best so far as it was when it was estimated.
+    /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
+    /// estimated.
     pub fn leader(&self) -> Option<Leader<'_>> {
+        if let Some(winner) = self.finals.as_ref().and_then(FinalsView::leader) {
+            return Some(winner);
+        }
         if let Some(winner) = self.ranking.first() {
             let place = self.population.get(winner.individual)?;
             return Some(Leader {
@@ -328,6 +343,8 @@ impl SearchView {
         match event {
             Event::PopulationSampled { positions } => {
                 self.population = positions.iter().map(|p| IndividualView::new(p.clone())).collect();
+                self.map.visit(positions.iter().map(Vec::as_slice));
+                self.look_at_the_map();
             }
             Event::GenerationStarted { generation, pairs, .. } => {
                 self.generation = *generation;
@@ -360,6 +377,7 @@ impl SearchView {
                         individual.lessons.push((*generation, fast));
                     }
                 }
+                self.draw_on_the_map(*generation, moves);
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
                 self.generation = generation.saturating_add(1);
@@ -370,11 +388,13 @@ impl SearchView {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
                     self.injections.push((generation, *individual));
+                    self.map.visit(std::iter::once(position.as_slice()));
+                    self.look_at_the_map();
                 }
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
             Event::SearchFinished { ranking, .. } => self.ranking.clone_from(ranking),
-            _ => {}
+            event => self.apply_finals(event),
         }
     }
 

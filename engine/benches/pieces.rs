@@ -200,7 +200,12 @@ fn checkpoint(bencher: Bencher) {
             entry.value.tensors().map(move |(name, tensor)| (format!("{key}.{name}"), tensor.shallow_clone()))
         })
         .collect();
-    let progress = Progress::Search { search: search().state().clone(), trained };
+    let progress = Progress::Search {
+        search: search().state().clone(),
+        trained,
+        history: Default::default(),
+        finals: None,
+    };
     let state = State { log: Extent::default(), progress };
     let folder = tempfile::tempdir().expect("a folder");
     bencher.bench_local(|| {

@@ -9,10 +9,11 @@ use std::{
 
 use relativenas_core::{
     config::Precision,
+    finals::Figures,
     genotype::Genotype,
     network::NetworkShape,
     randomness::Streams,
-    search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Schedule, Stage, Verdict},
+    search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Loss, Schedule, Stage, Verdict},
     space::VectorError,
     weight_set::{Hits, WeightKey, WeightSet},
 };
@@ -101,6 +102,8 @@ struct Contestant {
 /// What is left of a candidate after validation.
 struct Outcome {
     estimate: Estimate,
+    /// Of every epoch.
+    train_losses: Vec<Loss>,
     held: BTreeMap<WeightKey, ModuleWeights>,
 }
 
@@ -150,6 +153,16 @@ impl NetworkEstimator {
         &self.weights
     }
 
+    /// How many there are in the training and in the validation half.
+    pub fn images(&self) -> (usize, usize) {
+        (self.training.len(), self.validation.len())
+    }
+
+    /// How many learners are trained side by side; more would wait for each other.
+    pub fn at_once(&self) -> usize {
+        if self.settings.sharing.at_once { 2 } else { 1 }
+    }
+
     /// From now on learners draw shuffles, augmentation and drop path by another seed. Fresh weights
     /// stay those of the search's seed.
     pub fn draw_by(&mut self, seed: u64) {
@@ -171,7 +184,7 @@ impl NetworkEstimator {
         schedule: Schedule,
         epochs: u32,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Vec<Estimate>>, EstimateError> {
+    ) -> Result<Option<Vec<Figures>>, EstimateError> {
         assert!(epochs > 0, "somebody is trained");
         let nothing = WeightSet::default();
         let contestants = candidates
@@ -188,7 +201,11 @@ impl NetworkEstimator {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let outcomes = self.compete(contestants, progress)?;
-        Ok(outcomes.map(|outcomes| outcomes.iter().map(|o| o.estimate).collect()))
+        let figures = |outcome: Outcome| {
+            let Estimate { loss, accuracy, .. } = outcome.estimate;
+            Figures { train_losses: outcome.train_losses, loss, accuracy }
+        };
+        Ok(outcomes.map(|outcomes| outcomes.into_iter().map(figures).collect()))
     }
 
     fn contestant(
@@ -293,11 +310,11 @@ impl Workshop {
             candidate: contestant.candidate,
             progress,
         };
-        let mut train_loss = f64::NAN;
+        let mut train_losses = Vec::new();
         for epoch in contestant.epochs {
             learner.epoch = epoch;
             let Some(loss) = learner.train(&self.training)? else { return Ok(None) };
-            train_loss = loss;
+            train_losses.push(Loss(loss));
         }
         let Some(judgement) = learner.validate(&self.validation)? else { return Ok(None) };
         let Hits { hits, misses } = contestant.hits;
@@ -305,10 +322,11 @@ impl Workshop {
             estimate: Estimate {
                 loss: judgement.loss,
                 accuracy: judgement.accuracy,
-                train_loss,
+                train_loss: train_losses.last().map_or(f64::NAN, |loss| loss.0),
                 hits,
                 misses,
             },
+            train_losses,
             held: contestant.keys.into_iter().zip(learner.model.weights()?).collect(),
         }))
     }

@@ -15,7 +15,7 @@ use relativenas_ui::messages::{ExportFormat, Exported};
 use crate::{
     arguments::Format,
     atomic,
-    commands::export::{FullNetwork, curves, individual_as, vector_as, written_as},
+    commands::export::{FullNetwork, curves, of_individual, vector_as, written_as},
     folder::RunFolder,
 };
 
@@ -79,7 +79,7 @@ fn individual(
     network: &FullNetwork,
 ) -> Result<(String, String)> {
     let search = search(view)?;
-    let content = individual_as(search, number, format, network)?;
+    let content = vector_as(search, of_individual(search, number)?, format, network)?;
     Ok((format!("g{:02}-i{number:02}", search.generation), content))
 }
 

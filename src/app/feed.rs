@@ -11,7 +11,7 @@ use relativenas_core::{
     event::{Event, Line},
     protocol::{Activity, Command, EngineLine, Reply},
 };
-use relativenas_run::RunError;
+use relativenas_run::{RunError, sessions::was_left_in_order};
 use relativenas_ui::messages::{Link, Message, ProbeWord};
 
 use super::outlet::{Closed, Turn};
@@ -224,7 +224,7 @@ impl Feed {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return self.turn.send(Message::Failed(format!("{error:#}")));
         }
-        let link = if self.folder.was_left_in_order() {
+        let link = if was_left_in_order(&self.folder) {
             Link::NoEngine
         } else {
             self.dead(self.folder.last_words(0, LAST_WORDS))

@@ -65,7 +65,7 @@ impl Server {
         let (shown, look) = match first {
             First::Runs => (None, false),
             First::Run(folder) => (Some(folder), false),
-            First::Look(folder) => (Some(folder), true),
+            First::Look(folder) | First::Replay(folder, _) => (Some(folder), true),
         };
         Self {
             context,

@@ -41,6 +41,8 @@ pub struct NewRun<'a> {
     pub suggested: &'a dyn Fn(i64) -> String,
     /// How long it will take, if an earlier run tells.
     pub estimate: Option<String>,
+    /// What a part of it costs that a person may not think of.
+    pub cost: Option<String>,
 }
 
 /// A run that an engine can be started on.
@@ -49,6 +51,7 @@ pub struct Prepared {
     pub folder: RunFolder,
     pub layers: Layers,
     pub estimate: Option<String>,
+    pub cost: Option<String>,
 }
 
 /// Finds the engine, and makes the run's folder.
@@ -70,7 +73,7 @@ pub fn prepare(context: &Context, layers: Layers, config: &Config, what: NewRun)
         None => Naming::Suggested((what.suggested)(manifest.created)),
     };
     let folder = context.called(create(&runs, naming, &manifest)?, &runs);
-    Ok(Prepared { program, folder, layers, estimate: what.estimate })
+    Ok(Prepared { program, folder, layers, estimate: what.estimate, cost: what.cost })
 }
 
 impl Prepared {
@@ -81,6 +84,9 @@ impl Prepared {
     pub fn announce(&self, unknown: &str) -> Result<()> {
         let time = self.estimate.as_deref().unwrap_or(unknown);
         writeln!(io::stderr(), "{}: {time}", self.folder.reference())?;
+        if let Some(cost) = &self.cost {
+            writeln!(io::stderr(), "{cost}")?;
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use relativenas_core::{
     config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
@@ -59,55 +59,57 @@ fn check_choice(arguments: &ExportArguments, training: bool) -> Result<()> {
 fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) -> Result<String> {
     let search = view.search.as_ref().filter(|s| !s.population.is_empty());
     let search = search.ok_or_else(|| misuse("the run has no population yet"))?;
-    let individual = match (arguments.individual, arguments.rank) {
-        (Some(individual), _) => individual,
+    let position = match (arguments.individual, arguments.rank) {
+        (Some(individual), _) => of_individual(search, individual)?,
         (None, Some(rank)) => of_rank(search, rank)?,
-        (None, None) => {
-            let leader = search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?;
-            return vector_as(search, leader.position, arguments.format, network);
-        }
+        (None, None) => search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?.position,
     };
-    individual_as(search, individual, arguments.format, network)
+    vector_as(search, position, arguments.format, network)
 }
 
-/// The individual of a rank, counted from 1.
-pub fn of_rank(search: &SearchView, rank: usize) -> Result<usize> {
-    let order = search.order();
+/// The vector of a rank, counted from 1. The first is the winner's, which need not be in the last
+/// population any more where finals found it.
+///
+/// # Errors
+/// If there is no such rank, or ranks mean nothing because no loss is a number.
+pub fn of_rank(search: &SearchView, rank: usize) -> Result<&[f64]> {
+    ensure!(
+        !search.has_no_winner(),
+        "the search has no winner: no loss is a number, so no rank means anything; --individual N writes one all the \
+         same"
+    );
+    let placed = search.placed();
     rank.checked_sub(1)
-        .and_then(|i| order.get(i))
-        .copied()
-        .ok_or_else(|| misuse(format!("--rank {rank}: ranks go from 1 to {}", order.len())))
+        .and_then(|i| placed.get(i))
+        .map(|&(_, position)| position)
+        .ok_or_else(|| misuse(format!("--rank {rank}: ranks go from 1 to {}", placed.len())))
 }
 
-/// An individual, counted from 0, in one of the formats that hold one.
-///
-/// # Errors
-/// If there is no such individual, or the format cannot hold an architecture of its space.
-pub fn individual_as(
-    search: &SearchView,
-    individual: usize,
-    format: Format,
-    network: &FullNetwork,
-) -> Result<String> {
-    let position = &search.population.get(individual).ok_or_else(|| none_such(search, individual))?.position;
-    vector_as(search, position, format, network)
+/// The vector of an individual, counted from 0.
+pub fn of_individual(search: &SearchView, individual: usize) -> Result<&[f64]> {
+    let found = search.population.get(individual).map(|individual| individual.position.as_slice());
+    found.ok_or_else(|| {
+        let last = search.population.len().saturating_sub(1);
+        misuse(format!("--individual {individual}: individuals go from 0 to {last}"))
+    })
 }
 
-/// A vector of the searched space in one of the formats that hold an architecture.
+/// A vector of a search in one of the formats that hold one.
 ///
 /// # Errors
-/// If it is none, or the format cannot hold an architecture of its space.
+/// If it is no vector of the search's space, or the format cannot hold an architecture of it.
 pub fn vector_as(
     search: &SearchView,
     position: &[f64],
     format: Format,
     network: &FullNetwork,
 ) -> Result<String> {
-    if search.settings.space == Space::Cells {
-        return Ok(written_as(&Genotype::decode(position)?, format, network));
-    }
-    match (tabular::decode(position).ok(), format) {
-        (None, _) => Err(misuse("this is no vector of the searched space")),
+    let edges = match search.settings.space {
+        Space::Cells => None,
+        Space::NasBench201 => tabular::decode(position).ok(),
+    };
+    match (edges, format) {
+        (None, _) => Ok(written_as(&Genotype::decode(position)?, format, network)),
         (Some(edges), Format::Darts) => Ok(tabular::architecture(&edges) + "\n"),
         (Some(edges), Format::Json) => Ok(edges_json(&edges) + "\n"),
         (Some(_), _) => Err(misuse(
@@ -124,11 +126,6 @@ pub fn edges_json(edges: &[usize; tabular::EDGES]) -> String {
         "operations": edges.map(|index| tabular::OPERATIONS[index]),
     });
     json.to_string()
-}
-
-fn none_such(search: &SearchView, individual: usize) -> anyhow::Error {
-    let last = search.population.len().saturating_sub(1);
-    misuse(format!("--individual {individual}: individuals go from 0 to {last}"))
 }
 
 /// The network that a genotype of a run is trained as.
@@ -223,11 +220,40 @@ mod tests {
     fn ranks_follow_the_result_and_are_checked() {
         let (_runs, view) = finished();
         let search = view.search.expect("a search");
-        assert_eq!(of_rank(&search, 1).expect("the winner"), search.ranking[0].individual);
-        let error = |r: Result<usize>| r.expect_err("out of range").to_string();
+        let winner = of_individual(&search, search.ranking[0].individual).expect("there");
+        assert_eq!(of_rank(&search, 1).expect("the winner"), winner);
+        let error = |r: Result<&[f64]>| r.expect_err("out of range").to_string();
         assert_eq!(error(of_rank(&search, 0)), "--rank 0: ranks go from 1 to 4");
         assert_eq!(error(of_rank(&search, 5)), "--rank 5: ranks go from 1 to 4");
-        assert_eq!(none_such(&search, 4).to_string(), "--individual 4: individuals go from 0 to 3");
+        assert_eq!(error(of_individual(&search, 4)), "--individual 4: individuals go from 0 to 3");
+    }
+
+    #[test]
+    fn a_search_without_a_winner_has_no_ranks_but_individuals() {
+        let (_runs, mut view) = finished();
+        let search = view.search.as_mut().expect("a search");
+        search.ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        let error = of_rank(search, 1).expect_err("no winner").to_string();
+        assert!(error.starts_with("the search has no winner: no loss is a number"), "{error}");
+        of_individual(search, 0).expect("an individual all the same");
+    }
+
+    #[test]
+    fn the_first_rank_is_the_winner_of_finals_and_the_ranking_follows() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log_with_finals());
+        let view = folder.view().expect("readable");
+        let search = view.search.as_ref().expect("a search");
+        let winner = search.winner().expect("finished");
+        assert_eq!(of_rank(search, 1).expect("the winner"), winner.position);
+        assert_eq!(search.leader().expect("the winner").position, winner.position);
+        let last = search.ranking.last().expect("ranked").individual;
+        let rank = search.placed().len();
+        assert_eq!(of_rank(search, rank).expect("the last"), search.population[last].position);
+        let network = FullNetwork::of(&fixture::config(), &view);
+        let text = vector_as(search, &winner.position, Format::Darts, &network).expect("a cell");
+        assert_eq!(Genotype::parse(&text).ok(), Genotype::decode(&winner.position).ok());
     }
 
     #[test]

@@ -116,7 +116,7 @@ mod tests {
         let table = table(&summaries).replace(&runs.path().display().to_string(), "RUNS");
         insta::assert_snapshot!(table, @r"
         good           stopped           1/2  best  0.7131  search, slow-fast, Fashion-MNIST  2 h ago
-        badly-damaged  unreadable  RUNS/badly-damaged/run.toml: the run has format 9, this program reads 2; use the program that made it ()
+        badly-damaged  unreadable  RUNS/badly-damaged/run.toml: the run has format 9, this program reads 3; use the program that made it ()
         ");
     }
 

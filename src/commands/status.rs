@@ -3,6 +3,12 @@
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Result;
+use relativenas_core::{
+    genotype::{Genotype, GenotypeFormat},
+    space::Space,
+    tabular,
+    view::{SearchView, Winner},
+};
 use serde::Serialize;
 
 use crate::{
@@ -17,7 +23,7 @@ use crate::{
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Status {
     pub run: String,
-    /// starting, searching, ranking, training, finished, paused, stopped or dead.
+    /// starting, searching, ranking, finals, training, finished, paused, stopped or dead.
     pub phase: &'static str,
     pub generation: u32,
     pub generations: u32,
@@ -32,6 +38,34 @@ pub struct Status {
     pub age_seconds: u64,
     pub alive: bool,
     pub pid: Option<u32>,
+    /// What hinders a run, such as a full disk; or why its engine failed.
+    pub problem: Option<String>,
+    /// `None` before there is one.
+    pub winner: Option<WinnerStatus>,
+}
+
+/// Who won a search.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct WinnerStatus {
+    /// finals, ranking (by shared weights) or search (a rule of the searcher's own).
+    pub source: &'static str,
+    pub individual: usize,
+    pub generation: u32,
+    pub loss: f64,
+    /// As DARTS text; of NAS-Bench-201 its published string.
+    pub genotype: String,
+}
+
+impl WinnerStatus {
+    fn of(search: &SearchView) -> Option<Self> {
+        let Winner { source, individual, generation, position, loss, .. } = search.winner()?;
+        let genotype = match search.settings.space {
+            Space::Cells => Genotype::decode(&position).ok()?.format(GenotypeFormat::Darts),
+            Space::NasBench201 => tabular::architecture(&tabular::decode(&position).ok()?),
+        };
+        let genotype = genotype.trim_end().to_owned();
+        Some(Self { source: source.name(), individual, generation, loss, genotype })
+    }
 }
 
 /// Prints where a run is.
@@ -54,9 +88,11 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     let manifest = folder.manifest()?;
     let view = folder.view()?;
     let alive = liveness(folder) == Liveness::Alive;
+    let (phase, problem) = runs::phase_and_problem(&view, alive, folder);
     let mut status = Status {
         run: folder.name(),
-        phase: runs::phase(&view, alive, folder),
+        phase,
+        problem,
         generation: 0,
         generations: manifest.config.search.generations,
         pair: 0,
@@ -71,6 +107,7 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         }),
         alive,
         pid: address(folder).filter(|_| alive).map(|a| a.pid),
+        winner: view.search.as_ref().and_then(WinnerStatus::of),
     };
     if let Some(search) = &view.search {
         status.generation = search.generation;
@@ -105,8 +142,22 @@ fn words(status: &Status) -> String {
     if let Some(rate) = status.hit_rate {
         text += &format!(", {rate:.1} % of operations inherited");
     }
+    if let Some(WinnerStatus { source, individual, generation, loss, .. }) = &status.winner {
+        text += &format!(
+            "\nindividual {individual:02} as of generation {generation} wins by {}, validation loss {loss:.4}",
+            match *source {
+                "finals" => "the finals",
+                "ranking" => "the ranking",
+                _ => "the searcher's rule",
+            }
+        );
+    }
     let engine = status.pid.map_or_else(String::new, |pid| format!(", engine {pid}"));
-    text + &format!("\nlast changed {}{engine}\n", written::age(status.age_seconds))
+    text += &format!("\nlast changed {}{engine}\n", written::age(status.age_seconds));
+    if let Some(problem) = &status.problem {
+        text += &format!("{}\n", written::printable(problem));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -135,9 +186,34 @@ mod tests {
             "age_seconds",
             "alive",
             "pid",
+            "problem",
+            "winner",
         ] {
             assert!(json.get(key).is_some(), "{key}");
         }
+        assert_eq!(json["winner"]["source"], "ranking");
+    }
+
+    #[test]
+    fn the_winner_of_finals_is_told_with_its_genotype_and_nobody_before() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(1));
+        let json = serde_json::to_value(of(&folder).expect("readable")).expect("plain data");
+        assert!(json["winner"].is_null(), "{json}");
+        let log = fixture::log_with_finals();
+        fixture::write_log(&folder, &log[..log.len() - 1]);
+        let status = of(&folder).expect("readable");
+        assert_eq!((status.phase, status.winner), ("stopped", None), "the last event is missing");
+        fixture::write_log(&folder, &log);
+        let status = of(&folder).expect("readable");
+        let winner = status.winner.as_ref().expect("finished");
+        let view = folder.view().expect("readable").search.expect("a search");
+        let expected = view.winner().expect("finished");
+        assert_eq!((winner.source, winner.individual), ("finals", expected.individual));
+        assert_eq!(winner.loss, expected.loss);
+        assert_eq!(Genotype::parse(&winner.genotype).ok(), Genotype::decode(&expected.position).ok());
+        assert!(words(&status).contains("wins by the finals, validation loss"), "{}", words(&status));
     }
 
     #[test]
@@ -159,6 +235,12 @@ mod tests {
         )
         .expect("written");
         assert_eq!(of(&folder).expect("readable").phase, "dead");
+        let log = folder.file(relativenas_core::manifest::files::ENGINE_LOG);
+        std::fs::write(log, "going on\nrelativenas-engine: cannot write `x`: No space left on device\n")
+            .expect("written");
+        let dead = of(&folder).expect("readable");
+        assert_eq!(dead.problem.as_deref(), Some("cannot write `x`: No space left on device"));
+        assert!(words(&dead).ends_with("\ncannot write `x`: No space left on device\n"));
         let stopped = r#"{"time":2,"pid":2,"what":"engine stopped"}"#;
         std::fs::write(&diary, format!("{started}\n{steered}\n{stopped}\n")).expect("written");
         assert_eq!(of(&folder).expect("readable").phase, "stopped");

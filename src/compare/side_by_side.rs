@@ -77,8 +77,7 @@ fn warnings(left: &Run, right: &Run) -> Vec<String> {
 fn winners(left: &Run, right: &Run) -> Option<Vec<String>> {
     let winner = |run: &Run| {
         let search = run.view.search.as_ref()?;
-        let winner = search.ranking.first()?.individual;
-        Some((search.settings.space, search.population.get(winner)?.position.clone()))
+        Some((search.settings.space, search.winner()?.position))
     };
     let ((space, from), (other, to)) = (winner(left)?, winner(right)?);
     let changes = match (space, other) {
@@ -117,7 +116,7 @@ fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
     fn shown<T>(value: Option<T>, written: impl FnOnce(T) -> String) -> String {
         value.map_or_else(|| UNKNOWN.to_owned(), written)
     }
-    let facts: [Fact; 24] = [
+    let facts: [Fact; 26] = [
         ("searcher", |d| shown(d.searcher.clone(), |v| v)),
         ("genotype", |d| match d.epochs {
             Some(_) => d.genotype.clone().unwrap_or_else(|| "not a published one".to_owned()),
@@ -134,6 +133,8 @@ fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
         ("best loss on the way", |d| shown(d.best_loss, loss)),
         ("winner's loss", |d| shown(d.winner_loss, loss)),
         ("winner's accuracy", |d| shown(d.winner_accuracy, percent)),
+        ("judged by", |d| shown(d.winner_source, str::to_owned)),
+        ("epochs in finals", |d| shown(d.finals_epochs, |v| v.to_string())),
         ("mean loss of the ranking", |d| shown(d.ranking_loss, loss)),
         ("best epoch", |d| shown(d.best_epoch, |v| v.to_string())),
         ("its validation loss", |d| shown(d.valid_loss, loss)),

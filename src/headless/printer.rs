@@ -10,9 +10,10 @@ use relativenas_core::{
     event::Line,
     manifest::files,
     protocol::{Activity, MemberProgress, Mode, Progress},
-    view::{LogLine, RunView},
+    view::{LogLine, Phase, RunView, SearchView},
 };
 
+use super::finals;
 use crate::{folder::RunFolder, written};
 
 /// A line that is written again and again need not be more lively than this.
@@ -50,11 +51,13 @@ pub struct Printer<'a> {
     shown: String,
     drawn: Option<Instant>,
     mode: Mode,
+    /// What the engine wants a person to know, such as a full disk.
+    notice: Option<String>,
 }
 
 impl<'a> Printer<'a> {
     pub fn new(style: Style, out: &'a mut dyn Write) -> Self {
-        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running }
+        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running, notice: None }
     }
 
     /// An event; `words` is what the log says of it.
@@ -71,13 +74,22 @@ impl<'a> Printer<'a> {
         self.print(&format!("{again}{text}\n{shown}"))
     }
 
-    /// Where the engine is; kept on the last line of a terminal, else only pauses are told.
+    /// Where the engine is; kept on the last line of a terminal, else only pauses and what the engine wants to be
+    /// known are told.
     pub fn progress(&mut self, progress: &Progress, view: &RunView) -> Result<()> {
         if self.mode != progress.mode {
             self.mode = progress.mode;
             if progress.mode == Mode::Paused {
                 self.note("paused; `relativenas continue` goes on")?;
             }
+        }
+        if self.notice != progress.notice {
+            self.notice.clone_from(&progress.notice);
+            let text = progress
+                .notice
+                .as_deref()
+                .map_or("going on: what hindered is over".to_owned(), written::printable);
+            self.note(&text)?;
         }
         if self.style != Style::Lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
             return Ok(());
@@ -140,6 +152,13 @@ fn words(progress: &Progress, view: &RunView) -> String {
     let mut parts = Vec::new();
     match (&view.search, &view.training) {
         (_, Some(training)) => parts.push(format!("epoch {} of {}", progress.generation, training.epochs)),
+        (Some(search), _) if view.phase() == Phase::Finals => {
+            if let Some(finals) = &search.finals {
+                let (round, rounds) = (finals.round(), finals.rounds_in_all());
+                let (place, count) = (progress.pair + 1, finals.going(round).len());
+                parts.push(format!("finals, round {} of {rounds}, training {place} of {count}", round + 1));
+            }
+        }
         (Some(search), _) => parts.push(format!(
             "generation {} of {}, pair {} of {}",
             progress.generation,
@@ -180,7 +199,15 @@ fn member(member: &MemberProgress) -> String {
 fn result(view: &RunView, folder: &RunFolder) -> String {
     let name = folder.reference();
     let mut text = String::new();
-    if let Some(search) = &view.search {
+    if view.search.as_ref().is_some_and(SearchView::has_no_winner) {
+        text += "no winner: no loss is a number, so the search diverged; search again with a lower \
+                 training.learning_rate, or with a limit in training.gradient_clip\n";
+    } else if let Some(search) = &view.search {
+        if let Some(played) = &search.finals {
+            text += &finals::bracket(played);
+            text += &search.winner().as_ref().map_or_else(String::new, finals::winner);
+            text += "ranking by shared weights:\n";
+        }
         text += "rank  individual     loss  accuracy\n";
         for place in search.ranking.iter().take(PLACES) {
             text += &format!(
@@ -200,6 +227,8 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::event::Event;
+
     use super::*;
     use crate::fixture;
 
@@ -229,6 +258,20 @@ mod tests {
             words(&progress, &view),
             "generation 1 of 2, pair 2 of 2 · 07 trains 3/8, 15 validates 3/8 · 12,410 images/s · 2 min 05 s left"
         );
+    }
+
+    #[test]
+    fn in_finals_the_round_is_told_instead_of_the_generation() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let log = fixture::log_with_finals();
+        let ends_round = |line: &Line| matches!(line.event, Event::FinalsRoundEnded { .. });
+        let first = log.iter().position(ends_round).expect("a round");
+        fixture::write_log(&folder, &log[..=first]);
+        let view = folder.view().expect("readable");
+        let progress =
+            Progress { activity: Activity::Training, generation: 2, pair: 0, ..Progress::default() };
+        assert_eq!(words(&progress, &view), "finals, round 2 of 2, training 1 of 2");
     }
 
     #[test]

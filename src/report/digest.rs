@@ -40,9 +40,13 @@ pub struct Digest {
     pub test_accuracy: Option<f64>,
     /// The lowest validation loss that any learner ever had.
     pub best_loss: Option<f64>,
-    /// Of the first in the final ranking; accuracy in per cent.
+    /// Of the winner, by what decided; accuracy in per cent.
     pub winner_loss: Option<f64>,
     pub winner_accuracy: Option<f64>,
+    /// finals, ranking or search.
+    pub winner_source: Option<&'static str>,
+    /// That finals trained from scratch; `None` without finals.
+    pub finals_epochs: Option<u64>,
     /// Mean of the final ranking.
     pub ranking_loss: Option<f64>,
     /// Of the winner's search network, or of the full network in training.
@@ -60,7 +64,7 @@ impl Digest {
         let config = &run.manifest.config;
         let engine = run.manifest.engine.as_ref();
         let search = run.view.search.as_ref();
-        let winner = search.and_then(|s| s.ranking.first());
+        let winner = search.and_then(SearchView::winner);
         let training = run.view.training.as_ref();
         let best = training.and_then(best_epoch);
         let network = search.and_then(winner_cost).or_else(|| training.and_then(trained_cost));
@@ -93,8 +97,10 @@ impl Digest {
             valid_accuracy: best.and_then(|e| finite(e.valid_accuracy)),
             test_accuracy: training.and_then(|t| finite(t.test?.top1)),
             best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss),
-            winner_loss: winner.and_then(|w| finite(w.loss)),
-            winner_accuracy: winner.and_then(|w| finite(w.accuracy)),
+            winner_loss: winner.as_ref().and_then(|w| finite(w.loss)),
+            winner_accuracy: winner.as_ref().and_then(|w| finite(w.accuracy)),
+            winner_source: winner.map(|w| w.source.name()),
+            finals_epochs: search.and_then(|s| s.finals.as_ref()).map(|finals| finals.work().epochs),
             ranking_loss: search
                 .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss)))
                 .map(|spread| spread.mean),
@@ -117,7 +123,7 @@ pub fn seed(run: &Run) -> u64 {
 
 /// The genotype that the search ended with.
 pub fn winner(search: &SearchView) -> Option<Genotype> {
-    search.genotype(search.ranking.first()?.individual)
+    Genotype::decode(&search.winner()?.position).ok()
 }
 
 /// The genotype of a training run.

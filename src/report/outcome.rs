@@ -7,13 +7,14 @@ use relativenas_core::{
     lint::lint,
     network::NetworkShape,
     space::Space,
-    view::{SearchView, TrainingView},
+    view::{SearchView, TrainingView, Winner, WinnerSource},
 };
 
 use super::{
     Run,
     document::{Block, Chart, Curve, Figure, Ink, Point, Section, Table, number, words},
     figures::{UNKNOWN, loss, millions, or_unknown, percent},
+    finals,
     study::Study,
     weights,
 };
@@ -24,10 +25,13 @@ pub fn of_one(run: &Run) -> Vec<Section> {
     let Some(search) = &run.view.search else {
         return Vec::new();
     };
-    vec![
-        Section::new("The winner", winner_blocks(run, search)),
-        Section::new("Final ranking", ranking_blocks(search)),
-    ]
+    let mut sections = vec![Section::new("The winner", winner_blocks(run, search))];
+    let finals = finals::blocks(search);
+    if !finals.is_empty() {
+        sections.push(Section::new("Finals", finals));
+    }
+    sections.push(Section::new("Final ranking", ranking_blocks(search)));
+    sections
 }
 
 /// What each of several runs ended with, a folded part each.
@@ -35,6 +39,11 @@ pub fn of_each(study: &Study) -> Section {
     let part = |run: &Run| {
         let search = run.view.search.as_ref()?;
         let mut blocks = winner_blocks(run, search);
+        let finals = finals::blocks(search);
+        if !finals.is_empty() {
+            blocks.push(Block::Heading("Finals".to_owned()));
+            blocks.extend(finals);
+        }
         blocks.push(Block::Heading("Final ranking".to_owned()));
         blocks.extend(ranking_blocks(search));
         blocks.push(Block::Heading("Pairs and weight set".to_owned()));
@@ -46,15 +55,28 @@ pub fn of_each(study: &Study) -> Section {
     Section::new("Run by run", std::iter::once(Block::Text(text.to_owned())).chain(parts).collect())
 }
 
-/// Who leads: the winner, or until there is one whoever has the best last loss.
-fn leader(search: &SearchView) -> Option<usize> {
-    let first = search.order().first().copied()?;
+/// Who leads: the winner, or until there is one whoever has the best last loss; with its vector.
+fn leader(search: &SearchView) -> Option<(usize, &[f64])> {
+    let (first, position) = search.placed().first().copied()?;
     let known = !search.ranking.is_empty() || search.population.get(first)?.learner.is_some();
-    known.then_some(first)
+    known.then_some((first, position))
+}
+
+/// What a winner is called: one that finals found may have left the population long ago.
+fn called(search: &SearchView, leader: usize) -> String {
+    match search.winner() {
+        Some(Winner { source: WinnerSource::Finals, generation, .. }) => {
+            format!("Individual {leader}, as it was in generation {generation}; it won the finals.")
+        }
+        Some(Winner { source: WinnerSource::Search, .. }) => {
+            format!("Individual {leader}, by the rule of its searcher.")
+        }
+        _ => format!("Individual {leader}."),
+    }
 }
 
 fn winner_blocks(run: &Run, search: &SearchView) -> Vec<Block> {
-    let Some(leader) = leader(search) else {
+    let Some((leader, position)) = leader(search) else {
         return vec![Block::Text("Nobody has been estimated yet.".to_owned())];
     };
     let mut blocks = Vec::new();
@@ -63,11 +85,12 @@ fn winner_blocks(run: &Run, search: &SearchView) -> Vec<Block> {
             "The run is not finished. Individual {leader} leads by its last loss; the final ranking may differ."
         )));
     }
-    let Some(genotype) = search.genotype(leader) else {
+    let genotype = Genotype::decode(position).ok().filter(|_| search.settings.space == Space::Cells);
+    let Some(genotype) = genotype else {
         blocks.extend(vector_blocks(search, leader));
         return blocks;
     };
-    blocks.push(Block::Text(format!("Individual {leader}. {}", describe(&genotype))));
+    blocks.push(Block::Text(format!("{} {}", called(search, leader), describe(&genotype))));
     blocks.push(Block::Cells(genotype.clone()));
     blocks.push(Block::Heading("Cost".to_owned()));
     blocks.push(costs(run, search, &genotype));

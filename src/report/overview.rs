@@ -1,6 +1,6 @@
 //! What a reader wants to know first.
 
-use relativenas_core::manifest::BUILD;
+use relativenas_core::{manifest::BUILD, view::Phase};
 
 use super::{
     Run,
@@ -76,7 +76,7 @@ fn alone(run: &Run) -> Vec<Block> {
         figure(
             "Winner's loss",
             or_unknown(d.winner_loss, loss),
-            "validation, after the final ranking".to_owned(),
+            format!("validation, after {}", judged_in(&d)),
         ),
         figure("Winner's accuracy", or_unknown(d.winner_accuracy, percent), "validation".to_owned()),
         figure("Best loss on the way", or_unknown(d.best_loss, loss), "of any learner".to_owned()),
@@ -109,6 +109,11 @@ fn alone(run: &Run) -> Vec<Block> {
     vec![Block::Figures(figures), Block::Text(how)]
 }
 
+/// Where the winner's loss comes from.
+fn judged_in(digest: &Digest) -> &'static str {
+    if digest.winner_source == Some("finals") { "the finals" } else { "the final ranking" }
+}
+
 fn together(study: &Study) -> Vec<Block> {
     let columns = [
         words("Searcher"),
@@ -123,8 +128,9 @@ fn together(study: &Study) -> Vec<Block> {
     let rows = study.groups.iter().map(|group| group_row(study, group)).collect();
     let mut blocks = vec![
         Block::Text(
-            "Mean and sample standard deviation over runs, one a seed. The winner is the first of the final ranking, \
-             which trains every member of the last population once more with the final weights."
+            "Mean and sample standard deviation over runs, one a seed. The winner is that of the finals, which train \
+             from scratch; without finals the first of the final ranking, which trains every member of the last \
+             population once more with the final weights."
                 .to_owned(),
         ),
         Table::block(&columns, rows),
@@ -254,6 +260,15 @@ fn cautions(study: &Study) -> Vec<String> {
     }
     let budgets: std::collections::BTreeSet<_> =
         searches.iter().map(|r| Digest::of(r)).map(|d| (d.population, d.generations)).collect();
+    let done = searches.iter().filter(|r| r.view.phase() == Phase::Finished);
+    let finals: std::collections::BTreeSet<_> =
+        done.map(|r| Digest::of(r).finals_epochs.unwrap_or(0)).collect();
+    if finals.len() > 1 {
+        cautions.push(format!(
+            "The finals differ: they trained from scratch for {} epochs.",
+            listed(&finals.iter().map(ToString::to_string).collect::<Vec<_>>())
+        ));
+    }
     if budgets.len() > 1 {
         cautions
             .push("The budgets differ: not every run has as many individuals and generations.".to_owned());

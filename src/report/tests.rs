@@ -380,3 +380,31 @@ fn report_pages() {
     fs::write(format!("{folder}/several.html"), html(&runs)).expect("written");
     fs::write(format!("{folder}/several.md"), markdown(&runs)).expect("written");
 }
+
+#[test]
+fn finals_have_a_bracket_and_their_winner_is_that_of_the_page() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = crate::fixture::run(runs.path(), "r");
+    crate::fixture::write_log(&folder, &crate::fixture::log_with_finals());
+    let (manifest, view) = (folder.manifest().expect("readable"), folder.view().expect("readable"));
+    let winner = view.search.as_ref().and_then(|search| search.winner()).expect("finished");
+    let run = Run { name: "r".to_owned(), manifest, view, probe: None, judges: None };
+    let text = markdown(std::slice::from_ref(&run));
+    let (_, from) = text.split_once("\n## Finals\n").expect("the section");
+    let (section, rest) = from.split_once("\n## ").expect("another section");
+    assert!(rest.starts_with("Final ranking"), "{rest}");
+    assert!(section.contains("4 architectures of the search were trained from scratch"), "{section}");
+    assert!(section.contains("1,920 training images and 384 validation images, 150.00 % of"), "{section}");
+    let rows: Vec<_> =
+        section.lines().filter(|line| line.starts_with("| 1 |") || line.starts_with("| 2 |")).collect();
+    let ends: Vec<_> =
+        rows.iter().map(|row| row.trim_end_matches(" |").rsplit("| ").next().expect("a cell")).collect();
+    assert_eq!(ends, ["goes on", "goes on", "out", "out", "wins", "out"], "{section}");
+    let called = format!(
+        "Individual {}, as it was in generation {}; it won the finals.",
+        winner.individual, winner.generation
+    );
+    assert!(text.contains(&called), "{text}");
+    assert!(text.contains(&format!("{:.4} | validation, after the finals", winner.loss)), "{text}");
+    check_tags(&html(&[run]));
+}

@@ -6,6 +6,7 @@ mod clients;
 mod durability;
 mod mistakes;
 mod probe;
+mod ranks;
 mod search;
 mod stage;
 mod table;

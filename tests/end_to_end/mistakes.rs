@@ -74,11 +74,11 @@ fn a_run_of_another_version_is_refused() {
     let stage = Stage::new();
     stage.search("old", &["--set", "search.generations=1"]).succeeded();
     let manifest = stage.runs().join("old/run.toml");
-    let text = fs::read_to_string(&manifest).expect("read").replacen("format = 2", "format = 99", 1);
+    let text = fs::read_to_string(&manifest).expect("read").replacen("format = 3", "format = 99", 1);
     fs::write(&manifest, text).expect("written");
     stage
         .relativenas(["resume", "old", "--headless"])
-        .refused(1, "the run has format 99, this program reads 2");
+        .refused(1, "the run has format 99, this program reads 3");
 }
 
 #[test]

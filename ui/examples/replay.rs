@@ -83,6 +83,8 @@ impl Engine {
             pid: 1,
             device: "cpu · 2 threads".into(),
             events: 0,
+            run: "run".to_owned(),
+            token: String::new(),
         };
         let _ = to_screen.send(Message::Link(Link::Live(hello)));
         engine(run)

@@ -3,6 +3,7 @@
 mod act;
 mod find;
 mod hear;
+mod past;
 mod walk;
 
 use std::{
@@ -32,8 +33,9 @@ use crate::{
     panels::{
         footer,
         notice::{self, Notice},
-        status_line, title,
+        scrubber, status_line, title,
     },
+    past::Replay,
     scene::Scene,
     shown::{RunStatus, Shown},
     state::State,
@@ -56,6 +58,8 @@ pub struct Options {
     pub layers: Layers,
     /// The run to show; `None` shows the list of runs.
     pub first: Option<RunName>,
+    /// The first run is played, so many generations a second.
+    pub replay: Option<f64>,
     /// Log lines to hold.
     pub keep_log_lines: usize,
     /// Seconds that local time is ahead of UTC.
@@ -102,6 +106,8 @@ pub struct App {
     last_id: u64,
     /// The run that is being probed, shown or not.
     probed: Option<RunName>,
+    /// The run that is shown is played, or will be.
+    replay: Option<Replay>,
     /// The engine was asked to stop, and the screen ends when it agrees.
     leaving: bool,
     exit: Option<Exit>,
@@ -140,6 +146,7 @@ impl App {
             pending: Vec::new(),
             last_id: 0,
             probed: None,
+            replay: options.replay.map(Replay::waiting),
             leaving: false,
             exit: None,
             dirty: true,
@@ -184,6 +191,8 @@ impl App {
             Input::Tick => {
                 if self.view == View::Runs {
                     self.request(Request::ListRuns);
+                } else if self.is_playing() {
+                    self.play_on();
                 }
                 self.dirty = true;
             }
@@ -341,8 +350,12 @@ impl App {
         std::mem::take(&mut self.redraw)
     }
 
-    /// When something on the screen may change by itself: the list of runs does, and their ages.
+    /// When something on the screen may change by itself: the list of runs does, their ages, and a
+    /// replay.
     pub fn next_tick(&self) -> Option<Instant> {
+        if let Some(breath) = self.next_breath() {
+            return Some(breath);
+        }
         let (_, told) = self.state.runs.as_ref().filter(|_| self.view == View::Runs)?;
         let periods = told.elapsed().as_secs() / LIST_PERIOD + 1;
         Some(*told + Duration::from_secs(LIST_PERIOD * periods))
@@ -361,14 +374,19 @@ impl App {
         }
         let (width, height) = (canvas.width(), canvas.height());
         let scene = self.scene(Layout::of(width, height));
-        let shown = self.state.shown.as_ref();
+        let now = self.state.shown.as_ref();
+        let shown = if self.view.shows_past() { self.state.seen() } else { now };
         if scene.layout == Layout::Line {
             return status_line::draw(&mut canvas, shown);
         }
         let (top, bottom) = scene.layout.margins();
-        let inside = height.saturating_sub(top + bottom);
+        let moment = shown.and_then(|shown| shown.moment).zip(now);
+        let inside = height.saturating_sub(top + bottom + usize::from(moment.is_some()));
         let hints = self.overlay.as_ref().map(overlays::hints);
         title::draw(&mut canvas.part(0, 0, width, top), &scene, shown);
+        if let Some((moment, now)) = moment {
+            scrubber::draw(&mut canvas.part(0, top + inside, width, 1), &scene, now, moment);
+        }
         footer::draw(&mut canvas.part(0, height - bottom, width, bottom), &scene, &self.state, hints);
         views::draw(&mut canvas.part(0, top, width, inside), &scene, &self.places, &self.state);
         if let Some(overlay) = &self.overlay {

@@ -23,6 +23,7 @@ mod obstacle;
 mod overlays;
 mod painter;
 mod panels;
+mod past;
 mod scene;
 mod screen;
 mod shown;

@@ -8,6 +8,7 @@ use toml::{
 };
 
 use super::{Config, DEFAULTS};
+use crate::space::Space;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +187,14 @@ impl Layers {
     pub fn config(&self) -> Result<Config, ConfigError> {
         let root = nested(&self.settings);
         self.check_choices(&root)?;
-        let config: Config = Value::Table(root).try_into().map_err(|error| self.misfit(&error))?;
+        let mut config: Config = Value::Table(root).try_into().map_err(|error| self.misfit(&error))?;
+        // Finals that only a preset asked for are meant for searches that train something.
+        let by_preset = |s: &Setting| matches!(s.origin, Origin::Preset { .. });
+        if config.search.space == Space::NasBench201
+            && self.settings.get("finals.architectures").is_some_and(by_preset)
+        {
+            config.finals.architectures = 0;
+        }
         match config.out_of_range() {
             None => Ok(config),
             Some((key, expected)) => Err(self.range_error(key, expected.to_owned())),
@@ -288,6 +296,15 @@ impl Layers {
                 expected: "0 or above".to_owned(),
             }),
             (known, value) if known.same_type(&value) => Ok(value),
+            // A number that no setting's type holds came as a text, so that it can be shown as it was typed.
+            (Value::Integer(_), Value::String(text)) if is_beyond_all_numbers(&text) => {
+                Err(ConfigError::Range {
+                    key: key.to_owned(),
+                    origin: origin.clone(),
+                    value: text,
+                    expected: format!("from 0 to {}", i64::MAX),
+                })
+            }
             (known, value) => Err(ConfigError::Type {
                 key: key.to_owned(),
                 origin: origin.clone(),
@@ -315,10 +332,11 @@ impl Layers {
     }
 }
 
-const CHOICES: [(&str, &[&str]); 9] = [
+const CHOICES: [(&str, &[&str]); 10] = [
     ("search.space", &["cells", "nas-bench-201"]),
     ("table.dataset", &["cifar10", "cifar100", "imagenet16"]),
     ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution", "largest"]),
+    ("finals.judge", &["training-loss", "validation-loss"]),
     ("device.precision", &["f32", "bf16"]),
     ("retrain.kind", &["cifar", "imagenet"]),
     ("retrain.schedule", &["cosine", "linear"]),
@@ -326,6 +344,17 @@ const CHOICES: [(&str, &[&str]); 9] = [
     ("screen.color", &["auto", "truecolor", "256", "16", "none"]),
     ("screen.glyphs", &["auto", "braille", "block", "ascii"]),
 ];
+
+/// Whether a text is digits, perhaps behind a sign.
+fn is_whole_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text is a whole number that TOML cannot hold.
+fn is_beyond_all_numbers(text: &str) -> bool {
+    is_whole_number(text) && text.parse::<i64>().is_err()
+}
 
 fn type_name(value: &Value) -> &'static str {
     match value {
@@ -363,7 +392,10 @@ fn entries(name: &str, text: &str) -> Result<Vec<Entry>, ConfigError> {
     let syntax = |e: toml::de::Error| ConfigError::Syntax {
         name: name.to_owned(),
         line: e.span().map_or(1, |s: Range<usize>| line_of(s.start)),
-        message: e.message().to_owned(),
+        message: match e.span().and_then(|span| text.get(span)).filter(|found| is_whole_number(found)) {
+            Some(number) => format!("{number} is out of range; whole numbers go from 0 to {}", i64::MAX),
+            None => e.message().to_owned(),
+        },
     };
     let table = DeTable::parse(text).map_err(syntax)?;
     let values: toml::Table = toml::from_str(text).map_err(syntax)?;
@@ -446,6 +478,17 @@ mod tests {
     }
 
     #[test]
+    fn finals_of_a_preset_are_none_where_a_table_answers() {
+        let mut layers = Layers::built_in();
+        layers.add_preset("quick").expect("known");
+        assert_eq!(layers.config().expect("valid").finals.architectures, 4);
+        layers.add_assignment("search.space=nas-bench-201").expect("valid");
+        assert_eq!(layers.config().expect("valid").finals.architectures, 0);
+        layers.add_assignment("finals.architectures=4").expect("valid");
+        layers.config().expect_err("asked for by name");
+    }
+
+    #[test]
     fn mistakes_name_the_file_the_line_and_the_way_out() {
         check_error(
             "[search]\n\npopulaton = 8\n",
@@ -481,7 +524,41 @@ mod tests {
             "[preset.mine]\ntraining.lr = 1\n",
             "my.toml, line 2: there is no setting `training.lr`; `relativenas config show` lists all settings",
         );
+        check_error(
+            "[search]\nseed = 9223372036854775808\n",
+            "my.toml, line 2: 9223372036854775808 is out of range; whole numbers go from 0 to 9223372036854775807",
+        );
+        check_error(
+            "[finals]\narchitectures = 1\n",
+            "my.toml, line 2: `finals.architectures` = 1 is out of range; expected 0 (no finals), or from 2 to 1000",
+        );
+        check_error(
+            "[finals]\nepochs = 0\n",
+            "my.toml, line 2: `finals.epochs` = 0 is out of range; expected from 1 to 1000",
+        );
+        check_error(
+            "[finals]\njudge = \"valid-loss\"\n",
+            "my.toml, line 2: `finals.judge` = \"valid-loss\" is out of range; expected one of training-loss, \
+             validation-loss; did you mean `validation-loss`?",
+        );
+        check_error(
+            "[search]\nspace = \"nas-bench-201\"\n[finals]\narchitectures = 4\n",
+            "my.toml, line 4: `finals.architectures` = 4 is out of range; expected 0 where search.space is \
+             nas-bench-201, whose table has the figures of full trainings",
+        );
         check_error("[search\n", "my.toml, line 1: unclosed table, expected `]`");
+    }
+
+    #[test]
+    fn numbers_beyond_every_type_are_shown_as_they_were_typed() {
+        for typed in ["9223372036854775808", "18446744073709551616", "-9223372036854775809"] {
+            let error = Layers::built_in().add_flag("--seed", "search.seed", typed).expect_err(typed);
+            let expected = format!(
+                "--seed {typed}: `search.seed` = {typed} is out of range; expected from 0 to 9223372036854775807"
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+        Layers::built_in().add_flag("--seed", "search.seed", "9223372036854775807").expect("the largest");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Events in words.
 
+use super::SearchView;
 use crate::{
     event::{Event, Learner, Line},
     genotype::Genotype,
@@ -28,8 +29,9 @@ pub enum Tone {
 
 impl LogLine {
     /// The line in words; `None` where there is nothing to say.
-    pub(super) fn of(line: &Line) -> Option<Self> {
-        let (tone, text) = words(&line.event)?;
+    pub(super) fn of(line: &Line, search: Option<&SearchView>) -> Option<Self> {
+        let in_finals = search.and_then(|search| search.finals_in_words(&line.event));
+        let (tone, text) = in_finals.or_else(|| words(&line.event))?;
         Some(Self { time: line.time, tone, text })
     }
 }
@@ -46,7 +48,7 @@ fn injected(position: &[f64]) -> String {
 }
 
 /// `1 epoch`, `2 epochs`.
-fn counted(count: usize, one: &str) -> String {
+pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -94,8 +96,25 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 ),
             )
         }
+        Event::FinalsBegan { settings, entrants } => (
+            Milestone,
+            format!(
+                "finals begin: {}, {} from scratch at first, judged by {}",
+                counted(entrants.len(), "architecture"),
+                counted(settings.epochs as usize, "epoch"),
+                settings.judge.words()
+            ),
+        ),
+        Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
+            return None; // The view knows the names of entrants.
+        }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
+            if !winner.loss.is_finite() {
+                let text =
+                    format!("search done after {evaluations} estimations: no winner: no loss is a number");
+                return Some((Warning, text));
+            }
             let text = format!(
                 "search done after {evaluations} estimations: {:02} wins with loss {:.3}, {:.1} %",
                 winner.individual, winner.loss, winner.accuracy

@@ -5,12 +5,17 @@
 //! checksum, and remembers how long the log was.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
-use relativenas_core::{number, search::SearchState, weight_set::Trained};
+use relativenas_core::{
+    finals::{FinalsState, History},
+    number,
+    search::SearchState,
+    weight_set::Trained,
+};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -47,6 +52,12 @@ pub enum Progress {
         search: SearchState,
         /// History of every module in the weight set, by name.
         trained: BTreeMap<String, Trained>,
+        /// Who may take part in finals beside the last population; empty where there are to be none.
+        #[serde(default, skip_serializing_if = "History::is_empty")]
+        history: History,
+        /// Once they have begun.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finals: Option<FinalsState>,
     },
     Train {
         position: Position,
@@ -54,6 +65,9 @@ pub enum Progress {
         best: Option<Best>,
         /// The test set was looked at.
         finished: bool,
+        /// Photographs that it goes on without, by their places: training images, then test images.
+        #[serde(default)]
+        skipped: [BTreeSet<usize>; 2],
     },
 }
 
@@ -77,13 +91,15 @@ pub struct Checkpoint {
 }
 
 impl Progress {
-    /// The checkpoint's folder: generation or epoch, and pairs or batches done in it.
+    /// The checkpoint's folder: generation or epoch, and pairs or batches done in it. Trainings of
+    /// finals count after the pairs of the ranking.
     fn name(&self) -> String {
         match self {
-            Self::Search { search, .. } => {
+            Self::Search { search, finals, .. } => {
                 let pairs =
                     if search.ranking.is_empty() { search.done } else { search.ranking.len().div_ceil(2) };
-                format!("{:04}-{pairs:04}", search.generation)
+                let trainings = finals.as_ref().map_or(0, |finals| finals.trainings);
+                format!("{:04}-{:04}", search.generation, pairs + trainings)
             }
             // Before and after the test set, no batch is done of an epoch that will never be.
             Self::Train { position, finished, .. } => {
@@ -263,7 +279,7 @@ pub fn newest(checkpoints: &Path, log: Extent) -> io::Result<(Option<Checkpoint>
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::search::{Schedule, Search, SearchSettings};
+    use relativenas_core::search::{Estimate, Schedule, Search, SearchSettings};
 
     use super::*;
     use crate::run::disk::Step;
@@ -283,7 +299,8 @@ mod tests {
         let (search, _) = Search::new(settings).expect("valid");
         let search = SearchState { generation, done, ..search.state().clone() };
         let log = Extent { events: u64::from(generation) * 10 + done as u64, length: 0 };
-        State { log, progress: Progress::Search { search, trained: BTreeMap::new() } }
+        let (trained, history) = (BTreeMap::new(), History::default());
+        State { log, progress: Progress::Search { search, trained, history, finals: None } }
     }
 
     fn weights(value: f32) -> BTreeMap<String, Tensor> {
@@ -329,11 +346,42 @@ mod tests {
     }
 
     #[test]
+    fn a_search_without_finals_is_stored_as_before_there_were_any() {
+        let text = serde_json::to_string(&state(1, 2)).expect("plain data");
+        assert!(!text.contains("history") && !text.contains("finals"), "{text}");
+    }
+
+    #[test]
+    fn trainings_of_finals_come_after_the_pairs_of_the_ranking() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for trainings in [0, 2, 3] {
+            let mut state = state(9, 0);
+            if let Progress::Search { search, finals, .. } = &mut state.progress {
+                let ranked = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+                search.ranking = vec![ranked; 4];
+                *finals = Some(FinalsState {
+                    settings: Default::default(),
+                    entrants: Vec::new(),
+                    round: 0,
+                    going: Vec::new(),
+                    told: Vec::new(),
+                    trainings,
+                    ended: false,
+                });
+            }
+            write(&Disk::default(), folder.path(), &state, &weights(0.0)).expect("written");
+            let expected = format!("0009-{:04}", 2 + trainings);
+            assert_eq!(newest_name(folder.path()), (Some(expected), 0));
+        }
+        assert_eq!(list(folder.path()).expect("listed").len(), KEPT);
+    }
+
+    #[test]
     fn of_a_training_only_the_newest_two_are_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         for (epoch, batch, finished) in [(0, 3, false), (1, 0, false), (2, 0, false), (2, 0, true)] {
             let position = Position { epoch, batch, ..Position::default() };
-            let progress = Progress::Train { position, best: None, finished };
+            let progress = Progress::Train { position, best: None, finished, skipped: Default::default() };
             let state = State { log: Extent::default(), progress };
             write(&Disk::default(), folder.path(), &state, &weights(0.0)).expect("written");
         }

@@ -36,6 +36,8 @@ struct State {
     injections: Vec<Injection>,
     /// The recorder cannot write; nobody goes on until it can.
     stalled: Option<String>,
+    /// Why nobody can be replaced any more, and no generation lies ahead.
+    closed: Option<&'static str>,
     now: Now,
     bounds: Bounds,
 }
@@ -67,10 +69,27 @@ struct Now {
     /// Spent holding since then.
     held: Duration,
     published: Option<Instant>,
-    /// Seconds that an estimation took lately, and how many are left after this one.
+    work: Work,
+    /// Seconds that a unit of work took lately.
     seconds_each: Option<f64>,
-    left_after: usize,
     rate: f64,
+}
+
+/// Work in hand and work after it, in units that take about as long as each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
+    pub now: f64,
+    pub after: f64,
+}
+
+/// What was done when an estimation, or a training of finals, is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    Pair,
+    /// Of a training: an epoch.
+    Generation(u32),
+    /// Of the finals. To whoever goes step by step it is what a generation is to a search.
+    Round,
 }
 
 /// What the thread that searches does next.
@@ -93,8 +112,8 @@ impl Control {
             since: Instant::now(),
             held: Duration::ZERO,
             published: None,
+            work: Work { now: 1.0, after: 0.0 },
             seconds_each: None,
-            left_after: 0,
             rate: 0.0,
         };
         Self {
@@ -108,6 +127,7 @@ impl Control {
                 pause_on_nan: false,
                 injections: Vec::new(),
                 stalled: None,
+                closed: None,
                 now,
                 bounds,
             }),
@@ -151,6 +171,9 @@ impl Control {
             }
             Command::PauseAt { generation } => {
                 let last = state.bounds.generations;
+                if let (Some(_), Some(why)) = (generation, state.closed) {
+                    return Err(format!("{why}; no generation lies ahead"));
+                }
                 if let Some(at) = generation
                     && (*at <= state.now.generation || *at > last)
                 {
@@ -165,6 +188,9 @@ impl Control {
                 let Some((space, population)) = state.bounds.population else {
                     return Err("a training run has no population".to_owned());
                 };
+                if let Some(why) = state.closed {
+                    return Err(format!("{why}; nobody can be replaced any more"));
+                }
                 if *individual >= population {
                     return Err(format!(
                         "there is no individual {individual}; there are 0 to {}",
@@ -215,14 +241,19 @@ impl Control {
         }
     }
 
-    /// An estimation begins; after it, `left_after` more will follow.
+    /// From now on nobody can be replaced, and no generation lies ahead; says why.
+    pub fn close(&self, why: &'static str) {
+        self.lock().closed = Some(why);
+    }
+
+    /// An estimation, or a training of finals, begins.
     pub fn begin(
         &self,
         activity: Activity,
         generation: u32,
         pair: usize,
         candidates: &[Candidate],
-        left_after: usize,
+        work: Work,
     ) {
         let mut state = self.lock();
         let now = &mut state.now;
@@ -242,7 +273,7 @@ impl Control {
         now.images = vec![0; candidates.len()];
         now.since = Instant::now();
         now.held = Duration::ZERO;
-        now.left_after = left_after;
+        now.work = work;
         self.publish(&mut state);
     }
 
@@ -267,19 +298,22 @@ impl Control {
         if state.abort { Flow::Abort } else { Flow::Go }
     }
 
-    /// An estimation is done and recorded. Counts steps, and pauses where somebody asked for it.
-    pub fn end(&self, generation_done: Option<u32>, not_a_number: bool) {
+    /// What was in hand is done and recorded. Counts steps, and pauses where somebody asked for it.
+    pub fn end(&self, done: Done, not_a_number: bool) {
         let mut state = self.lock();
-        let seconds = state.now.since.elapsed().saturating_sub(state.now.held).as_secs_f64();
+        let seconds =
+            state.now.since.elapsed().saturating_sub(state.now.held).as_secs_f64() / state.now.work.now;
         // Later estimations weigh more: learners share a machine with other people.
         state.now.seconds_each = Some(state.now.seconds_each.map_or(seconds, |s| 0.7 * s + 0.3 * seconds));
         if let Some((unit, left)) = state.step
-            && (unit == StepUnit::Pair || generation_done.is_some())
+            && (unit == StepUnit::Pair || done != Done::Pair)
         {
             state.step = if left > 1 { Some((unit, left - 1)) } else { None };
             state.paused |= left <= 1;
         }
-        if state.pause_at.is_some() && state.pause_at == generation_done.map(|g| g + 1) {
+        if let Done::Generation(generation) = done
+            && state.pause_at == Some(generation + 1)
+        {
             state.pause_at = None;
             state.paused = true;
         }
@@ -350,7 +384,7 @@ impl Control {
             images_per_second: if state.holding { 0.0 } else { now.rate },
             seconds_left: now
                 .seconds_each
-                .map(|each| (each - worked).max(0.0) + each * now.left_after as f64),
+                .map(|each| (each * now.work.now - worked).max(0.0) + each * now.work.after),
             notice: state.stalled.clone(),
             pause_at: state.pause_at,
             pause_on_nan: state.pause_on_nan,
@@ -407,9 +441,9 @@ mod tests {
         let control = control(true);
         control.steer(&Command::Step { unit: StepUnit::Pair, count: 2 }).expect("accepted");
         assert_eq!(control.next(), Next::Estimate);
-        control.end(None, false);
+        control.end(Done::Pair, false);
         assert_eq!(control.next(), Next::Estimate);
-        control.end(None, false);
+        control.end(Done::Pair, false);
         assert_eq!(control.progress().borrow().mode, Mode::Pausing);
     }
 
@@ -417,9 +451,9 @@ mod tests {
     fn a_step_of_a_generation_pauses_at_its_end() {
         let control = control(true);
         control.steer(&Command::Step { unit: StepUnit::Generation, count: 1 }).expect("accepted");
-        control.end(None, false);
+        control.end(Done::Pair, false);
         assert_eq!(control.progress().borrow().mode, Mode::Stepping);
-        control.end(Some(0), false);
+        control.end(Done::Generation(0), false);
         assert_eq!(control.progress().borrow().mode, Mode::Pausing);
     }
 
@@ -456,13 +490,13 @@ mod tests {
     fn it_pauses_at_a_generation_and_on_what_is_not_a_number_if_asked() {
         let control = control(false);
         control.steer(&Command::PauseAt { generation: Some(2) }).expect("accepted");
-        control.end(Some(0), true);
+        control.end(Done::Generation(0), true);
         assert_eq!(control.progress().borrow().mode, Mode::Running);
-        control.end(Some(1), false);
+        control.end(Done::Generation(1), false);
         assert_eq!(control.progress().borrow().mode, Mode::Pausing);
         control.steer(&Command::Continue).expect("accepted");
         control.steer(&Command::PauseOnNan { on: true }).expect("accepted");
-        control.end(None, true);
+        control.end(Done::Pair, true);
         assert_eq!(control.progress().borrow().mode, Mode::Pausing);
     }
 
@@ -479,6 +513,41 @@ mod tests {
         let expected = Injection { individual: 1, position: vec![0.5; 32] };
         assert_eq!(control.next(), Next::Inject(vec![expected]));
         assert_eq!(control.next(), Next::Estimate);
+    }
+
+    #[test]
+    fn once_the_search_is_over_nobody_is_replaced_and_no_generation_lies_ahead() {
+        let control = control(false);
+        control.steer(&Command::PauseAt { generation: Some(2) }).expect("accepted");
+        control.close("the finals are under way");
+        let inject = Command::Inject { individual: 0, position: vec![0.5; 32] };
+        let refused = control.steer(&inject).expect_err("too late");
+        assert_eq!(refused, "the finals are under way; nobody can be replaced any more");
+        let refused = control.steer(&Command::PauseAt { generation: Some(5) }).expect_err("too late");
+        assert_eq!(refused, "the finals are under way; no generation lies ahead");
+        control.steer(&Command::PauseAt { generation: None }).expect("there is nothing to refuse");
+    }
+
+    #[test]
+    fn a_step_of_a_generation_is_a_round_in_finals() {
+        let control = control(true);
+        control.steer(&Command::Step { unit: StepUnit::Generation, count: 1 }).expect("accepted");
+        control.end(Done::Pair, false);
+        assert_eq!(control.progress().borrow().mode, Mode::Stepping);
+        control.end(Done::Round, false);
+        assert_eq!(control.progress().borrow().mode, Mode::Pausing);
+    }
+
+    #[test]
+    fn the_time_that_is_left_counts_work_and_not_estimations() {
+        let control = control(false);
+        let begin = |now, after| control.begin(Activity::Training, 0, 0, &[], Work { now, after });
+        begin(2.0, 30.0);
+        thread::sleep(Duration::from_millis(20));
+        control.end(Done::Pair, false);
+        begin(2.0, 28.0);
+        let left = control.progress().borrow().seconds_left.expect("known");
+        assert!(left >= 0.010 * 29.0, "30 units of at least 10 ms each: {left}");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The thread that searches: asks, estimates, tells, adopts, records.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use relativenas_core::{
     config::Config,
     event::{Event, Images},
+    finals::{Finals, Work as TrainingWork},
     manifest::{EngineFacts, Manifest},
     network::NetworkShape,
     protocol::Activity,
@@ -17,11 +18,13 @@ use tch::{Device, Tensor};
 
 use super::{
     checkpoint::{Checkpoint, Progress},
-    control::{Bounds, Control, Next},
+    control::{Bounds, Control, Done, Injection, Next, Work},
+    finals::{self, Ending},
+    outcome::Outcome,
     recorder::{Record, Recorder},
+    scale::{Scale, learners_left},
     search_estimator::SearchEstimator,
     setup::{self, About, Inputs, VALIDATION_BATCH},
-    work::Outcome,
 };
 use crate::{
     augmentation::Augmentation,
@@ -39,6 +42,7 @@ use crate::{
 pub struct SearchJob {
     search: Search,
     estimator: SearchEstimator,
+    ending: Ending,
     /// Events of a beginning that are not in the log yet; empty when a run goes on.
     opening: Vec<Event>,
 }
@@ -63,7 +67,7 @@ impl SearchJob {
         checkpoint: Option<Checkpoint>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let config = &manifest.config;
-        let data = data::open(Some(Path::new(&config.data.path)))?;
+        let data = setup::open(config)?;
         let inputs = Inputs::new(About::from(&data), config, config.search.seed, |images, streams| {
             data::split(images, config.data.train_images, config.data.valid_images, streams)
         })?;
@@ -78,14 +82,15 @@ impl SearchJob {
         );
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &protocol)?;
         let network = config.search_network(images.classes);
-        let (search, opening, trained, tensors) =
-            begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
+        let stand = begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
+        let Stand { search, ending, opening, trained, tensors } = stand;
         let tensors = device::place_all(tensors, inputs.device)?;
         let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
         let images = |chosen: &[usize]| ImageSet::of(&data, &data.train, chosen);
         let (train, valid) = (images(&inputs.split.train)?, images(&inputs.split.valid)?);
         let estimator = NetworkEstimator::new(settings, &train, &valid, inputs.device)?.with_weights(weights);
-        Ok((Self { search, estimator: SearchEstimator::Network(Box::new(estimator)), opening }, facts))
+        let estimator = SearchEstimator::Network(Box::new(estimator));
+        Ok((Self { search, estimator, ending, opening }, facts))
     }
 
     /// A search that a table answers: no images, no device, no weights.
@@ -97,8 +102,8 @@ impl SearchJob {
         let table = PacedTable::open(config.table.dataset, Duration::from_millis(config.table.milliseconds))?;
         let facts = setup::table_facts(manifest, &table)?;
         let images = Images { name: table.name(), train: 0, valid: 0, classes: table.classes() };
-        let (search, opening, ..) = begin_or_go_on(config, (None, images, 0), checkpoint)?;
-        Ok((Self { search, estimator: SearchEstimator::Table(table), opening }, facts))
+        let Stand { search, ending, opening, .. } = begin_or_go_on(config, (None, images, 0), checkpoint)?;
+        Ok((Self { search, estimator: SearchEstimator::Table(table), ending, opening }, facts))
     }
 
     /// What the job consists of, for somebody who does not want it done.
@@ -111,22 +116,172 @@ impl SearchJob {
         Bounds { population: Some((settings.space, settings.population)), generations: settings.generations }
     }
 
-    /// Goes on until the search is done or somebody ends it; says which.
+    /// Goes on until the search and its finals are done or somebody ends it; says which.
     ///
     /// # Errors
     /// If the device fails, or the folder cannot be written any more.
     pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         if !self.opening.is_empty() {
-            recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
-            recorder.send(checkpoint(&self.search, &self.estimator))?;
+            let opening = std::mem::take(&mut self.opening);
+            self.record(opening, recorder)?;
         }
-        search(&mut self.search, &mut self.estimator, control, recorder)
+        match self.estimate_all(control, recorder)? {
+            Outcome::Done => self.play_finals(control, recorder),
+            Outcome::Left => Ok(Outcome::Left),
+        }
+    }
+
+    fn estimate_all(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        loop {
+            match control.next() {
+                Next::Leave => return Ok(Outcome::Left),
+                Next::Inject(injections) => {
+                    self.inject(injections, recorder)?;
+                    continue;
+                }
+                Next::Estimate => {}
+            }
+            let Ask::Estimate(estimation) = self.search.ask() else {
+                return Ok(Outcome::Done);
+            };
+            let activity = match estimation.stage {
+                Stage::Search => Activity::Training,
+                Stage::Ranking => Activity::Ranking,
+            };
+            if let Some(why) = closed(&self.search) {
+                control.close(why);
+            }
+            let work = self.work(&estimation);
+            control.begin(activity, estimation.generation, estimation.pair, &estimation.candidates, work);
+            let estimates = self
+                .estimator
+                .estimate(&estimation, &|done| control.batch_done(done))
+                .with_context(|| failed(&estimation))?;
+            let Some(estimates) = estimates else {
+                return Ok(Outcome::Left);
+            };
+            let (verdict, mut events) = self.search.tell(&estimates);
+            if estimation.stage == Stage::Search {
+                self.estimator.adopt(&estimation, &verdict).with_context(|| failed(&estimation))?;
+            }
+            self.ending.follow(&mut events, &self.search);
+            let done = events.iter().find_map(|event| match event {
+                Event::GenerationFinished { generation, .. } => Some(Done::Generation(*generation)),
+                _ => None,
+            });
+            self.record(events, recorder)?;
+            control.end(done.unwrap_or(Done::Pair), estimates.iter().any(|e| !e.loss.is_finite()));
+        }
+    }
+
+    fn inject(&mut self, injections: Vec<Injection>, recorder: &Recorder) -> anyhow::Result<()> {
+        if !self.search.accepts_injections() {
+            // Asked for in the moment before it was too late.
+            super::say("an injection came after the last generation; nobody was replaced");
+            return Ok(());
+        }
+        let events = injections.into_iter().map(|i| self.search.inject(i.individual, i.position)).collect();
+        self.record(events, recorder)
+    }
+
+    /// Trains who has come so far from scratch, until one is left. Without finals there is nothing to do.
+    fn play_finals(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        let generations = self.search.settings().generations;
+        while let Some(mut trainings) = self.ending.finals().and_then(Finals::ask) {
+            control.close("the finals are under way");
+            match control.next() {
+                Next::Leave => return Ok(Outcome::Left),
+                Next::Inject(injections) => {
+                    self.inject(injections, recorder)?;
+                    continue;
+                }
+                Next::Estimate => {}
+            }
+            let (Some(finals), SearchEstimator::Network(estimator)) =
+                (self.ending.finals_mut(), &mut self.estimator)
+            else {
+                anyhow::bail!("finals train networks, and a table answers this search");
+            };
+            trainings.entrants.truncate(estimator.at_once());
+            let candidates = finals::candidates(finals, &trainings);
+            let count = candidates.len();
+            let scale = Scale::of(estimator.images());
+            let now = scale.finals(TrainingWork {
+                trainings: count as u64,
+                epochs: count as u64 * u64::from(trainings.epochs),
+            });
+            let work = Work { now, after: scale.finals(finals.left_after(count)) };
+            let place = finals.state().told.len();
+            control.begin(Activity::Training, generations, place, &candidates, work);
+            let Some(figures) = finals::train(estimator, &self.search, &candidates, &trainings, control)?
+            else {
+                return Ok(Outcome::Left);
+            };
+            let not_a_number = figures.iter().any(|f| !f.loss.is_finite());
+            let mut events = finals.tell(figures);
+            let round_done = events.iter().any(|e| matches!(e, Event::FinalsRoundEnded { .. }));
+            if finals.state().ended {
+                events.extend(self.search.conclusion());
+            }
+            self.record(events, recorder)?;
+            control.end(if round_done { Done::Round } else { Done::Pair }, not_a_number);
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Writes events to the log, and everything that is needed to go on from here.
+    fn record(&self, events: Vec<Event>, recorder: &Recorder) -> anyhow::Result<()> {
+        recorder.send(Record::Events(events))?;
+        Ok(recorder.send(self.checkpoint())?)
+    }
+
+    fn checkpoint(&self) -> Record {
+        let mut trained = BTreeMap::new();
+        let mut weights = BTreeMap::new();
+        let entries = match &self.estimator {
+            SearchEstimator::Network(network) => Some(network.weights().entries()),
+            SearchEstimator::Table(_) => None,
+        };
+        for (key, entry) in entries.into_iter().flatten() {
+            trained.insert(key.to_string(), entry.trained);
+            for (name, tensor) in entry.value.tensors() {
+                weights.insert(format!("{key}.{name}"), tensor.shallow_clone());
+            }
+        }
+        let progress = Box::new(Progress::Search {
+            search: self.search.state().clone(),
+            trained,
+            history: self.ending.history().clone(),
+            finals: self.ending.finals().map(|finals| finals.state().clone()),
+        });
+        Record::Checkpoint { progress, weights }
+    }
+
+    /// What an estimation takes, and what follows it up to the end of the finals.
+    fn work(&self, estimation: &Estimation) -> Work {
+        let scale = match &self.estimator {
+            SearchEstimator::Network(network) => Scale::of(network.images()),
+            SearchEstimator::Table(_) => Scale::default(),
+        };
+        let members = estimation.candidates.len();
+        let settings = self.ending.settings();
+        Work {
+            now: scale.learners(members),
+            after: scale.learners(learners_left(&self.search).saturating_sub(members))
+                + scale.finals(settings.work(settings.architectures)),
+        }
     }
 }
 
 /// What a checkpoint, or the beginning, says: the search, events that are not in the log yet, and
 /// the weight set by name.
-type Stand = (Search, Vec<Event>, BTreeMap<String, Trained>, BTreeMap<String, Tensor>);
+struct Stand {
+    search: Search,
+    ending: Ending,
+    opening: Vec<Event>,
+    trained: BTreeMap<String, Trained>,
+    tensors: BTreeMap<String, Tensor>,
+}
 
 /// A search at its beginning, with network, images and batch as its first event tells them; or where
 /// a checkpoint left it.
@@ -140,59 +295,15 @@ fn begin_or_go_on(
         let (search, events) = Search::new(settings.clone())?;
         let started = Event::SearchStarted { settings, network, images, batch };
         let opening = std::iter::once(started).chain(events).collect();
-        return Ok((search, opening, BTreeMap::new(), BTreeMap::new()));
+        let (trained, tensors) = (BTreeMap::new(), BTreeMap::new());
+        return Ok(Stand { search, ending: Ending::new(config.finals), opening, trained, tensors });
     };
-    let Progress::Search { search, trained } = state.progress else {
+    let Progress::Search { search, trained, history, finals } = state.progress else {
         anyhow::bail!("the checkpoint is not one of a search");
     };
-    Ok((Search::resume(settings, search)?, Vec::new(), trained, tensors))
-}
-
-fn search(
-    search: &mut Search,
-    estimator: &mut SearchEstimator,
-    control: &Control,
-    recorder: &Recorder,
-) -> anyhow::Result<Outcome> {
-    loop {
-        match control.next() {
-            Next::Leave => return Ok(Outcome::Left),
-            Next::Inject(injections) => {
-                let events =
-                    injections.into_iter().map(|i| search.inject(i.individual, i.position)).collect();
-                recorder.send(Record::Events(events))?;
-                recorder.send(checkpoint(search, estimator))?;
-                continue;
-            }
-            Next::Estimate => {}
-        }
-        let Ask::Estimate(estimation) = search.ask() else {
-            return Ok(Outcome::Done);
-        };
-        let activity = match estimation.stage {
-            Stage::Search => Activity::Training,
-            Stage::Ranking => Activity::Ranking,
-        };
-        let left = estimations_left(search);
-        control.begin(activity, estimation.generation, estimation.pair, &estimation.candidates, left);
-        let estimates = estimator
-            .estimate(&estimation, &|done| control.batch_done(done))
-            .with_context(|| failed(&estimation))?;
-        let Some(estimates) = estimates else {
-            return Ok(Outcome::Left);
-        };
-        let (verdict, events) = search.tell(&estimates);
-        if estimation.stage == Stage::Search {
-            estimator.adopt(&estimation, &verdict).with_context(|| failed(&estimation))?;
-        }
-        let generation_done = events.iter().find_map(|event| match event {
-            Event::GenerationFinished { generation, .. } => Some(*generation),
-            _ => None,
-        });
-        recorder.send(Record::Events(events))?;
-        recorder.send(checkpoint(search, estimator))?;
-        control.end(generation_done, estimates.iter().any(|e| !e.loss.is_finite()));
-    }
+    let search = Search::resume(settings, search)?;
+    let ending = Ending::resume(config.finals, history, finals)?;
+    Ok(Stand { search, ending, opening: Vec::new(), trained, tensors })
 }
 
 fn estimator_settings(config: &Config, classes: usize, device: Device, threads: usize) -> EstimatorSettings {
@@ -223,24 +334,6 @@ fn estimator_settings(config: &Config, classes: usize, device: Device, threads: 
     }
 }
 
-/// Everything that is needed to go on from here.
-fn checkpoint(search: &Search, estimator: &SearchEstimator) -> Record {
-    let mut trained = BTreeMap::new();
-    let mut weights = BTreeMap::new();
-    let entries = match estimator {
-        SearchEstimator::Network(network) => Some(network.weights().entries()),
-        SearchEstimator::Table(_) => None,
-    };
-    for (key, entry) in entries.into_iter().flatten() {
-        trained.insert(key.to_string(), entry.trained);
-        for (name, tensor) in entry.value.tensors() {
-            weights.insert(format!("{key}.{name}"), tensor.shallow_clone());
-        }
-    }
-    let progress = Box::new(Progress::Search { search: search.state().clone(), trained });
-    Record::Checkpoint { progress, weights }
-}
-
 /// The weight set of a checkpoint.
 ///
 /// # Errors
@@ -265,16 +358,15 @@ fn restore(
     Ok(set)
 }
 
-/// Estimations after the one that is asked for now, the ranking included.
-fn estimations_left(search: &Search) -> usize {
-    let settings = search.settings();
-    let SearchState { generation, done, ref pairs, ref ranking, .. } = *search.state();
-    let ranking_steps = settings.population.div_ceil(2);
-    if generation >= settings.generations {
-        return ranking_steps.saturating_sub(ranking.len().div_ceil(2) + 1);
+/// Why nobody can be replaced any more once this is estimated; `None` while it matters who meets whom.
+fn closed(search: &Search) -> Option<&'static str> {
+    let SearchState { generation, done, ref pairs, .. } = *search.state();
+    let generations = search.settings().generations;
+    if generation >= generations {
+        return Some("the last population is being ranked");
     }
-    let generations_after = (settings.generations - generation - 1) as usize;
-    pairs.len().saturating_sub(done + 1) + generations_after * pairs.len() + ranking_steps
+    let last = generation + 1 == generations && done + 1 == pairs.len();
+    last.then_some("the last pair of the search is in hand")
 }
 
 fn failed(estimation: &Estimation) -> String {

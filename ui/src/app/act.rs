@@ -18,6 +18,9 @@ use crate::{
 
 impl App {
     pub(super) fn act(&mut self, action: Action) {
+        if self.is_for_replay(action) {
+            return self.play_or_rest();
+        }
         if let Some(why) = obstacle(&self.state, action) {
             return self.warn(why);
         }
@@ -79,6 +82,12 @@ impl App {
             Action::CompareRun => self.compare_selected_run(),
             Action::CompareAll => self.compare_all_runs(),
             Action::Probe => self.probe(),
+            Action::EarlierGeneration => self.travel(-1, false),
+            Action::LaterGeneration => self.travel(1, false),
+            Action::EarlierPair => self.travel(-1, true),
+            Action::LaterPair => self.travel(1, true),
+            Action::Now => self.return_to_now(),
+            Action::Replay => self.play_or_rest(),
             Action::Palette => self.overlay = Some(Overlay::palette()),
             Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
             Action::Redraw => self.redraw = true,
@@ -137,6 +146,9 @@ impl App {
     }
 
     fn back(&mut self) {
+        if self.state.past.is_some() {
+            return self.return_to_now();
+        }
         if !self.state.marked.is_empty() {
             return self.state.marked.clear();
         }

@@ -1,4 +1,4 @@
-//! The first line: which run, on what, how far, and what it is doing; below it the eight views.
+//! The first line: which run, on what, how far, and what it is doing; below it all views.
 
 use ratatui::{style::Modifier, text::Line};
 use relativenas_core::view::Phase;
@@ -170,7 +170,10 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
         line.push_span(span(if long { "   " } else { " " }, dim));
     };
     if let Some(search) = shown.search() {
-        if shown.view.phase() == Phase::Ranking {
+        if let Some(finals) = search.finals.as_ref().filter(|_| shown.view.phase() == Phase::Finals) {
+            let round = out_of(finals.round() as usize + 1, finals.rounds_in_all() as usize);
+            field("finals round ", "fin ", round);
+        } else if shown.view.phase() == Phase::Ranking {
             field("ranking ", "rank ", out_of(search.ranked.len(), search.settings.population));
         } else {
             field(

@@ -13,8 +13,8 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "state",
         &[
-            "messages", "view", "actions", "keys", "layout", "shown", "state", "lists", "obstacle", "words",
-            "finder", "scene",
+            "messages", "view", "actions", "keys", "layout", "shown", "past", "state", "lists", "obstacle",
+            "words", "finder", "scene",
         ],
     ),
     ("panels", &["panels"]),

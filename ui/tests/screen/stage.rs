@@ -31,6 +31,7 @@ pub fn options() -> Options {
         keys: BTreeMap::new(),
         layers,
         first: Some(RUN.to_owned()),
+        replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
     }
@@ -155,6 +156,8 @@ pub fn live() -> Link {
         pid: 4242,
         device: "cuda:0 NVIDIA H100".to_owned(),
         events: 0,
+        run: "run".to_owned(),
+        token: String::new(),
     })
 }
 

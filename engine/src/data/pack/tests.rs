@@ -82,7 +82,7 @@ fn an_interrupted_packing_goes_on_to_the_same_bytes() {
 fn other_options_start_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("packed");
-    let small = PackOptions { shorter_side: Some(16) };
+    let small = PackOptions { shorter_side: Some(16), ..PackOptions::default() };
     pack(&source(), &target, small, &mut |_| ControlFlow::Break(())).expect_err("interrupted");
     pack(&source(), &target, PackOptions::default(), &mut go_on).expect("packed");
     verify(&source(), &target, PackOptions::default(), &mut go_on).expect("verified");
@@ -91,7 +91,7 @@ fn other_options_start_again() {
 #[test]
 fn shrunken_images_have_the_side_that_was_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = PackOptions { shorter_side: Some(16) };
+    let options = PackOptions { shorter_side: Some(16), ..PackOptions::default() };
     let target = packed(folder.path(), options);
     let images = crate::data::open_encoded(&target).expect("packed").train;
     let (picture, label) = images.decode(4).expect("an image");

@@ -1,0 +1,131 @@
+//! Who takes part in finals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{Event, Ranked},
+    genotype::Genotype,
+    number,
+    search::{Loss, Search},
+    space::Space,
+};
+
+/// An architecture that takes part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entrant {
+    pub source: EntrantSource,
+    pub individual: usize,
+    /// In which that individual was estimated here; of the last population: the number of generations.
+    pub generation: u32,
+    pub position: Vec<f64>,
+    /// By shared weights, when it was estimated.
+    #[serde(with = "number")]
+    pub loss: f64,
+}
+
+impl Entrant {
+    /// Its individual, with the generation where the population has left the architecture since.
+    pub fn name(&self) -> String {
+        match self.source {
+            EntrantSource::Ranking => format!("{:02}", self.individual),
+            EntrantSource::Search => format!("{:02} of g{}", self.individual, self.generation),
+        }
+    }
+}
+
+/// Where an entrant comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntrantSource {
+    /// The ranking of the last population.
+    Ranking,
+    /// The best of the search's second half; the population has left it since.
+    Search,
+}
+
+/// The best distinct architectures of a search's second half, as many as finals may need. Losses of
+/// the first half are not comparable with these: weights were hardly trained.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    best: Vec<Entrant>,
+}
+
+impl History {
+    pub fn is_empty(&self) -> bool {
+        self.best.is_empty()
+    }
+
+    /// Takes notice of an event of a search whose finals have room for so many.
+    pub fn note(&mut self, event: &Event, architectures: usize, generations: u32) {
+        let Event::PairCompared { generation, learners, .. } = event else {
+            return;
+        };
+        if *generation < generations / 2 {
+            return;
+        }
+        for learner in learners.iter().filter(|l| l.violation == 0.0 && l.estimate.loss.is_finite()) {
+            self.insert(Entrant {
+                source: EntrantSource::Search,
+                individual: learner.individual,
+                generation: *generation,
+                position: learner.position.clone(),
+                loss: learner.estimate.loss,
+            });
+        }
+        // The ranking may bring up to `architectures` of the same.
+        self.best.truncate(2 * architectures);
+    }
+
+    fn insert(&mut self, entrant: Entrant) {
+        let better = |other: &Entrant| Loss(other.loss).order(Loss(entrant.loss)).is_le();
+        match self.best.iter().position(|other| same(other, &entrant)) {
+            Some(place) if better(&self.best[place]) => return,
+            Some(place) => drop(self.best.remove(place)),
+            None => {}
+        }
+        let place = self.best.partition_point(better);
+        self.best.insert(place, entrant);
+    }
+}
+
+/// Whether two vectors decode to the same architecture.
+fn same(a: &Entrant, b: &Entrant) -> bool {
+    match (Genotype::decode(&a.position), Genotype::decode(&b.position)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a.position == b.position,
+    }
+}
+
+/// Up to `count` distinct architectures: half of them (rounded up) the first of the ranking, then the
+/// best of the search's later generations, then whoever else is ranked. Who exceeds the limits takes
+/// part only if everybody does.
+pub(super) fn choose(count: usize, search: &Search, ranking: &[Ranked], history: &History) -> Vec<Entrant> {
+    let settings = search.settings();
+    if settings.space != Space::Cells {
+        return Vec::new(); // There is nothing to train.
+    }
+    let ranked = ranking.iter().filter(|ranked| ranked.loss.is_finite()).map(|ranked| Entrant {
+        source: EntrantSource::Ranking,
+        individual: ranked.individual,
+        generation: settings.generations,
+        position: search.state().population[ranked.individual].position.clone(),
+        loss: ranked.loss,
+    });
+    let within = |e: &Entrant| settings.limits.violation(settings.space, &e.position) == 0.0;
+    let mut ranked: Vec<_> = ranked.collect();
+    if ranked.iter().any(within) || !history.best.is_empty() {
+        ranked.retain(within);
+    }
+    let mut chosen: Vec<Entrant> = Vec::new();
+    let mut add = |from: &[Entrant], most: usize| {
+        for entrant in from {
+            if chosen.len() < most && !chosen.iter().any(|other| same(other, entrant)) {
+                chosen.push(entrant.clone());
+            }
+        }
+    };
+    add(&ranked, count.div_ceil(2));
+    add(&history.best, count);
+    add(&ranked, count);
+    chosen
+}

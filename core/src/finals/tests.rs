@@ -1,0 +1,240 @@
+use super::*;
+use crate::{
+    event::Learner,
+    genotype::Genotype,
+    search::{Ask, Estimate, SearchSettings},
+    space::Space,
+};
+
+fn entrant(place: usize) -> Entrant {
+    Entrant {
+        source: EntrantSource::Ranking,
+        individual: place,
+        generation: 3,
+        position: vec![0.5; 32],
+        loss: 1.0,
+    }
+}
+
+/// Finals of so many, judged by training loss.
+fn finals(entrants: usize) -> Finals {
+    let settings = FinalsSettings { architectures: entrants, epochs: 3, judge: Judge::TrainingLoss };
+    let state = FinalsState {
+        settings,
+        entrants: (0..entrants).map(entrant).collect(),
+        round: 0,
+        going: (0..entrants).collect(),
+        told: Vec::new(),
+        trainings: 0,
+        ended: false,
+    };
+    Finals::resume(state).expect("a beginning")
+}
+
+/// Figures of a made-up training: every epoch's loss is the entrant's.
+fn figures(loss: f64, epochs: u32) -> Figures {
+    Figures { train_losses: vec![Loss(loss); epochs as usize], loss: 2.0 * loss, accuracy: 50.0 }
+}
+
+/// Tells `finals` the losses of entrants until they end; gives everything that happened.
+fn played(finals: &mut Finals, losses: &[f64]) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(trainings) = finals.ask() {
+        let told = trainings.entrants.iter().map(|&e| figures(losses[e], trainings.epochs)).collect();
+        events.extend(finals.tell(told));
+    }
+    events
+}
+
+fn survivors(events: &[Event]) -> Vec<Vec<usize>> {
+    let of = |event: &Event| match event {
+        Event::FinalsRoundEnded { survivors, .. } => Some(survivors.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn eight_are_halved_to_one_in_rounds_of_three_times_as_many_epochs() {
+    let mut eight = finals(8);
+    let events = played(&mut eight, &[0.8, 0.3, 0.5, 0.1, 0.9, 0.2, 0.7, 0.6]);
+    assert_eq!(survivors(&events), [vec![3, 5, 1, 2], vec![3, 5], vec![3]]);
+    assert_eq!(events.last(), Some(&Event::FinalsEnded { winner: Some(3) }));
+    let epochs = |event: &Event| match event {
+        Event::FinalistTrained { entrant, epochs, .. } => Some((*entrant, *epochs)),
+        _ => None,
+    };
+    let trained: Vec<_> = events.iter().filter_map(epochs).collect();
+    assert_eq!(trained[8..], [(3, 9), (5, 9), (1, 9), (2, 9), (3, 27), (5, 27)]);
+    let all = Work { trainings: 8 + 4 + 2, epochs: 8 * 3 + 4 * 9 + 2 * 27 };
+    assert_eq!((eight.state().settings.work(8), rounds_of(8)), (all, 3));
+}
+
+#[test]
+fn a_tie_goes_to_who_stood_earlier_and_odd_numbers_keep_one_more() {
+    let events = played(&mut finals(5), &[0.5, 0.5, 0.5, 0.5, 0.5]);
+    assert_eq!(survivors(&events), [vec![0, 1, 2], vec![0, 1], vec![0]]);
+}
+
+#[test]
+fn losses_that_are_no_numbers_lose() {
+    let events = played(&mut finals(4), &[f64::NAN, f64::INFINITY, f64::NAN, 9.0]);
+    assert_eq!(survivors(&events), [vec![3]]);
+    assert_eq!(events.last(), Some(&Event::FinalsEnded { winner: Some(3) }));
+    let events = played(&mut finals(4), &[f64::NAN; 4]);
+    assert_eq!(events.last(), Some(&Event::FinalsEnded { winner: None }));
+}
+
+#[test]
+fn the_judge_decides_which_figure_counts() {
+    let given = Figures { train_losses: vec![Loss(2.0), Loss(1.0)], loss: 0.5, accuracy: 80.0 };
+    assert_eq!(given.judged(Judge::TrainingLoss), Loss(3.0));
+    assert_eq!(given.judged(Judge::ValidationLoss), Loss(0.5));
+}
+
+#[test]
+fn finals_that_go_on_from_any_state_end_the_same() {
+    let losses = [0.4, 0.3, f64::NAN, 0.1, 0.5, 0.2];
+    let whole = played(&mut finals(6), &losses);
+    for stop in 1..6 {
+        let mut first = finals(6);
+        let mut events = Vec::new();
+        for _ in 0..stop {
+            let Some(trainings) = first.ask() else { break };
+            let told = trainings.entrants.iter().map(|&e| figures(losses[e], trainings.epochs)).collect();
+            events.extend(first.tell(told));
+        }
+        let stored = serde_json::to_string(first.state()).expect("plain data");
+        let mut second =
+            Finals::resume(serde_json::from_str(&stored).expect("read back")).expect("a good state");
+        events.extend(played(&mut second, &losses));
+        // Compared as text: what is not a number equals nothing.
+        let text = |events: &[Event]| serde_json::to_string(events).expect("plain data");
+        assert_eq!(text(&events), text(&whole), "{stop}");
+    }
+}
+
+#[test]
+fn what_is_left_is_what_follows_the_trainings_in_hand() {
+    let mut four = finals(4);
+    let mut left = vec![four.left_after(2)];
+    while let Some(trainings) = four.ask() {
+        let told = trainings.entrants.iter().map(|&e| figures(e as f64, trainings.epochs)).collect();
+        four.tell(told);
+        left.push(four.left_after(2));
+    }
+    let work = |trainings, epochs| Work { trainings, epochs };
+    assert_eq!(left, [work(4, 2 * 3 + 2 * 9), work(2, 2 * 9), Work::default(), Work::default()]);
+    assert_eq!(finals(4).left_after(0), finals(4).state().settings.work(4));
+    assert_eq!(finals(5).left_after(1), work(4 + 3 + 2, 4 * 3 + 3 * 9 + 2 * 27));
+}
+
+#[test]
+fn trainings_that_are_told_one_by_one_end_as_those_that_are_told_in_pairs() {
+    let losses = [0.4, 0.3, 0.6, 0.1, 0.5];
+    let mut alone = finals(5);
+    let mut events = Vec::new();
+    while let Some(Trainings { epochs, entrants, .. }) = alone.ask() {
+        events.extend(alone.tell(vec![figures(losses[entrants[0]], epochs)]));
+    }
+    assert_eq!(events, played(&mut finals(5), &losses));
+}
+
+#[test]
+fn finals_are_counted_in_images_of_the_search() {
+    let settings = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
+    let (finals, search) = (settings.work(4), Work::of_search(10, 10));
+    assert_eq!(finals.images(512, 256), (30 * 512, 6 * 256));
+    assert_eq!(search.images(512, 256), (110 * 512, 110 * 256));
+    let share = finals.share_of(search, 512, 256);
+    assert!((share - (30.0 * 2.0 + 6.0) / (110.0 * 3.0)).abs() < 1e-12, "{share}");
+}
+
+#[test]
+fn stored_finals_that_contradict_themselves_are_refused() {
+    let state = finals(2).state().clone();
+    let refused = |change: fn(&mut FinalsState)| {
+        let mut state = state.clone();
+        change(&mut state);
+        Finals::resume(state).is_err()
+    };
+    assert!(refused(|s| s.going = vec![0, 2]));
+    assert!(refused(|s| s.going.clear()));
+    assert!(refused(|s| s.told = vec![figures(1.0, 3); 2]));
+}
+
+/// A search whose losses are a gene, to its end, with its ranking and history.
+fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
+    let settings = SearchSettings {
+        space: Space::Cells,
+        searcher: Default::default(),
+        population: 6,
+        generations: 4,
+        seed: 3,
+        mutation: 0.0,
+        schedule: Default::default(),
+        limits,
+    };
+    let (mut search, _) = Search::new(settings).expect("valid");
+    let (mut history, mut ranking) = (History::default(), Vec::new());
+    while let Ask::Estimate(estimation) = search.ask() {
+        let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+        let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(c.position[1])).collect();
+        for event in search.tell(&estimates).1 {
+            history.note(&event, 6, 4);
+            if let Event::SearchFinished { ranking: found, .. } = event {
+                ranking = found;
+            }
+        }
+    }
+    (search, ranking, history)
+}
+
+#[test]
+fn entrants_are_distinct_and_come_from_the_ranking_and_from_later_generations() {
+    let (search, ranking, history) = searched(Default::default());
+    let settings = FinalsSettings { architectures: 6, epochs: 1, judge: Judge::TrainingLoss };
+    let (finals, _) = Finals::begin(settings, &search, &ranking, &history).expect("finals");
+    let entrants = &finals.state().entrants;
+    assert_eq!(entrants.len(), 6);
+    assert_eq!(entrants[0].individual, ranking[0].individual);
+    assert!(entrants[..3].iter().all(|e| e.source == EntrantSource::Ranking));
+    assert!(entrants.iter().any(|e| e.source == EntrantSource::Search && e.generation >= 2), "{entrants:?}");
+    for (place, entrant) in entrants.iter().enumerate() {
+        let genotype = Genotype::decode(&entrant.position).expect("in the space");
+        for other in &entrants[place + 1..] {
+            assert_ne!(Genotype::decode(&other.position).as_ref(), Ok(&genotype));
+        }
+    }
+    let none = FinalsSettings { architectures: 0, ..settings };
+    assert!(Finals::begin(none, &search, &ranking, &history).is_none());
+}
+
+#[test]
+fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
+    let learner = |individual, loss, violation| Learner {
+        individual,
+        position: vec![0.5; 32],
+        estimate: Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 },
+        violation,
+    };
+    let compared = |generation, learners| Event::PairCompared {
+        generation,
+        pair: 0,
+        learners,
+        fast: None,
+        slow: None,
+        gives: Vec::new(),
+    };
+    let mut history = History::default();
+    history.note(&compared(1, vec![learner(0, 0.1, 0.0)]), 2, 4);
+    assert_eq!(history, History::default(), "the first half is not comparable");
+    history.note(&compared(2, vec![learner(1, 0.2, 0.5), learner(2, f64::NAN, 0.0)]), 2, 4);
+    assert_eq!(history, History::default(), "beyond the limits, and no number");
+    history.note(&compared(2, vec![learner(3, 0.5, 0.0), learner(4, 0.3, 0.0)]), 2, 4);
+    let (search, ..) = searched(Default::default());
+    let settings = FinalsSettings { architectures: 2, epochs: 1, judge: Judge::TrainingLoss };
+    let (finals, _) = Finals::begin(settings, &search, &[], &history).expect("finals");
+    let found: Vec<_> = finals.state().entrants.iter().map(|e| (e.individual, e.loss)).collect();
+    assert_eq!(found, [(4, 0.3)]);
+}

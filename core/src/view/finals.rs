@@ -1,0 +1,384 @@
+//! Finals as their events tell them, and the winner of a search.
+
+use crate::{
+    event::Event,
+    finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
+    genotype::Genotype,
+};
+
+use super::{
+    Leader, SearchView,
+    log::{Tone, counted},
+};
+
+/// The finals of a search, as far as its events tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinalsView {
+    pub settings: FinalsSettings,
+    pub entrants: Vec<Entrant>,
+    /// Finished trainings from scratch, in order.
+    pub trained: Vec<Finalist>,
+    /// Places of those who survived each finished round, the best first.
+    pub rounds: Vec<Vec<usize>>,
+    /// The place of the last who was left; `None` before the end, and if no figure was a number.
+    pub winner: Option<usize>,
+    pub ended: bool,
+}
+
+/// A training from scratch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finalist {
+    pub round: u32,
+    /// A place among the entrants.
+    pub entrant: usize,
+    pub epochs: u32,
+    pub figures: Figures,
+}
+
+/// What decided who wins a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WinnerSource {
+    /// Finals: trainings from scratch.
+    Finals,
+    /// Shared weights after the last generation.
+    Ranking,
+    /// The searcher's own rule, such as the size of the largest network.
+    Search,
+}
+
+impl WinnerSource {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finals => "finals",
+            Self::Ranking => "ranking",
+            Self::Search => "search",
+        }
+    }
+}
+
+/// The winner of a finished search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Winner {
+    pub source: WinnerSource,
+    pub individual: usize,
+    /// In which that individual was this architecture; of the last population: the number of
+    /// generations.
+    pub generation: u32,
+    pub position: Vec<f64>,
+    /// On the validation half: of the winner of finals after its last training, else by shared weights.
+    pub loss: f64,
+    /// The same in per cent of the validation half.
+    pub accuracy: f64,
+}
+
+impl FinalsView {
+    /// Those who are trained in a round, counted from 0, in order; empty if it has not begun.
+    pub fn going(&self, round: u32) -> Vec<usize> {
+        match round.checked_sub(1) {
+            None => (0..self.entrants.len()).collect(),
+            Some(before) => self.rounds.get(before as usize).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// What a round's training of an entrant gave.
+    pub fn figures(&self, round: u32, entrant: usize) -> Option<&Figures> {
+        self.trained.iter().find(|t| (t.round, t.entrant) == (round, entrant)).map(|t| &t.figures)
+    }
+
+    /// The round in progress, counted from 0; after the end, the last.
+    pub fn round(&self) -> u32 {
+        (self.rounds.len() as u32).saturating_sub(u32::from(self.ended))
+    }
+
+    /// How many rounds there are, if every figure is a number.
+    pub fn rounds_in_all(&self) -> u32 {
+        rounds_of(self.entrants.len())
+    }
+
+    /// What the finished trainings took.
+    pub fn work(&self) -> Work {
+        let epochs =
+            self.trained.iter().map(|trained| u64::from(trained.epochs)).fold(0, u64::saturating_add);
+        Work { trainings: self.trained.len() as u64, epochs }
+    }
+
+    /// Who won, as somebody to show; `None` while finals go on.
+    pub(super) fn leader(&self) -> Option<Leader<'_>> {
+        let place = self.winner?;
+        let Entrant { individual, generation, position, .. } = self.entrants.get(place)?;
+        let last = self.trained.iter().rev().find(|trained| trained.entrant == place)?;
+        Some(Leader {
+            individual: *individual,
+            generation: Some(*generation),
+            loss: last.figures.loss,
+            accuracy: last.figures.accuracy,
+            position,
+        })
+    }
+
+    fn winner(&self) -> Option<Winner> {
+        let place = self.winner?;
+        let entrant = self.entrants.get(place)?;
+        let last = self.trained.iter().rev().find(|trained| trained.entrant == place)?;
+        Some(Winner {
+            source: WinnerSource::Finals,
+            individual: entrant.individual,
+            generation: entrant.generation,
+            position: entrant.position.clone(),
+            loss: last.figures.loss,
+            accuracy: last.figures.accuracy,
+        })
+    }
+}
+
+impl SearchView {
+    /// Who won: the finals, or where there were none the ranking. `None` before the end, and where
+    /// no loss is a number.
+    pub fn winner(&self) -> Option<Winner> {
+        let first = self.ranking.first()?;
+        let ranked = || {
+            if !first.loss.is_finite() {
+                return None; // No loss is a number, so nobody is known to be better than anybody.
+            }
+            let by_loss = self.settings.searcher.ranks_by_loss();
+            Some(Winner {
+                source: if by_loss { WinnerSource::Ranking } else { WinnerSource::Search },
+                individual: first.individual,
+                generation: self.settings.generations,
+                position: self.population.get(first.individual)?.position.clone(),
+                loss: first.loss,
+                accuracy: first.accuracy,
+            })
+        };
+        self.finals.as_ref().and_then(FinalsView::winner).or_else(ranked)
+    }
+
+    /// The vectors of a search from best to worst: the winner, then everybody else by
+    /// [`SearchView::order`], each with the individual that has or had it.
+    pub fn placed(&self) -> Vec<(usize, &[f64])> {
+        let others = self.order().into_iter().map(|i| (i, self.population[i].position.as_slice()));
+        let finals = self.finals.as_ref().filter(|_| !self.ranking.is_empty());
+        let Some((finals, place)) = finals.and_then(|f| Some((f, f.winner?))) else {
+            return others.collect();
+        };
+        let Some(winner) = finals.entrants.get(place) else {
+            return others.collect();
+        };
+        let is_winner =
+            |other: &[f64]| winner.position == other || same_architecture(&winner.position, other);
+        // Several individuals may be the same architecture; one of them won.
+        let mut passed_over = false;
+        let others = others.filter(|(_, position)| {
+            let skip = !passed_over && is_winner(position);
+            passed_over |= skip;
+            !skip
+        });
+        std::iter::once((winner.individual, winner.position.as_slice())).chain(others).collect()
+    }
+
+    /// What an event says of the finals, with the names of entrants.
+    pub(super) fn finals_in_words(&self, event: &Event) -> Option<(Tone, String)> {
+        let finals = self.finals.as_ref()?;
+        let name = |place: &usize| finals.entrants.get(*place).map_or_else(String::new, Entrant::name);
+        Some(match event {
+            Event::FinalistTrained { entrant, epochs, figures, .. } => {
+                let tone = if figures.loss.is_finite() { Tone::Plain } else { Tone::Warning };
+                let text = format!(
+                    "{} trained from scratch, {}: validation loss {:.3}, {:.1} %",
+                    name(entrant),
+                    counted(*epochs as usize, "epoch"),
+                    figures.loss,
+                    figures.accuracy
+                );
+                (tone, text)
+            }
+            Event::FinalsRoundEnded { round, survivors } => {
+                let names: Vec<_> = survivors.iter().map(name).collect();
+                let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+                let text = format!("round {} of the finals is over; left: {who}", round.saturating_add(1));
+                (Tone::Milestone, text)
+            }
+            Event::FinalsEnded { winner: Some(winner) } => {
+                (Tone::Milestone, format!("{} wins the finals", name(winner)))
+            }
+            Event::FinalsEnded { winner: None } => {
+                let text = "no figure of the finals is a number; the ranking by shared weights stands";
+                (Tone::Warning, text.to_owned())
+            }
+            Event::SearchFinished { evaluations, .. } => {
+                let winner = name(finals.winner.as_ref()?);
+                (
+                    Tone::Milestone,
+                    format!("search done after {evaluations} estimations and finals: {winner} wins"),
+                )
+            }
+            _ => return None,
+        })
+    }
+
+    pub(super) fn apply_finals(&mut self, event: &Event) {
+        if let Event::FinalsBegan { settings, entrants } = event {
+            self.finals = Some(FinalsView {
+                settings: *settings,
+                entrants: entrants.clone(),
+                trained: Vec::new(),
+                rounds: Vec::new(),
+                winner: None,
+                ended: false,
+            });
+        }
+        let Some(finals) = &mut self.finals else {
+            return;
+        };
+        match event {
+            Event::FinalistTrained { round, entrant, epochs, figures } => finals.trained.push(Finalist {
+                round: *round,
+                entrant: *entrant,
+                epochs: *epochs,
+                figures: figures.clone(),
+            }),
+            Event::FinalsRoundEnded { survivors, .. } => finals.rounds.push(survivors.clone()),
+            Event::FinalsEnded { winner } => {
+                finals.winner = *winner;
+                finals.ended = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// What is wrong with an event of finals.
+    pub(super) fn problem_of_finals(&self, event: &Event) -> Option<String> {
+        let count = self.finals.as_ref().map(|finals| finals.entrants.len());
+        let unknown = |place: usize| match count {
+            None => Some("no finals have begun".to_owned()),
+            Some(count) => (place >= count).then(|| format!("it names entrant {place} of {count}")),
+        };
+        match event {
+            Event::FinalistTrained { entrant, .. } => unknown(*entrant),
+            Event::FinalsRoundEnded { survivors, .. } => survivors.iter().find_map(|&place| unknown(place)),
+            Event::FinalsEnded { winner } => winner.and_then(unknown),
+            _ => None,
+        }
+    }
+}
+
+fn same_architecture(a: &[f64], b: &[f64]) -> bool {
+    matches!((Genotype::decode(a), Genotype::decode(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Images, Line},
+        finals::{EntrantSource, Judge},
+        search::{Ask, Estimate, Loss, Search, SearchSettings},
+        space::Space,
+        view::{Phase, RunView, ViewError},
+    };
+
+    fn tell(view: &mut RunView, event: Event) -> Result<(), ViewError> {
+        view.apply(&Line { seq: view.events, time: 0, event })
+    }
+
+    /// A search of four individuals up to its end, and the event that ends it.
+    fn ranked() -> (RunView, Event) {
+        let settings = SearchSettings {
+            space: Space::Cells,
+            searcher: Default::default(),
+            population: 4,
+            generations: 1,
+            seed: 1,
+            mutation: 0.0,
+            schedule: Default::default(),
+            limits: Default::default(),
+        };
+        let images = Images { name: "images".into(), train: 1, valid: 1, classes: 10 };
+        let started = Event::SearchStarted { settings: settings.clone(), network: None, images, batch: 1 };
+        let (mut search, events) = Search::new(settings).expect("valid");
+        let mut view = RunView::default();
+        for event in std::iter::once(started).chain(events) {
+            tell(&mut view, event).expect("in order");
+        }
+        loop {
+            let Ask::Estimate(estimation) = search.ask() else { panic!("it ends with an event") };
+            let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+            let estimates: Vec<_> =
+                estimation.candidates.iter().map(|c| estimate(c.individual as f64)).collect();
+            for event in search.tell(&estimates).1 {
+                if matches!(event, Event::SearchFinished { .. }) {
+                    return (view, event);
+                }
+                tell(&mut view, event).expect("in order");
+            }
+        }
+    }
+
+    fn began(view: &RunView) -> Event {
+        let search = view.search.as_ref().expect("a search");
+        let entrant = |individual: usize| Entrant {
+            source: EntrantSource::Ranking,
+            individual,
+            generation: 1,
+            position: search.population[individual].position.clone(),
+            loss: individual as f64,
+        };
+        let settings = FinalsSettings { architectures: 2, epochs: 1, judge: Judge::ValidationLoss };
+        Event::FinalsBegan { settings, entrants: vec![entrant(0), entrant(2)] }
+    }
+
+    #[test]
+    fn the_winner_of_finals_comes_first_and_the_ranking_stays() {
+        let (mut view, finished) = ranked();
+        let event = began(&view);
+        tell(&mut view, event).expect("in order");
+        assert_eq!(view.phase(), Phase::Finals);
+        for (entrant, loss) in [(0, 0.9), (1, 0.4)] {
+            let figures = Figures { train_losses: vec![Loss(1.0)], loss, accuracy: 60.0 };
+            tell(&mut view, Event::FinalistTrained { round: 0, entrant, epochs: 1, figures })
+                .expect("in order");
+        }
+        tell(&mut view, Event::FinalsRoundEnded { round: 0, survivors: vec![1] }).expect("in order");
+        tell(&mut view, Event::FinalsEnded { winner: Some(1) }).expect("in order");
+        assert_eq!(view.search.as_ref().expect("a search").winner(), None, "not finished yet");
+        tell(&mut view, finished).expect("in order");
+        assert_eq!(view.phase(), Phase::Finished);
+        let search = view.search.as_ref().expect("a search");
+        let winner = search.winner().expect("finished");
+        assert_eq!((winner.source, winner.individual, winner.loss), (WinnerSource::Finals, 2, 0.4));
+        assert_eq!(search.order(), [0, 1, 2, 3], "by shared weights");
+        assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3]);
+        let said: Vec<_> = view.log.iter().rev().take(4).map(|line| line.text.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "search done after 4 estimations and finals: 02 wins",
+                "02 wins the finals",
+                "round 1 of the finals is over; left: 02",
+                "02 trained from scratch, 1 epoch: validation loss 0.400, 60.0 %",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_winner_of_finals_the_ranking_stands() {
+        let (mut view, finished) = ranked();
+        let event = began(&view);
+        tell(&mut view, event).expect("in order");
+        tell(&mut view, Event::FinalsEnded { winner: None }).expect("in order");
+        tell(&mut view, finished).expect("in order");
+        let search = view.search.expect("a search");
+        assert_eq!(search.winner().map(|w| (w.source, w.individual)), Some((WinnerSource::Ranking, 0)));
+    }
+
+    #[test]
+    fn finals_that_name_an_unknown_entrant_are_refused() {
+        let (mut view, _) = ranked();
+        let ended = |winner| Event::FinalsEnded { winner };
+        assert!(matches!(tell(&mut view, ended(Some(0))), Err(ViewError::Misfit { .. })));
+        let event = began(&view);
+        tell(&mut view, event).expect("in order");
+        assert!(matches!(tell(&mut view, ended(Some(2))), Err(ViewError::Misfit { .. })));
+        assert!(tell(&mut view, ended(Some(1))).is_ok());
+    }
+}

@@ -1,0 +1,117 @@
+//! What follows a search's last generation: the ranking ends, and finals train from scratch.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context as _;
+use relativenas_core::{
+    event::Event,
+    finals::{
+        Figures, Finals, FinalsSettings, FinalsState, FinalsStateError, History, Trainings, round_seed,
+    },
+    search::{BatchDone, Candidate, Flow, Search},
+};
+
+use super::control::Control;
+use crate::estimator::{EstimateError, NetworkEstimator};
+
+/// The finals of a search, from the first entrant that a generation may bring to the winner.
+pub struct Ending {
+    settings: FinalsSettings,
+    history: History,
+    finals: Option<Finals>,
+}
+
+impl Ending {
+    pub fn new(settings: FinalsSettings) -> Self {
+        Self { settings, history: History::default(), finals: None }
+    }
+
+    /// Where a checkpoint left it.
+    ///
+    /// # Errors
+    /// If the stored finals contradict themselves.
+    pub fn resume(
+        settings: FinalsSettings,
+        history: History,
+        finals: Option<FinalsState>,
+    ) -> Result<Self, FinalsStateError> {
+        Ok(Self { settings, history, finals: finals.map(Finals::resume).transpose()? })
+    }
+
+    pub fn settings(&self) -> FinalsSettings {
+        self.settings
+    }
+
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub fn finals(&self) -> Option<&Finals> {
+        self.finals.as_ref()
+    }
+
+    pub fn finals_mut(&mut self) -> Option<&mut Finals> {
+        self.finals.as_mut()
+    }
+
+    /// Takes notice of what the search said. Where it ends, finals begin in the place of that event,
+    /// if there are to be any: it is told after them.
+    pub fn follow(&mut self, events: &mut Vec<Event>, search: &Search) {
+        let (count, generations) = (self.settings.architectures, search.settings().generations);
+        if count == 0 {
+            return;
+        }
+        for event in events.iter() {
+            self.history.note(event, count, generations);
+        }
+        let Some(Event::SearchFinished { ranking, .. }) = events.last() else {
+            return;
+        };
+        if let Some((finals, began)) = Finals::begin(self.settings, search, ranking, &self.history) {
+            events.pop();
+            events.push(began);
+            self.finals = Some(finals);
+        }
+    }
+}
+
+/// Whom these trainings train.
+pub fn candidates(finals: &Finals, trainings: &Trainings) -> Vec<Candidate> {
+    let candidate = |&place: &usize| {
+        let entrant = &finals.state().entrants[place];
+        Candidate { individual: entrant.individual, position: entrant.position.clone() }
+    };
+    trainings.entrants.iter().map(candidate).collect()
+}
+
+/// Trains entrants from fresh weights; batches are reported over all epochs. `None` if somebody
+/// ended the run.
+///
+/// # Errors
+/// If the device fails.
+pub fn train(
+    estimator: &mut NetworkEstimator,
+    search: &Search,
+    candidates: &[Candidate],
+    trainings: &Trainings,
+    control: &Control,
+) -> anyhow::Result<Option<Vec<Figures>>> {
+    let Trainings { round, epochs, entrants } = trainings;
+    let settings = search.settings();
+    estimator.draw_by(round_seed(settings.seed, *round));
+    let trained: Vec<_> = candidates.iter().map(|_| AtomicUsize::new(0)).collect();
+    let progress = |done: BatchDone| -> Flow {
+        if done.validating {
+            return control.batch_done(done);
+        }
+        let batch = trained[done.candidate].fetch_add(1, Ordering::Relaxed) + 1;
+        control.batch_done(BatchDone { batch, batches: done.batches * *epochs as usize, ..done })
+    };
+    let found: Result<_, EstimateError> =
+        estimator.train_from_scratch(candidates, settings.schedule, *epochs, &progress);
+    let names: Vec<_> = entrants.iter().map(ToString::to_string).collect();
+    found.with_context(|| format!("finals, round {}: training entrant {}", round + 1, names.join(" and ")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The bracket of finals: who was trained from scratch, for how long, and who was left.
+
+use relativenas_core::{
+    finals::{EntrantSource, Work},
+    view::{FinalsView, SearchView},
+};
+
+use super::{
+    document::{Block, Table, number, words},
+    figures::{UNKNOWN, counted, fixed, loss, or_unknown, percent},
+};
+use crate::written::thousands;
+
+/// What is said of the finals of a search; empty where it has none.
+pub fn blocks(search: &SearchView) -> Vec<Block> {
+    let Some(finals) = &search.finals else {
+        return Vec::new();
+    };
+    let mut blocks = vec![Block::Text(rules(search, finals))];
+    if !finals.ended {
+        blocks.push(Block::Note("The finals are not over.".to_owned()));
+    } else if finals.winner.is_none() {
+        let text = "No figure of the finals is a number; the ranking by shared weights stands.";
+        blocks.push(Block::Note(text.to_owned()));
+    }
+    let columns = [
+        number("Round"),
+        number("Epochs"),
+        number("Individual"),
+        words("Chosen by"),
+        number("Of generation"),
+        number("By shared weights"),
+        number("Summed training loss"),
+        number("Validation loss"),
+        number("Accuracy"),
+        words("Then"),
+    ];
+    blocks.push(Table::block(&columns, rows(finals)));
+    blocks
+}
+
+fn rules(search: &SearchView, finals: &FinalsView) -> String {
+    let settings = finals.settings;
+    let (train, valid) = (search.images.train, search.images.valid);
+    let work = finals.work();
+    let (trained, validated) = work.images(train, valid);
+    let budget = Work::of_search(search.settings.population, search.settings.generations);
+    format!(
+        "{} of the search were trained from scratch on its training half, in its network: {} at first, and after every \
+         round the better half began anew with three times as many. Judged by {}; no test image was looked at. That \
+         took {} training images and {} validation images, {} of the search's own.",
+        counted(finals.entrants.len(), "architecture"),
+        counted(settings.epochs as usize, "epoch"),
+        settings.judge.words(),
+        thousands(trained),
+        thousands(validated),
+        percent(100.0 * work.share_of(budget, train, valid)),
+    )
+}
+
+/// A training a row; in every round who goes on comes first.
+fn rows(finals: &FinalsView) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for round in 0..=finals.round() {
+        let survivors = finals.rounds.get(round as usize);
+        let mut going = finals.going(round);
+        if let Some(survivors) = survivors {
+            let place = |entrant: &usize| survivors.iter().position(|s| s == entrant);
+            going.sort_by_key(|entrant| place(entrant).unwrap_or(usize::MAX));
+        }
+        rows.extend(going.into_iter().filter_map(|entrant| row(finals, round, entrant)));
+    }
+    rows
+}
+
+fn row(finals: &FinalsView, round: u32, place: usize) -> Option<Vec<String>> {
+    let entrant = finals.entrants.get(place)?;
+    let figures = finals.figures(round, place);
+    let then = match finals.rounds.get(round as usize) {
+        None => UNKNOWN,
+        Some(survivors) if !survivors.contains(&place) => "out",
+        Some(_) if finals.winner == Some(place) && round == finals.round() => "wins",
+        Some(_) => "goes on",
+    };
+    let chosen = match entrant.source {
+        EntrantSource::Ranking => "the ranking",
+        EntrantSource::Search => "a loss on the way",
+    };
+    Some(vec![
+        (round + 1).to_string(),
+        finals.settings.epochs_of(round).to_string(),
+        entrant.individual.to_string(),
+        chosen.to_owned(),
+        entrant.generation.to_string(),
+        loss(entrant.loss),
+        or_unknown(figures, |f| fixed(f.train_losses.iter().map(|loss| loss.0).sum(), 4)),
+        or_unknown(figures, |f| loss(f.loss)),
+        or_unknown(figures, |f| percent(f.accuracy)),
+        then.to_owned(),
+    ])
+}
