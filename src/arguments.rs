@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use relativenas_core::manifest::BUILD;
 
-pub use study::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments};
+pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,7 +18,8 @@ Examples:
   relativenas attach latest                              watch and steer a run that is going on
   relativenas export latest --rank 1 --format darts      the winner
 
-Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted with a checkpoint.";
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 75 a study's worker to be
+started again, 130 interrupted with a checkpoint.";
 
 /// Search a neural architecture by slow-fast learning, watch it, and understand what was found.
 ///
@@ -76,6 +77,12 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Say what a data set is, and what is wrong with it: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Data {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Pack an image folder to LMDB, which a slow or shared disk reads faster: the engine's own arguments
     #[command(disable_help_flag = true)]
     Pack {
@@ -87,7 +94,7 @@ pub enum Command {
     /// Go on with a stopped run, from its newest checkpoint
     Resume(ResumeArguments),
     /// Look at a run without touching it
-    View(RunArgument),
+    View(ViewArguments),
     /// Go on for a pair or a generation (in a training run: an epoch), then pause
     Step(StepArguments),
     /// Pause a run that is going on, within a batch
@@ -234,6 +241,15 @@ pub struct RunArgument {
 }
 
 #[derive(Debug, Args)]
+pub struct ViewArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    /// Play the run from its beginning, so many generations (in a training: epochs) a second
+    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1", value_parser = speed)]
+    pub replay: Option<f64>,
+}
+
+#[derive(Debug, Args)]
 pub struct AttachArguments {
     #[command(flatten)]
     pub run: RunArgument,
@@ -313,15 +329,26 @@ pub enum RunsAction {
 
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    #[command(flatten)]
-    pub run: RunArgument,
+    /// A run's name, its folder, or `latest`
+    #[arg(required_unless_present = "arch")]
+    pub run: Option<String>,
+    /// With onnx, a published name, or a file with a genotype, instead of a run's
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "run", requires = "weights")]
+    pub arch: Option<String>,
+    /// With pytorch, the network as a backbone too: its maps at strides 8, 16 and 32
+    #[arg(long)]
+    pub features: bool,
+    /// With onnx, the weights to write, safetensors [default: the run's best]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// The individual of this rank, counted from 1; before the end, ranks follow the last losses
     #[arg(long, value_name = "N", conflicts_with = "individual")]
     pub rank: Option<usize>,
     /// This individual, counted from 0
     #[arg(long, value_name = "N")]
     pub individual: Option<usize>,
-    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python
+    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python; onnx
+    /// the trained network, weights in it
     #[arg(long, value_enum, default_value = "darts")]
     pub format: Format,
     /// A file to write [default: standard output]
@@ -337,6 +364,7 @@ pub enum Format {
     Dot,
     Svg,
     Pytorch,
+    Onnx,
     Csv,
 }
 
@@ -556,6 +584,14 @@ pub struct SearchersArguments {
     /// Print a JSON array
     #[arg(long)]
     pub json: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let found = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    found.ok_or_else(|| {
+        "it must be a number above 0, of generations a second; the run's name stands before `--replay`"
+            .to_owned()
+    })
 }
 
 fn probability(text: &str) -> Result<f64, String> {

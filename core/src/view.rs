@@ -5,13 +5,18 @@
 
 mod finals;
 mod fit;
+mod history;
 mod log;
+mod map;
 mod summary;
 
 use std::collections::VecDeque;
 
 pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
+pub use fit::ViewError;
+pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
+pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
@@ -74,6 +79,8 @@ pub struct SearchView {
     pub finals: Option<FinalsView>,
     /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
+    /// The population on a plane.
+    pub map: MapView,
 }
 
 /// A pair (or, in regularized evolution, one individual) after its comparison.
@@ -113,6 +120,8 @@ pub struct IndividualView {
     pub moved_from: Option<Vec<f64>>,
     /// Its last estimate.
     pub learner: Option<Learner>,
+    /// The loss of its estimate before that.
+    pub loss_before: Option<f64>,
     /// Every time it was slow: the generation and whom it learned from.
     pub lessons: Vec<(u32, usize)>,
     /// Generation in which somebody put a genotype in its place.
@@ -165,17 +174,6 @@ impl Phase {
     }
 }
 
-/// Why a line is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// It does not follow the one before.
-    #[error("event {found} follows event {expected}; some are missing")]
-    Gap { expected: u64, found: u64 },
-    /// It cannot have happened in this run.
-    #[error("event {seq} is not of this run: {problem}")]
-    Misfit { seq: u64, problem: String },
-}
-
 impl Default for RunView {
     fn default() -> Self {
         Self::new(KEPT_LOG_LINES)
@@ -214,7 +212,7 @@ impl RunView {
         }
         self.events += 1;
         self.changed_at = line.time;
-        if let Some(entry) = LogLine::of(line) {
+        if let Some(entry) = LogLine::of(line, self.search.as_ref()) {
             self.log.push_back(entry);
             if self.log.len() > self.kept_log_lines {
                 self.log.pop_front();
@@ -256,6 +254,7 @@ impl RunView {
 impl SearchView {
     fn new(settings: SearchSettings, network: Option<NetworkShape>, images: Images, batch: usize) -> Self {
         Self {
+            map: MapView::new(settings.space),
             settings,
             network,
             images,
@@ -344,6 +343,8 @@ impl SearchView {
         match event {
             Event::PopulationSampled { positions } => {
                 self.population = positions.iter().map(|p| IndividualView::new(p.clone())).collect();
+                self.map.visit(positions.iter().map(Vec::as_slice));
+                self.look_at_the_map();
             }
             Event::GenerationStarted { generation, pairs, .. } => {
                 self.generation = *generation;
@@ -376,6 +377,7 @@ impl SearchView {
                         individual.lessons.push((*generation, fast));
                     }
                 }
+                self.draw_on_the_map(*generation, moves);
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
                 self.generation = generation.saturating_add(1);
@@ -386,6 +388,8 @@ impl SearchView {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
                     self.injections.push((generation, *individual));
+                    self.map.visit(std::iter::once(position.as_slice()));
+                    self.look_at_the_map();
                 }
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
@@ -408,7 +412,8 @@ impl SearchView {
                 continue;
             };
             individual.position.clone_from(&learner.position);
-            individual.learner = Some(learner.clone());
+            let before = individual.learner.replace(learner.clone());
+            individual.loss_before = before.map(|before| before.estimate.loss);
             let better = |best: &Best| {
                 (learner.violation, learner.estimate.loss)
                     < (best.learner.violation, best.learner.estimate.loss)
@@ -444,6 +449,13 @@ impl SearchView {
 
 impl IndividualView {
     fn new(position: Vec<f64>) -> Self {
-        Self { position, moved_from: None, learner: None, lessons: Vec::new(), injected: None }
+        Self {
+            position,
+            moved_from: None,
+            learner: None,
+            loss_before: None,
+            lessons: Vec::new(),
+            injected: None,
+        }
     }
 }

@@ -147,12 +147,16 @@ pub fn attach(context: &Context, arguments: &AttachArguments, out: &mut dyn Writ
     app::show(context, context.layers(&SettingArguments::default())?, First::Run(folder))
 }
 
-/// Looks at a run without touching it.
-pub fn view(context: &Context, run: &str) -> Result<ExitCode> {
+/// Looks at a run without touching it, or plays it at a speed.
+pub fn view(context: &Context, run: &str, replay: Option<f64>) -> Result<ExitCode> {
     need_terminal("view", false)?;
     let folder = context.find(run)?;
     folder.manifest()?;
-    app::show(context, context.layers(&SettingArguments::default())?, First::Look(folder))
+    let first = match replay {
+        Some(speed) => First::Replay(folder, speed),
+        None => First::Look(folder),
+    };
+    app::show(context, context.layers(&SettingArguments::default())?, first)
 }
 
 /// The terminal app: all runs, to start one and to attach to one.

@@ -1,11 +1,12 @@
 //! `study`: searchers against each other, from the searches to the test images.
 
+mod status;
+mod submit;
+
 use std::{io::Write, process::ExitCode, thread, time::Duration};
 
 use anyhow::Result;
 use relativenas_core::config::Origin;
-use relativenas_ui::messages::RunSummary;
-use serde::Serialize;
 
 use crate::{
     arguments::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments},
@@ -13,7 +14,7 @@ use crate::{
     failure::{self, misuse},
     pace,
     places::absolute,
-    runs, settings,
+    settings,
     study::{
         Ending, Plan, Study,
         work::{Outcome, work},
@@ -28,7 +29,12 @@ pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -
     match &arguments.action {
         StudyAction::Run(arguments) => begin(context, arguments),
         StudyAction::Work { study, work } => go_on(&Study::open(&context.runs()?, study)?, *work),
-        StudyAction::Status { study, json } => status(&Study::open(&context.runs()?, study)?, *json, out),
+        StudyAction::Submit(arguments) => {
+            submit::submit(&Study::open(&context.runs()?, &arguments.study)?, arguments, out)
+        }
+        StudyAction::Status { study, json } => {
+            status::status(&Study::open(&context.runs()?, study)?, *json, out)
+        }
     }
 }
 
@@ -82,6 +88,9 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
         searchers.len(),
         study.plan.runs()
     );
+    if arguments.no_work {
+        return Ok(ExitCode::SUCCESS);
+    }
     go_on(&study, arguments.work)
 }
 
@@ -101,56 +110,6 @@ fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
                 Ending::Terminated => GIVEN_BACK,
             }));
         }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// How far a study is.
-#[derive(Debug, Serialize)]
-struct Status {
-    study: String,
-    runs: usize,
-    finished: usize,
-    begun: Vec<Row>,
-}
-
-/// How far one of its runs is.
-#[derive(Debug, Serialize)]
-struct Row {
-    run: String,
-    phase: String,
-    /// Generations of a search, epochs of a training.
-    done: u32,
-    of: u32,
-    best_loss: Option<f64>,
-    /// Of a training that is finished, in per cent.
-    test_accuracy: Option<f64>,
-}
-
-fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
-    let rows: Vec<_> = study
-        .begun()
-        .iter()
-        .map(|folder| {
-            let RunSummary { run, phase, generation, generations, best_loss, .. } = runs::summary(folder);
-            let view = folder.view().ok();
-            let test = view.and_then(|view| view.training?.test).map(|test| test.top1);
-            Row { run, phase, done: generation, of: generations, best_loss, test_accuracy: test }
-        })
-        .collect();
-    let finished = rows.iter().filter(|row| row.phase == "finished").count();
-    let status = Status { study: study.name(), runs: study.plan.runs(), finished, begun: rows };
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&status)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    writeln!(out, "{}: {finished} of {} runs finished", status.study, status.runs)?;
-    let widest = status.begun.iter().map(|row| row.run.len()).max().unwrap_or(0);
-    for row in &status.begun {
-        let loss = row.best_loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
-        let test = row.test_accuracy.map_or_else(String::new, |top1| format!("  test {top1:.2} %"));
-        let done = format!("{}/{}", row.done, row.of);
-        writeln!(out, "{:widest$}  {:10} {done:>9}  best {loss:>7}{test}", row.run, row.phase)?;
     }
     Ok(ExitCode::SUCCESS)
 }

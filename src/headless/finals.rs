@@ -1,27 +1,30 @@
 //! The finals of a search, for whoever has no screen.
 
-use relativenas_core::view::{FinalsView, SearchView, Winner, WinnerSource};
+use std::cmp::Ordering;
+
+use relativenas_core::view::{FinalsView, Winner, WinnerSource};
 
 /// Every round with its trainings, the best first; who goes on stands before who does not.
-pub fn bracket(search: &SearchView, finals: &FinalsView) -> String {
+pub fn bracket(finals: &FinalsView) -> String {
     let mut text = format!("finals, by {}:\n", finals.settings.judge.words());
     for (round, survivors) in (0..).zip(&finals.rounds) {
-        let going = finals.going(round);
-        let out = going.iter().filter(|place| !survivors.contains(place));
-        let line = |place: &usize| {
-            finals.figures(round, *place).map(|figures| {
-                let figure = figures.judged(finals.settings.judge).0;
-                format!("{} {figure:.4}", name(search, finals, *place))
-            })
+        let mut out = finals.going(round);
+        out.retain(|place| !survivors.contains(place));
+        let judged = |place: usize| Some(finals.figures(round, place)?.judged(finals.settings.judge));
+        out.sort_by(|a, b| judged(*a).zip(judged(*b)).map_or(Ordering::Equal, |(a, b)| a.order(b)));
+        let listed = |places: &[usize]| {
+            let line = |&place: &usize| {
+                Some(format!("{} {:.4}", finals.entrants.get(place)?.name(), judged(place)?.0))
+            };
+            places.iter().filter_map(line).collect::<Vec<_>>().join(", ")
         };
-        let listed = |places: Vec<&usize>| places.into_iter().filter_map(line).collect::<Vec<_>>().join(", ");
-        text += &format!(
-            "  {:>3} epochs  {}",
-            finals.settings.epochs_of(round),
-            listed(survivors.iter().collect())
-        );
-        let out = listed(out.collect());
-        text += &if out.is_empty() { "\n".to_owned() } else { format!("  out: {out}\n") };
+        text += &format!("  {:>3} epochs", finals.settings.epochs_of(round));
+        for (begin, places) in [("  ", survivors), ("  out: ", &out)] {
+            if !places.is_empty() {
+                text += &format!("{begin}{}", listed(places));
+            }
+        }
+        text.push('\n');
     }
     text
 }
@@ -40,17 +43,6 @@ pub fn winner(winner: &Winner) -> String {
     )
 }
 
-/// An entrant in three or more letters: the individual, and its generation where the population has left it.
-fn name(search: &SearchView, finals: &FinalsView, place: usize) -> String {
-    match finals.entrants.get(place) {
-        Some(entrant) if entrant.generation < search.settings.generations => {
-            format!("{:02}@{}", entrant.individual, entrant.generation)
-        }
-        Some(entrant) => format!("{:02}", entrant.individual),
-        None => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +55,11 @@ mod tests {
         fixture::write_log(&folder, &fixture::log_with_finals());
         let search = folder.view().expect("readable").search.expect("a search");
         let finals = search.finals.as_ref().expect("finals");
-        insta::assert_snapshot!(bracket(&search, finals) + &winner(&search.winner().expect("finished")), @"");
+        insta::assert_snapshot!(bracket(finals) + &winner(&search.winner().expect("finished")), @r"
+        finals, by training loss summed over epochs:
+            3 epochs  01 of g1 2.0100, 02 of g1 2.3100  out: 01 2.6100, 03 2.9100
+            9 epochs  01 of g1 5.4900  out: 02 of g1 6.3900
+        01, as it was in generation 1, wins by the finals: validation loss 0.6600, 60.00 %
+        ");
     }
 }

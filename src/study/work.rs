@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// An engine whose worker lost the run looks every other second whether it has; what it is at takes longer.
-const LEAVING: Duration = Duration::from_secs(60);
+const LEAVING: Duration = Duration::from_secs(30);
 /// While nothing is free, that is looked at again after so long at most.
 const LONGEST_POLL: Duration = Duration::from_secs(5);
 /// What the claims are called by which workers wait.

@@ -21,6 +21,9 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     if need == Need::ListedAndRun && state.shown.is_none() {
         return Some("open a run first; then others can be laid over its curves");
     }
+    if state.past.is_some() && matches!(action, Action::Export | Action::Inject | Action::Probe) {
+        return Some("this is the past; return to now first");
+    }
     let Some(shown) = &state.shown else {
         return Some("no run is shown; choose one from the list of runs");
     };
@@ -59,6 +62,7 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     };
     match need {
         Need::Nothing | Need::Listed | Need::ListedAndRun | Need::Run => None,
+        Need::Past => state.past.is_none().then_some("this is now"),
         Need::Search => search,
         Need::Engine => engine,
         Need::SearchEngine => engine.or(search),

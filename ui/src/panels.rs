@@ -4,13 +4,16 @@
 
 pub mod best;
 pub mod diversity;
+pub mod finals;
 pub mod footer;
+pub mod individual;
 pub mod log;
 pub mod losses;
 pub mod notice;
 pub mod now;
 pub mod probe;
 pub mod ranking;
+pub mod scrubber;
 pub mod sign;
 pub mod status_line;
 pub mod this_generation;

@@ -23,6 +23,16 @@ pub struct Entrant {
     pub loss: f64,
 }
 
+impl Entrant {
+    /// Its individual, with the generation where the population has left the architecture since.
+    pub fn name(&self) -> String {
+        match self.source {
+            EntrantSource::Ranking => format!("{:02}", self.individual),
+            EntrantSource::Search => format!("{:02} of g{}", self.individual, self.generation),
+        }
+    }
+}
+
 /// Where an entrant comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,10 @@ use crate::{
     genotype::Genotype,
 };
 
-use super::{Leader, SearchView};
+use super::{
+    Leader, SearchView,
+    log::{Tone, counted},
+};
 
 /// The finals of a search, as far as its events tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +176,46 @@ impl SearchView {
         std::iter::once((winner.individual, winner.position.as_slice())).chain(others).collect()
     }
 
+    /// What an event says of the finals, with the names of entrants.
+    pub(super) fn finals_in_words(&self, event: &Event) -> Option<(Tone, String)> {
+        let finals = self.finals.as_ref()?;
+        let name = |place: &usize| finals.entrants.get(*place).map_or_else(String::new, Entrant::name);
+        Some(match event {
+            Event::FinalistTrained { entrant, epochs, figures, .. } => {
+                let tone = if figures.loss.is_finite() { Tone::Plain } else { Tone::Warning };
+                let text = format!(
+                    "{} trained from scratch, {}: validation loss {:.3}, {:.1} %",
+                    name(entrant),
+                    counted(*epochs as usize, "epoch"),
+                    figures.loss,
+                    figures.accuracy
+                );
+                (tone, text)
+            }
+            Event::FinalsRoundEnded { round, survivors } => {
+                let names: Vec<_> = survivors.iter().map(name).collect();
+                let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+                let text = format!("round {} of the finals is over; left: {who}", round.saturating_add(1));
+                (Tone::Milestone, text)
+            }
+            Event::FinalsEnded { winner: Some(winner) } => {
+                (Tone::Milestone, format!("{} wins the finals", name(winner)))
+            }
+            Event::FinalsEnded { winner: None } => {
+                let text = "no figure of the finals is a number; the ranking by shared weights stands";
+                (Tone::Warning, text.to_owned())
+            }
+            Event::SearchFinished { evaluations, .. } => {
+                let winner = name(finals.winner.as_ref()?);
+                (
+                    Tone::Milestone,
+                    format!("search done after {evaluations} estimations and finals: {winner} wins"),
+                )
+            }
+            _ => return None,
+        })
+    }
+
     pub(super) fn apply_finals(&mut self, event: &Event) {
         if let Event::FinalsBegan { settings, entrants } = event {
             self.finals = Some(FinalsView {
@@ -300,11 +343,21 @@ mod tests {
         assert_eq!(view.search.as_ref().expect("a search").winner(), None, "not finished yet");
         tell(&mut view, finished).expect("in order");
         assert_eq!(view.phase(), Phase::Finished);
-        let search = view.search.expect("a search");
+        let search = view.search.as_ref().expect("a search");
         let winner = search.winner().expect("finished");
         assert_eq!((winner.source, winner.individual, winner.loss), (WinnerSource::Finals, 2, 0.4));
         assert_eq!(search.order(), [0, 1, 2, 3], "by shared weights");
         assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3]);
+        let said: Vec<_> = view.log.iter().rev().take(4).map(|line| line.text.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "search done after 4 estimations and finals: 02 wins",
+                "02 wins the finals",
+                "round 1 of the finals is over; left: 02",
+                "02 trained from scratch, 1 epoch: validation loss 0.400, 60.0 %",
+            ]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Events in words.
 
+use super::SearchView;
 use crate::{
     event::{Event, Learner, Line},
     genotype::Genotype,
@@ -28,8 +29,9 @@ pub enum Tone {
 
 impl LogLine {
     /// The line in words; `None` where there is nothing to say.
-    pub(super) fn of(line: &Line) -> Option<Self> {
-        let (tone, text) = words(&line.event)?;
+    pub(super) fn of(line: &Line, search: Option<&SearchView>) -> Option<Self> {
+        let in_finals = search.and_then(|search| search.finals_in_words(&line.event));
+        let (tone, text) = in_finals.or_else(|| words(&line.event))?;
         Some(Self { time: line.time, tone, text })
     }
 }
@@ -46,7 +48,7 @@ fn injected(position: &[f64]) -> String {
 }
 
 /// `1 epoch`, `2 epochs`.
-fn counted(count: usize, one: &str) -> String {
+pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -103,26 +105,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 settings.judge.words()
             ),
         ),
-        Event::FinalistTrained { entrant, epochs, figures, .. } => {
-            let tone = if figures.loss.is_finite() { Plain } else { Warning };
-            let text = format!(
-                "entrant {entrant} trained from scratch, {}: validation loss {:.3}, {:.1} %",
-                counted(*epochs as usize, "epoch"),
-                figures.loss,
-                figures.accuracy
-            );
-            (tone, text)
-        }
-        Event::FinalsRoundEnded { round, survivors } => {
-            let names: Vec<_> = survivors.iter().map(ToString::to_string).collect();
-            let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
-            (Milestone, format!("round {} of the finals is over; left: {who}", round.saturating_add(1)))
-        }
-        Event::FinalsEnded { winner: Some(winner) } => {
-            (Milestone, format!("entrant {winner} wins the finals"))
-        }
-        Event::FinalsEnded { winner: None } => {
-            (Warning, "no figure of the finals is a number; the ranking by shared weights stands".to_owned())
+        Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
+            return None; // The view knows the names of entrants.
         }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
@@ -182,5 +166,27 @@ fn compared(pair: usize, learners: &[Learner], fast: Option<usize>, slow: Option
         ),
         (Some(only), None) => format!("{:02} estimated: loss {:.3}", only.individual, only.estimate.loss),
         _ => format!("pair {pair}: no verdict"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Ranked;
+
+    #[test]
+    fn a_search_wins_by_a_number_or_not_at_all() {
+        let said = |loss| {
+            let ranking = vec![Ranked { rank: 1, individual: 3, loss, accuracy: 10.0 }];
+            words(&Event::SearchFinished { ranking, evaluations: 4 }).expect("words")
+        };
+        assert_eq!(
+            said(0.5),
+            (Tone::Milestone, "search done after 4 estimations: 03 wins with loss 0.500, 10.0 %".to_owned())
+        );
+        for loss in [f64::NAN, f64::INFINITY] {
+            let expected = "search done after 4 estimations: no winner: no loss is a number";
+            assert_eq!(said(loss), (Tone::Warning, expected.to_owned()));
+        }
     }
 }

@@ -112,3 +112,6 @@ pub fn train(
     let names: Vec<_> = entrants.iter().map(ToString::to_string).collect();
     found.with_context(|| format!("finals, round {}: training entrant {}", round + 1, names.join(" and ")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,7 +260,7 @@ fn generation(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, S
 }
 
 fn pause_at(text: &str, state: &State) -> Result<Command, String> {
-    let search = state.search().ok_or("this is no search")?;
+    let search = state.search_now().ok_or("this is no search")?;
     if "never".starts_with(text) && !text.is_empty() {
         return Ok(Command::PauseAt { generation: None });
     }
@@ -272,7 +272,7 @@ fn pause_at(text: &str, state: &State) -> Result<Command, String> {
 }
 
 fn branch(text: &str, state: &State) -> Result<Request, String> {
-    let search = state.search().ok_or("this is no search")?;
+    let search = state.search_now().ok_or("this is no search")?;
     Ok(Request::Branch { generation: generation(text, 0..=search.generation)? })
 }
 

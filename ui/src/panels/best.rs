@@ -1,7 +1,12 @@
 //! The best so far, and what it costs.
 
 use ratatui::text::Line;
-use relativenas_core::{cost::cost, genotype::Genotype, tabular, view::SearchView};
+use relativenas_core::{
+    cost::cost,
+    genotype::Genotype,
+    tabular,
+    view::{SearchView, WinnerSource},
+};
 
 use crate::{
     canvas::{Canvas, Look, span, wrap},
@@ -31,7 +36,12 @@ pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
             line.push_span(unit);
         }
     }
-    let when = span(format!("  in {}", words::estimated_in(best.generation)), palette.dim);
+    let of_finals = search.winner().is_some_and(|winner| winner.source == WinnerSource::Finals);
+    let when = match of_finals {
+        true => "  in the finals, from scratch".to_owned(),
+        false => format!("  in {}", words::estimated_in(best.generation)),
+    };
+    let when = span(when, palette.dim);
     if line.width() + when.width() <= columns {
         line.push_span(when);
     }

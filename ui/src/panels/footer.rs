@@ -76,6 +76,7 @@ fn hints(scene: &Scene<'_>, state: &State, narrow: bool) -> Vec<Hint> {
         [(Action::Pause, 9), (Action::StepPair, 5), (Action::StepGeneration, 5), (Action::ResumeShown, 9)];
     let ways = [
         (Action::Inspect, 2),
+        (Action::EarlierGeneration, 2),
         (Action::Export, 5),
         (Action::Palette, 7),
         (Action::Help, 8),
@@ -83,14 +84,34 @@ fn hints(scene: &Scene<'_>, state: &State, narrow: bool) -> Vec<Hint> {
         (Action::Stop, 4),
     ];
     let run = run.into_iter().filter_map(|(action, importance)| of(action, importance));
-    let ways = ways.into_iter().filter_map(|(action, importance)| of(action, importance));
-    own.chain(run).chain(views(scene)).chain(ways).collect()
+    let ways =
+        ways.into_iter().filter(|(action, _)| *action != Action::EarlierGeneration || state.past.is_none());
+    let ways = ways.filter_map(|(action, importance)| of(action, importance));
+    let past = state.past.iter().filter(|_| scene.view.shows_past()).flat_map(|_| past(scene));
+    own.chain(past).chain(run).chain(views(scene)).chain(ways).collect()
+}
+
+/// The ways through the past, and out of it.
+fn past(scene: &Scene<'_>) -> Vec<Hint> {
+    let pairs = [
+        ((Action::EarlierGeneration, Action::LaterGeneration), "generation", 8),
+        ((Action::EarlierPair, Action::LaterPair), "pair", 7),
+    ];
+    let both = pairs.into_iter().filter_map(|((back, forth), word, importance)| {
+        let key = format!("{} {}", scene.keys.key(back)?, scene.keys.key(forth)?);
+        Some(Hint { key, word, importance })
+    });
+    let one = [(Action::Replay, "play", 7), (Action::Back, "now", 9)];
+    let one = one.into_iter().filter_map(|(action, word, importance)| {
+        Some(Hint { key: scene.keys.key(action)?, word, importance })
+    });
+    both.chain(one).collect()
 }
 
 /// One hint for the keys of all views.
 fn views(scene: &Scene<'_>) -> Option<Hint> {
     let first = scene.keys.key(Action::Show(View::Overview))?;
-    let last = scene.keys.key(Action::Show(View::Runs))?;
+    let last = scene.keys.key(Action::Show(View::Map))?;
     // Where there are tabs, they say it.
     let importance = if scene.layout >= Layout::Small { 1 } else { 7 };
     Some(Hint { key: format!("{first}-{last}"), word: "views", importance })
@@ -101,6 +122,7 @@ fn word(state: &State, action: Action, short: &'static str, narrow: bool) -> &'s
     let shown = state.shown.as_ref();
     match action {
         Action::Pause if shown.is_some_and(Shown::is_held) => "continue",
+        Action::EarlierGeneration => "back in time",
         Action::StepPair if shown.is_some_and(Shown::is_training) => "epoch",
         Action::StepGeneration if narrow => "gen.",
         Action::Palette if narrow => "find",

@@ -111,6 +111,18 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
         say(canvas, 1, "open the run again to read it from its file", dim);
         return;
     }
+    if shown.moment.is_some() {
+        say(canvas, 0, "this is the past: nobody is trained here", text_style);
+        let key = |action| scene.key(action);
+        let (now, play) = (key(Action::Back), key(Action::Replay));
+        let [back, forth] = [Action::EarlierGeneration, Action::LaterGeneration].map(key);
+        let [pair_back, pair_forth] = [Action::EarlierPair, Action::LaterPair].map(key);
+        let words = format!(
+            "{back} and {forth} go by generation, {pair_back} and {pair_forth} by pair, {play} plays, {now} returns"
+        );
+        say(canvas, 1, &words, dim);
+        return;
+    }
     match (&shown.link, shown.status()) {
         (_, RunStatus::Finished) => finished(canvas, scene, shown),
         (Link::Connecting, _) => {
@@ -145,6 +157,10 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
             let key = |action| scene.key(action);
             let (one, many) = if shown.is_training() { ("an epoch", "epochs") } else { ("a pair", "pairs") };
             let words = match (progress.map(|p| p.mode), shown.view.phase()) {
+                (Some(Mode::Paused), Phase::Finals) => {
+                    format!("paused between trainings of the finals; {} goes on", key(Action::Pause))
+                }
+                (_, Phase::Finals) => "between trainings of the finals".to_owned(),
                 (Some(Mode::Paused), _) => format!(
                     "paused between {many}; {} goes on, {} steps {one}",
                     key(Action::Pause),
@@ -162,7 +178,7 @@ fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     let palette = &canvas.look.palette;
     let (dim, best, text_style) = (palette.dim, palette.best, palette.text);
     if let Some(search) = shown.search()
-        && let Some(winner) = search.ranking.first()
+        && let Some(winner) = search.winner()
     {
         let name = individual(search, winner.individual);
         let begin = if canvas.width() < Layout::SPEED { "done: " } else { "the search is done: individual " };

@@ -30,7 +30,13 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
     let (glyph, style) = sign(status, canvas.look);
     if let Some(search) = shown.search() {
         let generations = search.settings.generations as usize;
-        word(format!("g{}", out_of(search.generation as usize, generations)), text_style);
+        match search.finals.as_ref().filter(|finals| !finals.ended) {
+            Some(finals) => word(
+                format!("finals {}", out_of(finals.round() as usize + 1, finals.rounds_in_all() as usize)),
+                text_style,
+            ),
+            None => word(format!("g{}", out_of(search.generation as usize, generations)), text_style),
+        }
         if !search.pairs.is_empty() {
             word(format!("p{}", out_of(search.compared.len(), search.pairs.len())), text_style);
         }

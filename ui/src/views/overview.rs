@@ -6,7 +6,9 @@ use crate::{
     canvas::{Canvas, span},
     draw::text,
     layout::Layout,
-    panels::{best, diversity, log, losses, now, ranking, this_generation, training as trained, weight_set},
+    panels::{
+        best, diversity, finals, log, losses, now, ranking, this_generation, training as trained, weight_set,
+    },
     scene::Scene,
     shown::Shown,
     words::{individual, loss, per_cent},
@@ -61,8 +63,10 @@ fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
     // Chart and pairs share what the fixed lines leave: one line each for weights and best, two for
     // the log, and blanks between.
     let room = height.saturating_sub(top + 1 + 1 + 2 + 2);
-    let chart = room.div_ceil(2);
-    let pairs = room - chart;
+    // A bracket takes a row an entrant, and leaves the chart a third.
+    let bracket = search.finals.as_ref().map_or(0, |finals| finals.entrants.len() + 2);
+    let pairs = (room / 2).max(bracket.min(room * 2 / 3));
+    let chart = room - pairs;
     losses::draw(&mut canvas.part(0, top + 1, width, chart), shown, search);
     self::pairs(&mut canvas.part(0, top + 1 + chart, width, pairs), scene, shown, search);
     let y = top + 1 + chart + pairs + 1;
@@ -72,7 +76,16 @@ fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
 
 /// The pairs of this generation; at the end of a search, its ranking.
 fn pairs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
-    if search.generation >= search.settings.generations {
+    if let Some(played) = &search.finals {
+        // The bracket first; what it leaves has the ranking by shared weights.
+        let rows = (played.entrants.len() + 3).min(canvas.height());
+        let width = canvas.width();
+        finals::draw(&mut canvas.part(0, 0, width, rows), scene, played);
+        let left = canvas.height() - rows;
+        if left > 2 && !search.ranking.is_empty() {
+            ranking::draw(&mut canvas.part(0, rows, width, left), scene, search);
+        }
+    } else if search.generation >= search.settings.generations {
         ranking::draw(canvas, scene, search);
     } else {
         this_generation::draw(canvas, scene, shown, search);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use relativenas_core::{
     cost::Limits,
     event::{Event, Images, Line},
+    finals::{Figures, Finals, FinalsSettings, History, Trainings},
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
     operation::Operation,
     protocol::{Activity, MemberProgress, Mode, Progress},
     randomness::{Purpose, Streams},
-    search::{Ask, Estimate, Estimation, Schedule, Search, SearchSettings, Stage},
+    search::{Ask, Estimate, Estimation, Loss, Schedule, Search, SearchSettings, Stage},
     searcher::SearcherKind,
     space::Space,
     weight_set::{WeightKey, WeightSet},
@@ -19,6 +20,10 @@ use relativenas_core::{
 /// A search that gives the same events each time.
 pub struct FakeRun {
     search: Search,
+    /// What the finals are like, if there are any.
+    pub finals: FinalsSettings,
+    history: History,
+    playing: Option<Finals>,
     weights: WeightSet<()>,
     next_event: u64,
     time: i64,
@@ -77,7 +82,16 @@ impl FakeRun {
     fn of(settings: SearchSettings) -> (Self, Vec<Line>) {
         let (search, events) = Search::new(settings.clone()).expect("valid settings");
         let weights = WeightSet::default();
-        let mut run = Self { search, weights, next_event: 0, time: START, lost_in: None };
+        let mut run = Self {
+            search,
+            finals: FinalsSettings::default(),
+            history: History::default(),
+            playing: None,
+            weights,
+            next_event: 0,
+            time: START,
+            lost_in: None,
+        };
         let (name, images, network) = match settings.space {
             Space::Cells => ("Fashion-MNIST", 25_000, Some(shape())),
             Space::NasBench201 => ("NAS-Bench-201, CIFAR-10", 0, None),
@@ -103,7 +117,7 @@ impl FakeRun {
 
     /// Estimates the next pair; empty at the end.
     pub fn next_pair(&mut self) -> Vec<Line> {
-        let Some(estimation) = self.estimation() else { return Vec::new() };
+        let Some(estimation) = self.estimation() else { return self.next_trainings() };
         if self.search.settings().space == Space::NasBench201 {
             let answers: Vec<_> = estimation.candidates.iter().map(|c| answer(&c.position)).collect();
             self.time += 200;
@@ -135,7 +149,10 @@ impl FakeRun {
                 }
             })
             .collect();
-        let (verdict, events) = self.search.tell(&estimates);
+        let (verdict, mut events) = self.search.tell(&estimates);
+        if self.finals.architectures > 0 {
+            self.follow(&mut events);
+        }
         if estimation.stage == Stage::Search {
             let givers: Vec<(usize, &BTreeMap<_, _>)> =
                 verdict.gives.iter().map(|&slot| (held[slot].0, &held[slot].2)).collect();
@@ -143,6 +160,65 @@ impl FakeRun {
         }
         self.time += 26_000;
         events.into_iter().map(|event| self.line(event)).collect()
+    }
+
+    /// Lets finals begin where the search ends.
+    fn follow(&mut self, events: &mut Vec<Event>) {
+        for event in events.iter() {
+            self.history.note(event, self.finals.architectures, self.search.settings().generations);
+        }
+        let Some(Event::SearchFinished { ranking, .. }) = events.last() else { return };
+        if let Some((finals, began)) = Finals::begin(self.finals, &self.search, ranking, &self.history) {
+            events.pop();
+            events.push(began);
+            self.playing = Some(finals);
+        }
+    }
+
+    /// The next trainings of the finals; empty at their end. Later entrants are better.
+    fn next_trainings(&mut self) -> Vec<Line> {
+        let Some(finals) = &mut self.playing else { return Vec::new() };
+        let Some(Trainings { epochs, entrants, .. }) = finals.ask() else { return Vec::new() };
+        let figures = |&entrant: &usize| {
+            let loss = |epoch: u32| 0.5 + 1.4 / f64::from(epoch + 1) - 0.02 * entrant as f64;
+            Figures {
+                train_losses: (0..epochs).map(|epoch| Loss(loss(epoch))).collect(),
+                loss: loss(epochs) + 0.1,
+                accuracy: 100.0 * (-0.62 * loss(epochs)).exp(),
+            }
+        };
+        let mut events = finals.tell(entrants.iter().map(figures).collect());
+        if finals.state().ended {
+            events.extend(self.search.conclusion());
+        }
+        self.time += 60_000;
+        events.into_iter().map(|event| self.line(event)).collect()
+    }
+
+    /// The engine in the middle of the trainings of the finals that are in hand.
+    pub fn training_progress(&self) -> Progress {
+        let Some((finals, Trainings { epochs, entrants, .. })) =
+            self.playing.as_ref().and_then(|finals| Some((finals, finals.ask()?)))
+        else {
+            return Progress { activity: Activity::Finished, ..Progress::default() };
+        };
+        let batches = BATCHES * epochs as usize;
+        let member = |&entrant: &usize| MemberProgress {
+            individual: finals.state().entrants[entrant].individual,
+            validating: false,
+            batch: batches / 3,
+            batches,
+            loss: Some(0.9),
+        };
+        Progress {
+            activity: Activity::Training,
+            generation: self.search.settings().generations,
+            pair: finals.state().told.len(),
+            members: entrants.iter().map(member).collect(),
+            images_per_second: 12_410.0,
+            seconds_left: Some(754.0),
+            ..Progress::default()
+        }
     }
 
     /// The engine at some batch of the pair in hand.

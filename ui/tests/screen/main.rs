@@ -5,6 +5,7 @@ mod fake_run;
 mod faults;
 mod keys;
 mod layers;
+mod past;
 mod screens;
 mod sizes;
 mod stage;
