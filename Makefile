@@ -5,6 +5,7 @@
 #   make test      every test
 #   make install   both programs to PREFIX/bin (default ~/.local)
 #   make view      the command alone, without libtorch: enough to look at runs
+#   make mpi       the engine with ranks over MPI; needs mpicc and libclang
 #   make cuda      the engine with CUDA, also where no NVIDIA device is present
 
 PREFIX ?= $(HOME)/.local
@@ -19,7 +20,7 @@ ifeq ($(origin LIBTORCH), undefined)
 LIBTORCH_NEEDED := libtorch
 endif
 
-.PHONY: run test lint build install view cuda libtorch toolchain
+.PHONY: run test lint build install view mpi mpi-tools cuda libtorch toolchain
 
 run: build
 	@target/release/relativenas search --preset quick
@@ -32,6 +33,7 @@ test: $(LIBTORCH_NEEDED) toolchain
 lint: $(LIBTORCH_NEEDED) toolchain
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(PROFILE) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --no-deps
 
 build: $(LIBTORCH_NEEDED) toolchain
 	@test -x target/release/relativenas-engine || echo "Building (the first time compiles libtorch's bindings: about 5 minutes) …" >&2
@@ -44,6 +46,18 @@ install: build
 view: toolchain
 	$(CARGO) build --release --package relativenas
 	@echo "target/release/relativenas views runs; it needs no libtorch" >&2
+
+# Only the engine and MPI's bindings differ from `make build`; both share what was compiled.
+mpi: $(LIBTORCH_NEEDED) toolchain mpi-tools
+	$(CARGO) build $(PROFILE) --bins --features relativenas-engine/mpi
+	@echo "target/release/relativenas-engine knows MPI; \`relativenas train --ranks 2\` uses it" >&2
+
+mpi-tools:
+	@command -v mpicc >/dev/null || { echo "error: mpicc is missing; install an MPI (Debian: apt install openmpi-bin libopenmpi-dev)" >&2; exit 1; }
+	@llvm-config --libdir >/dev/null 2>&1 || \
+	ls "$${LIBCLANG_PATH:-/nonexistent}" /usr/lib /usr/lib64 /usr/local/lib /usr/lib/*-linux-gnu /usr/lib/llvm*/lib 2>/dev/null | \
+	grep -Eq '^libclang(-[0-9.]+)?\.so' || \
+	{ echo "error: libclang is missing, which reads MPI's headers; install it (Debian: apt install libclang-dev), or name its folder in LIBCLANG_PATH" >&2; exit 1; }
 
 cuda: toolchain
 	@RELATIVENAS_LIBTORCH=cuda engine/install-libtorch

@@ -5,7 +5,9 @@ mod comparison;
 mod export;
 mod feed;
 mod outlet;
+mod plan;
 mod probe;
+mod resume;
 mod server;
 
 use std::{
@@ -24,7 +26,7 @@ use relativenas_ui::{
     theme::Depth,
 };
 
-use crate::{context::Context, failure::misuse, folder::RunFolder, settings};
+use crate::{arguments::SettingArguments, context::Context, failure::misuse, folder::RunFolder, settings};
 use outlet::Outlet;
 use server::Server;
 
@@ -36,6 +38,8 @@ pub enum First {
     Run(RunFolder),
     /// A run that is only looked at.
     Look(RunFolder),
+    /// The same, and it is played, so many generations (in a training: epochs) a second.
+    Replay(RunFolder, f64),
 }
 
 /// Shows the screen until a person leaves it, and says how to come back.
@@ -45,9 +49,15 @@ pub enum First {
 pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode> {
     let folder = match &first {
         First::Runs => None,
-        First::Run(folder) | First::Look(folder) => Some(folder.clone()),
+        First::Run(folder) | First::Look(folder) | First::Replay(folder, _) => Some(folder.clone()),
     };
-    let options = options(layers, folder.as_ref().map(RunFolder::name))?;
+    let replay = match &first {
+        First::Replay(_, speed) => Some(*speed),
+        _ => None,
+    };
+    let mut options = options(layers, folder.as_ref().map(RunFolder::name), replay)?;
+    // A search that is begun here has nothing of the flags that another one was begun with.
+    options.layers = context.layers(&SettingArguments::default())?;
     let (outbox, requests) = channel();
     let inbox = serve(context.clone(), first, requests);
     let exit = relativenas_ui::run(options, inbox, outbox).map_err(|error| {
@@ -66,7 +76,7 @@ pub fn serve(context: Context, first: First, requests: Receiver<Request>) -> Rec
     inbox
 }
 
-fn options(layers: Layers, first: Option<RunName>) -> Result<Options> {
+fn options(layers: Layers, first: Option<RunName>, replay: Option<f64>) -> Result<Options> {
     let config = settings::checked(&layers)?;
     let variable = |name: &str| env::var(name).ok();
     Ok(Options {
@@ -77,6 +87,7 @@ fn options(layers: Layers, first: Option<RunName>) -> Result<Options> {
         keys: config.keys,
         layers,
         first,
+        replay,
         utc_offset: jiff::Zoned::now().offset().seconds(),
     })
 }

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use relativenas_core::manifest::BUILD;
 
-pub use study::{JobsArguments, StudyAction, StudyArguments, StudyRunArguments};
+pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,7 +18,8 @@ Examples:
   relativenas attach latest                              watch and steer a run that is going on
   relativenas export latest --rank 1 --format darts      the winner
 
-Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted with a checkpoint.";
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 75 a study's worker to be
+started again, 130 interrupted with a checkpoint.";
 
 /// Search a neural architecture by slow-fast learning, watch it, and understand what was found.
 ///
@@ -76,6 +77,12 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Say what a data set is, and what is wrong with it: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Data {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Pack an image folder to LMDB, which a slow or shared disk reads faster: the engine's own arguments
     #[command(disable_help_flag = true)]
     Pack {
@@ -87,7 +94,7 @@ pub enum Command {
     /// Go on with a stopped run, from its newest checkpoint
     Resume(ResumeArguments),
     /// Look at a run without touching it
-    View(RunArgument),
+    View(ViewArguments),
     /// Go on for a pair or a generation (in a training run: an epoch), then pause
     Step(StepArguments),
     /// Pause a run that is going on, within a batch
@@ -140,6 +147,10 @@ pub struct SearchArguments {
     /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
+    /// Go on without up to so many photographs that cannot be read, each named in engine.log
+    /// [setting data.skip_faulty]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub skip_faulty: Option<String>,
     /// The same seed gives the same search
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub seed: Option<String>,
@@ -190,12 +201,19 @@ pub struct TrainArguments {
     pub auxiliary: bool,
     #[arg(long, help_heading = "Settings")]
     pub no_auxiliary: bool,
+    /// Go on without up to so many photographs that cannot be read, each named in engine.log
+    /// [setting data.skip_faulty]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub skip_faulty: Option<String>,
     /// The same seed gives the same training
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub seed: Option<String>,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
     pub device: Option<String>,
+    /// So many devices share each batch, each with an engine that device.launcher starts [setting device.ranks]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub ranks: Option<usize>,
     /// The run's name [default: data, architecture and date]
     #[arg(long)]
     pub name: Option<String>,
@@ -223,6 +241,15 @@ pub struct RunArgument {
 }
 
 #[derive(Debug, Args)]
+pub struct ViewArguments {
+    #[command(flatten)]
+    pub run: RunArgument,
+    /// Play the run from its beginning, so many generations (in a training: epochs) a second
+    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1", value_parser = speed)]
+    pub replay: Option<f64>,
+}
+
+#[derive(Debug, Args)]
 pub struct AttachArguments {
     #[command(flatten)]
     pub run: RunArgument,
@@ -240,6 +267,9 @@ pub struct ResumeArguments {
     /// Do without the lock, where a file system has none; be sure that no engine is running
     #[arg(long)]
     pub force: bool,
+    /// Begin again at the beginning where no checkpoint can be read; what was done is lost
+    #[arg(long)]
+    pub restart: bool,
     #[command(flatten)]
     pub printing: PrintingArguments,
 }
@@ -299,15 +329,26 @@ pub enum RunsAction {
 
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    #[command(flatten)]
-    pub run: RunArgument,
+    /// A run's name, its folder, or `latest`
+    #[arg(required_unless_present = "arch")]
+    pub run: Option<String>,
+    /// With onnx, a published name, or a file with a genotype, instead of a run's
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "run", requires = "weights")]
+    pub arch: Option<String>,
+    /// With pytorch, the network as a backbone too: its maps at strides 8, 16 and 32
+    #[arg(long)]
+    pub features: bool,
+    /// With onnx, the weights to write, safetensors [default: the run's best]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// The individual of this rank, counted from 1; before the end, ranks follow the last losses
     #[arg(long, value_name = "N", conflicts_with = "individual")]
     pub rank: Option<usize>,
     /// This individual, counted from 0
     #[arg(long, value_name = "N")]
     pub individual: Option<usize>,
-    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python
+    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python; onnx
+    /// the trained network, weights in it
     #[arg(long, value_enum, default_value = "darts")]
     pub format: Format,
     /// A file to write [default: standard output]
@@ -323,6 +364,7 @@ pub enum Format {
     Dot,
     Svg,
     Pytorch,
+    Onnx,
     Csv,
 }
 
@@ -504,6 +546,12 @@ pub struct BenchmarkArguments {
 pub enum BenchmarkAction {
     /// Searchers against each other on NAS-Bench-201, in seconds
     Searchers(SearchersArguments),
+    /// How long ranks take to add up their numbers (--ranks N): the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Exchange {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// How fast this machine trains and validates genotypes: the engine's own arguments
     #[command(disable_help_flag = true)]
     Throughput {
@@ -536,6 +584,14 @@ pub struct SearchersArguments {
     /// Print a JSON array
     #[arg(long)]
     pub json: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let found = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    found.ok_or_else(|| {
+        "it must be a number above 0, of generations a second; the run's name stands before `--replay`"
+            .to_owned()
+    })
 }
 
 fn probability(text: &str) -> Result<f64, String> {

@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 pub mod export;
 pub mod list;
+mod on_ranks;
 mod probe;
 pub mod report;
 pub mod search;
@@ -38,11 +39,12 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
         None => search::browse(context),
         Some(Command::Search(arguments)) => search::search(context, &arguments, out),
         Some(Command::Train(arguments)) => train::train(context, &arguments, out),
-        Some(Command::Evaluate { arguments }) => pass_on("evaluate", &arguments),
+        Some(Command::Data { arguments }) => pass_on("data", &arguments),
+        Some(Command::Evaluate { arguments }) => on_ranks::run(context, "evaluate", &arguments),
         Some(Command::Pack { arguments }) => pass_on("pack", &arguments),
         Some(Command::Attach(arguments)) => search::attach(context, &arguments, out),
         Some(Command::Resume(arguments)) => search::resume(context, &arguments, out),
-        Some(Command::View(arguments)) => search::view(context, &arguments.run),
+        Some(Command::View(arguments)) => search::view(context, &arguments.run.run, arguments.replay),
         Some(Command::Step(arguments)) => steer::step(context, &arguments, out),
         Some(Command::Pause(arguments)) => steer::pause(context, &arguments.run, out),
         Some(Command::Continue(arguments)) => steer::go_on(context, &arguments.run, out),
@@ -59,7 +61,7 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
         Some(Command::Compare(arguments)) => compare::compare(context, &arguments, out),
         Some(Command::Arch(arguments)) => arch::run(&arguments.action, out),
         Some(Command::Config(arguments)) => config::run(context, &arguments.action, out),
-        Some(Command::Benchmark(arguments)) => benchmark::run(&arguments.action, out),
+        Some(Command::Benchmark(arguments)) => benchmark::run(context, &arguments.action, out),
         Some(Command::Doctor) => doctor::doctor(context, out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new(); // Written at once: clap_complete panics where it cannot write.

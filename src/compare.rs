@@ -30,11 +30,13 @@ pub struct Difference {
 /// What runs are compared for, or repeated over.
 const COMPARED: [&str; 3] = ["search.searcher", "search.seed", "retrain.seed"];
 /// Numerical noise and speed, or another budget: worth knowing, no reason to refuse.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 11] = [
     "table.milliseconds",
     "device.kind",
     "device.threads",
     "device.parallel_learners",
+    "device.launcher",
+    "device.rank_timeout",
     "training.validation_batch",
     "search.population",
     "search.generations",

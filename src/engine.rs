@@ -2,6 +2,7 @@
 //! lives, and a socket to talk over.
 
 pub mod connection;
+pub mod launcher;
 pub mod program;
 pub mod start;
 
@@ -9,6 +10,6 @@ pub mod start;
 pub mod liveness {
     pub use relativenas_run::{
         address::{address, this_host},
-        lock::{Liveness, hold, liveness},
+        lock::{Liveness, hold, holder, liveness},
     };
 }

@@ -78,8 +78,20 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // Standard error may be closed too.
-    let _ = writeln!(io::stderr(), "relativenas: {error:#}");
+    let _ = writeln!(io::stderr(), "relativenas: {}", explain(error));
     ExitCode::from(code(error))
+}
+
+/// An error and its causes in one text. What a cause repeats is said once.
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let part = cause.to_string();
+        if !parts.iter().any(|said| said.ends_with(&part)) {
+            parts.push(part);
+        }
+    }
+    parts.join(": ")
 }
 
 /// Whether all that failed is that whoever read our standard output has seen enough.
@@ -114,6 +126,15 @@ mod tests {
         let full = anyhow::Error::from(Unwritable::mark(io::ErrorKind::StorageFull.into()));
         assert!(!nobody_reads(&full));
         assert_eq!(full.to_string(), "standard output: no storage space");
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let cause = || io::Error::from(io::ErrorKind::StorageFull);
+        let twice = Err::<(), _>(cause()).context(format!("`x` cannot be written: {}", cause()));
+        assert_eq!(explain(&twice.expect_err("full")), "`x` cannot be written: no storage space");
+        let once = Err::<(), _>(cause()).context("`x` cannot be written");
+        assert_eq!(explain(&once.expect_err("full")), "`x` cannot be written: no storage space");
     }
 
     #[test]

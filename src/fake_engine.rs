@@ -45,6 +45,12 @@ use crate::{
 /// An engine on a run in whose folder this file is greets a client, and fails.
 pub const FAILS: &str = "fails";
 
+/// An engine on a run in whose folder this file is greets as the engine of another run.
+pub const STRANGER: &str = "stranger";
+
+/// What these engines call themselves.
+const TOKEN: &str = "fake";
+
 /// Where the process finds its arguments.
 const VARIABLE: &str = "RELATIVENAS_FAKE_ENGINE";
 
@@ -124,6 +130,7 @@ impl FakeEngine {
             host: this_host(),
             socket: socket.display().to_string(),
             build: BUILD.to_owned(),
+            token: TOKEN.to_owned(),
         };
         let text = serde_json::to_string(&address).expect("plain data");
         let path = self.folder.join(files::ENGINE);
@@ -144,6 +151,8 @@ impl FakeEngine {
             pid: std::process::id(),
             device: "cpu · 1 thread".to_owned(),
             events,
+            run: self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            token: if self.folder.join(STRANGER).exists() { "another" } else { TOKEN }.to_owned(),
         };
         let fails = self.folder.join(FAILS).exists();
         if fails {

@@ -16,10 +16,12 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::{
+    manifest::files,
     protocol::{Command, EngineLine, Reply},
-    view::{Phase, RunView},
+    view::{Phase, RunView, SearchView, TrainingView},
 };
-use signal_hook::consts::{SIGINT, SIGTERM};
+use relativenas_run::sessions::was_left_in_order;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 use crate::{
     engine::{
@@ -50,8 +52,9 @@ pub enum From {
 
 /// Follows a run until it is finished, stopped, or a signal comes.
 ///
-/// An engine that this command started is asked to stop by the first signal, and left to die by
-/// the second. Any other goes on.
+/// An engine that this command started is asked to stop by the first SIGINT, and left to die by
+/// the second; SIGTERM and SIGUSR1, which announce that time is up, make it leave at once with a
+/// checkpoint. Any other goes on.
 ///
 /// # Errors
 /// If the engine fails, or what comes from it cannot be understood.
@@ -63,17 +66,19 @@ pub fn follow(
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
     let interrupted = Arc::new(AtomicBool::new(false));
+    let hurried = Arc::new(AtomicBool::new(false));
     let mut follower = Follower {
         folder,
         engine,
         view: RunView::default(),
         printer: Printer::new(style, out),
         interrupted: Arc::clone(&interrupted),
+        hurried: Arc::clone(&hurried),
         stopping: false,
     };
     let mut connection = follower.connect()?;
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("signals cannot be caught")?;
+    for (signal, flag) in [(SIGINT, &interrupted), (SIGTERM, &hurried), (SIGUSR1, &hurried)] {
+        signal_hook::flag::register(signal, Arc::clone(flag)).context("signals cannot be caught")?;
     }
     if from == From::Now {
         follower.catch_up(connection.hello().events)?;
@@ -101,8 +106,10 @@ struct Follower<'a> {
     engine: Option<StartedEngine>,
     view: RunView,
     printer: Printer<'a>,
-    /// Set by a signal.
+    /// Set by SIGINT.
     interrupted: Arc<AtomicBool>,
+    /// Set by SIGTERM and SIGUSR1.
+    hurried: Arc<AtomicBool>,
     /// The engine was asked to stop.
     stopping: bool,
 }
@@ -169,7 +176,25 @@ impl Follower<'_> {
             {
                 return Ok(end);
             }
+            if self.hurried.swap(false, Ordering::Relaxed)
+                && let Some(end) = self.hurry(connection)?
+            {
+                return Ok(end);
+            }
         }
+    }
+
+    /// Makes an engine that this command started leave with a checkpoint before it has finished what
+    /// is in hand; says how the exchange ends, if it does at once.
+    fn hurry(&mut self, connection: &mut Connection) -> Result<Option<End>> {
+        if self.engine.is_none() {
+            return Ok(Some(End::Left));
+        }
+        self.stopping = true;
+        self.printer.note("leaving at once, with a checkpoint")?;
+        // An engine that is asked to stop twice does not finish a pair.
+        let asked = (1..=2).all(|id| connection.steer(id, Command::Stop).is_ok());
+        Ok((!asked).then_some(End::Closed))
     }
 
     /// Answers a signal; says how the exchange ends, if it does at once.
@@ -216,6 +241,9 @@ impl Follower<'_> {
             }
         }
         self.printer.result(&self.view, self.folder)?;
+        if self.view.search.as_ref().is_some_and(SearchView::has_no_winner) {
+            return Ok(ExitCode::FAILURE);
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -230,20 +258,44 @@ impl Follower<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Why a run ended that its engine did not leave in order.
+    fn failed(&self) -> anyhow::Error {
+        let name = self.folder.reference();
+        let complaint = match &self.engine {
+            Some(engine) => engine.complaint(),
+            None => self.folder.complaint(0),
+        };
+        let Some(why) = complaint else {
+            let words = match &self.engine {
+                Some(engine) => engine.explanation(),
+                None => explanation(&self.folder.last_words(0, 20), self.folder),
+            };
+            return anyhow!(
+                "{name}: the engine died; `relativenas resume {name}` goes on from the newest checkpoint{words}"
+            );
+        };
+        // To go on with a training whose epochs are all done would end in the same way.
+        if self.view.training.as_ref().is_some_and(TrainingView::has_no_best) {
+            return anyhow!("{name}: {why}");
+        }
+        let log = self.folder.file(files::ENGINE_LOG);
+        anyhow!(
+            "{name}: the engine failed: {why}\n`relativenas resume {name}` goes on from the newest checkpoint once that is \
+             mended; {} has more",
+            log.display()
+        )
+    }
+
     /// The engine is gone before the run was finished.
     fn gone(mut self) -> Result<ExitCode> {
         let name = self.folder.reference();
         let resume = format!("`relativenas resume {name}` goes on from the newest checkpoint");
         let ended_well = match &mut self.engine {
             Some(engine) => engine.child.wait().context("the engine cannot be waited for")?.success(),
-            None => self.folder.was_left_in_order(),
+            None => was_left_in_order(&self.folder),
         };
         if !ended_well {
-            let words = match &self.engine {
-                Some(engine) => engine.explanation(),
-                None => explanation(&self.folder.last_words(0, 20), self.folder),
-            };
-            return Err(anyhow!("{name}: the engine died; {resume}{words}"));
+            return Err(self.failed());
         }
         self.printer.note(&format!("{name}: stopped after a checkpoint; {resume}"))?;
         Ok(ExitCode::from(failure::INTERRUPTED))

@@ -1,6 +1,6 @@
 //! A page about one run or several, to read or to publish: HTML in one file, or Markdown.
 //!
-//! What is said stands once, as [`document`]s made of plain blocks; the two formats only write them
+//! What is said stands once, as [`mod@document`]s made of plain blocks; the two formats only write them
 //! down. Everything comes from a run's manifest and its events, so a report can be made of any run at
 //! any time, and made again.
 

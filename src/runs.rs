@@ -13,6 +13,7 @@ use relativenas_core::{
     view::{Phase, RunView},
 };
 pub use relativenas_run::folder::all;
+use relativenas_run::sessions::was_left_in_order;
 use relativenas_ui::messages::RunSummary;
 
 use crate::{
@@ -171,10 +172,10 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
     line.phase = phase(view, line.alive, folder).to_owned();
 }
 
-/// The lowest validation loss so far.
+/// The winner's loss; before there is one, the lowest validation loss so far.
 pub fn best_loss(view: &RunView) -> Option<f64> {
     if let Some(search) = &view.search {
-        return search.best.as_ref().map(|b| b.learner.estimate.loss);
+        return search.leader().map(|leader| leader.loss);
     }
     let losses = view.training.iter().flat_map(|t| &t.history).map(|e| e.valid_loss);
     losses.filter(|l| l.is_finite()).reduce(f64::min)
@@ -182,16 +183,27 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
 
 /// Where a run is in its life: by its events and the word of its engine.
 pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
+    phase_and_problem(view, alive, folder).0
+}
+
+/// The same, and what hinders the run, or why its engine failed.
+pub fn phase_and_problem(view: &RunView, alive: bool, folder: &RunFolder) -> (&'static str, Option<String>) {
     let by_events = view.phase();
     let progress = || Connection::open(folder).ok()?.progress(view.events);
-    if alive && progress().is_some_and(|p| p.mode == Mode::Paused) {
-        "paused"
-    } else if alive || by_events == Phase::Finished {
-        by_events.name()
-    } else if folder.was_left_in_order() {
-        "stopped"
+    if alive {
+        let progress = progress().unwrap_or_default();
+        let phase = match progress.mode {
+            Mode::Paused => "paused",
+            Mode::Stopping => "stopping",
+            _ => by_events.name(),
+        };
+        (phase, progress.notice)
+    } else if by_events == Phase::Finished {
+        (by_events.name(), None)
+    } else if was_left_in_order(folder) {
+        ("stopped", None)
     } else {
-        "dead"
+        ("dead", folder.complaint(0))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Settings, laid over each other: built in, the user's file, `--config`, environment, preset, flags.
 
-use std::{env, fs, io, path::Path};
+use std::{env, io, path::Path};
 
 use anyhow::{Context as _, Result};
 use relativenas_core::config::{Config, Layers, Origin};
+use relativenas_run::limited::read_text;
 use relativenas_ui::KeyMap;
 
 use crate::{
@@ -30,13 +31,13 @@ fn layers_of(
 ) -> Result<Layers> {
     let mut layers = Layers::built_in();
     let own = &places.config_file;
-    match fs::read_to_string(own) {
+    match read_text(own) {
         Ok(text) => layers.add_file(&own.display().to_string(), &text)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e).with_context(|| format!("{}: cannot be read", own.display())),
     }
     if let Some(file) = config {
-        let text = fs::read_to_string(file)
+        let text = read_text(file)
             .map_err(|e| misuse(format!("--config {}: cannot be read: {e}", file.display())))?;
         layers.add_file(&file.display().to_string(), &text)?;
     }
@@ -90,6 +91,8 @@ fn missing_data(layers: &Layers, folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn places(folder: &Path) -> Places {
@@ -137,6 +140,15 @@ mod tests {
                 places.config_file.display()
             )
         );
+    }
+
+    #[test]
+    fn settings_without_end_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let none = choices(None, &[]);
+        let error = layers_of(&places(folder.path()), Some(Path::new("/dev/zero")), [], &none);
+        let expected = "--config /dev/zero: cannot be read: it has more than 1048576 bytes";
+        assert_eq!(error.expect_err("endless").to_string(), expected);
     }
 
     #[test]

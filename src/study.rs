@@ -4,8 +4,11 @@
 //! A study is a folder among the runs: `study.toml` says what belongs to it, `settings.toml` has every
 //! setting of its runs, `runs/` has the runs, `winners/` the genotypes that were trained, and `logs/` what the
 //! commands printed. How far it is stands nowhere but in the runs, so a study that was interrupted anywhere
-//! goes on with what is missing.
+//! goes on with what is missing. `claims/` says who works on which run, so that any number of workers on any
+//! number of machines that share the folder can do so.
 
+mod process;
+mod signals;
 pub mod work;
 
 use std::{
@@ -19,7 +22,9 @@ use anyhow::{Context as _, Result};
 use relativenas_core::{config::Config, manifest::BUILD, searcher::SearcherKind};
 use serde::{Deserialize, Serialize};
 
-use relativenas_run::{disk::Disk, folder::RunFolder};
+use relativenas_run::{address::this_host, claim::Claims, disk::Disk, folder::RunFolder};
+
+pub use signals::Ending;
 
 use crate::{atomic, failure::misuse, places::absolute, runs, written};
 
@@ -63,6 +68,15 @@ impl Plan {
         (1..=u64::from(self.seeds)).flat_map(of_seed).collect()
     }
 
+    /// Every run, each search followed by the trainings of its winner: the order in which they are begun.
+    pub fn in_order(&self) -> Vec<PlannedRun> {
+        let with_trainings = |search| {
+            let of_seed = move |judged| PlannedRun { search, judged };
+            std::iter::once(None).chain((1..=self.judge_seeds).map(Some)).map(of_seed)
+        };
+        self.searches().into_iter().flat_map(with_trainings).collect()
+    }
+
     /// How many runs there are in all.
     pub fn runs(&self) -> usize {
         self.searchers.len() * self.seeds as usize * (1 + self.judge_seeds as usize)
@@ -85,6 +99,20 @@ impl PlannedSearch {
     /// The name of a training of its winner, such as `slow-fast-3-judged-1`.
     pub fn judged(self, seed: u32) -> String {
         format!("{}-judged-{seed}", self.name())
+    }
+}
+
+/// One run of a study: a search, or a training of its winner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedRun {
+    pub search: PlannedSearch,
+    /// The seed of the training; `None` of the search itself.
+    pub judged: Option<u32>,
+}
+
+impl PlannedRun {
+    pub fn name(self) -> String {
+        self.judged.map_or_else(|| self.search.name(), |seed| self.search.judged(seed))
     }
 }
 
@@ -115,7 +143,7 @@ impl Study {
         let cannot =
             || format!("{}: no study can be made here; --run-dir names another folder", runs.display());
         let parts = ["runs", "winners", "logs"];
-        let temporary = runs.join(format!(".new-study-{}", std::process::id()));
+        let temporary = runs.join(format!(".new-study-{}-{}", this_host(), std::process::id()));
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for part in parts {
@@ -180,6 +208,16 @@ impl Study {
     /// Where its runs are.
     pub fn runs(&self) -> PathBuf {
         self.path.join("runs")
+    }
+
+    /// Where it is written down who works on which run.
+    pub fn claims_folder(&self) -> PathBuf {
+        self.path.join("claims")
+    }
+
+    /// Who works on a run, by its name.
+    pub fn claims(&self, run: &str) -> Claims {
+        Claims::at(self.claims_folder().join(run))
     }
 
     /// One of its runs, if it was begun.

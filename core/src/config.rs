@@ -69,6 +69,8 @@ pub struct DataConfig {
     pub flip: bool,
     pub cutout: usize,
     pub augment_validation: bool,
+    #[serde(default)]
+    pub skip_faulty: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +105,17 @@ pub struct DeviceConfig {
     pub threads: usize,
     pub parallel_learners: bool,
     pub precision: Precision,
+    #[serde(default = "one_rank")]
+    pub ranks: usize,
+    #[serde(default)]
+    pub launcher: String,
+    #[serde(default)]
+    pub rank_timeout: u64,
+}
+
+/// Runs from before there were ranks have this many.
+fn one_rank() -> usize {
+    1
 }
 
 /// What feature maps and convolutions are computed in; weights and statistics are f32 either way.
@@ -174,6 +187,13 @@ pub struct ScreenConfig {
     pub color: ColorDepth,
     pub glyphs: GlyphSet,
     pub frames_per_second: u32,
+    /// Runs from before there were these have none of them.
+    #[serde(default)]
+    pub bell: bool,
+    #[serde(default)]
+    pub title: bool,
+    #[serde(default)]
+    pub mouse: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,6 +322,12 @@ impl Config {
             (weight(t.gradient_clip), "training.gradient_clip", "0 (no clipping) or above"),
             (share(t.drop_path), "training.drop_path", "from 0 to below 1"),
             (self.device.threads <= 1024, "device.threads", "from 0 to 1024"),
+            ((1..=4096).contains(&self.device.ranks), "device.ranks", "from 1 to 4096"),
+            (
+                (1..=86_400).contains(&self.device.rank_timeout),
+                "device.rank_timeout",
+                "from 1 to 86400 seconds",
+            ),
             (device_kind(&self.device.kind), "device.kind", "auto, cpu, cuda or cuda:N"),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),

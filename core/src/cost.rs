@@ -6,6 +6,17 @@
 //!
 //! In a full network both inputs of a cell are preprocessed, read or not, and two genes that name
 //! the same operation on the same input are two modules: published weights have them.
+//!
+//! ```
+//! use relativenas_core::{cost::cost, network::{NetworkKind, NetworkShape}, published};
+//!
+//! let genotype = published::find("RelativeNAS")?;
+//! let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 36, cells: 20, classes: 10 };
+//! let counted = cost(&genotype, &shape);
+//! assert_eq!(format!("{:.2} M", counted.parameters as f64 / 1e6), "3.93 M"); // As published.
+//! assert_eq!(counted.cells.len(), 20);
+//! # Ok::<(), published::UnknownGenotype>(())
+//! ```
 
 use std::{iter::Sum, ops::Add};
 

@@ -1,13 +1,31 @@
 //! Genotypes: two cells written down as operations on inputs, and their text forms.
+//!
+//! ```
+//! use relativenas_core::genotype::{Genotype, GenotypeFormat};
+//!
+//! let text = "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=range(2, 3), \
+//!             reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1)], reduce_concat=[2])";
+//! let genotype = Genotype::parse(text)?;
+//! assert_eq!(genotype.normal.nodes(), 1);
+//! assert_eq!(genotype.normal.genes[1].input, 1);
+//!
+//! // Every form that is written is read back to the same genotype.
+//! for format in [GenotypeFormat::Darts, GenotypeFormat::Json, GenotypeFormat::Toml] {
+//!     assert_eq!(Genotype::parse(&genotype.format(format))?, genotype);
+//! }
+//! # Ok::<(), relativenas_core::genotype::GenotypeError>(())
+//! ```
 
+mod error;
 mod file;
 mod literal;
 mod text;
 
 use serde::{Deserialize, Serialize};
 
+pub use error::GenotypeError;
 pub use file::{Chosen, decode_text};
-pub use text::{GenotypeError, GenotypeFormat};
+pub use text::GenotypeFormat;
 
 use crate::operation::{CellKind, Operation};
 
@@ -42,6 +60,13 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// All genes in one line, the two of a node together: `0s3 1d5  2mx 0id`.
+    pub fn short(&self) -> String {
+        let genes: Vec<_> =
+            self.genes.iter().map(|gene| format!("{}{}", gene.input, gene.operation.short_name())).collect();
+        genes.chunks(2).map(|node| node.join(" ")).collect::<Vec<_>>().join("  ")
+    }
+
     pub fn nodes(&self) -> usize {
         self.genes.len() / 2
     }

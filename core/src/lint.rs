@@ -1,4 +1,20 @@
 //! What is unusual about a genotype, and often a sign of a search that went wrong.
+//!
+//! ```
+//! use relativenas_core::{genotype::Genotype, lint::lint};
+//!
+//! let twins = "Genotype(
+//!     normal=[('skip_connect', 0), ('skip_connect', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 2)],
+//!     normal_concat=[2, 3],
+//!     reduce=[('max_pool_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_3x3', 2), ('dil_conv_3x3', 0)],
+//!     reduce_concat=[2, 3])";
+//! let findings = lint(&Genotype::parse(twins)?);
+//! assert_eq!(
+//!     findings[0].to_string(),
+//!     "normal cell: node 0 applies skip_connect to c(k-2) twice; in a search they share weights"
+//! );
+//! # Ok::<(), relativenas_core::genotype::GenotypeError>(())
+//! ```
 
 use std::fmt;
 

@@ -29,6 +29,8 @@ pub mod files {
     pub const WEIGHTS: &str = "weights";
     /// What a probe of a search found.
     pub const PROBE: &str = "probe.json";
+    /// The manifest as it was when an engine first worked on the run, so that edits of it are noticed.
+    pub const BEGUN_WITH: &str = "begun-with.toml";
     pub const EXPORTS: &str = "exports";
     /// Log, and whatever libtorch prints.
     pub const ENGINE_LOG: &str = "engine.log";
@@ -110,6 +112,9 @@ pub struct EngineAddress {
     pub host: String,
     pub socket: String,
     pub build: String,
+    /// What this engine calls itself when it greets; empty of engines of older programs.
+    #[serde(default)]
+    pub token: String,
 }
 
 /// Why a `run.toml` cannot be used.

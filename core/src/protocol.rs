@@ -92,6 +92,13 @@ pub struct Hello {
     pub device: String,
     /// Events in the log when the client connected.
     pub events: u64,
+    /// The name of the run that it works on.
+    #[serde(default)]
+    pub run: String,
+    /// As in the run's `engine.json`: two engines may have one process id, host and path of their socket where
+    /// containers share a folder.
+    #[serde(default)]
+    pub token: String,
 }
 
 /// Where the engine is right now. Never logged; the latest wins.

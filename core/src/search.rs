@@ -3,6 +3,41 @@
 //! [`Search::ask`] names one or two independent candidates, an [`Estimator`] finds their losses,
 //! [`Search::tell`] says who is fast and who is slow. The state is plain data: whoever stores it
 //! after a `tell` can go on from there, to exactly the same end.
+//!
+//! ```
+//! use relativenas_core::{
+//!     cost::Limits,
+//!     event::Event,
+//!     search::{Ask, Estimate, Schedule, Search, SearchSettings},
+//!     searcher::SearcherKind,
+//!     space::Space,
+//! };
+//!
+//! let settings = SearchSettings {
+//!     space: Space::Cells,
+//!     searcher: SearcherKind::SlowFast,
+//!     population: 10,
+//!     generations: 20,
+//!     seed: 1,
+//!     mutation: 0.0,
+//!     schedule: Schedule::default(),
+//!     limits: Limits::default(),
+//! };
+//! let (mut search, mut events) = Search::new(settings)?;
+//! while let Ask::Estimate(estimation) = search.ask() {
+//!     // Where an engine trains and validates, this counts how far all genes are from their lower bound.
+//!     let losses = estimation.candidates.iter().map(|candidate| candidate.position.iter().sum());
+//!     let estimates: Vec<_> = losses
+//!         .map(|loss| Estimate { loss, accuracy: 0.0, train_loss: loss, hits: 0, misses: 0 })
+//!         .collect();
+//!     let (_verdict, told) = search.tell(&estimates);
+//!     events.extend(told);
+//! }
+//! let Some(Event::SearchFinished { ranking, .. }) = events.last() else { panic!("a search ends") };
+//! assert_eq!(ranking.len(), 10);
+//! assert!(ranking[0].loss < ranking[9].loss);
+//! # Ok::<(), relativenas_core::search::SettingsError>(())
+//! ```
 
 mod state;
 

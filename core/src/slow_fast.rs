@@ -4,6 +4,23 @@
 //! v_slow ← λ1 ∘ v_slow + λ2 ∘ (x_fast − x_slow)
 //! x_slow ← clamp(x_slow + v_slow)
 //! ```
+//!
+//! The operator `∘` multiplies gene by gene; a slow learner that has just begun is at rest.
+//!
+//! ```
+//! use relativenas_core::{population::Individual, slow_fast::learn, space::Space};
+//!
+//! let space = Space::NasBench201; // Six genes, each between 0 and 5.
+//! let mut slow = Individual::at(vec![1.0; 6]);
+//! let fast = [3.0; 6];
+//! learn(space, &mut slow, &fast, &[0.5; 6], &[0.25; 6]);
+//! assert_eq!(slow.velocity, [0.5; 6]); // A quarter of the way of 2.0.
+//! assert_eq!(slow.position, [1.5; 6]);
+//!
+//! // The next lesson keeps half of that velocity: 0.5 · 0.5 + 0.25 · 1.5.
+//! learn(space, &mut slow, &fast, &[0.5; 6], &[0.25; 6]);
+//! assert_eq!(slow.velocity, [0.625; 6]);
+//! ```
 
 use crate::{population::Individual, randomness::Stream, space::Space};
 

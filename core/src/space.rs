@@ -1,4 +1,24 @@
 //! Search spaces: which genes an architecture vector has, and what a real number in one means.
+//!
+//! ```
+//! use relativenas_core::{genotype::Genotype, space::{Role, Space}};
+//!
+//! // Gene 1 chooses among seven operations; 0.0 to 1.0 is the first of them, above that the second.
+//! assert!(matches!(Space::Cells.role(1), Role::Operation { node: 0, .. }));
+//! assert_eq!(Space::Cells.decode_gene(1, 1.0), 0);
+//! assert_eq!(Space::Cells.decode_gene(1, 1.1), 1);
+//!
+//! // A whole vector is two cells, and the middle of every interval is a vector that means the same.
+//! let genotype = Genotype::decode(&[0.7; 32])?;
+//! let position = genotype.encode().expect("it came from this space");
+//! assert_eq!(position, [0.5; 32]);
+//! assert_eq!(Genotype::decode(&position)?, genotype);
+//!
+//! // Every gene has its own bounds.
+//! let error = Genotype::decode(&[2.5; 32]).unwrap_err();
+//! assert_eq!(error.to_string(), "gene 0 (N0in) is 2.5; it must lie between 0 and 2");
+//! # Ok::<(), relativenas_core::space::VectorError>(())
+//! ```
 
 use std::fmt;
 

@@ -5,13 +5,18 @@
 
 mod finals;
 mod fit;
+mod history;
 mod log;
+mod map;
 mod summary;
 
 use std::collections::VecDeque;
 
 pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
+pub use fit::ViewError;
+pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
+pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
@@ -74,6 +79,8 @@ pub struct SearchView {
     pub finals: Option<FinalsView>,
     /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
+    /// The population on a plane.
+    pub map: MapView,
 }
 
 /// A pair (or, in regularized evolution, one individual) after its comparison.
@@ -113,6 +120,8 @@ pub struct IndividualView {
     pub moved_from: Option<Vec<f64>>,
     /// Its last estimate.
     pub learner: Option<Learner>,
+    /// The loss of its estimate before that.
+    pub loss_before: Option<f64>,
     /// Every time it was slow: the generation and whom it learned from.
     pub lessons: Vec<(u32, usize)>,
     /// Generation in which somebody put a genotype in its place.
@@ -124,6 +133,19 @@ pub struct IndividualView {
 pub struct Best {
     pub generation: u32,
     pub learner: Learner,
+}
+
+/// Whom a search has to show for itself: the vector with the loss that was estimated for it.
+///
+/// Its individual may be somewhere else by now: moved, injected over, or estimated again and found worse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leader<'a> {
+    pub individual: usize,
+    /// The generation of the estimate; `None` if it is that of the final ranking.
+    pub generation: Option<u32>,
+    pub loss: f64,
+    pub accuracy: f64,
+    pub position: &'a [f64],
 }
 
 /// Where a run is in its life, by its events alone.
@@ -150,17 +172,6 @@ impl Phase {
             Self::Finished => "finished",
         }
     }
-}
-
-/// Why a line is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// It does not follow the one before.
-    #[error("event {found} follows event {expected}; some are missing")]
-    Gap { expected: u64, found: u64 },
-    /// It cannot have happened in this run.
-    #[error("event {seq} is not of this run: {problem}")]
-    Misfit { seq: u64, problem: String },
 }
 
 impl Default for RunView {
@@ -243,6 +254,7 @@ impl RunView {
 impl SearchView {
     fn new(settings: SearchSettings, network: Option<NetworkShape>, images: Images, batch: usize) -> Self {
         Self {
+            map: MapView::new(settings.space),
             settings,
             network,
             images,
@@ -282,6 +294,11 @@ impl SearchView {
         crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
     }
 
+    /// Whether the search is done and has no winner: no loss of its ranking is a number.
+    pub fn has_no_winner(&self) -> bool {
+        !self.ranking.is_empty() && self.ranking.iter().all(|place| !place.loss.is_finite())
+    }
+
     /// Individuals from best to worst: by the final ranking if there is one, else by last loss.
     pub fn order(&self) -> Vec<usize> {
         if !self.ranking.is_empty() {
@@ -296,10 +313,38 @@ impl SearchView {
         order
     }
 
+    /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
+    /// estimated.
+    pub fn leader(&self) -> Option<Leader<'_>> {
+        if let Some(winner) = self.finals.as_ref().and_then(FinalsView::leader) {
+            return Some(winner);
+        }
+        if let Some(winner) = self.ranking.first() {
+            let place = self.population.get(winner.individual)?;
+            return Some(Leader {
+                individual: winner.individual,
+                generation: None,
+                loss: winner.loss,
+                accuracy: winner.accuracy,
+                position: &place.position,
+            });
+        }
+        let Best { generation, learner } = self.best.as_ref()?;
+        Some(Leader {
+            individual: learner.individual,
+            generation: Some(*generation),
+            loss: learner.estimate.loss,
+            accuracy: learner.estimate.accuracy,
+            position: &learner.position,
+        })
+    }
+
     fn apply(&mut self, event: &Event) {
         match event {
             Event::PopulationSampled { positions } => {
                 self.population = positions.iter().map(|p| IndividualView::new(p.clone())).collect();
+                self.map.visit(positions.iter().map(Vec::as_slice));
+                self.look_at_the_map();
             }
             Event::GenerationStarted { generation, pairs, .. } => {
                 self.generation = *generation;
@@ -332,6 +377,7 @@ impl SearchView {
                         individual.lessons.push((*generation, fast));
                     }
                 }
+                self.draw_on_the_map(*generation, moves);
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
                 self.generation = generation.saturating_add(1);
@@ -342,6 +388,8 @@ impl SearchView {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
                     self.injections.push((generation, *individual));
+                    self.map.visit(std::iter::once(position.as_slice()));
+                    self.look_at_the_map();
                 }
             }
             Event::IndividualRanked { learner } => self.ranked.push(learner.clone()),
@@ -364,7 +412,8 @@ impl SearchView {
                 continue;
             };
             individual.position.clone_from(&learner.position);
-            individual.learner = Some(learner.clone());
+            let before = individual.learner.replace(learner.clone());
+            individual.loss_before = before.map(|before| before.estimate.loss);
             let better = |best: &Best| {
                 (learner.violation, learner.estimate.loss)
                     < (best.learner.violation, best.learner.estimate.loss)
@@ -400,6 +449,13 @@ impl SearchView {
 
 impl IndividualView {
     fn new(position: Vec<f64>) -> Self {
-        Self { position, moved_from: None, learner: None, lessons: Vec::new(), injected: None }
+        Self {
+            position,
+            moved_from: None,
+            learner: None,
+            loss_before: None,
+            lessons: Vec::new(),
+            injected: None,
+        }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A batch is one gather and a few elementwise operations on the device, never a loop over images.
 
+use std::ops::Range;
+
 use relativenas_core::randomness::Stream;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -134,7 +136,24 @@ impl ImageStore {
         augmentation: Augmentation,
         stream: &mut Stream,
     ) -> Result<Batch, TchError> {
-        let draws = self.draw(places.size1()? as usize, augmentation, stream)?;
+        self.part(places, 0..places.size1()? as usize, augmentation, stream)
+    }
+
+    /// Some images of [`ImageStore::batch`], the same as in the whole.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn part(
+        &self,
+        places: &Tensor,
+        part: Range<usize>,
+        augmentation: Augmentation,
+        stream: &mut Stream,
+    ) -> Result<Batch, TchError> {
+        let mut draws = self.draw(places.size1()? as usize, augmentation, stream)?;
+        let (first, count) = (part.start as i64, part.len() as i64);
+        draws.numbers = draws.numbers.f_narrow(1, first, count)?;
+        let places = &places.f_narrow(0, first, count)?;
         let images = self.normalised(&self.crop(places, &draws)?)?;
         let images = match augmentation.cutout {
             0 => images,

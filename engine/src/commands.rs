@@ -1,15 +1,21 @@
 //! What `relativenas-engine` does besides runs, in the terminal of the command that started it.
 
+mod data;
 mod evaluate;
+mod exchange;
 mod pack;
+mod ranks;
 mod throughput;
 
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
+pub use data::{DataArguments, data};
 pub use evaluate::{EvaluateArguments, evaluate};
+pub use exchange::{ExchangeArguments, exchange};
 pub use pack::{PackArguments, pack};
+pub use ranks::RanksArguments;
 pub use throughput::{ThroughputArguments, throughput};
 
 /// Prints a line of results. That nobody reads any further, as in `… | head -0`, is no failure.

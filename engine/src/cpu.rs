@@ -1,16 +1,17 @@
 //! Search networks on a CPU, without libtorch's kernels.
 //!
 //! Their depthwise convolutions, batch norms and ReLUs move far more memory than they compute:
-//! libtorch reads and writes a batch of feature maps for each of them. Here a [`stage`] takes an
+//! libtorch reads and writes a batch of feature maps for each of them. Here a `stage` takes an
 //! image from one feature map to the next within a core's cache, and batch norm is applied by
-//! whoever reads. Feature maps lie in planes of sixteen channels ([`simd::Lanes`]).
+//! whoever reads. Feature maps lie in planes of sixteen channels (`simd::Lanes`).
 //!
-//! Each thread of a [`team`] computes image by image in a fixed order: results depend on nothing but
+//! Each thread of a `team` computes image by image in a fixed order: results depend on nothing but
 //! the number of threads, and on that only in their last bits. The tests hold it against libtorch, and
 //! the golden figures against both.
 
 mod backward;
 mod body;
+mod forward;
 mod head;
 mod matrix;
 mod memory;
@@ -19,6 +20,7 @@ mod packing;
 mod pointwise;
 mod pool;
 mod program;
+mod shape;
 mod simd;
 mod stage;
 mod tape;
@@ -31,14 +33,14 @@ mod window;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-pub use self::body::CpuBody;
+pub use self::{body::CpuBody, memory::values_mut};
 use self::{
-    body::{Body, Lesson, Worker, at_once},
-    head::Answer,
-    memory::{values, values_mut},
+    body::{Body, TrainingBatch, Worker, at_once},
+    forward::{Forward, Paths, Statistics},
+    head::Prediction,
+    memory::values,
     packing::Packed,
     program::Program,
-    tape::{Forward, Paths, Statistics},
     team::shares,
 };
 use crate::{
@@ -101,27 +103,27 @@ impl CpuModel {
     }
 
     /// The mean loss of a batch in training mode, and in `self.gradient` its gradient.
-    fn differentiate(&mut self, lesson: Lesson<'_>, labels: &[i64]) -> Result<f64, TchError> {
+    fn differentiate(&mut self, training: TrainingBatch<'_>, labels: &[i64]) -> Result<f64, TchError> {
         self.ready_to_judge = false;
         let (parameters, statistics) = self.weights.parts();
         let parameters = values(parameters)?;
         self.body.pack(parameters);
-        self.body.forward(parameters, values_mut(statistics)?, lesson);
+        self.body.forward(parameters, values_mut(statistics)?, training);
         let program = &self.body.program;
-        let shares = shares(lesson.images, self.body.workers.len());
+        let shares = shares(training.images, self.body.workers.len());
         let tasks = self.body.workers.iter_mut().zip(shares).map(|(worker, share)| {
             let labels = &labels[share];
-            move || worker.classify(program, parameters, labels, lesson.images)
+            move || worker.classify(program, parameters, labels, training.images)
         });
         let losses = at_once(tasks.collect());
         let flat = values_mut(&mut self.gradient)?;
         flat.fill(0.0);
-        self.body.reverse(lesson, flat);
-        Ok(losses.into_iter().sum::<f64>() / lesson.images as f64)
+        self.body.reverse(training, flat);
+        Ok(losses.into_iter().sum::<f64>() / training.images as f64)
     }
 
-    /// Answers to pictures `[N, H, W, 3]` in evaluation mode, in their order.
-    fn answers(&mut self, pictures: &[f32]) -> Result<Vec<Answer>, TchError> {
+    /// Logits of pictures `[N, H, W, 3]` in evaluation mode, in their order.
+    fn predict(&mut self, pictures: &[f32]) -> Result<Vec<Prediction>, TchError> {
         self.prepare_to_judge()?;
         let parameters = values(self.weights.parameters())?;
         let (program, packed) = (&self.body.program, &self.body.packed[..]);
@@ -130,8 +132,8 @@ impl CpuModel {
         let tasks = self.body.workers.iter_mut().zip(shares).map(|(worker, share)| {
             let pictures = &pictures[share.start * length..share.end * length];
             move || {
-                let answer = |picture| worker.answer(program, packed, parameters, picture);
-                pictures.chunks_exact(length).map(answer).collect::<Vec<_>>()
+                let predict = |picture| worker.predict(program, packed, parameters, picture);
+                pictures.chunks_exact(length).map(predict).collect::<Vec<_>>()
             }
         });
         Ok(at_once(tasks.collect()).into_iter().flatten().collect())
@@ -147,30 +149,30 @@ impl Worker {
         let gradient = self.gradients.at(last, labels.len() * length);
         let mut total = 0.0;
         for (n, (&label, gradient)) in labels.iter().zip(gradient.chunks_exact_mut(length)).enumerate() {
-            let answer = Answer::new(&program.head, tape.feature(program, last, n), parameters);
-            let (loss, mut probabilities) = answer.loss(label as usize);
+            let prediction = Prediction::new(&program.head, tape.feature(program, last, n), parameters);
+            let (loss, mut probabilities) = prediction.loss(label as usize);
             total += loss;
             probabilities[label as usize] -= 1.0;
             let logits: Vec<_> = probabilities.iter().map(|p| (p / images as f64) as f32).collect();
-            answer.backward(&program.head, &logits, parameters, &mut self.flat, gradient);
+            prediction.backward(&program.head, &logits, parameters, &mut self.flat, gradient);
         }
         total
     }
 
-    /// Of one picture, `[H, W, 3]`, in evaluation mode.
-    fn answer(
+    /// Logits of one picture, `[H, W, 3]`, in evaluation mode.
+    fn predict(
         &mut self,
         program: &Program,
         packed: &[Vec<Packed>],
         parameters: &[f32],
         picture: &[f32],
-    ) -> Answer {
+    ) -> Prediction {
         let paths = Paths { masks: None, images: 1, first: 0 };
         let statistics = Statistics::Kept;
         let mut forward = Forward { program, packed, statistics, paths, scratch: &mut self.scratch };
         forward.run(&mut self.evaluation, picture);
         let image = self.evaluation.feature(program, program.cells.len(), 0);
-        Answer::new(&program.head, image, parameters)
+        Prediction::new(&program.head, image, parameters)
     }
 }
 
@@ -188,8 +190,8 @@ impl Model for CpuModel {
     ) -> Result<Tensor, TchError> {
         let pictures = pictures(batch)?;
         let masks = drop_path.map(values).transpose()?;
-        let lesson = Lesson { pictures: values(&pictures)?, images: batch.len(), masks };
-        let loss = self.differentiate(lesson, values(&batch.labels)?)?;
+        let training = TrainingBatch { pictures: values(&pictures)?, images: batch.len(), masks };
+        let loss = self.differentiate(training, values(&batch.labels)?)?;
         let gradient = self.gradient.shallow_clone();
         let _norm = self.sgd.step(self.weights.parameters(), gradient, learning_rate)?;
         Tensor::f_from_slice(&[loss])?.f_squeeze()
@@ -199,9 +201,9 @@ impl Model for CpuModel {
         let pictures = pictures(batch)?;
         let labels: &[i64] = values(&batch.labels)?;
         let (mut loss, mut right) = (0.0, 0);
-        for (answer, &label) in self.answers(values(&pictures)?)?.iter().zip(labels) {
-            loss += answer.loss(label as usize).0;
-            right += i64::from(answer.is_right(label as usize));
+        for (prediction, &label) in self.predict(values(&pictures)?)?.iter().zip(labels) {
+            loss += prediction.loss(label as usize).0;
+            right += i64::from(prediction.is_right(label as usize));
         }
         Ok((Tensor::f_from_slice(&[loss])?.f_squeeze()?, Tensor::f_from_slice(&[right])?.f_squeeze()?))
     }
@@ -217,7 +219,7 @@ impl CpuModel {
     pub(crate) fn evaluation_logits_of(&mut self, images: &Tensor) -> Result<Tensor, TchError> {
         let count = images.size()[0];
         let pictures = images.permute([0, 2, 3, 1]).contiguous();
-        let logits: Vec<f32> = self.answers(values(&pictures)?)?.into_iter().flat_map(|a| a.logits).collect();
+        let logits: Vec<f32> = self.predict(values(&pictures)?)?.into_iter().flat_map(|a| a.logits).collect();
         Ok(Tensor::from_slice(&logits).view([count, -1]))
     }
 
@@ -228,14 +230,14 @@ impl CpuModel {
         labels: &Tensor,
     ) -> Result<(Tensor, Tensor, Tensor), TchError> {
         let pictures = images.permute([0, 2, 3, 1]).contiguous();
-        let lesson = Lesson { pictures: values(&pictures)?, images: labels.numel(), masks: None };
-        let loss = self.differentiate(lesson, values(labels)?)?;
+        let training = TrainingBatch { pictures: values(&pictures)?, images: labels.numel(), masks: None };
+        let loss = self.differentiate(training, values(labels)?)?;
         let (program, parameters) = (&self.body.program, values(self.weights.parameters())?);
         let mut logits = Vec::new();
         for worker in &self.body.workers {
             for image in 0..worker.training.images {
                 let image = worker.training.feature(program, program.cells.len(), image);
-                logits.extend(Answer::new(&program.head, image, parameters).logits);
+                logits.extend(Prediction::new(&program.head, image, parameters).logits);
             }
         }
         let logits = Tensor::from_slice(&logits).view([images.size()[0], -1]);

@@ -1,15 +1,19 @@
 //! The images that a search trains and validates on.
 //!
 //! [`open`] recognises a data set by what lies in the folder and reads it into memory as plain
-//! bytes; nothing here knows tensors. Whatever is wrong with a file is an error that names it:
-//! no image is ever skipped.
+//! bytes; nothing here knows tensors. Whatever is wrong with a file is an error that names it; an
+//! image is skipped only where somebody asked for it, and named then.
 
+pub mod check;
 mod cifar;
 mod cifar_names;
 mod cifar_python;
+pub mod cityscapes;
+pub mod coco;
 mod embedded;
 mod encoded;
 mod error;
+pub mod fault;
 mod faults;
 mod idx;
 mod idx_names;
@@ -27,13 +31,14 @@ mod record;
 pub(crate) mod samples;
 mod split;
 mod view;
+pub mod voc;
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 pub use cifar::Cifar100Labels;
-pub use encoded::{Encoded, EncodedDataSet, EncodedImages};
+pub use encoded::{Encoded, EncodedDataSet, EncodedImages, Skipped, survey_parts};
 pub use error::DataError;
-pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches};
+pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches, photo_batches_of};
 pub use split::{Split, hold_out, split};
 pub use view::{ColourJitter, View};
 
@@ -154,11 +159,13 @@ pub struct Options {
     pub cifar_100: Cifar100Labels,
     /// Photographs are cropped to their central square and resized to this height and width.
     pub side: usize,
+    /// Photographs that may be gone on without because they cannot be read.
+    pub skip_faulty: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cifar_100: Cifar100Labels::Fine, side: 32 }
+        Self { cifar_100: Cifar100Labels::Fine, side: 32, skip_faulty: 0 }
     }
 }
 
@@ -188,8 +195,24 @@ pub fn open_encoded(path: &Path) -> Result<EncodedDataSet, DataError> {
     layout::Found::below(path)?.encoded()
 }
 
+/// Reads a file. A pipe or a device, which may never end, is none.
 fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), reason: source })
+    let read = || {
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is no file, but a folder, a pipe or a device",
+            ));
+        }
+        fs::read(path)
+    };
+    read().map_err(|source| DataError::Read { path: path.to_owned(), reason: source })
+}
+
+/// Reads a file of text.
+fn read_text(path: &Path) -> Result<String, DataError> {
+    String::from_utf8(read_file(path)?)
+        .map_err(|_| DataError::Malformed { path: path.to_owned(), problem: "it is not UTF-8".into() })
 }
 
 #[cfg(test)]

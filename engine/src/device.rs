@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
+use crate::{cpu::values_mut, ranks::Place};
+
 /// What a person may ask for: `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -27,6 +29,11 @@ pub enum DeviceError {
         missing(*found)
     )]
     Missing { asked: usize, found: usize },
+    #[error(
+        "{ranks} ranks are on this machine, but {}; start fewer, or all of them on the CPU with device.kind = \"cpu\"",
+        missing(*found)
+    )]
+    TooFew { ranks: usize, found: usize },
     #[error("{} cannot be used: {why}; use `cpu`, or see `relativenas doctor`", name(*device))]
     Unusable { device: Device, why: String },
 }
@@ -84,6 +91,22 @@ impl DeviceChoice {
             }
         }
         Ok(device)
+    }
+
+    /// What a rank takes of the devices of its machine where `kind` (as in settings) leaves it the choice: one of
+    /// its own. Where whoever started the ranks shows each a single device, that is its own.
+    ///
+    /// # Errors
+    /// If `kind` is no device, or there are fewer devices than ranks.
+    pub fn of_rank(kind: &str, place: Place, found: usize, one_is_shown: bool) -> Result<Self, DeviceError> {
+        let choice = kind.parse()?;
+        let free = choice == Self::Auto || kind == "cuda";
+        match place.on_host {
+            _ if !free || found == 0 || place.of_host == 1 => Ok(choice),
+            _ if one_is_shown => Ok(Self::Cuda(0)),
+            own if own < found => Ok(Self::Cuda(own)),
+            _ => Err(DeviceError::TooFew { ranks: place.of_host, found }),
+        }
     }
 
     fn find(self) -> Result<Device, DeviceError> {
@@ -144,6 +167,27 @@ pub fn send(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     locked.f_to_device_(device, tensor.f_kind()?, true, false)
 }
 
+/// Lets numbers be changed where the main processor and the network reach them: in place on a CPU; from CUDA
+/// they travel to locked memory and back, and this waits for the device.
+///
+/// # Errors
+/// If memory runs out, or the change fails.
+pub fn in_main_memory<E: From<TchError>>(
+    numbers: &mut Tensor,
+    change: impl FnOnce(&mut [f32]) -> Result<(), E>,
+) -> Result<(), E> {
+    let device = numbers.device();
+    if !device.is_cuda() {
+        return change(values_mut(numbers)?);
+    }
+    let size = numbers.size();
+    let mut staged = Tensor::f_empty(&size, (Kind::Float, Device::Cpu))?.f_internal_pin_memory(device)?;
+    staged.f_copy_(numbers)?;
+    change(values_mut(&mut staged)?)?;
+    numbers.f_copy_(&staged)?;
+    Ok(())
+}
+
 /// Waits until a device has done all that was asked of it. For clocks: nothing else needs it.
 pub fn wait(device: Device) {
     if let Device::Cuda(index) = device {
@@ -182,6 +226,24 @@ impl Sharing {
 pub fn threads(asked: usize) -> usize {
     match asked {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
+        asked => asked,
+    }
+}
+
+/// The device of a rank, made ready; see [`DeviceChoice::of_rank`].
+///
+/// # Errors
+/// If there is none for it, or it cannot be used.
+pub fn of_rank(kind: &str, place: Place) -> Result<Device, DeviceError> {
+    let found = cuda_devices();
+    let one_is_shown = found == 1 && std::env::var_os("CUDA_VISIBLE_DEVICES").is_some();
+    DeviceChoice::of_rank(kind, place, found, one_is_shown)?.resolve()
+}
+
+/// Threads of one rank: its part of the cores that it shares with others.
+pub fn threads_of_rank(asked: usize, place: Place) -> usize {
+    match asked {
+        0 => (threads(0) / place.on_cores.max(1)).max(1),
         asked => asked,
     }
 }
@@ -233,6 +295,26 @@ mod tests {
         let error = DeviceChoice::Cuda(99).resolve().unwrap_err().to_string();
         assert!(error.contains("cuda:99") && error.contains("`auto`"), "{error}");
         assert!(DeviceChoice::Auto.resolve().is_ok());
+    }
+
+    #[test]
+    fn each_rank_of_a_machine_has_a_device_of_its_own_unless_a_number_was_asked_for() {
+        let of = |kind, on_host, found, shown| {
+            DeviceChoice::of_rank(kind, Place { on_host, of_host: 3, on_cores: 3 }, found, shown)
+                .map_err(|error| error.to_string())
+        };
+        for kind in ["auto", "cuda"] {
+            assert_eq!(of(kind, 2, 3, false), Ok(DeviceChoice::Cuda(2)));
+            assert_eq!(of(kind, 2, 1, true), Ok(DeviceChoice::Cuda(0)));
+            let error = of(kind, 2, 2, false).unwrap_err();
+            assert!(
+                error.starts_with("3 ranks are on this machine, but there are only cuda:0 to cuda:1"),
+                "{error}"
+            );
+        }
+        assert_eq!(of("auto", 2, 0, false), Ok(DeviceChoice::Auto));
+        assert_eq!(of("cuda:1", 2, 2, false), Ok(DeviceChoice::Cuda(1)));
+        assert_eq!(of("cpu", 2, 2, false), Ok(DeviceChoice::Cpu));
     }
 
     #[test]

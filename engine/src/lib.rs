@@ -22,8 +22,12 @@ pub mod network;
 pub mod optimizer;
 pub mod pickle;
 pub mod probe;
+pub mod ranks;
 pub mod run;
 pub mod table;
+pub mod tasks;
 pub mod throughput;
 pub mod training;
 pub mod weights_file;
+#[cfg(test)]
+mod what_it_reads;

@@ -11,7 +11,10 @@ use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
     allocator::Jemalloc,
-    commands::{self, EvaluateArguments, PackArguments, ThroughputArguments},
+    commands::{
+        self, DataArguments, EvaluateArguments, ExchangeArguments, PackArguments, RanksArguments,
+        ThroughputArguments,
+    },
     device, failure,
     probe::{self, ProbeArguments},
     run,
@@ -26,6 +29,9 @@ struct Arguments {
     /// Print the build id, which must be that of the command.
     #[arg(long)]
     build_id: bool,
+    /// Print whether it was built with MPI.
+    #[arg(long)]
+    mpi: bool,
     #[command(subcommand)]
     work: Option<Work>,
 }
@@ -45,9 +51,21 @@ enum Work {
         /// Begin paused.
         #[arg(long)]
         paused: bool,
+        /// End when this process, which is no parent of this one, ends.
+        #[arg(long, value_name = "PID")]
+        leave_with: Option<i32>,
+        #[command(flatten)]
+        ranks: RanksArguments,
+        /// Begin again where no checkpoint can be read.
+        #[arg(long)]
+        restart: bool,
     },
     /// Judge trained weights on images that they did not learn from.
     Evaluate(EvaluateArguments),
+    /// Say what a data set is, and what is wrong with it.
+    Data(DataArguments),
+    /// Measure how long ranks take to add up their numbers.
+    Exchange(ExchangeArguments),
     /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
     Pack(PackArguments),
     /// Find out whether the comparison of a search is any good.
@@ -67,15 +85,23 @@ fn main() -> ExitCode {
         println!("{BUILD}");
         return ExitCode::SUCCESS;
     }
+    if arguments.mpi {
+        println!("{}", cfg!(feature = "mpi"));
+        return ExitCode::SUCCESS;
+    }
     let outcome = match arguments.work {
         None => {
             eprintln!("relativenas-engine works for the command `relativenas`; see `relativenas --help`");
             return ExitCode::from(2);
         }
-        Some(Work::Run { run, die_with_parent, force, paused }) => {
-            end_with(die_with_parent).and_then(|()| run::run(&run, run::Options { force, paused }))
+        Some(Work::Run { run, die_with_parent, force, paused, leave_with, ranks, restart }) => {
+            let (ranked, rank_timeout) = (ranks.ranked(), ranks.timeout());
+            let options = run::Options { force, paused, ranked, rank_timeout, leave_with, restart };
+            end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
+        Some(Work::Data(arguments)) => commands::data(&arguments),
+        Some(Work::Exchange(arguments)) => commands::exchange(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
         Some(Work::Probe(arguments)) => {
             end_with(arguments.die_with_parent).and_then(|()| probe::probe(&arguments))

@@ -4,7 +4,6 @@
 //! every genotype inherits, trains one epoch on one half and is validated on the other.
 
 use std::{
-    fs,
     path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -20,6 +19,7 @@ use relativenas_core::{
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Flow, Stage, Verdict},
     space::Space,
 };
+use relativenas_run::limited::read_text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -75,7 +75,7 @@ const VALIDATION_BATCH: usize = 256;
 /// # Errors
 /// If the file cannot be read, or holds something else.
 pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(path).with_context(|| format!("cannot read {}", path.display()))?;
     let parse = || -> anyhow::Result<Vec<Genotype>> {
         let mut list: Vec<serde_json::Map<String, Value>> = serde_json::from_str(&text)?;
         for genotype in &mut list {

@@ -14,5 +14,7 @@ pub use batch_norm::{OneValue, check_batches};
 pub use evaluation::{Evaluation, evaluate};
 pub use loss::Loss;
 pub use schedule::Schedule;
-pub use source::{Batches, Feed, Photos, Source, SourceError};
-pub use trainer::{EpochFigures, Position, ResumeError, Stored, Trainer, TrainerSettings};
+pub use source::{Batches, Feed, Part, Photos, Source, SourceError};
+pub use trainer::{
+    EpochFigures, Position, ResumeError, StepError, Stored, Trainer, TrainerSettings, least_images,
+};

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{address::this_host, claim::Watch};
+
 /// A step of writing that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -21,12 +23,27 @@ pub enum Step {
 #[derive(Default)]
 pub struct Disk {
     fault: Option<Box<dyn Fn(Step) -> io::Result<()> + Send + Sync>>,
+    /// The claim without which nothing may be written.
+    watch: Option<Watch>,
 }
 
 impl Disk {
     /// A disk whose steps fail where `fault` says so, for tests.
     pub fn failing(fault: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self { fault: Some(Box::new(fault)) }
+        Self { fault: Some(Box::new(fault)), watch: None }
+    }
+
+    /// A disk that is written as long as this claim stands.
+    pub fn under(watch: Option<Watch>) -> Self {
+        Self { fault: None, watch }
+    }
+
+    /// Whether anything may be written.
+    ///
+    /// # Errors
+    /// If the claim is lost.
+    pub fn permit(&self) -> io::Result<()> {
+        self.watch.as_ref().map_or(Ok(()), Watch::check)
     }
 
     /// Writes all bytes.
@@ -34,6 +51,7 @@ impl Disk {
     /// # Errors
     /// If the disk refuses; some of the bytes may be in the file then.
     pub fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        self.permit()?;
         if let Err(error) = self.check(Step::Write) {
             // A full disk takes some of the bytes before it refuses the rest.
             file.write_all(&bytes[..bytes.len() / 2])?;
@@ -88,6 +106,7 @@ impl Disk {
     }
 
     fn check(&self, step: Step) -> io::Result<()> {
+        self.permit()?;
         self.fault.as_ref().map_or(Ok(()), |fault| fault(step))
     }
 }
@@ -99,7 +118,7 @@ const PART: &str = ".part";
 /// one for every process, so that two that write the same file do not mix their bytes.
 fn part_of(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
-    Ok(path.with_file_name(format!(".{name}.{}{PART}", std::process::id())))
+    Ok(path.with_file_name(format!(".{name}.{}-{}{PART}", this_host(), std::process::id())))
 }
 
 /// Removes what processes that were killed left of files that they were about to replace. Only who

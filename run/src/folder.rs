@@ -13,13 +13,19 @@ use relativenas_core::{
     view::RunView,
 };
 
-use crate::{RunError, clock, disk::Disk, log::LogReader, printable, sessions};
+use crate::{
+    RunError, clock, disk::Disk, edits::edits, limited::read_text, log::LogReader, printable, shell::quoted,
+    token::token,
+};
+
+/// What the complaint of an engine that ends with an error begins with.
+const COMPLAINT: &str = "relativenas-engine: ";
 
 /// The folder of a run that exists, or existed a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
-    /// What a person types to mean this run.
+    /// What a person types to mean this run, as a shell takes it.
     reference: String,
 }
 
@@ -27,15 +33,18 @@ impl RunFolder {
     /// The folder at this path, if there is a run in it.
     pub fn at(path: impl Into<PathBuf>) -> Option<Self> {
         let path = path.into();
-        path.join(files::MANIFEST).is_file().then(|| Self { reference: path.display().to_string(), path })
+        path.join(files::MANIFEST)
+            .is_file()
+            .then(|| Self { reference: quoted(&path.display().to_string()), path })
     }
 
     /// The same, where its name alone is enough to find it.
     pub fn called_by_name(self) -> Self {
-        Self { reference: self.name(), ..self }
+        Self { reference: quoted(&self.name()), ..self }
     }
 
-    /// What a person types to mean this run: its name if that is enough, else its path.
+    /// What a person types to mean this run: its name if that is enough, else its path; in quotes where a
+    /// shell needs them.
     pub fn reference(&self) -> &str {
         &self.reference
     }
@@ -58,9 +67,19 @@ impl RunFolder {
     /// If `run.toml` cannot be read, or was made by a program of another version.
     pub fn manifest(&self) -> Result<Manifest, RunError> {
         let path = self.file(files::MANIFEST);
-        let text =
-            fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+        let text = read_text(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         Ok(Manifest::parse(&path.display().to_string(), &text)?)
+    }
+
+    /// What was edited in the manifest since an engine first worked on the run: `network.channels was 4, is 8`.
+    /// Empty where that is not known.
+    pub fn edits(&self) -> Vec<String> {
+        let before = read_text(&self.file(files::BEGUN_WITH));
+        let before = before.ok().and_then(|text| Manifest::parse(files::BEGUN_WITH, &text).ok());
+        match (before, self.manifest()) {
+            (Some(before), Ok(now)) => edits(&before, &now),
+            _ => Vec::new(),
+        }
     }
 
     /// All events so far, folded.
@@ -79,7 +98,7 @@ impl RunFolder {
     /// If it is damaged.
     pub fn probe(&self) -> Result<Option<Probe>, RunError> {
         let path = self.file(files::PROBE);
-        let text = match fs::read_to_string(&path) {
+        let text = match read_text(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(RunError::Read { path, source }),
@@ -98,9 +117,18 @@ impl RunFolder {
         all[all.len().saturating_sub(lines)..].iter().map(|l| printable(l)).collect()
     }
 
-    /// Whether the last engine said good-bye, or none ever began.
-    pub fn was_left_in_order(&self) -> bool {
-        sessions::was_left_in_order(self)
+    /// Why the last engine that ended with an error did so, in its own words, if it said so after this byte of
+    /// `engine.log`.
+    pub fn complaint(&self, from: u64) -> Option<String> {
+        /// Lines that one complaint may have.
+        const LONGEST: usize = 40;
+        let words = self.last_words(from, LONGEST);
+        let first = words.iter().rposition(|line| line.starts_with(COMPLAINT))?;
+        // A launcher of ranks frames with such lines what it says of its own after the engine did.
+        let is_frame = |line: &&String| line.len() > 20 && line.bytes().all(|byte| byte == b'-');
+        let said: Vec<_> =
+            words[first..].iter().take_while(|line| !is_frame(line)).map(String::as_str).collect();
+        Some(said.join("\n").trim_end().replacen(COMPLAINT, "", 1))
     }
 
     /// Removes the folder. Whoever looks for runs meanwhile sees all of it or nothing.
@@ -108,7 +136,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be removed.
     pub fn remove(&self) -> Result<(), RunError> {
-        let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), std::process::id()));
+        let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), token()));
         fs::rename(&self.path, &aside)
             .map_err(|source| RunError::Remove { path: self.path.clone(), source })?;
         fs::remove_dir_all(&aside).map_err(|source| RunError::RemoveCompletely { path: aside, source })
@@ -189,7 +217,7 @@ pub fn create_with<E: From<RunError>>(
 ) -> Result<RunFolder, E> {
     let cannot = |source| RunError::NoRunsHere { path: runs.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(runs).map_err(cannot)?;
-    let temporary = runs.join(format!(".new-{}", std::process::id()));
+    let temporary = runs.join(format!(".new-{}", token()));
     prepare(&temporary, &after_all_others(runs, manifest)).map_err(cannot)?;
     let placed = fill(&temporary).and_then(|()| Ok(place(runs, &temporary, naming)?));
     if placed.is_err() {
@@ -210,9 +238,6 @@ fn after_all_others(runs: &Path, manifest: &Manifest) -> Manifest {
 }
 
 fn prepare(temporary: &Path, manifest: &Manifest) -> io::Result<()> {
-    if temporary.exists() {
-        fs::remove_dir_all(temporary)?; // Left by a program of the same process id that was killed.
-    }
     DirBuilder::new().mode(0o700).create(temporary)?;
     let path = temporary.join(files::MANIFEST);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

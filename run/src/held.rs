@@ -11,6 +11,7 @@ use relativenas_core::manifest::{EngineAddress, EngineFacts, Manifest, ManifestE
 use crate::{
     RunError,
     address::address,
+    claim::Watch,
     disk::{Disk, remove_parts},
     folder::RunFolder,
     lock::{self, Lock},
@@ -22,6 +23,8 @@ pub struct HeldRun {
     pub folder: RunFolder,
     pub manifest: Manifest,
     device_and_inode: (u64, u64),
+    /// The claim under which this process works on the run, if it was started by a worker.
+    watch: Option<Watch>,
     _lock: Option<Lock>,
 }
 
@@ -67,17 +70,23 @@ impl HeldRun {
                 return Err(HoldError::Read { path: manifest_path, reason: io::Error::other(other) });
             }
         };
+        let read = |reason| HoldError::Read { path: path.clone(), reason };
+        let watch = Watch::of_environment().map_err(read)?;
+        Disk::under(watch.clone()).permit().map_err(read)?;
         let lock = match lock::hold(&folder) {
             Ok(Some(lock)) => Some(lock),
-            Ok(None) => return Err(HoldError::Held { run: folder.name(), holder: holder(&folder) }),
-            Err(_) if force => None,
+            Ok(None) => {
+                return Err(HoldError::Held { run: folder.reference().to_owned(), holder: holder(&folder) });
+            }
+            // Whoever has a claim does not depend on locks.
+            Err(_) if force || watch.is_some() => None,
             Err(reason) => return Err(HoldError::NoLocks { path, reason }),
         };
         if lock.is_some() {
             remove_parts(&path);
             remove_parts(&path.join(files::WEIGHTS));
         }
-        Ok(Self { folder, manifest, device_and_inode: (metadata.dev(), metadata.ino()), _lock: lock })
+        Ok(Self { folder, manifest, device_and_inode: (metadata.dev(), metadata.ino()), watch, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -89,11 +98,21 @@ impl HeldRun {
         fs::metadata(self.path()).is_ok_and(|m| (m.dev(), m.ino()) == self.device_and_inode)
     }
 
-    /// Completes the manifest, once: a run that was completed before is left as it is.
+    /// A disk that is written as long as the claim stands under which this process works, if it does.
+    pub fn disk(&self) -> Disk {
+        Disk::under(self.watch.clone())
+    }
+
+    /// Completes the manifest, once: a run that was completed before is left as it is. How it was when the
+    /// first engine came is kept beside it.
     ///
     /// # Errors
     /// If the disk refuses; the manifest is as before then.
     pub fn complete(&mut self, disk: &Disk, facts: EngineFacts) -> io::Result<()> {
+        let begun_with = self.folder.file(files::BEGUN_WITH);
+        if !begun_with.exists() {
+            disk.replace(&begun_with, self.manifest.format().as_bytes())?;
+        }
         if self.manifest.engine.is_some() {
             return Ok(());
         }
@@ -162,6 +181,7 @@ mod tests {
                 host: "here".to_owned(),
                 socket: socket.to_owned(),
                 build: String::new(),
+                token: String::new(),
             };
             held.complete(&disk, facts()).expect_err("the disk is full");
             assert_eq!(folder.manifest().expect("readable"), fixture::manifest(), "{failing:?}");

@@ -12,6 +12,7 @@ use relativenas_core::manifest::files;
 use rustix::{
     fs::{FlockOperation, fcntl_lock},
     io::Errno,
+    process::{Flock, FlockType, fcntl_getlk},
 };
 
 use crate::folder::RunFolder;
@@ -49,6 +50,15 @@ pub fn liveness(folder: &RunFolder) -> Liveness {
         Err(Errno::AGAIN | Errno::ACCESS) => Liveness::Alive,
         Err(e) => Liveness::Unknown(io::Error::from(e).to_string()),
     }
+}
+
+/// The process that holds the lock, where it can be told: not of one on another machine, or in a container
+/// of its own.
+pub fn holder(folder: &RunFolder) -> Option<u32> {
+    let file = File::open(folder.file(files::ENGINE_LOCK)).ok()?;
+    let wanted = Flock { length: 0, ..Flock::from(FlockType::WriteLock) };
+    let pid = fcntl_getlk(&file, &wanted).ok()??.pid?;
+    u32::try_from(pid.as_raw_nonzero().get()).ok()
 }
 
 /// Takes the lock, which keeps every engine from starting on the run; `None` where one lives.

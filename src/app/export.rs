@@ -1,15 +1,21 @@
 //! Exports that the screen asks for: files in the run's folder.
 
-use std::fs;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, Result};
-use relativenas_core::{manifest::files, view::SearchView};
+use anyhow::{Context as _, Result, bail};
+use relativenas_core::{
+    manifest::files,
+    view::{RunView, SearchView},
+};
 use relativenas_ui::messages::{ExportFormat, Exported};
 
 use crate::{
     arguments::Format,
     atomic,
-    commands::export::{FullNetwork, curves, of_individual, of_rank, vector_as, written_as},
+    commands::export::{FullNetwork, curves, of_individual, vector_as, written_as},
     folder::RunFolder,
 };
 
@@ -30,49 +36,80 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
     let view = folder.view()?;
     let exports = folder.file(files::EXPORTS);
     fs::create_dir_all(&exports).with_context(|| format!("{}: cannot be made", exports.display()))?;
-    if format == Format::Csv {
-        let path = exports.join("curves.csv");
-        atomic::write(&path, curves(&view).as_bytes())?;
-        return Ok(format!("written: {}", path.display()));
-    }
     let network = FullNetwork::of(&folder.manifest()?.config, &view);
-    if let Some(training) = &view.training {
-        let path = exports.join(format!("genotype.{extension}"));
-        atomic::write(&path, written_as(&training.genotype, format, &network).as_bytes())?;
-        return Ok(format!("written: {}", path.display()));
-    }
-    let search = view.search.as_ref().filter(|s| !s.population.is_empty());
-    let search = search.context("the run has no population yet")?;
-    let chosen = chosen(search, what)?;
-    let mut last = exports.clone();
-    for (name, position) in &chosen {
-        last = exports.join(format!("{name}.{extension}"));
-        atomic::write(&last, vector_as(search, position, format, &network)?.as_bytes())?;
-    }
-    Ok(match chosen.len() {
-        1 => format!("written: {}", last.display()),
-        many => format!("{many} files written into {}", exports.display()),
+    let (name, content) = match (what, &view.training) {
+        _ if format == Format::Csv => ("curves".to_owned(), curves(&view)),
+        (_, Some(training)) => ("genotype".to_owned(), written_as(&training.genotype, format, &network)),
+        (Exported::Individual(number), None) => individual(&view, *number, format, &network)?,
+        (Exported::Best { individual, generation, position, .. }, None) => {
+            let name = match generation {
+                Some(generation) => format!("g{generation:02}-i{individual:02}"),
+                None => format!("winner-i{individual:02}"),
+            };
+            (name, vector_as(search(&view)?, position, format, &network)?)
+        }
+        (Exported::Network, None) => bail!("a search has no network of its own; export an individual"),
+        (Exported::All | Exported::Several(_), None) => {
+            let all = match what {
+                Exported::Several(several) => several.clone(),
+                _ => (0..search(&view)?.population.len()).collect(),
+            };
+            for &number in &all {
+                let (name, content) = individual(&view, number, format, &network)?;
+                write_apart(&exports, &name, extension, &content)?;
+            }
+            return Ok(format!("{} files written into {}", all.len(), exports.display()));
+        }
+    };
+    Ok(match write_apart(&exports, &name, extension, &content)? {
+        Written::New(path) => format!("written: {}", path.display()),
+        Written::Before(path) => format!("it was written before: {}", path.display()),
     })
 }
 
-/// Vectors, each with the name of its file.
-fn chosen<'a>(search: &'a SearchView, what: &Exported) -> Result<Vec<(String, &'a [f64])>> {
-    let numbered = |individual: usize| format!("individual-{individual:02}");
-    Ok(match what {
-        Exported::Individual(individual) => {
-            vec![(numbered(*individual), of_individual(search, *individual)?)]
+fn search(view: &RunView) -> Result<&SearchView> {
+    view.search.as_ref().filter(|s| !s.population.is_empty()).context("the run has no population yet")
+}
+
+/// An individual as it is now, and a name for it: `g03-i07` since a generation before it may be another.
+fn individual(
+    view: &RunView,
+    number: usize,
+    format: Format,
+    network: &FullNetwork,
+) -> Result<(String, String)> {
+    let search = search(view)?;
+    let content = vector_as(search, of_individual(search, number)?, format, network)?;
+    Ok((format!("g{:02}-i{number:02}", search.generation), content))
+}
+
+/// A file that an export is in.
+#[derive(Debug, PartialEq)]
+enum Written {
+    New(PathBuf),
+    /// One of the same content was there.
+    Before(PathBuf),
+}
+
+/// Writes a file of its own: what is there under that name stays, and the new one has another.
+fn write_apart(folder: &Path, name: &str, extension: &str, content: &str) -> Result<Written> {
+    for number in 1.. {
+        let file = match number {
+            1 => format!("{name}.{extension}"),
+            number => format!("{name}-{number}.{extension}"),
+        };
+        let path = folder.join(file);
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                atomic::write(&path, content.as_bytes())?;
+                return Ok(Written::New(path));
+            }
+            Ok(there) if there == content.as_bytes() => return Ok(Written::Before(path)),
+            // Something else, or unreadable: it is not ours to replace.
+            Ok(_) | Err(_) => {}
         }
-        Exported::Best => {
-            let position = of_rank(search, 1)?;
-            // One that finals found may have left the population.
-            let individual = search.population.iter().position(|i| i.position == position);
-            vec![(individual.map_or_else(|| "winner".to_owned(), numbered), position)]
-        }
-        Exported::All => {
-            let positions = search.population.iter().map(|i| i.position.as_slice());
-            positions.enumerate().map(|(individual, position)| (numbered(individual), position)).collect()
-        }
-    })
+    }
+    bail!("{}: no name is free for {name}", folder.display())
 }
 
 #[cfg(test)]
@@ -82,29 +119,59 @@ mod tests {
     use super::*;
     use crate::fixture;
 
-    #[test]
-    fn exports_lie_in_the_run_and_are_read_back() {
+    fn searched() -> (tempfile::TempDir, RunFolder) {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(3));
+        (runs, folder)
+    }
+
+    #[test]
+    fn exports_lie_in_the_run_and_are_read_back() {
+        let (_runs, folder) = searched();
         let exports = folder.file(files::EXPORTS);
-        let done = export(&folder, &Exported::Individual(2), ExportFormat::Json).expect("written");
-        let path = exports.join("individual-02.json");
-        assert_eq!(done, format!("written: {}", path.display()));
         let search = folder.view().expect("readable").search.expect("a search");
+        let done = export(&folder, &Exported::Individual(2), ExportFormat::Json).expect("written");
+        let path = exports.join(format!("g{:02}-i02.json", search.generation));
+        assert_eq!(done, format!("written: {}", path.display()));
         let text = fs::read_to_string(path).expect("there");
         assert_eq!(Genotype::parse(&text).ok(), search.genotype(2));
         let done = export(&folder, &Exported::All, ExportFormat::Svg).expect("written");
         assert_eq!(done, format!("4 files written into {}", exports.display()));
-        export(&folder, &Exported::Best, ExportFormat::Csv).expect("written");
+        export(&folder, &Exported::All, ExportFormat::Csv).expect("written");
         assert_eq!(fs::read_dir(&exports).expect("readable").count(), 6);
+    }
+
+    #[test]
+    fn the_best_is_exported_as_it_was_shown_wherever_its_individual_went() {
+        let (_runs, folder) = searched();
+        let position = vec![0.25; relativenas_core::space::Space::Cells.genes()];
+        let best =
+            Exported::Best { individual: 3, generation: Some(1), loss: 1.5, position: position.clone() };
+        let done = export(&folder, &best, ExportFormat::Toml).expect("written");
+        let path = folder.file(files::EXPORTS).join("g01-i03.toml");
+        assert_eq!(done, format!("written: {}", path.display()));
+        let text = fs::read_to_string(path).expect("there");
+        assert_eq!(Genotype::parse(&text).ok(), Genotype::decode(&position).ok());
+    }
+
+    #[test]
+    fn no_export_takes_the_place_of_another() {
+        let (_runs, folder) = searched();
+        let exports = folder.file(files::EXPORTS);
+        let export = || export(&folder, &Exported::All, ExportFormat::Csv).expect("written");
+        assert_eq!(export(), format!("written: {}", exports.join("curves.csv").display()));
+        assert_eq!(export(), format!("it was written before: {}", exports.join("curves.csv").display()));
+        fs::write(exports.join("curves.csv"), "mine").expect("written");
+        assert_eq!(export(), format!("written: {}", exports.join("curves-2.csv").display()));
+        assert_eq!(fs::read_to_string(exports.join("curves.csv")).expect("there"), "mine");
     }
 
     #[test]
     fn a_run_that_has_not_begun_has_nothing_to_export() {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = fixture::run(runs.path(), "r");
-        let error = export(&folder, &Exported::Best, ExportFormat::Darts).expect_err("nothing yet");
+        let error = export(&folder, &Exported::Individual(0), ExportFormat::Darts).expect_err("nothing yet");
         assert_eq!(error.to_string(), "the run has no population yet");
     }
 }

@@ -11,7 +11,7 @@ use relativenas_core::{
     event::{Event, Line},
     protocol::{Activity, Command, EngineLine, Reply},
 };
-use relativenas_run::RunError;
+use relativenas_run::{RunError, sessions::was_left_in_order};
 use relativenas_ui::messages::{Link, Message, ProbeWord};
 
 use super::outlet::{Closed, Turn};
@@ -44,6 +44,8 @@ pub struct Feed {
     pub engine: Option<StartedEngine>,
     /// The run is looked at, not steered.
     pub look: bool,
+    /// What the engine is told as soon as it listens.
+    pub first: Vec<Command>,
 }
 
 /// Why feeding came to a halt.
@@ -142,7 +144,7 @@ impl Feed {
     }
 
     /// Waits for an engine that was just started.
-    fn meet(&self, mut engine: StartedEngine) -> Result<Option<Connection>, Trouble> {
+    fn meet(&mut self, mut engine: StartedEngine) -> Result<Option<Connection>, Trouble> {
         self.open()?;
         let met = engine.connect();
         let last_words = engine.last_words();
@@ -186,7 +188,7 @@ impl Feed {
     }
 
     /// Connects to the engine if one lives; says so if none does.
-    fn connect(&self, told: &Told) -> Result<Option<Connection>, Trouble> {
+    fn connect(&mut self, told: &Told) -> Result<Option<Connection>, Trouble> {
         if told.finished {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return Ok(None);
@@ -222,7 +224,7 @@ impl Feed {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return self.turn.send(Message::Failed(format!("{error:#}")));
         }
-        let link = if self.folder.was_left_in_order() {
+        let link = if was_left_in_order(&self.folder) {
             Link::NoEngine
         } else {
             self.dead(self.folder.last_words(0, LAST_WORDS))
@@ -235,7 +237,7 @@ impl Feed {
     }
 
     /// Tells the screen how it hangs together with this engine.
-    fn welcome(&self, connection: Connection) -> Result<Connection, Trouble> {
+    fn welcome(&mut self, connection: Connection) -> Result<Connection, Trouble> {
         connection.set_patience(Some(GLANCE))?;
         let hello = connection.hello().clone();
         let look =
@@ -248,6 +250,12 @@ impl Feed {
             }
         };
         self.turn.send(Message::Link(link))?;
+        for command in std::mem::take(&mut self.first) {
+            // Nobody waits for the answer: what came of it is seen in the engine's progress.
+            if let Err(why) = steer(&self.wire, 0, command) {
+                self.turn.send(Message::Failed(why))?;
+            }
+        }
         Ok(connection)
     }
 

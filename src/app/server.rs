@@ -3,26 +3,28 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::Receiver,
     },
     thread,
 };
 
 use anyhow::{Context as _, Result, bail};
-use relativenas_core::protocol::Answer;
+use relativenas_core::protocol::{Answer, Command};
 use relativenas_ui::messages::{Message, ProbeWord, Request};
 
 use super::{
     First,
-    comparison::{Followed, Followers, keep_following},
+    comparison::{Followers, keep_following},
     export,
     feed::{Feed, Wire, steer},
     outlet::{Outlet, Turn},
+    plan,
     probe::RunningProbe,
+    resume::LeftAs,
 };
 use crate::{
-    arguments::{SearchArguments, SettingArguments},
+    arguments::SearchArguments,
     branch::branch,
     commands::{arch, compare, search},
     context::Context,
@@ -51,6 +53,8 @@ pub struct Server {
     followers: Followers,
     /// A list of runs is being made.
     listing: Arc<AtomicBool>,
+    /// The number of the newest form that somebody wants planned.
+    planned: Arc<AtomicU64>,
     /// What belongs to the run that is shown goes this way.
     turn: Option<Turn>,
     probe: Option<RunningProbe>,
@@ -61,7 +65,7 @@ impl Server {
         let (shown, look) = match first {
             First::Runs => (None, false),
             First::Run(folder) => (Some(folder), false),
-            First::Look(folder) => (Some(folder), true),
+            First::Look(folder) | First::Replay(folder, _) => (Some(folder), true),
         };
         Self {
             context,
@@ -71,6 +75,7 @@ impl Server {
             look,
             followers: Followers::default(),
             listing: Arc::default(),
+            planned: Arc::default(),
             turn: None,
             probe: None,
         }
@@ -97,20 +102,22 @@ impl Server {
                 let folder = self.find(&run)?;
                 self.open(folder, None);
             }
-            Request::Start { preset, settings } => {
-                let set = settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-                let settings = SettingArguments { preset, set };
-                let arguments = SearchArguments { settings, ..SearchArguments::default() };
+            Request::Plan { id, preset, settings, path } => self.plan(id, preset, settings, path),
+            Request::Start { preset, settings, name, paused } => {
+                let settings = plan::arguments(preset, settings);
+                let arguments = SearchArguments { settings, name, ..SearchArguments::default() };
                 let prepared = search::prepare(&self.context, &arguments)?;
-                let options = StartOptions { new_run: true, ..StartOptions::default() };
+                let options = StartOptions { new_run: true, paused, ..StartOptions::default() };
                 let engine = start(&prepared.program, &prepared.folder, options)?;
                 self.open(prepared.folder, Some(engine));
             }
             Request::Resume { run } => {
                 let folder = self.find(&run)?;
                 search::check_resumable(&folder, false)?;
-                let engine = start(&EngineProgram::find()?, &folder, StartOptions::default())?;
-                self.open(folder, Some(engine));
+                let left = LeftAs::of(&folder)?;
+                let options = StartOptions { paused: left.begins_paused(), ..StartOptions::default() };
+                let engine = start(&EngineProgram::find()?, &folder, options)?;
+                self.open_and_tell(folder, Some(engine), left.commands());
             }
             Request::Branch { generation } => self.branch(generation)?,
             Request::Export { what, format } => {
@@ -170,22 +177,30 @@ impl Server {
             (self.shown()?.clone(), self.context.clone(), self.followers.clone());
         let turn = self.turn.clone().context("no run is shown")?;
         thread::spawn(move || {
-            let comparable = |folder: &RunFolder| {
-                let is_branch = folder.manifest().is_ok_and(|manifest| manifest.branched_from.is_some());
-                *folder != shown && !is_branch && compare::check_comparable(&shown, folder).is_ok()
-            };
+            let is_branch =
+                |folder: &RunFolder| folder.manifest().is_ok_and(|manifest| manifest.branched_from.is_some());
+            let comparable =
+                |folder: &RunFolder| *folder != shown && compare::check_comparable(&shown, folder).is_ok();
             let all = context.all().unwrap_or_default();
             let mut followed = Vec::new();
+            let mut left_out = 0;
             for folder in all.into_iter().filter(comparable).take(MOST_COMPARED) {
-                let Some(run) = followers.follow(folder).ok().filter(Followed::was_left_alone) else {
+                let branched = is_branch(&folder);
+                let Ok(run) = followers.follow(folder) else { continue };
+                if branched || !run.was_left_alone() {
+                    left_out += 1;
                     continue;
-                };
+                }
                 if turn.send(run.compared()).is_err() {
                     return;
                 }
                 followed.push(run);
             }
             let sent = turn.send(match followed.len() {
+                0 if left_out > 0 => Message::Failed(format!(
+                    "runs that were branched or injected into are not averaged with others ({left_out} here); `c` in \
+                     the list of runs lays one of them over the curves"
+                )),
                 0 => Message::Failed(
                     "no other run has the same data, network and training; `relativenas search --seed 2` makes one"
                         .to_owned(),
@@ -198,6 +213,19 @@ impl Server {
             }
         });
         Ok(())
+    }
+
+    /// Says what a search would amount to, on a thread of its own, unless another one is asked for meanwhile.
+    fn plan(&self, id: u64, preset: Option<String>, settings: Vec<(String, String)>, path: Option<String>) {
+        let (context, outlet, planned) =
+            (self.context.clone(), self.outlet.clone(), Arc::clone(&self.planned));
+        planned.store(id, Ordering::Release);
+        thread::spawn(move || {
+            let plan = plan::plan(&context, preset, settings, path.as_deref());
+            if planned.load(Ordering::Acquire) == id {
+                outlet.send(Message::Planned { id, plan });
+            }
+        });
     }
 
     /// Lists runs on a thread of its own: many take a while to read, and commands must not wait.
@@ -218,15 +246,20 @@ impl Server {
     }
 
     fn open(&mut self, folder: RunFolder, engine: Option<StartedEngine>) {
-        let first = self.shown.as_ref() == Some(&folder);
-        let look = self.look && first && engine.is_none();
+        self.open_and_tell(folder, engine, Vec::new());
+    }
+
+    /// Opens a run, and tells its engine something as soon as it listens.
+    fn open_and_tell(&mut self, folder: RunFolder, engine: Option<StartedEngine>, first: Vec<Command>) {
+        let again = self.shown.as_ref() == Some(&folder);
+        let look = self.look && again && engine.is_none();
         self.look = look;
         self.shown = Some(folder.clone());
         let wire = Wire::default();
         self.wire = Arc::clone(&wire);
         let turn = self.outlet.next_turn();
         self.turn = Some(turn.clone());
-        let feed = Feed { folder, turn, wire, engine, look };
+        let feed = Feed { folder, turn, wire, engine, look, first };
         thread::spawn(move || feed.run());
     }
 

@@ -22,18 +22,42 @@ pub struct StudyArguments {
     pub action: StudyAction,
 }
 
+const WORK_CODES: &str = "\
+Signals: SIGINT stops runs after what is in hand; SIGTERM and SIGUSR1 make them leave at once. Either way they leave a
+checkpoint, and others may take them.
+
+Exit codes: 0 nothing is left to do here, 1 runs failed, 75 ended by SIGTERM or SIGUSR1: start it again, 130 ended
+by SIGINT.";
+
+const SUBMIT_EXAMPLES: &str = "\
+Example:
+  relativenas study run chance --searchers slow-fast,random --seeds 5 --preset quick --no-work
+  relativenas study submit chance --slurm --workers 4 --partition gpu --gpus 1 --time 12:00:00
+  relativenas study status chance
+
+Each worker is a task of a job array. Before the time limit Slurm signals it; it leaves a checkpoint, and the job script
+queues it again. The script, slurm.sh in the study's folder, may be changed and submitted by hand.";
+
 #[derive(Debug, Subcommand)]
 pub enum StudyAction {
     /// Make a study, and work on it until it is done
     Run(StudyRunArguments),
-    /// Go on with a study; several may work on one at once
+    /// Go on with a study: take the next free run, until none is left
+    ///
+    /// Any number of workers may work on one study, on all machines that share its folder: a run is claimed in
+    /// the folder `claims` by who takes it, and no other worker does it. A worker renews its claims; one that
+    /// was not heard of for the length of its lease has lost them, and others go on from its checkpoints.
+    /// A worker that finds nothing free leaves, except for those that may still be needed: they wait.
+    #[command(after_help = WORK_CODES)]
     Work {
         /// The study's name or folder
         study: String,
         #[command(flatten)]
-        jobs: JobsArguments,
+        work: WorkArguments,
     },
-    /// Say how far a study is
+    /// Write a job script for a cluster with Slurm, and submit it
+    Submit(SubmitArguments),
+    /// Say how far a study is, and who works on what
     Status {
         /// The study's name or folder
         study: String,
@@ -58,6 +82,9 @@ pub struct StudyRunArguments {
     pub judge_seeds: u32,
     #[command(flatten)]
     pub settings: SettingArguments,
+    /// Only make the study; `study work` and `study submit` do the rest
+    #[arg(long)]
+    pub no_work: bool,
     /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
@@ -65,12 +92,51 @@ pub struct StudyRunArguments {
     #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
     pub device: Option<String>,
     #[command(flatten)]
-    pub jobs: JobsArguments,
+    pub work: WorkArguments,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-pub struct JobsArguments {
+pub struct WorkArguments {
     /// Runs at once. A new study gives each its share of the cores, unless device.threads is set
     #[arg(long, default_value = "1", value_name = "N")]
     pub jobs: std::num::NonZeroUsize,
+    /// A worker that was not heard of for so long has lost its runs to the others
+    #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub lease: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SUBMIT_EXAMPLES)]
+pub struct SubmitArguments {
+    /// The study's name or folder
+    pub study: String,
+    /// For Slurm, the one batch system that is known so far
+    #[arg(long, required = true)]
+    pub slurm: bool,
+    /// Write the script and print it, but do not submit it
+    #[arg(long)]
+    pub print: bool,
+    /// Workers: tasks of the job array
+    #[arg(long, default_value = "4", value_name = "N")]
+    pub workers: std::num::NonZeroU32,
+    /// Where they run [default: the cluster's default partition]
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<String>,
+    /// How long a worker may run before it is queued again, as Slurm reads it: 30, 12:00:00, 1-12
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// GPUs of each worker
+    #[arg(long, value_name = "N")]
+    pub gpus: Option<u32>,
+    /// Cores of each worker
+    #[arg(long, value_name = "N")]
+    pub cpus: Option<std::num::NonZeroU32>,
+    /// One more option of sbatch, such as account=lab
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    pub options: Vec<String>,
+    /// So long before the time limit a worker leaves a checkpoint and is queued again
+    #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=65535))]
+    pub requeue_before: u32,
+    #[command(flatten)]
+    pub work: WorkArguments,
 }

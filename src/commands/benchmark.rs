@@ -10,12 +10,14 @@ use relativenas_core::{
 
 use crate::{
     arguments::{BenchmarkAction, SearchersArguments},
+    context::Context,
     written::counted,
 };
 
-pub fn run(action: &BenchmarkAction, out: &mut dyn Write) -> Result<ExitCode> {
+pub fn run(context: &Context, action: &BenchmarkAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {
         BenchmarkAction::Searchers(arguments) => searchers(arguments, out),
+        BenchmarkAction::Exchange { arguments } => super::on_ranks::run(context, "exchange", arguments),
         BenchmarkAction::Throughput { arguments } => super::pass_on("throughput", arguments),
     }
 }

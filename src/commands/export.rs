@@ -1,8 +1,10 @@
 //! `export`: what a run found, in files that other programs read.
 
+mod onnx;
+
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use relativenas_core::{
     config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
@@ -22,13 +24,25 @@ use crate::{
 
 /// Writes a genotype or the curves to a file or to standard output.
 pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Write) -> Result<ExitCode> {
-    let folder = context.find(&arguments.run.run)?;
+    if arguments.format == Format::Onnx {
+        output::write(arguments.output.as_deref(), &onnx::file(context, arguments)?, out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = match (&arguments.run, &arguments.weights) {
+        (Some(run), None) => context.find(run)?,
+        (None, _) => return Err(misuse("--arch: only onnx is written of an architecture without a run")),
+        (_, Some(_)) => return Err(misuse("--weights: only onnx holds weights")),
+    };
     let view = folder.view()?;
     check_choice(arguments, view.training.is_some())?;
+    if arguments.features && arguments.format != Format::Pytorch {
+        return Err(misuse("--features: only pytorch is written as a backbone; add --format pytorch"));
+    }
     let content = match arguments.format {
         Format::Csv => curves(&view),
         format => {
-            let network = FullNetwork::of(&folder.manifest()?.config, &view);
+            let mut network = FullNetwork::of(&folder.manifest()?.config, &view);
+            network.features = arguments.features;
             match &view.training {
                 Some(training) => written_as(&training.genotype, format, &network),
                 None => chosen(&view, arguments, &network).with_context(|| folder.name())?,
@@ -61,14 +75,23 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
     let search = search.ok_or_else(|| misuse("the run has no population yet"))?;
     let position = match (arguments.individual, arguments.rank) {
         (Some(individual), _) => of_individual(search, individual)?,
-        (None, rank) => of_rank(search, rank.unwrap_or(1))?,
+        (None, Some(rank)) => of_rank(search, rank)?,
+        (None, None) => search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?.position,
     };
     vector_as(search, position, arguments.format, network)
 }
 
 /// The vector of a rank, counted from 1. The first is the winner's, which need not be in the last
 /// population any more where finals found it.
+///
+/// # Errors
+/// If there is no such rank, or ranks mean nothing because no loss is a number.
 pub fn of_rank(search: &SearchView, rank: usize) -> Result<&[f64]> {
+    ensure!(
+        !search.has_no_winner(),
+        "the search has no winner: no loss is a number, so no rank means anything; --individual N writes one all the \
+         same"
+    );
     let placed = search.placed();
     rank.checked_sub(1)
         .and_then(|i| placed.get(i))
@@ -123,6 +146,8 @@ pub fn edges_json(edges: &[usize; tabular::EDGES]) -> String {
 pub struct FullNetwork {
     shape: NetworkShape,
     auxiliary: bool,
+    /// Whether a Python file has the backbone too.
+    features: bool,
 }
 
 impl FullNetwork {
@@ -131,7 +156,11 @@ impl FullNetwork {
         let RetrainConfig { kind, channels, cells, auxiliary, .. } = config.retrain;
         let classes = view.search.as_ref().map_or(10, |search| search.images.classes);
         let planned = NetworkShape { kind, channels, cells, classes };
-        Self { shape: view.training.as_ref().map_or(planned, |training| training.network), auxiliary }
+        Self {
+            shape: view.training.as_ref().map_or(planned, |training| training.network),
+            auxiliary,
+            features: false,
+        }
     }
 }
 
@@ -143,8 +172,10 @@ pub fn written_as(genotype: &Genotype, format: Format, network: &FullNetwork) ->
         Format::Toml => genotype.format(GenotypeFormat::Toml),
         Format::Dot => picture::dot(genotype),
         Format::Svg => picture::svg(genotype),
+        Format::Pytorch if network.features => pytorch::features(genotype, &network.shape, network.auxiliary),
         Format::Pytorch => pytorch::module(genotype, &network.shape, network.auxiliary),
-        Format::Csv => String::new(), // Curves are no genotype's.
+        // Curves and weights are no genotype's.
+        Format::Csv | Format::Onnx => String::new(),
     }
 }
 
@@ -197,7 +228,7 @@ fn joined(row: &[f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arguments::RunArgument, fixture};
+    use crate::fixture;
 
     fn finished() -> (tempfile::TempDir, RunView) {
         let runs = tempfile::tempdir().expect("a folder");
@@ -220,6 +251,16 @@ mod tests {
     }
 
     #[test]
+    fn a_search_without_a_winner_has_no_ranks_but_individuals() {
+        let (_runs, mut view) = finished();
+        let search = view.search.as_mut().expect("a search");
+        search.ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        let error = of_rank(search, 1).expect_err("no winner").to_string();
+        assert!(error.starts_with("the search has no winner: no loss is a number"), "{error}");
+        of_individual(search, 0).expect("an individual all the same");
+    }
+
+    #[test]
     fn the_first_rank_is_the_winner_of_finals_and_the_ranking_follows() {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = fixture::run(runs.path(), "r");
@@ -228,6 +269,7 @@ mod tests {
         let search = view.search.as_ref().expect("a search");
         let winner = search.winner().expect("finished");
         assert_eq!(of_rank(search, 1).expect("the winner"), winner.position);
+        assert_eq!(search.leader().expect("the winner").position, winner.position);
         let last = search.ranking.last().expect("ranked").individual;
         let rank = search.placed().len();
         assert_eq!(of_rank(search, rank).expect("the last"), search.population[last].position);
@@ -239,8 +281,10 @@ mod tests {
     #[test]
     fn an_individual_is_refused_where_there_is_none_to_choose() {
         let check = |rank, individual, format, training| {
-            let run = RunArgument { run: "r".to_owned() };
-            let arguments = ExportArguments { run, rank, individual, format, output: None };
+            let run = Some("r".to_owned());
+            let (arch, weights, output, features) = (None, None, None, false);
+            let arguments =
+                ExportArguments { run, arch, weights, features, rank, individual, format, output };
             check_choice(&arguments, training).map_err(|error| error.to_string())
         };
         assert_eq!(check(Some(2), None, Format::Svg, false), Ok(()));
@@ -254,7 +298,7 @@ mod tests {
     #[test]
     fn what_is_exported_is_read_back() {
         let (_runs, view) = finished();
-        let genotype = view.search.as_ref().and_then(|search| search.genotype(0)).expect("there");
+        let genotype = view.search.as_ref().expect("a search").genotype(0).expect("there");
         let network = FullNetwork::of(&fixture::config(), &view);
         for format in [Format::Darts, Format::Json, Format::Toml] {
             assert_eq!(Genotype::parse(&written_as(&genotype, format, &network)).as_ref(), Ok(&genotype));

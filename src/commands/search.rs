@@ -67,6 +67,7 @@ fn layers(context: &Context, arguments: &SearchArguments) -> Result<Layers> {
     let mut layers = context.layers(&arguments.settings)?;
     let flags = [
         ("--data", "data.path", &arguments.data),
+        ("--skip-faulty", "data.skip_faulty", &arguments.skip_faulty),
         ("--seed", "search.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--searcher", "search.searcher", &arguments.searcher),
@@ -100,8 +101,13 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
         die_with_parent: headless,
         paused: arguments.paused,
         force: arguments.force,
+        restart: arguments.restart,
         new_run: false,
     };
+    let edits = folder.edits();
+    if !edits.is_empty() {
+        eprintln!("{}: run.toml was edited since the run began: {}", folder.reference(), edits.join("; "));
+    }
     let engine = start(&program, &folder, options)?;
     if headless {
         return headless::follow(&folder, Some(engine), From::Now, style(arguments.printing), out);
@@ -141,12 +147,16 @@ pub fn attach(context: &Context, arguments: &AttachArguments, out: &mut dyn Writ
     app::show(context, context.layers(&SettingArguments::default())?, First::Run(folder))
 }
 
-/// Looks at a run without touching it.
-pub fn view(context: &Context, run: &str) -> Result<ExitCode> {
+/// Looks at a run without touching it, or plays it at a speed.
+pub fn view(context: &Context, run: &str, replay: Option<f64>) -> Result<ExitCode> {
     need_terminal("view", false)?;
     let folder = context.find(run)?;
     folder.manifest()?;
-    app::show(context, context.layers(&SettingArguments::default())?, First::Look(folder))
+    let first = match replay {
+        Some(speed) => First::Replay(folder, speed),
+        None => First::Look(folder),
+    };
+    app::show(context, context.layers(&SettingArguments::default())?, first)
 }
 
 /// The terminal app: all runs, to start one and to attach to one.

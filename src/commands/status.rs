@@ -38,6 +38,8 @@ pub struct Status {
     pub age_seconds: u64,
     pub alive: bool,
     pub pid: Option<u32>,
+    /// What hinders a run, such as a full disk; or why its engine failed.
+    pub problem: Option<String>,
     /// `None` before there is one.
     pub winner: Option<WinnerStatus>,
 }
@@ -86,9 +88,11 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     let manifest = folder.manifest()?;
     let view = folder.view()?;
     let alive = liveness(folder) == Liveness::Alive;
+    let (phase, problem) = runs::phase_and_problem(&view, alive, folder);
     let mut status = Status {
         run: folder.name(),
-        phase: runs::phase(&view, alive, folder),
+        phase,
+        problem,
         generation: 0,
         generations: manifest.config.search.generations,
         pair: 0,
@@ -149,7 +153,11 @@ fn words(status: &Status) -> String {
         );
     }
     let engine = status.pid.map_or_else(String::new, |pid| format!(", engine {pid}"));
-    text + &format!("\nlast changed {}{engine}\n", written::age(status.age_seconds))
+    text += &format!("\nlast changed {}{engine}\n", written::age(status.age_seconds));
+    if let Some(problem) = &status.problem {
+        text += &format!("{}\n", written::printable(problem));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -178,6 +186,7 @@ mod tests {
             "age_seconds",
             "alive",
             "pid",
+            "problem",
             "winner",
         ] {
             assert!(json.get(key).is_some(), "{key}");
@@ -226,6 +235,12 @@ mod tests {
         )
         .expect("written");
         assert_eq!(of(&folder).expect("readable").phase, "dead");
+        let log = folder.file(relativenas_core::manifest::files::ENGINE_LOG);
+        std::fs::write(log, "going on\nrelativenas-engine: cannot write `x`: No space left on device\n")
+            .expect("written");
+        let dead = of(&folder).expect("readable");
+        assert_eq!(dead.problem.as_deref(), Some("cannot write `x`: No space left on device"));
+        assert!(words(&dead).ends_with("\ncannot write `x`: No space left on device\n"));
         let stopped = r#"{"time":2,"pid":2,"what":"engine stopped"}"#;
         std::fs::write(&diary, format!("{started}\n{steered}\n{stopped}\n")).expect("written");
         assert_eq!(of(&folder).expect("readable").phase, "stopped");

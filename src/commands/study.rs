@@ -1,21 +1,22 @@
 //! `study`: searchers against each other, from the searches to the test images.
 
-use std::{io::Write, process::ExitCode, thread};
+mod status;
+mod submit;
+
+use std::{io::Write, process::ExitCode, thread, time::Duration};
 
 use anyhow::Result;
 use relativenas_core::config::Origin;
-use relativenas_ui::messages::RunSummary;
-use serde::Serialize;
 
 use crate::{
-    arguments::{JobsArguments, StudyAction, StudyArguments, StudyRunArguments},
+    arguments::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments},
     context::Context,
     failure::{self, misuse},
     pace,
     places::absolute,
-    runs, settings,
+    settings,
     study::{
-        Plan, Study,
+        Ending, Plan, Study,
         work::{Outcome, work},
     },
 };
@@ -27,10 +28,18 @@ use crate::{
 pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -> Result<ExitCode> {
     match &arguments.action {
         StudyAction::Run(arguments) => begin(context, arguments),
-        StudyAction::Work { study, jobs } => go_on(&Study::open(&context.runs()?, study)?, *jobs),
-        StudyAction::Status { study, json } => status(&Study::open(&context.runs()?, study)?, *json, out),
+        StudyAction::Work { study, work } => go_on(&Study::open(&context.runs()?, study)?, *work),
+        StudyAction::Submit(arguments) => {
+            submit::submit(&Study::open(&context.runs()?, &arguments.study)?, arguments, out)
+        }
+        StudyAction::Status { study, json } => {
+            status::status(&Study::open(&context.runs()?, study)?, *json, out)
+        }
     }
 }
+
+/// What a worker exits with that SIGTERM or SIGUSR1 ended: sysexits' EX_TEMPFAIL, start it again.
+pub const GIVEN_BACK: u8 = 75;
 
 fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     let mut layers = context.layers(&arguments.settings)?;
@@ -50,7 +59,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
             setting.origin
         )));
     }
-    let jobs = arguments.jobs.jobs.get();
+    let jobs = arguments.work.jobs.get();
     let mut config = settings::checked(&layers)?;
     if !config.data.path.is_empty() {
         // Workers may be started from anywhere.
@@ -79,71 +88,28 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
         searchers.len(),
         study.plan.runs()
     );
-    go_on(&study, arguments.jobs)
+    if arguments.no_work {
+        return Ok(ExitCode::SUCCESS);
+    }
+    go_on(&study, arguments.work)
 }
 
-fn go_on(study: &Study, jobs: JobsArguments) -> Result<ExitCode> {
+fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
     let shown = study.path().display();
-    match work(study, jobs.jobs.get())? {
+    let lease = Duration::from_secs(arguments.lease.into());
+    match work(study, arguments.jobs.get(), lease)? {
         Outcome::Done => eprintln!("{shown}: done; `relativenas report` of it writes the page"),
         Outcome::LeftToOthers => eprintln!("{shown}: nothing left that others are not at"),
         Outcome::Failed(runs) => anyhow::bail!(
             "{shown}: {runs} of its runs failed, as said above; `relativenas study work` of it tries them again"
         ),
-        Outcome::Interrupted => {
+        Outcome::Ended(ending) => {
             eprintln!("{shown}: interrupted; `relativenas study work` of it goes on");
-            return Ok(ExitCode::from(failure::INTERRUPTED));
+            return Ok(ExitCode::from(match ending {
+                Ending::Interrupted => failure::INTERRUPTED,
+                Ending::Terminated => GIVEN_BACK,
+            }));
         }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// How far a study is.
-#[derive(Debug, Serialize)]
-struct Status {
-    study: String,
-    runs: usize,
-    finished: usize,
-    begun: Vec<Row>,
-}
-
-/// How far one of its runs is.
-#[derive(Debug, Serialize)]
-struct Row {
-    run: String,
-    phase: String,
-    /// Generations of a search, epochs of a training.
-    done: u32,
-    of: u32,
-    best_loss: Option<f64>,
-    /// Of a training that is finished, in per cent.
-    test_accuracy: Option<f64>,
-}
-
-fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
-    let rows: Vec<_> = study
-        .begun()
-        .iter()
-        .map(|folder| {
-            let RunSummary { run, phase, generation, generations, best_loss, .. } = runs::summary(folder);
-            let view = folder.view().ok();
-            let test = view.and_then(|view| view.training?.test).map(|test| test.top1);
-            Row { run, phase, done: generation, of: generations, best_loss, test_accuracy: test }
-        })
-        .collect();
-    let finished = rows.iter().filter(|row| row.phase == "finished").count();
-    let status = Status { study: study.name(), runs: study.plan.runs(), finished, begun: rows };
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&status)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    writeln!(out, "{}: {finished} of {} runs finished", status.study, status.runs)?;
-    let widest = status.begun.iter().map(|row| row.run.len()).max().unwrap_or(0);
-    for row in &status.begun {
-        let loss = row.best_loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
-        let test = row.test_accuracy.map_or_else(String::new, |top1| format!("  test {top1:.2} %"));
-        let done = format!("{}/{}", row.done, row.of);
-        writeln!(out, "{:widest$}  {:10} {done:>9}  best {loss:>7}{test}", row.run, row.phase)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,12 @@ use super::{
     begin::{self, NewRun},
     search::need_terminal,
 };
-use crate::{arguments::TrainArguments, context::Context, runs, settings};
+use crate::{
+    arguments::TrainArguments,
+    context::Context,
+    engine::{launcher::Launcher, program::EngineProgram},
+    runs, settings,
+};
 
 /// Starts the training of a full network.
 pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write) -> Result<ExitCode> {
@@ -18,6 +23,10 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
     let genotype = arch::read(&arguments.arch)?;
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
+    let launcher = Launcher::new(&config.device);
+    if launcher.stands_between() {
+        launcher.check(&EngineProgram::find()?)?;
+    }
     let name = if arguments.arch.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
         arguments.arch.as_str()
     } else {
@@ -41,6 +50,7 @@ fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
     let mut layers = context.layers(&arguments.settings)?;
     let channels = &arguments.channels.map(|n| n.to_string());
     let cells = &arguments.cells.map(|n| n.to_string());
+    let ranks = &arguments.ranks.map(|n| n.to_string());
     let epochs = &arguments.epochs.map(|n| n.to_string());
     let auxiliary = match (arguments.auxiliary, arguments.no_auxiliary) {
         (true, _) => Some(("--auxiliary", "true")),
@@ -50,12 +60,14 @@ fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
     let kind = arguments.kind.map(|kind| kind.name().to_owned());
     let flags = [
         ("--data", "data.path", &arguments.data),
+        ("--skip-faulty", "data.skip_faulty", &arguments.skip_faulty),
         ("--seed", "retrain.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--kind", "retrain.kind", &kind),
         ("--channels", "retrain.channels", channels),
         ("--cells", "retrain.cells", cells),
         ("--epochs", "retrain.epochs", epochs),
+        ("--ranks", "device.ranks", ranks),
     ];
     for (flag, key, value) in flags {
         if let Some(value) = value {

@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -14,8 +15,10 @@ use relativenas_core::{
     view::Phase,
 };
 
-use super::liveness::{Liveness, address, liveness, this_host};
-use crate::{failure::misuse, folder::RunFolder};
+use relativenas_run::shell::quoted;
+
+use super::liveness::{Liveness, address, holder, liveness, this_host};
+use crate::{failure::misuse, folder::RunFolder, written::printable};
 
 /// How long an engine may take to say its first word, or to take a line.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -76,7 +79,7 @@ impl Connection {
             return Err(elsewhere(folder, &address.host));
         }
         Self::at(folder, &address).map_err(|e| match alive {
-            Liveness::Alive if nobody_listens(&e) => no_visitors(folder),
+            Liveness::Alive if nobody_listens(&e) => not_heard(folder, &address, &e),
             Liveness::Unknown(why) => {
                 anyhow!("{name}: locks do not work here ({why}), and no engine answers: {e:#}")
             }
@@ -87,19 +90,32 @@ impl Connection {
     /// Connects to an engine at its address.
     ///
     /// # Errors
-    /// If nobody listens there, or what answers is no engine.
+    /// If nobody listens there, or what answers is no engine, or one of another run.
     pub fn at(folder: &RunFolder, address: &EngineAddress) -> Result<Self> {
         let cannot = || format!("{}: its engine cannot be reached at {}", folder.name(), address.socket);
         let stream = UnixStream::connect(&address.socket).with_context(cannot)?;
-        Self::over(stream).with_context(cannot)
+        let connection = Self::over(stream).with_context(cannot)?;
+        let Hello { token, run, .. } = &connection.hello;
+        if *token != address.token {
+            return Err(anyhow!("the engine of another run (`{}`) answers there", printable(run)))
+                .with_context(cannot);
+        }
+        Ok(connection)
     }
 
     fn over(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let writer = Sender { stream: stream.try_clone()?, hello_protocol: PROTOCOL };
-        let hello =
-            Hello { protocol: PROTOCOL, build: String::new(), pid: 0, device: String::new(), events: 0 };
+        let hello = Hello {
+            protocol: PROTOCOL,
+            build: String::new(),
+            pid: 0,
+            device: String::new(),
+            events: 0,
+            run: String::new(),
+            token: String::new(),
+        };
         let mut connection =
             Self { reader: BufReader::with_capacity(1 << 16, stream), writer, hello, partial: Vec::new() };
         connection.hello = match connection.receive()? {
@@ -240,10 +256,7 @@ fn parse(text: &[u8]) -> Result<EngineLine> {
 
 fn strange(text: &[u8]) -> String {
     let start = String::from_utf8_lossy(&text[..text.len().min(80)]);
-    format!(
-        "the engine sent something this program does not know: {}",
-        crate::written::printable(start.trim_end())
-    )
+    format!("the engine sent something this program does not know: {}", printable(start.trim_end()))
 }
 
 /// What to do with a run that is finished, if it is.
@@ -267,6 +280,26 @@ fn nobody_listens(error: &anyhow::Error) -> bool {
     kind.is_some_and(|kind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused))
 }
 
+/// Why nobody listens at the address of a run that somebody holds: whoever holds it is not the engine that wrote
+/// the address, or its socket is in another folder of the same name.
+fn not_heard(folder: &RunFolder, address: &EngineAddress, error: &anyhow::Error) -> anyhow::Error {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    let is_engine = holder(folder).is_none_or(|pid| pid == address.pid);
+    if kind != Some(io::ErrorKind::NotFound) || !is_engine {
+        return no_visitors(folder);
+    }
+    let sockets = Path::new(&address.socket).parent().unwrap_or(Path::new("/tmp"));
+    anyhow!(
+        "{}: its engine (process {}) lives, but its socket {} is not to be seen here: the engine has a {} of its \
+         own, as jobs, containers and services with a private /tmp do; ask again where the engine was started (or in \
+         a moment, if it is just about to leave)",
+        folder.reference(),
+        address.pid,
+        address.socket,
+        sockets.display()
+    )
+}
+
 /// Somebody holds the run, but listens to nobody: a probe never does.
 fn no_visitors(folder: &RunFolder) -> anyhow::Error {
     anyhow!(
@@ -276,9 +309,13 @@ fn no_visitors(folder: &RunFolder) -> anyhow::Error {
     )
 }
 
-fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
+pub fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
+    let name = folder.reference();
+    // A shell there reads again what the one here has read.
+    let remote = ["relativenas", "attach", name].map(quoted);
     misuse(format!(
-        "{name}: its engine is on {host}, not here; `ssh {host} relativenas attach {name}` reaches it",
-        name = folder.reference()
+        "{name}: its engine is on {host}, not here; `ssh {} {}` reaches it",
+        quoted(host),
+        remote.join(" "),
     ))
 }

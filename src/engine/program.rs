@@ -41,6 +41,12 @@ impl EngineProgram {
         &self.path
     }
 
+    /// Whether it was built with MPI.
+    pub fn knows_mpi(&self) -> bool {
+        let output = Command::new(&self.path).arg("--mpi").stdin(Stdio::null()).output();
+        output.is_ok_and(|output| output.status.success() && output.stdout.trim_ascii() == b"true")
+    }
+
     pub fn command(&self) -> Command {
         Command::new(&self.path)
     }

@@ -3,17 +3,21 @@
 use std::{
     fs::{self, OpenOptions},
     io,
-    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    os::unix::{
+        fs::{MetadataExt as _, OpenOptionsExt as _},
+        process::CommandExt as _,
+    },
     process::{Child, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use relativenas_core::manifest::files;
+use relativenas_core::manifest::{EngineAddress, files};
 
 use super::{
-    connection::Connection,
+    connection::{Connection, elsewhere},
+    launcher::{Launcher, lost_rank},
     liveness,
     program::{EngineProgram, end_with_this_process},
 };
@@ -35,6 +39,8 @@ pub struct StartOptions {
     pub paused: bool,
     /// It does without a lock.
     pub force: bool,
+    /// It begins again where no checkpoint can be read.
+    pub restart: bool,
     /// The run was made for it a moment ago: if it fails before anything happens, the run goes again.
     pub new_run: bool,
 }
@@ -45,6 +51,8 @@ pub struct StartedEngine {
     folder: RunFolder,
     /// Length of engine.log before it said anything.
     log_before: u64,
+    /// The address of an engine before it, where this one has another process id than the child.
+    address_before: Option<Option<AddressFile>>,
     new_run: bool,
 }
 
@@ -61,12 +69,22 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
     let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&log_path);
     let log = log.with_context(|| format!("{}: cannot be written", log_path.display()))?;
     let errors = log.try_clone().context("no more files can be opened")?;
-    let mut command = program.command();
+    let manifest = folder.manifest()?;
+    let launcher = Launcher::of(&manifest);
+    let address_before = launcher.stands_between().then(|| AddressFile::of(folder));
+    let mut command = launcher.command(program);
     command.arg("run").arg(folder.path());
-    if options.die_with_parent {
+    if let Some(ranks) = launcher.arguments() {
+        let timeout = manifest.config.device.rank_timeout.to_string();
+        command.args(ranks).args(["--rank-timeout", &timeout]);
+    }
+    if options.die_with_parent && launcher.stands_between() {
+        // The launcher is the parent; it would not give them the time for a checkpoint.
+        command.arg("--leave-with").arg(std::process::id().to_string());
+    } else if options.die_with_parent {
         end_with_this_process(&mut command);
     }
-    let flags = [(options.force, "--force"), (options.paused, "--paused")];
+    let flags = [(options.force, "--force"), (options.paused, "--paused"), (options.restart, "--restart")];
     command.args(flags.into_iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag));
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     // SAFETY: setsid is async-signal-safe, and nothing else happens between fork and exec.
@@ -74,9 +92,23 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
         // A session of its own, so that neither Ctrl-C nor a hang-up of this terminal reaches it.
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into));
     }
-    let child =
-        command.spawn().with_context(|| format!("{}: cannot be started", program.path().display()))?;
-    Ok(StartedEngine { child, folder: folder.clone(), log_before, new_run: options.new_run })
+    let started = command.get_program().to_owned();
+    let child = command.spawn().with_context(|| format!("{}: cannot be started", started.display()))?;
+    Ok(StartedEngine { child, folder: folder.clone(), log_before, address_before, new_run: options.new_run })
+}
+
+/// Which file an engine's address is in: each replaces that of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AddressFile {
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl AddressFile {
+    fn of(folder: &RunFolder) -> Option<Self> {
+        let file = fs::metadata(folder.file(files::ENGINE)).ok()?;
+        Some(Self { inode: file.ino(), changed: (file.mtime(), file.mtime_nsec()) })
+    }
 }
 
 impl StartedEngine {
@@ -88,8 +120,7 @@ impl StartedEngine {
     pub fn connect(&mut self) -> Result<Connection> {
         let started = Instant::now();
         loop {
-            let address = liveness::address(&self.folder).filter(|a| a.pid == self.child.id());
-            if let Some(address) = address
+            if let Some(address) = self.address()?
                 && let Ok(connection) = Connection::at(&self.folder, &address)
             {
                 return Ok(connection);
@@ -107,12 +138,32 @@ impl StartedEngine {
         }
     }
 
+    /// Where the engine is, once it says so.
+    fn address(&self) -> Result<Option<EngineAddress>> {
+        let Some(before) = self.address_before else {
+            return Ok(liveness::address(&self.folder).filter(|a| a.pid == self.child.id()));
+        };
+        let address = liveness::address(&self.folder).filter(|_| AddressFile::of(&self.folder) != before);
+        match address {
+            Some(address) if address.host != liveness::this_host() => {
+                Err(elsewhere(&self.folder, &address.host))
+            }
+            address => Ok(address),
+        }
+    }
+
     /// Why an engine ended that nobody could reach.
     fn failure(&self, status: ExitStatus) -> String {
         let last_words = self.last_words();
+        let complaint = self.complaint();
         if self.new_run && !last_words.is_empty() && discard(&self.folder) {
             let name = self.folder.name();
-            return format!("{name} did not begin, and is removed again: {}", complaint(&last_words));
+            let why = complaint.unwrap_or_else(|| last_words.join("\n"));
+            return format!("{name} did not begin, and is removed again: {why}");
+        }
+        if let Some(why) = complaint {
+            let log = self.folder.file(files::ENGINE_LOG);
+            return format!("{}: {why}\n({} has more)", self.folder.reference(), log.display());
         }
         format!(
             "the engine ended before it could be reached ({status}){}",
@@ -125,17 +176,13 @@ impl StartedEngine {
         explanation(&self.last_words(), &self.folder)
     }
 
+    /// Why it ended, if it said so.
+    pub fn complaint(&self) -> Option<String> {
+        self.folder.complaint(self.log_before)
+    }
+
     pub fn last_words(&self) -> Vec<String> {
         self.folder.last_words(self.log_before, LAST_WORDS)
-    }
-}
-
-/// What an engine complains of in its last words, without what it said before.
-fn complaint(last_words: &[String]) -> String {
-    const NAME: &str = "relativenas-engine: ";
-    match last_words.iter().rposition(|line| line.starts_with(NAME)) {
-        Some(first) => last_words[first..].join("\n").replacen(NAME, "", 1),
-        None => last_words.join("\n"),
     }
 }
 
@@ -156,7 +203,8 @@ pub fn explanation(last_words: &[String], folder: &RunFolder) -> String {
     if last_words.is_empty() {
         return format!(" and said nothing in {}", log.display());
     }
-    format!("; the end of {}:\n{}", log.display(), last_words.join("\n"))
+    let lost = lost_rank(last_words).map(|sentence| format!("; {sentence}")).unwrap_or_default();
+    format!("{lost}; the end of {}:\n{}", log.display(), last_words.join("\n"))
 }
 
 #[cfg(test)]
@@ -196,7 +244,7 @@ mod tests {
         {
             let runs = tempfile::tempdir().expect("a folder");
             let said = failure(runs.path(), does, new_run);
-            assert!(said.starts_with("the engine ended before it could be reached"), "{does}: {said}");
+            assert!(said.contains("/r: /etc: no data set\n("), "{does}: {said}");
             assert!(runs.path().join("r/run.toml").exists(), "{does}");
         }
     }

@@ -10,7 +10,7 @@ use relativenas_core::{
     event::Line,
     manifest::files,
     protocol::{Activity, MemberProgress, Mode, Progress},
-    view::{LogLine, Phase, RunView},
+    view::{LogLine, Phase, RunView, SearchView},
 };
 
 use super::finals;
@@ -51,11 +51,13 @@ pub struct Printer<'a> {
     shown: String,
     drawn: Option<Instant>,
     mode: Mode,
+    /// What the engine wants a person to know, such as a full disk.
+    notice: Option<String>,
 }
 
 impl<'a> Printer<'a> {
     pub fn new(style: Style, out: &'a mut dyn Write) -> Self {
-        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running }
+        Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running, notice: None }
     }
 
     /// An event; `words` is what the log says of it.
@@ -72,7 +74,8 @@ impl<'a> Printer<'a> {
         self.print(&format!("{again}{text}\n{shown}"))
     }
 
-    /// Where the engine is; kept on the last line of a terminal, else only pauses are told.
+    /// Where the engine is; kept on the last line of a terminal, else only pauses and what the engine wants to be
+    /// known are told.
     pub fn progress(&mut self, progress: &Progress, view: &RunView) -> Result<()> {
         if self.mode != progress.mode {
             self.mode = progress.mode;
@@ -80,12 +83,20 @@ impl<'a> Printer<'a> {
                 self.note("paused; `relativenas continue` goes on")?;
             }
         }
+        if self.notice != progress.notice {
+            self.notice.clone_from(&progress.notice);
+            let text = progress
+                .notice
+                .as_deref()
+                .map_or("going on: what hindered is over".to_owned(), written::printable);
+            self.note(&text)?;
+        }
         if self.style != Style::Lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
             return Ok(());
         }
         let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col);
-        let text: String =
-            words(progress, view).chars().take(usize::from(columns.saturating_sub(1))).collect();
+        let mut text = words(progress, view);
+        text.truncate(written::fitting(&text, usize::from(columns.saturating_sub(1))));
         if text == self.shown {
             return Ok(());
         }
@@ -188,7 +199,10 @@ fn member(member: &MemberProgress) -> String {
 fn result(view: &RunView, folder: &RunFolder) -> String {
     let name = folder.reference();
     let mut text = String::new();
-    if let Some(search) = &view.search {
+    if view.search.as_ref().is_some_and(SearchView::has_no_winner) {
+        text += "no winner: no loss is a number, so the search diverged; search again with a lower \
+                 training.learning_rate, or with a limit in training.gradient_clip\n";
+    } else if let Some(search) = &view.search {
         if let Some(played) = &search.finals {
             text += &finals::bracket(played);
             text += &search.winner().as_ref().map_or_else(String::new, finals::winner);
@@ -258,6 +272,31 @@ mod tests {
         let progress =
             Progress { activity: Activity::Training, generation: 2, pair: 0, ..Progress::default() };
         assert_eq!(words(&progress, &view), "finals, round 2 of 2, training 1 of 2");
+    }
+
+    #[test]
+    fn what_hinders_is_told_once_and_its_end_too_where_no_line_is_written_again() {
+        let mut out = Vec::new();
+        let mut printer = Printer::new(Style::Plain, &mut out);
+        let full = || Progress { notice: Some("cannot write: no space".to_owned()), ..Progress::default() };
+        for progress in [Progress::default(), full(), full(), Progress::default(), Progress::default()] {
+            printer.progress(&progress, &RunView::default()).expect("printed");
+        }
+        drop(printer);
+        let said = String::from_utf8(out).expect("UTF-8");
+        assert_eq!(said, "cannot write: no space\ngoing on: what hindered is over\n");
+    }
+
+    #[test]
+    fn a_search_without_a_winner_suggests_no_export() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r").called_by_name();
+        fixture::write_log(&folder, &fixture::log(3));
+        let mut view = folder.view().expect("readable");
+        let ranking = &mut view.search.as_mut().expect("a search").ranking;
+        ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        let text = result(&view, &folder);
+        assert!(text.starts_with("no winner: no loss is a number") && !text.contains("export"), "{text}");
     }
 
     #[test]

@@ -1,18 +1,17 @@
-//! Working on a study: commands of this program, one a run, some of them at once.
+//! Working on a study: taking the next free run, until none is left, with as many workers as wanted on as
+//! many machines as share its folder.
 
 use std::{
-    collections::VecDeque,
-    env, fs,
-    io::{Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::process::CommandExt as _,
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    collections::HashSet,
+    env, io,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context as _, Result};
@@ -21,31 +20,38 @@ use relativenas_core::{
     view::Phase,
 };
 use relativenas_run::{
+    claim::{Claim, Did, Held, Holder, Standing, now_in},
     folder::RunFolder,
     lock::{Liveness, liveness},
 };
-use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{PlannedSearch, Study};
+use super::{
+    PlannedRun, PlannedSearch, Study,
+    process::{End, GLANCE, carry_out, command, end_of, renew_if_due, say},
+    signals::{Ending, Signals},
+};
 use crate::{
     commands::export::of_rank,
-    written::{counted, duration, printable},
+    written::{counted, duration},
 };
 
-/// How often a signal and the end of a run are looked for.
-const GLANCE: Duration = Duration::from_millis(100);
+/// An engine whose worker lost the run looks every other second whether it has; what it is at takes longer.
+const LEAVING: Duration = Duration::from_secs(30);
+/// While nothing is free, that is looked at again after so long at most.
+const LONGEST_POLL: Duration = Duration::from_secs(5);
+/// What the claims are called by which workers wait.
+const WAITING: &str = ".waiting";
 
 /// How work on a study ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// Another worker holds what is left.
+    /// Other workers hold what is left.
     LeftToOthers,
-    /// So many runs failed; the others are done.
+    /// So many runs failed; whatever else is free is done.
     Failed(usize),
-    /// A signal came; runs that were going on have left a checkpoint.
-    Interrupted,
+    /// A signal came; runs that were going on have left a checkpoint, and can be taken by anybody.
+    Ended(Ending),
 }
 
 /// What became of one run.
@@ -57,190 +63,289 @@ enum Step {
     Interrupted,
 }
 
-/// Does what is missing of a study, so many runs at once, and says on standard error how it goes.
+/// Does what is missing of a study, so many runs at once, and says on standard error how it goes. Others
+/// take a run over when this process was not heard of for the length of a `lease`.
 ///
 /// # Errors
-/// If signals cannot be caught, or this program cannot be found.
-pub fn work(study: &Study, jobs: usize) -> Result<Outcome> {
-    let signalled = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&signalled)).context("signals cannot be caught")?;
-    }
+/// If signals cannot be caught, this program cannot be found, or nothing can be claimed in the study's folder.
+pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
+    let signals = Signals::catch()?;
+    let claims = study.claims_folder();
+    let cannot = || format!("{}: runs cannot be claimed here", claims.display());
+    std::fs::create_dir_all(&claims).with_context(cannot)?;
     let worker = Worker {
         study,
         program: env::current_exe().context("this program cannot be found")?,
-        signals: AtomicUsize::new(0),
+        holder: Holder::this(batch_job()),
+        lease,
+        signals,
+        started: now_in(&claims).with_context(cannot)?,
         begun: Instant::now(),
         done: AtomicUsize::new(0),
+        finished: Mutex::default(),
+        failed: Mutex::default(),
     };
-    let queue = Mutex::new(VecDeque::from(study.plan.searches()));
-    let steps = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs)
-            .map(|_| {
-                scope.spawn(|| {
-                    while let Some(search) = next(&queue) {
-                        let found = worker.search_and_judge(search);
-                        steps.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
-                    }
-                })
-            })
-            .collect();
-        // Every worker passes every signal on to its own run, so they are counted in one place.
-        while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
-            if signalled.swap(false, Ordering::Relaxed) {
-                worker.signals.fetch_add(1, Ordering::Relaxed);
-                say("stopping after a checkpoint (once more leaves at once)");
+    let worked = thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.toil())).collect();
+        while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
+            match worker.signals.glance() {
+                Some(Ending::Interrupted) => say("stopping after a checkpoint (once more leaves at once)"),
+                Some(Ending::Terminated) => {
+                    say("leaving at once, with a checkpoint; others can take the run")
+                }
+                None => {}
             }
             thread::sleep(GLANCE);
         }
+        let panicked = |_| Err(io::Error::other("a thread of the worker panicked"));
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(panicked))
     });
-    let steps = steps.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let count = |wanted| steps.iter().filter(|step| **step == wanted).count();
-    Ok(match (count(Step::Interrupted), count(Step::Failed), count(Step::Elsewhere)) {
-        (1.., _, _) => Outcome::Interrupted,
-        (_, failed @ 1.., _) => Outcome::Failed(failed),
-        (_, _, 1..) => Outcome::LeftToOthers,
-        _ => Outcome::Done,
+    worked.with_context(cannot)?;
+    let failed = lock(&worker.failed).len();
+    let all_done = || study.plan.in_order().into_iter().all(|run| worker.finished(run));
+    Ok(match worker.signals.ending() {
+        _ if all_done() => Outcome::Done,
+        Some(ending) => Outcome::Ended(ending),
+        None if failed > 0 => Outcome::Failed(failed),
+        None => Outcome::LeftToOthers,
     })
 }
 
-fn next(queue: &Mutex<VecDeque<PlannedSearch>>) -> Option<PlannedSearch> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+/// The batch job that this process belongs to.
+fn batch_job() -> Option<String> {
+    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    if let (Some(job), Some(task)) = (variable("SLURM_ARRAY_JOB_ID"), variable("SLURM_ARRAY_TASK_ID")) {
+        return Some(format!("Slurm job {job}_{task}"));
+    }
+    let systems = [("Slurm", "SLURM_JOB_ID"), ("PBS", "PBS_JOBID"), ("LSF", "LSB_JOBID")];
+    systems.into_iter().find_map(|(system, name)| Some(format!("{system} job {}", variable(name)?)))
 }
 
 struct Worker<'a> {
     study: &'a Study,
-    program: std::path::PathBuf,
-    /// How many signals came.
-    signals: AtomicUsize,
+    program: PathBuf,
+    holder: Holder,
+    lease: Duration,
+    signals: Signals,
+    /// By the clock of the study's file system.
+    started: SystemTime,
     begun: Instant,
     /// Runs that this worker has finished.
     done: AtomicUsize,
+    /// Runs that are known to be finished, which they stay.
+    finished: Mutex<HashSet<String>>,
+    /// Runs that failed in this worker's hands.
+    failed: Mutex<HashSet<String>>,
+}
+
+/// What is to be done next.
+enum Next {
+    Run(PlannedRun, Claim),
+    /// Everything that could be done is in the hands of others. So many runs begin when those are finished.
+    Wait(usize),
+    Nothing,
 }
 
 impl Worker<'_> {
-    fn search_and_judge(&self, search: PlannedSearch) -> Vec<Step> {
-        let name = search.name();
-        let mut steps = vec![self.one(&name, |command| {
-            command.args(["search", "--headless", "--searcher", search.searcher.name()]);
-            command.args(["--seed", &search.seed.to_string()]);
-        })];
-        if steps[0] != Step::Done || self.study.plan.judge_seeds == 0 {
-            return steps;
+    /// Takes one run after the other.
+    fn toil(&self) -> io::Result<()> {
+        let mut place: Option<(usize, Claim)> = None;
+        while self.signals.ending().is_none() {
+            let next = self.next()?;
+            if let Next::Wait(blocked) = next
+                && self.keep_place(&mut place, blocked.max(1))?
+            {
+                self.pause();
+                continue;
+            }
+            if let Some((_, place)) = place.take() {
+                place.give_back(Did::GaveBack)?;
+            }
+            let Next::Run(run, claim) = next else { break };
+            self.hold(run, claim)?;
         }
-        let winner = self.study.winner(search);
-        if let Err(error) = self.keep_winner(&name, &winner) {
-            say(&format!("{name}: {error:#}"));
-            steps.push(Step::Failed);
-            return steps;
+        place.map_or(Ok(()), |(_, place)| place.give_back(Did::GaveBack))
+    }
+
+    fn next(&self) -> io::Result<Next> {
+        let now = now_in(&self.study.claims_folder())?;
+        let (mut held, mut blocked) = (0, 0);
+        for run in self.study.plan.in_order() {
+            let name = run.name();
+            if self.finished(run) || lock(&self.failed).contains(&name) {
+                continue;
+            }
+            if run.judged.is_some() && !self.finished(PlannedRun { judged: None, ..run }) {
+                blocked += 1;
+                continue;
+            }
+            let claims = self.study.claims(&name);
+            let free = match claims.standing(now)? {
+                Standing::Held(Held { lapsed, .. }) => lapsed,
+                // Somebody may have resumed it by hand.
+                Standing::Free => !self.is_alive(&name),
+                // It is not tried again unless a person starts a worker after that.
+                Standing::Failed(at) if at >= self.started => continue,
+                Standing::Failed(_) => !self.is_alive(&name),
+            };
+            match if free { claims.take(&self.holder, self.lease)? } else { None } {
+                Some(claim) => return Ok(Next::Run(run, claim)),
+                None => held += 1,
+            }
         }
-        for seed in 1..=self.study.plan.judge_seeds {
-            steps.push(self.one(&search.judged(seed), |command| {
-                command.args(["train", "--headless", "--arch"]).arg(&winner);
-                command.args(["--seed", &seed.to_string()]);
-            }));
+        Ok(if held > 0 { Next::Wait(blocked) } else { Next::Nothing })
+    }
+
+    /// Whether this thread shall wait for what others hold: as many do as may be needed, and at least
+    /// one, which takes over what a dead worker leaves. The rest give their machines back.
+    fn keep_place(&self, place: &mut Option<(usize, Claim)>, places: usize) -> io::Result<bool> {
+        if let Some((number, claim)) = place {
+            if *number <= places && renew_if_due(claim)? {
+                return Ok(true);
+            }
+            if *number > places {
+                return Ok(false);
+            }
+            *place = None;
         }
-        steps
+        for number in 1..=places {
+            let claims = self.study.claims(&format!("{WAITING}-{number}"));
+            if let Some(claim) = claims.take(&self.holder, self.lease)? {
+                say("waiting for runs that others are at, to take over what they leave");
+                *place = Some((number, claim));
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn pause(&self) {
+        let until = Instant::now() + (self.lease / 4).min(LONGEST_POLL);
+        while Instant::now() < until && self.signals.ending().is_none() {
+            thread::sleep(GLANCE);
+        }
+    }
+
+    /// Does a run that was claimed, and gives it back.
+    fn hold(&self, run: PlannedRun, mut claim: Claim) -> io::Result<()> {
+        let step = self.one(run, &mut claim).unwrap_or_else(|error| {
+            say(&format!("{}: {error:#}", run.name()));
+            Step::Failed
+        });
+        if step == Step::Failed {
+            lock(&self.failed).insert(run.name());
+        }
+        claim.give_back(if step == Step::Failed { Did::Failed } else { Did::GaveBack })
+    }
+
+    /// Begins a run or goes on with it, and waits for its end.
+    fn one(&self, run: PlannedRun, claim: &mut Claim) -> Result<Step> {
+        let name = run.name();
+        if self.finished(run) {
+            return Ok(Step::Done); // A moment ago, by another worker.
+        }
+        if !self.wait_for_its_engine(&name, claim)? {
+            say(&format!("{name}: an engine is running on it; left to whoever started it"));
+            return Ok(Step::Elsewhere);
+        }
+        let folder = self.study.run(&name);
+        say(&format!("{name}: {}", if folder.is_some() { "goes on" } else { "begins" }));
+        let mut command = command(&self.program, claim);
+        match &folder {
+            Some(folder) => {
+                command.args(["resume", "--headless"]).arg(folder.path());
+                if matches!(liveness(folder), Liveness::Unknown(_)) {
+                    command.arg("--force"); // The claim does what the lock cannot do here.
+                }
+            }
+            None => {
+                self.begin(run, &mut command)?;
+                command.args(["--name", &name]).arg("--run-dir").arg(self.study.runs());
+                command.arg("--config").arg(self.study.settings());
+            }
+        }
+        let begun = Instant::now();
+        Ok(match carry_out(self.study, &name, command, claim, &self.signals)? {
+            End::Exited(status) => self.judge_end(run, status, begun.elapsed()),
+            End::Lost => {
+                say(&format!(
+                    "{name}: another worker has taken it over, because its claim was not renewed for {}; given up",
+                    duration(claim.age().as_secs_f64())
+                ));
+                Step::Elsewhere
+            }
+        })
+    }
+
+    fn begin(&self, run: PlannedRun, command: &mut Command) -> Result<()> {
+        let Some(seed) = run.judged else {
+            command.args(["search", "--headless", "--searcher", run.search.searcher.name()]);
+            command.args(["--seed", &run.search.seed.to_string()]);
+            return Ok(());
+        };
+        let winner = self.study.winner(run.search);
+        if !winner.exists() {
+            self.keep_winner(run.search, &winner)?;
+        }
+        command.args(["train", "--headless", "--arch"]).arg(&winner).args(["--seed", &seed.to_string()]);
+        Ok(())
     }
 
     /// Writes the genotype that a finished search ended with to where its trainings read it.
-    fn keep_winner(&self, name: &str, path: &Path) -> Result<()> {
-        let folder = self.study.run(name).context("the run is gone")?;
+    fn keep_winner(&self, search: PlannedSearch, path: &Path) -> Result<()> {
+        let folder = self.study.run(&search.name()).context("the search is gone")?;
         let view = folder.view()?;
-        let search = view.search.as_ref().context("the run has no population")?;
+        let search = view.search.as_ref().context("the search has no population")?;
         let genotype = Genotype::decode(of_rank(search, 1)?).ok().context(
             "the winner is no cell that can be trained; make a study of this space with --judge-seeds 0",
         )?;
         crate::atomic::write(path, genotype.format(GenotypeFormat::Darts).as_bytes())
     }
 
-    /// Begins a run or goes on with it, and waits for its end.
-    fn one(&self, name: &str, begin: impl FnOnce(&mut Command)) -> Step {
-        if self.signals.load(Ordering::Relaxed) > 0 {
-            return Step::Interrupted;
-        }
-        let folder = self.study.run(name);
-        if folder.as_ref().is_some_and(finished) {
-            return Step::Done;
-        }
-        if folder.as_ref().is_some_and(|folder| liveness(folder) == Liveness::Alive) {
-            say(&format!("{name}: an engine is running on it; left to whoever started it"));
-            return Step::Elsewhere;
-        }
-        say(&format!("{name}: {}", if folder.is_some() { "goes on" } else { "begins" }));
-        let mut command = self.command();
-        match &folder {
-            Some(folder) => _ = command.args(["resume", "--headless"]).arg(folder.path()),
-            None => {
-                begin(&mut command);
-                command.args(["--name", name]).arg("--run-dir").arg(self.study.runs());
-                command.arg("--config").arg(self.study.settings());
-            }
-        }
-        let begun = Instant::now();
-        match self.finish(name, command) {
-            Ok(status) => self.judge_end(name, status, begun.elapsed()),
-            Err(error) => {
-                say(&format!("{name}: {error:#}"));
-                Step::Failed
-            }
-        }
-    }
-
-    /// This program, without settings of the environment: those of the study are complete.
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        let settings = |name: &std::ffi::OsStr| {
-            let name = name.to_string_lossy();
-            name.starts_with("RELATIVENAS_") && name.contains("__")
-        };
-        for (name, _) in env::vars_os().filter(|(name, _)| settings(name)) {
-            command.env_remove(name);
-        }
-        command
-    }
-
-    fn finish(&self, name: &str, mut command: Command) -> Result<ExitStatus> {
-        let mut log = self.study.log(name).context("its log cannot be opened")?;
-        writeln!(log, "$ {}", shown(&command)).context("its log cannot be written")?;
-        let both = log.try_clone().context("its log cannot be opened twice")?;
-        command.stdin(Stdio::null()).stdout(both).stderr(log);
-        // In a group of its own, so that Ctrl-C reaches it from here, once.
-        let child = command.process_group(0).spawn().context("cannot be started")?;
-        self.wait(child)
-    }
-
-    fn wait(&self, mut child: Child) -> Result<ExitStatus> {
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let mut passed_on = 0;
-        loop {
-            if let Some(status) = child.try_wait().context("cannot be waited for")? {
-                return Ok(status);
-            }
-            if self.signals.load(Ordering::Relaxed) > passed_on {
-                passed_on += 1;
-                // A process that is gone already is what was wanted.
-                let _ = pid.map(|pid| kill_process(pid, Signal::INT));
+    /// Waits until no engine is on a run, while the claim is this worker's; says whether that is so.
+    fn wait_for_its_engine(&self, name: &str, claim: &mut Claim) -> io::Result<bool> {
+        let began = Instant::now();
+        while self.is_alive(name) {
+            if began.elapsed() > LEAVING || self.signals.ending().is_some() || !renew_if_due(claim)? {
+                return Ok(false);
             }
             thread::sleep(GLANCE);
         }
+        Ok(true)
     }
 
-    fn judge_end(&self, name: &str, status: ExitStatus, took: Duration) -> Step {
-        if self.study.run(name).as_ref().is_some_and(finished) {
+    fn is_alive(&self, name: &str) -> bool {
+        self.study.run(name).is_some_and(|folder| liveness(&folder) == Liveness::Alive)
+    }
+
+    /// Whether a run came to its end. One that cannot be read did not; whoever goes on with it hears why.
+    fn finished(&self, run: PlannedRun) -> bool {
+        let name = run.name();
+        if lock(&self.finished).contains(&name) {
+            return true;
+        }
+        let is = |folder: RunFolder| folder.view().is_ok_and(|view| view.phase() == Phase::Finished);
+        let finished = self.study.run(&name).is_some_and(is);
+        if finished {
+            lock(&self.finished).insert(name);
+        }
+        finished
+    }
+
+    fn judge_end(&self, run: PlannedRun, status: ExitStatus, took: Duration) -> Step {
+        let name = run.name();
+        if self.finished(run) {
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             let took = duration(took.as_secs_f64());
             let left = self.left(done);
             say(&format!("{name}: finished in {took}{left}"));
             return Step::Done;
         }
-        if self.signals.load(Ordering::Relaxed) > 0 {
+        if self.signals.ending().is_some() {
             return Step::Interrupted;
         }
-        let elsewhere = |folder: &RunFolder| liveness(folder) == Liveness::Alive;
-        if self.study.run(name).as_ref().is_some_and(elsewhere) {
-            return Step::Elsewhere; // Another worker was a moment faster.
+        if self.is_alive(&name) {
+            return Step::Elsewhere; // Somebody who resumed it by hand was a moment faster.
         }
         let log = self.study.path().join("logs").join(format!("{name}.log"));
         say(&format!("{name}: failed ({status}); the end of {}:\n{}", log.display(), end_of(&log)));
@@ -249,8 +354,7 @@ impl Worker<'_> {
 
     /// How many runs are left, and how long they will take at the pace so far.
     fn left(&self, done: usize) -> String {
-        let finished = self.study.begun().iter().filter(|folder| finished(folder)).count();
-        let left = self.study.plan.runs().saturating_sub(finished);
+        let left = self.study.plan.in_order().into_iter().filter(|run| !self.finished(*run)).count();
         if left == 0 {
             return "; that was the last one".to_owned();
         }
@@ -259,33 +363,6 @@ impl Worker<'_> {
     }
 }
 
-/// Whether a run came to its end. One that cannot be read did not; whoever goes on with it hears why.
-fn finished(folder: &RunFolder) -> bool {
-    folder.view().is_ok_and(|view| view.phase() == Phase::Finished)
-}
-
-fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| printable(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
-}
-
-/// The last lines of a log.
-fn end_of(path: &Path) -> String {
-    let read = || -> std::io::Result<String> {
-        let mut file = fs::File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(2000)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let text = read().unwrap_or_default();
-    let lines: Vec<_> = text.lines().collect();
-    let last = &lines[lines.len().saturating_sub(8)..];
-    last.iter().map(|line| format!("  {}", printable(line))).collect::<Vec<_>>().join("\n")
-}
-
-/// A line on standard error. A worker whose terminal is gone goes on all the same.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,7 +16,7 @@ fn main() {
 }
 
 /// A view of a long search, by its key, drawn into a buffer of a large terminal.
-#[divan::bench(args = ["1", "2", "3", "4", "5", "6", "7"])]
+#[divan::bench(args = ["1", "2", "3", "4", "5", "6", "7", "9"])]
 fn frame(bencher: Bencher, view: &str) {
     let mut stage = Stage::searching(options(), 400);
     stage.press(view);

@@ -47,6 +47,7 @@ fn main() -> std::io::Result<()> {
         keys: BTreeMap::new(),
         layers,
         first: Some(RUN.to_owned()),
+        replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
     };
@@ -83,6 +84,8 @@ impl Engine {
             pid: 1,
             device: "cpu · 2 threads".into(),
             events: 0,
+            run: "run".to_owned(),
+            token: String::new(),
         };
         let _ = to_screen.send(Message::Link(Link::Live(hello)));
         engine(run)

@@ -27,6 +27,9 @@ pub enum Action {
     Branch,
     Export,
     SortPopulation,
+    PopulationNumbers,
+    Mark,
+    CompareMarked,
     EarlierPairs,
     ShowGhosts,
     NextCell,
@@ -40,10 +43,17 @@ pub enum Action {
     SearchPrevious,
     OpenRun,
     ResumeRun,
+    ResumeShown,
     NewSearch,
     CompareRun,
     CompareAll,
     Probe,
+    EarlierGeneration,
+    LaterGeneration,
+    EarlierPair,
+    LaterPair,
+    Now,
+    Replay,
     Palette,
     Help,
     Redraw,
@@ -93,6 +103,12 @@ pub enum Need {
     Engine,
     /// An engine listens, and it searches.
     SearchEngine,
+    /// The run that is shown has no engine, and is not finished.
+    Rest,
+    /// An engine searches, and an individual is selected.
+    Place,
+    /// The past is looked at.
+    Past,
     /// A search with a network is shown, and no engine is at work on it.
     Probe,
 }
@@ -134,25 +150,38 @@ const POPULATION: Place = Place::In(&[View::Population]);
 const PAIRS: Place = Place::In(&[View::Pairs]);
 const WEIGHTS: Place = Place::In(&[View::Weights]);
 const ARCHITECTURE: Place = Place::In(&[View::Architecture]);
+const PAST: Place = Place::In(&[
+    View::Overview,
+    View::Population,
+    View::Pairs,
+    View::Weights,
+    View::Architecture,
+    View::Curves,
+    View::Map,
+]);
 const CURVES: Place = Place::In(&[View::Curves]);
+const CURVES_AND_MAP: Place = Place::In(&[View::Curves, View::Map]);
 const LOG: Place = Place::In(&[View::Log]);
 const RUNS: Place = Place::In(&[View::Runs]);
-const INDIVIDUALS: Place = Place::In(&[View::Overview, View::Population, View::Pairs]);
+const INDIVIDUALS: Place = Place::In(&[View::Overview, View::Population, View::Pairs, View::Map]);
 
 /// All actions; the footer names those of the view first, in this order.
 #[rustfmt::skip]
 pub const TABLE: &[Definition] = &[
     define(Action::OpenRun, ("open", "enter"), RUNS, Need::Listed, "open", "Show the run: attach if an engine lives, else its files"),
     define(Action::NewSearch, ("new", "n"), RUNS, Need::Nothing, "new search", "Start a search, with a form that checks as you type"),
-    define(Action::ResumeRun, ("resume", "r"), RUNS, Need::Listed, "resume", "Start an engine on the run; go on where it stopped"),
+    define(Action::ResumeRun, ("resume", "r"), RUNS, Need::Listed, "resume", "Start an engine on the run; go on where it stopped, as it was"),
     define(Action::CompareRun, ("compare", "c"), RUNS, Need::ListedAndRun, "compare", "Lay the run's curves over those of the one shown"),
-    define(Action::SortPopulation, ("sort", "o"), POPULATION, Need::Search, "order", "Sort by loss or by number"),
+    define(Action::SortPopulation, ("sort", "o"), POPULATION, Need::Search, "order", "Sort by the next column: loss, change, accuracy and so on"),
+    define(Action::PopulationNumbers, ("numbers", "v"), POPULATION, Need::Search, "numbers", "Every number of an individual in place of its genes, or its genes"),
+    define(Action::Mark, ("mark", "M"), POPULATION, Need::Search, "mark", "Mark the selected individual, to export or compare several"),
+    define(Action::CompareMarked, ("compare-marked", "c"), POPULATION, Need::Search, "", "Compare the two that are marked"),
     define(Action::EarlierPairs, ("earlier-pairs", "o"), PAIRS, Need::Search, "last generation", "This generation's pairs, or the last one's"),
     define(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "Where everybody who just moved was before"),
-    define(Action::NextCell, ("next-cell", "]"), WEIGHTS, Need::Search, "next cell", "The next cell of the network"),
-    define(Action::PreviousCell, ("previous-cell", "["), WEIGHTS, Need::Search, "cell before", "The cell of the network before"),
+    define(Action::NextCell, ("next-cell", "c"), WEIGHTS, Need::Search, "next cell", "The next cell of the network"),
+    define(Action::PreviousCell, ("previous-cell", "C"), WEIGHTS, Need::Search, "cell before", "The cell of the network before"),
     define(Action::CompareArchitecture, ("compare-with", "c"), ARCHITECTURE, Need::Run, "compare with", "Put an individual, a published cell or a file beside it"),
-    define(Action::CompareAll, ("compare-all", "c"), CURVES, Need::Run, "compare", "Lay all runs of the same protocol over the curves, or none"),
+    define(Action::CompareAll, ("compare-all", "c"), CURVES_AND_MAP, Need::Run, "compare", "Lay all runs of the same protocol over the curves and beside the map, or none"),
     define(Action::LogarithmicAxis, ("logarithmic", "o"), CURVES, Need::Run, "log axis", "A logarithmic axis for losses"),
     define(Action::NextCurves, ("next-curves", "v"), CURVES, Need::Run, "which curves", "Losses large, or all quantities at once"),
     define(Action::OneByOne, ("one-by-one", "m"), CURVES, Need::Run, "", "Compared runs by searcher, with mean and range, or one by one"),
@@ -166,7 +195,14 @@ pub const TABLE: &[Definition] = &[
     define(Action::PauseAt, ("pause-at", "p"), Place::Run, Need::SearchEngine, "", "Pause when a generation begins"),
     define(Action::PauseOnNan, ("pause-on-nan", "P"), Place::Run, Need::Engine, "", "Pause after a loss that is not a number, or no longer"),
     define(Action::Inspect, ("inspect", "enter"), INDIVIDUALS, Need::Search, "inspect", "The selected individual: cells, cost, lessons"),
-    define(Action::Inject, ("inject", "i"), Place::Run, Need::SearchEngine, "", "Put a genotype in the selected individual's place"),
+    define(Action::ResumeShown, ("go-on", "r"), Place::Run, Need::Rest, "resume", "Start an engine on the run that is shown; go on where it stopped, as it was"),
+    define(Action::Inject, ("inject", "i"), Place::Run, Need::Place, "", "Put a genotype in the selected individual's place"),
+    define(Action::EarlierGeneration, ("earlier", "["), PAST, Need::Run, "", "The run as it was when this generation began, or the one before"),
+    define(Action::LaterGeneration, ("later", "]"), PAST, Need::Run, "", "The run as it was a generation later, or now"),
+    define(Action::EarlierPair, ("earlier-pair", "{"), PAST, Need::Run, "", "The run as it was a pair earlier"),
+    define(Action::LaterPair, ("later-pair", "}"), PAST, Need::Run, "", "The run as it was a pair later, or now"),
+    define(Action::Now, ("now", "."), PAST, Need::Past, "", "Back from the past to now"),
+    define(Action::Replay, ("replay", "R"), PAST, Need::Run, "", "Play the run from here (from its beginning, if this is now), or stop playing"),
     define(Action::Branch, ("branch", "b"), Place::Run, Need::Search, "", "Start a new run from where an earlier generation began"),
     define(Action::Probe, ("probe", "t"), Place::Run, Need::Probe, "", "Probe whether the comparison of pairs is any good, or end that"),
     define(Action::Export, ("export", "e"), Place::Run, Need::Run, "export", "Export the selected individual, the best, or all"),
@@ -178,6 +214,7 @@ pub const TABLE: &[Definition] = &[
     define(Action::Show(View::Curves), ("curves", "6"), Place::Everywhere, Need::Nothing, "", "Losses, accuracy, diversity, hit rate, learning rate"),
     define(Action::Show(View::Log), ("log", "7"), Place::Everywhere, Need::Nothing, "", "What happened, line by line"),
     define(Action::Show(View::Runs), ("runs", "8"), Place::Everywhere, Need::Nothing, "", "All runs: open, resume, compare, start"),
+    define(Action::Show(View::Map), ("map", "9"), Place::Everywhere, Need::Nothing, "", "The population on a plane, and how slow learners move"),
     define(Action::NextView, ("next-view", "tab"), Place::Everywhere, Need::Nothing, "", "The next view"),
     define(Action::PreviousView, ("previous-view", "backtab"), Place::Everywhere, Need::Nothing, "", "The view before"),
     define(Action::Up, ("up", "up k"), Place::Everywhere, Need::Nothing, "", "Up"),

@@ -3,6 +3,7 @@
 mod act;
 mod find;
 mod hear;
+mod past;
 mod walk;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{
     buffer::Buffer,
     layout::{Rect, Size},
@@ -32,9 +33,11 @@ use crate::{
     panels::{
         footer,
         notice::{self, Notice},
-        status_line, title,
+        scrubber, status_line, title,
     },
+    past::Replay,
     scene::Scene,
+    shown::{RunStatus, Shown},
     state::State,
     theme::{Depth, Palette},
     view::View,
@@ -55,6 +58,8 @@ pub struct Options {
     pub layers: Layers,
     /// The run to show; `None` shows the list of runs.
     pub first: Option<RunName>,
+    /// The first run is played, so many generations a second.
+    pub replay: Option<f64>,
     /// Log lines to hold.
     pub keep_log_lines: usize,
     /// Seconds that local time is ahead of UTC.
@@ -67,6 +72,7 @@ pub struct Options {
 pub enum Input {
     Key(KeyEvent),
     Paste(String),
+    Mouse(MouseEvent),
     Message(Message),
     /// The terminal has another size; 0 columns or rows if it does not know its own.
     Resize {
@@ -100,12 +106,17 @@ pub struct App {
     last_id: u64,
     /// The run that is being probed, shown or not.
     probed: Option<RunName>,
+    /// The run that is shown is played, or will be.
+    replay: Option<Replay>,
     /// The engine was asked to stop, and the screen ends when it agrees.
     leaving: bool,
     exit: Option<Exit>,
     dirty: bool,
     suspend: bool,
     redraw: bool,
+    /// A person asked for the pause or the stop that is coming, and need not be called.
+    hushed: bool,
+    bell: bool,
 }
 
 /// Seconds after which the list of runs is asked for again, while it is looked at.
@@ -135,11 +146,14 @@ impl App {
             pending: Vec::new(),
             last_id: 0,
             probed: None,
+            replay: options.replay.map(Replay::waiting),
             leaving: false,
             exit: None,
             dirty: true,
             suspend: false,
             redraw: false,
+            hushed: false,
+            bell: false,
         };
         match options.first {
             Some(run) => app.request(Request::Open { run }),
@@ -155,11 +169,17 @@ impl App {
             Input::Paste(text) => {
                 if let Some(mut overlay) = self.overlay.take() {
                     overlay.paste(&self.state, &text);
+                    self.requests.extend(overlay.plan());
                     self.overlay = Some(overlay);
                     self.dirty = true;
                 }
             }
-            Input::Message(message) => self.hear(message),
+            Input::Mouse(mouse) => self.point(mouse),
+            Input::Message(message) => {
+                let before = self.status();
+                self.hear(message);
+                self.listen_up(before);
+            }
             Input::Resize { width, height } => {
                 // A terminal that does not know its size says 0; the last one holds until it does.
                 let size = Size::new(width, height);
@@ -171,6 +191,8 @@ impl App {
             Input::Tick => {
                 if self.view == View::Runs {
                     self.request(Request::ListRuns);
+                } else if self.is_playing() {
+                    self.play_on();
                 }
                 self.dirty = true;
             }
@@ -193,7 +215,10 @@ impl App {
             if matches!(reaction, Reaction::Stay | Reaction::Ask(_)) {
                 self.overlay = Some(overlay);
             }
-            self.react(reaction);
+            match (reaction, action) {
+                (Reaction::Pass, Some(action)) => self.act(action),
+                (reaction, _) => self.react(reaction),
+            }
             self.dirty = true;
         } else if let Some(action) = action {
             self.act(action);
@@ -203,10 +228,20 @@ impl App {
 
     fn react(&mut self, reaction: Reaction) {
         match reaction {
-            Reaction::Stay | Reaction::Close => {}
-            Reaction::Act(action) => self.act(action),
+            Reaction::Stay | Reaction::Close | Reaction::Pass => {}
+            Reaction::Act(action) => self.act_where_it_is(action),
+            Reaction::Say(words) => self.say(words),
             Reaction::Request(request) | Reaction::Ask(request) => self.request(request),
+            Reaction::Steer(Command::Stop) => {
+                self.steer(Command::Stop);
+                let key = self.keys.key(Action::ResumeShown).unwrap_or_default();
+                self.say(format!("the run stops after a checkpoint; {key} resumes it then"));
+            }
             Reaction::Steer(command) => self.steer(command),
+            Reaction::StopAndLeave => {
+                self.steer(Command::Stop);
+                self.leaving = true;
+            }
             Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
             Reaction::Find(text) => self.find_in_log(text),
             Reaction::Leave => self.exit = Some(self.state.left()),
@@ -241,6 +276,70 @@ impl App {
         self.view
     }
 
+    /// Whether a person is to be called, since the last call: a run ended, or waits by itself.
+    pub fn take_bell(&mut self) -> bool {
+        std::mem::take(&mut self.bell)
+    }
+
+    /// What the run does, for the terminal's title.
+    pub fn title(&self) -> String {
+        let Some(shown) = &self.state.shown else { return "relativenas".to_owned() };
+        let done = match (shown.search(), &shown.view.training) {
+            (Some(search), _) => format!("{}/{} ", search.generation, search.settings.generations),
+            (None, Some(training)) => format!("{}/{} ", training.history.len(), training.epochs),
+            (None, None) => String::new(),
+        };
+        let name: String = shown.run.chars().filter(|c| !c.is_control()).collect();
+        // In words that do not change from batch to batch.
+        let state = match shown.status() {
+            RunStatus::Validating | RunStatus::Idle => "training",
+            status => status.name(),
+        };
+        format!("{done}{state} - {name}")
+    }
+
+    fn status(&self) -> Option<RunStatus> {
+        self.state.shown.as_ref().map(Shown::status)
+    }
+
+    /// Calls a person where a run has ended or waits, unless they asked for it.
+    fn listen_up(&mut self, before: Option<RunStatus>) {
+        let waits = |status| {
+            matches!(status, RunStatus::Paused | RunStatus::Finished | RunStatus::Stopped | RunStatus::Dead)
+        };
+        let (Some(before), Some(now)) = (before, self.status()) else { return };
+        if waits(now) && !waits(before) {
+            let began = matches!(before, RunStatus::Connecting | RunStatus::Starting);
+            self.bell |= !began && !std::mem::take(&mut self.hushed);
+        }
+    }
+
+    /// Takes the wheel as the arrow keys, and a click on a tab as its key.
+    fn point(&mut self, mouse: MouseEvent) {
+        let key = match mouse.kind {
+            MouseEventKind::ScrollUp => KeyCode::Up,
+            MouseEventKind::ScrollDown => KeyCode::Down,
+            MouseEventKind::Down(MouseButton::Left) if mouse.row == 1 && self.overlay.is_none() => {
+                let (width, height) = (self.size.width.into(), self.size.height.into());
+                let scene = self.scene(Layout::of(width, height));
+                let view = title::tab_at(&scene, self.state.shown.as_ref(), width, mouse.column.into());
+                if let Some(view) = view.filter(|_| scene.layout >= Layout::Small) {
+                    self.show(view);
+                    self.dirty = true;
+                }
+                return;
+            }
+            _ => return,
+        };
+        for _ in 0..3 {
+            self.press(KeyEvent::new(key, KeyModifiers::NONE));
+        }
+    }
+
+    fn scene(&self, layout: Layout) -> Scene<'_> {
+        Scene { keys: &self.keys, layout, view: self.view, selected: self.state.selected }
+    }
+
     /// Whether the terminal is to be given to the shell, since the last call.
     pub fn take_suspend(&mut self) -> bool {
         std::mem::take(&mut self.suspend)
@@ -251,8 +350,12 @@ impl App {
         std::mem::take(&mut self.redraw)
     }
 
-    /// When something on the screen may change by itself: the list of runs does, and their ages.
+    /// When something on the screen may change by itself: the list of runs does, their ages, and a
+    /// replay.
     pub fn next_tick(&self) -> Option<Instant> {
+        if let Some(breath) = self.next_breath() {
+            return Some(breath);
+        }
         let (_, told) = self.state.runs.as_ref().filter(|_| self.view == View::Runs)?;
         let periods = told.elapsed().as_secs() / LIST_PERIOD + 1;
         Some(*told + Duration::from_secs(LIST_PERIOD * periods))
@@ -270,20 +373,20 @@ impl App {
             canvas.clear();
         }
         let (width, height) = (canvas.width(), canvas.height());
-        let scene = Scene {
-            keys: &self.keys,
-            layout: Layout::of(width, height),
-            view: self.view,
-            selected: self.state.selected,
-        };
-        let shown = self.state.shown.as_ref();
+        let scene = self.scene(Layout::of(width, height));
+        let now = self.state.shown.as_ref();
+        let shown = if self.view.shows_past() { self.state.seen() } else { now };
         if scene.layout == Layout::Line {
             return status_line::draw(&mut canvas, shown);
         }
         let (top, bottom) = scene.layout.margins();
-        let inside = height.saturating_sub(top + bottom);
+        let moment = shown.and_then(|shown| shown.moment).zip(now);
+        let inside = height.saturating_sub(top + bottom + usize::from(moment.is_some()));
         let hints = self.overlay.as_ref().map(overlays::hints);
         title::draw(&mut canvas.part(0, 0, width, top), &scene, shown);
+        if let Some((moment, now)) = moment {
+            scrubber::draw(&mut canvas.part(0, top + inside, width, 1), &scene, now, moment);
+        }
         footer::draw(&mut canvas.part(0, height - bottom, width, bottom), &scene, &self.state, hints);
         views::draw(&mut canvas.part(0, top, width, inside), &scene, &self.places, &self.state);
         if let Some(overlay) = &self.overlay {

@@ -11,6 +11,7 @@ pub mod edge_graph;
 pub mod heat_map;
 pub mod line_chart;
 mod pen;
+pub mod plane;
 mod raster;
 pub mod text;
 pub mod weights_map;

@@ -53,6 +53,8 @@ impl Layout {
 
 /// Columns that a view or panel must have for something to be drawn in it.
 impl Layout {
+    /// The selected individual stands beside the population.
+    pub const DETAIL_BESIDE: usize = 176;
     /// Gaps are generous, and three things stand side by side.
     pub const WIDE: usize = 124;
     /// What moved is told in words beside a row of the population.
@@ -73,6 +75,12 @@ impl Layout {
     pub const PAIR_HEADINGS: usize = 48;
     /// What a diversity does not mean is said in one sentence.
     pub const DIVERSITY_IN_WORDS: usize = 32;
+    /// A map has room for words beside it.
+    pub const MAP_WORDS: usize = 40;
+    /// A population and its trails can be told apart on a map; twice as much holds two of them.
+    pub const MAP_PLANE: usize = 44;
+    /// A map says in words what it is.
+    pub const MAP_LEGEND_WORDS: usize = 50;
     /// The list of runs says when each one changed.
     pub const RUN_AGE: usize = 60;
     /// The list of runs has each one's best loss.
@@ -91,10 +99,18 @@ impl Layout {
     pub const PAIRS_HEADING: usize = 5;
     /// The selected pair has more room than the list of pairs.
     pub const PAIR_LARGE: usize = 16;
+    /// The selected individual stands beside the population.
+    pub const DETAIL_BESIDE_ROWS: usize = 20;
+    /// Rows that the selected individual takes below the population.
+    pub const DETAIL_BELOW: usize = 7;
     /// A blank row parts the population from its heading.
     pub const POPULATION_APART: usize = 10;
     /// How far the population agrees stands below it.
     pub const POPULATION_AGREEMENT: usize = 13;
+    /// A map's marks are explained below it.
+    pub const MAP_LEGEND: usize = 9;
+    /// The selected individual is told of below the map.
+    pub const MAP_WORDS_BELOW: usize = 13;
     /// The selected run's folder and state stand below the list of runs.
     pub const RUN_DETAILS: usize = 9;
     /// The selected operation is described below the weights.

@@ -21,10 +21,16 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     if need == Need::ListedAndRun && state.shown.is_none() {
         return Some("open a run first; then others can be laid over its curves");
     }
+    if state.past.is_some() && matches!(action, Action::Export | Action::Inject | Action::Probe) {
+        return Some("this is the past; return to now first");
+    }
     let Some(shown) = &state.shown else {
         return Some("no run is shown; choose one from the list of runs");
     };
+    let finished = shown.view.phase() == Phase::Finished;
     let engine = match shown.link {
+        // Whatever its engine does: there is nothing left to go on with.
+        _ if finished => Some("the run is finished"),
         Link::Live(_) => None,
         Link::Connecting => Some("there is no word of an engine yet"),
         Link::WatchOnly { ref hello, .. } if hello.protocol != PROTOCOL => {
@@ -36,7 +42,12 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
         Link::NoEngine => Some("no engine runs; resume the run to go on"),
         Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
     };
-    let engine = engine.or((shown.view.phase() == Phase::Finished).then_some("the run is finished"));
+    let rest = match shown.link {
+        _ if finished => Some("the run is finished"),
+        Link::NoEngine | Link::Dead { .. } => None,
+        Link::Live(_) | Link::WatchOnly { .. } => Some("its engine is at work"),
+        Link::Connecting => Some("there is no word of an engine yet"),
+    };
     let search = shown.search().is_none().then_some("this is no search");
     let probe = match (shown.search(), &shown.link) {
         (None, _) => search,
@@ -44,18 +55,22 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
             Some("a table says the same each time: there is nothing to probe")
         }
         _ if shown.probing.is_some() => None,
-        (_, Link::Live(_) | Link::WatchOnly { .. } | Link::Connecting)
-            if shown.view.phase() != Phase::Finished =>
-        {
+        (_, Link::Live(_) | Link::WatchOnly { .. } | Link::Connecting) if !finished => {
             Some("the engine is at work; a search is probed once it is finished or stopped")
         }
         _ => None,
     };
     match need {
         Need::Nothing | Need::Listed | Need::ListedAndRun | Need::Run => None,
+        Need::Past => state.past.is_none().then_some("this is now"),
         Need::Search => search,
         Need::Engine => engine,
         Need::SearchEngine => engine.or(search),
+        Need::Rest => rest,
+        Need::Place => {
+            let nobody = state.selected.is_none();
+            engine.or(search).or(nobody.then_some("select an individual first: the genotype takes its place"))
+        }
         Need::Probe => probe,
     }
 }

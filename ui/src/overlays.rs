@@ -11,11 +11,16 @@ mod start;
 mod window;
 
 use crossterm::event::{KeyCode, KeyEvent};
-use relativenas_core::{config::Layers, protocol::Command};
+use relativenas_core::config::Layers;
 
 use self::reaction::Reaction;
 use crate::{
-    canvas::Canvas, messages::RunName, panels::footer::OverlayHints, scene::Scene, state::State, view::View,
+    canvas::Canvas,
+    messages::{Plan, Request, RunName},
+    panels::footer::OverlayHints,
+    scene::Scene,
+    state::State,
+    view::View,
 };
 
 /// What lies over the view.
@@ -60,7 +65,7 @@ impl Overlay {
         match self {
             Self::Help { scroll } => help::press(scroll, key),
             Self::Palette(palette) => palette.press(view, key),
-            Self::ConfirmStop => confirm::press(key, Reaction::Steer(Command::Stop)),
+            Self::ConfirmStop => confirm::press_stop(key),
             Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
@@ -87,6 +92,18 @@ impl Overlay {
         }
     }
 
+    /// Takes what the other side says of a form.
+    pub fn planned(&mut self, id: u64, plan: Plan) {
+        if let Self::Start(form) = self {
+            form.planned(id, plan);
+        }
+    }
+
+    /// What is to be asked for about a form that was just opened or pasted into.
+    pub fn plan(&mut self) -> Option<Request> {
+        if let Self::Start(form) = self { Some(form.plan()) } else { None }
+    }
+
     pub fn paste(&mut self, state: &State, text: &str) {
         match self {
             Self::Palette(palette) => palette.paste(text),
@@ -108,7 +125,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
         Overlay::Palette(palette) => palette.draw(canvas, scene, state),
         Overlay::ConfirmStop => confirm::draw_stop(canvas, state.run_name()),
         Overlay::ConfirmLeave { run } => confirm::draw_leave(canvas, run),
-        Overlay::Export(export) => export.draw(canvas),
+        Overlay::Export(export) => export.draw(canvas, state),
         Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
         Overlay::Start(form) => form.draw(canvas),
@@ -120,12 +137,14 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
     match overlay {
         Overlay::Help { .. } | Overlay::Inspect { .. } => &[("up/down", "scroll"), ("esc", "close")],
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
-        Overlay::ConfirmStop => &[("y", "stop"), ("n", "go on")],
+        Overlay::ConfirmStop => &[("y", "stop it"), ("l", "stop it and leave"), ("n", "go on")],
         Overlay::ConfirmLeave { .. } => &[("y", "leave"), ("n", "stay")],
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }
         Overlay::Prompt(_) => &[("enter", "do it"), ("esc", "close")],
-        Overlay::Start(_) => &[("up/down", "setting"), ("enter", "start"), ("esc", "close")],
+        Overlay::Start(_) => {
+            &[("up/down", "line"), ("left/right", "choose"), ("enter", "on, or start"), ("esc", "close")]
+        }
     }
 }

@@ -3,7 +3,7 @@
 use relativenas_core::{
     probe::Probe,
     protocol::{Activity, Command, Mode, Progress},
-    view::{Phase, RunView, SearchView},
+    view::{History, Phase, RunView, SearchView, Stop},
 };
 
 use crate::messages::{Link, Rest, RunName};
@@ -13,6 +13,10 @@ use crate::messages::{Link, Rest, RunName};
 pub struct Shown {
     pub run: RunName,
     pub view: RunView,
+    /// What it was at earlier moments.
+    pub history: History,
+    /// The moment that is shown; `None` is now.
+    pub moment: Option<Moment>,
     pub link: Link,
     /// The engine's last word on where it is; `None` where there is no engine.
     pub progress: Option<Progress>,
@@ -24,6 +28,14 @@ pub struct Shown {
     pub probe: Option<Probe>,
     /// How far a probe is that is under way.
     pub probing: Option<String>,
+}
+
+/// A moment of the past that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub stop: Stop,
+    /// The run is played from there.
+    pub playing: bool,
 }
 
 /// A change of the engine's mode that was asked for.
@@ -79,6 +91,10 @@ pub enum RunStatus {
     /// No engine lives, and the run could be resumed.
     Stopped,
     Dead,
+    /// Not now: the run as it was.
+    Past,
+    /// The same, and it goes on.
+    Replayed,
 }
 
 impl RunStatus {
@@ -101,6 +117,8 @@ impl RunStatus {
             Self::Finished => "finished",
             Self::Stopped => "stopped",
             Self::Dead => "engine died",
+            Self::Past => "the past",
+            Self::Replayed => "replay",
         }
     }
 }
@@ -110,6 +128,8 @@ impl Shown {
         Self {
             run,
             view: RunView::new(kept_log_lines),
+            history: History::default(),
+            moment: None,
             link: Link::Connecting,
             progress: None,
             asked: None,
@@ -167,7 +187,15 @@ impl Shown {
         matches!(self.status(), RunStatus::Paused | RunStatus::Pausing | RunStatus::PauseRequested)
     }
 
+    /// Whether its engine was asked to end.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.status(), RunStatus::StopRequested | RunStatus::Stopping)
+    }
+
     pub fn status(&self) -> RunStatus {
+        if let Some(moment) = self.moment {
+            return if moment.playing { RunStatus::Replayed } else { RunStatus::Past };
+        }
         let finished = self.view.phase() == Phase::Finished;
         match self.link {
             Link::Connecting => return RunStatus::Connecting,

@@ -1,6 +1,6 @@
 //! What the screen knows of runs, whatever is drawn of it.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use relativenas_core::{
     space::Space,
@@ -9,6 +9,7 @@ use relativenas_core::{
 
 use crate::{
     messages::{Exit, Left, RunName, RunSummary},
+    past::Past,
     shown::Shown,
 };
 
@@ -17,12 +18,16 @@ use crate::{
 pub struct State {
     /// The run that is shown, if one is.
     pub shown: Option<Shown>,
+    /// That run at an earlier moment, if one is looked at.
+    pub past: Option<Past>,
     /// All runs, and when they were told; `None` until they are.
     pub runs: Option<(Vec<RunSummary>, Instant)>,
     /// Runs whose curves are laid over those of the run that is shown.
     pub compared: Vec<(RunName, Box<RunView>)>,
     /// The selected individual, the same in every view.
     pub selected: Option<usize>,
+    /// Individuals that are meant together, such as for an export.
+    pub marked: BTreeSet<usize>,
 }
 
 impl State {
@@ -31,8 +36,18 @@ impl State {
         self.shown.as_ref().map(|shown| &shown.run)
     }
 
-    /// The search that is shown; `None` where no run or a training is.
+    /// The run as it was at the moment that is looked at, which may be now.
+    pub fn seen(&self) -> Option<&Shown> {
+        self.past.as_ref().map(|past| &past.shown).or(self.shown.as_ref())
+    }
+
+    /// The search at the moment that is looked at; `None` where no run or a training is.
     pub fn search(&self) -> Option<&SearchView> {
+        self.seen()?.search()
+    }
+
+    /// The search as it is now.
+    pub fn search_now(&self) -> Option<&SearchView> {
         self.shown.as_ref()?.search()
     }
 
@@ -59,6 +74,9 @@ impl State {
 
     /// What there is to say about a screen that is left now.
     pub fn left(&self) -> Exit {
+        if let Some(shown) = self.shown.as_ref().filter(|shown| shown.is_stopping()) {
+            return Exit::Stopped { run: shown.run.clone() };
+        }
         Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
     }
 }

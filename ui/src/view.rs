@@ -1,4 +1,4 @@
-//! The eight views by name. What each of them draws is in `views`.
+//! The nine views by name. What each of them draws is in `views`.
 
 /// A view: what the screen shows between its title and its footer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -12,10 +12,11 @@ pub enum View {
     Curves,
     Log,
     Runs,
+    Map,
 }
 
 impl View {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Population,
         Self::Pairs,
@@ -24,7 +25,13 @@ impl View {
         Self::Curves,
         Self::Log,
         Self::Runs,
+        Self::Map,
     ];
+
+    /// Whether it shows the run at the moment that is looked at; the others show it as it is now.
+    pub fn shows_past(self) -> bool {
+        !matches!(self, Self::Curves | Self::Log | Self::Runs)
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -36,6 +43,19 @@ impl View {
             Self::Curves => "Curves",
             Self::Log => "Log",
             Self::Runs => "Runs",
+            Self::Map => "Map",
+        }
+    }
+
+    /// The name where there is little room.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Overview => "Over",
+            Self::Population => "Pop",
+            Self::Weights => "Wgts",
+            Self::Architecture => "Arch",
+            Self::Curves => "Curv",
+            view => view.name(),
         }
     }
 

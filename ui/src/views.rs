@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod curves;
 pub mod log;
+mod map;
 mod overview;
 pub mod pairs;
 pub mod population;
@@ -28,12 +29,16 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, places: &Places, state: 
     if scene.view == View::Runs {
         return runs::draw(canvas, scene, &places.runs, state);
     }
-    let Some(shown) = &state.shown else { return nothing(canvas, scene, "no run is shown") };
+    let seen = if scene.view.shows_past() { state.seen() } else { state.shown.as_ref() };
+    let Some(shown) = seen else { return nothing(canvas, scene, "no run is shown") };
     match (scene.view, shown.search(), &shown.view.training) {
         (View::Overview | View::Runs, ..) => overview::draw(canvas, scene, shown),
         (View::Curves, ..) => curves::draw(canvas, scene, &places.curves, state, shown),
         (View::Log, ..) => log::draw(canvas, &places.log, shown),
-        (View::Population, Some(search), _) => population::draw(canvas, scene, &places.population, search),
+        (View::Map, Some(search), _) => map::draw(canvas, scene, state, shown, search),
+        (View::Population, Some(search), _) => {
+            population::draw(canvas, scene, &places.population, state, search);
+        }
         (View::Pairs, Some(search), _) => pairs::draw(canvas, &places.pairs, search),
         (View::Weights, Some(search), _) => weights::draw(canvas, &places.weights, search),
         (View::Architecture, Some(_), _) | (View::Architecture, None, Some(_)) => {
@@ -43,7 +48,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, places: &Places, state: 
         (View::Weights, None, Some(_)) => {
             nothing(canvas, scene, "a training run has one network and no weight set");
         }
-        (View::Population, None, Some(_)) => {
+        (View::Population | View::Map, None, Some(_)) => {
             nothing(canvas, scene, "a training run has one network and no population");
         }
         (_, None, None) => nothing(canvas, scene, "nothing has happened yet"),

@@ -1,12 +1,24 @@
 //! Short texts about individuals and losses, the same wherever they are shown.
 
-use relativenas_core::{event::Ranked, view::SearchView};
+use relativenas_core::{
+    event::Ranked,
+    space::Space,
+    view::{IndividualView, SearchView},
+};
 
 use crate::{canvas::Look, draw::text};
 
 /// A loss in six columns.
 pub fn loss(value: f64) -> String {
     text::number(value, 6, 3)
+}
+
+/// What a loss is where a table answers; nothing where it is the usual one.
+pub fn loss_is(search: &SearchView) -> &'static str {
+    match search.settings.space {
+        Space::Cells => "",
+        Space::NasBench201 => "100 - accuracy, %",
+    }
 }
 
 /// The place in the final ranking, if there is one.
@@ -34,6 +46,31 @@ pub fn gap(value: Option<f64>, look: &Look) -> String {
 pub fn individual(search: &SearchView, number: usize) -> String {
     let width = search.settings.population.saturating_sub(1).to_string().len().max(2);
     format!("{number:0width$}")
+}
+
+/// What an individual's loss is worth now: it may be of the vector before its last move.
+pub fn standing(search: &SearchView, number: usize, place: &IndividualView) -> String {
+    if let Some(ranked) = ranked(search, number) {
+        return format!("loss {} in the final ranking", loss(ranked.loss).trim_start());
+    }
+    let Some(learner) = &place.learner else { return "not estimated yet".to_owned() };
+    let value = loss(learner.estimate.loss);
+    let value = value.trim_start();
+    if is_of_before(place) {
+        format!("it has moved since its loss of {value}")
+    } else {
+        format!("loss {value}")
+    }
+}
+
+/// Whether an individual's loss was estimated where it was before its last move.
+pub fn is_of_before(place: &IndividualView) -> bool {
+    place.learner.as_ref().is_some_and(|learner| learner.position != place.position)
+}
+
+/// Where the best was estimated: `generation 3`, or `the final ranking`.
+pub fn estimated_in(generation: Option<u32>) -> String {
+    generation.map_or_else(|| "the final ranking".to_owned(), |g| format!("generation {g}"))
 }
 
 /// In which generations an individual was slow, and from whom it learned.

@@ -296,6 +296,15 @@ impl Layers {
                 expected: "0 or above".to_owned(),
             }),
             (known, value) if known.same_type(&value) => Ok(value),
+            // A number that no setting's type holds came as a text, so that it can be shown as it was typed.
+            (Value::Integer(_), Value::String(text)) if is_beyond_all_numbers(&text) => {
+                Err(ConfigError::Range {
+                    key: key.to_owned(),
+                    origin: origin.clone(),
+                    value: text,
+                    expected: format!("from 0 to {}", i64::MAX),
+                })
+            }
             (known, value) => Err(ConfigError::Type {
                 key: key.to_owned(),
                 origin: origin.clone(),
@@ -336,6 +345,17 @@ const CHOICES: [(&str, &[&str]); 10] = [
     ("screen.glyphs", &["auto", "braille", "block", "ascii"]),
 ];
 
+/// Whether a text is digits, perhaps behind a sign.
+fn is_whole_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text is a whole number that TOML cannot hold.
+fn is_beyond_all_numbers(text: &str) -> bool {
+    is_whole_number(text) && text.parse::<i64>().is_err()
+}
+
 fn type_name(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "a text",
@@ -372,7 +392,10 @@ fn entries(name: &str, text: &str) -> Result<Vec<Entry>, ConfigError> {
     let syntax = |e: toml::de::Error| ConfigError::Syntax {
         name: name.to_owned(),
         line: e.span().map_or(1, |s: Range<usize>| line_of(s.start)),
-        message: e.message().to_owned(),
+        message: match e.span().and_then(|span| text.get(span)).filter(|found| is_whole_number(found)) {
+            Some(number) => format!("{number} is out of range; whole numbers go from 0 to {}", i64::MAX),
+            None => e.message().to_owned(),
+        },
     };
     let table = DeTable::parse(text).map_err(syntax)?;
     let values: toml::Table = toml::from_str(text).map_err(syntax)?;
@@ -502,6 +525,10 @@ mod tests {
             "my.toml, line 2: there is no setting `training.lr`; `relativenas config show` lists all settings",
         );
         check_error(
+            "[search]\nseed = 9223372036854775808\n",
+            "my.toml, line 2: 9223372036854775808 is out of range; whole numbers go from 0 to 9223372036854775807",
+        );
+        check_error(
             "[finals]\narchitectures = 1\n",
             "my.toml, line 2: `finals.architectures` = 1 is out of range; expected 0 (no finals), or from 2 to 1000",
         );
@@ -520,6 +547,18 @@ mod tests {
              nas-bench-201, whose table has the figures of full trainings",
         );
         check_error("[search\n", "my.toml, line 1: unclosed table, expected `]`");
+    }
+
+    #[test]
+    fn numbers_beyond_every_type_are_shown_as_they_were_typed() {
+        for typed in ["9223372036854775808", "18446744073709551616", "-9223372036854775809"] {
+            let error = Layers::built_in().add_flag("--seed", "search.seed", typed).expect_err(typed);
+            let expected = format!(
+                "--seed {typed}: `search.seed` = {typed} is out of range; expected from 0 to 9223372036854775807"
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+        Layers::built_in().add_flag("--seed", "search.seed", "9223372036854775807").expect("the largest");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Genotypes in files that hold more than one: logs, and the `genotypes.py` of a repository.
 
-use super::{Genotype, text::GenotypeError};
+use super::{Genotype, error::GenotypeError};
 
 /// The text of a file in UTF-8, or in UTF-16 with a byte order mark, as Windows saves it.
 ///

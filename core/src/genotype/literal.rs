@@ -1,6 +1,6 @@
 //! Literals of Python: what a genotype is written with. Nothing is evaluated.
 
-use super::text::GenotypeError;
+use super::error::GenotypeError;
 
 /// Lists within lists that are read; a genotype has four.
 const DEEPEST: usize = 32;

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cell, Gene, Genotype,
+    error::GenotypeError,
     literal::{Field, Reader, Value, expected_at, short},
 };
-use crate::operation::{Operation, UnknownOperation};
+use crate::operation::Operation;
 
 /// How a genotype is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,60 +18,6 @@ pub enum GenotypeFormat {
     Darts,
     Json,
     Toml,
-}
-
-/// Why a text is not a genotype.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GenotypeError {
-    #[error("{0}")]
-    Operation(#[from] UnknownOperation),
-    #[error("{cell} cell, gene {gene}: node {node} may read inputs 0 to {last}, not {input}")]
-    Input { cell: &'static str, gene: usize, node: usize, last: usize, input: usize },
-    #[error("{cell} cell: {genes} genes; every node needs two, so an even number from 2 to 40 is expected")]
-    GeneCount { cell: &'static str, genes: usize },
-    #[error("{cell}_concat: {index} is no node or input of this cell (0 to {last}), or stands there twice")]
-    Concat { cell: &'static str, index: usize, last: usize },
-    #[error("{cell}_concat is empty; a cell must put out at least one node")]
-    NoConcat { cell: &'static str },
-    #[error(
-        "{cell}_concat: input {index} cannot be put out by a reduction cell: it has twice the side of the cell's \
-         nodes; nodes begin at 2"
-    )]
-    Resolution { cell: &'static str, index: usize },
-    #[error(
-        "{cell} cell: expected for every gene an operation and the input that it reads, such as \
-         ('sep_conv_3x3', 0), found {found}"
-    )]
-    Gene { cell: &'static str, found: String },
-    #[error("{cell} cell: node {node} has {genes} genes; this family of cells has two for every node")]
-    NodeGenes { cell: &'static str, node: usize, genes: usize },
-    #[error(
-        "{cell} cell: of the two numbers of a gene it is not plain which is the node and which the input; write \
-         ('operation', input), two for every node in order"
-    )]
-    NodeOrInput { cell: &'static str },
-    #[error("{cell}_concat: expected whole numbers such as [2, 3, 4, 5] or range(2, 6), found {found}")]
-    ConcatForm { cell: &'static str, found: String },
-    #[error("`{field}` is missing; a genotype has normal, normal_concat, reduce and reduce_concat")]
-    Missing { field: &'static str },
-    #[error(
-        "`{field}` is unknown or stands there twice; a genotype has normal, normal_concat, reduce and reduce_concat"
-    )]
-    Field { field: String },
-    #[error("the text is {0}; save it as UTF-8")]
-    Encoding(&'static str),
-    #[error("there are several genotypes; name one behind the file, as in FILE:NAME, of {names}")]
-    SeveralNames { names: String },
-    #[error("there is no genotype called `{name}`; there are: {names}")]
-    NoSuchName { name: String, names: String },
-    #[error("a name was given, but the text assigns no genotype to a name")]
-    NoNames,
-    #[error("line {line}, column {column}: expected {expected}, found {found}")]
-    Syntax { line: usize, column: usize, expected: &'static str, found: String },
-    #[error("not a genotype in JSON: {0}")]
-    Json(String),
-    #[error("not a genotype in TOML: {0}")]
-    Toml(String),
 }
 
 /// What the two cells are called in every text form.

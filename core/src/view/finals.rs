@@ -7,7 +7,7 @@ use crate::{
 };
 
 use super::{
-    SearchView,
+    Leader, SearchView,
     log::{Tone, counted},
 };
 
@@ -100,6 +100,20 @@ impl FinalsView {
         let epochs =
             self.trained.iter().map(|trained| u64::from(trained.epochs)).fold(0, u64::saturating_add);
         Work { trainings: self.trained.len() as u64, epochs }
+    }
+
+    /// Who won, as somebody to show; `None` while finals go on.
+    pub(super) fn leader(&self) -> Option<Leader<'_>> {
+        let place = self.winner?;
+        let Entrant { individual, generation, position, .. } = self.entrants.get(place)?;
+        let last = self.trained.iter().rev().find(|trained| trained.entrant == place)?;
+        Some(Leader {
+            individual: *individual,
+            generation: Some(*generation),
+            loss: last.figures.loss,
+            accuracy: last.figures.accuracy,
+            position,
+        })
     }
 
     fn winner(&self) -> Option<Winner> {

@@ -1,7 +1,7 @@
 //! Whether an event can have happened in a run. A log that was damaged, or written by somebody else,
 //! may name individuals, genes or networks that there are not; whoever draws a view need not ask.
 
-use super::{RunView, SearchView, ViewError};
+use super::{RunView, SearchView};
 use crate::{
     event::{Event, Learner, Line},
     network::NetworkShape,
@@ -10,6 +10,17 @@ use crate::{
 
 /// The last millisecond that has a date: that of the year 9999.
 const LAST_TIME: i64 = 253_402_300_799_999;
+
+/// Why a line is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ViewError {
+    /// It does not follow the one before.
+    #[error("event {found} follows event {expected}; some are missing")]
+    Gap { expected: u64, found: u64 },
+    /// It cannot have happened in this run.
+    #[error("event {seq} is not of this run: {problem}")]
+    Misfit { seq: u64, problem: String },
+}
 
 /// Checks a line against what the view knows of its run.
 pub(super) fn check(view: &RunView, line: &Line) -> Result<(), ViewError> {

@@ -1,7 +1,12 @@
 //! Events in words.
 
 use super::SearchView;
-use crate::event::{Event, Learner, Line};
+use crate::{
+    event::{Event, Learner, Line},
+    genotype::Genotype,
+    operation::CellKind,
+    published, tabular,
+};
 
 /// An event as a line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +34,17 @@ impl LogLine {
         let (tone, text) = in_finals.or_else(|| words(&line.event))?;
         Some(Self { time: line.time, tone, text })
     }
+}
+
+/// What somebody injected: by its name where it is published, else in full.
+fn injected(position: &[f64]) -> String {
+    if let Ok(genotype) = Genotype::decode(position) {
+        return published::name_of(&genotype).map_or_else(
+            || CellKind::BOTH.map(|kind| format!("{kind} {}", genotype.cell(kind).short())).join(", "),
+            str::to_owned,
+        );
+    }
+    tabular::decode(position).map_or_else(|_| "a vector".to_owned(), |edges| tabular::architecture(&edges))
 }
 
 /// `1 epoch`, `2 epochs`.
@@ -67,8 +83,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
             Milestone,
             format!("generation {generation} done: {} moved, diversity was {diversity:.2}", moves.len()),
         ),
-        Event::IndividualInjected { individual, .. } => {
-            (Milestone, format!("a genotype was put in the place of {individual:02}"))
+        Event::IndividualInjected { individual, position } => {
+            (Milestone, format!("{} was put in the place of {individual:02}", injected(position)))
         }
         Event::IndividualRanked { learner } => {
             let estimate = learner.estimate;
@@ -94,6 +110,11 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
+            if !winner.loss.is_finite() {
+                let text =
+                    format!("search done after {evaluations} estimations: no winner: no loss is a number");
+                return Some((Warning, text));
+            }
             let text = format!(
                 "search done after {evaluations} estimations: {:02} wins with loss {:.3}, {:.1} %",
                 winner.individual, winner.loss, winner.accuracy
@@ -145,5 +166,27 @@ fn compared(pair: usize, learners: &[Learner], fast: Option<usize>, slow: Option
         ),
         (Some(only), None) => format!("{:02} estimated: loss {:.3}", only.individual, only.estimate.loss),
         _ => format!("pair {pair}: no verdict"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Ranked;
+
+    #[test]
+    fn a_search_wins_by_a_number_or_not_at_all() {
+        let said = |loss| {
+            let ranking = vec![Ranked { rank: 1, individual: 3, loss, accuracy: 10.0 }];
+            words(&Event::SearchFinished { ranking, evaluations: 4 }).expect("words")
+        };
+        assert_eq!(
+            said(0.5),
+            (Tone::Milestone, "search done after 4 estimations: 03 wins with loss 0.500, 10.0 %".to_owned())
+        );
+        for loss in [f64::NAN, f64::INFINITY] {
+            let expected = "search done after 4 estimations: no winner: no loss is a number";
+            assert_eq!(said(loss), (Tone::Warning, expected.to_owned()));
+        }
     }
 }

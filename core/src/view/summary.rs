@@ -116,6 +116,11 @@ impl TrainingView {
         Self { network, genotype, epochs, images, batch, history: Vec::new(), best_epoch: None, test: None }
     }
 
+    /// Whether all epochs are done and none is the best: no loss is a number.
+    pub fn has_no_best(&self) -> bool {
+        self.history.len() >= self.epochs as usize && self.best_epoch.is_none()
+    }
+
     pub(super) fn apply(&mut self, event: &Event) {
         match *event {
             Event::EpochFinished {

@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{self, IsTerminal as _, Read as _, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use clap::ValueEnum;
 use relativenas_core::{
     config::Precision,
     genotype::{Genotype, decode_text},
+    manifest::BUILD,
     network::{NetworkKind, NetworkShape},
     published,
     search::{BatchDone, Flow},
@@ -22,12 +24,14 @@ use relativenas_core::{
 use serde_json::json;
 use tch::{Device, Kind as Elements};
 
+use super::RanksArguments;
 use crate::{
     augmentation::ImageStore,
     data::{self, DataSet, EncodedDataSet},
-    device::{self, DeviceChoice},
+    device, failure,
     images::ImageSet,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
+    ranks::{self, Card, Ranks, agree},
     training::{self, Evaluation, Photos, Source},
     weights_file::{self, Weights},
 };
@@ -76,12 +80,21 @@ pub struct EvaluateArguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    ranks: RanksArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Kind {
     Cifar,
     Imagenet,
+}
+
+/// Images to judge a network with.
+struct Opened {
+    source: Source,
+    classes: usize,
+    fingerprint: String,
 }
 
 /// A trained network on a device.
@@ -95,12 +108,29 @@ struct Trained {
 /// # Errors
 /// If the architecture, the weights, the data or the device is not what was asked for.
 pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
-    let device = arguments.device.parse::<DeviceChoice>()?.resolve()?;
-    let (source, classes) = arguments.source(device)?;
-    let trained = Trained::load(arguments, classes, device)?;
-    device::set_threads_of_this_thread(device::threads(0));
+    let each = |ranks: &Arc<dyn Ranks>| evaluate_share(arguments, &**ranks);
+    ranks::together(arguments.ranks.ranked(), arguments.ranks.timeout(), each, each)
+}
+
+/// What each rank does; the first one prints.
+fn evaluate_share(arguments: &EvaluateArguments, ranks: &dyn Ranks) -> anyhow::Result<()> {
+    let place = ranks.place();
+    let prepare = || -> anyhow::Result<_> {
+        let device = device::of_rank(&arguments.device, place)?;
+        let Opened { source, classes, fingerprint } = arguments.open(device)?;
+        Ok((device, source, Trained::load(arguments, classes, device, ranks.is_first())?, fingerprint))
+    };
+    let prepared = prepare();
+    if ranks.count() > 1 {
+        agree(ranks, &card(arguments, prepared.as_ref().map(|(.., fingerprint)| fingerprint)))?;
+    }
+    let (device, source, trained, _) = prepared?;
+    device::set_threads_of_this_thread(device::threads_of_rank(0, place));
     let began = Instant::now();
-    let found = judge(arguments, &trained, &source)?;
+    let found = judge(arguments, &trained, &source, ranks)?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
     let rate = found.images as f64 / began.elapsed().as_secs_f64();
     let Evaluation { loss, top1, top5, images } = found;
     let line = if arguments.json {
@@ -115,6 +145,21 @@ pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         )
     };
     super::say(&line)
+}
+
+/// What ranks have to have in common.
+fn card(arguments: &EvaluateArguments, data: Result<&String, &anyhow::Error>) -> Card {
+    let data = match data {
+        Ok(fingerprint) => fingerprint.clone(),
+        Err(error) => return Card { problem: Some(failure::explain(error)), fingerprints: Vec::new() },
+    };
+    let weights = fs::read(&arguments.weights).map(|bytes| blake3::hash(&bytes).to_hex().to_string());
+    let all = [
+        ("build", BUILD.to_owned()),
+        ("set of images", data),
+        ("file of weights", weights.unwrap_or_default()),
+    ];
+    Card { problem: None, fingerprints: all.map(|(what, fingerprint)| (what.to_owned(), fingerprint)).into() }
 }
 
 /// Says something about the weights beside the results. Whether it can be read changes nothing.
@@ -139,8 +184,8 @@ impl EvaluateArguments {
         Ok(shape)
     }
 
-    /// The test part of the data, and how many classes it has.
-    fn source(&self, device: Device) -> anyhow::Result<(Source, usize)> {
+    /// The test part of the data.
+    fn open(&self, device: Device) -> anyhow::Result<Opened> {
         match (self.kind, &self.data) {
             (Kind::Cifar, path) => small(&data::open(path.as_deref())?, device),
             (Kind::Imagenet, Some(path)) => Ok(photos(data::open_encoded(path)?, device)),
@@ -151,33 +196,41 @@ impl EvaluateArguments {
     }
 }
 
-fn small(data: &DataSet, device: Device) -> anyhow::Result<(Source, usize)> {
+fn small(data: &DataSet, device: Device) -> anyhow::Result<Opened> {
     let all: Vec<_> = (0..data.test.len()).collect();
     let set = ImageSet::of(data, &data.test, &all)?;
-    Ok((Source::Memory(ImageStore::new(&set, 0, device)?), data.classes.len()))
+    let source = Source::Memory(ImageStore::new(&set, 0, device)?);
+    Ok(Opened { source, classes: data.classes.len(), fingerprint: data.fingerprint() })
 }
 
-fn photos(data: EncodedDataSet, device: Device) -> (Source, usize) {
+fn photos(data: EncodedDataSet, device: Device) -> Opened {
+    let (classes, fingerprint) = (data.classes.len(), data.fingerprint());
     let chosen = (0..data.valid.len()).collect();
     let side = NetworkKind::Imagenet.image_side();
     let photos = Photos { images: data.valid, chosen, side, threads: device::threads(0), device };
-    (Source::Photos(photos), data.classes.len())
+    Opened { source: Source::Photos(photos), classes, fingerprint }
 }
 
 impl Trained {
-    fn load(arguments: &EvaluateArguments, classes: usize, device: Device) -> anyhow::Result<Self> {
+    /// Says what is odd about the weights, if it is the one to say so.
+    fn load(
+        arguments: &EvaluateArguments,
+        classes: usize,
+        device: Device,
+        speaks: bool,
+    ) -> anyhow::Result<Self> {
         let genotype = genotype(&arguments.arch)?;
         let (shape, auxiliary) = (arguments.shape(classes)?, !arguments.no_auxiliary);
         let plan = Plan::full(&genotype, &shape, auxiliary);
         let path = &arguments.weights;
         let Weights { tensors, notes } = weights_file::find(path)?;
-        notes.iter().for_each(|text| note(path, text));
+        notes.iter().filter(|_| speaks).for_each(|text| note(path, text));
         let causes = fit::causes(&tensors, &genotype, &shape, auxiliary);
         let modules = from_named(&plan, tensors).with_context(|| match causes {
             Some(causes) => format!("`{}`: {causes}", path.display()),
             None => format!("`{}`", path.display()),
         })?;
-        if let Some(found) = not_finite(&plan, &modules)? {
+        if speaks && let Some(found) = not_finite(&plan, &modules)? {
             note(path, &found);
         }
         let weights = FlatWeights::gather(&plan, &modules, device)?;
@@ -238,11 +291,16 @@ fn chosen(path: &Path, name: Option<&str>) -> anyhow::Result<Genotype> {
     Ok(Genotype::choose(&decode_text(&bytes)?, name)?.genotype)
 }
 
-fn judge(arguments: &EvaluateArguments, trained: &Trained, source: &Source) -> anyhow::Result<Evaluation> {
+fn judge(
+    arguments: &EvaluateArguments,
+    trained: &Trained,
+    source: &Source,
+    ranks: &dyn Ranks,
+) -> anyhow::Result<Evaluation> {
     let limit = arguments.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let images = source.len().min(limit);
     ensure!(images > 0, "the data has no test images");
-    let lively = io::stderr().is_terminal();
+    let lively = ranks.is_first() && io::stderr().is_terminal();
     let (done, shown) = (Cell::new(0), Cell::new(Instant::now()));
     let progress = |batch: BatchDone| {
         done.set(done.get() + batch.images);
@@ -254,7 +312,7 @@ fn judge(arguments: &EvaluateArguments, trained: &Trained, source: &Source) -> a
         Flow::Go
     };
     let pass = Pass::evaluation(&trained.plan, trained.weights.modules(), arguments.precision);
-    let found = training::evaluate(&pass, source, arguments.batch as usize, limit, &progress)?;
+    let found = training::evaluate(&pass, source, arguments.batch as usize, limit, ranks, &progress)?;
     if lively {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
@@ -268,7 +326,7 @@ mod tests {
     use tch::{Tensor, no_grad};
 
     use super::*;
-    use crate::data::samples::sample;
+    use crate::{data::samples::sample, ranks::Alone};
 
     const CHECKPOINTS: [&str; 2] = ["dataparallel_legacy.pt", "dataparallel_zip.pt"];
 
@@ -303,7 +361,7 @@ mod tests {
         let images: Vec<f32> = (0..2 * 3 * 32 * 32).map(|i| unit(i) as f32).collect();
         let images = device::channels_last(&Tensor::from_slice(&images).view([2, 3, 32, 32])).unwrap();
         for name in CHECKPOINTS {
-            let trained = Trained::load(&typed(&checkpoint(name), &[]), 10, Device::Cpu).unwrap();
+            let trained = Trained::load(&typed(&checkpoint(name), &[]), 10, Device::Cpu, true).unwrap();
             let (plan, modules) = (&trained.plan, trained.weights.modules());
             let pass = Pass::evaluation(plan, modules, Precision::F32);
             let logits = no_grad(|| pass.run(&images)).unwrap().main.to_kind(Elements::Double);
@@ -317,9 +375,9 @@ mod tests {
         let found = |weights: &Path, data: &str, batch| {
             let data = sample(data);
             let arguments = typed(weights, &["--data", data.to_str().unwrap(), "--batch", batch]);
-            let (source, classes) = arguments.source(Device::Cpu).unwrap();
-            let trained = Trained::load(&arguments, classes, Device::Cpu).unwrap();
-            judge(&arguments, &trained, &source).unwrap()
+            let Opened { source, classes, .. } = arguments.open(Device::Cpu).unwrap();
+            let trained = Trained::load(&arguments, classes, Device::Cpu, true).unwrap();
+            judge(&arguments, &trained, &source, &Alone).unwrap()
         };
         let folder = tempfile::tempdir().unwrap();
         let plain = folder.path().join("plain.safetensors");
@@ -343,19 +401,19 @@ mod tests {
     fn weights_of_another_network_are_listed_by_name() {
         let arguments = typed(&checkpoint(CHECKPOINTS[1]), &[]);
         let arguments = EvaluateArguments { no_auxiliary: false, ..arguments };
-        let error = Trained::load(&arguments, 10, Device::Cpu).err().unwrap();
+        let error = Trained::load(&arguments, 10, Device::Cpu, true).err().unwrap();
         let error = format!("{error:#}");
         assert!(error.contains("missing: auxiliary_head.classifier.bias"), "{error}");
         assert!(error.contains("they fit with `--no-auxiliary`"), "{error}");
         let arguments = EvaluateArguments { no_auxiliary: true, channels: Some(6), ..arguments };
-        let error = format!("{:#}", Trained::load(&arguments, 10, Device::Cpu).err().unwrap());
+        let error = format!("{:#}", Trained::load(&arguments, 10, Device::Cpu, true).err().unwrap());
         assert!(error.contains("of another shape") && error.contains("dataparallel_zip.pt"), "{error}");
         assert!(error.contains("they fit with `--channels 4`"), "{error}");
     }
 
     #[test]
     fn weights_that_are_no_numbers_are_said() {
-        let trained = Trained::load(&typed(&checkpoint(CHECKPOINTS[1]), &[]), 10, Device::Cpu).unwrap();
+        let trained = Trained::load(&typed(&checkpoint(CHECKPOINTS[1]), &[]), 10, Device::Cpu, true).unwrap();
         let (plan, modules) = (&trained.plan, trained.weights.scatter(&trained.plan).unwrap());
         assert_eq!(not_finite(plan, &modules).unwrap(), None);
         let mut named = to_named(plan, &modules);

@@ -21,6 +21,9 @@ pub struct PackArguments {
     /// Shrink images whose shorter side is longer than this [default: keep every byte]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=4096))]
     resize: Option<u32>,
+    /// Leave out up to so many images that cannot be read, each named
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_faulty: usize,
     /// Read everything back and compare it with the source; packs first if there is no target yet
     #[arg(long)]
     verify: bool,
@@ -31,7 +34,10 @@ pub struct PackArguments {
 /// # Errors
 /// If an image cannot be read, the target cannot be written, or what was packed reads back differently.
 pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
-    let options = PackOptions { shorter_side: arguments.resize.map(|side| side as usize) };
+    let options = PackOptions {
+        shorter_side: arguments.resize.map(|side| side as usize),
+        skip_faulty: arguments.skip_faulty,
+    };
     let (source, target) = (&arguments.source, &arguments.target);
     if !arguments.verify || !target.exists() {
         for note in pack::pack(source, target, options, &mut progress("packed"))? {

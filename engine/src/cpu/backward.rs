@@ -1,14 +1,15 @@
 //! The reverse pass: from the gradient of the last cell's output to that of every weight.
 
 use super::{
+    forward::{Paths, is_shared},
     packing::Packed,
     pointwise::{Accumulate, Arrival, GradientMoments},
     pool::{AveragePoolGradient, MaxPoolGradient},
     program::Program,
     simd::{LANES, Lanes, dispatch},
     stage::{Backward, Input, Scratch, backward, sized},
-    tape::{Paths, Source, StageTape, Tape, is_shared, sources},
-    team::Seat,
+    tape::{Source, StageTape, Tape, sources},
+    team::Member,
 };
 use crate::network::{Applied, Step};
 
@@ -49,7 +50,7 @@ pub struct Reverse<'a> {
     pub tape: &'a Tape,
     pub pictures: &'a [f32],
     pub paths: Paths<'a>,
-    pub seat: &'a Seat<'a>,
+    pub member: &'a Member<'a>,
     /// Sums of weight gradients.
     pub sums: &'a mut [Vec<Packed>],
     /// Of all parameters, in flat memory: the share of this thread's images.
@@ -111,7 +112,7 @@ impl Reverse<'_> {
             }
         }
         let stem = self.program.stem;
-        let image = self.program.modules[stem][0].image_out();
+        let image = self.program.modules[stem][0].output.length();
         let upstream = Upstream { memory: &mut gradients.features[0], image, start: 0 };
         let source = Source::Pictures(self.pictures);
         self.module(stem, source, upstream, |_| 1.0, Target::Nowhere, &mut gradients.middle);
@@ -121,13 +122,13 @@ impl Reverse<'_> {
         let cell = &self.program.cells[index];
         gradients.inputs_arrived = [false; 2];
         for input in &mut gradients.inputs {
-            sized(input, self.tape.images * cell.input_image());
+            sized(input, self.tape.images * cell.input.length());
         }
         let mut memory = std::mem::take(&mut gradients.features[index + 1]);
         for (node, &pair) in cell.nodes.iter().enumerate().rev() {
             let first_gene = first_gene + 2 * node;
-            for side in 0..if is_shared(pair) { 1 } else { 2 } {
-                self.gene(gradients, &mut memory, (index, node), (pair, side), first_gene);
+            for slot in 0..if is_shared(pair) { 1 } else { 2 } {
+                self.gene(gradients, &mut memory, (index, node), (pair, slot), first_gene);
             }
         }
         gradients.features[index + 1] = memory;
@@ -138,7 +139,7 @@ impl Reverse<'_> {
             let memory = sized(&mut gradients.features[source], self.tape.images * image);
             let target = Target::Elsewhere { memory, image, start: 0, arrival };
             let memory = &mut gradients.inputs[input];
-            let upstream = Upstream { memory, image: cell.input_image(), start: 0 };
+            let upstream = Upstream { memory, image: cell.input.length(), start: 0 };
             let source = Source::Feature(source);
             self.module(module, source, upstream, |_| 1.0, target, &mut gradients.middle);
         }
@@ -150,23 +151,23 @@ impl Reverse<'_> {
         gradients: &mut Gradients,
         memory: &mut [Lanes],
         (index, node): (usize, usize),
-        (pair, side): ([Applied; 2], usize),
+        (pair, slot): ([Applied; 2], usize),
         first_gene: usize,
     ) {
         let cell = &self.program.cells[index];
-        let (gene, paths) = (pair[side], self.paths);
-        let factor = |image| paths.module_factor(pair, side, first_gene, image);
-        let image = cell.nodes.len() * cell.node_image();
+        let (gene, paths) = (pair[slot], self.paths);
+        let factor = |image| paths.module_factor(pair, slot, first_gene, image);
+        let image = cell.length();
         let mut target = match gene.input {
             input @ (0 | 1) => Target::Elsewhere {
                 memory: &mut gradients.inputs[input],
-                image: cell.input_image(),
+                image: cell.input.length(),
                 start: 0,
                 arrival: arrive(&mut gradients.inputs_arrived[input]),
             },
-            input => Target::Before { start: (input - 2) * cell.node_image() },
+            input => Target::Before { start: (input - 2) * cell.node.length() },
         };
-        let upstream = Upstream { memory, image, start: node * cell.node_image() };
+        let upstream = Upstream { memory, image, start: node * cell.node.length() };
         if let Step::Module(module) = gene.step {
             let source = Source::Gene { cell: index, input: gene.input };
             self.module(module, source, upstream, factor, target, &mut gradients.middle);
@@ -179,9 +180,9 @@ impl Reverse<'_> {
             let path = PlainPath {
                 step: gene.step,
                 input,
-                side: if gene.input < 2 { cell.side_in } else { cell.side_out },
-                gradient: &rest[..cell.node_image()],
-                pixels: cell.side_out * cell.side_out,
+                side: cell.gene_input(gene.input).side,
+                gradient: &rest[..cell.node.length()],
+                pixels: cell.node.pixels(),
                 factor: factor(n),
             };
             path.backward(target, arrival);
@@ -202,7 +203,7 @@ impl Reverse<'_> {
             self.stage((module, 0), source, upstream, factor, target);
             return;
         }
-        let image = self.program.modules[module][0].image_out();
+        let image = self.program.modules[module][0].output.length();
         sized(middle, self.tape.images * image);
         let to_middle = Target::Elsewhere { memory: middle, image, start: 0, arrival: Arrival::First };
         let Upstream { memory, image: upstream_image, start } = upstream;
@@ -230,9 +231,9 @@ impl Reverse<'_> {
         let (tape, program) = (self.tape, self.program);
         let stage = &program.modules[module][index];
         let StageTape { output, normalisation } = &tape.stages[module][index];
-        let (length, pixels) = (stage.image_out(), stage.pixels_out());
+        let (length, pixels) = (stage.output.length(), stage.output.pixels());
         let images = || upstream.memory.chunks_exact(upstream.image).zip(output.chunks_exact(length));
-        let mut moments = Vec::with_capacity(tape.images * stage.blocks_out);
+        let mut moments = Vec::with_capacity(tape.images * stage.output.blocks);
         for (n, (gradient, output)) in images().take(tape.images).enumerate() {
             let gradient = &gradient[upstream.start..][..length];
             let planes = gradient.chunks_exact(pixels).zip(output.chunks_exact(pixels));
@@ -242,8 +243,8 @@ impl Reverse<'_> {
                 moments.push((times_factor(gradients), times_factor(products)));
             }
         }
-        let mut sums = vec![([0.0; LANES], [0.0; LANES]); stage.blocks_out];
-        for image in self.seat.gather(moments).chunks_exact(stage.blocks_out) {
+        let mut sums = vec![([0.0; LANES], [0.0; LANES]); stage.output.blocks];
+        for image in self.member.gather(moments).chunks_exact(stage.output.blocks) {
             for (sum, (gradients, products)) in sums.iter_mut().zip(image) {
                 for lane in 0..LANES {
                     sum.0[lane] += f64::from(gradients.0[lane]);
@@ -251,7 +252,7 @@ impl Reverse<'_> {
                 }
             }
         }
-        let parameters = self.seat.is_first().then_some(&mut *self.flat);
+        let parameters = self.member.is_first().then_some(&mut *self.flat);
         let norm = stage.norm.gradient(normalisation, &sums, self.paths.images * pixels, parameters);
         let weights = &mut self.sums[module][index];
         weights.clear();
@@ -263,11 +264,11 @@ impl Reverse<'_> {
                 None => source.image(tape, program, n),
                 Some(first) => {
                     let (stage, tape) = (&program.modules[module][first], &tape.stages[module][first]);
-                    let image = &tape.output[n * stage.image_out()..][..stage.image_out()];
+                    let image = stage.output.image(&tape.output, n);
                     Input::Normalised(image, &tape.normalisation.affines)
                 }
             };
-            let length_in = stage.blocks_in * stage.side_in * stage.side_in;
+            let length_in = stage.input.length();
             let back = Backward {
                 gradient: &rest[..length],
                 output,

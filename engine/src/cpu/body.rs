@@ -6,13 +6,14 @@ use tch::{TchError, Tensor};
 
 use super::{
     backward::{Gradients, Reverse},
+    forward::{Forward, Paths, Statistics},
     memory::values,
     packing::{Channels, Packed},
     program::Program,
     simd::{LANES, Lanes},
     stage::{Scratch, Stage},
-    tape::{Forward, Paths, Statistics, Tape},
-    team::{Meeting, Seat, shares},
+    tape::Tape,
+    team::{Barrier, Member, shares},
 };
 use crate::network::{FlatWeights, Plan};
 
@@ -25,30 +26,33 @@ pub struct Body {
     pub workers: Vec<Worker>,
 }
 
-/// The memory of one thread.
+/// The memory that one thread works in.
 #[derive(Debug)]
 pub struct Worker {
     pub training: Tape,
-    /// Of one image: in evaluation no image needs another.
+    /// Holds one image at a time: in evaluation an image's result does not depend on the others.
     pub evaluation: Tape,
     pub gradients: Gradients,
-    /// Sums of weights' gradients, packed, and in flat memory.
+    /// Sums of the weights' gradients, packed as kernels want them.
     sums: Vec<Vec<Packed>>,
+    /// The same sums in flat memory, as long as all parameters.
     pub flat: Vec<f32>,
     pub scratch: Scratch,
 }
 
 /// A batch in training mode.
 #[derive(Clone, Copy)]
-pub struct Lesson<'a> {
-    /// `[N, H, W, 3]`
+pub struct TrainingBatch<'a> {
+    /// Pixels, `[N, H, W, 3]`.
     pub pictures: &'a [f32],
+    /// How many images there are, N.
     pub images: usize,
+    /// Drop-path masks, `[genes, N]`; `None` keeps every path.
     pub masks: Option<&'a [f32]>,
 }
 
-impl<'a> Lesson<'a> {
-    /// Some of its images.
+impl<'a> TrainingBatch<'a> {
+    /// The pictures and masks of a range of its images.
     fn share(self, share: Range<usize>) -> (&'a [f32], Paths<'a>) {
         let length = self.pictures.len() / self.images.max(1);
         let paths = Paths { masks: self.masks, images: self.images, first: share.start };
@@ -75,21 +79,21 @@ impl Body {
     }
 
     /// Computes all feature maps of a batch, with packed weights. Running statistics move.
-    pub fn forward(&mut self, parameters: &[f32], statistics: &mut [f32], lesson: Lesson<'_>) {
+    pub fn forward(&mut self, parameters: &[f32], statistics: &mut [f32], batch: TrainingBatch<'_>) {
         let (program, packed) = (&self.program, &self.packed[..]);
-        let shares = shares(lesson.images, self.workers.len());
+        let shares = shares(batch.images, self.workers.len());
         for idle in &mut self.workers[shares.len()..] {
             idle.training.images = 0; // What it holds is of an earlier batch.
         }
-        let meeting = Meeting::new(shares.len());
+        let barrier = Barrier::new(shares.len());
         let mut statistics = Some(statistics);
-        let tasks = self.workers.iter_mut().zip(shares).enumerate().map(|(member, (worker, share))| {
+        let tasks = self.workers.iter_mut().zip(shares).enumerate().map(|(index, (worker, share))| {
             // The first member moves the running statistics.
             let statistics = statistics.take();
-            let seat = Seat::new(&meeting, member);
+            let member = Member::new(&barrier, index);
             move || {
-                let statistics = Statistics::Batch { parameters, statistics, seat: &seat };
-                let (pictures, paths) = lesson.share(share);
+                let statistics = Statistics::Batch { parameters, statistics, member: &member };
+                let (pictures, paths) = batch.share(share);
                 let scratch = &mut worker.scratch;
                 let mut forward = Forward { program, packed, statistics, paths, scratch };
                 forward.run(&mut worker.training, pictures);
@@ -101,22 +105,22 @@ impl Body {
     }
 
     /// Goes back from the gradients that lie in the workers, and adds those of all weights to `flat`.
-    pub fn reverse(&mut self, lesson: Lesson<'_>, flat: &mut [f32]) {
+    pub fn reverse(&mut self, batch: TrainingBatch<'_>, flat: &mut [f32]) {
         let (program, packed) = (&self.program, &self.packed[..]);
-        let shares = shares(lesson.images, self.workers.len());
+        let shares = shares(batch.images, self.workers.len());
         let at_work = shares.len();
-        let meeting = Meeting::new(at_work);
-        let tasks = self.workers.iter_mut().zip(shares).enumerate().map(|(member, (worker, share))| {
-            let seat = Seat::new(&meeting, member);
+        let barrier = Barrier::new(at_work);
+        let tasks = self.workers.iter_mut().zip(shares).enumerate().map(|(index, (worker, share))| {
+            let member = Member::new(&barrier, index);
             move || {
-                let (pictures, paths) = lesson.share(share);
+                let (pictures, paths) = batch.share(share);
                 let mut reverse = Reverse {
                     program,
                     packed,
                     tape: &worker.training,
                     pictures,
                     paths,
-                    seat: &seat,
+                    member: &member,
                     sums: &mut worker.sums,
                     flat: &mut worker.flat,
                     scratch: &mut worker.scratch,
@@ -201,7 +205,7 @@ fn unfold(image: &[Lanes], channels: Channels, pixels: usize, values: &mut Vec<f
     }
 }
 
-/// The other way; channels that only pad are zero.
+/// From pixels of all channels to planes of sixteen; channels that only pad become zero.
 fn fold(values: &[f32], channels: Channels, pixels: usize, image: &mut [Lanes]) {
     image.fill(Lanes::ZERO);
     for (pixel, values) in values.chunks_exact(channels.count()).enumerate() {
@@ -251,7 +255,7 @@ impl CpuBody {
         let (parameters, statistics) = weights.parts();
         let parameters = values(parameters)?;
         self.body.pack(parameters);
-        self.body.forward(parameters, super::values_mut(statistics)?, lesson(pictures, masks)?);
+        self.body.forward(parameters, super::values_mut(statistics)?, training_batch(pictures, masks)?);
         self.read.iter().map(|&feature| self.body.map(feature)).collect()
     }
 
@@ -273,12 +277,15 @@ impl CpuBody {
         for (&feature, gradient) in self.read.iter().zip(of_maps) {
             self.body.begin_at(feature, gradient)?;
         }
-        self.body.reverse(lesson(pictures, masks)?, super::values_mut(flat)?);
+        self.body.reverse(training_batch(pictures, masks)?, super::values_mut(flat)?);
         Ok(())
     }
 }
 
-fn lesson<'a>(pictures: &'a Tensor, masks: Option<&'a Tensor>) -> Result<Lesson<'a>, TchError> {
+fn training_batch<'a>(
+    pictures: &'a Tensor,
+    masks: Option<&'a Tensor>,
+) -> Result<TrainingBatch<'a>, TchError> {
     let images = usize::try_from(pictures.size()[0]).unwrap_or(0);
-    Ok(Lesson { pictures: values(pictures)?, images, masks: masks.map(values).transpose()? })
+    Ok(TrainingBatch { pictures: values(pictures)?, images, masks: masks.map(values).transpose()? })
 }

@@ -29,13 +29,13 @@ fn logits(head: &Head, features: &[f32], parameters: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// What the classifier says of one image.
-pub struct Answer {
+/// What the classifier makes of one image: logits, and the features that they come from.
+pub struct Prediction {
     features: Vec<f32>,
     pub logits: Vec<f32>,
 }
 
-impl Answer {
+impl Prediction {
     pub fn new(head: &Head, image: &[Lanes], parameters: &[f32]) -> Self {
         let features = features(head, image);
         let logits = logits(head, &features, parameters);

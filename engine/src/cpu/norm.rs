@@ -3,7 +3,6 @@
 use super::{
     pointwise::Affine,
     simd::{LANES, Lanes},
-    stage::NormBack,
 };
 use crate::network::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
 
@@ -29,6 +28,15 @@ pub struct Normalisation {
     /// One by the standard deviation.
     inverse_deviations: Vec<Lanes>,
     scales: Vec<Lanes>,
+}
+
+/// Coefficients of [`NormGradient`](super::pointwise::NormGradient) for a block.
+#[derive(Clone, Copy, Debug)]
+pub struct NormBack {
+    pub mean: Lanes,
+    pub gradient_scale: Lanes,
+    pub distance_scale: Lanes,
+    pub offset: Lanes,
 }
 
 impl Norm {

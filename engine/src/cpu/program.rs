@@ -5,6 +5,7 @@ use relativenas_core::operation::CellKind;
 use super::{
     norm::Norm,
     packing::{Channels, Packing},
+    shape::MapShape,
     stage::{Front, Stage},
     window::Taps,
 };
@@ -30,22 +31,21 @@ pub struct CellProgram {
     pub live: bool,
     pub preprocess: [Option<usize>; 2],
     pub nodes: Vec<[Applied; 2]>,
-    /// Blocks of sixteen channels of a node.
-    pub blocks: usize,
-    /// Rows and columns of the preprocessed inputs, and of the nodes.
-    pub side_in: usize,
-    pub side_out: usize,
+    /// Of an input after preprocessing.
+    pub input: MapShape,
+    /// Of a node.
+    pub node: MapShape,
 }
 
 impl CellProgram {
-    /// Length of one image of a preprocessed input.
-    pub fn input_image(&self) -> usize {
-        self.blocks * self.side_in * self.side_in
+    /// What a gene reads that names this input.
+    pub fn gene_input(&self, input: usize) -> MapShape {
+        if input < 2 { self.input } else { self.node }
     }
 
-    /// Length of one image of a node.
-    pub fn node_image(&self) -> usize {
-        self.blocks * self.side_out * self.side_out
+    /// Length of one image of the cell's output: all nodes, one after the other.
+    pub fn length(&self) -> usize {
+        self.nodes.len() * self.node.length()
     }
 }
 
@@ -89,7 +89,7 @@ impl Program {
             if program.live {
                 for gene in &cell.genes {
                     if let Step::Module(module) = gene.step {
-                        let side = if gene.input < 2 { program.side_in } else { program.side_out };
+                        let side = program.gene_input(gene.input).side;
                         modules[module] = compile(module, Channels::one(place.channels), side)?;
                     }
                 }
@@ -97,14 +97,14 @@ impl Program {
             features.push(Channels { segments: cell.genes.len() / 2, per_segment: place.channels });
             cells.push(program);
         }
-        let side = cells.last().map_or(image_side, |c| c.side_out);
+        let side = cells.last().map_or(image_side, |c| c.node.side);
         let head = head(plan, weights, *features.last()?, side * side)?;
         Some(Self { modules, stem, cells, features, head, image_side })
     }
 
     /// Rows and columns of a feature, counted as in [`Program::features`].
     pub fn side(&self, feature: usize) -> usize {
-        feature.checked_sub(1).map_or(self.image_side, |cell| self.cells[cell].side_out)
+        feature.checked_sub(1).map_or(self.image_side, |cell| self.cells[cell].node.side)
     }
 }
 
@@ -119,13 +119,13 @@ fn is_searched(cell: &CellPlan) -> bool {
 fn cell_program(cell: &CellPlan) -> CellProgram {
     let place = cell.place;
     let side_out = if place.kind == CellKind::Reduction { place.side / 2 } else { place.side };
+    let blocks = Channels::one(place.channels).blocks();
     CellProgram {
         live: cell.is_live(),
         preprocess: cell.preprocess,
         nodes: cell.genes.as_chunks().0.to_vec(),
-        blocks: Channels::one(place.channels).blocks(),
-        side_in: place.side,
-        side_out,
+        input: MapShape { blocks, side: place.side },
+        node: MapShape { blocks, side: side_out },
     }
 }
 
@@ -164,10 +164,8 @@ fn compile(module: &Module, places: &[Place], input: Channels, side: usize) -> O
         };
         stages.push(Stage {
             front,
-            blocks_in: input.blocks(),
-            blocks_out: Channels::one(channels).blocks(),
-            side_in: side,
-            side_out,
+            input: MapShape { blocks: input.blocks(), side },
+            output: MapShape { blocks: Channels::one(channels).blocks(), side: side_out },
             packing,
             norm,
         });

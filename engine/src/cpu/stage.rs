@@ -8,9 +8,10 @@
 
 use super::{
     matrix::{MatrixGradient, Multiply},
-    norm::Norm,
+    norm::{Norm, NormBack},
     packing::{Packed, Packing},
     pointwise::{Affine, Arrival, NormGradient, RectifierGradient, Rectify},
+    shape::MapShape,
     simd::{LANES, Lanes, dispatch},
     window::{Depthwise, Entry, Frame, Taps, WeightGradient},
 };
@@ -30,32 +31,18 @@ pub enum Front {
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub front: Front,
-    /// Blocks of sixteen channels of the input.
-    pub blocks_in: usize,
-    pub blocks_out: usize,
-    /// Rows and columns of the input.
-    pub side_in: usize,
-    pub side_out: usize,
+    pub input: MapShape,
+    pub output: MapShape,
     pub packing: Packing,
     pub norm: Norm,
 }
 
 impl Stage {
-    /// Pixels of an output plane.
-    pub fn pixels_out(&self) -> usize {
-        self.side_out * self.side_out
-    }
-
-    /// Length of an output image.
-    pub fn image_out(&self) -> usize {
-        self.blocks_out * self.pixels_out()
-    }
-
     /// Blocks that the pointwise convolution reads.
     pub fn blocks_front(&self) -> usize {
         match self.front {
-            Front::Rectified | Front::Depthwise(_) => self.blocks_in,
-            Front::OffsetPair => 2 * self.blocks_in,
+            Front::Rectified | Front::Depthwise(_) => self.input.blocks,
+            Front::OffsetPair => 2 * self.input.blocks,
             Front::Patches => (9_usize * 3).div_ceil(LANES),
         }
     }
@@ -110,26 +97,26 @@ pub fn forward(
     scratch: &mut Scratch,
 ) {
     fill_front(stage, packed, input, scratch);
-    let pixels = stage.pixels_out();
+    let pixels = stage.output.pixels();
     let front = &scratch.front[..stage.blocks_front() * pixels];
     dispatch(Multiply { input: front, matrix: &packed.matrix, output, pixels });
 }
 
 fn fill_front(stage: &Stage, packed: &Packed, input: Input<'_>, scratch: &mut Scratch) {
-    let pixels = stage.pixels_out();
+    let pixels = stage.output.pixels();
     let front = sized(&mut scratch.front, stage.blocks_front() * pixels);
     match stage.front {
         Front::Rectified => dispatch(Rectify { plane: input.planes(), output: front }),
         Front::OffsetPair => gather_pair(stage, input.planes(), front),
         Front::Patches => {
             if let Input::Picture(picture) = input {
-                gather_patches(stage.side_in, picture, front);
+                gather_patches(stage.input.side, picture, front);
             }
         }
         Front::Depthwise(taps) => {
-            let side = stage.side_in;
+            let side = stage.input.side;
             let (padding, width) = (taps.padding(), taps.framed_side(side));
-            let frames = sized(&mut scratch.frames, stage.blocks_in * width * width);
+            let frames = sized(&mut scratch.frames, stage.input.blocks * width * width);
             let planes = input.planes().chunks_exact(side * side).zip(frames.chunks_exact_mut(width * width));
             for (block, ((plane, frame), output)) in planes.zip(front.chunks_exact_mut(pixels)).enumerate() {
                 let entry = match input {
@@ -138,7 +125,7 @@ fn fill_front(stage: &Stage, packed: &Packed, input: Input<'_>, scratch: &mut Sc
                 };
                 dispatch(Frame { plane, side, spread: 1, inner: side, padding, entry, frame });
                 let weights = packed.taps(block, taps);
-                dispatch(Depthwise { taps, frame, width, weights, output, side: stage.side_out });
+                dispatch(Depthwise { taps, frame, width, weights, output, side: stage.output.side });
             }
         }
     }
@@ -160,15 +147,6 @@ pub struct Backward<'a> {
     pub target: Option<(&'a mut [Lanes], Arrival)>,
 }
 
-/// Coefficients of [`NormGradient`] for a block.
-#[derive(Clone, Copy, Debug)]
-pub struct NormBack {
-    pub mean: Lanes,
-    pub gradient_scale: Lanes,
-    pub distance_scale: Lanes,
-    pub offset: Lanes,
-}
-
 /// Adds one image's share to the gradients of the weights, and passes the gradient on.
 pub fn backward(
     stage: &Stage,
@@ -178,8 +156,8 @@ pub fn backward(
     scratch: &mut Scratch,
 ) {
     fill_front(stage, packed, back.input, scratch);
-    let pixels = stage.pixels_out();
-    let gradient = sized(&mut scratch.gradient, stage.image_out());
+    let pixels = stage.output.pixels();
+    let gradient = sized(&mut scratch.gradient, stage.output.length());
     let planes = back.gradient.chunks_exact(pixels).zip(back.output.chunks_exact(pixels));
     for (((gradient, plane), output), norm) in planes.zip(gradient.chunks_exact_mut(pixels)).zip(back.norm) {
         dispatch(NormGradient {
@@ -211,7 +189,7 @@ fn front_backward(
     (target, arrival): (&mut [Lanes], Arrival),
     scratch: &mut Scratch,
 ) {
-    let (side, pixels) = (stage.side_in, stage.pixels_out());
+    let (side, pixels) = (stage.input.side, stage.output.pixels());
     let gradients = &scratch.front_gradient[..stage.blocks_front() * pixels];
     match stage.front {
         Front::Patches => {}
@@ -232,10 +210,10 @@ fn front_backward(
             let blocks = gradients.chunks_exact(pixels).zip(frames).zip(target.chunks_exact_mut(side * side));
             for (block, ((gradient, frame), output)) in blocks.enumerate() {
                 let sum = sums.taps_mut(block, taps);
-                dispatch(WeightGradient { taps, frame, width, gradient, side: stage.side_out, sum });
+                dispatch(WeightGradient { taps, frame, width, gradient, side: stage.output.side, sum });
                 dispatch(Frame {
                     plane: gradient,
-                    side: stage.side_out,
+                    side: stage.output.side,
                     spread: taps.stride,
                     inner: side,
                     padding,
@@ -272,11 +250,11 @@ fn every_other(side_out: usize, side_in: usize, offset: usize) -> impl Iterator<
 }
 
 fn gather_pair(stage: &Stage, input: &[Lanes], front: &mut [Lanes]) {
-    let (even, odd) = front.split_at_mut(stage.blocks_in * stage.pixels_out());
+    let (even, odd) = front.split_at_mut(stage.input.blocks * stage.output.pixels());
     for (offset, half) in [even, odd].into_iter().enumerate() {
-        let planes = input.chunks_exact(stage.side_in * stage.side_in);
-        for (output, plane) in half.chunks_exact_mut(stage.pixels_out()).zip(planes) {
-            for (to, from) in every_other(stage.side_out, stage.side_in, offset) {
+        let planes = input.chunks_exact(stage.input.pixels());
+        for (output, plane) in half.chunks_exact_mut(stage.output.pixels()).zip(planes) {
+            for (to, from) in every_other(stage.output.side, stage.input.side, offset) {
                 output[to] = Lanes(plane[from].0.map(|x| if x < 0.0 { 0.0 } else { x }));
             }
         }
@@ -292,12 +270,12 @@ fn scatter_pair(
     if arrival == Arrival::First {
         target.fill(Lanes::ZERO);
     }
-    let halves = gradients.chunks_exact(stage.blocks_in * stage.pixels_out());
+    let halves = gradients.chunks_exact(stage.input.blocks * stage.output.pixels());
     for (offset, half) in halves.enumerate() {
-        let pixels = stage.side_in * stage.side_in;
+        let pixels = stage.input.pixels();
         let planes = input.chunks_exact(pixels).zip(target.chunks_exact_mut(pixels));
-        for (gradient, (plane, sum)) in half.chunks_exact(stage.pixels_out()).zip(planes) {
-            for (from, to) in every_other(stage.side_out, stage.side_in, offset) {
+        for (gradient, (plane, sum)) in half.chunks_exact(stage.output.pixels()).zip(planes) {
+            for (from, to) in every_other(stage.output.side, stage.input.side, offset) {
                 for ((sum, x), gradient) in sum[to].0.iter_mut().zip(plane[to].0).zip(gradient[from].0) {
                     *sum += if x > 0.0 { gradient } else { 0.0 };
                 }

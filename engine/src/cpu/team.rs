@@ -14,16 +14,16 @@ use super::simd::Lanes;
 /// Two sums of one block of one image.
 pub type Sums = (Lanes, Lanes);
 
-/// The images of each of at most `members` threads; nobody has none.
+/// Splits a batch: the range of images of each of at most `members` threads, none of them empty.
 pub fn shares(images: usize, members: usize) -> Vec<Range<usize>> {
     let members = members.clamp(1, images.max(1));
     let start = |member: usize| member * images / members;
     (0..members).map(|member| start(member)..start(member + 1)).collect()
 }
 
-/// Where the members of a team meet.
+/// What the threads of a team wait at until all of them have handed in their sums.
 #[derive(Debug)]
-pub struct Meeting {
+pub struct Barrier {
     members: usize,
     state: Mutex<State>,
     changed: Condvar,
@@ -33,13 +33,13 @@ pub struct Meeting {
 struct State {
     round: usize,
     arrived: usize,
-    /// What each member brought, in this round and the one before: nobody is further behind.
+    /// What each member handed in, in this round and in the one before; no member is further behind.
     brought: [Vec<Vec<Sums>>; 2],
-    /// A member panicked, so nobody needs to wait for it.
+    /// A member panicked, so the others must not wait for it.
     broken: bool,
 }
 
-impl Meeting {
+impl Barrier {
     pub fn new(members: usize) -> Self {
         let brought = [(); 2].map(|()| vec![Vec::new(); members]);
         Self { members, state: Mutex::new(State { brought, ..State::default() }), changed: Condvar::new() }
@@ -50,52 +50,52 @@ impl Meeting {
     }
 }
 
-/// A thread's seat in a meeting.
+/// One thread of a team, by its number at the barrier.
 #[derive(Debug)]
-pub struct Seat<'a> {
-    meeting: &'a Meeting,
-    member: usize,
+pub struct Member<'a> {
+    barrier: &'a Barrier,
+    index: usize,
 }
 
-impl<'a> Seat<'a> {
-    pub fn new(meeting: &'a Meeting, member: usize) -> Self {
-        Self { meeting, member }
+impl<'a> Member<'a> {
+    pub fn new(barrier: &'a Barrier, index: usize) -> Self {
+        Self { barrier, index }
     }
 
-    /// Whether this member does what must be done once.
+    /// Whether this member does what must be done once for the whole team.
     pub fn is_first(&self) -> bool {
-        self.member == 0
+        self.index == 0
     }
 
-    /// Everybody's sums, one member's after the other's. Waits for those who are not there yet.
+    /// The sums of all members, one member's after the other's. Waits until all have handed theirs in.
     ///
     /// # Panics
-    /// If another member did.
+    /// If another member panicked.
     pub fn gather(&self, mine: Vec<Sums>) -> Vec<Sums> {
-        if self.meeting.members == 1 {
+        if self.barrier.members == 1 {
             return mine;
         }
-        let mut state = self.meeting.state();
+        let mut state = self.barrier.state();
         let round = state.round;
-        state.brought[round % 2][self.member] = mine;
+        state.brought[round % 2][self.index] = mine;
         state.arrived += 1;
-        if state.arrived == self.meeting.members {
+        if state.arrived == self.barrier.members {
             (state.arrived, state.round) = (0, round + 1);
-            self.meeting.changed.notify_all();
+            self.barrier.changed.notify_all();
         }
         while state.round == round && !state.broken {
-            state = self.meeting.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.barrier.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         assert!(!state.broken, "another thread of this learner panicked");
         state.brought[round % 2].concat()
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Member<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.meeting.state().broken = true;
-            self.meeting.changed.notify_all();
+            self.barrier.state().broken = true;
+            self.barrier.changed.notify_all();
         }
     }
 }
@@ -108,26 +108,26 @@ mod tests {
     use crate::cpu::simd::LANES;
 
     #[test]
-    fn shares_follow_each_other_and_nobody_is_idle() {
+    fn shares_follow_each_other_and_none_is_empty() {
         assert_eq!(shares(7, 3), [0..2, 2..4, 4..7]);
         assert_eq!(shares(2, 8), [0..1, 1..2]);
         assert_eq!(shares(6, 2), [0..3, 3..6]);
     }
 
     #[test]
-    fn everybody_sees_everybody_s_sums_in_order_in_every_round() {
-        let meeting = Meeting::new(3);
+    fn every_member_gets_all_sums_in_order_in_every_round() {
+        let barrier = Barrier::new(3);
         let sums = |member: usize, round: usize| {
             vec![(Lanes([member as f32; LANES]), Lanes([round as f32; LANES])); member + 1]
         };
         thread::scope(|scope| {
-            for member in 0..3 {
-                let (meeting, sums) = (&meeting, &sums);
+            for index in 0..3 {
+                let (barrier, sums) = (&barrier, &sums);
                 scope.spawn(move || {
-                    let seat = Seat::new(meeting, member);
+                    let member = Member::new(barrier, index);
                     for round in 0..200 {
                         let expected = [sums(0, round), sums(1, round), sums(2, round)].concat();
-                        assert_eq!(seat.gather(sums(member, round)), expected);
+                        assert_eq!(member.gather(sums(index, round)), expected);
                     }
                 });
             }
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn a_member_that_panics_takes_the_others_along() {
-        let meeting = Meeting::new(2);
+        let barrier = Barrier::new(2);
         let outcomes = thread::scope(|scope| {
-            let waiting = scope.spawn(|| Seat::new(&meeting, 0).gather(Vec::new()));
+            let waiting = scope.spawn(|| Member::new(&barrier, 0).gather(Vec::new()));
             let failing = scope.spawn(|| {
-                let _seat = Seat::new(&meeting, 1);
+                let _member = Member::new(&barrier, 1);
                 panic::resume_unwind(Box::new("failed"));
             });
             (waiting.join().is_err(), failing.join().is_err())

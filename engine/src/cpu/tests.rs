@@ -58,8 +58,9 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
     let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
     let mut ours = CpuModel::new(&plan, &weights, sgd, side as usize, 1).unwrap().unwrap();
     let labels = values(&batch.labels).unwrap();
-    let lesson = Lesson { pictures: &pixels, images: images as usize, masks: Some(values(&masks).unwrap()) };
-    let found = ours.differentiate(lesson, labels).unwrap();
+    let training =
+        TrainingBatch { pictures: &pixels, images: images as usize, masks: Some(values(&masks).unwrap()) };
+    let found = ours.differentiate(training, labels).unwrap();
     near("loss", &Tensor::from(found), &loss.detach());
     let statistics = |tensors: &[Tensor]| {
         let others = tensors.iter().filter(|t| !t.requires_grad()).map(|t| t.reshape([-1]));
@@ -78,7 +79,7 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
 
     for threads in [2, 5] {
         let mut team = CpuModel::new(&plan, &weights, sgd, side as usize, threads).unwrap().unwrap();
-        assert!((team.differentiate(lesson, labels).unwrap() - found).abs() < 1e-12);
+        assert!((team.differentiate(training, labels).unwrap() - found).abs() < 1e-12);
         near("gradient of a team", &team.gradient, &ours.gradient);
         // What batch norm sees is the same to the last bit.
         assert!(team.weights.modules().iter().flatten().eq(ours.weights.modules().iter().flatten()));

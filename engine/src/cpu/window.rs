@@ -105,6 +105,25 @@ impl Kernel for Frame<'_> {
     }
 }
 
+/// Calls a kernel's `slide` compiled for its taps: a kernel size, stride and dilation that are known at
+/// compile time keep the window in registers.
+macro_rules! slide_by_taps {
+    ($kernel:ident, $simd:ident) => {{
+        let Taps { kernel, stride, dilation } = $kernel.taps;
+        match (kernel, stride, dilation) {
+            (3, 1, 1) => $kernel.slide::<S, 3, 1, 1>($simd),
+            (3, 2, 1) => $kernel.slide::<S, 3, 2, 1>($simd),
+            (3, 1, 2) => $kernel.slide::<S, 3, 1, 2>($simd),
+            (3, 2, 2) => $kernel.slide::<S, 3, 2, 2>($simd),
+            (5, 1, 1) => $kernel.slide::<S, 5, 1, 1>($simd),
+            (5, 2, 1) => $kernel.slide::<S, 5, 2, 1>($simd),
+            (5, 1, 2) => $kernel.slide::<S, 5, 1, 2>($simd),
+            (5, 2, 2) => $kernel.slide::<S, 5, 2, 2>($simd),
+            _ => unreachable!("no searched operation has these taps: {:?}", $kernel.taps),
+        }
+    }};
+}
+
 /// A depthwise convolution of a framed plane.
 pub struct Depthwise<'a> {
     pub taps: Taps,
@@ -123,18 +142,7 @@ impl Kernel for Depthwise<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Taps { kernel, stride, dilation } = self.taps;
-        match (kernel, stride, dilation) {
-            (3, 1, 1) => self.slide::<S, 3, 1, 1>(simd),
-            (3, 2, 1) => self.slide::<S, 3, 2, 1>(simd),
-            (3, 1, 2) => self.slide::<S, 3, 1, 2>(simd),
-            (3, 2, 2) => self.slide::<S, 3, 2, 2>(simd),
-            (5, 1, 1) => self.slide::<S, 5, 1, 1>(simd),
-            (5, 2, 1) => self.slide::<S, 5, 2, 1>(simd),
-            (5, 1, 2) => self.slide::<S, 5, 1, 2>(simd),
-            (5, 2, 2) => self.slide::<S, 5, 2, 2>(simd),
-            _ => unreachable!("no searched operation has these taps: {:?}", self.taps),
-        }
+        slide_by_taps!(self, simd)
     }
 }
 
@@ -203,18 +211,7 @@ impl Kernel for WeightGradient<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Taps { kernel, stride, dilation } = self.taps;
-        match (kernel, stride, dilation) {
-            (3, 1, 1) => self.slide::<S, 3, 1, 1>(simd),
-            (3, 2, 1) => self.slide::<S, 3, 2, 1>(simd),
-            (3, 1, 2) => self.slide::<S, 3, 1, 2>(simd),
-            (3, 2, 2) => self.slide::<S, 3, 2, 2>(simd),
-            (5, 1, 1) => self.slide::<S, 5, 1, 1>(simd),
-            (5, 2, 1) => self.slide::<S, 5, 2, 1>(simd),
-            (5, 1, 2) => self.slide::<S, 5, 1, 2>(simd),
-            (5, 2, 2) => self.slide::<S, 5, 2, 2>(simd),
-            _ => unreachable!("no searched operation has these taps: {:?}", self.taps),
-        }
+        slide_by_taps!(self, simd)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Layouts: <https://www.cs.toronto.edu/~kriz/cifar.html>.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -154,10 +154,11 @@ pub(super) fn files(cifar: Cifar, folder: &Path, ending: &str) -> Result<(Vec<Pa
 
 /// Class names, one a line; the official ones if the file is not there.
 fn read_names(cifar: Cifar, path: &Path) -> Result<Vec<String>, DataError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => cifar.official_classes().join("\n"),
-        Err(source) => return Err(DataError::Read { path: path.to_owned(), reason: source }),
+    let text = match super::read_text(path) {
+        Err(DataError::Read { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => {
+            cifar.official_classes().join("\n")
+        }
+        read => read?,
     };
     let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
     cifar.check_names(names.clone().count(), path)?;
@@ -166,6 +167,8 @@ fn read_names(cifar: Cifar, path: &Path) -> Result<Vec<String>, DataError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::data::{Options, open, open_with, samples::sample};
 

@@ -2,24 +2,22 @@
 
 pub(super) mod folder;
 pub(super) mod lmdb;
+mod survey;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
 use fast_image_resize::Resizer;
 
+use self::survey::Fault;
+pub use self::survey::{Skipped, survey_parts};
 use super::{
-    DataError, DataSet, Images,
-    faults::Faults,
-    labels,
+    DataError, DataSet, Images, labels,
     lmdb::Environment,
     picture::{Picture, append_planes},
     record,
@@ -93,6 +91,12 @@ impl EncodedImages {
 
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// The class folders that have images, in order.
+    pub(super) fn class_folders(&self) -> Vec<String> {
+        let folders: BTreeSet<&str> = self.names.iter().filter_map(|name| class_of(name)).collect();
+        folders.into_iter().map(str::to_owned).collect()
     }
 
     /// Names of all images, in order.
@@ -219,38 +223,6 @@ impl EncodedImages {
         ))
     }
 
-    /// Looks at every image, so that what cannot be decoded is known before a training begins. Ends early if
-    /// `leave` says so.
-    ///
-    /// # Errors
-    /// All images that cannot be read or decoded.
-    pub fn survey(&self, threads: usize, leave: &(dyn Fn() -> bool + Sync)) -> Result<(), DataError> {
-        let next = AtomicUsize::new(0);
-        let look = || {
-            let mut faults = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= self.len() || leave() {
-                    return faults;
-                }
-                if let Err(fault) = self.check(index) {
-                    faults.push((index, fault));
-                }
-            }
-        };
-        let mut found: Vec<_> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(look)).collect();
-            let join = |worker: thread::ScopedJoinHandle<'_, _>| {
-                worker.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
-            };
-            workers.into_iter().flat_map(join).collect()
-        });
-        found.sort_by_key(|(index, _)| *index);
-        let mut faults = Faults::default();
-        found.into_iter().for_each(|(_, fault)| faults.add(fault));
-        faults.into_result(&self.folder)
-    }
-
     /// All labels. `None` if they stand in the records alone, which are not all read for it.
     fn labels(&self, classes: &[String]) -> Option<Vec<u16>> {
         if let Source::Files(labels) = &self.source {
@@ -266,8 +238,22 @@ impl EncodedImages {
         self.folder.join(self.name(index)).display().to_string()
     }
 
-    /// Decodes all images, in as many threads as there are processors.
-    fn decode_all(&self, side: usize) -> Result<Images, DataError> {
+    /// Keeps those images alone that `wanted` says.
+    pub(super) fn retain(&mut self, wanted: impl Fn(usize, &str) -> bool) {
+        let kept: Vec<bool> =
+            self.names.iter().enumerate().map(|(index, name)| wanted(index, name)).collect();
+        let mut of_name = kept.iter();
+        self.names.retain(|_| of_name.next().is_some_and(|kept| *kept));
+        if let Source::Files(labels) = &mut self.source {
+            let mut of_label = kept.iter();
+            labels.retain(|_| of_label.next().is_some_and(|kept| *kept));
+        }
+        self.patched = Mutex::default();
+    }
+
+    /// Decodes all images, in as many threads as there are processors; those that cannot be decoded are left
+    /// out and returned.
+    fn decode_all(&self, side: usize) -> Result<(Vec<Fault>, Images), DataError> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(self.len().max(1));
         let too_large = || DataError::TooLarge { images: self.len(), side };
         let mut images = Images::empty(side);
@@ -278,15 +264,15 @@ impl EncodedImages {
         let decode_part = |start: usize| {
             let (mut part, mut resizer) = (Images::empty(side), Resizer::new());
             // An image that fails stops nobody: whoever repairs one wants to know of all.
-            let mut faults = Faults::default();
+            let mut faults = Vec::new();
             for index in start..self.len().min(start + share) {
                 if let Err(fault) = self.append(index, &mut part, &mut resizer) {
-                    faults.add(fault);
+                    faults.push((index, fault));
                 }
             }
             (part, faults)
         };
-        let parts: Vec<(Images, Faults)> = thread::scope(|scope| {
+        let parts: Vec<(Images, Vec<Fault>)> = thread::scope(|scope| {
             let starts = (0..self.len()).step_by(share);
             let workers: Vec<_> = starts.map(|start| scope.spawn(move || decode_part(start))).collect();
             let join = |worker: thread::ScopedJoinHandle<'_, _>| {
@@ -294,14 +280,13 @@ impl EncodedImages {
             };
             workers.into_iter().map(join).collect()
         });
-        let mut faults = Faults::default();
+        let mut faults = Vec::new();
         for (part, of_part) in parts {
             faults.extend(of_part);
             images.pixels.extend(part.pixels);
             images.labels.extend(part.labels);
         }
-        faults.into_result(&self.folder)?;
-        Ok(images)
+        Ok((faults, images))
     }
 
     fn append(&self, index: usize, images: &mut Images, resizer: &mut Resizer) -> Result<(), DataError> {
@@ -316,16 +301,19 @@ impl EncodedImages {
 }
 
 impl EncodedDataSet {
-    /// Decodes everything into memory, cropped to the central square and resized.
+    /// Decodes everything into memory, cropped to the central square and resized, without up to `skip_faulty`
+    /// images that cannot be decoded, which are named in the notes.
     ///
     /// # Errors
-    /// If an image is damaged: its name; nothing is skipped.
-    pub fn decode(&self, side: usize) -> Result<DataSet, DataError> {
-        let (train, test) = (self.train.decode_all(side)?, self.valid.decode_all(side)?);
+    /// If more are damaged: their names.
+    pub fn decode(&self, side: usize, skip_faulty: usize) -> Result<DataSet, DataError> {
+        let (skipped, [train, test]) =
+            survey::skip([&self.train, &self.valid], skip_faulty, |part| part.decode_all(side))?;
         let mut data = DataSet::with_own_statistics(self.name.clone(), self.classes.clone(), train, test);
         // Those on labels are there already, and of the same labels.
         data.notes.clone_from(&self.notes);
         data.notes.extend(self.patched());
+        data.notes.extend(skipped.notes);
         Ok(data)
     }
 
@@ -349,7 +337,7 @@ fn class_of(name: &str) -> Option<&str> {
 }
 
 /// Refuses parts that do not have the same classes.
-fn compare_classes(train: &[String], valid: &[String]) -> Result<(), DataError> {
+pub(super) fn compare_classes(train: &[String], valid: &[String]) -> Result<(), DataError> {
     let missing_from = |these: &[String], others: &[String]| {
         others.iter().filter(|name| !these.contains(name)).cloned().collect::<Vec<_>>()
     };

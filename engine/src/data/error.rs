@@ -64,6 +64,12 @@ pub enum DataError {
         /// One a fault, each begun.
         lines: String,
     },
+    #[error(
+        "{}\n{total} photographs are faulty, and --skip-faulty {allowed} allows for fewer: repair them, or allow for \
+         {total}",
+        faults.as_ref().map(ToString::to_string).unwrap_or_default()
+    )]
+    TooManyFaulty { allowed: usize, total: usize, faults: Option<Box<DataError>> },
     #[error("`{}` is not what its name promises: {problem}", path.display())]
     Malformed { path: PathBuf, problem: String },
     #[error(

@@ -22,13 +22,6 @@ impl Faults {
         }
     }
 
-    /// Those of another, after these.
-    pub(super) fn extend(&mut self, other: Self) {
-        let room = NAMED - self.named.len();
-        self.named.extend(other.named.into_iter().take(room));
-        self.total += other.total;
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.total == 0
     }

@@ -147,7 +147,7 @@ impl Found {
             Layout::Cifar100Binary => cifar::read(hundred, &self.folder),
             Layout::Cifar100Python => cifar_python::read(hundred, &self.folder),
             Layout::Idx => idx::read(&self.folder, self.prefix.as_deref()),
-            Layout::Lmdb | Layout::ImageFolder => self.encoded()?.decode(options.side),
+            Layout::Lmdb | Layout::ImageFolder => self.encoded()?.decode(options.side, options.skip_faulty),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -86,6 +87,8 @@ struct Work {
     epoch: u64,
     /// Each a part of one batch.
     pieces: Vec<Vec<usize>>,
+    /// Images of each batch.
+    lengths: Vec<usize>,
     /// How many pieces decoding may be ahead of assembling.
     window: usize,
 }
@@ -115,12 +118,28 @@ pub fn photo_batches(
     streams: Streams,
     epoch: u64,
 ) -> Batches {
-    let per_batch = batches(order.len(), batching.batch)
-        .map(|(start, length)| order[start..start + length].chunks(PIECE).map(<[usize]>::to_vec));
-    let pieces: Vec<_> = per_batch.flatten().collect();
+    let whole = batches(order.len(), batching.batch).map(|(start, length)| start..start + length);
+    photo_batches_of(images, order, whole, batching, streams, epoch)
+}
+
+/// As [`photo_batches`], of these parts of the order, none of which is longer than a batch.
+pub fn photo_batches_of(
+    images: &Arc<EncodedImages>,
+    order: &[usize],
+    parts: impl Iterator<Item = Range<usize>>,
+    batching: Batching,
+    streams: Streams,
+    epoch: u64,
+) -> Batches {
+    let (mut pieces, mut lengths) = (Vec::new(), Vec::new());
+    for part in parts {
+        lengths.push(part.len());
+        pieces.extend(order[part].chunks(PIECE).map(<[usize]>::to_vec));
+    }
     let threads = batching.threads.max(1);
     let window = 2 * threads + batching.batch.div_ceil(PIECE);
-    let work = Arc::new(Work { images: Arc::clone(images), batching, streams, epoch, pieces, window });
+    let work =
+        Arc::new(Work { images: Arc::clone(images), batching, streams, epoch, pieces, lengths, window });
     let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
 
@@ -191,8 +210,7 @@ fn assemble(work: &Work, shared: &Shared, sender: &SyncSender<Result<PhotoBatch,
         pixels: Vec::with_capacity(count * 3 * work.batching.side.pow(2)),
         labels: Vec::with_capacity(count),
     };
-    let images = work.pieces.iter().map(Vec::len).sum();
-    for (_, count) in batches(images, work.batching.batch) {
+    for &count in &work.lengths {
         let mut batch = batch_of(count);
         while batch.labels.len() < count {
             match shared.get() {

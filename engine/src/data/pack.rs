@@ -9,6 +9,7 @@ use std::{
     fmt, fs, io,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -17,12 +18,12 @@ use fast_image_resize::Resizer;
 
 use self::journal::Journal;
 use super::{
-    DataError, EncodedDataSet, EncodedImages,
-    encoded::{folder, lmdb},
+    DataError, EncodedDataSet, EncodedImages, Skipped,
+    encoded::{compare_classes, folder, lmdb},
     faults::Faults,
     lmdb::writer::{LONGEST_KEY, Writer},
     picture::Picture,
-    record,
+    record, survey_parts,
 };
 
 /// Images between two entries in the journal.
@@ -54,6 +55,8 @@ pub enum PackError {
 pub struct PackOptions {
     /// Shrinks images whose shorter side is longer than this; otherwise files are kept byte for byte.
     pub shorter_side: Option<usize>,
+    /// So many images that cannot be read are left out, each named.
+    pub skip_faulty: usize,
 }
 
 /// How far a packing or its verification is.
@@ -99,7 +102,8 @@ pub fn pack(
     if target.exists() {
         return Err(PackError::TargetExists(target.to_owned()));
     }
-    let images = folder::list(source)?;
+    let mut images = folder::list(source)?;
+    let skipped = leave_out_faulty(&mut images, options)?;
     let partial = partial_folder(target);
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -125,7 +129,25 @@ pub fn pack(
     }
     fs::rename(&partial, target).map_err(at(target))?;
     let patched = images.patched();
-    Ok(images.notes.iter().cloned().chain(patched).collect())
+    Ok(images.notes.iter().cloned().chain(patched).chain(skipped).collect())
+}
+
+/// Takes out the images that may be left out because they cannot be read; a sentence each.
+fn leave_out_faulty(images: &mut EncodedDataSet, options: PackOptions) -> Result<Vec<String>, DataError> {
+    if options.skip_faulty == 0 {
+        return Ok(Vec::new()); // What is faulty is found as it is packed.
+    }
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let Skipped { train, valid, notes } =
+        survey_parts(&images.train, &images.valid, options.skip_faulty, threads, &|| false)?;
+    for (part, faulty) in [(&mut images.train, train), (&mut images.valid, valid)] {
+        if let Some(part) = Arc::get_mut(part) {
+            part.retain(|index, _| !faulty.contains(&index));
+        }
+    }
+    // A class that lost all its images would make of both parts what nobody can open.
+    compare_classes(&images.train.class_folders(), &images.valid.class_folders())?;
+    Ok(notes)
 }
 
 /// Reads everything back: each record is there, has its class's label, is a whole image, and, unless images
@@ -139,7 +161,8 @@ pub fn verify(
     options: PackOptions,
     report: Report<'_>,
 ) -> Result<(), PackError> {
-    let (original, packed) = (folder::list(source)?, lmdb::list(target)?);
+    let (mut original, packed) = (folder::list(source)?, lmdb::list(target)?);
+    leave_out_faulty(&mut original, options)?;
     let mut clock = Clock::start(original.train.len() + original.valid.len());
     let EncodedDataSet { train, valid, .. } = &original;
     for (original, packed) in [(train, &packed.train), (valid, &packed.valid)] {

@@ -12,7 +12,7 @@ use super::{
 /// A learner's own copy of its weights.
 ///
 /// Parameters that the loss depends on lie one after the other in one vector, running statistics in
-/// another; what modules compute with are views into them. Each begins where [`ALIGNMENT`] allows, with
+/// another; what modules compute with are views into them. Each begins where `ALIGNMENT` allows, with
 /// zeros in between.
 #[derive(Debug)]
 pub struct FlatWeights {

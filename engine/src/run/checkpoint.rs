@@ -5,7 +5,7 @@
 //! checksum, and remembers how long the log was.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -65,6 +65,9 @@ pub enum Progress {
         best: Option<Best>,
         /// The test set was looked at.
         finished: bool,
+        /// Photographs that it goes on without, by their places: training images, then test images.
+        #[serde(default)]
+        skipped: [BTreeSet<usize>; 2],
     },
 }
 
@@ -378,7 +381,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         for (epoch, batch, finished) in [(0, 3, false), (1, 0, false), (2, 0, false), (2, 0, true)] {
             let position = Position { epoch, batch, ..Position::default() };
-            let progress = Progress::Train { position, best: None, finished };
+            let progress = Progress::Train { position, best: None, finished, skipped: Default::default() };
             let state = State { log: Extent::default(), progress };
             write(&Disk::default(), folder.path(), &state, &weights(0.0)).expect("written");
         }

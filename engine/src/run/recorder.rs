@@ -48,8 +48,8 @@ pub enum Record {
 
 /// The sending side, and the thread behind it.
 pub struct Recorder {
-    records: mpsc::SyncSender<Record>,
-    thread: thread::JoinHandle<io::Result<()>>,
+    /// `None` writes nothing.
+    writer: Option<(mpsc::SyncSender<Record>, thread::JoinHandle<io::Result<()>>)>,
 }
 
 /// The recorder's thread is gone; joining it says why.
@@ -75,13 +75,21 @@ impl Recorder {
             }
             writer.log.sync(&writer.disk)
         })?;
-        Ok(Self { records, thread })
+        Ok(Self { writer: Some((records, thread)) })
+    }
+
+    /// Of a rank that leaves writing to another.
+    pub fn nowhere() -> Self {
+        Self { writer: None }
     }
 
     /// # Errors
     /// If the thread had to give up; [`Recorder::finish`] says why.
     pub fn send(&self, record: Record) -> Result<(), RecorderGone> {
-        self.records.send(record).map_err(|_| RecorderGone)
+        match &self.writer {
+            Some((records, _)) => records.send(record).map_err(|_| RecorderGone),
+            None => Ok(()),
+        }
     }
 
     /// Waits until everything is on the disk.
@@ -89,8 +97,9 @@ impl Recorder {
     /// # Errors
     /// What made the thread give up.
     pub fn finish(self) -> io::Result<()> {
-        drop(self.records);
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread panicked")))
+        let Some((records, thread)) = self.writer else { return Ok(()) };
+        drop(records);
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the recorder's thread panicked")))
     }
 }
 
@@ -131,6 +140,7 @@ impl Writer {
     }
 
     fn try_record(&mut self, record: &Record) -> io::Result<()> {
+        self.disk.permit()?;
         match record {
             Record::Events(events) => {
                 self.log.append(&self.disk, events)?;

@@ -1,6 +1,6 @@
 //! The thread that searches: asks, estimates, tells, adopts, records.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context as _;
 use relativenas_core::{
@@ -20,11 +20,11 @@ use super::{
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Done, Injection, Next, Work},
     finals::{self, Ending},
+    outcome::Outcome,
     recorder::{Record, Recorder},
     scale::{Scale, learners_left},
     search_estimator::SearchEstimator,
     setup::{self, About, Inputs, VALIDATION_BATCH},
-    work::Outcome,
 };
 use crate::{
     augmentation::Augmentation,
@@ -67,7 +67,7 @@ impl SearchJob {
         checkpoint: Option<Checkpoint>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let config = &manifest.config;
-        let data = data::open(Some(Path::new(&config.data.path)))?;
+        let data = setup::open(config)?;
         let inputs = Inputs::new(About::from(&data), config, config.search.seed, |images, streams| {
             data::split(images, config.data.train_images, config.data.valid_images, streams)
         })?;

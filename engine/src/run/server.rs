@@ -52,7 +52,7 @@ pub struct Server {
 /// # Errors
 /// If the path cannot be bound.
 pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
-    let _ = std::fs::remove_file(path); // Of an engine that died: the path holds our process id.
+    let _ = std::fs::remove_file(path); // Our own, of a try before: the path holds our token.
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)

@@ -1,6 +1,8 @@
 //! What every kind of run begins with: a split of the images, a device, and what the manifest says
 //! of both.
 
+use std::path::Path;
+
 use relativenas_core::{
     config::Config,
     event,
@@ -11,8 +13,9 @@ use serde::Serialize;
 use tch::Device;
 
 use crate::{
-    data::{DataError, DataSet, EncodedDataSet, Split},
-    device::{self, DeviceChoice},
+    data::{self, DataError, DataSet, EncodedDataSet, Split},
+    device,
+    ranks::Place,
     table::PacedTable,
 };
 
@@ -54,6 +57,15 @@ impl From<&EncodedDataSet> for About {
     }
 }
 
+/// Reads the data set that the settings name into memory, without as many faulty photographs as they allow.
+///
+/// # Errors
+/// If there is none, or something is wrong with it.
+pub fn open(config: &Config) -> Result<DataSet, DataError> {
+    let options = data::Options { skip_faulty: config.data.skip_faulty, ..data::Options::default() };
+    data::open_with(Some(Path::new(&config.data.path)), &options)
+}
+
 /// The images of a run and the device that it works on.
 pub struct Inputs {
     pub about: About,
@@ -74,12 +86,26 @@ impl Inputs {
         seed: u64,
         split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
     ) -> anyhow::Result<Self> {
-        for note in &about.notes {
+        Self::of_rank(about, config, seed, Place::ALONE, split)
+    }
+
+    /// As [`Inputs::new`], for a rank of several.
+    ///
+    /// # Errors
+    /// If the device or the split is not what the settings ask for.
+    pub fn of_rank(
+        about: About,
+        config: &Config,
+        seed: u64,
+        place: Place,
+        split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
+    ) -> anyhow::Result<Self> {
+        for note in about.notes.iter().filter(|_| place.on_host == 0) {
             super::say(note);
         }
-        let device = config.device.kind.parse::<DeviceChoice>()?.resolve()?;
+        let device = device::of_rank(&config.device.kind, place)?;
         let split = split(about.images, &Streams::new(seed))?;
-        Ok(Self { about, split, device, threads: device::threads(config.device.threads) })
+        Ok(Self { about, split, device, threads: device::threads_of_rank(config.device.threads, place) })
     }
 
     /// As the first event tells them.

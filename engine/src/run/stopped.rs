@@ -40,7 +40,10 @@ impl StoppedSearch {
             super::say(&format!("checkpoint passed over: {problem}"));
         }
         let Some(newest) = newest else {
-            bail!("{name} has no checkpoint yet; `relativenas resume {name}` makes some");
+            bail!(
+                "{name} has no checkpoint yet; `relativenas resume {}` makes some",
+                folder.folder.reference()
+            );
         };
         let (job, _) = SearchJob::prepare(&folder.manifest, Some(newest))?;
         match job.into_parts() {

@@ -4,7 +4,8 @@
 mod sources;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     event::Event,
     manifest::{EngineFacts, Manifest},
-    network::NetworkShape,
+    network::{NetworkKind, NetworkShape},
     protocol::Activity,
     search::{BatchDone, Candidate, Flow},
 };
@@ -22,18 +23,21 @@ use tch::{Device, Tensor};
 use super::{
     checkpoint::{Best, Checkpoint, Progress},
     control::{Bounds, Control, Done, Next, Work},
+    outcome::Outcome,
     recorder::{Record, Recorder},
     setup::VALIDATION_BATCH,
-    work::Outcome,
 };
 use crate::{
     augmentation::Augmentation,
     batches::batch_count,
+    data::{Skipped, survey_parts},
     device,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     optimizer::SgdSettings,
+    ranks::Ranks,
     training::{
         Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate,
+        least_images,
     },
 };
 
@@ -57,6 +61,7 @@ const VELOCITY: &str = "velocity";
 
 /// A network in training and what it is trained on.
 pub struct TrainingJob {
+    ranks: Arc<dyn Ranks>,
     trainer: Trainer,
     train: Source,
     /// Empty if no images are kept apart; then the last epoch counts as the best.
@@ -70,6 +75,12 @@ pub struct TrainingJob {
     opening: Vec<Event>,
     /// All photographs were looked at.
     surveyed: bool,
+    kind: NetworkKind,
+    auxiliary: bool,
+    /// Photographs that may be gone on without.
+    skip_faulty: usize,
+    /// Those that it goes on without, by their places: training images, then test images.
+    skipped: [BTreeSet<usize>; 2],
     device: Device,
     threads: usize,
 }
@@ -82,15 +93,18 @@ impl TrainingJob {
     pub fn prepare(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
+        ranks: Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let (config, retrain) = (&manifest.config, &manifest.config.retrain);
         let genotype = manifest.genotype.as_ref();
         let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
-        let sources = Sources::open(config)?;
+        let sources = Sources::open(config, ranks.place())?;
         let inputs = &sources.inputs;
         let images = inputs.images();
         let shape = network_shape(retrain, images.classes)?;
         check_batches(retrain.kind, retrain.auxiliary, images.train, retrain.batch)?;
+        let plan = Plan::full(genotype, &shape, retrain.auxiliary);
+        check_shares(&plan, retrain.batch, ranks.count())?;
         // How often it is stored changes no loss.
         let protocol = (
             genotype,
@@ -98,10 +112,13 @@ impl TrainingJob {
             (config.data.crop_padding, config.data.flip),
             config.device.precision,
         );
-        let facts = inputs.facts(manifest, VALIDATION_BATCH, &protocol)?;
-        let plan = Plan::full(genotype, &shape, retrain.auxiliary);
+        // Several ranks normalise by the statistics of their shares, which is another training.
+        let facts = match ranks.count() {
+            1 => inputs.facts(manifest, VALIDATION_BATCH, &protocol)?,
+            count => inputs.facts(manifest, VALIDATION_BATCH, &(protocol, count))?,
+        };
         let settings = trainer_settings(config, inputs.threads);
-        let (trainer, best, finished, opening) = match checkpoint {
+        let (trainer, best, finished, skipped, opening) = match checkpoint {
             None => {
                 let started = Event::TrainingStarted {
                     network: shape,
@@ -110,16 +127,17 @@ impl TrainingJob {
                     images,
                     batch: retrain.batch,
                 };
-                (Trainer::new(plan, settings, inputs.device)?, None, false, vec![started])
+                (Trainer::new(plan, settings, inputs.device)?, None, false, Default::default(), vec![started])
             }
             Some(checkpoint) => {
-                let (trainer, best, finished) =
+                let (trainer, best, finished, skipped) =
                     restore(plan, settings, checkpoint, inputs.device).context("the checkpoint")?;
-                (trainer, best, finished, Vec::new())
+                (trainer, best, finished, skipped, Vec::new())
             }
         };
         let mut job = Self {
-            trainer,
+            trainer: trainer.among(Arc::clone(&ranks)),
+            ranks,
             train: sources.train,
             valid: sources.valid,
             test: sources.test,
@@ -131,10 +149,15 @@ impl TrainingJob {
             },
             opening,
             surveyed: false,
+            kind: retrain.kind,
+            auxiliary: retrain.auxiliary,
+            skip_faulty: config.data.skip_faulty,
+            skipped: Default::default(),
             device: sources.inputs.device,
             threads: sources.inputs.threads,
         };
-        if !job.opening.is_empty() && job.photographs() <= FEW {
+        job.leave_out(skipped)?;
+        if job.ranks.is_first() && !job.opening.is_empty() && job.photographs() <= FEW {
             job.survey(&|| false)?;
         }
         Ok((job, facts))
@@ -155,11 +178,13 @@ impl TrainingJob {
     pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         device::set_threads_of_this_thread(self.threads);
         if !self.opening.is_empty() {
-            if !self.survey(&|| control.leaving())? {
+            let surveyed = !self.ranks.is_first() || self.survey(&|| control.leaving())?;
+            if !self.ranks.decide(|| surveyed)? {
                 return Ok(Outcome::Left);
             }
+            self.hear_what_is_left_out()?;
             recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
-            recorder.send(self.checkpoint()?)?;
+            self.store(recorder)?;
         } else {
             // The engine may have ended between a checkpoint and the files made from it.
             self.publish(recorder, self.best.is_some())?;
@@ -168,11 +193,9 @@ impl TrainingJob {
             if self.finished {
                 return Ok(Outcome::Done);
             }
-            match control.next() {
-                Next::Leave => return Ok(Outcome::Left),
-                // Refused by `Control`: there is no population.
-                Next::Inject(_) => continue,
-                Next::Estimate => {}
+            // There is nothing else: `Control` refuses injections, as there is no population.
+            if !self.ranks.decide(|| control.next() != Next::Leave)? {
+                return Ok(Outcome::Left);
             }
             let epoch = self.trainer.epoch();
             let outcome = if epoch < self.epochs() {
@@ -187,19 +210,54 @@ impl TrainingJob {
         }
     }
 
-    /// Looks at all photographs, so that a damaged one is known before hours are spent, and says what is odd.
-    /// Says whether nobody ended it.
+    /// Looks at all photographs, so that a damaged one is known before hours are spent, leaves out as many faulty
+    /// ones as the settings allow, and says what is odd. Says whether nobody ended it.
     fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
-        for source in [&self.train, &self.test] {
-            let Source::Photos(photos) = source else { continue };
-            if self.surveyed {
-                continue;
+        if let (false, Source::Photos(train), Source::Photos(test)) = (self.surveyed, &self.train, &self.test)
+        {
+            let Skipped { train: of_train, valid: of_test, notes } =
+                survey_parts(&train.images, &test.images, self.skip_faulty, train.threads, leaving)?;
+            if leaving() {
+                return Ok(false);
             }
-            photos.images.survey(photos.threads, leaving)?;
-            photos.images.patched().iter().for_each(|note| super::say(note));
+            let patched = [&train.images, &test.images].into_iter().filter_map(|images| images.patched());
+            patched.chain(notes).for_each(|note| super::say(&note));
+            self.leave_out([of_train, of_test])?;
         }
         self.surveyed = !leaving();
         Ok(self.surveyed)
+    }
+
+    /// Goes on without what the first rank found faulty when it looked at all photographs.
+    fn hear_what_is_left_out(&mut self) -> anyhow::Result<()> {
+        if self.ranks.count() == 1 {
+            return Ok(());
+        }
+        let mut skipped = serde_json::to_vec(&self.skipped)?;
+        self.ranks.broadcast(0, &mut skipped)?;
+        if self.ranks.is_first() { Ok(()) } else { self.leave_out(serde_json::from_slice(&skipped)?) }
+    }
+
+    /// Goes on without these photographs.
+    fn leave_out(&mut self, skipped: [BTreeSet<usize>; 2]) -> anyhow::Result<()> {
+        let [of_train, of_test] = &skipped;
+        for (source, gone) in
+            [(&mut self.train, of_train), (&mut self.valid, of_train), (&mut self.test, of_test)]
+        {
+            if let Source::Photos(photos) = source {
+                photos.chosen.retain(|index| !gone.contains(index));
+            }
+        }
+        if !of_train.is_empty() {
+            check_batches(self.kind, self.auxiliary, self.train.len(), self.trainer.settings().batch)?;
+        }
+        for event in &mut self.opening {
+            if let Event::TrainingStarted { images, .. } = event {
+                (images.train, images.valid) = (self.train.len(), self.valid.len());
+            }
+        }
+        self.skipped = skipped;
+        Ok(())
     }
 
     /// How many there are, of all parts.
@@ -214,6 +272,7 @@ impl TrainingJob {
     /// What is left of the epoch in hand, and its validation.
     fn epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let epoch = self.trainer.epoch();
+        self.trainer.take_from_first()?;
         self.begin(control, Activity::Training);
         if self.train_epoch(control, recorder)? == Outcome::Left {
             return Ok(Outcome::Left);
@@ -221,7 +280,7 @@ impl TrainingJob {
         let figures = self.trainer.figures()?;
         let Some(judgement) = self.validate(control)? else {
             // The validation is done again; the steps of the epoch are not.
-            recorder.send(self.checkpoint()?)?;
+            self.store(recorder)?;
             return Ok(Outcome::Left);
         };
         let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.top1 };
@@ -244,7 +303,7 @@ impl TrainingJob {
         };
         self.trainer.next_epoch()?;
         recorder.send(Record::Events(vec![finished]))?;
-        recorder.send(self.checkpoint()?)?;
+        self.store(recorder)?;
         self.publish(recorder, best)?;
         control.end(Done::Generation(epoch), !judged_loss.is_finite());
         Ok(Outcome::Done)
@@ -255,23 +314,29 @@ impl TrainingJob {
         let batches = batch_count(self.train.len(), self.trainer.settings().batch);
         let mut stored = Instant::now();
         let (epoch, first) = (self.trainer.epoch(), self.trainer.batch());
-        for batch in self.train.training(self.trainer.feed(), epoch, first)? {
-            let batch = batch?;
-            self.trainer.step(&batch)?;
-            let flow = control.batch_done(BatchDone {
+        for part in self.train.training(self.trainer.feed(), epoch, first)? {
+            let part = part?;
+            self.trainer.step(&part)?;
+            let done = BatchDone {
                 candidate: 0,
                 validating: false,
                 batch: self.trainer.batch(),
                 batches,
-                images: batch.len(),
+                images: part.whole,
                 loss: self.trainer.loss_if_free()?,
-            });
-            let leaving = flow == Flow::Abort || control.leaving();
-            if leaving || self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every) {
-                recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished)?)?;
+            };
+            let staying = self.ranks.decide(|| flow(control, done) == Flow::Go)?;
+            let due = self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every);
+            if self.ranks.is_first() && (!staying || due) {
+                recorder.send(checkpoint(
+                    &self.trainer,
+                    self.best.as_ref(),
+                    self.finished,
+                    &self.skipped,
+                )?)?;
                 stored = Instant::now();
             }
-            if leaving {
+            if !staying {
                 return Ok(Outcome::Left);
             }
         }
@@ -284,7 +349,7 @@ impl TrainingJob {
             let unknown = f64::NAN;
             return Ok(Some(Evaluation { loss: unknown, top1: unknown, top5: unknown, images: 0 }));
         }
-        judge(&self.trainer.evaluation(), &self.valid, control)
+        judge(&self.trainer.evaluation(), &self.valid, &*self.ranks, control)
     }
 
     /// Looks at the test set, once, with the best weights.
@@ -294,7 +359,7 @@ impl TrainingJob {
         self.begin(control, Activity::Validating);
         let precision = self.trainer.settings().precision;
         let pass = Pass::evaluation(self.trainer.plan(), weights.modules(), precision);
-        let judged = judge(&pass, &self.test, control)?;
+        let judged = judge(&pass, &self.test, &*self.ranks, control)?;
         let Some(judged) = judged else {
             return Ok(Outcome::Left); // The checkpoint of the last epoch is the newest.
         };
@@ -307,7 +372,7 @@ impl TrainingJob {
         };
         self.finished = true;
         recorder.send(Record::Events(vec![finished]))?;
-        recorder.send(self.checkpoint()?)?;
+        self.store(recorder)?;
         Ok(Outcome::Done)
     }
 
@@ -319,13 +384,19 @@ impl TrainingJob {
         control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], work);
     }
 
-    /// Everything that is needed to go on from here.
-    fn checkpoint(&self) -> anyhow::Result<Record> {
-        checkpoint(&self.trainer, self.best.as_ref(), self.finished)
+    /// Writes everything that is needed to go on from here. All ranks have the same, so one of them does.
+    fn store(&self, recorder: &Recorder) -> anyhow::Result<()> {
+        if self.ranks.is_first() {
+            recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished, &self.skipped)?)?;
+        }
+        Ok(())
     }
 
     /// Writes weights for other programs: those of the last finished epoch, and the best if they are new.
     fn publish(&self, recorder: &Recorder, best: bool) -> anyhow::Result<()> {
+        if !self.ranks.is_first() {
+            return Ok(());
+        }
         let plan = self.trainer.plan();
         if self.trainer.epoch() > 0 && self.trainer.batch() == 0 {
             let weights = to_named(plan, &self.trainer.weights()?);
@@ -367,11 +438,30 @@ fn network_shape(retrain: &RetrainConfig, classes: usize) -> anyhow::Result<Netw
     Ok(shape)
 }
 
-fn judge(pass: &Pass<'_>, source: &Source, control: &Control) -> anyhow::Result<Option<Evaluation>> {
-    let progress = |done| {
-        if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
-    };
-    Ok(evaluate(pass, source, VALIDATION_BATCH, usize::MAX, &progress)?)
+/// Refuses batches of which some ranks would never get an image.
+fn check_shares(plan: &Plan, batch: usize, ranks: usize) -> anyhow::Result<()> {
+    let least = least_images(plan);
+    ensure!(
+        ranks == 1 || batch >= least * ranks,
+        "retrain.batch = {batch} is too small for {ranks} ranks, each of which needs {least} or more images of a \
+         batch; take {} or more, or fewer ranks",
+        least * ranks
+    );
+    Ok(())
+}
+
+/// Whether the work goes on after a batch. A training can be resumed at any, so it leaves at once.
+fn flow(control: &Control, done: BatchDone) -> Flow {
+    if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
+}
+
+fn judge(
+    pass: &Pass<'_>,
+    source: &Source,
+    ranks: &dyn Ranks,
+    control: &Control,
+) -> anyhow::Result<Option<Evaluation>> {
+    Ok(evaluate(pass, source, VALIDATION_BATCH, usize::MAX, ranks, &|done| flow(control, done))?)
 }
 
 /// Whether an epoch is better than the best before: more images right, or as many at a lower loss.
@@ -388,6 +478,7 @@ fn checkpoint(
     trainer: &Trainer,
     best: Option<&(Best, Vec<ModuleWeights>)>,
     finished: bool,
+    skipped: &[BTreeSet<usize>; 2],
 ) -> anyhow::Result<Record> {
     let Stored { position, weights, velocity } = trainer.store()?;
     let prefixed = |prefix: &'static str, weights: BTreeMap<String, Tensor>| {
@@ -398,19 +489,21 @@ fn checkpoint(
     if let Some((_, weights)) = best {
         tensors.extend(prefixed(BEST_PREFIX, to_named(trainer.plan(), weights)));
     }
-    let progress = Box::new(Progress::Train { position, best: best.map(|(best, _)| *best), finished });
+    let (best, skipped) = (best.map(|(best, _)| *best), skipped.clone());
+    let progress = Box::new(Progress::Train { position, best, finished, skipped });
     Ok(Record::Checkpoint { progress, weights: tensors })
 }
 
-/// The training that [`checkpoint`] stored, its best epoch, and whether it was finished.
+/// The training that [`checkpoint`] stored, its best epoch, whether it was finished, and which photographs it goes
+/// on without.
 #[allow(clippy::type_complexity)] // Named parts would be used once.
 fn restore(
     plan: Plan,
     settings: TrainerSettings,
     checkpoint: Checkpoint,
     device: Device,
-) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool)> {
-    let Progress::Train { position, best, finished } = checkpoint.state.progress else {
+) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool, [BTreeSet<usize>; 2])> {
+    let Progress::Train { position, best, finished, skipped } = checkpoint.state.progress else {
         anyhow::bail!("it is not one of a training");
     };
     let (mut weights, mut best_weights, mut velocity) = (BTreeMap::new(), BTreeMap::new(), None);
@@ -429,7 +522,7 @@ fn restore(
         None => None,
     };
     let trainer = Trainer::resume(plan, settings, Stored { position, weights, velocity }, device)?;
-    Ok((trainer, best, finished))
+    Ok((trainer, best, finished, skipped))
 }
 
 #[cfg(test)]

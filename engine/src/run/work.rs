@@ -1,27 +1,24 @@
 //! What a run does: it searches, or it trains.
 
+use std::sync::Arc;
+
+use anyhow::bail;
 use relativenas_core::manifest::{EngineFacts, Job, Manifest};
 
 use super::{
     checkpoint::Checkpoint,
     control::{Bounds, Control},
+    outcome::Outcome,
     recorder::Recorder,
     searching::SearchJob,
     training::TrainingJob,
 };
+use crate::ranks::Ranks;
 
 /// Work that can begin, or go on where it was.
 pub enum Work {
     Search(Box<SearchJob>),
     Train(Box<TrainingJob>),
-}
-
-/// How work came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    /// Somebody ended it; it can be resumed.
-    Left,
 }
 
 impl Work {
@@ -32,11 +29,15 @@ impl Work {
     pub fn prepare(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
+        ranks: &Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         match manifest.job {
+            Job::Search if ranks.count() > 1 => {
+                bail!("a search has one rank; only `train` and `evaluate` take --ranks")
+            }
             Job::Search => SearchJob::prepare(manifest, checkpoint)
                 .map(|(job, facts)| (Self::Search(Box::new(job)), facts)),
-            Job::Train => TrainingJob::prepare(manifest, checkpoint)
+            Job::Train => TrainingJob::prepare(manifest, checkpoint, Arc::clone(ranks))
                 .map(|(job, facts)| (Self::Train(Box::new(job)), facts)),
         }
     }

@@ -4,7 +4,7 @@ use relativenas_core::search::{BatchDone, Flow};
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::source::{Source, SourceError};
-use crate::{batches::batch_count, network::Pass};
+use crate::{batches::batch_count, network::Pass, ranks::Ranks};
 
 /// How good a network is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,40 +19,43 @@ pub struct Evaluation {
 }
 
 /// Judges a network on the first `limit` images of a source, with a pass made by
-/// [`Pass::evaluation`].
+/// [`Pass::evaluation`]. Every rank judges its share of each batch.
 ///
 /// Returns `None` if `progress`, called after every
-/// batch, said [`Flow::Abort`].
+/// batch (by the first rank), said [`Flow::Abort`].
 ///
 /// # Errors
-/// If an image cannot be read, or the device fails.
+/// If an image cannot be read, or the device fails, or a rank.
 pub fn evaluate(
     pass: &Pass<'_>,
     source: &Source,
     batch: usize,
     limit: usize,
+    ranks: &dyn Ranks,
     progress: &dyn Fn(BatchDone) -> Flow,
 ) -> Result<Option<Evaluation>, SourceError> {
     let images = limit.min(source.len());
     let mut tally = Tally::new(source)?;
     let mut judged = 0;
-    for (number, loaded) in source.in_order(batch, limit)?.enumerate() {
+    for (number, loaded) in source.in_order(batch, limit, ranks.share(1))?.enumerate() {
         let loaded = loaded?;
-        judged += loaded.len();
-        no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
+        if !loaded.is_empty() {
+            judged += loaded.len();
+            no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
+        }
         let done = BatchDone {
             candidate: 0,
             validating: true,
             batch: number + 1,
             batches: batch_count(images, batch),
-            images: loaded.len(),
+            images: loaded.whole,
             loss: tally.loss_if_free(judged)?,
         };
-        if progress(done) == Flow::Abort {
+        if !ranks.decide(|| progress(done) == Flow::Go)? {
             return Ok(None);
         }
     }
-    Ok(Some(tally.evaluation(images)?))
+    Ok(Some(tally.evaluation(images, ranks)?))
 }
 
 /// Sums that stay on the device, so that nobody waits for it between batches.
@@ -84,17 +87,15 @@ impl Tally {
 
     /// The mean so far, where there is no device to wait for.
     fn loss_if_free(&self, images: usize) -> Result<Option<f64>, TchError> {
-        let free = self.loss.device() == Device::Cpu;
+        let free = self.loss.device() == Device::Cpu && images > 0;
         free.then(|| Ok(self.loss.f_double_value(&[])? / images as f64)).transpose()
     }
 
-    fn evaluation(&self, images: usize) -> Result<Evaluation, TchError> {
+    /// Of all ranks together.
+    fn evaluation(&self, images: usize, ranks: &dyn Ranks) -> Result<Evaluation, SourceError> {
+        let right = |place| self.right.f_double_value(&[place]);
+        let [loss, top1, top5] = ranks.sums([self.loss.f_double_value(&[])?, right(0)?, right(1)?])?;
         let share = |right: f64| 100.0 * right / images as f64;
-        Ok(Evaluation {
-            loss: self.loss.f_double_value(&[])? / images as f64,
-            top1: share(self.right.f_double_value(&[0])?),
-            top5: share(self.right.f_double_value(&[1])?),
-            images,
-        })
+        Ok(Evaluation { loss: loss / images as f64, top1: share(top1), top5: share(top5), images })
     }
 }

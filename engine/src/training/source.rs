@@ -1,6 +1,6 @@
 //! Where batches come from.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use relativenas_core::randomness::{Purpose, Streams};
 use tch::{Device, Kind, TchError, Tensor};
@@ -10,9 +10,10 @@ use crate::{
     batches::batches,
     data::{
         Batching, ColourJitter, DataError, EncodedImages, IMAGENET_STATISTICS, PhotoBatch, View,
-        photo_batches,
+        photo_batches_of,
     },
     device::send,
+    ranks::{RanksError, Share},
 };
 
 /// Share of a photograph's shorter side that a network is judged on: 224 of 256 pixels, as the
@@ -48,6 +49,8 @@ pub enum SourceError {
     Device(#[from] TchError),
     #[error(transparent)]
     Data(#[from] DataError),
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
 }
 
 /// How training walks through its images.
@@ -58,10 +61,30 @@ pub struct Feed {
     /// Of small images. Photographs are cropped and coloured as published for ImageNet.
     pub augmentation: Augmentation,
     pub streams: Streams,
+    /// Which images of each batch are wanted. What is drawn for an image does not depend on it.
+    pub share: Share,
+}
+
+/// A rank's part of a batch; it reads like a batch of its own, which may be empty.
+#[derive(Debug)]
+pub struct Part {
+    pub batch: Batch,
+    /// Where it begins in the whole batch.
+    pub first: usize,
+    /// Images of the whole batch.
+    pub whole: usize,
+}
+
+impl Deref for Part {
+    type Target = Batch;
+
+    fn deref(&self) -> &Batch {
+        &self.batch
+    }
 }
 
 /// Batches one after the other.
-pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, SourceError>> + 'a>;
+pub type Batches<'a> = Box<dyn Iterator<Item = Result<Part, SourceError>> + 'a>;
 
 impl Source {
     pub fn len(&self) -> usize {
@@ -94,64 +117,77 @@ impl Source {
                 let order: Vec<_> = order.into_iter().map(|i| i as i64).collect();
                 let order = send(&Tensor::f_from_slice(&order)?, images.device())?;
                 let batches = batches(images.len(), feed.batch).enumerate().skip(first);
-                Ok(Box::new(batches.map(move |(number, (start, count))| {
+                Ok(Box::new(batches.map(move |(number, (start, whole))| {
                     let mut stream =
                         feed.streams.stream(Purpose::Augmentation, u64::from(epoch), number as u64);
-                    let places = order.f_narrow(0, start as i64, count as i64)?;
-                    Ok(images.batch(&places, feed.augmentation, &mut stream)?)
+                    let places = order.f_narrow(0, start as i64, whole as i64)?;
+                    let part = feed.share.of(whole);
+                    let first = part.start;
+                    let batch = images.part(&places, part, feed.augmentation, &mut stream)?;
+                    Ok(Part { batch, first, whole })
                 })))
             }
             Self::Photos(photos) => {
-                let (start, _) = batches(order.len(), feed.batch).nth(first).unwrap_or((order.len(), 0));
+                let batches: Vec<_> = batches(order.len(), feed.batch).skip(first).collect();
                 let view = View::Training { jitter: ColourJitter::PUBLISHED };
-                photos.batches(&order[start..], feed.batch, view, feed.streams, epoch)
+                photos.batches(&order, batches, feed.share, view, feed.streams, epoch)
             }
         }
     }
 
-    /// The first `limit` images as they are, in their own order.
+    /// A share of the first `limit` images as they are, in their own order.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn in_order(&self, batch: usize, limit: usize) -> Result<Batches<'_>, SourceError> {
+    pub fn in_order(&self, batch: usize, limit: usize, share: Share) -> Result<Batches<'_>, SourceError> {
         let count = limit.min(self.len());
         // Nothing is drawn for images as they are.
         let streams = Streams::new(0);
         match self {
             Self::Memory(images) => {
                 let places = Tensor::f_arange(count as i64, (Kind::Int64, images.device()))?;
-                Ok(Box::new(batches(count, batch).map(move |(start, count)| {
+                Ok(Box::new(batches(count, batch).map(move |(start, whole)| {
                     let mut stream = streams.stream(Purpose::Validation, 0, 0);
-                    let places = places.f_narrow(0, start as i64, count as i64)?;
-                    Ok(images.batch(&places, Augmentation::NONE, &mut stream)?)
+                    let part = share.of(whole);
+                    let (first, count) = (part.start, part.len());
+                    let places = places.f_narrow(0, (start + first) as i64, count as i64)?;
+                    let batch = images.batch(&places, Augmentation::NONE, &mut stream)?;
+                    Ok(Part { batch, first, whole })
                 })))
             }
             Self::Photos(photos) => {
                 let order: Vec<_> = (0..count).collect();
-                photos.batches(&order, batch, View::Centre { share: CENTRE }, streams, 0)
+                let batches: Vec<_> = batches(count, batch).collect();
+                photos.batches(&order, batches, share, View::Centre { share: CENTRE }, streams, 0)
             }
         }
     }
 }
 
 impl Photos {
-    /// `order` counts in `chosen`.
+    /// A share of batches that begin at these places of `order`, and are so long; `order` counts in `chosen`.
     fn batches(
         &self,
         order: &[usize],
-        batch: usize,
+        batches: Vec<(usize, usize)>,
+        share: Share,
         view: View,
         streams: Streams,
         epoch: u32,
     ) -> Result<Batches<'_>, SourceError> {
         let order: Vec<_> = order.iter().map(|&place| self.chosen[place]).collect();
+        let batch = batches.iter().map(|&(_, whole)| share.of(whole).len()).max().unwrap_or(0);
         let batching = Batching { batch, side: self.side, threads: self.threads, view };
-        let photos = photo_batches(&self.images, &order, batching, streams, u64::from(epoch));
+        let parts = batches.iter().map(|&(start, whole)| {
+            let part = share.of(whole);
+            start + part.start..start + part.end
+        });
+        let photos = photo_batches_of(&self.images, &order, parts, batching, streams, u64::from(epoch));
         let (mean, std) = IMAGENET_STATISTICS;
         let factor = Tensor::f_from_slice(&std.map(|std| 1.0 / (255.0 * std)))?.f_to_device(self.device)?;
         let offset: [f32; 3] = std::array::from_fn(|channel| -mean[channel] / std[channel]);
         let offset = Tensor::f_from_slice(&offset)?.f_to_device(self.device)?;
-        Ok(Box::new(photos.map(move |photos| {
+        Ok(Box::new(photos.zip(batches).map(move |(photos, (_, whole))| {
             let PhotoBatch { pixels, labels } = photos?;
             let side = self.side as i64;
             let shape = [labels.len() as i64, side, side, 3];
@@ -159,7 +195,8 @@ impl Photos {
             let images = images.f_to_kind(Kind::Float)?.f_mul(&factor)?.f_add(&offset)?;
             let labels: Vec<_> = labels.into_iter().map(i64::from).collect();
             let labels = send(&Tensor::f_from_slice(&labels)?, self.device)?;
-            Ok(Batch { images: images.f_permute([0, 3, 1, 2])?, labels })
+            let batch = Batch { images: images.f_permute([0, 3, 1, 2])?, labels };
+            Ok(Part { batch, first: share.of(whole).start, whole })
         })))
     }
 }
@@ -167,7 +204,10 @@ impl Photos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{open_encoded, samples::sample};
+    use crate::{
+        data::{open_encoded, samples::sample},
+        images::ImageSet,
+    };
 
     fn photos() -> Source {
         let data = open_encoded(&sample("image-folder")).unwrap();
@@ -178,9 +218,10 @@ mod tests {
     #[test]
     fn photographs_come_normalised_and_the_same_from_any_first_batch() {
         let source = photos();
-        let feed = Feed { batch: 4, augmentation: Augmentation::NONE, streams: Streams::new(3) };
+        let (augmentation, streams) = (Augmentation::NONE, Streams::new(3));
+        let feed = Feed { batch: 4, augmentation, streams, share: Share::WHOLE };
         let all: Vec<_> = source.training(feed, 2, 0).unwrap().map(Result::unwrap).collect();
-        assert_eq!(all.iter().map(Batch::len).collect::<Vec<_>>(), [4, 4, 3]);
+        assert_eq!(all.iter().map(|part| part.len()).collect::<Vec<_>>(), [4, 4, 3]);
         assert_eq!(all[0].images.size(), [4, 3, 24, 24]);
         assert_eq!(all[0].images.stride(), [24 * 24 * 3, 1, 24 * 3, 3]);
         let rest: Vec<_> = source.training(feed, 2, 1).unwrap().map(Result::unwrap).collect();
@@ -199,7 +240,51 @@ mod tests {
         let label = |&place: &usize| i64::from(photos.images.read(place).unwrap().label);
         let expected: Vec<_> = photos.chosen.iter().map(label).collect();
         let source = Source::Photos(photos);
-        let labels = source.in_order(4, 7).unwrap().map(|batch| Vec::<i64>::try_from(&batch.unwrap().labels));
+        let labels = source
+            .in_order(4, 7, Share::WHOLE)
+            .unwrap()
+            .map(|batch| Vec::<i64>::try_from(&batch.unwrap().labels));
         assert_eq!(labels.map(Result::unwrap).collect::<Vec<_>>().concat(), expected[..7]);
+    }
+    /// Pixels and labels of all batches of an epoch, put together from the shares of so many ranks.
+    fn together(source: &Source, ranks: usize) -> Vec<(Tensor, Tensor)> {
+        let augmentation = Augmentation { padding: 4, flip: true, cutout: 8 };
+        let share = |rank| Share { rank, ranks, least: 2 };
+        let feed = |rank| Feed { batch: 4, augmentation, streams: Streams::new(3), share: share(rank) };
+        let of = |rank| source.training(feed(rank), 1, 0).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        let parts: Vec<Vec<Part>> = (0..ranks).map(of).collect();
+        let whole = |batch: usize| {
+            let parts: Vec<_> = parts.iter().map(|parts| &parts[batch]).collect();
+            let mut next = 0;
+            for part in &parts {
+                assert_eq!(part.first, next);
+                next += part.len();
+            }
+            assert_eq!(next, parts[0].whole);
+            let images: Vec<_> = parts.iter().map(|part| &part.images).collect();
+            let labels: Vec<_> = parts.iter().map(|part| &part.labels).collect();
+            (Tensor::cat(&images, 0), Tensor::cat(&labels, 0))
+        };
+        (0..parts[0].len()).map(whole).collect()
+    }
+
+    #[test]
+    fn shares_are_the_images_of_the_whole_batch_varied_alike() {
+        let bytes: Vec<u8> = (0..11 * 3 * 8 * 8).map(|i| (i % 251) as u8).collect();
+        let small = ImageSet {
+            images: Tensor::from_data_size(&bytes, &[11, 3, 8, 8], Kind::Uint8),
+            labels: Tensor::arange(11, (Kind::Int64, Device::Cpu)),
+            mean: [0.5; 3],
+            std: [0.25; 3],
+            classes: 11,
+        };
+        for source in [photos(), Source::Memory(ImageStore::new(&small, 4, Device::Cpu).unwrap())] {
+            let expected = together(&source, 1);
+            assert_eq!(expected.len(), 3);
+            // Of four and of three images at least two fall to a rank, so the third has none.
+            for ranks in [2, 3] {
+                assert_eq!(together(&source, ranks), expected, "{ranks} ranks");
+            }
+        }
     }
 }

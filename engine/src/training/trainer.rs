@@ -1,6 +1,6 @@
 //! Training a full network, one step a batch.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use relativenas_core::{
     config::Precision,
@@ -10,14 +10,20 @@ use relativenas_core::{
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::{loss::Loss, schedule::Schedule, source::Feed};
+use super::{
+    loss::Loss,
+    schedule::Schedule,
+    source::{Feed, Part},
+};
 use crate::{
     augmentation::{Augmentation, Batch},
     cpu::{CpuBody, pictures},
+    device,
     network::{
         FlatWeights, Mode, ModuleWeights, Pass, Plan, WeightsError, drop_path_masks, from_named, to_named,
     },
     optimizer::{Sgd, SgdSettings},
+    ranks::{Alone, Ranks, RanksError, Share},
     weights_file,
 };
 
@@ -80,6 +86,15 @@ pub enum ResumeError {
     Weights(#[from] WeightsError),
 }
 
+/// Why a step fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Device(#[from] TchError),
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
+}
+
 /// What a pass through the network and back gives.
 struct Differentiated {
     loss: Tensor,
@@ -88,9 +103,23 @@ struct Differentiated {
     gradient: Tensor,
 }
 
+/// A whole batch, as all ranks found it.
+struct Learned {
+    /// Its mean, a scalar.
+    loss: Tensor,
+    /// Images that were classified right, `i64`.
+    right: Tensor,
+    gradient: Tensor,
+}
+
 /// A network in training.
+///
+/// With several ranks, each computes its share of every batch, with batch norm of its own. Their gradients are
+/// added up, weighted by their shares, and so is what their running statistics moved by; so all ranks hold the
+/// same bits after every step, and any of them can be stored.
 #[derive(Debug)]
 pub struct Trainer {
+    ranks: Arc<dyn Ranks>,
     plan: Plan,
     weights: FlatWeights,
     /// What computes the network up to its heads, where libtorch need not.
@@ -145,7 +174,13 @@ impl Trainer {
         let sgd = Sgd::new(settings.sgd).with_velocity(velocity);
         let ours = device == Device::Cpu && settings.precision == Precision::F32;
         let body = ours.then(|| CpuBody::new(&plan, &weights, settings.threads)).flatten();
-        Ok(Self { plan, weights, body, sgd, settings, position, loss, right })
+        let ranks = Arc::new(Alone);
+        Ok(Self { ranks, plan, weights, body, sgd, settings, position, loss, right })
+    }
+
+    /// The same as one of several ranks, all of which are where this one is.
+    pub fn among(self, ranks: Arc<dyn Ranks>) -> Self {
+        Self { ranks, ..self }
     }
 
     pub fn settings(&self) -> &TrainerSettings {
@@ -174,24 +209,104 @@ impl Trainer {
     /// How the epoch in hand walks through its images.
     pub fn feed(&self) -> Feed {
         let TrainerSettings { batch, augmentation, seed, .. } = self.settings;
-        Feed { batch, augmentation, streams: Streams::new(seed) }
+        Feed { batch, augmentation, streams: Streams::new(seed), share: self.share() }
     }
 
-    /// Learns from the next batch of the epoch.
+    fn share(&self) -> Share {
+        self.ranks.share(least_images(&self.plan))
+    }
+
+    /// Learns from the next batch of the epoch, of which this rank has a part.
     ///
     /// # Errors
-    /// If the device fails.
-    pub fn step(&mut self, batch: &Batch) -> Result<(), TchError> {
+    /// If the device fails, or a rank.
+    pub fn step(&mut self, part: &Part) -> Result<(), StepError> {
         let Position { epoch, batch: number, .. } = self.position;
         let schedule = self.settings.schedule;
         let mut stream = self.feed().streams.stream(Purpose::DropPath, u64::from(epoch), number as u64);
         let dropped = schedule.drop_path(epoch);
-        let device = batch.images.device();
-        let masks = drop_path_masks(self.plan.genes(), batch.len(), dropped, &mut stream, device)?;
-        let Differentiated { loss, logits, gradient } = self.differentiate(batch, masks.as_ref())?;
+        let device = part.images.device();
+        let masks = drop_path_masks(self.plan.genes(), part.whole, dropped, &mut stream, device)?;
+        let Learned { loss, right, gradient } = if self.ranks.count() == 1 {
+            let Differentiated { loss, logits, gradient } = self.differentiate(part, masks.as_ref())?;
+            let right = no_grad(|| count_right(&logits, part))?;
+            Learned { loss, right, gradient }
+        } else {
+            let (first, count) = (part.first as i64, part.len() as i64);
+            let own = |masks: Tensor| masks.f_narrow(1, first, count)?.f_contiguous();
+            self.learn_together(part, masks.map(own).transpose()?.as_ref())?
+        };
         let rate = schedule.learning_rate(epoch);
         let _norm = self.sgd.step(self.weights.parameters(), gradient, rate)?;
-        no_grad(|| self.count(&loss, &logits, batch))
+        Ok(no_grad(|| self.count(&loss, &right, part.whole))?)
+    }
+
+    /// Computes this rank's part of a batch and adds up what all ranks found, in one exchange.
+    fn learn_together(&mut self, part: &Part, masks: Option<&Tensor>) -> Result<Learned, StepError> {
+        let before = no_grad(|| copied(self.weights.parts().1))?;
+        let found = if part.is_empty() {
+            let nothing = Tensor::f_zeros([1], (Kind::Float, part.images.device()))?;
+            let gradient = no_grad(|| self.weights.parameters().f_zeros_like())?;
+            Learned { loss: nothing.shallow_clone(), right: nothing, gradient }
+        } else {
+            let Differentiated { loss, logits, gradient } = self.differentiate(part, masks)?;
+            Learned { loss, right: no_grad(|| count_right(&logits, part))?, gradient }
+        };
+        let share = part.len() as f64 / part.whole as f64;
+        no_grad(|| {
+            let (_, statistics) = self.weights.parts();
+            let moved = statistics.f_sub(&before)?;
+            let scalar = |tensor: &Tensor| tensor.f_to_kind(Kind::Float)?.f_reshape([1]);
+            let own =
+                Tensor::f_cat(&[found.gradient, moved, scalar(&found.loss)?], 0)?.f_mul_scalar(share)?;
+            let mut all = Tensor::f_cat(&[own, scalar(&found.right)?], 0)?;
+            device::in_main_memory(&mut all, |values| {
+                self.ranks.all_reduce(values).map_err(StepError::from)
+            })?;
+            let lengths = [self.weights.parameters().numel(), before.numel(), 1, 1].map(|n| n as i64);
+            let [gradient, moved, loss, right] = &all.f_split_with_sizes(&lengths[..], 0)?[..] else {
+                unreachable!("four lengths");
+            };
+            self.weights.parts().1.f_copy_(&before.f_add(moved)?)?;
+            let right = right.f_to_kind(Kind::Int64)?;
+            Ok(Learned { loss: loss.shallow_clone(), right, gradient: gradient.shallow_clone() })
+        })
+    }
+
+    /// Takes what the first rank has. Ranks on processors of one kind have the same; on others, kernels round in
+    /// other ways, and the last bits drift apart.
+    ///
+    /// # Errors
+    /// If the device fails, or a rank.
+    pub fn take_from_first(&mut self) -> Result<(), StepError> {
+        if self.ranks.count() == 1 {
+            return Ok(());
+        }
+        no_grad(|| {
+            let velocity = match self.sgd.velocity() {
+                Some(velocity) => velocity.shallow_clone(),
+                None => Tensor::f_zeros([0], (Kind::Float, self.loss.device()))?,
+            };
+            let (parameters, statistics) = self.weights.parts();
+            let mut all = Tensor::f_cat(&[&*parameters, &*statistics, &velocity], 0)?;
+            let ranks = Arc::clone(&self.ranks);
+            device::in_main_memory(&mut all, |values| -> Result<(), StepError> {
+                let mut bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                ranks.broadcast(0, &mut bytes)?;
+                for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(size_of::<f32>())) {
+                    *value = bytes.try_into().map_or(f32::NAN, f32::from_le_bytes);
+                }
+                Ok(())
+            })?;
+            let lengths = [parameters.numel(), statistics.numel(), velocity.numel()].map(|n| n as i64);
+            let parts = all.f_split_with_sizes(&lengths[..], 0)?;
+            parameters.f_copy_(&parts[0])?;
+            statistics.f_copy_(&parts[1])?;
+            if self.sgd.velocity().is_some() {
+                self.sgd = Sgd::new(self.settings.sgd).with_velocity(Some(copied(&parts[2])?));
+            }
+            Ok(())
+        })
     }
 
     fn differentiate(&mut self, batch: &Batch, masks: Option<&Tensor>) -> Result<Differentiated, TchError> {
@@ -218,11 +333,9 @@ impl Trainer {
     }
 
     /// Adds a batch up on the device, so that nobody waits for it.
-    fn count(&mut self, loss: &Tensor, logits: &Tensor, batch: &Batch) -> Result<(), TchError> {
-        let images = batch.len();
+    fn count(&mut self, loss: &Tensor, right: &Tensor, images: usize) -> Result<(), TchError> {
         self.loss = self.loss.f_add(&loss.f_mul_scalar(images as f64)?)?;
-        let right = logits.f_argmax(1, false)?.f_eq_tensor(&batch.labels)?.f_sum(Kind::Int64)?;
-        self.right = self.right.f_add(&right)?;
+        self.right = self.right.f_add(right)?;
         self.position.batch += 1;
         self.position.images += images;
         Ok(())
@@ -289,6 +402,22 @@ impl Trainer {
             velocity: self.sgd.velocity().map(Tensor::shallow_clone),
         })
     }
+}
+
+fn copied(tensor: &Tensor) -> Result<Tensor, TchError> {
+    let mut copy = tensor.f_empty_like()?;
+    copy.f_copy_(tensor)?;
+    Ok(copy)
+}
+
+/// Images of a batch whose class has the highest score.
+fn count_right(logits: &Tensor, batch: &Batch) -> Result<Tensor, TchError> {
+    logits.f_argmax(1, false)?.f_eq_tensor(&batch.labels)?.f_sum(Kind::Int64)
+}
+
+/// As few images as a network can be trained on at once: where batch norm sees one value an image, it needs two.
+pub fn least_images(plan: &Plan) -> usize {
+    if plan.auxiliary.is_some() { 2 } else { 1 }
 }
 
 #[cfg(test)]

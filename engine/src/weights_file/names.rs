@@ -103,23 +103,6 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_lists_every_prefix_and_every_entry_that_is_left_out() {
-        let readme = include_str!("../../../README.md");
-        let (_, table) = readme.split_once("### What it reads").expect("the table");
-        let row = |title: &str| {
-            let start = format!("| {title} |");
-            table.lines().find(|line| line.starts_with(&start)).expect("a row").to_owned()
-        };
-        let (prefixes, left_out) = (row("prefixes"), row("left out"));
-        for prefix in PREFIXES {
-            assert!(prefixes.contains(&format!("`{prefix}.`")), "{prefix}");
-        }
-        for entry in LEFT_OUT {
-            assert!(left_out.contains(&format!("`{entry}`")), "{entry}");
-        }
-    }
-
-    #[test]
     fn prefixes_are_taken_off_in_any_order_when_all_names_have_them() {
         for prefix in PREFIXES.map(|prefix| format!("{prefix}.")).into_iter().chain(
             ["module._orig_mod.", "_orig_mod.module.", "model.net.module.", "classifier_of_mine."]

@@ -7,6 +7,7 @@
 
 mod damage;
 mod memory;
+mod readers;
 
 use std::{
     env,

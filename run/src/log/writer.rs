@@ -64,6 +64,7 @@ impl EventLog {
     /// # Errors
     /// If the disk refuses, because it is full say.
     pub fn append(&mut self, disk: &Disk, events: &[Event]) -> io::Result<()> {
+        disk.permit()?; // If the log is somebody else's by now, it must not even be cut back.
         let mut bytes = Vec::new();
         let mut seq = self.extent.events;
         for event in events {

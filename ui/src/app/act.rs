@@ -7,16 +7,20 @@ use relativenas_core::{
 
 use super::{App, walk};
 use crate::{
-    actions::Action,
-    lists::Order,
+    actions::{Action, Place},
     messages::{Request, RunSummary},
     obstacle::obstacle,
     overlays::{Overlay, prompt},
     shown::{Asked, Shown},
+    view::View,
+    views::architecture::Beside,
 };
 
 impl App {
     pub(super) fn act(&mut self, action: Action) {
+        if self.is_for_replay(action) {
+            return self.play_or_rest();
+        }
         if let Some(why) = obstacle(&self.state, action) {
             return self.warn(why);
         }
@@ -44,8 +48,11 @@ impl App {
             Action::Export => self.overlay = Some(Overlay::export(&self.state)),
             Action::SortPopulation => {
                 let order = &mut self.places.population.order;
-                *order = if *order == Order::Loss { Order::Number } else { Order::Loss };
+                *order = self.state.search().map_or(*order, |search| order.next(search));
             }
+            Action::PopulationNumbers => self.places.population.numbers = !self.places.population.numbers,
+            Action::Mark => self.mark(),
+            Action::CompareMarked => self.compare_marked(),
             Action::EarlierPairs => {
                 self.places.pairs.earlier = !self.places.pairs.earlier;
                 self.places.pairs.row = 0;
@@ -62,10 +69,25 @@ impl App {
             Action::SearchPrevious => self.search_log(-1),
             Action::OpenRun => self.open_selected_run(),
             Action::ResumeRun => self.resume_selected_run(),
-            Action::NewSearch => self.overlay = Some(Overlay::start(&self.layers)),
+            Action::ResumeShown => {
+                if let Some(run) = self.state.run_name().cloned() {
+                    self.request(Request::Resume { run });
+                }
+            }
+            Action::NewSearch => {
+                let mut form = Overlay::start(&self.layers);
+                self.requests.extend(form.plan());
+                self.overlay = Some(form);
+            }
             Action::CompareRun => self.compare_selected_run(),
             Action::CompareAll => self.compare_all_runs(),
             Action::Probe => self.probe(),
+            Action::EarlierGeneration => self.travel(-1, false),
+            Action::LaterGeneration => self.travel(1, false),
+            Action::EarlierPair => self.travel(-1, true),
+            Action::LaterPair => self.travel(1, true),
+            Action::Now => self.return_to_now(),
+            Action::Replay => self.play_or_rest(),
             Action::Palette => self.overlay = Some(Overlay::palette()),
             Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
             Action::Redraw => self.redraw = true,
@@ -73,6 +95,22 @@ impl App {
             Action::Back => self.back(),
             Action::Detach => self.leave(),
             Action::Stop => self.overlay = Some(Overlay::ConfirmStop),
+        }
+    }
+
+    /// Does what was chosen by its name. What belongs to another view is not done blindly: that view is shown.
+    pub(super) fn act_where_it_is(&mut self, action: Action) {
+        let definition = action.definition();
+        if definition.place.has(self.view) {
+            return self.act(action);
+        }
+        match definition.place {
+            Place::In(views) if views.len() == 1 => {
+                self.show(views[0]);
+                let key = self.keys.key(action).unwrap_or_default();
+                self.say(format!("{}: {key} does it here", definition.help));
+            }
+            _ => self.warn("this belongs to the run that is shown; choose one of its views first"),
         }
     }
 
@@ -85,7 +123,35 @@ impl App {
         }
     }
 
+    /// Marks the selected individual, or no longer.
+    fn mark(&mut self) {
+        let Some(selected) = self.state.selected else {
+            return self.warn("select an individual first");
+        };
+        if !self.state.marked.remove(&selected) {
+            self.state.marked.insert(selected);
+        }
+        self.walk(1);
+    }
+
+    /// Lays two marked individuals side by side.
+    fn compare_marked(&mut self) {
+        let marked: Vec<usize> = self.state.marked.iter().copied().collect();
+        let [left, right] = marked[..] else {
+            return self.warn("mark two individuals first; they are compared in Architecture");
+        };
+        self.state.selected = Some(left);
+        self.places.architecture.beside = Some(Beside::Individual(right));
+        self.show(View::Architecture);
+    }
+
     fn back(&mut self) {
+        if self.state.past.is_some() {
+            return self.return_to_now();
+        }
+        if !self.state.marked.is_empty() {
+            return self.state.marked.clear();
+        }
         if self.state.selected.take().is_none() && self.places.architecture.beside.take().is_none() {
             self.places.curves.cursor = None;
         }
@@ -115,7 +181,7 @@ impl App {
         if let Some(asked) = Asked::of(&command) {
             shown.asked = Some(asked);
         }
-        self.leaving |= command == Command::Stop;
+        self.hushed = matches!(command, Command::Pause | Command::Stop);
         self.last_id += 1;
         self.pending.push((self.last_id, command.clone()));
         self.request(Request::Steer { id: self.last_id, command });

@@ -20,11 +20,12 @@ impl App {
             Message::Opened { run, .. } => self.open(Shown::new(run, self.keep_log_lines)),
             Message::Lines(lines) => {
                 let Some(shown) = &mut self.state.shown else { return };
-                for line in &lines {
-                    if let Err(error) = shown.view.apply(line) {
+                for line in lines {
+                    if let Err(error) = shown.view.apply(&line) {
                         shown.broken = Some(error.to_string());
                         break;
                     }
+                    shown.history.take(line, &shown.view);
                 }
             }
             Message::Progress(progress) => {
@@ -39,6 +40,7 @@ impl App {
                 if let Some(shown) = &mut self.state.shown {
                     shown.take_link(link);
                 }
+                self.begin_replay();
                 if dead && self.leaving {
                     self.leave_stopped();
                 }
@@ -64,6 +66,11 @@ impl App {
             }
             Message::Probe { run, word } => self.hear_probe(&run, word),
             Message::Genotype { name, genotype } => self.hear_genotype(name, genotype),
+            Message::Planned { id, plan } => {
+                if let Some(overlay) = &mut self.overlay {
+                    overlay.planned(id, plan);
+                }
+            }
             Message::Done(text) => self.say(text),
             Message::Failed(text) => self.fail(text),
         }
@@ -85,6 +92,7 @@ impl App {
     fn open(&mut self, shown: Shown) {
         let again = self.state.run_name() == Some(&shown.run) && self.view != View::Runs;
         let before = self.state.shown.replace(shown);
+        self.state.past = None;
         // A probe goes on meanwhile.
         if let (Some(shown), Some(before)) = (&mut self.state.shown, before)
             && shown.run == before.run
@@ -97,6 +105,7 @@ impl App {
             return;
         }
         self.state.selected = None;
+        self.state.marked.clear();
         self.state.compared.clear();
         self.places = Places { runs: self.places.runs, ..Places::default() };
         self.overlay = None;

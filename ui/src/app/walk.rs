@@ -30,7 +30,7 @@ impl App {
     pub(super) fn walk(&mut self, by: isize) {
         match self.view {
             View::Overview => self.select_among(lists::this_generation, by),
-            View::Population | View::Architecture => {
+            View::Population | View::Architecture | View::Map => {
                 let order = self.places.population.order;
                 self.select_among(|search| lists::population(search, order), by);
             }
@@ -78,7 +78,10 @@ impl App {
     fn move_cursor(&mut self, by: isize) {
         let points = lists::curve_points(&self.state).0;
         let at = self.places.curves.cursor.unwrap_or(points.saturating_sub(1));
-        self.places.curves.cursor = Some(step(at, by, points));
+        let at = step(at, by, points);
+        // The other views show that moment.
+        self.go_to_end_of(at);
+        self.places.curves.cursor = Some(at);
     }
 
     fn select_slow_learner(&mut self) {

@@ -140,14 +140,15 @@ impl<'a> LineChart<'a> {
     }
 
     /// What lies beyond this is far above most values: three times as far from the lowest as 85 of
-    /// 100 are.
+    /// 100 are, or 70 of 100 where there are few.
     fn most(&self) -> f64 {
         let mut values: Vec<_> = self.all_values().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
-        let usual = values.len() * 85 / 100;
-        match values.get(usual) {
-            // Of few, none is usual.
-            Some(&high) if values.len() >= 12 => values[0] + 3.0 * (high - values[0]),
+        // Of few, one is a larger share.
+        let share = if values.len() < 20 { 70 } else { 85 };
+        match values.get(values.len() * share / 100) {
+            // Of very few, none is usual.
+            Some(&high) if values.len() >= 5 && high > values[0] => values[0] + 3.0 * (high - values[0]),
             _ => f64::INFINITY,
         }
     }

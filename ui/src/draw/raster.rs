@@ -1,6 +1,8 @@
 //! Lines of dots finer than characters: Braille has 2×4 dots a character, blocks 2×2, and ASCII
 //! tells three heights apart.
 
+use std::collections::BTreeSet;
+
 use ratatui::style::Style;
 
 use super::pen::Pen;
@@ -65,6 +67,26 @@ impl Raster {
                 self.dot(x, y, style);
             }
         }
+    }
+
+    /// A straight line, cut where it leaves the raster; `pattern` says which dots of it are drawn, by
+    /// how many come after them, and by the share of the line that lies before them.
+    pub fn trail(&mut self, from: Point, to: Point, style: Style, pattern: impl Fn(usize, f64) -> bool) {
+        let Some(((x0, y0), (x1, y1))) = self.clip(from, to) else { return };
+        let steps = (x1 - x0).abs().max((y1 - y0).abs()).round().max(1.0);
+        for step in 0..=steps as usize {
+            let share = step as f64 / steps;
+            if pattern(steps as usize - step, share) {
+                let (x, y) = (x0 + (x1 - x0) * share, y0 + (y1 - y0) * share);
+                self.dot(x.round() as usize, y.round() as usize, style);
+            }
+        }
+    }
+
+    /// The characters that have a dot, by column and row.
+    pub fn inked(&self) -> BTreeSet<(usize, usize)> {
+        let has_dot = self.cells.iter().enumerate().filter(|(_, (mask, _))| *mask != 0);
+        has_dot.map(|(index, _)| (index % self.columns, index / self.columns)).collect()
     }
 
     /// The part of a line inside the raster (Liang and Barsky, 1984).

@@ -1,10 +1,12 @@
 //! Chooses what is exported, and in which format.
 
 use crossterm::event::{KeyCode, KeyEvent};
+use relativenas_core::view::SearchView;
 
 use super::{reaction::Reaction, window::window};
 use crate::{
     canvas::Canvas,
+    draw::text,
     messages::{ExportFormat, Exported, Request},
     state::State,
     words,
@@ -44,13 +46,44 @@ impl Export {
             let name = words::individual(search, individual);
             choices.push((Exported::Individual(individual), format!("individual {name}")));
         }
-        choices.push((Exported::Best, "the best".to_owned()));
-        if state.search().is_some() {
+        if let Some(search) = state.search() {
+            if !state.marked.is_empty() {
+                let marked: Vec<usize> = state.marked.iter().copied().collect();
+                let name = format!("{} marked", marked.len());
+                choices.insert(0, (Exported::Several(marked), name));
+            }
+            choices.extend(best(search));
             choices.push((Exported::All, "all individuals".to_owned()));
+        } else {
+            choices.push((Exported::Network, "the network".to_owned()));
         }
         let in_table = state.search().is_some_and(|search| search.network.is_none());
         let formats = if in_table { &TABLE_FORMATS[..] } else { &FORMATS };
         Self { choices, formats, what: 0, format: 0 }
+    }
+
+    /// What is chosen, in a sentence: whose vector it is, and when it had which loss.
+    fn meaning(&self, state: &State) -> String {
+        let Some(search) = state.search() else { return "the genotype that is trained".to_owned() };
+        match &self.choices[self.what].0 {
+            Exported::Individual(number) => {
+                let place = search.population.get(*number);
+                let words = place.map(|place| words::standing(search, *number, place)).unwrap_or_default();
+                format!("individual {} as it is now: {words}", words::individual(search, *number))
+            }
+            Exported::Best { individual, generation, loss, .. } => format!(
+                "individual {} as it was in {}: loss {}",
+                words::individual(search, *individual),
+                words::estimated_in(*generation),
+                words::loss(*loss).trim_start()
+            ),
+            Exported::Several(marked) => {
+                let names: Vec<_> = marked.iter().map(|&i| words::individual(search, i)).collect();
+                format!("{} as they are now", names.join(", "))
+            }
+            Exported::Network => String::new(),
+            Exported::All => "everybody as they are now, a file each".to_owned(),
+        }
     }
 
     pub fn press(&mut self, key: KeyEvent) -> Reaction {
@@ -68,10 +101,10 @@ impl Export {
         Reaction::Stay
     }
 
-    pub fn draw(&self, canvas: &mut Canvas<'_>) {
+    pub fn draw(&self, canvas: &mut Canvas<'_>, state: &State) {
         let look = canvas.look;
         let palette = &look.palette;
-        let mut outer = window(canvas, 66, self.formats.len() + 5);
+        let mut outer = window(canvas, 66, self.formats.len() + 6);
         let mut inside = outer.framed("Export");
         let mut x = inside.text(0, 0, "what    ", palette.dim);
         for (index, (_, name)) in self.choices.iter().enumerate() {
@@ -81,8 +114,12 @@ impl Export {
             x = inside.text(x, 0, &format!("{mark}{name} "), style) + 1;
         }
         let width = inside.width();
+        let curves = self.formats[self.format].0 == ExportFormat::Csv;
+        let meaning =
+            if curves { "the whole run's, whatever is chosen".to_owned() } else { self.meaning(state) };
+        inside.text(8, 1, &text::truncate(&meaning, width.saturating_sub(8), &look.glyphs), palette.dim);
         for (row, (_, name, words)) in self.formats.iter().enumerate() {
-            let y = row + 2;
+            let y = row + 3;
             inside.text(1, y, name, palette.text);
             inside.text(10, y, words, palette.dim);
             if row == self.format {
@@ -91,4 +128,17 @@ impl Export {
             }
         }
     }
+}
+
+/// The best as it is shown everywhere else.
+fn best(search: &SearchView) -> Option<(Exported, String)> {
+    let leader = search.leader()?;
+    let name = if leader.generation.is_some() { "the best so far" } else { "the winner" };
+    let best = Exported::Best {
+        individual: leader.individual,
+        generation: leader.generation,
+        loss: leader.loss,
+        position: leader.position.to_vec(),
+    };
+    Some((best, name.to_owned()))
 }

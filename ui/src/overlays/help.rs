@@ -1,6 +1,6 @@
 //! All keys, by where they can be had.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::text::Line;
 
 use super::{
@@ -16,7 +16,8 @@ use crate::{
 };
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
-    if window::scroll(scroll, key) { Reaction::Stay } else { Reaction::Close }
+    // The key that opened it closes it.
+    if key.code == KeyCode::Char('?') { Reaction::Close } else { window::scroll_or_pass(scroll, key) }
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, scroll: usize) {

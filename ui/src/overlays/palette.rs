@@ -1,17 +1,17 @@
-//! Finds an action by its name.
+//! Finds an action by what a person calls it, and says why it cannot be had.
+
+use std::borrow::Cow;
 
 use crossterm::event::{KeyCode, KeyEvent};
-use nucleo_matcher::{
-    Config, Matcher, Utf32Str,
-    pattern::{CaseMatching, Normalization, Pattern},
-};
+use relativenas_core::nearest;
 
 use super::{reaction::Reaction, window::window};
 use crate::{
-    actions::{Definition, TABLE},
+    actions::{Definition, Place, TABLE},
     canvas::Canvas,
     draw::text,
     field::Field,
+    finder::{ELSEWHERE, Found, find},
     obstacle::obstacle,
     scene::Scene,
     state::State,
@@ -27,10 +27,11 @@ pub struct Palette {
 
 impl Palette {
     pub fn press(&mut self, view: View, key: KeyEvent) -> Reaction {
-        let found = self.found(view);
+        let found = find(self.field.text(), view);
         match key.code {
             KeyCode::Enter => match found.get(self.chosen) {
-                Some(definition) => return Reaction::Act(definition.action),
+                Some(Found::Action(definition)) => return Reaction::Act(definition.action),
+                Some(Found::Elsewhere(elsewhere)) => return Reaction::Say(elsewhere.way),
                 None => return Reaction::Stay,
             },
             KeyCode::Up => self.chosen = self.chosen.saturating_sub(1),
@@ -49,35 +50,11 @@ impl Palette {
         self.chosen = 0;
     }
 
-    /// Actions of this view that match what was typed, the best first.
-    fn found(&self, view: View) -> Vec<&'static Definition> {
-        let definitions = TABLE.iter().filter(|definition| definition.place.has(view));
-        if self.field.text().trim().is_empty() {
-            return definitions.collect();
-        }
-        let pattern = Pattern::parse(self.field.text(), CaseMatching::Ignore, Normalization::Smart);
-        let mut matcher = Matcher::new(Config::DEFAULT);
-        let mut letters = Vec::new();
-        let mut scored: Vec<_> = definitions
-            .filter_map(|definition| {
-                // A hit in the name is worth more than one in the sentence.
-                let mut score = |text: &str, weight| {
-                    let text = Utf32Str::new(text, &mut letters);
-                    pattern.score(text, &mut matcher).map(|score| score * weight)
-                };
-                let score = score(definition.id, 3).max(score(definition.help, 1))?;
-                Some((score, definition))
-            })
-            .collect();
-        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        scored.into_iter().map(|(_, definition)| definition).collect()
-    }
-
     pub fn draw(&self, canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State) {
         let look = canvas.look;
         let palette = &look.palette;
-        let found = self.found(scene.view);
-        let width = canvas.width().saturating_sub(4).min(92);
+        let found = find(self.field.text(), scene.view);
+        let width = canvas.width().saturating_sub(4).min(112);
         // Of constant height, so that nothing jumps while somebody types.
         let mut outer = window(canvas, width, 18);
         let mut inside = outer.framed("What to do");
@@ -87,21 +64,57 @@ impl Palette {
         let rows = inside.height().saturating_sub(2);
         let first = (self.chosen + 1).saturating_sub(rows);
         if found.is_empty() {
-            inside.text(1, 2, "nothing is called that; `?` lists everything", palette.dim);
+            let words = nothing(self.field.text());
+            inside.text(1, 2, &text::truncate(&words, width.saturating_sub(1), &look.glyphs), palette.dim);
         }
-        for (row, definition) in found.iter().enumerate().skip(first).take(rows) {
+        // Names and keys leave room for a few words on the narrowest screens.
+        let (keys, words_at) = if width >= 56 { (18, 29) } else { (0, 18.min(width / 2)) };
+        for (row, found) in found.iter().enumerate().skip(first).take(rows) {
             let y = 2 + row - first;
-            let obstacle = obstacle(state, definition.action);
-            let style = if obstacle.is_some() { palette.dim } else { palette.text };
-            let words =
-                text::truncate(obstacle.unwrap_or(definition.help), width.saturating_sub(30), &look.glyphs);
-            inside.text(1, y, definition.id, style);
-            inside.text(18, y, &scene.key(definition.action), palette.key);
-            inside.text(29, y, &words, palette.dim);
+            let (id, key, obstacle, help) = match found {
+                Found::Action(definition) => {
+                    let action = definition.action;
+                    (definition.id, scene.key(action), not_here(definition, scene, state), definition.help)
+                }
+                Found::Elsewhere(elsewhere) => (elsewhere.id, String::new(), None, elsewhere.way),
+            };
+            let (style, words) = match obstacle {
+                Some(why) => (palette.dim, why),
+                None => (palette.text, Cow::Borrowed(help)),
+            };
+            inside.text(1, y, &text::truncate(id, words_at - 2, &look.glyphs), style);
+            if keys > 0 {
+                inside.text(keys, y, &key, palette.key);
+            }
+            let words = text::truncate(&words, width.saturating_sub(words_at), &look.glyphs);
+            inside.text(words_at, y, &words, palette.dim);
             if row == self.chosen {
                 inside.restyle(0, y, width, palette.selected);
                 inside.text(0, y, &look.glyphs.selected.to_string(), palette.selected);
             }
         }
+    }
+}
+
+/// Why an action cannot be had in the view that is shown; `None` if it can.
+fn not_here(definition: &Definition, scene: &Scene<'_>, state: &State) -> Option<Cow<'static, str>> {
+    if definition.place.has(scene.view) {
+        return obstacle(state, definition.action).map(Cow::Borrowed);
+    }
+    Some(match definition.place {
+        Place::In(views) => {
+            let names: Vec<_> = views.iter().map(|view| view.name()).collect();
+            format!("in {}: {}", names.join(", "), definition.help).into()
+        }
+        _ => "in every view but the list of runs, where a run is shown".into(),
+    })
+}
+
+/// What is said where nothing was found.
+fn nothing(typed: &str) -> String {
+    let names = TABLE.iter().map(|definition| definition.id).chain(ELSEWHERE.iter().map(|e| e.id));
+    match nearest(typed.trim(), names) {
+        Some(near) => format!("nothing is called that; did you mean `{near}`?"),
+        None => "nothing is called that; an empty line lists everything".to_owned(),
     }
 }

@@ -50,17 +50,17 @@ impl Purpose {
             Self::StepMany => "How far to go on, then pause: `5` or `5 pairs`, `2 generations`.".to_owned(),
             Self::PauseAt => "The generation; `never` no longer pauses by itself.".to_owned(),
             Self::Inject => {
-                let place = state.search().zip(state.individual());
+                let place = state.search().zip(state.selected);
                 let place = place.map(|(search, i)| words::individual(search, i)).unwrap_or_default();
                 if state.is_in_table() {
                     return format!(
                         "An architecture as NAS-Bench-201 writes it, such as {ARCHITECTURE}, takes the place of \
-                         individual {place}. Select another one first to change the place."
+                         individual {place}."
                     );
                 }
                 format!(
                     "A file with a genotype, or a published name ({published}), takes the place of individual \
-                     {place}. Select another one first to change the place."
+                     {place}."
                 )
             }
             Self::Branch => {
@@ -103,7 +103,7 @@ impl Prompt {
             purpose,
             field: Field::default(),
             explanation: purpose.explanation(state),
-            individual: state.individual(),
+            individual: state.selected,
             error: None,
             waits: false,
         }
@@ -167,7 +167,7 @@ impl Prompt {
             Purpose::StepMany => step(text, Steps::of(state)).map(Reaction::Steer),
             Purpose::PauseAt => pause_at(text, state).map(Reaction::Steer),
             Purpose::Inject => {
-                let individual = self.individual.ok_or("nobody was estimated yet; select an individual")?;
+                let individual = self.individual.ok_or("select an individual first")?;
                 if state.is_in_table() {
                     return architecture(text)
                         .map(|position| Reaction::Steer(Command::Inject { individual, position }));
@@ -260,7 +260,7 @@ fn generation(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, S
 }
 
 fn pause_at(text: &str, state: &State) -> Result<Command, String> {
-    let search = state.search().ok_or("this is no search")?;
+    let search = state.search_now().ok_or("this is no search")?;
     if "never".starts_with(text) && !text.is_empty() {
         return Ok(Command::PauseAt { generation: None });
     }
@@ -272,7 +272,7 @@ fn pause_at(text: &str, state: &State) -> Result<Command, String> {
 }
 
 fn branch(text: &str, state: &State) -> Result<Request, String> {
-    let search = state.search().ok_or("this is no search")?;
+    let search = state.search_now().ok_or("this is no search")?;
     Ok(Request::Branch { generation: generation(text, 0..=search.generation)? })
 }
 

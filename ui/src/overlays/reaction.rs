@@ -9,6 +9,8 @@ use crate::{actions::Action, messages::Request, views::architecture::Beside};
 pub enum Reaction {
     Stay,
     Close,
+    /// The key is none of the overlay's: it closes, and the key does what it does without it.
+    Pass,
     Act(Action),
     Request(Request),
     /// Asks for something that only the other side can find wrong: the overlay stays until then.
@@ -16,5 +18,9 @@ pub enum Reaction {
     Steer(Command),
     Compare(Box<Beside>),
     Find(String),
+    /// A sentence above the footer.
+    Say(&'static str),
     Leave,
+    /// Stops the engine, and leaves when it has agreed.
+    StopAndLeave,
 }

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use super::reaction::Reaction;
 use crate::canvas::Canvas;
 
 /// A part in the middle, below the title and above the footer, of at most this size.
@@ -11,8 +12,17 @@ pub fn window<'a>(canvas: &'a mut Canvas<'_>, width: usize, height: usize) -> Ca
     canvas.part((columns - width) / 2, (rows - height) / 2, width, height)
 }
 
+/// Scrolls what is only read; `enter` closes it, and any other key is meant for what lies below.
+pub fn scroll_or_pass(place: &mut usize, key: KeyEvent) -> Reaction {
+    match key.code {
+        _ if scroll(place, key) => Reaction::Stay,
+        KeyCode::Enter => Reaction::Close,
+        _ => Reaction::Pass,
+    }
+}
+
 /// Scrolls by a key; says whether the key was one that scrolls.
-pub fn scroll(place: &mut usize, key: KeyEvent) -> bool {
+fn scroll(place: &mut usize, key: KeyEvent) -> bool {
     match key.code {
         KeyCode::Up | KeyCode::Char('k') => *place = place.saturating_sub(1),
         KeyCode::Down | KeyCode::Char('j') => *place += 1,

@@ -11,49 +11,14 @@ use relativenas_core::{
 use crate::{
     canvas::{Canvas, Look, span, wrap},
     draw::text,
-    words::{individual, loss},
+    words::{self, individual, loss},
 };
-
-/// The winner of the final ranking, or who had the lowest loss so far.
-pub struct Best<'a> {
-    pub individual: usize,
-    pub loss: f64,
-    pub accuracy: f64,
-    position: &'a [f64],
-    /// When the loss was estimated.
-    when: String,
-}
-
-impl<'a> Best<'a> {
-    pub fn of(search: &'a SearchView) -> Option<Self> {
-        if let Some(winner) = search.winner() {
-            return Some(Self {
-                individual: winner.individual,
-                loss: winner.loss,
-                accuracy: winner.accuracy,
-                position: search.placed().first()?.1,
-                when: match winner.source {
-                    WinnerSource::Finals => "in the finals, from scratch".to_owned(),
-                    WinnerSource::Ranking | WinnerSource::Search => "in the final ranking".to_owned(),
-                },
-            });
-        }
-        let best = search.best.as_ref()?;
-        Some(Self {
-            individual: best.learner.individual,
-            loss: best.learner.estimate.loss,
-            accuracy: best.learner.estimate.accuracy,
-            position: &best.learner.position,
-            when: format!("in generation {}", best.generation),
-        })
-    }
-}
 
 /// The best in a line: its number, loss and accuracy, and when it was estimated if `columns` have
 /// room for that.
 pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
-    let Some(best) = Best::of(search) else {
+    let Some(best) = search.leader() else {
         return Line::styled("nobody yet", palette.dim);
     };
     let mut line = Line::from(vec![
@@ -64,7 +29,19 @@ pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
         span("  ", palette.dim),
         span(format!("{:.1} %", best.accuracy), palette.text),
     ]);
-    let when = span(format!("  {}", best.when), palette.dim);
+    let unit = words::loss_is(search);
+    if !unit.is_empty() {
+        let unit = span(format!(" ({unit})"), palette.dim);
+        if line.width() + unit.width() <= columns {
+            line.push_span(unit);
+        }
+    }
+    let of_finals = search.winner().is_some_and(|winner| winner.source == WinnerSource::Finals);
+    let when = match of_finals {
+        true => "  in the finals, from scratch".to_owned(),
+        false => format!("  in {}", words::estimated_in(best.generation)),
+    };
+    let when = span(when, palette.dim);
     if line.width() + when.width() <= columns {
         line.push_span(when);
     }
@@ -85,7 +62,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let look = canvas.look;
     canvas.heading(1, 0, if search.ranking.is_empty() { "BEST SO FAR" } else { "WINNER" });
     canvas.line(1, 1, &line(search, look, canvas.width().saturating_sub(2)));
-    let Some(best) = Best::of(search) else { return };
+    let Some(best) = search.leader() else { return };
     if search.network.is_none() {
         return edges(canvas, best.position);
     }
@@ -94,10 +71,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
         let separator = look.glyphs.separator.to_string();
         canvas.text(1, 2, &words.replace('·', &separator), look.palette.text);
     }
-    let normal: Vec<_> =
-        genotype.normal.genes.iter().map(|g| format!("{}{}", g.input, g.operation.short_name())).collect();
-    let cells = normal.chunks(2).map(|node| node.join(" ")).collect::<Vec<_>>();
-    let cells = format!("normal {}", cells.join("  "));
+    let cells = format!("normal {}", genotype.normal.short());
     let cells = text::truncate(&cells, canvas.width().saturating_sub(2), &look.glyphs).into_owned();
     canvas.text(1, 3, &cells, look.palette.dim);
 }

@@ -46,7 +46,7 @@ fn keys(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, over: Option<
         Some(hints) => {
             hints.iter().map(|&(key, word)| Hint { key: key.to_owned(), word, importance: 9 }).collect()
         }
-        None => hints(scene, state),
+        None => hints(scene, state, width < Layout::TWO_COLUMNS),
     };
     // What is missed least goes first.
     while hints.iter().map(|hint| hint.width() + gap).sum::<usize>() > width + gap - 2 {
@@ -61,9 +61,9 @@ fn keys(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, over: Option<
 }
 
 /// Keys of the view, then those of the run, then the way to other places and out.
-fn hints(scene: &Scene<'_>, state: &State) -> Vec<Hint> {
+fn hints(scene: &Scene<'_>, state: &State, narrow: bool) -> Vec<Hint> {
     let of = |action: Action, importance: u8| {
-        let word = word(state, action, action.definition().short);
+        let word = word(state, action, action.definition().short, narrow);
         let key = scene.keys.key(action).filter(|_| obstacle(state, action).is_none())?;
         action.definition().place.has(scene.view).then_some(Hint { key, word, importance })
     };
@@ -72,33 +72,61 @@ fn hints(scene: &Scene<'_>, state: &State) -> Vec<Hint> {
         .filter(|entry| matches!(entry.place, Place::In(_)) && !entry.short.is_empty())
         .filter(|entry| entry.action != Action::Inspect)
         .filter_map(|entry| of(entry.action, 6));
-    let run = [(Action::Pause, 9), (Action::StepPair, 5), (Action::StepGeneration, 4)];
+    let run =
+        [(Action::Pause, 9), (Action::StepPair, 5), (Action::StepGeneration, 5), (Action::ResumeShown, 9)];
     let ways = [
         (Action::Inspect, 2),
-        (Action::Export, 1),
-        (Action::Palette, 3),
+        (Action::EarlierGeneration, 2),
+        (Action::Export, 5),
+        (Action::Palette, 7),
         (Action::Help, 8),
         (Action::Detach, 9),
-        (Action::Stop, 5),
+        (Action::Stop, 4),
     ];
     let run = run.into_iter().filter_map(|(action, importance)| of(action, importance));
-    let ways = ways.into_iter().filter_map(|(action, importance)| of(action, importance));
-    own.chain(run).chain(views(scene)).chain(ways).collect()
+    let ways =
+        ways.into_iter().filter(|(action, _)| *action != Action::EarlierGeneration || state.past.is_none());
+    let ways = ways.filter_map(|(action, importance)| of(action, importance));
+    let past = state.past.iter().filter(|_| scene.view.shows_past()).flat_map(|_| past(scene));
+    own.chain(past).chain(run).chain(views(scene)).chain(ways).collect()
+}
+
+/// The ways through the past, and out of it.
+fn past(scene: &Scene<'_>) -> Vec<Hint> {
+    let pairs = [
+        ((Action::EarlierGeneration, Action::LaterGeneration), "generation", 8),
+        ((Action::EarlierPair, Action::LaterPair), "pair", 7),
+    ];
+    let both = pairs.into_iter().filter_map(|((back, forth), word, importance)| {
+        let key = format!("{} {}", scene.keys.key(back)?, scene.keys.key(forth)?);
+        Some(Hint { key, word, importance })
+    });
+    let one = [(Action::Replay, "play", 7), (Action::Back, "now", 9)];
+    let one = one.into_iter().filter_map(|(action, word, importance)| {
+        Some(Hint { key: scene.keys.key(action)?, word, importance })
+    });
+    both.chain(one).collect()
 }
 
 /// One hint for the keys of all views.
 fn views(scene: &Scene<'_>) -> Option<Hint> {
     let first = scene.keys.key(Action::Show(View::Overview))?;
-    let last = scene.keys.key(Action::Show(View::Runs))?;
-    Some(Hint { key: format!("{first}-{last}"), word: "views", importance: 7 })
+    let last = scene.keys.key(Action::Show(View::Map))?;
+    // Where there are tabs, they say it.
+    let importance = if scene.layout >= Layout::Small { 1 } else { 7 };
+    Some(Hint { key: format!("{first}-{last}"), word: "views", importance })
 }
 
 /// Some words depend on what the action would do now.
-fn word(state: &State, action: Action, short: &'static str) -> &'static str {
+fn word(state: &State, action: Action, short: &'static str, narrow: bool) -> &'static str {
     let shown = state.shown.as_ref();
     match action {
         Action::Pause if shown.is_some_and(Shown::is_held) => "continue",
+        Action::EarlierGeneration => "back in time",
         Action::StepPair if shown.is_some_and(Shown::is_training) => "epoch",
+        Action::StepGeneration if narrow => "gen.",
+        Action::Palette if narrow => "find",
+        Action::Detach if narrow => "leave",
         Action::Detach if !shown.is_some_and(|shown| shown.rest() == Rest::Engine) => "leave",
         _ => short,
     }

@@ -9,6 +9,7 @@ use crate::{
     draw::line_chart::{LineChart, Series, Stroke, legend},
     layout::Layout,
     shown::Shown,
+    words,
 };
 
 /// A chart under a heading with its legend, and what a probe says of these losses.
@@ -26,8 +27,12 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: &Shown, search: &SearchView) {
     ];
     let width = canvas.width();
     if canvas.height() >= Layout::LOSSES_HEADING {
-        let x = canvas.heading(1, 0, "LOSS PER GENERATION");
+        let mut x = canvas.heading(1, 0, "LOSS PER GENERATION");
         let legend = legend(&series, None, &look.glyphs);
+        let unit = words::loss_is(search);
+        if !unit.is_empty() && x + unit.len() + 5 < width {
+            x = canvas.text(x, 0, &format!(" ({unit})"), palette.dim);
+        }
         if x + legend.width() + 3 <= width {
             canvas.line_right(width - 1, 0, &legend);
         }

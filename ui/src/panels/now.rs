@@ -111,6 +111,18 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
         say(canvas, 1, "open the run again to read it from its file", dim);
         return;
     }
+    if shown.moment.is_some() {
+        say(canvas, 0, "this is the past: nobody is trained here", text_style);
+        let key = |action| scene.key(action);
+        let (now, play) = (key(Action::Back), key(Action::Replay));
+        let [back, forth] = [Action::EarlierGeneration, Action::LaterGeneration].map(key);
+        let [pair_back, pair_forth] = [Action::EarlierPair, Action::LaterPair].map(key);
+        let words = format!(
+            "{back} and {forth} go by generation, {pair_back} and {pair_forth} by pair, {play} plays, {now} returns"
+        );
+        say(canvas, 1, &words, dim);
+        return;
+    }
     match (&shown.link, shown.status()) {
         (_, RunStatus::Finished) => finished(canvas, scene, shown),
         (Link::Connecting, _) => {
@@ -136,7 +148,9 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
         }
         (Link::NoEngine, _) => {
             say(canvas, 0, "no engine runs; the run can be resumed", text_style);
-            say(canvas, 1, &format!("relativenas resume {}", shown.run), strong);
+            let key = scene.key(Action::ResumeShown);
+            let x = canvas.text(0, 1, &key, strong);
+            canvas.text(x + 1, 1, "goes on where it stopped, as it was", dim);
         }
         (Link::WatchOnly { why, .. }, _) => say(canvas, 0, why, warning),
         (Link::Live(_), _) => {

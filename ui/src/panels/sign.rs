@@ -21,6 +21,8 @@ pub fn sign(status: RunStatus, look: &Look) -> (char, Style) {
         RunStatus::Stepping => (g.stepping, p.fast),
         RunStatus::Finished => (g.tick, p.best),
         RunStatus::Stopped => (g.stopped, p.dim),
+        RunStatus::Past => (g.past, p.selected),
+        RunStatus::Replayed => (g.playing, p.selected),
         RunStatus::Dead => (g.cross_mark, p.warning),
     }
 }

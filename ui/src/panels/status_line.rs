@@ -1,8 +1,9 @@
 //! The whole screen in a line, for where there is no room for more.
 
 use ratatui::text::Line;
+use relativenas_core::view::SearchView;
 
-use super::{best::Best, sign::sign};
+use super::sign::sign;
 use crate::{
     canvas::{Canvas, span},
     draw::text::{self, out_of},
@@ -48,7 +49,7 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
         Some(read) => word(loss(read).trim_start().to_owned(), text_style),
         None => word(status.name().to_owned(), style),
     }
-    if let Some(best) = shown.search().and_then(Best::of) {
+    if let Some(best) = shown.search().and_then(SearchView::leader) {
         word("best".to_owned(), dim);
         word(loss(best.loss).trim_start().to_owned(), palette.best);
     }

@@ -47,7 +47,10 @@ fn chart(
     }
     let last = training.epochs.saturating_sub(1);
     let area = canvas.part(1, 1, width.saturating_sub(2), height.saturating_sub(1)).area;
-    LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule]).render(area, canvas.buffer);
+    let chart = LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule]);
+    // An accuracy has a highest value, and a low one is no outlier to leave out.
+    let chart = if title.starts_with("LOSS") { chart.robust() } else { chart };
+    chart.render(area, canvas.buffer);
 }
 
 /// The best epoch so far and the network, in words.

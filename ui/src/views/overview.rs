@@ -137,7 +137,7 @@ fn tiny(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sear
     now::draw(&mut canvas.part(0, 0, width, top), scene, shown);
     let y = top + 1;
     canvas.text(1, y, "best ", dim);
-    if let Some(found) = best::Best::of(search) {
+    if let Some(found) = search.leader() {
         let words = format!(
             "{} {} {:.1} %",
             individual(search, found.individual),

@@ -189,7 +189,7 @@ fn genes(
     let of_cell = 4 * NODES;
     if canvas.height() > of_cell {
         let [before, after] = if step.is_some() { ["before", "after"] } else { ["slow", "fast"] };
-        let heads = format!("gene {before:>6}   pull    {after:>6}  reads");
+        let heads = format!("gene {before:>6} {after:>6}  reads     pull");
         canvas.text(1, 0, &heads, palette.dim);
     }
     let top = canvas.height().saturating_sub(of_cell).min(1);
@@ -202,9 +202,7 @@ fn genes(
         let changed = space.decode_gene(gene, from) != space.decode_gene(gene, to);
         let style = if changed { palette.strong } else { palette.dim };
         let x = canvas.text(1, row, &text::left(&role(gene), 5, &look.glyphs), palette.dim);
-        let x = canvas.text(x, row, &text::number(from, 5, 2), palette.slow) + 1;
-        let pull = (fast.position[gene] - from) / space.upper(gene);
-        let x = canvas.text(x, row, &bars::pull(pull, 9, &look.glyphs), palette.fast) + 1;
+        let x = canvas.text(x, row, &text::number(from, 5, 2), palette.slow) + 2;
         let end = if step.is_some() { palette.slow } else { palette.fast };
         let x = canvas.text(x, row, &text::number(to, 5, 2), end) + 2;
         let words = if changed {
@@ -213,6 +211,9 @@ fn genes(
             format!("{:>2}", label(to))
         };
         canvas.text(x, row, &words, style);
+        // Apart from both values, since it is where the fast learner pulls, not what changed.
+        let pull = (fast.position[gene] - from) / space.upper(gene);
+        canvas.text(x + 7, row, &bars::pull(pull, 9, &look.glyphs), palette.fast);
     }
 }
 

@@ -102,6 +102,11 @@ impl FakeRun {
         (run, lines)
     }
 
+    /// Events so far: the number that the next one has.
+    pub fn events(&self) -> u64 {
+        self.next_event
+    }
+
     /// What is estimated next; `None` at the end.
     pub fn estimation(&self) -> Option<Estimation> {
         match self.search.ask() {

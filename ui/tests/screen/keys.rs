@@ -45,7 +45,6 @@ fn keys_steer_the_engine() {
     check("p never enter", steer(Command::PauseAt { generation: None }));
     check("P", steer(Command::PauseOnNan { on: true }));
     check("b 4 enter", Request::Branch { generation: 4 });
-    check("e enter", Request::Export { what: Exported::Best, format: ExportFormat::Darts });
     check("8", Request::ListRuns);
     // In the palette, by name.
     check(": stepgen enter", steer(Command::Step { unit: StepUnit::Generation, count: 1 }));
@@ -155,7 +154,7 @@ fn a_genotype_is_injected_in_two_steps() {
 #[test]
 fn a_prompt_stays_open_with_its_text_until_the_answer_is_known() {
     let mut stage = searching();
-    stage.press("i foo enter");
+    stage.press("2 down i foo enter");
     assert_eq!(stage.requests(), [Request::ReadGenotype { from: "foo".to_owned() }]);
     // Until then nothing is asked twice, and no letter is taken for a command.
     stage.press("enter space");
@@ -190,9 +189,9 @@ fn a_name_that_is_not_known_can_be_corrected() {
 #[test]
 fn a_search_that_does_not_start_leaves_its_form_open() {
     let mut stage = searching();
-    stage.press("8 n down /data/imgs enter");
+    stage.press("8 n down down /data/imgs up up up enter");
     let settings = vec![("data.path".to_owned(), "/data/imgs".to_owned())];
-    let start = Request::Start { preset: None, settings };
+    let start = Request::Start { preset: Some("quick".to_owned()), settings, name: None, paused: false };
     assert_eq!(stage.requests()[1..], std::slice::from_ref(&start)[..]);
     stage.tell(Message::Failed("/data/imgs: there is no such folder".to_owned()));
     let screen = stage.screen(80, 24);
@@ -216,7 +215,7 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     stage.press("Q n");
     assert_eq!(stage.app.exit(), None);
     assert_eq!(stage.requests(), []);
-    stage.press("Q y");
+    stage.press("Q l");
     assert_eq!(stage.requests(), [steer(Command::Stop)]);
     // The screen stays until the engine has agreed.
     assert_eq!(stage.app.exit(), None);
@@ -288,11 +287,15 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.press("c");
     assert_eq!(stage.requests(), [Request::Compare { run: "fashion-quick-0401".to_owned() }]);
     // An odd population is not started; an even one is.
-    stage.press("n right right right down down down down backspace backspace 7 enter");
+    stage.press("n down down down down down down down backspace backspace 7");
+    stage.press("up up up up up up up up enter");
     assert_eq!(stage.requests(), []);
-    stage.press("backspace 6 enter");
+    stage.press("down down down down down down down down backspace 6 end enter");
+    assert_eq!(stage.requests(), [], "enter goes on");
+    stage.press("up up up up up up up up up enter");
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
-    assert_eq!(stage.requests(), [Request::Start { preset: Some("quick".to_owned()), settings }]);
+    let start = Request::Start { preset: Some("quick".to_owned()), settings, name: None, paused: false };
+    assert_eq!(stage.requests(), [start]);
 }
 
 #[test]

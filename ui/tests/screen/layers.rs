@@ -13,15 +13,15 @@ const LAYERS: [(&str, &[&str]); 7] = [
     (
         "state",
         &[
-            "messages", "view", "actions", "keys", "layout", "shown", "state", "lists", "obstacle", "words",
-            "scene",
+            "messages", "view", "actions", "keys", "layout", "shown", "past", "state", "lists", "obstacle",
+            "words", "finder", "scene",
         ],
     ),
     ("panels", &["panels"]),
     ("views", &["views"]),
     ("overlays", &["overlays"]),
     ("app", &["app"]),
-    ("terminal", &["wake", "hangup", "terminal", "screen"]),
+    ("terminal", &["wake", "hangup", "painter", "terminal", "screen"]),
 ];
 
 /// Modules by their path within the crate, such as `draw::text`, with their sources.

@@ -2,8 +2,10 @@
 
 mod bytes;
 mod fake_run;
+mod faults;
 mod keys;
 mod layers;
+mod past;
 mod screens;
 mod sizes;
 mod stage;

@@ -9,7 +9,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message, ProbeWord},
+    messages::{Link, Message, Plan, ProbeWord},
     theme::Depth,
 };
 
@@ -51,6 +51,12 @@ fn overview() {
 #[test]
 fn population() {
     check_view("population", "2 down down down");
+    let mut stage = Stage::searching(options(), 124);
+    check("population", stage.press("2 down down down"), &[(200, 60), (60, 16)]);
+    check("population_numbers", stage.press("v o M M"), &[(200, 60), (140, 40), (80, 24), (60, 16)]);
+    let mut stage = Stage::searching(ascii(), 124);
+    let screen = stage.press("2 v down M").screen(200, 60);
+    assert!(screen.is_ascii(), "{screen}");
 }
 
 #[test]
@@ -61,7 +67,29 @@ fn pairs() {
 
 #[test]
 fn weights() {
-    check_view("weights", "4 ] ] down down right right right");
+    check_view("weights", "4 c c down down right right right");
+}
+
+#[test]
+fn map() {
+    check_view("map", "9");
+    check("map", Stage::searching(options(), 124).press("9"), &[(200, 60), (60, 16)]);
+    check("map_selected", Stage::searching(options(), 124).press("9 down down"), &[(140, 40), (80, 24)]);
+    let block = Options { glyphs: Fineness::Block, ..options() };
+    check("map_blocks", Stage::searching(block, 124).press("9"), &[(80, 24)]);
+    check("map_ascii", Stage::searching(ascii(), 124).press("9"), &[(80, 24), (60, 16)]);
+    check("map_in_table", Stage::in_table(options(), 75).press("9"), &[(140, 40), (80, 24)]);
+    // Before the first pair there are points, and nobody has learned anything.
+    let first = Stage::searching(options(), 0).press("9").screen(80, 24);
+    assert!(!first.contains("lessons") && first.contains("slow"), "{first}");
+}
+
+#[test]
+fn controls_are_laid_beside_the_map() {
+    let mut stage = Stage::searching(options(), 124);
+    stage.compare("random-0412", SearcherKind::Random, 2, 124);
+    stage.compare("coin-flip-0412", SearcherKind::CoinFlip, 3, 124);
+    check("map_controls", stage.press("9"), &[(140, 40), (100, 30), (80, 24)]);
 }
 
 #[test]
@@ -205,9 +233,14 @@ fn overlays() {
     check("inspect", &mut at("down down enter"), &[(100, 30)]);
     check("export", &mut at("e down right"), &[(100, 30)]);
     check("stop", &mut at("Q"), &[(80, 24)]);
-    check("inject", &mut at("i Relative"), &[(80, 24)]);
+    check("inject", &mut at("2 down i Relative"), &[(80, 24)]);
     check("step_refused", &mut at("S 3days"), &[(80, 24)]);
-    check("start", &mut at("8 n right right down down down down backspace 1"), &[(100, 30), (40, 12)]);
+    let mut form = at("8 n");
+    let cost =
+        "about 2 min, at the pace of fashion-quick-0412, networks of about 19 k parameters, cpu · 2 threads";
+    form.tell(Message::Planned { id: 1, plan: Plan { cost: cost.to_owned(), ..Plan::default() } });
+    check("start", &mut form, &[(200, 60), (140, 40), (100, 30), (80, 24), (60, 16), (40, 12)]);
+    check("start_changed", &mut at("8 n right down down down down down right down down 7"), &[(80, 24)]);
 }
 
 #[test]
@@ -314,6 +347,7 @@ fn a_training_is_told_in_its_own_words() {
     check(&mut stage, "2", "a training run has one network and no population");
     check(&mut stage, "3", "a training run compares no pairs");
     check(&mut stage, "4", "a training run has one network and no weight set");
+    check(&mut stage, "9", "a training run has one network and no population");
     check(&mut stage, "S", "`5` or `5 epochs`");
 }
 

@@ -39,9 +39,9 @@ enum Play {
 
 fn scenes() -> impl Strategy<Value = Scene> {
     let keys = prop::sample::select(vec![
-        "1", "2", "3", "4", "5", "6", "7", "8", "up", "down", "left", "right", "home", "end", "enter", "esc",
-        "?", ":", "e", "i", "b", "n", "o", "m", "v", "c", "/", "]", "[", "space", "s", "Q", "S", "p", "x",
-        "t", "é",
+        "1", "2", "3", "4", "5", "6", "7", "8", "9", "up", "down", "left", "right", "home", "end", "enter",
+        "esc", "?", ":", "e", "i", "b", "n", "o", "m", "v", "c", "/", "]", "[", "{", "}", ".", "r", "space",
+        "s", "Q", "S", "p", "x", "t", "é",
     ]);
     let searchers = prop::sample::select(vec![SearcherKind::SlowFast, SearcherKind::RegularizedEvolution]);
     let search = (searchers, 1..6_usize, 1..5_u32, 0..24_usize, any::<bool>()).prop_map(
@@ -179,7 +179,7 @@ proptest! {
                 prop_assert!(typed.is_ascii(), "{}", screen);
             }
         }
-        for view in 1..=8 {
+        for view in 1..=9 {
             stage.press("esc").press(&view.to_string());
             stage.screen(small.0, small.1);
             stage.screen(140, 40);

@@ -31,6 +31,7 @@ pub fn options() -> Options {
         keys: BTreeMap::new(),
         layers,
         first: Some(RUN.to_owned()),
+        replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
     }
@@ -117,8 +118,10 @@ impl Stage {
         self
     }
 
+    /// What was asked for, but for what a form asks about itself at every key.
     pub fn requests(&mut self) -> Vec<Request> {
-        self.app.take_requests()
+        let all = self.app.take_requests();
+        all.into_iter().filter(|request| !matches!(request, Request::Plan { .. })).collect()
     }
 
     pub fn frame(&mut self, width: u16, height: u16) -> Buffer {
@@ -153,6 +156,8 @@ pub fn live() -> Link {
         pid: 4242,
         device: "cuda:0 NVIDIA H100".to_owned(),
         events: 0,
+        run: "run".to_owned(),
+        token: String::new(),
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{EncodedDataSet, EncodedImages, Source, class_of, compare_classes, folder_name};
-use crate::data::{DataError, lmdb::Environment};
+use crate::data::{DataError, lmdb::Environment, read_text};
 
 /// Where the class names are, one a line, by label.
 pub(in crate::data) const CLASSES_FILE: &str = "classes.txt";
@@ -94,8 +94,7 @@ fn open_part(folder: &Path, part: &str, name: &str) -> Result<EncodedImages, Dat
     let list = list_file(folder, part);
     let list = if list.is_file() { list } else { list_file(folder, name) };
     let list = if list.is_file() { list } else { list_file(folder, part) };
-    let text =
-        fs::read_to_string(&list).map_err(|source| DataError::Read { path: list.clone(), reason: source })?;
+    let text = read_text(&list)?;
     let names: Vec<String> =
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if names.is_empty() {
@@ -113,10 +112,10 @@ fn open_part(folder: &Path, part: &str, name: &str) -> Result<EncodedImages, Dat
 }
 
 fn stored_classes(path: &Path) -> Result<Option<Vec<String>>, DataError> {
-    match fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(DataError::Read { path: path.to_owned(), reason: source }),
+        Err(DataError::Read { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

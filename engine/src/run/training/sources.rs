@@ -9,7 +9,8 @@ use crate::{
     augmentation::ImageStore,
     data::{self, DataSet, EncodedDataSet, Images},
     images::ImageSet,
-    run::setup::{About, Inputs},
+    ranks::Place,
+    run::setup::{self, About, Inputs},
     training::{Photos, Source},
 };
 
@@ -23,26 +24,26 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Opens the data set that the settings name, as the kind of network needs it.
+    /// Opens the data set that the settings name, as the kind of network needs it, for a rank on its device.
     ///
     /// # Errors
     /// If there is none, or it does not fit the kind, or the device fails.
-    pub fn open(config: &Config) -> anyhow::Result<Self> {
+    pub fn open(config: &Config, place: Place) -> anyhow::Result<Self> {
         let path = Path::new(&config.data.path);
         match config.retrain.kind {
-            NetworkKind::Cifar => Self::small(config, &data::open(Some(path))?),
+            NetworkKind::Cifar => Self::small(config, place, &setup::open(config)?),
             NetworkKind::Imagenet => {
                 ensure!(
                     !config.data.path.is_empty(),
                     "retrain.kind = \"imagenet\" is for photographs, and the embedded images are none; set \
                      data.path to a folder with train and val, or to what `relativenas pack` made of one"
                 );
-                Self::photos(config, &data::open_encoded(path)?)
+                Self::photos(config, place, &data::open_encoded(path)?)
             }
         }
     }
 
-    fn small(config: &Config, data: &DataSet) -> anyhow::Result<Self> {
+    fn small(config: &Config, place: Place, data: &DataSet) -> anyhow::Result<Self> {
         ensure!(
             data.train.side == NetworkKind::Cifar.image_side(),
             "{} has images of {} pixels, and retrain.kind = \"cifar\" is for images of 32: resize them to 32 pixels \
@@ -50,7 +51,7 @@ impl Sources {
             data.name,
             data.train.side,
         );
-        let inputs = inputs(config, About::from(data))?;
+        let inputs = inputs(config, place, About::from(data))?;
         let source = |images: &Images, chosen: &[usize], padding| -> anyhow::Result<Source> {
             let set = ImageSet::of(data, images, chosen)?;
             Ok(Source::Memory(ImageStore::new(&set, padding, inputs.device)?))
@@ -64,8 +65,8 @@ impl Sources {
         })
     }
 
-    fn photos(config: &Config, data: &EncodedDataSet) -> anyhow::Result<Self> {
-        let inputs = inputs(config, About::from(data))?;
+    fn photos(config: &Config, place: Place, data: &EncodedDataSet) -> anyhow::Result<Self> {
+        let inputs = inputs(config, place, About::from(data))?;
         let source = |images, chosen| {
             let side = NetworkKind::Imagenet.image_side();
             let (threads, device) = (inputs.threads, inputs.device);
@@ -80,9 +81,9 @@ impl Sources {
     }
 }
 
-fn inputs(config: &Config, about: About) -> anyhow::Result<Inputs> {
+fn inputs(config: &Config, place: Place, about: About) -> anyhow::Result<Inputs> {
     let (train, valid) = (config.data.train_images, config.data.valid_images);
-    Inputs::new(about, config, config.retrain.seed, |images, streams| {
+    Inputs::of_rank(about, config, config.retrain.seed, place, |images, streams| {
         data::hold_out(images, config.retrain.valid_share, train, valid, streams)
     })
 }

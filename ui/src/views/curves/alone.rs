@@ -20,8 +20,9 @@ pub fn of_search(palette: &Palette, search: &SearchView) -> Vec<Panel> {
         Curve::new("best", of(|g| g.best_accuracy), Stroke::Dashed, p.best),
     ];
     let diversity = Curve::new("", of(|g| g.diversity), Stroke::Solid, p.text);
+    let loss = if search.network.is_none() { "LOSS: 100 - ACCURACY, %" } else { "LOSS" };
     let mut panels = vec![
-        Panel { is_loss: true, ..Panel::new("LOSS", losses) },
+        Panel { is_loss: true, ..Panel::new(loss, losses) },
         Panel::new("ACCURACY, %", accuracies),
         Panel::new("DIVERSITY", vec![diversity]),
     ];

@@ -1,0 +1,26 @@
+//! What a found cell is carried into: detection, segmentation and keypoints.
+//!
+//! This is the arithmetic of the three tasks without any tensor: how a result is judged, how boxes,
+//! maps and joints are encoded and decoded, and which learning rate a step has. Each file begins
+//! with the protocol that it follows; where a published program departs from its own protocol, the
+//! file says so and does what the protocol says.
+//!
+//! | task | data | network | judged by |
+//! |---|---|---|---|
+//! | detection | Pascal VOC | SSDLite | [`average_precision`] |
+//! | segmentation | Cityscapes | BiSeNet | [`mean_iou`] |
+//! | keypoints | COCO | SimpleBaseline | [`coco`] with the similarity of [`joints`] |
+
+pub mod average_precision;
+pub mod boxes;
+pub mod chips;
+pub mod coco;
+pub mod heat_maps;
+pub mod joints;
+pub mod label_ids;
+pub mod matching;
+pub mod mean_iou;
+pub mod person_crop;
+pub mod priors;
+pub mod schedule;
+pub mod suppression;

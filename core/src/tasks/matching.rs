@@ -1,0 +1,107 @@
+//! Which prior learns which box, and how a box is written relative to its prior.
+
+use super::boxes::{CentreBox, CornerBox};
+
+/// A prior learns a box that it overlaps by at least this.
+pub const THRESHOLD: f64 = 0.5;
+
+/// Negatives that are learned for each positive of an image.
+pub const NEGATIVES_PER_POSITIVE: usize = 3;
+
+const CENTRE_VARIANCE: f64 = 0.1;
+const SIZE_VARIANCE: f64 = 0.2;
+
+/// For every prior the box that it learns, by index, or nothing: background.
+///
+/// A prior takes the box that it overlaps most, if that is at least by [`THRESHOLD`]. Every box
+/// claims the prior that overlaps it most, however little that is; of two boxes that claim the same
+/// prior the later one gets it. Without boxes all is background.
+pub fn match_boxes(priors: &[CentreBox], boxes: &[CornerBox]) -> Vec<Option<usize>> {
+    let mut claims: Vec<(usize, f64)> = vec![(0, f64::NEG_INFINITY); boxes.len()];
+    let mut matched = Vec::with_capacity(priors.len());
+    for (index, prior) in priors.iter().enumerate() {
+        let corners = prior.corners();
+        let mut best = (None, f64::NEG_INFINITY);
+        for (number, (object, claim)) in boxes.iter().zip(&mut claims).enumerate() {
+            let overlap = object.overlap(&corners);
+            if overlap > best.1 {
+                best = (Some(number), overlap);
+            }
+            if overlap > claim.1 {
+                *claim = (index, overlap);
+            }
+        }
+        matched.push(best.0.filter(|_| best.1 >= THRESHOLD));
+    }
+    for (number, (prior, _)) in claims.into_iter().enumerate() {
+        if let Some(place) = matched.get_mut(prior) {
+            *place = Some(number);
+        }
+    }
+    matched
+}
+
+/// A box relative to a prior: what the network has to say. Both have sizes above 0.
+pub fn encode(object: &CornerBox, prior: &CentreBox) -> [f64; 4] {
+    let object = object.centred();
+    [
+        (object.x - prior.x) / prior.width / CENTRE_VARIANCE,
+        (object.y - prior.y) / prior.height / CENTRE_VARIANCE,
+        (object.width / prior.width).ln() / SIZE_VARIANCE,
+        (object.height / prior.height).ln() / SIZE_VARIANCE,
+    ]
+}
+
+/// The box that the network means.
+pub fn decode(said: [f64; 4], prior: &CentreBox) -> CentreBox {
+    CentreBox {
+        x: said[0] * CENTRE_VARIANCE * prior.width + prior.x,
+        y: said[1] * CENTRE_VARIANCE * prior.height + prior.y,
+        width: (said[2] * SIZE_VARIANCE).exp() * prior.width,
+        height: (said[3] * SIZE_VARIANCE).exp() * prior.height,
+    }
+}
+
+/// The priors of one image that are learned as background: those with the highest loss, `per_positive`
+/// for each positive, in the order of their indices. Of equal losses the first is taken.
+pub fn hard_negatives(background_loss: &[f32], positive: &[bool], per_positive: usize) -> Vec<usize> {
+    let wanted = per_positive * positive.iter().filter(|&&positive| positive).count();
+    let mut negatives: Vec<_> = (0..positive.len()).filter(|&prior| !positive[prior]).collect();
+    negatives.sort_by(|&a, &b| background_loss[b].total_cmp(&background_loss[a]));
+    negatives.truncate(wanted);
+    negatives.sort_unstable();
+    negatives
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::priors::priors;
+
+    #[test]
+    fn every_box_has_a_prior_however_small_it_is() {
+        let tiny = CornerBox::from([0.5, 0.5, 0.501, 0.501]);
+        let matched = match_boxes(&priors(), &[tiny]);
+        assert_eq!(matched.iter().flatten().count(), 1);
+    }
+
+    #[test]
+    fn an_encoded_box_is_decoded_to_itself() {
+        let object = CornerBox::from([0.1, 0.2, 0.35, 0.9]);
+        for prior in priors().iter().step_by(97) {
+            let found = decode(encode(&object, prior), prior).corners();
+            let sides = |b: CornerBox| <[f64; 4]>::from(b);
+            for (found, expected) in sides(found).into_iter().zip(sides(object)) {
+                assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn negatives_are_the_hardest_and_never_a_positive() {
+        let positive = [false, true, false, false, false];
+        assert_eq!(hard_negatives(&[0.1, 9.0, 0.3, 0.2, 0.3], &positive, 3), [2, 3, 4]);
+        assert_eq!(hard_negatives(&[0.5, 9.0, 0.5, 0.5, 0.5], &positive, 1), [0]);
+        assert!(hard_negatives(&[0.1; 5], &[false; 5], 3).is_empty());
+    }
+}

@@ -1,0 +1,113 @@
+//! The part of a picture that shows one person, and the way there and back.
+
+use super::{
+    boxes::CornerBox,
+    heat_maps::{INPUT, MAP},
+};
+
+/// Scales count in so many pixels.
+const PIXELS: f64 = 200.0;
+/// How much more than the box is shown.
+const MARGIN: f64 = 1.25;
+
+/// Where a person is looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PersonCrop {
+    /// In pixels of the picture.
+    pub centre: [f64; 2],
+    /// Width and height in 200 pixels.
+    pub scale: [f64; 2],
+}
+
+/// An annotated box (x, y, width, height) cut to a picture (width, height). A box loses one pixel in
+/// both directions, as in the published program. `None` if nothing of it lies in the picture.
+pub fn cut([x, y, width, height]: [f64; 4], [image_width, image_height]: [usize; 2]) -> Option<CornerBox> {
+    let (left, top) = (x.max(0.0), y.max(0.0));
+    let right = (left + (width - 1.0).max(0.0)).min(image_width as f64 - 1.0);
+    let bottom = (top + (height - 1.0).max(0.0)).min(image_height as f64 - 1.0);
+    (right >= left && bottom >= top).then_some(CornerBox { left, top, right, bottom })
+}
+
+impl PersonCrop {
+    /// Around a box, grown to the shape of the network's input and by a quarter.
+    pub fn around(corners: &CornerBox) -> Self {
+        let mut size = [corners.right - corners.left, corners.bottom - corners.top];
+        let aspect = INPUT[0] as f64 / INPUT[1] as f64;
+        let centre = [corners.left + size[0] * 0.5, corners.top + size[1] * 0.5];
+        if size[0] > aspect * size[1] {
+            size[1] = size[0] / aspect;
+        } else {
+            size[0] = size[1] * aspect;
+        }
+        Self { centre, scale: size.map(|side| side / PIXELS * MARGIN) }
+    }
+
+    /// In pixels, as the suppression of poses takes it.
+    pub fn area(&self) -> f64 {
+        self.scale[0] * PIXELS * self.scale[1] * PIXELS
+    }
+
+    /// From pixels of the picture to pixels of an output (width, height), turned by so many degrees.
+    /// Only the width of the crop decides the size. `None` for a crop without width.
+    pub fn to_output(&self, output: [usize; 2], degrees: f64) -> Option<Affine> {
+        let grows = output[0] as f64 / (self.scale[0] * PIXELS);
+        grows.is_finite().then(|| {
+            let (sine, cosine) = degrees.to_radians().sin_cos();
+            let rows = [[grows * cosine, grows * sine], [-grows * sine, grows * cosine]];
+            Affine::that_maps(self.centre, output.map(|side| side as f64 / 2.0), rows)
+        })
+    }
+
+    /// The way back from [`Self::to_output`].
+    pub fn from_output(&self, output: [usize; 2], degrees: f64) -> Affine {
+        let shrinks = self.scale[0] * PIXELS / output[0] as f64;
+        let (sine, cosine) = degrees.to_radians().sin_cos();
+        let rows = [[shrinks * cosine, -shrinks * sine], [shrinks * sine, shrinks * cosine]];
+        Affine::that_maps(output.map(|side| side as f64 / 2.0), self.centre, rows)
+    }
+
+    /// From pixels of a heat map to pixels of the picture.
+    pub fn from_map(&self) -> Affine {
+        self.from_output(MAP, 0.0)
+    }
+}
+
+/// A map of the plane: rows of the 2 × 3 matrix.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine(pub [[f64; 3]; 2]);
+
+impl Affine {
+    /// The one with this linear part that maps a point to another.
+    fn that_maps(from: [f64; 2], to: [f64; 2], rows: [[f64; 2]; 2]) -> Self {
+        let row = |r: usize| [rows[r][0], rows[r][1], to[r] - rows[r][0] * from[0] - rows[r][1] * from[1]];
+        Self([row(0), row(1)])
+    }
+
+    pub fn apply(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        self.0.map(|[a, b, c]| a * x + b * y + c)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back_is_where_one_was() {
+        let crop = PersonCrop { centre: [37.5, 80.25], scale: [0.6, 0.8] };
+        let there = crop.to_output(INPUT, 33.0).expect("a crop with width");
+        let back = crop.from_output(INPUT, 33.0);
+        for point in [[0.0, 0.0], [12.5, 99.0]] {
+            let found = back.apply(there.apply(point));
+            assert!((found[0] - point[0]).abs() + (found[1] - point[1]).abs() < 1e-9, "{found:?}");
+        }
+        let flat = PersonCrop { centre: [1.0, 1.0], scale: [0.0, 0.0] };
+        assert_eq!(flat.to_output(INPUT, 0.0), None);
+    }
+
+    #[test]
+    fn a_box_beside_the_picture_shows_nobody() {
+        assert_eq!(cut([120.0, 0.0, 10.0, 10.0], [100, 100]), None);
+        assert!(cut([95.0, 0.0, 10.0, 10.0], [100, 100]).is_some());
+    }
+}

@@ -1,0 +1,288 @@
+//! How a run was at earlier moments.
+//!
+//! Whatever a view shows is a fold over events, so an earlier moment is the fold of fewer of them.
+//! The events are kept, and the fold at intervals, so that going back folds few events anew.
+
+use super::RunView;
+use crate::event::{Event, Line};
+
+/// Folds that are kept at most. Where there would be more, every other one is given up, and they
+/// stand twice as far apart from then on.
+const MOST_FOLDS: usize = 128;
+/// Events between two folds of a short run.
+const FIRST_INTERVAL: u64 = 32;
+/// Log lines that an earlier view has.
+const LOG_LINES: usize = 24;
+
+/// The events of a run, and its fold every so often.
+#[derive(Clone, Debug)]
+pub struct History {
+    lines: Vec<Line>,
+    stops: Vec<Stop>,
+    folds: Vec<RunView>,
+    interval: u64,
+}
+
+/// A moment that one may want to go back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Events until then.
+    pub events: u64,
+    /// The generation that was under way (in a training: epochs that were done).
+    pub generation: u32,
+    /// Pairs of it that were compared.
+    pub pairs: usize,
+}
+
+impl Stop {
+    /// Whether a generation was about to begin.
+    pub fn is_beginning(&self) -> bool {
+        self.pairs == 0
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { lines: Vec::new(), stops: Vec::new(), folds: Vec::new(), interval: FIRST_INTERVAL }
+    }
+}
+
+impl History {
+    /// Takes a line that `view` has just taken. A line that was seen before changes nothing.
+    pub fn take(&mut self, line: Line, view: &RunView) {
+        if line.seq != self.lines.len() as u64 || view.events != line.seq + 1 {
+            return;
+        }
+        self.stops.extend(stop(&line.event, view));
+        self.lines.push(line);
+        if view.events.is_multiple_of(self.interval) {
+            self.folds.push(view.with_log(LOG_LINES));
+        }
+        if self.folds.len() > MOST_FOLDS {
+            self.interval *= 2;
+            self.folds.retain(|fold| fold.events.is_multiple_of(self.interval));
+        }
+    }
+
+    /// The run after so many events, or as it is now if there were not so many. Its log has few lines.
+    pub fn at(&self, events: u64) -> RunView {
+        let mut view = self.nearest(events).cloned().unwrap_or_else(|| RunView::new(LOG_LINES));
+        self.go_on(&mut view, events);
+        view
+    }
+
+    /// Lets an earlier view go on until it has so many events.
+    pub fn go_on(&self, view: &mut RunView, events: u64) {
+        let end = usize::try_from(events).unwrap_or(usize::MAX).min(self.lines.len());
+        let start = usize::try_from(view.events).unwrap_or(usize::MAX).min(end);
+        for line in &self.lines[start..end] {
+            // It was taken once before.
+            let taken = view.apply(line);
+            debug_assert_eq!(taken, Ok(()));
+        }
+    }
+
+    /// How many events [`History::at`] folds anew.
+    pub fn distance(&self, events: u64) -> u64 {
+        events - self.nearest(events).map_or(0, |fold| fold.events)
+    }
+
+    fn nearest(&self, events: u64) -> Option<&RunView> {
+        let after = self.folds.partition_point(|fold| fold.events <= events);
+        self.folds[..after].last()
+    }
+
+    /// The last moment before so many events: the beginning of a generation, or if `pairs` also the
+    /// end of a pair.
+    pub fn earlier(&self, events: u64, pairs: bool) -> Option<Stop> {
+        let before = self.stops.partition_point(|stop| stop.events < events);
+        self.stops[..before].iter().rev().find(|stop| pairs || stop.is_beginning()).copied()
+    }
+
+    /// The first moment after so many events, likewise.
+    pub fn later(&self, events: u64, pairs: bool) -> Option<Stop> {
+        let until = self.stops.partition_point(|stop| stop.events <= events);
+        self.stops[until..].iter().find(|stop| pairs || stop.is_beginning()).copied()
+    }
+
+    /// The beginning of a generation, which is the end of the one before.
+    pub fn beginning(&self, generation: u32) -> Option<Stop> {
+        let at = self.stops.partition_point(|stop| stop.generation < generation);
+        self.stops.get(at).filter(|stop| stop.generation == generation).copied()
+    }
+}
+
+fn stop(event: &Event, view: &RunView) -> Option<Stop> {
+    let events = view.events;
+    match event {
+        Event::GenerationStarted { generation, .. } => {
+            Some(Stop { events, generation: *generation, pairs: 0 })
+        }
+        Event::PairCompared { generation, .. } => {
+            let pairs = view.search.as_ref()?.compared.len();
+            Some(Stop { events, generation: *generation, pairs })
+        }
+        // No other begins that would show what moved.
+        Event::GenerationFinished { generation, .. } => {
+            let next = generation.saturating_add(1);
+            let is_last = next >= view.search.as_ref()?.settings.generations;
+            is_last.then_some(Stop { events, generation: next, pairs: 0 })
+        }
+        Event::EpochFinished { epoch, .. } => {
+            Some(Stop { events, generation: epoch.saturating_add(1), pairs: 0 })
+        }
+        _ => None,
+    }
+}
+
+impl RunView {
+    /// The same with the last lines of its log.
+    fn with_log(&self, lines: usize) -> Self {
+        Self {
+            log: self.log.iter().skip(self.log.len().saturating_sub(lines)).cloned().collect(),
+            kept_log_lines: lines,
+            search: self.search.clone(),
+            training: self.training.clone(),
+            ..*self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Images,
+        network::{NetworkKind, NetworkShape},
+        search::{Ask, Estimate, Schedule, Search, SearchSettings},
+        space::Space,
+    };
+
+    /// A search after so many pairs, and its history.
+    fn search(population: usize, generations: u32, pairs: usize) -> (RunView, History) {
+        let settings = SearchSettings {
+            space: Space::Cells,
+            searcher: Default::default(),
+            population,
+            generations,
+            seed: 3,
+            mutation: 0.0,
+            schedule: Schedule::default(),
+            limits: Default::default(),
+        };
+        let images = Images { name: "images".into(), train: 1, valid: 1, classes: 10 };
+        let network = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 10 };
+        let (mut search, events) = Search::new(settings.clone()).expect("valid");
+        let started = Event::SearchStarted { settings, network: Some(network), images, batch: 1 };
+        let (mut view, mut history) = (RunView::new(LOG_LINES), History::default());
+        let mut apply = |events: Vec<Event>| {
+            for event in events {
+                let line = Line { seq: view.events, time: 0, event };
+                view.apply(&line).expect("in order");
+                history.take(line, &view);
+            }
+        };
+        apply(std::iter::once(started).chain(events).collect());
+        for _ in 0..pairs {
+            let Ask::Estimate(estimation) = search.ask() else { break };
+            let answer = |position: &[f64]| Estimate {
+                loss: position[0],
+                accuracy: 0.0,
+                train_loss: 0.0,
+                hits: 0,
+                misses: 0,
+            };
+            let answers: Vec<_> = estimation.candidates.iter().map(|c| answer(&c.position)).collect();
+            apply(search.tell(&answers).1);
+        }
+        (view, history)
+    }
+
+    /// Everything that a view says.
+    fn said(view: &RunView) -> String {
+        format!("{view:?}")
+    }
+
+    #[test]
+    fn every_earlier_moment_is_the_fold_of_the_events_until_then() {
+        let (view, history) = search(6, 40, usize::MAX);
+        let mut fold = RunView::new(LOG_LINES);
+        for line in &history.lines {
+            fold.apply(line).expect("in order");
+            assert_eq!(said(&history.at(fold.events)), said(&fold), "{} events", fold.events);
+        }
+        assert_eq!(said(&history.at(u64::MAX)), said(&view));
+        assert!(history.folds.len() > 3, "it went on from folds that were kept");
+    }
+
+    #[test]
+    fn a_step_back_in_a_long_log_folds_few_events_from_few_folds() {
+        let (mut view, mut history) = search(2, u32::MAX, 0);
+        for generation in 0..33_400 {
+            for event in [
+                Event::GenerationStarted {
+                    generation,
+                    pairs: vec![vec![0, 1]],
+                    learning_rate: 0.1,
+                    drop_path: 0.0,
+                },
+                Event::PairCompared {
+                    generation,
+                    pair: 0,
+                    learners: vec![],
+                    fast: Some(0),
+                    slow: Some(1),
+                    gives: vec![],
+                },
+                Event::GenerationFinished { generation, diversity: 1.0, moves: vec![] },
+            ] {
+                let line = Line { seq: view.events, time: 0, event };
+                view.apply(&line).expect("in order");
+                history.take(line, &view);
+            }
+        }
+        assert!(view.events > 100_000, "{}", view.events);
+        assert!(history.folds.len() <= MOST_FOLDS, "{}", history.folds.len());
+        let mut at = view.events;
+        let (mut steps, mut most) = (0, 0);
+        while let Some(stop) = history.earlier(at, true) {
+            (at, steps) = (stop.events, steps + 1);
+            most = most.max(history.distance(at));
+        }
+        assert!(steps > 66_000 && most <= 1024, "{steps} steps, {most} events at most");
+    }
+
+    #[test]
+    fn one_goes_by_generations_or_by_pairs() {
+        let (view, history) = search(6, 3, usize::MAX);
+        let all = |pairs| {
+            let mut places = Vec::new();
+            let mut at = view.events;
+            while let Some(stop) = history.earlier(at, pairs) {
+                places.push((stop.generation, stop.pairs));
+                at = stop.events;
+            }
+            let first = history.later(0, pairs);
+            assert_eq!(first.map(|stop| (stop.generation, stop.pairs)), places.last().copied());
+            places
+        };
+        assert_eq!(all(false), [(3, 0), (2, 0), (1, 0), (0, 0)]);
+        let pairs: Vec<_> = (0..3).flat_map(|g| (0..=3).map(move |p| (g, p))).chain([(3, 0)]).rev().collect();
+        assert_eq!(all(true), pairs);
+        let second = history.beginning(2).expect("it began");
+        assert_eq!(history.at(second.events).search.map(|s| (s.generation, s.compared.len())), Some((2, 0)));
+        assert_eq!(history.later(second.events, false).map(|stop| stop.generation), Some(3));
+        assert_eq!(history.later(view.events, true), None);
+        assert_eq!(history.beginning(9), None);
+    }
+
+    #[test]
+    fn what_does_not_follow_is_not_taken() {
+        let (view, mut history) = search(6, 3, usize::MAX);
+        let count = history.lines.len();
+        let line = history.lines[5].clone();
+        history.take(line.clone(), &view);
+        history.take(Line { seq: 999, ..line }, &view);
+        assert_eq!(history.lines.len(), count);
+    }
+}

@@ -1,0 +1,38 @@
+//! How many engines work together, as arguments.
+
+use std::time::Duration;
+
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
+
+use crate::ranks::Ranked;
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct RanksArguments {
+    /// So many devices share the work, each with an engine that device.launcher starts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number())]
+    ranks: usize,
+    /// So many devices share the work, each with a thread of this process
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(), hide = true, conflicts_with = "ranks")]
+    rank_threads: usize,
+    /// Seconds that ranks wait for each other
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..), hide = true)]
+    rank_timeout: u64,
+}
+
+fn number() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::from(1..=4096)
+}
+
+impl RanksArguments {
+    pub fn ranked(&self) -> Ranked {
+        match (self.ranks, self.rank_threads) {
+            (1, 1) => Ranked::Alone,
+            (1, threads) => Ranked::Threads(threads),
+            (processes, _) => Ranked::Processes(processes),
+        }
+    }
+
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.rank_timeout)
+    }
+}

@@ -1,0 +1,90 @@
+//! Becoming one of several ranks, whatever they are.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use anyhow::Context as _;
+
+use super::{Alone, Ranks, RanksError, Threads};
+
+/// How many engines work together, and what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ranked {
+    #[default]
+    Alone,
+    /// Threads of one process, each with a device.
+    Threads(usize),
+    /// Processes that a launcher of MPI started; this is one of them.
+    Processes(usize),
+}
+
+/// Has the first rank do one thing and the others another, until all are done. They wait for each other at most so
+/// long.
+///
+/// # Errors
+/// What failed. Among processes the first alone says so; where another failed, it has said why and ended all.
+pub fn together(
+    ranked: Ranked,
+    timeout: Duration,
+    first: impl FnOnce(&Arc<dyn Ranks>) -> anyhow::Result<()>,
+    other: impl Fn(&Arc<dyn Ranks>) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
+    match ranked {
+        Ranked::Alone => first(&(Arc::new(Alone) as _)),
+        Ranked::Threads(count) => in_threads(count, timeout, first, &other),
+        Ranked::Processes(count) => in_processes(count, timeout, first, other),
+    }
+}
+
+fn in_threads(
+    count: usize,
+    timeout: Duration,
+    first: impl FnOnce(&Arc<dyn Ranks>) -> anyhow::Result<()>,
+    other: &(dyn Fn(&Arc<dyn Ranks>) -> anyhow::Result<()> + Sync),
+) -> anyhow::Result<()> {
+    let mut crew = Threads::crew(count, timeout).into_iter();
+    let leader: Arc<dyn Ranks> = Arc::new(crew.next().context("there are no ranks")?);
+    thread::scope(|scope| {
+        let others = crew.map(|own| {
+            let thread = thread::Builder::new().name(format!("rank-{}", own.rank()));
+            thread.spawn_scoped(scope, move || {
+                let (name, ranks): (_, Arc<dyn Ranks>) = (own.name(own.rank()), Arc::new(own));
+                other(&ranks).context(name)
+            })
+        });
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        let mut outcome = first(&leader);
+        drop(leader); // Whoever still waits for it hears that it is gone.
+        for other in others {
+            let theirs = other.join().map_err(|_| anyhow::anyhow!("the thread of a rank panicked"))?;
+            // That another has ended says less than why it did.
+            if matches!((&outcome, &theirs), (Err(known), Err(why)) if is_gone(known) && !is_gone(why)) {
+                outcome = theirs;
+            }
+        }
+        outcome
+    })
+}
+
+fn is_gone(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(RanksError::Gone { .. })))
+}
+
+#[cfg(feature = "mpi")]
+fn in_processes(
+    count: usize,
+    timeout: Duration,
+    first: impl FnOnce(&Arc<dyn Ranks>) -> anyhow::Result<()>,
+    other: impl Fn(&Arc<dyn Ranks>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    super::Mpi::with(count, timeout, |ranks| if ranks.is_first() { first(ranks) } else { other(ranks) })
+}
+
+#[cfg(not(feature = "mpi"))]
+fn in_processes(
+    count: usize,
+    _timeout: Duration,
+    _first: impl FnOnce(&Arc<dyn Ranks>) -> anyhow::Result<()>,
+    _other: impl Fn(&Arc<dyn Ranks>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    Err(RanksError::NoMpi { asked: count }.into())
+}

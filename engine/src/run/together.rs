@@ -1,0 +1,117 @@
+//! A run on several ranks: the first leads it, and the others follow.
+//!
+//! The first holds the folder, talks to clients, decides and writes. It sends the others what they need of the
+//! folder, which they never open, so only the data has to be on every machine.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use relativenas_core::manifest::{BUILD, EngineFacts, Manifest, files};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Options,
+    checkpoint::{Checkpoint, State},
+    control::Control,
+    lead,
+    recorder::Recorder,
+    tensors,
+    work::Work,
+};
+use crate::{
+    failure,
+    ranks::{self, Card, Ranks, agree},
+};
+
+/// Works on a run with all its ranks, until it is done or somebody ends it.
+///
+/// # Errors
+/// If the run cannot go on.
+pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
+    ranks::together(options.ranked, options.rank_timeout, |ranks| lead(path, options, ranks), follow)
+}
+
+/// Works as the first one says.
+fn follow(ranks: &Arc<dyn Ranks>) -> anyhow::Result<()> {
+    same_build(&**ranks)?;
+    let (manifest, checkpoint) = receive(&**ranks)?;
+    let (mut work, _) = prepare(&manifest, checkpoint, ranks)?;
+    let control = Control::new(work.bounds(), false);
+    work.go_on(&control, &Recorder::nowhere()).map(drop)
+}
+
+/// Refuses ranks of another build, before they misunderstand each other.
+///
+/// # Errors
+/// If there is one.
+pub fn same_build(ranks: &dyn Ranks) -> anyhow::Result<()> {
+    agree(ranks, &Card { problem: None, fingerprints: vec![("build".to_owned(), BUILD.to_owned())] })
+}
+
+/// What ranks need of a run's folder, apart from tensors.
+#[derive(Serialize, Deserialize)]
+struct Brief {
+    manifest: Manifest,
+    checkpoint: Option<State>,
+}
+
+/// Sends the others what they need of the folder.
+///
+/// # Errors
+/// If a rank is gone, or memory runs out.
+pub fn send(ranks: &dyn Ranks, manifest: &Manifest, checkpoint: Option<&Checkpoint>) -> anyhow::Result<()> {
+    if ranks.count() == 1 {
+        return Ok(());
+    }
+    let brief = Brief { manifest: manifest.clone(), checkpoint: checkpoint.map(|found| found.state.clone()) };
+    ranks.broadcast(0, &mut serde_json::to_vec(&brief)?)?;
+    let tensors = checkpoint.map(|found| tensors::to_safetensors(&found.tensors)).transpose()?;
+    ranks.broadcast(0, &mut tensors.unwrap_or_default())?;
+    Ok(())
+}
+
+fn receive(ranks: &dyn Ranks) -> anyhow::Result<(Manifest, Option<Checkpoint>)> {
+    let (mut brief, mut bytes) = (Vec::new(), Vec::new());
+    ranks.broadcast(0, &mut brief)?;
+    ranks.broadcast(0, &mut bytes)?;
+    let Brief { manifest, checkpoint } =
+        serde_json::from_slice(&brief).context("what the first rank sent")?;
+    let path = Path::new(files::CHECKPOINTS);
+    let checkpoint = checkpoint.map(|state| -> anyhow::Result<_> {
+        Ok(Checkpoint { path: path.to_owned(), state, tensors: tensors::from_safetensors(path, &bytes)? })
+    });
+    Ok((manifest, checkpoint.transpose()?))
+}
+
+/// Makes the work ready, and sees to it that all ranks are ready for the same.
+///
+/// # Errors
+/// If one is not.
+pub fn prepare(
+    manifest: &Manifest,
+    checkpoint: Option<Checkpoint>,
+    ranks: &Arc<dyn Ranks>,
+) -> anyhow::Result<(Work, EngineFacts)> {
+    let prepared = Work::prepare(manifest, checkpoint, ranks);
+    if ranks.count() == 1 {
+        return prepared;
+    }
+    let card = match &prepared {
+        Err(error) => Card { problem: Some(failure::explain(error)), fingerprints: Vec::new() },
+        Ok((_, facts)) => Card { problem: None, fingerprints: fingerprints(facts) },
+    };
+    agree(&**ranks, &card)?;
+    prepared
+}
+
+fn fingerprints(facts: &EngineFacts) -> Vec<(String, String)> {
+    let EngineFacts { libtorch, data_fingerprint, split_fingerprint, protocol_hash, .. } = facts;
+    [
+        ("libtorch", libtorch),
+        ("set of images", data_fingerprint),
+        ("split of the images", split_fingerprint),
+        ("set of settings", protocol_hash),
+    ]
+    .map(|(what, fingerprint)| (what.to_owned(), fingerprint.clone()))
+    .into()
+}

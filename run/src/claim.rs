@@ -1,0 +1,221 @@
+//! Claims: who works on what, on a file system that several machines share and whose locks may not work.
+//!
+//! What can be claimed is a folder of numbered entries, `000001`, `000002`, …, of which the highest is in
+//! force: somebody took it, or gave it back. An entry is written completely under another name and then
+//! linked to the number after the highest. link(2) fails where that name exists, and on NFS the server decides,
+//! so of several who try at once one wins, and nobody replaces what somebody else has put there meanwhile.
+//! For the same reason entries are never removed or written again.
+//!
+//! Whoever took something holds a lease on it, which is renewed by setting the time of the entry. A lease
+//! that was not renewed for its length has lapsed, and others may take the next number. Times are those that
+//! the file system writes down, compared with that of a file just made beside; no machine's clock matters.
+//!
+//! A holder may be stopped for longer than its lease and wake up again. So whatever writes under a claim
+//! asks a [`Watch`] before each write whether there is a next entry.
+
+mod entry;
+mod watch;
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+pub use entry::{Did, Holder};
+use entry::{Draft, Entry, touch};
+pub use watch::{VARIABLE, Watch};
+
+/// How long the lease of an entry is that cannot be read: one that a crash of its machine emptied, say.
+const UNREADABLE: Duration = Duration::from_secs(120);
+/// A lease is renewed so many times in its length.
+const RENEWALS: u32 = 6;
+
+/// Something that can be claimed: a folder of entries, which need not exist yet.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    folder: PathBuf,
+}
+
+/// How something stands that can be claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody took it, or whoever did gave it back.
+    Free,
+    /// Whoever took it last failed, at this time of the file system.
+    Failed(SystemTime),
+    Held(Held),
+}
+
+/// Who holds a claim, and for how long already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// `None` if the entry cannot be read.
+    pub holder: Option<Holder>,
+    /// When it was taken, by the holder's clock, in milliseconds since 1970 UTC; 0 if that is unknown.
+    pub since: i64,
+    /// How long ago the lease was renewed.
+    pub age: Duration,
+    /// Nobody has renewed the lease for its length, so that anybody may take it over.
+    pub lapsed: bool,
+}
+
+/// Something that this process has claimed. Dropped without [`Claim::give_back`], it lapses.
+#[derive(Debug)]
+pub struct Claim {
+    claims: Claims,
+    number: u64,
+    /// Kept open: its time can be set even after it was lost, without touching anybody else's entry.
+    file: File,
+    holder: Holder,
+    lease: Duration,
+    renewed: Instant,
+}
+
+/// What time it is for the file system of a folder: the time of a file that is made for that.
+///
+/// # Errors
+/// If no file can be made there.
+pub fn now_in(folder: &Path) -> io::Result<SystemTime> {
+    Draft::new(folder, b"")?.file.metadata()?.modified()
+}
+
+impl Claims {
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// How it stands at this time of the file system. Where that lies in the past, a lease may be
+    /// taken for valid that has lapsed, never the other way round.
+    ///
+    /// # Errors
+    /// If the entries cannot be read.
+    pub fn standing(&self, now: SystemTime) -> io::Result<Standing> {
+        match self.newest()? {
+            0 => Ok(Standing::Free),
+            number => self.standing_of(number, now),
+        }
+    }
+
+    /// Takes it, if it is free or its lease has lapsed; `None` if somebody holds it, or was faster.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, read or written.
+    pub fn take(&self, holder: &Holder, lease: Duration) -> io::Result<Option<Claim>> {
+        let begun = Instant::now();
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let draft = Draft::new(&self.folder, &Entry::new(Did::Took, holder, lease).format()?)?;
+        let newest = self.newest()?;
+        if newest > 0
+            && let Standing::Held(Held { lapsed: false, .. }) =
+                self.standing_of(newest, draft.file.metadata()?.modified()?)?
+        {
+            return Ok(None);
+        }
+        let number = newest + 1;
+        let file = draft.place(&self.entry(number))?;
+        let holder = holder.clone();
+        Ok(file.map(|file| Claim { claims: self.clone(), number, file, holder, lease, renewed: begun }))
+    }
+
+    fn entry(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:06}"))
+    }
+
+    /// The number of the entry in force; 0 if there is none.
+    fn newest(&self) -> io::Result<u64> {
+        let listed = match fs::read_dir(&self.folder) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let mut newest = 0;
+        for entry in listed {
+            let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+            newest = newest.max(number.unwrap_or(0));
+        }
+        // An NFS client may show an old list.
+        while exists(&self.entry(newest + 1))? {
+            newest += 1;
+        }
+        Ok(newest)
+    }
+
+    fn standing_of(&self, number: u64, now: SystemTime) -> io::Result<Standing> {
+        // Opened, not merely looked at: that makes an NFS client ask for the time anew.
+        let file = File::open(self.entry(number))?;
+        let written = file.metadata()?.modified()?;
+        let entry = Entry::read(file)?;
+        Ok(match &entry {
+            Some(Entry { did: Did::GaveBack, .. }) => Standing::Free,
+            Some(Entry { did: Did::Failed, .. }) => Standing::Failed(written),
+            Some(Entry { did: Did::Took, .. }) | None => {
+                let age = now.duration_since(written).unwrap_or(Duration::ZERO);
+                let lapsed = age > entry.as_ref().map_or(UNREADABLE, Entry::lease);
+                let since = entry.as_ref().map_or(0, |entry| entry.time);
+                Standing::Held(Held { holder: entry.map(|entry| entry.holder), since, age, lapsed })
+            }
+        })
+    }
+}
+
+impl Claim {
+    /// The file that stands for it; [`Watch`] knows by its name what would end the claim.
+    pub fn path(&self) -> PathBuf {
+        self.claims.entry(self.number)
+    }
+
+    /// Whether it is time to renew the lease.
+    pub fn due(&self) -> bool {
+        self.renewed.elapsed() >= self.lease / RENEWALS
+    }
+
+    /// Since when the lease was not renewed.
+    pub fn age(&self) -> Duration {
+        self.renewed.elapsed()
+    }
+
+    /// Renews the lease; says whether the claim is still this process's.
+    ///
+    /// # Errors
+    /// If the file system refuses; the lease is as before then.
+    pub fn renew(&mut self) -> io::Result<bool> {
+        let begun = Instant::now();
+        touch(&self.file)?;
+        // After a change of its own in the folder an NFS client looks up anew what is in it.
+        drop(Draft::new(&self.claims.folder, b"")?);
+        let mine = !exists(&self.claims.entry(self.number + 1))?;
+        if mine {
+            self.renewed = begun;
+        }
+        Ok(mine)
+    }
+
+    /// Lets others take it. If one has already, nothing changes.
+    ///
+    /// # Errors
+    /// If the file system refuses; the claim lapses then.
+    pub fn give_back(self, did: Did) -> io::Result<()> {
+        let entry = Entry::new(did, &self.holder, self.lease).format()?;
+        Draft::new(&self.claims.folder, &entry)?.place(&self.claims.entry(self.number + 1))?;
+        Ok(())
+    }
+}
+
+fn exists(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many names a file has, as the file system says now.
+fn names(file: &File) -> io::Result<u64> {
+    Ok(file.metadata()?.nlink())
+}
+
+#[cfg(test)]
+mod tests;

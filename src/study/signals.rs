@@ -1,0 +1,69 @@
+//! The signals that end a worker.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use anyhow::{Context as _, Result};
+use rustix::process::Signal;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+
+/// Who wants a worker to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A person, with Ctrl-C: runs are stopped in order.
+    Interrupted,
+    /// A batch system, with SIGTERM or SIGUSR1, that soon kills whoever is left: runs leave at once, from
+    /// their newest checkpoint.
+    Terminated,
+}
+
+/// Signals as they came, counted, so that each of several runs can be told of every one.
+pub struct Signals {
+    interrupt: Arc<AtomicBool>,
+    terminate: Arc<AtomicBool>,
+    came: AtomicUsize,
+    hurry: AtomicBool,
+}
+
+impl Signals {
+    /// # Errors
+    /// If signals cannot be caught.
+    pub fn catch() -> Result<Self> {
+        let [interrupt, terminate] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        for (signal, flag) in [(SIGINT, &interrupt), (SIGTERM, &terminate), (SIGUSR1, &terminate)] {
+            signal_hook::flag::register(signal, Arc::clone(flag)).context("signals cannot be caught")?;
+        }
+        Ok(Self { interrupt, terminate, came: AtomicUsize::new(0), hurry: AtomicBool::new(false) })
+    }
+
+    /// Counts what came since the last call, and says what it was.
+    pub fn glance(&self) -> Option<Ending> {
+        let terminate = self.terminate.swap(false, Ordering::Relaxed);
+        let interrupt = self.interrupt.swap(false, Ordering::Relaxed);
+        if !terminate && !interrupt {
+            return None;
+        }
+        // Before it is counted: whoever sees the count knows how urgent it is.
+        self.hurry.fetch_or(terminate, Ordering::SeqCst);
+        self.came.fetch_add(1, Ordering::SeqCst);
+        Some(if terminate { Ending::Terminated } else { Ending::Interrupted })
+    }
+
+    pub fn came(&self) -> usize {
+        self.came.load(Ordering::SeqCst)
+    }
+
+    /// Why the worker shall end, if it shall.
+    pub fn ending(&self) -> Option<Ending> {
+        let hurry =
+            || if self.hurry.load(Ordering::SeqCst) { Ending::Terminated } else { Ending::Interrupted };
+        (self.came() > 0).then(hurry)
+    }
+
+    /// What a run is told.
+    pub fn to_pass_on(&self) -> Signal {
+        if self.hurry.load(Ordering::SeqCst) { Signal::TERM } else { Signal::INT }
+    }
+}
