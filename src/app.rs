@@ -5,6 +5,7 @@ mod comparison;
 mod export;
 mod feed;
 mod outlet;
+mod plan;
 mod probe;
 mod resume;
 mod server;
@@ -25,7 +26,7 @@ use relativenas_ui::{
     theme::Depth,
 };
 
-use crate::{context::Context, failure::misuse, folder::RunFolder, settings};
+use crate::{arguments::SettingArguments, context::Context, failure::misuse, folder::RunFolder, settings};
 use outlet::Outlet;
 use server::Server;
 
@@ -54,7 +55,9 @@ pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode>
         First::Replay(_, speed) => Some(*speed),
         _ => None,
     };
-    let options = options(layers, folder.as_ref().map(RunFolder::name), replay)?;
+    let mut options = options(layers, folder.as_ref().map(RunFolder::name), replay)?;
+    // A search that is begun here has nothing of the flags that another one was begun with.
+    options.layers = context.layers(&SettingArguments::default())?;
     let (outbox, requests) = channel();
     let inbox = serve(context.clone(), first, requests);
     let exit = relativenas_ui::run(options, inbox, outbox).map_err(|error| {

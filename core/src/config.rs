@@ -187,6 +187,13 @@ pub struct ScreenConfig {
     pub color: ColorDepth,
     pub glyphs: GlyphSet,
     pub frames_per_second: u32,
+    /// Runs from before there were these have none of them.
+    #[serde(default)]
+    pub bell: bool,
+    #[serde(default)]
+    pub title: bool,
+    #[serde(default)]
+    pub mouse: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

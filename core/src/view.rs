@@ -120,6 +120,8 @@ pub struct IndividualView {
     pub moved_from: Option<Vec<f64>>,
     /// Its last estimate.
     pub learner: Option<Learner>,
+    /// The loss of its estimate before that.
+    pub loss_before: Option<f64>,
     /// Every time it was slow: the generation and whom it learned from.
     pub lessons: Vec<(u32, usize)>,
     /// Generation in which somebody put a genotype in its place.
@@ -410,7 +412,8 @@ impl SearchView {
                 continue;
             };
             individual.position.clone_from(&learner.position);
-            individual.learner = Some(learner.clone());
+            let before = individual.learner.replace(learner.clone());
+            individual.loss_before = before.map(|before| before.estimate.loss);
             let better = |best: &Best| {
                 (learner.violation, learner.estimate.loss)
                     < (best.learner.violation, best.learner.estimate.loss)
@@ -446,6 +449,13 @@ impl SearchView {
 
 impl IndividualView {
     fn new(position: Vec<f64>) -> Self {
-        Self { position, moved_from: None, learner: None, lessons: Vec::new(), injected: None }
+        Self {
+            position,
+            moved_from: None,
+            learner: None,
+            loss_before: None,
+            lessons: Vec::new(),
+            injected: None,
+        }
     }
 }

@@ -21,6 +21,7 @@ use relativenas_engine::{
     images::ImageSet,
     network::Plan,
     optimizer::SgdSettings,
+    ranks::Alone,
     training::{Loss, Schedule, Source, Trainer, TrainerSettings, evaluate},
 };
 use tch::Device;
@@ -70,7 +71,7 @@ fn main() -> anyhow::Result<()> {
             trainer.step(&batch?)?;
         }
         let trained = trainer.figures()?;
-        let judged = evaluate(&trainer.evaluation(), &test, 100, usize::MAX, &|_| Flow::Go)?;
+        let judged = evaluate(&trainer.evaluation(), &test, 100, usize::MAX, &Alone, &|_| Flow::Go)?;
         let judged = judged.context("the evaluation was cut short")?;
         println!(
             "epoch {epoch}: training loss {:.3}, test loss {:.3}, {:.1} % right",

@@ -49,13 +49,16 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
             (name, vector_as(search(&view)?, position, format, &network)?)
         }
         (Exported::Network, None) => bail!("a search has no network of its own; export an individual"),
-        (Exported::All, None) => {
-            let count = search(&view)?.population.len();
-            for number in 0..count {
+        (Exported::All | Exported::Several(_), None) => {
+            let all = match what {
+                Exported::Several(several) => several.clone(),
+                _ => (0..search(&view)?.population.len()).collect(),
+            };
+            for &number in &all {
                 let (name, content) = individual(&view, number, format, &network)?;
                 write_apart(&exports, &name, extension, &content)?;
             }
-            return Ok(format!("{count} files written into {}", exports.display()));
+            return Ok(format!("{} files written into {}", all.len(), exports.display()));
         }
     };
     Ok(match write_apart(&exports, &name, extension, &content)? {

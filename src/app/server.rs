@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::Receiver,
     },
     thread,
@@ -19,11 +19,12 @@ use super::{
     export,
     feed::{Feed, Wire, steer},
     outlet::{Outlet, Turn},
+    plan,
     probe::RunningProbe,
     resume::LeftAs,
 };
 use crate::{
-    arguments::{SearchArguments, SettingArguments},
+    arguments::SearchArguments,
     branch::branch,
     commands::{arch, compare, search},
     context::Context,
@@ -52,6 +53,8 @@ pub struct Server {
     followers: Followers,
     /// A list of runs is being made.
     listing: Arc<AtomicBool>,
+    /// The number of the newest form that somebody wants planned.
+    planned: Arc<AtomicU64>,
     /// What belongs to the run that is shown goes this way.
     turn: Option<Turn>,
     probe: Option<RunningProbe>,
@@ -72,6 +75,7 @@ impl Server {
             look,
             followers: Followers::default(),
             listing: Arc::default(),
+            planned: Arc::default(),
             turn: None,
             probe: None,
         }
@@ -98,12 +102,12 @@ impl Server {
                 let folder = self.find(&run)?;
                 self.open(folder, None);
             }
-            Request::Start { preset, settings } => {
-                let set = settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-                let settings = SettingArguments { preset, set };
-                let arguments = SearchArguments { settings, ..SearchArguments::default() };
+            Request::Plan { id, preset, settings, path } => self.plan(id, preset, settings, path),
+            Request::Start { preset, settings, name, paused } => {
+                let settings = plan::arguments(preset, settings);
+                let arguments = SearchArguments { settings, name, ..SearchArguments::default() };
                 let prepared = search::prepare(&self.context, &arguments)?;
-                let options = StartOptions { new_run: true, ..StartOptions::default() };
+                let options = StartOptions { new_run: true, paused, ..StartOptions::default() };
                 let engine = start(&prepared.program, &prepared.folder, options)?;
                 self.open(prepared.folder, Some(engine));
             }
@@ -209,6 +213,19 @@ impl Server {
             }
         });
         Ok(())
+    }
+
+    /// Says what a search would amount to, on a thread of its own, unless another one is asked for meanwhile.
+    fn plan(&self, id: u64, preset: Option<String>, settings: Vec<(String, String)>, path: Option<String>) {
+        let (context, outlet, planned) =
+            (self.context.clone(), self.outlet.clone(), Arc::clone(&self.planned));
+        planned.store(id, Ordering::Release);
+        thread::spawn(move || {
+            let plan = plan::plan(&context, preset, settings, path.as_deref());
+            if planned.load(Ordering::Acquire) == id {
+                outlet.send(Message::Planned { id, plan });
+            }
+        });
     }
 
     /// Lists runs on a thread of its own: many take a while to read, and commands must not wait.

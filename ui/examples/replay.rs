@@ -47,6 +47,7 @@ fn main() -> std::io::Result<()> {
         keys: BTreeMap::new(),
         layers,
         first: Some(RUN.to_owned()),
+        replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
     };

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{
     buffer::Buffer,
     layout::{Rect, Size},
@@ -37,6 +37,7 @@ use crate::{
     },
     past::Replay,
     scene::Scene,
+    shown::{RunStatus, Shown},
     state::State,
     theme::{Depth, Palette},
     view::View,
@@ -71,6 +72,7 @@ pub struct Options {
 pub enum Input {
     Key(KeyEvent),
     Paste(String),
+    Mouse(MouseEvent),
     Message(Message),
     /// The terminal has another size; 0 columns or rows if it does not know its own.
     Resize {
@@ -112,6 +114,9 @@ pub struct App {
     dirty: bool,
     suspend: bool,
     redraw: bool,
+    /// A person asked for the pause or the stop that is coming, and need not be called.
+    hushed: bool,
+    bell: bool,
 }
 
 /// Seconds after which the list of runs is asked for again, while it is looked at.
@@ -147,6 +152,8 @@ impl App {
             dirty: true,
             suspend: false,
             redraw: false,
+            hushed: false,
+            bell: false,
         };
         match options.first {
             Some(run) => app.request(Request::Open { run }),
@@ -162,11 +169,17 @@ impl App {
             Input::Paste(text) => {
                 if let Some(mut overlay) = self.overlay.take() {
                     overlay.paste(&self.state, &text);
+                    self.requests.extend(overlay.plan());
                     self.overlay = Some(overlay);
                     self.dirty = true;
                 }
             }
-            Input::Message(message) => self.hear(message),
+            Input::Mouse(mouse) => self.point(mouse),
+            Input::Message(message) => {
+                let before = self.status();
+                self.hear(message);
+                self.listen_up(before);
+            }
             Input::Resize { width, height } => {
                 // A terminal that does not know its size says 0; the last one holds until it does.
                 let size = Size::new(width, height);
@@ -263,6 +276,70 @@ impl App {
         self.view
     }
 
+    /// Whether a person is to be called, since the last call: a run ended, or waits by itself.
+    pub fn take_bell(&mut self) -> bool {
+        std::mem::take(&mut self.bell)
+    }
+
+    /// What the run does, for the terminal's title.
+    pub fn title(&self) -> String {
+        let Some(shown) = &self.state.shown else { return "relativenas".to_owned() };
+        let done = match (shown.search(), &shown.view.training) {
+            (Some(search), _) => format!("{}/{} ", search.generation, search.settings.generations),
+            (None, Some(training)) => format!("{}/{} ", training.history.len(), training.epochs),
+            (None, None) => String::new(),
+        };
+        let name: String = shown.run.chars().filter(|c| !c.is_control()).collect();
+        // In words that do not change from batch to batch.
+        let state = match shown.status() {
+            RunStatus::Validating | RunStatus::Idle => "training",
+            status => status.name(),
+        };
+        format!("{done}{state} - {name}")
+    }
+
+    fn status(&self) -> Option<RunStatus> {
+        self.state.shown.as_ref().map(Shown::status)
+    }
+
+    /// Calls a person where a run has ended or waits, unless they asked for it.
+    fn listen_up(&mut self, before: Option<RunStatus>) {
+        let waits = |status| {
+            matches!(status, RunStatus::Paused | RunStatus::Finished | RunStatus::Stopped | RunStatus::Dead)
+        };
+        let (Some(before), Some(now)) = (before, self.status()) else { return };
+        if waits(now) && !waits(before) {
+            let began = matches!(before, RunStatus::Connecting | RunStatus::Starting);
+            self.bell |= !began && !std::mem::take(&mut self.hushed);
+        }
+    }
+
+    /// Takes the wheel as the arrow keys, and a click on a tab as its key.
+    fn point(&mut self, mouse: MouseEvent) {
+        let key = match mouse.kind {
+            MouseEventKind::ScrollUp => KeyCode::Up,
+            MouseEventKind::ScrollDown => KeyCode::Down,
+            MouseEventKind::Down(MouseButton::Left) if mouse.row == 1 && self.overlay.is_none() => {
+                let (width, height) = (self.size.width.into(), self.size.height.into());
+                let scene = self.scene(Layout::of(width, height));
+                let view = title::tab_at(&scene, self.state.shown.as_ref(), width, mouse.column.into());
+                if let Some(view) = view.filter(|_| scene.layout >= Layout::Small) {
+                    self.show(view);
+                    self.dirty = true;
+                }
+                return;
+            }
+            _ => return,
+        };
+        for _ in 0..3 {
+            self.press(KeyEvent::new(key, KeyModifiers::NONE));
+        }
+    }
+
+    fn scene(&self, layout: Layout) -> Scene<'_> {
+        Scene { keys: &self.keys, layout, view: self.view, selected: self.state.selected }
+    }
+
     /// Whether the terminal is to be given to the shell, since the last call.
     pub fn take_suspend(&mut self) -> bool {
         std::mem::take(&mut self.suspend)
@@ -296,12 +373,7 @@ impl App {
             canvas.clear();
         }
         let (width, height) = (canvas.width(), canvas.height());
-        let scene = Scene {
-            keys: &self.keys,
-            layout: Layout::of(width, height),
-            view: self.view,
-            selected: self.state.selected,
-        };
+        let scene = self.scene(Layout::of(width, height));
         let now = self.state.shown.as_ref();
         let shown = if self.view.shows_past() { self.state.seen() } else { now };
         if scene.layout == Layout::Line {

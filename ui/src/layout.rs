@@ -53,6 +53,8 @@ impl Layout {
 
 /// Columns that a view or panel must have for something to be drawn in it.
 impl Layout {
+    /// The selected individual stands beside the population.
+    pub const DETAIL_BESIDE: usize = 176;
     /// Gaps are generous, and three things stand side by side.
     pub const WIDE: usize = 124;
     /// What moved is told in words beside a row of the population.
@@ -97,6 +99,10 @@ impl Layout {
     pub const PAIRS_HEADING: usize = 5;
     /// The selected pair has more room than the list of pairs.
     pub const PAIR_LARGE: usize = 16;
+    /// The selected individual stands beside the population.
+    pub const DETAIL_BESIDE_ROWS: usize = 20;
+    /// Rows that the selected individual takes below the population.
+    pub const DETAIL_BELOW: usize = 7;
     /// A blank row parts the population from its heading.
     pub const POPULATION_APART: usize = 10;
     /// How far the population agrees stands below it.

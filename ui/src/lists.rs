@@ -2,9 +2,12 @@
 //!
 //! Whatever draws a list and whatever walks through it ask here, so that the two always agree.
 
-use relativenas_core::view::{Comparison, RunView, SearchView};
+use relativenas_core::{
+    cost::cost,
+    view::{Comparison, IndividualView, RunView, SearchView},
+};
 
-use crate::state::State;
+use crate::{state::State, words};
 
 /// How individuals are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,14 +15,69 @@ pub enum Order {
     #[default]
     Loss,
     Number,
+    /// Who got better most, first.
+    Change,
+    Accuracy,
+    Parameters,
+    MultiplyAdds,
+    /// Who was slow most often, first.
+    Lessons,
+}
+
+impl Order {
+    const ALL: [Self; 7] = [
+        Self::Loss,
+        Self::Change,
+        Self::Accuracy,
+        Self::Parameters,
+        Self::MultiplyAdds,
+        Self::Lessons,
+        Self::Number,
+    ];
+
+    /// The next one; a search without a network has no cost to sort by.
+    pub fn next(self, search: &SearchView) -> Self {
+        let costs = [Self::Parameters, Self::MultiplyAdds];
+        let all: Vec<_> =
+            Self::ALL.into_iter().filter(|o| search.network.is_some() || !costs.contains(o)).collect();
+        let at = all.iter().position(|order| *order == self).unwrap_or(0);
+        all[(at + 1) % all.len()]
+    }
 }
 
 /// All individuals of a search.
 pub fn population(search: &SearchView, order: Order) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..search.population.len()).collect();
+    let mut by = |key: &dyn Fn(usize) -> f64| {
+        // What is not known comes last.
+        let known = |value: f64| if value.is_nan() { f64::INFINITY } else { value };
+        let keys: Vec<f64> = all.iter().map(|&number| known(key(number))).collect();
+        all.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]).then(a.cmp(&b)));
+    };
+    let cost = |number: usize| Some(cost(&search.genotype(number)?, &search.network?));
     match order {
-        Order::Loss => search.order(),
-        Order::Number => (0..search.population.len()).collect(),
+        Order::Loss => return search.order(),
+        Order::Number => {}
+        Order::Change => by(&|number| change(&search.population[number]).unwrap_or(f64::NAN)),
+        Order::Accuracy => by(&|number| accuracy(search, number).map_or(f64::NAN, |a| -a)),
+        Order::Parameters => by(&|number| cost(number).map_or(f64::NAN, |c| c.parameters as f64)),
+        Order::MultiplyAdds => by(&|number| cost(number).map_or(f64::NAN, |c| c.multiply_adds as f64)),
+        Order::Lessons => by(&|number| -(search.population[number].lessons.len() as f64)),
     }
+    all
+}
+
+/// By how much an individual's loss changed with its last estimate.
+pub fn change(place: &IndividualView) -> Option<f64> {
+    Some(place.learner.as_ref()?.estimate.loss - place.loss_before?).filter(|change| change.is_finite())
+}
+
+/// The accuracy that belongs to the loss an individual is sorted by.
+pub fn accuracy(search: &SearchView, number: usize) -> Option<f64> {
+    if let Some(ranked) = words::ranked(search, number) {
+        return Some(ranked.accuracy);
+    }
+    search.population.get(number)?.learner.as_ref().map(|learner| learner.estimate.accuracy)
 }
 
 /// The comparisons of this generation, or of the one before it if `earlier` or if there is none yet.

@@ -46,10 +46,28 @@ pub enum Message {
         run: RunName,
         word: ProbeWord,
     },
+    /// The answer to the [`Request::Plan`] of this number.
+    Planned {
+        id: u64,
+        plan: Plan,
+    },
     /// Something that was asked for is done, such as an export; the text says where it is.
     Done(String),
     /// Something that was asked for failed; the text says what, and the way out.
     Failed(String),
+}
+
+/// What a search that was not started yet amounts to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// How long it takes, how large its networks are and where it runs, in words.
+    pub cost: String,
+    /// Why it would not start, if that is known.
+    pub problem: Option<String>,
+    /// What the folder that is typed holds, in words.
+    pub found: String,
+    /// What the folder that is typed may be meant to be.
+    pub completions: Vec<String>,
 }
 
 /// The state of a probe.
@@ -117,6 +135,17 @@ pub enum Request {
     Start {
         preset: Option<String>,
         settings: Vec<(String, String)>,
+        name: Option<String>,
+        /// It waits before its first pair.
+        paused: bool,
+    },
+    /// What a search that was not started yet amounts to.
+    Plan {
+        id: u64,
+        preset: Option<String>,
+        settings: Vec<(String, String)>,
+        /// A folder that is being typed.
+        path: Option<String>,
     },
     /// Starts an engine on a stopped run, then opens it.
     Resume {
@@ -156,6 +185,8 @@ pub enum Exported {
         loss: f64,
         position: Vec<f64>,
     },
+    /// Several individuals, a file each.
+    Several(Vec<usize>),
     /// The network of a training.
     Network,
     /// Every individual, a file each.

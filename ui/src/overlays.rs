@@ -15,7 +15,12 @@ use relativenas_core::config::Layers;
 
 use self::reaction::Reaction;
 use crate::{
-    canvas::Canvas, messages::RunName, panels::footer::OverlayHints, scene::Scene, state::State, view::View,
+    canvas::Canvas,
+    messages::{Plan, Request, RunName},
+    panels::footer::OverlayHints,
+    scene::Scene,
+    state::State,
+    view::View,
 };
 
 /// What lies over the view.
@@ -87,6 +92,18 @@ impl Overlay {
         }
     }
 
+    /// Takes what the other side says of a form.
+    pub fn planned(&mut self, id: u64, plan: Plan) {
+        if let Self::Start(form) = self {
+            form.planned(id, plan);
+        }
+    }
+
+    /// What is to be asked for about a form that was just opened or pasted into.
+    pub fn plan(&mut self) -> Option<Request> {
+        if let Self::Start(form) = self { Some(form.plan()) } else { None }
+    }
+
     pub fn paste(&mut self, state: &State, text: &str) {
         match self {
             Self::Palette(palette) => palette.paste(text),
@@ -126,6 +143,8 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }
         Overlay::Prompt(_) => &[("enter", "do it"), ("esc", "close")],
-        Overlay::Start(_) => &[("up/down", "setting"), ("enter", "start"), ("esc", "close")],
+        Overlay::Start(_) => {
+            &[("up/down", "line"), ("left/right", "choose"), ("enter", "on, or start"), ("esc", "close")]
+        }
     }
 }

@@ -6,6 +6,7 @@ pub mod best;
 pub mod diversity;
 pub mod finals;
 pub mod footer;
+pub mod individual;
 pub mod log;
 pub mod losses;
 pub mod notice;

@@ -11,6 +11,7 @@ use std::{
 
 use crossterm::event::Event;
 use ratatui::{buffer::Buffer, layout::Rect};
+use relativenas_core::config::ScreenConfig;
 
 use crate::{
     app::{App, Input, Options},
@@ -34,16 +35,17 @@ pub fn run(options: Options, inbox: Receiver<Message>, outbox: Sender<Request>) 
         return Err(io::Error::new(io::ErrorKind::NotConnected, message));
     }
     let frame_time = Duration::from_secs(1) / options.screen.frames_per_second.max(1);
-    let depth = options.depth;
+    let (depth, habits) = (options.depth, options.screen.clone());
     let app = App::new(options).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let mailbox = Arc::new(Mailbox::default());
     let _panics = PanicGuard::new(Arc::clone(&mailbox));
-    let terminal = Terminal::enter(depth)?;
+    let terminal = Terminal::enter(depth, habits.mouse)?;
     hangup::watch_terminal(Arc::clone(&mailbox));
     hangup::watch_signals(Arc::clone(&mailbox))?;
     forward_input(Arc::clone(&mailbox));
     forward_messages(Arc::clone(&mailbox), inbox);
-    Screen { app, terminal, mailbox, outbox, frame_time, last_frame: None }.run()
+    Screen { app, terminal, mailbox, outbox, frame_time, last_frame: None, habits, title: String::new() }
+        .run()
 }
 
 struct Screen {
@@ -54,6 +56,9 @@ struct Screen {
     /// The least time between two frames.
     frame_time: Duration,
     last_frame: Option<Instant>,
+    habits: ScreenConfig,
+    /// The terminal's title as it was set last.
+    title: String,
 }
 
 impl Screen {
@@ -75,6 +80,9 @@ impl Screen {
             }
             if let Some(exit) = self.handle(wakes)? {
                 return Ok(exit);
+            }
+            if self.app.take_bell() && self.habits.bell && self.terminal.ring().is_err() {
+                return Ok(Exit::HungUp);
             }
         }
     }
@@ -102,6 +110,7 @@ impl Screen {
                     self.app.handle(Input::Key(key));
                 }
                 Wake::Terminal(Event::Paste(text)) => self.app.handle(Input::Paste(text)),
+                Wake::Terminal(Event::Mouse(mouse)) => self.app.handle(Input::Mouse(mouse)),
                 Wake::Terminal(_) => {}
                 Wake::Message(message) => self.app.handle(Input::Message(message)),
                 Wake::Deaf => self.app.handle(Input::Deaf),
@@ -121,7 +130,7 @@ impl Screen {
                 size = Some(self.resumed()?);
             }
             if self.app.take_redraw() {
-                self.terminal.forget()?;
+                self.terminal.forget();
             }
         }
         if let Some((width, height)) = size {
@@ -141,6 +150,11 @@ impl Screen {
         let mut frame = Buffer::empty(Rect::new(0, 0, size.width, size.height));
         self.app.draw(frame.area, &mut frame);
         self.terminal.show(frame)?;
+        let title = self.app.title();
+        if self.habits.title && title != self.title {
+            self.terminal.set_title(&title)?;
+            self.title = title;
+        }
         self.app.drawn();
         self.last_frame = Some(Instant::now());
         Ok(())

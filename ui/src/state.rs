@@ -1,6 +1,6 @@
 //! What the screen knows of runs, whatever is drawn of it.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use relativenas_core::{
     space::Space,
@@ -26,6 +26,8 @@ pub struct State {
     pub compared: Vec<(RunName, Box<RunView>)>,
     /// The selected individual, the same in every view.
     pub selected: Option<usize>,
+    /// Individuals that are meant together, such as for an export.
+    pub marked: BTreeSet<usize>,
 }
 
 impl State {

@@ -8,16 +8,11 @@ use std::{
 };
 
 use crossterm::{
-    cursor, event, execute, queue,
-    terminal::{
-        self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    },
+    cursor, event, execute,
+    style::Print,
+    terminal::{self, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen},
 };
-use ratatui::{
-    backend::{Backend as _, CrosstermBackend},
-    buffer::Buffer,
-    layout::Rect,
-};
+use ratatui::buffer::Buffer;
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -26,6 +21,7 @@ use rustix::{
 };
 
 use crate::{
+    painter::Painter,
     theme::Depth,
     wake::{Mailbox, Wake},
 };
@@ -33,37 +29,52 @@ use crate::{
 /// The terminal in raw mode, on its alternate screen. Dropping it gives it back.
 pub struct Terminal {
     painter: Painter<BufWriter<Patient<Stdout>>>,
+    mouse: bool,
 }
 
 impl Terminal {
     /// # Errors
     /// If the terminal refuses; it is given back then.
-    pub fn enter(depth: Depth) -> io::Result<Self> {
+    pub fn enter(depth: Depth, mouse: bool) -> io::Result<Self> {
         // Where NO_COLOR is set and a person asks for colour all the same, crossterm must be told;
         // without colour it is left alone, and writes none.
         crossterm::style::force_color_output(depth != Depth::None);
-        let entered = enter();
+        let entered = enter(mouse);
         if let Err(error) = entered {
             restore();
             return Err(error);
         }
         // Frames are written in one piece.
-        Ok(Self { painter: Painter::new(BufWriter::with_capacity(64 * 1024, Patient(stdout()))) })
+        let painter = Painter::new(BufWriter::with_capacity(64 * 1024, Patient(stdout())));
+        Ok(Self { painter, mouse })
+    }
+
+    /// Rings the bell.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written.
+    pub fn ring(&mut self) -> io::Result<()> {
+        execute!(Patient(stdout()), Print('\x07'))
+    }
+
+    /// Sets the title of the terminal's window; it is given back on leaving, where the terminal remembers it.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written.
+    pub fn set_title(&mut self, title: &str) -> io::Result<()> {
+        execute!(Patient(stdout()), Print(format_args!("\x1b]2;{title}\x1b\\")))
     }
 
     /// Forgets what is on the screen: the next frame is drawn in full.
-    ///
-    /// # Errors
-    /// If the terminal cannot be written.
-    pub fn forget(&mut self) -> io::Result<()> {
-        self.painter.forget()
+    pub fn forget(&mut self) {
+        self.painter.forget();
     }
 
-    /// Shows a frame.
+    /// Shows a frame; says whether anything had to be written.
     ///
     /// # Errors
     /// If the terminal cannot be written.
-    pub fn show(&mut self, frame: Buffer) -> io::Result<()> {
+    pub fn show(&mut self, frame: Buffer) -> io::Result<bool> {
         self.painter.show(frame)
     }
 
@@ -88,8 +99,9 @@ impl Terminal {
     pub fn reenter(&mut self) -> io::Result<()> {
         // crossterm believes that the terminal is raw still, and would leave it as it is.
         terminal::disable_raw_mode()?;
-        enter()?;
-        self.forget()
+        enter(self.mouse)?;
+        self.forget();
+        Ok(())
     }
 }
 
@@ -108,10 +120,21 @@ impl Drop for Terminal {
     }
 }
 
-fn enter() -> io::Result<()> {
+fn enter(mouse: bool) -> io::Result<()> {
     terminal::enable_raw_mode()?;
-    execute!(Patient(stdout()), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+    execute!(
+        Patient(stdout()),
+        EnterAlternateScreen,
+        Print(REMEMBER_TITLE),
+        event::EnableBracketedPaste,
+        cursor::Hide
+    )?;
+    if mouse { execute!(Patient(stdout()), event::EnableMouseCapture) } else { Ok(()) }
 }
+
+/// The window's title is put on a stack that the terminal keeps, and taken back from it.
+const REMEMBER_TITLE: &str = "\x1b[22;2t";
+const RECALL_TITLE: &str = "\x1b[23;2t";
 
 /// Gives the terminal back, whatever state it is in. What fails here has no one left to be told.
 ///
@@ -121,7 +144,9 @@ fn restore() {
     let _ = execute!(
         Patient(stdout()),
         EndSynchronizedUpdate,
+        event::DisableMouseCapture,
         event::DisableBracketedPaste,
+        Print(RECALL_TITLE),
         LeaveAlternateScreen,
         crossterm::style::ResetColor,
         cursor::Show
@@ -184,49 +209,6 @@ impl Drop for PanicGuard {
             let before = Arc::clone(&self.before);
             panic::set_hook(Box::new(move |panic| before(panic)));
         }
-    }
-}
-
-/// Writes the difference of two frames, and nothing where there is none.
-///
-/// ratatui's own terminal writes a few bytes for every frame, changed or not.
-pub struct Painter<W: Write> {
-    backend: CrosstermBackend<W>,
-    shown: Buffer,
-}
-
-impl<W: Write> Painter<W> {
-    pub fn new(writer: W) -> Self {
-        Self { backend: CrosstermBackend::new(writer), shown: Buffer::empty(Rect::ZERO) }
-    }
-
-    fn forget(&mut self) -> io::Result<()> {
-        self.shown = Buffer::empty(Rect::ZERO);
-        self.backend.clear()
-    }
-
-    /// Shows a frame. The first one, and one of another size, is drawn on a cleared screen.
-    ///
-    /// # Errors
-    /// If the terminal cannot be written.
-    pub fn show(&mut self, frame: Buffer) -> io::Result<()> {
-        let resized = frame.area != self.shown.area;
-        if resized {
-            self.shown = Buffer::empty(frame.area);
-        }
-        let changes = self.shown.diff(&frame);
-        if changes.is_empty() && !resized {
-            return Ok(());
-        }
-        queue!(self.backend, BeginSynchronizedUpdate)?;
-        let drawn = if resized { self.backend.clear() } else { Ok(()) }
-            .and_then(|()| self.backend.draw(changes.into_iter()));
-        // Ends also if drawing failed half way.
-        queue!(self.backend, EndSynchronizedUpdate)?;
-        Write::flush(&mut self.backend)?;
-        drawn?;
-        self.shown = frame;
-        Ok(())
     }
 }
 

@@ -166,7 +166,7 @@ impl Palette {
     }
 }
 
-const RAMP_STEPS: u8 = 16;
+const RAMP_STEPS: u8 = 6;
 
 fn pick(ramp: &[Style], share: f64) -> Option<Style> {
     let last = ramp.len().checked_sub(1)?;

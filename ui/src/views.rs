@@ -36,7 +36,9 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, places: &Places, state: 
         (View::Curves, ..) => curves::draw(canvas, scene, &places.curves, state, shown),
         (View::Log, ..) => log::draw(canvas, &places.log, shown),
         (View::Map, Some(search), _) => map::draw(canvas, scene, state, shown, search),
-        (View::Population, Some(search), _) => population::draw(canvas, scene, &places.population, search),
+        (View::Population, Some(search), _) => {
+            population::draw(canvas, scene, &places.population, state, search);
+        }
         (View::Pairs, Some(search), _) => pairs::draw(canvas, &places.pairs, search),
         (View::Weights, Some(search), _) => weights::draw(canvas, &places.weights, search),
         (View::Architecture, Some(_), _) | (View::Architecture, None, Some(_)) => {

@@ -15,7 +15,7 @@ use relativenas_core::{
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::{genotype_of, of_rank};
+use super::{of_individual, of_rank};
 use crate::{arguments::ExportArguments, commands::arch::reading, context::Context, failure::misuse};
 
 /// The whole file. The network's size follows from the weights.
@@ -45,11 +45,13 @@ fn of_run(context: &Context, run: &str, arguments: &ExportArguments) -> Result<(
     }
     let search = view.search.as_ref().filter(|search| !search.population.is_empty());
     let search = search.ok_or_else(|| misuse("the run has no population yet"))?;
-    let individual = match (arguments.individual, arguments.rank) {
-        (Some(individual), _) => individual,
+    let position = match (arguments.individual, arguments.rank) {
+        (Some(individual), _) => of_individual(search, individual)?,
         (None, rank) => of_rank(search, rank.unwrap_or(1))?,
     };
-    Ok((genotype_of(search, individual)?, None))
+    let genotype = Genotype::decode(position)
+        .map_err(|_| misuse("only cells have a network; architectures of NAS-Bench-201 have none here"))?;
+    Ok((genotype, None))
 }
 
 fn written(genotype: &Genotype, path: &Path) -> Result<Vec<u8>> {

@@ -8,11 +8,12 @@ use relativenas_core::{
 use super::{App, walk};
 use crate::{
     actions::{Action, Place},
-    lists::Order,
     messages::{Request, RunSummary},
     obstacle::obstacle,
     overlays::{Overlay, prompt},
     shown::{Asked, Shown},
+    view::View,
+    views::architecture::Beside,
 };
 
 impl App {
@@ -47,8 +48,11 @@ impl App {
             Action::Export => self.overlay = Some(Overlay::export(&self.state)),
             Action::SortPopulation => {
                 let order = &mut self.places.population.order;
-                *order = if *order == Order::Loss { Order::Number } else { Order::Loss };
+                *order = self.state.search().map_or(*order, |search| order.next(search));
             }
+            Action::PopulationNumbers => self.places.population.numbers = !self.places.population.numbers,
+            Action::Mark => self.mark(),
+            Action::CompareMarked => self.compare_marked(),
             Action::EarlierPairs => {
                 self.places.pairs.earlier = !self.places.pairs.earlier;
                 self.places.pairs.row = 0;
@@ -70,7 +74,11 @@ impl App {
                     self.request(Request::Resume { run });
                 }
             }
-            Action::NewSearch => self.overlay = Some(Overlay::start(&self.layers)),
+            Action::NewSearch => {
+                let mut form = Overlay::start(&self.layers);
+                self.requests.extend(form.plan());
+                self.overlay = Some(form);
+            }
             Action::CompareRun => self.compare_selected_run(),
             Action::CompareAll => self.compare_all_runs(),
             Action::Probe => self.probe(),
@@ -115,9 +123,34 @@ impl App {
         }
     }
 
+    /// Marks the selected individual, or no longer.
+    fn mark(&mut self) {
+        let Some(selected) = self.state.selected else {
+            return self.warn("select an individual first");
+        };
+        if !self.state.marked.remove(&selected) {
+            self.state.marked.insert(selected);
+        }
+        self.walk(1);
+    }
+
+    /// Lays two marked individuals side by side.
+    fn compare_marked(&mut self) {
+        let marked: Vec<usize> = self.state.marked.iter().copied().collect();
+        let [left, right] = marked[..] else {
+            return self.warn("mark two individuals first; they are compared in Architecture");
+        };
+        self.state.selected = Some(left);
+        self.places.architecture.beside = Some(Beside::Individual(right));
+        self.show(View::Architecture);
+    }
+
     fn back(&mut self) {
         if self.state.past.is_some() {
             return self.return_to_now();
+        }
+        if !self.state.marked.is_empty() {
+            return self.state.marked.clear();
         }
         if self.state.selected.take().is_none() && self.places.architecture.beside.take().is_none() {
             self.places.curves.cursor = None;
@@ -148,6 +181,7 @@ impl App {
         if let Some(asked) = Asked::of(&command) {
             shown.asked = Some(asked);
         }
+        self.hushed = matches!(command, Command::Pause | Command::Stop);
         self.last_id += 1;
         self.pending.push((self.last_id, command.clone()));
         self.request(Request::Steer { id: self.last_id, command });

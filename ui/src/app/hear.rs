@@ -66,6 +66,11 @@ impl App {
             }
             Message::Probe { run, word } => self.hear_probe(&run, word),
             Message::Genotype { name, genotype } => self.hear_genotype(name, genotype),
+            Message::Planned { id, plan } => {
+                if let Some(overlay) = &mut self.overlay {
+                    overlay.planned(id, plan);
+                }
+            }
             Message::Done(text) => self.say(text),
             Message::Failed(text) => self.fail(text),
         }
@@ -100,6 +105,7 @@ impl App {
             return;
         }
         self.state.selected = None;
+        self.state.marked.clear();
         self.state.compared.clear();
         self.places = Places { runs: self.places.runs, ..Places::default() };
         self.overlay = None;

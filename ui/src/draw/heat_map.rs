@@ -247,7 +247,8 @@ pub fn scroll(first: usize, selected: usize, rows: &[HeatRow], lines: usize) -> 
     first
 }
 
-fn lines_of(row: &HeatRow) -> usize {
+/// Lines that a row takes: one more where its ghost stands below it.
+pub fn lines_of(row: &HeatRow) -> usize {
     1 + usize::from(has_ghost(row))
 }
 

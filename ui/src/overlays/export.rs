@@ -47,6 +47,11 @@ impl Export {
             choices.push((Exported::Individual(individual), format!("individual {name}")));
         }
         if let Some(search) = state.search() {
+            if !state.marked.is_empty() {
+                let marked: Vec<usize> = state.marked.iter().copied().collect();
+                let name = format!("{} marked", marked.len());
+                choices.insert(0, (Exported::Several(marked), name));
+            }
             choices.extend(best(search));
             choices.push((Exported::All, "all individuals".to_owned()));
         } else {
@@ -72,6 +77,10 @@ impl Export {
                 words::estimated_in(*generation),
                 words::loss(*loss).trim_start()
             ),
+            Exported::Several(marked) => {
+                let names: Vec<_> = marked.iter().map(|&i| words::individual(search, i)).collect();
+                format!("{} as they are now", names.join(", "))
+            }
             Exported::Network => String::new(),
             Exported::All => "everybody as they are now, a file each".to_owned(),
         }

@@ -1,25 +1,12 @@
 //! One individual: its cells in words and numbers.
 
 use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::text::Line;
-use relativenas_core::{
-    genotype::Cell,
-    operation::CellKind,
-    search::Estimate,
-    tabular::{self, OPERATIONS},
-    view::SearchView,
-};
 
 use super::{
     reaction::Reaction,
     window::{self, window},
 };
-use crate::{
-    canvas::{Canvas, Look, span, wrap},
-    panels::best::cost_words,
-    state::State,
-    words::{individual, lineage, loss, ranked},
-};
+use crate::{canvas::Canvas, panels::individual::lines, state::State, words::individual};
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
     // Pausing must not wait.
@@ -29,7 +16,7 @@ pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
 pub fn draw(canvas: &mut Canvas<'_>, state: &State, scroll: usize) {
     let (Some(search), Some(number)) = (state.search(), state.individual()) else { return };
     let width = canvas.width().saturating_sub(2).min(88);
-    let lines = lines(search, number, canvas.look, width.saturating_sub(4));
+    let lines = lines(search, number, canvas.look, width.saturating_sub(4), true);
     let mut outer = window(canvas, width, lines.len() + 2);
     let mut inside = outer.framed(&format!("Individual {}", individual(search, number)));
     let rows = inside.height();
@@ -37,88 +24,4 @@ pub fn draw(canvas: &mut Canvas<'_>, state: &State, scroll: usize) {
     for (y, line) in lines.iter().skip(first).take(rows).enumerate() {
         inside.line(0, y, line);
     }
-}
-
-fn lines(search: &SearchView, number: usize, look: &Look, width: usize) -> Vec<Line<'static>> {
-    let palette = &look.palette;
-    let mut lines = Vec::new();
-    let Some(place) = search.population.get(number) else { return lines };
-    if let Some(ranked) = ranked(search, number) {
-        lines.push(Line::from(vec![
-            span("ranking  place ", palette.dim),
-            span(ranked.rank.to_string(), palette.strong),
-            span("   loss ", palette.dim),
-            span(loss(ranked.loss).trim_start().to_owned(), palette.strong),
-            span(format!("   accuracy {:.1} %", ranked.accuracy), palette.text),
-        ]));
-    }
-    let is_ranked = !search.ranking.is_empty();
-    match &place.learner {
-        Some(learner) => {
-            let mut line = Line::from(vec![
-                span(if is_ranked { "search   loss " } else { "loss " }, palette.dim),
-                span(loss(learner.estimate.loss).trim_start().to_owned(), palette.strong),
-                span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
-            ]);
-            let trained = trained(search, &learner.estimate);
-            // Where the line begins with a word more, there is no room for it.
-            if !is_ranked {
-                line.push_span(span(trained, palette.dim));
-                lines.push(line);
-            } else {
-                lines.push(line);
-                lines.push(Line::styled(format!("      {trained}"), palette.dim));
-            }
-        }
-        None => lines.push(Line::styled("not estimated yet", palette.dim)),
-    }
-    if let Some(genotype) = search.genotype(number) {
-        if let Some(words) = cost_words(&genotype, search) {
-            lines.push(Line::styled(words.replace('·', &look.glyphs.separator.to_string()), palette.text));
-        }
-        for kind in CellKind::BOTH {
-            lines.push(Line::default());
-            lines.push(Line::styled(format!("{kind} cell"), palette.heading));
-            for (node, genes) in genotype.cell(kind).genes.chunks(2).enumerate() {
-                let mut words = vec![span(format!("node {node}  "), palette.dim)];
-                for (index, gene) in genes.iter().enumerate() {
-                    words.push(span(if index > 0 { "  +  " } else { "" }, palette.dim));
-                    words.push(span(format!("{:<12}", gene.operation.name()), palette.text));
-                    words.push(span(format!(" of {:<7}", Cell::input_name(gene.input)), palette.dim));
-                }
-                lines.push(Line::from(words));
-            }
-        }
-    }
-    if let Some(edges) = search.edges(number) {
-        lines.push(Line::default());
-        lines.push(Line::styled("cell", palette.heading));
-        for (edge, index) in edges.into_iter().enumerate() {
-            lines.push(Line::from(vec![
-                span(format!("{:<8}", tabular::edge_name(edge)), palette.dim),
-                span(OPERATIONS[index].name(), palette.text),
-            ]));
-        }
-        lines.push(Line::default());
-        let words = wrap(&tabular::describe(&edges), width);
-        lines.extend(words.into_iter().map(|line| Line::styled(line, palette.text)));
-    }
-    lines.push(Line::default());
-    let lineage = lineage(search, number);
-    lines.extend(wrap(&lineage, width).into_iter().map(|line| Line::styled(line, palette.dim)));
-    lines
-}
-
-/// What training told; a table trains nothing.
-fn trained(search: &SearchView, estimate: &Estimate) -> String {
-    if search.network.is_none() {
-        return String::new();
-    }
-    let train_loss = loss(estimate.train_loss);
-    format!(
-        "   training loss {}   hits {}, misses {}",
-        train_loss.trim_start(),
-        estimate.hits,
-        estimate.misses
-    )
 }

@@ -1,47 +1,39 @@
-//! Starts a search: a form that is checked as it is filled in.
+//! Starts a search: a form that says what will run, and is checked as it is filled in.
+
+mod draw;
+mod lines;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::config::{Layers, Origin};
 
-use super::{reaction::Reaction, window::window};
+use self::lines::{FormLine, PATH, SETTINGS};
+use super::reaction::Reaction;
 use crate::{
-    canvas::{Canvas, wrap},
-    draw::text,
     field::Field,
-    messages::Request,
+    messages::{Plan, Request},
 };
 
-/// Settings that most searches differ in; any other can be set in the last line.
-const KEYS: [(&str, &str); 12] = [
-    ("data.path", "a folder with images; empty: Fashion-MNIST"),
-    ("search.space", "cells, or nas-bench-201, whose losses stand in a table"),
-    ("search.searcher", "slow-fast, random, coin-flip, regularized-evolution, largest"),
-    ("search.population", "individuals, even"),
-    ("search.generations", ""),
-    ("search.seed", ""),
-    ("data.train_images", "0: the whole half"),
-    ("data.valid_images", "0: the whole half"),
-    ("network.channels", "of a node in the first cells"),
-    ("network.cells", ""),
-    ("training.batch", "images"),
-    ("device.kind", "auto, cpu, cuda, cuda:0"),
-];
-
-/// Lines: the preset, the settings, and one for any other setting.
-const LINES: usize = KEYS.len() + 2;
+/// The preset that is chosen first: it is done in a minute or two.
+const FIRST_PRESET: &str = "quick";
 
 /// A form in progress.
 #[derive(Clone, Debug)]
 pub struct Start {
     base: Layers,
-    /// Names of presets that change a search; the first is none.
+    /// Names of presets that change a search; the last is none.
     presets: Vec<String>,
     preset: usize,
     line: usize,
+    name: Field,
     /// What was typed over each setting; `None` leaves it as it is.
     typed: Vec<Option<Field>>,
     other: Field,
+    paused: bool,
     checked: Checked,
+    /// What the other side says of it.
+    plan: Plan,
+    /// The number of the plan that was asked for last.
+    asked: u64,
     /// The search was asked for, and the outcome is not known yet.
     waits: bool,
 }
@@ -67,11 +59,24 @@ impl Start {
     pub fn new(base: &Layers) -> Self {
         let base = base.clone();
         let searches = base.presets().filter(|name| changes_a_search(&base, name)).map(str::to_owned);
-        let presets = [String::new()].into_iter().chain(searches).collect();
+        let mut presets: Vec<_> = searches.collect();
+        presets.sort_by_key(|name| name != FIRST_PRESET);
+        presets.push(String::new());
         let checked = Checked { layers: base.clone(), error: None };
-        let typed = vec![None; KEYS.len()];
-        let other = Field::default();
-        let mut form = Self { base, presets, preset: 0, line: 0, typed, other, checked, waits: false };
+        let mut form = Self {
+            base,
+            presets,
+            preset: 0,
+            line: 0,
+            name: Field::default(),
+            typed: vec![None; SETTINGS.len()],
+            other: Field::default(),
+            paused: false,
+            checked,
+            plan: Plan::default(),
+            asked: 0,
+            waits: false,
+        };
         form.check();
         form
     }
@@ -85,22 +90,55 @@ impl Start {
         (self.waits, self.checked.error) = (false, Some(why));
     }
 
+    /// Takes what the other side says of the form, unless it was changed since.
+    pub fn planned(&mut self, id: u64, plan: Plan) {
+        if id == self.asked {
+            self.plan = plan;
+        }
+    }
+
+    /// Asks the other side what this form amounts to.
+    pub fn plan(&mut self) -> Request {
+        self.asked += 1;
+        let settings = if self.checked.error.is_none() { self.settings() } else { Vec::new() };
+        let path = self.typed[0].as_ref().map(|field| field.text().to_owned());
+        Request::Plan { id: self.asked, preset: self.preset(), settings, path }
+    }
+
     pub fn press(&mut self, key: KeyEvent) -> Reaction {
-        match key.code {
-            _ if self.waits => return Reaction::Stay,
-            // What failed may do so no longer: a folder may have been made meanwhile.
-            KeyCode::Enter => {
+        if self.waits {
+            return Reaction::Stay;
+        }
+        let lines = FormLine::all();
+        let step = |line: usize, by: usize| (line + by) % lines.len();
+        match (key.code, self.here()) {
+            (KeyCode::Enter, FormLine::Start) => {
+                // What failed may do so no longer: a folder may have been made meanwhile.
                 self.check();
                 self.waits = self.checked.error.is_none();
                 return if self.waits { Reaction::Ask(self.request()) } else { Reaction::Stay };
             }
-            KeyCode::Up | KeyCode::BackTab => self.line = (self.line + LINES - 1) % LINES,
-            KeyCode::Down | KeyCode::Tab => self.line = (self.line + 1) % LINES,
-            KeyCode::Left if self.line == 0 => {
-                self.preset = (self.preset + self.presets.len() - 1) % self.presets.len();
+            (KeyCode::Tab, PATH) if self.complete() => {}
+            (KeyCode::Up | KeyCode::BackTab, _) => {
+                self.line = step(self.line, lines.len() - 1);
+                return Reaction::Stay;
             }
-            KeyCode::Right | KeyCode::Char(' ') if self.line == 0 => {
-                self.preset = (self.preset + 1) % self.presets.len();
+            (KeyCode::Down | KeyCode::Tab | KeyCode::Enter, _) => {
+                self.line = step(self.line, 1);
+                return Reaction::Stay;
+            }
+            (KeyCode::Left, FormLine::Preset) => self.choose_preset(self.presets.len() - 1),
+            (KeyCode::Right | KeyCode::Char(' '), FormLine::Preset) => self.choose_preset(1),
+            (KeyCode::Left | KeyCode::Right | KeyCode::Char(' '), FormLine::Paused) => {
+                self.paused = !self.paused;
+            }
+            (KeyCode::Left, FormLine::Setting(place)) if !SETTINGS[place].choices.is_empty() => {
+                self.choose(place, SETTINGS[place].choices.len() - 1);
+            }
+            (KeyCode::Right | KeyCode::Char(' '), FormLine::Setting(place))
+                if !SETTINGS[place].choices.is_empty() =>
+            {
+                self.choose(place, 1);
             }
             _ => {
                 if let Some(field) = self.field() {
@@ -109,7 +147,7 @@ impl Start {
             }
         }
         self.check();
-        Reaction::Stay
+        Reaction::Ask(self.plan())
     }
 
     pub fn paste(&mut self, text: &str) {
@@ -122,14 +160,45 @@ impl Start {
         self.check();
     }
 
+    fn here(&self) -> FormLine {
+        FormLine::all().get(self.line).copied().unwrap_or(FormLine::Start)
+    }
+
+    fn choose_preset(&mut self, by: usize) {
+        self.preset = (self.preset + by) % self.presets.len();
+    }
+
+    /// Takes the next of what there is to choose from.
+    fn choose(&mut self, place: usize, by: usize) {
+        let choices = SETTINGS[place].choices;
+        let value = self.value(SETTINGS[place].key);
+        let at = choices.iter().position(|choice| *choice == value).unwrap_or(0);
+        self.typed[place] = Some(Field::new(choices[(at + by) % choices.len()]));
+    }
+
+    /// Completes the folder as far as there is one way to go on; says whether there was any.
+    fn complete(&mut self) -> bool {
+        let Some(field) = &self.typed[0] else { return false };
+        let typed = field.text().to_owned();
+        let common = self.plan.completions.iter().cloned().reduce(|common, other| {
+            common.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+        });
+        let Some(longer) = common.filter(|common| common.len() > typed.len()) else { return false };
+        self.typed[0] = Some(Field::new(longer));
+        true
+    }
+
     /// The field of this line, filled with the value as it is the first time.
     fn field(&mut self) -> Option<&mut Field> {
-        let setting = self.line.checked_sub(1)?;
-        if setting == KEYS.len() {
-            return Some(&mut self.other);
+        match self.here() {
+            FormLine::Name => Some(&mut self.name),
+            FormLine::Other => Some(&mut self.other),
+            FormLine::Setting(place) => {
+                let value = self.value(SETTINGS[place].key);
+                Some(self.typed[place].get_or_insert_with(|| Field::new(value)))
+            }
+            FormLine::Preset | FormLine::Paused | FormLine::Start => None,
         }
-        let value = self.value(KEYS[setting].0);
-        Some(self.typed[setting].get_or_insert_with(|| Field::new(value)))
     }
 
     fn value(&self, key: &str) -> String {
@@ -147,9 +216,9 @@ impl Start {
 
     /// What was typed, as keys and values.
     fn settings(&self) -> Vec<(String, String)> {
-        let typed = KEYS.iter().zip(&self.typed).filter_map(|((key, _), field)| {
+        let typed = SETTINGS.iter().zip(&self.typed).filter_map(|(setting, field)| {
             let field = field.as_ref()?;
-            Some(((*key).to_owned(), field.text().trim().to_owned()))
+            Some((setting.key.to_owned(), field.text().trim().to_owned()))
         });
         let other = self.other.text().split_whitespace().filter_map(|word| {
             let (key, value) = word.split_once('=')?;
@@ -184,107 +253,7 @@ impl Start {
     }
 
     fn request(&self) -> Request {
-        Request::Start { preset: self.preset(), settings: self.settings() }
-    }
-
-    pub fn draw(&self, canvas: &mut Canvas<'_>) {
-        let look = canvas.look;
-        let palette = &look.palette;
-        let width = canvas.width().saturating_sub(2).min(92);
-        let mut outer = window(canvas, width, LINES + 7);
-        let mut inside = outer.framed("Start a search");
-        let (width, height) = (inside.width(), inside.height());
-        let (words, mark, style) = match &self.checked.error {
-            _ if self.waits => ("the search starts; esc closes this", look.glyphs.working, palette.dim),
-            Some(error) => (error.as_str(), look.glyphs.warning, palette.warning),
-            None => ("all settings are valid; enter starts the search", look.glyphs.tick, palette.best),
-        };
-        let words = wrap(words, width.saturating_sub(2));
-        let rows = height.saturating_sub(1 + words.len().clamp(2, 4)).min(LINES);
-        let first = (self.line + 1).saturating_sub(rows);
-        for line in first..(first + rows).min(LINES) {
-            self.draw_line(&mut inside, line, line - first);
-        }
-        let y = rows + 1;
-        inside.text(0, y, &mark.to_string(), style);
-        for (row, line) in words.iter().take(height.saturating_sub(y)).enumerate() {
-            inside.text(2, y + row, line, style);
-        }
-    }
-
-    fn draw_line(&self, canvas: &mut Canvas<'_>, line: usize, y: usize) {
-        let look = canvas.look;
-        let palette = &look.palette;
-        let here = line == self.line;
-        if here {
-            canvas.text(0, y, &look.glyphs.selected.to_string(), palette.key);
-        }
-        let label = match line {
-            0 => "preset",
-            line => KEYS.get(line - 1).map_or("other", |(key, _)| *key),
-        };
-        let style = if here { palette.strong } else { palette.dim };
-        canvas.text(1, y, label, style);
-        let x = 21;
-        let width = canvas.width().saturating_sub(x);
-        // Half of the room is for the value, half for what it means.
-        let field_width = (width * 2 / 5).max(12).min(width);
-        match line {
-            0 => {
-                let name = if self.preset == 0 { "none" } else { &self.presets[self.preset] };
-                let words = format!("{} {name} {}", look.glyphs.arrow_left, look.glyphs.arrow_right);
-                canvas.text(x, y, &words, if here { palette.selected } else { palette.text });
-            }
-            line if line > KEYS.len() => {
-                self.draw_field(canvas, &self.other, (x, y, width), here);
-                if self.other.text().is_empty() && !here {
-                    canvas.text(x, y, "training.learning_rate=0.05 and so on", palette.dim);
-                }
-            }
-            line => {
-                let (key, meaning) = KEYS[line - 1];
-                match &self.typed[line - 1] {
-                    Some(field) => self.draw_field(canvas, field, (x, y, field_width), here),
-                    None => {
-                        let value = self.value(key);
-                        let value = text::truncate(&value, field_width, &look.glyphs).into_owned();
-                        let style = if here { palette.strong } else { palette.text };
-                        canvas.text(x, y, if value.is_empty() { "(empty)" } else { &value }, style);
-                    }
-                }
-                let meaning = if here { meaning.to_owned() } else { self.origin(key) };
-                let room = width.saturating_sub(field_width + 2);
-                let meaning = text::truncate(&meaning, room, &look.glyphs).into_owned();
-                canvas.text(x + field_width + 2, y, &meaning, palette.dim);
-            }
-        }
-    }
-
-    fn draw_field(
-        &self,
-        canvas: &mut Canvas<'_>,
-        field: &Field,
-        (x, y, width): (usize, usize, usize),
-        here: bool,
-    ) {
-        let palette = &canvas.look.palette;
-        if here {
-            field.draw(canvas, x, y, width, palette.strong);
-        } else {
-            let glyphs = canvas.look.glyphs;
-            canvas.text(x, y, &text::truncate(field.text(), width, &glyphs), palette.text);
-        }
-    }
-
-    /// Where a setting came from, unless it is built in.
-    fn origin(&self, key: &str) -> String {
-        let setting = self.checked.layers.settings().find(|(name, _)| *name == key);
-        match setting.map(|(_, setting)| &setting.origin) {
-            None | Some(Origin::BuiltIn) => String::new(),
-            // The built-in file is read like any other.
-            Some(Origin::File { name, .. }) if name == "config.toml" => String::new(),
-            Some(Origin::Flag { .. }) => "changed".to_owned(),
-            Some(origin) => origin.to_string(),
-        }
+        let name = Some(self.name.text().trim().to_owned()).filter(|name| !name.is_empty());
+        Request::Start { preset: self.preset(), settings: self.settings(), name, paused: self.paused }
     }
 }

@@ -69,41 +69,69 @@ impl Names {
     }
 }
 
+/// A view's tab: where it begins, its key and its name.
+struct Tab {
+    view: View,
+    x: usize,
+    key: String,
+    name: &'static str,
+}
+
+impl Tab {
+    /// A blank on either side, and one between the key and the name.
+    fn width(&self) -> usize {
+        let name = if self.name.is_empty() { 0 } else { 1 + text::width(self.name) };
+        text::width(&self.key) + 2 + name
+    }
+}
+
+/// All tabs with the longest names that fit beside `set` columns.
+fn all_tabs(scene: &Scene<'_>, width: usize, set: usize) -> Vec<Tab> {
+    let with = |(names, gap): (Names, usize)| -> Vec<Tab> {
+        let mut x = 1;
+        let tab = |view: View| {
+            let name = names.of(view, view == scene.view);
+            let tab = Tab { view, x, key: scene.key(Action::Show(view)), name };
+            // A dash stands between two, if there is room.
+            x += tab.width() + gap;
+            tab
+        };
+        View::ALL.into_iter().map(tab).collect()
+    };
+    let fits = |tabs: &Vec<Tab>| tabs.last().is_some_and(|last| last.x + last.width() + 1 + set < width);
+    let ways = [(Names::Full, 1), (Names::Short, 1), (Names::Short, 0), (Names::AllShort, 0)];
+    ways.into_iter().map(with).find(fits).unwrap_or_else(|| with((Names::Here, 1)))
+}
+
+/// The view whose tab is at a column of a screen of this width.
+pub fn tab_at(scene: &Scene<'_>, shown: Option<&Shown>, width: usize, column: usize) -> Option<View> {
+    let tabs = all_tabs(scene, width, text::width(&what_is_set(shown)));
+    tabs.into_iter().find(|tab| (tab.x..tab.x + tab.width()).contains(&column)).map(|tab| tab.view)
+}
+
+fn what_is_set(shown: Option<&Shown>) -> String {
+    shown.map(set).filter(|set| !set.is_empty()).map(|set| format!(" {set} ")).unwrap_or_default()
+}
+
 /// The views on a rule, the one that is shown standing out, and what holds until it is changed.
 fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     canvas.rule(1);
     let palette = &canvas.look.palette;
     let (dim, strong, key, slow) = (palette.dim, palette.strong, palette.key, palette.slow);
-    let set = shown.map(set).filter(|set| !set.is_empty()).map(|set| format!(" {set} ")).unwrap_or_default();
-    let tab = |names: Names, view: View| {
-        let name = names.of(view, view == scene.view);
-        (scene.key(Action::Show(view)), name)
-    };
-    // A blank on either side, one between the key and the name, and a dash between tabs.
-    let width = |names: Names| -> usize {
-        let of = |view| {
-            let (number, name) = tab(names, view);
-            text::width(&number) + 3 + if name.is_empty() { 0 } else { 1 + text::width(name) }
-        };
-        View::ALL.into_iter().map(of).sum()
-    };
-    let room = canvas.width().saturating_sub(2 + text::width(&set));
-    let all = [Names::Full, Names::Short, Names::AllShort];
-    let names = all.into_iter().find(|names| width(*names) <= room).unwrap_or(Names::Here);
-    let mut x = 1;
-    for view in View::ALL {
-        let here = view == scene.view;
-        let (number, name) = tab(names, view);
+    let set = what_is_set(shown);
+    let mut after = 1;
+    for tab in all_tabs(scene, canvas.width(), text::width(&set)) {
+        let here = tab.view == scene.view;
         let style = if here { strong.add_modifier(Modifier::UNDERLINED) } else { dim };
-        x = canvas.text(x, 1, &format!(" {number}"), if here { strong } else { key });
-        if !name.is_empty() {
+        let mut x = canvas.text(tab.x, 1, &format!(" {}", tab.key), if here { strong } else { key });
+        if !tab.name.is_empty() {
             x = canvas.text(x, 1, " ", dim);
-            x = canvas.text(x, 1, name, style);
+            x = canvas.text(x, 1, tab.name, style);
         }
-        x = canvas.text(x, 1, " ", dim) + 1;
+        after = canvas.text(x, 1, " ", dim) + 1;
     }
     let end = canvas.width().saturating_sub(1);
-    if x + text::width(&set) <= end {
+    if after + text::width(&set) <= end {
         canvas.line_right(end, 1, &Line::styled(set, slow));
     }
 }

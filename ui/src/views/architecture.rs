@@ -5,9 +5,9 @@ mod edges;
 use ratatui::{text::Line, widgets::Widget};
 use relativenas_core::{
     cost::cost,
-    describe::{describe, differences, gene_changes},
+    describe::{describe, gene_changes},
     event::Ranked,
-    genotype::Genotype,
+    genotype::{Cell, Genotype},
     lint::lint,
     network::NetworkShape,
     operation::CellKind,
@@ -52,6 +52,8 @@ struct Subject {
     genotype: Genotype,
     /// Genes of both cells that just changed.
     changed: [Vec<usize>; 2],
+    /// Loss and accuracy, for individuals that were estimated.
+    estimate: Option<(f64, f64)>,
     /// Loss and lineage, for individuals.
     words: Vec<String>,
 }
@@ -73,6 +75,15 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &ArchitecturePlac
     let shape = shape(state);
     let (width, height) = (canvas.width(), canvas.height());
     let beside = place.beside.as_ref().and_then(|beside| other(state, beside));
+    let (subject, beside) = match beside {
+        // What differs is marked in both, in place of what moved lately.
+        Some(mut beside) => {
+            let changed = differing(&subject.genotype, &beside.genotype);
+            beside.changed = changed.clone();
+            (Subject { changed, ..subject }, Some(beside))
+        }
+        None => (subject, None),
+    };
     let Some(beside) = beside else {
         column(canvas, scene, place.page, &subject, shape, None);
         return;
@@ -92,6 +103,59 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &ArchitecturePlac
         // Where two do not fit, the other one is shown with what sets it apart.
         column(canvas, scene, place.page, &beside, shape, Some(&subject));
     }
+}
+
+/// The genes of either cell that are not the same in both genotypes.
+fn differing(left: &Genotype, right: &Genotype) -> [Vec<usize>; 2] {
+    CellKind::BOTH.map(|kind| {
+        let (left, right) = (&left.cell(kind).genes, &right.cell(kind).genes);
+        let longest = left.len().max(right.len());
+        (0..longest).filter(|&gene| left.get(gene) != right.get(gene)).collect()
+    })
+}
+
+/// What differs, as a table: a line a gene, what is read and through which operation, before and after.
+fn table(before: &Subject, after: &Subject, shape: Option<NetworkShape>, look: &Look) -> Vec<String> {
+    let arrow = look.glyphs.arrow_right;
+    let both = |before: String, after: String| {
+        if before == after { before } else { format!("{before} {arrow} {after}") }
+    };
+    let mut rows = Vec::new();
+    if let (Some((loss, accuracy)), Some((other_loss, other_accuracy))) = (before.estimate, after.estimate) {
+        rows.push(format!(
+            "loss {}   accuracy {}",
+            both(format!("{loss:.3}"), format!("{other_loss:.3}")),
+            both(format!("{accuracy:.1}"), format!("{other_accuracy:.1}"))
+        ));
+    }
+    if let Some(shape) = shape {
+        let [left, right] = [before, after].map(|subject| cost(&subject.genotype, &shape));
+        let quantity = |value: u64| text::quantity(value as f64).replace(' ', "");
+        rows.push(format!(
+            "parameters {}   multiply-adds {}",
+            both(quantity(left.parameters as u64), quantity(right.parameters as u64)),
+            both(quantity(left.multiply_adds as u64), quantity(right.multiply_adds as u64))
+        ));
+    }
+    let differing = differing(&before.genotype, &after.genotype);
+    for (kind, genes) in CellKind::BOTH.into_iter().zip(differing) {
+        let (left, right) = (before.genotype.cell(kind), after.genotype.cell(kind));
+        for gene in genes {
+            let node = format!("{kind:<9} node {}", gene / 2);
+            rows.push(match (left.genes.get(gene), right.genes.get(gene)) {
+                (Some(left), Some(right)) => {
+                    let reads = both(Cell::input_name(left.input), Cell::input_name(right.input));
+                    let width = text::width(&reads).max(18);
+                    let gap = width - text::width(&reads);
+                    let through =
+                        both(left.operation.short_name().to_owned(), right.operation.short_name().to_owned());
+                    format!("{node}  {reads}{:gap$}  {through}", "")
+                }
+                _ => format!("{node}  there in one of the two alone"),
+            });
+        }
+    }
+    rows
 }
 
 fn shape(state: &State) -> Option<NetworkShape> {
@@ -116,7 +180,13 @@ fn other(state: &State, beside: &Beside) -> Option<Subject> {
 }
 
 fn named(name: &str, genotype: Genotype) -> Subject {
-    Subject { title: name.to_owned(), genotype, changed: Default::default(), words: Vec::new() }
+    Subject {
+        title: name.to_owned(),
+        genotype,
+        changed: Default::default(),
+        estimate: None,
+        words: Vec::new(),
+    }
 }
 
 fn numbered(state: &State, number: usize) -> Option<Subject> {
@@ -143,7 +213,10 @@ fn numbered(state: &State, number: usize) -> Option<Subject> {
         words.push(format!("Loss {}, {:.1} %.", loss(estimate.loss).trim_start(), estimate.accuracy));
     }
     words.push(lineage(search, number));
-    Some(Subject { title: format!("individual {}", individual(search, number)), genotype, changed, words })
+    let estimate = ranked(search, number).map(|ranked| (ranked.loss, ranked.accuracy));
+    let last = || place.learner.as_ref().map(|l| (l.estimate.loss, l.estimate.accuracy));
+    let title = format!("individual {}", individual(search, number));
+    Some(Subject { title, genotype, changed, estimate: estimate.or_else(last), words })
 }
 
 fn column(
@@ -170,7 +243,7 @@ fn column(
             x = canvas.text(x + 3, 0, &words, palette.dim);
         }
     }
-    let words = words(subject, before, width.saturating_sub(3), look);
+    let words = words(subject, before, shape, width.saturating_sub(3), look);
     // Words get a third of a tall screen, but graphs come first where there is room for either.
     let kept = words.len().min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
     let graph = ((height.saturating_sub(1 + kept)) / 2).clamp(4, 13);
@@ -204,20 +277,24 @@ fn column(
 
 /// What is said of an architecture in plain words: what sets it apart from `before`, what is odd
 /// about it, from whom it learned, and what it is like.
-fn words(subject: &Subject, before: Option<&Subject>, columns: usize, look: &Look) -> Vec<Line<'static>> {
+fn words(
+    subject: &Subject,
+    before: Option<&Subject>,
+    shape: Option<NetworkShape>,
+    columns: usize,
+    look: &Look,
+) -> Vec<Line<'static>> {
     let palette = &look.palette;
     let mut lines = Vec::new();
     let mut say = |words: &str, style| {
         lines.extend(wrap(words, columns).into_iter().map(|line| Line::styled(line, style)));
     };
     if let Some(before) = before {
-        let differences = differences(&before.genotype, &subject.genotype);
-        let count = differences.len();
+        let count = differing(&before.genotype, &subject.genotype).iter().map(Vec::len).sum::<usize>();
         let differ = if count == 1 { "difference" } else { "differences" };
         say(&format!("{count} {differ} to {}", before.title), palette.heading);
-        for sentence in &differences {
-            // Nothing changed: the two stand side by side.
-            say(&sentence.replacen(" now reads ", " reads ", 1), palette.text);
+        for row in table(before, subject, shape, look) {
+            say(&row, palette.text);
         }
     }
     // What is odd comes first: it must be seen where there is no room for the rest.

@@ -1,5 +1,8 @@
 //! All architecture vectors: every gene in its interval, who moved, and where everybody agrees.
 
+mod detail;
+mod table;
+
 use ratatui::widgets::Widget;
 use relativenas_core::{
     config::Theme,
@@ -9,19 +12,21 @@ use relativenas_core::{
     view::{IndividualView, SearchView},
 };
 
+use self::table::Table;
 use crate::{
     canvas::Canvas,
     draw::{
         bars,
-        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, scroll, seen},
+        heat_map::{Column, Heading, HeatCell, HeatMap, HeatRow, lines_of, scroll, seen},
         text,
     },
     glyphs::Glyphs,
     layout::Layout,
     lists::{self, Order},
     scene::Scene,
+    state::State,
     theme::{Depth, Palette},
-    words::{individual, loss, ranked},
+    words::individual,
 };
 
 /// Where a person is in the population.
@@ -30,21 +35,84 @@ pub struct PopulationPlace {
     pub order: Order,
     /// Everybody who moved shows where from, not the selected one alone.
     pub ghosts: bool,
+    /// Every number stands in place of the genes.
+    pub numbers: bool,
 }
 
-pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &PopulationPlace, search: &SearchView) {
+/// The population on the left, or above; where there is room, the selected individual beside or below.
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    scene: &Scene<'_>,
+    place: &PopulationPlace,
+    state: &State,
+    search: &SearchView,
+) {
     let (width, height) = (canvas.width(), canvas.height());
-    let top = if height >= Layout::POPULATION_APART { 2 } else { 1 };
-    // The agreement stands below, under a rule, in the same columns.
-    let foot = if height >= Layout::POPULATION_AGREEMENT { 3 } else { 0 };
-    let order = lists::population(search, place.order);
-    let rows: Vec<HeatRow> = order
-        .iter()
-        .map(|&number| row(scene, place, search, number, width < Layout::MOVES_IN_WORDS))
-        .collect();
-    let selected = scene.selected.and_then(|number| order.iter().position(|i| *i == number));
-    let columns = columns(search.settings.space, width);
+    let Some(number) = state.individual() else {
+        return master(canvas, scene, place, state, search);
+    };
+    let beside = match () {
+        () if height < Layout::DETAIL_BESIDE_ROWS => 0,
+        () if width >= Layout::DETAIL_BESIDE => (width - Layout::DETAIL_BESIDE / 4 * 3).min(72),
+        () if place.numbers && width >= Layout::MOVES_IN_WORDS => width - 56,
+        () => 0,
+    };
+    if beside > 0 {
+        let left = width - beside;
+        master(&mut canvas.part(0, 0, left - 1, height), scene, place, state, search);
+        let rule = canvas.look.glyphs.vertical.to_string();
+        for y in 0..height {
+            canvas.text(left - 1, y, &rule, canvas.look.palette.rule);
+        }
+        return detail::draw(&mut canvas.part(left + 1, 0, beside - 1, height), search, number);
+    }
+    // One row more than there are individuals, for where the selected one was: nothing jumps.
+    let moved = if place.ghosts { search.population.len() } else { 1 };
+    let master_rows = search.population.len() + moved + HEAD + 2 + FOOT;
+    if height >= master_rows + Layout::DETAIL_BELOW {
+        master(&mut canvas.part(0, 0, width, master_rows), scene, place, state, search);
+        canvas.rule(master_rows);
+        let room = height - master_rows - 1;
+        detail::draw(&mut canvas.part(0, master_rows + 1, width, room), search, number);
+    } else {
+        master(canvas, scene, place, state, search);
+    }
+}
+
+/// Rows of the heading, and of the agreement below.
+const HEAD: usize = 2;
+const FOOT: usize = 3;
+
+/// Columns before a row's number: the mark of the selected one, and that of a marked one.
+const MARK: usize = 2;
+
+/// Draws all individuals: their numbers, and their genes unless more numbers are wanted.
+fn master(
+    canvas: &mut Canvas<'_>,
+    scene: &Scene<'_>,
+    place: &PopulationPlace,
+    state: &State,
+    search: &SearchView,
+) {
+    let (width, height) = (canvas.width(), canvas.height());
     let look = canvas.look;
+    let top = if height >= Layout::POPULATION_APART { HEAD } else { 1 };
+    // The agreement stands below, under a rule, in the same columns.
+    let foot = if height >= Layout::POPULATION_AGREEMENT && !place.numbers { FOOT } else { 0 };
+    let order = lists::population(search, place.order);
+    let selected = scene.selected.and_then(|number| order.iter().position(|i| *i == number));
+    let columns = if place.numbers { Vec::new() } else { columns(search.settings.space, width) };
+    let map_width: usize = columns.iter().map(|column| usize::from(column.width + column.gap)).sum();
+    let room = if place.numbers { width.saturating_sub(4) } else { width.saturating_sub(map_width + 6) };
+    let table = Table::of(search, room);
+    let narrow = width < Layout::MOVES_IN_WORDS;
+    let mut rows: Vec<HeatRow> =
+        order.iter().map(|&number| row(scene, place, search, number, narrow)).collect();
+    for row in &mut rows {
+        row.before = " ".repeat(table.width());
+        row.cells.truncate(columns.len());
+        row.ghost = row.ghost.take().filter(|_| !place.numbers);
+    }
     let numbers: Vec<String> = (0..8).map(|i| format!("n{}", i % 4)).collect();
     let cells = [Heading { first: 0, text: "normal cell" }, Heading { first: 16, text: "reduction cell" }];
     let nodes: Vec<Heading<'_>> =
@@ -58,12 +126,13 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &PopulationPlace,
     let names: Vec<String> = (0..tabular::EDGES).map(name).collect();
     let edges: Vec<Heading<'_>> =
         names.iter().enumerate().map(|(edge, name)| Heading { first: edge, text: name }).collect();
-    let table: [&[Heading<'_>]; 1] = [&edges];
+    let one: [&[Heading<'_>]; 1] = [&edges];
     let headings = match search.settings.space {
-        Space::Cells => &both[..],
-        Space::NasBench201 => &table,
+        Space::Cells if !place.numbers => &both[..],
+        _ => &one,
     };
     let room = height.saturating_sub(top + foot);
+    let head_rows = headings.len().min(room.saturating_sub(2));
     let first = scroll(0, selected.unwrap_or(0), &rows, room.saturating_sub(headings.len()));
     let seen = seen(first, &rows, room.saturating_sub(headings.len()));
     head(canvas, place, search, &text::part_of(first, seen, rows.len()));
@@ -73,6 +142,21 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &PopulationPlace,
         .selected(selected)
         .first(first)
         .render(area, canvas.buffer);
+    if head_rows > 0 {
+        table.heads(canvas, MARK, top + head_rows - 1, place.order);
+    }
+    let mut y = top + head_rows;
+    for (index, &number) in order.iter().enumerate().skip(first) {
+        if y >= top + room {
+            break;
+        }
+        let over = (selected == Some(index)).then_some(look.palette.selected);
+        table.row(canvas, MARK, y, (search, number), over);
+        if state.marked.contains(&number) {
+            canvas.text(1, y, &look.glyphs.tick.to_string(), over.unwrap_or(look.palette.key));
+        }
+        y += lines_of(&rows[index]);
+    }
     if foot > 0 {
         canvas.rule(height - foot);
         let agreement = [entropy_row(&look.glyphs, search, &rows)];
@@ -80,8 +164,14 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &PopulationPlace,
         // Bars, not shades: without colours a map shows its text alone.
         let plain = Palette::new(Theme::Dark, Depth::None);
         HeatMap::new(&columns, &agreement, &look.glyphs, &plain).render(area, canvas.buffer);
-        let words = "a gene's bar is low where the population agrees on what it decodes to";
-        canvas.text(2, height - 1, &text::truncate(words, width - 2, &look.glyphs), look.palette.dim);
+        let agreement = "a bar is low where all agree   (loss): estimated before the last move";
+        let legend = match search.settings.space {
+            Space::Cells => "shade: where in its interval; s sep_conv, d dil_conv, mx av pools, id skip",
+            Space::NasBench201 => "shade: where in its interval",
+        };
+        let words = format!("{agreement}   {legend}");
+        let words = if text::width(&words) + 3 <= width { words } else { agreement.to_owned() };
+        canvas.text(2, height - 1, &text::truncate(&words, width - 2, &look.glyphs), look.palette.dim);
     }
 }
 
@@ -94,6 +184,11 @@ fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, s
         Order::Loss if !search.ranking.is_empty() => "by the final ranking",
         Order::Loss => "by loss",
         Order::Number => "by number",
+        Order::Change => "by change",
+        Order::Accuracy => "by accuracy",
+        Order::Parameters => "by parameters",
+        Order::MultiplyAdds => "by multiply-adds",
+        Order::Lessons => "by times slow",
     };
     let mut x = canvas.heading(1, 0, "POPULATION");
     x = canvas.text(x + 2, 0, &format!("{seen} {sorted}"), dim) + 2;
@@ -148,13 +243,9 @@ fn row(
 ) -> HeatRow {
     let space = search.settings.space;
     let vector = &search.population[number];
-    // The one that it is sorted by.
-    let last = || vector.learner.as_ref().map(|learner| learner.estimate.loss);
-    let value = ranked(search, number).map(|ranked| ranked.loss).or_else(last);
-    let value = value.map_or_else(|| format!("{:>6}", "new"), loss);
     let shows_ghost = place.ghosts || scene.selected == Some(number);
     HeatRow {
-        before: format!("{} {value}", individual(search, number)),
+        before: String::new(),
         cells: cells(space, &vector.position),
         behind: moved(search, vector, narrow),
         ghost: vector.moved_from.as_ref().filter(|_| shows_ghost).map(|from| cells(space, from)),
@@ -169,7 +260,11 @@ fn moved(search: &SearchView, place: &IndividualView, narrow: bool) -> String {
     let Some(from) = &place.moved_from else { return String::new() };
     let genes = gene_changes(search.settings.space, from, &place.position).len();
     let teacher = place.lessons.last().filter(|_| !narrow).map(|&(_, fast)| individual(search, fast));
-    let genes = if genes == 1 { "1 gene".to_owned() } else { format!("{genes} genes") };
+    let genes = match genes {
+        genes if narrow => format!("{genes}g"),
+        1 => "1 gene".to_owned(),
+        genes => format!("{genes} genes"),
+    };
     match teacher {
         Some(teacher) => format!("{genes}, towards {teacher}"),
         None => genes,

@@ -65,6 +65,28 @@ fn a_usual_frame_is_small() {
 }
 
 #[test]
+fn a_switch_of_views_is_small() {
+    let mut stage = Stage::searching(options(), 124);
+    let mut lengths = Vec::new();
+    for keys in ["2", "3", "4", "5", "6", "7", "8", "1", "?", "esc", ":", "esc"] {
+        let mut changed = |stage: &mut Stage, _| {
+            stage.press(keys);
+        };
+        let length = written(&mut stage, &mut changed, 1)[0];
+        println!("{keys}: {length} bytes");
+        lengths.push((keys, length));
+    }
+    for (keys, length) in lengths {
+        // Of the population every gene has a ground of its own.
+        let most = if keys == "2" { 2 * MOST_FOR_A_VIEW } else { MOST_FOR_A_VIEW };
+        assert!(length <= most, "{keys} writes {length} bytes");
+    }
+}
+
+/// Bytes that another view may take on 140x40: eight seconds on a link of 600 bytes a second.
+const MOST_FOR_A_VIEW: usize = 4800;
+
+#[test]
 fn nothing_is_written_where_nothing_changed() {
     let run = run();
     let mut stage = Stage::searching(options(), 124);

@@ -7,8 +7,8 @@ use relativenas_core::{
     published,
 };
 use relativenas_ui::{
-    View,
-    messages::{Exit, ExportFormat, Exported, Link, Message, Request},
+    Input, View,
+    messages::{Exit, ExportFormat, Exported, Link, Message, Plan, Request},
 };
 
 use crate::{
@@ -242,7 +242,7 @@ fn the_palette_lists_everything_and_says_why_it_cannot_be_done() {
     let mut stage = searching();
     let screen = stage.press(": sort enter").screen(100, 30);
     assert_eq!(stage.app.view(), View::Population);
-    assert!(screen.contains("o does it here"), "{screen}");
+    assert!(screen.contains("o does it"), "{screen}");
 }
 
 #[test]
@@ -255,4 +255,174 @@ fn a_word_of_the_palette_does_what_it_means_or_says_where_that_is() {
     assert!(stage.app.exit().is_some());
     let screen = searching().press(": puase").screen(100, 30);
     assert!(screen.contains("did you mean `pause`?"), "{screen}");
+}
+
+#[test]
+fn the_form_says_what_runs_and_begins_only_when_told() {
+    let mut stage = searching();
+    stage.press("8 n");
+    let asked = stage.app.take_requests();
+    let first = Request::Plan { id: 1, preset: Some("quick".to_owned()), settings: Vec::new(), path: None };
+    assert_eq!(asked.last(), Some(&first));
+    let form = stage.screen(80, 24);
+    for said in
+        ["quick", "Fashion-MNIST, built in", "individuals     10", "generations     10", "begin paused"]
+    {
+        assert!(form.contains(said), "{said}:\n{form}");
+    }
+    // Enter goes through all lines; what is begun is what was said.
+    stage
+        .press("enter mine enter down down down right enter enter enter enter enter enter enter enter enter");
+    stage.press("enter enter right enter");
+    assert_eq!(stage.requests(), []);
+    let form = stage.screen(80, 24);
+    assert!(form.contains("[ start the search ]") && form.contains("nas-bench-201"), "{form}");
+    stage.press("enter");
+    let settings = vec![("search.space".to_owned(), "nas-bench-201".to_owned())];
+    let (preset, name) = (Some("quick".to_owned()), Some("mine".to_owned()));
+    assert_eq!(stage.requests(), [Request::Start { preset, settings, name, paused: true }]);
+}
+
+#[test]
+fn a_folder_is_completed_and_what_is_said_of_an_older_one_is_dropped() {
+    let mut stage = searching();
+    stage.press("8 n down down ~/da");
+    let asked = stage.app.take_requests();
+    let Some(Request::Plan { id, path, .. }) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!(path.as_deref(), Some("~/da"));
+    let plan = |completions: &[&str]| Plan {
+        completions: completions.iter().map(|name| (*name).to_owned()).collect(),
+        ..Plan::default()
+    };
+    stage.tell(Message::Planned { id: id - 1, plan: plan(&["~/d1/", "~/d2/"]) });
+    assert!(!stage.screen(80, 24).contains("~/d1/"));
+    stage.tell(Message::Planned { id: *id, plan: plan(&["~/data/one/", "~/data/once/"]) });
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("tab: ~/data/one/  ~/data/once/"), "{screen}");
+    assert!(stage.press("tab").screen(80, 24).contains("~/data/on "));
+    // There is nothing more to complete: tab goes on.
+    stage.tell(Message::Planned { id: id + 1, plan: plan(&["~/data/one/", "~/data/once/"]) });
+    let screen = stage.press("tab 64").screen(80, 24);
+    assert!(screen.contains("to train on     51264"), "{screen}");
+}
+
+#[test]
+fn a_loss_of_the_vector_before_a_move_says_so() {
+    // The tenth pair ended a generation: half of the population moved since its loss.
+    let (mut stage, _) = after(130);
+    let screen = stage.press("2").screen(140, 40);
+    let moved = |screen: &str| {
+        screen.lines().filter(|line| line.contains(" moved ") && !line.contains("space pause")).count()
+    };
+    assert_eq!(moved(&screen), 10, "{screen}");
+    // Where there is no column for it, brackets and a line below say it, without colours too.
+    let small = stage.screen(80, 24);
+    assert!(small.matches(" (").count() > 3 && small.contains("(loss): estimated before"), "{small}");
+    let screen = stage.press("down enter").screen(140, 40);
+    let selected_moved = screen.lines().any(|line| line.starts_with('>') && line.contains(" moved "));
+    assert_eq!(screen.contains("estimated before its last move"), selected_moved, "{screen}");
+    // Estimated again, its loss is its own, and the change is shown.
+    let (mut stage, _) = after(140 - 1);
+    let screen = stage.press("2").screen(140, 40);
+    assert!(moved(&screen) < 3 && screen.contains('−'), "{screen}");
+}
+
+#[test]
+fn the_population_is_sorted_by_every_column() {
+    let mut stage = searching();
+    stage.press("2 v");
+    let first = |screen: &str| screen.lines().nth(5).expect("a row").trim().to_owned();
+    let mut seen = Vec::new();
+    for sorted in [
+        "by loss",
+        "by change",
+        "by accuracy",
+        "by parameters",
+        "by multiply-adds",
+        "by times slow",
+        "by number",
+    ] {
+        let screen = stage.screen(140, 40);
+        assert!(screen.contains(sorted), "{sorted}:\n{screen}");
+        seen.push(first(&screen));
+        stage.press("o");
+    }
+    assert!(seen[6].starts_with("00 "), "{seen:?}");
+    assert!(stage.screen(140, 40).contains("by loss"));
+}
+
+#[test]
+fn what_is_marked_is_exported_and_compared_together() {
+    let mut stage = searching();
+    stage.press("2 down M M");
+    let screen = stage.screen(100, 30);
+    assert_eq!(screen.lines().filter(|line| line.starts_with(" ✓")).count(), 2, "{screen}");
+    stage.press("e enter");
+    let requests = stage.requests();
+    let [Request::Export { what: Exported::Several(marked), .. }] = &requests[..] else {
+        panic!("{requests:?}")
+    };
+    assert_eq!(marked.len(), 2);
+    let screen = stage.press("c").screen(140, 40);
+    assert_eq!(stage.app.view(), View::Architecture);
+    for number in marked {
+        assert!(screen.contains(&format!("individual {number:02}")), "{screen}");
+    }
+    stage.press("2 esc");
+    assert!(!stage.screen(100, 30).contains(" ✓"));
+    assert!(stage.press("c").screen(100, 30).contains("mark two individuals first"));
+}
+
+#[test]
+fn a_person_is_called_when_a_run_waits_by_itself_and_not_when_they_asked() {
+    let (mut stage, run) = after(124);
+    stage.progress(run.progress(3, Mode::Running));
+    assert!(!stage.app.take_bell());
+    stage.progress(run.progress(4, Mode::Paused));
+    assert!(stage.app.take_bell() && !stage.app.take_bell(), "it waits: once");
+    stage.progress(run.progress(5, Mode::Running));
+    stage.press("space");
+    stage.progress(run.progress(6, Mode::Pausing));
+    stage.progress(run.progress(6, Mode::Paused));
+    assert!(!stage.app.take_bell(), "it was asked to");
+    stage.progress(run.progress(7, Mode::Running));
+    stage.tell(Message::Link(Link::Dead { last_words: Vec::new(), resume: String::new() }));
+    assert!(stage.app.take_bell(), "its engine died");
+    // A run that is opened as it is calls nobody.
+    let mut stage = Stage::new(options());
+    stage.open();
+    stage.tell(Message::Lines(FakeRun::new(6, 1).1));
+    stage.tell(Message::Link(Link::NoEngine));
+    assert!(!stage.app.take_bell());
+}
+
+#[test]
+fn the_title_of_the_terminal_says_what_the_run_does() {
+    let (mut stage, run) = after(124);
+    stage.progress(run.progress(3, Mode::Running));
+    let title = stage.app.title();
+    assert_eq!(title, "12/50 training - fashion-quick-0412");
+    stage.progress(run.progress(83, Mode::Running));
+    assert_eq!(stage.app.title(), title, "not from batch to batch");
+    stage.progress(run.progress(83, Mode::Paused));
+    assert_eq!(stage.app.title(), "12/50 paused - fashion-quick-0412");
+}
+
+#[test]
+fn a_tab_is_clicked_and_the_wheel_moves() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut stage = searching();
+    let tabs = stage.screen(80, 24).lines().nth(1).expect("tabs").to_owned();
+    let mouse = |stage: &mut Stage, kind, column: usize, row| {
+        let mouse = MouseEvent { kind, column: column as u16, row, modifiers: KeyModifiers::NONE };
+        stage.app.handle(Input::Mouse(mouse));
+    };
+    let column = tabs.chars().position(|c| c == '7').expect("a tab");
+    mouse(&mut stage, MouseEventKind::Down(MouseButton::Left), column + 3, 1);
+    assert_eq!(stage.app.view(), View::Log);
+    mouse(&mut stage, MouseEventKind::Down(MouseButton::Left), 40, 9);
+    assert_eq!(stage.app.view(), View::Log);
+    let before = stage.screen(80, 24);
+    mouse(&mut stage, MouseEventKind::ScrollUp, 40, 9);
+    assert_ne!(stage.screen(80, 24), before);
 }

@@ -189,9 +189,9 @@ fn a_name_that_is_not_known_can_be_corrected() {
 #[test]
 fn a_search_that_does_not_start_leaves_its_form_open() {
     let mut stage = searching();
-    stage.press("8 n down /data/imgs enter");
+    stage.press("8 n down down /data/imgs up up up enter");
     let settings = vec![("data.path".to_owned(), "/data/imgs".to_owned())];
-    let start = Request::Start { preset: None, settings };
+    let start = Request::Start { preset: Some("quick".to_owned()), settings, name: None, paused: false };
     assert_eq!(stage.requests()[1..], std::slice::from_ref(&start)[..]);
     stage.tell(Message::Failed("/data/imgs: there is no such folder".to_owned()));
     let screen = stage.screen(80, 24);
@@ -287,11 +287,15 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.press("c");
     assert_eq!(stage.requests(), [Request::Compare { run: "fashion-quick-0401".to_owned() }]);
     // An odd population is not started; an even one is.
-    stage.press("n right right right down down down down backspace backspace 7 enter");
+    stage.press("n down down down down down down down backspace backspace 7");
+    stage.press("up up up up up up up up enter");
     assert_eq!(stage.requests(), []);
-    stage.press("backspace 6 enter");
+    stage.press("down down down down down down down down backspace 6 end enter");
+    assert_eq!(stage.requests(), [], "enter goes on");
+    stage.press("up up up up up up up up up enter");
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
-    assert_eq!(stage.requests(), [Request::Start { preset: Some("quick".to_owned()), settings }]);
+    let start = Request::Start { preset: Some("quick".to_owned()), settings, name: None, paused: false };
+    assert_eq!(stage.requests(), [start]);
 }
 
 #[test]

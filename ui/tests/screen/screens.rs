@@ -9,7 +9,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message, ProbeWord},
+    messages::{Link, Message, Plan, ProbeWord},
     theme::Depth,
 };
 
@@ -51,6 +51,12 @@ fn overview() {
 #[test]
 fn population() {
     check_view("population", "2 down down down");
+    let mut stage = Stage::searching(options(), 124);
+    check("population", stage.press("2 down down down"), &[(200, 60), (60, 16)]);
+    check("population_numbers", stage.press("v o M M"), &[(200, 60), (140, 40), (80, 24), (60, 16)]);
+    let mut stage = Stage::searching(ascii(), 124);
+    let screen = stage.press("2 v down M").screen(200, 60);
+    assert!(screen.is_ascii(), "{screen}");
 }
 
 #[test]
@@ -229,7 +235,12 @@ fn overlays() {
     check("stop", &mut at("Q"), &[(80, 24)]);
     check("inject", &mut at("2 down i Relative"), &[(80, 24)]);
     check("step_refused", &mut at("S 3days"), &[(80, 24)]);
-    check("start", &mut at("8 n right right down down down down backspace 1"), &[(100, 30), (40, 12)]);
+    let mut form = at("8 n");
+    let cost =
+        "about 2 min, at the pace of fashion-quick-0412, networks of about 19 k parameters, cpu · 2 threads";
+    form.tell(Message::Planned { id: 1, plan: Plan { cost: cost.to_owned(), ..Plan::default() } });
+    check("start", &mut form, &[(200, 60), (140, 40), (100, 30), (80, 24), (60, 16), (40, 12)]);
+    check("start_changed", &mut at("8 n right down down down down down right down down 7"), &[(80, 24)]);
 }
 
 #[test]

@@ -118,8 +118,10 @@ impl Stage {
         self
     }
 
+    /// What was asked for, but for what a form asks about itself at every key.
     pub fn requests(&mut self) -> Vec<Request> {
-        self.app.take_requests()
+        let all = self.app.take_requests();
+        all.into_iter().filter(|request| !matches!(request, Request::Plan { .. })).collect()
     }
 
     pub fn frame(&mut self, width: u16, height: u16) -> Buffer {

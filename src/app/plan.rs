@@ -1,0 +1,168 @@
+//! What a search amounts to that a person fills a form for: how long, how large, where; and its folder.
+
+use std::{
+    fs,
+    path::{MAIN_SEPARATOR, Path},
+    thread,
+};
+
+use anyhow::Result;
+use relativenas_core::{
+    config::{Config, Layers},
+    cost::cost,
+    published,
+    space::Space,
+};
+use relativenas_ui::messages::Plan;
+
+use crate::{arguments::SettingArguments, context::Context, pace, places::absolute};
+
+/// Names that are offered at once.
+const OFFERED: usize = 40;
+
+/// What was typed, as the arguments of a command.
+pub fn arguments(preset: Option<String>, settings: Vec<(String, String)>) -> SettingArguments {
+    let set = settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    SettingArguments { preset, set }
+}
+
+/// What a search with these settings would be; `path` is a folder that is being typed.
+pub fn plan(
+    context: &Context,
+    preset: Option<String>,
+    settings: Vec<(String, String)>,
+    path: Option<&str>,
+) -> Plan {
+    let mut plan = match path.map(str::trim).filter(|path| !path.is_empty()) {
+        Some(path) => looked_at(path),
+        None => Plan::default(),
+    };
+    let config = context.layers(&arguments(preset, settings)).and_then(|layers| valid(&layers));
+    if let Ok(config) = config {
+        plan.cost = cost_of(context, &config);
+    }
+    plan
+}
+
+fn valid(layers: &Layers) -> Result<Config> {
+    Ok(layers.config()?)
+}
+
+/// How long, how large and where, in a line.
+fn cost_of(context: &Context, config: &Config) -> String {
+    let earlier = context.all().unwrap_or_default();
+    let time = pace::estimate(config, &earlier)
+        .unwrap_or_else(|| "how long is known after the first pair".to_owned());
+    if config.search.space == Space::NasBench201 {
+        return format!("{time}; a table answers, nothing is trained");
+    }
+    let size = published::genotype("RelativeNAS").map(|genotype| {
+        let parameters = cost(&genotype, &config.search_network(10)).parameters;
+        let size = match parameters {
+            0..1000 => parameters.to_string(),
+            1000..1_000_000 => format!("{} k", parameters / 1000),
+            _ => format!("{:.1} M", parameters as f64 / 1e6),
+        };
+        format!(", networks of about {size} parameters")
+    });
+    format!("{time}{}, {}", size.unwrap_or_default(), device(config))
+}
+
+fn device(config: &Config) -> String {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = if config.device.threads == 0 { cores } else { config.device.threads };
+    let threads = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+    match config.device.kind.to_string().as_str() {
+        "auto" => format!("on CUDA if there is some, else cpu · {threads}"),
+        "cpu" => format!("cpu · {threads}"),
+        other => other.to_owned(),
+    }
+}
+
+/// What there is where a folder is being typed.
+fn looked_at(typed: &str) -> Plan {
+    let mut plan = Plan::default();
+    let path = match absolute(typed) {
+        Ok(path) => path,
+        Err(error) => {
+            plan.problem = Some(format!("{error:#}"));
+            return plan;
+        }
+    };
+    plan.completions = completions(typed);
+    match fs::metadata(&path) {
+        Ok(there) if there.is_dir() => plan.found = entries(&path),
+        Ok(_) => plan.problem = Some(format!("{typed}: this is a file; images lie in a folder")),
+        Err(error) => plan.problem = Some(format!("{typed}: {error}")),
+    }
+    plan
+}
+
+fn entries(folder: &Path) -> String {
+    match fs::read_dir(folder) {
+        Ok(all) => match all.take(1001).count() {
+            0 => "an empty folder".to_owned(),
+            1 => "a folder with 1 entry".to_owned(),
+            1001 => "a folder with more than 1000 entries".to_owned(),
+            count => format!("a folder with {count} entries"),
+        },
+        Err(error) => format!("a folder that cannot be read: {error}"),
+    }
+}
+
+/// Folders whose path begins as it was typed, written as it was typed.
+fn completions(typed: &str) -> Vec<String> {
+    let (before, begun) = match typed.rfind(MAIN_SEPARATOR) {
+        Some(at) => typed.split_at(at + 1),
+        None => ("", typed),
+    };
+    let Ok(folder) = absolute(if before.is_empty() { "." } else { before }) else { return Vec::new() };
+    let Ok(all) = fs::read_dir(folder) else { return Vec::new() };
+    let fits = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let hidden = name.starts_with('.') && !begun.starts_with('.');
+        let is_folder = || fs::metadata(entry.path()).is_ok_and(|there| there.is_dir());
+        let fits = name.starts_with(begun) && !hidden && !name.contains(char::is_control) && is_folder();
+        fits.then(|| format!("{before}{name}{MAIN_SEPARATOR}"))
+    };
+    let mut names: Vec<_> = all.flatten().filter_map(fits).collect();
+    names.sort();
+    names.truncate(OFFERED);
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_completed_and_checked_while_it_is_typed() {
+        let place = tempfile::tempdir().expect("a folder");
+        for name in ["cifar-10", "cifar-100", "other", ".hidden"] {
+            fs::create_dir(place.path().join(name)).expect("made");
+        }
+        fs::write(place.path().join("cifar.txt"), "").expect("written");
+        let typed = |rest: &str| format!("{}/{rest}", place.path().display());
+        let plan = looked_at(&typed("ci"));
+        assert_eq!(plan.completions, [typed("cifar-10/"), typed("cifar-100/")]);
+        assert!(plan.problem.is_some_and(|problem| problem.starts_with(&typed("ci: "))));
+        let plan = looked_at(&typed("other"));
+        assert_eq!((plan.problem, plan.found.as_str()), (None, "an empty folder"));
+        assert_eq!(looked_at(&typed(".hid")).completions, [typed(".hidden/")]);
+        let file = looked_at(&typed("cifar.txt")).problem;
+        assert_eq!(file, Some(format!("{}: this is a file; images lie in a folder", typed("cifar.txt"))));
+    }
+
+    #[test]
+    fn a_plan_says_how_long_how_large_and_where() {
+        let place = tempfile::tempdir().expect("a folder");
+        let context = Context::in_folder(place.path());
+        let set =
+            vec![("device.kind".to_owned(), "cpu".to_owned()), ("device.threads".to_owned(), "3".to_owned())];
+        let cost = plan(&context, Some("quick".to_owned()), set, None).cost;
+        assert!(cost.starts_with("how long is known after the first pair, networks of about "), "{cost}");
+        assert!(cost.ends_with(" k parameters, cpu · 3 threads"), "{cost}");
+        let table = plan(&context, Some("nas-bench-201".to_owned()), Vec::new(), None).cost;
+        assert!(table.ends_with("a table answers, nothing is trained"), "{table}");
+    }
+}
