@@ -7,6 +7,7 @@
 
 mod backbone;
 pub mod bisenet;
+pub mod evaluation;
 #[cfg(test)]
 mod golden;
 mod layers;
@@ -23,7 +24,7 @@ use relativenas_core::{
 };
 
 pub use backbone::Backbone;
-pub use state::State;
+pub use state::{State, StateError};
 
 use crate::network::TensorSpec;
 

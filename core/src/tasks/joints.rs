@@ -85,9 +85,8 @@ pub fn similarity(person: &Person, pose: &[[f64; 2]; JOINTS]) -> f64 {
     let (width, height) = (right - left, bottom - top);
     let beyond = |at: f64, least: f64, most: f64| (least - at).max(0.0) + (at - most).max(0.0);
     let mut sum = 0.0;
-    for joint in 0..JOINTS {
-        let ([x, y], visible) = person.joints[joint];
-        let [found_x, found_y] = pose[joint];
+    for (joint, (annotated, found)) in person.joints.iter().zip(pose).enumerate() {
+        let (([x, y], visible), [found_x, found_y]) = (*annotated, *found);
         let (dx, dy) = if labelled > 0 {
             if !visible.is_labelled() {
                 continue;

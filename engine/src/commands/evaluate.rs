@@ -1,6 +1,7 @@
 //! `evaluate`: how good a trained network is on images that it did not learn from.
 
 mod fit;
+mod task;
 
 use std::{
     cell::Cell,
@@ -31,7 +32,7 @@ use crate::{
     device, failure,
     images::ImageSet,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
-    ranks::{self, Card, Ranks, agree},
+    ranks::{self, Card, Ranked, Ranks, agree},
     training::{self, Evaluation, Photos, Source},
     weights_file::{self, Weights},
 };
@@ -77,6 +78,16 @@ pub struct EvaluateArguments {
     /// The first so many images [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// Judge the network of a task, an ImageNet network with a head; --data is its data set
+    #[arg(long, value_enum)]
+    task: Option<task::Task>,
+    /// Which images of a task [default: test of VOC, else valid]
+    #[arg(long, value_enum, requires = "task")]
+    part: Option<task::Part>,
+    /// A task's weights are the published ones: batch norms of segmentation scale by the size of their
+    /// weight, keypoints see blue first
+    #[arg(long, requires = "task")]
+    published: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -108,6 +119,13 @@ struct Trained {
 /// # Errors
 /// If the architecture, the weights, the data or the device is not what was asked for.
 pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
+    if let Some(task) = arguments.task {
+        ensure!(
+            arguments.ranks.ranked() == Ranked::Alone,
+            "--task is not shared among ranks; leave out --ranks"
+        );
+        return task::evaluate(arguments, task);
+    }
     let each = |ranks: &Arc<dyn Ranks>| evaluate_share(arguments, &**ranks);
     ranks::together(arguments.ranks.ranked(), arguments.ranks.timeout(), each, each)
 }

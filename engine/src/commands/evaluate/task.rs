@@ -1,0 +1,178 @@
+//! `evaluate --task`: how good the network of a task is.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+use tch::{Device, TchError, Tensor};
+
+use super::{EvaluateArguments, genotype, note};
+use crate::{
+    commands::say,
+    data::{
+        cityscapes, coco,
+        fault::Fault,
+        voc::{self, Voc},
+    },
+    device::{self, DeviceChoice},
+    network::Mode,
+    tasks::{
+        Head, State, TaskNetwork, bisenet,
+        evaluation::{self, Judged, Place},
+        simple_baseline,
+        sliding::Sliding,
+        ssd_lite,
+    },
+    weights_file::{self, Weights},
+};
+
+/// Faults of the data that are said.
+const NAMED: usize = 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Task {
+    /// SSDLite on Pascal VOC
+    Detection,
+    /// BiSeNet on Cityscapes
+    Segmentation,
+    /// SimpleBaseline on COCO
+    Keypoints,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Part {
+    Train,
+    Valid,
+    Test,
+}
+
+/// Judges the network of a task and prints the figures, shares in per cent.
+pub(super) fn evaluate(arguments: &EvaluateArguments, task: Task) -> anyhow::Result<()> {
+    let device = arguments.device.parse::<DeviceChoice>()?.resolve()?;
+    device::set_threads_of_this_thread(device::threads(0));
+    let folder = arguments.data.as_deref().context("--task needs --data, the folder of its data set")?;
+    let judged = judge(arguments, task, folder, device)?;
+    let percent = |value: Option<f64>| value.map_or(Value::Null, |value| json!(100.0 * value));
+    let (metric, value) = judged.metric;
+    if arguments.json {
+        let mut line = Map::new();
+        line.insert(metric.to_owned(), percent(value));
+        line.extend(judged.more.iter().map(|(name, value)| ((*name).to_owned(), percent(*value))));
+        line.insert("loss".to_owned(), json!(judged.loss));
+        line.insert("images".to_owned(), json!(judged.images));
+        let classes: Map<_, _> =
+            judged.by_class.iter().map(|(name, value)| (name.clone(), percent(*value))).collect();
+        line.insert("by_class".to_owned(), Value::Object(classes));
+        return say(&Value::Object(line).to_string());
+    }
+    let shown =
+        |value: Option<f64>| value.map_or("none".to_owned(), |value| format!("{:.2} %", 100.0 * value));
+    let mut lines =
+        vec![format!("{metric} {}, loss {:.4}: {} images", shown(value), judged.loss, judged.images)];
+    let more = judged.more.iter().map(|(name, value)| (*name, *value));
+    let classes = judged.by_class.iter().map(|(name, value)| (name.as_str(), *value));
+    lines.extend(more.chain(classes).map(|(name, value)| format!("  {name}: {}", shown(value))));
+    say(&lines.join("\n"))
+}
+
+fn judge(arguments: &EvaluateArguments, task: Task, folder: &Path, device: Device) -> anyhow::Result<Judged> {
+    let place = Place { device, batch: arguments.batch.min(32) as usize };
+    let limit = arguments.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let mut faults = Vec::new();
+    match task {
+        Task::Detection => {
+            let Voc { classes, train, valid, test } = voc::read(folder, &mut faults);
+            refuse(folder, &faults)?;
+            let default = if test.is_empty() { Part::Valid } else { Part::Test };
+            let images = chosen(arguments, default, train, valid, test, limit)?;
+            let head = Head::SsdLite { classes: classes.len() + 1 };
+            let (network, state) = load(arguments, head, device)?;
+            let mut run = |inputs: &Tensor| ssd_lite::run(&network, &state, inputs, Mode::Evaluation);
+            Ok(evaluation::detection(place, &classes, &images, &mut run)?)
+        }
+        Task::Segmentation => {
+            let found = cityscapes::read(folder, &mut faults);
+            refuse(folder, &faults)?;
+            let images = chosen(arguments, Part::Valid, found.train, found.valid, found.test, limit)?;
+            let (network, state) = load(arguments, Head::SEGMENTATION, device)?;
+            let mut run = |inputs: &Tensor| bisenet::run(&network, &state, inputs, Mode::Evaluation);
+            Ok(evaluation::segmentation(device, &images, &Sliding::plain(), &mut run)?)
+        }
+        Task::Keypoints => {
+            let found = coco::read(folder, &mut faults);
+            refuse(folder, &faults)?;
+            let images = chosen(arguments, Part::Valid, found.train, found.valid, Vec::new(), limit)?;
+            let (network, state) = load(arguments, Head::KEYPOINTS, device)?;
+            let blue_first = arguments.published;
+            let mut run = |inputs: &Tensor| {
+                let inputs = if blue_first { evaluation::exchanged(inputs)? } else { inputs.shallow_clone() };
+                simple_baseline::run_flipped(&network, &state, &inputs)
+            };
+            Ok(evaluation::keypoints(place, &images, &mut run)?)
+        }
+    }
+}
+
+/// The images of the part that was asked for.
+fn chosen<T>(
+    arguments: &EvaluateArguments,
+    default: Part,
+    train: Vec<T>,
+    valid: Vec<T>,
+    test: Vec<T>,
+    limit: usize,
+) -> anyhow::Result<Vec<T>> {
+    let part = arguments.part.unwrap_or(default);
+    let mut images = match part {
+        Part::Train => train,
+        Part::Valid => valid,
+        Part::Test => test,
+    };
+    images.truncate(limit);
+    if images.is_empty() {
+        let name = part.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+        bail!("the data has no images in its part `{name}`; --part names another");
+    }
+    Ok(images)
+}
+
+/// Data with faults is not judged: figures would be of other images than they say.
+fn refuse(folder: &Path, faults: &[Fault]) -> anyhow::Result<()> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<_> = faults.iter().take(NAMED).map(|fault| format!("\n- {fault}")).collect();
+    if faults.len() > NAMED {
+        lines.push(format!("\n- and {} more; `relativenas data check` lists them", faults.len() - NAMED));
+    }
+    bail!("`{}` has faults:{}", folder.display(), lines.concat())
+}
+
+fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Result<(TaskNetwork, State)> {
+    let genotype = genotype(&arguments.arch)?;
+    let (channels, cells) = (arguments.channels.unwrap_or(46), arguments.cells.unwrap_or(14));
+    let network = TaskNetwork::new(&genotype, channels, cells, head)?;
+    let path = &arguments.weights;
+    let Weights { tensors, notes } = weights_file::find(path)?;
+    notes.iter().for_each(|text| note(path, text));
+    let tensors = if arguments.published { converted(tensors, head)? } else { tensors };
+    let state = State::from_named(&network, &tensors, device);
+    Ok((network, state.with_context(|| format!("`{}`", path.display()))?))
+}
+
+/// The published segmentation scales by the size of a batch norm's weight and a little more.
+fn converted(
+    mut tensors: BTreeMap<String, Tensor>,
+    head: Head,
+) -> Result<BTreeMap<String, Tensor>, TchError> {
+    if matches!(head, Head::BiSeNet { .. }) {
+        for (name, tensor) in &mut tensors {
+            let of_head = !name.starts_with(head.backbone_prefix());
+            if of_head && name.ends_with(".weight") && tensor.dim() == 1 {
+                *tensor = bisenet::weight_of_published(tensor)?;
+            }
+        }
+    }
+    Ok(tensors)
+}

@@ -1,0 +1,130 @@
+//! Average precision of boxes, as Pascal VOC reports it.
+
+use relativenas_core::tasks::{
+    average_precision::{Detection, Object, Rule, by_class, mean},
+    boxes::{CentreBox, CornerBox},
+    matching::{decode, encode, match_boxes},
+    priors::{IMAGE_SIDE, priors},
+    suppression::Suppression,
+};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
+
+use super::{EvaluationError, Judged, Mean, Place, tensor};
+use crate::{
+    data::voc::VocImage,
+    tasks::{
+        losses::{self, BoxTargets},
+        ssd_lite::Predictions,
+    },
+};
+
+/// Overlap from which a detection may be right.
+const OVERLAP: f64 = 0.5;
+
+/// Judges boxes; difficult objects count for nothing. The metric is the mean of 11 points over
+/// classes, `map_area` that of the area below the curve.
+///
+/// # Errors
+/// If a picture cannot be read, or the device fails.
+pub fn detection(
+    place: Place,
+    classes: &[String],
+    images: &[VocImage],
+    run: &mut dyn FnMut(&Tensor) -> Result<Predictions, TchError>,
+) -> Result<Judged, EvaluationError> {
+    let priors = priors();
+    let (mut objects, mut detections, mut loss) = (Vec::new(), Vec::new(), Mean::default());
+    for (number, batch) in images.chunks(place.batch.max(1)).enumerate() {
+        let first = number * place.batch.max(1);
+        let mut pictures = Vec::with_capacity(batch.len());
+        for image in batch {
+            pictures.push(input(&tensor(&image.decode()?, place.device)?)?);
+        }
+        let pictures = Tensor::f_cat(&pictures, 0)?;
+        let said = no_grad(|| run(&pictures))?;
+        let targets = targets(batch, &priors, place.device)?;
+        let parts = no_grad(|| losses::detection(&said, &targets))?;
+        loss.add(&parts.regression.f_add(&parts.classification)?, 1)?;
+        for (within, (image, reported)) in batch.iter().zip(report(&said, &priors)?).enumerate() {
+            let index = first + within;
+            objects.extend(image.objects.iter().map(|object| Object {
+                image: index,
+                class: object.class,
+                difficult: object.difficult,
+                corners: object.corners,
+            }));
+            let (width, height) = (image.width as f64, image.height as f64);
+            detections.extend(reported.into_iter().map(|r| Detection {
+                image: index,
+                class: r.class - 1,
+                score: r.score,
+                corners: r.corners.scaled(width, height),
+            }));
+        }
+    }
+    let of = |rule| by_class(&objects, &detections, 0..classes.len(), OVERLAP, rule);
+    let points = of(Rule::ElevenPoints);
+    Ok(Judged {
+        metric: ("map", mean(&points)),
+        more: vec![("map_area", mean(&of(Rule::Area)))],
+        by_class: classes.iter().cloned().zip(points).collect(),
+        loss: loss.value(),
+        images: images.len(),
+    })
+}
+
+/// A picture as the network gets it: resized without regard to its shape.
+fn input(picture: &Tensor) -> Result<Tensor, TchError> {
+    let side = IMAGE_SIDE as i64;
+    let resized = picture.f_upsample_bilinear2d([side, side], false, None, None)?;
+    resized.f_sub_scalar(127.0)?.f_div_scalar(128.0)
+}
+
+/// What the priors of images have to say; difficult objects are left out.
+pub(super) fn targets(
+    images: &[VocImage],
+    priors: &[CentreBox],
+    device: Device,
+) -> Result<BoxTargets, TchError> {
+    let (mut labels, mut locations) = (Vec::new(), Vec::new());
+    for image in images {
+        let easy: Vec<_> = image.objects.iter().filter(|object| !object.difficult).collect();
+        let share = |object: &&crate::data::voc::VocObject| {
+            object.corners.scaled(1.0 / image.width as f64, 1.0 / image.height as f64)
+        };
+        let boxes: Vec<CornerBox> = easy.iter().map(share).collect();
+        for (found, prior) in match_boxes(priors, &boxes).into_iter().zip(priors) {
+            labels.push(found.map_or(0, |object| easy[object].class as i64 + 1));
+            let said = found.map_or([0.0; 4], |object| encode(&boxes[object], prior));
+            locations.extend(said.map(|number| number as f32));
+        }
+    }
+    let (count, rows) = (images.len() as i64, priors.len() as i64);
+    Ok(BoxTargets {
+        labels: Tensor::f_from_slice(&labels)?.f_reshape([count, rows])?.f_to_device(device)?,
+        locations: Tensor::f_from_slice(&locations)?.f_reshape([count, rows, 4])?.f_to_device(device)?,
+    })
+}
+
+/// The boxes to report of each image, in shares of its sides.
+fn report(
+    said: &Predictions,
+    priors: &[CentreBox],
+) -> Result<Vec<Vec<relativenas_core::tasks::suppression::Reported>>, TchError> {
+    let classes = said.confidences.size3()?.2 as usize;
+    let numbers = |tensor: Tensor| -> Result<Vec<f64>, TchError> {
+        Vec::try_from(
+            tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?.f_reshape([-1])?,
+        )
+    };
+    let probabilities = numbers(said.confidences.f_softmax(-1, Kind::Float)?)?;
+    let locations = numbers(said.locations.shallow_clone())?;
+    let images = probabilities.chunks_exact(priors.len() * classes);
+    let reported = images.zip(locations.chunks_exact(priors.len() * 4)).map(|(probabilities, locations)| {
+        let rows = locations.chunks_exact(4).zip(priors);
+        let boxes: Vec<_> =
+            rows.map(|(n, prior)| decode([n[0], n[1], n[2], n[3]], prior).corners()).collect();
+        Suppression::PUBLISHED.detect(probabilities, classes, &boxes)
+    });
+    Ok(reported.collect())
+}
