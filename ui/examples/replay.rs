@@ -46,6 +46,7 @@ fn main() -> std::io::Result<()> {
         screen,
         keys: BTreeMap::new(),
         layers,
+        replay: None,
         first: Some(RUN.to_owned()),
         keep_log_lines: 2000,
         utc_offset: 0,

@@ -92,8 +92,8 @@ fn all_tabs(scene: &Scene<'_>, width: usize, set: usize) -> Vec<Tab> {
         let tab = |view: View| {
             let name = names.of(view, view == scene.view);
             let tab = Tab { view, x, key: scene.key(Action::Show(view)), name };
-            // A dash stands between two.
-            x += tab.width() + 1;
+            // A dash stands between two where there is room for all names.
+            x += tab.width() + usize::from(names == Names::Full);
             tab
         };
         View::ALL.into_iter().map(tab).collect()

@@ -137,7 +137,7 @@ fn a_finished_run_is_played_from_its_beginning_to_its_end() {
     assert!(seen[0].contains("generation 0 begins") && seen[1].contains("generation 0, 1 pair"));
     assert!(!stage.screen(100, 30).contains("esc returns"));
     // Again, held, and from there by hand.
-    stage.press("r");
+    stage.press("R");
     stage.app.handle(Input::Tick);
     stage.press("space");
     assert!(stage.app.next_tick().is_none());
