@@ -77,6 +77,12 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Say what a data set is, and what is wrong with it: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Data {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Pack an image folder to LMDB, which a slow or shared disk reads faster: the engine's own arguments
     #[command(disable_help_flag = true)]
     Pack {
@@ -323,15 +329,26 @@ pub enum RunsAction {
 
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    #[command(flatten)]
-    pub run: RunArgument,
+    /// A run's name, its folder, or `latest`
+    #[arg(required_unless_present = "arch")]
+    pub run: Option<String>,
+    /// With onnx, a published name, or a file with a genotype, instead of a run's
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "run", requires = "weights")]
+    pub arch: Option<String>,
+    /// With pytorch, the network as a backbone too: its maps at strides 8, 16 and 32
+    #[arg(long)]
+    pub features: bool,
+    /// With onnx, the weights to write, safetensors [default: the run's best]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// The individual of this rank, counted from 1; before the end, ranks follow the last losses
     #[arg(long, value_name = "N", conflicts_with = "individual")]
     pub rank: Option<usize>,
     /// This individual, counted from 0
     #[arg(long, value_name = "N")]
     pub individual: Option<usize>,
-    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python
+    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python; onnx
+    /// the trained network, weights in it
     #[arg(long, value_enum, default_value = "darts")]
     pub format: Format,
     /// A file to write [default: standard output]
@@ -347,6 +364,7 @@ pub enum Format {
     Dot,
     Svg,
     Pytorch,
+    Onnx,
     Csv,
 }
 

@@ -21,6 +21,7 @@ pub mod lint;
 pub mod manifest;
 pub mod network;
 pub mod number;
+pub mod onnx;
 pub mod operation;
 pub mod picture;
 pub mod population;

@@ -10,10 +10,34 @@ use crate::{
 /// The file, apart from genotype and shape.
 const TEMPLATE: &str = include_str!("pytorch/template.py");
 
+/// A class for the file, which hands on feature maps.
+const FEATURES: &str = include_str!("pytorch/features.py");
+
+/// Channels and cells of the published ImageNet network.
+const PUBLISHED: (usize, usize) = (46, 14);
+
 /// A Python module with the class `Network`, in this shape unless its caller says otherwise. Its
 /// state dict has the names of published checkpoints.
 pub fn module(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool) -> String {
+    filled(genotype, shape, auxiliary, "")
+}
+
+/// [`module`] with the class `Features` too: the ImageNet network without classifier, which hands on
+/// its maps at strides 8, 16 and 32. It has the channels and cells of `shape` if that is an ImageNet
+/// network, else those of the published one.
+pub fn features(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool) -> String {
+    let (channels, cells) = match shape.kind {
+        NetworkKind::Imagenet => (shape.channels, shape.cells),
+        NetworkKind::Cifar => PUBLISHED,
+    };
+    let class =
+        FEATURES.replace("{{channels}}", &channels.to_string()).replace("{{cells}}", &cells.to_string());
+    filled(genotype, shape, auxiliary, &class)
+}
+
+fn filled(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool, features: &str) -> String {
     TEMPLATE
+        .replace("{{features}}", features)
         .replace("{{genotype}}", &genotype_literal(genotype))
         .replace("{{shape}}", &shape_constants(shape, auxiliary))
         .replace("{{side}}", &shape.image_side().to_string())
@@ -78,5 +102,21 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}");
         }
         assert!(!text.contains("{{"), "a place was not filled");
+    }
+
+    #[test]
+    fn a_backbone_has_the_shape_of_its_imagenet_network_or_the_published_one() {
+        let genotype = published::genotype("RelativeNAS").expect("published");
+        let mut shape = NetworkShape { kind: NetworkKind::Imagenet, channels: 8, cells: 6, classes: 5 };
+        let check = |shape: &NetworkShape, line: &str| {
+            let text = features(&genotype, shape, false);
+            assert!(text.contains(line) && !text.contains("{{"), "{text}");
+            // The rest of the file is the same.
+            let class = text.find("\n\n\nclass Features").expect("a class");
+            assert!(module(&genotype, shape, false).starts_with(&text[..class]));
+        };
+        check(&shape, "    def __init__(self, channels=8, cells=6, genotype=GENOTYPE):");
+        shape.kind = NetworkKind::Cifar;
+        check(&shape, "    def __init__(self, channels=46, cells=14, genotype=GENOTYPE):");
     }
 }

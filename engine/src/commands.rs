@@ -1,5 +1,6 @@
 //! What `relativenas-engine` does besides runs, in the terminal of the command that started it.
 
+mod data;
 mod evaluate;
 mod exchange;
 mod pack;
@@ -10,6 +11,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
+pub use data::{DataArguments, data};
 pub use evaluate::{EvaluateArguments, evaluate};
 pub use exchange::{ExchangeArguments, exchange};
 pub use pack::{PackArguments, pack};

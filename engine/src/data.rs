@@ -4,12 +4,16 @@
 //! bytes; nothing here knows tensors. Whatever is wrong with a file is an error that names it; an
 //! image is skipped only where somebody asked for it, and named then.
 
+pub mod check;
 mod cifar;
 mod cifar_names;
 mod cifar_python;
+pub mod cityscapes;
+pub mod coco;
 mod embedded;
 mod encoded;
 mod error;
+pub mod fault;
 mod faults;
 mod idx;
 mod idx_names;
@@ -27,6 +31,7 @@ mod record;
 pub(crate) mod samples;
 mod split;
 mod view;
+pub mod voc;
 
 use std::{fs, io, path::Path};
 

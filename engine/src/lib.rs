@@ -25,6 +25,7 @@ pub mod probe;
 pub mod ranks;
 pub mod run;
 pub mod table;
+pub mod tasks;
 pub mod throughput;
 pub mod training;
 pub mod weights_file;

@@ -12,7 +12,8 @@ use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
     allocator::Jemalloc,
     commands::{
-        self, EvaluateArguments, ExchangeArguments, PackArguments, RanksArguments, ThroughputArguments,
+        self, DataArguments, EvaluateArguments, ExchangeArguments, PackArguments, RanksArguments,
+        ThroughputArguments,
     },
     device, failure,
     probe::{self, ProbeArguments},
@@ -61,6 +62,8 @@ enum Work {
     },
     /// Judge trained weights on images that they did not learn from.
     Evaluate(EvaluateArguments),
+    /// Say what a data set is, and what is wrong with it.
+    Data(DataArguments),
     /// Measure how long ranks take to add up their numbers.
     Exchange(ExchangeArguments),
     /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
             end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
         Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
+        Some(Work::Data(arguments)) => commands::data(&arguments),
         Some(Work::Exchange(arguments)) => commands::exchange(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
         Some(Work::Probe(arguments)) => {

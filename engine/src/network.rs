@@ -9,7 +9,7 @@ mod drop_path;
 mod flat;
 mod forward;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
 mod launches;
 mod module;

@@ -21,7 +21,6 @@ mod training;
 mod work;
 
 use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -40,6 +39,7 @@ use relativenas_run::{
     address::{socket_folder, this_host},
     held::HeldRun,
     sessions::Did,
+    token::token,
 };
 pub use relativenas_run::{disk, log};
 use tokio::{
@@ -99,7 +99,7 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
         say(&format!("checkpoint passed over: {problem}"));
     }
     if newest.is_none() && !options.restart {
-        may_begin(&folder, found.events, &passed_over)?;
+        may_begin(folder.folder.reference(), found.events, &passed_over)?;
     }
     let edits = folder.folder.edits();
     if !edits.is_empty() {
@@ -129,7 +129,8 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
         token: token(),
     };
     let disk = folder.disk();
-    folder.complete(&disk, facts)?;
+    let written = folder.complete(&disk, facts);
+    written.with_context(|| format!("{}: cannot be written", files::MANIFEST))?;
     note(&folder, Did::Started);
     if options.paused {
         note(&folder, Did::Steered(Command::Pause)); // Whoever resumes the run knows by it that it waited.
@@ -171,7 +172,7 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
 }
 
 /// Whether a run without a checkpoint that can be read may begin at its beginning: only if nothing is lost.
-fn may_begin(folder: &HeldRun, events: u64, damaged: &[String]) -> anyhow::Result<()> {
+fn may_begin(run: &str, events: u64, damaged: &[String]) -> anyhow::Result<()> {
     if events <= OPENING && damaged.is_empty() {
         return Ok(());
     }
@@ -189,7 +190,7 @@ fn may_begin(folder: &HeldRun, events: u64, damaged: &[String]) -> anyhow::Resul
     anyhow::bail!(
         "{what}, so it cannot go on: put the checkpoints back, or begin again with `relativenas resume {} \
          --restart`, which loses what was done ({events} events)",
-        folder.folder.reference()
+        run
     )
 }
 
@@ -198,12 +199,6 @@ fn edited(edits: &[String]) -> String {
         "run.toml is not as it was when the run began ({}); put it back, or start a new run with other settings",
         edits.join("; ")
     )
-}
-
-/// What no other engine calls itself, on this machine or in a container that shares folders with it.
-fn token() -> String {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
 }
 
 /// The thread that owns the work and its tensors.
@@ -330,4 +325,24 @@ fn note(folder: &HeldRun, did: Did) {
 /// A line of engine.log.
 pub(crate) fn say(text: &str) {
     eprintln!("{} {text}", clock::stamp());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_whose_checkpoints_are_lost_begins_again_only_when_asked() {
+        may_begin("r", OPENING, &[]).expect("nothing is done yet");
+        let said = |events, damaged: &[&str]| {
+            let damaged: Vec<_> = damaged.iter().map(|&text| text.to_owned()).collect();
+            may_begin("'r (1)'", events, &damaged).expect_err("something would be lost").to_string()
+        };
+        let way_out = "so it cannot go on: put the checkpoints back, or begin again with `relativenas resume 'r (1)' \
+                       --restart`, which loses what was done";
+        assert_eq!(said(9, &[]), format!("it has no checkpoint any more, {way_out} (9 events)"));
+        assert_eq!(said(1, &["a"]), format!("its only checkpoint cannot be used (a), {way_out} (1 events)"));
+        let three = "none of its 3 checkpoints can be used (a; and 2 more)";
+        assert_eq!(said(9, &["a", "b", "c"]), format!("{three}, {way_out} (9 events)"));
+    }
 }

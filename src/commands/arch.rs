@@ -1,6 +1,6 @@
 //! `arch`: architectures on their own, without a run.
 
-mod reading;
+pub(super) mod reading;
 
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 

@@ -1,5 +1,7 @@
 //! `export`: what a run found, in files that other programs read.
 
+mod onnx;
+
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,13 +24,25 @@ use crate::{
 
 /// Writes a genotype or the curves to a file or to standard output.
 pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Write) -> Result<ExitCode> {
-    let folder = context.find(&arguments.run.run)?;
+    if arguments.format == Format::Onnx {
+        output::write(arguments.output.as_deref(), &onnx::file(context, arguments)?, out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = match (&arguments.run, &arguments.weights) {
+        (Some(run), None) => context.find(run)?,
+        (None, _) => return Err(misuse("--arch: only onnx is written of an architecture without a run")),
+        (_, Some(_)) => return Err(misuse("--weights: only onnx holds weights")),
+    };
     let view = folder.view()?;
     check_choice(arguments, view.training.is_some())?;
+    if arguments.features && arguments.format != Format::Pytorch {
+        return Err(misuse("--features: only pytorch is written as a backbone; add --format pytorch"));
+    }
     let content = match arguments.format {
         Format::Csv => curves(&view),
         format => {
-            let network = FullNetwork::of(&folder.manifest()?.config, &view);
+            let mut network = FullNetwork::of(&folder.manifest()?.config, &view);
+            network.features = arguments.features;
             match &view.training {
                 Some(training) => written_as(&training.genotype, format, &network),
                 None => chosen(&view, arguments, &network).with_context(|| folder.name())?,
@@ -132,6 +146,8 @@ pub fn edges_json(edges: &[usize; tabular::EDGES]) -> String {
 pub struct FullNetwork {
     shape: NetworkShape,
     auxiliary: bool,
+    /// Whether a Python file has the backbone too.
+    features: bool,
 }
 
 impl FullNetwork {
@@ -140,7 +156,11 @@ impl FullNetwork {
         let RetrainConfig { kind, channels, cells, auxiliary, .. } = config.retrain;
         let classes = view.search.as_ref().map_or(10, |search| search.images.classes);
         let planned = NetworkShape { kind, channels, cells, classes };
-        Self { shape: view.training.as_ref().map_or(planned, |training| training.network), auxiliary }
+        Self {
+            shape: view.training.as_ref().map_or(planned, |training| training.network),
+            auxiliary,
+            features: false,
+        }
     }
 }
 
@@ -152,8 +172,10 @@ pub fn written_as(genotype: &Genotype, format: Format, network: &FullNetwork) ->
         Format::Toml => genotype.format(GenotypeFormat::Toml),
         Format::Dot => picture::dot(genotype),
         Format::Svg => picture::svg(genotype),
+        Format::Pytorch if network.features => pytorch::features(genotype, &network.shape, network.auxiliary),
         Format::Pytorch => pytorch::module(genotype, &network.shape, network.auxiliary),
-        Format::Csv => String::new(), // Curves are no genotype's.
+        // Curves and weights are no genotype's.
+        Format::Csv | Format::Onnx => String::new(),
     }
 }
 
@@ -206,7 +228,7 @@ fn joined(row: &[f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arguments::RunArgument, fixture};
+    use crate::fixture;
 
     fn finished() -> (tempfile::TempDir, RunView) {
         let runs = tempfile::tempdir().expect("a folder");
@@ -259,8 +281,10 @@ mod tests {
     #[test]
     fn an_individual_is_refused_where_there_is_none_to_choose() {
         let check = |rank, individual, format, training| {
-            let run = RunArgument { run: "r".to_owned() };
-            let arguments = ExportArguments { run, rank, individual, format, output: None };
+            let run = Some("r".to_owned());
+            let (arch, weights, output, features) = (None, None, None, false);
+            let arguments =
+                ExportArguments { run, arch, weights, features, rank, individual, format, output };
             check_choice(&arguments, training).map_err(|error| error.to_string())
         };
         assert_eq!(check(Some(2), None, Format::Svg, false), Ok(()));

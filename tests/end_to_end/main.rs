@@ -9,6 +9,7 @@ mod probe;
 mod ranks;
 mod search;
 mod stage;
+mod study;
 mod table;
 mod terminal;
 mod training;

@@ -21,7 +21,7 @@ const THREADS: &str = "device.launcher=";
 const MPI: &str = "device.launcher=mpirun --oversubscribe -n {ranks}";
 
 /// Epochs that take long enough to do something to them.
-const MANY: &str = "30";
+const MANY: &str = "5";
 
 /// Whether ranks can be processes here. Says so if not: a test that does nothing should not look like one that passed.
 fn mpi_is_here() -> bool {
@@ -45,7 +45,9 @@ fn mpi_is_here() -> bool {
 /// A tiny training on so many ranks, which `launcher` starts.
 fn command(stage: &Stage, name: &str, ranks: usize, launcher: &str, more: &[&str]) -> Command {
     let ranks = ranks.to_string();
-    let arguments = train_arguments(name, &[&["--ranks", &ranks, "--set", launcher], more].concat());
+    // Six batches an epoch.
+    let few = ["--set", "data.train_images=96", "--set", "data.valid_images=32"];
+    let arguments = train_arguments(name, &[&few, &["--ranks", &ranks, "--set", launcher], more].concat());
     allowed(stage.command(arguments))
 }
 

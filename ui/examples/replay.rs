@@ -46,8 +46,8 @@ fn main() -> std::io::Result<()> {
         screen,
         keys: BTreeMap::new(),
         layers,
-        replay: None,
         first: Some(RUN.to_owned()),
+        replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
     };

@@ -200,7 +200,7 @@ class Network(nn.Module):
                 auxiliary = self.auxiliary_head(last)
         scores = self.classifier(last.mean(dim=(2, 3)))
         return (scores, auxiliary) if self.training else scores
-
+{{features}}
 
 def read_weights(path):
     """A state dict from safetensors, or from what `torch.save` wrote; without `module.` before names."""

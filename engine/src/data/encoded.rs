@@ -93,6 +93,12 @@ impl EncodedImages {
         self.names.is_empty()
     }
 
+    /// The class folders that have images, in order.
+    pub(super) fn class_folders(&self) -> Vec<String> {
+        let folders: BTreeSet<&str> = self.names.iter().filter_map(|name| class_of(name)).collect();
+        folders.into_iter().map(str::to_owned).collect()
+    }
+
     /// Names of all images, in order.
     pub fn names(&self) -> &[String] {
         &self.names
@@ -331,7 +337,7 @@ fn class_of(name: &str) -> Option<&str> {
 }
 
 /// Refuses parts that do not have the same classes.
-fn compare_classes(train: &[String], valid: &[String]) -> Result<(), DataError> {
+pub(super) fn compare_classes(train: &[String], valid: &[String]) -> Result<(), DataError> {
     let missing_from = |these: &[String], others: &[String]| {
         others.iter().filter(|name| !these.contains(name)).cloned().collect::<Vec<_>>()
     };

@@ -163,7 +163,7 @@ pub(super) fn integers(value: Value<'_, '_>) -> Result<Vec<i128>, String> {
         Some(items) => {
             let checked = items
                 .enumerate()
-                .map(|(index, item)| integer(item).ok_or_else(|| wrong(index, item.kind().to_owned())));
+                .map(|(index, item)| integer(item).ok_or_else(|| wrong(index, kind_of(item))));
             checked.collect()
         }
         None => {
@@ -173,6 +173,14 @@ pub(super) fn integers(value: Value<'_, '_>) -> Result<Vec<i128>, String> {
                 .map(|(index, label)| label.ok_or_else(|| wrong(index, "no whole number".into())))
                 .collect()
         }
+    }
+}
+
+/// What stands where an integer should; one that no integer of ours holds is told from none.
+fn kind_of(item: Value<'_, '_>) -> String {
+    match item.kind() {
+        "an int" => "an int beyond all labels".to_owned(),
+        kind => kind.to_owned(),
     }
 }
 
@@ -218,6 +226,8 @@ mod tests {
         check(b"((I3\nl(I8\nll.", Ok(vec![3, 8]));
         check(b"(F3.0\nl.", Ok(vec![3]));
         check(b"(I3\nF3.5\nl.", Err("has a float at place 1, expected an int"));
+        let huge = b"(I3\nL1180591620717411303424L\nl.";
+        check(huge, Err("has an int beyond all labels at place 1, expected an int"));
         check(b"(I3\nVcat\nl.", Err("has a str at place 1, expected an int"));
         check(b"((I3\nI4\nll.", Err("has a list at place 0, expected an int"));
         check(b"N.", Err("is None, expected a numpy array"));

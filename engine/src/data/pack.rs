@@ -19,7 +19,7 @@ use fast_image_resize::Resizer;
 use self::journal::Journal;
 use super::{
     DataError, EncodedDataSet, EncodedImages, Skipped,
-    encoded::{folder, lmdb},
+    encoded::{compare_classes, folder, lmdb},
     faults::Faults,
     lmdb::writer::{LONGEST_KEY, Writer},
     picture::Picture,
@@ -145,6 +145,8 @@ fn leave_out_faulty(images: &mut EncodedDataSet, options: PackOptions) -> Result
             part.retain(|index, _| !faulty.contains(&index));
         }
     }
+    // A class that lost all its images would make of both parts what nobody can open.
+    compare_classes(&images.train.class_folders(), &images.valid.class_folders())?;
     Ok(notes)
 }
 

@@ -54,7 +54,7 @@ impl Picture {
                 Ok((Self::decode_jpeg(&checked.bytes)?, checked.stray))
             }
             [0x89, b'P', b'N', b'G', ..] => Ok((Self::decode_png(bytes)?, 0)),
-            _ => Err("it is neither JPEG nor PNG".into()),
+            _ => Err(otherwise(bytes).into()),
         }
     }
 
@@ -166,6 +166,22 @@ pub(super) fn append_planes(rgb: &[u8], planes: &mut Vec<u8>) {
     }
 }
 
+/// What is taken for a photograph and is none that is read, by its first bytes.
+fn otherwise(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [] => "it is empty",
+        [b'G', b'I', b'F', b'8', ..] => "it is a GIF, and JPEG and PNG are read",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
+            "it is WebP, and JPEG and PNG are read"
+        }
+        [b'B', b'M', ..] => "it is a bitmap (BMP), and JPEG and PNG are read",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "it is a TIFF, and JPEG and PNG are read",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "it is HEIC or AVIF, and JPEG and PNG are read",
+        [b'<', ..] => "it is a web page, and JPEG and PNG are read",
+        _ => "it is neither JPEG nor PNG",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -181,7 +197,37 @@ mod tests {
         for length in 2..bytes.len() - 1 {
             assert!(Picture::decode(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
         }
-        assert_eq!(Picture::decode(b"GIF89a"), Err("it is neither JPEG nor PNG".into()));
+        assert_eq!(Picture::decode(b"nothing"), Err("it is neither JPEG nor PNG".into()));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_called_what_it_is() {
+        for (bytes, what) in [
+            (&b""[..], "it is empty"),
+            (b"GIF89a", "a GIF"),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP"),
+            (b"\0\0\0\x20ftypheic", "HEIC"),
+            (b"<!doctype html>", "a web page"),
+        ] {
+            let said = Picture::decode(bytes).expect_err(what);
+            assert!(said.contains(what), "{said}");
+        }
+    }
+
+    #[test]
+    fn scratch_mean() {
+        for file in ["stray.jpg", "0.jpg"] {
+            let bytes =
+                fs::read(format!("/work/shared/cases/data/photo-stray-bytes/train/a/{file}")).expect("x");
+            let p = Picture::decode(&bytes).expect("whole");
+            let mean: Vec<f64> = (0..3)
+                .map(|c| {
+                    p.rgb.iter().skip(c).step_by(3).map(|&x| f64::from(x)).sum::<f64>()
+                        / (p.rgb.len() / 3) as f64
+                })
+                .collect();
+            eprintln!("MEAN {file} {mean:?}");
+        }
     }
 
     #[test]

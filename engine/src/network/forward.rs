@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, slice};
 
 use relativenas_core::config::Precision;
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
     module::{Convolution, Layer, Module},
@@ -93,6 +93,22 @@ impl Pass<'_> {
     }
 
     fn compute(&self, images: &Tensor) -> Result<Logits, TchError> {
+        let features = self.cells(images)?;
+        let auxiliary = self.plan.auxiliary.map(|(cell, _)| &features[cell + 2]);
+        self.classify(&features[features.len() - 1], auxiliary)
+    }
+
+    /// Outputs of some cells of a backbone for images `[N, 3, H, W] f32`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or the device fails.
+    pub fn maps(&self, images: &Tensor, cells: &[usize]) -> Result<Vec<Tensor>, TchError> {
+        let features = self.cells(images)?;
+        Ok(cells.iter().map(|&cell| features[cell + 2].raw.shallow_clone()).collect())
+    }
+
+    /// What the first cell reads, and the outputs of all cells.
+    fn cells(&self, images: &Tensor) -> Result<Vec<Feature>, TchError> {
         let mut features = Vec::with_capacity(self.plan.cells.len() + 2);
         let mut input = Feature::new(images.shallow_clone());
         for &stem in &self.plan.stems {
@@ -103,7 +119,6 @@ impl Pass<'_> {
             // Both inputs of the first cell are the one stem.
             features.push(input);
         }
-        let mut auxiliary = None; // What the auxiliary head reads.
         let mut first_gene = 0;
         for (index, cell) in self.plan.cells.iter().enumerate() {
             let output = if cell.is_live() {
@@ -113,11 +128,8 @@ impl Pass<'_> {
             };
             features.push(Feature::new(output));
             first_gene += cell.genes.len();
-            if self.plan.auxiliary.is_some_and(|(cell, _)| cell == index) {
-                auxiliary = Some(index + 2);
-            }
         }
-        self.classify(&features[features.len() - 1], auxiliary.map(|index| &features[index]))
+        Ok(features)
     }
 
     /// Logits from the output of the last cell, and of the cell that the auxiliary head reads.
@@ -140,6 +152,12 @@ impl Pass<'_> {
         for (module, before) in cell.preprocess.iter().zip(before) {
             let raw = module.map_or_else(|| Ok(Tensor::new()), |m| self.module(m, before))?;
             features.push(Feature::new(raw));
+        }
+        for (&module, before) in cell.idle.iter().zip(before) {
+            if let Some(module) = module.filter(|_| self.mode == Mode::Training && before.raw.defined()) {
+                // For its statistics alone: what it computes on the way has no gradient, so it is not shared.
+                let _ = no_grad(|| self.module(module, &Feature::new(before.raw.shallow_clone())))?;
+            }
         }
         for (node, pair) in cell.genes.chunks(2).enumerate() {
             let raw = if cell.live_nodes[node] {
@@ -211,11 +229,7 @@ impl Pass<'_> {
         match *layer {
             Layer::Relu => value.f_relu(),
             Layer::Convolution(convolution) => convolve(value, next()?, convolution),
-            Layer::OffsetPair { .. } => {
-                let even = pointwise(&every_other_pixel(value, 0)?, next()?)?;
-                let odd = pointwise(&every_other_pixel(value, 1)?, next()?)?;
-                Tensor::f_cat(&[even, odd], 1)
-            }
+            Layer::OffsetPair { .. } => offset_pair(value, next()?, next()?),
             Layer::BatchNorm { .. } => {
                 let (scale, shift, mean, variance) = (next()?, next()?, next()?, next()?);
                 value.f_batch_norm(
@@ -262,6 +276,13 @@ fn loses_its_gradient(value: &Tensor, c: Convolution) -> bool {
     c.dilation > 1 && c.groups > 1 && value.kind() == Kind::BFloat16 && value.device() == Device::Cpu
 }
 
+/// See [`Layer::OffsetPair`].
+fn offset_pair(value: &Tensor, even: &Tensor, odd: &Tensor) -> Result<Tensor, TchError> {
+    let even = pointwise(&every_other_pixel(value, 0)?, even)?;
+    let odd = pointwise(&every_other_pixel(value, 1)?, odd)?;
+    Tensor::f_cat(&[even, odd], 1)
+}
+
 /// Pixels with these rows and columns: `offset`, `offset + 2`, …
 ///
 /// A pointwise convolution with stride 2 would do it in one step, but its gradient writes beyond
@@ -272,4 +293,59 @@ fn every_other_pixel(value: &Tensor, offset: i64) -> Result<Tensor, TchError> {
 
 fn pointwise(value: &Tensor, weight: &Tensor) -> Result<Tensor, TchError> {
     value.f_conv2d(&weight.f_to_kind(value.kind())?, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::{
+        genotype::{Cell, Gene, Genotype},
+        network::{NetworkKind, NetworkShape},
+        operation::Operation,
+    };
+
+    use super::*;
+    use crate::device::channels_last;
+
+    /// A pointwise convolution of stride 2, backward in channels last, ends the process or gives
+    /// other gradients where there are 4, 8 or 12 channels of 80 × 80.
+    #[test]
+    fn halving_few_channels_in_channels_last_has_the_right_gradient() {
+        for channels in [4, 8, 12] {
+            let options = (Kind::Float, Device::Cpu);
+            let values = Tensor::f_randn([4, channels, 80, 80], options).unwrap();
+            let weights = [0, 1].map(|_| Tensor::f_randn([channels / 2, channels, 1, 1], options).unwrap());
+            let gradients = |values: &Tensor| {
+                let leaves = [values.detach(), weights[0].detach(), weights[1].detach()]
+                    .map(|leaf| leaf.set_requires_grad(true));
+                let loss = offset_pair(&leaves[0], &leaves[1], &leaves[2]).unwrap();
+                Tensor::run_backward(&[loss.square().sum(Kind::Float)], &leaves, false, false)
+            };
+            let expected = gradients(&values);
+            for _ in 0..20 {
+                let found = gradients(&channels_last(&values).unwrap());
+                for (found, expected) in found.iter().zip(&expected) {
+                    let error = (found - expected).norm().double_value(&[]);
+                    let scale = expected.norm().double_value(&[]);
+                    assert!(error <= 1e-4 * scale, "{channels} channels: {error} of {scale}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_network_has_a_pointwise_convolution_of_stride_two() {
+        for operation in [Operation::SkipConnect, Operation::SepConv3x3, Operation::Conv7x1Then1x7] {
+            let cell = Cell { genes: vec![Gene { operation, input: 0 }; 8], concat: vec![2, 3, 4, 5] };
+            let genotype = Genotype { normal: cell.clone(), reduction: cell };
+            for kind in [NetworkKind::Cifar, NetworkKind::Imagenet] {
+                let shape = NetworkShape { kind, channels: 4, cells: 6, classes: 10 };
+                for plan in [Plan::search(&genotype, &shape), Plan::full(&genotype, &shape, true)] {
+                    for layer in plan.modules.iter().flat_map(|planned| planned.module.layers()) {
+                        let strided = matches!(layer, Layer::Convolution(c) if c.kernel == [1, 1] && c.stride != [1, 1]);
+                        assert!(!strided, "{layer:?} corrupts memory: see every_other_pixel");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
     optimizer::{Sgd, SgdSettings},
 };
 
-fn read<T: DeserializeOwned>(file: &str) -> T {
+pub(crate) fn read<T: DeserializeOwned>(file: &str) -> T {
     let folder = env::var_os("RELATIVENAS_GOLDEN")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden"), PathBuf::from);
     let path = folder.join(file);
@@ -29,13 +29,13 @@ fn read<T: DeserializeOwned>(file: &str) -> T {
 }
 
 /// Fills tensors from their names.
-struct Rule {
+pub(crate) struct Rule {
     salt: String,
-    device: Device,
+    pub(crate) device: Device,
 }
 
 impl Rule {
-    fn read() -> Self {
+    pub(crate) fn read() -> Self {
         #[derive(Deserialize)]
         struct File {
             salt: String,
@@ -44,7 +44,7 @@ impl Rule {
         Self { salt: read::<File>("rule.json").salt, device }
     }
 
-    fn fill(&self, name: &str, shape: &[i64], value: impl Fn(f64) -> f64) -> Tensor {
+    pub(crate) fn fill(&self, name: &str, shape: &[i64], value: impl Fn(f64) -> f64) -> Tensor {
         let salted = format!("{}{name}", self.salt);
         let hash = salted.bytes().fold(2_166_136_261_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(16_777_619));
         let numel = shape.iter().product::<i64>() as u32;
@@ -53,7 +53,7 @@ impl Rule {
         Tensor::from_slice(&values).reshape(shape).to_device(self.device)
     }
 
-    fn weight(&self, name: &str, shape: &[i64]) -> Tensor {
+    pub(crate) fn weight(&self, name: &str, shape: &[i64]) -> Tensor {
         if name.ends_with("running_var") {
             self.fill(name, shape, |u| 0.5 + u)
         } else if name.ends_with("running_mean") || name.ends_with("bias") {

@@ -49,6 +49,9 @@ pub struct CellPlan {
     pub place: CellPlace,
     /// Modules that bring inputs 0 and 1 to the cell's channels; `None` for one that nobody reads.
     pub preprocess: [Option<usize>; 2],
+    /// Modules that nobody reads, and that run in training nevertheless, because the running
+    /// statistics of published backbones moved in them.
+    pub idle: [Option<usize>; 2],
     /// Two a node.
     pub genes: Vec<Applied>,
     /// Inputs, as in [`Applied`], that make up the output.
@@ -86,6 +89,7 @@ impl CellPlan {
 
     fn kill(&mut self) {
         self.preprocess = [None; 2];
+        self.idle = [None; 2];
         self.live_nodes.fill(false);
     }
 }
@@ -97,6 +101,7 @@ pub struct Plan {
     /// Applied in a chain. The first cell's input 0 is the output of the first, input 1 of the last.
     pub stems: Vec<usize>,
     pub cells: Vec<CellPlan>,
+    /// In a backbone, which has none, the number of its modules.
     pub classifier: usize,
     /// The cell that the auxiliary head reads, and the head.
     pub auxiliary: Option<(usize, usize)>,
@@ -116,12 +121,40 @@ impl Plan {
         let features = output_channels(genotype, &places, shape);
         plan.classifier =
             plan.add(WeightKey::Classifier.to_string(), Module::classifier(features, shape.classes));
-        plan.drop_dead_cells();
+        plan.drop_dead_cells(None);
         plan
     }
 
     /// A full network: every gene has its own module, and every cell input is preprocessed.
     pub fn full(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool) -> Self {
+        let mut plan = Self::body(genotype, shape);
+        let places = shape.places(genotype);
+        if auxiliary {
+            let cell = shape.auxiliary_cell();
+            let channels = places
+                .get(cell + 1)
+                .map_or_else(|| output_channels(genotype, &places, shape), |next| next.channels_last);
+            let imagenet = shape.kind == NetworkKind::Imagenet;
+            let head = Module::auxiliary_head(channels, shape.classes, imagenet);
+            plan.auxiliary = Some((cell, plan.add("auxiliary_head".to_owned(), head)));
+        }
+        let features = output_channels(genotype, &places, shape);
+        plan.classifier = plan.add("classifier".to_owned(), Module::classifier(features, shape.classes));
+        plan.drop_dead_cells(None);
+        plan
+    }
+
+    /// A full network without classifier, of which the outputs of some cells are wanted. Its
+    /// [`Plan::classifier`] is none of its modules; [`super::Pass::maps`] computes it.
+    pub fn backbone(genotype: &Genotype, shape: &NetworkShape, taps: &[usize]) -> Self {
+        let mut plan = Self::body(genotype, shape);
+        plan.classifier = plan.modules.len();
+        plan.drop_dead_cells(Some(taps));
+        plan
+    }
+
+    /// Stems and cells of a full network.
+    fn body(genotype: &Genotype, shape: &NetworkShape) -> Self {
         let places = shape.places(genotype);
         let mut plan = Self::empty();
         plan.stems = match shape.kind {
@@ -137,18 +170,6 @@ impl Plan {
             let cell = plan.full_cell(index, genotype.cell(place.kind), place);
             plan.cells.push(cell);
         }
-        if auxiliary {
-            let cell = shape.auxiliary_cell();
-            let channels = places
-                .get(cell + 1)
-                .map_or_else(|| output_channels(genotype, &places, shape), |next| next.channels_last);
-            let imagenet = shape.kind == NetworkKind::Imagenet;
-            let head = Module::auxiliary_head(channels, shape.classes, imagenet);
-            plan.auxiliary = Some((cell, plan.add("auxiliary_head".to_owned(), head)));
-        }
-        let features = output_channels(genotype, &places, shape);
-        plan.classifier = plan.add("classifier".to_owned(), Module::classifier(features, shape.classes));
-        plan.drop_dead_cells();
         plan
     }
 
@@ -157,7 +178,9 @@ impl Plan {
         let mut used = vec![false; self.modules.len()];
         let heads = [Some(self.classifier), self.auxiliary.map(|(_, head)| head)];
         for module in self.stems.iter().copied().chain(heads.into_iter().flatten()) {
-            used[module] = true;
+            if let Some(used) = used.get_mut(module) {
+                *used = true;
+            }
         }
         for cell in &self.cells {
             for module in cell.preprocess.into_iter().flatten() {
@@ -172,13 +195,16 @@ impl Plan {
         used
     }
 
-    /// From the last cell back, leaves out what nobody reads.
-    fn drop_dead_cells(&mut self) {
+    /// From the last cell back, leaves out what nobody reads. Preprocessing of a backbone is kept idle.
+    fn drop_dead_cells(&mut self, taps: Option<&[usize]>) {
         let mut read = vec![false; self.cells.len()];
         if let Some(last) = read.last_mut() {
             *last = true;
         }
         if let Some((cell, _)) = self.auxiliary {
+            read[cell] = true;
+        }
+        for &cell in taps.into_iter().flatten() {
             read[cell] = true;
         }
         for index in (0..self.cells.len()).rev() {
@@ -189,7 +215,8 @@ impl Plan {
             }
             for input in 0..2 {
                 if !cell.reads(input) {
-                    cell.preprocess[input] = None;
+                    let unread = cell.preprocess[input].take();
+                    cell.idle[input] = unread.filter(|_| taps.is_some());
                 } else if index + input >= 2 {
                     read[index + input - 2] = true;
                 }
@@ -244,7 +271,14 @@ impl Plan {
             })
             .collect();
         let live_nodes = CellPlan::live_nodes(&genes, &cell.concat);
-        CellPlan { place: *place, preprocess, genes, concat: cell.concat.clone(), live_nodes }
+        CellPlan {
+            place: *place,
+            preprocess,
+            idle: [None; 2],
+            genes,
+            concat: cell.concat.clone(),
+            live_nodes,
+        }
     }
 
     fn full_cell(&mut self, index: usize, cell: &Cell, place: &CellPlace) -> CellPlan {
@@ -260,7 +294,14 @@ impl Plan {
             })
             .collect();
         let live_nodes = CellPlan::live_nodes(&genes, &cell.concat);
-        CellPlan { place: *place, preprocess, genes, concat: cell.concat.clone(), live_nodes }
+        CellPlan {
+            place: *place,
+            preprocess,
+            idle: [None; 2],
+            genes,
+            concat: cell.concat.clone(),
+            live_nodes,
+        }
     }
 
     fn step(

@@ -272,6 +272,7 @@ impl TrainingJob {
     /// What is left of the epoch in hand, and its validation.
     fn epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let epoch = self.trainer.epoch();
+        self.trainer.take_from_first()?;
         self.begin(control, Activity::Training);
         if self.train_epoch(control, recorder)? == Outcome::Left {
             return Ok(Outcome::Left);

@@ -273,6 +273,42 @@ impl Trainer {
         })
     }
 
+    /// Takes what the first rank has. Ranks on processors of one kind have the same; on others, kernels round in
+    /// other ways, and the last bits drift apart.
+    ///
+    /// # Errors
+    /// If the device fails, or a rank.
+    pub fn take_from_first(&mut self) -> Result<(), StepError> {
+        if self.ranks.count() == 1 {
+            return Ok(());
+        }
+        no_grad(|| {
+            let velocity = match self.sgd.velocity() {
+                Some(velocity) => velocity.shallow_clone(),
+                None => Tensor::f_zeros([0], (Kind::Float, self.loss.device()))?,
+            };
+            let (parameters, statistics) = self.weights.parts();
+            let mut all = Tensor::f_cat(&[&*parameters, &*statistics, &velocity], 0)?;
+            let ranks = Arc::clone(&self.ranks);
+            device::in_main_memory(&mut all, |values| -> Result<(), StepError> {
+                let mut bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                ranks.broadcast(0, &mut bytes)?;
+                for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(size_of::<f32>())) {
+                    *value = bytes.try_into().map_or(f32::NAN, f32::from_le_bytes);
+                }
+                Ok(())
+            })?;
+            let lengths = [parameters.numel(), statistics.numel(), velocity.numel()].map(|n| n as i64);
+            let parts = all.f_split_with_sizes(&lengths[..], 0)?;
+            parameters.f_copy_(&parts[0])?;
+            statistics.f_copy_(&parts[1])?;
+            if self.sgd.velocity().is_some() {
+                self.sgd = Sgd::new(self.settings.sgd).with_velocity(Some(copied(&parts[2])?));
+            }
+            Ok(())
+        })
+    }
+
     fn differentiate(&mut self, batch: &Batch, masks: Option<&Tensor>) -> Result<Differentiated, TchError> {
         let TrainerSettings { loss, precision, .. } = self.settings;
         let (plan, mode, drop_path) = (&self.plan, Mode::Training, masks);

@@ -6,7 +6,13 @@ use std::{
     thread,
 };
 
+use relativenas_core::event::Event;
+
 use super::*;
+use crate::{
+    disk::Disk,
+    log::{EventLog, Extent},
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -83,6 +89,29 @@ fn whoever_works_under_a_claim_hears_before_it_writes_that_the_claim_is_lost() {
     let error = watch.check().expect_err("lost").to_string();
     assert!(error.contains("000001: the claim has lapsed, and another worker"), "{error}");
     Watch::of(&folder.path().join("run.toml")).expect_err("no entry");
+}
+
+#[test]
+fn whoever_lost_its_claim_does_not_even_cut_the_log_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let claims = Claims::at(folder.path().join("run"));
+    let claim = claims.take(&me(1), Duration::from_millis(1)).expect("writable").expect("free");
+    let disk = Disk::under(Some(Watch::of(&claim.path()).expect("an entry")));
+    let path = folder.path().join("events.jsonl");
+    let event = || [Event::GenerationFinished { generation: 0, diversity: 0.1, moves: Vec::new() }];
+    let (mut log, _) = EventLog::open(&path, Extent::default()).expect("opened");
+    log.append(&disk, &event()).expect("the claim stands");
+    lapse(&claims);
+    claims.take(&me(2), LONG).expect("writable").expect("lapsed");
+    let (mut others, _) = EventLog::open(&path, log.extent()).expect("opened");
+    others.append(&Disk::default(), &event()).expect("written");
+    let before = fs::read(&path).expect("there");
+    log.append(&disk, &event()).expect_err("lost");
+    log.sync(&disk).expect_err("lost");
+    disk.replace(&path, b"").expect_err("lost");
+    assert_eq!(fs::read(&path).expect("there"), before);
+    let names = fs::read_dir(folder.path()).expect("readable").count();
+    assert_eq!(names, 2, "nothing is left of what was tried");
 }
 
 #[test]

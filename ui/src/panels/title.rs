@@ -87,20 +87,20 @@ impl Tab {
 
 /// All tabs with the longest names that fit beside `set` columns.
 fn all_tabs(scene: &Scene<'_>, width: usize, set: usize) -> Vec<Tab> {
-    let with = |names: Names| -> Vec<Tab> {
+    let with = |(names, gap): (Names, usize)| -> Vec<Tab> {
         let mut x = 1;
         let tab = |view: View| {
             let name = names.of(view, view == scene.view);
             let tab = Tab { view, x, key: scene.key(Action::Show(view)), name };
-            // A dash stands between two where there is room for all names.
-            x += tab.width() + usize::from(names == Names::Full);
+            // A dash stands between two, if there is room.
+            x += tab.width() + gap;
             tab
         };
         View::ALL.into_iter().map(tab).collect()
     };
     let fits = |tabs: &Vec<Tab>| tabs.last().is_some_and(|last| last.x + last.width() + 1 + set < width);
-    let all = [Names::Full, Names::Short, Names::AllShort];
-    all.into_iter().map(with).find(fits).unwrap_or_else(|| with(Names::Here))
+    let ways = [(Names::Full, 1), (Names::Short, 1), (Names::Short, 0), (Names::AllShort, 0)];
+    ways.into_iter().map(with).find(fits).unwrap_or_else(|| with((Names::Here, 1)))
 }
 
 /// The view whose tab is at a column of a screen of this width.

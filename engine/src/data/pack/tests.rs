@@ -136,3 +136,39 @@ fn progress_says_the_rate_and_the_time_left() {
     assert_eq!(progress(6).to_string(), "256 of 1000 images, 123 a second, 6 s left");
     assert_eq!(progress(61).to_string(), "256 of 1000 images, 123 a second, 2 min left");
 }
+
+#[test]
+fn faulty_images_are_left_out_up_to_the_number_that_is_allowed() {
+    let source = crate::data::samples::copy_of_photographs();
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("packed");
+    let faulty = source.path().join("train/cat/0003.jpg");
+    fs::write(&faulty, b"nothing").expect("written");
+    let skipping = |skip_faulty| PackOptions { skip_faulty, ..PackOptions::default() };
+    pack(source.path(), &target, skipping(0), &mut go_on).expect_err("none is allowed");
+    let notes = pack(source.path(), &target, skipping(1), &mut go_on).expect("one is allowed");
+    assert!(
+        notes.iter().any(|note| note.starts_with("going on without: ") && note.contains("0003.jpg")),
+        "{notes:?}"
+    );
+    verify(source.path(), &target, skipping(1), &mut go_on).expect("the others read back");
+    let whole = open(Some(&self::source())).expect("the sample");
+    let packed = open(Some(&target)).expect("packed");
+    assert_eq!((packed.train.len(), packed.test.len()), (whole.train.len() - 1, whole.test.len()));
+}
+
+#[test]
+fn a_class_that_would_lose_all_its_images_is_refused_before_anything_is_packed() {
+    let source = crate::data::samples::copy_of_photographs();
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("packed");
+    let mut count = 0;
+    for image in fs::read_dir(source.path().join("val/cat")).expect("a class") {
+        fs::write(image.expect("an image").path(), b"nothing").expect("written");
+        count += 1;
+    }
+    let options = PackOptions { skip_faulty: count, ..PackOptions::default() };
+    let error = pack(source.path(), &target, options, &mut go_on).expect_err("no cat is left").to_string();
+    assert!(error.contains("only in training: cat"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
+}

@@ -14,9 +14,9 @@ use crate::run::{
     control::Control,
     disk::Disk,
     log::{self, EventLog, Extent},
+    outcome::Outcome,
     recorder::Recorder,
     searching::SearchJob,
-    work::Outcome,
 };
 
 /// A small search with finals of so many architectures.

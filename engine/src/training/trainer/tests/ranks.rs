@@ -93,6 +93,21 @@ fn ranks_with_the_same_images_learn_what_one_learns() {
 }
 
 #[test]
+fn ranks_that_drifted_apart_take_what_the_first_has() {
+    let found = each(2, &plan(), |trainer| {
+        train(trainer, &source(8), (0, 1));
+        if trainer.ranks.rank() == 1 {
+            let _ = no_grad(|| trainer.weights.parameters().f_mul_scalar_(1.001)).unwrap();
+        }
+        let before = bits(&trainer.store().unwrap());
+        trainer.take_from_first().unwrap();
+        [before, bits(&trainer.store().unwrap())]
+    });
+    let [[first, of_first], [second, of_second]] = [&found[0], &found[1]];
+    assert!(first != second && of_first == first && of_second == first);
+}
+
+#[test]
 fn an_evaluation_by_ranks_is_that_of_all_images() {
     let go = |_| relativenas_core::search::Flow::Go;
     let judge = |trainer: &Trainer| {

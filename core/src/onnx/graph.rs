@@ -1,0 +1,211 @@
+//! The nodes of an ONNX graph, and the file that holds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{WeightTensor, protobuf::Message};
+
+const IR_VERSION: i64 = 8;
+const OPSET: i64 = 17;
+/// Numbers that ONNX gives kinds of elements and of attributes.
+const FLOAT: i64 = 1;
+const INT64: i64 = 7;
+const ATTRIBUTE_FLOAT: i64 = 1;
+const ATTRIBUTE_INTEGER: i64 = 2;
+const ATTRIBUTE_INTEGERS: i64 = 7;
+
+pub(super) const INPUT: &str = "images";
+const OUTPUT: &str = "logits";
+
+/// What a node is told beside its inputs.
+#[derive(Clone, Debug)]
+pub(super) enum Attribute {
+    Integer(&'static str, i64),
+    Integers(&'static str, Vec<i64>),
+    Float(&'static str, f32),
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    operator: &'static str,
+    inputs: Vec<String>,
+    output: String,
+    attributes: Vec<Attribute>,
+}
+
+/// A graph that grows node by node; values are known by their names.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    /// Tensors of the network that nodes read, and their shapes.
+    weights: BTreeMap<String, Vec<u64>>,
+    /// Lists of whole numbers that nodes read.
+    integers: BTreeMap<String, Vec<i64>>,
+    zero: bool,
+}
+
+impl Graph {
+    /// Adds a node, and returns the name of what it puts out.
+    pub(super) fn node(
+        &mut self,
+        operator: &'static str,
+        inputs: &[&str],
+        attributes: Vec<Attribute>,
+    ) -> String {
+        let output = format!("{}_{}", operator.to_ascii_lowercase(), self.nodes.len());
+        let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
+        self.nodes.push(Node { operator, inputs, output: output.clone(), attributes });
+        output
+    }
+
+    /// A tensor of the network, by its name in the state.
+    pub(super) fn weight(&mut self, name: String, shape: &[usize]) -> String {
+        self.weights.insert(name.clone(), shape.iter().map(|&n| n as u64).collect());
+        name
+    }
+
+    /// A list of whole numbers.
+    pub(super) fn integers(&mut self, numbers: &[i64]) -> String {
+        let written: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+        let name = format!("integers_{}", written.join("_"));
+        self.integers.insert(name.clone(), numbers.to_vec());
+        name
+    }
+
+    /// The number 0.
+    pub(super) fn zero(&mut self) -> &'static str {
+        self.zero = true;
+        "zero"
+    }
+
+    /// The tensors that the network has, and their shapes.
+    pub(super) fn weights(&self) -> impl Iterator<Item = (&str, &Vec<u64>)> {
+        self.weights.iter().map(|(name, shape)| (name.as_str(), shape))
+    }
+
+    /// The nodes that a value depends on, in order.
+    fn live(&self, value: &str) -> Vec<&Node> {
+        let mut needed = BTreeSet::from([value]);
+        let mut live = Vec::new();
+        for node in self.nodes.iter().rev() {
+            if needed.contains(node.output.as_str()) {
+                needed.extend(node.inputs.iter().map(String::as_str));
+                live.push(node);
+            }
+        }
+        live.reverse();
+        live
+    }
+
+    /// The file of a graph that puts out `value`; weights that it does not depend on are left out.
+    pub(super) fn file(
+        &self,
+        value: &str,
+        image: [u64; 3],
+        classes: u64,
+        weights: &BTreeMap<String, WeightTensor>,
+    ) -> Vec<u8> {
+        let nodes = self.live(value);
+        let mut graph = Message::default();
+        for (index, node) in nodes.iter().enumerate() {
+            graph.message(1, &node.message(index, value));
+        }
+        graph.text(2, "relativenas");
+        let read: BTreeSet<_> =
+            nodes.iter().flat_map(|node| node.inputs.iter().map(String::as_str)).collect();
+        for name in &read {
+            if let Some(tensor) = weights.get(*name).filter(|_| self.weights.contains_key(*name)) {
+                let bytes: Vec<_> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                graph.message(5, &initializer(name, &tensor.shape, FLOAT, &bytes));
+            } else if let Some(numbers) = self.integers.get(*name) {
+                let bytes: Vec<_> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                graph.message(5, &initializer(name, &[numbers.len() as u64], INT64, &bytes));
+            } else if self.zero && *name == "zero" {
+                graph.message(5, &initializer(name, &[], FLOAT, &0.0_f32.to_le_bytes()));
+            }
+        }
+        graph.message(11, &described(INPUT, &image));
+        graph.message(12, &described(OUTPUT, &[classes]));
+
+        let mut opset = Message::default();
+        opset.text(1, "");
+        opset.integer(2, OPSET);
+        let mut model = Message::default();
+        model.integer(1, IR_VERSION);
+        model.text(2, "relativenas");
+        model.text(3, env!("CARGO_PKG_VERSION"));
+        model.message(7, &graph);
+        model.message(8, &opset);
+        model.0
+    }
+}
+
+impl Node {
+    /// `last` is the value that the graph puts out under its own name.
+    fn message(&self, index: usize, last: &str) -> Message {
+        let mut node = Message::default();
+        self.inputs.iter().for_each(|input| node.text(1, input));
+        node.text(2, if self.output == last { OUTPUT } else { &self.output });
+        node.text(3, &format!("{}_{index}", self.operator));
+        node.text(4, self.operator);
+        for attribute in &self.attributes {
+            node.message(5, &attribute.message());
+        }
+        node
+    }
+}
+
+impl Attribute {
+    fn message(&self) -> Message {
+        let mut message = Message::default();
+        let kind = match self {
+            Self::Float(name, number) => {
+                message.text(1, name);
+                message.float(2, *number);
+                ATTRIBUTE_FLOAT
+            }
+            Self::Integer(name, number) => {
+                message.text(1, name);
+                message.integer(3, *number);
+                ATTRIBUTE_INTEGER
+            }
+            Self::Integers(name, numbers) => {
+                message.text(1, name);
+                numbers.iter().for_each(|&number| message.integer(8, number));
+                ATTRIBUTE_INTEGERS
+            }
+        };
+        message.integer(20, kind);
+        message
+    }
+}
+
+fn initializer(name: &str, shape: &[u64], kind: i64, bytes: &[u8]) -> Message {
+    let mut tensor = Message::default();
+    shape.iter().for_each(|&side| tensor.integer(1, side as i64));
+    tensor.integer(2, kind);
+    tensor.text(8, name);
+    tensor.bytes(9, bytes);
+    tensor
+}
+
+/// A value of `f32` whose first dimension is free.
+fn described(name: &str, rest: &[u64]) -> Message {
+    let mut free = Message::default();
+    free.text(2, "N");
+    let mut shape = Message::default();
+    shape.message(1, &free);
+    for &side in rest {
+        let mut dimension = Message::default();
+        dimension.integer(1, side as i64);
+        shape.message(1, &dimension);
+    }
+    let mut tensor = Message::default();
+    tensor.integer(1, FLOAT);
+    tensor.message(2, &shape);
+    let mut kind = Message::default();
+    kind.message(1, &tensor);
+    let mut value = Message::default();
+    value.text(1, name);
+    value.message(2, &kind);
+    value
+}

@@ -1,0 +1,67 @@
+//! What is wrong with one file of a data set with annotations.
+
+use std::{
+    fs, panic,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::{junk::Junk, picture::Picture};
+
+/// A file, and what is wrong with it or with an object in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("`{}`: {what}", file.display())]
+pub struct Fault {
+    pub file: PathBuf,
+    /// With the object, where it is about one.
+    pub what: String,
+}
+
+impl Fault {
+    pub(super) fn new(file: &Path, what: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), what: what.into() }
+    }
+}
+
+/// The bytes of a file.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Fault> {
+    fs::read(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Fault::new(file, "it is missing"),
+        _ => Fault::new(file, format!("it cannot be read: {error}")),
+    })
+}
+
+/// The text of a file.
+pub(super) fn read_text(file: &Path) -> Result<String, Fault> {
+    String::from_utf8(read(file)?).map_err(|_| Fault::new(file, "it is no text in UTF-8"))
+}
+
+/// A decoded photograph, which has to have the width and height that its annotations give.
+pub(super) fn read_picture(file: &Path, size: Option<[usize; 2]>) -> Result<Picture, Fault> {
+    let bytes = read(file)?;
+    // A decoder that panics on an image has met damage that it does not know.
+    let picture = panic::catch_unwind(|| Picture::decode(&bytes))
+        .unwrap_or_else(|_| Err("the decoder failed on it".into()))
+        .map_err(|problem| Fault::new(file, problem))?;
+    match size {
+        Some([width, height]) if [picture.width, picture.height] != [width, height] => Err(Fault::new(
+            file,
+            format!(
+                "it has {}×{} pixels, but its annotation says {width}×{height}",
+                picture.width, picture.height
+            ),
+        )),
+        _ => Ok(picture),
+    }
+}
+
+/// The folders and files in a folder, by name; nothing if it cannot be read.
+pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut junk = Junk::default();
+    found.retain(|path| !junk.takes(&path.file_name().unwrap_or_default().to_string_lossy()));
+    found.sort();
+    found
+}

@@ -1,0 +1,103 @@
+//! Networks that carry a cell into detection, segmentation and keypoints.
+//!
+//! A [`TaskNetwork`] is a [`Backbone`], whose feature maps at strides 8, 16 and 32 are handed on, and
+//! the head of a task: [`ssd_lite`], [`bisenet`] or [`simple_baseline`]. Its [`State`] holds the
+//! tensors under the published names. [`losses`] are what is minimised, [`sliding`] how a picture
+//! that is too large is segmented.
+
+mod backbone;
+pub mod bisenet;
+#[cfg(test)]
+mod golden;
+mod layers;
+pub mod losses;
+pub mod simple_baseline;
+pub mod sliding;
+pub mod ssd_lite;
+mod state;
+
+use relativenas_core::{
+    genotype::Genotype,
+    network::ShapeError,
+    tasks::{joints::JOINTS, label_ids},
+};
+
+pub use backbone::Backbone;
+pub use state::State;
+
+use crate::network::TensorSpec;
+
+/// What a network does with feature maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// SSDLite; background counts as a class.
+    SsdLite {
+        classes: usize,
+    },
+    BiSeNet {
+        classes: usize,
+    },
+    SimpleBaseline {
+        joints: usize,
+    },
+}
+
+impl Head {
+    /// For Pascal VOC: twenty classes and background.
+    pub const DETECTION: Self = Self::SsdLite { classes: 21 };
+    /// For Cityscapes.
+    pub const SEGMENTATION: Self = Self::BiSeNet { classes: label_ids::CLASSES };
+    /// For COCO's people.
+    pub const KEYPOINTS: Self = Self::SimpleBaseline { joints: JOINTS };
+
+    /// What precedes the names of the backbone's tensors.
+    pub fn backbone_prefix(self) -> &'static str {
+        match self {
+            Self::SsdLite { .. } => "base_net.",
+            Self::BiSeNet { .. } => "cp.net.",
+            Self::SimpleBaseline { .. } => "backbone.",
+        }
+    }
+
+    fn tensors(self, maps: [usize; 3]) -> Vec<TensorSpec> {
+        match self {
+            Self::SsdLite { classes } => ssd_lite::tensors(maps, classes),
+            Self::BiSeNet { classes } => bisenet::tensors(maps, classes),
+            Self::SimpleBaseline { joints } => simple_baseline::tensors(maps, joints),
+        }
+    }
+}
+
+/// A backbone with the head of a task.
+#[derive(Clone, Debug)]
+pub struct TaskNetwork {
+    pub backbone: Backbone,
+    pub head: Head,
+}
+
+impl TaskNetwork {
+    /// The ImageNet network of a genotype, with a head.
+    ///
+    /// # Errors
+    /// If a network of so many channels or cells cannot be built.
+    pub fn new(genotype: &Genotype, channels: usize, cells: usize, head: Head) -> Result<Self, ShapeError> {
+        Ok(Self { backbone: Backbone::new(genotype, channels, cells)?, head })
+    }
+
+    /// All tensors by their published names, the backbone's first.
+    pub fn tensors(&self) -> Vec<TensorSpec> {
+        let prefix = self.head.backbone_prefix();
+        let mut tensors = self.backbone.tensors();
+        for spec in &mut tensors {
+            spec.name = format!("{prefix}{}", spec.name);
+        }
+        tensors.extend(self.head.tensors(self.backbone.channels));
+        tensors
+    }
+
+    /// How many numbers are learned.
+    pub fn parameters(&self) -> usize {
+        let tensors = self.tensors();
+        tensors.iter().filter(|spec| spec.role.is_parameter()).map(TensorSpec::numel).sum()
+    }
+}

@@ -1,0 +1,113 @@
+//! The layers of heads, computed with tensors that are found by name.
+
+use tch::{TchError, Tensor};
+
+use super::State;
+use crate::network::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Mode, Role, TensorSpec};
+
+/// A list of tensors in the order of the published state.
+#[derive(Debug, Default)]
+pub(super) struct Specs(pub(super) Vec<TensorSpec>);
+
+impl Specs {
+    fn add(&mut self, name: String, shape: &[usize], role: Role) {
+        let shape = shape.iter().map(|&n| n as i64).collect();
+        self.0.push(TensorSpec { name, shape, role });
+    }
+
+    /// Of a convolution; a depthwise one has one channel in.
+    pub(super) fn convolution(&mut self, name: &str, [to, from]: [usize; 2], kernel: usize) {
+        let role = Role::Weight { fan_in: from * kernel * kernel };
+        self.add(format!("{name}.weight"), &[to, from, kernel, kernel], role);
+    }
+
+    pub(super) fn bias(&mut self, name: &str, channels: usize, fan_in: usize) {
+        self.add(format!("{name}.bias"), &[channels], Role::Bias { fan_in });
+    }
+
+    /// Of a transposed convolution, whose first dimension counts inputs.
+    pub(super) fn transposed(&mut self, name: &str, [from, to]: [usize; 2], kernel: usize) {
+        let role = Role::Weight { fan_in: to * kernel * kernel };
+        self.add(format!("{name}.weight"), &[from, to, kernel, kernel], role);
+    }
+
+    pub(super) fn batch_norm(&mut self, name: &str, channels: usize) {
+        for (part, role) in [
+            ("weight", Role::Scale),
+            ("bias", Role::Shift),
+            ("running_mean", Role::RunningMean),
+            ("running_var", Role::RunningVariance),
+        ] {
+            self.add(format!("{name}.{part}"), &[channels], role);
+        }
+    }
+
+    /// A convolution without bias, and an activated batch norm.
+    pub(super) fn activated(&mut self, name: &str, channels: [usize; 2], kernel: usize) {
+        self.convolution(&format!("{name}.conv"), channels, kernel);
+        self.batch_norm(&format!("{name}.bn"), channels[0]);
+    }
+}
+
+/// A state, and whether its batch norms take statistics of the batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layers<'a> {
+    pub(super) state: &'a State,
+    pub(super) mode: Mode,
+}
+
+impl Layers<'_> {
+    /// A convolution with the bias that is there, if one is; padded so that stride 1 keeps the size.
+    /// One with a single channel in is depthwise.
+    ///
+    /// None of the heads has a pointwise convolution of stride 2, whose gradient libtorch computes
+    /// wrongly (see `every_other_pixel` of the networks).
+    pub(super) fn convolve(&self, value: &Tensor, name: &str, stride: i64) -> Result<Tensor, TchError> {
+        let weight = self.state.get(&format!("{name}.weight"))?;
+        let (_, depth, kernel, _) = weight.size4()?;
+        let groups = if depth == 1 { value.size4()?.1 } else { 1 };
+        let bias = self.state.find(&format!("{name}.bias"));
+        value.f_conv2d(weight, bias, [stride; 2], [kernel / 2; 2], [1, 1], groups)
+    }
+
+    pub(super) fn batch_norm(&self, value: &Tensor, name: &str) -> Result<Tensor, TchError> {
+        let part = |part: &str| self.state.get(&format!("{name}.{part}"));
+        value.f_batch_norm(
+            Some(part("weight")?),
+            Some(part("bias")?),
+            Some(part("running_mean")?),
+            Some(part("running_var")?),
+            self.mode == Mode::Training,
+            BATCH_NORM_MOMENTUM,
+            BATCH_NORM_EPSILON,
+            true,
+        )
+    }
+
+    /// A convolution and an activated batch norm, as [`Specs::activated`] names them.
+    pub(super) fn activated(&self, value: &Tensor, name: &str, stride: i64) -> Result<Tensor, TchError> {
+        let value = self.convolve(value, &format!("{name}.conv"), stride)?;
+        leaky(&self.batch_norm(&value, &format!("{name}.bn"))?)
+    }
+}
+
+/// The activation of an activated batch norm: a leaky ReLU with slope 0.01, PyTorch's default.
+pub(super) fn leaky(value: &Tensor) -> Result<Tensor, TchError> {
+    value.f_leaky_relu()
+}
+
+/// The mean over all pixels, as a map of one: `[N, C, 1, 1]`.
+pub(super) fn average(value: &Tensor) -> Result<Tensor, TchError> {
+    value.f_mean_dim([2_i64, 3].as_slice(), true, None)
+}
+
+/// To other rows and columns, corners on corners.
+pub(super) fn resize(value: &Tensor, height: i64, width: i64) -> Result<Tensor, TchError> {
+    value.f_upsample_bilinear2d([height, width], true, None, None)
+}
+
+/// Twice as many rows and columns, every pixel four times.
+pub(super) fn double(value: &Tensor) -> Result<Tensor, TchError> {
+    let (_, _, height, width) = value.size4()?;
+    value.f_upsample_nearest2d([2 * height, 2 * width], None, None)
+}

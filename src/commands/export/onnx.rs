@@ -1,0 +1,129 @@
+//! A trained network as an ONNX file.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use relativenas_core::{
+    genotype::Genotype,
+    manifest::files,
+    onnx::{self, WeightTensor},
+};
+
+use safetensors::{Dtype, SafeTensors};
+
+use super::{of_individual, of_rank};
+use crate::{arguments::ExportArguments, commands::arch::reading, context::Context, failure::misuse};
+
+/// The whole file. The network's size follows from the weights.
+///
+/// # Errors
+/// If there are no weights, they cannot be read, or are another network's.
+pub(super) fn file(context: &Context, arguments: &ExportArguments) -> Result<Vec<u8>> {
+    let (genotype, path) = match (&arguments.run, &arguments.arch) {
+        (_, Some(arch)) => (reading::read(arch)?, None),
+        (Some(run), None) => of_run(context, run, arguments)?,
+        (None, None) => return Err(misuse("a run, or --arch with --weights, has to be named")),
+    };
+    let path = arguments.weights.clone().or(path).ok_or_else(|| {
+        misuse("the run has no trained weights: train what it found, or name some with --weights")
+    })?;
+    written(&genotype, &path).with_context(|| path.display().to_string())
+}
+
+/// The genotype of a run, and its best weights if it is a training.
+fn of_run(context: &Context, run: &str, arguments: &ExportArguments) -> Result<(Genotype, Option<PathBuf>)> {
+    let folder = context.find(run)?;
+    let view = folder.view()?;
+    super::check_choice(arguments, view.training.is_some())?;
+    if let Some(training) = &view.training {
+        let best = folder.file(files::WEIGHTS).join("best.safetensors");
+        return Ok((training.genotype.clone(), best.is_file().then_some(best)));
+    }
+    let search = view.search.as_ref().filter(|search| !search.population.is_empty());
+    let search = search.ok_or_else(|| misuse("the run has no population yet"))?;
+    let position = match (arguments.individual, arguments.rank) {
+        (Some(individual), _) => of_individual(search, individual)?,
+        (None, rank) => of_rank(search, rank.unwrap_or(1))?,
+    };
+    let genotype = Genotype::decode(position)
+        .map_err(|_| misuse("only cells have a network; architectures of NAS-Bench-201 have none here"))?;
+    Ok((genotype, None))
+}
+
+fn written(genotype: &Genotype, path: &Path) -> Result<Vec<u8>> {
+    let weights = read(path)?;
+    let shape = onnx::shape_of(&weights)
+        .context("no weights of a classifier: the stem, the cells or the classifier are missing")?;
+    Ok(onnx::classifier(genotype, &shape, &weights)?)
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, WeightTensor>> {
+    let bytes = fs::read(path).context("cannot be read")?;
+    let file = SafeTensors::deserialize(&bytes).context(
+        "no safetensors file; a checkpoint of PyTorch is turned into one with `safetensors.torch.save_file`",
+    )?;
+    let mut weights = BTreeMap::new();
+    for (name, tensor) in file.iter() {
+        if name.ends_with(".num_batches_tracked") {
+            continue;
+        }
+        if tensor.dtype() != Dtype::F32 {
+            bail!("`{name}` holds {:?}; weights have to be F32", tensor.dtype());
+        }
+        let shape = tensor.shape().iter().map(|&n| n as u64).collect();
+        let numbers = tensor.data().chunks_exact(4);
+        let values = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        weights.insert(name.to_owned(), WeightTensor { shape, values });
+    }
+    Ok(weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::published;
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+
+    fn message(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> String {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let views = tensors.iter().map(|(name, dtype, shape, data)| {
+            (*name, TensorView::new(*dtype, shape.clone(), data).expect("a tensor"))
+        });
+        fs::write(file.path(), safetensors::serialize(views, None).expect("written")).expect("written");
+        let genotype = published::genotype("RelativeNAS").expect("published");
+        format!("{:#}", written(&genotype, file.path()).expect_err("no network"))
+    }
+
+    #[test]
+    fn weights_that_are_not_the_network_s_are_refused_by_name() {
+        let floats = |name, shape: &[usize]| {
+            (name, Dtype::F32, shape.to_vec(), vec![0; 4 * shape.iter().product::<usize>()])
+        };
+        assert_eq!(
+            message(&[("stem.0.weight", Dtype::F16, vec![2], vec![0; 4])]),
+            "`stem.0.weight` holds F16; weights have to be F32"
+        );
+        let expected = "no weights of a classifier: the stem, the cells or the classifier are missing";
+        assert_eq!(message(&[floats("backbone.stem0.0.weight", &[2])]), expected);
+        let network = [
+            floats("stem.0.weight", &[12, 3, 3, 3]),
+            floats("cells.0.preprocess0.op.1.weight", &[4, 12, 1, 1]),
+            floats("classifier.weight", &[10, 16]),
+        ];
+        let found = message(&network);
+        assert!(found.contains("`cells.0._ops.2.op.1.weight` is missing"), "{found}");
+    }
+
+    #[test]
+    fn what_is_no_safetensors_file_says_so() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), b"PK\x03\x04").expect("written");
+        let error = format!("{:#}", read(file.path()).expect_err("no weights"));
+        assert!(error.starts_with("no safetensors file"), "{error}");
+    }
+}
