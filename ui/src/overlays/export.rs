@@ -44,13 +44,9 @@ impl Export {
         let mut choices = Vec::new();
         if let (Some(search), Some(individual)) = (state.search(), state.selected) {
             let name = words::individual(search, individual);
-            // In the past it is somewhere else than the one of now.
-            let what = then(state, individual).unwrap_or(Exported::Individual(individual));
-            choices.push((what, format!("individual {name}")));
+            choices.push((Exported::Individual(individual), format!("individual {name}")));
         }
-        if let Some(search) = state.search().filter(|_| state.past.is_some()) {
-            choices.extend(best(search));
-        } else if let Some(search) = state.search() {
+        if let Some(search) = state.search() {
             if !state.marked.is_empty() {
                 let marked: Vec<usize> = state.marked.iter().copied().collect();
                 let name = format!("{} marked", marked.len());
@@ -132,18 +128,6 @@ impl Export {
             }
         }
     }
-}
-
-/// An individual as it was at the earlier moment that is looked at.
-fn then(state: &State, number: usize) -> Option<Exported> {
-    let search = state.search().filter(|_| state.past.is_some())?;
-    let place = search.population.get(number)?;
-    Some(Exported::Best {
-        individual: number,
-        generation: Some(search.generation),
-        loss: place.learner.as_ref().map_or(f64::NAN, |learner| learner.estimate.loss),
-        position: place.position.clone(),
-    })
 }
 
 /// The best as it is shown everywhere else.

@@ -426,16 +426,3 @@ fn a_tab_is_clicked_and_the_wheel_moves() {
     mouse(&mut stage, MouseEventKind::ScrollUp, 40, 9);
     assert_ne!(stage.screen(80, 24), before);
 }
-
-#[test]
-fn an_export_of_the_past_is_the_vector_of_then() {
-    let mut stage = searching();
-    stage.press("2 down down down [ e enter");
-    let requests = stage.requests();
-    let [Request::Export { what: Exported::Best { generation: Some(then), position, .. }, .. }] =
-        &requests[..]
-    else {
-        panic!("{requests:?}")
-    };
-    assert!(*then < 12 && position.len() == 32, "{then}");
-}
