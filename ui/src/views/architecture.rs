@@ -133,8 +133,8 @@ fn table(before: &Subject, after: &Subject, shape: Option<NetworkShape>, look: &
         let quantity = |value: u64| text::quantity(value as f64).replace(' ', "");
         rows.push(format!(
             "parameters {}   multiply-adds {}",
-            both(quantity(left.parameters as u64), quantity(right.parameters as u64)),
-            both(quantity(left.multiply_adds as u64), quantity(right.multiply_adds as u64))
+            both(quantity(left.parameters), quantity(right.parameters)),
+            both(quantity(left.multiply_adds), quantity(right.multiply_adds))
         ));
     }
     let differing = differing(&before.genotype, &after.genotype);
