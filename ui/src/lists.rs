@@ -94,6 +94,24 @@ pub fn this_generation(search: &SearchView) -> Vec<usize> {
     if listed.is_empty() { search.order() } else { listed }
 }
 
+/// Who is next on the map in a direction, to the right (or left) and up (or down): near, and not far
+/// aside.
+pub fn beside(search: &SearchView, from: usize, (right, up): (f64, f64)) -> Option<usize> {
+    let window = search.map.window();
+    let place = |number: usize| {
+        let (x, y) = search.map.place(&search.population.get(number)?.position)?;
+        Some((x / (window.x.1 - window.x.0), y / (window.y.1 - window.y.0)))
+    };
+    let here = place(from)?;
+    let others = (0..search.population.len()).filter(|number| *number != from);
+    let ahead = others.filter_map(|number| {
+        let (x, y) = place(number).map(|(x, y)| (x - here.0, y - here.1))?;
+        let (along, aside) = (x * right + y * up, x * up - y * right);
+        (along > 0.0).then_some((along + 2.0 * aside.abs(), number))
+    });
+    ahead.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, number)| number)
+}
+
 /// The slow learner before the fast one, as they stand in a line.
 fn members(comparison: &Comparison) -> Vec<usize> {
     match (comparison.slow, comparison.fast) {

@@ -30,6 +30,7 @@ impl App {
     pub(super) fn walk(&mut self, by: isize) {
         match self.view {
             View::Overview => self.select_among(lists::this_generation, by),
+            View::Map if by.abs() == 1 => self.go_beside((0.0, -(by as f64))),
             View::Population | View::Architecture | View::Map => {
                 let order = self.places.population.order;
                 self.select_among(|search| lists::population(search, order), by);
@@ -65,8 +66,16 @@ impl App {
                 place.candidate = step(place.candidate, by, CANDIDATES);
             }
             View::Curves => self.move_cursor(by),
+            View::Map => self.go_beside((by as f64, 0.0)),
             _ => self.walk(by),
         }
+    }
+
+    /// Selects who is next on the map in a direction; at first the best.
+    fn go_beside(&mut self, direction: (f64, f64)) {
+        let (Some(search), Some(told)) = (self.state.search(), self.state.individual()) else { return };
+        let next = self.state.selected.and_then(|here| lists::beside(search, here, direction));
+        self.state.selected = next.or(self.state.selected).or(Some(told));
     }
 
     /// Another cell of the network, in the view of the weights.

@@ -89,6 +89,7 @@ impl Plane<'_> {
         let seen = |spot: &&Spot| scale.holds(spot.at);
         let spots: Vec<_> = self.spots.iter().filter(seen).map(|spot| (spot, scale.cell(spot.at))).collect();
         let mut taken: BTreeSet<(usize, usize)> = spots.iter().map(|(_, cell)| *cell).collect();
+        let mut names = BTreeSet::new();
         for (spot, (x, y)) in &spots {
             pen.glyph(*x, *y, spot.glyph, spot.style);
         }
@@ -106,13 +107,18 @@ impl Plane<'_> {
                 Some((x.saturating_sub(width / 2), y + 1)),
             ];
             let fits = |(x, y): &(usize, usize)| x + width <= pen.width() && *y < pen.height();
-            let is_free = |(x, y): &(usize, usize)| (*x..x + width).all(|x| !taken.contains(&(x, *y)));
+            let is_free = |(x, y): &(usize, usize)| {
+                let apart =
+                    x.checked_sub(1).into_iter().chain([x + width]).all(|x| !names.contains(&(x, *y)));
+                apart && (*x..x + width).all(|x| !taken.contains(&(x, *y)))
+            };
             let is_blank = |(x, y): &(usize, usize)| (*x..x + width).all(|x| !inked.contains(&(x, *y)));
             let free: Vec<_> = places.into_iter().flatten().filter(|p| fits(p) && is_free(p)).collect();
             let blank = free.iter().find(|place| is_blank(place));
             let Some(&(left, row)) = blank.or(free.first().filter(|_| spot.insists)) else { continue };
             pen.text(left, row, &spot.name, spot.name_style);
             taken.extend((left..left + width).map(|x| (x, row)));
+            names.extend((left..left + width).map(|x| (x, row)));
         }
     }
 }

@@ -79,6 +79,11 @@ fn map() {
     check("map_blocks", Stage::searching(block, 124).press("9"), &[(80, 24)]);
     check("map_ascii", Stage::searching(ascii(), 124).press("9"), &[(80, 24), (60, 16)]);
     check("map_in_table", Stage::in_table(options(), 75).press("9"), &[(140, 40), (80, 24)]);
+    // Arrows go to whoever is next in their direction: from the best to the left, and back.
+    let mut stage = Stage::searching(options(), 124);
+    let best = stage.press("9 up").screen(100, 30);
+    let left = stage.press("left").screen(100, 30);
+    assert!(best.contains(" 09  loss") && !left.contains(" 09  loss"), "{best}\n{left}");
     // Before the first pair there are points, and nobody has learned anything.
     let first = Stage::searching(options(), 0).press("9").screen(80, 24);
     assert!(!first.contains("lessons") && first.contains("slow"), "{first}");

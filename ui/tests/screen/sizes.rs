@@ -40,7 +40,7 @@ enum Play {
 fn scenes() -> impl Strategy<Value = Scene> {
     let keys = prop::sample::select(vec![
         "1", "2", "3", "4", "5", "6", "7", "8", "9", "up", "down", "left", "right", "home", "end", "enter",
-        "esc", "?", ":", "e", "i", "b", "n", "o", "m", "v", "c", "/", "]", "[", "{", "}", ".", "r", "space",
+        "esc", "?", ":", "e", "i", "b", "n", "o", "m", "v", "c", "/", "]", "[", "{", "}", ".", "R", "space",
         "s", "Q", "S", "p", "x", "t", "é",
     ]);
     let searchers = prop::sample::select(vec![SearcherKind::SlowFast, SearcherKind::RegularizedEvolution]);

@@ -88,7 +88,8 @@ impl Picture<'_> {
             let importance = if selected { 9 } else { importance };
             spots.push((importance, Spot { at, glyph, style, name, name_style, insists: selected }));
         }
-        if let Some((number, at)) = best(self.search).and_then(|(i, at)| Some((i, self.axes.place(at)?))) {
+        let best = self.search.leader();
+        if let Some((number, at)) = best.and_then(|b| Some((b.individual, self.axes.place(b.position)?))) {
             // It stays where it was when it was the best; its individual may have moved on.
             let taken = spots.iter().position(|(_, spot)| spot.at == at);
             let selected = taken.is_some() && self.selected == Some(number);
@@ -104,15 +105,6 @@ impl Picture<'_> {
         spots.sort_by_key(|(importance, _)| *importance);
         spots.into_iter().map(|(_, spot)| spot).collect()
     }
-}
-
-/// Who is the best and where it was then: the winner, or the lowest loss so far.
-fn best(search: &SearchView) -> Option<(usize, &[f64])> {
-    if let Some(winner) = search.ranking.first() {
-        return Some((winner.individual, &search.population.get(winner.individual)?.position));
-    }
-    let best = search.best.as_ref()?;
-    Some((best.learner.individual, &best.learner.position))
 }
 
 /// The newest verdicts on everybody: of this generation, and of the one before on those who were not

@@ -64,8 +64,9 @@ pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Opti
     canvas.line(1, 0, &line);
 }
 
-/// How many genes decode to something else since the last move.
+/// How many genes decode to something else since a move that the newest verdict made.
 fn genes(search: &SearchView, number: usize) -> Option<String> {
+    verdict(search, number).filter(|c| c.slow == Some(number) && c.generation < search.generation)?;
     let place = search.population.get(number)?;
     let from = place.moved_from.as_ref()?;
     let changed = gene_changes(search.settings.space, from, &place.position).len();
