@@ -2,6 +2,12 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 pub use relativenas_run::printable;
+pub use relativenas_ui::draw::text::{fitting, width};
+
+/// A text with spaces behind it, up to so many columns of a terminal: letters may be two wide, or join.
+pub fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
 
 /// `12 s`, `4 min 05 s`, `3 h 20 min`, `2 d 5 h`.
 pub fn duration(seconds: f64) -> String {

@@ -15,7 +15,7 @@ use relativenas_core::{
 
 use crate::{
     RunError, clock, disk::Disk, edits::edits, limited::read_text, log::LogReader, printable, sessions,
-    shell::quoted,
+    shell::quoted, token::token,
 };
 
 /// What the complaint of an engine that ends with an error begins with.
@@ -137,7 +137,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be removed.
     pub fn remove(&self) -> Result<(), RunError> {
-        let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), std::process::id()));
+        let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), token()));
         fs::rename(&self.path, &aside)
             .map_err(|source| RunError::Remove { path: self.path.clone(), source })?;
         fs::remove_dir_all(&aside).map_err(|source| RunError::RemoveCompletely { path: aside, source })
@@ -218,7 +218,7 @@ pub fn create_with<E: From<RunError>>(
 ) -> Result<RunFolder, E> {
     let cannot = |source| RunError::NoRunsHere { path: runs.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(runs).map_err(cannot)?;
-    let temporary = runs.join(format!(".new-{}", std::process::id()));
+    let temporary = runs.join(format!(".new-{}", token()));
     prepare(&temporary, &after_all_others(runs, manifest)).map_err(cannot)?;
     let placed = fill(&temporary).and_then(|()| Ok(place(runs, &temporary, naming)?));
     if placed.is_err() {
@@ -239,9 +239,6 @@ fn after_all_others(runs: &Path, manifest: &Manifest) -> Manifest {
 }
 
 fn prepare(temporary: &Path, manifest: &Manifest) -> io::Result<()> {
-    if temporary.exists() {
-        fs::remove_dir_all(temporary)?; // Left by a program of the same process id that was killed.
-    }
     DirBuilder::new().mode(0o700).create(temporary)?;
     let path = temporary.join(files::MANIFEST);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

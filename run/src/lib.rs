@@ -21,6 +21,7 @@ pub mod log;
 mod printable;
 pub mod sessions;
 pub mod shell;
+pub mod token;
 
 pub use error::RunError;
 pub use printable::printable;

@@ -11,7 +11,7 @@ use crate::{
     arguments::{ConfigAction, SettingArguments},
     context::Context,
     failure::misuse,
-    settings,
+    settings, written,
 };
 
 pub fn run(context: &Context, action: &ConfigAction, out: &mut dyn Write) -> Result<ExitCode> {
@@ -45,9 +45,9 @@ fn show(layers: &Layers, as_json: bool, out: &mut dyn Write) -> Result<ExitCode>
     } else {
         let lines: Vec<_> =
             all.into_iter().map(|(key, s)| (format!("{key} = {}", s.written), s.origin)).collect();
-        let width = lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0);
+        let width = lines.iter().map(|(text, _)| written::width(text)).max().unwrap_or(0);
         for (text, origin) in lines {
-            writeln!(out, "{text:width$}  # {origin}")?;
+            writeln!(out, "{}  # {origin}", written::padded(&text, width))?;
         }
     }
     Ok(ExitCode::SUCCESS)

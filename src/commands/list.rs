@@ -44,22 +44,25 @@ fn json_of(run: &RunSummary) -> serde_json::Value {
 }
 
 fn table(summaries: &[RunSummary]) -> String {
-    let widest =
-        |text: fn(&RunSummary) -> &str| summaries.iter().map(|r| text(r).chars().count()).max().unwrap_or(0);
+    let widest = |text: fn(&RunSummary) -> &str| {
+        summaries.iter().map(|r| written::width(&written::printable(text(r)))).max().unwrap_or(0)
+    };
     let (name, phase, what) = (widest(|r| &r.run), widest(|r| &r.phase), widest(|r| &r.what));
+    let padded = |text: &str, columns| written::padded(&written::printable(text), columns);
     let mut text = String::new();
     for run in summaries {
         let loss = run.best_loss.map_or_else(|| "–".to_owned(), |l| format!("{l:.4}"));
         let line = match &run.problem {
             Some(problem) => {
-                format!("{:name$}  {:phase$}  {}", run.run, run.phase, written::printable(problem))
+                let problem = written::printable(problem);
+                format!("{}  {}  {problem}", padded(&run.run, name), padded(&run.phase, phase))
             }
             None => format!(
-                "{:name$}  {:phase$}  {:>9}  best {loss:>7}  {:what$}  {}",
-                run.run,
-                run.phase,
+                "{}  {}  {:>9}  best {loss:>7}  {}  {}",
+                padded(&run.run, name),
+                padded(&run.phase, phase),
                 format!("{}/{}", run.generation, run.generations),
-                run.what,
+                padded(&run.what, what),
                 written::age(run.age_seconds),
             ),
         };
@@ -118,6 +121,19 @@ mod tests {
         good           stopped           1/2  best  0.7131  search, slow-fast, Fashion-MNIST  2 h ago
         badly-damaged  unreadable  RUNS/badly-damaged/run.toml: the run has format 9, this program reads 2; use the program that made it ()
         ");
+    }
+
+    #[test]
+    fn names_of_wide_and_of_joined_letters_keep_the_columns() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let run = fixture::run(runs.path(), "r");
+        let names = ["数据集", "cafe\u{301}", "plain", "\u{1b}[31m"];
+        let lines = names.map(|name| RunSummary { run: name.to_owned(), ..runs::summary(&run) });
+        let table = table(&lines);
+        assert!(!table.contains('\u{1b}'), "{table}");
+        let places: Vec<_> =
+            table.lines().map(|line| written::width(line.split("stopped").next().expect("a name"))).collect();
+        assert!(places.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Difference, protocol_differences};
 use crate::{
     report::{Digest, Run, UNKNOWN, interference, loss, percent, trained},
-    written::thousands,
+    written::{self, thousands},
 };
 
 /// Both runs fact by fact, then what tells their protocols and their winners apart.
@@ -159,7 +159,11 @@ fn short(value: &str) -> String {
 
 /// Columns as wide as their widest entry, two spaces apart.
 fn columns(rows: &[[String; 3]]) -> String {
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|r| written::width(&r[column])).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));
-    rows.iter().map(|[a, b, c]| format!("{}\n", format!("{a:first$}  {b:second$}  {c}").trim_end())).collect()
+    let line = |[a, b, c]: &[String; 3]| {
+        let line = format!("{}  {}  {c}", written::padded(a, first), written::padded(b, second));
+        format!("{}\n", line.trim_end())
+    };
+    rows.iter().map(line).collect()
 }

@@ -94,8 +94,8 @@ impl<'a> Printer<'a> {
             return Ok(());
         }
         let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| size.ws_col);
-        let text: String =
-            words(progress, view).chars().take(usize::from(columns.saturating_sub(1))).collect();
+        let mut text = words(progress, view);
+        text.truncate(written::fitting(&text, usize::from(columns.saturating_sub(1))));
         if text == self.shown {
             return Ok(());
         }
@@ -243,6 +243,31 @@ mod tests {
             words(&progress, &view),
             "generation 1 of 2, pair 2 of 2 · 07 trains 3/8, 15 validates 3/8 · 12,410 images/s · 2 min 05 s left"
         );
+    }
+
+    #[test]
+    fn what_hinders_is_told_once_and_its_end_too_where_no_line_is_written_again() {
+        let mut out = Vec::new();
+        let mut printer = Printer::new(Style::Plain, &mut out);
+        let full = || Progress { notice: Some("cannot write: no space".to_owned()), ..Progress::default() };
+        for progress in [Progress::default(), full(), full(), Progress::default(), Progress::default()] {
+            printer.progress(&progress, &RunView::default()).expect("printed");
+        }
+        drop(printer);
+        let said = String::from_utf8(out).expect("UTF-8");
+        assert_eq!(said, "cannot write: no space\ngoing on: what hindered is over\n");
+    }
+
+    #[test]
+    fn a_search_without_a_winner_suggests_no_export() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r").called_by_name();
+        fixture::write_log(&folder, &fixture::log(3));
+        let mut view = folder.view().expect("readable");
+        let ranking = &mut view.search.as_mut().expect("a search").ranking;
+        ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        let text = result(&view, &folder);
+        assert!(text.starts_with("no winner: no loss is a number") && !text.contains("export"), "{text}");
     }
 
     #[test]

@@ -138,3 +138,25 @@ fn compared(pair: usize, learners: &[Learner], fast: Option<usize>, slow: Option
         _ => format!("pair {pair}: no verdict"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Ranked;
+
+    #[test]
+    fn a_search_wins_by_a_number_or_not_at_all() {
+        let said = |loss| {
+            let ranking = vec![Ranked { rank: 1, individual: 3, loss, accuracy: 10.0 }];
+            words(&Event::SearchFinished { ranking, evaluations: 4 }).expect("words")
+        };
+        assert_eq!(
+            said(0.5),
+            (Tone::Milestone, "search done after 4 estimations: 03 wins with loss 0.500, 10.0 %".to_owned())
+        );
+        for loss in [f64::NAN, f64::INFINITY] {
+            let expected = "search done after 4 estimations: no winner: no loss is a number";
+            assert_eq!(said(loss), (Tone::Warning, expected.to_owned()));
+        }
+    }
+}
