@@ -12,7 +12,7 @@ use relativenas_core::{
     event::Line,
     manifest::EngineAddress,
     protocol::{Answer, Command, EngineLine, Hello, LINE_LIMIT, PROTOCOL, Progress, Reply, Request},
-    view::Phase,
+    view::{Phase, SearchView},
 };
 
 use relativenas_run::shell::quoted;
@@ -263,6 +263,11 @@ fn strange(text: &[u8]) -> String {
 pub fn finished(folder: &RunFolder) -> Option<String> {
     let view = folder.view().ok().filter(|view| view.phase() == Phase::Finished)?;
     let name = folder.reference();
+    if view.search.as_ref().is_some_and(SearchView::has_no_winner) {
+        return Some(format!(
+            "{name}: it is finished, and has no winner: no loss is a number; `relativenas view {name}` shows it"
+        ));
+    }
     let train = if view.search.is_some_and(|search| search.network.is_some()) {
         ", and `relativenas train` takes that for a full network"
     } else {
