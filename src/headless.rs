@@ -292,7 +292,7 @@ impl Follower<'_> {
         let resume = format!("`relativenas resume {name}` goes on from the newest checkpoint");
         let ended_well = match &mut self.engine {
             Some(engine) => engine.child.wait().context("the engine cannot be waited for")?.success(),
-            None => was_left_in_order(&self.folder),
+            None => was_left_in_order(self.folder),
         };
         if !ended_well {
             return Err(self.failed());

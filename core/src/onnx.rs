@@ -5,7 +5,7 @@
 //! `[N, classes] f32`; only the batch dimension is free. Weights keep their names.
 //!
 //! The format is a protobuf, <https://onnx.ai/onnx/repo-docs/IR.html>; the operators are those of
-//! opset 17. Neither needs more than a few kinds of fields, which [`protobuf`] writes.
+//! opset 17. Neither needs more than a few kinds of fields, which `protobuf` writes.
 
 mod cells;
 mod graph;

@@ -55,9 +55,9 @@ impl Checked {
 
     fn seen(&mut self, size: [usize; 2]) {
         let sizes = self.sizes.get_or_insert(Sizes { least: size, greatest: size });
-        for axis in 0..2 {
-            sizes.least[axis] = sizes.least[axis].min(size[axis]);
-            sizes.greatest[axis] = sizes.greatest[axis].max(size[axis]);
+        for ((least, greatest), side) in sizes.least.iter_mut().zip(&mut sizes.greatest).zip(size) {
+            *least = side.min(*least);
+            *greatest = side.max(*greatest);
         }
     }
 

@@ -39,10 +39,14 @@ fn child() {
     to_screen.send(Message::Progress(run.progress(3, Mode::Paused))).expect("the inbox is open");
     std::thread::spawn(move || match play.as_str() {
         // As fast as it can: 500 different messages a second.
-        "flood" => (0..).try_for_each(|batch| {
-            std::thread::sleep(Duration::from_millis(2));
-            to_screen.send(Message::Progress(run.progress(batch % 98, Mode::Running)))
-        }),
+        "flood" => {
+            for batch in 0.. {
+                std::thread::sleep(Duration::from_millis(2));
+                if to_screen.send(Message::Progress(run.progress(batch % 98, Mode::Running))).is_err() {
+                    break; // The screen is gone.
+                }
+            }
+        }
         "panic" => {
             std::thread::sleep(Duration::from_millis(300));
             panic!("a fault in the program");
