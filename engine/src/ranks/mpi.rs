@@ -191,6 +191,12 @@ impl Mpi {
     }
 
     /// What `root` has, of as many bytes as all have.
+    ///
+    /// Whoever receives waits as long as it takes, because the first rank may be paused before it sends. Whoever
+    /// sends much waits for the others to take it, and does that for no longer than any exchange may last.
+    ///
+    /// # Errors
+    /// If the others do not take it in time.
     fn sent_by(&self, root: usize, mut bytes: Vec<u8>) -> Result<Vec<u8>, RanksError> {
         let mut request = no_request();
         // SAFETY: `finish` has the bytes until the request is done.
@@ -198,7 +204,8 @@ impl Mpi {
             let (start, length, root) = (bytes.as_mut_ptr().cast(), counted(bytes.len()), counted(root));
             ffi::MPI_Ibcast(start, length, ffi::RSMPI_UINT8_T, root, ffi::RSMPI_COMM_WORLD, &mut request);
         }
-        self.finish(request, None, bytes)
+        let timeout = (self.rank == root).then_some(self.timeout);
+        self.finish(request, timeout, bytes)
     }
 
     fn silent(&self, timeout: Duration) -> RanksError {
