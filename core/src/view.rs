@@ -143,6 +143,8 @@ pub struct Leader<'a> {
     pub individual: usize,
     /// The generation of the estimate; `None` if it is that of the final ranking.
     pub generation: Option<u32>,
+    /// What decided that it won; `None` before the end.
+    pub source: Option<WinnerSource>,
     pub loss: f64,
     pub accuracy: f64,
     pub position: &'a [f64],
@@ -316,14 +318,22 @@ impl SearchView {
     /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
     /// estimated.
     pub fn leader(&self) -> Option<Leader<'_>> {
-        if let Some(winner) = self.finals.as_ref().and_then(FinalsView::leader) {
-            return Some(winner);
+        if let Some((entrant, figures)) = self.finals.as_ref().and_then(FinalsView::won) {
+            return Some(Leader {
+                individual: entrant.individual,
+                generation: Some(entrant.generation),
+                source: Some(WinnerSource::Finals),
+                loss: figures.loss,
+                accuracy: figures.accuracy,
+                position: &entrant.position,
+            });
         }
         if let Some(winner) = self.ranking.first() {
             let place = self.population.get(winner.individual)?;
             return Some(Leader {
                 individual: winner.individual,
                 generation: None,
+                source: Some(WinnerSource::of_ranking(self.settings.searcher)),
                 loss: winner.loss,
                 accuracy: winner.accuracy,
                 position: &place.position,
@@ -333,6 +343,7 @@ impl SearchView {
         Some(Leader {
             individual: learner.individual,
             generation: Some(*generation),
+            source: None,
             loss: learner.estimate.loss,
             accuracy: learner.estimate.accuracy,
             position: &learner.position,

@@ -4,10 +4,11 @@ use crate::{
     event::Event,
     finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
     genotype::Genotype,
+    searcher::SearcherKind,
 };
 
 use super::{
-    Leader, SearchView,
+    SearchView,
     log::{Tone, counted},
 };
 
@@ -47,6 +48,11 @@ pub enum WinnerSource {
 }
 
 impl WinnerSource {
+    /// What decides a search without finals.
+    pub(super) fn of_ranking(searcher: SearcherKind) -> Self {
+        if searcher.ranks_by_loss() { Self::Ranking } else { Self::Search }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Finals => "finals",
@@ -102,32 +108,11 @@ impl FinalsView {
         Work { trainings: self.trained.len() as u64, epochs }
     }
 
-    /// Who won, as somebody to show; `None` while finals go on.
-    pub(super) fn leader(&self) -> Option<Leader<'_>> {
+    /// Who won, and what its last training gave; `None` while finals go on, and if no figure was a number.
+    pub(super) fn won(&self) -> Option<(&Entrant, &Figures)> {
         let place = self.winner?;
-        let Entrant { individual, generation, position, .. } = self.entrants.get(place)?;
         let last = self.trained.iter().rev().find(|trained| trained.entrant == place)?;
-        Some(Leader {
-            individual: *individual,
-            generation: Some(*generation),
-            loss: last.figures.loss,
-            accuracy: last.figures.accuracy,
-            position,
-        })
-    }
-
-    fn winner(&self) -> Option<Winner> {
-        let place = self.winner?;
-        let entrant = self.entrants.get(place)?;
-        let last = self.trained.iter().rev().find(|trained| trained.entrant == place)?;
-        Some(Winner {
-            source: WinnerSource::Finals,
-            individual: entrant.individual,
-            generation: entrant.generation,
-            position: entrant.position.clone(),
-            loss: last.figures.loss,
-            accuracy: last.figures.accuracy,
-        })
+        Some((self.entrants.get(place)?, &last.figures))
     }
 }
 
@@ -136,21 +121,19 @@ impl SearchView {
     /// no loss is a number.
     pub fn winner(&self) -> Option<Winner> {
         let first = self.ranking.first()?;
-        let ranked = || {
-            if !first.loss.is_finite() {
-                return None; // No loss is a number, so nobody is known to be better than anybody.
-            }
-            let by_loss = self.settings.searcher.ranks_by_loss();
-            Some(Winner {
-                source: if by_loss { WinnerSource::Ranking } else { WinnerSource::Search },
-                individual: first.individual,
-                generation: self.settings.generations,
-                position: self.population.get(first.individual)?.position.clone(),
-                loss: first.loss,
-                accuracy: first.accuracy,
-            })
-        };
-        self.finals.as_ref().and_then(FinalsView::winner).or_else(ranked)
+        let of_finals = self.finals.as_ref().and_then(FinalsView::won);
+        if of_finals.is_none() && !first.loss.is_finite() {
+            return None; // No loss is a number, so nobody is known to be better than anybody.
+        }
+        let leader = self.leader()?;
+        Some(Winner {
+            source: leader.source?,
+            individual: leader.individual,
+            generation: leader.generation.unwrap_or(self.settings.generations),
+            position: leader.position.to_vec(),
+            loss: leader.loss,
+            accuracy: leader.accuracy,
+        })
     }
 
     /// The vectors of a search from best to worst: the winner, then everybody else by
@@ -158,10 +141,7 @@ impl SearchView {
     pub fn placed(&self) -> Vec<(usize, &[f64])> {
         let others = self.order().into_iter().map(|i| (i, self.population[i].position.as_slice()));
         let finals = self.finals.as_ref().filter(|_| !self.ranking.is_empty());
-        let Some((finals, place)) = finals.and_then(|f| Some((f, f.winner?))) else {
-            return others.collect();
-        };
-        let Some(winner) = finals.entrants.get(place) else {
+        let Some((winner, _)) = finals.and_then(FinalsView::won) else {
             return others.collect();
         };
         let is_winner =

@@ -133,7 +133,7 @@ impl Export {
 /// The best as it is shown everywhere else.
 fn best(search: &SearchView) -> Option<(Exported, String)> {
     let leader = search.leader()?;
-    let name = if leader.generation.is_some() { "the best so far" } else { "the winner" };
+    let name = if leader.source.is_none() { "the best so far" } else { "the winner" };
     let best = Exported::Best {
         individual: leader.individual,
         generation: leader.generation,

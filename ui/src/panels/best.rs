@@ -36,10 +36,9 @@ pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
             line.push_span(unit);
         }
     }
-    let of_finals = search.winner().is_some_and(|winner| winner.source == WinnerSource::Finals);
-    let when = match of_finals {
-        true => "  in the finals, from scratch".to_owned(),
-        false => format!("  in {}", words::estimated_in(best.generation)),
+    let when = match best.source {
+        Some(WinnerSource::Finals) => "  in the finals, from scratch".to_owned(),
+        _ => format!("  in {}", words::estimated_in(best.generation)),
     };
     let when = span(when, palette.dim);
     if line.width() + when.width() <= columns {

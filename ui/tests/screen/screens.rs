@@ -184,6 +184,8 @@ fn finals_are_a_bracket_and_their_winner_stands_in_it() {
     check("finals_ended", &mut ended, &sizes);
     let screen = ended.screen(140, 40);
     assert!(screen.contains("wins") && screen.contains("in the finals, from scratch"), "{screen}");
+    let dialog = ended.press("e").screen(80, 24);
+    assert!(dialog.contains("the winner") && !dialog.contains("the best so far"), "{dialog}");
     let mut going = finals(options(), 10);
     assert!(going.screen(80, 1).contains("finals 2/3"), "{}", going.screen(80, 1));
     for (width, height) in [(60, 16), (40, 12), (9, 3), (1, 1)] {

@@ -21,7 +21,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize) {
     let x = canvas.heading(1, 0, &name) + 2;
     let leader = search.leader().filter(|leader| leader.individual == number);
     if let Some(leader) = leader {
-        let words = if leader.generation.is_some() { "the best so far" } else { "the winner" };
+        let words = if leader.source.is_none() { "the best so far" } else { "the winner" };
         canvas.text(x, 0, words, palette.best);
     }
     let genotype = search.genotype(number);
