@@ -66,6 +66,12 @@ impl CellPlan {
         self.live_nodes.contains(&true) || self.preprocess.iter().any(Option::is_some)
     }
 
+    /// A cell whose genes apply these steps. None of its modules is idle.
+    fn new(place: CellPlace, preprocess: [Option<usize>; 2], genes: Vec<Applied>, concat: &[usize]) -> Self {
+        let live_nodes = Self::live_nodes(&genes, concat);
+        Self { place, preprocess, idle: [None; 2], genes, concat: concat.to_vec(), live_nodes }
+    }
+
     /// Live nodes of a cell whose output is read.
     fn live_nodes(genes: &[Applied], concat: &[usize]) -> Vec<bool> {
         let mut live: Vec<_> = (0..genes.len() / 2).map(|node| concat.contains(&(2 + node))).collect();
@@ -270,15 +276,7 @@ impl Plan {
                 Some(Applied { step: steps[position], input: gene.input })
             })
             .collect();
-        let live_nodes = CellPlan::live_nodes(&genes, &cell.concat);
-        CellPlan {
-            place: *place,
-            preprocess,
-            idle: [None; 2],
-            genes,
-            concat: cell.concat.clone(),
-            live_nodes,
-        }
+        CellPlan::new(*place, preprocess, genes, &cell.concat)
     }
 
     fn full_cell(&mut self, index: usize, cell: &Cell, place: &CellPlace) -> CellPlan {
@@ -293,15 +291,7 @@ impl Plan {
                 Applied { step, input: gene.input }
             })
             .collect();
-        let live_nodes = CellPlan::live_nodes(&genes, &cell.concat);
-        CellPlan {
-            place: *place,
-            preprocess,
-            idle: [None; 2],
-            genes,
-            concat: cell.concat.clone(),
-            live_nodes,
-        }
+        CellPlan::new(*place, preprocess, genes, &cell.concat)
     }
 
     fn step(
