@@ -133,13 +133,8 @@ impl SearchJob {
 
     fn estimate_all(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         loop {
-            match control.next() {
-                Next::Leave => return Ok(Outcome::Left),
-                Next::Inject(injections) => {
-                    self.inject(injections, recorder)?;
-                    continue;
-                }
-                Next::Estimate => {}
+            if !self.may_go_on(control, recorder)? {
+                return Ok(Outcome::Left);
             }
             let Ask::Estimate(estimation) = self.search.ask() else {
                 return Ok(Outcome::Done);
@@ -174,6 +169,17 @@ impl SearchJob {
         }
     }
 
+    /// Waits while the run is paused and does what people asked for meanwhile; says whether to go on.
+    fn may_go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<bool> {
+        loop {
+            match control.next() {
+                Next::Leave => return Ok(false),
+                Next::Inject(injections) => self.inject(injections, recorder)?,
+                Next::Estimate => return Ok(true),
+            }
+        }
+    }
+
     fn inject(&mut self, injections: Vec<Injection>, recorder: &Recorder) -> anyhow::Result<()> {
         if !self.search.accepts_injections() {
             // Asked for in the moment before it was too late.
@@ -189,13 +195,8 @@ impl SearchJob {
         let generations = self.search.settings().generations;
         while let Some(mut trainings) = self.ending.finals().and_then(Finals::ask) {
             control.close("the finals are under way");
-            match control.next() {
-                Next::Leave => return Ok(Outcome::Left),
-                Next::Inject(injections) => {
-                    self.inject(injections, recorder)?;
-                    continue;
-                }
-                Next::Estimate => {}
+            if !self.may_go_on(control, recorder)? {
+                return Ok(Outcome::Left);
             }
             let (Some(finals), SearchEstimator::Network(estimator)) =
                 (self.ending.finals_mut(), &mut self.estimator)
