@@ -9,7 +9,8 @@ pub mod start;
 /// Whether an engine lives on a run, and where.
 pub mod liveness {
     pub use relativenas_run::{
-        address::{address, this_host},
+        address::address,
+        host::this_host,
         lock::{Liveness, hold, holder, liveness},
     };
 }

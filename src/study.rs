@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result};
 use relativenas_core::{config::Config, manifest::BUILD, searcher::SearcherKind};
 use serde::{Deserialize, Serialize};
 
-use relativenas_run::{address::this_host, claim::Claims, disk::Disk, folder::RunFolder};
+use relativenas_run::{claim::Claims, disk::Disk, folder::RunFolder, host::this_host};
 
 pub use signals::Ending;
 

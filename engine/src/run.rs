@@ -35,12 +35,7 @@ use relativenas_core::{
     manifest::{BUILD, EngineAddress, EngineFacts, files},
     protocol::{Command, Hello, PROTOCOL},
 };
-use relativenas_run::{
-    address::{socket_folder, this_host},
-    held::HeldRun,
-    sessions::Did,
-    token::token,
-};
+use relativenas_run::{address::socket_folder, held::HeldRun, host::this_host, sessions::Did, token::token};
 pub use relativenas_run::{disk, log};
 use tokio::{
     signal::unix,

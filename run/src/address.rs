@@ -15,11 +15,6 @@ pub fn address(folder: &RunFolder) -> Option<EngineAddress> {
     serde_json::from_slice(&fs::read(folder.file(files::ENGINE)).ok()?).ok()
 }
 
-/// The name of this machine, as engines write it down.
-pub fn this_host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
 /// The folder for sockets of this user, which is made if it is missing: a login's runtime
 /// directory vanishes with the login, and a socket's path may have 107 bytes at most.
 ///

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{address::this_host, claim::Watch};
+use crate::{claim::Watch, host::this_host};
 
 /// A step of writing that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

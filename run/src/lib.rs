@@ -17,6 +17,7 @@ mod error;
 mod fixture;
 pub mod folder;
 pub mod held;
+pub mod host;
 pub mod limited;
 pub mod lock;
 pub mod log;

@@ -20,7 +20,7 @@ use mpi::{
     environment::Universe,
     ffi::{self, MPI_Request},
 };
-use relativenas_run::address::this_host;
+use relativenas_run::host::this_host;
 use serde::{Deserialize, Serialize};
 
 use super::{Disagreement, Place, Ranks, RanksError};

@@ -16,7 +16,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::names;
-use crate::{address::this_host, clock};
+use crate::{clock, host::this_host};
 
 /// No entry is longer.
 const LONGEST: u64 = 1 << 16;
