@@ -14,7 +14,6 @@ mod body;
 mod forward;
 mod head;
 mod matrix;
-mod memory;
 mod norm;
 mod packing;
 mod pointwise;
@@ -33,18 +32,18 @@ mod window;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-pub use self::{body::CpuBody, memory::values_mut};
+pub use self::body::CpuBody;
 use self::{
     body::{Body, TrainingBatch, Worker, at_once},
     forward::{Forward, Paths, Statistics},
     head::Prediction,
-    memory::values,
     packing::Packed,
     program::Program,
     team::shares,
 };
 use crate::{
     augmentation::Batch,
+    memory::{values, values_mut},
     model::Model,
     network::{FlatWeights, ModuleWeights, Plan, WeightsError},
     optimizer::{Sgd, SgdSettings},

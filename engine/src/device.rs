@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
-use crate::{cpu::values_mut, ranks::Place};
+use crate::{memory::values_mut, ranks::Place};
 
 /// What a person may ask for: `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

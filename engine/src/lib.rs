@@ -17,6 +17,7 @@ pub mod estimator;
 pub mod failure;
 pub mod images;
 pub mod learner;
+mod memory;
 pub mod model;
 pub mod network;
 pub mod optimizer;

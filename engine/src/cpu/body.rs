@@ -7,7 +7,6 @@ use tch::{TchError, Tensor};
 use super::{
     backward::{Gradients, Reverse},
     forward::{Forward, Paths, Statistics},
-    memory::values,
     packing::{Channels, Packed},
     program::Program,
     simd::{LANES, Lanes},
@@ -15,7 +14,10 @@ use super::{
     tape::Tape,
     team::{Barrier, Member, shares},
 };
-use crate::network::{FlatWeights, Plan};
+use crate::{
+    memory::{values, values_mut},
+    network::{FlatWeights, Plan},
+};
 
 /// A program, its weights as kernels want them, and the threads that compute it.
 #[derive(Debug)]
@@ -255,7 +257,7 @@ impl CpuBody {
         let (parameters, statistics) = weights.parts();
         let parameters = values(parameters)?;
         self.body.pack(parameters);
-        self.body.forward(parameters, super::values_mut(statistics)?, training_batch(pictures, masks)?);
+        self.body.forward(parameters, values_mut(statistics)?, training_batch(pictures, masks)?);
         self.read.iter().map(|&feature| self.body.map(feature)).collect()
     }
 
@@ -277,7 +279,7 @@ impl CpuBody {
         for (&feature, gradient) in self.read.iter().zip(of_maps) {
             self.body.begin_at(feature, gradient)?;
         }
-        self.body.reverse(training_batch(pictures, masks)?, super::values_mut(flat)?);
+        self.body.reverse(training_batch(pictures, masks)?, values_mut(flat)?);
         Ok(())
     }
 }
