@@ -3,7 +3,9 @@
 //! They are read from the folder in RELATIVENAS_GOLDEN, or from tests/golden of the repository; its
 //! README tells where they come from and how near is near enough.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+mod figures;
+
+use std::collections::BTreeMap;
 
 use relativenas_core::{
     cost::cost,
@@ -15,17 +17,7 @@ use relativenas_core::{
     space::Space,
     weight_set::{Entry, Trained, WeightKey, WeightSet},
 };
-use serde::{Deserialize, de::DeserializeOwned};
-
-fn golden<T: DeserializeOwned>(file: &str) -> T {
-    let folder = std::env::var_os("RELATIVENAS_GOLDEN").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")),
-        PathBuf::from,
-    );
-    let path = folder.join(file);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
+use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Decoding {
@@ -43,7 +35,7 @@ struct Decoded {
 
 #[test]
 fn golden_decode() {
-    let decoding: Decoding = golden("decode.json");
+    let decoding: Decoding = figures::read("decode.json");
     let space = Space::Cells;
     assert_eq!(decoding.primitives, Operation::SEARCHED);
     assert_eq!(decoding.lower, vec![0.0; space.genes()]);
@@ -79,7 +71,7 @@ struct Generation {
 
 #[test]
 fn golden_slow_fast() {
-    let Generations { generations } = golden("slow_fast.json");
+    let Generations { generations } = figures::read("slow_fast.json");
     assert!(!generations.is_empty());
     for (number, generation) in generations.iter().enumerate() {
         check_generation(number, generation);
@@ -143,7 +135,7 @@ struct Learner {
 
 #[test]
 fn golden_weight_set() {
-    let pair: OnePair = golden("weight_set.json");
+    let pair: OnePair = figures::read("weight_set.json");
     let shape = NetworkShape {
         kind: NetworkKind::Cifar,
         channels: pair.channels,
@@ -232,7 +224,7 @@ enum Counted {
 
 #[test]
 fn golden_counts() {
-    let counts: Vec<Count> = golden("counts.json");
+    let counts: Vec<Count> = figures::read("counts.json");
     assert!(!counts.is_empty());
     for count in counts {
         let Count { kind, channels, layers: cells, classes, .. } = count;
@@ -270,7 +262,7 @@ struct Network {
 
 #[test]
 fn golden_published_genotypes() {
-    let networks: Vec<Network> = golden("network.json");
+    let networks: Vec<Network> = figures::read("network.json");
     let mut seen: Vec<_> = networks.iter().map(|n| n.genotype_name.as_str()).collect();
     seen.sort_unstable();
     seen.dedup();
@@ -282,7 +274,7 @@ fn golden_published_genotypes() {
 
 #[test]
 fn golden_parameters_of_every_part() {
-    for network in golden::<Vec<Network>>("network.json") {
+    for network in figures::read::<Vec<Network>>("network.json") {
         let Network { kind, channels, layers: cells, classes, .. } = network;
         let found = cost(&network.genotype, &NetworkShape { kind, channels, cells, classes });
         let expected = |prefix: &str| -> u64 {

@@ -3,6 +3,8 @@
 //!
 //! Needs a Python with torch: `RELATIVENAS_PYTHON` names one, else `python3` is tried.
 
+mod figures;
+
 use std::{env, fs, path::PathBuf, process::Command};
 
 use relativenas_core::{
@@ -68,16 +70,12 @@ fn golden_maps_of_exported_backbones() {
         eprintln!("skipped: no Python with torch; RELATIVENAS_PYTHON names one");
         return;
     }
-    let golden = env::var_os("RELATIVENAS_GOLDEN").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")),
-        PathBuf::from,
-    );
     let genotype = published::genotype("RelativeNAS").expect("published");
     let shape = NetworkShape { kind: NetworkKind::Imagenet, channels: 46, cells: 14, classes: 1000 };
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("features");
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join("network.py"), pytorch::features(&genotype, &shape, true)).expect("written");
-    let golden = golden.canonicalize().expect("a folder");
+    let golden = figures::folder().canonicalize().expect("a folder");
     let output = Command::new(python).arg("-c").arg(SCRIPT).arg(golden).current_dir(&folder).output();
     let output = output.expect("python");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

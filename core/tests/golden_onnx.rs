@@ -3,6 +3,8 @@
 //!
 //! The second needs a Python with onnxruntime: `RELATIVENAS_PYTHON` names one, else `python3` is tried.
 
+mod figures;
+
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 
 use relativenas_core::{
@@ -11,12 +13,9 @@ use relativenas_core::{
     onnx::{WeightTensor, classifier, shape_of},
     operation::Operation,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
-#[derive(Deserialize)]
-struct Rule {
-    salt: String,
-}
+use figures::Rule;
 
 #[derive(Deserialize)]
 struct Network {
@@ -32,36 +31,17 @@ struct Network {
     logits_eval: Vec<f64>,
 }
 
-fn golden<T: DeserializeOwned>(file: &str) -> T {
-    let folder = env::var_os("RELATIVENAS_GOLDEN").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")),
-        PathBuf::from,
-    );
-    let path = folder.join(file);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-impl Rule {
-    fn fill(&self, name: &str, numbers: u64, value: impl Fn(f64) -> f64) -> Vec<f32> {
-        let salted = format!("{}{name}", self.salt);
-        let hash = salted.bytes().fold(2_166_136_261_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(16_777_619));
-        let unit = |i: u32| f64::from(i.wrapping_mul(2_654_435_761).wrapping_add(hash)) / 4_294_967_296.0;
-        (0..numbers as u32).map(|i| value(unit(i)) as f32).collect()
-    }
-
-    fn weight(&self, name: &str, shape: &[u64]) -> WeightTensor {
-        let numbers = shape.iter().product();
-        let values = if name.ends_with("running_mean") || name.ends_with("bias") {
-            self.fill(name, numbers, |u| (u - 0.5) * 0.2)
-        } else if shape.len() == 1 {
-            self.fill(name, numbers, |u| 0.5 + u)
-        } else {
-            let fan = shape[1..].iter().product::<u64>() as f64;
-            self.fill(name, numbers, |u| (u - 0.5) * 2.0 * (3.0 / fan).sqrt())
-        };
-        WeightTensor { shape: shape.to_vec(), values }
-    }
+fn weight_of(rule: &Rule, name: &str, shape: &[u64]) -> WeightTensor {
+    let numbers = shape.iter().product::<u64>() as usize;
+    let values = if name.ends_with("running_mean") || name.ends_with("bias") {
+        rule.fill(name, numbers, |u| (u - 0.5) * 0.2)
+    } else if shape.len() == 1 {
+        rule.fill(name, numbers, |u| 0.5 + u)
+    } else {
+        let fan = shape[1..].iter().product::<u64>() as f64;
+        rule.fill(name, numbers, |u| (u - 0.5) * 2.0 * (3.0 / fan).sqrt())
+    };
+    WeightTensor { shape: shape.to_vec(), values }
 }
 
 impl Network {
@@ -71,20 +51,20 @@ impl Network {
     }
 
     fn weights(&self, rule: &Rule) -> BTreeMap<String, WeightTensor> {
-        self.state_names.iter().map(|(name, shape)| (name.clone(), rule.weight(name, shape))).collect()
+        self.state_names.iter().map(|(name, shape)| (name.clone(), weight_of(rule, name, shape))).collect()
     }
 }
 
 #[test]
 fn golden_onnx_files_want_the_published_weights() {
-    let rule: Rule = golden("rule.json");
-    for network in golden::<Vec<Network>>("network.json") {
+    let rule = Rule::read();
+    for network in figures::read::<Vec<Network>>("network.json") {
         let name = &network.genotype_name;
         let mut weights = network.weights(&rule);
         assert_eq!(shape_of(&weights), Some(network.shape()), "{name}");
         let of = |weights: &_| classifier(&network.genotype, &network.shape(), weights);
         assert!(of(&weights).is_ok(), "{name}");
-        weights.insert("stem.0.num_batches_tracked".to_owned(), rule.weight("n", &[1]));
+        weights.insert("stem.0.num_batches_tracked".to_owned(), weight_of(&rule, "n", &[1]));
         assert!(of(&weights).is_ok(), "what PyTorch counts is no weight");
         // Every tensor that is not the auxiliary head's is wanted, and in its shape.
         for (wanted, shape) in network.state_names.iter().filter(|(n, _)| !n.starts_with("auxiliary_head.")) {
@@ -92,12 +72,12 @@ fn golden_onnx_files_want_the_published_weights() {
             let error = of(&weights).expect_err(wanted).to_string();
             assert_eq!(error, format!("these weights are not the network's: `{wanted}` is missing"));
             let other = [&shape[..], &[2]].concat();
-            weights.insert(wanted.clone(), rule.weight(wanted, &other));
+            weights.insert(wanted.clone(), weight_of(&rule, wanted, &other));
             let error = of(&weights).expect_err(wanted).to_string();
             assert!(error.ends_with(&format!("`{wanted}` has shape {other:?}, not {shape:?}")), "{error}");
             weights.insert(wanted.clone(), tensor);
         }
-        weights.insert("cells.0.more".to_owned(), rule.weight("more", &[3]));
+        weights.insert("cells.0.more".to_owned(), weight_of(&rule, "more", &[3]));
         let error = of(&weights).expect_err("one too many").to_string();
         assert!(error.ends_with("`cells.0.more` is unexpected"), "{error}");
     }
@@ -139,13 +119,13 @@ fn golden_logits_of_onnx_files() {
         eprintln!("skipped: no Python with onnxruntime; RELATIVENAS_PYTHON names one");
         return;
     };
-    let rule: Rule = golden("rule.json");
-    for network in golden::<Vec<Network>>("network.json") {
+    let rule = Rule::read();
+    for network in figures::read::<Vec<Network>>("network.json") {
         let name = &network.input_name;
         let model = classifier(&network.genotype, &network.shape(), &network.weights(&rule)).expect(name);
         let side = network.shape().image_side() as u64;
         let shape = [network.batch as u64, 3, side, side];
-        let images = rule.fill(name, shape.iter().product(), |u| (u - 0.5) * 3.4);
+        let images = rule.fill(name, shape.iter().product::<u64>() as usize, |u| (u - 0.5) * 3.4);
         for found in run(&python, name, &model, &images, shape) {
             let scale = network.logits_eval.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
             let errors = found.iter().zip(&network.logits_eval).map(|(a, b)| (a - b).abs());
@@ -162,7 +142,7 @@ fn onnx_files_hold_every_operation() {
         eprintln!("skipped: no Python with onnxruntime; RELATIVENAS_PYTHON names one");
         return;
     };
-    let rule: Rule = golden("rule.json");
+    let rule = Rule::read();
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 5 };
     let gene = |operation| Gene { operation, input: 0 };
     // A cell that nobody reads but the classifier, and nodes that nobody reads at all.
@@ -199,7 +179,7 @@ fn onnx_files_hold_every_operation() {
                         Some(list) => list.split(", ").map(|n| n.parse().expect("a side")).collect(),
                         None => vec![1],
                     };
-                    weights.insert(name.clone(), rule.weight(&name, &shape));
+                    weights.insert(name.clone(), weight_of(&rule, &name, &shape));
                 }
             }
         }

@@ -6,6 +6,8 @@
 mod boxes;
 mod chips;
 mod detection_metrics;
+#[path = "../figures/mod.rs"]
+mod figures;
 mod filling;
 mod heat_maps;
 mod keypoint_metrics;
@@ -13,21 +15,12 @@ mod person_crop;
 mod schedules;
 mod segmentation_metrics;
 
-use std::{fs, path::PathBuf};
-
 use serde::de::DeserializeOwned;
 
 /// One part of a file, such as `average_precision` of `detection.json`.
 fn golden<T: DeserializeOwned>(file: &str, part: &str) -> T {
-    let folder = std::env::var_os("RELATIVENAS_GOLDEN").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")),
-        PathBuf::from,
-    );
-    let path = folder.join("transfer").join(file);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let mut value: serde_json::Value =
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_value(value[part].take()).unwrap_or_else(|e| panic!("{}: {part}: {e}", path.display()))
+    let mut value: serde_json::Value = figures::read(&format!("transfer/{file}"));
+    serde_json::from_value(value[part].take()).unwrap_or_else(|e| panic!("{file}: {part}: {e}"))
 }
 
 #[track_caller]
