@@ -5,6 +5,8 @@
 
 mod finals;
 mod fit;
+#[cfg(test)]
+mod fixture;
 mod history;
 mod log;
 mod map;

@@ -152,49 +152,23 @@ impl RunView {
 mod tests {
     use super::*;
     use crate::{
-        event::Images,
         network::{NetworkKind, NetworkShape},
-        search::{Ask, Estimate, Schedule, Search, SearchSettings},
         space::Space,
+        view::fixture,
     };
 
     /// A search after so many pairs, and its history.
     fn search(population: usize, generations: u32, pairs: usize) -> (RunView, History) {
-        let settings = SearchSettings {
-            space: Space::Cells,
-            searcher: Default::default(),
-            population,
-            generations,
-            seed: 3,
-            mutation: 0.0,
-            schedule: Schedule::default(),
-            limits: Default::default(),
-        };
-        let images = Images { name: "images".into(), train: 1, valid: 1, classes: 10 };
+        let settings = fixture::settings(Space::Cells, Default::default(), population, generations);
         let network = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 10 };
-        let (mut search, events) = Search::new(settings.clone()).expect("valid");
-        let started = Event::SearchStarted { settings, network: Some(network), images, batch: 1 };
         let (mut view, mut history) = (RunView::new(LOG_LINES), History::default());
-        let mut apply = |events: Vec<Event>| {
+        fixture::play(settings, Some(network), pairs, |events| {
             for event in events {
                 let line = Line { seq: view.events, time: 0, event };
                 view.apply(&line).expect("in order");
                 history.take(line, &view);
             }
-        };
-        apply(std::iter::once(started).chain(events).collect());
-        for _ in 0..pairs {
-            let Ask::Estimate(estimation) = search.ask() else { break };
-            let answer = |position: &[f64]| Estimate {
-                loss: position[0],
-                accuracy: 0.0,
-                train_loss: 0.0,
-                hits: 0,
-                misses: 0,
-            };
-            let answers: Vec<_> = estimation.candidates.iter().map(|c| answer(&c.position)).collect();
-            apply(search.tell(&answers).1);
-        }
+        });
         (view, history)
     }
 

@@ -174,47 +174,22 @@ fn hold((low, high): (f64, f64), (from, to): (f64, f64)) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::{
-        event::{Event, Images, Line},
-        search::{Ask, Estimate, Schedule, Search, SearchSettings},
-        view::RunView,
+        event::Line,
+        view::{RunView, fixture},
     };
 
     /// A search of some generations whose losses are how far the first gene is from 0; the view after
     /// every event.
     fn views(space: Space, searcher: SearcherKind, generations: u32) -> Vec<SearchView> {
-        let settings = SearchSettings {
-            space,
-            searcher,
-            population: 10,
-            generations,
-            seed: 3,
-            mutation: 0.0,
-            schedule: Schedule::default(),
-            limits: Default::default(),
-        };
-        let images = Images { name: "images".into(), train: 1, valid: 1, classes: 10 };
-        let (mut search, events) = Search::new(settings.clone()).expect("valid");
-        let started = Event::SearchStarted { settings, network: None, images, batch: 1 };
+        let settings = fixture::settings(space, searcher, 10, generations);
         let mut view = RunView::default();
         let mut views = Vec::new();
-        let mut apply = |events: Vec<Event>| {
+        fixture::play(settings, None, usize::MAX, |events| {
             for event in events {
                 view.apply(&Line { seq: view.events, time: 0, event }).expect("in order");
                 views.push(view.search.clone().expect("a search"));
             }
-        };
-        apply(std::iter::once(started).chain(events).collect());
-        while let Ask::Estimate(estimation) = search.ask() {
-            let answer = |position: &[f64]| Estimate {
-                loss: position[0],
-                accuracy: 0.0,
-                train_loss: 0.0,
-                hits: 0,
-                misses: 0,
-            };
-            let answers: Vec<_> = estimation.candidates.iter().map(|c| answer(&c.position)).collect();
-            apply(search.tell(&answers).1);
-        }
+        });
         views
     }
 

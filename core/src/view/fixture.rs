@@ -1,0 +1,48 @@
+//! Searches that tests of folds play.
+
+use crate::{
+    event::{Event, Images},
+    network::NetworkShape,
+    search::{Ask, Estimate, Schedule, Search, SearchSettings},
+    searcher::SearcherKind,
+    space::Space,
+};
+
+pub fn settings(space: Space, searcher: SearcherKind, population: usize, generations: u32) -> SearchSettings {
+    SearchSettings {
+        space,
+        searcher,
+        population,
+        generations,
+        seed: 3,
+        mutation: 0.0,
+        schedule: Schedule::default(),
+        limits: Default::default(),
+    }
+}
+
+/// Plays a search whose losses are how far the first gene is from 0, for so many estimations or to its end,
+/// and tells all its events in batches, as they come.
+pub fn play(
+    settings: SearchSettings,
+    network: Option<NetworkShape>,
+    estimations: usize,
+    mut apply: impl FnMut(Vec<Event>),
+) {
+    let images = Images { name: "images".into(), train: 1, valid: 1, classes: 10 };
+    let (mut search, events) = Search::new(settings.clone()).expect("valid");
+    let started = Event::SearchStarted { settings, network, images, batch: 1 };
+    apply(std::iter::once(started).chain(events).collect());
+    for _ in 0..estimations {
+        let Ask::Estimate(estimation) = search.ask() else { break };
+        let answer = |position: &[f64]| Estimate {
+            loss: position[0],
+            accuracy: 0.0,
+            train_loss: 0.0,
+            hits: 0,
+            misses: 0,
+        };
+        let answers: Vec<_> = estimation.candidates.iter().map(|c| answer(&c.position)).collect();
+        apply(search.tell(&answers).1);
+    }
+}
