@@ -135,14 +135,7 @@ fn stopping_a_run_leaves_the_screen_open_and_it_can_be_resumed_there() {
 
 #[test]
 fn a_finished_run_is_not_to_be_resumed() {
-    let mut stage = Stage::new(options());
-    stage.open();
-    let (mut run, lines) = FakeRun::new(6, 1);
-    stage.tell(Message::Lines(lines));
-    while run.estimation().is_some() {
-        stage.tell(Message::Lines(run.next_pair()));
-    }
-    stage.tell(Message::Link(Link::NoEngine));
+    let mut stage = Stage::finished(options(), 1);
     stage.requests();
     for key in ["space", "s", "i", "Q", "r"] {
         let screen = stage.press(key).screen(80, 24);

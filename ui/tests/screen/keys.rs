@@ -238,14 +238,7 @@ fn who_leaves_is_told_what_becomes_of_the_run() {
         stage.press("q");
         assert_eq!(stage.app.exit(), Some(&left(rest)));
     }
-    let mut stage = Stage::new(options());
-    stage.open();
-    let (mut run, lines) = FakeRun::new(6, 1);
-    stage.tell(Message::Lines(lines));
-    while run.estimation().is_some() {
-        stage.tell(Message::Lines(run.next_pair()));
-    }
-    stage.tell(Message::Link(Link::NoEngine));
+    let mut stage = Stage::finished(options(), 1);
     stage.press("q");
     assert_eq!(stage.app.exit(), Some(&left(Rest::Finished)));
 }

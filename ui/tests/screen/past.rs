@@ -17,19 +17,6 @@ fn searching(pairs: usize) -> Stage {
     stage
 }
 
-/// A finished search of three generations of three pairs, without an engine.
-fn finished(options: Options) -> Stage {
-    let mut stage = Stage::new(options);
-    stage.open();
-    let (mut run, lines) = FakeRun::new(6, 3);
-    stage.tell(Message::Lines(lines));
-    while run.estimation().is_some() {
-        stage.tell(Message::Lines(run.next_pair()));
-    }
-    stage.tell(Message::Link(Link::NoEngine));
-    stage
-}
-
 /// What is between title and footer, where the view has so many rows.
 fn inside(stage: &mut Stage, rows: usize) -> Vec<String> {
     let past = usize::from(stage.screen(100, 30).contains("esc returns"));
@@ -122,7 +109,7 @@ fn the_past_is_not_changed_and_the_engine_is_steered_as_ever() {
 
 #[test]
 fn a_finished_run_is_played_from_its_beginning_to_its_end() {
-    let mut stage = finished(Options { replay: Some(2.0), ..options() });
+    let mut stage = Stage::finished(Options { replay: Some(2.0), ..options() }, 3);
     stage.press("9");
     let mut seen = Vec::new();
     while stage.app.next_tick().is_some() {

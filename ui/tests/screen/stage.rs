@@ -56,6 +56,19 @@ impl Stage {
         Self::playing(options, FakeRun::in_table(20, 20), pairs)
     }
 
+    /// A search of so many generations of three pairs that is finished, without an engine.
+    pub fn finished(options: Options, generations: u32) -> Self {
+        let mut stage = Self::new(options);
+        stage.open();
+        let (mut run, lines) = FakeRun::new(6, generations);
+        stage.tell(Message::Lines(lines));
+        while run.estimation().is_some() {
+            stage.tell(Message::Lines(run.next_pair()));
+        }
+        stage.tell(Message::Link(Link::NoEngine));
+        stage
+    }
+
     fn playing(options: Options, (mut run, lines): (FakeRun, Vec<Line>), pairs: usize) -> Self {
         let mut stage = Self::new(options);
         stage.open();
