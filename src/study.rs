@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result};
 use relativenas_core::{config::Config, manifest::BUILD, searcher::SearcherKind};
 use serde::{Deserialize, Serialize};
 
-use relativenas_run::{claim::Claims, disk::Disk, folder::RunFolder, host::this_host};
+use relativenas_run::{claim::Claims, disk::Disk, folder::RunFolder, token::token};
 
 pub use signals::Ending;
 
@@ -143,7 +143,7 @@ impl Study {
         let cannot =
             || format!("{}: no study can be made here; --run-dir names another folder", runs.display());
         let parts = ["runs", "winners", "logs"];
-        let temporary = runs.join(format!(".new-study-{}-{}", this_host(), std::process::id()));
+        let temporary = runs.join(format!(".new-study-{}", token()));
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         for part in parts {
