@@ -11,6 +11,7 @@ pub mod list;
 mod on_ranks;
 mod probe;
 pub mod report;
+mod screen;
 pub mod search;
 pub mod status;
 pub mod steer;

@@ -7,6 +7,7 @@ mod side_by_side;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::{Result, ensure};
 use relativenas_core::{
     manifest::{EngineFacts, Job, Manifest},
     space::Space,
@@ -15,6 +16,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use side_by_side::{json, text};
+
+use crate::folder::RunFolder;
 
 /// A fact in which two runs differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -165,6 +168,29 @@ pub fn settings(manifest: &Manifest) -> BTreeMap<String, String> {
         }
     }
     flat
+}
+
+/// Whether losses of two runs may be compared.
+///
+/// # Errors
+/// If they may not, or a manifest cannot be read; the message names what differs.
+pub fn check_comparable(first: &RunFolder, second: &RunFolder) -> Result<()> {
+    refuse(&first.name(), &second.name(), &first.manifest()?, &second.manifest()?)
+}
+
+/// Refuses two runs, by their names and manifests, whose losses cannot be compared.
+///
+/// # Errors
+/// If they follow different protocols; the message names what differs.
+pub fn refuse(first: &str, second: &str, left: &Manifest, right: &Manifest) -> Result<()> {
+    let differences = protocol_differences(left, right);
+    let grave: Vec<_> = differences.iter().filter(|d| d.grave).map(|d| d.key.as_str()).collect();
+    ensure!(
+        grave.is_empty(),
+        "{first} and {second} follow different protocols, so their losses cannot be compared; they differ in {}",
+        grave.join(", ")
+    );
+    Ok(())
 }
 
 #[cfg(test)]

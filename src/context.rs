@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use relativenas_core::config::Layers;
+use relativenas_core::config::{Config, Layers};
 
 use crate::{
     arguments::{GlobalArguments, SettingArguments},
@@ -41,7 +41,14 @@ impl Context {
     /// # Errors
     /// If a setting is wrong.
     pub fn runs(&self) -> Result<PathBuf> {
-        let config = self.layers(&SettingArguments::default())?.config()?;
+        self.runs_of(&self.layers(&SettingArguments::default())?.config()?)
+    }
+
+    /// Where a run with these settings is kept.
+    ///
+    /// # Errors
+    /// If the folder's name begins with a tilde and there is no home folder.
+    pub fn runs_of(&self, config: &Config) -> Result<PathBuf> {
         match config.run.directory.as_str() {
             "" => Ok(self.places.runs.clone()),
             directory => absolute(directory),

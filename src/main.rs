@@ -17,6 +17,7 @@ mod fake_engine;
 #[cfg(test)]
 mod fixture;
 mod headless;
+mod operations;
 mod output;
 mod pace;
 mod places;

@@ -15,8 +15,8 @@ use relativenas_ui::messages::{ExportFormat, Exported};
 use crate::{
     arguments::Format,
     atomic,
-    commands::export::{FullNetwork, curves, of_individual, vector_as, written_as},
     folder::RunFolder,
+    operations::export::{FullNetwork, curves, of_individual, vector_as, written_as},
 };
 
 /// Writes files into the run's `exports`; says which.

@@ -20,24 +20,31 @@ use crate::{arguments::SettingArguments, context::Context, pace, places::absolut
 /// Names that are offered at once.
 const OFFERED: usize = 40;
 
-/// What was typed, as the arguments of a command.
-pub fn arguments(preset: Option<String>, settings: Vec<(String, String)>) -> SettingArguments {
-    let set = settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-    SettingArguments { preset, set }
+/// The settings of a form, each with the text that was typed for it, over all others.
+///
+/// # Errors
+/// If there is no such preset or setting, or a text is no value of its type.
+pub fn layers(context: &Context, preset: Option<&str>, typed: &[(String, String)]) -> Result<Layers> {
+    let choices = SettingArguments { preset: preset.map(str::to_owned), ..SettingArguments::default() };
+    let mut layers = context.layers(&choices)?;
+    for (key, value) in typed {
+        layers.add_typed(key, value)?;
+    }
+    Ok(layers)
 }
 
 /// What a search with these settings would be; `path` is a folder that is being typed.
 pub fn plan(
     context: &Context,
-    preset: Option<String>,
-    settings: Vec<(String, String)>,
+    preset: Option<&str>,
+    settings: &[(String, String)],
     path: Option<&str>,
 ) -> Plan {
     let mut plan = match path.map(str::trim).filter(|path| !path.is_empty()) {
         Some(path) => looked_at(path),
         None => Plan::default(),
     };
-    let config = context.layers(&arguments(preset, settings)).and_then(|layers| valid(&layers));
+    let config = layers(context, preset, settings).and_then(|layers| valid(&layers));
     if let Ok(config) = config {
         plan.cost = cost_of(context, &config);
     }

@@ -24,15 +24,15 @@ use super::{
     resume::LeftAs,
 };
 use crate::{
-    arguments::SearchArguments,
     branch::branch,
-    commands::{arch, compare, search},
+    compare::check_comparable,
     context::Context,
     engine::{
         program::EngineProgram,
         start::{StartOptions, StartedEngine, start},
     },
     folder::RunFolder,
+    operations::{reading, resume::check_resumable, search},
     places::absolute,
     runs,
 };
@@ -104,16 +104,15 @@ impl Server {
             }
             Request::Plan { id, preset, settings, path } => self.plan(id, preset, settings, path),
             Request::Start { preset, settings, name, paused } => {
-                let settings = plan::arguments(preset, settings);
-                let arguments = SearchArguments { settings, name, ..SearchArguments::default() };
-                let prepared = search::prepare(&self.context, &arguments)?;
+                let layers = plan::layers(&self.context, preset.as_deref(), &settings)?;
+                let prepared = search::prepare(&self.context, layers, preset.as_deref(), name.as_deref())?;
                 let options = StartOptions { new_run: true, paused, ..StartOptions::default() };
                 let engine = start(&prepared.program, &prepared.folder, options)?;
                 self.open(prepared.folder, Some(engine));
             }
             Request::Resume { run } => {
                 let folder = self.find(&run)?;
-                search::check_resumable(&folder, false)?;
+                check_resumable(&folder, false)?;
                 let left = LeftAs::of(&folder)?;
                 let options = StartOptions { paused: left.begins_paused(), ..StartOptions::default() };
                 let engine = start(&EngineProgram::find()?, &folder, options)?;
@@ -127,7 +126,7 @@ impl Server {
             Request::ReadGenotype { from } => self.read_genotype(&from)?,
             Request::Compare { run } => {
                 let other = self.find(&run)?;
-                compare::check_comparable(self.shown()?, &other)?;
+                check_comparable(self.shown()?, &other)?;
                 let turn = self.turn.clone().context("no run is shown")?;
                 let followed = self.followers.follow(other)?;
                 self.outlet.send(followed.compared());
@@ -180,7 +179,7 @@ impl Server {
             let is_branch =
                 |folder: &RunFolder| folder.manifest().is_ok_and(|manifest| manifest.branched_from.is_some());
             let comparable =
-                |folder: &RunFolder| *folder != shown && compare::check_comparable(&shown, folder).is_ok();
+                |folder: &RunFolder| *folder != shown && check_comparable(&shown, folder).is_ok();
             let all = context.all().unwrap_or_default();
             let mut followed = Vec::new();
             let mut left_out = 0;
@@ -221,7 +220,7 @@ impl Server {
             (self.context.clone(), self.outlet.clone(), Arc::clone(&self.planned));
         planned.store(id, Ordering::Release);
         thread::spawn(move || {
-            let plan = plan::plan(&context, preset, settings, path.as_deref());
+            let plan = plan::plan(&context, preset.as_deref(), &settings, path.as_deref());
             if planned.load(Ordering::Acquire) == id {
                 outlet.send(Message::Planned { id, plan });
             }
@@ -283,7 +282,7 @@ impl Server {
         // A shell would have replaced the tilde.
         let path =
             if name.starts_with("~/") { absolute(name)?.display().to_string() } else { name.to_owned() };
-        let genotype = arch::read_quietly(&path)?;
+        let genotype = reading::read_quietly(&path)?;
         self.outlet.send(Message::Genotype { name: name.to_owned(), genotype });
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! `arch`: architectures on their own, without a run.
 
-pub(super) mod reading;
-
 use std::{fmt::Write as _, io::Write, process::ExitCode};
 
 use anyhow::Result;
@@ -19,12 +17,13 @@ use serde_json::json;
 
 use crate::{
     arguments::{self, ArchAction, GenotypeText, Kind, ShapeArguments},
-    commands::export,
     failure::misuse,
+    operations::{
+        export,
+        reading::{Architecture, read_any, read_words},
+    },
     written::thousands,
 };
-use reading::{Architecture, read_any, read_words};
-pub use reading::{read, read_quietly};
 
 pub fn run(action: &ArchAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {

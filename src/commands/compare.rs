@@ -2,15 +2,13 @@
 
 use std::{io::Write, process::ExitCode};
 
-use anyhow::{Result, ensure};
-use relativenas_core::manifest::Manifest;
+use anyhow::Result;
 
 use crate::{
     arguments::CompareArguments,
     commands::report::read,
-    compare::{json, protocol_differences, text},
+    compare::{json, refuse, text},
     context::Context,
-    folder::RunFolder,
 };
 
 /// Prints two runs side by side; refused where their losses mean different things.
@@ -27,25 +25,6 @@ pub fn compare(context: &Context, arguments: &CompareArguments, out: &mut dyn Wr
     out.flush()?;
     refuse(&first.name, &second.name, &first.manifest, &second.manifest)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether losses of two runs may be compared.
-///
-/// # Errors
-/// If they may not, or a manifest cannot be read; the message names what differs.
-pub fn check_comparable(first: &RunFolder, second: &RunFolder) -> Result<()> {
-    refuse(&first.name(), &second.name(), &first.manifest()?, &second.manifest()?)
-}
-
-fn refuse(first: &str, second: &str, left: &Manifest, right: &Manifest) -> Result<()> {
-    let differences = protocol_differences(left, right);
-    let grave: Vec<_> = differences.iter().filter(|d| d.grave).map(|d| d.key.as_str()).collect();
-    ensure!(
-        grave.is_empty(),
-        "{first} and {second} follow different protocols, so their losses cannot be compared; they differ in {}",
-        grave.join(", ")
-    );
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,65 +1,44 @@
 //! `search`, `resume`, `attach`, `view`: runs that are shown.
 
 use std::{
-    env,
-    io::{self, IsTerminal as _, Write},
+    io::{self, Write},
     process::ExitCode,
 };
 
-use anyhow::{Result, anyhow, bail};
-use relativenas_core::{config::Layers, manifest::Job};
+use anyhow::Result;
+use relativenas_core::config::Layers;
 
 use super::{
-    begin::{self, NewRun, Prepared, show_started},
+    begin::{announce, show_started, start_shown},
     probe,
+    screen::{need_terminal, style},
 };
 use crate::{
     app::{self, First},
-    arguments::{AttachArguments, PrintingArguments, ResumeArguments, SearchArguments, SettingArguments},
+    arguments::{AttachArguments, ResumeArguments, SearchArguments, SettingArguments},
     context::Context,
     engine::{
         connection::{Connection, finished},
-        liveness::{Liveness, liveness},
         program::EngineProgram,
         start::{StartOptions, start},
     },
-    failure::misuse,
-    folder::RunFolder,
-    headless::{self, From, Style},
-    pace, runs, settings,
+    headless::{self, From},
+    operations::{resume::check_resumable, search::prepare},
 };
 
 /// Starts a search.
 pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Write) -> Result<ExitCode> {
     need_terminal("search", arguments.printing.headless)?;
-    let prepared = prepare(context, arguments)?;
-    prepared.announce("the time it takes is known after the first pair")?;
+    let preset = arguments.settings.preset.as_deref();
+    let prepared = prepare(context, layers(context, arguments)?, preset, arguments.name.as_deref())?;
+    announce(&prepared, "the time it takes is known after the first pair")?;
     let folder = prepared.folder.clone();
-    let ended = prepared.start(context, arguments.paused, arguments.printing, out)?;
+    let ended = start_shown(prepared, context, arguments.paused, arguments.printing, out)?;
     // Whoever stopped the search did not want more of it.
     if arguments.probe && ended == ExitCode::SUCCESS {
         return probe::after_search(&folder, arguments.printing.json, out);
     }
     Ok(ended)
-}
-
-/// Checks settings and engine, and makes the run's folder.
-///
-/// # Errors
-/// If something is wrong with either; there is no folder then.
-pub fn prepare(context: &Context, arguments: &SearchArguments) -> Result<Prepared> {
-    let layers = layers(context, arguments)?;
-    let config = settings::checked(&layers)?;
-    let preset = arguments.settings.preset.as_deref();
-    let what = NewRun {
-        job: Job::Search,
-        genotype: None,
-        name: arguments.name.as_deref(),
-        suggested: &|now| runs::suggested_name(&config, preset, now),
-        estimate: pace::estimate(&config, &context.all()?),
-        cost: pace::finals(&config),
-    };
-    begin::prepare(context, layers, &config, what)
 }
 
 /// The settings, with this command's flags over them.
@@ -115,26 +94,6 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     show_started(context, context.layers(&SettingArguments::default())?, folder, engine)
 }
 
-/// Whether an engine may be started on a run.
-///
-/// # Errors
-/// If one lives, the run is finished, or it is of another version.
-pub fn check_resumable(folder: &RunFolder, force: bool) -> Result<()> {
-    let name = folder.reference();
-    folder.manifest()?;
-    match liveness(folder) {
-        Liveness::Alive => bail!("{name}: an engine is running on it; `relativenas attach {name}` shows it"),
-        Liveness::Unknown(why) if !force => {
-            bail!(
-                "{name}: locks do not work here ({why}); --force does without, if you are sure no engine runs"
-            )
-        }
-        Liveness::Unknown(_) | Liveness::Gone => {}
-    }
-    folder.view()?; // One that is damaged is refused here.
-    finished(folder).map_or(Ok(()), |why| Err(anyhow!(why)))
-}
-
 /// Watches and steers a run that is going on.
 pub fn attach(context: &Context, arguments: &AttachArguments, out: &mut dyn Write) -> Result<ExitCode> {
     need_terminal("attach", arguments.printing.headless)?;
@@ -163,33 +122,4 @@ pub fn view(context: &Context, run: &str, replay: Option<f64>) -> Result<ExitCod
 pub fn browse(context: &Context) -> Result<ExitCode> {
     need_terminal("relativenas", false)?;
     app::show(context, context.layers(&SettingArguments::default())?, First::Runs)
-}
-
-pub fn style(printing: PrintingArguments) -> Style {
-    Style::of(printing.json)
-}
-
-/// A screen needs a terminal on which it can move the cursor; without one, printing does.
-pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
-    if headless {
-        return Ok(());
-    }
-    let terminal = env::var("TERM").unwrap_or_default();
-    let problem = if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        "this is no terminal"
-    } else if terminal.is_empty() {
-        "TERM is not set, so it is not known how to draw on this terminal"
-    } else if terminal == "dumb" {
-        "TERM is dumb: nothing can be drawn on this terminal"
-    } else {
-        return Ok(());
-    };
-    let instead = match command {
-        "search" | "train" | "resume" | "attach" => "--headless prints progress instead",
-        "view" => "`relativenas status` says where a run is",
-        _ => "`relativenas search --headless` does without, `relativenas --help` lists all commands",
-    };
-    Err(misuse(format!(
-        "`{command}` shows a screen, and {problem}; {instead} (over ssh, `ssh -t` makes a terminal)"
-    )))
 }

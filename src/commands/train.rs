@@ -6,21 +6,24 @@ use anyhow::Result;
 use relativenas_core::{config::Layers, manifest::Job};
 
 use super::{
-    arch,
-    begin::{self, NewRun},
-    search::need_terminal,
+    begin::{announce, start_shown},
+    screen::need_terminal,
 };
 use crate::{
     arguments::TrainArguments,
     context::Context,
     engine::{launcher::Launcher, program::EngineProgram},
+    operations::{
+        begin::{self, NewRun},
+        reading,
+    },
     runs, settings,
 };
 
 /// Starts the training of a full network.
 pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write) -> Result<ExitCode> {
     need_terminal("train", arguments.printing.headless)?;
-    let genotype = arch::read(&arguments.arch)?;
+    let genotype = reading::read(&arguments.arch)?;
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
     let launcher = Launcher::new(&config.device);
@@ -41,8 +44,8 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
         cost: None,
     };
     let prepared = begin::prepare(context, layers, &config, what)?;
-    prepared.announce("the time it takes is known after the first epoch")?;
-    prepared.start(context, arguments.paused, arguments.printing, out)
+    announce(&prepared, "the time it takes is known after the first epoch")?;
+    start_shown(prepared, context, arguments.paused, arguments.printing, out)
 }
 
 /// The settings, with this command's flags over them.

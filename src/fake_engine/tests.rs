@@ -23,6 +23,7 @@ use crate::{
     fixture,
     folder::RunFolder,
     headless::{From, Style, follow},
+    operations::resume::check_resumable,
 };
 
 /// A run with an engine on it, which is killed in the end.
@@ -138,7 +139,7 @@ fn a_live_run_is_neither_removed_nor_resumed() {
     let text = live.text(|c, out| list::remove(c, &["r".to_owned()], out));
     assert_eq!(text, "r: its engine is running; `relativenas stop r` first");
     assert!(live.folder.path().exists());
-    let error = search::check_resumable(&live.folder, false).expect_err("alive").to_string();
+    let error = check_resumable(&live.folder, false).expect_err("alive").to_string();
     assert_eq!(error, "r: an engine is running on it; `relativenas attach r` shows it");
 }
 
@@ -175,7 +176,7 @@ fn a_finished_run_says_the_same_whoever_asks_for_its_engine() {
          and `relativenas train` takes that for a full network"
     );
     assert_eq!(Connection::open(&folder).err().expect("finished").to_string(), words);
-    assert_eq!(search::check_resumable(&folder, false).expect_err("finished").to_string(), words);
+    assert_eq!(check_resumable(&folder, false).expect_err("finished").to_string(), words);
     // A script that resumes until a run is done ends here.
     let mut out = Vec::new();
     let arguments = ResumeArguments {

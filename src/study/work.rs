@@ -31,7 +31,7 @@ use super::{
     signals::{Ending, Signals},
 };
 use crate::{
-    commands::export::of_rank,
+    operations::export::of_rank,
     written::{counted, duration},
 };
 

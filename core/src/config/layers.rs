@@ -159,7 +159,15 @@ impl Layers {
             return Err(ConfigError::Assignment { text: text.to_owned() });
         };
         let (key, value) = (key.trim(), value.trim());
-        self.set(key, self.read(key, value), Origin::Flag { text: format!("--set {text}") })
+        self.add_typed(key, value)
+    }
+
+    /// Lays one value, as typed for its key, over what is there.
+    ///
+    /// # Errors
+    /// If there is no such setting, or the text is no value of its type.
+    pub fn add_typed(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
+        self.set(key, self.read(key, value), Origin::Flag { text: format!("--set {key}={value}") })
     }
 
     /// Lays one value over what is there, as a flag such as `--seed 7` does.

@@ -16,7 +16,7 @@ use relativenas_core::{
 use safetensors::{Dtype, SafeTensors};
 
 use super::{of_individual, of_rank};
-use crate::{arguments::ExportArguments, commands::arch::reading, context::Context, failure::misuse};
+use crate::{arguments::ExportArguments, context::Context, failure::misuse, operations::reading};
 
 /// The whole file. The network's size follows from the weights.
 ///

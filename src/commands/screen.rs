@@ -1,0 +1,40 @@
+//! Whether a command shows a screen, and what it prints without one.
+
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+};
+
+use anyhow::Result;
+
+use crate::{arguments::PrintingArguments, failure::misuse, headless::Style};
+
+/// How a run is printed where it is not shown.
+pub fn style(printing: PrintingArguments) -> Style {
+    Style::of(printing.json)
+}
+
+/// A screen needs a terminal on which it can move the cursor; without one, printing does.
+pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
+    if headless {
+        return Ok(());
+    }
+    let terminal = env::var("TERM").unwrap_or_default();
+    let problem = if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        "this is no terminal"
+    } else if terminal.is_empty() {
+        "TERM is not set, so it is not known how to draw on this terminal"
+    } else if terminal == "dumb" {
+        "TERM is dumb: nothing can be drawn on this terminal"
+    } else {
+        return Ok(());
+    };
+    let instead = match command {
+        "search" | "train" | "resume" | "attach" => "--headless prints progress instead",
+        "view" => "`relativenas status` says where a run is",
+        _ => "`relativenas search --headless` does without, `relativenas --help` lists all commands",
+    };
+    Err(misuse(format!(
+        "`{command}` shows a screen, and {problem}; {instead} (over ssh, `ssh -t` makes a terminal)"
+    )))
+}

@@ -1,0 +1,82 @@
+//! Making the folder of a new run: what searches and trainings have in common.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use relativenas_core::{
+    config::{Config, Layers, Origin},
+    genotype::Genotype,
+    manifest::{BUILD, Job, Manifest, RUN_FORMAT},
+    randomness::RANDOMNESS_VERSION,
+};
+
+use crate::{
+    context::Context,
+    engine::program::EngineProgram,
+    folder::{Naming, RunFolder, create},
+    runs, written,
+};
+
+/// What a new run is about.
+pub struct NewRun<'a> {
+    pub job: Job,
+    /// What is trained.
+    pub genotype: Option<Genotype>,
+    /// As typed.
+    pub name: Option<&'a str>,
+    /// A name for a run that is made at this time.
+    pub suggested: &'a dyn Fn(i64) -> String,
+    /// How long it will take, if an earlier run tells.
+    pub estimate: Option<String>,
+    /// What a part of it costs that a person may not think of.
+    pub cost: Option<String>,
+}
+
+/// A run that an engine can be started on.
+pub struct Prepared {
+    pub program: EngineProgram,
+    pub folder: RunFolder,
+    pub layers: Layers,
+    pub estimate: Option<String>,
+    pub cost: Option<String>,
+}
+
+/// Finds the engine, and makes the run's folder.
+///
+/// # Errors
+/// If the name or the engine is wrong; there is no folder then.
+pub fn prepare(context: &Context, layers: Layers, config: &Config, what: NewRun) -> Result<Prepared> {
+    if let Some(name) = what.name {
+        runs::check_name(name)?;
+    }
+    let program = EngineProgram::find()?;
+    let runs = context.runs_of(config)?;
+    let manifest = manifest(&layers, config.clone(), what.job, what.genotype);
+    let naming = match what.name {
+        Some(name) => Naming::Fixed(name.to_owned()),
+        None => Naming::Suggested((what.suggested)(manifest.created)),
+    };
+    let folder = context.called(create(&runs, naming, &manifest)?, &runs);
+    Ok(Prepared { program, folder, layers, estimate: what.estimate, cost: what.cost })
+}
+
+fn manifest(layers: &Layers, config: Config, job: Job, genotype: Option<Genotype>) -> Manifest {
+    let origins: BTreeMap<_, _> = layers
+        .settings()
+        .filter(|(_, setting)| setting.origin != Origin::BuiltIn)
+        .map(|(key, setting)| (key.to_owned(), setting.origin.to_string()))
+        .collect();
+    Manifest {
+        format: RUN_FORMAT,
+        randomness: RANDOMNESS_VERSION,
+        job,
+        build: BUILD.to_owned(),
+        created: written::now(),
+        config,
+        origins,
+        genotype,
+        branched_from: None,
+        follows: None,
+        engine: None,
+    }
+}

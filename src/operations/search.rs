@@ -1,0 +1,30 @@
+//! Making the folder of a new search.
+
+use anyhow::Result;
+use relativenas_core::{config::Layers, manifest::Job};
+
+use super::begin::{self, NewRun, Prepared};
+use crate::{context::Context, pace, runs, settings};
+
+/// Checks settings and engine, and makes the run's folder. Without a name, the run is called after its
+/// data, its preset and the time.
+///
+/// # Errors
+/// If something is wrong with either; there is no folder then.
+pub fn prepare(
+    context: &Context,
+    layers: Layers,
+    preset: Option<&str>,
+    name: Option<&str>,
+) -> Result<Prepared> {
+    let config = settings::checked(&layers)?;
+    let what = NewRun {
+        job: Job::Search,
+        genotype: None,
+        name,
+        suggested: &|now| runs::suggested_name(&config, preset, now),
+        estimate: pace::estimate(&config, &context.all()?),
+        cost: pace::finals(&config),
+    };
+    begin::prepare(context, layers, &config, what)
+}
