@@ -203,6 +203,7 @@ impl FakeEngine {
                 let ends = |line: &Line| match unit {
                     StepUnit::Pair => matches!(line.event, Event::PairCompared { .. }),
                     StepUnit::Generation => matches!(line.event, Event::GenerationFinished { .. }),
+                    StepUnit::Epoch => matches!(line.event, Event::EpochFinished { .. }),
                 };
                 for _ in 0..count {
                     self.advance(&mut state, ends);

@@ -10,7 +10,7 @@ use relativenas_core::{
     protocol::Mode,
     searcher::SearcherKind,
     space::Space,
-    view::{Phase, RunView},
+    view::{Phase, RunState, RunView},
 };
 pub use relativenas_run::folder::all;
 use relativenas_run::sessions::was_left_in_order;
@@ -134,7 +134,7 @@ pub fn summary(folder: &RunFolder) -> RunSummary {
         run: folder.name(),
         folder: folder.path().to_owned(),
         what: String::new(),
-        phase: "unreadable".to_owned(),
+        state: RunState::Unreadable,
         generation: 0,
         generations: 0,
         best_loss: None,
@@ -169,7 +169,7 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
     line.best_loss = best_loss(view);
     let changed = if view.events == 0 { manifest.created } else { view.changed_at };
     line.age_seconds = written::seconds_since(changed);
-    line.phase = phase(view, line.alive, folder).to_owned();
+    line.state = state(view, line.alive, folder);
 }
 
 /// The winner's loss; before there is one, the lowest validation loss so far.
@@ -182,28 +182,28 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
 }
 
 /// Where a run is in its life: by its events and the word of its engine.
-pub fn phase(view: &RunView, alive: bool, folder: &RunFolder) -> &'static str {
-    phase_and_problem(view, alive, folder).0
+pub fn state(view: &RunView, alive: bool, folder: &RunFolder) -> RunState {
+    state_and_problem(view, alive, folder).0
 }
 
 /// The same, and what hinders the run, or why its engine failed.
-pub fn phase_and_problem(view: &RunView, alive: bool, folder: &RunFolder) -> (&'static str, Option<String>) {
+pub fn state_and_problem(view: &RunView, alive: bool, folder: &RunFolder) -> (RunState, Option<String>) {
     let by_events = view.phase();
     let progress = || Connection::open(folder).ok()?.progress(view.events);
     if alive {
         let progress = progress().unwrap_or_default();
-        let phase = match progress.mode {
-            Mode::Paused => "paused",
-            Mode::Stopping => "stopping",
-            _ => by_events.name(),
+        let state = match progress.mode {
+            Mode::Paused => RunState::Paused,
+            Mode::Stopping => RunState::Stopping,
+            _ => RunState::In(by_events),
         };
-        (phase, progress.notice)
+        (state, progress.notice)
     } else if by_events == Phase::Finished {
-        (by_events.name(), None)
+        (RunState::In(by_events), None)
     } else if was_left_in_order(folder) {
-        ("stopped", None)
+        (RunState::Stopped, None)
     } else {
-        ("dead", folder.complaint(0))
+        (RunState::Dead, folder.complaint(0))
     }
 }
 

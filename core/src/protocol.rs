@@ -58,9 +58,10 @@ pub enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepUnit {
-    /// In a training run: an epoch.
     Pair,
     Generation,
+    /// Of a training.
+    Epoch,
 }
 
 /// What an engine sends, beside log lines.

@@ -10,6 +10,7 @@ mod fixture;
 mod history;
 mod log;
 mod map;
+mod state;
 mod summary;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ pub use fit::ViewError;
 pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
 pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
+pub use state::{Phase, RunState};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
@@ -150,32 +152,6 @@ pub struct Leader<'a> {
     pub loss: f64,
     pub accuracy: f64,
     pub position: &'a [f64],
-}
-
-/// Where a run is in its life, by its events alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    Empty,
-    Searching,
-    /// The last population is being ranked.
-    Ranking,
-    /// The best are trained from scratch.
-    Finals,
-    Training,
-    Finished,
-}
-
-impl Phase {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "starting",
-            Self::Searching => "searching",
-            Self::Ranking => "ranking",
-            Self::Finals => "finals",
-            Self::Training => "training",
-            Self::Finished => "finished",
-        }
-    }
 }
 
 impl Default for RunView {

@@ -166,10 +166,10 @@ mod tests {
         let context = Context::in_folder(place.path());
         let set =
             vec![("device.kind".to_owned(), "cpu".to_owned()), ("device.threads".to_owned(), "3".to_owned())];
-        let cost = plan(&context, Some("quick".to_owned()), set, None).cost;
+        let cost = plan(&context, Some("quick"), &set, None).cost;
         assert!(cost.starts_with("how long is known after the first pair, networks of about "), "{cost}");
         assert!(cost.ends_with(" k parameters, cpu · 3 threads"), "{cost}");
-        let table = plan(&context, Some("nas-bench-201".to_owned()), Vec::new(), None).cost;
+        let table = plan(&context, Some("nas-bench-201"), &[], None).cost;
         assert!(table.ends_with("a table answers, nothing is trained"), "{table}");
     }
 }

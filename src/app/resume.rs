@@ -72,16 +72,16 @@ impl LeftAs {
     fn happened(&mut self, event: &Event) {
         match event {
             Event::PairCompared { learners, .. } => {
-                self.count(StepUnit::Pair);
+                self.count(|unit| unit == StepUnit::Pair);
                 let lost = learners.iter().any(|learner| !learner.estimate.loss.is_finite());
                 self.paused |= lost && self.pause_on_nan;
             }
             Event::GenerationFinished { generation, .. } => {
-                self.count(StepUnit::Generation);
+                self.count(|unit| unit == StepUnit::Generation);
                 self.reached(generation.saturating_add(1));
             }
             Event::EpochFinished { epoch, train_loss, .. } => {
-                self.count(StepUnit::Pair);
+                self.count(|_| true); // Older programs said "pair" for an epoch.
                 self.reached(epoch.saturating_add(1));
                 self.paused |= !train_loss.is_finite() && self.pause_on_nan;
             }
@@ -89,9 +89,10 @@ impl LeftAs {
         }
     }
 
-    fn count(&mut self, done: StepUnit) {
+    /// Takes one off the rest of a step whose unit is done.
+    fn count(&mut self, is_done: impl Fn(StepUnit) -> bool) {
         if let Some((unit, left)) = self.step
-            && unit == done
+            && is_done(unit)
         {
             self.step = (left > 1).then(|| (unit, left - 1));
             self.paused |= left <= 1;

@@ -33,11 +33,11 @@ mod tests {
 
     use relativenas_core::{
         event::{Event, Line},
-        manifest::{Branch, Job, files},
+        manifest::{Branch, Job, Manifest, files},
     };
 
     use super::*;
-    use crate::{arguments::GlobalArguments, fixture, places::Places};
+    use crate::{arguments::GlobalArguments, fixture, folder::RunFolder, places::Places};
 
     fn run(runs: &Path, name: &str, change: impl FnOnce(&mut Manifest)) {
         let folder = fixture::run(runs, name);

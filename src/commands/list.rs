@@ -33,7 +33,7 @@ fn json_of(run: &RunSummary) -> serde_json::Value {
         "run": run.run,
         "folder": run.folder,
         "what": run.what,
-        "phase": run.phase,
+        "phase": run.state,
         "generation": run.generation,
         "generations": run.generations,
         "best_loss": run.best_loss,
@@ -47,7 +47,7 @@ fn table(summaries: &[RunSummary]) -> String {
     let widest = |text: fn(&RunSummary) -> &str| {
         summaries.iter().map(|r| written::width(&written::printable(text(r)))).max().unwrap_or(0)
     };
-    let (name, phase, what) = (widest(|r| &r.run), widest(|r| &r.phase), widest(|r| &r.what));
+    let (name, phase, what) = (widest(|r| &r.run), widest(|r| r.state.name()), widest(|r| &r.what));
     let padded = |text: &str, columns| written::padded(&written::printable(text), columns);
     let mut text = String::new();
     for run in summaries {
@@ -55,12 +55,12 @@ fn table(summaries: &[RunSummary]) -> String {
         let line = match &run.problem {
             Some(problem) => {
                 let problem = written::printable(problem);
-                format!("{}  {}  {problem}", padded(&run.run, name), padded(&run.phase, phase))
+                format!("{}  {}  {problem}", padded(&run.run, name), padded(run.state.name(), phase))
             }
             None => format!(
                 "{}  {}  {:>9}  best {loss:>7}  {}  {}",
                 padded(&run.run, name),
-                padded(&run.phase, phase),
+                padded(run.state.name(), phase),
                 format!("{}/{}", run.generation, run.generations),
                 padded(&run.what, what),
                 written::age(run.age_seconds),

@@ -5,9 +5,10 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Result;
 use relativenas_core::{
     genotype::{Genotype, GenotypeFormat},
+    manifest::Job,
     space::Space,
     tabular,
-    view::{SearchView, Winner},
+    view::{RunState, SearchView, Winner, WinnerSource},
 };
 use serde::Serialize;
 
@@ -23,11 +24,13 @@ use crate::{
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Status {
     pub run: String,
-    /// starting, searching, ranking, finals, training, finished, paused, stopped or dead.
-    pub phase: &'static str,
+    #[serde(skip)]
+    pub job: Job,
+    pub phase: RunState,
+    /// Generations of a search, epochs of a training.
     pub generation: u32,
     pub generations: u32,
-    /// Pairs of this generation that were compared.
+    /// Pairs of this generation that were compared; a training has none.
     pub pair: usize,
     pub pairs: usize,
     pub best_loss: Option<f64>,
@@ -48,7 +51,7 @@ pub struct Status {
 #[derive(Debug, PartialEq, Serialize)]
 pub struct WinnerStatus {
     /// finals, ranking (by shared weights) or search (a rule of the searcher's own).
-    pub source: &'static str,
+    pub source: WinnerSource,
     pub individual: usize,
     pub generation: u32,
     pub loss: f64,
@@ -64,7 +67,7 @@ impl WinnerStatus {
             Space::NasBench201 => tabular::architecture(&tabular::decode(&position).ok()?),
         };
         let genotype = genotype.trim_end().to_owned();
-        Some(Self { source: source.name(), individual, generation, loss, genotype })
+        Some(Self { source, individual, generation, loss, genotype })
     }
 }
 
@@ -88,9 +91,10 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     let manifest = folder.manifest()?;
     let view = folder.view()?;
     let alive = liveness(folder) == Liveness::Alive;
-    let (phase, problem) = runs::phase_and_problem(&view, alive, folder);
+    let (phase, problem) = runs::state_and_problem(&view, alive, folder);
     let mut status = Status {
         run: folder.name(),
+        job: manifest.job,
         phase,
         problem,
         generation: 0,
@@ -119,7 +123,6 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         status.hit_rate = search.hits.rate();
     }
     if let Some(training) = &view.training {
-        // An epoch is to a training run what a generation is to a search; there are no pairs.
         (status.generation, status.generations) = (training.history.len() as u32, training.epochs);
         (status.pair, status.pairs) = (0, 0);
     }
@@ -127,12 +130,15 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
 }
 
 fn words(status: &Status) -> String {
-    let mut text = format!("{}: {}", status.run, status.phase);
-    let unit = if status.pairs == 0 { "epoch" } else { "generation" };
-    text += &format!(", {unit} {} of {}", status.generation, status.generations);
-    if status.pairs > 0 && status.generation < status.generations {
-        text += &format!(", {} of {} pairs compared", status.pair, status.pairs);
-    }
+    let Status { generation, generations, pair, pairs, .. } = status;
+    let mut text = format!("{}: {}", status.run, status.phase.name());
+    text += &match status.job {
+        Job::Train => format!(", epoch {generation} of {generations}"),
+        Job::Search if generation < generations => {
+            format!(", generation {generation} of {generations}, {pair} of {pairs} pairs compared")
+        }
+        Job::Search => format!(", generation {generation} of {generations}"),
+    };
     if let Some(loss) = status.best_loss {
         text += &format!("\nbest validation loss {loss:.4}");
     }
@@ -145,10 +151,10 @@ fn words(status: &Status) -> String {
     if let Some(WinnerStatus { source, individual, generation, loss, .. }) = &status.winner {
         text += &format!(
             "\nindividual {individual:02} as of generation {generation} wins by {}, validation loss {loss:.4}",
-            match *source {
-                "finals" => "the finals",
-                "ranking" => "the ranking",
-                _ => "the searcher's rule",
+            match source {
+                WinnerSource::Finals => "the finals",
+                WinnerSource::Ranking => "the ranking",
+                WinnerSource::Search => "the searcher's rule",
             }
         );
     }
@@ -171,7 +177,7 @@ mod tests {
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(3));
         let status = of(&folder).expect("readable");
-        assert_eq!((status.phase, status.generation, status.generations), ("finished", 2, 2));
+        assert_eq!((status.phase.name(), status.generation, status.generations), ("finished", 2, 2));
         assert_eq!((status.alive, status.pid, status.hit_rate), (false, None, Some(75.0)));
         let json = serde_json::to_value(&status).expect("plain data");
         for key in [
@@ -204,13 +210,13 @@ mod tests {
         let log = fixture::log_with_finals();
         fixture::write_log(&folder, &log[..log.len() - 1]);
         let status = of(&folder).expect("readable");
-        assert_eq!((status.phase, status.winner), ("stopped", None), "the last event is missing");
+        assert_eq!((status.phase, status.winner), (RunState::Stopped, None), "the last event is missing");
         fixture::write_log(&folder, &log);
         let status = of(&folder).expect("readable");
         let winner = status.winner.as_ref().expect("finished");
         let view = folder.view().expect("readable").search.expect("a search");
         let expected = view.winner().expect("finished");
-        assert_eq!((winner.source, winner.individual), ("finals", expected.individual));
+        assert_eq!((winner.source, winner.individual), (WinnerSource::Finals, expected.individual));
         assert_eq!(winner.loss, expected.loss);
         assert_eq!(Genotype::parse(&winner.genotype).ok(), Genotype::decode(&expected.position).ok());
         assert!(words(&status).contains("wins by the finals, validation loss"), "{}", words(&status));
@@ -221,7 +227,7 @@ mod tests {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(1));
-        assert_eq!(of(&folder).expect("readable").phase, "stopped");
+        assert_eq!(of(&folder).expect("readable").phase, RunState::Stopped);
         let diary = folder.file(relativenas_core::manifest::files::SESSIONS);
         let steered = r#"{"time":1,"pid":2,"what":"steered: {\"do\":\"pause\"}"}"#;
         let started = r#"{"time":0,"pid":2,"what":"engine started"}"#;
@@ -234,7 +240,7 @@ mod tests {
             ),
         )
         .expect("written");
-        assert_eq!(of(&folder).expect("readable").phase, "dead");
+        assert_eq!(of(&folder).expect("readable").phase, RunState::Dead);
         let log = folder.file(relativenas_core::manifest::files::ENGINE_LOG);
         std::fs::write(log, "going on\nrelativenas-engine: cannot write `x`: No space left on device\n")
             .expect("written");
@@ -243,6 +249,6 @@ mod tests {
         assert!(words(&dead).ends_with("\ncannot write `x`: No space left on device\n"));
         let stopped = r#"{"time":2,"pid":2,"what":"engine stopped"}"#;
         std::fs::write(&diary, format!("{started}\n{steered}\n{stopped}\n")).expect("written");
-        assert_eq!(of(&folder).expect("readable").phase, "stopped");
+        assert_eq!(of(&folder).expect("readable").phase, RunState::Stopped);
     }
 }

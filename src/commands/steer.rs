@@ -55,7 +55,7 @@ fn unit_of(job: Job, unit: Option<Unit>) -> Result<(StepUnit, &'static str), &'s
         (Job::Search, Some(Unit::Epoch)) => {
             Err("a search goes on by `pair` or by `generation`, not by epoch")
         }
-        (Job::Train, _) => Ok((StepUnit::Pair, "epoch")),
+        (Job::Train, _) => Ok((StepUnit::Epoch, "epoch")),
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(name(Job::Search, None), Ok("pair"));
         assert_eq!(name(Job::Search, Some(Unit::Generation)), Ok("generation"));
         assert_eq!(name(Job::Train, None), Ok("epoch"));
-        assert_eq!(unit_of(Job::Train, Some(Unit::Epoch)), Ok((StepUnit::Pair, "epoch")));
+        assert_eq!(unit_of(Job::Train, Some(Unit::Epoch)), Ok((StepUnit::Epoch, "epoch")));
         assert!(name(Job::Search, Some(Unit::Epoch)).is_err());
     }
 }

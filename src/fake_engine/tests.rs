@@ -87,7 +87,7 @@ fn a_headless_search_runs_to_the_end() {
     let logged = std::fs::read_to_string(live.folder.file(files::EVENTS)).expect("there");
     assert_eq!(printed, logged, "an event a line, as it is logged");
     let status = status::of(&live.folder).expect("readable");
-    assert_eq!((status.phase, status.alive), ("finished", false));
+    assert_eq!((status.phase.name(), status.alive), ("finished", false));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_live_run_is_described_and_steered_without_a_screen() {
     let live = LiveRun::new(true).listening();
     let pid = live.engine.as_ref().map(|e| e.child.id());
     let before = status::of(&live.folder).expect("readable");
-    assert_eq!((before.phase, before.alive, before.pid), ("paused", true, pid));
+    assert_eq!((before.phase.name(), before.alive, before.pid), ("paused", true, pid));
     assert_eq!((before.generation, before.pair, before.pairs), (0, 0, 2));
 
     let text = live.text(|c, out| steer::step(c, &step(Unit::Pair, 1), out));
@@ -125,7 +125,7 @@ fn a_live_run_is_described_and_steered_without_a_screen() {
     let text = live.text(|c, out| steer::stop(c, "r", out));
     assert_eq!(text, "r: stopped after a checkpoint; `relativenas resume r` goes on\n");
     let after = status::of(&live.folder).expect("readable");
-    assert_eq!((after.phase, after.alive, after.pid), ("stopped", false, None));
+    assert_eq!((after.phase.name(), after.alive, after.pid), ("stopped", false, None));
     let text = live.text(|c, out| steer::pause(c, "r", out));
     assert_eq!(
         text,

@@ -19,6 +19,7 @@ use relativenas_core::{
     config::Layers,
     protocol::{Answer, Command, Hello, Mode, PROTOCOL, StepUnit},
     published,
+    view::{Phase, RunState},
 };
 use relativenas_ui::{
     Options,
@@ -143,7 +144,7 @@ impl Engine {
                 run: RUN.to_owned(),
                 folder: "runs".into(),
                 what: "slow-fast search · Fashion-MNIST".to_owned(),
-                phase: "searching".to_owned(),
+                state: RunState::In(Phase::Searching),
                 generation: 12,
                 generations: 50,
                 best_loss: Some(1.087),

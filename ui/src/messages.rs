@@ -7,7 +7,7 @@ use relativenas_core::{
     genotype::Genotype,
     probe::Probe,
     protocol::{Answer, Command, Hello, Progress},
-    view::RunView,
+    view::{RunState, RunView},
 };
 
 /// Something the screen is told.
@@ -106,9 +106,7 @@ pub struct RunSummary {
     pub folder: PathBuf,
     /// `search` or `train`, searcher and data set in a few words.
     pub what: String,
-    /// What the run does, in a word: a [`relativenas_core::view::Phase::name`], or `paused`, `stopped`
-    /// or `dead`.
-    pub phase: String,
+    pub state: RunState,
     pub generation: u32,
     pub generations: u32,
     pub best_loss: Option<f64>,

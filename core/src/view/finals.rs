@@ -1,5 +1,7 @@
 //! Finals as their events tell them, and the winner of a search.
 
+use serde::Serialize;
+
 use crate::{
     event::Event,
     finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
@@ -37,7 +39,8 @@ pub struct Finalist {
 }
 
 /// What decided who wins a search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WinnerSource {
     /// Finals: trainings from scratch.
     Finals,

@@ -86,8 +86,9 @@ pub struct Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Pair,
-    /// Of a training: an epoch.
     Generation(u32),
+    /// Of a training. Clients of older programs step it by "pairs".
+    Epoch(u32),
     /// Of the finals. To whoever goes step by step it is what a generation is to a search.
     Round,
 }
@@ -311,8 +312,8 @@ impl Control {
             state.step = if left > 1 { Some((unit, left - 1)) } else { None };
             state.paused |= left <= 1;
         }
-        if let Done::Generation(generation) = done
-            && state.pause_at == Some(generation + 1)
+        if let Done::Generation(number) | Done::Epoch(number) = done
+            && state.pause_at == Some(number + 1)
         {
             state.pause_at = None;
             state.paused = true;

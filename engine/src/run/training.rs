@@ -305,7 +305,7 @@ impl TrainingJob {
         recorder.send(Record::Events(vec![finished]))?;
         self.store(recorder)?;
         self.publish(recorder, best)?;
-        control.end(Done::Generation(epoch), !judged_loss.is_finite());
+        control.end(Done::Epoch(epoch), !judged_loss.is_finite());
         Ok(Outcome::Done)
     }
 

@@ -3,7 +3,7 @@
 use std::{io::Write, process::ExitCode, time::SystemTime};
 
 use anyhow::Result;
-use relativenas_core::view::Phase;
+use relativenas_core::view::{Phase, RunState};
 use relativenas_run::claim::{Held, Standing, now_in};
 use relativenas_ui::messages::RunSummary;
 use serde::Serialize;
@@ -33,7 +33,7 @@ struct Status {
 #[derive(Debug, Serialize)]
 struct Row {
     run: String,
-    phase: String,
+    phase: RunState,
     /// Generations of a search, epochs of a training.
     done: u32,
     of: u32,
@@ -73,7 +73,12 @@ pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode
         let test = row.test_accuracy.map_or_else(String::new, |top1| format!("  test {top1:.2} %"));
         let done = format!("{}/{}", row.done, row.of);
         let worker = row.worker.as_ref().map_or_else(String::new, words);
-        writeln!(out, "{:widest$}  {:10} {done:>9}  best {loss:>7}{test}{worker}", row.run, row.phase)?;
+        writeln!(
+            out,
+            "{:widest$}  {:10} {done:>9}  best {loss:>7}{test}{worker}",
+            row.run,
+            row.phase.name()
+        )?;
     }
     if !not_begun.is_empty() {
         writeln!(out, "{} not begun: {}", counted(not_begun.len(), "run"), not_begun.join(", "))?;
@@ -104,7 +109,7 @@ fn of(study: &Study) -> Status {
             None => not_begun.push(run.name()),
         }
     }
-    let finished = begun.iter().filter(|row| row.phase == Phase::Finished.name()).count();
+    let finished = begun.iter().filter(|row| row.phase.is_finished()).count();
     let held = begun.iter().filter(|row| row.worker.as_ref().is_some_and(|worker| !worker.lapsed)).count();
     let runs = study.plan.runs();
     Status { study: study.name(), runs, finished, left: runs - finished, held, begun, not_begun }
@@ -120,30 +125,30 @@ fn row(study: &Study, run: &str, now: SystemTime) -> Option<Row> {
     }
     let mut row = Row {
         run: run.to_owned(),
-        phase: "starting".to_owned(),
+        phase: RunState::In(Phase::Empty),
         done: 0,
         of: 0,
         best_loss: None,
         test_accuracy: None,
         worker: None,
     };
-    let mut by_events = "starting";
+    let mut by_events = Phase::Empty;
     if let Some(folder) = &folder {
-        let RunSummary { phase, generation, generations, best_loss, .. } = runs::summary(folder);
-        (row.phase, row.done, row.of, row.best_loss) = (phase, generation, generations, best_loss);
+        let RunSummary { state, generation, generations, best_loss, .. } = runs::summary(folder);
+        (row.phase, row.done, row.of, row.best_loss) = (state, generation, generations, best_loss);
         if let Ok(view) = folder.view() {
-            by_events = view.phase().name();
+            by_events = view.phase();
             row.test_accuracy = view.training.and_then(|training| training.test).map(|test| test.top1);
         }
     }
-    if row.phase == Phase::Finished.name() {
+    if row.phase.is_finished() {
         return Some(row); // Whoever did it may be about to give it back, or have died after it.
     }
     match standing {
         Standing::Held(Held { holder, since, age, lapsed }) => {
-            if !lapsed && ["stopped", "dead"].contains(&row.phase.as_str()) {
+            if !lapsed && row.phase.is_left() {
                 // Locks of another machine may not be seen here; its claim is.
-                row.phase = by_events.to_owned();
+                row.phase = RunState::In(by_events);
             }
             row.worker = holder.map(|holder| WorkerOf {
                 host: holder.host,
@@ -154,8 +159,8 @@ fn row(study: &Study, run: &str, now: SystemTime) -> Option<Row> {
                 lapsed,
             });
         }
-        Standing::Failed(_) if ["stopped", "dead", "starting"].contains(&row.phase.as_str()) => {
-            row.phase = "failed".to_owned();
+        Standing::Failed(_) if row.phase.is_left() || row.phase == RunState::In(Phase::Empty) => {
+            row.phase = RunState::Failed;
         }
         Standing::Failed(_) | Standing::Free => {}
     }
@@ -191,7 +196,7 @@ mod tests {
 
         let found = of(&study);
         assert_eq!((found.runs, found.finished, found.left, found.held), (6, 1, 5, 2));
-        let phases: Vec<_> = found.begun.iter().map(|row| (row.run.as_str(), row.phase.as_str())).collect();
+        let phases: Vec<_> = found.begun.iter().map(|row| (row.run.as_str(), row.phase.name())).collect();
         let expected = [
             ("slow-fast-1", "finished"),
             ("random-1", "searching"), // No engine of this machine is on it, but a claim stands.

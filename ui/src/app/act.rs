@@ -38,8 +38,8 @@ impl App {
             Action::Last => self.walk(walk::FAR),
             Action::Inspect => self.overlay = self.state.individual().map(|_| Overlay::Inspect { scroll: 0 }),
             Action::Pause => self.pause_or_continue(),
-            Action::StepPair => self.steer(Command::Step { unit: StepUnit::Pair, count: 1 }),
-            Action::StepGeneration => self.steer(Command::Step { unit: StepUnit::Generation, count: 1 }),
+            Action::StepPair => self.step(StepUnit::Pair),
+            Action::StepGeneration => self.step(StepUnit::Generation),
             Action::StepMany => self.ask(prompt::Purpose::StepMany),
             Action::PauseAt => self.ask(prompt::Purpose::PauseAt),
             Action::PauseOnNan => self.toggle_pause_on_nan(),
@@ -171,6 +171,12 @@ impl App {
         let on = !progress.is_some_and(|progress| progress.pause_on_nan);
         self.steer(Command::PauseOnNan { on });
         self.say(if on { "pauses after a loss that is not a number" } else { "no longer pauses on NaN" });
+    }
+
+    /// Goes on for one of these; a training knows only epochs.
+    fn step(&mut self, unit: StepUnit) {
+        let unit = if self.state.is_training() { StepUnit::Epoch } else { unit };
+        self.steer(Command::Step { unit, count: 1 });
     }
 
     /// Sends a command, and remembers it until the engine answers.

@@ -236,7 +236,7 @@ impl Steps {
         all: "pairs and generations",
     };
     const TRAINING: Self =
-        Self { units: &[("epochs", StepUnit::Pair)], such_as: "5 or 5 epochs", all: "epochs" };
+        Self { units: &[("epochs", StepUnit::Epoch)], such_as: "5 or 5 epochs", all: "epochs" };
 
     fn of(state: &State) -> Self {
         if state.is_training() { Self::TRAINING } else { Self::SEARCH }
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_training_goes_on_by_epochs() {
-        let epochs = |count| Ok(Command::Step { unit: StepUnit::Pair, count });
+        let epochs = |count| Ok(Command::Step { unit: StepUnit::Epoch, count });
         let step = |text| step(text, Steps::TRAINING);
         assert_eq!(step("3"), epochs(3));
         assert_eq!(step("1 epoch"), epochs(1));

@@ -1,6 +1,7 @@
 //! All runs: where they are, how good, how old; and what can be done with them.
 
 use ratatui::text::Line;
+use relativenas_core::view::{Phase, RunState};
 
 use crate::{
     actions::Action, canvas::Canvas, draw::text, layout::Layout, messages::RunSummary, scene::Scene,
@@ -135,7 +136,7 @@ fn line(canvas: &mut Canvas<'_>, state: &State, columns: &Columns, y: usize, run
         canvas.text(what, y, &text::truncate(&words, columns.what, &look.glyphs), palette.dim);
     }
     let (glyph, style) = sign(canvas, run);
-    canvas.text(phase, y, &format!("{glyph} {}", run.phase), style);
+    canvas.text(phase, y, &format!("{glyph} {}", run.state.name()), style);
     if columns.progress > 0 && run.generations > 0 {
         let words = text::out_of(run.generation as usize, run.generations as usize);
         canvas.line_right(progress + columns.progress, y, &Line::styled(words, palette.text));
@@ -152,10 +153,10 @@ fn line(canvas: &mut Canvas<'_>, state: &State, columns: &Columns, y: usize, run
 
 fn sign(canvas: &Canvas<'_>, run: &RunSummary) -> (char, ratatui::style::Style) {
     let (g, p) = (&canvas.look.glyphs, &canvas.look.palette);
-    match (run.problem.is_some(), run.phase.as_str()) {
-        (true, _) | (_, "dead") => (g.cross_mark, p.warning),
-        (_, "finished") => (g.tick, p.best),
-        (_, "paused") => (g.paused, p.slow),
+    match (run.problem.is_some(), run.state) {
+        (true, _) | (_, RunState::Dead) => (g.cross_mark, p.warning),
+        (_, RunState::In(Phase::Finished)) => (g.tick, p.best),
+        (_, RunState::Paused) => (g.paused, p.slow),
         _ if run.alive => (g.playing, p.fast),
         _ => (g.stopped, p.dim),
     }

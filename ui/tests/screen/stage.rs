@@ -9,7 +9,7 @@ use relativenas_core::{
     event::Line,
     protocol::{Hello, Mode, PROTOCOL, Progress},
     searcher::SearcherKind,
-    view::RunView,
+    view::{Phase, RunState, RunView},
 };
 use relativenas_ui::{
     App, Input, Options,
@@ -184,11 +184,11 @@ pub fn text(buffer: &Buffer) -> String {
 }
 
 pub fn summaries() -> Vec<RunSummary> {
-    let run = |name: &str, phase: &str, generation, best_loss, age_seconds, alive| RunSummary {
+    let run = |name: &str, state, generation, best_loss, age_seconds, alive| RunSummary {
         run: name.to_owned(),
         folder: format!("runs/{name}").into(),
         what: "slow-fast search · Fashion-MNIST".to_owned(),
-        phase: phase.to_owned(),
+        state,
         generation,
         generations: 50,
         best_loss,
@@ -196,13 +196,13 @@ pub fn summaries() -> Vec<RunSummary> {
         alive,
         problem: None,
     };
-    let mut broken = run("fashion-quick-0398", "dead", 0, None, 400_000, false);
+    let mut broken = run("fashion-quick-0398", RunState::Dead, 0, None, 400_000, false);
     broken.problem = Some("run.toml: line 3: expected `=`".to_owned());
     vec![
-        run(RUN, "searching", 12, Some(1.087), 2, true),
-        run("cifar-paper-0410", "paused", 31, Some(0.812), 190, true),
-        run("fashion-quick-0409", "finished", 50, Some(0.934), 7200, false),
-        run("fashion-quick-0401", "stopped", 4, Some(1.604), 90_000, false),
+        run(RUN, RunState::In(Phase::Searching), 12, Some(1.087), 2, true),
+        run("cifar-paper-0410", RunState::Paused, 31, Some(0.812), 190, true),
+        run("fashion-quick-0409", RunState::In(Phase::Finished), 50, Some(0.934), 7200, false),
+        run("fashion-quick-0401", RunState::Stopped, 4, Some(1.604), 90_000, false),
         broken,
     ]
 }

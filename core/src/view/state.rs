@@ -1,0 +1,76 @@
+//! Where a run is in its life, by its events and by the engine that works on it or has left it.
+
+use serde::{Serialize, Serializer};
+
+/// Where a run is in its life, by its events alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Empty,
+    Searching,
+    /// The last population is being ranked.
+    Ranking,
+    /// The best are trained from scratch.
+    Finals,
+    Training,
+    Finished,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "starting",
+            Self::Searching => "searching",
+            Self::Ranking => "ranking",
+            Self::Finals => "finals",
+            Self::Training => "training",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// What becomes of a run now. Its name is the `phase` of `status --json` and `runs --json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// An engine works on it, or it is finished.
+    In(Phase),
+    Paused,
+    /// An engine lives, and ends after its next checkpoint.
+    Stopping,
+    /// No engine lives, because it was asked to end.
+    Stopped,
+    /// No engine lives, and the last one left without a word.
+    Dead,
+    /// The command of a study that worked on the run failed.
+    Failed,
+    /// Its files cannot be read.
+    Unreadable,
+}
+
+impl RunState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::In(phase) => phase.name(),
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Dead => "dead",
+            Self::Failed => "failed",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    pub fn is_finished(self) -> bool {
+        self == Self::In(Phase::Finished)
+    }
+
+    /// Whether no engine works on it and there is something left to do.
+    pub fn is_left(self) -> bool {
+        matches!(self, Self::Stopped | Self::Dead)
+    }
+}
+
+impl Serialize for RunState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
