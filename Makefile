@@ -7,6 +7,7 @@
 #   make view      the command alone, without libtorch: enough to look at runs
 #   make mpi       the engine with ranks over MPI; needs mpicc and libclang
 #   make cuda      the engine with CUDA, also where no NVIDIA device is present
+#   make dist      both programs with the libraries that they need, as one archive
 
 PREFIX ?= $(HOME)/.local
 CARGO ?= cargo
@@ -20,7 +21,7 @@ ifeq ($(origin LIBTORCH), undefined)
 LIBTORCH_NEEDED := libtorch
 endif
 
-.PHONY: run test lint build install view mpi mpi-tools cuda libtorch toolchain
+.PHONY: run test lint build install view mpi mpi-tools cuda dist libtorch toolchain
 
 run: build
 	@target/release/relativenas search --preset quick
@@ -62,6 +63,9 @@ mpi-tools:
 cuda: toolchain
 	@RELATIVENAS_LIBTORCH=cuda engine/install-libtorch
 	$(CARGO) build $(PROFILE) --bins
+
+dist: build
+	@engine/make-dist "$${LIBTORCH:-.libtorch/torch}"
 
 libtorch:
 	@engine/install-libtorch

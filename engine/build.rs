@@ -8,7 +8,8 @@ fn main() {
     let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") else {
         return;
     };
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
+    // In an archive that `make dist` packs, libraries lie in a folder beside the program.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/lib:{lib}");
     if Path::new(&lib).join("libtorch_cuda.so").exists() {
         // Nothing of ours names a symbol of libtorch_cuda, so the linker would drop it and
         // CUDA would not be found. In the CPU variant libtorch.so must not be linked: it
