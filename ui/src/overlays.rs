@@ -1,4 +1,4 @@
-//! What lies over a view until it is closed: help, palette, questions, forms.
+//! Overlays: help, palette, questions and forms that cover the view until they are closed.
 
 mod confirm;
 mod export;
@@ -31,7 +31,7 @@ pub enum Overlay {
     },
     Palette(palette::Palette),
     ConfirmStop,
-    /// A probe of this run ends with the screen.
+    /// Asks before the screen is left while this run is being probed, because the probe ends with it.
     ConfirmLeave {
         run: RunName,
     },
@@ -52,7 +52,7 @@ impl Overlay {
         Self::Export(export::Export::new(state))
     }
 
-    /// The form of a new search, which starts from these settings.
+    /// The form for a new search; `layers` are the settings it begins with.
     pub fn start(layers: &Layers) -> Self {
         Self::Start(Box::new(start::Start::new(layers)))
     }
@@ -83,7 +83,7 @@ impl Overlay {
         }
     }
 
-    /// Takes the reason why what it asked for is not to be had.
+    /// Shows why the request of the overlay failed.
     pub fn fail(&mut self, why: String) {
         match self {
             Self::Prompt(prompt) => prompt.fail(why),
@@ -92,7 +92,7 @@ impl Overlay {
         }
     }
 
-    /// Takes what the other side says of a form.
+    /// Takes the server's answer to the [`Request::Plan`] with the number `id`.
     pub fn planned(&mut self, id: u64, plan: Plan) {
         if let Self::Start(form) = self {
             form.planned(id, plan);

@@ -1,4 +1,4 @@
-//! The weight set: how often each operation of a cell was trained, how long ago, by whom.
+//! The weight set: how often each operation of a cell was trained, when last, and by which individual.
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
 use relativenas_core::{
@@ -20,7 +20,7 @@ use crate::{
     words::{individual, per_cent},
 };
 
-/// Where a person is in the weight set.
+/// The cursor in the view of the weight set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WeightsPlace {
     pub cell: usize,
