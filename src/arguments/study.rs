@@ -1,4 +1,4 @@
-//! What a person can type about studies.
+//! The arguments of `relativenas study`.
 
 use clap::{Args, Subcommand};
 use relativenas_core::searcher::SearcherKind;

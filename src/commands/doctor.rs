@@ -56,7 +56,7 @@ impl fmt::Display for Finding {
             Verdict::Note => "note",
             Verdict::Fails => "FAIL",
         };
-        // Further lines stand below the text, not below the mark.
+        // Further lines are indented to stand below the text.
         write!(f, "{mark}  {}", self.text.trim_end().replace('\n', "\n        "))
     }
 }
@@ -142,7 +142,7 @@ fn writable(folder: &Path) -> bool {
     rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
-/// Engines listen in a folder that must be this user's alone.
+/// Checks the folder in which engines listen, which must not be accessible to other users.
 fn socket_finding(folder: &Path, uid: u32) -> Finding {
     let shown = folder.display();
     match fs::symlink_metadata(folder) {
@@ -157,7 +157,7 @@ fn socket_finding(folder: &Path, uid: u32) -> Finding {
     }
 }
 
-/// systemd can be told to end what a user left running: a search would end with the login.
+/// systemd can be configured to end all processes of a user at logout; a search would then end too.
 fn lingering_finding(root: &Path, user: &str) -> Option<Finding> {
     let mut files = vec![root.join("etc/systemd/logind.conf")];
     if let Ok(entries) = fs::read_dir(root.join("etc/systemd/logind.conf.d")) {
@@ -221,7 +221,7 @@ fn terminal_findings(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Finding
     findings
 }
 
-/// The engine, and what it says of devices.
+/// The engine, and the devices that it finds.
 fn engine_findings() -> Vec<Finding> {
     let program = match EngineProgram::find() {
         Ok(program) => program,

@@ -46,7 +46,7 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether there is something to choose an individual from, if one was chosen.
+/// Checks that the run has individuals, if one was chosen.
 fn check_choice(arguments: &ExportArguments, training: bool) -> Result<()> {
     let flag = match (arguments.rank, arguments.individual) {
         (None, None) => return Ok(()),

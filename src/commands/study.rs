@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Does what was asked of a study.
+/// Runs one of the commands about studies.
 ///
 /// # Errors
 /// If a setting is wrong, there is no such study, or runs of it failed.
@@ -38,7 +38,8 @@ pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -
     }
 }
 
-/// What a worker exits with that SIGTERM or SIGUSR1 ended: sysexits' EX_TEMPFAIL, start it again.
+/// The exit code of a worker that was ended by SIGTERM or SIGUSR1. It is EX_TEMPFAIL of sysexits.h, which
+/// means: start it again.
 pub const GIVEN_BACK: u8 = 75;
 
 fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
@@ -62,7 +63,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     let jobs = arguments.work.jobs.get();
     let mut config = settings::checked(&layers)?;
     if !config.data.path.is_empty() {
-        // Workers may be started from anywhere.
+        // Workers may be started in any working directory, so the path is made absolute.
         config.data.path = absolute(&config.data.path)?.display().to_string();
     }
     if jobs > 1 && config.device.threads == 0 {
@@ -73,7 +74,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
         "" => context.places.runs.clone(),
         directory => absolute(directory)?,
     };
-    // Runs of the study are kept in its folder.
+    // The study's runs are kept in the study's folder, not in the user's.
     config.run.directory = String::new();
     let plan = Plan::new(arguments.searchers.clone(), arguments.seeds.get(), arguments.judge_seeds);
     let study = Study::create(&runs, &arguments.name, plan, &config)?;

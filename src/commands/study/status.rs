@@ -1,4 +1,4 @@
-//! `study status`: how far a study is, and who works on what, from the files alone.
+//! `study status`: the progress of a study and its workers, read from files only.
 
 use std::{io::Write, process::ExitCode, time::SystemTime};
 
@@ -14,22 +14,22 @@ use crate::{
     written::{age, counted, duration, seconds_since},
 };
 
-/// How far a study is.
+/// The progress of a study.
 #[derive(Debug, Serialize)]
 struct Status {
     study: String,
     runs: usize,
     finished: usize,
     left: usize,
-    /// Runs that workers are at.
+    /// The number of runs that workers hold.
     held: usize,
-    /// Those that were begun, or that somebody is about to begin.
+    /// The runs that were begun, or that a worker has claimed.
     begun: Vec<Row>,
     /// The names of the others.
     not_begun: Vec<String>,
 }
 
-/// How far one of its runs is.
+/// The progress of one of its runs.
 #[derive(Debug, Serialize)]
 struct Row {
     run: String,
@@ -38,24 +38,24 @@ struct Row {
     done: u32,
     of: u32,
     best_loss: Option<f64>,
-    /// Of a training that is finished, in per cent.
+    /// The test accuracy of a finished training, in per cent.
     test_accuracy: Option<f64>,
-    /// Who works on it, or has left it without a word.
+    /// The worker that holds the run, or that held it and was not heard of since.
     worker: Option<WorkerOf>,
 }
 
-/// Who works on a run.
+/// The worker that holds a run.
 #[derive(Debug, Serialize)]
 struct WorkerOf {
     host: String,
     pid: u32,
-    /// The batch job that it belongs to.
+    /// The batch job in which the worker runs.
     job: Option<String>,
     /// Since when, by its own clock, in milliseconds since 1970 UTC.
     since: i64,
-    /// How long ago it was heard of.
+    /// How long ago it renewed its lease.
     lease_age_seconds: u64,
-    /// It was not heard of for so long that others may take the run over.
+    /// The lease has lapsed, so that another worker may take the run over.
     lapsed: bool,
 }
 
@@ -97,10 +97,10 @@ fn words(worker: &WorkerOf) -> String {
 }
 
 fn of(study: &Study) -> Status {
-    // Somebody who may only read the study compares with this machine's clock.
+    // If the study's folder cannot be written, this machine's clock has to do.
     let now = now_in(&study.claims_folder()).unwrap_or_else(|_| SystemTime::now());
     let (mut begun, mut not_begun) = (Vec::new(), Vec::new());
-    // Searches first.
+    // Searches stand before trainings.
     let (searches, trainings): (Vec<_>, Vec<_>) =
         study.plan.in_order().into_iter().partition(|run| run.judged.is_none());
     for run in searches.into_iter().chain(trainings) {
@@ -115,9 +115,9 @@ fn of(study: &Study) -> Status {
     Status { study: study.name(), runs, finished, left: runs - finished, held, begun, not_begun }
 }
 
-/// `None` of a run that nobody has begun.
+/// The progress of a run; `None` if it was not begun.
 fn row(study: &Study, run: &str, now: SystemTime) -> Option<Row> {
-    // Where the claims cannot be read, what the run itself says is better than nothing.
+    // If the claims cannot be read, the state of the run alone is shown.
     let standing = study.claims(run).standing(now).unwrap_or(Standing::Free);
     let folder = study.run(run);
     if folder.is_none() && matches!(standing, Standing::Free) {
