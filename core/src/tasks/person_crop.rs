@@ -1,16 +1,16 @@
-//! The part of a picture that shows one person, and the way there and back.
+//! The crop of a picture around one person, and the maps between the picture and the network's input.
 
 use super::{
     boxes::CornerBox,
     heat_maps::{INPUT, MAP},
 };
 
-/// Scales count in so many pixels.
+/// The unit of a crop's scale, in pixels.
 const PIXELS: f64 = 200.0;
-/// How much more than the box is shown.
+/// The crop is larger than the person's box by this factor.
 const MARGIN: f64 = 1.25;
 
-/// Where a person is looked for.
+/// The part of a picture in which a person's joints are searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PersonCrop {
     /// In pixels of the picture.
@@ -77,7 +77,7 @@ impl PersonCrop {
 pub struct Affine(pub [[f64; 3]; 2]);
 
 impl Affine {
-    /// The one with this linear part that maps a point to another.
+    /// The map with the linear part `rows` that sends the point `from` to `to`.
     fn that_maps(from: [f64; 2], to: [f64; 2], rows: [[f64; 2]; 2]) -> Self {
         let row = |r: usize| [rows[r][0], rows[r][1], to[r] - rows[r][0] * from[0] - rows[r][1] * from[1]];
         Self([row(0), row(1)])
