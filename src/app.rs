@@ -9,6 +9,7 @@ mod plan;
 mod probe;
 mod resume;
 mod server;
+mod studies;
 
 use std::{
     env, io,

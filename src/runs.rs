@@ -141,6 +141,7 @@ pub fn summary(folder: &RunFolder) -> RunSummary {
         age_seconds: 0,
         alive: matches!(alive, Liveness::Alive),
         problem: None,
+        study: None,
     };
     match folder.manifest().and_then(|manifest| Ok((manifest, folder.view()?))) {
         Ok((manifest, view)) => describe(&mut line, &manifest, &view, folder),

@@ -9,6 +9,7 @@
 
 mod process;
 mod signals;
+pub mod status;
 pub mod work;
 
 use std::{
@@ -185,7 +186,24 @@ impl Study {
         Ok(Some(Self { path, plan }))
     }
 
-    /// The study of this name or folder.
+    /// Every study among the runs that can be read, by name.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn all(runs: &Path) -> io::Result<Vec<Self>> {
+        let entries = match fs::read_dir(runs) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names: Vec<_> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        Ok(names.iter().filter_map(|name| Self::find(runs, name).ok()?).collect())
+    }
+
+    /// The same, where there has to be one.
     ///
     /// # Errors
     /// As [`Study::find`], and if there is none.

@@ -22,6 +22,7 @@ use super::{
     plan,
     probe::RunningProbe,
     resume::LeftAs,
+    studies,
 };
 use crate::{
     branch::branch,
@@ -35,6 +36,7 @@ use crate::{
     operations::{reading, resume::check_resumable, search},
     places::absolute,
     runs,
+    study::Study,
 };
 
 /// The largest number of runs that are compared at once; the newest are taken.
@@ -236,7 +238,13 @@ impl Server {
         let listing = Arc::clone(&self.listing);
         thread::spawn(move || {
             let message = match context.all() {
-                Ok(folders) => Message::Runs(folders.iter().map(runs::summary).collect()),
+                Ok(folders) => {
+                    let studies = context.runs().and_then(|runs| Ok(Study::all(&runs)?)).unwrap_or_default();
+                    let mut lines: Vec<_> = studies.iter().map(studies::summary).collect();
+                    lines.extend(folders.iter().map(runs::summary));
+                    lines.sort_by_key(|line| line.study.is_some() && line.state.is_finished());
+                    Message::Runs(lines)
+                }
                 Err(error) => Message::Failed(format!("{error:#}")),
             };
             listing.store(false, Ordering::Release);

@@ -70,11 +70,8 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         config.device.threads = (cores / jobs).max(1);
     }
-    let runs = match config.run.directory.as_str() {
-        "" => context.places.runs.clone(),
-        directory => absolute(directory)?,
-    };
-    // The study's runs are kept in the study's folder, not in the user's.
+    let runs = context.runs_of(&config)?;
+    // Runs of the study are kept in its folder.
     config.run.directory = String::new();
     let plan = Plan::new(arguments.searchers.clone(), arguments.seeds.get(), arguments.judge_seeds);
     let study = Study::create(&runs, &arguments.name, plan, &config)?;

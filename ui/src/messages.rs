@@ -116,6 +116,27 @@ pub struct RunSummary {
     pub alive: bool,
     /// Why the run cannot be read, if it cannot.
     pub problem: Option<String>,
+    /// The runs of a study, which stands among the runs as one line.
+    pub study: Option<Vec<StudyRun>>,
+}
+
+/// A run of a study that was begun.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StudyRun {
+    pub run: RunName,
+    pub folder: PathBuf,
+    pub searcher: String,
+    /// Whether it trains a search's winner from scratch, to judge it; otherwise it is a search.
+    pub judges: bool,
+    pub state: RunState,
+    /// Generations of a search, epochs of a training.
+    pub done: u32,
+    pub of: u32,
+    pub best_loss: Option<f64>,
+    /// Of a training that is finished, in per cent.
+    pub test_accuracy: Option<f64>,
+    /// Who works on it, in words.
+    pub worker: Option<String>,
 }
 
 /// A request to the server, which answers it with a [`Message`].

@@ -8,6 +8,7 @@ mod palette;
 pub mod prompt;
 pub mod reaction;
 mod start;
+mod study;
 mod window;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -41,6 +42,7 @@ pub enum Overlay {
     },
     Prompt(prompt::Prompt),
     Start(Box<start::Start>),
+    Study(study::StudyTable),
 }
 
 impl Overlay {
@@ -52,7 +54,12 @@ impl Overlay {
         Self::Export(export::Export::new(state))
     }
 
-    /// The form for a new search; `layers` are the settings it begins with.
+    /// The runs of a study.
+    pub fn study(name: RunName) -> Self {
+        Self::Study(study::StudyTable::new(name))
+    }
+
+    /// The form of a new search, which starts from these settings.
     pub fn start(layers: &Layers) -> Self {
         Self::Start(Box::new(start::Start::new(layers)))
     }
@@ -71,6 +78,7 @@ impl Overlay {
             Self::Inspect { scroll } => inspect::press(scroll, key),
             Self::Prompt(prompt) => prompt.press(state, key),
             Self::Start(form) => form.press(key),
+            Self::Study(table) => table.press(state, key),
         }
     }
 
@@ -113,7 +121,8 @@ impl Overlay {
             | Self::ConfirmStop
             | Self::ConfirmLeave { .. }
             | Self::Export(_)
-            | Self::Inspect { .. } => {}
+            | Self::Inspect { .. }
+            | Self::Study(_) => {}
         }
     }
 }
@@ -129,6 +138,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
         Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
         Overlay::Start(form) => form.draw(canvas),
+        Overlay::Study(table) => table.draw(canvas, state),
     }
 }
 
@@ -142,6 +152,7 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }
+        Overlay::Study(_) => &[("up/down", "run"), ("enter", "show it"), ("esc", "close")],
         Overlay::Prompt(_) => &[("enter", "do it"), ("esc", "close")],
         Overlay::Start(_) => {
             &[("up/down", "line"), ("left/right", "choose"), ("enter", "on, or start"), ("esc", "close")]

@@ -1,63 +1,16 @@
-//! `study status`: the progress of a study and its workers, read from files only.
+//! `study status`: the progress of a study and its workers.
 
-use std::{io::Write, process::ExitCode, time::SystemTime};
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Result;
-use relativenas_core::view::{Phase, RunState};
-use relativenas_run::claim::{Held, Standing, now_in};
-use relativenas_ui::messages::RunSummary;
-use serde::Serialize;
 
 use crate::{
-    runs,
-    study::Study,
-    written::{age, counted, duration, seconds_since},
+    study::{
+        Study,
+        status::{Status, of},
+    },
+    written::counted,
 };
-
-/// The progress of a study.
-#[derive(Debug, Serialize)]
-struct Status {
-    study: String,
-    runs: usize,
-    finished: usize,
-    left: usize,
-    /// The number of runs that workers hold.
-    held: usize,
-    /// The runs that were begun, or that a worker has claimed.
-    begun: Vec<Row>,
-    /// The names of the others.
-    not_begun: Vec<String>,
-}
-
-/// The progress of one of its runs.
-#[derive(Debug, Serialize)]
-struct Row {
-    run: String,
-    phase: RunState,
-    /// Generations of a search, epochs of a training.
-    done: u32,
-    of: u32,
-    best_loss: Option<f64>,
-    /// The test accuracy of a finished training, in per cent.
-    test_accuracy: Option<f64>,
-    /// The worker that holds the run, or that held it and was not heard of since.
-    worker: Option<WorkerOf>,
-}
-
-/// The worker that holds a run.
-#[derive(Debug, Serialize)]
-struct WorkerOf {
-    host: String,
-    pid: u32,
-    /// The batch job in which the worker runs.
-    job: Option<String>,
-    /// Since when, by its own clock, in milliseconds since 1970 UTC.
-    since: i64,
-    /// How long ago it renewed its lease.
-    lease_age_seconds: u64,
-    /// The lease has lapsed, so that another worker may take the run over.
-    lapsed: bool,
-}
 
 pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
     let status = of(study);
@@ -72,7 +25,7 @@ pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode
         let loss = row.best_loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
         let test = row.test_accuracy.map_or_else(String::new, |top1| format!("  test {top1:.2} %"));
         let done = format!("{}/{}", row.done, row.of);
-        let worker = row.worker.as_ref().map_or_else(String::new, words);
+        let worker = row.worker.as_ref().map_or_else(String::new, |worker| format!("  {}", worker.words()));
         writeln!(
             out,
             "{:widest$}  {:10} {done:>9}  best {loss:>7}{test}{worker}",
@@ -84,135 +37,4 @@ pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode
         writeln!(out, "{} not begun: {}", counted(not_begun.len(), "run"), not_begun.join(", "))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn words(worker: &WorkerOf) -> String {
-    let job = worker.job.as_ref().map_or_else(String::new, |job| format!(", {job}"));
-    let who = format!("{} (process {}{job})", worker.host, worker.pid);
-    if worker.lapsed {
-        return format!("  left by {who}, not heard of for {}", duration(worker.lease_age_seconds as f64));
-    }
-    let since = duration(seconds_since(worker.since) as f64);
-    format!("  on {who} for {since}, heard of {}", age(worker.lease_age_seconds))
-}
-
-fn of(study: &Study) -> Status {
-    // If the study's folder cannot be written, this machine's clock has to do.
-    let now = now_in(&study.claims_folder()).unwrap_or_else(|_| SystemTime::now());
-    let (mut begun, mut not_begun) = (Vec::new(), Vec::new());
-    // Searches stand before trainings.
-    let (searches, trainings): (Vec<_>, Vec<_>) =
-        study.plan.in_order().into_iter().partition(|run| run.judged.is_none());
-    for run in searches.into_iter().chain(trainings) {
-        match row(study, &run.name(), now) {
-            Some(row) => begun.push(row),
-            None => not_begun.push(run.name()),
-        }
-    }
-    let finished = begun.iter().filter(|row| row.phase.is_finished()).count();
-    let held = begun.iter().filter(|row| row.worker.as_ref().is_some_and(|worker| !worker.lapsed)).count();
-    let runs = study.plan.runs();
-    Status { study: study.name(), runs, finished, left: runs - finished, held, begun, not_begun }
-}
-
-/// The progress of a run; `None` if it was not begun.
-fn row(study: &Study, run: &str, now: SystemTime) -> Option<Row> {
-    // If the claims cannot be read, the state of the run alone is shown.
-    let standing = study.claims(run).standing(now).unwrap_or(Standing::Free);
-    let folder = study.run(run);
-    if folder.is_none() && matches!(standing, Standing::Free) {
-        return None;
-    }
-    let mut row = Row {
-        run: run.to_owned(),
-        phase: RunState::In(Phase::Empty),
-        done: 0,
-        of: 0,
-        best_loss: None,
-        test_accuracy: None,
-        worker: None,
-    };
-    let mut by_events = Phase::Empty;
-    if let Some(folder) = &folder {
-        let RunSummary { state, generation, generations, best_loss, .. } = runs::summary(folder);
-        (row.phase, row.done, row.of, row.best_loss) = (state, generation, generations, best_loss);
-        if let Ok(view) = folder.view() {
-            by_events = view.phase();
-            row.test_accuracy = view.training.and_then(|training| training.test).map(|test| test.top1);
-        }
-    }
-    if row.phase.is_finished() {
-        return Some(row); // Whoever did it may be about to give it back, or have died after it.
-    }
-    match standing {
-        Standing::Held(Held { holder, since, age, lapsed }) => {
-            if !lapsed && row.phase.is_left() {
-                // Locks of another machine may not be seen here; its claim is.
-                row.phase = RunState::In(by_events);
-            }
-            row.worker = holder.map(|holder| WorkerOf {
-                host: holder.host,
-                pid: holder.pid,
-                job: holder.job,
-                since,
-                lease_age_seconds: age.as_secs(),
-                lapsed,
-            });
-        }
-        Standing::Failed(_) if row.phase.is_left() || row.phase == RunState::In(Phase::Empty) => {
-            row.phase = RunState::Failed;
-        }
-        Standing::Failed(_) | Standing::Free => {}
-    }
-    Some(row)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use relativenas_core::searcher::SearcherKind;
-    use relativenas_run::claim::{Did, Holder};
-
-    use super::*;
-    use crate::{fixture, study::Plan};
-
-    #[test]
-    fn a_study_says_from_its_files_alone_who_works_on_what() {
-        let runs = tempfile::tempdir().expect("a folder");
-        let plan = Plan::new(vec![SearcherKind::SlowFast, SearcherKind::Random], 3, 0);
-        let study = Study::create(runs.path(), "chance", plan, &fixture::config()).expect("made");
-        fixture::write_log(&fixture::run(&study.runs(), "slow-fast-1"), &fixture::log(3));
-        fixture::write_log(&fixture::run(&study.runs(), "random-1"), &fixture::log(1));
-        fixture::write_log(&fixture::run(&study.runs(), "slow-fast-2"), &fixture::log(1));
-        let job = Some("Slurm job 12_1".to_owned());
-        let far = Holder { host: "node7".to_owned(), pid: 41, job };
-        let long = Duration::from_secs(60);
-        let take = |run: &str, lease| study.claims(run).take(&far, lease).expect("writable").expect("free");
-        let (_working, _dead) = (take("random-1", long), take("slow-fast-2", Duration::ZERO));
-        let _about_to_begin = take("random-2", long);
-        take("slow-fast-3", long).give_back(Did::Failed).expect("writable");
-        std::thread::sleep(Duration::from_millis(50)); // A lease of no length lapses as soon as time goes on.
-
-        let found = of(&study);
-        assert_eq!((found.runs, found.finished, found.left, found.held), (6, 1, 5, 2));
-        let phases: Vec<_> = found.begun.iter().map(|row| (row.run.as_str(), row.phase.name())).collect();
-        let expected = [
-            ("slow-fast-1", "finished"),
-            ("random-1", "searching"), // No engine of this machine is on it, but a claim stands.
-            ("slow-fast-2", "stopped"),
-            ("random-2", "starting"),
-            ("slow-fast-3", "failed"),
-        ];
-        assert_eq!(phases, expected);
-        assert_eq!(found.not_begun, ["random-3"]);
-        let worker = found.begun[1].worker.as_ref().expect("claimed");
-        assert!(
-            words(worker).starts_with("  on node7 (process 41, Slurm job 12_1) for 0 s, heard of 0 s ago")
-        );
-        let dead = found.begun[2].worker.as_ref().expect("claimed");
-        assert!(words(dead).starts_with("  left by node7 (process 41, Slurm job 12_1), not heard of for"));
-        let json = serde_json::to_value(&found).expect("plain data");
-        assert_eq!(json["begun"][1]["worker"]["host"], "node7");
-    }
 }

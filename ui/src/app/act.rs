@@ -211,13 +211,21 @@ impl App {
     }
 
     fn open_selected_run(&mut self) {
-        if let Some(run) = self.selected_run().map(|summary| summary.run.clone()) {
+        let Some(summary) = self.selected_run() else { return };
+        let run = summary.run.clone();
+        if summary.study.is_some() {
+            self.overlay = Some(Overlay::study(run));
+        } else {
             self.request(Request::Open { run });
         }
     }
 
     fn resume_selected_run(&mut self) {
         let Some(summary) = self.selected_run() else { return };
+        if summary.study.is_some() {
+            let words = format!("`relativenas study work {}` goes on with a study", summary.run);
+            return self.warn(words);
+        }
         if summary.alive {
             return self.warn("an engine runs it already; open it instead");
         }
@@ -226,7 +234,11 @@ impl App {
     }
 
     fn compare_selected_run(&mut self) {
-        let Some(run) = self.selected_run().map(|summary| summary.run.clone()) else { return };
+        let Some(summary) = self.selected_run() else { return };
+        if summary.study.is_some() {
+            return self.warn("a study has no curves of its own; `enter` lists its runs");
+        }
+        let run = summary.run.clone();
         if self.state.run_name() == Some(&run) {
             return self.warn("this is the run that is shown; choose another to compare it with");
         }

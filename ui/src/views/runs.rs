@@ -8,7 +8,7 @@ use crate::{
     state::State, words::loss,
 };
 
-/// Where a person is in the list of runs.
+/// The cursor in the list of runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunsPlace {
     pub row: usize,

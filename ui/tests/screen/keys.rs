@@ -15,7 +15,7 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::FakeRun,
-    stage::{RUN, Stage, live, options, summaries},
+    stage::{RUN, Stage, live, options, summaries, summaries_with_a_study},
 };
 
 fn searching() -> Stage {
@@ -289,6 +289,22 @@ fn runs_are_opened_resumed_compared_and_started() {
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
     let start = Request::Start { preset: Some("quick".to_owned()), settings, name: None, paused: false };
     assert_eq!(stage.requests(), [start]);
+}
+
+#[test]
+fn a_study_lists_its_runs_and_opens_one() {
+    let mut stage = searching();
+    stage.press("8");
+    stage.tell(Message::Runs(summaries_with_a_study()));
+    stage.press("home");
+    stage.requests();
+    stage.press("r");
+    assert!(stage.screen(100, 30).contains("`relativenas study work chance` goes on with a study"));
+    stage.press("c");
+    assert!(stage.screen(100, 30).contains("a study has no curves of its own"));
+    stage.press("enter down down up enter");
+    let run = "runs/chance/runs/random-1".to_owned();
+    assert_eq!(stage.requests(), [Request::Open { run }]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::FakeRun,
-    stage::{RUN, Stage, live, options, summaries},
+    stage::{RUN, Stage, live, options, summaries, summaries_with_a_study},
 };
 
 const THREE: [(u16, u16); 3] = [(140, 40), (80, 24), (40, 12)];
@@ -225,6 +225,16 @@ fn log() {
 #[test]
 fn runs() {
     check_view("runs", "8 down");
+    let study = |options| {
+        let mut stage = Stage::searching(options, 124);
+        stage.press("8");
+        stage.tell(Message::Runs(summaries_with_a_study()));
+        stage
+    };
+    check("runs_with_a_study", &mut study(options()), &[(80, 24)]);
+    check("study", study(options()).press("up up enter down down"), &[(140, 40), (80, 24), (60, 16)]);
+    let screen = study(ascii()).press("up up enter").screen(100, 30);
+    assert!(screen.is_ascii() && screen.contains("1.812 +- 0.069"), "{screen}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use relativenas_core::{
 use relativenas_ui::{
     App, Input, Options,
     glyphs::Fineness,
-    messages::{Link, Message, Request, RunSummary},
+    messages::{Link, Message, Request, RunSummary, StudyRun},
     theme::Depth,
 };
 
@@ -195,6 +195,7 @@ pub fn summaries() -> Vec<RunSummary> {
         age_seconds,
         alive,
         problem: None,
+        study: None,
     };
     let mut broken = run("fashion-quick-0398", RunState::Dead, 0, None, 400_000, false);
     broken.problem = Some("run.toml: line 3: expected `=`".to_owned());
@@ -205,4 +206,47 @@ pub fn summaries() -> Vec<RunSummary> {
         run("fashion-quick-0401", RunState::Stopped, 4, Some(1.604), 90_000, false),
         broken,
     ]
+}
+
+/// The list of runs with a study in it, as its first line.
+pub fn summaries_with_a_study() -> Vec<RunSummary> {
+    let run = |searcher: &str, seed: usize, judges: bool, best_loss: f64, test_accuracy: Option<f64>| {
+        let name = format!("{searcher}-{seed}{}", if judges { "-judged-1" } else { "" });
+        let finished = !judges || test_accuracy.is_some();
+        StudyRun {
+            folder: format!("runs/chance/runs/{name}").into(),
+            run: name,
+            searcher: searcher.to_owned(),
+            judges,
+            state: RunState::In(if finished { Phase::Finished } else { Phase::Training }),
+            done: if finished { 12 } else { 7 },
+            of: 12,
+            best_loss: Some(best_loss),
+            test_accuracy,
+            worker: (!finished).then(|| "on node7 (process 41) for 2 min, heard of 3 s ago".to_owned()),
+        }
+    };
+    let begun = vec![
+        run("slow-fast", 1, false, 1.861, None),
+        run("random", 1, false, 2.002, None),
+        run("slow-fast", 2, false, 1.764, None),
+        run("slow-fast", 1, true, 1.703, Some(39.04)),
+        run("random", 1, true, 1.655, Some(40.12)),
+        run("slow-fast", 2, true, 1.9, None),
+    ];
+    let mut runs = summaries();
+    let study = RunSummary {
+        run: "chance".to_owned(),
+        folder: "runs/chance".into(),
+        what: "study, slow-fast random · 5 seeds".to_owned(),
+        state: RunState::In(Phase::Searching),
+        generation: 5,
+        generations: 20,
+        best_loss: None,
+        age_seconds: 3,
+        study: Some(begun),
+        ..runs[0].clone()
+    };
+    runs.insert(0, study);
+    runs
 }
