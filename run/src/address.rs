@@ -30,7 +30,7 @@ pub fn socket_folder() -> io::Result<PathBuf> {
     }
     let metadata = fs::symlink_metadata(&path)?;
     if !metadata.is_dir() || metadata.uid() != user {
-        let message = format!("{} belongs to somebody else; remove it", path.display());
+        let message = format!("{} belongs to another user; have it removed", path.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     if metadata.mode() & 0o077 != 0 {

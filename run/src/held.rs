@@ -142,7 +142,7 @@ impl HeldRun {
 /// Whoever wrote `engine.json`, in words.
 fn holder(folder: &RunFolder) -> String {
     address(folder)
-        .map_or_else(|| "an unknown one".to_owned(), |a| format!("process {} on {}", a.pid, a.host))
+        .map_or_else(|| "an unknown process".to_owned(), |a| format!("process {} on {}", a.pid, a.host))
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn socket_finding(folder: &Path, uid: u32) -> Finding {
     match fs::symlink_metadata(folder) {
         Err(_) => Finding::works(format!("engines will listen in {shown}")),
         Ok(found) if !found.is_dir() || found.uid() != uid => Finding::fails(format!(
-            "{shown}: it belongs to somebody else, so engines cannot listen there; have it removed"
+            "{shown}: it belongs to another user, so engines cannot listen there; have it removed"
         )),
         Ok(found) if found.mode() & 0o077 != 0 => {
             Finding::fails(format!("{shown}: others may enter it; `chmod 700 {shown}` closes it"))
@@ -187,14 +187,16 @@ fn terminal_findings(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Finding
     let text = |name: &str| variable(name).map(|v| printable(&v.to_string_lossy())).filter(|v| !v.is_empty());
     let mut findings = Vec::new();
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        findings.push(Finding::note("this is no terminal; `search --headless` does without"));
+        findings.push(Finding::note("this is no terminal; `search --headless` works without one"));
     } else if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout()) {
         findings.push(Finding::works(format!("{} columns, {} rows", size.ws_col, size.ws_row)));
     }
     findings.push(match text("TERM") {
-        None => Finding::note("TERM is not set, so the screen is refused; `search --headless` does without"),
+        None => {
+            Finding::note("TERM is not set, so no screen can be shown; `search --headless` works without one")
+        }
         Some(term) if term == "dumb" => {
-            Finding::note("TERM is dumb, so the screen is refused; `search --headless` does without")
+            Finding::note("TERM is dumb, so no screen can be shown; `search --headless` works without one")
         }
         Some(term) => Finding::works(format!("TERM={term}")),
     });

@@ -69,7 +69,7 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
     let position = match (arguments.individual, arguments.rank) {
         (Some(individual), _) => of_individual(search, individual)?,
         (None, Some(rank)) => of_rank(search, rank)?,
-        (None, None) => search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?.position,
+        (None, None) => search.leader().ok_or_else(|| misuse("no individual was estimated yet"))?.position,
     };
     vector_as(search, position, arguments.format, network)
 }

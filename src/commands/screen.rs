@@ -32,7 +32,7 @@ pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
     let instead = match command {
         "search" | "train" | "resume" | "attach" => "--headless prints progress instead",
         "view" => "`relativenas status` says where a run is",
-        _ => "`relativenas search --headless` does without, `relativenas --help` lists all commands",
+        _ => "`relativenas search --headless` works without one, `relativenas --help` lists all commands",
     };
     Err(misuse(format!(
         "`{command}` shows a screen, and {problem}; {instead} (over ssh, `ssh -t` makes a terminal)"

@@ -97,7 +97,7 @@ fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
     let lease = Duration::from_secs(arguments.lease.into());
     match work(study, arguments.jobs.get(), lease)? {
         Outcome::Done => eprintln!("{shown}: done; `relativenas report` of it writes the page"),
-        Outcome::LeftToOthers => eprintln!("{shown}: nothing left that others are not at"),
+        Outcome::LeftToOthers => eprintln!("{shown}: every run that is left is held by another worker"),
         Outcome::Failed(runs) => anyhow::bail!(
             "{shown}: {runs} of its runs failed, as said above; `relativenas study work` of it tries them again"
         ),

@@ -68,7 +68,7 @@ fn warnings(left: &Run, right: &Run) -> Vec<String> {
     let searches = a.job == Job::Search && b.job == Job::Search;
     let (search, other) = (&a.config.search, &b.config.search);
     if searches && (search.seed, search.searcher) == (other.seed, other.searcher) {
-        warnings.push("both have the same searcher and seed; they are no two repetitions.".to_owned());
+        warnings.push("both have the same searcher and seed; they are not two repetitions.".to_owned());
     }
     warnings
 }

@@ -122,7 +122,7 @@ impl Connection {
             Received::Line(EngineLine::Reply(Reply::Hello(hello))) => hello,
             Received::Line(_) => bail!("its first line is no greeting"),
             Received::Nothing => bail!("it does not greet within {} s", PATIENCE.as_secs()),
-            Received::Closed => bail!("it hung up"),
+            Received::Closed => bail!("it closed the connection"),
         };
         connection.writer.hello_protocol = connection.hello.protocol;
         Ok(connection)
@@ -296,7 +296,7 @@ fn not_heard(folder: &RunFolder, address: &EngineAddress, error: &anyhow::Error)
     }
     let sockets = Path::new(&address.socket).parent().unwrap_or(Path::new("/tmp"));
     anyhow!(
-        "{}: its engine (process {}) lives, but its socket {} is not to be seen here: the engine has a {} of its \
+        "{}: its engine (process {}) lives, but its socket {} cannot be seen here: the engine has a {} of its \
          own, as jobs, containers and services with a private /tmp do; ask again where the engine was started (or in \
          a moment, if it is just about to leave)",
         folder.reference(),
@@ -309,7 +309,7 @@ fn not_heard(folder: &RunFolder, address: &EngineAddress, error: &anyhow::Error)
 /// The error about a run whose lock is held by a process without a socket, such as a probe.
 fn no_visitors(folder: &RunFolder) -> anyhow::Error {
     anyhow!(
-        "{}: an engine has it, but takes no visitors: a probe is under way, or the engine is about to begin or to \
+        "{}: an engine holds it, but accepts no connection: a probe is under way, or the engine is about to begin or to \
          leave; try again when it is done",
         folder.reference()
     )

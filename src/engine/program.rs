@@ -64,7 +64,10 @@ fn search(variable: Option<OsString>, own: Option<&Path>, path: Option<OsString>
         return if named.is_file() {
             Ok(named)
         } else {
-            Err(anyhow!("{VARIABLE} is {}, where no file is; unset it, or name the engine", named.display()))
+            Err(anyhow!(
+                "{VARIABLE} is {}, but there is no such file; unset it, or name the engine",
+                named.display()
+            ))
         };
     }
     let beside = own.and_then(Path::parent).map(|folder| folder.join(NAME));
@@ -148,7 +151,7 @@ mod tests {
         );
         assert_eq!(
             error(Some("/nowhere/engine")),
-            "RELATIVENAS_ENGINE is /nowhere/engine, where no file is; unset it, or name the engine"
+            "RELATIVENAS_ENGINE is /nowhere/engine, but there is no such file; unset it, or name the engine"
         );
     }
 

@@ -88,7 +88,7 @@ impl<'a> Printer<'a> {
             let text = progress
                 .notice
                 .as_deref()
-                .map_or("going on: what hindered is over".to_owned(), written::printable);
+                .map_or("going on: the problem is over".to_owned(), written::printable);
             self.note(&text)?;
         }
         if self.style != Style::Lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
@@ -284,7 +284,7 @@ mod tests {
         }
         drop(printer);
         let said = String::from_utf8(out).expect("UTF-8");
-        assert_eq!(said, "cannot write: no space\ngoing on: what hindered is over\n");
+        assert_eq!(said, "cannot write: no space\ngoing on: the problem is over\n");
     }
 
     #[test]

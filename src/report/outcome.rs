@@ -78,7 +78,7 @@ fn called(search: &SearchView, leader: usize) -> String {
 
 fn winner_blocks(run: &Run, search: &SearchView) -> Vec<Block> {
     let Some((leader, position)) = leader(search) else {
-        return vec![Block::Text("Nobody has been estimated yet.".to_owned())];
+        return vec![Block::Text("No individual has been estimated yet.".to_owned())];
     };
     let mut blocks = Vec::new();
     if search.ranking.is_empty() {

@@ -213,7 +213,7 @@ impl Worker<'_> {
         for number in 1..=places {
             let claims = self.study.claims(&format!("{WAITING}-{number}"));
             if let Some(claim) = claims.take(&self.holder, self.lease)? {
-                say("waiting for runs that others are at, to take over what they leave");
+                say("waiting for runs that other workers hold, to take over those that they leave");
                 *place = Some((number, claim));
                 return Ok(true);
             }
@@ -247,7 +247,7 @@ impl Worker<'_> {
             return Ok(Step::Done); // Another worker has just finished it.
         }
         if !self.wait_for_its_engine(&name, claim)? {
-            say(&format!("{name}: an engine is running on it; left to whoever started it"));
+            say(&format!("{name}: an engine is running on it; left to the command that started it"));
             return Ok(Step::Elsewhere);
         }
         let folder = self.study.run(&name);

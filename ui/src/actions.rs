@@ -177,7 +177,7 @@ pub const TABLE: &[Definition] = &[
     define(Action::Mark, ("mark", "M"), POPULATION, Need::Search, "mark", "Mark the selected individual, to export or compare several"),
     define(Action::CompareMarked, ("compare-marked", "c"), POPULATION, Need::Search, "", "Compare the two that are marked"),
     define(Action::EarlierPairs, ("earlier-pairs", "o"), PAIRS, Need::Search, "last generation", "This generation's pairs, or the last one's"),
-    define(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "Where everybody who just moved was before"),
+    define(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "The former positions of all that just moved"),
     define(Action::NextCell, ("next-cell", "c"), WEIGHTS, Need::Search, "next cell", "The next cell of the network"),
     define(Action::PreviousCell, ("previous-cell", "C"), WEIGHTS, Need::Search, "cell before", "The cell of the network before"),
     define(Action::CompareArchitecture, ("compare-with", "c"), ARCHITECTURE, Need::Run, "compare with", "Put an individual, a published cell or a file beside it"),

@@ -76,8 +76,7 @@ pub fn estimated_in(generation: Option<u32>) -> String {
 /// In which generations an individual was slow, and from whom it learned.
 pub fn lineage(search: &SearchView, number: usize) -> String {
     let Some(place) = search.population.get(number) else { return String::new() };
-    let injected =
-        place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
+    let injected = place.injected.map(|g| format!("Injected in generation {g}. ")).unwrap_or_default();
     if place.lessons.is_empty() {
         return format!("{injected}It was never the slow learner.");
     }

@@ -73,7 +73,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         Event::PairCompared { pair, learners, fast, slow, gives, .. } => {
             let lost: Vec<_> = learners.iter().filter(|l| !l.estimate.loss.is_finite()).collect();
             if let Some(first) = lost.first() {
-                let all = if gives.is_empty() { "; nobody moves and nothing is written" } else { "" };
+                let all =
+                    if gives.is_empty() { "; no individual moves and no weights are written" } else { "" };
                 (Warning, format!("pair {pair}: the loss of {:02} is not a number{all}", first.individual))
             } else {
                 (Plain, compared(*pair, learners, *fast, *slow))

@@ -82,7 +82,7 @@ impl Export {
                 format!("{} as they are now", names.join(", "))
             }
             Exported::Network => String::new(),
-            Exported::All => "everybody as they are now, a file each".to_owned(),
+            Exported::All => "all individuals as they are now, a file each".to_owned(),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{
 pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
     let Some(best) = search.leader() else {
-        return Line::styled("nobody yet", palette.dim);
+        return Line::styled("none yet", palette.dim);
     };
     let mut line = Line::from(vec![
         span("individual ", palette.dim),

@@ -112,7 +112,7 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
         return;
     }
     if shown.moment.is_some() {
-        say(canvas, 0, "this is the past: nobody is trained here", text_style);
+        say(canvas, 0, "this is the past: nothing is trained here", text_style);
         let key = |action| scene.key(action);
         let (now, play) = (key(Action::Back), key(Action::Replay));
         let [back, forth] = [Action::EarlierGeneration, Action::LaterGeneration].map(key);

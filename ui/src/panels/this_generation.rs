@@ -162,7 +162,7 @@ fn without_verdict(canvas: &mut Canvas<'_>, y: usize, search: &SearchView, compa
         learner(canvas, x, y, &individual(search, learner_.individual), learner_.estimate.loss, style);
     }
     if comparison.learners.len() > 1 {
-        canvas.text(c.gap, y, "nobody moves", palette.warning);
+        canvas.text(c.gap, y, "none moves", palette.warning);
     }
 }
 
@@ -262,6 +262,6 @@ pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
             Line::from(vec![slow, arrow, fast, gap])
         }
         (None, Some(only)) => Line::from(only),
-        _ => Line::styled("nobody's loss was a number", palette.warning),
+        _ => Line::styled("no loss was a number", palette.warning),
     }
 }

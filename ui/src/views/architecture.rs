@@ -69,7 +69,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &ArchitecturePlac
             return edges::draw(canvas, search, number, beside);
         }
         canvas.heading(1, 0, "ARCHITECTURE");
-        canvas.text(1, 2, "nobody was estimated yet; select an individual", canvas.look.palette.dim);
+        canvas.text(1, 2, "no individual was estimated yet; select one", canvas.look.palette.dim);
         return;
     };
     let shape = shape(state);

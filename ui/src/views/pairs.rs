@@ -77,7 +77,7 @@ fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, wi
             let finite = member.estimate.loss.is_finite();
             x = learner(canvas, x, member, if finite { palette.text } else { palette.warning }) + 2;
         }
-        let words = if pair.learners.len() > 1 { "nobody moves: no loss is a number" } else { "" };
+        let words = if pair.learners.len() > 1 { "no individual moves: no loss is a number" } else { "" };
         canvas.text(x, 0, words, palette.warning);
         return;
     };

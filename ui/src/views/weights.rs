@@ -158,7 +158,7 @@ fn entry_words(search: &SearchView, shape: &NetworkShape, cell: usize, candidate
         return format!("{what}. It has no weights.");
     }
     let Some(entry) = search.weights.get(WeightKey::Operation { cell, candidate }) else {
-        return format!("{what}. Nobody trained it yet; whoever asks for it starts fresh.");
+        return format!("{what}. It was never trained; a learner that needs it starts with fresh weights.");
     };
     let trained = entry.trained;
     let ago = search.generation.saturating_sub(trained.generation);
