@@ -234,7 +234,7 @@ impl Study {
         self.path.join("claims")
     }
 
-    /// Who works on a run, by its name.
+    /// The claims on a run, given by its name.
     pub fn claims(&self, run: &str) -> Claims {
         Claims::at(self.claims_folder().join(run))
     }

@@ -37,7 +37,7 @@ fn describe_cell(kind: CellKind, cell: &Cell) -> String {
     }
     let idle: Vec<_> = (2..nodes + 2).filter(|&index| !cell.used()[index]).map(Cell::input_name).collect();
     if !idle.is_empty() {
-        text += &format!(" Nobody reads {}.", listed(&idle));
+        text += &format!(" No node reads {}.", listed(&idle));
     }
     text
 }
@@ -125,7 +125,7 @@ pub struct GeneChange {
 }
 
 impl fmt::Display for GeneChange {
-    /// Such as `N1op: skip_connect → sep_conv_5x5`.
+    /// Writes the change, such as `N1op: skip_connect → sep_conv_5x5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |index: usize| match self.role {
             Role::Input { .. } => Cell::input_name(index),
@@ -180,7 +180,7 @@ mod tests {
             Some("Deep and narrow: the nodes of the normal cell form a chain.")
         );
         assert!(
-            describe(&chain).contains(" Nobody reads node 3. The reduction cell"),
+            describe(&chain).contains(" No node reads node 3. The reduction cell"),
             "{}",
             describe(&chain)
         );

@@ -52,7 +52,7 @@ pub enum Event {
         /// The fast and the slow learner, as individuals; `None` where no loss was a number.
         fast: Option<usize>,
         slow: Option<usize>,
-        /// Who wrote to the weight set, in order; empty if no loss was a number.
+        /// The individuals that wrote to the weight set, in order; empty if no loss was a number.
         gives: Vec<usize>,
     },
     GenerationFinished {

@@ -36,7 +36,7 @@ pub mod files {
     pub const ENGINE_LOG: &str = "engine.log";
     /// A lock that is held as long as an engine lives.
     pub const ENGINE_LOCK: &str = "engine.lock";
-    /// Who holds the lock, and where its socket is.
+    /// Which process holds the lock, and where its socket is.
     pub const ENGINE: &str = "engine.json";
 }
 
@@ -93,7 +93,7 @@ pub struct Branch {
 pub struct EngineFacts {
     pub build: String,
     pub libtorch: String,
-    /// Such as `cpu` or `cuda:0 NVIDIA H100`.
+    /// The device, such as `cpu` or `cuda:0 NVIDIA H100`.
     pub device: String,
     pub threads: usize,
     pub validation_batch: usize,

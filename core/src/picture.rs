@@ -58,7 +58,7 @@ const TITLE: i32 = 36;
 const BOX: (i32, i32) = (72, 32);
 /// Width and height of an operation's box; those of a node stand before it, one above the other.
 const CHIP: (i32, i32) = (116, 20);
-/// From the middle of a row to the middle of an operation.
+/// The distance from the middle of a row to the middle of an operation.
 const CHIP_OFFSET: i32 = 13;
 /// The width of the gap in which edges turn.
 const GAP: i32 = 64;

@@ -89,7 +89,7 @@ pub struct Hello {
     /// Version and commit of the engine.
     pub build: String,
     pub pid: u32,
-    /// Such as `cpu · 2 threads` or `cuda:0 NVIDIA H100`.
+    /// The device, such as `cpu · 2 threads` or `cuda:0 NVIDIA H100`.
     pub device: String,
     /// Events in the log when the client connected.
     pub events: u64,

@@ -138,7 +138,7 @@ pub struct Best {
     pub learner: Learner,
 }
 
-/// Whom a search has to show for itself: the vector with the loss that was estimated for it.
+/// The best vector that a search has found so far, or its winner, with the loss that was estimated for it.
 ///
 /// Its individual may have another position by now: it may have moved, an architecture may have been injected
 /// in its place, or it may have been estimated again with a higher loss.

@@ -46,7 +46,7 @@ pub struct Claims {
 pub enum Standing {
     /// It was never taken, or was given back.
     Free,
-    /// Whoever took it last failed, at this time of the file system.
+    /// The last holder gave it back after a failure, at this time of the file system.
     Failed(SystemTime),
     Held(Held),
 }

@@ -131,7 +131,7 @@ impl RunFolder {
         Some(said.join("\n").trim_end().replacen(COMPLAINT, "", 1))
     }
 
-    /// Removes the folder. Whoever looks for runs meanwhile sees all of it or nothing.
+    /// Removes the folder. Other processes that look for runs meanwhile see the whole run or none.
     ///
     /// # Errors
     /// If it cannot be removed.

@@ -139,7 +139,7 @@ impl HeldRun {
     }
 }
 
-/// Whoever wrote `engine.json`, in words.
+/// The process that wrote `engine.json`, in words.
 fn holder(folder: &RunFolder) -> String {
     address(folder)
         .map_or_else(|| "an unknown process".to_owned(), |a| format!("process {} on {}", a.pid, a.host))

@@ -1,4 +1,4 @@
-//! Who was on a run, `sessions.jsonl`: one entry a line, appended by the engine.
+//! The sessions of a run, `sessions.jsonl`: what each engine did, one entry a line, appended by the engine.
 //!
 //! Every entry says the same twice: `did` for programs, `what` in words. Older programs wrote the words
 //! alone, and read nothing else; their entries are understood here, and only here, by those words.

@@ -91,13 +91,13 @@ impl Feed {
     fn feed(&mut self) -> Result<Halt> {
         match self.try_feed() {
             Ok(halt) => Ok(halt),
-            Err(Trouble::Halt(halt)) => Ok(halt),
-            Err(Trouble::Error(error)) => Err(error),
+            Err(FeedError::Halt(halt)) => Ok(halt),
+            Err(FeedError::Error(error)) => Err(error),
         }
     }
 
     /// Shows the run from its beginning.
-    fn try_feed(&mut self) -> Result<Halt, Trouble> {
+    fn try_feed(&mut self) -> Result<Halt, FeedError> {
         // An engine that was just started cuts the log before it can be reached, so it is waited for.
         let connection = match self.engine.take() {
             Some(engine) => self.meet(engine)?,
@@ -144,7 +144,7 @@ impl Feed {
     }
 
     /// Waits for an engine that was just started.
-    fn meet(&mut self, mut engine: StartedEngine) -> Result<Option<Connection>, Trouble> {
+    fn meet(&mut self, mut engine: StartedEngine) -> Result<Option<Connection>, FeedError> {
         self.open()?;
         let met = engine.connect();
         let last_words = engine.last_words();
@@ -153,7 +153,7 @@ impl Feed {
         thread::spawn(move || child.wait());
         match met {
             Ok(connection) => Ok(Some(self.welcome(connection)?)),
-            Err(error) if last_words.is_empty() => Err(Trouble::Error(error)),
+            Err(error) if last_words.is_empty() => Err(FeedError::Error(error)),
             Err(_) => {
                 self.tell_file(&mut Told {
                     reader: LogReader::new(&self.folder),
@@ -161,13 +161,13 @@ impl Feed {
                     finished: false,
                 })?;
                 self.turn.send(Message::Link(self.dead(last_words)))?;
-                Err(Trouble::Halt(Halt::Silent))
+                Err(FeedError::Halt(Halt::Silent))
             }
         }
     }
 
     /// Sends what is written in the file and was not sent yet.
-    fn tell_file(&self, told: &mut Told) -> Result<(), Trouble> {
+    fn tell_file(&self, told: &mut Told) -> Result<(), FeedError> {
         loop {
             let batch = told.reader.batch()?;
             if batch.is_empty() {
@@ -188,7 +188,7 @@ impl Feed {
     }
 
     /// Connects to the engine; if there is none, reports that to the screen.
-    fn connect(&mut self, told: &Told) -> Result<Option<Connection>, Trouble> {
+    fn connect(&mut self, told: &Told) -> Result<Option<Connection>, FeedError> {
         if told.finished {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return Ok(None);
@@ -199,7 +199,7 @@ impl Feed {
                 // It is about to listen, or about to leave.
                 Err(_) if liveness(&self.folder) == Liveness::Alive && self.is_here() => {
                     if !self.turn.is_open() {
-                        return Err(Trouble::Halt(Halt::Unwanted));
+                        return Err(FeedError::Halt(Halt::Unwanted));
                     }
                     thread::sleep(GLANCE);
                 }
@@ -238,7 +238,7 @@ impl Feed {
     }
 
     /// Reports the connection to the screen, and sends the first commands.
-    fn welcome(&mut self, connection: Connection) -> Result<Connection, Trouble> {
+    fn welcome(&mut self, connection: Connection) -> Result<Connection, FeedError> {
         connection.set_patience(Some(GLANCE))?;
         let hello = connection.hello().clone();
         let look =
@@ -261,7 +261,7 @@ impl Feed {
     }
 
     /// Passes on what the engine sends, until it hangs up or is done.
-    fn listen(&self, connection: &mut Connection, told: &mut Told) -> Result<(), Trouble> {
+    fn listen(&self, connection: &mut Connection, told: &mut Told) -> Result<(), FeedError> {
         loop {
             match connection.receive()? {
                 Received::Line(EngineLine::Log(line)) => self.tell(vec![line], told)?,
@@ -277,7 +277,7 @@ impl Feed {
                 }
                 Received::Line(EngineLine::Reply(Reply::Hello(_))) => {}
                 Received::Nothing if self.turn.is_open() => {}
-                Received::Nothing => return Err(Trouble::Halt(Halt::Unwanted)),
+                Received::Nothing => return Err(FeedError::Halt(Halt::Unwanted)),
                 Received::Closed => return Ok(()),
             }
         }
@@ -320,24 +320,24 @@ impl Told {
 }
 
 /// Why a step of the feed did not succeed: the feed ends, or there was an error.
-enum Trouble {
+enum FeedError {
     Halt(Halt),
     Error(anyhow::Error),
 }
 
-impl From<Closed> for Trouble {
+impl From<Closed> for FeedError {
     fn from(closed: Closed) -> Self {
         Self::Halt(closed.into())
     }
 }
 
-impl From<anyhow::Error> for Trouble {
+impl From<anyhow::Error> for FeedError {
     fn from(error: anyhow::Error) -> Self {
         Self::Error(error)
     }
 }
 
-impl From<RunError> for Trouble {
+impl From<RunError> for FeedError {
     fn from(error: RunError) -> Self {
         Self::Error(error.into())
     }

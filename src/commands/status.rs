@@ -47,7 +47,7 @@ pub struct Status {
     pub winner: Option<WinnerStatus>,
 }
 
-/// Who won a search.
+/// The winner of a search.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct WinnerStatus {
     /// finals, ranking (by shared weights) or search (a rule of the searcher's own).

@@ -46,7 +46,7 @@ fn legend_entry(curve: &Curve, dashes: &str) -> Markup {
     }
 }
 
-/// From values to pixels.
+/// Converts values to pixels.
 struct Axes {
     x: (f64, f64),
     y: (f64, f64),
@@ -215,7 +215,7 @@ fn whole_ticks((first, last): (f64, f64)) -> Vec<f64> {
     ticks((first, last), 7).into_iter().filter(|t| t.fract() == 0.0).collect()
 }
 
-/// As many decimals as tell neighbouring ticks apart.
+/// How many decimals tell neighbouring ticks apart.
 fn decimals(ticks: &[f64]) -> usize {
     let step = ticks.windows(2).map(|w| w[1] - w[0]).next().unwrap_or(1.0);
     (0..6).find(|&d| (step * 10f64.powi(d) - (step * 10f64.powi(d)).round()).abs() < 1e-6).unwrap_or(6)

@@ -28,7 +28,7 @@ pub struct Digest {
     pub population: usize,
     /// Estimations that the search has paid for.
     pub evaluations: u64,
-    /// From here to the test accuracy: of a training run.
+    /// The number of finished epochs. Down to the test accuracy, the fields are those of a training run.
     pub epochs_done: Option<usize>,
     pub epochs: Option<u32>,
     /// The name that the genotype was published under.
@@ -55,7 +55,7 @@ pub struct Digest {
     pub diversity: Option<f64>,
     /// The hit rate over the whole run, in per cent.
     pub hit_rate: Option<f64>,
-    /// From the first event to the last, pauses included.
+    /// Seconds from the first event to the last, pauses included.
     pub seconds: f64,
 }
 

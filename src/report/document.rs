@@ -105,7 +105,7 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// Without the curves that have no value anywhere; `None` if that is all of them.
+    /// The chart without curves that have no value at all; `None` if no curve is left.
     pub fn known(mut self) -> Option<Self> {
         self.curves.retain(|c| c.points.iter().any(|p| p.y.is_finite()));
         (!self.curves.is_empty()).then_some(self)
@@ -153,7 +153,7 @@ impl Ink {
         }
     }
 
-    /// As in SVG's `stroke-dasharray`.
+    /// The pattern in the form of SVG's `stroke-dasharray`.
     pub fn dashes(self) -> &'static str {
         match self {
             Self::Blue => "none",

@@ -21,7 +21,7 @@ pub fn interference(run: &Run) -> Option<String> {
     (!done.is_empty()).then(|| listed(&done))
 }
 
-/// Who was put where, such as `individual 3 in generation 5`.
+/// Each injection, such as `individual 3 in generation 5`.
 pub fn placed(run: &Run) -> Vec<String> {
     let search = run.view.search.iter();
     search

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
-/// Who wants a worker to end.
+/// How urgently a worker must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// A person, with Ctrl-C: runs are stopped in order.

@@ -75,7 +75,7 @@ impl WorkerOf {
 
 /// The progress of a study, as its files tell.
 pub fn of(study: &Study) -> Status {
-    // Somebody who may only read the study compares with this machine's clock.
+    // If the study's folder cannot be written, this machine's clock has to do.
     let now = now_in(&study.claims_folder()).unwrap_or_else(|_| SystemTime::now());
     let (mut begun, mut not_begun) = (Vec::new(), Vec::new());
     // Searches first.
@@ -122,7 +122,7 @@ fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
         }
     }
     if row.phase.is_finished() {
-        return Some(row); // Whoever did it may be about to give it back, or have died after it.
+        return Some(row); // The worker may be about to give the run back, or has died after finishing it.
     }
     match standing {
         Standing::Held(Held { holder, since, age, lapsed }) => {

@@ -87,7 +87,7 @@ pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
         failed: Mutex::default(),
     };
     let worked = thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.toil())).collect();
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.work_through())).collect();
         while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
             match worker.signals.glance() {
                 Some(Ending::Interrupted) => say("stopping after a checkpoint (once more leaves at once)"),
@@ -149,7 +149,7 @@ enum Next {
 
 impl Worker<'_> {
     /// Takes one run after the other.
-    fn toil(&self) -> io::Result<()> {
+    fn work_through(&self) -> io::Result<()> {
         let mut place: Option<(usize, Claim)> = None;
         while self.signals.ending().is_none() {
             let next = self.next()?;
@@ -183,7 +183,7 @@ impl Worker<'_> {
             let claims = self.study.claims(&name);
             let free = match claims.standing(now)? {
                 Standing::Held(Held { lapsed, .. }) => lapsed,
-                // Somebody may have resumed it by hand.
+                // The run may have been resumed by hand.
                 Standing::Free => !self.is_alive(&name),
                 // A run that failed is tried again only by workers that were started afterwards.
                 Standing::Failed(at) if at >= self.started => continue,

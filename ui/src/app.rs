@@ -179,7 +179,7 @@ impl App {
             Input::Message(message) => {
                 let before = self.status();
                 self.hear(message);
-                self.listen_up(before);
+                self.ring_if_waiting(before);
             }
             Input::Resize { width, height } => {
                 // A terminal that does not know its size says 0; the last one holds until it does.
@@ -304,7 +304,7 @@ impl App {
     }
 
     /// Rings the bell when the run has ended or paused, unless that was asked for on this screen.
-    fn listen_up(&mut self, before: Option<RunStatus>) {
+    fn ring_if_waiting(&mut self, before: Option<RunStatus>) {
         let waits = |status| {
             matches!(status, RunStatus::Paused | RunStatus::Finished | RunStatus::Stopped | RunStatus::Dead)
         };

@@ -133,9 +133,9 @@ pub struct StudyRun {
     pub done: u32,
     pub of: u32,
     pub best_loss: Option<f64>,
-    /// Of a training that is finished, in per cent.
+    /// The test accuracy of a finished training, in per cent.
     pub test_accuracy: Option<f64>,
-    /// Who works on it, in words.
+    /// The worker that holds the run, in words.
     pub worker: Option<String>,
 }
 

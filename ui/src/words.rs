@@ -73,7 +73,7 @@ pub fn estimated_in(generation: Option<u32>) -> String {
     generation.map_or_else(|| "the final ranking".to_owned(), |g| format!("generation {g}"))
 }
 
-/// In which generations an individual was slow, and from whom it learned.
+/// The generations in which an individual was slow, and the individuals from which it learned.
 pub fn lineage(search: &SearchView, number: usize) -> String {
     let Some(place) = search.population.get(number) else { return String::new() };
     let injected = place.injected.map(|g| format!("Injected in generation {g}. ")).unwrap_or_default();

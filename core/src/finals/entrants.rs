@@ -15,7 +15,8 @@ use crate::{
 pub struct Entrant {
     pub source: EntrantSource,
     pub individual: usize,
-    /// In which that individual was estimated here; of the last population: the number of generations.
+    /// The generation in which the individual was estimated with this position; for the last population, the
+    /// number of generations.
     pub generation: u32,
     pub position: Vec<f64>,
     /// By shared weights, when it was estimated.

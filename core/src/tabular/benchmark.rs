@@ -133,7 +133,7 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         population: POPULATION as usize,
         generations: match settings.charge {
             Charge::All => settings.evaluations.get().div_ceil(POPULATION),
-            // Nobody knows how many generations it takes to meet that many architectures.
+            // It is not known how many generations it takes to meet that many architectures.
             Charge::Distinct => u32::MAX,
         },
         seed,

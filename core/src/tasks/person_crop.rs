@@ -47,8 +47,8 @@ impl PersonCrop {
         self.scale[0] * PIXELS * self.scale[1] * PIXELS
     }
 
-    /// From pixels of the picture to pixels of an output (width, height), turned by so many degrees.
-    /// Only the width of the crop decides the size. `None` for a crop without width.
+    /// The map from pixels of the picture to pixels of an output (width, height), with a rotation by
+    /// `degrees`. Only the width of the crop determines the size. `None` for a crop without width.
     pub fn to_output(&self, output: [usize; 2], degrees: f64) -> Option<Affine> {
         let grows = output[0] as f64 / (self.scale[0] * PIXELS);
         grows.is_finite().then(|| {
@@ -66,7 +66,7 @@ impl PersonCrop {
         Affine::that_maps(output.map(|side| side as f64 / 2.0), self.centre, rows)
     }
 
-    /// From pixels of a heat map to pixels of the picture.
+    /// The map from pixels of a heat map to pixels of the picture.
     pub fn from_map(&self) -> Affine {
         self.from_output(MAP, 0.0)
     }

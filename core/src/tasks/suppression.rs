@@ -16,7 +16,7 @@ pub struct Suppression {
 }
 
 impl Suppression {
-    /// As the published detector is evaluated.
+    /// The limits with which the published detector is evaluated.
     pub const PUBLISHED: Self = Self { score: 0.01, overlap: 0.45, candidates: 200, most: usize::MAX };
 
     /// The boxes to keep, as indices, the best first. Of equal scores the later box counts as better, as in a

@@ -70,7 +70,7 @@ impl WinnerSource {
 pub struct Winner {
     pub source: WinnerSource,
     pub individual: usize,
-    /// In which that individual was this architecture; of the last population: the number of
+    /// The generation in which the individual was this architecture; for the last population, the number of
     /// generations.
     pub generation: u32,
     pub position: Vec<f64>,
@@ -122,8 +122,8 @@ impl FinalsView {
 }
 
 impl SearchView {
-    /// Who won: the finals, or where there were none the ranking. `None` before the end, and where
-    /// no loss is a number.
+    /// The winner: of the finals, or, without finals, of the ranking. `None` before the end, and if no loss
+    /// is a number.
     pub fn winner(&self) -> Option<Winner> {
         let first = self.ranking.first()?;
         let of_finals = self.finals.as_ref().and_then(FinalsView::won);

@@ -119,7 +119,7 @@ fn utf8(path: &Path) -> Result<&str> {
         .ok_or_else(|| misuse(format!("{}: a job script cannot name what is not UTF-8", path.display())))
 }
 
-/// As one word of the shell.
+/// A text as one word of a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

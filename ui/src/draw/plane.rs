@@ -123,7 +123,7 @@ impl Plane<'_> {
     }
 }
 
-/// From the plane to dots and characters.
+/// Converts coordinates of the plane to dots and characters.
 struct Scale {
     x: (f64, f64),
     y: (f64, f64),

@@ -21,7 +21,7 @@ pub struct Raster {
 pub type Point = (f64, f64);
 
 impl Raster {
-    /// For an area of this many characters.
+    /// An empty raster for an area of so many characters.
     pub fn new(columns: usize, rows: usize, fineness: Fineness) -> Self {
         Self { fineness, columns, rows, cells: vec![(0, Style::new()); columns * rows] }
     }

@@ -97,7 +97,7 @@ fn member_line(
     canvas.line(x, y, &bars::progress(fraction, columns, &glyphs, bar, rest));
 }
 
-/// Says why nobody is trained now, and what can be done.
+/// Says why nothing is trained now, and what can be done.
 fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Option<&Progress>) {
     let palette = &canvas.look.palette;
     let (text_style, dim, strong, warning) = (palette.text, palette.dim, palette.strong, palette.warning);

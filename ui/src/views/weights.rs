@@ -150,7 +150,7 @@ fn aside(canvas: &mut Canvas<'_>, search: &SearchView, shape: &NetworkShape, cel
     say(&entry_words(search, shape, cell, candidate), palette.text);
 }
 
-/// Who trained an operation last and when, in words.
+/// Which individual trained an operation last, and when, in words.
 fn entry_words(search: &SearchView, shape: &NetworkShape, cell: usize, candidate: usize) -> String {
     let (node, input, operation) = WeightKey::describe_candidate(candidate);
     let what = format!("Cell {cell}, node {node}: {operation} of {}", Cell::input_name(input));

@@ -65,7 +65,7 @@ impl Picture<'_> {
         .collect()
     }
 
-    /// Everybody, the most important last.
+    /// All individuals, the most important last.
     pub fn spots(&self, look: &Look) -> Vec<Spot> {
         let palette = &look.palette;
         let [fast_mark, slow_mark, best_mark, ..] = look.glyphs.marks;
