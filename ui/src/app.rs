@@ -84,7 +84,7 @@ pub enum Input {
     Tick,
     /// The program was suspended and runs again.
     Resumed,
-    /// The other ends of the channels are closed: there will be no more messages, and requests are not received.
+    /// The other ends of the channels are closed: no more messages will come, and requests are lost.
     Deaf,
 }
 
