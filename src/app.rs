@@ -1,5 +1,5 @@
-//! The screen, and what it is served by: a thread that answers its requests, and one that feeds it
-//! the run it shows. Files, processes and sockets stay on this side.
+//! The screen together with the two threads behind it: one answers its requests, the other feeds it the run
+//! that it shows. All work with files, processes and sockets is done here, not in the screen.
 
 mod comparison;
 mod export;
@@ -35,11 +35,11 @@ use server::Server;
 pub enum First {
     /// The list of all runs.
     Runs,
-    /// A run, steered where an engine lives.
+    /// A run, which can be steered if an engine works on it.
     Run(RunFolder),
-    /// A run that is only looked at.
+    /// A run that is shown without the means to steer it.
     Look(RunFolder),
-    /// The same, and it is played, so many generations (in a training: epochs) a second.
+    /// A run that is replayed, at so many generations (in a training: epochs) a second.
     Replay(RunFolder, f64),
 }
 
@@ -57,7 +57,8 @@ pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode>
         _ => None,
     };
     let mut options = options(layers, folder.as_ref().map(RunFolder::name), replay)?;
-    // A search that is begun here has nothing of the flags that another one was begun with.
+    // Flags of another search that was started on the command line must not apply to a search that is started
+    // here.
     options.layers = context.layers(&SettingArguments::default())?;
     let (outbox, requests) = channel();
     let inbox = serve(context.clone(), first, requests);
@@ -69,7 +70,7 @@ pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers requests on a thread of its own, until nobody can send any more.
+/// Starts a thread that answers requests until the screen's end of the channel is closed.
 pub fn serve(context: Context, first: First, requests: Receiver<Request>) -> Receiver<Message> {
     let (to_screen, inbox) = channel();
     let server = Server::new(context, Outlet::new(to_screen), first);
@@ -93,7 +94,7 @@ fn options(layers: Layers, first: Option<RunName>, replay: Option<f64>) -> Resul
     })
 }
 
-/// What a person types to mean a run that the screen showed.
+/// How a run that the screen showed is named on a command line.
 fn reference(context: &Context, first: Option<&RunFolder>, run: &str) -> String {
     if let Some(folder) = first.filter(|f| f.name() == run) {
         return folder.reference().to_owned();
@@ -112,7 +113,7 @@ fn say_goodbye(exit: &Exit, reference: impl Fn(&str) -> String) {
     }
 }
 
-/// What becomes of a run that was left, and the way back.
+/// A sentence for the shell about the run that was left, with the command that returns to it.
 fn farewell(run: &str, rest: Rest) -> String {
     match rest {
         Rest::Engine => format!("{run}: left to its engine; `relativenas attach {run}` comes back"),

@@ -1,4 +1,4 @@
-//! What a person can type.
+//! The arguments of the command line.
 
 mod study;
 
@@ -53,7 +53,7 @@ pub struct GlobalArguments {
 }
 
 impl GlobalArguments {
-    /// Those that are settings: the argument, the setting's key, and the value.
+    /// The arguments that are settings: each with its name, the setting's key and the value.
     pub fn settings(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         let given = [
             ("--run-dir", "run.directory", &self.run_dir),
@@ -190,10 +190,10 @@ pub struct TrainArguments {
     /// Channels of a node in the first cells [setting retrain.channels]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub channels: Option<usize>,
-    /// [setting retrain.cells]
+    /// Cells of the network [setting retrain.cells]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub cells: Option<usize>,
-    /// [setting retrain.epochs]
+    /// Epochs to train for [setting retrain.epochs]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub epochs: Option<usize>,
     /// A second classifier at two thirds of the depth, while training [setting retrain.auxiliary]
@@ -278,7 +278,7 @@ pub struct ResumeArguments {
 pub struct StepArguments {
     #[command(flatten)]
     pub run: RunArgument,
-    /// [default: pair, in a training run epoch]
+    /// What to count in [default: pair, in a training run epoch]
     #[arg(value_enum)]
     pub unit: Option<Unit>,
     /// How many
@@ -291,11 +291,11 @@ pub struct StepArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Unit {
-    /// Of a search
+    /// In a search
     Pair,
-    /// Of a search
+    /// In a search
     Generation,
-    /// Of a training run
+    /// In a training run
     Epoch,
 }
 
@@ -396,7 +396,7 @@ pub struct ReportArguments {
     /// or standard output if that is no terminal]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// [default: by the file's extension, else html]
+    /// The page's format [default: by the file's extension, else html]
     #[arg(long)]
     pub format: Option<PageFormat>,
 }
@@ -489,10 +489,10 @@ pub struct ShapeArguments {
     /// Channels of a node in the first cells [default: 36 for cifar, 46 for imagenet]
     #[arg(long, value_name = "N")]
     pub channels: Option<usize>,
-    /// [default: 20 for cifar, 14 for imagenet]
+    /// Cells of the network [default: 20 for cifar, 14 for imagenet]
     #[arg(long, value_name = "N")]
     pub cells: Option<usize>,
-    /// [default: 10 for cifar, 1000 for imagenet]
+    /// Classes to tell apart [default: 10 for cifar, 1000 for imagenet]
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
 }
@@ -504,7 +504,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As in settings.
+    /// The name as it is written in settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cifar => "cifar",

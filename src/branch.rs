@@ -77,8 +77,9 @@ fn copy_log(from: &Path, to: &Path, generation: u32) -> Result<()> {
     copy.sync_all().with_context(|| cannot(to))
 }
 
-/// Whether an event is later than the checkpoint of a generation's beginning. That may be a little
-/// older than the last of the others: the engine cuts the log to the length that it names.
+/// Whether an event is later than the checkpoint at the beginning of a generation. The checkpoint may be a
+/// little older than the last event that is copied, because the engine cuts the log to the length that it
+/// records.
 fn comes_later(event: &Event, generation: u32) -> bool {
     match event {
         Event::PairCompared { generation: of, .. } => *of >= generation,

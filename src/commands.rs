@@ -1,4 +1,4 @@
-//! The commands, a file each group.
+//! The commands, grouped in files.
 
 pub mod arch;
 pub mod begin;
@@ -30,10 +30,10 @@ use crate::{
     failure::StandardOutput,
 };
 
-/// Does what was typed; says what to exit with.
+/// Runs the command that was typed; returns the exit code.
 ///
 /// # Errors
-/// If it cannot be done, with what to do about it.
+/// If the command fails; the message says what to do.
 pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
     let out = &mut StandardOutput::new();
     match command {

@@ -30,9 +30,10 @@ pub struct Difference {
     pub grave: bool,
 }
 
-/// What runs are compared for, or repeated over.
+/// Settings that may differ, because runs are compared over searchers and repeated over seeds.
 const COMPARED: [&str; 3] = ["search.searcher", "search.seed", "retrain.seed"];
-/// Numerical noise and speed, or another budget: worth knowing, no reason to refuse.
+/// Settings that affect only speed, numerical noise or the budget: they are reported, but do not forbid a
+/// comparison.
 const HARMLESS: [&str; 11] = [
     "table.milliseconds",
     "device.kind",
@@ -69,7 +70,7 @@ pub fn protocol_differences(left: &Manifest, right: &Manifest) -> Vec<Difference
     if let (Some(a), Some(b)) = (&left.engine, &right.engine) {
         let same_seed = left.config.search.seed == right.config.search.seed;
         differences.extend(engine_differences(a, b, same_seed));
-        // Something that this program does not know of.
+        // A difference that this program cannot explain.
         let explained = differences.iter().any(|d| d.grave) || a.split_fingerprint != b.split_fingerprint;
         if a.protocol_hash != b.protocol_hash && !explained {
             differences.push(difference("engine.protocol_hash", &a.protocol_hash, &b.protocol_hash, true));
@@ -115,7 +116,7 @@ fn setting_differences(left: &Manifest, right: &Manifest) -> Vec<Difference> {
     let engines = left.engine.as_ref().zip(right.engine.as_ref());
     let same_images = engines.is_some_and(|(a, b)| a.data_fingerprint == b.data_fingerprint);
     let same_split = engines.is_some_and(|(a, b)| a.split_fingerprint == b.split_fingerprint);
-    // Where neither has finals, it does not matter what they would have been like.
+    // The settings of finals do not matter if neither run has finals.
     let finals = [left, right].iter().any(|m| m.config.finals.architectures > 0);
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     keys.into_iter()
@@ -178,7 +179,7 @@ pub fn check_comparable(first: &RunFolder, second: &RunFolder) -> Result<()> {
     refuse(&first.name(), &second.name(), &first.manifest()?, &second.manifest()?)
 }
 
-/// Refuses two runs, by their names and manifests, whose losses cannot be compared.
+/// Fails if the losses of two runs, given by name and manifest, cannot be compared.
 ///
 /// # Errors
 /// If they follow different protocols; the message names what differs.

@@ -1,4 +1,4 @@
-//! What every command needs: where files are, and what was said for all of them.
+//! What every command needs: the user's folders, and the arguments that all commands share.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ impl Context {
         Self { places, global }
     }
 
-    /// All settings, with these over the files and the environment.
+    /// All settings: files and environment, with these choices on top.
     ///
     /// # Errors
     /// If something sets what does not exist.
@@ -73,7 +73,7 @@ impl Context {
         Ok(runs::all(&runs)?.into_iter().map(|folder| self.called(folder, &runs)).collect())
     }
 
-    /// A run that the next command finds by its name is called by it; others by their folder.
+    /// The run as the next command finds it: by its name if it lies in the usual folder, else by its path.
     pub fn called(&self, folder: RunFolder, runs: &std::path::Path) -> RunFolder {
         let found_by_name = self.global.run_dir.is_none() && folder.path().parent() == Some(runs);
         if found_by_name { folder.called_by_name() } else { folder }
@@ -82,7 +82,7 @@ impl Context {
 
 #[cfg(test)]
 impl Context {
-    /// Runs in this folder, and no settings of the user's own.
+    /// A context for tests: runs are in this folder, and there are no user settings.
     pub fn in_folder(folder: &std::path::Path) -> Self {
         let places = Places { config_file: folder.join("config.toml"), runs: folder.join("runs") };
         Self::new(places, GlobalArguments::default())

@@ -1,5 +1,5 @@
-//! The engine, as the command sees it: a program to find and start, a lock that says whether it
-//! lives, and a socket to talk over.
+//! The engine from the command's side: finding and starting the program, asking its lock whether it lives,
+//! and talking to it over a socket.
 
 pub mod connection;
 pub mod launcher;

@@ -1,4 +1,4 @@
-//! What the command exits with.
+//! Errors and exit codes of the command.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 use relativenas_core::config::ConfigError;
 use relativenas_run::RunError;
 
-/// Interrupted, but what was done is in a checkpoint.
+/// The exit code of a command that was interrupted; its work is in a checkpoint.
 pub const INTERRUPTED: u8 = 130;
 
 /// Something was typed or configured that cannot be: exit code 2 instead of 1.
@@ -29,8 +29,8 @@ pub fn misuse(message: impl Into<String>) -> anyhow::Error {
     Misuse(message.into()).into()
 }
 
-/// Standard output, whose errors are told from all others: whoever reads a closed pipe has seen
-/// enough, as in `relativenas runs | head`, but a socket or a file that breaks is a failure.
+/// Standard output, whose errors are told apart from all others: a closed pipe means that the reader needs no
+/// more, as in `relativenas runs | head`, but a socket or a file that breaks is a failure.
 #[derive(Debug)]
 pub struct StandardOutput(io::Stdout);
 
@@ -56,7 +56,7 @@ struct Unwritable(io::Error);
 
 impl Unwritable {
     fn mark(error: io::Error) -> io::Error {
-        // This one is tried again by whoever writes.
+        // The caller repeats a write that was interrupted.
         if error.kind() == io::ErrorKind::Interrupted {
             return error;
         }
@@ -94,7 +94,7 @@ pub fn explain(error: &anyhow::Error) -> String {
     parts.join(": ")
 }
 
-/// Whether all that failed is that whoever read our standard output has seen enough.
+/// Whether the only failure is that the reader of standard output closed it.
 fn nobody_reads(error: &anyhow::Error) -> bool {
     let unwritable = |e: &io::Error| e.get_ref().is_some_and(|inner| inner.is::<Unwritable>());
     let mut errors = error.chain().filter_map(|e| e.downcast_ref::<io::Error>());

@@ -156,7 +156,8 @@ impl FakeEngine {
         };
         let fails = self.folder.join(FAILS).exists();
         if fails {
-            // Deaf before it greets, so that whoever answers the greeting meets a broken pipe.
+            // It stops reading before it greets, so that a client that answers the greeting gets a broken
+            // pipe.
             client.shutdown(Shutdown::Read).expect("shut");
         }
         send(&mut client, &Reply::Hello(hello));
@@ -173,7 +174,7 @@ impl FakeEngine {
             }
         }
         if self.lock().written == self.log.len() {
-            self.leave(); // Done, and nobody looks any more.
+            self.leave(); // It is finished, and no client is left.
         }
     }
 

@@ -54,7 +54,7 @@ pub fn log(generations: u32) -> Vec<Line> {
     lines(events(generations).1)
 }
 
-/// The same to its end, with finals: the last of four entrants wins.
+/// The events of a search to its end, with finals: the last of four entrants wins.
 pub fn log_with_finals() -> Vec<Line> {
     let (search, mut events) = events(3);
     let finished = events.pop();

@@ -36,9 +36,9 @@ use crate::{
 use printer::Printer;
 pub use printer::Style;
 
-/// How often a signal is looked for while nothing comes.
+/// How often to check for signals while nothing arrives.
 const GLANCE: Duration = Duration::from_millis(100);
-/// An engine may take so long to leave after it hung up.
+/// How long an engine may take to end after it closed the connection.
 const LEAVING: Duration = Duration::from_secs(30);
 
 /// Which events are printed.
@@ -46,7 +46,7 @@ const LEAVING: Duration = Duration::from_secs(30);
 pub enum From {
     /// All, of a run that was just made.
     Beginning,
-    /// Those that are new.
+    /// Only new events.
     Now,
 }
 
@@ -102,7 +102,7 @@ pub fn follow(
 
 struct Follower<'a> {
     folder: &'a RunFolder,
-    /// The engine, if this command started it.
+    /// The engine, if it was started by this command.
     engine: Option<StartedEngine>,
     view: RunView,
     printer: Printer<'a>,
@@ -114,13 +114,13 @@ struct Follower<'a> {
     stopping: bool,
 }
 
-/// Why an exchange ended.
+/// Why the exchange with the engine ended.
 enum End {
     /// The run is finished.
     Finished,
     /// A signal told us to leave.
     Left,
-    /// The engine hung up.
+    /// The engine closed the connection.
     Closed,
 }
 
@@ -134,7 +134,7 @@ impl Follower<'_> {
         Ok(connection)
     }
 
-    /// Folds the events before this one silently.
+    /// Folds the events before this one into the view, without printing them.
     fn catch_up(&mut self, events: u64) -> Result<()> {
         let mut reader = LogReader::new(self.folder);
         while self.view.events < events {
@@ -197,7 +197,7 @@ impl Follower<'_> {
         Ok((!asked).then_some(End::Closed))
     }
 
-    /// Answers a signal; says how the exchange ends, if it does at once.
+    /// Handles SIGINT. Returns how the exchange ends, if it ends now.
     fn interrupt(&mut self, connection: &mut Connection) -> Result<Option<End>> {
         if self.engine.is_none() || self.stopping {
             return Ok(Some(End::Left));
@@ -208,7 +208,8 @@ impl Follower<'_> {
         Ok(connection.steer(1, Command::Stop).is_err().then_some(End::Closed))
     }
 
-    /// Connects again after the engine hung up because we were slow; `None` if it is gone.
+    /// Connects again to an engine that closed the connection because this command was slow; `None` if the
+    /// engine is gone.
     fn reconnect(&mut self) -> Result<Option<Connection>> {
         if let Some(engine) = self.engine.as_mut().filter(|_| self.stopping) {
             engine.child.wait().context("the engine cannot be waited for")?;
@@ -258,7 +259,7 @@ impl Follower<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Why a run ended that its engine did not leave in order.
+    /// The error about a run whose engine did not end in order.
     fn failed(&self) -> anyhow::Error {
         let name = self.folder.reference();
         let complaint = match &self.engine {
@@ -274,7 +275,7 @@ impl Follower<'_> {
                 "{name}: the engine died; `relativenas resume {name}` goes on from the newest checkpoint{words}"
             );
         };
-        // To go on with a training whose epochs are all done would end in the same way.
+        // If all epochs of a training are done, resuming it would fail in the same way.
         if self.view.training.as_ref().is_some_and(TrainingView::has_no_best) {
             return anyhow!("{name}: {why}");
         }

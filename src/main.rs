@@ -34,7 +34,7 @@ use relativenas_run::{folder, log};
 
 use crate::{arguments::Arguments, context::Context, places::Places};
 
-/// Reading a long log makes and drops millions of small vectors.
+/// A long log has millions of small vectors, which this allocator makes and frees quickly.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

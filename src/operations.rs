@@ -1,4 +1,5 @@
-//! What a person can have done, whoever asks: a command or the screen. Nothing here knows either.
+//! Operations that a person can ask for on the command line and on the screen. This module depends on
+//! neither.
 
 pub mod begin;
 pub mod export;

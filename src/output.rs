@@ -34,15 +34,15 @@ pub fn write(path: Option<&Path>, content: &[u8], out: &mut dyn Write) -> Result
                 .and_then(|mut file| file.write_all(content))
                 .with_context(|| format!("{shown}: cannot be written"))
         }
-        // Nothing is there yet, perhaps behind a link.
+        // The file does not exist yet, but the path may be a link to where it will be.
         Err(_) => atomic::write(&behind_links(path)?, content),
     }
 }
 
-/// Links that lead to each other are followed this often, as the system does.
+/// The largest number of links in a row that are followed, as in the system.
 const MOST_LINKS: usize = 40;
 
-/// Where a path leads if it is a link, or a link to one.
+/// The path that a link leads to, through further links.
 fn behind_links(path: &Path) -> Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {

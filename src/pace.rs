@@ -10,9 +10,9 @@ use relativenas_core::{
 
 use crate::{folder::RunFolder, log::LogReader, written};
 
-/// Runs that are looked at, from the newest.
+/// How many of the newest runs are considered.
 const LOOKED_AT: usize = 20;
-/// Pairs that make a pace.
+/// The fewest pairs from which a pace is estimated.
 const ENOUGH: usize = 2;
 
 /// How long a search will take, as a sentence; `None` if no earlier run tells.
@@ -28,7 +28,7 @@ pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
     })
 }
 
-/// What the finals of a search will take beside it, as a sentence; `None` if it has none.
+/// A sentence that says what the finals will take beside the search; `None` if there are none.
 pub fn finals(config: &Config) -> Option<String> {
     let settings = config.finals;
     if settings.architectures == 0 {
@@ -42,9 +42,9 @@ pub fn finals(config: &Config) -> Option<String> {
         written::thousands(trained.saturating_add(validated))
     };
     let cost = match (train, valid) {
-        // Both halves are whole, and of one size.
+        // With both halves in full, their sizes are equal.
         (0, 0) => format!("{} of the search's own images", share(1, 1)),
-        // How large the other half is only the engine will know.
+        // If only one half has a given size, only the engine knows that of the other.
         (0, _) | (_, 0) => {
             format!("beside {} epochs of training in the search itself", written::thousands(search.epochs))
         }
@@ -67,8 +67,8 @@ fn works(config: &Config) -> (Work, Work) {
     (search, config.finals.work(config.finals.architectures))
 }
 
-/// How long the finals take in parts of the search's own time. Of an image, validation takes about a
-/// quarter of training.
+/// How long the finals take, as a multiple of the search's time. Validating an image takes about a quarter of
+/// the time of training on it.
 fn finals_time(config: &Config) -> f64 {
     let (search, finals) = works(config);
     let validation = match (config.data.train_images, config.data.valid_images) {

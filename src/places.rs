@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use directories::ProjectDirs;
 
-/// The user's folders. None of them need exist.
+/// The folders and files of the user, which need not exist.
 #[derive(Clone, Debug)]
 pub struct Places {
     /// The user's own settings.

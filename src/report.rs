@@ -1,8 +1,8 @@
 //! A page about one run or several, to read or to publish: HTML in one file, or Markdown.
 //!
-//! What is said stands once, as [`mod@document`]s made of plain blocks; the two formats only write them
-//! down. Everything comes from a run's manifest and its events, so a report can be made of any run at
-//! any time, and made again.
+//! The contents are put together once, as [`mod@document`]s of plain blocks, and then written in either
+//! format. They depend only on the runs' manifests and events, so a report can be made of any run at any
+//! time, and made again.
 
 mod chart;
 mod checklist;
@@ -34,15 +34,15 @@ pub use hands::interference;
 use document::Document;
 use study::Study;
 
-/// A run as its folder tells it.
+/// A run, read from its folder.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub name: String,
     pub manifest: Manifest,
     pub view: RunView,
-    /// Whether the comparison of pairs is any good, if somebody looked.
+    /// What a probe found about the comparison of pairs; `None` if the run was not probed.
     pub probe: Option<Probe>,
-    /// The search whose winner this training judges, by name; known of runs of a study.
+    /// The name of the search whose winner this training judges; known only for runs of a study.
     pub judges: Option<String>,
 }
 

@@ -182,12 +182,12 @@ pub fn best_loss(view: &RunView) -> Option<f64> {
     losses.filter(|l| l.is_finite()).reduce(f64::min)
 }
 
-/// Where a run is in its life: by its events and the word of its engine.
+/// The state of a run by its events and its engine.
 pub fn state(view: &RunView, alive: bool, folder: &RunFolder) -> RunState {
     state_and_problem(view, alive, folder).0
 }
 
-/// The same, and what hinders the run, or why its engine failed.
+/// The state of a run, and what hinders it or why its engine failed.
 pub fn state_and_problem(view: &RunView, alive: bool, folder: &RunFolder) -> (RunState, Option<String>) {
     let by_events = view.phase();
     let progress = || Connection::open(folder).ok()?.progress(view.events);

@@ -13,7 +13,7 @@ use crate::{
     places::{Places, absolute},
 };
 
-/// All layers.
+/// All layers of the settings, from the built-in ones to the flags.
 ///
 /// # Errors
 /// If a file cannot be read, or something sets what does not exist.
@@ -51,8 +51,8 @@ fn layers_of(
     Ok(layers)
 }
 
-/// The checked configuration, its paths made absolute: an engine may be started again from
-/// somewhere else.
+/// The configuration after checks, with absolute paths, because an engine may be started again in another
+/// working directory.
 ///
 /// # Errors
 /// If a value is out of range, or the data's folder does not exist.

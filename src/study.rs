@@ -1,11 +1,11 @@
 //! Studies: searches of several searchers under one protocol and budget, whose winners are trained
 //! from scratch and judged on the test images.
 //!
-//! A study is a folder among the runs: `study.toml` says what belongs to it, `settings.toml` has every
-//! setting of its runs, `runs/` has the runs, `winners/` the genotypes that were trained, and `logs/` what the
-//! commands printed. How far it is stands nowhere but in the runs, so a study that was interrupted anywhere
-//! goes on with what is missing. `claims/` says who works on which run, so that any number of workers on any
-//! number of machines that share the folder can do so.
+//! A study is a folder among the runs: `study.toml` says which runs belong to it, `settings.toml` holds all
+//! settings of its runs, `runs/` the runs, `winners/` the genotypes that are trained, and `logs/` the output
+//! of the commands. The progress of a study is stored only in its runs, so a study that was interrupted at
+//! any point goes on with what is missing. `claims/` records which worker has which run, so that any number
+//! of workers on any number of machines that share the folder can work together.
 
 mod process;
 mod signals;
@@ -29,7 +29,7 @@ pub use signals::Ending;
 
 use crate::{atomic, failure::misuse, places::absolute, runs, written};
 
-/// What `study.toml` is called.
+/// The file that says which runs belong to a study.
 const PLAN: &str = "study.toml";
 /// Raised when a former program could no longer read the file.
 const FORMAT: u32 = 1;
@@ -40,13 +40,13 @@ pub struct Plan {
     pub format: u32,
     /// The program that made it.
     pub build: String,
-    /// Milliseconds since 1970 UTC.
+    /// When the study was made, in milliseconds since 1970 UTC.
     pub created: i64,
     /// The first is the one that the others are controls of.
     pub searchers: Vec<SearcherKind>,
-    /// Searches of each searcher have the seeds 1, 2, …, this one.
+    /// The number of searches of each searcher; their seeds count from 1.
     pub seeds: u32,
-    /// Trainings of each winner have the seeds 1, 2, …, this one; with 0 there are none.
+    /// The number of trainings of each winner; their seeds count from 1. With 0 winners are not trained.
     pub judge_seeds: u32,
 }
 
@@ -69,7 +69,8 @@ impl Plan {
         (1..=u64::from(self.seeds)).flat_map(of_seed).collect()
     }
 
-    /// Every run, each search followed by the trainings of its winner: the order in which they are begun.
+    /// Every run in the order in which they are begun: each search is followed by the trainings of its
+    /// winner.
     pub fn in_order(&self) -> Vec<PlannedRun> {
         let with_trainings = |search| {
             let of_seed = move |judged| PlannedRun { search, judged };
@@ -78,7 +79,7 @@ impl Plan {
         self.searches().into_iter().flat_map(with_trainings).collect()
     }
 
-    /// How many runs there are in all.
+    /// The number of all runs.
     pub fn runs(&self) -> usize {
         self.searchers.len() * self.seeds as usize * (1 + self.judge_seeds as usize)
     }
@@ -223,17 +224,17 @@ impl Study {
         self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// Where its runs are.
+    /// The folder of its runs.
     pub fn runs(&self) -> PathBuf {
         self.path.join("runs")
     }
 
-    /// Where it is written down who works on which run.
+    /// The folder that records which worker has which run.
     pub fn claims_folder(&self) -> PathBuf {
         self.path.join("claims")
     }
 
-    /// Who works on a run, by its name.
+    /// The claims on a run, given by its name.
     pub fn claims(&self, run: &str) -> Claims {
         Claims::at(self.claims_folder().join(run))
     }
@@ -253,7 +254,7 @@ impl Study {
         names.filter_map(|name| self.run(&name)).collect()
     }
 
-    /// The search whose winner a training of this name judges; `None` of a search.
+    /// The search whose winner a training judges; `None` if the name is that of a search.
     pub fn judged_by(&self, training: &str) -> Option<String> {
         let searches = self.plan.searches();
         let judges =

@@ -30,7 +30,7 @@ pub fn age(seconds: u64) -> String {
     }
 }
 
-/// `1,412`.
+/// A number with its thousands separated: `1,412`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -43,7 +43,7 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
-/// `1 run`, `2 runs`.
+/// A count with its noun: `1 run`, `2 runs`.
 pub fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }

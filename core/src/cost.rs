@@ -1,11 +1,12 @@
-//! Cost of a network by arithmetic: parameters and multiply-adds, without building it.
+//! The cost of a network, computed from its genotype and shape without building it.
 //!
-//! What is counted: the learnable parameters of a full network (running statistics are none), and
-//! the multiply-adds of convolutions and linear layers for one image. Normalisation, pooling and
-//! additions cost none, as is usual in the literature.
+//! Counted are the learnable parameters of a full network (running statistics are not learnable), and the
+//! multiply-adds of convolutions and linear layers for one image. Normalisation, pooling and additions cost
+//! nothing, as is usual in the literature.
 //!
-//! In a full network both inputs of a cell are preprocessed, read or not, and two genes that name
-//! the same operation on the same input are two modules: published weights have them.
+//! In a full network both inputs of a cell are preprocessed, even if no gene reads one of them. Two genes
+//! that apply the same operation to the same input count twice, because published weights have a module for
+//! each.
 //!
 //! ```
 //! use relativenas_core::{cost::cost, network::{NetworkKind, NetworkShape}, published};
@@ -54,7 +55,7 @@ impl Sum for Part {
     }
 }
 
-/// What a cell of a network costs, part by part.
+/// The cost of a cell, part by part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellCost {
     pub kind: CellKind,
@@ -65,7 +66,7 @@ pub struct CellCost {
     pub total: Part,
 }
 
-/// What a network costs.
+/// The cost of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Learnable parameters, without the auxiliary head, which exists in training only.
@@ -149,7 +150,7 @@ fn operation(operation: Operation, channels: usize, side: usize, stride: usize) 
         Operation::SepConv7x7 => separable(channels, 49, out) + separable(channels, 49, out),
         Operation::DilConv3x3 => separable(channels, 9, out),
         Operation::DilConv5x5 => separable(channels, 25, out),
-        // One row of seven halves the columns, then one column of seven the rows.
+        // The 1×7 convolution with the stride halves the columns, then the 7×1 convolution halves the rows.
         Operation::Conv7x1Then1x7 => {
             convolution(channels, channels, 7, side, out)
                 + convolution(channels, channels, 7, out, out)

@@ -8,7 +8,8 @@ use crate::{
     space::{Role, Space},
 };
 
-/// A few sentences: how deep both cells are, what they consist of, what they leave out.
+/// A description in a few sentences: how deep both cells are, which operations they have, and which inputs
+/// they do not read.
 pub fn describe(genotype: &Genotype) -> String {
     CellKind::BOTH.map(|kind| describe_cell(kind, genotype.cell(kind))).join(" ")
 }
@@ -36,7 +37,7 @@ fn describe_cell(kind: CellKind, cell: &Cell) -> String {
     }
     let idle: Vec<_> = (2..nodes + 2).filter(|&index| !cell.used()[index]).map(Cell::input_name).collect();
     if !idle.is_empty() {
-        text += &format!(" Nobody reads {}.", listed(&idle));
+        text += &format!(" No node reads {}.", listed(&idle));
     }
     text
 }
@@ -52,7 +53,7 @@ fn listed(items: &[String]) -> String {
 
 /// What changes from one genotype to the other, a sentence a change; empty if they are the same.
 ///
-/// The two genes of a node are added up, so their order is no difference.
+/// The order of a node's two genes makes no difference, because their results are added.
 pub fn differences(before: &Genotype, after: &Genotype) -> Vec<String> {
     let mut sentences = Vec::new();
     for kind in CellKind::BOTH {
@@ -93,7 +94,7 @@ fn node_changes(old: &[Gene], new: &[Gene]) -> Vec<String> {
         }
         None => true,
     });
-    // Of two changes, pair those that still read the same input.
+    // If both genes of a node changed, those that still read the same input are compared.
     if let ([a, _], [_, d]) = (&old[..], &new[..])
         && a.input == d.input
     {
@@ -113,18 +114,18 @@ fn node_changes(old: &[Gene], new: &[Gene]) -> Vec<String> {
     old.iter().zip(&new).map(change).collect()
 }
 
-/// A gene that decodes to something else than before.
+/// A gene whose decoded value has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GeneChange {
     pub gene: usize,
     pub role: Role,
-    /// Decoded; [`Space::label`] shortens them.
+    /// The decoded value before; [`Space::label`] gives a short name for it.
     pub from: usize,
     pub to: usize,
 }
 
 impl fmt::Display for GeneChange {
-    /// Such as `N1op: skip_connect → sep_conv_5x5`.
+    /// Writes the change, such as `N1op: skip_connect → sep_conv_5x5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |index: usize| match self.role {
             Role::Input { .. } => Cell::input_name(index),
@@ -135,7 +136,7 @@ impl fmt::Display for GeneChange {
     }
 }
 
-/// Which genes decode to something else at `after`, in order. Small moves often change none.
+/// The genes whose decoded value differs between two positions, in order. A small move often changes none.
 ///
 /// # Panics
 /// If a position is shorter than the space has genes.
@@ -179,7 +180,7 @@ mod tests {
             Some("Deep and narrow: the nodes of the normal cell form a chain.")
         );
         assert!(
-            describe(&chain).contains(" Nobody reads node 3. The reduction cell"),
+            describe(&chain).contains(" No node reads node 3. The reduction cell"),
             "{}",
             describe(&chain)
         );

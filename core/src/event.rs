@@ -1,7 +1,7 @@
 //! Durable events: everything that happened in a run, in order.
 //!
-//! A run's log is one [`Line`] of JSON an event. The same seed gives the same events, so they hold
-//! no time, duration or path of their own.
+//! A run's log has one [`Line`] of JSON for each event. The same seed gives the same events, so they contain
+//! no times, durations or paths; only the line has a time.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::{
 /// One line of `events.jsonl`, and of the engine's stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Counts the events of a run, from 0.
+    /// The number of the event in its run, counted from 0.
     pub seq: u64,
     /// Milliseconds since 1970 UTC.
     pub time: i64,
@@ -24,12 +24,12 @@ pub struct Line {
 
 /// Something that happened in a search or a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")] // Named outside: serde reads what is named inside twice.
+#[serde(rename_all = "snake_case")] // Tagged outside, because serde parses internally tagged enums twice.
 #[allow(clippy::large_enum_variant)] // `SearchStarted` occurs once a run.
 pub enum Event {
     SearchStarted {
         settings: SearchSettings,
-        /// `None` where a table answers instead of a network.
+        /// The network of the search; `None` where losses are read from a table.
         network: Option<NetworkShape>,
         images: Images,
         batch: usize,
@@ -49,17 +49,17 @@ pub enum Event {
         generation: u32,
         pair: usize,
         learners: Vec<Learner>,
-        /// Individuals, as everywhere in events.
+        /// The fast and the slow learner, as individuals; `None` where no loss was a number.
         fast: Option<usize>,
         slow: Option<usize>,
-        /// Who wrote to the weight set, in order; empty if no loss was a number.
+        /// The individuals that wrote to the weight set, in order; empty if no loss was a number.
         gives: Vec<usize>,
     },
     GenerationFinished {
         generation: u32,
-        /// Before moving.
+        /// The diversity before slow learners moved.
         diversity: f64,
-        /// Who is somewhere else in the next generation.
+        /// The individuals whose position changed, with their new positions.
         moves: Vec<Move>,
     },
     IndividualInjected {
@@ -78,23 +78,23 @@ pub enum Event {
     /// An entrant was trained from scratch for a round's epochs.
     FinalistTrained {
         round: u32,
-        /// Its place among the entrants, from 0.
+        /// The entrant, as an index into the entrants.
         entrant: usize,
         epochs: u32,
         figures: Figures,
     },
     FinalsRoundEnded {
         round: u32,
-        /// Places of those who go on, the best first.
+        /// The entrants that go on to the next round, as indices, the best first.
         survivors: Vec<usize>,
     },
     FinalsEnded {
-        /// The place of the last who was left; `None` if no figure was a number.
+        /// The entrant that won, as an index; `None` if no figure was a number.
         winner: Option<usize>,
     },
     /// The end of a search, after its finals if it has any.
     SearchFinished {
-        /// By shared weights.
+        /// The last population from best to worst, by its losses with shared weights.
         ranking: Vec<Ranked>,
         evaluations: u64,
     },
@@ -164,12 +164,12 @@ pub struct Move {
 /// A place in the final ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
-    /// From 1.
+    /// The rank, counted from 1.
     pub rank: usize,
     pub individual: usize,
     #[serde(with = "number")]
     pub loss: f64,
-    /// Per cent.
+    /// Accuracy on the validation half, in per cent.
     #[serde(with = "number")]
     pub accuracy: f64,
 }

@@ -55,7 +55,7 @@ impl From<Gene> for (Operation, usize) {
 pub struct Cell {
     /// Genes `2j` and `2j + 1` belong to node `j`.
     pub genes: Vec<Gene>,
-    /// Indices as in [`Gene::input`].
+    /// What the cell puts out, as indices like [`Gene::input`].
     pub concat: Vec<usize>,
 }
 
@@ -98,7 +98,7 @@ impl Cell {
         self.concat.contains(&input) || self.genes.iter().any(|g| g.input == input)
     }
 
-    /// Which inputs and nodes reach the cell's output, counted as in [`Gene::input`].
+    /// For each input and node, indexed as in [`Gene::input`], whether it has an effect on the cell's output.
     pub fn used(&self) -> Vec<bool> {
         let mut used: Vec<_> = (0..self.nodes() + 2).map(|index| self.concat.contains(&index)).collect();
         // Genes read earlier indices only, so one pass from the last node is enough.
@@ -112,7 +112,7 @@ impl Cell {
         used
     }
 
-    /// For every node, the operations one after the other that lead to it.
+    /// For every node, the number of operations on the longest path to it from an input of the cell.
     pub fn node_depths(&self) -> Vec<usize> {
         let mut depths = Vec::with_capacity(self.nodes());
         for node in 0..self.nodes() {

@@ -1,10 +1,10 @@
 //! The rules of RelativeNAS as plain data.
 //!
-//! A [`search::Search`] moves a population of architecture vectors: it asks an
-//! [`search::Estimator`] for the losses of a pair, says who is the fast and who the slow learner,
-//! and lets slow learners move towards fast ones ([`slow_fast`]). Learners inherit from a shared
-//! [`weight_set`]. What happened is told in [`event`]s, and a [`view::RunView`] folds them back
-//! into what a person wants to see.
+//! A [`search::Search`] moves a population of architecture vectors: it asks an [`search::Estimator`] for the
+//! losses of a pair, decides which of the two is the fast and which the slow learner, and moves slow learners
+//! towards fast ones ([`slow_fast`]). Learners inherit weights from a shared [`weight_set`]. Everything that
+//! happens is recorded as [`event`]s, and a [`view::RunView`] computes from them what a screen or a report
+//! shows.
 //!
 //! Source: Tan et al., "RelativeNAS: Relative Neural Architecture Search via Slow-Fast Learning",
 //! arXiv 2009.06193.
@@ -40,7 +40,7 @@ pub mod tasks;
 pub mod view;
 pub mod weight_set;
 
-/// The candidate that is nearest to what somebody typed, if it is near at all.
+/// The candidate that is spelled most like `typed`; `None` if none is near enough.
 pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = |text: &str| text.chars().count();
     let typed_length = length(typed);

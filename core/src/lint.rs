@@ -23,7 +23,7 @@ use crate::{
     operation::{CellKind, Family, Operation},
 };
 
-/// Something about a cell that deserves a look.
+/// Something unusual about a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub cell: CellKind,
@@ -35,9 +35,9 @@ pub struct Finding {
 pub enum Oddity {
     /// Both genes of a node are the same; a search shares their weights, so one of them is wasted.
     TwinGenes { node: usize, operation: Operation, input: usize },
-    /// Nothing of this cell input reaches the output.
+    /// This input of the cell has no effect on its output.
     UnreadInput { input: usize },
-    /// The node reaches the output neither by itself nor through other nodes.
+    /// The output of the node is neither concatenated nor read by a node that has an effect.
     UnreadNode { node: usize },
     /// Every node reads only inputs of the cell. Such cells learn fast, and so win short trainings.
     Shallow,
@@ -45,7 +45,7 @@ pub enum Oddity {
     ManySkips { skips: usize, of: usize },
     /// Half of the operations or more are pools.
     ManyPools { pools: usize, of: usize },
-    /// No operation learns anything, strided skips aside.
+    /// No operation has weights, apart from skip connections with stride 2.
     NoConvolution,
 }
 

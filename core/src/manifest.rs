@@ -1,4 +1,4 @@
-//! `run.toml`: what a run is, completely, as it ran.
+//! `run.toml`: the complete description of a run.
 //!
 //! The command writes it when it makes the run's folder; the engine completes it once with what
 //! only the engine knows. After that it never changes.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{config::Config, genotype::Genotype, randomness::RANDOMNESS_VERSION};
 
-/// Grows whenever an older program could not read a run's folder.
+/// The version of a run's folder. It grows when older programs can no longer read the folder.
 pub const RUN_FORMAT: u32 = 3;
 /// The oldest format that is still read: it is the same without finals.
 const OLDEST_RUN_FORMAT: u32 = 2;
@@ -17,7 +17,7 @@ const OLDEST_RUN_FORMAT: u32 = 2;
 /// Version and fingerprint of the vocabulary that command and engine share.
 pub const BUILD: &str = env!("RELATIVENAS_BUILD");
 
-/// Names of what a run's folder holds.
+/// The names of the files in a run's folder.
 pub mod files {
     pub const MANIFEST: &str = "run.toml";
     /// Durable events, append-only.
@@ -32,15 +32,15 @@ pub mod files {
     /// The manifest as it was when an engine first worked on the run, so that edits of it are noticed.
     pub const BEGUN_WITH: &str = "begun-with.toml";
     pub const EXPORTS: &str = "exports";
-    /// Log, and whatever libtorch prints.
+    /// The engine's messages, and everything that libtorch prints.
     pub const ENGINE_LOG: &str = "engine.log";
-    /// Held while an engine lives.
+    /// A lock that is held as long as an engine lives.
     pub const ENGINE_LOCK: &str = "engine.lock";
-    /// Who holds the lock, and where its socket is.
+    /// Which process holds the lock, and where its socket is.
     pub const ENGINE: &str = "engine.json";
 }
 
-/// What an engine that ends in order writes last in its run's [`files::SESSIONS`].
+/// The last entry in [`files::SESSIONS`] of an engine that ends in order.
 pub mod farewell {
     pub const FINISHED: &str = "engine finished the run";
     pub const STOPPED: &str = "engine stopped";
@@ -56,12 +56,12 @@ pub struct Manifest {
     pub build: String,
     /// When the folder was made, in milliseconds since 1970 UTC.
     pub created: i64,
-    /// Its place among the runs beside it, where the clock would have put it before an older one: a
-    /// time, in milliseconds since 1970 UTC, just after that of the run before.
+    /// A time just after that of the run before, in milliseconds since 1970 UTC, for a run that the clock
+    /// would place before an existing run. It decides the run's place among all runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<i64>,
     pub config: Config,
-    /// Where each setting came from, for those that are not built in.
+    /// The origin of each setting that has not its built-in value.
     pub origins: BTreeMap<String, String>,
     /// What is trained, in a training run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ pub struct Manifest {
     pub engine: Option<EngineFacts>,
 }
 
-/// What a run does.
+/// The kind of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Job {
@@ -93,7 +93,7 @@ pub struct Branch {
 pub struct EngineFacts {
     pub build: String,
     pub libtorch: String,
-    /// Such as `cpu` or `cuda:0 NVIDIA H100`.
+    /// The device, such as `cpu` or `cuda:0 NVIDIA H100`.
     pub device: String,
     pub threads: usize,
     pub validation_batch: usize,

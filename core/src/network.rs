@@ -25,7 +25,7 @@ impl NetworkKind {
     }
 }
 
-/// What defines a network, apart from its genotype.
+/// The shape of a network, which together with a genotype defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkShape {
     pub kind: NetworkKind,
@@ -111,18 +111,19 @@ impl NetworkShape {
         self.kind.image_side()
     }
 
-    /// Whether the cell at this index halves the resolution: those at a third and two thirds do.
+    /// The kind of the cell with this index. The cells at one third and two thirds of the depth are reduction
+    /// cells.
     pub fn cell_kind(&self, index: usize) -> CellKind {
         let reduces = index == self.cells / 3 || index == 2 * self.cells / 3;
         if reduces { CellKind::Reduction } else { CellKind::Normal }
     }
 
-    /// Every cell in order, for a genotype whose cells concatenate these many nodes.
+    /// The places of all cells in order; the numbers of nodes that they concatenate come from the genotype.
     pub fn places(&self, genotype: &Genotype) -> Vec<CellPlace> {
         let stem = self.stem_channels();
         let (mut before_last, mut last, mut channels) = (stem, stem, self.channels);
         let imagenet = self.kind == NetworkKind::Imagenet;
-        // The ImageNet stem hands over stem0 (a quarter of the side) and stem1 (an eighth).
+        // The ImageNet stem has two outputs, of a quarter and of an eighth of the image's side.
         let mut after_reduction = imagenet;
         let mut side = if imagenet { self.image_side() / 8 } else { self.image_side() };
         (0..self.cells)
@@ -147,7 +148,7 @@ impl NetworkShape {
             .collect()
     }
 
-    /// The cell whose output the auxiliary head reads.
+    /// The index of the cell whose output the auxiliary head reads.
     pub fn auxiliary_cell(&self) -> usize {
         2 * self.cells / 3
     }

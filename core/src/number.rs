@@ -1,4 +1,4 @@
-//! Numbers that survive JSON: what is not finite travels as text.
+//! Serialises numbers for JSON, which has no NaN and no infinities: these are written as text.
 //!
 //! For use as `#[serde(with = "number")]` on an `f64`.
 

@@ -24,7 +24,7 @@ use self::graph::Graph;
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightTensor {
     pub shape: Vec<u64>,
-    /// Row by row.
+    /// The values in row-major order.
     pub values: Vec<f32>,
 }
 
@@ -33,7 +33,7 @@ pub struct WeightTensor {
 #[error("these weights are not the network's: {}", .0.join("; "))]
 pub struct Misfits(Vec<String>);
 
-/// How many misfits are named.
+/// The largest number of misfits that a message names.
 const NAMED: usize = 10;
 
 /// The ONNX file of a full network. The auxiliary head among the weights, and what PyTorch counts

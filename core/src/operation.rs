@@ -102,7 +102,7 @@ impl Operation {
     }
 }
 
-/// Operations that work alike.
+/// Groups of similar operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     Separable,

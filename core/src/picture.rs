@@ -1,8 +1,8 @@
-//! Genotypes as pictures: for Graphviz, and as SVG that needs nothing else.
+//! Genotypes as pictures: in Graphviz's language, and as self-contained SVG.
 //!
-//! In the SVG every node has a row of its own and stands in the column of its depth. An edge leaves
-//! its source, turns once in the gap behind it and runs along the row of the node that reads it, so
-//! edges never run through other nodes.
+//! In the SVG every node has a row of its own, and its column is its depth. An edge leaves its source, turns
+//! once in the gap behind it, and runs along the row of the node that reads it, so that edges never cross
+//! other nodes.
 
 use std::fmt::Write as _;
 
@@ -54,13 +54,13 @@ fn color(operation: Operation) -> &'static str {
 const ROW: i32 = 64;
 const MARGIN: i32 = 24;
 const TITLE: i32 = 36;
-/// Inputs, nodes and the output are boxes of this size.
+/// Width and height of the boxes of inputs, nodes and the output.
 const BOX: (i32, i32) = (72, 32);
-/// The operations in front of a node, one above the other.
+/// Width and height of an operation's box; those of a node stand before it, one above the other.
 const CHIP: (i32, i32) = (116, 20);
-/// From the middle of a row to the middle of an operation.
+/// The distance from the middle of a row to the middle of an operation.
 const CHIP_OFFSET: i32 = 13;
-/// Where edges turn.
+/// The width of the gap in which edges turn.
 const GAP: i32 = 64;
 const COLUMN: i32 = GAP + CHIP.0 + 14 + BOX.0;
 

@@ -1,4 +1,4 @@
-//! The population: architecture vectors that move.
+//! The population: individuals with a position and a velocity in the search space.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,15 +1,15 @@
 //! Principal components of a sample that grows, and the plane of the first two.
 //!
-//! The sample itself is not kept: its mean and the sums of products of deviations are, so a point
-//! costs the square of its dimensions, once. Eigenvectors come from Jacobi's rotations: slower than
-//! newer methods, but exact to rounding, the same on every machine, and short.
+//! Instead of the sample, only its mean and the sums of products of deviations are kept, so adding a point
+//! takes time in the square of its dimensions, and only once. Eigenvectors are computed by Jacobi's
+//! rotations: slower than newer methods, but exact to rounding, the same on every machine, and short.
 
 /// Count, mean, and sums of products of deviations from the mean.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     count: u64,
     mean: Vec<f64>,
-    /// Row by row, symmetric.
+    /// The sums of products, a symmetric matrix in row-major order.
     products: Vec<f64>,
 }
 
@@ -53,7 +53,7 @@ impl Moments {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plane {
     origin: Vec<f64>,
-    /// Of length one, at right angles.
+    /// Two vectors of length 1 at right angles.
     axes: [Vec<f64>; 2],
     /// How much of the sample's variance lies in the plane, from 0 to 1.
     pub share: f64,
@@ -74,12 +74,12 @@ impl Plane {
         Some(Self { origin: moments.mean.clone(), axes: [x, y], share })
     }
 
-    /// The same plane, its axes turned (and mirrored, where that is nearer) until they are as near to
-    /// those of a former plane as they can be.
+    /// The same plane, with axes that are turned (and mirrored, if that is nearer) to be as near as possible
+    /// to those of an earlier plane.
     ///
-    /// Which two axes span a plane says nothing about it. Principal components change their signs,
-    /// their order and, where their variances are alike, their directions from sample to sample; so
-    /// turned, a picture of points stays as it was.
+    /// A plane can be spanned by any two axes in it. From sample to sample, principal components may change
+    /// their signs and their order, and, where their variances are similar, also their directions. Turning
+    /// the axes keeps a picture of the points steady.
     #[must_use]
     pub fn facing(self, former: &Self) -> Self {
         let [x, y] = &self.axes;
@@ -101,7 +101,7 @@ impl Plane {
         Self { axes, ..self }
     }
 
-    /// Where a point lies on the plane, or the foot of its perpendicular.
+    /// The coordinates of a point's projection on the plane.
     pub fn project(&self, point: &[f64]) -> (f64, f64) {
         let along = |axis: &[f64]| {
             let offsets = point.iter().zip(&self.origin).map(|(x, origin)| x - origin);
@@ -148,7 +148,7 @@ fn eigen(mut matrix: Vec<f64>, dimensions: usize) -> Vec<(f64, Vec<f64>)> {
     found
 }
 
-/// Turns the plane of two dimensions until the matrix is 0 where they meet.
+/// Rotates two dimensions so that the matrix becomes 0 at their row and column.
 fn rotate(matrix: &mut [f64], vectors: &mut [f64], n: usize, (p, q): (usize, usize)) {
     let meeting = matrix[p * n + q];
     if meeting == 0.0 {
@@ -216,14 +216,14 @@ mod tests {
         assert!(near(plane.share, 1.0));
         let places: Vec<_> = points.iter().map(|p| plane.project(p)).collect();
         assert!(places.iter().all(|(_, y)| near(*y, 0.0)), "{places:?}");
-        // The axis points to where its largest number is positive, and through the mean, at 0.75.
+        // The largest number of the axis is positive, and the axis passes through the mean, 0.75.
         let x: Vec<_> = places.iter().map(|(x, _)| x + 0.75).collect();
         assert!(x.iter().zip([-2.0, 0.5, 1.0, 3.5]).all(|(x, t)| near(*x, t)), "{x:?}");
     }
 
     #[test]
     fn eigenvectors_are_those_of_a_known_matrix() {
-        // A turn by 30 degrees of a diagonal of 5 and 2, with a 9 beside it.
+        // The diagonal matrix of 5 and 2, rotated by 30 degrees, with a 9 beside it.
         let (cos, sin) = (3.0_f64.sqrt() / 2.0, 0.5);
         let (a, b, d) =
             (5.0 * cos * cos + 2.0 * sin * sin, 3.0 * cos * sin, 5.0 * sin * sin + 2.0 * cos * cos);
@@ -244,7 +244,7 @@ mod tests {
             for (other, (_, beside)) in found.iter().enumerate() {
                 assert!(near(dot(vector, beside), f64::from(u8::from(at == other))));
             }
-            // The matrix only stretches them.
+            // Multiplied by the matrix, an eigenvector is only scaled.
             for (row, x) in moments.products.chunks(32).zip(vector) {
                 assert!((dot(row, vector) - value * x).abs() < 1e-6);
             }
@@ -273,7 +273,7 @@ mod tests {
                 assert!(axis.iter().zip(old).all(|(a, b)| near(*a, *b)), "{axes:?}: {turned:?}");
             }
         }
-        // Nothing in common: nothing to turn towards.
+        // Two planes without a common direction: there is nothing to turn towards.
         let strange = Plane { axes: [vec![0.0, 0.0, 1.0], vec![0.0, 0.0, 1.0]], ..former.clone() };
         assert_eq!(strange.clone().facing(&former), strange);
     }

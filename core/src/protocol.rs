@@ -1,4 +1,4 @@
-//! What the command and the engine say to each other: one JSON object a line.
+//! The protocol between the command (the client) and the engine: one JSON object a line.
 //!
 //! A client sends [`Request`]s. The engine answers with one [`Reply::Hello`], then log lines
 //! verbatim (see [`crate::event::Line`]), progress, and an answer to every command.
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{event::Line, number};
 
-/// Engines and clients of different versions may look at, but not steer, each other.
+/// The version of the protocol. A client of another version may watch an engine, but not steer it.
 pub const PROTOCOL: u32 = 1;
 
-/// No line of a client is longer, in bytes.
+/// The longest line that a client may send, in bytes.
 pub const REQUEST_LIMIT: usize = 1 << 20;
 /// No line of an engine or of a log is longer, in bytes: a generation of the largest population moves
 /// within half of it.
@@ -22,18 +22,18 @@ pub const LINE_LIMIT: usize = 1 << 25;
 pub enum Request {
     /// Send the log from this event on, then what follows.
     Follow { from: u64 },
-    /// Steer. The answer carries the same id.
+    /// Sends a command. Its answer has the same id.
     Steer { id: u64, command: Command },
 }
 
-/// How a person steers a run.
+/// A command to the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Command {
     /// Takes effect within a batch.
     Pause,
     Continue,
-    /// Goes on for so many, then pauses.
+    /// Goes on for this many pairs, generations or epochs, then pauses.
     Step {
         unit: StepUnit,
         count: u32,
@@ -60,11 +60,11 @@ pub enum Command {
 pub enum StepUnit {
     Pair,
     Generation,
-    /// Of a training.
+    /// An epoch of a training; the other units are those of a search.
     Epoch,
 }
 
-/// What an engine sends, beside log lines.
+/// A line that an engine sends, apart from lines of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -76,7 +76,7 @@ pub enum Reply {
 /// Any line that an engine sends.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
-#[allow(clippy::large_enum_variant)] // Log lines are nearly all of the traffic.
+#[allow(clippy::large_enum_variant)] // Nearly all lines are of the log, so boxing them saves nothing.
 pub enum EngineLine {
     Log(Line),
     Reply(Reply),
@@ -89,20 +89,20 @@ pub struct Hello {
     /// Version and commit of the engine.
     pub build: String,
     pub pid: u32,
-    /// Such as `cpu · 2 threads` or `cuda:0 NVIDIA H100`.
+    /// The device, such as `cpu · 2 threads` or `cuda:0 NVIDIA H100`.
     pub device: String,
     /// Events in the log when the client connected.
     pub events: u64,
     /// The name of the run that it works on.
     #[serde(default)]
     pub run: String,
-    /// As in the run's `engine.json`: two engines may have one process id, host and path of their socket where
-    /// containers share a folder.
+    /// The token in the run's `engine.json`. Process id, host and socket path do not identify an engine where
+    /// containers share folders.
     #[serde(default)]
     pub token: String,
 }
 
-/// Where the engine is right now. Never logged; the latest wins.
+/// What the engine is doing. It is never logged, and each one replaces the one before.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     pub mode: Mode,
@@ -116,7 +116,7 @@ pub struct Progress {
     pub seconds_left: Option<f64>,
     /// What a person should know, such as a full disk.
     pub notice: Option<String>,
-    /// Where the engine will pause by itself.
+    /// The generation at whose beginning the engine will pause.
     #[serde(default)]
     pub pause_at: Option<u32>,
     #[serde(default)]
@@ -128,10 +128,10 @@ pub struct Progress {
 pub enum Mode {
     #[default]
     Running,
-    /// Asked for, not yet reached.
+    /// A pause was asked for and is not reached yet.
     Pausing,
     Paused,
-    /// Running until the step is done.
+    /// The engine runs until a step is done.
     Stepping,
     Stopping,
 }
@@ -155,12 +155,12 @@ pub struct MemberProgress {
     pub validating: bool,
     pub batch: usize,
     pub batches: usize,
-    /// Of this stage so far; `None` until somebody read it from the device.
+    /// The loss of this stage so far; `None` until it was read from the device.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]
     pub loss: Option<f64>,
 }
 
-/// The outcome of a command.
+/// The engine's answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub id: u64,

@@ -1,4 +1,4 @@
-//! Cells that others have published, by name.
+//! Published cells by name.
 
 use crate::{
     genotype::{Cell, Gene, Genotype},
@@ -11,7 +11,7 @@ use crate::{
 /// The names that [`genotype`] knows, as they are usually spelled.
 pub const NAMES: [&str; 5] = ["NASNet", "AmoebaNet", "DARTS_V1", "DARTS_V2", "RelativeNAS"];
 
-/// A name that nobody published a cell under, as far as this program knows.
+/// A name under which, as far as this program knows, no cell was published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is no published genotype; {}", suggestion(.nearest))]
 pub struct UnknownGenotype {
@@ -27,7 +27,7 @@ fn suggestion(nearest: &Option<&'static str>) -> String {
     }
 }
 
-/// A published genotype; upper and lower case are the same.
+/// The genotype that was published under this name, in upper or lower case.
 pub fn genotype(name: &str) -> Option<Genotype> {
     let known = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
     let [normal, reduction] = CELLS[known];
@@ -39,7 +39,7 @@ pub fn name_of(found: &Genotype) -> Option<&'static str> {
     NAMES.into_iter().find(|name| genotype(name).as_ref() == Some(found))
 }
 
-/// As [`genotype`].
+/// As [`genotype`], with an error for unknown names.
 ///
 /// # Errors
 /// If there is no such genotype; the message names the nearest one.

@@ -1,8 +1,8 @@
 //! Random streams that are derived, never stored.
 //!
-//! Every draw of a run comes from a stream named by what it is for: (seed, purpose, two numbers).
-//! A resumed run therefore needs no generator state, and draws exactly what it would have drawn.
-//! The generator is ChaCha with 8 rounds; the four numbers are its key.
+//! Every random number of a run comes from a stream that is identified by (seed, purpose, two numbers). So a
+//! resumed run needs no stored state, and draws exactly what it would have drawn without the break. The
+//! generator is ChaCha with 8 rounds; the four numbers are its key.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -16,9 +16,9 @@ pub const RANDOMNESS_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
-    /// First positions: (0, individual).
+    /// The positions of the first population: (0, individual).
     Population = 1,
-    /// Who meets whom: (generation, 0).
+    /// The pairs of a generation: (generation, 0).
     Pairing = 2,
     /// λ1 and λ2 of a slow learner: (generation, individual).
     Learning = 3,
@@ -35,7 +35,7 @@ pub enum Purpose {
     DropPath = 8,
     /// First weights: (a hash of the tensor's name in its network, 0).
     Initialisation = 9,
-    /// Which half an image belongs to: (0, 0).
+    /// The half of the images to which an image belongs: (0, 0).
     Split = 10,
     /// The probe's re-estimations: (generation, pair). Its trainings from scratch and its bootstrap
     /// have the last two numbers instead of a pair's.
@@ -74,12 +74,12 @@ impl Streams {
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
-    /// Uniform in [0, 1), in steps of 2⁻⁵³.
+    /// A number from the uniform distribution on [0, 1), in steps of 2⁻⁵³.
     pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 
-    /// Uniform among `0..n`. The bias is below n/2⁶⁴.
+    /// A number from the uniform distribution on `0..n`; the bias is below n/2⁶⁴.
     ///
     /// # Panics
     /// If `n` is 0.

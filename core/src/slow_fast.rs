@@ -5,7 +5,7 @@
 //! x_slow ← clamp(x_slow + v_slow)
 //! ```
 //!
-//! The operator `∘` multiplies gene by gene; a slow learner that has just begun is at rest.
+//! The operator `∘` multiplies gene by gene. At first the velocity of every individual is 0.
 //!
 //! ```
 //! use relativenas_core::{population::Individual, slow_fast::learn, space::Space};
@@ -39,8 +39,9 @@ pub fn learn(space: Space, slow: &mut Individual, fast: &[f64], lambda1: &[f64],
 /// Draws every gene of `learner` anew with this probability, uniformly in its bounds; such a gene is
 /// then at rest.
 ///
-/// This is not in the paper. Every move goes towards somebody who is there already, so without it
-/// a population keeps what it lost. Every gene takes two numbers of the stream, mutated or not.
+/// This is not in the paper. Without it, slow learners only move towards existing individuals, so a value
+/// that the population has lost never comes back. Every gene takes two numbers from the stream, whether it is
+/// mutated or not.
 pub fn mutate(space: Space, learner: &mut Individual, probability: f64, stream: &mut Stream) {
     for gene in 0..space.genes() {
         let (lot, value) = (stream.unit(), stream.unit());

@@ -32,10 +32,10 @@ use crate::{
 
 /// Nodes of a cell in the searched space.
 pub const NODES: usize = 4;
-/// Genes of a cell: node by node, twice (input, operation).
+/// The number of genes of a cell: for each node two times an input and an operation.
 const CELL_GENES: usize = NODES * 4;
 
-/// A space that architecture vectors are searched in.
+/// A search space of architecture vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Space {
@@ -71,7 +71,7 @@ impl fmt::Display for Role {
 }
 
 impl Space {
-    /// How many genes, and so real numbers, an architecture vector of this space has.
+    /// The number of genes of this space, which is the length of its architecture vectors.
     pub fn genes(self) -> usize {
         match self {
             Self::Cells => 2 * CELL_GENES,
@@ -144,7 +144,7 @@ impl Space {
         indices.iter().map(|&i| i as f64 + 0.5).collect()
     }
 
-    /// What a decoded gene says, in two letters or a digit.
+    /// A short name for the decoded value of a gene: two letters or a digit.
     pub fn label(self, gene: usize, index: usize) -> String {
         match self.role(gene) {
             Role::Input { .. } => index.to_string(),
@@ -163,7 +163,7 @@ pub enum VectorError {
     Bounds { gene: usize, role: Role, value: f64, upper: f64 },
 }
 
-/// A genotype that the searched space cannot hold.
+/// Why a genotype cannot be encoded in the search space.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutsideSpace {
     #[error("the {cell} cell has {found} nodes; the searched space has {NODES}")]

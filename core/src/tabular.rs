@@ -22,10 +22,10 @@ use crate::{
     space::VectorError,
 };
 
-/// Edges of a cell.
+/// The number of edges of a cell.
 pub const EDGES: usize = 6;
 
-/// All architectures: one of five operations for each edge.
+/// The number of all architectures: each of the edges has one of five operations.
 pub const ARCHITECTURES: usize = OPERATIONS.len().pow(EDGES as u32);
 
 /// An operation of an edge.
@@ -81,7 +81,7 @@ impl fmt::Display for EdgeOperation {
     }
 }
 
-/// What an architecture was trained on.
+/// A data set on which the architectures were trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dataset {
@@ -154,7 +154,8 @@ pub enum TableError {
 /// Test accuracies of all architectures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// By [`number`]; per cent, in the order of [`Dataset::ALL`].
+    /// The accuracies of each architecture in per cent, in the order of [`Dataset::ALL`]; the index is
+    /// [`number`].
     accuracies: Vec<[f64; Dataset::ALL.len()]>,
 }
 

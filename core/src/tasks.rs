@@ -1,9 +1,9 @@
 //! What a found cell is carried into: detection, segmentation and keypoints.
 //!
-//! This is the arithmetic of the three tasks without any tensor: how a result is judged, how boxes,
-//! maps and joints are encoded and decoded, and which learning rate a step has. Each file begins
-//! with the protocol that it follows; where a published program departs from its own protocol, the
-//! file says so and does what the protocol says.
+//! This module has the arithmetic of the three tasks, without tensors: how results are judged, how boxes,
+//! maps and joints are encoded and decoded, and the learning rate of each step. Each file begins with the
+//! protocol that it follows. Where a published program departs from its own protocol, the file says so and
+//! follows the protocol.
 //!
 //! | task | data | network | judged by |
 //! |---|---|---|---|

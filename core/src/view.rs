@@ -1,7 +1,7 @@
 //! A run as a person sees it: the fold over its events.
 //!
-//! Live, attached, finished and replayed runs are all drawn from a [`RunView`], and there is no
-//! other kind of snapshot: whoever has the events has the view.
+//! Live, attached, finished and replayed runs are all drawn from a [`RunView`]. There is no other kind of
+//! snapshot: the events determine the view.
 
 mod finals;
 mod fit;
@@ -33,13 +33,13 @@ use crate::{
     weight_set::{Hits, WeightKey, WeightSet},
 };
 
-/// Log lines that a view keeps, unless told otherwise.
+/// How many lines of the log a view keeps by default.
 const KEPT_LOG_LINES: usize = 2000;
 
-/// A run, as far as its events tell.
+/// Everything that the events of a run tell about it.
 #[derive(Clone, Debug)]
 pub struct RunView {
-    /// Events seen; the number that the next one must have.
+    /// The number of events that were folded, which is the number of the next event.
     pub events: u64,
     /// When the first and the last event were written, in milliseconds since 1970 UTC.
     pub started_at: i64,
@@ -51,7 +51,7 @@ pub struct RunView {
     kept_log_lines: usize,
 }
 
-/// A search, as far as its events tell.
+/// Everything that the events of a search tell about it.
 #[derive(Clone, Debug)]
 pub struct SearchView {
     pub settings: SearchSettings,
@@ -63,21 +63,20 @@ pub struct SearchView {
     pub pairs: Vec<Vec<usize>>,
     /// Pairs of this generation that were compared, in order.
     pub compared: Vec<Comparison>,
-    /// The same of the generation before; what moved then is in `population`.
+    /// The compared pairs of the generation before. How their slow learners moved is in `population`.
     pub compared_before: Vec<Comparison>,
     pub population: Vec<IndividualView>,
     /// Finished generations.
     pub generations: Vec<GenerationSummary>,
     /// The lowest validation loss so far.
     pub best: Option<Best>,
-    /// How often, when and by whom every module was trained.
+    /// How often each module was trained, and when and by which individual it was trained last.
     pub weights: WeightSet<()>,
     pub hits: Hits,
     pub evaluations: u64,
-    /// Every time somebody put an architecture into the population: the generation and whose place
-    /// it took.
+    /// Every injection of an architecture: the generation, and the individual whose place it took.
     pub injections: Vec<(u32, usize)>,
-    /// Members of the last population that were estimated with the final weights.
+    /// Estimates of the last population with the final weights, as far as they are known.
     pub ranked: Vec<Learner>,
     /// Trainings from scratch after the ranking.
     pub finals: Option<FinalsView>,
@@ -116,7 +115,7 @@ impl Comparison {
     }
 }
 
-/// A member of the population.
+/// What is known of an individual of the population.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndividualView {
     pub position: Vec<f64>,
@@ -126,9 +125,9 @@ pub struct IndividualView {
     pub learner: Option<Learner>,
     /// The loss of its estimate before that.
     pub loss_before: Option<f64>,
-    /// Every time it was slow: the generation and whom it learned from.
+    /// Every generation in which it was the slow learner, with the individual from which it learned.
     pub lessons: Vec<(u32, usize)>,
-    /// Generation in which somebody put a genotype in its place.
+    /// The generation in which an architecture was injected in its place.
     pub injected: Option<u32>,
 }
 
@@ -139,9 +138,10 @@ pub struct Best {
     pub learner: Learner,
 }
 
-/// Whom a search has to show for itself: the vector with the loss that was estimated for it.
+/// The best vector that a search has found so far, or its winner, with the loss that was estimated for it.
 ///
-/// Its individual may be somewhere else by now: moved, injected over, or estimated again and found worse.
+/// Its individual may have another position by now: it may have moved, an architecture may have been injected
+/// in its place, or it may have been estimated again with a higher loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Leader<'a> {
     pub individual: usize,
@@ -161,7 +161,7 @@ impl Default for RunView {
 }
 
 impl RunView {
-    /// A run of which nothing is known yet; its log keeps so many lines.
+    /// The view of a run without events; its log keeps this many lines.
     pub fn new(kept_log_lines: usize) -> Self {
         Self {
             events: 0,
@@ -269,7 +269,7 @@ impl SearchView {
         tabular::decode(&self.population.get(individual)?.position).ok()
     }
 
-    /// Diversity of the population as it is now.
+    /// The diversity of the present population.
     pub fn diversity(&self) -> f64 {
         crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
     }
@@ -417,7 +417,7 @@ impl SearchView {
         self.compared.push(comparison);
     }
 
-    /// Repeats in the view what the estimator did to the weight set.
+    /// Updates the view's weight set as the estimator updated its own.
     fn adopt(&mut self, generation: u32, learners: &[Learner], gives: &[usize]) {
         let Some(shape) = self.network else {
             return;

@@ -1,6 +1,6 @@
-//! The shared weight set: who inherits what, who writes what, and how often each was trained.
+//! The shared weight set: which weights learners inherit, which they write, and how often each was trained.
 //!
-//! Nothing here knows what a weight is: `T` stands for all tensors of one module.
+//! This module does not depend on what weights are: `T` stands for all tensors of one module of the network.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -131,14 +131,14 @@ pub struct Trained {
     pub updates: u32,
 }
 
-/// One module's weights and their history.
+/// The weights of one module and their history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry<T> {
     pub value: T,
     pub trained: Trained,
 }
 
-/// Hits and misses of operations with weights.
+/// How many operations of learners had trained weights in the set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
     /// Operations whose trained weights were copied from the set.
@@ -148,7 +148,7 @@ pub struct Hits {
 }
 
 impl Hits {
-    /// The share of hits in per cent; `None` if no operation was asked for.
+    /// The share of hits in per cent; `None` if there were neither hits nor misses.
     pub fn rate(self) -> Option<f64> {
         let asked = self.hits.saturating_add(self.misses);
         (asked > 0).then(|| 100.0 * self.hits as f64 / asked as f64)

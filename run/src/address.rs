@@ -1,4 +1,4 @@
-//! Where a run's engine says that it can be reached.
+//! Where a run's engine can be reached, as the engine wrote it down.
 
 use std::{
     fs, io,
@@ -15,11 +15,12 @@ pub fn address(folder: &RunFolder) -> Option<EngineAddress> {
     serde_json::from_slice(&fs::read(folder.file(files::ENGINE)).ok()?).ok()
 }
 
-/// The folder for sockets of this user, which is made if it is missing: a login's runtime
-/// directory vanishes with the login, and a socket's path may have 107 bytes at most.
+/// The folder for this user's sockets, which is made if it is missing. It lies outside of the login's runtime
+/// directory, which is removed when the login ends, and its path is short, because a socket's path has at
+/// most 107 bytes.
 ///
 /// # Errors
-/// If somebody else owns it, or it cannot be made.
+/// If the folder belongs to another user, or cannot be made.
 pub fn socket_folder() -> io::Result<PathBuf> {
     let user = rustix::process::getuid().as_raw();
     let path = PathBuf::from(format!("/tmp/relativenas-{user}"));
@@ -29,7 +30,7 @@ pub fn socket_folder() -> io::Result<PathBuf> {
     }
     let metadata = fs::symlink_metadata(&path)?;
     if !metadata.is_dir() || metadata.uid() != user {
-        let message = format!("{} belongs to somebody else; remove it", path.display());
+        let message = format!("{} belongs to another user; have it removed", path.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     if metadata.mode() & 0o077 != 0 {

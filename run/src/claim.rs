@@ -1,14 +1,15 @@
 //! Claims: who works on what, on a file system that several machines share and whose locks may not work.
 //!
 //! What can be claimed is a folder of numbered entries, `000001`, `000002`, …, of which the highest is in
-//! force: somebody took it, or gave it back. An entry is written completely under another name and then
-//! linked to the number after the highest. link(2) fails where that name exists, and on NFS the server decides,
-//! so of several who try at once one wins, and nobody replaces what somebody else has put there meanwhile.
-//! For the same reason entries are never removed or written again.
+//! force: it says that the claim was taken, or given back. An entry is written completely under another name
+//! and then linked to the number after the highest. link(2) fails if that name exists, and on NFS the server
+//! decides, so of several processes that try at once exactly one wins, and none replaces the entry of
+//! another. For the same reason entries are never removed or written again.
 //!
-//! Whoever took something holds a lease on it, which is renewed by setting the time of the entry. A lease
-//! that was not renewed for its length has lapsed, and others may take the next number. Times are those that
-//! the file system writes down, compared with that of a file just made beside; no machine's clock matters.
+//! The holder of a claim has a lease, which it renews by setting the time of its entry. A lease that was not
+//! renewed for its length has lapsed, and another process may take the next number. All times are those of
+//! the file system, compared with the time of a file that was just made beside; the clocks of the machines do
+//! not matter.
 //!
 //! A holder may be stopped for longer than its lease and wake up again. So whatever writes under a claim
 //! asks a [`Watch`] before each write whether there is a next entry.
@@ -28,7 +29,8 @@ pub use entry::{Did, Holder};
 use entry::{Draft, Entry, touch};
 pub use watch::{VARIABLE, Watch};
 
-/// How long the lease of an entry is that cannot be read: one that a crash of its machine emptied, say.
+/// The lease that is assumed for an entry that cannot be read, for example because its machine crashed and
+/// left it empty.
 const UNREADABLE: Duration = Duration::from_secs(120);
 /// A lease is renewed so many times in its length.
 const RENEWALS: u32 = 6;
@@ -42,14 +44,14 @@ pub struct Claims {
 /// How something stands that can be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nobody took it, or whoever did gave it back.
+    /// It was never taken, or was given back.
     Free,
-    /// Whoever took it last failed, at this time of the file system.
+    /// The last holder gave it back after a failure, at this time of the file system.
     Failed(SystemTime),
     Held(Held),
 }
 
-/// Who holds a claim, and for how long already.
+/// The holder of a claim, and the state of its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// `None` if the entry cannot be read.
@@ -58,7 +60,7 @@ pub struct Held {
     pub since: i64,
     /// How long ago the lease was renewed.
     pub age: Duration,
-    /// Nobody has renewed the lease for its length, so that anybody may take it over.
+    /// The lease was not renewed for its length, so another process may take the claim.
     pub lapsed: bool,
 }
 
@@ -67,7 +69,8 @@ pub struct Held {
 pub struct Claim {
     claims: Claims,
     number: u64,
-    /// Kept open: its time can be set even after it was lost, without touching anybody else's entry.
+    /// Kept open: its time can be set even after the claim was lost, without touching the entry of the next
+    /// holder.
     file: File,
     holder: Holder,
     lease: Duration,
@@ -99,7 +102,8 @@ impl Claims {
         }
     }
 
-    /// Takes it, if it is free or its lease has lapsed; `None` if somebody holds it, or was faster.
+    /// Takes the claim if it is free or its lease has lapsed; `None` if another process holds it or was
+    /// faster.
     ///
     /// # Errors
     /// If the folder cannot be made, read or written.
@@ -144,7 +148,7 @@ impl Claims {
     }
 
     fn standing_of(&self, number: u64, now: SystemTime) -> io::Result<Standing> {
-        // Opened, not merely looked at: that makes an NFS client ask for the time anew.
+        // The file is opened, because that makes an NFS client ask the server for its time.
         let file = File::open(self.entry(number))?;
         let written = file.metadata()?.modified()?;
         let entry = Entry::read(file)?;
@@ -162,7 +166,8 @@ impl Claims {
 }
 
 impl Claim {
-    /// The file that stands for it; [`Watch`] knows by its name what would end the claim.
+    /// The path of the claim's entry, from which [`Watch`] derives the name of the entry that would end the
+    /// claim.
     pub fn path(&self) -> PathBuf {
         self.claims.entry(self.number)
     }
@@ -177,14 +182,14 @@ impl Claim {
         self.renewed.elapsed()
     }
 
-    /// Renews the lease; says whether the claim is still this process's.
+    /// Renews the lease; returns whether this process still holds the claim.
     ///
     /// # Errors
     /// If the file system refuses; the lease is as before then.
     pub fn renew(&mut self) -> io::Result<bool> {
         let begun = Instant::now();
         touch(&self.file)?;
-        // After a change of its own in the folder an NFS client looks up anew what is in it.
+        // An NFS client reads a folder anew after it has changed something in it.
         drop(Draft::new(&self.claims.folder, b"")?);
         let mine = !exists(&self.claims.entry(self.number + 1))?;
         if mine {
@@ -212,7 +217,7 @@ fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// How many names a file has, as the file system says now.
+/// How many names (hard links) a file has now.
 fn names(file: &File) -> io::Result<u64> {
     Ok(file.metadata()?.nlink())
 }

@@ -1,4 +1,4 @@
-//! The time that a run's files carry.
+//! The present time as it is written into a run's files.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

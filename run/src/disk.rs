@@ -1,4 +1,4 @@
-//! Writing that leaves the old or the new file, never half of one.
+//! Writing files so that after a crash there is the old or the new content, never a mixture.
 //!
 //! Everything a run must not lose goes through [`Disk`], so that tests can make any write, fsync or
 //! rename fail.
@@ -23,7 +23,7 @@ pub enum Step {
 #[derive(Default)]
 pub struct Disk {
     fault: Option<Box<dyn Fn(Step) -> io::Result<()> + Send + Sync>>,
-    /// The claim without which nothing may be written.
+    /// The claim that must be held before each write, if there is one.
     watch: Option<Watch>,
 }
 
@@ -38,7 +38,7 @@ impl Disk {
         Self { fault: None, watch }
     }
 
-    /// Whether anything may be written.
+    /// Checks that writing is allowed.
     ///
     /// # Errors
     /// If the claim is lost.
@@ -91,7 +91,7 @@ impl Disk {
             .and_then(|()| self.rename(&temporary, path))
             .and_then(|()| self.sync_folder(path));
         if written.is_err() {
-            let _ = fs::remove_file(&temporary); // It holds nothing that is needed.
+            let _ = fs::remove_file(&temporary); // Its content is not needed.
         }
         written
     }
@@ -121,13 +121,13 @@ fn part_of(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(format!(".{name}.{}-{}{PART}", this_host(), std::process::id())))
 }
 
-/// Removes what processes that were killed left of files that they were about to replace. Only who
-/// holds the folder may do this, because nobody else writes there.
+/// Removes incomplete files that killed processes left behind. Only the process that holds the folder may do
+/// this, because no other process writes there.
 pub fn remove_parts(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         if name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(PART) {
-            let _ = fs::remove_file(entry.path()); // It is in nobody's way.
+            let _ = fs::remove_file(entry.path()); // A file that cannot be removed does no harm.
         }
     }
 }

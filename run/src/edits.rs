@@ -1,11 +1,11 @@
-//! What somebody edited in a `run.toml` since its run began.
+//! Which settings of a `run.toml` were edited since its run began.
 
 use std::collections::BTreeMap;
 
 use relativenas_core::manifest::Manifest;
 use serde_json::Value;
 
-/// Sections that change nothing of what is computed.
+/// Sections of the configuration that do not affect the results.
 const LOOKS: [&str; 3] = ["screen", "run", "keys"];
 
 /// Settings that differ, such as `network.channels was 4, is 8`.

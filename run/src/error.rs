@@ -1,10 +1,10 @@
-//! Why something cannot be done with a run's folder.
+//! Why an operation on a run's folder failed.
 
 use std::{io, path::PathBuf};
 
 use relativenas_core::{manifest::ManifestError, view::ViewError};
 
-/// Why something cannot be done with a run's folder. The reason of the system is the error's source.
+/// Why an operation on a run's folder failed. The source of the error is that of the system.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error("{path}: cannot be read", path = .path.display())]

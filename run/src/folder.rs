@@ -18,14 +18,14 @@ use crate::{
     token::token,
 };
 
-/// What the complaint of an engine that ends with an error begins with.
+/// The beginning of the line in which an engine says why it ends with an error.
 const COMPLAINT: &str = "relativenas-engine: ";
 
-/// The folder of a run that exists, or existed a moment ago.
+/// The folder of a run. It may have been removed since this value was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
-    /// What a person types to mean this run, as a shell takes it.
+    /// How the run is named on a command line, quoted for a shell if necessary.
     reference: String,
 }
 
@@ -38,7 +38,7 @@ impl RunFolder {
             .then(|| Self { reference: quoted(&path.display().to_string()), path })
     }
 
-    /// The same, where its name alone is enough to find it.
+    /// The same run, named on command lines by its name, because that is enough to find it.
     pub fn called_by_name(self) -> Self {
         Self { reference: quoted(&self.name()), ..self }
     }
@@ -58,7 +58,7 @@ impl RunFolder {
         &self.path
     }
 
-    /// One of [`files`].
+    /// The path of one of the [`files`].
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -109,7 +109,7 @@ impl RunFolder {
     /// The last lines of `engine.log` that begin at this byte or after it.
     pub fn last_words(&self, from: u64, lines: usize) -> Vec<String> {
         let Ok(content) = fs::read(self.file(files::ENGINE_LOG)) else {
-            return Vec::new(); // Nothing was said, or nothing that can still be read.
+            return Vec::new(); // The file is missing or cannot be read.
         };
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(content.len());
         let text = String::from_utf8_lossy(&content[from..]);
@@ -124,14 +124,14 @@ impl RunFolder {
         const LONGEST: usize = 40;
         let words = self.last_words(from, LONGEST);
         let first = words.iter().rposition(|line| line.starts_with(COMPLAINT))?;
-        // A launcher of ranks frames with such lines what it says of its own after the engine did.
+        // The launcher prints its own report after the engine's, framed by lines of dashes.
         let is_frame = |line: &&String| line.len() > 20 && line.bytes().all(|byte| byte == b'-');
         let said: Vec<_> =
             words[first..].iter().take_while(|line| !is_frame(line)).map(String::as_str).collect();
         Some(said.join("\n").trim_end().replacen(COMPLAINT, "", 1))
     }
 
-    /// Removes the folder. Whoever looks for runs meanwhile sees all of it or nothing.
+    /// Removes the folder. Other processes that look for runs meanwhile see the whole run or none.
     ///
     /// # Errors
     /// If it cannot be removed.
@@ -205,7 +205,7 @@ pub fn create(runs: &Path, naming: Naming, manifest: &Manifest) -> Result<RunFol
     create_with(runs, naming, manifest, |_| Ok(()))
 }
 
-/// The same, with more in it than the manifest: `fill` puts it into the folder before it appears.
+/// As [`create`], with further content: `fill` writes it into the folder before the folder appears.
 ///
 /// # Errors
 /// As [`create`], and if `fill` fails.
@@ -254,7 +254,7 @@ fn place(runs: &Path, temporary: &Path, naming: Naming) -> Result<PathBuf, RunEr
     for number in 1..MOST_OF_A_NAME {
         let candidate = if number == 1 { name.clone() } else { format!("{name}-{number}") };
         let path = runs.join(&candidate);
-        // A rename onto a folder with anything in it fails, and every run has something in it.
+        // Renaming onto a folder that is not empty fails, and the folder of a run is never empty.
         let moved = if path.exists() {
             Err(io::ErrorKind::AlreadyExists.into())
         } else {

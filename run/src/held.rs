@@ -18,7 +18,7 @@ use crate::{
     sessions::{Did, note},
 };
 
-/// A run's folder, held by this process alone.
+/// A run's folder that this process holds, so that no other engine works on it.
 pub struct HeldRun {
     pub folder: RunFolder,
     pub manifest: Manifest,
@@ -51,7 +51,7 @@ impl HeldRun {
     /// Reads the manifest and takes the lock (unless `force`d past a file system without locks).
     ///
     /// # Errors
-    /// If the folder is none, of another version, or held by another engine.
+    /// If there is no run of this version in the folder, or another engine holds it.
     pub fn hold(path: &Path, force: bool) -> Result<Self, HoldError> {
         let path =
             fs::canonicalize(path).map_err(|reason| HoldError::Read { path: path.to_owned(), reason })?;
@@ -78,7 +78,7 @@ impl HeldRun {
             Ok(None) => {
                 return Err(HoldError::Held { run: folder.reference().to_owned(), holder: holder(&folder) });
             }
-            // Whoever has a claim does not depend on locks.
+            // A process with a claim does not need locks.
             Err(_) if force || watch.is_some() => None,
             Err(reason) => return Err(HoldError::NoLocks { path, reason }),
         };
@@ -98,13 +98,13 @@ impl HeldRun {
         fs::metadata(self.path()).is_ok_and(|m| (m.dev(), m.ino()) == self.device_and_inode)
     }
 
-    /// A disk that is written as long as the claim stands under which this process works, if it does.
+    /// A disk that refuses to write once the claim of this process, if it has one, is lost.
     pub fn disk(&self) -> Disk {
         Disk::under(self.watch.clone())
     }
 
-    /// Completes the manifest, once: a run that was completed before is left as it is. How it was when the
-    /// first engine came is kept beside it.
+    /// Adds the engine's facts to the manifest; once they are there, it does nothing. A copy of the manifest,
+    /// as the first engine found it, is kept beside it.
     ///
     /// # Errors
     /// If the disk refuses; the manifest is as before then.
@@ -139,10 +139,10 @@ impl HeldRun {
     }
 }
 
-/// Whoever wrote `engine.json`, in words.
+/// The process that wrote `engine.json`, in words.
 fn holder(folder: &RunFolder) -> String {
     address(folder)
-        .map_or_else(|| "an unknown one".to_owned(), |a| format!("process {} on {}", a.pid, a.host))
+        .map_or_else(|| "an unknown process".to_owned(), |a| format!("process {} on {}", a.pid, a.host))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What is known of a run on disk and on the wire. The command and the engine both use it, so that
 //! neither has a rule of its own for what a run's folder holds.
 //!
-//! [`folder::RunFolder`] is a run as anybody finds it; [`held::HeldRun`] is the same run in the hands of
-//! the one engine that works on it. [`log`] writes and reads its events, [`sessions`] says who was on it
-//! and how they left, [`lock`] whether an engine lives, [`address`] where that one is reached. Whatever
-//! must survive a crash goes through [`disk::Disk`], which tests can make fail at any step. [`claim`] says which of
-//! several machines works on what, where locks cannot.
+//! [`folder::RunFolder`] is a run as any program finds it; [`held::HeldRun`] is the same run while one engine
+//! holds it. [`log`] writes and reads its events, [`sessions`] records which engines worked on it and how
+//! they ended, [`lock`] tells whether an engine lives, and [`address`] where it is reached. Everything that
+//! must survive a crash is written through [`disk::Disk`], which tests can make fail at any step. [`claim`]
+//! decides which of several machines works on what, where locks cannot.
 
 pub mod address;
 pub mod claim;

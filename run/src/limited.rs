@@ -6,7 +6,8 @@ use std::{
     path::Path,
 };
 
-/// No file of settings, and none of this program's small files, is longer.
+/// The largest size of a text file that is read, in bytes; settings and this program's small files are
+/// shorter.
 pub const LONGEST_TEXT: u64 = 1 << 20;
 
 /// Reads a text file.
@@ -21,7 +22,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// Reads a source to its end, if that comes within the limit.
 ///
 /// # Errors
-/// If it cannot be read, or goes on beyond the limit.
+/// If it cannot be read, or holds more bytes.
 pub fn read_bytes(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -1,4 +1,5 @@
-//! Whether an engine lives: only its lock says so. A process id may long be somebody else's.
+//! Whether an engine works on a run, which only its lock can tell: a process id may belong to another process
+//! by now.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,8 +18,8 @@ use rustix::{
 
 use crate::folder::RunFolder;
 
-/// Somebody who merely asks whether an engine lives holds the lock for an instant, so a refusal
-/// counts only when it lasts this many tries.
+/// A process that merely asks whether an engine lives holds the lock for an instant. So the lock counts as
+/// held only after this many failed tries.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
@@ -27,7 +28,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 pub enum Liveness {
     Alive,
     Gone,
-    /// Locks do not work where the run is, or it may not be read.
+    /// Locks do not work on the run's file system, or the lock's file may not be read; the reason in words.
     Unknown(String),
 }
 
@@ -37,7 +38,7 @@ pub struct Lock {
     _file: File,
 }
 
-/// Asks the lock of a run's folder, without keeping it.
+/// Whether a process holds the lock of a run's folder. The lock is not kept.
 pub fn liveness(folder: &RunFolder) -> Liveness {
     let file = match File::open(folder.file(files::ENGINE_LOCK)) {
         Ok(file) => file,

@@ -1,4 +1,4 @@
-//! Who was on a run, `sessions.jsonl`: one entry a line, appended by the engine.
+//! The sessions of a run, `sessions.jsonl`: what each engine did, one entry a line, appended by the engine.
 //!
 //! Every entry says the same twice: `did` for programs, `what` in words. Older programs wrote the words
 //! alone, and read nothing else; their entries are understood here, and only here, by those words.
@@ -36,13 +36,13 @@ pub enum Did {
     Started,
     /// It left because the run is done.
     Finished,
-    /// It left because somebody asked it to, after a checkpoint.
+    /// It ended because it was asked to, after a checkpoint.
     Stopped,
-    /// It left because it could not go on.
+    /// It ended because of an error.
     Failed,
-    /// It took a command from a client.
+    /// It accepted a command.
     Steered(Command),
-    /// It took none, and why.
+    /// It refused a command, for the reason `why`.
     Refused { command: Command, why: String },
     /// Something that this program does not know, in the words of the one that wrote it.
     #[serde(skip)]
@@ -134,7 +134,7 @@ pub fn note(disk: &Disk, folder: &RunFolder, did: Did) -> io::Result<()> {
     let mut line = serde_json::to_vec(&entry)?;
     line.push(b'\n');
     if ends_within_a_line(&mut file)? {
-        line.insert(0, b'\n'); // After an entry that was torn.
+        line.insert(0, b'\n'); // The entry before is incomplete, so this one begins on a new line.
     }
     disk.write(&mut file, &line)
 }

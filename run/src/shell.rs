@@ -1,6 +1,6 @@
-//! Words as a shell takes them, for commands that are suggested.
+//! Quoting words of commands that are suggested to a person.
 
-/// A text as one word of a command line: as it is where a shell reads nothing into it, else in quotes.
+/// A text as one word of a command line, in quotes if a shell would interpret something in it.
 pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

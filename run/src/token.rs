@@ -1,4 +1,4 @@
-//! Names that nobody else gives: a process id may be another's too, in a container that shares folders.
+//! Unique names: a process id alone is not unique where containers share folders.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 

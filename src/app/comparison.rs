@@ -14,17 +14,17 @@ use relativenas_ui::messages::Message;
 use super::outlet::{Closed, Turn};
 use crate::{folder::RunFolder, log::LogReader};
 
-/// Between looks at a log that may have grown.
+/// How long to wait before a log is read again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Which follower of a run is the newest: one that was asked for again need not be followed twice.
+/// The newest follower of each run. A run that is compared again gets a new follower, and the old one ends.
 #[derive(Clone, Default)]
 pub struct Followers {
     newest: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl Followers {
-    /// Follows a run from its beginning. The follower before ends when it looks the next time.
+    /// Reads a run from its beginning. An older follower of the same run ends at its next look.
     ///
     /// # Errors
     /// If the run's log is damaged.
@@ -60,12 +60,13 @@ pub struct Followed {
 }
 
 impl Followed {
-    /// All that is known of the run, for the screen to lay over its curves.
+    /// The message that carries the present view of the run.
     pub fn compared(&self) -> Message {
         Message::Compared { run: self.folder.name(), view: Box::new(self.view.clone()) }
     }
 
-    /// Whether nobody put an architecture into it: after that it is no run of its searcher any more.
+    /// Whether no architecture was injected into the run. After an injection it no longer represents its
+    /// searcher.
     pub fn was_left_alone(&self) -> bool {
         self.view.search.as_ref().is_none_or(|search| search.injections.is_empty())
     }
@@ -90,7 +91,7 @@ impl Followed {
     fn grew(&mut self) -> Result<bool> {
         let before = self.view.events;
         if self.read().is_err() {
-            // A run that is resumed first cuts its log.
+            // The log became shorter because the run was resumed, so it is read again from its beginning.
             (self.log, self.view) = (LogReader::new(&self.folder), RunView::default());
             self.read()?;
         }

@@ -19,7 +19,7 @@ use crate::{
     operations::export::{FullNetwork, curves, of_individual, vector_as, written_as},
 };
 
-/// Writes files into the run's `exports`; says which.
+/// Writes files into the run's folder `exports`; returns a sentence that names them.
 ///
 /// # Errors
 /// If there is nothing to export yet, or the folder cannot be written.
@@ -71,7 +71,8 @@ fn search(view: &RunView) -> Result<&SearchView> {
     view.search.as_ref().filter(|s| !s.population.is_empty()).context("the run has no population yet")
 }
 
-/// An individual as it is now, and a name for it: `g03-i07` since a generation before it may be another.
+/// The present vector of an individual, and a file name for it such as `g03-i07`. The generation is part of
+/// it, because the individual moves.
 fn individual(
     view: &RunView,
     number: usize,
@@ -87,11 +88,11 @@ fn individual(
 #[derive(Debug, PartialEq)]
 enum Written {
     New(PathBuf),
-    /// One of the same content was there.
+    /// A file with the same content existed already.
     Before(PathBuf),
 }
 
-/// Writes a file of its own: what is there under that name stays, and the new one has another.
+/// Writes a new file. If its name is taken by a file with other content, the new file gets another name.
 fn write_apart(folder: &Path, name: &str, extension: &str, content: &str) -> Result<Written> {
     for number in 1.. {
         let file = match number {
@@ -105,7 +106,7 @@ fn write_apart(folder: &Path, name: &str, extension: &str, content: &str) -> Res
                 return Ok(Written::New(path));
             }
             Ok(there) if there == content.as_bytes() => return Ok(Written::Before(path)),
-            // Something else, or unreadable: it is not ours to replace.
+            // An existing file that is different, or cannot be read, is never replaced.
             Ok(_) | Err(_) => {}
         }
     }

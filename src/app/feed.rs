@@ -27,9 +27,9 @@ use crate::{
 
 /// How long the feed waits for the engine before it looks whether it is still wanted.
 const GLANCE: Duration = Duration::from_millis(250);
-/// How often a run without an engine is looked at: somebody else may resume it.
+/// How often a run without an engine is checked, because it may be resumed from another shell.
 const PATROL: Duration = Duration::from_secs(1);
-/// Lines of engine.log that explain a death.
+/// The number of lines of `engine.log` that are shown when an engine has died.
 const LAST_WORDS: usize = 12;
 
 /// The way commands take to the engine of the run that is shown, while there is one.
@@ -42,19 +42,19 @@ pub struct Feed {
     pub wire: Wire,
     /// The engine, if it was just started.
     pub engine: Option<StartedEngine>,
-    /// The run is looked at, not steered.
+    /// The run is only shown; commands are not sent.
     pub look: bool,
     /// What the engine is told as soon as it listens.
     pub first: Vec<Command>,
 }
 
-/// Why feeding came to a halt.
+/// Why a feed ended or has to begin again.
 enum Halt {
     /// Another run is shown, or nothing.
     Unwanted,
-    /// What was sent does not hold any more: the run went on from an earlier event.
+    /// The run went on from an earlier event, so the events that were sent are no longer valid.
     Rewound,
-    /// There is no engine to hear.
+    /// No engine can be reached.
     Silent,
     /// The run is finished: nothing will follow.
     Over,
@@ -79,7 +79,7 @@ impl Feed {
                     }
                 }
                 Err(error) => {
-                    // What is shown stays; the person sees why it does not go on.
+                    // The events so far stay on the screen, with the reason why no more come.
                     let _ = self.turn.send(Message::Link(Link::NoEngine));
                     let _ = self.turn.send(Message::Failed(format!("{error:#}")));
                     return;
@@ -91,13 +91,13 @@ impl Feed {
     fn feed(&mut self) -> Result<Halt> {
         match self.try_feed() {
             Ok(halt) => Ok(halt),
-            Err(Trouble::Halt(halt)) => Ok(halt),
-            Err(Trouble::Error(error)) => Err(error),
+            Err(FeedError::Halt(halt)) => Ok(halt),
+            Err(FeedError::Error(error)) => Err(error),
         }
     }
 
     /// Shows the run from its beginning.
-    fn try_feed(&mut self) -> Result<Halt, Trouble> {
+    fn try_feed(&mut self) -> Result<Halt, FeedError> {
         // An engine that was just started cuts the log before it can be reached, so it is waited for.
         let connection = match self.engine.take() {
             Some(engine) => self.meet(engine)?,
@@ -136,7 +136,7 @@ impl Feed {
     fn open(&self) -> Result<(), Closed> {
         let run = self.folder.name();
         self.turn.send(Message::Opened { run: run.clone(), folder: self.folder.path().to_owned() })?;
-        // One that is damaged is reported by `report`; the run is shown all the same.
+        // A damaged probe must not keep the run from being shown; `report` reports the damage.
         if let Ok(Some(probe)) = self.folder.probe() {
             self.turn.send(Message::Probe { run, word: ProbeWord::Found(probe) })?;
         }
@@ -144,16 +144,16 @@ impl Feed {
     }
 
     /// Waits for an engine that was just started.
-    fn meet(&mut self, mut engine: StartedEngine) -> Result<Option<Connection>, Trouble> {
+    fn meet(&mut self, mut engine: StartedEngine) -> Result<Option<Connection>, FeedError> {
         self.open()?;
         let met = engine.connect();
         let last_words = engine.last_words();
         let mut child = engine.child;
-        // Whoever started a process has to hear of its end.
+        // The end of a child process must be collected by its parent.
         thread::spawn(move || child.wait());
         match met {
             Ok(connection) => Ok(Some(self.welcome(connection)?)),
-            Err(error) if last_words.is_empty() => Err(Trouble::Error(error)),
+            Err(error) if last_words.is_empty() => Err(FeedError::Error(error)),
             Err(_) => {
                 self.tell_file(&mut Told {
                     reader: LogReader::new(&self.folder),
@@ -161,13 +161,13 @@ impl Feed {
                     finished: false,
                 })?;
                 self.turn.send(Message::Link(self.dead(last_words)))?;
-                Err(Trouble::Halt(Halt::Silent))
+                Err(FeedError::Halt(Halt::Silent))
             }
         }
     }
 
     /// Sends what is written in the file and was not sent yet.
-    fn tell_file(&self, told: &mut Told) -> Result<(), Trouble> {
+    fn tell_file(&self, told: &mut Told) -> Result<(), FeedError> {
         loop {
             let batch = told.reader.batch()?;
             if batch.is_empty() {
@@ -187,8 +187,8 @@ impl Feed {
         self.turn.send(Message::Lines(lines))
     }
 
-    /// Connects to the engine if one lives; says so if none does.
-    fn connect(&mut self, told: &Told) -> Result<Option<Connection>, Trouble> {
+    /// Connects to the engine; if there is none, reports that to the screen.
+    fn connect(&mut self, told: &Told) -> Result<Option<Connection>, FeedError> {
         if told.finished {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return Ok(None);
@@ -199,7 +199,7 @@ impl Feed {
                 // It is about to listen, or about to leave.
                 Err(_) if liveness(&self.folder) == Liveness::Alive && self.is_here() => {
                     if !self.turn.is_open() {
-                        return Err(Trouble::Halt(Halt::Unwanted));
+                        return Err(FeedError::Halt(Halt::Unwanted));
                     }
                     thread::sleep(GLANCE);
                 }
@@ -217,7 +217,8 @@ impl Feed {
         address(&self.folder).is_none_or(|a| a.host == this_host())
     }
 
-    /// There is nobody to hear: because the run was stopped, its engine died, or is elsewhere.
+    /// Reports that no engine can be reached: the run was stopped, its engine died, or runs on another
+    /// machine.
     fn say_silent(&self, error: &anyhow::Error) -> Result<(), Closed> {
         let elsewhere = !self.is_here() && liveness(&self.folder) == Liveness::Alive;
         if elsewhere {
@@ -236,8 +237,8 @@ impl Feed {
         Link::Dead { last_words, resume: format!("relativenas resume {}", self.folder.reference()) }
     }
 
-    /// Tells the screen how it hangs together with this engine.
-    fn welcome(&mut self, connection: Connection) -> Result<Connection, Trouble> {
+    /// Reports the connection to the screen, and sends the first commands.
+    fn welcome(&mut self, connection: Connection) -> Result<Connection, FeedError> {
         connection.set_patience(Some(GLANCE))?;
         let hello = connection.hello().clone();
         let look =
@@ -251,7 +252,7 @@ impl Feed {
         };
         self.turn.send(Message::Link(link))?;
         for command in std::mem::take(&mut self.first) {
-            // Nobody waits for the answer: what came of it is seen in the engine's progress.
+            // No answer is awaited: the effect of the command is visible in the engine's progress.
             if let Err(why) = steer(&self.wire, 0, command) {
                 self.turn.send(Message::Failed(why))?;
             }
@@ -260,7 +261,7 @@ impl Feed {
     }
 
     /// Passes on what the engine sends, until it hangs up or is done.
-    fn listen(&self, connection: &mut Connection, told: &mut Told) -> Result<(), Trouble> {
+    fn listen(&self, connection: &mut Connection, told: &mut Told) -> Result<(), FeedError> {
         loop {
             match connection.receive()? {
                 Received::Line(EngineLine::Log(line)) => self.tell(vec![line], told)?,
@@ -276,13 +277,13 @@ impl Feed {
                 }
                 Received::Line(EngineLine::Reply(Reply::Hello(_))) => {}
                 Received::Nothing if self.turn.is_open() => {}
-                Received::Nothing => return Err(Trouble::Halt(Halt::Unwanted)),
+                Received::Nothing => return Err(FeedError::Halt(Halt::Unwanted)),
                 Received::Closed => return Ok(()),
             }
         }
     }
 
-    /// Waits until an engine lives; says whether one does, or the run is not wanted any more.
+    /// Waits until an engine lives; returns `false` if the run is no longer shown.
     fn wait_for_engine(&self) -> bool {
         while self.turn.is_open() {
             // A probe holds the lock too, but does not listen.
@@ -303,7 +304,7 @@ impl Feed {
     }
 }
 
-/// What the screen was told so far.
+/// Which events the screen has received.
 struct Told {
     reader: LogReader,
     /// The number that the next event has.
@@ -312,37 +313,37 @@ struct Told {
 }
 
 impl Told {
-    /// What it means that no engine can be heard.
+    /// The reason for the feed's end if no engine can be reached.
     fn halt(&self) -> Halt {
         if self.finished { Halt::Over } else { Halt::Silent }
     }
 }
 
-/// Why something could not be done: there is nobody to do it for, or it failed.
-enum Trouble {
+/// Why a step of the feed did not succeed: the feed ends, or there was an error.
+enum FeedError {
     Halt(Halt),
     Error(anyhow::Error),
 }
 
-impl From<Closed> for Trouble {
+impl From<Closed> for FeedError {
     fn from(closed: Closed) -> Self {
         Self::Halt(closed.into())
     }
 }
 
-impl From<anyhow::Error> for Trouble {
+impl From<anyhow::Error> for FeedError {
     fn from(error: anyhow::Error) -> Self {
         Self::Error(error)
     }
 }
 
-impl From<RunError> for Trouble {
+impl From<RunError> for FeedError {
     fn from(error: RunError) -> Self {
         Self::Error(error.into())
     }
 }
 
-/// Sends a command over a wire; why not, if it cannot be sent.
+/// Sends a command through a wire; the error says in words why it could not be sent.
 pub fn steer(wire: &Wire, id: u64, command: Command) -> Result<(), String> {
     let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
     match wire.as_mut() {

@@ -1,4 +1,4 @@
-//! The way to the screen, open to one feed at a time.
+//! The channel to the screen, through which only the feed of the present run may send.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -11,18 +11,18 @@ use relativenas_ui::messages::Message;
 #[derive(Clone)]
 pub struct Outlet {
     sender: Sender<Message>,
-    /// Counts the runs that were opened; only the newest may send.
+    /// The number of runs that were opened so far, which is the number of the present run.
     turn: Arc<Mutex<u64>>,
 }
 
-/// An outlet for what belongs to one run. It closes when another run is opened.
+/// A sender of messages about one run. It is closed as soon as another run is opened.
 #[derive(Clone)]
 pub struct Turn {
     outlet: Outlet,
     number: u64,
 }
 
-/// Nobody wants to hear this any more.
+/// The messages are no longer needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
@@ -31,7 +31,7 @@ impl Outlet {
         Self { sender, turn: Arc::default() }
     }
 
-    /// Sends what belongs to no run. A screen that is gone needs nothing.
+    /// Sends a message that belongs to no run. If the screen is gone, the message is dropped.
     pub fn send(&self, message: Message) {
         let _ = self.sender.send(message);
     }
@@ -52,7 +52,7 @@ impl Turn {
     /// Sends a message, unless another run was opened meanwhile: the two never mix.
     ///
     /// # Errors
-    /// If there is no use in sending more.
+    /// If no more messages are needed.
     pub fn send(&self, message: Message) -> Result<(), Closed> {
         let turn = self.outlet.lock();
         if *turn != self.number {

@@ -1,4 +1,5 @@
-//! What a search amounts to that a person fills a form for: how long, how large, where; and its folder.
+//! What a search that is set up in the form would take: its time, size and device, and the contents of its
+//! folder.
 
 use std::{
     fs,
@@ -17,10 +18,10 @@ use relativenas_ui::messages::Plan;
 
 use crate::{arguments::SettingArguments, context::Context, pace, places::absolute};
 
-/// Names that are offered at once.
+/// The largest number of folder names that are offered at once.
 const OFFERED: usize = 40;
 
-/// The settings of a form, each with the text that was typed for it, over all others.
+/// All settings, with those of the form on top.
 ///
 /// # Errors
 /// If there is no such preset or setting, or a text is no value of its type.
@@ -55,7 +56,7 @@ fn valid(layers: &Layers) -> Result<Config> {
     Ok(layers.config()?)
 }
 
-/// How long, how large and where, in a line.
+/// Time, size and device of a search, in a line.
 fn cost_of(context: &Context, config: &Config) -> String {
     let earlier = context.all().unwrap_or_default();
     let time = pace::estimate(config, &earlier)
@@ -86,7 +87,7 @@ fn device(config: &Config) -> String {
     }
 }
 
-/// What there is where a folder is being typed.
+/// What the folder that is being typed holds, and which names complete it.
 fn looked_at(typed: &str) -> Plan {
     let mut plan = Plan::default();
     let path = match absolute(typed) {
@@ -117,7 +118,7 @@ fn entries(folder: &Path) -> String {
     }
 }
 
-/// Folders whose path begins as it was typed, written as it was typed.
+/// Folders whose path begins with what was typed, in the form in which it was typed.
 fn completions(typed: &str) -> Vec<String> {
     let (before, begun) = match typed.rfind(MAIN_SEPARATOR) {
         Some(at) => typed.split_at(at + 1),

@@ -1,4 +1,5 @@
-//! A probe that the screen asked for: an engine of its own, whose word reaches the screen.
+//! A probe that the screen asked for: it runs in an engine of its own, and its progress is sent to the
+//! screen.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -22,7 +23,7 @@ use crate::{
 /// A probe under way. It ends with the thread that started it.
 pub struct RunningProbe {
     child: Arc<Mutex<Child>>,
-    /// Somebody did not want more of it.
+    /// The probe was ended on request, so its end is no failure.
     unwanted: Arc<AtomicBool>,
 }
 
@@ -73,10 +74,10 @@ impl RunningProbe {
         Ok(probe)
     }
 
-    /// Ends it; the screen hears of it.
+    /// Ends the probe; the screen gets a message about that.
     pub fn end(&self) {
         self.unwanted.store(true, Ordering::Relaxed);
-        // One that has ended by itself needs no signal.
+        // If the process has ended already, there is nothing to do.
         let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).kill();
     }
 

@@ -1,5 +1,5 @@
-//! How a run was left: paused, in the middle of a step, with guards. Whoever resumes it on the screen finds
-//! it like that again.
+//! The state in which a run was left: paused, within a step, with scheduled pauses. A run that is resumed on
+//! the screen goes on in the same state.
 
 use relativenas_core::{
     event::{Event, Line},
@@ -12,11 +12,11 @@ use relativenas_run::{
 
 use crate::{folder::RunFolder, log::LogReader};
 
-/// What people had asked of an engine, as far as it still held when the engine ended.
+/// The commands to an engine that still held when it ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LeftAs {
     paused: bool,
-    /// What was left of a step.
+    /// The rest of a step that was not finished.
     step: Option<(StepUnit, u32)>,
     pause_at: Option<u32>,
     pause_on_nan: bool,
@@ -68,7 +68,7 @@ impl LeftAs {
         }
     }
 
-    /// Does what the engine does after a pair or an epoch.
+    /// Applies an event, after which the engine may have paused.
     fn happened(&mut self, event: &Event) {
         match event {
             Event::PairCompared { learners, .. } => {
@@ -89,7 +89,7 @@ impl LeftAs {
         }
     }
 
-    /// Takes one off the rest of a step whose unit is done.
+    /// Counts one step if its unit is done.
     fn count(&mut self, is_done: impl Fn(StepUnit) -> bool) {
         if let Some((unit, left)) = self.step
             && is_done(unit)
@@ -111,7 +111,7 @@ impl LeftAs {
         *self != Self::default()
     }
 
-    /// What an engine that waits is told, so that the run goes on as it was left.
+    /// The commands by which a waiting engine gets into the same state.
     pub fn commands(&self) -> Vec<Command> {
         let at = self.pause_at.map(|generation| Command::PauseAt { generation: Some(generation) });
         let on_nan = self.pause_on_nan.then_some(Command::PauseOnNan { on: true });
@@ -162,7 +162,7 @@ mod tests {
             &[pause_at(9), nan.clone(), Command::Continue],
         );
         check(vec![(at(1), nan.clone()), (at(2), Command::Pause)], true, &[nan]);
-        // Of five pairs, the two of the only generation are done.
+        // Of the five pairs of the step, the two pairs of the only generation are done.
         check(vec![(at(1), pairs(5))], true, &[pairs(3)]);
         check(vec![(at(1), pairs(2))], true, &[]);
     }

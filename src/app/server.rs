@@ -1,4 +1,4 @@
-//! Answers what the screen asks for.
+//! Answers the requests of the screen.
 
 use std::{
     sync::{
@@ -39,10 +39,10 @@ use crate::{
     study::Study,
 };
 
-/// Runs that are laid over the curves at once, from the newest.
+/// The largest number of runs that are compared at once; the newest are taken.
 const MOST_COMPARED: usize = 60;
 
-/// What requests are answered from.
+/// The server that answers the screen's requests, with its state.
 pub struct Server {
     context: Context,
     outlet: Outlet,
@@ -51,13 +51,13 @@ pub struct Server {
     shown: Option<RunFolder>,
     /// The first run is looked at, not steered.
     look: bool,
-    /// Of the runs that are compared with it.
+    /// The followers of the runs that are compared with it.
     followers: Followers,
     /// A list of runs is being made.
     listing: Arc<AtomicBool>,
-    /// The number of the newest form that somebody wants planned.
+    /// The number of the newest [`Request::Plan`]; older ones need no answer.
     planned: Arc<AtomicU64>,
-    /// What belongs to the run that is shown goes this way.
+    /// The sender for messages about the run that is shown.
     turn: Option<Turn>,
     probe: Option<RunningProbe>,
 }
@@ -148,8 +148,8 @@ impl Server {
         Ok(())
     }
 
-    /// Begins a run where a generation of the shown one began. It waits: left alone, it would only
-    /// repeat what the other run did.
+    /// Starts a new run from the beginning of a generation of the run that is shown. The new run is paused,
+    /// because without a change it would only repeat the other run.
     fn branch(&mut self, generation: u32) -> Result<()> {
         let program = EngineProgram::find()?;
         let runs = self.context.runs()?;
@@ -171,8 +171,8 @@ impl Server {
         Ok(())
     }
 
-    /// Sends every run whose losses may be compared, but for branches and those that were injected into.
-    /// On a thread of its own: there may be many.
+    /// Sends every run whose losses may be compared, except for branches and runs with injected
+    /// architectures. It uses a thread of its own, because there may be many runs.
     fn compare_all(&self) -> Result<()> {
         let (shown, context, followers) =
             (self.shown()?.clone(), self.context.clone(), self.followers.clone());

@@ -1,4 +1,4 @@
-//! What a person can type about studies.
+//! The arguments of `relativenas study`.
 
 use clap::{Args, Subcommand};
 use relativenas_core::searcher::SearcherKind;
@@ -12,7 +12,7 @@ Example:
   relativenas report chance -o chance.html
 
 The searches take their settings as `relativenas search` does; the winners are trained from scratch with the
-settings retrain.* and judged on the test images, which nothing chooses by.";
+settings retrain.* and judged on the test images, by which nothing is chosen.";
 
 /// Searchers against each other on real images: searches, trainings of their winners, one report
 #[derive(Debug, Args)]

@@ -112,7 +112,7 @@ fn decoded(architecture: &Architecture, format: GenotypeText) -> Result<String> 
     }
 }
 
-/// What changes from one to the other.
+/// The changes from one architecture to another, a sentence each.
 fn changes(before: &Architecture, after: &Architecture) -> Result<Vec<String>> {
     match (before, after) {
         (Architecture::Cells(before), Architecture::Cells(after)) => Ok(differences(before, after)),
@@ -170,7 +170,7 @@ fn cost_text(genotype: &Genotype, shape: &NetworkShape) -> String {
     )
 }
 
-/// Cells in text, then in words.
+/// A genotype as text, followed by its description.
 fn show(genotype: &Genotype) -> String {
     let mut text = String::new();
     for kind in CellKind::BOTH {
@@ -191,7 +191,7 @@ fn show(genotype: &Genotype) -> String {
     text
 }
 
-/// Edges in text, then in words, then what the table has.
+/// An architecture of NAS-Bench-201 as text, followed by its description and its accuracies in the table.
 fn show_edges(edges: &[usize; tabular::EDGES]) -> Result<String> {
     let mut text = format!("{}\n\n", tabular::architecture(edges));
     for (edge, &index) in edges.iter().enumerate() {
@@ -207,7 +207,7 @@ fn show_edges(edges: &[usize; tabular::EDGES]) -> Result<String> {
     Ok(text)
 }
 
-/// Prints what is unusual; says whether something is.
+/// Prints what is unusual about a genotype; returns whether there was anything.
 fn print_lint(genotype: &Genotype, out: &mut dyn Write) -> Result<bool> {
     let findings = lint(genotype);
     for finding in &findings {

@@ -53,8 +53,8 @@ pub fn start_shown(
     show_started(context, prepared.layers, prepared.folder, engine)
 }
 
-/// Shows a run whose engine was just started. Until that listens, this is the shell's terminal: an
-/// engine that fails at once is explained there.
+/// Shows a run whose engine was just started. Before that, it waits in the shell until the engine listens, so
+/// that an engine that fails at once is explained there.
 pub fn show_started(
     context: &Context,
     layers: Layers,
@@ -63,7 +63,7 @@ pub fn show_started(
 ) -> Result<ExitCode> {
     engine.connect()?;
     let mut child = engine.child;
-    // Whoever started a process has to hear of its end.
+    // The end of a child process must be collected by its parent.
     thread::spawn(move || child.wait());
     app::show(context, layers, First::Run(folder))
 }

@@ -53,10 +53,10 @@ fn show(layers: &Layers, as_json: bool, out: &mut dyn Write) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// A setting as it is shown.
+/// A setting as `config show` prints it.
 struct Shown {
     value: Value,
-    /// As in config.toml.
+    /// The value, as it would be written in config.toml.
     written: String,
     origin: String,
 }
@@ -68,7 +68,7 @@ fn all(layers: &Layers) -> BTreeMap<String, Shown> {
             Shown { value: json!(s.value), written: s.value.to_string(), origin: s.origin.to_string() };
         (key.to_owned(), shown)
     });
-    // Settings hold the keys that somebody changed; the screen knows the others.
+    // The configuration holds only the keys that were changed; the table of actions has the defaults.
     let keys = TABLE.iter().map(|action| {
         let value = json!(action.keys);
         let written = value.to_string();

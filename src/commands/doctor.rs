@@ -56,7 +56,7 @@ impl fmt::Display for Finding {
             Verdict::Note => "note",
             Verdict::Fails => "FAIL",
         };
-        // Further lines stand below the text, not below the mark.
+        // Further lines are indented to stand below the text.
         write!(f, "{mark}  {}", self.text.trim_end().replace('\n', "\n        "))
     }
 }
@@ -142,13 +142,13 @@ fn writable(folder: &Path) -> bool {
     rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
-/// Engines listen in a folder that must be this user's alone.
+/// Checks the folder in which engines listen, which must not be accessible to other users.
 fn socket_finding(folder: &Path, uid: u32) -> Finding {
     let shown = folder.display();
     match fs::symlink_metadata(folder) {
         Err(_) => Finding::works(format!("engines will listen in {shown}")),
         Ok(found) if !found.is_dir() || found.uid() != uid => Finding::fails(format!(
-            "{shown}: it belongs to somebody else, so engines cannot listen there; have it removed"
+            "{shown}: it belongs to another user, so engines cannot listen there; have it removed"
         )),
         Ok(found) if found.mode() & 0o077 != 0 => {
             Finding::fails(format!("{shown}: others may enter it; `chmod 700 {shown}` closes it"))
@@ -157,7 +157,7 @@ fn socket_finding(folder: &Path, uid: u32) -> Finding {
     }
 }
 
-/// systemd can be told to end what a user left running: a search would end with the login.
+/// systemd can be configured to end all processes of a user at logout; a search would then end too.
 fn lingering_finding(root: &Path, user: &str) -> Option<Finding> {
     let mut files = vec![root.join("etc/systemd/logind.conf")];
     if let Ok(entries) = fs::read_dir(root.join("etc/systemd/logind.conf.d")) {
@@ -187,14 +187,16 @@ fn terminal_findings(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Finding
     let text = |name: &str| variable(name).map(|v| printable(&v.to_string_lossy())).filter(|v| !v.is_empty());
     let mut findings = Vec::new();
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        findings.push(Finding::note("this is no terminal; `search --headless` does without"));
+        findings.push(Finding::note("this is no terminal; `search --headless` works without one"));
     } else if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout()) {
         findings.push(Finding::works(format!("{} columns, {} rows", size.ws_col, size.ws_row)));
     }
     findings.push(match text("TERM") {
-        None => Finding::note("TERM is not set, so the screen is refused; `search --headless` does without"),
+        None => {
+            Finding::note("TERM is not set, so no screen can be shown; `search --headless` works without one")
+        }
         Some(term) if term == "dumb" => {
-            Finding::note("TERM is dumb, so the screen is refused; `search --headless` does without")
+            Finding::note("TERM is dumb, so no screen can be shown; `search --headless` works without one")
         }
         Some(term) => Finding::works(format!("TERM={term}")),
     });
@@ -221,7 +223,7 @@ fn terminal_findings(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Finding
     findings
 }
 
-/// The engine, and what it says of devices.
+/// The engine, and the devices that it finds.
 fn engine_findings() -> Vec<Finding> {
     let program = match EngineProgram::find() {
         Ok(program) => program,

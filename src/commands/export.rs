@@ -46,7 +46,7 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether there is something to choose an individual from, if one was chosen.
+/// Checks that the run has individuals, if one was chosen.
 fn check_choice(arguments: &ExportArguments, training: bool) -> Result<()> {
     let flag = match (arguments.rank, arguments.individual) {
         (None, None) => return Ok(()),
@@ -69,7 +69,7 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
     let position = match (arguments.individual, arguments.rank) {
         (Some(individual), _) => of_individual(search, individual)?,
         (None, Some(rank)) => of_rank(search, rank)?,
-        (None, None) => search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?.position,
+        (None, None) => search.leader().ok_or_else(|| misuse("no individual was estimated yet"))?.position,
     };
     vector_as(search, position, arguments.format, network)
 }

@@ -34,7 +34,8 @@ pub fn run(context: &Context, name: &str, arguments: &[OsString]) -> Result<Exit
     Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
 }
 
-/// The number of ranks that are asked for, and what else was typed: the engine is told of them in other words.
+/// The number of ranks, and the remaining arguments. The engine gets the number in an argument of another
+/// form.
 fn without_ranks(arguments: &[OsString]) -> Result<(usize, Vec<OsString>)> {
     let (mut ranks, mut rest, mut arguments) = (1, Vec::new(), arguments.iter());
     while let Some(argument) = arguments.next() {

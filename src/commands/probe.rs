@@ -13,7 +13,7 @@ use crate::{arguments::ProbeArguments, context::Context, folder::RunFolder};
 /// If there is no such run, or the engine cannot be started.
 pub fn probe(context: &Context, arguments: &ProbeArguments) -> Result<ExitCode> {
     let folder = context.find(&arguments.run.run)?;
-    folder.manifest()?; // What is no run is refused without an engine.
+    folder.manifest()?; // A folder without a run is refused before an engine is started.
     let mut passed = vec![OsString::from(folder.path())];
     for (flag, number) in [("--pairs", arguments.pairs), ("--epochs", arguments.epochs)] {
         if let Some(number) = number {

@@ -18,7 +18,7 @@ use crate::{
     study::Study,
 };
 
-/// Writes the page to a file, or where no file is named and nobody watches, to standard output.
+/// Writes the page to a file; if none is named and standard output is no terminal, to standard output.
 ///
 /// # Errors
 /// If a run cannot be read, or the page not be written.
@@ -89,10 +89,10 @@ fn read_folder(folder: &RunFolder) -> Result<Run> {
     })
 }
 
-/// The format that a file's name asks for.
+/// The format that belongs to the extension of a file.
 ///
 /// # Errors
-/// If its extension is that of something else.
+/// If the extension belongs to no format of a report.
 fn format_of(output: Option<&Path>) -> Result<PageFormat> {
     let extension = output.and_then(Path::extension).map(|e| e.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {

@@ -9,12 +9,12 @@ use anyhow::Result;
 
 use crate::{arguments::PrintingArguments, failure::misuse, headless::Style};
 
-/// How a run is printed where it is not shown.
+/// How a run is printed without a screen.
 pub fn style(printing: PrintingArguments) -> Style {
     Style::of(printing.json)
 }
 
-/// A screen needs a terminal on which it can move the cursor; without one, printing does.
+/// Checks that there is a terminal on which a screen can be drawn; the error says what works without one.
 pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
     if headless {
         return Ok(());
@@ -32,7 +32,7 @@ pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
     let instead = match command {
         "search" | "train" | "resume" | "attach" => "--headless prints progress instead",
         "view" => "`relativenas status` says where a run is",
-        _ => "`relativenas search --headless` does without, `relativenas --help` lists all commands",
+        _ => "`relativenas search --headless` works without one, `relativenas --help` lists all commands",
     };
     Err(misuse(format!(
         "`{command}` shows a screen, and {problem}; {instead} (over ssh, `ssh -t` makes a terminal)"

@@ -34,7 +34,7 @@ pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Writ
     announce(&prepared, "the time it takes is known after the first pair")?;
     let folder = prepared.folder.clone();
     let ended = start_shown(prepared, context, arguments.paused, arguments.printing, out)?;
-    // Whoever stopped the search did not want more of it.
+    // A search that was stopped on purpose is not probed.
     if arguments.probe && ended == ExitCode::SUCCESS {
         return probe::after_search(&folder, arguments.printing.json, out);
     }
@@ -94,14 +94,14 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     show_started(context, context.layers(&SettingArguments::default())?, folder, engine)
 }
 
-/// Watches and steers a run that is going on.
+/// Shows a run that is going on, so that it can be watched and steered.
 pub fn attach(context: &Context, arguments: &AttachArguments, out: &mut dyn Write) -> Result<ExitCode> {
     need_terminal("attach", arguments.printing.headless)?;
     let folder = context.find(&arguments.run.run)?;
     if arguments.printing.headless {
         return headless::follow(&folder, None, From::Now, style(arguments.printing), out);
     }
-    // Whoever wants to steer should hear in the shell that there is nothing to steer.
+    // If there is no engine to steer, the shell should say so before the screen opens.
     Connection::open(&folder)?;
     app::show(context, context.layers(&SettingArguments::default())?, First::Run(folder))
 }
@@ -118,7 +118,7 @@ pub fn view(context: &Context, run: &str, replay: Option<f64>) -> Result<ExitCod
     app::show(context, context.layers(&SettingArguments::default())?, first)
 }
 
-/// The terminal app: all runs, to start one and to attach to one.
+/// Shows the list of all runs, from which runs can be started and opened.
 pub fn browse(context: &Context) -> Result<ExitCode> {
     need_terminal("relativenas", false)?;
     app::show(context, context.layers(&SettingArguments::default())?, First::Runs)

@@ -1,4 +1,4 @@
-//! `status`: where a run is.
+//! `status`: the state and progress of a run.
 
 use std::{io::Write, process::ExitCode};
 
@@ -20,7 +20,7 @@ use crate::{
     runs, written,
 };
 
-/// The keys that scripts rely on.
+/// The keys of `status --json`, on which scripts rely.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Status {
     pub run: String,
@@ -35,7 +35,7 @@ pub struct Status {
     pub pairs: usize,
     pub best_loss: Option<f64>,
     pub diversity: Option<f64>,
-    /// Per cent of inherited operations that somebody had trained, since the beginning.
+    /// Share of inherited operations that had been trained before, in per cent, since the beginning.
     pub hit_rate: Option<f64>,
     /// Since the run last changed.
     pub age_seconds: u64,
@@ -43,11 +43,11 @@ pub struct Status {
     pub pid: Option<u32>,
     /// What hinders a run, such as a full disk; or why its engine failed.
     pub problem: Option<String>,
-    /// `None` before there is one.
+    /// The winner of a finished search; `None` before.
     pub winner: Option<WinnerStatus>,
 }
 
-/// Who won a search.
+/// The winner of a search.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct WinnerStatus {
     /// finals, ranking (by shared weights) or search (a rule of the searcher's own).
@@ -55,7 +55,7 @@ pub struct WinnerStatus {
     pub individual: usize,
     pub generation: u32,
     pub loss: f64,
-    /// As DARTS text; of NAS-Bench-201 its published string.
+    /// The genotype as DARTS text; in NAS-Bench-201, the architecture string.
     pub genotype: String,
 }
 
@@ -83,7 +83,7 @@ pub fn status(context: &Context, arguments: &StatusArguments, out: &mut dyn Writ
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where a run is, from its files and, if an engine lives, its word.
+/// The state of a run by its files and, if an engine works on it, by its engine.
 ///
 /// # Errors
 /// If the run's files cannot be read.

@@ -24,7 +24,7 @@ use crate::{
     folder::RunFolder,
 };
 
-/// An engine stops after the batch in hand and a checkpoint; a large one on a slow disk takes a while.
+/// How long to wait for an engine to stop: it finishes its batch and writes a checkpoint, which may be large.
 const STOPPING: Duration = Duration::from_secs(300);
 
 /// Goes on for some pairs, generations or epochs.
@@ -47,7 +47,7 @@ pub fn step(context: &Context, arguments: &StepArguments, out: &mut dyn Write) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a run of this kind goes on for, and its name; to an engine, an epoch is a pair.
+/// The unit of a step that fits this kind of run, and its name.
 fn unit_of(job: Job, unit: Option<Unit>) -> Result<(StepUnit, &'static str), &'static str> {
     match (job, unit) {
         (Job::Search, None | Some(Unit::Pair)) => Ok((StepUnit::Pair, "pair")),

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Does what was asked of a study.
+/// Runs one of the commands about studies.
 ///
 /// # Errors
 /// If a setting is wrong, there is no such study, or runs of it failed.
@@ -38,7 +38,8 @@ pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -
     }
 }
 
-/// What a worker exits with that SIGTERM or SIGUSR1 ended: sysexits' EX_TEMPFAIL, start it again.
+/// The exit code of a worker that was ended by SIGTERM or SIGUSR1. It is EX_TEMPFAIL of sysexits.h, which
+/// means: start it again.
 pub const GIVEN_BACK: u8 = 75;
 
 fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
@@ -62,7 +63,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     let jobs = arguments.work.jobs.get();
     let mut config = settings::checked(&layers)?;
     if !config.data.path.is_empty() {
-        // Workers may be started from anywhere.
+        // Workers may be started in any working directory, so the path is made absolute.
         config.data.path = absolute(&config.data.path)?.display().to_string();
     }
     if jobs > 1 && config.device.threads == 0 {
@@ -96,7 +97,7 @@ fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
     let lease = Duration::from_secs(arguments.lease.into());
     match work(study, arguments.jobs.get(), lease)? {
         Outcome::Done => eprintln!("{shown}: done; `relativenas report` of it writes the page"),
-        Outcome::LeftToOthers => eprintln!("{shown}: nothing left that others are not at"),
+        Outcome::LeftToOthers => eprintln!("{shown}: every run that is left is held by another worker"),
         Outcome::Failed(runs) => anyhow::bail!(
             "{shown}: {runs} of its runs failed, as said above; `relativenas study work` of it tries them again"
         ),

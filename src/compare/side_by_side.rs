@@ -14,7 +14,7 @@ use crate::{
     written::{self, thousands},
 };
 
-/// Both runs fact by fact, then what tells their protocols and their winners apart.
+/// The facts of both runs side by side, then the differences of their protocols and of their winners.
 pub fn text(left: &Run, right: &Run) -> String {
     let mut rows = vec![["", &left.name, &right.name].map(str::to_owned)];
     rows.extend(facts(&Digest::of(left), &Digest::of(right)));
@@ -23,7 +23,7 @@ pub fn text(left: &Run, right: &Run) -> String {
         out += &format!("\nBeware: {warning}\n");
     }
     let mut differences = protocol_differences(&left.manifest, &right.manifest);
-    differences.retain(|d| d.key != "branched_from"); // Warned about above.
+    differences.retain(|d| d.key != "branched_from"); // There is a warning about it above.
     let (grave, harmless): (Vec<_>, Vec<_>) = differences.into_iter().partition(|d| d.grave);
     let mut list = |title: &str, differences: &[Difference]| {
         if differences.is_empty() {
@@ -45,7 +45,7 @@ pub fn text(left: &Run, right: &Run) -> String {
     out
 }
 
-/// The same for scripts: `left`, `right`, `comparable`, `differences`, `warnings`.
+/// The same as JSON: `left`, `right`, `comparable`, `differences`, `warnings`.
 pub fn json(left: &Run, right: &Run) -> Value {
     let differences = protocol_differences(&left.manifest, &right.manifest);
     json!({
@@ -68,12 +68,12 @@ fn warnings(left: &Run, right: &Run) -> Vec<String> {
     let searches = a.job == Job::Search && b.job == Job::Search;
     let (search, other) = (&a.config.search, &b.config.search);
     if searches && (search.seed, search.searcher) == (other.seed, other.searcher) {
-        warnings.push("both have the same searcher and seed; they are no two repetitions.".to_owned());
+        warnings.push("both have the same searcher and seed; they are not two repetitions.".to_owned());
     }
     warnings
 }
 
-/// What changes from one winner to the other, once both are known.
+/// The differences of the two winners; `None` until both are known.
 fn winners(left: &Run, right: &Run) -> Option<Vec<String>> {
     let winner = |run: &Run| {
         let search = run.view.search.as_ref()?;
@@ -92,7 +92,7 @@ fn winners(left: &Run, right: &Run) -> Option<Vec<String>> {
     Some(or_nothing(changes))
 }
 
-/// What changes from the genotype of one training to that of the other.
+/// The differences of the genotypes of two trainings.
 fn trainings(left: &Run, right: &Run) -> Option<Vec<String>> {
     Some(or_nothing(differences(trained(left)?, trained(right)?)))
 }
@@ -101,7 +101,7 @@ fn or_nothing(changes: Vec<String>) -> Vec<String> {
     if changes.is_empty() { vec!["nothing: they are the same".to_owned()] } else { changes }
 }
 
-/// What a row is called, and what it says of a run.
+/// The name of a row, and the function that computes its value for a run.
 type Fact = (&'static str, fn(&Digest) -> String);
 
 fn of_search(digest: &Digest) -> Option<&Digest> {
@@ -152,13 +152,13 @@ fn facts(left: &Digest, right: &Digest) -> Vec<[String; 3]> {
     facts.into_iter().map(row).filter(|[_, a, b]| a != UNKNOWN || b != UNKNOWN).collect()
 }
 
-/// Fingerprints are long, and their beginnings tell them apart.
+/// The beginning of a fingerprint, which is enough to tell two apart.
 fn short(value: &str) -> String {
     let hexadecimal = value.len() == 64 && value.chars().all(|c| c.is_ascii_hexdigit());
     if hexadecimal { format!("{}…", &value[..16]) } else { value.to_owned() }
 }
 
-/// Columns as wide as their widest entry, two spaces apart.
+/// Aligns the columns, two spaces apart.
 fn columns(rows: &[[String; 3]]) -> String {
     let width = |column: usize| rows.iter().map(|r| written::width(&r[column])).max().unwrap_or(0);
     let (first, second) = (width(0), width(1));

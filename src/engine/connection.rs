@@ -20,7 +20,7 @@ use relativenas_run::shell::quoted;
 use super::liveness::{Liveness, address, holder, liveness, this_host};
 use crate::{failure::misuse, folder::RunFolder, written::printable};
 
-/// How long an engine may take to say its first word, or to take a line.
+/// How long to wait for an engine's greeting, and for it to take a line.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection after the engine's greeting.
@@ -28,22 +28,22 @@ pub struct Connection {
     reader: BufReader<UnixStream>,
     writer: Sender,
     hello: Hello,
-    /// The beginning of a line whose end has not come yet.
+    /// The beginning of a line that has not arrived completely.
     partial: Vec<u8>,
 }
 
-/// The half of a connection that commands go through; another thread may have it.
+/// The sending half of a connection, which may be moved to another thread.
 pub struct Sender {
     stream: UnixStream,
     hello_protocol: u32,
 }
 
-/// What came, or did not.
+/// The result of waiting for a line.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // Log lines are nearly all of the traffic.
+#[allow(clippy::large_enum_variant)] // Nearly all lines are of the log, so boxing them saves nothing.
 pub enum Received {
     Line(EngineLine),
-    /// Nothing within the time that was set.
+    /// Nothing arrived in time.
     Nothing,
     /// The engine closed the connection: it is gone, or we were too slow.
     Closed,
@@ -90,7 +90,7 @@ impl Connection {
     /// Connects to an engine at its address.
     ///
     /// # Errors
-    /// If nobody listens there, or what answers is no engine, or one of another run.
+    /// If there is no engine at that address, or one of another run.
     pub fn at(folder: &RunFolder, address: &EngineAddress) -> Result<Self> {
         let cannot = || format!("{}: its engine cannot be reached at {}", folder.name(), address.socket);
         let stream = UnixStream::connect(&address.socket).with_context(cannot)?;
@@ -122,7 +122,7 @@ impl Connection {
             Received::Line(EngineLine::Reply(Reply::Hello(hello))) => hello,
             Received::Line(_) => bail!("its first line is no greeting"),
             Received::Nothing => bail!("it does not greet within {} s", PATIENCE.as_secs()),
-            Received::Closed => bail!("it hung up"),
+            Received::Closed => bail!("it closed the connection"),
         };
         connection.writer.hello_protocol = connection.hello.protocol;
         Ok(connection)
@@ -160,7 +160,7 @@ impl Connection {
     /// Waits for the next line.
     ///
     /// # Errors
-    /// If what came is no line of an engine.
+    /// If the connection fails, or the line is not one of the protocol.
     pub fn receive(&mut self) -> Result<Received> {
         let room = LINE_LIMIT.saturating_sub(self.partial.len()) as u64 + 1;
         let read = (&mut self.reader).take(room).read_until(b'\n', &mut self.partial);
@@ -246,7 +246,7 @@ impl Sender {
     }
 }
 
-/// Reads a line; log lines, nearly all of them, are recognised by how they begin.
+/// Parses a line. Nearly all lines are of the log, so these are recognised by their beginning.
 fn parse(text: &[u8]) -> Result<EngineLine> {
     if text.starts_with(b"{\"seq\":") {
         return serde_json::from_slice::<Line>(text).map(EngineLine::Log).with_context(|| strange(text));
@@ -259,7 +259,7 @@ fn strange(text: &[u8]) -> String {
     format!("the engine sent something this program does not know: {}", printable(start.trim_end()))
 }
 
-/// What to do with a run that is finished, if it is.
+/// A sentence that says what to do with a finished run; `None` if the run is not finished.
 pub fn finished(folder: &RunFolder) -> Option<String> {
     let view = folder.view().ok().filter(|view| view.phase() == Phase::Finished)?;
     let name = folder.reference();
@@ -279,14 +279,15 @@ pub fn finished(folder: &RunFolder) -> Option<String> {
     ))
 }
 
-/// Whether a connection failed because there is no socket, or nobody behind it.
+/// Whether a connection failed because there is no socket, or no process listens on it.
 fn nobody_listens(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     kind.is_some_and(|kind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused))
 }
 
-/// Why nobody listens at the address of a run that somebody holds: whoever holds it is not the engine that wrote
-/// the address, or its socket is in another folder of the same name.
+/// The error about a run whose lock is held, while no engine listens at its address: the process that holds
+/// the lock did not write that address, or its socket is in another folder of the same name, such as a
+/// private /tmp.
 fn not_heard(folder: &RunFolder, address: &EngineAddress, error: &anyhow::Error) -> anyhow::Error {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     let is_engine = holder(folder).is_none_or(|pid| pid == address.pid);
@@ -295,7 +296,7 @@ fn not_heard(folder: &RunFolder, address: &EngineAddress, error: &anyhow::Error)
     }
     let sockets = Path::new(&address.socket).parent().unwrap_or(Path::new("/tmp"));
     anyhow!(
-        "{}: its engine (process {}) lives, but its socket {} is not to be seen here: the engine has a {} of its \
+        "{}: its engine (process {}) lives, but its socket {} cannot be seen here: the engine has a {} of its \
          own, as jobs, containers and services with a private /tmp do; ask again where the engine was started (or in \
          a moment, if it is just about to leave)",
         folder.reference(),
@@ -305,10 +306,10 @@ fn not_heard(folder: &RunFolder, address: &EngineAddress, error: &anyhow::Error)
     )
 }
 
-/// Somebody holds the run, but listens to nobody: a probe never does.
+/// The error about a run whose lock is held by a process without a socket, such as a probe.
 fn no_visitors(folder: &RunFolder) -> anyhow::Error {
     anyhow!(
-        "{}: an engine has it, but takes no visitors: a probe is under way, or the engine is about to begin or to \
+        "{}: an engine holds it, but accepts no connection: a probe is under way, or the engine is about to begin or to \
          leave; try again when it is done",
         folder.reference()
     )
@@ -316,7 +317,7 @@ fn no_visitors(folder: &RunFolder) -> anyhow::Error {
 
 pub fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
     let name = folder.reference();
-    // A shell there reads again what the one here has read.
+    // The words are quoted twice, for the shell here and for the one on the other machine.
     let remote = ["relativenas", "attach", name].map(quoted);
     misuse(format!(
         "{name}: its engine is on {host}, not here; `ssh {} {}` reaches it",

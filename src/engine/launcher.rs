@@ -14,23 +14,23 @@ use crate::failure::misuse;
 /// What stands for the number of ranks in `device.launcher`.
 const RANKS: &str = "{ranks}";
 
-/// Defaults of OpenMPI that do not fit: it would bind each of two ranks to a single core. Other launchers do not
-/// read it.
+/// OpenMPI would bind each of two ranks to a single core, so its default is overridden by this variable.
+/// Other launchers ignore it.
 const ENVIRONMENT: (&str, &str) = ("OMPI_MCA_hwloc_base_binding_policy", "none");
 
-/// How many engines a run has, and who starts them.
+/// How many ranks a run has, and how they are started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Launcher {
-    /// One, started as any program.
+    /// One rank, which is an ordinary process.
     Alone,
     /// Threads of one engine.
     Threads { ranks: usize },
-    /// Processes that these words start.
+    /// Processes that a launcher starts; `words` is the launcher's command line.
     Words { ranks: usize, words: Vec<String> },
 }
 
 impl Launcher {
-    /// What a run was made with. A search has one rank.
+    /// The launcher that is recorded in a run's manifest. A search has one rank.
     pub fn of(manifest: &Manifest) -> Self {
         match manifest.job {
             Job::Train => Self::new(&manifest.config.device),
@@ -71,7 +71,7 @@ impl Launcher {
         }
     }
 
-    /// What the engine has to know of it, as arguments.
+    /// The engine's arguments about its ranks.
     pub fn arguments(&self) -> Option<[String; 2]> {
         match self {
             Self::Alone => None,
@@ -80,7 +80,7 @@ impl Launcher {
         }
     }
 
-    /// Whether ranks can be started here, before there is anything that would have to be removed again.
+    /// Checks that ranks can be started here, before a run's folder is made.
     ///
     /// # Errors
     /// If the launcher or MPI is missing, with what to do.

@@ -31,7 +31,7 @@ impl EngineProgram {
         Ok(Self { path })
     }
 
-    /// An engine that a test made.
+    /// An engine program for tests.
     #[cfg(test)]
     pub fn at(path: PathBuf) -> Self {
         Self { path }
@@ -52,7 +52,8 @@ impl EngineProgram {
     }
 }
 
-/// Makes an engine end with this process. By name: it may look for its parent after that has ended.
+/// Makes an engine end when this process ends. The process id is passed as an argument, because this process
+/// may have ended before the engine looks for its parent.
 pub fn end_with_this_process(command: &mut Command) {
     command.arg("--die-with-parent").arg(std::process::id().to_string());
 }
@@ -63,7 +64,10 @@ fn search(variable: Option<OsString>, own: Option<&Path>, path: Option<OsString>
         return if named.is_file() {
             Ok(named)
         } else {
-            Err(anyhow!("{VARIABLE} is {}, where no file is; unset it, or name the engine", named.display()))
+            Err(anyhow!(
+                "{VARIABLE} is {}, but there is no such file; unset it, or name the engine",
+                named.display()
+            ))
         };
     }
     let beside = own.and_then(Path::parent).map(|folder| folder.join(NAME));
@@ -147,7 +151,7 @@ mod tests {
         );
         assert_eq!(
             error(Some("/nowhere/engine")),
-            "RELATIVENAS_ENGINE is /nowhere/engine, where no file is; unset it, or name the engine"
+            "RELATIVENAS_ENGINE is /nowhere/engine, but there is no such file; unset it, or name the engine"
         );
     }
 

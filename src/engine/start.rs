@@ -27,7 +27,7 @@ use crate::{failure::misuse, folder::RunFolder};
 const GLANCE: Duration = Duration::from_millis(20);
 /// Loading libtorch takes a second; on a machine that swaps, much longer.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Lines of engine.log that explain a death.
+/// The number of lines of `engine.log` that are shown when an engine has died.
 const LAST_WORDS: usize = 20;
 
 /// How an engine is started.
@@ -41,7 +41,8 @@ pub struct StartOptions {
     pub force: bool,
     /// It begins again where no checkpoint can be read.
     pub restart: bool,
-    /// The run was made for it a moment ago: if it fails before anything happens, the run goes again.
+    /// Whether the run was just made for this engine. If the engine then fails before its first event, the
+    /// run is removed.
     pub new_run: bool,
 }
 
@@ -49,17 +50,17 @@ pub struct StartOptions {
 pub struct StartedEngine {
     pub child: Child,
     folder: RunFolder,
-    /// Length of engine.log before it said anything.
+    /// The length of `engine.log` before this engine wrote to it.
     log_before: u64,
-    /// The address of an engine before it, where this one has another process id than the child.
+    /// The address file of an earlier engine, for engines whose process id differs from that of the child.
     address_before: Option<Option<AddressFile>>,
     new_run: bool,
 }
 
 /// Starts an engine on a run.
 ///
-/// It must be called on the main thread if the engine is to die with its parent, because Linux
-/// takes the thread that started it for the parent.
+/// If the engine is to end with its parent, this must be called on the main thread, because Linux regards the
+/// thread that started the engine as its parent.
 ///
 /// # Errors
 /// If the program cannot be started or engine.log cannot be written.
@@ -127,7 +128,7 @@ impl StartedEngine {
             }
             if let Some(status) = self.child.try_wait().context("the engine cannot be waited for")? {
                 let why = self.failure(status);
-                // It exits as this command does: 2 where a setting is wrong.
+                // The command exits with the engine's code, which is 2 for a wrong setting.
                 return Err(if status.code() == Some(2) { misuse(why) } else { anyhow!(why) });
             }
             if started.elapsed() > PATIENCE {
@@ -138,7 +139,7 @@ impl StartedEngine {
         }
     }
 
-    /// Where the engine is, once it says so.
+    /// The engine's address, once it has written it.
     fn address(&self) -> Result<Option<EngineAddress>> {
         let Some(before) = self.address_before else {
             return Ok(liveness::address(&self.folder).filter(|a| a.pid == self.child.id()));
@@ -152,7 +153,7 @@ impl StartedEngine {
         }
     }
 
-    /// Why an engine ended that nobody could reach.
+    /// The message about an engine that ended before it could be reached.
     fn failure(&self, status: ExitStatus) -> String {
         let last_words = self.last_words();
         let complaint = self.complaint();
@@ -176,7 +177,7 @@ impl StartedEngine {
         explanation(&self.last_words(), &self.folder)
     }
 
-    /// Why it ended, if it said so.
+    /// Why the engine ended, in its own words, if it wrote that.
     pub fn complaint(&self) -> Option<String> {
         self.folder.complaint(self.log_before)
     }
@@ -186,8 +187,8 @@ impl StartedEngine {
     }
 }
 
-/// Removes a run whose engine has ended, if it is certain that nothing is lost: no event was written,
-/// no checkpoint, and no engine holds it. Says whether it is gone.
+/// Removes a run whose engine has ended, if nothing can be lost: there is no event and no checkpoint, and no
+/// engine holds the run. Returns whether it was removed.
 fn discard(folder: &RunFolder) -> bool {
     let is_missing = |e: io::Error| e.kind() == io::ErrorKind::NotFound;
     let no_event = fs::metadata(folder.file(files::EVENTS)).map_or_else(is_missing, |m| m.len() == 0);

@@ -195,7 +195,7 @@ fn a_finished_run_says_the_same_whoever_asks_for_its_engine() {
 #[test]
 fn an_engine_that_holds_a_run_without_listening_may_be_a_probe() {
     let live = LiveRun::new(true).listening();
-    let words = "r: an engine has it, but takes no visitors: a probe is under way, or";
+    let words = "r: an engine holds it, but accepts no connection: a probe is under way, or";
     // The address is that of an engine before.
     let path = live.folder.file(files::ENGINE);
     let mut address: serde_json::Value =

@@ -1,10 +1,10 @@
-//! The finals of a search, for whoever has no screen.
+//! The finals of a search, printed without a screen.
 
 use std::cmp::Ordering;
 
 use relativenas_core::view::{FinalsView, Winner, WinnerSource};
 
-/// Every round with its trainings, the best first; who goes on stands before who does not.
+/// Every round with its trainings, the best first; those that go on stand before those that do not.
 pub fn bracket(finals: &FinalsView) -> String {
     let mut text = format!("finals, by {}:\n", finals.settings.judge.words());
     for (round, survivors) in (0..).zip(&finals.rounds) {
@@ -29,7 +29,7 @@ pub fn bracket(finals: &FinalsView) -> String {
     text
 }
 
-/// Who won by what, in a sentence.
+/// The winner and what decided that it won, in a sentence.
 pub fn winner(winner: &Winner) -> String {
     let Winner { individual, generation, loss, accuracy, .. } = winner;
     let by = match winner.source {

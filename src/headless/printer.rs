@@ -16,7 +16,7 @@ use relativenas_core::{
 use super::finals;
 use crate::{folder::RunFolder, written};
 
-/// A line that is written again and again need not be more lively than this.
+/// The shortest time between two updates of the line that is rewritten.
 const REST: Duration = Duration::from_millis(200);
 /// Places of the ranking that are printed.
 const PLACES: usize = 5;
@@ -26,9 +26,9 @@ const PLACES: usize = 5;
 pub enum Style {
     /// One event a line, as JSON.
     Json,
-    /// A line of words where something happened.
+    /// A line in words for every notable event.
     Plain,
-    /// The same, and below them one that is written again and again, for a terminal.
+    /// As [`Style::Plain`], with a line below that shows the progress and is rewritten, for a terminal.
     Lively,
 }
 
@@ -47,7 +47,7 @@ impl Style {
 pub struct Printer<'a> {
     style: Style,
     out: &'a mut dyn Write,
-    /// What stands in the line that is written again.
+    /// The present text of the line that is rewritten.
     shown: String,
     drawn: Option<Instant>,
     mode: Mode,
@@ -60,7 +60,7 @@ impl<'a> Printer<'a> {
         Self { style, out, shown: String::new(), drawn: None, mode: Mode::Running, notice: None }
     }
 
-    /// An event; `words` is what the log says of it.
+    /// Prints an event; `words` is its line in the log of the screen.
     pub fn line(&mut self, line: &Line, words: Option<&LogLine>) -> Result<()> {
         let text = match (self.style, words) {
             (Style::Json, _) => serde_json::to_string(line)?,
@@ -88,7 +88,7 @@ impl<'a> Printer<'a> {
             let text = progress
                 .notice
                 .as_deref()
-                .map_or("going on: what hindered is over".to_owned(), written::printable);
+                .map_or("going on: the problem is over".to_owned(), written::printable);
             self.note(&text)?;
         }
         if self.style != Style::Lively || self.drawn.is_some_and(|t| t.elapsed() < REST) {
@@ -110,7 +110,7 @@ impl<'a> Printer<'a> {
     /// A sentence that is no event; JSON readers find it on standard error.
     pub fn note(&mut self, text: &str) -> Result<()> {
         if self.style == Style::Json {
-            let _ = writeln!(io::stderr(), "{text}"); // Where nobody reads it, the events still matter.
+            let _ = writeln!(io::stderr(), "{text}"); // The events are printed even if standard error is closed.
             return Ok(());
         }
         let again = self.erased();
@@ -118,7 +118,7 @@ impl<'a> Printer<'a> {
         self.print(&format!("{again}{text}\n{shown}"))
     }
 
-    /// What a finished run found.
+    /// Prints the result of a finished run.
     pub fn result(&mut self, view: &RunView, folder: &RunFolder) -> Result<()> {
         let again = self.erased();
         self.shown.clear();
@@ -128,7 +128,7 @@ impl<'a> Printer<'a> {
         self.print(&format!("{again}{}", result(view, folder)))
     }
 
-    /// What takes the line away that is written again.
+    /// The characters that erase the line that is rewritten.
     fn erased(&self) -> &'static str {
         if self.shown.is_empty() { "" } else { "\r\x1b[K" }
     }
@@ -284,7 +284,7 @@ mod tests {
         }
         drop(printer);
         let said = String::from_utf8(out).expect("UTF-8");
-        assert_eq!(said, "cannot write: no space\ngoing on: what hindered is over\n");
+        assert_eq!(said, "cannot write: no space\ngoing on: the problem is over\n");
     }
 
     #[test]

@@ -17,22 +17,22 @@ use crate::{
     runs, written,
 };
 
-/// What a new run is about.
+/// The description of a new run.
 pub struct NewRun<'a> {
     pub job: Job,
-    /// What is trained.
+    /// The genotype to train, for a training.
     pub genotype: Option<Genotype>,
-    /// As typed.
+    /// The name of the run, as it was typed.
     pub name: Option<&'a str>,
     /// A name for a run that is made at this time.
     pub suggested: &'a dyn Fn(i64) -> String,
     /// How long it will take, if an earlier run tells.
     pub estimate: Option<String>,
-    /// What a part of it costs that a person may not think of.
+    /// The cost of a part of the run that might be overlooked, in words.
     pub cost: Option<String>,
 }
 
-/// A run that an engine can be started on.
+/// A run whose folder exists, and on which the engine can be started.
 pub struct Prepared {
     pub program: EngineProgram,
     pub folder: RunFolder,
@@ -44,7 +44,7 @@ pub struct Prepared {
 /// Finds the engine, and makes the run's folder.
 ///
 /// # Errors
-/// If the name or the engine is wrong; there is no folder then.
+/// If the engine cannot be used or the name cannot be given; no folder is made then.
 pub fn prepare(context: &Context, layers: Layers, config: &Config, what: NewRun) -> Result<Prepared> {
     if let Some(name) = what.name {
         runs::check_name(name)?;

@@ -85,7 +85,7 @@ pub struct FullNetwork {
 }
 
 impl FullNetwork {
-    /// That of a training; after a search, that of the settings for one.
+    /// The network of a training; for a search, the network in its settings for retraining.
     pub fn of(config: &Config, view: &RunView) -> Self {
         let RetrainConfig { kind, channels, cells, auxiliary, .. } = config.retrain;
         let classes = view.search.as_ref().map_or(10, |search| search.images.classes);
@@ -113,7 +113,7 @@ pub fn written_as(genotype: &Genotype, format: Format, network: &FullNetwork) ->
     }
 }
 
-/// The curves, a generation or an epoch a line.
+/// The curves as comma-separated values, with a line for each generation or epoch.
 pub fn curves(view: &RunView) -> String {
     let mut text = String::new();
     if let Some(training) = &view.training {

@@ -21,12 +21,13 @@ const LONGEST: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Architecture {
     Cells(Genotype),
-    /// Of NAS-Bench-201: the operation of every edge, as an index.
+    /// An architecture of NAS-Bench-201: for every edge the index of its operation.
     Edges([usize; tabular::EDGES]),
 }
 
-/// Reads all that was typed, each architecture with what was typed for it. Several words are an architecture
-/// each if they can be read so, else one together (a genotype or a vector without quotes).
+/// Reads everything that was typed, and returns each architecture with the text it was read from. Several
+/// words are one architecture each if each can be read, else all of them together (a genotype or a vector
+/// without quotes).
 ///
 /// # Errors
 /// If something is no architecture; exit code 2.
@@ -45,7 +46,7 @@ pub fn read_words(words: &[String]) -> Result<Vec<(String, Architecture)>> {
     if is_vector(&joined) {
         return Err(whole);
     }
-    // Pieces of a genotype that the shell took apart are nothing on their own.
+    // If the words are parts of one genotype, the error is about the whole.
     each.map_err(|error| if is_written_out(&joined) && read_any(&words[0]).is_err() { whole } else { error })
 }
 
@@ -57,7 +58,7 @@ pub fn read(typed: &str) -> Result<Genotype> {
     cells(typed, read_any(typed)?)
 }
 
-/// The same without a word on standard error, where a screen has the terminal.
+/// As [`read`], but without a note on standard error, because a screen uses the terminal.
 ///
 /// # Errors
 /// As [`read`].
@@ -91,7 +92,7 @@ fn read_noting(typed: &str, note: &mut dyn FnMut(String)) -> Result<Architecture
         let text = limited("standard input", io::stdin())?;
         return parse("standard input", &text, None, note);
     }
-    // What is a file is read as one, whatever it is called.
+    // A file is read as a file, even if its name is also that of a genotype.
     if let Ok(found) = fs::metadata(typed)
         && !found.is_dir()
     {
@@ -107,7 +108,7 @@ fn read_noting(typed: &str, note: &mut dyn FnMut(String)) -> Result<Architecture
     }
     match fs::metadata(typed) {
         Ok(_) => Err(misuse(format!("{typed}: a folder, and no file with a genotype"))),
-        // A name with no dot or slash in it was hardly meant as a file.
+        // A word without a dot or slash is probably a misspelled name, not a file.
         Err(_) if !typed.contains(['/', '.']) => {
             let unknown = published::find(typed).expect_err("looked up above");
             let hint = match unknown.nearest {

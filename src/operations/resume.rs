@@ -21,7 +21,7 @@ pub fn check_resumable(folder: &RunFolder, force: bool) -> Result<()> {
         Liveness::Alive => bail!("{name}: an engine is running on it; `relativenas attach {name}` shows it"),
         Liveness::Unknown(why) if !force => {
             bail!(
-                "{name}: locks do not work here ({why}); --force does without, if you are sure no engine runs"
+                "{name}: locks do not work here ({why}); --force goes on without a lock, if you are sure that no engine runs"
             )
         }
         Liveness::Unknown(_) | Liveness::Gone => {}

@@ -10,7 +10,7 @@ use crate::{context::Context, pace, runs, settings};
 /// data, its preset and the time.
 ///
 /// # Errors
-/// If something is wrong with either; there is no folder then.
+/// If a setting or the engine is wrong; no folder is made then.
 pub fn prepare(
     context: &Context,
     layers: Layers,

@@ -30,7 +30,7 @@ pub fn figure(chart: &Chart) -> Markup {
     }
 }
 
-/// A curve alone needs no pattern to be told from others.
+/// The dash pattern of a curve; a chart with a single curve needs none.
 fn dashes(chart: &Chart, curve: &Curve) -> &'static str {
     if chart.curves.len() == 1 { "none" } else { curve.ink.dashes() }
 }
@@ -46,7 +46,7 @@ fn legend_entry(curve: &Curve, dashes: &str) -> Markup {
     }
 }
 
-/// From values to pixels.
+/// Converts values to pixels.
 struct Axes {
     x: (f64, f64),
     y: (f64, f64),
@@ -62,7 +62,7 @@ impl Axes {
             [p.y, low, high]
         });
         let (low, high) = extent(values)?;
-        // A flat curve stands in the middle of an axis that is not empty.
+        // A constant curve is drawn in the middle of a small range.
         let margin = if high > low { 0.06 * (high - low) } else { 0.1 * high.abs().max(0.1) };
         let y = ((low - margin).max(chart.bounds.0), (high + margin).min(chart.bounds.1));
         Some(Self { x, y })
@@ -139,7 +139,7 @@ fn drawing(chart: &Chart) -> Markup {
     }
 }
 
-/// Invisible until somebody points at them; then they say where they are.
+/// Draws invisible circles at the points of a curve, which show their values under the pointer.
 fn speaking_points(chart: &Chart, curve: &Curve, axes: &Axes) -> Markup {
     let known = curve.points.iter().filter(|p| p.y.is_finite());
     html! {
@@ -162,7 +162,7 @@ fn spoken(chart: &Chart, curve: &Curve, point: &Point) -> String {
     text
 }
 
-/// The stretches between gaps.
+/// The parts of a curve between its gaps.
 fn pieces(points: &[Point]) -> impl Iterator<Item = &[Point]> {
     points.split(|p| !p.y.is_finite()).filter(|piece| !piece.is_empty())
 }
@@ -189,7 +189,7 @@ fn path(corners: impl Iterator<Item = (f64, f64)>) -> String {
     out
 }
 
-/// A tenth of a pixel is as much as anybody sees.
+/// A coordinate, rounded to a tenth of a pixel.
 fn pixel(value: f64) -> f64 {
     (10.0 * value).round() / 10.0
 }
@@ -215,7 +215,7 @@ fn whole_ticks((first, last): (f64, f64)) -> Vec<f64> {
     ticks((first, last), 7).into_iter().filter(|t| t.fract() == 0.0).collect()
 }
 
-/// As many decimals as tell neighbouring ticks apart.
+/// How many decimals tell neighbouring ticks apart.
 fn decimals(ticks: &[f64]) -> usize {
     let step = ticks.windows(2).map(|w| w[1] - w[0]).next().unwrap_or(1.0);
     (0..6).find(|&d| (step * 10f64.powi(d) - (step * 10f64.powi(d)).round()).abs() < 1e-6).unwrap_or(6)

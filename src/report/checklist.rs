@@ -82,7 +82,7 @@ fn release(study: &Study) -> Vec<Answer> {
     ]
 }
 
-/// Runs that settings and seed do not repeat, because somebody put architectures into them.
+/// The runs that cannot be repeated from settings and seed, because architectures were injected.
 fn steered(study: &Study) -> Option<String> {
     let steered: Vec<_> = study.searches().filter(|r| injections(r) > 0).map(|r| r.name.clone()).collect();
     (!steered.is_empty()).then(|| {

@@ -14,20 +14,20 @@ const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 const FROM_ZERO: (f64, f64) = (0.0, f64::INFINITY);
 const PER_CENT: (f64, f64) = (0.0, 100.0);
 
-const DIVERSITY_NOTE: &str = "Diversity falls without any signal, too: every slow learner moves towards somebody, even when \
-                              the verdict is drawn by lot. It measures agreement, not progress; only a difference from the coin \
-                              flip says something.";
+const DIVERSITY_NOTE: &str = "Diversity falls without any signal, too: every slow learner moves towards another one, even \
+                              when the verdict is drawn by lot. It measures agreement, not progress; only a \
+                              difference from the coin flip says something.";
 
 type Value = fn(&GenerationSummary) -> f64;
 
-/// A curve of a run, and the ink it has when it stands beside others of the same run.
+/// A curve of a single run, and its ink in a chart with other curves.
 struct Measure {
     name: &'static str,
     ink: Ink,
     value: Value,
 }
 
-/// Curves that share axes.
+/// Curves that are drawn in the same chart.
 struct Panel {
     title: &'static str,
     unit: &'static str,
@@ -172,7 +172,7 @@ fn band(group: &Group, value: Value) -> Vec<Point> {
         .collect()
 }
 
-/// Every generation in numbers.
+/// A table of the figures of every generation.
 pub fn generations(run: &Run) -> Option<Section> {
     let search = run.view.search.as_ref().filter(|s| !s.generations.is_empty())?;
     let columns = [

@@ -1,4 +1,4 @@
-//! The handful of numbers that a run comes down to.
+//! The key figures of a run.
 
 use relativenas_core::{
     cost::{Cost, cost},
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Run, statistics::Spread};
 
-/// A run in a line. What is not known (yet) is `None`.
+/// The key figures of a run. `None` stands for what is not known, or not known yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Digest {
     pub run: String,
@@ -28,34 +28,34 @@ pub struct Digest {
     pub population: usize,
     /// Estimations that the search has paid for.
     pub evaluations: u64,
-    /// Of a training run, the rest up to the test accuracy too.
+    /// The number of finished epochs. Down to the test accuracy, the fields are those of a training run.
     pub epochs_done: Option<usize>,
     pub epochs: Option<u32>,
     /// The name that the genotype was published under.
     pub genotype: Option<String>,
-    /// The epoch whose weights are kept, and its validation; accuracies in per cent.
+    /// The epoch whose weights are kept, with its validation figures; accuracies are in per cent.
     pub best_epoch: Option<u32>,
     pub valid_loss: Option<f64>,
     pub valid_accuracy: Option<f64>,
     pub test_accuracy: Option<f64>,
-    /// The lowest validation loss that any learner ever had.
+    /// The lowest validation loss of all estimates.
     pub best_loss: Option<f64>,
-    /// Of the winner, by what decided; accuracy in per cent.
+    /// The winner's loss and accuracy (in per cent), by what decided that it won.
     pub winner_loss: Option<f64>,
     pub winner_accuracy: Option<f64>,
     /// finals, ranking or search.
     pub winner_source: Option<&'static str>,
-    /// That finals trained from scratch; `None` without finals.
+    /// Epochs that the finals trained from scratch; `None` without finals.
     pub finals_epochs: Option<u64>,
     /// Mean of the final ranking.
     pub ranking_loss: Option<f64>,
-    /// Of the winner's search network, or of the full network in training.
+    /// Parameters of the winner in the search network, or of the full network in a training.
     pub parameters: Option<u64>,
     pub multiply_adds: Option<u64>,
     pub diversity: Option<f64>,
-    /// Per cent, over the whole run.
+    /// The hit rate over the whole run, in per cent.
     pub hit_rate: Option<f64>,
-    /// From the first event to the last, pauses included.
+    /// Seconds from the first event to the last, pauses included.
     pub seconds: f64,
 }
 
@@ -113,7 +113,7 @@ impl Digest {
     }
 }
 
-/// The seed that a run drew from.
+/// The seed from which a run drew its random numbers.
 pub fn seed(run: &Run) -> u64 {
     match run.manifest.job {
         Job::Search => run.manifest.config.search.seed,

@@ -1,4 +1,4 @@
-//! What a report says, apart from the format that it is written in.
+//! The contents of a report, independent of its format.
 
 use relativenas_core::genotype::Genotype;
 
@@ -13,7 +13,7 @@ pub struct Document {
 pub struct Section {
     pub title: String,
     pub blocks: Vec<Block>,
-    /// Whether the page shows it only when asked; for what is long and seldom read.
+    /// Whether the section is folded at first, because it is long and seldom read.
     pub folded: bool,
 }
 
@@ -31,18 +31,18 @@ impl Section {
 pub enum Block {
     Heading(String),
     Text(String),
-    /// A caution that must not be overlooked.
+    /// A caution.
     Note(String),
-    /// The few numbers that matter most.
+    /// The few most important numbers.
     Figures(Vec<Figure>),
     Table(Table),
     Charts(Vec<Chart>),
-    /// Both cells as a picture.
+    /// A picture of both cells.
     Cells(Genotype),
     Code(String),
     List(Vec<String>),
     Answers(Vec<Topic>),
-    /// A part with a title of its own that the page shows only when asked.
+    /// A part with a title of its own, which is folded at first.
     Folded(String, Vec<Block>),
 }
 
@@ -99,13 +99,13 @@ pub struct Chart {
     pub over: &'static str,
     /// Written behind every value, such as ` %`.
     pub unit: &'static str,
-    /// Values beyond these cannot be, so the axis ends there.
+    /// The range of possible values, beyond which the axis does not go.
     pub bounds: (f64, f64),
     pub curves: Vec<Curve>,
 }
 
 impl Chart {
-    /// Without the curves that have no value anywhere; `None` if that is all of them.
+    /// The chart without curves that have no value at all; `None` if no curve is left.
     pub fn known(mut self) -> Option<Self> {
         self.curves.retain(|c| c.points.iter().any(|p| p.y.is_finite()));
         (!self.curves.is_empty()).then_some(self)
@@ -119,7 +119,7 @@ pub struct Curve {
     pub points: Vec<Point>,
 }
 
-/// A value and, over several runs, the lowest and the highest. A value that is NaN is a gap.
+/// A value, with the lowest and the highest where it is a mean over several runs. NaN is a gap.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     pub x: f64,
@@ -153,7 +153,7 @@ impl Ink {
         }
     }
 
-    /// As in SVG's `stroke-dasharray`.
+    /// The pattern in the form of SVG's `stroke-dasharray`.
     pub fn dashes(self) -> &'static str {
         match self {
             Self::Blue => "none",

@@ -1,9 +1,9 @@
-//! Numbers as a person reads them.
+//! Numbers in the form in which reports show them.
 
 pub use crate::written::counted;
 use crate::written::thousands;
 
-/// What stands where a number is not known.
+/// The mark for an unknown number.
 pub const UNKNOWN: &str = "—";
 
 /// Four decimals; words for what is not finite.
@@ -11,7 +11,7 @@ pub fn loss(value: f64) -> String {
     fixed(value, 4)
 }
 
-/// Two decimals; the value is in per cent already.
+/// A percentage with two decimals; `value` is in per cent.
 pub fn percent(value: f64) -> String {
     if value.is_finite() { format!("{value:.2} %") } else { UNKNOWN.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The bracket of finals: who was trained from scratch, for how long, and who was left.
+//! The finals as a table: which entrants were trained from scratch, for how long, and which were left.
 
 use relativenas_core::{
     finals::{EntrantSource, Work},
@@ -58,7 +58,7 @@ fn rules(search: &SearchView, finals: &FinalsView) -> String {
     )
 }
 
-/// A training a row; in every round who goes on comes first.
+/// A row for each training; in each round, entrants that go on come first.
 fn rows(finals: &FinalsView) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for round in 0..=finals.round() {

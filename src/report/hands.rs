@@ -1,8 +1,8 @@
-//! What people did to runs beside starting them: after that, a seed alone does not repeat a run.
+//! Interventions: commands that changed the course of a run, so that its seed alone does not repeat it.
 
 use super::{Run, figures::listed};
 
-/// How often somebody put an architecture into the population.
+/// How many architectures were injected into the population.
 pub fn injections(run: &Run) -> usize {
     run.view.search.as_ref().map_or(0, |search| search.injections.len())
 }
@@ -21,7 +21,7 @@ pub fn interference(run: &Run) -> Option<String> {
     (!done.is_empty()).then(|| listed(&done))
 }
 
-/// Who was put where, such as `individual 3 in generation 5`.
+/// Each injection, such as `individual 3 in generation 5`.
 pub fn placed(run: &Run) -> Vec<String> {
     let search = run.view.search.iter();
     search

@@ -54,7 +54,7 @@ fn written(place: usize, section: &Section) -> Markup {
             @if section.folded {
                 details {
                     summary { h2 { (section.title) } }
-                    // A link to what is within unfolds it.
+                    // A link into a folded part unfolds it.
                     div.folded id={ "s" (place) } { (blocks) }
                 }
             } @else {
@@ -135,7 +135,7 @@ fn table_markup(table: &Table) -> Markup {
     }
 }
 
-/// The picture is ours and holds no text of a user's.
+/// The picture is made by this program and holds no text of a user, so it needs no escaping.
 fn cells(genotype: &Genotype) -> Markup {
     html! { div.wide.cells { (PreEscaped(picture::svg(genotype))) } }
 }

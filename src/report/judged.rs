@@ -48,7 +48,7 @@ pub fn section(study: &Study) -> Option<Section> {
     Some(Section::new("The winners, trained from scratch", blocks))
 }
 
-/// A search's winner with what its trainings reached on the test images, in per cent.
+/// The winner of a search, with the test accuracies of its trainings, in per cent.
 pub struct Winner {
     pub seed: u64,
     pub test_accuracy: f64,

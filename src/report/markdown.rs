@@ -29,7 +29,7 @@ fn write_section(out: &mut String, section: &Section) {
     }
 }
 
-/// `level` is that of a heading among the blocks.
+/// Writes a block; `level` is the level of a heading within it.
 fn write_block(out: &mut String, block: &Block, level: usize) {
     let _ = match block {
         Block::Heading(title) => writeln!(out, "{} {}", "#".repeat(level), text(title)),
@@ -105,7 +105,7 @@ fn write_charts(out: &mut String, charts: &[Chart]) -> std::fmt::Result {
     Ok(())
 }
 
-/// A curve from its lowest to its highest value in eight steps; a dot where it has a gap.
+/// A curve drawn with blocks of eight heights, from its lowest to its highest value; a gap is a dot.
 fn sparkline(curve: &Curve) -> String {
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let values: Vec<f64> = curve.points.iter().map(|p| p.y).collect();
@@ -130,7 +130,7 @@ fn sparkline(curve: &Curve) -> String {
     means.iter().map(step).collect()
 }
 
-/// Text cannot show the picture, so every gene has a row.
+/// Writes both cells as tables with a row for each gene, because text cannot show the picture.
 fn write_cells(out: &mut String, genotype: &Genotype) -> std::fmt::Result {
     write_row(out, &["Cell", "Node", "reads", "through"].map(str::to_owned))?;
     write_row(out, &["---"; 4].map(str::to_owned))?;
@@ -160,7 +160,8 @@ fn write_answers(out: &mut String, topics: &[Topic]) -> std::fmt::Result {
     Ok(())
 }
 
-/// Words that Markdown must not take for markup. Backquotes in pairs stay: our own sentences use them.
+/// Escapes text so that Markdown takes nothing in it for markup. Pairs of backquotes stay, because the
+/// report's own sentences use them.
 fn text(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     let paired = words.matches('`').count().is_multiple_of(2);

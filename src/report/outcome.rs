@@ -20,7 +20,7 @@ use super::{
 };
 use crate::written::thousands;
 
-/// What a single run ended with.
+/// The result of a single run.
 pub fn of_one(run: &Run) -> Vec<Section> {
     let Some(search) = &run.view.search else {
         return Vec::new();
@@ -34,7 +34,7 @@ pub fn of_one(run: &Run) -> Vec<Section> {
     sections
 }
 
-/// What each of several runs ended with, a folded part each.
+/// The results of several runs, each in a folded part.
 pub fn of_each(study: &Study) -> Section {
     let part = |run: &Run| {
         let search = run.view.search.as_ref()?;
@@ -55,14 +55,15 @@ pub fn of_each(study: &Study) -> Section {
     Section::new("Run by run", std::iter::once(Block::Text(text.to_owned())).chain(parts).collect())
 }
 
-/// Who leads: the winner, or until there is one whoever has the best last loss; with its vector.
+/// The leading individual with its vector: the winner, or, until there is one, the individual with the lowest
+/// last loss.
 fn leader(search: &SearchView) -> Option<(usize, &[f64])> {
     let (first, position) = search.placed().first().copied()?;
     let known = !search.ranking.is_empty() || search.population.get(first)?.learner.is_some();
     known.then_some((first, position))
 }
 
-/// What a winner is called: one that finals found may have left the population long ago.
+/// A heading for the leading individual; if finals found it, it may have left the population long ago.
 fn called(search: &SearchView, leader: usize) -> String {
     match search.winner() {
         Some(Winner { source: WinnerSource::Finals, generation, .. }) => {
@@ -77,7 +78,7 @@ fn called(search: &SearchView, leader: usize) -> String {
 
 fn winner_blocks(run: &Run, search: &SearchView) -> Vec<Block> {
     let Some((leader, position)) = leader(search) else {
-        return vec![Block::Text("Nobody has been estimated yet.".to_owned())];
+        return vec![Block::Text("No individual has been estimated yet.".to_owned())];
     };
     let mut blocks = Vec::new();
     if search.ranking.is_empty() {

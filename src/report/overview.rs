@@ -1,4 +1,4 @@
-//! What a reader wants to know first.
+//! The summary at the beginning of a report.
 
 use relativenas_core::{manifest::BUILD, view::Phase};
 
@@ -52,7 +52,7 @@ pub fn section(study: &Study) -> Section {
     Section::new("In short", blocks)
 }
 
-/// What people did to the runs beside starting them, said before any figure.
+/// Interventions in the runs, which are reported before any figure.
 fn touched(searches: &[&Run]) -> Vec<String> {
     let done: Vec<_> =
         searches.iter().filter_map(|run| Some(format!("{} was {}", run.name, interference(run)?))).collect();
@@ -109,7 +109,7 @@ fn alone(run: &Run) -> Vec<Block> {
     vec![Block::Figures(figures), Block::Text(how)]
 }
 
-/// Where the winner's loss comes from.
+/// The origin of the winner's loss.
 fn judged_in(digest: &Digest) -> &'static str {
     if digest.winner_source == Some("finals") { "the finals" } else { "the final ranking" }
 }

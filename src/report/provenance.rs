@@ -27,7 +27,7 @@ pub fn sections(study: &Study) -> Vec<Section> {
     vec![Section::new("Origin", blocks), settings(study)]
 }
 
-/// What people did to a run beside starting it.
+/// A sentence about the interventions in a run.
 fn touched(run: &Run) -> Option<String> {
     let done = interference(run)?;
     let placed = hands::placed(run);

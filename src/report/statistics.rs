@@ -14,7 +14,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of the finite values; `None` if there are none.
+    /// The spread of the finite values; `None` if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let values: Vec<_> = values.into_iter().filter(|v| v.is_finite()).collect();
         let count = values.len();
@@ -52,13 +52,14 @@ pub struct RankSum {
     /// ties count half.
     pub lower: f64,
     pub pairs: usize,
-    /// Exact and two-sided: how often relabelling the values at random makes a difference as large.
+    /// Exact and two-sided: the share of all assignments of the values to two samples that differ at least as
+    /// much.
     pub p: f64,
     /// The smallest `p` that so few values can give.
     pub smallest_p: f64,
 }
 
-/// More values than any study of searches has; beyond, the exact distribution takes too long.
+/// The largest number of values: beyond it the exact distribution takes too long.
 const MOST_VALUES: usize = 120;
 
 /// Compares two samples; `None` if one is empty, or they are too large to count exactly.
@@ -116,7 +117,7 @@ pub struct Paired {
     pub smallest_p: f64,
 }
 
-/// More pairs than any study has; the choices of signs are counted one by one.
+/// The largest number of pairs: all choices of signs are counted one by one.
 const MOST_PAIRS: usize = 20;
 
 /// Tests whether differences are centred on zero; `None` if there are none or too many of them, or one is not

@@ -25,8 +25,8 @@ pub struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// The runs that means, ranges and tests are taken of: one of each seed, and none that somebody
-    /// interfered with. A run that is finished speaks for its seed before one that is not.
+    /// The runs from which means, ranges and tests are computed: one for each seed, without runs that were
+    /// intervened in. A finished run has priority over an unfinished one with the same seed.
     pub fn repetitions(&self) -> Vec<&'a Run> {
         let mut alone: Vec<_> =
             self.runs.iter().copied().filter(|run| interference(run).is_none()).enumerate().collect();
@@ -36,7 +36,7 @@ impl<'a> Group<'a> {
         alone.into_iter().map(|(_, run)| run).collect()
     }
 
-    /// Runs that were left alone, but repeat the seed of another one.
+    /// Runs without intervention that have the same seed as another run.
     pub fn doubles(&self) -> Vec<&'a Run> {
         let counted = self.repetitions();
         let is_counted = |run: &&Run| counted.iter().any(|other| std::ptr::eq(*other, *run));

@@ -221,7 +221,7 @@ fn runs_of_other_protocols_are_never_pooled() {
     assert!(text.contains("| slow-fast · protocol B | 1 | 3 |"), "{text}");
 }
 
-/// The same run, but somebody put an architecture into it after the first pair.
+/// The same run, with an architecture injected after the first pair.
 fn injected(mut run: Run) -> Run {
     run.view.search.as_mut().expect("a search").injections.extend([(0, 3), (1, 2)]);
     run

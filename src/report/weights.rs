@@ -72,8 +72,8 @@ fn pairs(search: &SearchView) -> Vec<Block> {
     ];
     let text = "The gap is the slow learners' mean loss less the fast learners'. Where the lower loss decides it is \
                 never negative, signal or not; a gap as small as the noise of an estimate means that verdicts come \
-                near to chance. A hit is an operation that a learner inherits after \
-                somebody has trained it.";
+                near to chance. A hit is an operation that was already trained when a \
+                learner inherited it.";
     vec![Block::Text(text.to_owned()), Table::block(&columns, rows)]
 }
 
@@ -113,8 +113,8 @@ fn weight_set(search: &SearchView, shape: &NetworkShape) -> Vec<Block> {
         )
     } else {
         format!(
-            "{} of {} candidate operations with weights were ever trained. The others are starved: nobody who got \
-             to write ever asked for them.",
+            "{} of {} candidate operations with weights were ever trained. The others are starved: no learner \
+             that wrote to the weight set had them.",
             thousands(total.1 as u64),
             thousands(total.0 as u64)
         )

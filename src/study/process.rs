@@ -20,7 +20,7 @@ use crate::written::printable;
 /// How often a signal and the end of a run are looked for.
 pub const GLANCE: Duration = Duration::from_millis(100);
 
-/// How a command ended.
+/// How the process of a run ended.
 pub enum End {
     Exited(ExitStatus),
     /// Another worker has taken the run over, so the command was killed.
@@ -58,7 +58,8 @@ pub fn carry_out(
     let worker = getpid();
     // SAFETY: both calls are async-signal-safe, and nothing else happens between fork and exec.
     unsafe {
-        // A worker that is killed cannot renew its claims any more. What runs under them leaves a checkpoint.
+        // If the worker is killed, it can no longer renew its claims, so its processes are told to leave a
+        // checkpoint and end.
         command.pre_exec(move || {
             set_parent_process_death_signal(Some(Signal::TERM))?;
             if getppid() == Some(worker) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
@@ -90,14 +91,14 @@ fn wait(run: &str, mut child: Child, claim: &mut Claim, signals: &Signals) -> Re
         }
         if signals.came() > passed_on {
             passed_on += 1;
-            // A process that is gone already is what was wanted.
+            // If the process is gone already, the signal is not needed.
             let _ = pid.map(|pid| kill_process(pid, signals.to_pass_on()));
         }
         thread::sleep(GLANCE);
     }
 }
 
-/// Says whether the claim is still ours, as far as that was looked at.
+/// Renews the claim when that is due; returns whether it is still held, as far as is known.
 pub fn renew_if_due(claim: &mut Claim) -> io::Result<bool> {
     if claim.due() { claim.renew() } else { Ok(true) }
 }
@@ -123,7 +124,7 @@ pub fn end_of(path: &Path) -> String {
     last.iter().map(|line| format!("  {}", printable(line))).collect::<Vec<_>>().join("\n")
 }
 
-/// A line on standard error. A worker whose terminal is gone goes on all the same.
+/// Prints a line to standard error. A worker whose terminal is gone goes on.
 pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

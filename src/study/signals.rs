@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
-/// Who wants a worker to end.
+/// How urgently a worker must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// A person, with Ctrl-C: runs are stopped in order.
     Interrupted,
-    /// A batch system, with SIGTERM or SIGUSR1, that soon kills whoever is left: runs leave at once, from
-    /// their newest checkpoint.
+    /// SIGTERM or SIGUSR1, by which a batch system announces that it will soon kill the worker: runs leave at
+    /// once with a checkpoint.
     Terminated,
 }
 
@@ -38,14 +38,14 @@ impl Signals {
         Ok(Self { interrupt, terminate, came: AtomicUsize::new(0), hurry: AtomicBool::new(false) })
     }
 
-    /// Counts what came since the last call, and says what it was.
+    /// Counts the signals since the last call, and returns how urgent they were.
     pub fn glance(&self) -> Option<Ending> {
         let terminate = self.terminate.swap(false, Ordering::Relaxed);
         let interrupt = self.interrupt.swap(false, Ordering::Relaxed);
         if !terminate && !interrupt {
             return None;
         }
-        // Before it is counted: whoever sees the count knows how urgent it is.
+        // Set before the count, so that every thread that sees the count also sees the urgency.
         self.hurry.fetch_or(terminate, Ordering::SeqCst);
         self.came.fetch_add(1, Ordering::SeqCst);
         Some(if terminate { Ending::Terminated } else { Ending::Interrupted })
@@ -55,14 +55,14 @@ impl Signals {
         self.came.load(Ordering::SeqCst)
     }
 
-    /// Why the worker shall end, if it shall.
+    /// How urgently the worker must end; `None` if it need not.
     pub fn ending(&self) -> Option<Ending> {
         let hurry =
             || if self.hurry.load(Ordering::SeqCst) { Ending::Terminated } else { Ending::Interrupted };
         (self.came() > 0).then(hurry)
     }
 
-    /// What a run is told.
+    /// The signal that is passed on to a run.
     pub fn to_pass_on(&self) -> Signal {
         if self.hurry.load(Ordering::SeqCst) { Signal::TERM } else { Signal::INT }
     }

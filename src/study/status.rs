@@ -1,4 +1,4 @@
-//! How far a study is, and who works on what, from the files alone.
+//! The progress of a study and its workers, read from files only.
 
 use std::time::SystemTime;
 
@@ -13,55 +13,55 @@ use crate::{
     written::{age, duration, seconds_since},
 };
 
-/// How far a study is.
+/// The progress of a study.
 #[derive(Debug, Serialize)]
 pub struct Status {
     pub study: String,
     pub runs: usize,
     pub finished: usize,
     pub left: usize,
-    /// Runs that workers are at.
+    /// The number of runs that workers hold.
     pub held: usize,
-    /// Those that were begun, or that somebody is about to begin.
+    /// The runs that were begun, or that a worker has claimed.
     pub begun: Vec<Row>,
-    /// The names of the others.
+    /// The names of the other runs.
     pub not_begun: Vec<String>,
 }
 
-/// How far one of its runs is.
+/// The progress of one of its runs.
 #[derive(Debug, Serialize)]
 pub struct Row {
     pub run: String,
     #[serde(skip)]
     pub planned: PlannedRun,
     pub phase: RunState,
-    /// Generations of a search, epochs of a training.
+    /// Finished generations of a search, or epochs of a training.
     pub done: u32,
     pub of: u32,
     pub best_loss: Option<f64>,
-    /// Of a training that is finished, in per cent.
+    /// The test accuracy of a finished training, in per cent.
     pub test_accuracy: Option<f64>,
-    /// Who works on it, or has left it without a word.
+    /// The worker that holds the run, or that held it and was not heard of since.
     pub worker: Option<WorkerOf>,
 }
 
-/// Who works on a run.
+/// The worker that holds a run.
 #[derive(Debug, Serialize)]
 pub struct WorkerOf {
     pub host: String,
     pub pid: u32,
-    /// The batch job that it belongs to.
+    /// The batch job in which the worker runs.
     pub job: Option<String>,
-    /// Since when, by its own clock, in milliseconds since 1970 UTC.
+    /// When it claimed the run, by its own clock, in milliseconds since 1970 UTC.
     pub since: i64,
-    /// How long ago it was heard of.
+    /// How long ago it renewed its lease.
     pub lease_age_seconds: u64,
-    /// It was not heard of for so long that others may take the run over.
+    /// The lease has lapsed, so that another worker may take the run over.
     pub lapsed: bool,
 }
 
 impl WorkerOf {
-    /// Who it is, and since when, or how long it was not heard of.
+    /// The worker in words, with how long it has worked on the run, or how long it was not heard of.
     pub fn words(&self) -> String {
         let job = self.job.as_ref().map_or_else(String::new, |job| format!(", {job}"));
         let who = format!("{} (process {}{job})", self.host, self.pid);
@@ -73,9 +73,9 @@ impl WorkerOf {
     }
 }
 
-/// How far a study is, as its files tell.
+/// The progress of a study, as its files tell.
 pub fn of(study: &Study) -> Status {
-    // Somebody who may only read the study compares with this machine's clock.
+    // If the study's folder cannot be written, this machine's clock has to do.
     let now = now_in(&study.claims_folder()).unwrap_or_else(|_| SystemTime::now());
     let (mut begun, mut not_begun) = (Vec::new(), Vec::new());
     // Searches first.
@@ -93,7 +93,7 @@ pub fn of(study: &Study) -> Status {
     Status { study: study.name(), runs, finished, left: runs - finished, held, begun, not_begun }
 }
 
-/// `None` of a run that nobody has begun.
+/// The progress of a run; `None` if it was not begun.
 fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
     let run = planned.name();
     // Where the claims cannot be read, what the run itself says is better than nothing.
@@ -122,7 +122,7 @@ fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
         }
     }
     if row.phase.is_finished() {
-        return Some(row); // Whoever did it may be about to give it back, or have died after it.
+        return Some(row); // The worker may be about to give the run back, or has died after finishing it.
     }
     match standing {
         Standing::Held(Held { holder, since, age, lapsed }) => {

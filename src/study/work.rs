@@ -35,11 +35,12 @@ use crate::{
     written::{counted, duration},
 };
 
-/// An engine whose worker lost the run looks every other second whether it has; what it is at takes longer.
+/// How long to wait for an engine whose worker lost the run: every other second it checks its claim, but it
+/// may be busy for longer.
 const LEAVING: Duration = Duration::from_secs(30);
-/// While nothing is free, that is looked at again after so long at most.
+/// The longest time between two looks for a free run.
 const LONGEST_POLL: Duration = Duration::from_secs(5);
-/// What the claims are called by which workers wait.
+/// The name of the claims by which workers wait for their turn.
 const WAITING: &str = ".waiting";
 
 /// How work on a study ended.
@@ -50,11 +51,11 @@ pub enum Outcome {
     LeftToOthers,
     /// So many runs failed; whatever else is free is done.
     Failed(usize),
-    /// A signal came; runs that were going on have left a checkpoint, and can be taken by anybody.
+    /// A signal arrived. Runs in progress have left a checkpoint, and any worker can take them.
     Ended(Ending),
 }
 
-/// What became of one run.
+/// The result of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Done,
@@ -63,8 +64,8 @@ enum Step {
     Interrupted,
 }
 
-/// Does what is missing of a study, so many runs at once, and says on standard error how it goes. Others
-/// take a run over when this process was not heard of for the length of a `lease`.
+/// Does all missing runs of a study, `jobs` at a time, and prints the progress to standard error. If this
+/// process is not heard of for the length of a `lease`, other workers take its runs over.
 ///
 /// # Errors
 /// If signals cannot be caught, this program cannot be found, or nothing can be claimed in the study's folder.
@@ -86,7 +87,7 @@ pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
         failed: Mutex::default(),
     };
     let worked = thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.toil())).collect();
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.work_through())).collect();
         while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
             match worker.signals.glance() {
                 Some(Ending::Interrupted) => say("stopping after a checkpoint (once more leaves at once)"),
@@ -141,14 +142,14 @@ struct Worker<'a> {
 /// What is to be done next.
 enum Next {
     Run(PlannedRun, Claim),
-    /// Everything that could be done is in the hands of others. So many runs begin when those are finished.
+    /// All available runs are held by other workers. When these are finished, so many further runs can begin.
     Wait(usize),
     Nothing,
 }
 
 impl Worker<'_> {
     /// Takes one run after the other.
-    fn toil(&self) -> io::Result<()> {
+    fn work_through(&self) -> io::Result<()> {
         let mut place: Option<(usize, Claim)> = None;
         while self.signals.ending().is_none() {
             let next = self.next()?;
@@ -182,9 +183,9 @@ impl Worker<'_> {
             let claims = self.study.claims(&name);
             let free = match claims.standing(now)? {
                 Standing::Held(Held { lapsed, .. }) => lapsed,
-                // Somebody may have resumed it by hand.
+                // The run may have been resumed by hand.
                 Standing::Free => !self.is_alive(&name),
-                // It is not tried again unless a person starts a worker after that.
+                // A run that failed is tried again only by workers that were started afterwards.
                 Standing::Failed(at) if at >= self.started => continue,
                 Standing::Failed(_) => !self.is_alive(&name),
             };
@@ -196,8 +197,9 @@ impl Worker<'_> {
         Ok(if held > 0 { Next::Wait(blocked) } else { Next::Nothing })
     }
 
-    /// Whether this thread shall wait for what others hold: as many do as may be needed, and at least
-    /// one, which takes over what a dead worker leaves. The rest give their machines back.
+    /// Whether this thread waits for runs that other workers hold. As many threads wait as there may be runs
+    /// for, and at least one, which takes over the runs of a worker that dies. The others end, so that their
+    /// machines are free.
     fn keep_place(&self, place: &mut Option<(usize, Claim)>, places: usize) -> io::Result<bool> {
         if let Some((number, claim)) = place {
             if *number <= places && renew_if_due(claim)? {
@@ -211,7 +213,7 @@ impl Worker<'_> {
         for number in 1..=places {
             let claims = self.study.claims(&format!("{WAITING}-{number}"));
             if let Some(claim) = claims.take(&self.holder, self.lease)? {
-                say("waiting for runs that others are at, to take over what they leave");
+                say("waiting for runs that other workers hold, to take over those that they leave");
                 *place = Some((number, claim));
                 return Ok(true);
             }
@@ -242,10 +244,10 @@ impl Worker<'_> {
     fn one(&self, run: PlannedRun, claim: &mut Claim) -> Result<Step> {
         let name = run.name();
         if self.finished(run) {
-            return Ok(Step::Done); // A moment ago, by another worker.
+            return Ok(Step::Done); // Another worker has just finished it.
         }
         if !self.wait_for_its_engine(&name, claim)? {
-            say(&format!("{name}: an engine is running on it; left to whoever started it"));
+            say(&format!("{name}: an engine is running on it; left to the command that started it"));
             return Ok(Step::Elsewhere);
         }
         let folder = self.study.run(&name);
@@ -302,7 +304,7 @@ impl Worker<'_> {
         crate::atomic::write(path, genotype.format(GenotypeFormat::Darts).as_bytes())
     }
 
-    /// Waits until no engine is on a run, while the claim is this worker's; says whether that is so.
+    /// Waits until no engine works on a run; returns `false` if the claim is lost.
     fn wait_for_its_engine(&self, name: &str, claim: &mut Claim) -> io::Result<bool> {
         let began = Instant::now();
         while self.is_alive(name) {
@@ -318,7 +320,8 @@ impl Worker<'_> {
         self.study.run(name).is_some_and(|folder| liveness(&folder) == Liveness::Alive)
     }
 
-    /// Whether a run came to its end. One that cannot be read did not; whoever goes on with it hears why.
+    /// Whether a run is finished. A run that cannot be read counts as unfinished, so that resuming it reports
+    /// the error.
     fn finished(&self, run: PlannedRun) -> bool {
         let name = run.name();
         if lock(&self.finished).contains(&name) {
@@ -345,7 +348,7 @@ impl Worker<'_> {
             return Step::Interrupted;
         }
         if self.is_alive(&name) {
-            return Step::Elsewhere; // Somebody who resumed it by hand was a moment faster.
+            return Step::Elsewhere; // The run was resumed by hand a moment before.
         }
         let log = self.study.path().join("logs").join(format!("{name}.log"));
         say(&format!("{name}: failed ({status}); the end of {}:\n{}", log.display(), end_of(&log)));

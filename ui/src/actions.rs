@@ -63,7 +63,7 @@ pub enum Action {
     Stop,
 }
 
-/// Where an action can be had.
+/// The views in which an action is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Everywhere,
@@ -81,19 +81,19 @@ impl Place {
         }
     }
 
-    /// Whether some view has both.
+    /// Whether there is a view in which both are offered.
     pub fn meets(self, other: Self) -> bool {
         View::ALL.into_iter().any(|view| self.has(view) && other.has(view))
     }
 }
 
-/// What an action needs, beside its place.
+/// What must hold for an action besides the view, so that it can be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     Nothing,
     /// A run is selected in the list of runs.
     Listed,
-    /// The same, and another run is shown.
+    /// A run is selected in the list of runs, and some run is shown.
     ListedAndRun,
     /// A run is shown.
     Run,
@@ -105,9 +105,9 @@ pub enum Need {
     SearchEngine,
     /// The run that is shown has no engine, and is not finished.
     Rest,
-    /// An engine searches, and an individual is selected.
+    /// An engine works on a search, and an individual is selected, in whose place a genotype can be put.
     Place,
-    /// The past is looked at.
+    /// The screen shows an earlier moment of the run.
     Past,
     /// A search with a network is shown, and no engine is at work on it.
     Probe,
@@ -177,7 +177,7 @@ pub const TABLE: &[Definition] = &[
     define(Action::Mark, ("mark", "M"), POPULATION, Need::Search, "mark", "Mark the selected individual, to export or compare several"),
     define(Action::CompareMarked, ("compare-marked", "c"), POPULATION, Need::Search, "", "Compare the two that are marked"),
     define(Action::EarlierPairs, ("earlier-pairs", "o"), PAIRS, Need::Search, "last generation", "This generation's pairs, or the last one's"),
-    define(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "Where everybody who just moved was before"),
+    define(Action::ShowGhosts, ("moved", "m"), POPULATION, Need::Search, "what moved", "The former positions of all that just moved"),
     define(Action::NextCell, ("next-cell", "c"), WEIGHTS, Need::Search, "next cell", "The next cell of the network"),
     define(Action::PreviousCell, ("previous-cell", "C"), WEIGHTS, Need::Search, "cell before", "The cell of the network before"),
     define(Action::CompareArchitecture, ("compare-with", "c"), ARCHITECTURE, Need::Run, "compare with", "Put an individual, a published cell or a file beside it"),

@@ -1,4 +1,4 @@
-//! What the screen knows and does, without a terminal.
+//! The state of the screen and everything that changes it, without a terminal.
 
 mod act;
 mod find;
@@ -58,9 +58,10 @@ pub struct Options {
     pub layers: Layers,
     /// The run to show; `None` shows the list of runs.
     pub first: Option<RunName>,
-    /// The first run is played, so many generations a second.
+    /// Generations (in a training: epochs) a second at which the first run is replayed; `None` shows it as it
+    /// is.
     pub replay: Option<f64>,
-    /// Log lines to hold.
+    /// How many lines of the log are kept.
     pub keep_log_lines: usize,
     /// Seconds that local time is ahead of UTC.
     pub utc_offset: i32,
@@ -68,22 +69,22 @@ pub struct Options {
 
 /// Everything that can change the screen.
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // Messages are nearly all of them.
+#[allow(clippy::large_enum_variant)] // Nearly all inputs are messages, so boxing them saves nothing.
 pub enum Input {
     Key(KeyEvent),
     Paste(String),
     Mouse(MouseEvent),
     Message(Message),
-    /// The terminal has another size; 0 columns or rows if it does not know its own.
+    /// The size of the terminal has changed. Columns and rows are 0 where the terminal does not know them.
     Resize {
         width: u16,
         height: u16,
     },
-    /// A time that is shown may have changed.
+    /// The time has come at which something that depends on the clock is drawn again, see [`App::next_tick`].
     Tick,
-    /// The program is back from the shell.
+    /// The program was suspended and runs again.
     Resumed,
-    /// Nobody sends messages, or takes requests, any more.
+    /// The other ends of the channels are closed: no more messages will come, and requests are lost.
     Deaf,
 }
 
@@ -101,12 +102,12 @@ pub struct App {
     overlay: Option<Overlay>,
     notice: Option<Notice>,
     requests: Vec<Request>,
-    /// Commands that were not answered yet.
+    /// Commands that the engine has not answered yet, by the number they were sent under.
     pending: Vec<(u64, Command)>,
     last_id: u64,
     /// The run that is being probed, shown or not.
     probed: Option<RunName>,
-    /// The run that is shown is played, or will be.
+    /// The replay of the run that is shown, if it is under way, paused or still to begin.
     replay: Option<Replay>,
     /// The engine was asked to stop, and the screen ends when it agrees.
     leaving: bool,
@@ -114,12 +115,12 @@ pub struct App {
     dirty: bool,
     suspend: bool,
     redraw: bool,
-    /// A person asked for the pause or the stop that is coming, and need not be called.
+    /// The pause or stop that comes next was asked for on this screen, so the bell does not ring for it.
     hushed: bool,
     bell: bool,
 }
 
-/// Seconds after which the list of runs is asked for again, while it is looked at.
+/// Seconds between two requests for the list of runs while that list is shown.
 const LIST_PERIOD: u64 = 10;
 
 impl App {
@@ -162,7 +163,7 @@ impl App {
         Ok(app)
     }
 
-    /// Takes something that happened.
+    /// Takes an input and changes the screen accordingly.
     pub fn handle(&mut self, input: Input) {
         match input {
             Input::Key(key) => self.press(key),
@@ -178,7 +179,7 @@ impl App {
             Input::Message(message) => {
                 let before = self.status();
                 self.hear(message);
-                self.listen_up(before);
+                self.ring_if_waiting(before);
             }
             Input::Resize { width, height } => {
                 // A terminal that does not know its size says 0; the last one holds until it does.
@@ -207,7 +208,7 @@ impl App {
         let action = self.keys.action(key, self.view);
         let anywhere = [Action::Detach, Action::Suspend, Action::Redraw];
         if let Some(action) = action.filter(|action| key.is_control() && anywhere.contains(action)) {
-            // Also while something is typed.
+            // Keys with Ctrl have their meaning also while a text is typed.
             self.act(action);
             self.dirty = true;
         } else if let Some(mut overlay) = self.overlay.take() {
@@ -248,7 +249,7 @@ impl App {
         }
     }
 
-    /// What is to be asked for since the last call.
+    /// Hands over the requests that have accumulated since the last call.
     pub fn take_requests(&mut self) -> Vec<Request> {
         std::mem::take(&mut self.requests)
     }
@@ -263,7 +264,7 @@ impl App {
         self.dirty
     }
 
-    /// Notes that everything was drawn.
+    /// Records that the present state was drawn.
     pub fn drawn(&mut self) {
         self.dirty = false;
     }
@@ -281,7 +282,7 @@ impl App {
         std::mem::take(&mut self.bell)
     }
 
-    /// What the run does, for the terminal's title.
+    /// The text for the terminal's title bar: how far the run is, its state and its name.
     pub fn title(&self) -> String {
         let Some(shown) = &self.state.shown else { return "relativenas".to_owned() };
         let done = match (shown.search(), &shown.view.training) {
@@ -290,7 +291,7 @@ impl App {
             (None, None) => String::new(),
         };
         let name: String = shown.run.chars().filter(|c| !c.is_control()).collect();
-        // In words that do not change from batch to batch.
+        // The words do not change from batch to batch, so that the title does not flicker.
         let state = match shown.status() {
             RunStatus::Validating | RunStatus::Idle => "training",
             status => status.name(),
@@ -302,8 +303,8 @@ impl App {
         self.state.shown.as_ref().map(Shown::status)
     }
 
-    /// Calls a person where a run has ended or waits, unless they asked for it.
-    fn listen_up(&mut self, before: Option<RunStatus>) {
+    /// Rings the bell when the run has ended or paused, unless that was asked for on this screen.
+    fn ring_if_waiting(&mut self, before: Option<RunStatus>) {
         let waits = |status| {
             matches!(status, RunStatus::Paused | RunStatus::Finished | RunStatus::Stopped | RunStatus::Dead)
         };
@@ -340,18 +341,18 @@ impl App {
         Scene { keys: &self.keys, layout, view: self.view, selected: self.state.selected }
     }
 
-    /// Whether the terminal is to be given to the shell, since the last call.
+    /// Whether the program was asked, since the last call, to suspend itself and return to the shell.
     pub fn take_suspend(&mut self) -> bool {
         std::mem::take(&mut self.suspend)
     }
 
-    /// Whether the screen is to be drawn from nothing, since the last call.
+    /// Whether, since the last call, the whole screen was asked to be drawn again.
     pub fn take_redraw(&mut self) -> bool {
         std::mem::take(&mut self.redraw)
     }
 
-    /// When something on the screen may change by itself: the list of runs does, their ages, and a
-    /// replay.
+    /// When the screen must be drawn again although no input came: the next step of a replay, or the next
+    /// request for the list of runs. `None` if nothing depends on the time.
     pub fn next_tick(&self) -> Option<Instant> {
         if let Some(breath) = self.next_breath() {
             return Some(breath);
@@ -361,7 +362,7 @@ impl App {
         Some(*told + Duration::from_secs(LIST_PERIOD * periods))
     }
 
-    /// What there is to say about a screen that is left now.
+    /// The exit of a screen that is left now, with the run that it shows.
     pub(crate) fn left(&self) -> Exit {
         self.state.left()
     }
@@ -409,7 +410,7 @@ impl App {
         self.dirty = true;
     }
 
-    /// Says that something failed: where it was asked for, if a person still looks there.
+    /// Reports a failure: in the overlay that waits for the outcome, if one is open, else above the footer.
     fn fail(&mut self, why: String) {
         match self.overlay.as_mut().filter(|overlay| overlay.is_waiting()) {
             Some(overlay) => overlay.fail(why),

@@ -1,4 +1,4 @@
-//! A part of the screen with the look of everything on it.
+//! A part of the screen, together with the colours and glyphs to draw on it with.
 
 use ratatui::{
     buffer::Buffer,
@@ -9,7 +9,7 @@ use ratatui::{
 
 use crate::{draw::text, glyphs::Glyphs, theme::Palette};
 
-/// Colours, glyphs, and the clock of the person who looks.
+/// The appearance of everything that is drawn: colours, glyphs and the time zone.
 #[derive(Clone, Debug)]
 pub struct Look {
     pub palette: Palette,
@@ -60,7 +60,7 @@ impl<'a> Canvas<'a> {
         Canvas { buffer: self.buffer, area, look: self.look }
     }
 
-    /// Gives the column after the text.
+    /// Writes a text. Returns the column behind it.
     pub fn text(&mut self, x: usize, y: usize, content: &str, style: Style) -> usize {
         if x >= self.width() || y >= self.height() {
             return x + text::width(content);
@@ -87,18 +87,18 @@ impl<'a> Canvas<'a> {
         self.text(0, y, &glyph.repeat(self.width()), style);
     }
 
-    /// The title of a panel.
+    /// Writes the title of a panel. Returns the column behind it.
     pub fn heading(&mut self, x: usize, y: usize, title: &str) -> usize {
         self.text(x, y, title, self.look.palette.heading)
     }
 
-    /// Lays a style over what is there.
+    /// Adds a style to what is already drawn.
     pub fn restyle(&mut self, x: usize, y: usize, width: usize, style: Style) {
         let part = self.part(x, y, width, 1).area;
         self.buffer.set_style(part, style);
     }
 
-    /// Blanks everything, in the style of the ground.
+    /// Erases everything, in the background colour of the theme.
     pub fn clear(&mut self) {
         let style = self.ground();
         for y in self.area.top()..self.area.bottom() {

@@ -1,9 +1,8 @@
 //! Drawing: widgets that put numbers and cells onto a buffer, and the text forms they share.
 //!
-//! Everything here is a function of its arguments. A widget draws something sensible, or nothing,
-//! in every area from 0×0 up, whatever the values are; what does not fit is left out from the
-//! least to the most important. Colours come as styles from the caller, and nothing is told by
-//! colour alone: each widget reads the same without any.
+//! Everything here is a function of its arguments. A widget accepts any values and any area from 0×0 up; what
+//! does not fit is left out, the least important first. Colours are given as styles by the caller, and each
+//! widget can be read without any colour.
 
 pub mod bars;
 pub mod cell_graph;

@@ -8,14 +8,14 @@ use crate::{
     draw::text::{self, letters},
 };
 
-/// Text and the place in it where the next letter goes.
+/// A text and the position of the cursor in it.
 ///
 /// A letter is what a person sees as one: it may be two columns wide, and consist of several
 /// characters, such as `e` and the accent above it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Field {
     text: String,
-    /// Where the cursor stands, in bytes: always where a letter begins, or at the end.
+    /// The position of the cursor in bytes: always at the beginning of a letter, or at the end of the text.
     cursor: usize,
 }
 
@@ -29,9 +29,9 @@ impl Field {
         &self.text
     }
 
-    /// Takes a key; says whether it was one for editing.
+    /// Takes a key; returns whether the key edits text.
     ///
-    /// Ctrl-A and Ctrl-B are not among them: they belong to tmux and screen.
+    /// Ctrl-A and Ctrl-B do not edit, because they are the prefix keys of screen and tmux.
     pub fn handle(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
@@ -60,7 +60,7 @@ impl Field {
     pub fn draw(&self, canvas: &mut Canvas<'_>, x: usize, y: usize, width: usize, style: Style) {
         let under = &self.text[self.cursor..self.after()];
         let under = if under.is_empty() { " " } else { under };
-        // What the cursor stands on is always seen.
+        // The letter at the cursor is always visible.
         let room = width.saturating_sub(text::width(under));
         let first = letters(&self.text)
             .map(|(start, _)| start)

@@ -3,7 +3,7 @@
 use crate::actions::{Action, Definition, Place, TABLE};
 use crate::view::View;
 
-/// Words that people use for actions that are called otherwise.
+/// Other words by which people may look for an action.
 fn synonyms(action: Action) -> &'static [&'static str] {
     match action {
         Action::Pause => &["continue", "hold", "halt", "wait", "play", "unpause"],
@@ -48,7 +48,7 @@ fn synonyms(action: Action) -> &'static [&'static str] {
     }
 }
 
-/// Something that people look for and that is done outside of the screen, with the way there.
+/// A task that the screen cannot do, with the command that does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
     pub id: &'static str,
@@ -56,7 +56,7 @@ pub struct Elsewhere {
     pub way: &'static str,
 }
 
-/// What the screen does not do itself.
+/// Tasks that people look for in the palette although the screen cannot do them.
 pub const ELSEWHERE: [Elsewhere; 5] = [
     Elsewhere {
         id: "train",
@@ -85,7 +85,7 @@ pub const ELSEWHERE: [Elsewhere; 5] = [
     },
 ];
 
-/// What was found.
+/// A result of the search.
 #[derive(Clone, Copy, Debug)]
 pub enum Found {
     Action(&'static Definition),
@@ -106,7 +106,7 @@ pub fn find(text: &str, view: View) -> Vec<Found> {
         Some((score, 3, Found::Elsewhere(elsewhere)))
     });
     let mut found: Vec<_> = actions.chain(elsewhere).collect();
-    // Stable, so that the table's order decides the rest.
+    // The sort is stable, so that equal matches stay in the order of the table.
     found.sort_by_key(|(score, nearness, _)| (std::cmp::Reverse(*score), *nearness));
     found.into_iter().map(|(.., found)| found).collect()
 }

@@ -2,14 +2,14 @@
 
 use relativenas_core::config::GlyphSet;
 
-/// How fine a mark the terminal's font can draw.
+/// Which kinds of characters the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fineness {
     /// Nothing but ASCII.
     Ascii,
     /// Block elements and box drawing.
     Block,
-    /// The same, and Braille for lines: two by four dots a character.
+    /// Block elements and box drawing, and Braille for lines, with two by four dots a character.
     Braille,
 }
 
@@ -49,14 +49,14 @@ pub struct Glyphs {
     pub marks: [char; 6],
     /// A value that is missing or not a number, in a chart.
     pub gap: char,
-    /// A thing that never happened, such as an operation that nobody trained.
+    /// Something that never happened, such as an operation that was never trained.
     pub never: char,
     pub separator: char,
     pub ellipsis: char,
     pub delta: char,
     pub minus: char,
     pub playing: char,
-    /// The past is shown.
+    /// Shown while the screen shows an earlier moment.
     pub past: char,
     pub paused: char,
     pub stepping: char,
@@ -97,9 +97,10 @@ impl Glyphs {
 }
 
 impl Fineness {
-    /// What a setting means here; `variable` looks an environment variable up.
+    /// The fineness that a setting stands for; `auto` depends on environment variables, which `variable`
+    /// looks up.
     ///
-    /// Braille needs a locale of UTF-8; the Linux console has a font without it.
+    /// Braille needs a UTF-8 locale and a font that has it, which the Linux console lacks.
     pub fn resolve(setting: GlyphSet, variable: impl Fn(&str) -> Option<String>) -> Self {
         match setting {
             GlyphSet::Ascii => Self::Ascii,

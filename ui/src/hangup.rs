@@ -1,7 +1,7 @@
 //! Notices when the terminal goes away, and when the program is stopped and goes on.
 //!
-//! After a hang-up crossterm's reader may spin in its own loop and never return, so a thread of its
-//! own asks the kernel for nothing but the hang-up, and sleeps until there is one.
+//! After a hang-up crossterm's reader may loop forever. So a separate thread sleeps until the kernel reports
+//! a hang-up, and waits for nothing else.
 
 use std::sync::Arc;
 

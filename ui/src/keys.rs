@@ -9,7 +9,7 @@ use crate::{
     view::View,
 };
 
-/// A key with what is held down beside it.
+/// A key together with the modifiers that are held down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Hash)]
 pub struct Key {
     code: KeyCode,
@@ -17,8 +17,8 @@ pub struct Key {
     alt: bool,
 }
 
-/// Letters that are left to tmux, screen and the terminal together with Ctrl: their prefixes, and
-/// flow control.
+/// Letters that are never used with Ctrl, because the terminal, tmux or screen intercept them: prefix keys
+/// and flow control.
 const RESERVED: [char; 4] = ['a', 'b', 's', 'q'];
 
 const NAMED: [(&str, KeyCode); 14] = [
@@ -125,7 +125,7 @@ pub enum KeyError {
     Conflict { key: String, first: &'static str, second: &'static str },
 }
 
-/// Every action's keys.
+/// The keys of every action.
 #[derive(Clone, Debug)]
 pub struct KeyMap {
     keys: Vec<(Action, Vec<Key>)>,

@@ -5,9 +5,8 @@
 
 /// How much room there is, from the least to the most.
 ///
-/// Each is named for a usual size of a terminal that has it, and begins at a smaller one
-/// ([`Layout::SMALLEST`]), so that a row or a column taken by tmux or by a window's frame changes
-/// nothing.
+/// Each layout is named for a usual size of a terminal, and begins at a slightly smaller one
+/// ([`Layout::SMALLEST`]), so that it does not change when tmux or a window frame takes a row or a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layout {
     /// A single line says it all: whatever is smaller than [`Layout::Tiny`].
@@ -51,13 +50,13 @@ impl Layout {
     }
 }
 
-/// Columns that a view or panel must have for something to be drawn in it.
+/// The fewest columns for each part of a view or panel.
 impl Layout {
     /// The selected individual stands beside the population.
     pub const DETAIL_BESIDE: usize = 176;
     /// Gaps are generous, and three things stand side by side.
     pub const WIDE: usize = 124;
-    /// What moved is told in words beside a row of the population.
+    /// The row of an individual says in words which genes changed.
     pub const MOVES_IN_WORDS: usize = 110;
     /// Two things stand side by side.
     pub const TWO_COLUMNS: usize = 96;
@@ -65,7 +64,7 @@ impl Layout {
     pub const LONG_LABELS: usize = 84;
     /// A usual terminal, less a few: genes and counts of pairs are shown.
     pub const USUAL: usize = 74;
-    /// The edges of a table's cell have their names.
+    /// The columns of a NAS-Bench-201 cell's edges have their names.
     pub const EDGE_NAMES: usize = 70;
     /// Progress of an individual has its speed.
     pub const SPEED: usize = 64;
@@ -75,7 +74,7 @@ impl Layout {
     pub const PAIR_HEADINGS: usize = 48;
     /// What a diversity does not mean is said in one sentence.
     pub const DIVERSITY_IN_WORDS: usize = 32;
-    /// A map has room for words beside it.
+    /// There is room for a description beside the map.
     pub const MAP_WORDS: usize = 40;
     /// A population and its trails can be told apart on a map; twice as much holds two of them.
     pub const MAP_PLANE: usize = 44;
@@ -89,7 +88,7 @@ impl Layout {
     pub const RUN_PROGRESS: usize = 40;
 }
 
-/// Rows that a view or panel must have for something to be drawn in it.
+/// The fewest rows for each part of a view or panel.
 impl Layout {
     /// Losses have a heading.
     pub const LOSSES_HEADING: usize = 4;
@@ -105,7 +104,7 @@ impl Layout {
     pub const DETAIL_BELOW: usize = 7;
     /// A blank row parts the population from its heading.
     pub const POPULATION_APART: usize = 10;
-    /// How far the population agrees stands below it.
+    /// A row below the population says how far its individuals agree on each gene.
     pub const POPULATION_AGREEMENT: usize = 13;
     /// A map's marks are explained below it.
     pub const MAP_LEGEND: usize = 9;

@@ -1,11 +1,11 @@
-//! What a person sees of a search in the terminal.
+//! The terminal screen of a search or a training.
 //!
 //! The screen is handed a receiver of [`messages::Message`]s and a sender of
 //! [`messages::Request`]s. It opens no file and no socket, and never waits for an engine.
 //!
-//! [`run`] owns the terminal until a person leaves. Everything it shows is decided by an [`App`],
-//! which knows no terminal: [`App::handle`] takes an [`Input`], [`App::draw`] fills a buffer, and
-//! tests need nothing else.
+//! [`run`] owns the terminal until the screen is left. What is shown is decided by an [`App`], which knows no
+//! terminal: [`App::handle`] takes an [`Input`] and [`App::draw`] fills a buffer, which is all that tests
+//! need.
 
 mod actions;
 mod app;

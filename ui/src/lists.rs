@@ -1,6 +1,6 @@
-//! What is listed, and in which order: pure lists over what the screen knows.
+//! The lists that the screen shows, and their order: pure functions of the screen's state.
 //!
-//! Whatever draws a list and whatever walks through it ask here, so that the two always agree.
+//! Drawing a list and moving through it both use these functions, so that they always agree.
 
 use relativenas_core::{
     cost::cost,
@@ -15,12 +15,12 @@ pub enum Order {
     #[default]
     Loss,
     Number,
-    /// Who got better most, first.
+    /// The largest decrease of the loss comes first.
     Change,
     Accuracy,
     Parameters,
     MultiplyAdds,
-    /// Who was slow most often, first.
+    /// The individual that was the slow learner most often comes first.
     Lessons,
 }
 
@@ -35,7 +35,7 @@ impl Order {
         Self::Number,
     ];
 
-    /// The next one; a search without a network has no cost to sort by.
+    /// The order that follows this one. Costs are skipped in a search without a network.
     pub fn next(self, search: &SearchView) -> Self {
         let costs = [Self::Parameters, Self::MultiplyAdds];
         let all: Vec<_> =
@@ -49,7 +49,7 @@ impl Order {
 pub fn population(search: &SearchView, order: Order) -> Vec<usize> {
     let mut all: Vec<usize> = (0..search.population.len()).collect();
     let mut by = |key: &dyn Fn(usize) -> f64| {
-        // What is not known comes last.
+        // Unknown values come last.
         let known = |value: f64| if value.is_nan() { f64::INFINITY } else { value };
         let keys: Vec<f64> = all.iter().map(|&number| known(key(number))).collect();
         all.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]).then(a.cmp(&b)));
@@ -94,8 +94,8 @@ pub fn this_generation(search: &SearchView) -> Vec<usize> {
     if listed.is_empty() { search.order() } else { listed }
 }
 
-/// Who is next on the map in a direction, to the right (or left) and up (or down): near, and not far
-/// aside.
+/// The nearest individual in a direction on the map, given as (right, up) with negative numbers for left and
+/// down. Distance to the side counts twice.
 pub fn beside(search: &SearchView, from: usize, (right, up): (f64, f64)) -> Option<usize> {
     let window = search.map.window();
     let place = |number: usize| {
@@ -112,7 +112,7 @@ pub fn beside(search: &SearchView, from: usize, (right, up): (f64, f64)) -> Opti
     ahead.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, number)| number)
 }
 
-/// The slow learner before the fast one, as they stand in a line.
+/// The individuals of a comparison as a row shows them: the slow learner before the fast one.
 fn members(comparison: &Comparison) -> Vec<usize> {
     match (comparison.slow, comparison.fast) {
         (Some(slow), Some(fast)) => vec![slow, fast],
@@ -126,8 +126,8 @@ pub fn runs_with_curves(state: &State) -> impl Iterator<Item = (&str, &RunView)>
     shown.chain(state.compared.iter().map(|(name, view)| (name.as_str(), &**view)))
 }
 
-/// How many points the curves have: generations or epochs that the longest of all runs has done,
-/// and that it will have done at its end.
+/// The number of points of the longest curve so far, and the number that it will have at the end of its run;
+/// a point is a generation or an epoch.
 pub fn curve_points(state: &State) -> (usize, u32) {
     let steps = |view: &RunView| match (&view.search, &view.training) {
         (Some(search), _) => (search.generations.len(), search.settings.generations),

@@ -1,4 +1,5 @@
-//! What the screen is told, and what it asks for. Files, processes and sockets are on the other side.
+//! Messages that the screen receives, and requests that it sends. The server that answers them is in the
+//! command (`src/app`); only the server works with files, processes and sockets.
 
 use std::path::PathBuf;
 
@@ -10,9 +11,9 @@ use relativenas_core::{
     view::{RunState, RunView},
 };
 
-/// Something the screen is told.
+/// A message to the screen.
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // Log lines are nearly all of the traffic.
+#[allow(clippy::large_enum_variant)] // Nearly all messages are log lines, so boxing them saves nothing.
 pub enum Message {
     /// A run is shown from now on; everything before belonged to another one.
     Opened {
@@ -27,12 +28,12 @@ pub enum Message {
     Answer(Answer),
     /// All runs, newest first.
     Runs(Vec<RunSummary>),
-    /// Another run's curves, asked for with [`Request::Compare`].
+    /// The curves of another run, which [`Request::Compare`] asked for.
     Compared {
         run: RunName,
         view: Box<RunView>,
     },
-    /// A compared run has gone on.
+    /// The present view of a compared run, because its log has grown.
     Grown {
         run: RunName,
         view: Box<RunView>,
@@ -51,13 +52,13 @@ pub enum Message {
         id: u64,
         plan: Plan,
     },
-    /// Something that was asked for is done, such as an export; the text says where it is.
+    /// A request, such as an export, was carried out; the text describes the result.
     Done(String),
-    /// Something that was asked for failed; the text says what, and the way out.
+    /// A request failed; the text says why, and what to do.
     Failed(String),
 }
 
-/// What a search that was not started yet amounts to.
+/// What is known of a search before it is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// How long it takes, how large its networks are and where it runs, in words.
@@ -66,7 +67,7 @@ pub struct Plan {
     pub problem: Option<String>,
     /// What the folder that is typed holds, in words.
     pub found: String,
-    /// What the folder that is typed may be meant to be.
+    /// Folders that begin with what was typed.
     pub completions: Vec<String>,
 }
 
@@ -83,17 +84,17 @@ pub enum ProbeWord {
 /// The name of a run: that of its folder.
 pub type RunName = String;
 
-/// How the screen hangs together with an engine.
+/// How the screen is connected to the engine of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Link {
-    /// The log is read; there is no word of an engine yet.
+    /// The log is being read, and it is not known yet whether there is an engine.
     #[default]
     Connecting,
-    /// Steering is possible.
+    /// The engine takes commands.
     Live(Hello),
-    /// An engine of another protocol version: it can be watched, not steered.
+    /// The engine can be watched but not steered, for the reason in `why`.
     WatchOnly { hello: Hello, why: String },
-    /// The run is looked at without an engine.
+    /// No engine works on the run.
     NoEngine,
     /// The engine is gone before the run was finished.
     Dead { last_words: Vec<String>, resume: String },
@@ -132,13 +133,13 @@ pub struct StudyRun {
     pub done: u32,
     pub of: u32,
     pub best_loss: Option<f64>,
-    /// Of a training that is finished, in per cent.
+    /// The test accuracy of a finished training, in per cent.
     pub test_accuracy: Option<f64>,
-    /// Who works on it, in words.
+    /// The worker that holds the run, in words.
     pub worker: Option<String>,
 }
 
-/// Something the screen asks for. Every request is answered by a [`Message`].
+/// A request to the server, which answers it with a [`Message`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     Steer {
@@ -146,7 +147,7 @@ pub enum Request {
         command: Command,
     },
     ListRuns,
-    /// Shows a run: attached where an engine lives, as it is in its files otherwise.
+    /// Shows a run. If an engine works on it, the screen is attached to that engine.
     Open {
         run: RunName,
     },
@@ -155,15 +156,15 @@ pub enum Request {
         preset: Option<String>,
         settings: Vec<(String, String)>,
         name: Option<String>,
-        /// It waits before its first pair.
+        /// Whether the search waits for a command before its first pair.
         paused: bool,
     },
-    /// What a search that was not started yet amounts to.
+    /// Asks what a search with these settings would take.
     Plan {
         id: u64,
         preset: Option<String>,
         settings: Vec<(String, String)>,
-        /// A folder that is being typed.
+        /// The path of a folder as far as it has been typed.
         path: Option<String>,
     },
     /// Starts an engine on a stopped run, then opens it.
@@ -187,7 +188,7 @@ pub enum Request {
     },
     /// Every run whose losses may be compared with those of the run that is shown.
     CompareAll,
-    /// Finds out whether the comparison of the shown search is any good.
+    /// Starts to find out how reliable the comparison of pairs is in the search that is shown.
     Probe,
     EndProbe,
 }
@@ -196,7 +197,8 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Exported {
     Individual(usize),
-    /// The best so far, or the winner: the vector whose loss was shown, wherever its individual is now.
+    /// The best so far, or the winner: the vector as it was when this loss was estimated. Its individual may
+    /// have moved since.
     Best {
         individual: usize,
         /// The generation of its estimate; `None` for the final ranking.
@@ -224,7 +226,7 @@ pub enum ExportFormat {
     Csv,
 }
 
-/// A run that was shown last.
+/// The run that was shown when the screen was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
     pub run: RunName,
@@ -234,9 +236,9 @@ pub struct Left {
 /// What becomes of a run without the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// There was no word of an engine yet.
+    /// It is not known yet whether an engine works on the run.
     Unknown,
-    /// Its engine lives.
+    /// An engine works on the run and goes on.
     Engine,
     /// No engine lives, and the run could be resumed.
     Stopped,

@@ -29,7 +29,7 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     };
     let finished = shown.view.phase() == Phase::Finished;
     let engine = match shown.link {
-        // Whatever its engine does: there is nothing left to go on with.
+        // A finished run has nothing left to do, even if its engine still lives.
         _ if finished => Some("the run is finished"),
         Link::Live(_) => None,
         Link::Connecting => Some("there is no word of an engine yet"),

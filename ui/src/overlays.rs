@@ -1,4 +1,4 @@
-//! What lies over a view until it is closed: help, palette, questions, forms.
+//! Overlays: help, palette, questions and forms that cover the view until they are closed.
 
 mod confirm;
 mod export;
@@ -32,7 +32,7 @@ pub enum Overlay {
     },
     Palette(palette::Palette),
     ConfirmStop,
-    /// A probe of this run ends with the screen.
+    /// Asks before the screen is left while this run is being probed, because the probe ends with it.
     ConfirmLeave {
         run: RunName,
     },
@@ -91,7 +91,7 @@ impl Overlay {
         }
     }
 
-    /// Takes the reason why what it asked for is not to be had.
+    /// Shows why the request of the overlay failed.
     pub fn fail(&mut self, why: String) {
         match self {
             Self::Prompt(prompt) => prompt.fail(why),
@@ -100,7 +100,7 @@ impl Overlay {
         }
     }
 
-    /// Takes what the other side says of a form.
+    /// Takes the server's answer to the [`Request::Plan`] with the number `id`.
     pub fn planned(&mut self, id: u64, plan: Plan) {
         if let Self::Start(form) = self {
             form.planned(id, plan);

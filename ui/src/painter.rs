@@ -20,13 +20,13 @@ pub struct Painter<W: Write> {
     pen: Pen,
 }
 
-/// What the terminal would write the next letter with, and where.
+/// The style and the position with which the terminal would write the next letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pen {
     style: Look,
     /// Column and row, if they are known.
     at: Option<(u16, u16)>,
-    /// Only letters whose width nobody doubts were written since the column was last named.
+    /// Since the cursor was last placed, only letters were written on whose width all terminals agree.
     is_sure: bool,
 }
 
@@ -41,7 +41,7 @@ struct Look {
 const PLAIN: Look = Look { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
 const FROM_NOTHING: Pen = Pen { style: PLAIN, at: None, is_sure: false };
 
-/// Unchanged letters that are written again rather than jumped over.
+/// The largest number of unchanged letters that are written again instead of moving the cursor past them.
 const SHORT_GAP: u16 = 4;
 
 impl<W: Write> Painter<W> {
@@ -73,7 +73,8 @@ impl<W: Write> Painter<W> {
         for (y, (old, new)) in (0..).zip(rows) {
             row(&mut bytes, &mut pen, &mut runs, (old, new), y);
         }
-        // Colour by colour, since a move is shorter than a colour's name; what the pen has already comes first.
+        // Runs are written style by style, because a move takes fewer bytes than a change of colour. The
+        // present style comes first.
         while !runs.is_empty() {
             let style = runs.iter().find(|run| run.style == pen.style).map_or(runs[0].style, |run| run.style);
             let (now, later): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.style == style);
@@ -83,7 +84,7 @@ impl<W: Write> Painter<W> {
                 go_to(&mut bytes, &mut pen, row, run.at);
                 bytes.extend_from_slice(run.text.as_bytes());
                 pen.is_sure &= run.text.is_ascii();
-                // Behind the last column terminals differ in where the cursor is.
+                // Terminals differ in where the cursor is after the last column was written.
                 let x = run.at.0 + run.columns;
                 pen.at = Some((x, run.at.1)).filter(|_| usize::from(x) < width);
             }
@@ -95,7 +96,7 @@ impl<W: Write> Painter<W> {
         }
         self.writer.write_all(b"\x1b[?2026h")?;
         let written = self.writer.write_all(&bytes);
-        // Ends also if writing failed half way.
+        // The synchronized update is ended even if writing failed.
         self.writer.write_all(b"\x1b[?2026l")?;
         self.writer.flush()?;
         written?;
@@ -117,13 +118,13 @@ struct Run {
 fn row(bytes: &mut Vec<u8>, pen: &mut Pen, runs: &mut Vec<Run>, (old, new): (&[Cell], &[Cell]), y: u16) {
     let Some(first) = old.iter().zip(new).position(|(old, new)| !is_same(old, new)) else { return };
     let end = new.iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1);
-    // What begins within a wide letter cannot be told from it.
+    // In a row with wide letters a column may lie within one of them, so such a row is not erased.
     let is_narrow = |cells: &[Cell]| cells.iter().all(|cell| text::width(cell.symbol()) <= 1);
     let changed = changes(old, new, y);
-    // All of it, where most is blank now.
+    // Erase the whole row if it is mostly blank now.
     let blank = vec![Cell::EMPTY; new.len()];
     let anew = changes(&[&new[..first], &blank[first..]].concat(), new, y);
-    // The end of it, where that alone is.
+    // Erase only the end of the row if that is blank now.
     let tail_is_left = old.iter().skip(end).filter(|cell| !is_blank(cell)).count() > 3;
     let ended = changes(&[&old[..end.max(first)], &blank[end.max(first)..]].concat(), new, y);
     let erases = |at: usize, runs: &[Run]| cost(runs) + 8 + usize::from(at > 99);
@@ -149,7 +150,7 @@ fn cost(runs: &[Run]) -> usize {
 fn changes(old: &[Cell], new: &[Cell], y: u16) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut x = 0;
-    // Cells that a wide letter covered until now.
+    // The number of columns, from here on, that a wide letter of the old frame covered.
     let mut uncovered = 0;
     while x < new.len() {
         let columns = text::width(new[x].symbol()).max(1);
@@ -171,7 +172,7 @@ fn changes(old: &[Cell], new: &[Cell], y: u16) -> Vec<Run> {
     runs
 }
 
-/// Moves the cursor, or writes again what lies between where that is shorter.
+/// Moves the cursor, or writes the letters in between again if that takes fewer bytes.
 fn go_to(bytes: &mut Vec<u8>, pen: &mut Pen, row: &[Cell], (x, y): (u16, u16)) {
     match pen.at.replace((x, y)) {
         Some(at) if at == (x, y) => {}
@@ -185,7 +186,7 @@ fn go_to(bytes: &mut Vec<u8>, pen: &mut Pen, row: &[Cell], (x, y): (u16, u16)) {
                 columns => write!(bytes, "\x1b[{columns}C"),
             };
         }
-        // Absolute, since a terminal may think otherwise of how wide some letters are.
+        // The move is absolute, because a terminal may count some letters' widths differently.
         at => {
             pen.is_sure = true;
             let _ = match at {
@@ -197,7 +198,7 @@ fn go_to(bytes: &mut Vec<u8>, pen: &mut Pen, row: &[Cell], (x, y): (u16, u16)) {
     }
 }
 
-/// Whether what lies between two columns is written again sooner than jumped over.
+/// Whether writing the cells between two columns again takes fewer bytes than moving the cursor.
 fn is_short(row: &[Cell], (from, to): (u16, u16), style: Look) -> bool {
     let is_near = to - from <= SHORT_GAP;
     row.get(usize::from(from)..usize::from(to)).is_some_and(|between| {
@@ -254,7 +255,7 @@ fn dress(bytes: &mut Vec<u8>, from: &mut Look, to: Look) {
         let mut left = *from;
         for (modifier, code) in OFF {
             if gone.intersects(modifier) {
-                // Bold and dim are ended by the same code.
+                // The same code ends bold and dim.
                 left.modifier -= modifier;
                 codes.push(code.to_owned());
             }
@@ -285,7 +286,7 @@ const OFF: [(Modifier, &str); 5] = [
     (Modifier::CROSSED_OUT, "29"),
 ];
 
-/// What has to be added to a style to make it another one.
+/// Adds the codes that turn a style into another one.
 fn add(codes: &mut Vec<String>, from: Look, to: Look) {
     let new = to.modifier - from.modifier;
     codes.extend(

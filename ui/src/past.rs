@@ -6,42 +6,42 @@ use relativenas_core::view::Stop;
 
 use crate::shown::{Moment, Shown};
 
-/// The run as it was, and whether it is played from there.
+/// An earlier moment of the run that the screen shows.
 #[derive(Clone, Debug)]
 pub struct Past {
-    /// Without an engine's word, which is about now.
+    /// The run at that moment. It has no progress of the engine, which belongs to the present.
     pub shown: Shown,
     pub stop: Stop,
 }
 
-/// A replay goes on this often at most; a faster one skips pairs.
+/// The shortest time between two steps of a replay; a faster replay skips pairs.
 const SHORTEST_BREATH: Duration = Duration::from_millis(40);
-/// And this rarely at least.
+/// The longest time between two steps of a replay.
 const LONGEST_BREATH: Duration = Duration::from_secs(60);
 
-/// A run that is played.
+/// A replay of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay {
     /// Generations (in a training: epochs) a second.
     pub speed: f64,
-    /// When it goes on; `None` while it rests until a key.
+    /// When the next step is due; `None` while the replay is paused.
     pub next: Option<Instant>,
-    /// It begins as soon as there is something to play.
+    /// Whether it begins by itself, as soon as there are events to replay.
     pub is_wanted: bool,
 }
 
 impl Replay {
-    /// Its speed unless told otherwise.
+    /// The speed where none was given.
     pub const SPEED: f64 = 1.0;
 
-    /// A replay that was asked for before there is anything to play.
+    /// A replay that begins as soon as there are events.
     pub fn waiting(speed: f64) -> Self {
         Self { speed, next: None, is_wanted: true }
     }
 }
 
 impl Past {
-    /// The run at a stop. It goes on from an earlier `past` where that is nearer than what was kept.
+    /// The run at a stop. It is folded on from the moment `before`, if that is earlier than the stop.
     pub fn at(now: &Shown, stop: Stop, before: Option<Self>) -> Self {
         let mut shown = match before {
             Some(past) if past.stop.events <= stop.events => past.shown,

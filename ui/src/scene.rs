@@ -1,9 +1,9 @@
-//! What is decided once for a drawing.
+//! Decisions that hold for one drawing of the whole screen.
 
 use crate::{actions::Action, keys::KeyMap, layout::Layout, view::View};
 
-/// What is decided once for a drawing, and holds for everything in it. Colours and glyphs belong to
-/// it too: every [`crate::canvas::Canvas`] carries them.
+/// Decisions that hold for one drawing of the whole screen. Colours and glyphs are not here, because every
+/// [`crate::canvas::Canvas`] carries them.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     pub keys: &'a KeyMap,
@@ -11,7 +11,7 @@ pub struct Scene<'a> {
     pub layout: Layout,
     /// The view that is shown.
     pub view: View,
-    /// The individual that a person selected; `None` where nobody is.
+    /// The individual that is selected; `None` if there is none.
     pub selected: Option<usize>,
 }
 

@@ -23,8 +23,7 @@ use crate::{
 
 /// Shows the screen until a person leaves it, or the terminal is gone.
 ///
-/// Messages are taken as fast as they come; whoever sends them is never held up. Requests are
-/// sent without waiting for anything.
+/// Messages are taken as soon as they arrive, so their sender never waits. Requests are sent without waiting.
 ///
 /// # Errors
 /// If standard input or output is no terminal, or refuses to be one, or the keys of the
@@ -70,7 +69,7 @@ impl Screen {
             if let Some(exit) = self.app.exit() {
                 return Ok(exit.clone());
             }
-            // A terminal that cannot be written is gone: nobody could be told anything else.
+            // If the terminal cannot be written, it is gone, and there is no way to report that.
             if self.app.is_dirty() && self.next_frame() <= Instant::now() && self.draw().is_err() {
                 return Ok(Exit::HungUp);
             }
@@ -87,8 +86,8 @@ impl Screen {
         }
     }
 
-    /// Until when to sleep: the next frame if something changed, else until a time that is shown
-    /// changes by itself, if one does.
+    /// How long to sleep at most: until the next frame if something changed, else until the app's next tick,
+    /// if there is one.
     fn deadline(&self) -> Option<Instant> {
         if self.app.is_dirty() {
             return Some(self.next_frame());
@@ -101,7 +100,7 @@ impl Screen {
     }
 
     fn handle(&mut self, wakes: Vec<Wake>) -> io::Result<Option<Exit>> {
-        // Of many sizes only the last one is drawn.
+        // Of several changes of size, only the last one is drawn.
         let mut size = None;
         for wake in wakes {
             match wake {
@@ -139,7 +138,7 @@ impl Screen {
         Ok(None)
     }
 
-    /// Tells the app that the terminal is ours again; the size may be another one now.
+    /// Tells the app that the program owns the terminal again. Returns its size, which may have changed.
     fn resumed(&mut self) -> io::Result<(u16, u16)> {
         self.app.handle(Input::Resumed);
         crossterm::terminal::size()
@@ -169,7 +168,7 @@ impl Screen {
     }
 }
 
-/// Reads the terminal on a thread of its own, which ends with the program.
+/// Starts a thread that reads the terminal; it ends with the program.
 fn forward_input(mailbox: Arc<Mailbox>) {
     std::thread::spawn(move || {
         loop {

@@ -18,9 +18,9 @@ pub struct Shown {
     /// The moment that is shown; `None` is now.
     pub moment: Option<Moment>,
     pub link: Link,
-    /// The engine's last word on where it is; `None` where there is no engine.
+    /// The latest progress that the engine reported; `None` where there is no engine.
     pub progress: Option<Progress>,
-    /// What was asked for and is not yet seen to be so.
+    /// The change of mode that was asked for, until the engine reports it.
     pub asked: Option<Asked>,
     /// Why the log cannot be followed, if it cannot.
     pub broken: Option<String>,
@@ -30,7 +30,7 @@ pub struct Shown {
     pub probing: Option<String>,
 }
 
-/// A moment of the past that is looked at.
+/// An earlier moment that is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     pub stop: Stop,
@@ -58,7 +58,7 @@ impl Asked {
         }
     }
 
-    /// Whether the engine has done it, or taken it over as its own state.
+    /// Whether the engine reports that it is doing, or has done, what was asked for.
     fn is_seen_in(self, mode: Mode) -> bool {
         match self {
             Self::Pause => matches!(mode, Mode::Pausing | Mode::Paused | Mode::Stopping),
@@ -76,7 +76,7 @@ pub enum RunStatus {
     Starting,
     Training,
     Validating,
-    /// A table answers instead of a network.
+    /// Losses are read from a table instead of training a network.
     LookingUp,
     Ranking,
     Idle,
@@ -91,9 +91,9 @@ pub enum RunStatus {
     /// No engine lives, and the run could be resumed.
     Stopped,
     Dead,
-    /// Not now: the run as it was.
+    /// The screen shows an earlier moment.
     Past,
-    /// The same, and it goes on.
+    /// The screen shows an earlier moment, and the run is replayed from there.
     Replayed,
 }
 
@@ -182,7 +182,7 @@ impl Shown {
         self.search().is_some_and(|search| search.network.is_none())
     }
 
-    /// Whether a pause is what `space` should undo.
+    /// Whether `space` continues the run instead of pausing it.
     pub fn is_held(&self) -> bool {
         matches!(self.status(), RunStatus::Paused | RunStatus::Pausing | RunStatus::PauseRequested)
     }

@@ -18,7 +18,7 @@ use crate::{
 pub struct State {
     /// The run that is shown, if one is.
     pub shown: Option<Shown>,
-    /// That run at an earlier moment, if one is looked at.
+    /// The same run at an earlier moment, if one is shown.
     pub past: Option<Past>,
     /// All runs, and when they were told; `None` until they are.
     pub runs: Option<(Vec<RunSummary>, Instant)>,
@@ -26,7 +26,7 @@ pub struct State {
     pub compared: Vec<(RunName, Box<RunView>)>,
     /// The selected individual, the same in every view.
     pub selected: Option<usize>,
-    /// Individuals that are meant together, such as for an export.
+    /// Individuals that were marked, to export or compare several.
     pub marked: BTreeSet<usize>,
 }
 
@@ -72,7 +72,7 @@ impl State {
         self.selected.filter(|i| *i < search.population.len()).or_else(best)
     }
 
-    /// What there is to say about a screen that is left now.
+    /// The exit of a screen that is left now, with the run that it shows.
     pub fn left(&self) -> Exit {
         if let Some(shown) = self.shown.as_ref().filter(|shown| shown.is_stopping()) {
             return Exit::Stopped { run: shown.run.clone() };

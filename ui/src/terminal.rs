@@ -1,4 +1,4 @@
-//! The terminal while it is ours: entered, drawn on, and given back as it was.
+//! The terminal while the screen uses it: set up, drawn on, and restored.
 
 use std::{
     io::{self, BufWriter, Stdout, Write, stdout},
@@ -34,10 +34,10 @@ pub struct Terminal {
 
 impl Terminal {
     /// # Errors
-    /// If the terminal refuses; it is given back then.
+    /// If the terminal cannot be set up; it is restored in that case.
     pub fn enter(depth: Depth, mouse: bool) -> io::Result<Self> {
-        // Where NO_COLOR is set and a person asks for colour all the same, crossterm must be told;
-        // without colour it is left alone, and writes none.
+        // crossterm obeys NO_COLOR unless it is told otherwise, which is needed where the setting asks for
+        // colours all the same. Without colours it is left alone, and writes none.
         crossterm::style::force_color_output(depth != Depth::None);
         let entered = enter(mouse);
         if let Err(error) = entered {
@@ -78,13 +78,13 @@ impl Terminal {
         self.painter.show(frame)
     }
 
-    /// Gives the terminal to the shell until somebody brings the program back.
+    /// Restores the terminal and suspends the program; returns when the program is continued.
     ///
     /// # Errors
     /// If the terminal cannot be entered again.
     pub fn suspend(&mut self, stopping: Stopping) -> io::Result<()> {
         restore();
-        // SIGTSTP is ours to handle, so what stops us is the signal that nobody can catch.
+        // SIGTSTP has a handler of ours, so the program is stopped by SIGSTOP, which cannot be caught.
         match stopping {
             Stopping::Job => rustix::process::kill_current_process_group(Signal::STOP)?,
             Stopping::Program => rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?,
@@ -105,12 +105,12 @@ impl Terminal {
     }
 }
 
-/// What is stopped together with the screen.
+/// Which processes are suspended with the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopping {
     /// The whole foreground job, as it would be if the terminal itself had seen Ctrl-Z.
     Job,
-    /// The program alone, which somebody sent the signal to.
+    /// Only this program, to which the signal was sent.
     Program,
 }
 
@@ -136,7 +136,7 @@ fn enter(mouse: bool) -> io::Result<()> {
 const REMEMBER_TITLE: &str = "\x1b[22;2t";
 const RECALL_TITLE: &str = "\x1b[23;2t";
 
-/// Gives the terminal back, whatever state it is in. What fails here has no one left to be told.
+/// Restores the terminal, whatever state it is in. Errors are ignored, because they cannot be reported.
 ///
 /// Everything is undone by itself, synchronized output first: a frame that was cut short would
 /// leave the terminal waiting for its end.
@@ -154,8 +154,8 @@ fn restore() {
     let _ = terminal::disable_raw_mode();
 }
 
-/// Writes that wait where the terminal says "again": a standard output that does not block, because some other
-/// program set it so, takes no more than its reader leaves room for.
+/// Waits and writes again where a write fails with "try again". Another program may have made standard output
+/// non-blocking; a write then fails while the reader's buffer is full.
 struct Patient<W: Write + AsFd>(W);
 
 impl<W: Write + AsFd> Patient<W> {
@@ -204,7 +204,7 @@ impl PanicGuard {
 
 impl Drop for PanicGuard {
     fn drop(&mut self) {
-        // While it panics, a thread may not change the hook.
+        // The panic hook cannot be changed by a thread that is panicking.
         if !std::thread::panicking() {
             let before = Arc::clone(&self.before);
             panic::set_hook(Box::new(move |panic| before(panic)));

@@ -12,7 +12,7 @@ use relativenas_core::config::Theme;
 
 use self::depth::Rgb;
 
-/// What things look like. Where there is no colour, bold, underline and reverse stand in.
+/// The styles of everything on the screen. Without colours, bold, underline and reverse take their place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Palette {
     pub depth: Depth,
@@ -21,7 +21,7 @@ pub struct Palette {
     pub text: Style,
     /// What the eye should find first.
     pub strong: Style,
-    /// Labels, units, what is known anyway.
+    /// Labels, units, and values that need no attention.
     pub dim: Style,
     /// Lines and marks that hold no text.
     pub rule: Style,
@@ -31,9 +31,9 @@ pub struct Palette {
     pub fast: Style,
     /// The slow learner, in every view.
     pub slow: Style,
-    /// The best so far, and what went well.
+    /// The best so far, and other good results.
     pub best: Style,
-    /// What a person should look at.
+    /// What needs attention.
     pub warning: Style,
     /// Keys in the footer, and whatever else can be pressed.
     pub key: Style,
@@ -80,7 +80,8 @@ impl Palette {
                     } else {
                         mix(middle, to, share * 2.0 - 1.0)
                     };
-                    // The cube of 256 colours moves the ground; the text is chosen for where it went.
+                    // With 256 colours the background becomes the nearest of them, and the text is chosen for
+                    // that one.
                     let ground = depth.nearest(ground);
                     Style::new().bg(color(ground)).fg(color(legible_on(ground)))
                 })
@@ -174,7 +175,7 @@ fn pick(ramp: &[Style], share: f64) -> Option<Style> {
     ramp.get((share * last as f64).round() as usize).copied()
 }
 
-/// Red, green and blue.
+/// The colour at `share` of the way from one colour to another.
 fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
     let channel = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * share).round() as u8;
     (channel(from.0, to.0), channel(from.1, to.1), channel(from.2, to.2))

@@ -28,7 +28,8 @@ impl View {
         Self::Map,
     ];
 
-    /// Whether it shows the run at the moment that is looked at; the others show it as it is now.
+    /// Whether the view shows the run at an earlier moment if one is chosen. The others always show the
+    /// present.
     pub fn shows_past(self) -> bool {
         !matches!(self, Self::Curves | Self::Log | Self::Runs)
     }
@@ -47,7 +48,7 @@ impl View {
         }
     }
 
-    /// The name where there is little room.
+    /// A shorter name, for narrow screens.
     pub fn short_name(self) -> &'static str {
         match self {
             Self::Overview => "Over",

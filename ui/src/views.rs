@@ -1,4 +1,4 @@
-//! What is drawn in each view, and where a person is in it.
+//! The contents of each view, and the cursor of each view.
 
 pub mod architecture;
 pub mod curves;
@@ -12,7 +12,7 @@ pub mod weights;
 
 use crate::{actions::Action, canvas::Canvas, scene::Scene, state::State, view::View};
 
-/// Where a person is in each view: cursors and switches.
+/// The cursors and switches of all views.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     pub population: population::PopulationPlace,

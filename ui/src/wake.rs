@@ -12,9 +12,9 @@ use crate::messages::Message;
 
 /// Something that wakes the screen. There is nothing else.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // Messages are nearly all of them.
+#[allow(clippy::large_enum_variant)] // Nearly all of them are messages, so boxing them saves nothing.
 pub enum Wake {
-    /// A key, a paste, another size.
+    /// A key, pasted text, a mouse event or a new size.
     Terminal(Event),
     Message(Message),
     /// The senders of messages are gone: nothing new will be heard.
@@ -23,9 +23,10 @@ pub enum Wake {
     HungUp,
     /// The program was told to stop for a while, as by `kill -TSTP`.
     Stopped,
-    /// The program goes on after it was stopped; the terminal may have been somebody else's meanwhile.
+    /// The program was continued after it was suspended; other programs may have changed the terminal
+    /// meanwhile.
     Continued,
-    /// The program was told to end by a signal, or some thread of it panicked.
+    /// A signal told the program to end, or one of its threads panicked.
     Terminated,
 }
 

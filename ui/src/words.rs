@@ -13,7 +13,7 @@ pub fn loss(value: f64) -> String {
     text::number(value, 6, 3)
 }
 
-/// What a loss is where a table answers; nothing where it is the usual one.
+/// The name of the loss where a table is searched; empty where it is the usual validation loss.
 pub fn loss_is(search: &SearchView) -> &'static str {
     match search.settings.space {
         Space::Cells => "",
@@ -42,7 +42,7 @@ pub fn gap(value: Option<f64>, look: &Look) -> String {
     }
 }
 
-/// An individual's number, as wide as every other's.
+/// An individual's number, padded so that all have the same width.
 pub fn individual(search: &SearchView, number: usize) -> String {
     let width = search.settings.population.saturating_sub(1).to_string().len().max(2);
     format!("{number:0width$}")
@@ -63,7 +63,7 @@ pub fn standing(search: &SearchView, number: usize, place: &IndividualView) -> S
     }
 }
 
-/// Whether an individual's loss was estimated where it was before its last move.
+/// Whether an individual has moved since its loss was estimated.
 pub fn is_of_before(place: &IndividualView) -> bool {
     place.learner.as_ref().is_some_and(|learner| learner.position != place.position)
 }
@@ -73,11 +73,10 @@ pub fn estimated_in(generation: Option<u32>) -> String {
     generation.map_or_else(|| "the final ranking".to_owned(), |g| format!("generation {g}"))
 }
 
-/// In which generations an individual was slow, and from whom it learned.
+/// The generations in which an individual was slow, and the individuals from which it learned.
 pub fn lineage(search: &SearchView, number: usize) -> String {
     let Some(place) = search.population.get(number) else { return String::new() };
-    let injected =
-        place.injected.map(|g| format!("Put here by a person in generation {g}. ")).unwrap_or_default();
+    let injected = place.injected.map(|g| format!("Injected in generation {g}. ")).unwrap_or_default();
     if place.lessons.is_empty() {
         return format!("{injected}It was never the slow learner.");
     }

@@ -1,4 +1,4 @@
-//! Who takes part in finals.
+//! The architectures that take part in finals.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,8 @@ use crate::{
 pub struct Entrant {
     pub source: EntrantSource,
     pub individual: usize,
-    /// In which that individual was estimated here; of the last population: the number of generations.
+    /// The generation in which the individual was estimated with this position; for the last population, the
+    /// number of generations.
     pub generation: u32,
     pub position: Vec<f64>,
     /// By shared weights, when it was estimated.
@@ -24,7 +25,7 @@ pub struct Entrant {
 }
 
 impl Entrant {
-    /// Its individual, with the generation where the population has left the architecture since.
+    /// The individual's number, followed by the generation if the individual has moved since.
     pub fn name(&self) -> String {
         match self.source {
             EntrantSource::Ranking => format!("{:02}", self.individual),
@@ -55,7 +56,7 @@ impl History {
         self.best.is_empty()
     }
 
-    /// Takes notice of an event of a search whose finals have room for so many.
+    /// Takes an event of a search whose finals have room for `architectures` entrants.
     pub fn note(&mut self, event: &Event, architectures: usize, generations: u32) {
         let Event::PairCompared { generation, learners, .. } = event else {
             return;
@@ -72,7 +73,7 @@ impl History {
                 loss: learner.estimate.loss,
             });
         }
-        // The ranking may bring up to `architectures` of the same.
+        // Up to `architectures` of these may also be in the ranking, so twice as many are kept.
         self.best.truncate(2 * architectures);
     }
 
@@ -96,13 +97,13 @@ fn same(a: &Entrant, b: &Entrant) -> bool {
     }
 }
 
-/// Up to `count` distinct architectures: half of them (rounded up) the first of the ranking, then the
-/// best of the search's later generations, then whoever else is ranked. Who exceeds the limits takes
-/// part only if everybody does.
+/// Up to `count` distinct architectures: half of them (rounded up) from the top of the ranking, then the best
+/// of the search's later generations, then the rest of the ranking. Architectures that exceed the limits take
+/// part only if all do.
 pub(super) fn choose(count: usize, search: &Search, ranking: &[Ranked], history: &History) -> Vec<Entrant> {
     let settings = search.settings();
     if settings.space != Space::Cells {
-        return Vec::new(); // There is nothing to train.
+        return Vec::new(); // This space has no network that could be trained.
     }
     let ranked = ranking.iter().filter(|ranked| ranked.loss.is_finite()).map(|ranked| Entrant {
         source: EntrantSource::Ranking,

@@ -108,7 +108,7 @@ fn finals_that_go_on_from_any_state_end_the_same() {
         let mut second =
             Finals::resume(serde_json::from_str(&stored).expect("read back")).expect("a good state");
         events.extend(played(&mut second, &losses));
-        // Compared as text: what is not a number equals nothing.
+        // Compared as text, because NaN is not equal to itself.
         let text = |events: &[Event]| serde_json::to_string(events).expect("plain data");
         assert_eq!(text(&events), text(&whole), "{stop}");
     }
@@ -163,7 +163,7 @@ fn stored_finals_that_contradict_themselves_are_refused() {
     assert!(refused(|s| s.told = vec![figures(1.0, 3); 2]));
 }
 
-/// A search whose losses are a gene, to its end, with its ranking and history.
+/// A finished search whose loss is a gene, with its ranking and its history.
 fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
     let settings = SearchSettings {
         space: Space::Cells,

@@ -38,11 +38,11 @@ pub struct Chosen {
     pub line: usize,
 }
 
-/// A place where a text begins a genotype in Python.
+/// A position in a text at which a genotype in Python begins.
 struct Place<'a> {
-    /// The name that it is assigned to, at the beginning of a line.
+    /// The name to which the genotype is assigned, if the line begins with one.
     name: Option<&'a str>,
-    /// Where the call begins, in bytes.
+    /// The position of the call, in bytes.
     at: usize,
 }
 
@@ -50,9 +50,8 @@ impl Genotype {
     /// Reads a genotype from a text: DARTS's Python text, JSON or TOML; the last one of a log, or, of several
     /// that are assigned to names as in a `genotypes.py`, the one of this name.
     ///
-    /// # Errors
-    /// If there is none, the one that is meant cannot be read, there is none of this name, or there are several
-    /// names and none was given.
+    /// If there is no genotype, or none of this name, or it cannot be read; also if several have names and no
+    /// name was given.
     pub fn choose(text: &str, name: Option<&str>) -> Result<Chosen, GenotypeError> {
         let places = places(text);
         if places.is_empty() {
@@ -86,12 +85,12 @@ fn pick<'p, 'a>(
             found.ok_or_else(|| GenotypeError::NoSuchName { name: wanted.to_owned(), names: listed(&names) })
         }
         None if names.len() > 1 => Err(GenotypeError::SeveralNames { names: listed(&names) }),
-        // One name, or the lines of a log, of which the last is the one that was found in the end.
+        // There is only one name, or the text is a log, whose last genotype is the result.
         None => places.last().ok_or(GenotypeError::NoNames),
     }
 }
 
-/// Names that a message lists.
+/// The largest number of names in a message.
 const MOST_NAMES: usize = 20;
 
 fn listed(names: &[&str]) -> String {
@@ -117,7 +116,7 @@ fn places(text: &str) -> Vec<Place<'_>> {
             if !begins || line[..column].ends_with(is_word) {
                 continue;
             }
-            // A name, a comment or a definition can only stand before the first on a line.
+            // Only before the first genotype of a line can there be a name, a comment or a definition.
             let before = if std::mem::take(&mut first) { &line[..column] } else { "" };
             if before.trim_start().starts_with('#') {
                 break;
@@ -134,7 +133,7 @@ fn places(text: &str) -> Vec<Place<'_>> {
 /// The name in `NAME = some.module.`, where that is all that stands before a genotype on its line.
 fn assigned(before: &str) -> Option<&str> {
     let (name, module) = before.split_once('=')?;
-    let name = name.split(':').next().unwrap_or(name).trim(); // A type may stand behind the name.
+    let name = name.split(':').next().unwrap_or(name).trim(); // A type annotation may follow the name.
     let is_path = module.trim().chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
     (is_identifier(name) && is_path).then_some(name)
 }

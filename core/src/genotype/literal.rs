@@ -1,8 +1,8 @@
-//! Literals of Python: what a genotype is written with. Nothing is evaluated.
+//! Python literals, of which genotypes are made. No code is evaluated.
 
 use super::error::GenotypeError;
 
-/// Lists within lists that are read; a genotype has four.
+/// How deeply lists may be nested; a genotype needs four levels.
 const DEEPEST: usize = 32;
 /// Numbers that a `range` may give: more than a cell has nodes, and few enough to hold.
 const LONGEST_RANGE: i128 = 64;
@@ -38,7 +38,7 @@ pub(super) struct Field {
 }
 
 impl Value {
-    /// How a message calls it.
+    /// The value as messages show it, shortened.
     pub fn shown(&self) -> String {
         match self {
             Self::Sequence(items) => format!("a list of {}", items.len()),
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// Reads one value and leaves what follows it.
+    /// Reads one value, and stops behind it.
     pub fn value(&mut self) -> Result<Value, GenotypeError> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
             }
         }
         if fields.is_empty() {
-            // Python keeps no order of a set; the only ones in genotypes are of numbers.
+            // Python's sets have no order. In genotypes they hold only numbers, which are sorted.
             items.sort_by_key(|item| if let Value::Number(number) = item { *number } else { 0 });
             return Ok(Value::Sequence(items));
         }
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Fields(fields))
     }
 
-    /// Texts side by side are one, as in Python.
+    /// Reads a text. Texts that follow each other are joined, as in Python.
     fn quoted(&mut self) -> Result<Value, GenotypeError> {
         let mut text = String::new();
         loop {
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
         &rest[..end]
     }
 
-    /// What stands between the parentheses of a call, the first of which was read.
+    /// Reads the arguments of a call, whose opening parenthesis was read already.
     pub fn arguments(&mut self) -> Result<(Vec<Value>, Vec<Field>), GenotypeError> {
         let (mut arguments, mut fields) = (Vec::new(), Vec::new());
         while !self.take(')') {
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
         if self.take(wanted) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
-    /// Where the next word begins.
+    /// The position of the next word.
     fn start(&mut self) -> usize {
         self.space();
         self.at
@@ -287,7 +287,7 @@ pub(super) fn expected_at(text: &str, at: usize, expected: &'static str) -> Geno
     }
 }
 
-/// What a call stands for, where that is a number or a sequence.
+/// The value of a call that yields a number or a sequence; otherwise the call itself.
 fn called(name: &str, mut arguments: Vec<Value>, fields: Vec<Field>) -> Value {
     let last = name.rsplit('.').next().unwrap_or(name);
     let numbers: Vec<_> = arguments

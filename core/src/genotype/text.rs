@@ -1,4 +1,4 @@
-//! Genotypes as people write them: DARTS's Python text, JSON and TOML, all read and written.
+//! The text forms of genotypes, all of which are read and written: DARTS's Python text, JSON and TOML.
 
 use std::fmt::Write as _;
 
@@ -231,7 +231,7 @@ impl Genotype {
     }
 }
 
-/// The genes of a cell: flat, or those of each node in a list of their own.
+/// The genes of a cell, from a flat list or from a list with an inner list for each node.
 fn genes(cell: &'static str, value: Value) -> Result<Vec<Gene>, GenotypeError> {
     let Value::Sequence(items) = value else {
         return Err(GenotypeError::Gene { cell, found: value.shown() });
@@ -259,7 +259,7 @@ fn is_sequence(value: &Value) -> bool {
 
 fn flat_genes(cell: &'static str, items: &[Value]) -> Result<Vec<Gene>, GenotypeError> {
     let mut genes = Vec::with_capacity(items.len());
-    // Of genes with two numbers, what stands behind the operation.
+    // For genes with two numbers, what follows the operation.
     let mut pairs = Vec::new();
     for item in items {
         let wrong = || GenotypeError::Gene { cell, found: item.shown() };

@@ -31,7 +31,8 @@ impl Window {
     }
 }
 
-/// What a node of a cell reads: a value, and its ReLU once somebody asked for it.
+/// Builds the nodes of the network. For a value whose ReLU was needed, `rectified` holds the name of that
+/// ReLU.
 struct Builder<'a> {
     graph: &'a mut Graph,
     rectified: BTreeMap<String, String>,
@@ -245,7 +246,7 @@ impl Builder<'_> {
         self.graph.node(operator, &[value], attributes)
     }
 
-    /// From these rows and columns on, every so many.
+    /// A slice that begins at these rows and columns, with these steps.
     fn slice(&mut self, value: &str, starts: [i64; 2], steps: [i64; 2]) -> String {
         let starts = self.graph.integers(&starts);
         let ends = self.graph.integers(&[i64::MAX; 2]);

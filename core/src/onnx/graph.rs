@@ -6,7 +6,7 @@ use super::{WeightTensor, protobuf::Message};
 
 const IR_VERSION: i64 = 8;
 const OPSET: i64 = 17;
-/// Numbers that ONNX gives kinds of elements and of attributes.
+/// The numbers of element types and of kinds of attributes in the ONNX format.
 const FLOAT: i64 = 1;
 const INT64: i64 = 7;
 const ATTRIBUTE_FLOAT: i64 = 1;
@@ -16,7 +16,7 @@ const ATTRIBUTE_INTEGERS: i64 = 7;
 pub(super) const INPUT: &str = "images";
 const OUTPUT: &str = "logits";
 
-/// What a node is told beside its inputs.
+/// A parameter of an ONNX node.
 #[derive(Clone, Debug)]
 pub(super) enum Attribute {
     Integer(&'static str, i64),
@@ -63,7 +63,7 @@ impl Graph {
         name
     }
 
-    /// A list of whole numbers.
+    /// Adds a list of whole numbers; returns its name.
     pub(super) fn integers(&mut self, numbers: &[i64]) -> String {
         let written: Vec<_> = numbers.iter().map(ToString::to_string).collect();
         let name = format!("integers_{}", written.join("_"));
@@ -71,7 +71,7 @@ impl Graph {
         name
     }
 
-    /// The number 0.
+    /// Adds the number 0; returns its name.
     pub(super) fn zero(&mut self) -> &'static str {
         self.zero = true;
         "zero"
@@ -140,7 +140,7 @@ impl Graph {
 }
 
 impl Node {
-    /// `last` is the value that the graph puts out under its own name.
+    /// The message of a node; `last` is the value whose name becomes that of the graph's output.
     fn message(&self, index: usize, last: &str) -> Message {
         let mut node = Message::default();
         self.inputs.iter().for_each(|input| node.text(1, input));
@@ -188,7 +188,7 @@ fn initializer(name: &str, shape: &[u64], kind: i64, bytes: &[u8]) -> Message {
     tensor
 }
 
-/// A value of `f32` whose first dimension is free.
+/// The description of an `f32` value whose first dimension is free.
 fn described(name: &str, rest: &[u64]) -> Message {
     let mut free = Message::default();
     free.text(2, "N");

@@ -1,4 +1,4 @@
-//! What must be stored of a search, and how losses are ordered.
+//! The state of a search that is stored in checkpoints, and the order of losses.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Estimate, SearchSettings, SettingsError};
 use crate::{number, population::Individual};
 
-/// Everything that must be stored to go on. Serialisable, and free of tensors, threads and files.
+/// The state of a search, from which it can go on. It can be serialised, and holds no tensors, threads or
+/// files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchState {
     pub generation: u32,
@@ -18,11 +19,11 @@ pub struct SearchState {
     pub population: Vec<Individual>,
     /// Slow and fast individual of every pair told in this generation.
     pub lessons: Vec<Lesson>,
-    /// Last loss of every individual.
+    /// The last loss of every individual; `None` before its first estimate.
     pub losses: Vec<Option<Loss>>,
     /// Estimates after the last generation, by individual.
     pub ranking: Vec<Estimate>,
-    /// All estimations of the search stage, repeated genotypes too.
+    /// The number of all estimations, in which repeated genotypes count again.
     pub evaluations: u64,
     pub finished: bool,
 }
@@ -41,7 +42,7 @@ impl Loss {
     }
 }
 
-/// How good an architecture turned out to be.
+/// The loss of an architecture, and whether it keeps within the limits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fitness {
     pub loss: Loss,
@@ -61,7 +62,7 @@ impl Fitness {
     }
 }
 
-/// Who learns from whom when the generation ends.
+/// A slow learner and the fast one towards which it moves when the generation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
     pub slow: usize,

@@ -1,4 +1,4 @@
-//! Searchers against each other on the table.
+//! Compares searchers on the table of NAS-Bench-201.
 
 use std::{collections::BTreeMap, fmt, num::NonZeroU32, str::FromStr};
 
@@ -25,7 +25,8 @@ pub enum Charge {
     /// Every one, also of an architecture that the search has met before.
     #[default]
     All,
-    /// Only of architectures that the search has not met before: a table remembers the others.
+    /// Only the first estimation of each architecture counts, because a table can be looked up again at no
+    /// cost.
     Distinct,
 }
 
@@ -44,7 +45,7 @@ impl fmt::Display for Charge {
     }
 }
 
-/// A word that says nothing about charging.
+/// A text that names no [`Charge`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` cannot be charged; there are all and distinct")]
 pub struct UnknownCharge(String);
@@ -64,9 +65,9 @@ impl FromStr for Charge {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BenchmarkSettings {
     pub dataset: Dataset,
-    /// That each searcher may spend.
+    /// The number of evaluations of each search.
     pub evaluations: NonZeroU32,
-    /// Repetitions.
+    /// The number of repetitions.
     pub seeds: NonZeroU32,
     pub charge: Charge,
     /// As [`SearchSettings::mutation`], for searchers whose slow learners move.
@@ -80,21 +81,21 @@ pub struct SearcherResult {
     pub searcher: SearcherKind,
     #[serde(default)]
     pub charge: Charge,
-    /// 0 also where no slow learner moves.
+    /// The probability of mutation; 0 also if the searcher moves no slow learners.
     #[serde(default)]
     pub mutation: f64,
-    /// Of the best accuracy among all evaluations; of [`SearcherKind::Largest`], which does not look
-    /// at accuracies, that of the largest architecture.
+    /// The mean of the best accuracy among all evaluations. For [`SearcherKind::Largest`], which does not use
+    /// accuracies, it is the accuracy of the largest architecture.
     pub best_mean: f64,
     pub best_sd: f64,
-    /// Of the mean accuracy of the final population.
+    /// The mean over seeds of the mean accuracy of the final population.
     pub population_mean: f64,
     pub population_sd: f64,
 }
 
 /// Runs every searcher with seeds 0, 1, … until its evaluations are spent.
 ///
-/// Looking at the final population is free: it is looked up, not estimated.
+/// Reading the accuracies of the final population does not count towards the budget.
 ///
 /// # Panics
 /// If the mutation is no probability.
@@ -132,12 +133,12 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         population: POPULATION as usize,
         generations: match settings.charge {
             Charge::All => settings.evaluations.get().div_ceil(POPULATION),
-            // Nobody knows how many generations it takes to meet that many architectures.
+            // It is not known how many generations it takes to meet that many architectures.
             Charge::Distinct => u32::MAX,
         },
         seed,
         mutation: settings.mutation,
-        // Nothing is trained.
+        // The schedule has no effect, because nothing is trained.
         schedule: Schedule::default(),
         limits: Limits::default(),
     }
@@ -176,7 +177,7 @@ fn search_once(table: &Table, settings: &BenchmarkSettings, search_settings: Sea
         table.accuracy_at(settings.dataset, position).expect("positions stay in their bounds")
     };
     if searcher == SearcherKind::Largest {
-        // It ends with the largest that it met, also where its budget ends within a generation.
+        // The result is the largest architecture that was met, even if the budget ended within a generation.
         let mut in_order: Vec<_> = met.into_iter().map(|(indices, number)| (number, indices)).collect();
         in_order.sort_unstable();
         let drawn = in_order.iter().map(|(_, indices)| Space::encode(indices));
@@ -233,7 +234,7 @@ mod tests {
                 assert!(population(learning) > population(blind) + 5.0, "{results:?}");
             }
         }
-        // A fresh vector has a 3×3 convolution on every fifth of six edges.
+        // In a random vector, each of the six edges has a 3×3 convolution with probability 1/5.
         assert!((population(SearcherKind::Random) - 12.0).abs() < 2.0, "{results:?}");
     }
 

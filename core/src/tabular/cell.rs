@@ -28,7 +28,7 @@ pub fn ends(edge: usize) -> (usize, usize) {
     (SOURCES[edge], TARGETS[edge])
 }
 
-/// The operation of every edge, as an index, that an architecture vector stands for.
+/// The operations of an architecture vector, as one index for each edge.
 ///
 /// # Errors
 /// If the vector does not lie in [`Space::NasBench201`].
@@ -76,7 +76,7 @@ pub fn architecture(indices: &[usize; EDGES]) -> String {
     text
 }
 
-/// Reads what [`architecture`] writes.
+/// Reads an architecture string as [`architecture`] writes it; `None` if the text is none.
 pub fn parse_architecture(text: &str) -> Option<[usize; EDGES]> {
     let mut indices = [0; EDGES];
     let mut edges = text.split(['|', '+']).filter(|edge| !edge.is_empty());
@@ -87,7 +87,7 @@ pub fn parse_architecture(text: &str) -> Option<[usize; EDGES]> {
         }
         *index = OPERATIONS.iter().position(|operation| operation.name() == name)?;
     }
-    // Whatever the separators were, only the published form is accepted.
+    // The separators were not checked, so the result is written again and compared.
     (architecture(&indices) == text).then_some(indices)
 }
 

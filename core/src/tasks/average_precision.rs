@@ -1,16 +1,15 @@
 //! Average precision of detections, as Pascal VOC defines it.
 //!
-//! Of one class, detections are taken in order of their scores. A detection belongs to the object of
-//! its image that it overlaps most. It is true if the overlap is above one half and the object was
-//! not found before; if the object is marked difficult, the detection counts for nothing, right or
-//! wrong. A class without an object that counts has no average precision and is left out of the
-//! mean; a class with objects that nobody found has 0.
+//! For each class, detections are taken in order of their scores. A detection belongs to that object of its
+//! image which it overlaps most. It is true if the overlap is above one half and the object was not found
+//! before. If the object is marked difficult, the detection is ignored. A class without an object that counts
+//! has no average precision and is left out of the mean; a class whose objects were not found has 0.
 
 use serde::{Deserialize, Serialize};
 
 use super::boxes::CornerBox;
 
-/// An object of the annotations, in pixels.
+/// An annotated object, in pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
     /// Index of its image.
@@ -29,7 +28,7 @@ pub struct Detection {
     pub corners: CornerBox,
 }
 
-/// What a detection turned out to be.
+/// How a detection was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -47,23 +46,23 @@ pub enum Verdict {
 pub enum Rule {
     /// Mean of the best precision at recalls of at least 0, 0.1, … 1, as until 2009.
     ElevenPoints,
-    /// The area itself, below the curve that never rises again.
+    /// The area under the curve after it was made monotonically decreasing.
     Area,
 }
 
-/// The curve of one class.
+/// The curve of precision over recall for one class.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     /// How many objects count, difficult ones left out.
     pub objects: usize,
-    /// In order of decreasing score.
+    /// The verdict on each detection, in order of decreasing score.
     pub verdicts: Vec<Verdict>,
     /// After each of those detections; 0 as long as nothing has been counted.
     pub precision: Vec<f64>,
     pub recall: Vec<f64>,
 }
 
-/// Judges the detections of one class. `overlap` is 0.5 in the protocol.
+/// Judges the detections of one class. The protocol has an `overlap` of 0.5.
 ///
 /// Detections of equal scores keep their order, and of objects that are overlapped equally the first
 /// is meant.

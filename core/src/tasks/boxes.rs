@@ -17,7 +17,7 @@ pub struct CornerBox {
     pub bottom: f64,
 }
 
-/// The same by its centre.
+/// A box given by centre, width and height, in pixels or in shares of width and height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "[f64; 4]", into = "[f64; 4]")]
 pub struct CentreBox {
@@ -52,12 +52,12 @@ impl From<CentreBox> for [f64; 4] {
 }
 
 impl CornerBox {
-    /// 0 for a box whose corners are exchanged.
+    /// The area; 0 for a box whose corners are exchanged.
     pub fn area(&self) -> f64 {
         (self.right - self.left).max(0.0) * (self.bottom - self.top).max(0.0)
     }
 
-    /// The part that lies in both; an empty box if there is none.
+    /// The intersection of two boxes, which is an empty box if they do not overlap.
     pub fn intersection(&self, other: &Self) -> Self {
         Self {
             left: self.left.max(other.left),

@@ -16,9 +16,9 @@ pub fn stride(chip: usize) -> usize {
     (chip * 5).div_ceil(6)
 }
 
-/// Chips of `chip` × `chip` pixels of a picture (height, width). A short side is padded evenly, by a
-/// pixel less before than after if it must be; the last chip of a row or column is pulled back to the
-/// border.
+/// The chips of `chip` × `chip` pixels for a picture of this size (height, width). A side that is too short
+/// is padded on both ends, with one pixel less before than after if the border is odd. The last chip of a row
+/// or column is moved back to the border.
 pub fn chips(size: [usize; 2], chip: usize) -> Chips {
     let padded = size.map(|side| side.max(chip));
     let offset = [0, 1].map(|axis| (padded[axis] - size[axis]) / 2);

@@ -1,38 +1,38 @@
 //! Average precision and recall as COCO's own program computes them, for boxes and for people.
 //!
-//! What a similarity is differs (overlap of boxes, or of joints: [`super::joints`]); all that follows
-//! is the same. In each image detections choose their object in order of their scores, at ten
-//! thresholds of similarity. Precision is read at 101 recalls. Crowds, and what else is ignored, may
-//! absorb detections but is not asked for.
+//! Only the similarity differs between the two (overlap of boxes, or of joints: [`super::joints`]). In each
+//! image, detections choose their objects in order of their scores, at ten thresholds of similarity.
+//! Precision is read at 101 recalls. Crowds and other ignored objects may be matched with detections, but
+//! need not be found.
 
 use super::boxes::CornerBox;
 
-/// An object of the annotations.
+/// An annotated object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Truth {
-    /// Of the object's mask, in pixels: what makes it medium or large.
+    /// The area of the object's mask, in pixels, which decides whether it is medium or large.
     pub area: f64,
     /// Whether it counts for nothing: crowds, and people without joints.
     pub ignored: bool,
-    /// A crowd absorbs any number of detections.
+    /// Whether the object is a crowd, which may be matched with any number of detections.
     pub crowd: bool,
 }
 
-/// Something that a network found.
+/// A detection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
     pub score: f64,
-    /// In pixels. One that found nothing and lies outside the range that is asked about is not
-    /// counted as wrong.
+    /// The area in pixels. A detection without an object whose area is outside the range that is judged does
+    /// not count as wrong.
     pub area: f64,
 }
 
-/// One image of one class.
+/// The objects and detections of one class in one image.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
     pub truths: Vec<Truth>,
     pub found: Vec<Found>,
-    /// `[found, truths]`, between 0 and 1.
+    /// The similarity of each detection to each object, `[found, truths]`, between 0 and 1.
     pub similarity: Vec<Vec<f64>>,
 }
 
@@ -118,7 +118,8 @@ pub fn curves(images: &[Image], areas: Areas, most: usize) -> Option<Curves> {
 }
 
 impl Image {
-    /// The best detections by score, each right, wrong, or not counted.
+    /// The best detections with their scores; `Some` says whether one is right, `None` that it is not
+    /// counted.
     fn judge(&self, areas: Areas, most: usize, threshold: f64) -> Vec<(f64, Option<bool>)> {
         let ignored = |truth: usize| self.truths[truth].ignored || !areas.holds(self.truths[truth].area);
         // Those that are asked for come first, so that a detection prefers them.
@@ -156,8 +157,8 @@ impl Image {
     }
 }
 
-/// Similarity of boxes: intersection over union, or over the detection's own area where the other
-/// is a crowd.
+/// The similarity of boxes: intersection over union, or, if `truth` is a crowd, intersection over the area of
+/// `found`.
 pub fn box_similarity(found: &CornerBox, truth: &CornerBox, crowd: bool) -> f64 {
     let shared = found.intersection(truth).area();
     let whole = if crowd { found.area() } else { found.area() + truth.area() - shared };

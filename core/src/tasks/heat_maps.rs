@@ -1,4 +1,4 @@
-//! Joints as maps of heat: what the network has to draw, and where a drawn map says a joint is.
+//! Joints as heat maps: the maps that the network learns to output, and the positions of joints in a map.
 
 use super::joints::{JOINTS, PAIRS};
 
@@ -7,9 +7,9 @@ pub const INPUT: [usize; 2] = [192, 256];
 /// Width and height of a map.
 pub const MAP: [usize; 2] = [48, 64];
 
-/// Pixels of the input that a pixel of a map stands for.
+/// The number of input pixels for each pixel of a map, in each direction.
 const STRIDE: f64 = 4.0;
-/// Of the Gaussian, in pixels of the map.
+/// The standard deviation of the Gaussian around a joint, in pixels of the map.
 const SIGMA: f64 = 2.0;
 /// The patch around a joint reaches three sigmas to each side.
 const REACH: i64 = 6;
@@ -30,8 +30,8 @@ pub fn centre([x, y]: [f64; 2]) -> [i64; 2] {
 
 /// The target of joints in pixels of the input. Hidden joints count like visible ones.
 ///
-/// A joint counts if any pixel of its patch lies in the map. (In the published program one whose
-/// patch ends exactly at the left or upper border counts although nothing of it is there.)
+/// A joint counts if any pixel of its patch lies in the map. (The published program also counts a joint whose
+/// patch ends exactly at the left or upper border, outside of the map.)
 pub fn target(joints: &[[f64; 2]; JOINTS], labelled: &[bool; JOINTS]) -> Target {
     let [width, height] = MAP.map(|n| n as i64);
     let mut maps = vec![0.0; JOINTS * MAP[0] * MAP[1]];
@@ -104,14 +104,15 @@ pub fn correct_joints(
     })
 }
 
-/// A value a joint, as a mirror shows it.
+/// Exchanges the values of left and right joints, as in a mirror image.
 pub fn exchange<T>(values: &mut [T; JOINTS]) {
     for (left, right) in PAIRS {
         values.swap(left, right);
     }
 }
 
-/// Joints in pixels of a picture of that width, in its mirror image. What is not labelled stays at 0.
+/// The joints in the mirror image of a picture with this width, in pixels. Joints that are not labelled stay
+/// at 0.
 pub fn mirror(joints: &mut [[f64; 2]; JOINTS], labelled: &mut [bool; JOINTS], width: usize) {
     for joint in joints.iter_mut() {
         joint[0] = width as f64 - 1.0 - joint[0];

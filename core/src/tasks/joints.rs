@@ -1,4 +1,4 @@
-//! The seventeen joints of COCO's people: names, how alike two poses are, and poses that say the same.
+//! The seventeen joints of a person in COCO: names, similarity of poses, and suppression of similar poses.
 
 use super::boxes::CornerBox;
 
@@ -26,26 +26,26 @@ pub const NAMES: [&str; JOINTS] = [
     "right_ankle",
 ];
 
-/// Joints that change places in a mirror.
+/// Pairs of left and right joints, which are exchanged in a mirror image.
 pub const PAIRS: [(usize, usize); 8] =
     [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)];
 
-/// How far apart two people put the same joint, relative to the root of a person's area.
+/// For each joint, the deviation between two annotators, relative to the square root of the person's area.
 pub const SIGMAS: [f64; JOINTS] = [
     0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087,
     0.089, 0.089,
 ];
 
-/// A joint's score counts for a pose if it is above this.
+/// The lowest score of a joint that counts in the score of its pose (exclusive).
 pub const COUNTED_SCORE: f64 = 0.2;
 
 /// What the annotations say about a joint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Visibility {
-    /// Nothing: it has no place.
+    /// The joint has no position.
     #[default]
     NotLabelled,
-    /// Its place is known, but something hides it.
+    /// The position is known, but the joint is hidden in the picture.
     Hidden,
     Visible,
 }
@@ -71,7 +71,7 @@ impl Visibility {
 pub struct Person {
     pub joints: [([f64; 2], Visibility); JOINTS],
     pub corners: CornerBox,
-    /// Of the person's mask.
+    /// The area of the person's mask.
     pub area: f64,
 }
 
@@ -138,7 +138,7 @@ pub struct Pose {
     pub area: f64,
 }
 
-/// Of the poses of one image, those that no better one resembles by more than `threshold` (0.9), in
+/// The poses of one image that are not similar to a better one by more than `threshold` (0.9), as indices in
 /// order of their scores.
 pub fn suppress(poses: &[Pose], threshold: f64) -> Vec<usize> {
     let mut order: Vec<_> = (0..poses.len()).collect();

@@ -2,10 +2,10 @@
 
 use super::mean_iou::IGNORED;
 
-/// How many classes are trained.
+/// The number of classes that are trained.
 pub const CLASSES: usize = 19;
 
-/// Name and training id by the id in a label picture; what is not trained is [`IGNORED`].
+/// For each label id its name and its training id, which is [`IGNORED`] for labels that are not trained.
 pub const IDS: [(&str, u8); 34] = [
     ("unlabeled", IGNORED),
     ("ego vehicle", IGNORED),

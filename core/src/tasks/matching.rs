@@ -2,7 +2,7 @@
 
 use super::boxes::{CentreBox, CornerBox};
 
-/// A prior learns a box that it overlaps by at least this.
+/// The least overlap at which a prior is matched with a box.
 pub const THRESHOLD: f64 = 0.5;
 
 /// Negatives that are learned for each positive of an image.
@@ -11,11 +11,11 @@ pub const NEGATIVES_PER_POSITIVE: usize = 3;
 const CENTRE_VARIANCE: f64 = 0.1;
 const SIZE_VARIANCE: f64 = 0.2;
 
-/// For every prior the box that it learns, by index, or nothing: background.
+/// For every prior the index of its box, or `None` for background.
 ///
-/// A prior takes the box that it overlaps most, if that is at least by [`THRESHOLD`]. Every box
-/// claims the prior that overlaps it most, however little that is; of two boxes that claim the same
-/// prior the later one gets it. Without boxes all is background.
+/// A prior is matched with the box that it overlaps most, if the overlap is at least [`THRESHOLD`]. In
+/// addition every box is matched with the prior that overlaps it most, however small the overlap is; if two
+/// boxes want the same prior, the later box gets it. Without boxes, every prior is background.
 pub fn match_boxes(priors: &[CentreBox], boxes: &[CornerBox]) -> Vec<Option<usize>> {
     let mut claims: Vec<(usize, f64)> = vec![(0, f64::NEG_INFINITY); boxes.len()];
     let mut matched = Vec::with_capacity(priors.len());

@@ -27,7 +27,7 @@ impl Confusion {
         Self { classes, counts: vec![0; classes * classes] }
     }
 
-    /// From `[predicted class, label]`; `None` if that is not square.
+    /// From counts `[predicted class, label]`; `None` if these are not square.
     pub fn from_rows(rows: &[Vec<u64>]) -> Option<Self> {
         let classes = rows.len();
         rows.iter().all(|row| row.len() == classes).then(|| Self { classes, counts: rows.concat() })

@@ -1,16 +1,16 @@
-//! The part of a picture that shows one person, and the way there and back.
+//! The crop of a picture around one person, and the maps between the picture and the network's input.
 
 use super::{
     boxes::CornerBox,
     heat_maps::{INPUT, MAP},
 };
 
-/// Scales count in so many pixels.
+/// The unit of a crop's scale, in pixels.
 const PIXELS: f64 = 200.0;
-/// How much more than the box is shown.
+/// The crop is larger than the person's box by this factor.
 const MARGIN: f64 = 1.25;
 
-/// Where a person is looked for.
+/// The part of a picture in which a person's joints are searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PersonCrop {
     /// In pixels of the picture.
@@ -47,8 +47,8 @@ impl PersonCrop {
         self.scale[0] * PIXELS * self.scale[1] * PIXELS
     }
 
-    /// From pixels of the picture to pixels of an output (width, height), turned by so many degrees.
-    /// Only the width of the crop decides the size. `None` for a crop without width.
+    /// The map from pixels of the picture to pixels of an output (width, height), with a rotation by
+    /// `degrees`. Only the width of the crop determines the size. `None` for a crop without width.
     pub fn to_output(&self, output: [usize; 2], degrees: f64) -> Option<Affine> {
         let grows = output[0] as f64 / (self.scale[0] * PIXELS);
         grows.is_finite().then(|| {
@@ -66,7 +66,7 @@ impl PersonCrop {
         Affine::that_maps(output.map(|side| side as f64 / 2.0), self.centre, rows)
     }
 
-    /// From pixels of a heat map to pixels of the picture.
+    /// The map from pixels of a heat map to pixels of the picture.
     pub fn from_map(&self) -> Affine {
         self.from_output(MAP, 0.0)
     }
@@ -77,7 +77,7 @@ impl PersonCrop {
 pub struct Affine(pub [[f64; 3]; 2]);
 
 impl Affine {
-    /// The one with this linear part that maps a point to another.
+    /// The map with the linear part `rows` that sends the point `from` to `to`.
     fn that_maps(from: [f64; 2], to: [f64; 2], rows: [[f64; 2]; 2]) -> Self {
         let row = |r: usize| [rows[r][0], rows[r][1], to[r] - rows[r][0] * from[0] - rows[r][1] * from[1]];
         Self([row(0), row(1)])

@@ -5,10 +5,10 @@ use super::boxes::CentreBox;
 /// Height and width of the detector's input.
 pub const IMAGE_SIDE: usize = 320;
 
-/// Priors in a cell.
+/// The number of priors in a cell.
 pub const PER_CELL: usize = 6;
 
-/// One map that boxes are predicted from.
+/// A feature map from which boxes are predicted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
     /// Rows and columns of the map.
@@ -16,7 +16,7 @@ pub struct Level {
     /// Pixels of the input from one cell to the next. The last three come from a detector with 300
     /// pixels and do not divide 320; published weights were trained with them.
     pub shrinkage: f64,
-    /// Sides of the small square, and of the square whose geometric mean with it is the large one.
+    /// Sides of the small square, and of another one: the large square has their geometric mean as its side.
     pub least: f64,
     pub most: f64,
 }

@@ -15,12 +15,12 @@ pub fn steps(base: f64, epoch: usize, milestones: &[usize]) -> f64 {
 /// Grows by equal factors to `base`, then falls with a power of what is left (segmentation).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WarmPolynomial {
-    /// Of the first step.
+    /// The rate of the first step.
     pub start: f64,
     pub base: f64,
-    /// The last step that grows.
+    /// The number of the last step at which the rate grows.
     pub warm_up: usize,
-    /// All steps.
+    /// The number of all steps.
     pub steps: usize,
     pub power: f64,
 }
@@ -29,7 +29,7 @@ impl WarmPolynomial {
     /// The published segmentation: 80,000 steps.
     pub const PUBLISHED: Self = Self { start: 1e-5, base: 0.01, warm_up: 1000, steps: 80_000, power: 0.9 };
 
-    /// The first step is 0.
+    /// The rate of a step; the first step is number 0.
     pub fn rate(&self, step: usize) -> f64 {
         if step <= self.warm_up {
             let share = if self.warm_up == 0 { 1.0 } else { step as f64 / self.warm_up as f64 };

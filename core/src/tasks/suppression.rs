@@ -1,26 +1,26 @@
-//! From scores of all priors to the boxes that are reported.
+//! Selects the boxes to report from the scores of all priors.
 
 use super::boxes::CornerBox;
 
-/// How many boxes are reported, and which.
+/// Limits on the boxes that are reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Suppression {
-    /// Scores have to be above this.
+    /// Only boxes with a score above this are reported.
     pub score: f64,
     /// A box is dropped if it overlaps a better one of its class by more than this.
     pub overlap: f64,
-    /// Of a class, only so many of the best are looked at.
+    /// Only this many boxes with the best scores are considered in each class.
     pub candidates: usize,
-    /// And at most so many reported.
+    /// At most this many are reported in each class.
     pub most: usize,
 }
 
 impl Suppression {
-    /// As the published detector is evaluated.
+    /// The limits with which the published detector is evaluated.
     pub const PUBLISHED: Self = Self { score: 0.01, overlap: 0.45, candidates: 200, most: usize::MAX };
 
-    /// Of boxes with scores, those to keep, best first. Of equal scores the later box counts as the
-    /// better one, as in a list sorted upwards and read from its end.
+    /// The boxes to keep, as indices, the best first. Of equal scores the later box counts as better, as in a
+    /// list that is sorted upwards and read from its end.
     pub fn keep(&self, boxes: &[CornerBox], scores: &[f64]) -> Vec<usize> {
         let mut order: Vec<_> = (0..boxes.len()).filter(|&i| scores[i] > self.score).collect();
         order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
@@ -54,7 +54,7 @@ impl Suppression {
     }
 }
 
-/// A box with what it holds.
+/// A reported box with its class and score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reported {
     pub class: usize,

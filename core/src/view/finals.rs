@@ -14,16 +14,16 @@ use super::{
     log::{Tone, counted},
 };
 
-/// The finals of a search, as far as its events tell.
+/// Everything that the events of a search tell about its finals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinalsView {
     pub settings: FinalsSettings,
     pub entrants: Vec<Entrant>,
     /// Finished trainings from scratch, in order.
     pub trained: Vec<Finalist>,
-    /// Places of those who survived each finished round, the best first.
+    /// The entrants that survived each finished round, as indices, the best first.
     pub rounds: Vec<Vec<usize>>,
-    /// The place of the last who was left; `None` before the end, and if no figure was a number.
+    /// The entrant that won, as an index; `None` before the end, and if no figure was a number.
     pub winner: Option<usize>,
     pub ended: bool,
 }
@@ -32,7 +32,7 @@ pub struct FinalsView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finalist {
     pub round: u32,
-    /// A place among the entrants.
+    /// The entrant, as an index.
     pub entrant: usize,
     pub epochs: u32,
     pub figures: Figures,
@@ -42,7 +42,7 @@ pub struct Finalist {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WinnerSource {
-    /// Finals: trainings from scratch.
+    /// The finals, in which entrants are trained from scratch.
     Finals,
     /// Shared weights after the last generation.
     Ranking,
@@ -70,18 +70,19 @@ impl WinnerSource {
 pub struct Winner {
     pub source: WinnerSource,
     pub individual: usize,
-    /// In which that individual was this architecture; of the last population: the number of
+    /// The generation in which the individual was this architecture; for the last population, the number of
     /// generations.
     pub generation: u32,
     pub position: Vec<f64>,
     /// On the validation half: of the winner of finals after its last training, else by shared weights.
     pub loss: f64,
-    /// The same in per cent of the validation half.
+    /// The accuracy in the same estimate, in per cent.
     pub accuracy: f64,
 }
 
 impl FinalsView {
-    /// Those who are trained in a round, counted from 0, in order; empty if it has not begun.
+    /// The entrants that are trained in a round (counted from 0), as indices in order; empty if it has not
+    /// begun.
     pub fn going(&self, round: u32) -> Vec<usize> {
         match round.checked_sub(1) {
             None => (0..self.entrants.len()).collect(),
@@ -89,7 +90,7 @@ impl FinalsView {
         }
     }
 
-    /// What a round's training of an entrant gave.
+    /// The figures of an entrant's training in a round.
     pub fn figures(&self, round: u32, entrant: usize) -> Option<&Figures> {
         self.trained.iter().find(|t| (t.round, t.entrant) == (round, entrant)).map(|t| &t.figures)
     }
@@ -111,7 +112,8 @@ impl FinalsView {
         Work { trainings: self.trained.len() as u64, epochs }
     }
 
-    /// Who won, and what its last training gave; `None` while finals go on, and if no figure was a number.
+    /// The winner of the finals with the figures of its last training; `None` before the end, and if no
+    /// figure was a number.
     pub(super) fn won(&self) -> Option<(&Entrant, &Figures)> {
         let place = self.winner?;
         let last = self.trained.iter().rev().find(|trained| trained.entrant == place)?;
@@ -120,13 +122,13 @@ impl FinalsView {
 }
 
 impl SearchView {
-    /// Who won: the finals, or where there were none the ranking. `None` before the end, and where
-    /// no loss is a number.
+    /// The winner: of the finals, or, without finals, of the ranking. `None` before the end, and if no loss
+    /// is a number.
     pub fn winner(&self) -> Option<Winner> {
         let first = self.ranking.first()?;
         let of_finals = self.finals.as_ref().and_then(FinalsView::won);
         if of_finals.is_none() && !first.loss.is_finite() {
-            return None; // No loss is a number, so nobody is known to be better than anybody.
+            return None; // Without a loss that is a number there is no winner.
         }
         let leader = self.leader()?;
         Some(Winner {
@@ -139,8 +141,8 @@ impl SearchView {
         })
     }
 
-    /// The vectors of a search from best to worst: the winner, then everybody else by
-    /// [`SearchView::order`], each with the individual that has or had it.
+    /// The vectors of a search from best to worst, each with its individual: the winner, then all others by
+    /// [`SearchView::order`].
     pub fn placed(&self) -> Vec<(usize, &[f64])> {
         let others = self.order().into_iter().map(|i| (i, self.population[i].position.as_slice()));
         let finals = self.finals.as_ref().filter(|_| !self.ranking.is_empty());
@@ -229,7 +231,7 @@ impl SearchView {
         }
     }
 
-    /// What is wrong with an event of finals.
+    /// Why an event of the finals cannot have happened; `None` if it can.
     pub(super) fn problem_of_finals(&self, event: &Event) -> Option<String> {
         let count = self.finals.as_ref().map(|finals| finals.entrants.len());
         let unknown = |place: usize| match count {

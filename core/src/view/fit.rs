@@ -1,5 +1,5 @@
-//! Whether an event can have happened in a run. A log that was damaged, or written by somebody else,
-//! may name individuals, genes or networks that there are not; whoever draws a view need not ask.
+//! Checks that an event can have happened in a run. A damaged or foreign log may name individuals, genes or
+//! networks that do not exist; it is rejected here, so that code that uses a view need not check again.
 
 use super::{RunView, SearchView};
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
     search::SearchSettings,
 };
 
-/// The last millisecond that has a date: that of the year 9999.
+/// The last millisecond of the year 9999, the last one with a date.
 const LAST_TIME: i64 = 253_402_300_799_999;
 
-/// Why a line is not taken.
+/// Why a line was not folded into a view.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
     /// It does not follow the one before.

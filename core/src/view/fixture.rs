@@ -1,4 +1,4 @@
-//! Searches that tests of folds play.
+//! Searches for tests of views.
 
 use crate::{
     event::{Event, Images},
@@ -21,8 +21,8 @@ pub fn settings(space: Space, searcher: SearcherKind, population: usize, generat
     }
 }
 
-/// Plays a search whose losses are how far the first gene is from 0, for so many estimations or to its end,
-/// and tells all its events in batches, as they come.
+/// Runs a search whose loss is the distance of the first gene from 0, for so many estimations or to its end,
+/// and passes on its events in batches, as they come.
 pub fn play(
     settings: SearchSettings,
     network: Option<NetworkShape>,

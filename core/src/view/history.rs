@@ -6,10 +6,10 @@
 use super::RunView;
 use crate::event::{Event, Line};
 
-/// Folds that are kept at most. Where there would be more, every other one is given up, and they
-/// stand twice as far apart from then on.
+/// The largest number of folds that are kept. Beyond it every other fold is dropped, and the interval is
+/// doubled.
 const MOST_FOLDS: usize = 128;
-/// Events between two folds of a short run.
+/// The first interval, in events.
 const FIRST_INTERVAL: u64 = 32;
 /// Log lines that an earlier view has.
 const LOG_LINES: usize = 24;
@@ -26,7 +26,7 @@ pub struct History {
 /// A moment that one may want to go back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// Events until then.
+    /// The number of events up to this moment.
     pub events: u64,
     /// The generation that was under way (in a training: epochs that were done).
     pub generation: u32,
@@ -76,7 +76,7 @@ impl History {
         let end = usize::try_from(events).unwrap_or(usize::MAX).min(self.lines.len());
         let start = usize::try_from(view.events).unwrap_or(usize::MAX).min(end);
         for line in &self.lines[start..end] {
-            // It was taken once before.
+            // The line was accepted once before.
             let taken = view.apply(line);
             debug_assert_eq!(taken, Ok(()));
         }
@@ -122,7 +122,7 @@ fn stop(event: &Event, view: &RunView) -> Option<Stop> {
             let pairs = view.search.as_ref()?.compared.len();
             Some(Stop { events, generation: *generation, pairs })
         }
-        // No other begins that would show what moved.
+        // The last generation is followed by no other, so its end is a stop, which shows what moved.
         Event::GenerationFinished { generation, .. } => {
             let next = generation.saturating_add(1);
             let is_last = next >= view.search.as_ref()?.settings.generations;
@@ -136,7 +136,7 @@ fn stop(event: &Event, view: &RunView) -> Option<Stop> {
 }
 
 impl RunView {
-    /// The same with the last lines of its log.
+    /// A copy with only the last lines of its log.
     fn with_log(&self, lines: usize) -> Self {
         Self {
             log: self.log.iter().skip(self.log.len().saturating_sub(lines)).cloned().collect(),

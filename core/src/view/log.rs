@@ -17,11 +17,11 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// How much a line wants to be seen.
+/// The importance of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Plain,
-    /// A generation, an epoch or the whole run is done.
+    /// The end of a generation, of an epoch or of the run.
     Milestone,
     /// Something a person should look at, such as a loss that is not a number.
     Warning,
@@ -36,7 +36,7 @@ impl LogLine {
     }
 }
 
-/// What somebody injected: by its name where it is published, else in full.
+/// The architecture that was injected: by its published name, if it has one, else in full.
 fn injected(position: &[f64]) -> String {
     if let Ok(genotype) = Genotype::decode(position) {
         return published::name_of(&genotype).map_or_else(
@@ -47,7 +47,7 @@ fn injected(position: &[f64]) -> String {
     tabular::decode(position).map_or_else(|_| "a vector".to_owned(), |edges| tabular::architecture(&edges))
 }
 
-/// `1 epoch`, `2 epochs`.
+/// A count with its noun: `1 epoch`, `2 epochs`.
 pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
@@ -73,7 +73,8 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         Event::PairCompared { pair, learners, fast, slow, gives, .. } => {
             let lost: Vec<_> = learners.iter().filter(|l| !l.estimate.loss.is_finite()).collect();
             if let Some(first) = lost.first() {
-                let all = if gives.is_empty() { "; nobody moves and nothing is written" } else { "" };
+                let all =
+                    if gives.is_empty() { "; no individual moves and no weights are written" } else { "" };
                 (Warning, format!("pair {pair}: the loss of {:02} is not a number{all}", first.individual))
             } else {
                 (Plain, compared(*pair, learners, *fast, *slow))
@@ -106,7 +107,7 @@ fn words(event: &Event) -> Option<(Tone, String)> {
             ),
         ),
         Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
-            return None; // The view knows the names of entrants.
+            return None; // The view describes these, because it knows the entrants' names.
         }
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
@@ -131,7 +132,7 @@ fn words(event: &Event) -> Option<(Tone, String)> {
                 counted(*epochs as usize, "epoch")
             ),
         ),
-        // Without images to judge on, every epoch would be the best.
+        // Without validation images every epoch counts as the best, which is not worth mentioning.
         Event::EpochFinished { epoch, train_loss, train_accuracy, valid_accuracy, .. }
             if valid_accuracy.is_nan() =>
         {

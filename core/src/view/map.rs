@@ -1,8 +1,8 @@
 //! The population on a plane: a fold beside the rest of the view.
 //!
-//! The plane holds the two principal components of all positions so far. It is laid anew only once
-//! there are a tenth more of them, and then turned to face the one before; in between, a point
-//! moves only because its individual moved.
+//! The plane is that of the two principal components of all positions so far. It is computed again only when
+//! the number of positions has grown by a tenth, and then turned to face the plane before. So in between, a
+//! point moves only if its individual moves.
 
 use std::collections::VecDeque;
 
@@ -14,19 +14,19 @@ use crate::{
     space::Space,
 };
 
-/// Generations whose lessons are kept.
+/// For how many generations lessons are kept.
 pub const KEPT_GENERATIONS: u32 = 4;
 /// Lessons that are kept at most, whatever the population: more of them could not be told apart.
 const KEPT_LESSONS: usize = 360;
 
-/// Where everybody is on the plane, and how they came there.
+/// Where each individual is on the plane, and how slow learners moved there.
 #[derive(Clone, Debug)]
 pub struct MapView {
     /// The upper bounds of all genes.
     upper: Vec<f64>,
     moments: Moments,
     plane: Option<Plane>,
-    /// How many positions the plane was laid for.
+    /// The number of positions for which the plane was computed.
     laid_for: u64,
     window: Window,
     lessons: VecDeque<Lesson>,
@@ -38,12 +38,12 @@ pub struct Lesson {
     pub generation: u32,
     pub slow: usize,
     pub fast: usize,
-    /// Where the slow learner was, and where it came to.
+    /// The positions of the slow learner before and after the move.
     pub from: Vec<f64>,
     pub to: Vec<f64>,
 }
 
-/// The part of the plane that is looked at.
+/// The visible part of the plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
     pub x: (f64, f64),
@@ -73,7 +73,8 @@ impl MapView {
         Some(self.plane.as_ref()?.share)
     }
 
-    /// What is looked at: it holds everybody and the last moves, and stays until somebody leaves it or all need far less.
+    /// The visible part of the plane. It contains all individuals and the last moves, and changes only if one
+    /// of them leaves it or if all would fit into a far smaller part.
     pub fn window(&self) -> Window {
         self.window
     }
@@ -89,7 +90,7 @@ impl MapView {
         position.len() == self.upper.len() && position.iter().zip(&self.upper).all(within)
     }
 
-    /// Takes positions that somebody came to.
+    /// Adds positions that individuals have moved to.
     pub(super) fn visit<'a>(&mut self, positions: impl Iterator<Item = &'a [f64]>) {
         for position in positions {
             if self.is_vector(position) {
@@ -98,7 +99,7 @@ impl MapView {
         }
     }
 
-    /// Takes a generation's lessons.
+    /// Adds the lessons of a generation.
     pub(super) fn learn(&mut self, generation: u32, lessons: impl Iterator<Item = Lesson>) {
         self.lessons.extend(lessons);
         let is_old = |lesson: &Lesson| lesson.generation.saturating_add(KEPT_GENERATIONS) <= generation;
@@ -107,7 +108,7 @@ impl MapView {
         }
     }
 
-    /// Lays the plane anew where there is enough to change it, and holds the population in the window.
+    /// Computes the plane again if there are enough new positions, and adapts the window to the population.
     pub(super) fn look<'a>(&mut self, population: impl Iterator<Item = &'a [f64]>) {
         let count = self.moments.count();
         if self.plane.is_none() || count * 10 >= self.laid_for * 11 {
@@ -118,7 +119,7 @@ impl MapView {
             };
             self.laid_for = count;
         }
-        // Older trails may leave the window: the population has moved on.
+        // The window need not contain the moves of older generations.
         let last = self.lessons.back().map_or(0, |lesson| lesson.generation);
         let newest = self.lessons.iter().rev().take_while(|lesson| lesson.generation == last);
         let moved = newest.flat_map(|lesson| [&lesson.from, &lesson.to]);
@@ -141,7 +142,7 @@ impl SearchView {
     /// Takes the moves at the end of a generation, which have been made in the population already.
     pub(super) fn draw_on_the_map(&mut self, generation: u32, moves: &[Move]) {
         self.map.visit(moves.iter().map(|moved| moved.position.as_slice()));
-        // Whom chance puts elsewhere learned nothing.
+        // Only a slow learner's move is a lesson, not a position that was drawn at random.
         let searcher = self.settings.searcher;
         let learns = matches!(searcher, SearcherKind::SlowFast | SearcherKind::CoinFlip);
         let lessons = self.compared.iter().filter(|_| learns).filter_map(|comparison| {
@@ -178,8 +179,7 @@ mod tests {
         view::{RunView, fixture},
     };
 
-    /// A search of some generations whose losses are how far the first gene is from 0; the view after
-    /// every event.
+    /// The views after every event of a search whose loss is the distance of the first gene from 0.
     fn views(space: Space, searcher: SearcherKind, generations: u32) -> Vec<SearchView> {
         let settings = fixture::settings(space, searcher, 10, generations);
         let mut view = RunView::default();

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-/// Where a run is in its life, by its events alone.
+/// How far a run is, derived from its events alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Empty,
@@ -31,7 +31,7 @@ impl Phase {
 /// What becomes of a run now. Its name is the `phase` of `status --json` and `runs --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
-    /// An engine works on it, or it is finished.
+    /// The run is finished, or an engine works on it.
     In(Phase),
     Paused,
     /// An engine lives, and ends after its next checkpoint.
@@ -63,7 +63,7 @@ impl RunState {
         self == Self::In(Phase::Finished)
     }
 
-    /// Whether no engine works on it and there is something left to do.
+    /// Whether no engine works on the run although it is not finished.
     pub fn is_left(self) -> bool {
         matches!(self, Self::Stopped | Self::Dead)
     }

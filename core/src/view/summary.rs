@@ -27,7 +27,7 @@ pub struct GenerationSummary {
     pub diversity: f64,
     pub hits: Hits,
     pub learning_rate: f64,
-    /// Learners whose loss was not a number.
+    /// The number of learners whose loss was not a number.
     pub not_numbers: usize,
 }
 
@@ -70,12 +70,12 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / f64::from(count)
 }
 
-/// A training run, as far as its events tell.
+/// Everything that the events of a training run tell about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingView {
     pub network: NetworkShape,
     pub genotype: Genotype,
-    /// Epochs in all.
+    /// The number of epochs of the whole training.
     pub epochs: u32,
     pub images: Images,
     pub batch: usize,
@@ -96,7 +96,7 @@ pub struct EpochSummary {
     pub valid_accuracy: f64,
 }
 
-/// The test set, looked at once, at the end.
+/// The results on the test set, which is used once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TestSummary {
     pub loss: f64,

@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use super::names;
 use crate::{clock, host::this_host};
 
-/// No entry is longer.
+/// The size of the largest entry, in bytes.
 const LONGEST: u64 = 1 << 16;
 
-/// Who claims something.
+/// The process that holds a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     pub host: String,
@@ -82,7 +82,7 @@ impl Entry {
     }
 }
 
-/// A file under a name that nobody else gives, until it is dropped.
+/// A file under a unique name, which is removed when this value is dropped.
 pub struct Draft {
     pub file: File,
     path: PathBuf,
@@ -122,7 +122,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path); // A file that stays is in nobody's way.
+        let _ = fs::remove_file(&self.path); // A file that cannot be removed does no harm.
     }
 }
 
@@ -131,8 +131,8 @@ fn has_no_links(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| none.contains(&code))
 }
 
-/// The same on a file system without hard links. The file is empty for a moment; whoever reads it
-/// then takes it for one that cannot be read, and waits.
+/// As [`Draft::place`], for file systems without hard links. The file is empty for a moment; a reader then
+/// takes it for an entry that cannot be read, and waits.
 pub fn place_without_links(content: &[u8], target: &Path) -> io::Result<Option<File>> {
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(target) {
         Ok(file) => file,

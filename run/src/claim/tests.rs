@@ -25,7 +25,7 @@ fn standing(claims: &Claims) -> Standing {
     claims.standing(now).expect("readable")
 }
 
-/// Waits until the lease of whoever holds it has lapsed.
+/// Waits until the lease of the holder has lapsed.
 fn lapse(claims: &Claims) {
     while !matches!(standing(claims), Standing::Held(Held { lapsed: true, .. })) {
         thread::sleep(Duration::from_millis(5));

@@ -19,10 +19,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Of the claim that the environment names, if it names one.
+    /// A watch over the claim that the environment names, if it names one.
     ///
     /// # Errors
-    /// If what it names is no entry of a claim.
+    /// If the variable does not hold the path of a claim's entry.
     pub fn of_environment() -> io::Result<Option<Self>> {
         env::var_os(VARIABLE)
             .filter(|named| !named.is_empty())

@@ -16,7 +16,8 @@ use crate::{RunError, folder::RunFolder};
 
 /// Bytes read at a time: few enough that a screen moves meanwhile.
 const BATCH: usize = 4 << 20;
-/// Parsing is most of the work; below this it is not worth another thread.
+/// The fewest bytes for a thread: most of the time goes into parsing, but less text than this is not worth a
+/// thread.
 const WORTH_A_THREAD: usize = 128 << 10;
 /// More threads would wait for the disk.
 const MOST_THREADS: usize = 8;

@@ -13,12 +13,12 @@ use relativenas_core::{
 
 use crate::{clock, disk::Disk};
 
-/// How much of the log exists: what a checkpoint remembers and a client may read.
+/// How much of the log is valid: recorded in checkpoints, and sent to clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Extent {
     /// Events, which is also the number of the next one.
     pub events: u64,
-    /// Bytes.
+    /// The length in bytes.
     pub length: u64,
 }
 
@@ -64,7 +64,7 @@ impl EventLog {
     /// # Errors
     /// If the disk refuses, because it is full say.
     pub fn append(&mut self, disk: &Disk, events: &[Event]) -> io::Result<()> {
-        disk.permit()?; // If the log is somebody else's by now, it must not even be cut back.
+        disk.permit()?; // If the claim is lost, the log belongs to another process, and must not even be cut.
         let mut bytes = Vec::new();
         let mut seq = self.extent.events;
         for event in events {

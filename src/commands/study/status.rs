@@ -1,4 +1,4 @@
-//! `study status`: how far a study is, and who works on what.
+//! `study status`: the progress of a study and its workers.
 
 use std::{io::Write, process::ExitCode};
 
@@ -19,7 +19,10 @@ pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let Status { study, runs, finished, left, held, begun, not_begun } = status;
-    writeln!(out, "{study}: {finished} of {runs} runs finished, {left} left, workers at {held} of them")?;
+    writeln!(
+        out,
+        "{study}: {finished} of {runs} runs finished, {left} left, {held} of them held by workers"
+    )?;
     let widest = begun.iter().map(|row| row.run.len()).max().unwrap_or(0);
     for row in &begun {
         let loss = row.best_loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));

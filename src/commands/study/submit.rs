@@ -53,8 +53,8 @@ pub fn submit(study: &Study, arguments: &SubmitArguments, out: &mut dyn Write) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a worker does at the end of its time, and what becomes of it, is Slurm's part; the rest is the
-/// worker's.
+/// The part of the script that is the same for all studies: it passes Slurm's signals on to the worker, and
+/// queues the job again when the worker's time is up.
 const BODY: &str = r#"
 # Slurm signals this shell, which passes the signal on and waits until the worker has left a checkpoint.
 "${worker[@]}" &
@@ -119,7 +119,7 @@ fn utf8(path: &Path) -> Result<&str> {
         .ok_or_else(|| misuse(format!("{}: a job script cannot name what is not UTF-8", path.display())))
 }
 
-/// As one word of the shell.
+/// A text as one word of a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
@@ -173,7 +173,7 @@ mod tests {
         assert!(error.contains(r#""partition=a\nrm": no option of sbatch"#), "{error}");
     }
 
-    /// Runs the script with a worker that does this, and says what it printed and exited with.
+    /// Runs the script with a program in place of the worker, and returns its output and its exit code.
     fn ran(worker: &str, while_it_runs: &str) -> (String, Option<i32>) {
         let folder = tempfile::tempdir().expect("a folder");
         let text = written(&[], "/r").expect("a path");

@@ -1,4 +1,4 @@
-//! What actions do.
+//! The effect of each action.
 
 use relativenas_core::{
     genotype::Genotype,
@@ -98,7 +98,8 @@ impl App {
         }
     }
 
-    /// Does what was chosen by its name. What belongs to another view is not done blindly: that view is shown.
+    /// Does an action that was chosen in the palette. If it belongs to a single other view, that view is
+    /// shown instead of acting on a selection that cannot be seen.
     pub(super) fn act_where_it_is(&mut self, action: Action) {
         let definition = action.definition();
         if definition.place.has(self.view) {
@@ -114,7 +115,7 @@ impl App {
         }
     }
 
-    /// Leaves at once, but for a probe: that ends with the screen, so a person is asked first.
+    /// Leaves the screen. A probe would end with it, so while one is under way this is confirmed first.
     fn leave(&mut self) {
         let was_asked = matches!(self.overlay, Some(Overlay::ConfirmLeave { .. }));
         match self.probed.clone().filter(|_| !was_asked) {
@@ -173,7 +174,7 @@ impl App {
         self.say(if on { "pauses after a loss that is not a number" } else { "no longer pauses on NaN" });
     }
 
-    /// Goes on for one of these; a training knows only epochs.
+    /// Goes on for one pair, generation or epoch and then pauses; in a training every unit means an epoch.
     fn step(&mut self, unit: StepUnit) {
         let unit = if self.state.is_training() { StepUnit::Epoch } else { unit };
         self.steer(Command::Step { unit, count: 1 });
@@ -249,7 +250,7 @@ impl App {
         self.request(Request::Compare { run });
     }
 
-    /// Every run of the same protocol is laid over the curves; asked again, none.
+    /// Lays every run of the same protocol over the curves; the next time, takes all of them away.
     fn compare_all_runs(&mut self) {
         if !self.state.compared.is_empty() {
             self.state.compared.clear();

@@ -1,4 +1,4 @@
-//! What messages change.
+//! The effect of each message.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ impl App {
             }
             Message::Progress(progress) => {
                 if let Some(shown) = &mut self.state.shown {
-                    // What has not changed is not drawn again.
+                    // Progress that is the same as before needs no new drawing.
                     self.dirty = shown.progress.as_ref() != Some(&progress);
                     shown.take_progress(progress);
                 }
@@ -47,7 +47,7 @@ impl App {
             }
             Message::Answer(answer) => self.hear_answer(answer),
             Message::Runs(runs) => {
-                // The selection is a run, not a row: another one may have come before it.
+                // What is selected is a run, not a row: new runs may have moved it to another row.
                 let selected = self.selected_run().map(|selected| &selected.run);
                 let at = selected.and_then(|name| runs.iter().position(|run| run.run == *name));
                 self.places.runs.row = at.unwrap_or(self.places.runs.row).min(runs.len().saturating_sub(1));
@@ -59,7 +59,7 @@ impl App {
                 self.state.compared.push((run, view));
             }
             Message::Grown { run, view } => {
-                // It may have been taken away meanwhile.
+                // The comparison may have been closed in the meantime.
                 if let Some((_, compared)) = self.state.compared.iter_mut().find(|(name, _)| *name == run) {
                     *compared = view;
                 }
@@ -76,7 +76,7 @@ impl App {
         }
     }
 
-    /// Takes a genotype to where it was asked for; nobody wants it once that is closed.
+    /// Hands a genotype to the prompt that asked for it. It is dropped if the prompt was closed meanwhile.
     fn hear_genotype(&mut self, name: String, genotype: Genotype) {
         let Some(Overlay::Prompt(prompt)) = &self.overlay else { return };
         match prompt.wanted(&name) {
@@ -93,7 +93,7 @@ impl App {
         let again = self.state.run_name() == Some(&shown.run) && self.view != View::Runs;
         let before = self.state.shown.replace(shown);
         self.state.past = None;
-        // A probe goes on meanwhile.
+        // A probe goes on when its run is opened again.
         if let (Some(shown), Some(before)) = (&mut self.state.shown, before)
             && shown.run == before.run
         {
@@ -101,7 +101,7 @@ impl App {
         }
         self.pending.clear();
         if again {
-            // Read anew after a break: a person stays where they were.
+            // The run was read again after the connection broke: view and selection stay as they are.
             return;
         }
         self.state.selected = None;

@@ -1,4 +1,4 @@
-//! Going back and forth in a run, and playing it.
+//! Earlier moments of a run: going to them, and replaying the run.
 
 use std::time::Instant;
 
@@ -45,7 +45,7 @@ impl App {
         self.keep_in_step();
     }
 
-    /// The cursor of the curves stands where one is.
+    /// Sets the cursor of the curves, if they have one, to the generation that is shown.
     fn keep_in_step(&mut self) {
         let done = self.state.past.as_ref().map(|past| past.stop.generation.saturating_sub(1) as usize);
         self.places.curves.cursor = done;
@@ -99,12 +99,12 @@ impl App {
         self.note_playing();
     }
 
-    /// When the replay goes on, if one is seen.
+    /// When the replay takes its next step; `None` if none is under way or the view does not show it.
     pub(super) fn next_breath(&self) -> Option<Instant> {
         self.replay.filter(|_| self.view.shows_past())?.next
     }
 
-    /// Lets the replay go on.
+    /// Takes the next step of the replay.
     pub(super) fn play_on(&mut self) {
         let (Some(replay), Some(past), Some(shown)) = (self.replay, &self.state.past, &self.state.shown)
         else {

@@ -1,4 +1,4 @@
-//! Going through whatever a view lists.
+//! Moving the selection within each view.
 
 use relativenas_core::{
     operation::Operation,
@@ -18,7 +18,7 @@ impl App {
         isize::try_from(self.size.height).unwrap_or(0).saturating_sub(6).max(1)
     }
 
-    /// Turns a page of what a view lists, or of its text.
+    /// Goes one page up (negative) or down in the list or the text of the view.
     pub(super) fn turn_page(&mut self, by: isize) {
         match self.view {
             View::Architecture => self.places.architecture.page += by,
@@ -71,7 +71,7 @@ impl App {
         }
     }
 
-    /// Selects who is next on the map in a direction; at first the best.
+    /// Selects the nearest individual in a direction on the map; the best one if none is selected yet.
     fn go_beside(&mut self, direction: (f64, f64)) {
         let (Some(search), Some(told)) = (self.state.search(), self.state.individual()) else { return };
         let next = self.state.selected.and_then(|here| lists::beside(search, here, direction));
@@ -88,7 +88,7 @@ impl App {
         let points = lists::curve_points(&self.state).0;
         let at = self.places.curves.cursor.unwrap_or(points.saturating_sub(1));
         let at = step(at, by, points);
-        // The other views show that moment.
+        // The other views show the run as it was at the cursor.
         self.go_to_end_of(at);
         self.places.curves.cursor = Some(at);
     }

@@ -64,7 +64,7 @@ pub fn progress(fraction: f64, columns: usize, glyphs: &Glyphs, done: Style, res
     bar(columns, full.0, head, tail, [done, rest])
 }
 
-/// Puts the parts of a progress bar together.
+/// Composes a progress bar from its parts.
 fn bar(
     columns: usize,
     full: String,
@@ -80,8 +80,8 @@ fn bar(
     Line::from(spans)
 }
 
-/// A bar to the left or the right of the middle for a value from -1 to 1; what is larger is drawn
-/// as far as there is room, and what is not a number as `?` in the middle.
+/// A bar for a value from -1 to 1, to the left or to the right of the middle. Larger values fill their side,
+/// and `?` in the middle stands for a value that is not a number.
 pub fn pull(value: f64, columns: usize, glyphs: &Glyphs) -> String {
     if columns == 0 {
         return String::new();

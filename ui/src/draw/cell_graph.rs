@@ -139,7 +139,7 @@ impl<'a> CellGraph<'a> {
         }
     }
 
-    /// The line that joins the wires that are put out.
+    /// Draws the line that joins the wires of all concatenated nodes and leads to the output.
     fn draw_output(&self, layout: &Layout, pen: &mut Pen<'_>) {
         let g = self.glyphs;
         let rows: Vec<usize> = (0..layout.wires.len())

@@ -12,7 +12,7 @@ use relativenas_core::tabular::{EDGES, EdgeOperation, OPERATIONS, ends};
 use super::pen::Pen;
 use crate::{glyphs::Glyphs, theme::Palette};
 
-/// What the nodes are called.
+/// The names of the nodes.
 const NODES: [&str; 4] = ["in", "1", "2", "out"];
 
 /// Rows of the drawing where there is little room, and the row that each edge runs on.
@@ -129,7 +129,7 @@ fn columns(width: usize) -> [usize; 4] {
 impl Widget for EdgeGraph<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
         let mut pen = Pen::new(area, buffer);
-        // Wider is not clearer.
+        // A drawing that is wider than this is not clearer.
         let width = pen.width().min(76);
         let least = 3 * (SHORT + 8) + NODES[3].len();
         if width >= least && pen.height() >= ROWS {

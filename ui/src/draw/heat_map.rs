@@ -29,7 +29,7 @@ pub struct HeatCell {
     pub text: String,
 }
 
-/// A row: what stands before it, its cells, and what stands behind.
+/// A row: the text before its cells, the cells, and the text behind them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeatRow {
     pub before: String,
@@ -81,7 +81,7 @@ impl<'a> HeatMap<'a> {
 
     /// Lines that the headings take.
     fn heading_lines(&self, height: usize) -> usize {
-        // Headings never take the last lines from the rows.
+        // At least two lines are left for the rows.
         self.headings.len().min(height.saturating_sub(2))
     }
 
@@ -179,7 +179,7 @@ impl<'a> HeatMap<'a> {
         pen.text(x, y, &shown, style);
     }
 
-    /// Former texts, where they were others.
+    /// Writes the former texts of the cells that have changed.
     fn draw_ghost(&self, row: &HeatRow, y: usize, layout: &Layout, pen: &mut Pen<'_>) {
         let was = if layout.before >= 4 { "was" } else { "" };
         pen.text(MARK + layout.before.saturating_sub(was.len()), y, was, self.palette.dim);

@@ -109,7 +109,7 @@ impl<'a> LineChart<'a> {
         self
     }
 
-    /// The x of a column of the area, to point at the chart with.
+    /// The x that a column of the area stands for, to find what was clicked on.
     pub fn x_at(&self, area: Rect, column: u16) -> Option<u32> {
         let plot = self.layout(area.width.into(), area.height.into());
         let column = usize::from(column.checked_sub(area.x)?).checked_sub(plot.left)?;
@@ -127,7 +127,7 @@ impl<'a> LineChart<'a> {
         let most = if self.robust { self.most() } else { f64::INFINITY };
         let axis = Axis::new(self.all_values().filter(|&v| v <= most), self.scale, self.limits, rows);
         let label = axis.ticks.iter().map(|(_, label)| text::width(label)).max().unwrap_or(0);
-        // A number at the side is worth its columns only while the curve keeps most of them.
+        // Numbers beside the axis are drawn only if most of the columns are left for the curve.
         let left = if label + 2 + 8 <= width { label + 2 } else { 0 };
         Plot { left, columns: width - left, rows, below: below == 1, axis }
     }
@@ -139,15 +139,15 @@ impl<'a> LineChart<'a> {
         })
     }
 
-    /// What lies beyond this is far above most values: three times as far from the lowest as 85 of
-    /// 100 are, or 70 of 100 where there are few.
+    /// The limit above which values count as outliers: three times as far from the lowest value as the 85th
+    /// percentile is. With fewer than 20 values it is the 70th percentile.
     fn most(&self) -> f64 {
         let mut values: Vec<_> = self.all_values().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
-        // Of few, one is a larger share.
+        // With few values, each outlier is a larger share of them.
         let share = if values.len() < 20 { 70 } else { 85 };
         match values.get(values.len() * share / 100) {
-            // Of very few, none is usual.
+            // With fewer than five values, no value can be called usual.
             Some(&high) if values.len() >= 5 && high > values[0] => values[0] + 3.0 * (high - values[0]),
             _ => f64::INFINITY,
         }
@@ -234,7 +234,7 @@ impl<'a> LineChart<'a> {
         }
     }
 
-    /// Where a value lies in dots.
+    /// The position of a value, in dots of the raster.
     fn point(&self, index: usize, value: f64, plot: &Plot, raster: &Raster) -> Option<Point> {
         let x = index as f64 / self.steps() * raster.width().saturating_sub(1) as f64;
         let y = plot.axis.share(value)?;
@@ -287,7 +287,7 @@ impl Widget for LineChart<'_> {
         let plot = self.layout(pen.width(), pen.height());
         self.draw_axes(&plot, &mut pen);
         let raster = || Raster::new(plot.columns, plot.rows, self.glyphs.fineness);
-        // On a raster of its own, so that no dot of a band disturbs a curve.
+        // Bands have a raster of their own, so that their dots never merge with those of a curve.
         let (mut bands, mut curves) = (raster(), raster());
         for series in self.series {
             self.draw_band(series, &plot, &mut bands);
@@ -309,12 +309,12 @@ impl Widget for LineChart<'_> {
     }
 }
 
-/// Where the curves are within the area of a chart.
+/// The part of a chart's area that holds the curves, and its axes.
 struct Plot {
     left: usize,
     columns: usize,
     rows: usize,
-    /// Whether numbers stand below.
+    /// Whether there is a row of numbers below the curves.
     below: bool,
     axis: Axis,
 }

@@ -29,14 +29,14 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Gives the column after the text.
+    /// Writes a text. Returns the column behind it.
     pub fn text(&mut self, x: usize, y: usize, text: &str, style: Style) -> usize {
         let Some((column, row)) = self.place(x, y) else { return x + super::text::width(text) };
         let (end, _) = self.buffer.set_stringn(column, row, text, self.width() - x, style);
         usize::from(end - self.area.x)
     }
 
-    /// The same character `count` times.
+    /// Writes the same character `count` times.
     pub fn run(&mut self, x: usize, y: usize, count: usize, glyph: char, style: Style) {
         for x in x..(x + count).min(self.width().max(x)) {
             self.glyph(x, y, glyph, style);

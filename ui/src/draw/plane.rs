@@ -1,8 +1,8 @@
 //! Points on a plane, with trails of where they came from.
 //!
-//! A trail is dotted, and the dots stand closer towards its end: the direction is seen without an
-//! arrow's head. Where a newer trail crosses an older one, the newer is on top; points lie over
-//! trails, and names stand beside their points where nothing else does.
+//! A trail is dotted, and its dots stand closer towards its end, so that its direction is visible without an
+//! arrow head. Newer trails cover older ones, points cover trails, and a name stands beside its point where
+//! there is nothing else.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::glyphs::Glyphs;
 
-/// Something that is somewhere.
+/// A point on the plane.
 #[derive(Clone, Debug)]
 pub struct Spot {
     pub at: (f64, f64),
@@ -27,7 +27,7 @@ pub struct Spot {
     pub insists: bool,
 }
 
-/// A way that was gone.
+/// The line from where a point was to where it moved.
 #[derive(Clone, Copy, Debug)]
 pub struct Trail {
     pub from: (f64, f64),
@@ -47,7 +47,7 @@ pub enum Ink {
     Thin,
     /// A few dots.
     Faint,
-    /// Evenly dotted from end to end: no way that was gone, but a relation.
+    /// Evenly dotted from end to end: a relation between two points, not a movement.
     Link,
 }
 
@@ -123,7 +123,7 @@ impl Plane<'_> {
     }
 }
 
-/// From the plane to dots and characters.
+/// Converts coordinates of the plane to dots and characters.
 struct Scale {
     x: (f64, f64),
     y: (f64, f64),
@@ -163,7 +163,7 @@ impl Scale {
         }
         let (from, to) = (self.dot(trail.from), self.dot(trail.to));
         let (across, down) = (self.per_cell.0 as f64, self.per_cell.1 as f64);
-        // In characters; one is about twice as high as it is wide.
+        // Distances are measured in characters, which are about twice as high as wide.
         let (dx, dy) = ((to.0 - from.0) / across, (to.1 - from.1) / down);
         let flat = dx.abs() >= 2.0 * dy.abs();
         let steps = if flat { dx.abs() } else { dy.abs() };
@@ -185,7 +185,7 @@ impl Scale {
 
 fn draw_trail(raster: &mut Raster, from: raster::Point, to: raster::Point, trail: &Trail) {
     raster.trail(from, to, trail.style, |step, share| {
-        // Towards the end of the trail dots stand closer.
+        // Dots stand closer towards the end of the trail.
         let gap = match trail.ink {
             Ink::Arrow | Ink::Full if share >= 0.5 => 1,
             Ink::Arrow | Ink::Full if share >= 0.2 => 2,

@@ -21,7 +21,7 @@ pub struct Raster {
 pub type Point = (f64, f64);
 
 impl Raster {
-    /// For an area of this many characters.
+    /// An empty raster for an area of so many characters.
     pub fn new(columns: usize, rows: usize, fineness: Fineness) -> Self {
         Self { fineness, columns, rows, cells: vec![(0, Style::new()); columns * rows] }
     }
@@ -83,7 +83,7 @@ impl Raster {
         }
     }
 
-    /// The characters that have a dot, by column and row.
+    /// Column and row of every character that has a dot.
     pub fn inked(&self) -> BTreeSet<(usize, usize)> {
         let has_dot = self.cells.iter().enumerate().filter(|(_, (mask, _))| *mask != 0);
         has_dot.map(|(index, _)| (index % self.columns, index / self.columns)).collect()
@@ -131,7 +131,7 @@ impl Raster {
 
 /// The character with these dots; bit 0 is the top left, bits go by rows.
 fn glyph(mask: u8, fineness: Fineness) -> char {
-    /// Dots 1 to 8 of Unicode's numbering, by our bits.
+    /// For each of our bits, the bit of the same dot in Unicode's Braille characters.
     const BRAILLE: [u8; 8] = [0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80];
     const QUADRANTS: [char; 16] =
         [' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█'];

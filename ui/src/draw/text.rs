@@ -39,7 +39,8 @@ pub fn letters(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let letters: Vec<_> = Span::raw(text)
         .styled_graphemes(Style::new())
         .map(|letter| {
-            // What lies between two letters holds control characters, so it cannot hold a letter.
+            // Between two letters there can only be control characters, so the letter is found at its own
+            // place.
             let start = end + text[end..].find(letter.symbol).unwrap_or(0);
             end = start + letter.symbol.len();
             (start, end)
@@ -69,7 +70,7 @@ pub fn right(text: &str, columns: usize, glyphs: &Glyphs) -> String {
 pub fn number(value: f64, columns: usize, decimals: usize) -> String {
     let plain = (0..=decimals).rev().map(|d| format!("{value:.d$}"));
     let short = plain.chain([format!("{value:.0e}")]).find(|t| t.len() <= columns);
-    // `-0.00` is a rounded nothing, and its sign would flicker.
+    // Zero never has a minus sign: a rounded `-0.00` would make the column flicker.
     let short = short.unwrap_or_else(|| "#".repeat(columns));
     let is_zero = short.starts_with('-') && short.chars().all(|c| "-0.".contains(c));
     format!("{:>columns$}", if is_zero { &short[1..] } else { &short })
@@ -101,7 +102,7 @@ pub fn out_of(count: usize, total: usize) -> String {
 
 /// Seconds as a whole number; a time that is not a number, or below 0, is none at all.
 pub fn whole_seconds(seconds: f64) -> u64 {
-    // A time that is no number is none: the cast makes it 0.
+    // `max` turns NaN into 0.
     seconds.max(0.0).round() as u64
 }
 

@@ -19,8 +19,9 @@ const OPERATIONS: usize = Operation::SEARCHED.len();
 
 /// One cell of the network: its edges as rows, operations as columns.
 ///
-/// Each entry is its number of updates on a first shade and the generations since as a second
-/// one; a dot stands where nobody trained it yet, and nothing where there are no weights.
+/// Each entry shows its number of updates on a first shade, and the number of generations since the last
+/// update on a second one. A dot stands for an operation that was never trained; an operation without weights
+/// is blank.
 #[derive(Clone, Debug)]
 pub struct WeightsMap<'a, T> {
     weights: &'a WeightSet<T>,
@@ -33,7 +34,7 @@ pub struct WeightsMap<'a, T> {
 }
 
 impl<'a, T: Clone> WeightsMap<'a, T> {
-    /// The cell at this place of the network in this generation.
+    /// The map of cell number `cell`, as it is in this generation.
     pub fn new(
         weights: &'a WeightSet<T>,
         (cell, kind): (usize, CellKind),
@@ -98,7 +99,7 @@ impl<T: Clone> Widget for WeightsMap<'_, T> {
         let mut pen = Pen::new(area, buffer);
         let sizes = Sizes::of(pen.width(), pen.height(), self.most_updates());
         for (column, operation) in Operation::SEARCHED.iter().enumerate() {
-            // Above the last column of the count.
+            // The name stands above the last digit of the count.
             let x = (sizes.column(column) + sizes.count).saturating_sub(2);
             if sizes.heading {
                 pen.text(x, 0, operation.short_name(), self.palette.dim);
@@ -146,7 +147,7 @@ struct Sizes {
     age: usize,
     gap: usize,
     heading: bool,
-    /// Whether nodes are a row apart.
+    /// Whether a blank row separates the nodes.
     apart: bool,
     /// The number of updates with the full shade.
     most: u32,
@@ -155,7 +156,7 @@ struct Sizes {
 impl Sizes {
     fn of(width: usize, height: usize, most: u32) -> Self {
         let count = (most.max(1).ilog10() as usize + 1).clamp(2, 6) + 1;
-        // From the roomiest down.
+        // The choices of columns, from the widest to the narrowest.
         let ways = [
             (LONG_LABEL, count, 2, 2),
             (LONG_LABEL, count, 1, 1),

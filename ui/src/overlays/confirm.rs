@@ -1,4 +1,4 @@
-//! Asks before something ends that goes on by itself.
+//! Questions that are asked before a run or a probe is ended.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::protocol::Command;

@@ -29,7 +29,7 @@ const TABLE_FORMATS: [(ExportFormat, &str, &str); 3] = [
     (ExportFormat::Csv, "csv", "the curves of the run"),
 ];
 
-/// A choice in progress.
+/// The present state of the choice.
 #[derive(Clone, Debug)]
 pub struct Export {
     choices: Vec<(Exported, String)>,
@@ -62,7 +62,7 @@ impl Export {
         Self { choices, formats, what: 0, format: 0 }
     }
 
-    /// What is chosen, in a sentence: whose vector it is, and when it had which loss.
+    /// Describes what is chosen in a sentence: whose vector it is, and when it was estimated with which loss.
     fn meaning(&self, state: &State) -> String {
         let Some(search) = state.search() else { return "the genotype that is trained".to_owned() };
         match &self.choices[self.what].0 {
@@ -82,7 +82,7 @@ impl Export {
                 format!("{} as they are now", names.join(", "))
             }
             Exported::Network => String::new(),
-            Exported::All => "everybody as they are now, a file each".to_owned(),
+            Exported::All => "all individuals as they are now, a file each".to_owned(),
         }
     }
 
@@ -130,7 +130,7 @@ impl Export {
     }
 }
 
-/// The best as it is shown everywhere else.
+/// The best so far with its description, or the winner of a finished search.
 fn best(search: &SearchView) -> Option<(Exported, String)> {
     let leader = search.leader()?;
     let name = if leader.source.is_none() { "the best so far" } else { "the winner" };

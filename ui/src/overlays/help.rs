@@ -1,4 +1,4 @@
-//! All keys, by where they can be had.
+//! All keys, grouped by the views in which they work.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::text::Line;
@@ -27,7 +27,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, scroll: usize) {
     let mut outer = window(canvas, width, lines.len() + 2);
     let mut inside = outer.framed("Keys");
     let rows = inside.height();
-    // The last line stays at the bottom; scrolling further changes nothing.
+    // Scrolling ends when the last line is at the bottom.
     let first = scroll.min(lines.len().saturating_sub(rows));
     for (y, line) in lines.iter().skip(first).take(rows).enumerate() {
         inside.line(0, y, line);
@@ -59,7 +59,7 @@ fn lines(scene: &Scene<'_>, look: &Look, columns: usize) -> Vec<Line<'static>> {
     };
     let here = scene.view;
     let of = |wanted: &dyn Fn(Place) -> bool| TABLE.iter().filter(|e| wanted(e.place)).collect::<Vec<_>>();
-    // Keys of this view first: they are what somebody looks for.
+    // Keys of the present view come first, because these are looked for most.
     group(here.name(), of(&|place| matches!(place, Place::In(views) if views.contains(&here))));
     group("The run", of(&|place| place == Place::Run));
     group("Everywhere", of(&|place| place == Place::Everywhere));

@@ -9,7 +9,7 @@ use super::{
 use crate::{canvas::Canvas, panels::individual::lines, state::State, words::individual};
 
 pub fn press(scroll: &mut usize, key: KeyEvent) -> Reaction {
-    // Pausing must not wait.
+    // A pause must take effect at once, so `space` is passed on.
     if key.code == KeyCode::Char(' ') { Reaction::Pass } else { window::scroll_or_pass(scroll, key) }
 }
 

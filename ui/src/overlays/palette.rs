@@ -1,4 +1,4 @@
-//! Finds an action by what a person calls it, and says why it cannot be had.
+//! A list of all actions that is filtered by typing, and says why an action cannot be done now.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use crate::{
     view::View,
 };
 
-/// What was typed, and which line is chosen.
+/// The text that was typed, and the line that is selected.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {
     field: Field,
@@ -55,7 +55,7 @@ impl Palette {
         let palette = &look.palette;
         let found = find(self.field.text(), scene.view);
         let width = canvas.width().saturating_sub(4).min(112);
-        // Of constant height, so that nothing jumps while somebody types.
+        // The height is constant, so that nothing moves while a text is typed.
         let mut outer = window(canvas, width, 18);
         let mut inside = outer.framed("What to do");
         let width = inside.width();
@@ -67,7 +67,7 @@ impl Palette {
             let words = nothing(self.field.text());
             inside.text(1, 2, &text::truncate(&words, width.saturating_sub(1), &look.glyphs), palette.dim);
         }
-        // Names and keys leave room for a few words on the narrowest screens.
+        // On the narrowest screens, names and keys must leave room for a few words.
         let (keys, words_at) = if width >= 56 { (18, 29) } else { (0, 18.min(width / 2)) };
         for (row, found) in found.iter().enumerate().skip(first).take(rows) {
             let y = 2 + row - first;
@@ -110,7 +110,7 @@ fn not_here(definition: &Definition, scene: &Scene<'_>, state: &State) -> Option
     })
 }
 
-/// What is said where nothing was found.
+/// The text that stands in place of results where nothing matches.
 fn nothing(typed: &str) -> String {
     let names = TABLE.iter().map(|definition| definition.id).chain(ELSEWHERE.iter().map(|e| e.id));
     match nearest(typed.trim(), names) {

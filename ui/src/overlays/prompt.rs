@@ -18,7 +18,7 @@ use crate::{
     words,
 };
 
-/// What is asked for.
+/// The question that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     StepMany,
@@ -78,7 +78,7 @@ impl Purpose {
 /// What a genotype is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// It takes this individual's place.
+    /// It is put in the place of this individual.
     Inject(usize),
     Compare,
 }
@@ -89,7 +89,7 @@ pub struct Prompt {
     purpose: Purpose,
     field: Field,
     explanation: String,
-    /// Whose place a genotype takes: the one that the explanation names.
+    /// The individual that the explanation names, whose place a genotype takes.
     individual: Option<usize>,
     /// What is wrong with what was typed.
     error: Option<String>,
@@ -157,7 +157,7 @@ impl Prompt {
     }
 
     fn check(&mut self, state: &State) {
-        // Nothing typed yet is no mistake.
+        // An empty answer shows no error.
         self.error = if self.field.text().trim().is_empty() { None } else { self.answer(state).err() };
     }
 
@@ -209,7 +209,7 @@ impl Prompt {
 const ARCHITECTURE: &str =
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|nor_conv_1x1~1|avg_pool_3x3~2|";
 
-/// The vector of a published architecture string.
+/// The architecture vector of a string as NAS-Bench-201 publishes it.
 fn architecture(text: &str) -> Result<Vec<f64>, String> {
     let indices = tabular::parse_architecture(text);
     let indices = indices.ok_or_else(|| "this is no architecture of NAS-Bench-201".to_owned())?;
@@ -220,11 +220,11 @@ fn named(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("type a name or a file".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// What a run goes on by.
+/// The units in which a run can go on.
 #[derive(Clone, Copy)]
 struct Steps {
     units: &'static [(&'static str, StepUnit)],
-    /// A few answers, as an example for somebody whose answer was not understood.
+    /// Examples of answers, for the message about one that cannot be read.
     such_as: &'static str,
     all: &'static str,
 }

@@ -1,4 +1,4 @@
-//! What an overlay wants after a key.
+//! The effect of a key that was pressed in an overlay.
 
 use relativenas_core::protocol::Command;
 
@@ -9,11 +9,11 @@ use crate::{actions::Action, messages::Request, views::architecture::Beside};
 pub enum Reaction {
     Stay,
     Close,
-    /// The key is none of the overlay's: it closes, and the key does what it does without it.
+    /// The overlay does not use the key: it is closed, and the key has the effect it has without an overlay.
     Pass,
     Act(Action),
     Request(Request),
-    /// Asks for something that only the other side can find wrong: the overlay stays until then.
+    /// Sends a request that may fail. The overlay stays open until the outcome is known.
     Ask(Request),
     Steer(Command),
     Compare(Box<Beside>),

@@ -1,4 +1,4 @@
-//! Starts a search: a form that says what will run, and is checked as it is filled in.
+//! The form of a new search, which shows what will run and checks every value as it is typed.
 
 mod draw;
 mod lines;
@@ -16,7 +16,7 @@ use crate::{
 /// The preset that is chosen first: it is done in a minute or two.
 const FIRST_PRESET: &str = "quick";
 
-/// A form in progress.
+/// The present state of the form.
 #[derive(Clone, Debug)]
 pub struct Start {
     base: Layers,
@@ -25,14 +25,14 @@ pub struct Start {
     preset: usize,
     line: usize,
     name: Field,
-    /// What was typed over each setting; `None` leaves it as it is.
+    /// The text that was typed for each setting; `None` for a setting that was not changed.
     typed: Vec<Option<Field>>,
     other: Field,
     paused: bool,
     checked: Checked,
-    /// What the other side says of it.
+    /// The server's last answer about this form.
     plan: Plan,
-    /// The number of the plan that was asked for last.
+    /// The number of the newest [`Request::Plan`].
     asked: u64,
     /// The search was asked for, and the outcome is not known yet.
     waits: bool,
@@ -48,7 +48,7 @@ fn changes_a_search(base: &Layers, preset: &str) -> bool {
     })
 }
 
-/// What the form amounts to.
+/// The settings that the form describes, and what is wrong with them.
 #[derive(Clone, Debug)]
 struct Checked {
     layers: Layers,
@@ -90,14 +90,14 @@ impl Start {
         (self.waits, self.checked.error) = (false, Some(why));
     }
 
-    /// Takes what the other side says of the form, unless it was changed since.
+    /// Takes the server's answer, unless the form was changed after the request.
     pub fn planned(&mut self, id: u64, plan: Plan) {
         if id == self.asked {
             self.plan = plan;
         }
     }
 
-    /// Asks the other side what this form amounts to.
+    /// The request that asks the server what a search with these settings would take.
     pub fn plan(&mut self) -> Request {
         self.asked += 1;
         let settings = if self.checked.error.is_none() { self.settings() } else { Vec::new() };
@@ -113,7 +113,7 @@ impl Start {
         let step = |line: usize, by: usize| (line + by) % lines.len();
         match (key.code, self.here()) {
             (KeyCode::Enter, FormLine::Start) => {
-                // What failed may do so no longer: a folder may have been made meanwhile.
+                // After a failure, trying again may succeed: a missing folder may exist by now.
                 self.check();
                 self.waits = self.checked.error.is_none();
                 return if self.waits { Reaction::Ask(self.request()) } else { Reaction::Stay };
@@ -168,7 +168,7 @@ impl Start {
         self.preset = (self.preset + by) % self.presets.len();
     }
 
-    /// Takes the next of what there is to choose from.
+    /// Selects the next choice of a setting that has a list of choices.
     fn choose(&mut self, place: usize, by: usize) {
         let choices = SETTINGS[place].choices;
         let value = self.value(SETTINGS[place].key);
@@ -176,7 +176,7 @@ impl Start {
         self.typed[place] = Some(Field::new(choices[(at + by) % choices.len()]));
     }
 
-    /// Completes the folder as far as there is one way to go on; says whether there was any.
+    /// Completes the folder's path as far as it is unambiguous; returns whether anything was added.
     fn complete(&mut self) -> bool {
         let Some(field) = &self.typed[0] else { return false };
         let typed = field.text().to_owned();
@@ -188,7 +188,7 @@ impl Start {
         true
     }
 
-    /// The field of this line, filled with the value as it is the first time.
+    /// The text field of the selected line. When it is first edited, it holds the present value.
     fn field(&mut self) -> Option<&mut Field> {
         match self.here() {
             FormLine::Name => Some(&mut self.name),
@@ -214,7 +214,7 @@ impl Start {
         Some(self.presets[self.preset].clone()).filter(|name| !name.is_empty())
     }
 
-    /// What was typed, as keys and values.
+    /// Keys and values of all settings that were typed.
     fn settings(&self) -> Vec<(String, String)> {
         let typed = SETTINGS.iter().zip(&self.typed).filter_map(|(setting, field)| {
             let field = field.as_ref()?;
@@ -242,7 +242,7 @@ impl Start {
             layers.config().map(|_| ())
         };
         let error = lay().err().map(|error| {
-            // The form shows where it was set; the message need not.
+            // The form shows the setting's origin itself, so the message leaves it out.
             let message = error.to_string();
             message
                 .split_once(": ")

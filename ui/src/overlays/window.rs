@@ -21,7 +21,7 @@ pub fn scroll_or_pass(place: &mut usize, key: KeyEvent) -> Reaction {
     }
 }
 
-/// Scrolls by a key; says whether the key was one that scrolls.
+/// Scrolls if the key is one that scrolls; returns whether it is.
 fn scroll(place: &mut usize, key: KeyEvent) -> bool {
     match key.code {
         KeyCode::Up | KeyCode::Char('k') => *place = place.saturating_sub(1),

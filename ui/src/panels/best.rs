@@ -19,7 +19,7 @@ use crate::{
 pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
     let Some(best) = search.leader() else {
-        return Line::styled("nobody yet", palette.dim);
+        return Line::styled("none yet", palette.dim);
     };
     let mut line = Line::from(vec![
         span("individual ", palette.dim),
@@ -75,7 +75,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     canvas.text(1, 3, &cells, look.palette.dim);
 }
 
-/// The cell of an architecture that a table answered for.
+/// Draws the cell of an architecture of NAS-Bench-201.
 fn edges(canvas: &mut Canvas<'_>, position: &[f64]) {
     let look = canvas.look;
     let Ok(indices) = tabular::decode(position) else { return };

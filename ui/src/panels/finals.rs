@@ -1,4 +1,4 @@
-//! Finals as a bracket: who was trained from scratch, for how long, and who is left.
+//! The finals as a bracket: which entrants were trained from scratch, for how long, and which are left.
 
 use ratatui::{style::Style, text::Line};
 use relativenas_core::{finals::EntrantSource, view::FinalsView};
@@ -14,7 +14,7 @@ use crate::{
 const NAME: usize = 10;
 const ROUND: usize = 9;
 
-/// Where an entrant stands.
+/// What has become of an entrant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Won,
@@ -22,8 +22,8 @@ enum Standing {
     Out,
 }
 
-/// A row an entrant and a column a round, with the figure that was judged; those who came furthest
-/// stand first, so that whoever is in is seen.
+/// Draws a row for each entrant and a column for each round, with the figure that decided. Entrants that came
+/// furthest stand first, so that those still in the finals are visible.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, finals: &FinalsView) {
     let palette = &canvas.look.palette;
     let (dim, plain, best, warning) = (palette.dim, palette.text, palette.best, palette.warning);
@@ -32,7 +32,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, finals: &FinalsView) {
     let about = text::truncate(&about(finals), canvas.width().saturating_sub(x + 3), &glyphs).into_owned();
     canvas.text(x + 2, 0, &about, dim);
     let rounds = finals.rounds_in_all().min(columns(canvas.width()) as u32);
-    // Where not all rounds have room, the latest are the ones that matter.
+    // If not all rounds fit, the latest are shown.
     let first = (finals.round() + 1).saturating_sub(rounds);
     for round in first..first + rounds {
         let end = NAME + ROUND * (round - first + 1) as usize;
@@ -62,7 +62,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, finals: &FinalsView) {
     }
 }
 
-/// Of how many rounds the figures have room.
+/// How many rounds fit in this width.
 fn columns(width: usize) -> usize {
     (width.saturating_sub(NAME + 12) / ROUND).max(1)
 }
@@ -78,7 +78,7 @@ fn about(finals: &FinalsView) -> String {
     }
 }
 
-/// Everybody, those who came furthest first; within a round by the figure that was judged.
+/// All entrants: those that came furthest first, within a round by the figure that decided.
 fn order(finals: &FinalsView) -> Vec<usize> {
     let mut order: Vec<_> = (0..finals.entrants.len()).collect();
     let last = |place: &usize| (0..=finals.round()).rev().find(|&round| finals.going(round).contains(place));
@@ -86,7 +86,7 @@ fn order(finals: &FinalsView) -> Vec<usize> {
     order.sort_by(|a, b| {
         let (at, of) = (last(a), last(b));
         let figures = at.and_then(|round| figure(round, *a).zip(figure(round, *b)));
-        // Stable: who is not trained yet stays in order.
+        // The sort is stable: entrants that are not trained yet keep their order.
         of.cmp(&at).then_with(|| figures.map_or(std::cmp::Ordering::Equal, |(a, b)| a.order(b)))
     });
     order

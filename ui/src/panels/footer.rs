@@ -1,4 +1,4 @@
-//! The last line: the keys that matter here.
+//! The last line: the most important keys.
 
 use crate::{
     actions::{Action, Place, TABLE},
@@ -16,7 +16,7 @@ use crate::{
 /// Keys of what lies over the view, each with what it does.
 pub type OverlayHints = &'static [(&'static str, &'static str)];
 
-/// A key and what it does, and how much it would be missed.
+/// A key, what it does, and how important it is to show it.
 struct Hint {
     key: String,
     word: &'static str,
@@ -48,7 +48,7 @@ fn keys(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, over: Option<
         }
         None => hints(scene, state, width < Layout::TWO_COLUMNS),
     };
-    // What is missed least goes first.
+    // The least important hints are left out first.
     while hints.iter().map(|hint| hint.width() + gap).sum::<usize>() > width + gap - 2 {
         let Some(least) = (0..hints.len()).rev().min_by_key(|&i| hints[i].importance) else { break };
         hints.remove(least);
@@ -91,7 +91,7 @@ fn hints(scene: &Scene<'_>, state: &State, narrow: bool) -> Vec<Hint> {
     own.chain(past).chain(run).chain(views(scene)).chain(ways).collect()
 }
 
-/// The ways through the past, and out of it.
+/// The hints of a screen that shows the past: how to move in time, and how to return.
 fn past(scene: &Scene<'_>) -> Vec<Hint> {
     let pairs = [
         ((Action::EarlierGeneration, Action::LaterGeneration), "generation", 8),
@@ -112,12 +112,12 @@ fn past(scene: &Scene<'_>) -> Vec<Hint> {
 fn views(scene: &Scene<'_>) -> Option<Hint> {
     let first = scene.keys.key(Action::Show(View::Overview))?;
     let last = scene.keys.key(Action::Show(View::Map))?;
-    // Where there are tabs, they say it.
+    // Where tabs are shown, they name these keys already.
     let importance = if scene.layout >= Layout::Small { 1 } else { 7 };
     Some(Hint { key: format!("{first}-{last}"), word: "views", importance })
 }
 
-/// Some words depend on what the action would do now.
+/// The word for an action, which for some depends on the present state.
 fn word(state: &State, action: Action, short: &'static str, narrow: bool) -> &'static str {
     let shown = state.shown.as_ref();
     match action {

@@ -44,7 +44,7 @@ pub fn lines(
                 span(format!("   accuracy {:.1} %", learner.estimate.accuracy), palette.text),
             ]);
             let trained = trained(search, &learner.estimate);
-            // Where the line begins with a word more, there is no room for it.
+            // A ranked individual's line is longer by a word, which leaves no room for this.
             if !is_ranked {
                 line.push_span(span(trained, palette.dim));
                 lines.push(line);
@@ -96,7 +96,7 @@ pub fn lines(
     lines
 }
 
-/// What training told; a table trains nothing.
+/// The training loss and the number of inherited weights; empty for a table, which trains nothing.
 fn trained(search: &SearchView, estimate: &Estimate) -> String {
     if search.network.is_none() {
         return String::new();

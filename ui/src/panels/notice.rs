@@ -1,4 +1,4 @@
-//! A sentence that was just said, above the footer.
+//! A notice above the footer.
 
 use crate::{
     canvas::{Canvas, wrap},

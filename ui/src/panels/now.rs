@@ -1,4 +1,4 @@
-//! What is happening now: who is being trained, or why nobody is.
+//! What the run is doing now: which individuals are being trained, or why none is.
 
 use relativenas_core::{
     protocol::{MemberProgress, Mode, Progress},
@@ -75,7 +75,7 @@ fn member_line(
     let speed = images_per_second.filter(|s| s.is_finite() && *s > 0.0);
     let speed = speed.map(|s| format!("{} img/s", text::grouped(s.round() as u64))).unwrap_or_default();
     let loss_text = member.loss.map_or_else(|| format!("{:>6}", glyphs.never), loss);
-    // From the right: loss, speed, batches; the bar has the rest.
+    // Loss, speed and batches are placed from the right; the bar takes the remaining columns.
     let mut end = width;
     let mut put = |canvas: &mut Canvas<'_>, columns: usize, content: &[(&str, ratatui::style::Style)]| {
         let line = content.iter().map(|(t, s)| span(*t, *s)).collect();
@@ -97,7 +97,7 @@ fn member_line(
     canvas.line(x, y, &bars::progress(fraction, columns, &glyphs, bar, rest));
 }
 
-/// Says why nobody is trained now, and what can be done.
+/// Says why nothing is trained now, and what can be done.
 fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Option<&Progress>) {
     let palette = &canvas.look.palette;
     let (text_style, dim, strong, warning) = (palette.text, palette.dim, palette.strong, palette.warning);
@@ -112,7 +112,7 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
         return;
     }
     if shown.moment.is_some() {
-        say(canvas, 0, "this is the past: nobody is trained here", text_style);
+        say(canvas, 0, "this is the past: nothing is trained here", text_style);
         let key = |action| scene.key(action);
         let (now, play) = (key(Action::Back), key(Action::Replay));
         let [back, forth] = [Action::EarlierGeneration, Action::LaterGeneration].map(key);

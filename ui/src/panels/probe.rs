@@ -8,7 +8,7 @@ use crate::{
     shown::Shown,
 };
 
-/// The longest form that fits in `columns`; `None` where nobody probed the run.
+/// The longest version of the line that fits in `columns`; `None` if the run was never probed.
 pub fn line(shown: &Shown, look: &Look, columns: usize) -> Option<Line<'static>> {
     let palette = &look.palette;
     if let Some(words) = &shown.probing {

@@ -1,4 +1,4 @@
-//! The end of a search: the last population, ranked.
+//! The ranking of the last population, at the end of a search.
 
 use relativenas_core::view::SearchView;
 

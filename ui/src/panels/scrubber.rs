@@ -1,4 +1,4 @@
-//! The line that says that one looks at the past, and how far back that is.
+//! The line that shows which earlier moment is on the screen.
 
 use relativenas_core::view::{RunView, Stop};
 
@@ -24,7 +24,7 @@ pub fn words(now: &RunView, stop: Stop) -> String {
     }
 }
 
-/// Where now is.
+/// How far the run is at present.
 fn end(now: &RunView) -> String {
     match (&now.search, &now.training) {
         (Some(search), _) if !search.ranking.is_empty() => "the end".to_owned(),

@@ -1,10 +1,10 @@
-//! A glyph for what the run is doing.
+//! A glyph for the status of a run.
 
 use ratatui::style::Style;
 
 use crate::{canvas::Look, shown::RunStatus};
 
-/// A glyph and a style for what the run is doing.
+/// The glyph and the style for the status of a run.
 pub fn sign(status: RunStatus, look: &Look) -> (char, Style) {
     let (g, p) = (&look.glyphs, &look.palette);
     match status {

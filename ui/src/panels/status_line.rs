@@ -1,4 +1,4 @@
-//! The whole screen in a line, for where there is no room for more.
+//! The screen as a single line, for terminals that are too small for more.
 
 use ratatui::text::Line;
 use relativenas_core::view::SearchView;
@@ -11,8 +11,8 @@ use crate::{
     words::loss,
 };
 
-/// Draws a line such as `g12/50 p4/10 ▶ 1.042 best 1.087 ETA 21m`: generation, pair, what the run
-/// is doing, the loss of whoever is trained, the best loss, and the time that is left.
+/// Draws a line such as `g12/50 p4/10 ▶ 1.042 best 1.087 ETA 21m`: generation, pair, status, the loss of the
+/// individual in training, the best loss, and the time that is left.
 pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
     let palette = &canvas.look.palette;
     let (text_style, dim) = (palette.text, palette.dim);

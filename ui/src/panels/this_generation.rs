@@ -1,4 +1,4 @@
-//! This generation's pairs: who was slow, who fast, by how much, and who still waits.
+//! The pairs of this generation: the slow learner, the fast learner and their gap, and the pairs that wait.
 
 use ratatui::text::Line;
 use relativenas_core::{
@@ -34,7 +34,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &
     let running = usize::from(search.compared.len() < search.pairs.len());
     let wanted = search.compared.len() + running + waiting.len();
     let rows = canvas.height() - y;
-    // Old pairs give way, so that the one in training is always seen.
+    // If there is little room, the oldest pairs are left out, so that the one in training is always visible.
     let kept_waiting = waiting.len().min(2).min(rows.saturating_sub(1 + running));
     let compared_rows = rows.saturating_sub(running + kept_waiting);
     let first = search.compared.len().saturating_sub(compared_rows);
@@ -56,7 +56,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &
     }
 }
 
-/// What the generation before changed: only now are its steps known.
+/// Draws what changed in the generation before, because its steps are known only now.
 fn last_generation(canvas: &mut Canvas<'_>, scene: &Scene<'_>, search: &SearchView) {
     canvas.heading(1, 0, "LAST GENERATION");
     let rows = canvas.height().saturating_sub(1);
@@ -77,7 +77,7 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView) {
     canvas.text(c.genes, 0, "genes", dim);
 }
 
-/// Where the columns of a pair begin.
+/// The columns in which the parts of a pair begin.
 struct Columns {
     slow: usize,
     arrow: usize,
@@ -162,11 +162,11 @@ fn without_verdict(canvas: &mut Canvas<'_>, y: usize, search: &SearchView, compa
         learner(canvas, x, y, &individual(search, learner_.individual), learner_.estimate.loss, style);
     }
     if comparison.learners.len() > 1 {
-        canvas.text(c.gap, y, "nobody moves", palette.warning);
+        canvas.text(c.gap, y, "none moves", palette.warning);
     }
 }
 
-/// What the engine says of the members of the pair in hand; nothing until it has begun.
+/// The engine's progress with the members of the present pair; empty before it has begun that pair.
 fn begun<'a>(shown: &'a Shown, search: &SearchView) -> &'a [MemberProgress] {
     // After a pair, the engine's last word is of that pair until the next one begins.
     let begun = |p: &&Progress| p.generation == search.generation && p.pair == search.compared.len();
@@ -262,6 +262,6 @@ pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
             Line::from(vec![slow, arrow, fast, gap])
         }
         (None, Some(only)) => Line::from(only),
-        _ => Line::styled("nobody's loss was a number", palette.warning),
+        _ => Line::styled("no loss was a number", palette.warning),
     }
 }

@@ -1,4 +1,4 @@
-//! The first line: which run, on what, how far, and what it is doing; below it all views.
+//! The first lines: the run, its data, its progress and status, and the tabs of all views.
 
 use ratatui::{style::Modifier, text::Line};
 use relativenas_core::view::Phase;
@@ -31,7 +31,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     let room = width.saturating_sub(right.width() + 3);
     let glyphs = canvas.look.glyphs;
     if layout < Layout::Small {
-        // There are no tabs that would say which view this is.
+        // There is no room for tabs, so the view is named here.
         let name = if scene.view == View::Overview { name } else { scene.view.name() };
         let name = text::truncate(name, room.saturating_sub(1), &glyphs).into_owned();
         left = Line::from(span(name, strong));
@@ -46,14 +46,14 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     }
 }
 
-/// How the tabs are called, from the most room to the least.
+/// How much of their names the tabs show, from the most columns to the fewest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Names {
     Full,
-    /// The view that is shown in full, the others short.
+    /// The name of the present view is in full, those of the others are short.
     Short,
     AllShort,
-    /// The view that is shown alone.
+    /// Only the present view has a name.
     Here,
 }
 
@@ -78,7 +78,7 @@ struct Tab {
 }
 
 impl Tab {
-    /// A blank on either side, and one between the key and the name.
+    /// Columns of the tab: key, name, the blank between them, and a blank on either side.
     fn width(&self) -> usize {
         let name = if self.name.is_empty() { 0 } else { 1 + text::width(self.name) };
         text::width(&self.key) + 2 + name
@@ -113,7 +113,7 @@ fn what_is_set(shown: Option<&Shown>) -> String {
     shown.map(set).filter(|set| !set.is_empty()).map(|set| format!(" {set} ")).unwrap_or_default()
 }
 
-/// The views on a rule, the one that is shown standing out, and what holds until it is changed.
+/// Draws the tabs on a rule, with the present view standing out, and the settings of the engine at the right.
 fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     canvas.rule(1);
     let palette = &canvas.look.palette;
@@ -136,8 +136,8 @@ fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     }
 }
 
-/// What holds until a person changes it, such as a pause that was asked for: it is shown all the
-/// time.
+/// The settings of the engine that hold until they are changed, such as a pause that is scheduled. They are
+/// always visible.
 fn set(shown: &Shown) -> String {
     let mut set = Vec::new();
     if matches!(shown.link, Link::WatchOnly { .. }) {
@@ -157,7 +157,7 @@ fn device(shown: &Shown) -> Option<&str> {
     }
 }
 
-/// How far the run is, what it is doing, and how long it will take: fields of constant width.
+/// The progress of the run, its status and the time that is left, in fields of constant width.
 fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
     let dim = look.palette.dim;
     let strong = look.palette.strong;
@@ -200,7 +200,7 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
         line.push_span(span(if long { "  ETA " } else { " " }, dim));
         line.push_span(match progress.seconds_left {
             Some(seconds) => span(text::duration(text::whole_seconds(seconds)), strong),
-            // It is known once something was estimated.
+            // The time is known after the first estimation.
             None => span(format!("{:>8}", "not yet"), dim),
         });
     }

@@ -48,7 +48,7 @@ fn chart(
     let last = training.epochs.saturating_sub(1);
     let area = canvas.part(1, 1, width.saturating_sub(2), height.saturating_sub(1)).area;
     let chart = LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule]);
-    // An accuracy has a highest value, and a low one is no outlier to leave out.
+    // Accuracies are bounded, so a low one is no outlier that could be left out.
     let chart = if title.starts_with("LOSS") { chart.robust() } else { chart };
     chart.render(area, canvas.buffer);
 }

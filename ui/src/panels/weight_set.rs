@@ -16,7 +16,7 @@ use crate::{
 /// How the operations of a weight set fared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fares {
-    /// Operations that have weights at all.
+    /// How many operations have weights.
     pub trainable: usize,
     pub trained: usize,
     /// Trained less than a quarter as often as the mean of those that were.
@@ -32,7 +32,7 @@ pub fn has_weights(shape: &NetworkShape, cell: usize, candidate: usize) -> bool 
     operation.has_parameters(if strided { 2 } else { 1 })
 }
 
-/// Whether an operation that was trained this often starves among others.
+/// Whether an operation that was trained `updates` times is starved, given the mean over all trained ones.
 pub fn starves(updates: u32, mean: f64) -> bool {
     f64::from(updates) < mean / 4.0
 }

@@ -10,14 +10,15 @@ pub(crate) type Rgb = (u8, u8, u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     Truecolor,
-    /// The cube and the greys of the 256; the first 16 are the user's own and not used.
+    /// The 240 colours after the first 16, which are skipped because users redefine them.
     Indexed,
     Ansi,
     None,
 }
 
 impl Depth {
-    /// What a setting means here; `variable` looks an environment variable up.
+    /// The depth that a setting stands for; `auto` depends on environment variables, which `variable` looks
+    /// up.
     pub fn resolve(setting: ColorDepth, variable: impl Fn(&str) -> Option<String>) -> Self {
         match setting {
             ColorDepth::Truecolor => Self::Truecolor,
@@ -42,7 +43,7 @@ impl Depth {
         }
     }
 
-    /// The terminal's colour for red, green and blue.
+    /// The nearest colour that the terminal has to this one.
     pub(super) fn color(self, rgb: Rgb) -> Color {
         match self {
             Self::Truecolor => Color::Rgb(rgb.0, rgb.1, rgb.2),
@@ -51,7 +52,7 @@ impl Depth {
         }
     }
 
-    /// What the terminal will really show for red, green and blue.
+    /// The colour that the terminal really shows for this one.
     pub(super) fn nearest(self, rgb: Rgb) -> Rgb {
         match self {
             Self::Indexed => indexed(nearest_index(rgb)),

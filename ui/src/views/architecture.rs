@@ -27,12 +27,12 @@ use crate::{
     words::{individual, lineage, loss, ranked},
 };
 
-/// Where a person is among the architectures.
+/// Cursor and choices of the view of architectures.
 #[derive(Clone, Debug, Default)]
 pub struct ArchitecturePlace {
     /// What stands beside the selected individual.
     pub beside: Option<Beside>,
-    /// Which part of the text is read, where it does not fit; after the last comes the first.
+    /// Which page of the text is shown, where the text does not fit; the first page follows the last.
     pub page: isize,
 }
 
@@ -43,7 +43,7 @@ pub enum Beside {
     Named(String, Genotype),
 }
 
-/// How many rows a graph takes together with its heading where it is drawn without blank rows.
+/// Rows of a graph with its heading, in its compact form.
 const GRAPH: usize = 8;
 
 /// One column of the view.
@@ -69,7 +69,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &ArchitecturePlac
             return edges::draw(canvas, search, number, beside);
         }
         canvas.heading(1, 0, "ARCHITECTURE");
-        canvas.text(1, 2, "nobody was estimated yet; select an individual", canvas.look.palette.dim);
+        canvas.text(1, 2, "no individual was estimated yet; select one", canvas.look.palette.dim);
         return;
     };
     let shape = shape(state);
@@ -114,7 +114,7 @@ fn differing(left: &Genotype, right: &Genotype) -> [Vec<usize>; 2] {
     })
 }
 
-/// What differs, as a table: a line a gene, what is read and through which operation, before and after.
+/// A table of the differences: for each gene its input and operation, before and after.
 fn table(before: &Subject, after: &Subject, shape: Option<NetworkShape>, look: &Look) -> Vec<String> {
     let arrow = look.glyphs.arrow_right;
     let both = |before: String, after: String| {
@@ -197,7 +197,7 @@ fn numbered(state: &State, number: usize) -> Option<Subject> {
     if let Some(from) = &place.moved_from {
         let genes = Space::Cells.genes();
         for change in gene_changes(Space::Cells, from, &place.position) {
-            // Two numbers of the vector make a gene of a cell.
+            // A gene of a cell has two numbers in the vector.
             let (cell, gene) = (change.gene / (genes / 2), change.gene % (genes / 2) / 2);
             if !changed[cell].contains(&gene) {
                 changed[cell].push(gene);
@@ -244,7 +244,7 @@ fn column(
         }
     }
     let words = words(subject, before, shape, width.saturating_sub(3), look);
-    // Words get a third of a tall screen, but graphs come first where there is room for either.
+    // Text gets a third of a tall screen, but the graphs have priority.
     let kept = words.len().min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
     let graph = ((height.saturating_sub(1 + kept)) / 2).clamp(4, 13);
     let mut y = 1;
@@ -259,7 +259,7 @@ fn column(
         CellGraph::new(cell, &look.glyphs, palette).marked(changed).render(area, canvas.buffer);
         y += graph;
     }
-    // What does not fit is read page by page.
+    // Text that does not fit is split into pages.
     let rows = height.saturating_sub(y);
     let pages = words.len().div_ceil(rows.max(1));
     let page = page.rem_euclid(pages.max(1) as isize) as usize;
@@ -275,8 +275,8 @@ fn column(
     }
 }
 
-/// What is said of an architecture in plain words: what sets it apart from `before`, what is odd
-/// about it, from whom it learned, and what it is like.
+/// The description of an architecture: how it differs from `before`, what is unusual about it, from whom it
+/// learned, and what its cells are like.
 fn words(
     subject: &Subject,
     before: Option<&Subject>,
@@ -297,7 +297,7 @@ fn words(
             say(&row, palette.text);
         }
     }
-    // What is odd comes first: it must be seen where there is no room for the rest.
+    // Unusual findings come first, because they must be visible even if the rest does not fit.
     for finding in lint(&subject.genotype) {
         say(&format!("{} {finding}", look.glyphs.warning), palette.slow);
     }

@@ -58,7 +58,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &CurvesPlace, sta
     if place.losses_only || height < Layout::ALL_CURVES {
         draw_panel(&panels[0], (0, top, width, room));
     } else if width >= Layout::TWO_COLUMNS {
-        // Losses large on the left, the others one above the other.
+        // The losses are large on the left; the other charts stand on top of each other at the right.
         let left = width * 55 / 100;
         draw_panel(&panels[0], (0, top, left, room));
         let others = &panels[1..];
@@ -67,7 +67,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &CurvesPlace, sta
             draw_panel(panel, (left + 2, top + row * each, width - left - 2, each));
         }
     } else {
-        // Losses, and the others two by two below.
+        // The losses come first; the other charts stand below, two in a row.
         let half = room / 2;
         draw_panel(&panels[0], (0, top, width, half));
         let others = &panels[1..];
@@ -80,7 +80,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &CurvesPlace, sta
     }
 }
 
-/// What is read, and what lies over each other.
+/// Draws the head of the view: where values are read, and which runs are compared.
 fn head(
     canvas: &mut Canvas<'_>,
     (cursor, count, unit): (Option<usize>, usize, &str),
@@ -118,7 +118,7 @@ fn chart(
     let logarithmic = panel.is_loss && place.logarithmic;
     let x = canvas.heading(1, 0, panel.title);
     let x = if logarithmic { canvas.text(x + 1, 0, "(log)", palette.dim) } else { x };
-    // Without a cursor the last values are read; compared runs need not be equally far.
+    // Without a cursor the last value of each curve is read; runs may have different lengths.
     let read = |series: &Series<'_>| cursor.or_else(|| series.values.len().checked_sub(1));
     let below = if panel.names == Names::Below && height >= Layout::CURVES_IN_WORDS {
         series.len().min(height / 3)
@@ -161,7 +161,7 @@ fn chart(
     chart.render(area, canvas.buffer);
 }
 
-/// A row a curve: its stroke and name, what is read, and from where to where its runs reach.
+/// Draws one row for each curve: its stroke and name, its value at the cursor, and the range of its runs.
 fn rows(canvas: &mut Canvas<'_>, series: &[Series<'_>], read: impl Fn(&Series<'_>) -> Option<usize>) {
     let look = canvas.look;
     let width = canvas.width();

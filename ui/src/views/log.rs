@@ -2,13 +2,13 @@
 
 use crate::{canvas::Canvas, draw::text, panels::log, shown::Shown};
 
-/// Where a person is in the log.
+/// The position in the view of the log.
 #[derive(Clone, Debug, Default)]
 pub struct LogPlace {
     /// Lines between the last one shown and the end.
     pub behind: usize,
     pub searched: Option<String>,
-    /// The line, from the first that is held, that was found last.
+    /// The line that the last search found, as an index into the lines that are kept.
     pub found: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! The population on a plane: where everybody is, and how slow learners came there.
+//! The population on a plane: where each individual is, and how slow learners moved there.
 
 mod picture;
 mod words;

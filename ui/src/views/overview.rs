@@ -1,4 +1,4 @@
-//! Where the run is: now, getting better or not, and why.
+//! The progress of a run: what is done now, whether losses fall, and what the pairs decided.
 
 use relativenas_core::view::{SearchView, TrainingView};
 
@@ -55,13 +55,13 @@ fn large(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
     log::draw(&mut canvas.part(0, y + lower + 1, width, log_rows), &shown.view, true);
 }
 
-/// The same in one column.
+/// The same parts in one column.
 fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
     let top = now::rows(shown, 4);
     now::draw(&mut canvas.part(0, 0, width, top), scene, shown);
-    // Chart and pairs share what the fixed lines leave: one line each for weights and best, two for
-    // the log, and blanks between.
+    // Chart and pairs share the rows that are left: weights and best take a line each, the log two, and there
+    // are blank rows between.
     let room = height.saturating_sub(top + 1 + 1 + 2 + 2);
     // A bracket takes a row an entrant, and leaves the chart a third.
     let bracket = search.finals.as_ref().map_or(0, |finals| finals.entrants.len() + 2);
@@ -77,7 +77,7 @@ fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
 /// The pairs of this generation; at the end of a search, its ranking.
 fn pairs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     if let Some(played) = &search.finals {
-        // The bracket first; what it leaves has the ranking by shared weights.
+        // The bracket comes first, and the ranking by shared weights takes the remaining rows.
         let rows = (played.entrants.len() + 3).min(canvas.height());
         let width = canvas.width();
         finals::draw(&mut canvas.part(0, 0, width, rows), scene, played);
@@ -128,7 +128,7 @@ fn narrow(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Se
     log::draw(&mut canvas.part(0, height - 1, width, 1), &shown.view, false);
 }
 
-/// Progress, best, last pair.
+/// Only the progress, the best and the last pair.
 fn tiny(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     let look = canvas.look;
     let dim = look.palette.dim;

@@ -1,4 +1,4 @@
-//! Pairs: who is slow, who is fast, by how much, and what is learned.
+//! Pairs: the slow and the fast learner, their gap, and what the slow one learns.
 
 use ratatui::style::Style;
 use relativenas_core::{
@@ -18,7 +18,7 @@ use crate::{
     words::{gap, individual, loss},
 };
 
-/// Where a person is among the pairs.
+/// The cursor and switches of the view of pairs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PairsPlace {
     pub row: usize,
@@ -77,7 +77,7 @@ fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, wi
             let finite = member.estimate.loss.is_finite();
             x = learner(canvas, x, member, if finite { palette.text } else { palette.warning }) + 2;
         }
-        let words = if pair.learners.len() > 1 { "nobody moves: no loss is a number" } else { "" };
+        let words = if pair.learners.len() > 1 { "no individual moves: no loss is a number" } else { "" };
         canvas.text(x, 0, words, palette.warning);
         return;
     };
@@ -110,7 +110,7 @@ fn step_words(search: &SearchView, pair: &Comparison, slow: &Learner, fast: &Lea
     }
 }
 
-/// Where the slow learner of a finished generation was, and where it went.
+/// The positions of the slow learner before and after the end of the generation.
 fn moved<'a>(search: &'a SearchView, pair: &Comparison) -> Option<(&'a [f64], &'a [f64])> {
     if pair.generation == search.generation {
         return None;
@@ -219,7 +219,7 @@ fn genes(
 
 /// What changed, a sentence a change.
 ///
-/// While the generation runs, it is what the fast learner has otherwise.
+/// While the generation runs, these are the differences between the slow and the fast learner.
 fn in_words(
     canvas: &mut Canvas<'_>,
     space: Space,
@@ -231,7 +231,7 @@ fn in_words(
     let (from, to) = step.unwrap_or((&slow.position, &fast.position));
     let mut sentences = match (Genotype::decode(from), Genotype::decode(to)) {
         (Ok(before), Ok(after)) => differences(&before, &after),
-        // A table's vectors have no genotypes: gene by gene, then.
+        // Architectures of NAS-Bench-201 have no genotype, so the changes are listed gene by gene.
         _ => gene_changes(space, from, to)
             .iter()
             .map(|change| change.to_string().replace('→', &look.glyphs.arrow_right.to_string()))

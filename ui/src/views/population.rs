@@ -1,4 +1,4 @@
-//! All architecture vectors: every gene in its interval, who moved, and where everybody agrees.
+//! All architecture vectors: each gene in its interval, which individuals moved, and where they agree.
 
 mod detail;
 mod table;
@@ -29,11 +29,11 @@ use crate::{
     words::individual,
 };
 
-/// Where a person is in the population.
+/// The cursor and switches of the view of the population.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PopulationPlace {
     pub order: Order,
-    /// Everybody who moved shows where from, not the selected one alone.
+    /// Whether all individuals that moved show where they were, not only the selected one.
     pub ghosts: bool,
     /// Every number stands in place of the genes.
     pub numbers: bool,
@@ -66,7 +66,7 @@ pub fn draw(
         }
         return detail::draw(&mut canvas.part(left + 1, 0, beside - 1, height), search, number);
     }
-    // One row more than there are individuals, for where the selected one was: nothing jumps.
+    // Rows are reserved for the former positions of those that moved, so that nothing jumps.
     let moved = if place.ghosts { search.population.len() } else { 1 };
     let master_rows = search.population.len() + moved + HEAD + 2 + FOOT;
     if height >= master_rows + Layout::DETAIL_BELOW {
@@ -118,7 +118,7 @@ fn master(
     let nodes: Vec<Heading<'_>> =
         numbers.iter().enumerate().map(|(i, name)| Heading { first: 4 * i, text: name }).collect();
     let both: [&[Heading<'_>]; 2] = [&cells, &nodes];
-    // The nodes' numbers, where there is no room for more.
+    // On narrow screens only the numbers of the nodes are written.
     let name = |edge| match tabular::ends(edge) {
         (from, to) if width < Layout::EDGE_NAMES => format!("{from}-{to}"),
         _ => tabular::edge_name(edge).to_owned(),
@@ -161,7 +161,7 @@ fn master(
         canvas.rule(height - foot);
         let agreement = [entropy_row(&look.glyphs, search, &rows)];
         let area = canvas.part(0, height - foot + 1, width, 2).area;
-        // Bars, not shades: without colours a map shows its text alone.
+        // Bars are drawn without colours, so that their characters are visible.
         let plain = Palette::new(Theme::Dark, Depth::None);
         HeatMap::new(&columns, &agreement, &look.glyphs, &plain).render(area, canvas.buffer);
         let agreement = "a bar is low where all agree   (loss): estimated before the last move";
@@ -195,7 +195,7 @@ fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, s
     x = canvas.text(x, 0, "diversity ", dim);
     x = canvas.text(x, 0, &text::number(search.diversity(), 5, 2), strong) + 1;
     let history: Vec<f64> = search.generations.iter().map(|g| g.diversity).collect();
-    // What it does not mean is said before all of its past is shown.
+    // The caution has priority over the curve of the diversity.
     let room = canvas.width().saturating_sub(x + 1);
     let columns = room.saturating_sub(24).clamp(6, 24).min(room);
     x = canvas.text(x, 0, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text) + 2;
@@ -252,7 +252,8 @@ fn row(
     }
 }
 
-/// How many genes now decode to something else, and, where there is room, from whom it learned.
+/// How many genes decode to another value since the last move, and, where there is room, towards whom it
+/// moved.
 fn moved(search: &SearchView, place: &IndividualView, narrow: bool) -> String {
     if let (Some(generation), None) = (place.injected, &place.learner) {
         return format!("injected in {generation}");
@@ -271,7 +272,7 @@ fn moved(search: &SearchView, place: &IndividualView, narrow: bool) -> String {
     }
 }
 
-/// Entropy of what each gene decodes to, as a share of the most that it could be.
+/// The row of entropies of the decoded genes, as shares of the highest possible entropy.
 fn entropy_row(glyphs: &Glyphs, search: &SearchView, rows: &[HeatRow]) -> HeatRow {
     let space = search.settings.space;
     let entropies = entropies(search);
@@ -286,7 +287,7 @@ fn entropy_row(glyphs: &Glyphs, search: &SearchView, rows: &[HeatRow]) -> HeatRo
     HeatRow {
         before: format!("{:<width$}", "entropy"),
         cells: entropies.iter().enumerate().map(cell).collect(),
-        // As wide as the others, so that the columns stand below theirs.
+        // The text is as wide as those of the other rows, so that the columns are aligned.
         behind: format!("{:<behind$}", format!("{:.0} % left", 100.0 * mean)),
         ghost: None,
     }
@@ -305,7 +306,7 @@ fn entropies(search: &SearchView) -> Vec<f64> {
             }
             let shares = counts.iter().filter(|&&n| n > 0).map(|&n| n as f64 / count);
             let entropy: f64 = shares.map(|share| -share * share.ln()).sum();
-            // No more values can occur than there are individuals.
+            // There cannot be more different values than individuals.
             let most = (space.choices(gene) as f64).min(count).ln();
             if most > 0.0 { entropy / most } else { 0.0 }
         })

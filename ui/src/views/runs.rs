@@ -1,4 +1,4 @@
-//! All runs: where they are, how good, how old; and what can be done with them.
+//! The list of all runs: their state, best loss and age, and the actions on them.
 
 use ratatui::text::Line;
 use relativenas_core::view::{Phase, RunState};
@@ -8,7 +8,7 @@ use crate::{
     state::State, words::loss,
 };
 
-/// Where a person is in the list of runs.
+/// The cursor in the list of runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunsPlace {
     pub row: usize,
@@ -88,7 +88,7 @@ impl Columns {
         Self { name, what, phase, progress, best, age }
     }
 
-    /// Starts of the columns in order.
+    /// The first column of each part, in order.
     fn starts(&self) -> [usize; 6] {
         let mut x = 3;
         [self.name, self.what, self.phase, self.progress, self.best, self.age].map(|width| {
@@ -130,7 +130,7 @@ fn line(canvas: &mut Canvas<'_>, state: &State, columns: &Columns, y: usize, run
         canvas.text(1, y, &look.glyphs.marks[2].to_string(), palette.series[0]);
     }
     if columns.what > 0 {
-        // What is no search says so.
+        // Searches are the usual case, so the word `search` is left out; other runs are named.
         let words = run.what.strip_prefix("search, ").unwrap_or(&run.what);
         let words = words.replace('·', &look.glyphs.separator.to_string());
         canvas.text(what, y, &text::truncate(&words, columns.what, &look.glyphs), palette.dim);

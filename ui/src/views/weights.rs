@@ -1,4 +1,4 @@
-//! The weight set: how often each operation of a cell was trained, how long ago, by whom.
+//! The weight set: how often each operation of a cell was trained, when last, and by which individual.
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
 use relativenas_core::{
@@ -20,7 +20,7 @@ use crate::{
     words::{individual, per_cent},
 };
 
-/// Where a person is in the weight set.
+/// The cursor in the view of the weight set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WeightsPlace {
     pub cell: usize,
@@ -150,7 +150,7 @@ fn aside(canvas: &mut Canvas<'_>, search: &SearchView, shape: &NetworkShape, cel
     say(&entry_words(search, shape, cell, candidate), palette.text);
 }
 
-/// Who trained an operation last and when, in words.
+/// Which individual trained an operation last, and when, in words.
 fn entry_words(search: &SearchView, shape: &NetworkShape, cell: usize, candidate: usize) -> String {
     let (node, input, operation) = WeightKey::describe_candidate(candidate);
     let what = format!("Cell {cell}, node {node}: {operation} of {}", Cell::input_name(input));
@@ -158,7 +158,7 @@ fn entry_words(search: &SearchView, shape: &NetworkShape, cell: usize, candidate
         return format!("{what}. It has no weights.");
     }
     let Some(entry) = search.weights.get(WeightKey::Operation { cell, candidate }) else {
-        return format!("{what}. Nobody trained it yet; whoever asks for it starts fresh.");
+        return format!("{what}. It was never trained; a learner that needs it starts with fresh weights.");
     };
     let trained = entry.trained;
     let ago = search.generation.saturating_sub(trained.generation);

@@ -1,4 +1,4 @@
-//! Where the parts of a graph go.
+//! Positions of the parts of a cell's graph.
 
 use std::ops::Range;
 
@@ -52,7 +52,7 @@ impl Drop {
     }
 }
 
-/// How many columns the parts of a graph take in one way of drawing nodes.
+/// How many columns the parts of a graph take. There are several choices, from roomy to narrow.
 struct Measures {
     /// Columns from one operation of a node to the other.
     between: usize,
@@ -65,7 +65,7 @@ struct Measures {
     long_names: bool,
 }
 
-/// All ways of drawing nodes, from the one that takes the most room to the one that takes the least.
+/// All choices of measures, from the widest to the narrowest.
 const MEASURES: [Measures; 5] = [
     Measures { between: 5, arrow: 4, frame: 4, gap: 4, long_names: true },
     Measures { between: 4, arrow: 3, frame: 4, gap: 3, long_names: true },
@@ -117,7 +117,7 @@ impl Layout {
         (layout.output + OUTPUT <= width).then_some(layout)
     }
 
-    /// Gives the column for what comes next.
+    /// Places a node. Returns the column for the next one.
     fn add_node(
         &mut self,
         cell: &Cell,
@@ -166,7 +166,7 @@ impl Layout {
     }
 }
 
-/// `c(k-2)`, `c(k-1)`, or the node that an input is.
+/// The name of a cell's input, `c(k-2)` or `c(k-1)`, or of a node.
 pub fn input_name(input: usize) -> String {
     match input {
         0 => "c(k-2)".to_owned(),

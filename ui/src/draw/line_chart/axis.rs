@@ -12,7 +12,7 @@ impl Scale {
     /// Where a value lies before it is scaled; `None` if it cannot be shown.
     fn position(self, value: f64) -> Option<f64> {
         let value = if self == Self::Logarithmic { value.log10() } else { value };
-        // What is beyond any loss cannot be laid out in steps; it counts as missing.
+        // A value beyond any possible loss would break the arithmetic of the steps, so it counts as missing.
         Some(value).filter(|v| v.is_finite() && v.abs() < 1e300)
     }
 }
@@ -92,7 +92,7 @@ impl Axis {
             return self.settle_narrow(spaces);
         }
         if !fixed {
-            // Whole decades would flatten what lies within a few.
+            // Limits at whole decades would flatten values that span only a few of them.
             (self.low, self.high) = (round_down(self.low), round_up(self.high));
         }
         if self.high <= self.low {
@@ -132,7 +132,7 @@ impl Axis {
         self.ticks = linear.ticks;
     }
 
-    /// Gives equal values a range around them.
+    /// Widens the range if all values are equal.
     fn widen(&mut self) {
         let least = (self.low.abs().max(self.high.abs()) * 1e-6).max(1e-9);
         if self.high - self.low < least {

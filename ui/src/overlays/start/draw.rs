@@ -62,7 +62,7 @@ impl Start {
         }
     }
 
-    /// What the folder that is typed may become, or what it holds.
+    /// The folders that complete what was typed, or what the folder holds.
     fn completions(&self, columns: usize) -> String {
         if self.here() != PATH || self.typed[0].is_none() {
             return String::new();
@@ -96,7 +96,7 @@ impl Start {
         }
         canvas.text(label_at, y, line.label(), if here { palette.strong } else { palette.dim });
         let width = canvas.width().saturating_sub(x);
-        // Half of the room is for the value, half for what it means.
+        // The value gets half of the room, its explanation the other half.
         let room = (width / 2).max(14).min(width);
         let arrows = |words: &str| {
             let (left, right) = (look.glyphs.arrow_left, look.glyphs.arrow_right);
@@ -172,12 +172,12 @@ impl Start {
         }
     }
 
-    /// Where a setting came from, unless it is built in.
+    /// The origin of a setting, unless it has its default value.
     fn origin(&self, key: &str) -> String {
         let setting = self.checked.layers.settings().find(|(name, _)| *name == key);
         match setting.map(|(_, setting)| &setting.origin) {
             None | Some(Origin::BuiltIn) => String::new(),
-            // The built-in file is read like any other.
+            // The built-in configuration is a file like any other; its values are the defaults.
             Some(Origin::File { name, .. }) if name == "config.toml" => String::new(),
             Some(Origin::Flag { .. }) => "changed".to_owned(),
             Some(origin) => origin.to_string(),

@@ -10,11 +10,11 @@ pub enum FormLine {
     /// Any other setting, as `key=value`.
     Other,
     Paused,
-    /// Begins the search.
+    /// The button that starts the search.
     Start,
 }
 
-/// A setting that most searches differ in; any other can be set in a line of its own.
+/// A setting that has a line of its own because most searches set it. All others can be typed as `key=value`.
 #[derive(Clone, Copy, Debug)]
 pub struct FormSetting {
     pub group: &'static str,
@@ -55,7 +55,7 @@ pub const SETTINGS: [FormSetting; 13] = [
     of("machine", "threads", "device.threads", "0: one a core", &[]),
 ];
 
-/// Where the images are.
+/// The line with the folder of the images.
 pub const PATH: FormLine = FormLine::Setting(0);
 
 impl FormLine {

@@ -31,8 +31,7 @@ fn groups<'a>(place: &CurvesPlace, state: &'a State) -> Vec<Group<'a>> {
     groups
 }
 
-/// What lies over each other and how it is drawn, for the heading: in a longer form where `columns`
-/// have room for it.
+/// Describes for the heading which runs are compared and how they are drawn; longer if `columns` allow it.
 pub fn words(scene: &Scene<'_>, place: &CurvesPlace, state: &State, columns: usize) -> String {
     let count = 1 + state.compared.len();
     if place.one_by_one {
@@ -44,7 +43,7 @@ pub fn words(scene: &Scene<'_>, place: &CurvesPlace, state: &State, columns: usi
     if long.len() <= columns { long } else { short }
 }
 
-/// The same quantities as of one run, where several can be told apart.
+/// The charts for several runs: those quantities in which several runs can be told apart.
 pub fn panels(palette: &Palette, place: &CurvesPlace, state: &State) -> Vec<Panel> {
     let mut panels = nameless(palette, place, state);
     panels[0].names = Names::Below;
@@ -124,8 +123,8 @@ fn look(palette: &Palette, place: usize) -> (Stroke, ratatui::style::Style) {
     (strokes[place % strokes.len()], style)
 }
 
-/// The mean of several runs and the lowest and highest of them, for each step that every run has
-/// done. Losses that are not a number are left out.
+/// For each step that every run has done, the mean of all runs, and their lowest and highest value. Losses
+/// that are not a number are left out.
 fn mean_and_band(runs: &[Vec<f64>]) -> (Vec<f64>, Vec<(f64, f64)>) {
     let steps = runs.iter().map(Vec::len).min().unwrap_or(0);
     let at = |step: usize| {

@@ -1,13 +1,13 @@
 //! Where a person is in the view of curves.
 
-/// Where a person is in the curves.
+/// The cursor and switches of the view of curves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CurvesPlace {
     /// The generation, or epoch, that values are read at; `None` reads the last.
     pub cursor: Option<usize>,
     pub logarithmic: bool,
-    /// Losses have the whole height.
+    /// Whether only the losses are shown, in the whole height.
     pub losses_only: bool,
-    /// Every compared run has a line to itself, in place of its searcher.
+    /// Whether every compared run has a line of its own, instead of one for each searcher.
     pub one_by_one: bool,
 }

@@ -17,9 +17,9 @@ pub(super) struct Picture<'a> {
     pub selected: Option<usize>,
     /// Individuals that are trained at this moment.
     pub trained: &'a [usize],
-    /// Whether everybody has a name, where there is room.
+    /// Whether every individual is labelled, where there is room.
     pub named: bool,
-    /// For how many generations a lesson is drawn.
+    /// For how many generations a movement stays visible.
     pub memory: u32,
 }
 
@@ -50,8 +50,8 @@ impl Picture<'_> {
         Some(Trail { from, to, style, ink })
     }
 
-    /// From the selected individual to those it just learned from, or that learned from it; and where
-    /// its pair was compared and nobody has moved yet, where the slow one will be drawn to.
+    /// Links between the selected individual and those that it learned from, or that learned from it. Where
+    /// the pair was compared but nothing has moved yet, the link shows where the slow learner will move.
     fn links(&self, look: &Look) -> Vec<Trail> {
         let Some(selected) = self.selected else { return Vec::new() };
         let verdicts = latest(self.search);
@@ -65,7 +65,7 @@ impl Picture<'_> {
         .collect()
     }
 
-    /// Everybody, the most important last.
+    /// All individuals, the most important last.
     pub fn spots(&self, look: &Look) -> Vec<Spot> {
         let palette = &look.palette;
         let [fast_mark, slow_mark, best_mark, ..] = look.glyphs.marks;
@@ -107,8 +107,8 @@ impl Picture<'_> {
     }
 }
 
-/// The newest verdicts on everybody: of this generation, and of the one before on those who were not
-/// compared in this one.
+/// The newest comparison of every individual: of this generation, or of the one before if it was not compared
+/// yet in this one.
 fn latest(search: &SearchView) -> impl Iterator<Item = &Comparison> {
     let has = |comparison: &Comparison, other: &Comparison| {
         comparison.learners.iter().any(|l| other.learners.iter().any(|o| o.individual == l.individual))
@@ -131,7 +131,7 @@ fn roles(search: &SearchView) -> (Vec<usize>, Vec<usize>) {
     (fast, slow)
 }
 
-/// What the marks mean, as much of it as there is room for.
+/// Draws the legend of the marks, as much of it as fits.
 pub(super) fn legend(canvas: &mut Canvas<'_>, search: &SearchView, trains: bool) {
     let look = canvas.look;
     let palette = &look.palette;

@@ -17,13 +17,13 @@ fn told(search: &SearchView, selected: Option<usize>) -> Option<usize> {
     selected.filter(|i| *i < search.population.len()).or_else(|| Some(search.leader()?.individual))
 }
 
-/// The verdict on an individual that is newest.
+/// The newest comparison of an individual.
 fn verdict(search: &SearchView, number: usize) -> Option<&Comparison> {
     let all = search.compared_before.iter().chain(&search.compared);
     all.rev().find(|comparison| comparison.learners.iter().any(|l| l.individual == number))
 }
 
-/// Role, and what comes of it, in a few words.
+/// The role of an individual, and what follows from it, in a few words.
 fn role(search: &SearchView, number: usize) -> String {
     let Some(comparison) = verdict(search, number) else { return "was not compared yet".to_owned() };
     let is_done = comparison.generation < search.generation;
@@ -64,7 +64,8 @@ pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Opti
     canvas.line(1, 0, &line);
 }
 
-/// How many genes decode to something else since a move that the newest verdict made.
+/// In how many genes an individual's last move changed the decoded value, if it moved after its newest
+/// comparison.
 fn genes(search: &SearchView, number: usize) -> Option<String> {
     verdict(search, number).filter(|c| c.slow == Some(number) && c.generation < search.generation)?;
     let place = search.population.get(number)?;
@@ -117,7 +118,7 @@ pub(super) fn beside(canvas: &mut Canvas<'_>, search: &SearchView, selected: Opt
     lessons(&mut canvas.part(0, y + 1, width, height.saturating_sub(y + 1)), search);
 }
 
-/// Who moved towards whom at the end of the last generation.
+/// Draws which slow learner moved towards which fast one at the end of the last generation.
 fn lessons(canvas: &mut Canvas<'_>, search: &SearchView) {
     let look = canvas.look;
     let palette = &look.palette;

@@ -1,4 +1,4 @@
-//! The numbers of the population: a column each, as many as there is room for.
+//! The numbers of each individual in columns, as many columns as fit.
 
 use ratatui::style::Style;
 use relativenas_core::{cost::cost, view::SearchView};
@@ -10,7 +10,7 @@ use crate::{
     words::{individual, is_of_before, loss, ranked},
 };
 
-/// A number of an individual.
+/// A quantity that has a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
     Number,
@@ -73,7 +73,7 @@ impl Table {
         let digits = individual(search, 0).len();
         let width = |column: Column| match column {
             Column::Number => digits,
-            // Room for a loss in brackets.
+            // A loss in parentheses needs nine columns.
             Column::Loss => 9,
             Column::Change => 7,
             Column::Accuracy => 6,
