@@ -48,6 +48,9 @@ pub struct Plan {
     pub seeds: u32,
     /// The number of trainings of each winner; their seeds count from 1. With 0 winners are not trained.
     pub judge_seeds: u32,
+    /// Images that each winner is trained on, 0 for all; `None` for as many as the searches train on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge_images: Option<u32>,
 }
 
 impl Plan {
@@ -59,7 +62,13 @@ impl Plan {
             }
         }
         let build = BUILD.to_owned();
-        Self { format: FORMAT, build, created: written::now(), searchers: distinct, seeds, judge_seeds }
+        let created = written::now();
+        Self { format: FORMAT, build, created, searchers: distinct, seeds, judge_seeds, judge_images: None }
+    }
+
+    /// The same plan, whose winners are trained on so many images.
+    pub fn judged_on(self, images: Option<u32>) -> Self {
+        Self { judge_images: images, ..self }
     }
 
     /// Every search with the trainings of its winner. Seeds come before searchers, so that a study that

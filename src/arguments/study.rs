@@ -80,6 +80,10 @@ pub struct StudyRunArguments {
     /// Trainings from scratch of each winner, with seeds 1, 2, …; 0: the winners are not trained
     #[arg(long, default_value = "1", value_name = "N")]
     pub judge_seeds: u32,
+    /// Images that every winner is trained on; 0: all of the training half [default: as many as the
+    /// searches train on]
+    #[arg(long, value_name = "N")]
+    pub judge_images: Option<u32>,
     #[command(flatten)]
     pub settings: SettingArguments,
     /// Only make the study; `study work` and `study submit` do the rest

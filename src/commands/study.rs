@@ -73,7 +73,8 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     let runs = context.runs_of(&config)?;
     // Runs of the study are kept in its folder.
     config.run.directory = String::new();
-    let plan = Plan::new(arguments.searchers.clone(), arguments.seeds.get(), arguments.judge_seeds);
+    let plan = Plan::new(arguments.searchers.clone(), arguments.seeds.get(), arguments.judge_seeds)
+        .judged_on(arguments.judge_images);
     let study = Study::create(&runs, &arguments.name, plan, &config)?;
     if let Some(cost) = pace::finals(&config) {
         eprintln!("of every search, {cost}");

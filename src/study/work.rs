@@ -290,6 +290,9 @@ impl Worker<'_> {
             self.keep_winner(run.search, &winner)?;
         }
         command.args(["train", "--headless", "--arch"]).arg(&winner).args(["--seed", &seed.to_string()]);
+        if let Some(images) = self.study.plan.judge_images {
+            command.arg("--set").arg(format!("data.train_images={images}"));
+        }
         Ok(())
     }
 

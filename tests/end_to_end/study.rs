@@ -152,6 +152,25 @@ fn a_worker_that_is_told_that_its_time_is_up_gives_its_run_back_and_goes_on_when
 }
 
 #[test]
+fn winners_are_trained_on_as_many_images_as_the_study_says() {
+    let stage = Stage::new();
+    let tiny = stage.search_arguments("", &[]);
+    let settings = tiny.windows(2).filter(|pair| pair[0] == "--set").flatten().map(String::as_str);
+    let study = ["study", "run", "judged", "--searchers", "random", "--seeds", "1", "--judge-images", "80"];
+    let training = ["retrain.channels=2", "retrain.cells=3", "retrain.epochs=1", "retrain.batch=16"];
+    let training = training.iter().flat_map(|&setting| ["--set", setting]);
+    stage.relativenas(study.into_iter().chain(settings).chain(training)).succeeded();
+    let images = |run: &str| {
+        let manifest = fs::read_to_string(stage.runs().join("judged/runs").join(run).join("run.toml"));
+        let manifest: toml::Table = manifest.expect("a run").parse().expect("TOML");
+        manifest["config"]["data"]["train_images"].as_integer()
+    };
+    assert_eq!((images("random-1"), images("random-1-judged-1")), (Some(48), Some(80)));
+    let figures = stage.relativenas(["report", "judged", "--format", "csv"]).succeeded().stdout;
+    assert_eq!(figures.lines().count(), 2, "{figures}");
+}
+
+#[test]
 fn without_slurm_the_job_script_is_written_and_the_way_out_said() {
     let stage = Stage::new();
     make(&stage, "elsewhere", ONE, "0");
