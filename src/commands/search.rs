@@ -19,6 +19,7 @@ use crate::{
     context::Context,
     engine::{
         connection::{Connection, finished},
+        launcher::Launcher,
         liveness::{Liveness, liveness},
         program::EngineProgram,
         start::{StartOptions, start},
@@ -50,6 +51,8 @@ pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Writ
 pub fn prepare(context: &Context, arguments: &SearchArguments) -> Result<Prepared> {
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
+    config.check_ranks_of_search(config.device.ranks).map_err(|error| misuse(error.to_string()))?;
+    Launcher::check_settings(&config.device)?;
     let preset = arguments.settings.preset.as_deref();
     let what = NewRun {
         job: Job::Search,
@@ -71,6 +74,7 @@ fn layers(context: &Context, arguments: &SearchArguments) -> Result<Layers> {
         ("--seed", "search.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--searcher", "search.searcher", &arguments.searcher),
+        ("--ranks", "device.ranks", &arguments.ranks),
     ];
     for (flag, key, value) in flags {
         if let Some(value) = value {

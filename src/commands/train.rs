@@ -10,12 +10,7 @@ use super::{
     begin::{self, NewRun},
     search::need_terminal,
 };
-use crate::{
-    arguments::TrainArguments,
-    context::Context,
-    engine::{launcher::Launcher, program::EngineProgram},
-    runs, settings,
-};
+use crate::{arguments::TrainArguments, context::Context, engine::launcher::Launcher, runs, settings};
 
 /// Starts the training of a full network.
 pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write) -> Result<ExitCode> {
@@ -23,10 +18,7 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
     let genotype = arch::read(&arguments.arch)?;
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
-    let launcher = Launcher::new(&config.device);
-    if launcher.stands_between() {
-        launcher.check(&EngineProgram::find()?)?;
-    }
+    Launcher::check_settings(&config.device)?;
     let name = if arguments.arch.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
         arguments.arch.as_str()
     } else {

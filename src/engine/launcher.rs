@@ -30,11 +30,13 @@ pub enum Launcher {
 }
 
 impl Launcher {
-    /// What a run was made with. A search has one rank.
+    /// What a run was made with. Searches from before they had ranks may name a number that cannot share them: they
+    /// have one.
     pub fn of(manifest: &Manifest) -> Self {
-        match manifest.job {
-            Job::Train => Self::new(&manifest.config.device),
-            Job::Search => Self::Alone,
+        let Manifest { job, config, .. } = manifest;
+        match job {
+            Job::Search if config.check_ranks_of_search(config.device.ranks).is_err() => Self::Alone,
+            Job::Search | Job::Train => Self::new(&config.device),
         }
     }
 
@@ -80,7 +82,17 @@ impl Launcher {
         }
     }
 
-    /// Whether ranks can be started here, before there is anything that would have to be removed again.
+    /// Whether the ranks of a run with these settings can be started here, before there is anything that would have
+    /// to be removed again.
+    ///
+    /// # Errors
+    /// If the launcher, the engine or MPI is missing, with what to do.
+    pub fn check_settings(device: &DeviceConfig) -> Result<()> {
+        let launcher = Self::new(device);
+        if launcher.stands_between() { launcher.check(&EngineProgram::find()?) } else { Ok(()) }
+    }
+
+    /// The same of these ranks and this engine.
     ///
     /// # Errors
     /// If the launcher or MPI is missing, with what to do.

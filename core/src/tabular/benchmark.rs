@@ -130,6 +130,7 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         space: Space::NasBench201,
         searcher,
         population: POPULATION as usize,
+        pairs_at_once: 1,
         generations: match settings.charge {
             Charge::All => settings.evaluations.get().div_ceil(POPULATION),
             // Nobody knows how many generations it takes to meet that many architectures.
