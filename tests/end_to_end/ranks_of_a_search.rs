@@ -14,7 +14,7 @@ use crate::{
 const THREE_PAIRS: [&str; 2] = ["--set", "search.population=6"];
 const TWO_AT_ONCE: [&str; 2] = ["--set", "search.pairs_at_once=2"];
 /// Generations that take long enough to do something to them.
-const MANY: [&str; 2] = ["--set", "search.generations=40"];
+const MANY: [&str; 2] = ["--set", "search.generations=8"];
 
 fn launchers() -> &'static [&'static str] {
     if mpi_is_here() { &[THREADS, MPI] } else { &[THREADS] }
@@ -84,7 +84,7 @@ fn ranks_that_were_stopped_within_a_generation_end_with_the_same_events() {
         wait_until("the engine has begun", || lines(&folder) == 3);
         // Pairs at once are one step.
         succeeded(stage.command(["step", name, "pair", "1", "--wait"]));
-        assert_eq!(lines(&folder), 5);
+        wait_until("both pairs are written", || lines(&folder) == 5);
         succeeded(stage.command(["stop", name]));
         assert_eq!(child.wait().expect("the command ends").code(), Some(130));
         assert!(matches!(
