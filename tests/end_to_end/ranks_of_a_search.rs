@@ -10,11 +10,12 @@ use crate::{
     stage::{Stage, wait_until},
 };
 
-/// Three pairs a generation: two at once, and the last alone.
-const THREE_PAIRS: [&str; 2] = ["--set", "search.population=6"];
+/// Three pairs a generation, two at once and the last alone; three batches a learner.
+const THREE_PAIRS: [&str; 6] =
+    ["--set", "search.population=6", "--set", "data.train_images=32", "--set", "data.valid_images=16"];
 const TWO_AT_ONCE: [&str; 2] = ["--set", "search.pairs_at_once=2"];
 /// Generations that take long enough to do something to them.
-const MANY: [&str; 2] = ["--set", "search.generations=8"];
+const MANY: [&str; 2] = ["--set", "search.generations=6"];
 
 fn launchers() -> &'static [&'static str] {
     if mpi_is_here() { &[THREADS, MPI] } else { &[THREADS] }
