@@ -154,12 +154,16 @@ pub struct SearchArguments {
     /// The same seed gives the same search
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub seed: Option<String>,
-    /// auto, cpu, cuda or cuda:N
+    /// auto, cpu, cuda, cuda:N, or cuda:0,cuda:1: a device for each member of a pair
     #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
     pub device: Option<String>,
     /// slow-fast, random, coin-flip, regularized-evolution or largest
     #[arg(long, value_name = "NAME", help_heading = "Settings")]
     pub searcher: Option<String>,
+    /// So many devices share the learners that are estimated at once: the members of search.pairs_at_once pairs. Each
+    /// has an engine that device.launcher starts [setting device.ranks]
+    #[arg(long, value_name = "N", help_heading = "Settings")]
+    pub ranks: Option<String>,
     /// The run's name [default: data, preset and date]
     #[arg(long)]
     pub name: Option<String>,

@@ -130,7 +130,10 @@ fn setting_differences(left: &Manifest, right: &Manifest) -> Vec<Difference> {
         })
         .map(|key| {
             let shown = |map: &BTreeMap<String, String>| map.get(key).cloned().unwrap_or_default();
-            difference(key.as_str(), shown(&a), shown(&b), !HARMLESS.contains(&key.as_str()))
+            // Ranks share the learners of a search; of a training they share batches, which changes it.
+            let shares_learners = key == "device.ranks" && [left, right].iter().all(|m| m.job == Job::Search);
+            let harmless = shares_learners || HARMLESS.contains(&key.as_str());
+            difference(key.as_str(), shown(&a), shown(&b), !harmless)
         })
         .collect()
 }
@@ -278,6 +281,14 @@ mod tests {
         });
         let keys = ["device.threads", "engine.device", "engine.threads", "search.generations"];
         check(&completed(&[], |_| {}), &other, &keys);
+    }
+
+    #[test]
+    fn pairs_at_once_are_another_search_and_ranks_another_training_alone() {
+        let several = ["search.pairs_at_once=2", "device.ranks=4"];
+        check(&manifest(&[]), &manifest(&several), &["search.pairs_at_once!", "device.ranks"]);
+        let training = |settings| Manifest { job: Job::Train, ..manifest(settings) };
+        check(&training(&[]), &training(&several), &["device.ranks!"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ const ENOUGH: usize = 2;
 pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
     earlier.iter().take(LOOKED_AT).find_map(|folder| {
         folder.manifest().ok().filter(|m| works_alike(m, config))?;
-        let seconds = seconds_a_pair(folder)?;
+        let seconds = seconds_a_pair(folder, config.search.pairs_at_once)?;
         // Every generation, the ranking after the last, and the finals.
         let pairs = config.search.population as f64 / 2.0 * f64::from(config.search.generations + 1);
         let pairs = pairs * (1.0 + finals_time(config));
@@ -83,7 +83,8 @@ fn finals_time(config: &Config) -> f64 {
 fn works_alike(manifest: &Manifest, ours: &Config) -> bool {
     let theirs = &manifest.config;
     let space = ours.search.space;
-    if manifest.job != Job::Search || theirs.search.space != space {
+    let at_once = ours.search.pairs_at_once;
+    if manifest.job != Job::Search || theirs.search.space != space || theirs.search.pairs_at_once != at_once {
         return false;
     }
     if space == Space::NasBench201 {
@@ -95,8 +96,8 @@ fn works_alike(manifest: &Manifest, ours: &Config) -> bool {
         && theirs.device == ours.device
 }
 
-/// The median time between the ends of two pairs of one generation: a pause is an outlier.
-fn seconds_a_pair(folder: &RunFolder) -> Option<f64> {
+/// The median time between the ends of two pairs of one generation: a pause is an outlier. Pairs at once end together.
+fn seconds_a_pair(folder: &RunFolder, at_once: usize) -> Option<f64> {
     let mut reader = LogReader::new(folder);
     let (mut last, mut gaps) = (None, Vec::new());
     loop {
@@ -106,6 +107,7 @@ fn seconds_a_pair(folder: &RunFolder) -> Option<f64> {
         }
         for line in batch {
             last = match line.event {
+                Event::PairCompared { pair, .. } if pair % at_once.max(1) > 0 => last,
                 Event::PairCompared { .. } | Event::GenerationStarted { .. } => {
                     gaps.extend(last.map(|before| line.time - before));
                     Some(line.time)
@@ -118,7 +120,7 @@ fn seconds_a_pair(folder: &RunFolder) -> Option<f64> {
         return None;
     }
     gaps.sort_unstable();
-    Some(gaps[gaps.len() / 2] as f64 / 1000.0)
+    Some(gaps[gaps.len() / 2] as f64 / 1000.0 / at_once.max(1) as f64)
 }
 
 #[cfg(test)]

@@ -158,7 +158,7 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
         _ => what_is_searched(config),
     };
     line.what = match manifest.job {
-        Job::Search => format!("search, {}, {data}", config.search.searcher),
+        Job::Search => format!("search, {}, {data}", config.search_settings(1).rule()),
         Job::Train => format!("train, {data}"),
     };
     (line.generation, line.generations) = match (&view.search, &view.training) {

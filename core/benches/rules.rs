@@ -63,6 +63,7 @@ fn settings() -> SearchSettings {
         space: Space::Cells,
         searcher: SearcherKind::SlowFast,
         population: 20,
+        pairs_at_once: 1,
         generations: 50,
         seed: 1,
         mutation: 0.0,

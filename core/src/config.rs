@@ -4,12 +4,14 @@
 //! layers may only set keys that it has, to values of the same type.
 
 mod layers;
+mod ranks;
 
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 pub use layers::{ConfigError, Layers, Origin, Setting};
+pub use ranks::UnevenRanks;
 
 use crate::{
     cost::Limits,
@@ -52,6 +54,8 @@ pub struct SearchConfig {
     pub space: Space,
     pub searcher: SearcherKind,
     pub population: usize,
+    #[serde(default = "one")]
+    pub pairs_at_once: usize,
     pub generations: u32,
     pub seed: u64,
     #[serde(default)]
@@ -105,7 +109,7 @@ pub struct DeviceConfig {
     pub threads: usize,
     pub parallel_learners: bool,
     pub precision: Precision,
-    #[serde(default = "one_rank")]
+    #[serde(default = "one")]
     pub ranks: usize,
     #[serde(default)]
     pub launcher: String,
@@ -113,8 +117,8 @@ pub struct DeviceConfig {
     pub rank_timeout: u64,
 }
 
-/// Runs from before there were ranks have this many.
-fn one_rank() -> usize {
+/// Runs from before there were ranks, or pairs at once, have this many.
+fn one() -> usize {
     1
 }
 
@@ -263,6 +267,7 @@ impl Config {
             space: self.search.space,
             searcher: self.search.searcher,
             population: self.search.population,
+            pairs_at_once: self.search.pairs_at_once,
             generations: self.search.generations,
             seed: self.search.seed,
             mutation: self.search.mutation,
@@ -284,6 +289,11 @@ impl Config {
                     && self.search.population.is_multiple_of(2),
                 "search.population",
                 "an even number from 2 to 10000, because individuals meet in pairs",
+            ),
+            (
+                (1..=self.search.population / 2).contains(&self.search.pairs_at_once),
+                "search.pairs_at_once",
+                "from 1 to half of search.population, which is all pairs of a generation",
             ),
             ((1..=1_000_000).contains(&self.search.generations), "search.generations", "from 1 to 1000000"),
             ((0.0..=1.0).contains(&self.search.mutation), "search.mutation", "from 0 to 1"),
@@ -328,7 +338,11 @@ impl Config {
                 "device.rank_timeout",
                 "from 1 to 86400 seconds",
             ),
-            (device_kind(&self.device.kind), "device.kind", "auto, cpu, cuda or cuda:N"),
+            (
+                device_kind(&self.device.kind),
+                "device.kind",
+                "auto, cpu, cuda or cuda:N, or for a search several as cuda:0,cuda:1, each once",
+            ),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),
             ((1..=100_000).contains(&r.epochs), "retrain.epochs", "from 1 to 100000"),
@@ -349,7 +363,13 @@ impl Config {
     }
 }
 
+/// Whether this names a device, or several that work together: each CUDA device once, or the CPU for each.
 fn device_kind(kind: &str) -> bool {
-    matches!(kind, "auto" | "cpu" | "cuda")
-        || kind.strip_prefix("cuda:").is_some_and(|n| n.parse::<u16>().is_ok())
+    let number = |name: &str| match name {
+        "cuda" => Some(0),
+        _ => name.strip_prefix("cuda:")?.parse::<u16>().ok(),
+    };
+    let names: Vec<_> = kind.split(',').map(str::trim).collect();
+    let numbers: BTreeSet<_> = names.iter().filter_map(|name| number(name)).collect();
+    kind == "auto" || names.iter().all(|name| *name == "cpu") || numbers.len() == names.len()
 }

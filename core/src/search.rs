@@ -1,6 +1,6 @@
 //! A search as a machine that asks for losses and is told them.
 //!
-//! [`Search::ask`] names one or two independent candidates, an [`Estimator`] finds their losses,
+//! [`Search::ask`] names independent candidates, a pair or a few, an [`Estimator`] finds their losses,
 //! [`Search::tell`] says who is fast and who is slow. The state is plain data: whoever stores it
 //! after a `tell` can go on from there, to exactly the same end.
 //!
@@ -17,6 +17,7 @@
 //!     space: Space::Cells,
 //!     searcher: SearcherKind::SlowFast,
 //!     population: 10,
+//!     pairs_at_once: 1,
 //!     generations: 20,
 //!     seed: 1,
 //!     mutation: 0.0,
@@ -30,7 +31,7 @@
 //!     let estimates: Vec<_> = losses
 //!         .map(|loss| Estimate { loss, accuracy: 0.0, train_loss: loss, hits: 0, misses: 0 })
 //!         .collect();
-//!     let (_verdict, told) = search.tell(&estimates);
+//!     let (_verdicts, told) = search.tell(&estimates);
 //!     events.extend(told);
 //! }
 //! let Some(Event::SearchFinished { ranking, .. }) = events.last() else { panic!("a search ends") };
@@ -62,6 +63,9 @@ pub struct SearchSettings {
     pub searcher: SearcherKind,
     /// Individuals; even.
     pub population: usize,
+    /// Pairs of a generation that start from the same weights and are then adopted in order; the paper has 1.
+    #[serde(default = "one_pair", skip_serializing_if = "is_one_pair")]
+    pub pairs_at_once: usize,
     pub generations: u32,
     pub seed: u64,
     /// With which probability a gene of a slow learner is drawn anew after its move; the paper has 0.
@@ -70,6 +74,30 @@ pub struct SearchSettings {
     pub schedule: Schedule,
     /// Architectures beyond these lose against those within.
     pub limits: Limits,
+}
+
+/// Searches from before there were more have this many.
+fn one_pair() -> usize {
+    1
+}
+
+fn is_one_pair(pairs: &usize) -> bool {
+    *pairs == one_pair()
+}
+
+impl SearchSettings {
+    /// How many candidates are estimated together in a generation, unless fewer are left.
+    pub fn together(&self) -> usize {
+        self.searcher.together().saturating_mul(self.pairs_at_once)
+    }
+
+    /// The rule that it follows, in words.
+    pub fn rule(&self) -> String {
+        match self.pairs_at_once {
+            1 => self.searcher.to_string(),
+            pairs => format!("{}, {pairs} pairs at once", self.searcher),
+        }
+    }
 }
 
 /// What changes from generation to generation in how learners are trained.
@@ -94,12 +122,12 @@ impl Schedule {
     }
 }
 
-/// One or two independent candidates to train and validate.
+/// Independent candidates to train and validate: those of a pair, or of as many pairs as are estimated at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimation {
     pub stage: Stage,
     pub generation: u32,
-    /// Counts the estimations of this generation, from 0.
+    /// Which pair of this generation it is, or the first of those that it is, from 0.
     pub pair: usize,
     pub learning_rate: f64,
     /// Probability that a path is dropped.
@@ -140,7 +168,7 @@ pub struct Estimate {
     pub misses: usize,
 }
 
-/// Who learns from whom. Indices count the candidates of the estimation.
+/// Who of a pair learns from whom. Indices count all candidates of the estimation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     pub fast: Option<usize>,
@@ -195,7 +223,7 @@ pub trait Estimator {
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Estimate>>, Self::Error>;
 
-    /// Writes the weights of the last estimation into the weight set.
+    /// Writes weights of the last estimation into the weight set, as the verdict on one of its pairs says.
     ///
     /// # Errors
     /// If the device fails.
@@ -207,6 +235,8 @@ pub trait Estimator {
 pub enum SettingsError {
     #[error("a population of {0} cannot be paired; it must be even, from 2 to {MOST_INDIVIDUALS}")]
     Population(usize),
+    #[error("{pairs} pairs at once are no part of a generation, which has {of}; it must be from 1 to {of}")]
+    PairsAtOnce { pairs: usize, of: usize },
     #[error("a search needs at least one generation")]
     Generations,
     #[error("a mutation of {0} is no probability; it must be from 0 to 1")]
@@ -280,7 +310,8 @@ impl Search {
         }
         if generation == generations {
             let first = self.state.ranking.len();
-            let candidates = (first..self.settings.population.min(first + 2))
+            let together = self.settings.pairs_at_once.saturating_mul(2);
+            let candidates = (first..self.settings.population.min(first.saturating_add(together)))
                 .map(|i| Candidate { individual: i, position: self.state.population[i].position.clone() })
                 .collect();
             return Ask::Estimate(Estimation {
@@ -292,8 +323,9 @@ impl Search {
                 candidates,
             });
         }
-        let candidates = self.state.pairs[done]
-            .iter()
+        let candidates = (self.state.pairs[done..].iter())
+            .take(self.settings.pairs_at_once)
+            .flatten()
             .map(|&i| Candidate {
                 individual: i,
                 position: self.searcher().position(&self.settings, &self.streams, &self.state, i),
@@ -309,24 +341,25 @@ impl Search {
         })
     }
 
-    /// Takes the estimates of the last [`Search::ask`]; says who is fast, and what happened.
+    /// Takes the estimates of the last [`Search::ask`]; says who is fast in each of its pairs, in order, and what
+    /// happened. A ranking has no verdicts.
     ///
     /// # Panics
     /// If the search is done, or the estimates are not as many as the candidates.
-    pub fn tell(&mut self, estimates: &[Estimate]) -> (Verdict, Vec<Event>) {
+    pub fn tell(&mut self, estimates: &[Estimate]) -> (Vec<Verdict>, Vec<Event>) {
         let Ask::Estimate(estimation) = self.ask() else {
             panic!("the search is done");
         };
         assert_eq!(estimates.len(), estimation.candidates.len(), "one estimate a candidate");
         let mut events = Vec::new();
-        let verdict = match estimation.stage {
-            Stage::Search => self.tell_pair(&estimation, estimates, &mut events),
+        let verdicts = match estimation.stage {
+            Stage::Search => self.tell_pairs(&estimation, estimates, &mut events),
             Stage::Ranking => {
                 self.tell_ranking(&estimation, estimates, &mut events);
-                Verdict::default()
+                Vec::new()
             }
         };
-        (verdict, events)
+        (verdicts, events)
     }
 
     /// The event that ends the search; `None` until its last population is ranked.
@@ -355,6 +388,33 @@ impl Search {
         self.state.losses[individual] = None;
         self.state.lessons.retain(|l| l.slow != individual && l.fast != individual);
         Event::IndividualInjected { individual, position }
+    }
+
+    /// Each pair as if it had been asked for alone, and its verdict in places of the whole estimation.
+    fn tell_pairs(
+        &mut self,
+        estimation: &Estimation,
+        estimates: &[Estimate],
+        events: &mut Vec<Event>,
+    ) -> Vec<Verdict> {
+        let together = self.settings.searcher.together();
+        let pairs = estimation.candidates.chunks(together).zip(estimates.chunks(together)).enumerate();
+        pairs
+            .map(|(index, (candidates, estimates))| {
+                let pair = Estimation {
+                    pair: estimation.pair + index,
+                    candidates: candidates.to_vec(),
+                    ..*estimation
+                };
+                let of_all = |slot: usize| index * together + slot;
+                let Verdict { fast, slow, gives } = self.tell_pair(&pair, estimates, events);
+                Verdict {
+                    fast: fast.map(of_all),
+                    slow: slow.map(of_all),
+                    gives: gives.into_iter().map(of_all).collect(),
+                }
+            })
+            .collect()
     }
 
     fn tell_pair(
@@ -471,6 +531,10 @@ fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
     let paired = settings.population.is_multiple_of(2);
     if !paired || !(2..=MOST_INDIVIDUALS).contains(&settings.population) {
         return Err(SettingsError::Population(settings.population));
+    }
+    let of = settings.population / settings.searcher.together();
+    if !(1..=of).contains(&settings.pairs_at_once) {
+        return Err(SettingsError::PairsAtOnce { pairs: settings.pairs_at_once, of });
     }
     if settings.generations == 0 {
         return Err(SettingsError::Generations);

@@ -169,6 +169,16 @@ fn is_wanted(key: WeightKey, first_giver: bool, held_before: impl FnOnce() -> bo
     first_giver || (key.is_operation() && !held_before())
 }
 
+/// Which modules of each giver enter the weight set, in the order of [`crate::search::Verdict::gives`], given what
+/// each of them holds. [`WeightSet::adopt`] takes these and no others.
+pub fn entering(held: &[Vec<WeightKey>]) -> Vec<Vec<WeightKey>> {
+    let wanted = |(index, keys): (usize, &Vec<WeightKey>)| {
+        let held_before = |key: &WeightKey| held[..index].iter().any(|before| before.contains(key));
+        keys.iter().copied().filter(|key| is_wanted(*key, index == 0, || held_before(key))).collect()
+    };
+    held.iter().enumerate().map(wanted).collect()
+}
+
 /// The modules that learners have trained, each with its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSet<T> {

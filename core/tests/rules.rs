@@ -14,7 +14,7 @@ use relativenas_core::{
     searcher::SearcherKind,
     slow_fast,
     space::Space,
-    weight_set::{Entry, Hits, WeightKey, WeightSet},
+    weight_set::{Entry, Hits, WeightKey, WeightSet, entering},
 };
 
 fn settings(searcher: SearcherKind, population: usize, generations: u32, seed: u64) -> SearchSettings {
@@ -22,6 +22,7 @@ fn settings(searcher: SearcherKind, population: usize, generations: u32, seed: u
         space: Space::Cells,
         searcher,
         population,
+        pairs_at_once: 1,
         generations,
         seed,
         mutation: 0.0,
@@ -61,7 +62,11 @@ fn a_position() -> impl Strategy<Value = Vec<f64>> {
 }
 
 /// Losses for whatever a search asks: the number of the answer picks one.
-fn tell_next(search: &mut Search, losses: &[f64], answered: &mut usize) -> Option<(Verdict, Vec<Event>)> {
+fn tell_next(
+    search: &mut Search,
+    losses: &[f64],
+    answered: &mut usize,
+) -> Option<(Vec<Verdict>, Vec<Event>)> {
     let Ask::Estimate(estimation) = search.ask() else { return None };
     let estimates: Vec<_> = (estimation.candidates.iter())
         .map(|_| {
@@ -197,7 +202,8 @@ proptest! {
     ) {
         prop_assume!(searcher != SearcherKind::RegularizedEvolution);
         let (mut search, _) = Search::new(settings(searcher, 2, 2, seed)).expect("valid");
-        let (verdict, events) = search.tell(&[estimate(a), estimate(b)]);
+        let (mut verdicts, events) = search.tell(&[estimate(a), estimate(b)]);
+        let verdict = verdicts.pop().expect("one pair");
         let gives = |slots: &[usize]| slots.to_vec();
         match (a.is_finite(), b.is_finite()) {
             (false, false) => {
@@ -231,9 +237,9 @@ proptest! {
             .map(|c| cost(&Genotype::decode(&c.position).expect("within the bounds"), &SHAPE).parameters)
             .map(|parameters| parameters.saturating_sub(most))
             .collect();
-        let (verdict, events) = search.tell(&[estimate(losses[0]), estimate(losses[1])]);
+        let (verdicts, events) = search.tell(&[estimate(losses[0]), estimate(losses[1])]);
         let second = if excess[0] == excess[1] { losses[1] < losses[0] } else { excess[1] < excess[0] };
-        prop_assert_eq!(verdict.fast, Some(usize::from(second)));
+        prop_assert_eq!(verdicts[0].fast, Some(usize::from(second)));
         let Some(Event::PairCompared { learners, .. }) = events.first() else {
             return Err(TestCaseError::fail("no comparison"));
         };
@@ -256,9 +262,11 @@ proptest! {
         generations in 1..4_u32,
         injected in prop::option::of((0..8_usize, a_position())),
         stop in 0..60_usize,
-        mutation in prop_oneof![Just(0.0), 0.0..=1.0],
+        mutation in prop_oneof![Just(0.0), 0.0..=1.0], pairs in 1..4_usize,
     ) {
-        let settings = SearchSettings { mutation, ..settings(searcher, 2 * half, generations, seed) };
+        let pairs_at_once = pairs.min(half);
+        let settings =
+            SearchSettings { mutation, pairs_at_once, ..settings(searcher, 2 * half, generations, seed) };
         let (mut search, _) = Search::new(settings.clone()).expect("valid");
         let mut answered = 0;
         for _ in 0..stop {
@@ -369,6 +377,14 @@ proptest! {
                 prop_assert_eq!(new, old, "{}", key);
             }
         }
+        // Whoever sends weights to somebody else need not send more than what enters.
+        let mut sent = unchanged;
+        let keys = |held: &BTreeMap<WeightKey, &'static str>| held.keys().copied().collect::<Vec<_>>();
+        let entering = entering(&[keys(&fast), keys(&slow)]);
+        let [of_fast, of_slow] = [(&fast, &entering[0]), (&slow, &entering[1])]
+            .map(|(held, keys)| keys.iter().map(|key| (*key, held[key])).collect::<BTreeMap<_, _>>());
+        sent.adopt(7, [(1, &of_fast), (2, &of_slow)]);
+        prop_assert_eq!(&sent, &set);
         let mut nobody = set.clone();
         nobody.adopt(8, []);
         prop_assert_eq!(nobody, set);
@@ -462,6 +478,68 @@ fn settings_that_make_no_search_are_refused() {
     refuse(5, 1, "a population of 5 cannot be paired; it must be even, from 2 to 10000");
     refuse(0, 1, "a population of 0 cannot be paired; it must be even, from 2 to 10000");
     refuse(4, 0, "a search needs at least one generation");
+}
+
+#[test]
+fn pairs_at_once_are_asked_for_together_and_told_one_by_one() {
+    // Losses know nothing of weights here, so pairs at once change nothing but when they are asked for.
+    let loss = |individual: usize, generation: u32| ((individual * 7 + generation as usize) % 5) as f64;
+    let events = |searcher, pairs_at_once, asked: &mut Vec<Vec<usize>>| {
+        let settings = SearchSettings { pairs_at_once, ..settings(searcher, 10, 3, 3) };
+        let (mut search, events) = Search::new(settings).expect("valid");
+        let mut lines: Vec<_> = events.iter().map(json).collect();
+        while let Ask::Estimate(estimation) = search.ask() {
+            asked.push(estimation.candidates.iter().map(|c| c.individual).collect());
+            let losses: Vec<_> = (estimation.candidates.iter())
+                .map(|c| estimate(loss(c.individual, estimation.generation)))
+                .collect();
+            let (verdicts, told) = search.tell(&losses);
+            for (pair, verdict) in verdicts.iter().enumerate() {
+                let places = verdict.fast.iter().chain(&verdict.slow).chain(&verdict.gives);
+                let together = searcher.together();
+                assert!(places.copied().all(|place| place / together == pair), "{pair}: {verdict:?}");
+            }
+            lines.extend(told.iter().map(json));
+        }
+        lines
+    };
+    for searcher in [SearcherKind::SlowFast, SearcherKind::Random, SearcherKind::CoinFlip] {
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        assert_eq!(events(searcher, 1, &mut one), events(searcher, 2, &mut two));
+        // Five pairs a generation: two, two and the last; the ranking likewise.
+        let sizes: Vec<_> = two.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [4, 4, 2].repeat(4));
+        assert_eq!(one.concat(), two.concat());
+    }
+    // Children of one estimation do not know each other; each still takes the place of the oldest.
+    let (mut one, mut all) = (Vec::new(), Vec::new());
+    let evolution = SearcherKind::RegularizedEvolution;
+    assert_ne!(events(evolution, 1, &mut one), events(evolution, 10, &mut all));
+    assert_eq!(one.concat(), all.concat());
+}
+
+#[test]
+fn more_pairs_at_once_than_a_generation_has_are_refused() {
+    let error = |searcher, pairs_at_once| {
+        let settings = SearchSettings { pairs_at_once, ..settings(searcher, 4, 1, 1) };
+        Search::new(settings).err().map(|error| error.to_string())
+    };
+    let of_two = |pairs| {
+        format!("{pairs} pairs at once are no part of a generation, which has 2; it must be from 1 to 2")
+    };
+    assert_eq!(error(SearcherKind::SlowFast, 0), Some(of_two(0)));
+    assert_eq!(error(SearcherKind::SlowFast, 3), Some(of_two(3)));
+    assert_eq!(error(SearcherKind::SlowFast, 2), None);
+    assert_eq!(error(SearcherKind::RegularizedEvolution, 4), None);
+}
+
+#[test]
+fn one_pair_at_once_is_written_and_read_as_before_there_were_more() {
+    let one = settings(SearcherKind::SlowFast, 4, 2, 1);
+    assert!(!json(&one).contains("pairs_at_once"), "{}", json(&one));
+    assert_eq!(serde_json::from_str::<SearchSettings>(&json(&one)).ok(), Some(one.clone()));
+    let two = SearchSettings { pairs_at_once: 2, ..one };
+    assert_eq!(serde_json::from_str::<SearchSettings>(&json(&two)).ok(), Some(two));
 }
 
 #[test]

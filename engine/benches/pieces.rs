@@ -180,6 +180,7 @@ fn search() -> Search {
         space: Space::Cells,
         searcher: Default::default(),
         population: 20,
+        pairs_at_once: 1,
         generations: 50,
         seed: 1,
         mutation: 0.0,

@@ -25,6 +25,23 @@ pub enum DeviceError {
     #[error("`{0}` is not a device; use `auto`, `cpu` or `cuda:N` with N from 0")]
     Unknown(String),
     #[error(
+        "device.kind = \"{0}\" cannot work together; several devices are CUDA devices, as in \"cuda:0,cuda:1\", or cpu \
+         for each"
+    )]
+    Mixed(String),
+    #[error(
+        "device.kind = \"{kind}\" names {device} twice; name each device once: learners take turns on it"
+    )]
+    Twice { kind: String, device: DeviceChoice },
+    #[error(
+        "device.kind names {devices} devices, and no more than {learners} can be at work at once: a search has a device \
+         for each learner that it estimates at once, two of a pair and more with search.pairs_at_once; a training has \
+         one a rank (--ranks {devices})"
+    )]
+    TooMany { devices: usize, learners: usize },
+    #[error("{ranks} ranks are on this machine, and device.kind names {named} devices; name one for each")]
+    NotOneEach { ranks: usize, named: usize },
+    #[error(
         "cuda:{asked} was asked for, but {}; use `auto` or `cpu`, or see `relativenas doctor`",
         missing(*found)
     )]
@@ -93,13 +110,41 @@ impl DeviceChoice {
         Ok(device)
     }
 
-    /// What a rank takes of the devices of its machine where `kind` (as in settings) leaves it the choice: one of
-    /// its own. Where whoever started the ranks shows each a single device, that is its own.
+    /// What `kind` (as in settings) names: a device, or several that work together, as in `cuda:0,cuda:1`.
+    ///
+    /// # Errors
+    /// If that is none, or they cannot work together.
+    pub fn all(kind: &str) -> Result<Vec<Self>, DeviceError> {
+        let named = kind.split(',').map(|name| name.trim().parse()).collect::<Result<Vec<Self>, _>>()?;
+        let cpus = named.iter().filter(|choice| **choice == Self::Cpu).count();
+        if named.len() > 1 && (named.contains(&Self::Auto) || (1..named.len()).contains(&cpus)) {
+            return Err(DeviceError::Mixed(kind.to_owned()));
+        }
+        // The CPU may stand there twice: that is the same work as on two devices, to be looked at without them.
+        let twice = (1..named.len()).find(|&i| cpus == 0 && named[..i].contains(&named[i]));
+        match twice {
+            Some(i) => Err(DeviceError::Twice { kind: kind.to_owned(), device: named[i] }),
+            None => Ok(named),
+        }
+    }
+
+    /// What a rank takes of the devices of its machine where `kind` (as in settings) leaves it the choice, or names
+    /// several: one of its own. Where whoever started the ranks shows each a single device, that is its own.
     ///
     /// # Errors
     /// If `kind` is no device, or there are fewer devices than ranks.
     pub fn of_rank(kind: &str, place: Place, found: usize, one_is_shown: bool) -> Result<Self, DeviceError> {
-        let choice = kind.parse()?;
+        let named = Self::all(kind)?;
+        let choice = match named[..] {
+            [choice] => choice,
+            _ if place.of_host == 1 => {
+                return Err(DeviceError::TooMany { devices: named.len(), learners: 1 });
+            }
+            _ => {
+                let missing = DeviceError::NotOneEach { ranks: place.of_host, named: named.len() };
+                return named.get(place.on_host).copied().ok_or(missing);
+            }
+        };
         let free = choice == Self::Auto || kind == "cuda";
         match place.on_host {
             _ if !free || found == 0 || place.of_host == 1 => Ok(choice),
@@ -123,6 +168,11 @@ impl DeviceChoice {
 /// How many CUDA devices libtorch sees; 0 in its CPU variant.
 pub fn cuda_devices() -> usize {
     if Cuda::is_available() { usize::try_from(Cuda::device_count()).unwrap_or(0) } else { 0 }
+}
+
+/// As a person types them.
+pub fn names(devices: &[Device]) -> String {
+    devices.iter().map(|device| name(*device)).collect::<Vec<_>>().join(",")
 }
 
 /// `cpu` or `cuda:N`.
@@ -195,30 +245,41 @@ pub fn wait(device: Device) {
     }
 }
 
-/// How the two learners of a pair share a device.
+/// How learners that are estimated together share devices and cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sharing {
-    /// Both at the same time; else one after the other, starting in the thread that searches.
-    pub at_once: bool,
+    /// As many train at the same time; the others wait for their turn. One alone does it in the thread that searches.
+    pub at_once: usize,
+    /// As many are estimated together in a generation, unless fewer are left.
+    pub together: usize,
     /// Of the CPU, for all learners together.
     pub threads: usize,
 }
 
 impl Sharing {
-    /// At once only on a CPU, if it is asked for and there are two threads.
+    /// At once, if it is asked for, as many as there are CUDA devices; on a CPU, as there are threads. There are never
+    /// more than `most` to be estimated, and `together` in a generation.
     ///
-    /// On CUDA they take turns. tch and torch-sys 0.26 can neither make a stream nor choose one, so
+    /// On one CUDA device they take turns. tch and torch-sys 0.26 can neither make a stream nor choose one, so
     /// the kernels of two threads would stand in one queue; and libtorch keeps cuDNN's plans by
     /// thread, so a thread that lives for one learner would try all algorithms again. Turns cost one
-    /// wait for the queue an epoch.
-    pub fn of(device: Device, threads: usize, at_once: bool) -> Self {
-        Self { at_once: at_once && threads > 1 && !device.is_cuda(), threads }
+    /// wait for the queue an epoch. On several devices the trying is worth it; ranks do without, each in a thread that
+    /// stays.
+    pub fn of(devices: &[Device], threads: usize, at_once: bool, (together, most): (usize, usize)) -> Self {
+        let cuda = devices.iter().any(|device| device.is_cuda());
+        let places = if cuda { devices.len() } else { threads.max(devices.len()) };
+        Self { at_once: if at_once { places.min(most).max(1) } else { 1 }, together, threads }
     }
 
-    /// Threads of each of so many learners: a part of them if they learn at once, else all. The last
+    /// Threads in which so many learners train.
+    pub fn lanes(self, learners: usize) -> usize {
+        self.at_once.min(learners).max(1)
+    }
+
+    /// Threads of the CPU for each of so many learners: a part of them if they learn at once, else all. The last
     /// bits of what a learner computes depend on it.
-    pub fn threads_per_learner(self, learners: usize) -> usize {
-        if self.at_once { (self.threads / learners.max(1)).max(1) } else { self.threads }
+    pub fn threads_of_each(self, learners: usize) -> usize {
+        (self.threads / self.lanes(learners)).max(1)
     }
 }
 
@@ -228,6 +289,22 @@ pub fn threads(asked: usize) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         asked => asked,
     }
+}
+
+/// The devices of a rank that has so many learners to estimate at once, made ready: those that `kind` (as in settings)
+/// names, or one of them where the rank is not alone on its machine.
+///
+/// # Errors
+/// If there is none for it, there are more than learners, or one cannot be used.
+pub fn all_of_rank(kind: &str, place: Place, learners: usize) -> Result<Vec<Device>, DeviceError> {
+    let named = DeviceChoice::all(kind)?;
+    if named.len() == 1 || place.of_host > 1 {
+        return Ok(vec![of_rank(kind, place)?]);
+    }
+    if named.len() > learners {
+        return Err(DeviceError::TooMany { devices: named.len(), learners });
+    }
+    named.into_iter().map(DeviceChoice::resolve).collect()
 }
 
 /// The device of a rank, made ready; see [`DeviceChoice::of_rank`].
@@ -318,15 +395,59 @@ mod tests {
     }
 
     #[test]
-    fn learners_share_the_cores_of_a_cpu_and_take_turns_on_cuda() {
-        let sharing = |device, threads, at_once| {
-            let sharing = Sharing::of(device, threads, at_once);
-            (sharing.at_once, [1, 2].map(|learners| sharing.threads_per_learner(learners)))
+    fn several_devices_are_cuda_devices_each_once_and_no_more_than_learners() {
+        let named = |kind| DeviceChoice::all(kind).map_err(|error| error.to_string());
+        assert_eq!(named("cuda:0,cuda:1"), Ok(vec![DeviceChoice::Cuda(0), DeviceChoice::Cuda(1)]));
+        assert_eq!(named("cpu, cpu"), Ok(vec![DeviceChoice::Cpu; 2]));
+        for (kind, problem) in [
+            ("cuda:0,cuda:0", "names cuda:0 twice"),
+            ("cuda,cuda:1,cuda:0", "names cuda:0 twice"),
+            ("cpu,cuda:1", "cannot work together"),
+            ("auto,cuda:1", "cannot work together"),
+            ("cuda:0,", "`` is not a device"),
+        ] {
+            let error = named(kind).unwrap_err();
+            assert!(error.contains(problem), "{kind}: {error}");
+        }
+        let alone = |kind, learners| all_of_rank(kind, Place::ALONE, learners).map_err(|e| e.to_string());
+        assert_eq!(alone("cpu,cpu", 2), Ok(vec![Device::Cpu; 2]));
+        let error = alone("cpu,cpu,cpu", 2).unwrap_err();
+        assert!(
+            error.starts_with("device.kind names 3 devices, and no more than 2 can be at work"),
+            "{error}"
+        );
+        let error = alone("cuda:98,cuda:99", 2).unwrap_err();
+        assert!(error.starts_with("cuda:98 was asked for, but "), "{error}");
+        // A training has one learner.
+        let error = of_rank("cpu,cpu", Place::ALONE).unwrap_err().to_string();
+        assert!(error.contains("(--ranks 2)"), "{error}");
+    }
+
+    #[test]
+    fn of_several_that_are_named_each_rank_takes_its_own() {
+        let of = |on_host, of_host| {
+            let place = Place { on_host, of_host, on_cores: of_host };
+            DeviceChoice::of_rank("cuda:3,cuda:1", place, 4, false).map_err(|error| error.to_string())
         };
-        assert_eq!(sharing(Device::Cpu, 5, true), (true, [5, 2]));
-        assert_eq!(sharing(Device::Cpu, 5, false), (false, [5, 5]));
-        assert_eq!(sharing(Device::Cpu, 1, true), (false, [1, 1]));
-        assert_eq!(sharing(Device::Cuda(0), 8, true), (false, [8, 8]));
+        assert_eq!([of(0, 2), of(1, 2)], [Ok(DeviceChoice::Cuda(3)), Ok(DeviceChoice::Cuda(1))]);
+        let error = of(2, 3).unwrap_err();
+        assert!(error.starts_with("3 ranks are on this machine, and device.kind names 2 devices"), "{error}");
+    }
+
+    #[test]
+    fn learners_share_the_cores_of_a_cpu_and_take_turns_on_one_cuda_device() {
+        let pair = (2, 2);
+        let sharing = |devices: &[Device], threads, at_once, learners| {
+            let sharing = Sharing::of(devices, threads, at_once, learners);
+            (sharing.at_once, [1, 2, 4].map(|learners| sharing.threads_of_each(learners)))
+        };
+        assert_eq!(sharing(&[Device::Cpu], 5, true, pair), (2, [5, 2, 2]));
+        assert_eq!(sharing(&[Device::Cpu], 5, false, pair), (1, [5, 5, 5]));
+        assert_eq!(sharing(&[Device::Cpu], 1, true, pair), (1, [1, 1, 1]));
+        assert_eq!(sharing(&[Device::Cpu], 8, true, (4, 4)), (4, [8, 4, 2]));
+        assert_eq!(sharing(&[Device::Cpu; 2], 1, true, pair), (2, [1, 1, 1]));
+        assert_eq!(sharing(&[Device::Cuda(0)], 8, true, pair), (1, [8, 8, 8]));
+        assert_eq!(sharing(&[Device::Cuda(0), Device::Cuda(1)], 8, true, (4, 4)), (2, [8, 4, 4]));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Finds out how good architectures are by training them: what a search asks of libtorch.
 
+mod lanes;
+mod parts;
+
 use std::{
     collections::BTreeMap,
-    panic::resume_unwind,
     sync::atomic::{AtomicBool, Ordering},
-    thread,
 };
 
 use relativenas_core::{
@@ -19,6 +20,7 @@ use relativenas_core::{
 };
 use tch::{Device, TchError};
 
+use self::lanes::in_lanes;
 use crate::{
     augmentation::ImageStore,
     cpu::CpuModel,
@@ -68,25 +70,35 @@ fn below(side: usize) -> usize {
     side / 4 * 4
 }
 
-/// Trains and validates candidates on one device, with a shared weight set.
+/// Trains and validates candidates with a shared weight set, on one device or several.
 pub struct NetworkEstimator {
     settings: EstimatorSettings,
     /// Of fresh weights.
     streams: Streams,
     /// Of shuffles, augmentation and drop path.
     draws: Streams,
+    /// One a device; the weight set lies on the first.
+    seats: Vec<Seat>,
+    weights: WeightSet<ModuleWeights>,
+    /// What the candidates of the last estimation of the search hold, in their order.
+    trained: Option<(u32, usize, Vec<Held>)>,
+}
+
+/// A device, and the images on it.
+struct Seat {
     device: Device,
     training: ImageStore,
     validation: ImageStore,
-    weights: WeightSet<ModuleWeights>,
-    /// What the candidates of the last estimation of the search hold, in their order.
-    trained: Option<(u32, usize, Vec<TrainedCandidate>)>,
 }
 
-struct TrainedCandidate {
-    individual: usize,
-    held: BTreeMap<WeightKey, ModuleWeights>,
+impl Seat {
+    fn share(&self) -> Self {
+        Self { device: self.device, training: self.training.share(), validation: self.validation.share() }
+    }
 }
+
+/// What a learner holds.
+pub type Held = BTreeMap<WeightKey, ModuleWeights>;
 
 /// A candidate about to be trained, with weights of its own.
 struct Contestant {
@@ -97,6 +109,8 @@ struct Contestant {
     /// At least one.
     epochs: Vec<Epoch>,
     candidate: usize,
+    /// Which of the devices is its own.
+    seat: usize,
 }
 
 /// What is left of a candidate after validation.
@@ -104,7 +118,7 @@ struct Outcome {
     estimate: Estimate,
     /// Of every epoch.
     train_losses: Vec<Loss>,
-    held: BTreeMap<WeightKey, ModuleWeights>,
+    held: Held,
 }
 
 impl NetworkEstimator {
@@ -118,6 +132,23 @@ impl NetworkEstimator {
         validation: &ImageSet,
         device: Device,
     ) -> Result<Self, EstimateError> {
+        Self::on(settings, training, validation, &[device])
+    }
+
+    /// As [`NetworkEstimator::new`], on these devices; candidates take one after the other.
+    ///
+    /// # Errors
+    /// If a half has no images, or a device fails.
+    ///
+    /// # Panics
+    /// If there are no devices.
+    pub fn on(
+        settings: EstimatorSettings,
+        training: &ImageSet,
+        validation: &ImageSet,
+        devices: &[Device],
+    ) -> Result<Self, EstimateError> {
+        assert!(!devices.is_empty(), "somewhere it has to be");
         for (half, set) in [("train", training), ("valid", validation)] {
             if set.is_empty() {
                 return Err(EstimateError::NoImages { half });
@@ -129,13 +160,22 @@ impl NetworkEstimator {
             return Err(EstimateError::Side { side });
         }
         let learner = settings.learner;
+        let mut seats: Vec<Seat> = Vec::new();
+        for &device in devices {
+            seats.push(match seats.iter().find(|seat| seat.device == device) {
+                Some(seat) => seat.share(),
+                None => Seat {
+                    device,
+                    training: ImageStore::new(training, learner.training.padding, device)?,
+                    validation: ImageStore::new(validation, learner.validation.padding, device)?,
+                },
+            });
+        }
         Ok(Self {
             settings,
             streams: Streams::new(settings.seed),
             draws: Streams::new(settings.seed),
-            device,
-            training: ImageStore::new(training, learner.training.padding, device)?,
-            validation: ImageStore::new(validation, learner.validation.padding, device)?,
+            seats,
             weights: WeightSet::default(),
             trained: None,
         })
@@ -155,12 +195,17 @@ impl NetworkEstimator {
 
     /// How many there are in the training and in the validation half.
     pub fn images(&self) -> (usize, usize) {
-        (self.training.len(), self.validation.len())
+        (self.seats[0].training.len(), self.seats[0].validation.len())
     }
 
     /// How many learners are trained side by side; more would wait for each other.
     pub fn at_once(&self) -> usize {
-        if self.settings.sharing.at_once { 2 } else { 1 }
+        self.settings.sharing.at_once
+    }
+
+    /// Where the weight set lies.
+    pub fn home(&self) -> Device {
+        self.seats[0].device
     }
 
     /// From now on learners draw shuffles, augmentation and drop path by another seed. Fresh weights
@@ -200,7 +245,7 @@ impl NetworkEstimator {
                 self.contestant(index, candidate, &nothing, (0..epochs).map(epoch).collect())
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let outcomes = self.compete(contestants, progress)?;
+        let outcomes = self.compete(contestants, candidates.len(), progress)?;
         let figures = |outcome: Outcome| {
             let Estimate { loss, accuracy, .. } = outcome.estimate;
             Figures { train_losses: outcome.train_losses, loss, accuracy }
@@ -216,6 +261,8 @@ impl NetworkEstimator {
         epochs: Vec<Epoch>,
     ) -> Result<Contestant, EstimateError> {
         let individual = candidate.individual;
+        let seat = index % self.seats.len();
+        let device = self.seats[seat].device;
         let genotype = Genotype::decode(&candidate.position)
             .map_err(|error| EstimateError::Vector { individual, error })?;
         let shape = &self.settings.shape;
@@ -224,7 +271,7 @@ impl NetworkEstimator {
         let planned: BTreeMap<_, _> = keys.iter().copied().zip(&plan.modules).collect();
         let mut failure = None;
         let (mut inherited, hits) = weights.inherit(&keys, |key| {
-            ModuleWeights::fresh(planned[&key], &self.streams, self.device).unwrap_or_else(|error| {
+            ModuleWeights::fresh(planned[&key], &self.streams, device).unwrap_or_else(|error| {
                 failure = Some(error);
                 ModuleWeights::new([])
             })
@@ -232,29 +279,27 @@ impl NetworkEstimator {
         if let Some(error) = failure {
             return Err(error.into());
         }
-        let inherited = keys.iter().filter_map(|key| inherited.remove(key)).collect();
-        Ok(Contestant { genotype, keys, inherited, hits, epochs, candidate: index })
+        let inherited = keys.iter().filter_map(|key| inherited.remove(key));
+        let inherited = inherited.map(|weights| weights.on(device)).collect::<Result<_, _>>()?;
+        Ok(Contestant { genotype, keys, inherited, hits, epochs, candidate: index, seat })
     }
 
     /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
-    fn workshop(&self, threads: usize) -> Workshop {
-        Workshop {
-            threads,
-            settings: self.settings,
-            streams: self.draws,
-            device: self.device,
-            training: self.training.share(),
-            validation: self.validation.share(),
-        }
+    fn workshop(&self, seat: usize, threads: usize) -> Workshop {
+        let (home, seat) = (self.home(), self.seats[seat].share());
+        Workshop { threads, settings: self.settings, streams: self.draws, home, seat }
     }
 
+    /// Trains all of them. Each has the threads that it would have among `learners` of them.
     fn compete(
         &self,
         contestants: Vec<Contestant>,
+        learners: usize,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Outcome>>, EstimateError> {
-        let in_threads = self.settings.sharing.at_once && contestants.len() > 1;
-        let threads = self.settings.sharing.threads_per_learner(contestants.len());
+        let count = contestants.len();
+        let lanes = self.settings.sharing.lanes(count);
+        let threads = self.settings.sharing.threads_of_each(learners.max(count));
         let aborted = AtomicBool::new(false);
         let progress = |done: BatchDone| {
             // One learner's end is everybody's.
@@ -264,21 +309,8 @@ impl NetworkEstimator {
             }
             Flow::Go
         };
-        let outcomes: Vec<_> = if in_threads {
-            thread::scope(|scope| {
-                let threads: Vec<_> = contestants
-                    .into_iter()
-                    .map(|contestant| {
-                        let workshop = self.workshop(threads);
-                        let progress = &progress;
-                        scope.spawn(move || workshop.train(contestant, progress))
-                    })
-                    .collect();
-                threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-            })
-        } else {
-            contestants.into_iter().map(|c| self.workshop(threads).train(c, &progress)).collect()
-        };
+        let work = contestants.into_iter().map(|c| (self.workshop(c.seat, threads), c)).collect();
+        let outcomes = in_lanes(work, lanes, |(workshop, c): (Workshop, _)| workshop.train(c, &progress));
         outcomes.into_iter().collect()
     }
 }
@@ -287,9 +319,9 @@ struct Workshop {
     threads: usize,
     settings: EstimatorSettings,
     streams: Streams,
-    device: Device,
-    training: ImageStore,
-    validation: ImageStore,
+    /// Where what a learner holds in the end is brought.
+    home: Device,
+    seat: Seat,
 }
 
 impl Workshop {
@@ -313,11 +345,13 @@ impl Workshop {
         let mut train_losses = Vec::new();
         for epoch in contestant.epochs {
             learner.epoch = epoch;
-            let Some(loss) = learner.train(&self.training)? else { return Ok(None) };
+            let Some(loss) = learner.train(&self.seat.training)? else { return Ok(None) };
             train_losses.push(Loss(loss));
         }
-        let Some(judgement) = learner.validate(&self.validation)? else { return Ok(None) };
+        let Some(judgement) = learner.validate(&self.seat.validation)? else { return Ok(None) };
         let Hits { hits, misses } = contestant.hits;
+        let weights = learner.model.weights()?.into_iter().map(|weights| weights.on(self.home));
+        let weights = weights.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(Outcome {
             estimate: Estimate {
                 loss: judgement.loss,
@@ -327,21 +361,21 @@ impl Workshop {
                 misses,
             },
             train_losses,
-            held: contestant.keys.into_iter().zip(learner.model.weights()?).collect(),
+            held: contestant.keys.into_iter().zip(weights).collect(),
         }))
     }
 
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
         let EstimatorSettings { shape, sgd, precision, .. } = self.settings;
         let side = shape.image_side();
-        if self.device == Device::Cpu
+        if self.seat.device == Device::Cpu
             && precision == Precision::F32
-            && self.training.side() == side
+            && self.seat.training.side() == side
             && let Some(model) = CpuModel::new(&plan, weights, sgd, side, self.threads)?
         {
             return Ok(Box::new(model));
         }
-        Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.device)?))
+        Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.seat.device)?))
     }
 }
 
@@ -368,14 +402,11 @@ impl Estimator for NetworkEstimator {
                 self.contestant(index, candidate, &self.weights, vec![epoch])
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let Some(outcomes) = self.compete(contestants, progress)? else { return Ok(None) };
+        let together = self.settings.sharing.together;
+        let Some(outcomes) = self.compete(contestants, together, progress)? else { return Ok(None) };
         let estimates = outcomes.iter().map(|o| o.estimate).collect();
         if estimation.stage == Stage::Search {
-            let individuals = estimation.candidates.iter().map(|c| c.individual);
-            let trained = individuals
-                .zip(outcomes)
-                .map(|(individual, outcome)| TrainedCandidate { individual, held: outcome.held })
-                .collect();
+            let trained = outcomes.into_iter().map(|outcome| outcome.held).collect();
             self.trained = Some((estimation.generation, estimation.pair, trained));
         }
         Ok(Some(estimates))
@@ -385,15 +416,13 @@ impl Estimator for NetworkEstimator {
         if verdict.gives.is_empty() {
             return Ok(());
         }
-        let (generation, pair) = (estimation.generation, estimation.pair);
-        match self.trained.take() {
-            Some((g, p, trained)) if (g, p) == (generation, pair) => {
-                let givers = verdict.gives.iter().filter_map(|&slot| trained.get(slot));
-                self.weights.adopt(generation, givers.map(|t| (t.individual, &t.held)));
-                Ok(())
-            }
-            _ => Err(EstimateError::NothingToAdopt { generation, pair }),
-        }
+        let individual = |&place: &usize| estimation.candidates[place].individual;
+        let givers = verdict.gives.iter();
+        let givers: Vec<_> = givers
+            .map(|place| Ok((individual(place), self.held(estimation, *place)?.clone())))
+            .collect::<Result<_, Self::Error>>()?;
+        self.take(estimation.generation, &givers);
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
-//! Several devices on one training: who they are, and what they say to each other.
+//! Several devices on one training or one search: who they are, and what they say to each other.
 //!
-//! A rank is one engine with one device. All ranks hold the same weights, each computes its [`Share`] of every
+//! A rank is one engine with one device. Those of a search share its learners. In a training all ranks hold the same weights, each computes its [`Share`] of every
 //! batch, and what they computed is added up, always in the order of ranks: what comes out depends on how many
 //! there are, and not on how they were started or reach each other. Rank 0 is the engine that clients know;
 //! whatever is decided is decided there.

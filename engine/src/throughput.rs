@@ -106,7 +106,7 @@ pub fn random_genotypes() -> Vec<Genotype> {
 /// If the data set has too few images, a genotype lies outside the searched space, or the device fails.
 pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Throughput> {
     let device = measurement.device.resolve()?;
-    let sharing = Sharing::of(device, device::threads(measurement.threads), true);
+    let sharing = Sharing::of(&[device], device::threads(measurement.threads), true, (2, 2));
     let mut estimator = estimator(measurement, data, device, sharing)?;
     let mut spent = Spent::default();
     let mut losses = Vec::new();
@@ -116,7 +116,7 @@ pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Thro
         let clock = Clock::start(genotypes.len(), device);
         let progress = |done: BatchDone| clock.note(done);
         let Some(estimates) = estimator.estimate(&estimation, &progress)? else { continue };
-        spent.add(&clock.ends(), sharing.at_once);
+        spent.add(&clock.ends(), sharing.at_once > 1);
         estimator.adopt(&estimation, &verdict(&estimates))?;
         losses.extend(estimates.iter().map(|e| e.loss));
     }

@@ -50,6 +50,7 @@ fn layers(context: &Context, arguments: &SearchArguments) -> Result<Layers> {
         ("--seed", "search.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--searcher", "search.searcher", &arguments.searcher),
+        ("--ranks", "device.ranks", &arguments.ranks),
     ];
     for (flag, key, value) in flags {
         if let Some(value) = value {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     arguments::TrainArguments,
     context::Context,
-    engine::{launcher::Launcher, program::EngineProgram},
+    engine::launcher::Launcher,
     operations::{
         begin::{self, NewRun},
         reading,
@@ -26,10 +26,7 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
     let genotype = reading::read(&arguments.arch)?;
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
-    let launcher = Launcher::new(&config.device);
-    if launcher.stands_between() {
-        launcher.check(&EngineProgram::find()?)?;
-    }
+    Launcher::check_settings(&config.device)?;
     let name = if arguments.arch.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
         arguments.arch.as_str()
     } else {

@@ -30,11 +30,13 @@ pub enum Launcher {
 }
 
 impl Launcher {
-    /// The launcher that is recorded in a run's manifest. A search has one rank.
+    /// The launcher that is recorded in a run's manifest. Searches of older programs, which had no ranks, may
+    /// record a number of ranks that cannot share them; such a search has one rank.
     pub fn of(manifest: &Manifest) -> Self {
-        match manifest.job {
-            Job::Train => Self::new(&manifest.config.device),
-            Job::Search => Self::Alone,
+        let Manifest { job, config, .. } = manifest;
+        match job {
+            Job::Search if config.check_ranks_of_search(config.device.ranks).is_err() => Self::Alone,
+            Job::Search | Job::Train => Self::new(&config.device),
         }
     }
 
@@ -80,7 +82,16 @@ impl Launcher {
         }
     }
 
-    /// Checks that ranks can be started here, before a run's folder is made.
+    /// Checks that the ranks of a run with these settings can be started here, before a run's folder is made.
+    ///
+    /// # Errors
+    /// If the launcher, the engine or MPI is missing, with what to do.
+    pub fn check_settings(device: &DeviceConfig) -> Result<()> {
+        let launcher = Self::new(device);
+        if launcher.stands_between() { launcher.check(&EngineProgram::find()?) } else { Ok(()) }
+    }
+
+    /// Checks that ranks can be started here with this engine.
     ///
     /// # Errors
     /// If the launcher or MPI is missing, with what to do.

@@ -122,8 +122,10 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
                 (estimate.loss, estimate.accuracy, estimate.train_loss) = (f64::NAN, f64::NAN, f64::NAN);
             }
         }
-        let (verdict, told) = search.tell(&estimates);
-        let Ok(()) = estimator.adopt(&estimation, &verdict);
+        let (verdicts, told) = search.tell(&estimates);
+        for verdict in &verdicts {
+            let Ok(()) = estimator.adopt(&estimation, verdict);
+        }
         events.extend(told);
     }
     let mut view = RunView::default();

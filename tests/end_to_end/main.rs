@@ -7,6 +7,7 @@ mod durability;
 mod mistakes;
 mod probe;
 mod ranks;
+mod ranks_of_a_search;
 mod search;
 mod stage;
 mod study;

@@ -16,15 +16,15 @@ use crate::{
 };
 
 /// Ranks that are threads of one engine.
-const THREADS: &str = "device.launcher=";
+pub const THREADS: &str = "device.launcher=";
 /// More ranks than cores, if need be.
-const MPI: &str = "device.launcher=mpirun --oversubscribe -n {ranks}";
+pub const MPI: &str = "device.launcher=mpirun --oversubscribe -n {ranks}";
 
 /// Epochs that take long enough to do something to them.
 const MANY: &str = "5";
 
 /// Whether ranks can be processes here. Says so if not: a test that does nothing should not look like one that passed.
-fn mpi_is_here() -> bool {
+pub fn mpi_is_here() -> bool {
     let runs =
         |mut command: Command| command.stderr(Stdio::null()).output().is_ok_and(|o| o.status.success());
     let mut mpirun = Command::new("mpirun");
@@ -52,7 +52,7 @@ fn command(stage: &Stage, name: &str, ranks: usize, launcher: &str, more: &[&str
 }
 
 /// As root, mpirun has to be told that this is meant.
-fn allowed(mut command: Command) -> Command {
+pub fn allowed(mut command: Command) -> Command {
     for variable in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] {
         command.env(variable, "1");
     }
@@ -60,7 +60,7 @@ fn allowed(mut command: Command) -> Command {
 }
 
 #[track_caller]
-fn succeeded(mut command: Command) {
+pub fn succeeded(mut command: Command) {
     let output = command.output().expect("starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -76,7 +76,7 @@ fn same(stage: &Stage, first: &str, second: &str) {
 }
 
 /// The process ids of all ranks, rank 0 first: children of one launcher, in the order of their start.
-fn ranks(folder: &std::path::Path) -> Vec<String> {
+pub fn ranks(folder: &std::path::Path) -> Vec<String> {
     let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let parent =
         |pid: &str| stat(pid).rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1).map(str::to_owned));
@@ -93,7 +93,7 @@ fn ranks(folder: &std::path::Path) -> Vec<String> {
 }
 
 /// What the command said on standard error when it had ended.
-fn last_words(child: Child) -> String {
+pub fn last_words(child: Child) -> String {
     let output = child.wait_with_output().expect("it ends");
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()

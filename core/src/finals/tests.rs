@@ -169,6 +169,7 @@ fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
         space: Space::Cells,
         searcher: Default::default(),
         population: 6,
+        pairs_at_once: 1,
         generations: 4,
         seed: 3,
         mutation: 0.0,

@@ -131,6 +131,7 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         space: Space::NasBench201,
         searcher,
         population: POPULATION as usize,
+        pairs_at_once: 1,
         generations: match settings.charge {
             Charge::All => settings.evaluations.get().div_ceil(POPULATION),
             // It is not known how many generations it takes to meet that many architectures.

@@ -272,6 +272,7 @@ mod tests {
             space: Space::Cells,
             searcher: Default::default(),
             population: 4,
+            pairs_at_once: 1,
             generations: 1,
             seed: 1,
             mutation: 0.0,

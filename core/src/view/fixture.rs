@@ -13,6 +13,7 @@ pub fn settings(space: Space, searcher: SearcherKind, population: usize, generat
         space,
         searcher,
         population,
+        pairs_at_once: 1,
         generations,
         seed: 3,
         mutation: 0.0,

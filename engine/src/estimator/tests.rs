@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::*;
 use crate::{augmentation::Augmentation, device::DeviceChoice};
 
-const AT_ONCE: Sharing = Sharing { at_once: true, threads: 2 };
+const AT_ONCE: Sharing = Sharing { at_once: 2, together: 2, threads: 2 };
 
 const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 2 };
 
@@ -43,7 +43,7 @@ fn settings() -> EstimatorSettings {
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 11,
         precision: Precision::F32,
-        sharing: Sharing { at_once: false, threads: 1 },
+        sharing: Sharing { at_once: 1, together: 2, threads: 1 },
     }
 }
 
@@ -92,7 +92,10 @@ fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
 
 /// Two generations; estimates and weights afterwards.
 fn run(settings: EstimatorSettings) -> (Vec<Estimate>, Vec<(String, Vec<f32>)>) {
-    let mut estimator = estimator(settings);
+    run_on(estimator(settings))
+}
+
+fn run_on(mut estimator: NetworkEstimator) -> (Vec<Estimate>, Vec<(String, Vec<f32>)>) {
     let mut estimates = Vec::new();
     for generation in 0..2 {
         let estimation = Estimation { generation, ..estimation(Stage::Search, 0.05) };
@@ -111,6 +114,47 @@ fn a_repeated_run_is_the_same_to_the_last_bit() {
 fn learners_at_once_find_what_they_find_one_after_the_other() {
     let parallel = EstimatorSettings { sharing: AT_ONCE, ..settings() };
     assert_eq!(run(settings()), run(parallel));
+}
+
+#[test]
+fn two_devices_find_what_one_finds() {
+    let one = run_on(NetworkEstimator::new(settings(), &images(40, 1), &images(30, 2), Device::Cpu).unwrap());
+    let devices = [Device::Cpu; 2];
+    for threads in [1, 2] {
+        let sharing = Sharing::of(&devices, threads, true, (2, 2));
+        assert_eq!(sharing.at_once, 2, "each member on its own");
+        let settings = EstimatorSettings { sharing, ..settings() };
+        let two = NetworkEstimator::on(settings, &images(40, 1), &images(30, 2), &devices).unwrap();
+        assert_eq!(run_on(two), one);
+    }
+}
+
+#[test]
+fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
+    let mut candidates = estimation(Stage::Search, 0.05).candidates;
+    candidates.extend([0, 2].map(|individual| {
+        let position = candidates[individual / 2].position.iter().rev().map(|x| x.min(1.5)).collect();
+        Candidate { individual, position }
+    }));
+    let of = |candidates: &[Candidate]| Estimation {
+        candidates: candidates.to_vec(),
+        ..estimation(Stage::Search, 0.05)
+    };
+    let mut one_by_one = estimator(settings());
+    let alone = candidates.chunks(2).flat_map(|pair| one_by_one.estimate(&of(pair), &go).unwrap().unwrap());
+    let alone: Vec<_> = alone.collect();
+    for at_once in [1, 2, 3, 4] {
+        let sharing = Sharing { at_once, together: 4, threads: at_once };
+        let mut together = estimator(EstimatorSettings { sharing, ..settings() });
+        let all = of(&candidates);
+        assert_eq!(together.estimate(&all, &go).unwrap().unwrap(), alone, "{at_once} at once");
+        // The second pair gives too, after the first.
+        together.adopt(&all, &verdict(&[1, 0])).unwrap();
+        together.adopt(&all, &verdict(&[2, 3])).unwrap();
+        let writer =
+            |key| together.weights().get(key).map(|entry| (entry.trained.individual, entry.trained.updates));
+        assert_eq!(writer(WeightKey::Stem), Some((0, 2)));
+    }
 }
 
 #[test]

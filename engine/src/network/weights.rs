@@ -56,6 +56,15 @@ impl ModuleWeights {
         Ok(Self { tensors: tensors.collect::<Result<_, TchError>>()? })
     }
 
+    /// The same values on a device; where they lie there already, they share memory.
+    ///
+    /// # Errors
+    /// If its memory runs out.
+    pub fn on(&self, device: Device) -> Result<Self, TchError> {
+        let there = self.tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.f_to_device(device)?)));
+        Ok(Self { tensors: there.collect::<Result<_, TchError>>()? })
+    }
+
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
     }

@@ -290,6 +290,7 @@ mod tests {
             space: Default::default(),
             searcher: Default::default(),
             population: 4,
+            pairs_at_once: 1,
             generations: 9,
             seed: 1,
             mutation: 0.0,

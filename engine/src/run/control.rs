@@ -1,6 +1,7 @@
 //! What people asked of a running engine, between those who ask and the thread that searches.
 
 use std::{
+    ops::Range,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -61,7 +62,8 @@ pub struct Bounds {
 struct Now {
     activity: Activity,
     generation: u32,
-    pair: usize,
+    /// In hand; an epoch of a training counts as one.
+    pairs: Range<usize>,
     members: Vec<MemberProgress>,
     /// Images of every member so far in this estimation.
     images: Vec<usize>,
@@ -107,7 +109,7 @@ impl Control {
         let now = Now {
             activity: Activity::Starting,
             generation: 0,
-            pair: 0,
+            pairs: 0..1,
             members: Vec::new(),
             images: Vec::new(),
             since: Instant::now(),
@@ -252,7 +254,7 @@ impl Control {
         &self,
         activity: Activity,
         generation: u32,
-        pair: usize,
+        pairs: Range<usize>,
         candidates: &[Candidate],
         work: Work,
     ) {
@@ -260,7 +262,7 @@ impl Control {
         let now = &mut state.now;
         now.activity = activity;
         now.generation = generation;
-        now.pair = pair;
+        now.pairs = pairs;
         now.members = candidates
             .iter()
             .map(|c| MemberProgress {
@@ -309,8 +311,11 @@ impl Control {
         if let Some((unit, left)) = state.step
             && (unit == StepUnit::Pair || done != Done::Pair)
         {
-            state.step = if left > 1 { Some((unit, left - 1)) } else { None };
-            state.paused |= left <= 1;
+            // Pairs that are estimated at once are one step, and count as many.
+            let pairs = u32::try_from(state.now.pairs.len()).unwrap_or(u32::MAX);
+            let left = left.saturating_sub(if unit == StepUnit::Pair { pairs.max(1) } else { 1 });
+            state.step = (left > 0).then_some((unit, left));
+            state.paused |= left == 0;
         }
         if let Done::Generation(number) | Done::Epoch(number) = done
             && state.pause_at == Some(number + 1)
@@ -380,7 +385,7 @@ impl Control {
             mode,
             activity,
             generation: now.generation,
-            pair: now.pair,
+            pair: now.pairs.start,
             members: now.members.clone(),
             images_per_second: if state.holding { 0.0 } else { now.rate },
             seconds_left: now
@@ -446,6 +451,17 @@ mod tests {
         assert_eq!(control.next(), Next::Estimate);
         control.end(Done::Pair, false);
         assert_eq!(control.progress().borrow().mode, Mode::Pausing);
+    }
+
+    #[test]
+    fn pairs_at_once_count_as_many_and_a_step_never_cuts_them() {
+        let control = control(true);
+        control.steer(&Command::Step { unit: StepUnit::Pair, count: 3 }).expect("accepted");
+        for (pairs, mode) in [(0..2, Mode::Stepping), (2..4, Mode::Pausing)] {
+            control.begin(Activity::Training, 0, pairs, &[], Work { now: 1.0, after: 1.0 });
+            control.end(Done::Pair, false);
+            assert_eq!(control.progress().borrow().mode, mode);
+        }
     }
 
     #[test]
@@ -542,7 +558,7 @@ mod tests {
     #[test]
     fn the_time_that_is_left_counts_work_and_not_estimations() {
         let control = control(false);
-        let begin = |now, after| control.begin(Activity::Training, 0, 0, &[], Work { now, after });
+        let begin = |now, after| control.begin(Activity::Training, 0, 0..1, &[], Work { now, after });
         begin(2.0, 30.0);
         thread::sleep(Duration::from_millis(20));
         control.end(Done::Pair, false);

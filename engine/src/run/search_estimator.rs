@@ -2,33 +2,31 @@
 
 use relativenas_core::search::{BatchDone, Estimate, Estimation, Estimator, Flow, Verdict};
 
-use crate::{
-    estimator::{EstimateError, NetworkEstimator},
-    table::PacedTable,
-};
+use super::shared_estimation::SharedEstimator;
+use crate::table::PacedTable;
 
 /// Answers a search in its own space.
 pub enum SearchEstimator {
-    Network(Box<NetworkEstimator>),
+    Network(Box<SharedEstimator>),
     /// There are no weights to inherit or adopt.
     Table(PacedTable),
 }
 
 impl Estimator for SearchEstimator {
-    type Error = EstimateError;
+    type Error = anyhow::Error;
 
     fn estimate(
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Vec<Estimate>>, EstimateError> {
+    ) -> anyhow::Result<Option<Vec<Estimate>>> {
         match self {
             Self::Network(network) => network.estimate(estimation, progress),
             Self::Table(table) => Ok(table.estimate(estimation, progress)),
         }
     }
 
-    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), EstimateError> {
+    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> anyhow::Result<()> {
         match self {
             Self::Network(network) => network.adopt(estimation, verdict),
             Self::Table(_) => Ok(()),

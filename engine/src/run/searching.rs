@@ -1,6 +1,6 @@
 //! The thread that searches: asks, estimates, tells, adopts, records.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use relativenas_core::{
@@ -10,21 +10,23 @@ use relativenas_core::{
     manifest::{EngineFacts, Manifest},
     network::NetworkShape,
     protocol::Activity,
-    search::{Ask, Estimation, Estimator, Search, SearchState, Stage},
+    search::{Ask, Estimation, Estimator, Search, SearchSettings, SearchState, Stage},
     space::Space,
     weight_set::{Entry, Trained, WeightSet},
 };
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use super::{
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Done, Injection, Next, Work},
     finals::{self, Ending},
+    named_weights,
     outcome::Outcome,
     recorder::{Record, Recorder},
     scale::{Scale, learners_left},
     search_estimator::SearchEstimator,
     setup::{self, About, Inputs, VALIDATION_BATCH},
+    shared_estimation::SharedEstimator,
 };
 use crate::{
     augmentation::Augmentation,
@@ -35,6 +37,7 @@ use crate::{
     learner::LearnerSettings,
     network::ModuleWeights,
     optimizer::SgdSettings,
+    ranks::Ranks,
     table::PacedTable,
 };
 
@@ -55,9 +58,11 @@ impl SearchJob {
     pub fn prepare(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
+        ranks: &Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
+        manifest.config.check_ranks_of_search(ranks.count())?;
         match manifest.config.search.space {
-            Space::Cells => Self::prepare_network(manifest, checkpoint),
+            Space::Cells => Self::prepare_network(manifest, checkpoint, ranks),
             Space::NasBench201 => Self::prepare_table(manifest, checkpoint),
         }
     }
@@ -65,14 +70,22 @@ impl SearchJob {
     fn prepare_network(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
+        ranks: &Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let config = &manifest.config;
         let data = setup::open(config)?;
-        let inputs = Inputs::new(About::from(&data), config, config.search.seed, |images, streams| {
-            data::split(images, config.data.train_images, config.data.valid_images, streams)
-        })?;
+        // Of this rank: in a generation, and in the ranking.
+        let [together, most] =
+            [config.search.searcher.together(), 2].map(|n| n * config.search.pairs_at_once / ranks.count());
+        let about = About::from(&data);
+        let inputs =
+            Inputs::of_rank(about, config, config.search.seed, (ranks.place(), most), |images, streams| {
+                data::split(images, config.data.train_images, config.data.valid_images, streams)
+            })?;
         let images = inputs.images();
-        let settings = estimator_settings(config, images.classes, inputs.device, inputs.threads);
+        let sharing =
+            Sharing::of(&inputs.devices, inputs.threads, config.device.parallel_learners, (together, most));
+        let settings = estimator_settings(config, images.classes, sharing);
         // How the work is spread over a device changes no loss.
         let protocol = (
             &config.network,
@@ -80,15 +93,22 @@ impl SearchJob {
             (config.data.crop_padding, config.data.flip, config.data.cutout, config.data.augment_validation),
             config.device.precision,
         );
-        let facts = inputs.facts(manifest, settings.learner.validation_batch, &protocol)?;
+        let batch = settings.learner.validation_batch;
+        // Pairs at once are another search than pairs one by one; who trains them changes nothing.
+        let facts = match config.search.pairs_at_once {
+            1 => inputs.facts(manifest, batch, &protocol)?,
+            pairs => inputs.facts(manifest, batch, &(protocol, pairs))?,
+        };
         let network = config.search_network(images.classes);
         let stand = begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
         let Stand { search, ending, opening, trained, tensors } = stand;
-        let tensors = device::place_all(tensors, inputs.device)?;
+        let tensors = device::place_all(tensors, inputs.device())?;
         let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
         let images = |chosen: &[usize]| ImageSet::of(&data, &data.train, chosen);
         let (train, valid) = (images(&inputs.split.train)?, images(&inputs.split.valid)?);
-        let estimator = NetworkEstimator::new(settings, &train, &valid, inputs.device)?.with_weights(weights);
+        let estimator =
+            NetworkEstimator::on(settings, &train, &valid, &inputs.devices)?.with_weights(weights);
+        let estimator = SharedEstimator::new(estimator, Arc::clone(ranks));
         let estimator = SearchEstimator::Network(Box::new(estimator));
         Ok((Self { search, estimator, ending, opening }, facts))
     }
@@ -121,6 +141,20 @@ impl SearchJob {
     /// # Errors
     /// If the device fails, or the folder cannot be written any more.
     pub fn go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+        if let SearchEstimator::Network(network) = &mut self.estimator
+            && !network.is_first()
+        {
+            network.follow()?;
+            return Ok(Outcome::Left); // How it ends is the first one's to say.
+        }
+        let outcome = self.lead(control, recorder)?;
+        if let SearchEstimator::Network(network) = &mut self.estimator {
+            network.end()?;
+        }
+        Ok(outcome)
+    }
+
+    fn lead(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         if !self.opening.is_empty() {
             let opening = std::mem::take(&mut self.opening);
             self.record(opening, recorder)?;
@@ -147,7 +181,8 @@ impl SearchJob {
                 control.close(why);
             }
             let work = self.work(&estimation);
-            control.begin(activity, estimation.generation, estimation.pair, &estimation.candidates, work);
+            let pairs = self.pairs(&estimation);
+            control.begin(activity, estimation.generation, pairs, &estimation.candidates, work);
             let estimates = self
                 .estimator
                 .estimate(&estimation, &|done| control.batch_done(done))
@@ -155,9 +190,9 @@ impl SearchJob {
             let Some(estimates) = estimates else {
                 return Ok(Outcome::Left);
             };
-            let (verdict, mut events) = self.search.tell(&estimates);
-            if estimation.stage == Stage::Search {
-                self.estimator.adopt(&estimation, &verdict).with_context(|| failed(&estimation))?;
+            let (verdicts, mut events) = self.search.tell(&estimates);
+            for verdict in &verdicts {
+                self.estimator.adopt(&estimation, verdict).with_context(|| failed(&estimation))?;
             }
             self.ending.follow(&mut events, &self.search);
             let done = events.iter().find_map(|event| match event {
@@ -203,6 +238,8 @@ impl SearchJob {
             else {
                 anyhow::bail!("finals train networks, and a table answers this search");
             };
+            // The first rank trains them alone.
+            let estimator = estimator.own_mut();
             trainings.entrants.truncate(estimator.at_once());
             let candidates = finals::candidates(finals, &trainings);
             let count = candidates.len();
@@ -213,7 +250,7 @@ impl SearchJob {
             });
             let work = Work { now, after: scale.finals(finals.left_after(count)) };
             let place = finals.state().told.len();
-            control.begin(Activity::Training, generations, place, &candidates, work);
+            control.begin(Activity::Training, generations, place..place + 1, &candidates, work);
             let Some(figures) = finals::train(estimator, &self.search, &candidates, &trainings, control)?
             else {
                 return Ok(Outcome::Left);
@@ -237,18 +274,12 @@ impl SearchJob {
     }
 
     fn checkpoint(&self) -> Record {
-        let mut trained = BTreeMap::new();
-        let mut weights = BTreeMap::new();
         let entries = match &self.estimator {
-            SearchEstimator::Network(network) => Some(network.weights().entries()),
-            SearchEstimator::Table(_) => None,
+            SearchEstimator::Network(network) => network.own().weights().entries().collect(),
+            SearchEstimator::Table(_) => Vec::new(),
         };
-        for (key, entry) in entries.into_iter().flatten() {
-            trained.insert(key.to_string(), entry.trained);
-            for (name, tensor) in entry.value.tensors() {
-                weights.insert(format!("{key}.{name}"), tensor.shallow_clone());
-            }
-        }
+        let trained = entries.iter().map(|(key, entry)| (key.to_string(), entry.trained)).collect();
+        let weights = named_weights::named(entries.iter().map(|(key, entry)| (*key, &entry.value)));
         let progress = Box::new(Progress::Search {
             search: self.search.state().clone(),
             trained,
@@ -258,10 +289,20 @@ impl SearchJob {
         Record::Checkpoint { progress, weights }
     }
 
+    /// Which pairs of the generation, or of the ranking, an estimation is of.
+    fn pairs(&self, estimation: &Estimation) -> Range<usize> {
+        let together = match estimation.stage {
+            Stage::Search => self.search.settings().searcher.together(),
+            Stage::Ranking => 2,
+        };
+        let pairs = estimation.candidates.len().div_ceil(together);
+        estimation.pair..estimation.pair + pairs
+    }
+
     /// What an estimation takes, and what follows it up to the end of the finals.
     fn work(&self, estimation: &Estimation) -> Work {
         let scale = match &self.estimator {
-            SearchEstimator::Network(network) => Scale::of(network.images()),
+            SearchEstimator::Network(network) => Scale::of(network.own().images()),
             SearchEstimator::Table(_) => Scale::default(),
         };
         let members = estimation.candidates.len();
@@ -307,7 +348,7 @@ fn begin_or_go_on(
     Ok(Stand { search, ending, opening: Vec::new(), trained, tensors })
 }
 
-fn estimator_settings(config: &Config, classes: usize, device: Device, threads: usize) -> EstimatorSettings {
+fn estimator_settings(config: &Config, classes: usize, sharing: Sharing) -> EstimatorSettings {
     let training = Augmentation {
         padding: config.data.crop_padding,
         flip: config.data.flip,
@@ -331,7 +372,7 @@ fn estimator_settings(config: &Config, classes: usize, device: Device, threads: 
         },
         seed: config.search.seed,
         precision: config.device.precision,
-        sharing: Sharing::of(device, threads, config.device.parallel_learners),
+        sharing,
     }
 }
 
@@ -343,18 +384,9 @@ fn restore(
     trained: &BTreeMap<String, Trained>,
     weights: BTreeMap<String, Tensor>,
 ) -> anyhow::Result<WeightSet<ModuleWeights>> {
-    let mut modules: BTreeMap<&str, Vec<(String, Tensor)>> = BTreeMap::new();
-    for (name, tensor) in weights {
-        // A module's name may be the beginning of another's only up to a dot.
-        let module =
-            trained.keys().find(|k| name.strip_prefix(k.as_str()).is_some_and(|r| r.starts_with('.')));
-        let module = module.with_context(|| format!("`{name}` belongs to no module of the checkpoint"))?;
-        modules.entry(module).or_default().push((name[module.len() + 1..].to_owned(), tensor));
-    }
     let mut set = WeightSet::default();
-    for (name, tensors) in modules {
-        let entry = Entry { value: ModuleWeights::new(tensors), trained: trained[name] };
-        set.restore(name.parse()?, entry);
+    for (key, value) in named_weights::modules(&trained.keys().cloned().collect(), weights)? {
+        set.restore(key, Entry { value, trained: trained[&key.to_string()] });
     }
     Ok(set)
 }
@@ -362,11 +394,11 @@ fn restore(
 /// Why nobody can be replaced any more once this is estimated; `None` while it matters who meets whom.
 fn closed(search: &Search) -> Option<&'static str> {
     let SearchState { generation, done, ref pairs, .. } = *search.state();
-    let generations = search.settings().generations;
+    let SearchSettings { generations, pairs_at_once, .. } = *search.settings();
     if generation >= generations {
         return Some("the last population is being ranked");
     }
-    let last = generation + 1 == generations && done + 1 == pairs.len();
+    let last = generation + 1 == generations && done + pairs_at_once >= pairs.len();
     last.then_some("the last pair of the search is in hand")
 }
 

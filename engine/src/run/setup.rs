@@ -66,46 +66,40 @@ pub fn open(config: &Config) -> Result<DataSet, DataError> {
     data::open_with(Some(Path::new(&config.data.path)), &options)
 }
 
-/// The images of a run and the device that it works on.
+/// The images of a run and the devices that it works on.
 pub struct Inputs {
     pub about: About,
     pub split: Split,
-    pub device: Device,
+    /// At least one.
+    pub devices: Vec<Device>,
     /// Of the CPU.
     pub threads: usize,
 }
 
 impl Inputs {
-    /// Finds the device. `split` divides the training images, given how many there are.
+    /// Finds the devices of a rank that has so many learners at once. `split` divides the training images, given how
+    /// many there are.
     ///
     /// # Errors
-    /// If the device or the split is not what the settings ask for.
-    pub fn new(
-        about: About,
-        config: &Config,
-        seed: u64,
-        split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
-    ) -> anyhow::Result<Self> {
-        Self::of_rank(about, config, seed, Place::ALONE, split)
-    }
-
-    /// As [`Inputs::new`], for a rank of several.
-    ///
-    /// # Errors
-    /// If the device or the split is not what the settings ask for.
+    /// If a device or the split is not what the settings ask for.
     pub fn of_rank(
         about: About,
         config: &Config,
         seed: u64,
-        place: Place,
+        (place, learners): (Place, usize),
         split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
     ) -> anyhow::Result<Self> {
         for note in about.notes.iter().filter(|_| place.on_host == 0) {
             super::say(note);
         }
-        let device = device::of_rank(&config.device.kind, place)?;
+        let devices = device::all_of_rank(&config.device.kind, place, learners)?;
         let split = split(about.images, &Streams::new(seed))?;
-        Ok(Self { about, split, device, threads: device::threads_of_rank(config.device.threads, place) })
+        Ok(Self { about, split, devices, threads: device::threads_of_rank(config.device.threads, place) })
+    }
+
+    /// The only one, or the first.
+    pub fn device(&self) -> Device {
+        self.devices[0]
     }
 
     /// As the first event tells them.
@@ -136,7 +130,7 @@ impl Inputs {
         let facts = EngineFacts {
             build: BUILD.to_owned(),
             libtorch: device::LIBTORCH.to_owned(),
-            device: device::name(self.device),
+            device: device::names(&self.devices),
             threads: self.threads,
             validation_batch,
             data: self.about.name.clone(),

@@ -1,6 +1,9 @@
 //! A search that nobody is working on, to be examined.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, bail};
 use relativenas_core::{
@@ -11,7 +14,7 @@ use relativenas_core::{
 use relativenas_run::held::HeldRun;
 
 use super::{checkpoint, disk::Disk, log, search_estimator::SearchEstimator, searching::SearchJob};
-use crate::estimator::NetworkEstimator;
+use crate::{estimator::NetworkEstimator, ranks::Alone};
 
 /// A finished or stopped search at its newest checkpoint. Nobody can go on with it meanwhile.
 pub struct StoppedSearch {
@@ -45,10 +48,10 @@ impl StoppedSearch {
                 folder.folder.reference()
             );
         };
-        let (job, _) = SearchJob::prepare(&folder.manifest, Some(newest))?;
+        let (job, _) = SearchJob::prepare(&folder.manifest, Some(newest), &(Arc::new(Alone) as _))?;
         match job.into_parts() {
             (search, SearchEstimator::Network(estimator)) => {
-                Ok(Self { folder, search, estimator: *estimator })
+                Ok(Self { folder, search, estimator: estimator.into_own() })
             }
             (_, SearchEstimator::Table(_)) => {
                 bail!("{name} asks a table, which says the same each time; there is nothing to probe")

@@ -127,11 +127,17 @@ impl TrainingJob {
                     images,
                     batch: retrain.batch,
                 };
-                (Trainer::new(plan, settings, inputs.device)?, None, false, Default::default(), vec![started])
+                (
+                    Trainer::new(plan, settings, inputs.device())?,
+                    None,
+                    false,
+                    Default::default(),
+                    vec![started],
+                )
             }
             Some(checkpoint) => {
                 let (trainer, best, finished, skipped) =
-                    restore(plan, settings, checkpoint, inputs.device).context("the checkpoint")?;
+                    restore(plan, settings, checkpoint, inputs.device()).context("the checkpoint")?;
                 (trainer, best, finished, skipped, Vec::new())
             }
         };
@@ -153,7 +159,7 @@ impl TrainingJob {
             auxiliary: retrain.auxiliary,
             skip_faulty: config.data.skip_faulty,
             skipped: Default::default(),
-            device: sources.inputs.device,
+            device: sources.inputs.device(),
             threads: sources.inputs.threads,
         };
         job.leave_out(skipped)?;
@@ -381,7 +387,7 @@ impl TrainingJob {
         let member = Candidate { individual: 0, position: Vec::new() };
         let left = self.epochs().saturating_sub(epoch + 1) as usize;
         let work = Work { now: 1.0, after: left as f64 };
-        control.begin(activity, epoch.min(self.epochs() - 1), 0, &[member], work);
+        control.begin(activity, epoch.min(self.epochs() - 1), 0..1, &[member], work);
     }
 
     /// Writes everything that is needed to go on from here. All ranks have the same, so one of them does.

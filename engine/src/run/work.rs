@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
 use relativenas_core::manifest::{EngineFacts, Job, Manifest};
 
 use super::{
@@ -32,10 +31,7 @@ impl Work {
         ranks: &Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
         match manifest.job {
-            Job::Search if ranks.count() > 1 => {
-                bail!("a search has one rank; only `train` and `evaluate` take --ranks")
-            }
-            Job::Search => SearchJob::prepare(manifest, checkpoint)
+            Job::Search => SearchJob::prepare(manifest, checkpoint, ranks)
                 .map(|(job, facts)| (Self::Search(Box::new(job)), facts)),
             Job::Train => TrainingJob::prepare(manifest, checkpoint, Arc::clone(ranks))
                 .map(|(job, facts)| (Self::Train(Box::new(job)), facts)),

@@ -16,12 +16,17 @@ use crate::{
     words::{individual, loss},
 };
 
-/// How many rows the panel wants: two, and up to `most` where an engine's last words are shown.
+/// How many rows the panel wants: two, and up to `most` where more are in training or an engine's last words are
+/// shown.
 pub fn rows(shown: &Shown, most: usize) -> usize {
-    match &shown.link {
-        Link::Dead { last_words, .. } => (last_words.len() + 2).clamp(2, most.max(2)),
-        _ => 2,
-    }
+    let wanted = match &shown.link {
+        Link::Dead { last_words, .. } => last_words.len() + 2,
+        // As long as the search goes on, so that nothing jumps between pairs.
+        _ => shown
+            .search()
+            .map_or(2, |search| search.settings.pairs_at_once.saturating_mul(2).min(search.population.len())),
+    };
+    wanted.clamp(2, most.max(2))
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {

@@ -31,7 +31,8 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &
         y = 1;
     }
     let waiting = waiting(search, canvas.width().saturating_sub(2), canvas.look.glyphs.separator);
-    let running = usize::from(search.compared.len() < search.pairs.len());
+    let in_hand = in_hand(search);
+    let running = in_hand.len();
     let wanted = search.compared.len() + running + waiting.len();
     let rows = canvas.height() - y;
     // If there is little room, the oldest pairs are left out, so that the one in training is always visible.
@@ -42,7 +43,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &
         pair(canvas, y, scene, search, comparison);
         y += 1;
     }
-    if let Some(members) = search.pairs.get(search.compared.len()) {
+    for members in in_hand {
         let begun = begun(shown, search);
         pair_in_hand(canvas, y, scene, search, (members, begun));
         y += 1;
@@ -166,7 +167,13 @@ fn without_verdict(canvas: &mut Canvas<'_>, y: usize, search: &SearchView, compa
     }
 }
 
-/// The engine's progress with the members of the present pair; empty before it has begun that pair.
+/// The pairs that are estimated now, or will be next.
+fn in_hand(search: &SearchView) -> &[Vec<usize>] {
+    let after = search.pairs.get(search.compared.len()..).unwrap_or_default();
+    &after[..search.settings.pairs_at_once.min(after.len())]
+}
+
+/// The engine's progress with the members of the pairs in hand; empty before it has begun them.
 fn begun<'a>(shown: &'a Shown, search: &SearchView) -> &'a [MemberProgress] {
     // After a pair, the engine's last word is of that pair until the next one begins.
     let begun = |p: &&Progress| p.generation == search.generation && p.pair == search.compared.len();
@@ -217,7 +224,7 @@ fn mark_selected(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, places: &
 
 /// Pairs that wait, as `06, 12 · 00, 19`, in lines of at most `columns`.
 fn waiting(search: &SearchView, columns: usize, separator: char) -> Vec<String> {
-    let pairs = search.pairs.iter().skip(search.compared.len() + 1);
+    let pairs = search.pairs.iter().skip(search.compared.len() + in_hand(search).len());
     let pairs: Vec<String> = pairs
         .map(|pair| pair.iter().map(|&i| individual(search, i)).collect::<Vec<_>>().join(", "))
         .collect();

@@ -114,7 +114,7 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView, compared: usize, drawn: us
 fn title(canvas: &mut Canvas<'_>, name: &str, search: &SearchView) {
     let look = canvas.look;
     let done = text::out_of(search.generations.len(), search.settings.generations as usize);
-    let words = format!("{} {} {}", search.settings.searcher, look.glyphs.separator, done);
+    let words = format!("{} {} {}", search.settings.rule(), look.glyphs.separator, done);
     let room = canvas.width().saturating_sub(2);
     let x = canvas.text(1, 0, &text::truncate(&words, room, &look.glyphs), look.palette.strong);
     let room = canvas.width().saturating_sub(x + 3);

@@ -35,7 +35,12 @@ pub fn draw(canvas: &mut Canvas<'_>, place: &PairsPlace, search: &SearchView) {
     let words = if generation == search.generation { "" } else { ", the last one that is done" };
     canvas.text(x + 2, 0, &format!("generation {generation}{words}"), look.palette.dim);
     if width >= Layout::USUAL {
-        let compared = format!("{} of {} compared", pairs.len(), search.settings.population.div_ceil(2));
+        let at_once = match search.settings.pairs_at_once {
+            1 => String::new(),
+            pairs => format!(", {pairs} at once"),
+        };
+        let all = search.settings.population.div_ceil(2);
+        let compared = format!("{} of {all} compared{at_once}", pairs.len());
         canvas.line_right(width - 1, 0, &ratatui::text::Line::styled(compared, look.palette.dim));
     }
     if pairs.is_empty() {

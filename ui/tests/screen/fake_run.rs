@@ -51,18 +51,27 @@ impl FakeRun {
         searcher: SearcherKind,
         seed: u64,
     ) -> (Self, Vec<Line>) {
-        let schedule = Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 };
-        let (space, limits) = (Space::Cells, Limits::default());
-        Self::of(SearchSettings {
-            space,
+        Self::of(Self::settings(population, generations, searcher, seed))
+    }
+
+    /// A search that estimates so many pairs at once.
+    pub fn at_once(population: usize, generations: u32, pairs_at_once: usize) -> (Self, Vec<Line>) {
+        let settings = Self::settings(population, generations, SearcherKind::SlowFast, 1);
+        Self::of(SearchSettings { pairs_at_once, ..settings })
+    }
+
+    fn settings(population: usize, generations: u32, searcher: SearcherKind, seed: u64) -> SearchSettings {
+        SearchSettings {
+            space: Space::Cells,
             searcher,
             population,
+            pairs_at_once: 1,
             generations,
             seed,
             mutation: 0.0,
-            schedule,
-            limits,
-        })
+            schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
+            limits: Limits::default(),
+        }
     }
 
     /// A search that a table answers.
@@ -71,6 +80,7 @@ impl FakeRun {
             space: Space::NasBench201,
             searcher: SearcherKind::SlowFast,
             population,
+            pairs_at_once: 1,
             generations,
             seed: 1,
             mutation: 0.0,
@@ -149,11 +159,11 @@ impl FakeRun {
                 }
             })
             .collect();
-        let (verdict, mut events) = self.search.tell(&estimates);
+        let (verdicts, mut events) = self.search.tell(&estimates);
         if self.finals.architectures > 0 {
             self.follow(&mut events);
         }
-        if estimation.stage == Stage::Search {
+        for verdict in verdicts {
             let givers: Vec<(usize, &BTreeMap<_, _>)> =
                 verdict.gives.iter().map(|&slot| (held[slot].0, &held[slot].2)).collect();
             self.weights.adopt(estimation.generation, givers);

@@ -49,6 +49,13 @@ fn overview() {
 }
 
 #[test]
+fn pairs_at_once() {
+    let mut stage = Stage::two_at_once(options(), 62);
+    check("overview_at_once", &mut stage, &[(140, 40), (80, 24), (60, 16), (40, 12)]);
+    check("pairs_at_once", stage.press("3"), &[(100, 30)]);
+}
+
+#[test]
 fn population() {
     check_view("population", "2 down down down");
     let mut stage = Stage::searching(options(), 124);

@@ -56,6 +56,11 @@ impl Stage {
         Self::playing(options, FakeRun::in_table(20, 20), pairs)
     }
 
+    /// A search that estimates two of its ten pairs at once.
+    pub fn two_at_once(options: Options, estimations: usize) -> Self {
+        Self::playing(options, FakeRun::at_once(20, 50, 2), estimations)
+    }
+
     /// A search of so many generations of three pairs that is finished, without an engine.
     pub fn finished(options: Options, generations: u32) -> Self {
         let mut stage = Self::new(options);

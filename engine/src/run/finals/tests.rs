@@ -13,14 +13,17 @@ use relativenas_core::{
 };
 use tokio::sync::watch;
 
-use crate::run::{
-    checkpoint,
-    control::Control,
-    disk::Disk,
-    log::{self, EventLog, Extent},
-    outcome::Outcome,
-    recorder::Recorder,
-    searching::SearchJob,
+use crate::{
+    ranks::Alone,
+    run::{
+        checkpoint,
+        control::Control,
+        disk::Disk,
+        log::{self, EventLog, Extent},
+        outcome::Outcome,
+        recorder::Recorder,
+        searching::SearchJob,
+    },
 };
 
 /// A small search with finals of so many architectures.
@@ -65,7 +68,7 @@ fn work(folder: &Path, manifest: &Manifest, steer: impl FnMut(&Progress, &Contro
     assert_eq!(passed_over, Vec::<String>::new());
     let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
     let (log, _) = EventLog::open(&folder.join(files::EVENTS), extent).expect("a log");
-    let (mut job, _) = SearchJob::prepare(manifest, newest).expect("a search");
+    let (mut job, _) = SearchJob::prepare(manifest, newest, &(Arc::new(Alone) as _)).expect("a search");
     let control = Arc::new(Control::new(job.bounds(), false));
     let (sender, _extent) = watch::channel(log.extent());
     let recorder =

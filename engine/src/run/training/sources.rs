@@ -54,7 +54,7 @@ impl Sources {
         let inputs = inputs(config, place, About::from(data))?;
         let source = |images: &Images, chosen: &[usize], padding| -> anyhow::Result<Source> {
             let set = ImageSet::of(data, images, chosen)?;
-            Ok(Source::Memory(ImageStore::new(&set, padding, inputs.device)?))
+            Ok(Source::Memory(ImageStore::new(&set, padding, inputs.device())?))
         };
         let all: Vec<_> = (0..data.test.len()).collect();
         Ok(Self {
@@ -69,7 +69,7 @@ impl Sources {
         let inputs = inputs(config, place, About::from(data))?;
         let source = |images, chosen| {
             let side = NetworkKind::Imagenet.image_side();
-            let (threads, device) = (inputs.threads, inputs.device);
+            let (threads, device) = (inputs.threads, inputs.device());
             Source::Photos(Photos { images, chosen, side, threads, device })
         };
         Ok(Self {
@@ -83,7 +83,7 @@ impl Sources {
 
 fn inputs(config: &Config, place: Place, about: About) -> anyhow::Result<Inputs> {
     let (train, valid) = (config.data.train_images, config.data.valid_images);
-    Inputs::of_rank(about, config, config.retrain.seed, place, |images, streams| {
+    Inputs::of_rank(about, config, config.retrain.seed, (place, 1), |images, streams| {
         data::hold_out(images, config.retrain.valid_share, train, valid, streams)
     })
 }

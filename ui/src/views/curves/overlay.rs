@@ -22,10 +22,10 @@ fn groups<'a>(place: &CurvesPlace, state: &'a State) -> Vec<Group<'a>> {
     for (name, view) in lists::runs_with_curves(state) {
         // Trainings have no searcher to share.
         let searcher = view.search.as_ref().filter(|_| !place.one_by_one);
-        let name = searcher.map_or(name, |search| search.settings.searcher.name());
+        let name = searcher.map_or_else(|| name.to_owned(), |search| search.settings.rule());
         match groups.iter_mut().find(|group| group.name == name) {
             Some(group) => group.runs.push(view),
-            None => groups.push(Group { name: name.to_owned(), runs: vec![view] }),
+            None => groups.push(Group { name, runs: vec![view] }),
         }
     }
     groups

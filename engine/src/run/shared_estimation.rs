@@ -1,0 +1,299 @@
+//! Performance estimation on several ranks: each trains a part of the learners, and all hold the whole weight set.
+//!
+//! The first rank holds the search and says what is done; the others follow. Candidates are dealt one after the other,
+//! so with as many ranks as candidates each has one. After each batch of a learner all ranks meet: they say how far
+//! they are, and the first one says whether they go on, which holds them all while the run is paused. Of the weights
+//! only what changed travels: after a comparison, the modules that enter the weight set, from the rank that trained
+//! them to all others.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context as _;
+use relativenas_core::{
+    search::{BatchDone, Estimate, Estimation, Estimator as _, Flow, Verdict},
+    weight_set::entering,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{named_weights, tensors};
+use crate::{
+    device,
+    estimator::{Held, NetworkEstimator},
+    ranks::{Ranks, RanksError},
+};
+
+/// What the first rank has all of them do.
+#[derive(Debug, Serialize, Deserialize)]
+enum Order {
+    Estimate(Estimation),
+    /// Take what the members of one of its pairs give.
+    Adopt(Verdict),
+    End,
+}
+
+/// An estimator of one rank or of several, as one of them sees it.
+pub struct SharedEstimator {
+    /// Of this rank's part.
+    own: NetworkEstimator,
+    ranks: Arc<dyn Ranks>,
+    /// The others were told that nothing follows, or know it.
+    ended: bool,
+}
+
+impl SharedEstimator {
+    pub fn new(own: NetworkEstimator, ranks: Arc<dyn Ranks>) -> Self {
+        Self { own, ranks, ended: false }
+    }
+
+    pub fn own(&self) -> &NetworkEstimator {
+        &self.own
+    }
+
+    pub fn own_mut(&mut self) -> &mut NetworkEstimator {
+        &mut self.own
+    }
+
+    pub fn into_own(self) -> NetworkEstimator {
+        self.own
+    }
+
+    pub fn is_first(&self) -> bool {
+        self.ranks.is_first()
+    }
+
+    /// The losses of all candidates, or `None` if `progress` said [`Flow::Abort`]; then the others have ended.
+    ///
+    /// # Errors
+    /// If a device fails, or a rank is gone.
+    pub fn estimate(
+        &mut self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> anyhow::Result<Option<Vec<Estimate>>> {
+        if self.ranks.count() == 1 {
+            return Ok(self.own.estimate(estimation, progress)?);
+        }
+        self.say(&Order::Estimate(estimation.clone()))?;
+        let found = self.estimate_part(estimation, progress)?;
+        self.ended = found.is_none();
+        Ok(found)
+    }
+
+    /// Has all ranks take into the weight set what the verdict on a pair says.
+    ///
+    /// # Errors
+    /// If a device fails, or a rank is gone.
+    pub fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> anyhow::Result<()> {
+        if self.ranks.count() == 1 {
+            return Ok(self.own.adopt(estimation, verdict)?);
+        }
+        self.say(&Order::Adopt(verdict.clone()))?;
+        self.exchange(estimation, verdict)
+    }
+
+    /// Tells the others that nothing follows.
+    ///
+    /// # Errors
+    /// If a rank is gone.
+    pub fn end(&mut self) -> anyhow::Result<()> {
+        if self.ranks.count() > 1 && !self.ended {
+            self.ended = true;
+            self.say(&Order::End)?;
+        }
+        Ok(())
+    }
+
+    /// Does what the first rank says, until nothing follows.
+    ///
+    /// # Errors
+    /// If a device fails, or a rank is gone.
+    pub fn follow(&mut self) -> anyhow::Result<()> {
+        let mut last = None;
+        loop {
+            let mut order = Vec::new();
+            self.ranks.broadcast(0, &mut order)?;
+            match serde_json::from_slice(&order).context("what the first rank said")? {
+                Order::Estimate(estimation) => {
+                    if self.estimate_part(&estimation, &|_| Flow::Go)?.is_none() {
+                        return Ok(());
+                    }
+                    last = Some(estimation);
+                }
+                Order::Adopt(verdict) => {
+                    let estimation = last.as_ref().context("nothing was estimated that could be adopted")?;
+                    self.exchange(estimation, &verdict)?;
+                }
+                Order::End => return Ok(()),
+            }
+        }
+    }
+
+    fn say(&self, order: &Order) -> anyhow::Result<()> {
+        Ok(self.ranks.broadcast(0, &mut serde_json::to_vec(order)?)?)
+    }
+
+    /// Trains this rank's part of the candidates, and says what all ranks found. `None` if the first one ended it.
+    fn estimate_part(
+        &mut self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> anyhow::Result<Option<Vec<Estimate>>> {
+        let (ranks, count) = (&*self.ranks, self.ranks.count());
+        let all = &estimation.candidates;
+        let candidates = all.iter().skip(ranks.rank()).step_by(count).cloned().collect();
+        let part = Estimation { candidates, ..*estimation };
+        let meetings = Meetings::new(ranks, all.len(), progress);
+        let report = |done: BatchDone| {
+            // Its place among all candidates.
+            meetings.report(BatchDone { candidate: done.candidate * count + ranks.rank(), ..done })
+        };
+        let found = self.own.estimate(&part, &report)?;
+        if !meetings.until_all_are_done()? {
+            return Ok(None);
+        }
+        let found = found.context("a learner ended, and nobody ended it")?;
+        let found = ranks.gather(&serde_json::to_vec(&found)?)?;
+        let mut found = found
+            .iter()
+            .map(|bytes| Ok(serde_json::from_slice::<Vec<Estimate>>(bytes)?.into_iter()))
+            .collect::<anyhow::Result<Vec<_>>>()
+            .context("what a rank found")?;
+        let in_order: Vec<_> = (0..all.len()).filter_map(|place| found[place % count].next()).collect();
+        anyhow::ensure!(in_order.len() == all.len(), "a rank did not say what it found");
+        Ok(Some(in_order))
+    }
+
+    /// Takes what the givers of a pair hold into this rank's weight set, from the ranks that trained them.
+    fn exchange(&mut self, estimation: &Estimation, verdict: &Verdict) -> anyhow::Result<()> {
+        let (ranks, count) = (&*self.ranks, self.ranks.count());
+        ranks.barrier()?; // Whoever hangs is found here, where everybody waits only so long.
+        let candidate = |place: usize| &estimation.candidates[place];
+        let held = verdict.gives.iter().map(|&place| self.own.keys(candidate(place)));
+        let held = held.collect::<Result<Vec<_>, _>>()?;
+        let mut givers = Vec::new();
+        for (&place, keys) in verdict.gives.iter().zip(entering(&held)) {
+            let (owner, mut bytes) = (place % count, Vec::new());
+            let mine: Option<Held> = if owner == ranks.rank() {
+                let held = self.own.held(estimation, place / count)?;
+                Some(keys.iter().filter_map(|key| Some((*key, held.get(key)?.clone()))).collect())
+            } else {
+                None
+            };
+            if let Some(mine) = &mine {
+                bytes = tensors::to_safetensors(&named_weights::named(mine.iter().map(|(k, w)| (*k, w))))?;
+            }
+            ranks.broadcast(owner, &mut bytes)?;
+            let held = match mine {
+                Some(mine) => mine,
+                None => {
+                    let name = format!("weights of {}", ranks.name(owner));
+                    let sent = tensors::from_safetensors(Path::new(&name), &bytes)?;
+                    let sent = device::place_all(sent, self.own.home())?;
+                    let keys: BTreeSet<_> = keys.iter().map(ToString::to_string).collect();
+                    named_weights::modules(&keys, sent).context(name)?
+                }
+            };
+            givers.push((candidate(place).individual, held));
+        }
+        self.own.take(estimation.generation, &givers);
+        Ok(())
+    }
+}
+
+/// Numbers that say how far a candidate is: whether it is trained (1) or validated (2), the batch, of how many, its
+/// images, whether the loss is known, and the loss.
+const WORDS: usize = 6;
+
+/// Meetings of all ranks while they estimate, one after each batch of each learner; whoever has no learner any more
+/// comes with nothing to say, until nobody has anything.
+struct Meetings<'a> {
+    ranks: &'a dyn Ranks,
+    candidates: usize,
+    /// Asked by the first rank alone.
+    progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
+    /// Why there are no more; learners of one rank come one at a time.
+    over: Mutex<Option<Over>>,
+}
+
+#[derive(Clone, Debug)]
+enum Over {
+    AllAreDone,
+    /// The first rank ended it.
+    Aborted,
+    Failed(RanksError),
+}
+
+impl<'a> Meetings<'a> {
+    fn new(
+        ranks: &'a dyn Ranks,
+        candidates: usize,
+        progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Self {
+        Self { ranks, candidates, progress, over: Mutex::new(None) }
+    }
+
+    /// Says how far a learner is, and whether it may go on.
+    fn report(&self, done: BatchDone) -> Flow {
+        if self.meet(Some(done)).is_none() { Flow::Go } else { Flow::Abort }
+    }
+
+    /// Comes until nobody has a learner any more. Says whether nobody ended it.
+    ///
+    /// # Errors
+    /// If a rank is gone, or does not come in time.
+    fn until_all_are_done(&self) -> Result<bool, RanksError> {
+        loop {
+            match self.meet(None) {
+                None => {}
+                Some(Over::AllAreDone) => return Ok(true),
+                Some(Over::Aborted) => return Ok(false),
+                Some(Over::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn meet(&self, mine: Option<BatchDone>) -> Option<Over> {
+        let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        if over.is_none() {
+            *over = self.next(mine).unwrap_or_else(|error| Some(Over::Failed(error)));
+        }
+        over.clone()
+    }
+
+    fn next(&self, mine: Option<BatchDone>) -> Result<Option<Over>, RanksError> {
+        let mut words = vec![0.0_f32; self.candidates * WORDS];
+        if let Some(done) = mine {
+            let stage = if done.validating { 2.0 } else { 1.0 };
+            // Nothing but what a person sees of progress comes of these.
+            let count = |number: usize| number as f32;
+            let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss as f32));
+            let said = [stage, count(done.batch), count(done.batches), count(done.images), known, loss];
+            if let Some(place) = words.chunks_exact_mut(WORDS).nth(done.candidate) {
+                place.copy_from_slice(&said);
+            }
+        }
+        // Nobody else has a word in the same place, so sums are what was said.
+        self.ranks.all_reduce(&mut words)?;
+        let said = |(candidate, words): (usize, &[f32])| {
+            let [stage, batch, batches, images, known, loss] = *words else { return None };
+            let loss = (known > 0.0).then_some(f64::from(loss));
+            let (validating, [batch, batches, images]) =
+                (stage > 1.0, [batch, batches, images].map(|n| n as usize));
+            (stage > 0.0).then_some(BatchDone { candidate, validating, batch, batches, images, loss })
+        };
+        let reports: Vec<_> = words.chunks_exact(WORDS).enumerate().filter_map(said).collect();
+        if reports.is_empty() {
+            return Ok(Some(Over::AllAreDone));
+        }
+        let goes_on = self.ranks.decide(|| {
+            // Every one is counted, whatever the first says.
+            let flows: Vec<_> = reports.into_iter().map(self.progress).collect();
+            !flows.contains(&Flow::Abort)
+        })?;
+        Ok((!goes_on).then_some(Over::Aborted))
+    }
+}
