@@ -76,6 +76,11 @@ impl LeftAs {
                 let lost = learners.iter().any(|learner| !learner.estimate.loss.is_finite());
                 self.paused |= lost && self.pause_on_nan;
             }
+            Event::WeightsWarmed { trained, .. } => {
+                self.count(StepUnit::Pair);
+                let lost = trained.iter().any(|trainee| !trainee.train_loss.is_finite());
+                self.paused |= lost && self.pause_on_nan;
+            }
             Event::GenerationFinished { generation, .. } => {
                 self.count(StepUnit::Generation);
                 self.reached(generation.saturating_add(1));

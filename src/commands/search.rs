@@ -57,7 +57,7 @@ pub fn prepare(context: &Context, arguments: &SearchArguments) -> Result<Prepare
         name: arguments.name.as_deref(),
         suggested: &|now| runs::suggested_name(&config, preset, now),
         estimate: pace::estimate(&config, &context.all()?),
-        cost: pace::finals(&config),
+        cost: pace::costs(&config),
     };
     begin::prepare(context, layers, &config, what)
 }

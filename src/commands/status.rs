@@ -27,6 +27,8 @@ pub struct Status {
     pub phase: &'static str,
     pub generation: u32,
     pub generations: u32,
+    /// The first so many of them train the weights and judge nobody.
+    pub warm_up: u32,
     /// Pairs of this generation that were compared.
     pub pair: usize,
     pub pairs: usize,
@@ -95,6 +97,7 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         problem,
         generation: 0,
         generations: manifest.config.search.generations,
+        warm_up: manifest.config.search.warm_up,
         pair: 0,
         pairs: manifest.config.search.population / 2,
         best_loss: runs::best_loss(&view),
@@ -112,7 +115,8 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     if let Some(search) = &view.search {
         status.generation = search.generation;
         status.generations = search.settings.generations;
-        status.pair = search.compared.len();
+        status.pair = search.pairs_done();
+        status.warm_up = search.settings.warm_up;
         status.pairs =
             if search.pairs.is_empty() { search.settings.population / 2 } else { search.pairs.len() };
         status.diversity = Some(search.diversity());
@@ -121,7 +125,7 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     if let Some(training) = &view.training {
         // An epoch is to a training run what a generation is to a search; there are no pairs.
         (status.generation, status.generations) = (training.history.len() as u32, training.epochs);
-        (status.pair, status.pairs) = (0, 0);
+        (status.pair, status.pairs, status.warm_up) = (0, 0, 0);
     }
     Ok(status)
 }
@@ -131,7 +135,8 @@ fn words(status: &Status) -> String {
     let unit = if status.pairs == 0 { "epoch" } else { "generation" };
     text += &format!(", {unit} {} of {}", status.generation, status.generations);
     if status.pairs > 0 && status.generation < status.generations {
-        text += &format!(", {} of {} pairs compared", status.pair, status.pairs);
+        let done = if status.generation < status.warm_up { "trained in the warm-up" } else { "compared" };
+        text += &format!(", {} of {} pairs {done}", status.pair, status.pairs);
     }
     if let Some(loss) = status.best_loss {
         text += &format!("\nbest validation loss {loss:.4}");

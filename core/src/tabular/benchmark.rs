@@ -137,6 +137,9 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         },
         seed,
         mutation: settings.mutation,
+        warm_up: 0,
+        one_shot: false,
+        repeat: Default::default(),
         // Nothing is trained.
         schedule: Schedule::default(),
         limits: Limits::default(),

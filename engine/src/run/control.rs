@@ -86,6 +86,8 @@ pub struct Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Pair,
+    /// An estimation of a pair that is to be estimated again. Nobody who steps is there yet.
+    Estimation,
     /// Of a training: an epoch.
     Generation(u32),
     /// Of the finals. To whoever goes step by step it is what a generation is to a search.
@@ -306,6 +308,7 @@ impl Control {
         // Later estimations weigh more: learners share a machine with other people.
         state.now.seconds_each = Some(state.now.seconds_each.map_or(seconds, |s| 0.7 * s + 0.3 * seconds));
         if let Some((unit, left)) = state.step
+            && done != Done::Estimation
             && (unit == StepUnit::Pair || done != Done::Pair)
         {
             state.step = if left > 1 { Some((unit, left - 1)) } else { None };

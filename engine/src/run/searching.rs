@@ -10,19 +10,20 @@ use relativenas_core::{
     manifest::{EngineFacts, Manifest},
     network::NetworkShape,
     protocol::Activity,
-    search::{Ask, Estimation, Estimator, Search, SearchState, Stage},
+    search::{Ask, Estimate, Estimation, Estimator, Search, SearchState, Stage},
     space::Space,
     weight_set::{Entry, Trained, WeightSet},
 };
 use tch::{Device, Tensor};
 
 use super::{
+    agreement::Agreement,
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Done, Injection, Next, Work},
     finals::{self, Ending},
     outcome::Outcome,
     recorder::{Record, Recorder},
-    scale::{Scale, learners_left},
+    scale::Scale,
     search_estimator::SearchEstimator,
     setup::{self, About, Inputs, VALIDATION_BATCH},
 };
@@ -73,14 +74,8 @@ impl SearchJob {
         })?;
         let images = inputs.images();
         let settings = estimator_settings(config, images.classes, inputs.device, inputs.threads);
-        // How the work is spread over a device changes no loss.
-        let protocol = (
-            &config.network,
-            &config.training,
-            (config.data.crop_padding, config.data.flip, config.data.cutout, config.data.augment_validation),
-            config.device.precision,
-        );
-        let facts = inputs.facts(manifest, settings.learner.validation_batch, &protocol)?;
+        let agreement = Agreement::of(config);
+        let facts = inputs.facts(manifest, settings.learner.validation_batch, &agreement)?;
         let network = config.search_network(images.classes);
         let stand = begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
         let Stand { search, ending, opening, trained, tensors } = stand;
@@ -140,7 +135,7 @@ impl SearchJob {
                 return Ok(Outcome::Done);
             };
             let activity = match estimation.stage {
-                Stage::Search => Activity::Training,
+                Stage::WarmUp | Stage::Search => Activity::Training,
                 Stage::Ranking => Activity::Ranking,
             };
             if let Some(why) = closed(&self.search) {
@@ -155,8 +150,15 @@ impl SearchJob {
             let Some(estimates) = estimates else {
                 return Ok(Outcome::Left);
             };
+            let lost = is_lost(estimation.stage, &estimates);
             let (verdict, mut events) = self.search.tell(&estimates);
-            if estimation.stage == Stage::Search {
+            if events.is_empty() {
+                // To be estimated again: nothing happened yet, but whoever resumes need not begin the pair anew.
+                recorder.send(self.checkpoint())?;
+                control.end(Done::Estimation, lost);
+                continue;
+            }
+            if estimation.stage != Stage::Ranking {
                 self.estimator.adopt(&estimation, &verdict).with_context(|| failed(&estimation))?;
             }
             self.ending.follow(&mut events, &self.search);
@@ -165,7 +167,7 @@ impl SearchJob {
                 _ => None,
             });
             self.record(events, recorder)?;
-            control.end(done.unwrap_or(Done::Pair), estimates.iter().any(|e| !e.loss.is_finite()));
+            control.end(done.unwrap_or(Done::Pair), lost);
         }
     }
 
@@ -261,16 +263,18 @@ impl SearchJob {
     /// What an estimation takes, and what follows it up to the end of the finals.
     fn work(&self, estimation: &Estimation) -> Work {
         let scale = match &self.estimator {
-            SearchEstimator::Network(network) => Scale::of(network.images()),
+            SearchEstimator::Network(network) => {
+                let (train, _) = network.images();
+                Scale::of(network.images())
+                    .with_statistics(network.images_for_statistics(), train)
+                    .one_shot(self.search.settings().one_shot)
+            }
             SearchEstimator::Table(_) => Scale::default(),
         };
-        let members = estimation.candidates.len();
+        let now = scale.learners(estimation.stage, estimation.candidates.len());
         let settings = self.ending.settings();
-        Work {
-            now: scale.learners(members),
-            after: scale.learners(learners_left(&self.search).saturating_sub(members))
-                + scale.finals(settings.work(settings.architectures)),
-        }
+        let finals = scale.finals(settings.work(settings.architectures));
+        Work { now, after: scale.left(&self.search) - now + finals }
     }
 }
 
@@ -315,6 +319,7 @@ fn estimator_settings(config: &Config, classes: usize, device: Device, threads: 
     };
     EstimatorSettings {
         shape: config.search_network(classes),
+        affine: config.network.affine,
         learner: LearnerSettings {
             batch: config.training.batch,
             validation_batch: match config.training.validation_batch {
@@ -324,6 +329,8 @@ fn estimator_settings(config: &Config, classes: usize, device: Device, threads: 
             training,
             validation: if config.data.augment_validation { training } else { Augmentation::NONE },
         },
+        one_shot: config.search.one_shot,
+        statistics: config.training.statistics,
         sgd: SgdSettings {
             momentum: config.training.momentum,
             weight_decay: config.training.weight_decay,
@@ -368,6 +375,12 @@ fn closed(search: &Search) -> Option<&'static str> {
     }
     let last = generation + 1 == generations && done + 1 == pairs.len();
     last.then_some("the last pair of the search is in hand")
+}
+
+/// Whether a candidate came to no number. In a warm-up nobody is validated.
+fn is_lost(stage: Stage, estimates: &[Estimate]) -> bool {
+    let loss = |e: &Estimate| if stage == Stage::WarmUp { e.train_loss } else { e.loss };
+    estimates.iter().any(|estimate| !loss(estimate).is_finite())
 }
 
 fn failed(estimation: &Estimation) -> String {
