@@ -82,7 +82,9 @@ fn copy_log(from: &Path, to: &Path, generation: u32) -> Result<()> {
 /// records.
 fn comes_later(event: &Event, generation: u32) -> bool {
     match event {
-        Event::PairCompared { generation: of, .. } => *of >= generation,
+        Event::PairCompared { generation: of, .. } | Event::WeightsWarmed { generation: of, .. } => {
+            *of >= generation
+        }
         Event::GenerationStarted { generation: of, .. } => *of > generation,
         // After the last generation, ranking begins.
         Event::IndividualRanked { .. } => true,

@@ -118,11 +118,14 @@ fn setting_differences(left: &Manifest, right: &Manifest) -> Vec<Difference> {
     let same_split = engines.is_some_and(|(a, b)| a.split_fingerprint == b.split_fingerprint);
     // The settings of finals do not matter if neither run has finals.
     let finals = [left, right].iter().any(|m| m.config.finals.architectures > 0);
+    // Where no pair is estimated again, it does not matter how often it would have been.
+    let repeats = [left, right].iter().any(|m| m.config.search.noise > 0.0);
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     keys.into_iter()
         .filter(|key| a.get(*key) != b.get(*key))
         .filter(|key| key.split('.').next().is_some_and(|section| sections.contains(&section)))
         .filter(|key| !COMPARED.contains(&key.as_str()))
+        .filter(|key| *key != "search.estimates" || repeats)
         .filter(|key| *key == "finals.architectures" || !key.starts_with("finals.") || finals)
         .filter(|key| match key.as_str() {
             "data.path" => !same_images,

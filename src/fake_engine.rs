@@ -202,7 +202,9 @@ impl FakeEngine {
             Command::Pause => state.mode = Mode::Paused,
             Command::Step { unit, count } => {
                 let ends = |line: &Line| match unit {
-                    StepUnit::Pair => matches!(line.event, Event::PairCompared { .. }),
+                    StepUnit::Pair => {
+                        matches!(line.event, Event::PairCompared { .. } | Event::WeightsWarmed { .. })
+                    }
                     StepUnit::Generation => matches!(line.event, Event::GenerationFinished { .. }),
                     StepUnit::Epoch => matches!(line.event, Event::EpochFinished { .. }),
                 };

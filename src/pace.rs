@@ -1,7 +1,7 @@
 //! How long a search will take, by the pace of an earlier one that worked alike.
 
 use relativenas_core::{
-    config::Config,
+    config::{Config, SearchConfig},
     event::Event,
     finals::Work,
     manifest::{Job, Manifest},
@@ -17,6 +17,9 @@ const ENOUGH: usize = 2;
 
 /// How long a search will take, as a sentence; `None` if no earlier run tells.
 pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
+    if config.search.one_shot {
+        return None; // Pairs of its warm-up take much longer than those after it.
+    }
     earlier.iter().take(LOOKED_AT).find_map(|folder| {
         folder.manifest().ok().filter(|m| works_alike(m, config))?;
         let seconds = seconds_a_pair(folder, config.search.pairs_at_once)?;
@@ -28,8 +31,41 @@ pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
     })
 }
 
+/// What a person may not think of when a search is about to begin: its warm-up, pairs that are estimated
+/// again, and its finals.
+pub fn costs(config: &Config) -> Option<String> {
+    let parts: Vec<_> = [warm_up(config), repeats(config), finals(config)].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("\n"))
+}
+
+/// What the warm-up of a search takes of it, as a sentence; `None` if it has none.
+fn warm_up(config: &Config) -> Option<String> {
+    let (warm_up, generations) = (config.search.warm_up, config.search.generations);
+    let trained = (config.search.population as u64).saturating_mul(u64::from(warm_up));
+    (warm_up > 0).then(|| {
+        format!(
+            "warm-up: the first {warm_up} of {generations} generations train the weights on {} networks, an epoch each; \
+             no verdict moves an individual until then{}",
+            written::thousands(trained),
+            if config.search.one_shot { ", and no network is trained after it" } else { "" }
+        )
+    })
+}
+
+/// How much longer a search may take whose pairs are estimated again, as a sentence; `None` if none is.
+fn repeats(config: &Config) -> Option<String> {
+    let repeat = config.search.repeat();
+    (!repeat.is_off()).then(|| {
+        format!(
+            "pairs whose losses differ by less than {} are estimated again, up to {} times in all: what is said of time \
+             and budget is the least it takes",
+            repeat.noise, repeat.estimates
+        )
+    })
+}
+
 /// A sentence that says what the finals will take beside the search; `None` if there are none.
-pub fn finals(config: &Config) -> Option<String> {
+fn finals(config: &Config) -> Option<String> {
     let settings = config.finals;
     if settings.architectures == 0 {
         return None;
@@ -63,7 +99,8 @@ pub fn finals(config: &Config) -> Option<String> {
 
 /// What the search takes, and what its finals take.
 fn works(config: &Config) -> (Work, Work) {
-    let search = Work::of_search(config.search.population, config.search.generations);
+    let SearchConfig { population, generations, warm_up, one_shot, .. } = config.search;
+    let search = Work::of_search(population, generations, warm_up, one_shot);
     (search, config.finals.work(config.finals.architectures))
 }
 
@@ -93,6 +130,8 @@ fn works_alike(manifest: &Manifest, ours: &Config) -> bool {
     theirs.data == ours.data
         && theirs.network == ours.network
         && theirs.training.batch == ours.training.batch
+        && theirs.training.statistics == ours.training.statistics
+        && !theirs.search.one_shot
         && theirs.device == ours.device
 }
 
@@ -148,6 +187,19 @@ mod tests {
         let mut table = fixture::config();
         table.search.space = Space::NasBench201;
         assert_eq!(estimate(&table, &[folder]), None, "a table is no network");
+    }
+
+    #[test]
+    fn a_warm_up_is_told_before_it_is_paid_for() {
+        let mut config = fixture::config();
+        assert_eq!(costs(&config), None);
+        (config.search.population, config.search.generations, config.search.warm_up) = (20, 10, 3);
+        let sentence = "warm-up: the first 3 of 10 generations train the weights on 60 networks, an epoch each; nobody is \
+                        judged or moves until then";
+        assert_eq!(costs(&config).as_deref(), Some(sentence));
+        config.finals.architectures = 4;
+        let both = costs(&config).expect("two parts");
+        assert!(both.starts_with(&format!("{sentence}\nfinals train 4 architectures")), "{both}");
     }
 
     #[test]

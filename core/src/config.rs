@@ -18,7 +18,7 @@ use crate::{
     finals::FinalsSettings,
     network::{NetworkKind, NetworkShape},
     population::MOST_INDIVIDUALS,
-    search::{Schedule, SearchSettings},
+    search::{Repeat, Schedule, SearchSettings},
     searcher::SearcherKind,
     space::Space,
     tabular::Dataset,
@@ -60,8 +60,21 @@ pub struct SearchConfig {
     pub seed: u64,
     #[serde(default)]
     pub mutation: f64,
+    #[serde(default)]
+    pub warm_up: u32,
+    #[serde(default)]
+    pub one_shot: bool,
+    #[serde(default)]
+    pub noise: f64,
+    /// Runs from before pairs could be estimated again did it once.
+    #[serde(default = "once")]
+    pub estimates: u32,
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
+}
+
+fn once() -> u32 {
+    1
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +94,13 @@ pub struct DataConfig {
 pub struct NetworkConfig {
     pub channels: usize,
     pub cells: usize,
+    #[serde(default = "as_before")]
+    pub affine: bool,
+}
+
+/// Runs from before there was a choice have affine parameters.
+fn as_before() -> bool {
+    true
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +113,8 @@ pub struct TrainingConfig {
     pub weight_decay: f64,
     pub gradient_clip: f64,
     pub drop_path: f64,
+    #[serde(default)]
+    pub statistics: usize,
 }
 
 /// What answers a search of [`Space::NasBench201`].
@@ -234,6 +256,16 @@ pub enum GlyphSet {
     Ascii,
 }
 
+impl SearchConfig {
+    /// Which pairs are estimated again.
+    pub fn repeat(&self) -> Repeat {
+        match self.noise > 0.0 {
+            true => Repeat { noise: self.noise, estimates: self.estimates },
+            false => Repeat::default(),
+        }
+    }
+}
+
 impl Config {
     /// The search network for a data set of this many classes.
     pub fn search_network(&self, classes: usize) -> NetworkShape {
@@ -271,6 +303,9 @@ impl Config {
             generations: self.search.generations,
             seed: self.search.seed,
             mutation: self.search.mutation,
+            warm_up: self.search.warm_up,
+            one_shot: self.search.one_shot,
+            repeat: self.search.repeat(),
             schedule,
             limits,
         }
@@ -297,6 +332,33 @@ impl Config {
             ),
             ((1..=1_000_000).contains(&self.search.generations), "search.generations", "from 1 to 1000000"),
             ((0.0..=1.0).contains(&self.search.mutation), "search.mutation", "from 0 to 1"),
+            (
+                network || self.search.warm_up == 0,
+                "search.warm_up",
+                "0 where search.space is nas-bench-201, which has no weights to train",
+            ),
+            (
+                !self.search.one_shot || self.search.warm_up > 0,
+                "search.one_shot",
+                "false without search.warm_up, because nobody else would train the weights",
+            ),
+            (weight(self.search.noise), "search.noise", "0 or above"),
+            (
+                self.search.noise == 0.0 || self.search.pairs_at_once == 1,
+                "search.noise",
+                "0 where search.pairs_at_once is above 1, because all pairs of an estimation end together",
+            ),
+            (
+                network || self.search.noise == 0.0,
+                "search.noise",
+                "0 where search.space is nas-bench-201, whose table gives the same answer each time",
+            ),
+            ((1..=100).contains(&self.search.estimates), "search.estimates", "from 1 to 100"),
+            (
+                self.search.warm_up < self.search.generations,
+                "search.warm_up",
+                "fewer than search.generations, which it is a part of",
+            ),
             (
                 network || self.search.max_parameters == 0,
                 "search.max_parameters",
@@ -331,6 +393,7 @@ impl Config {
             (weight(t.weight_decay), "training.weight_decay", "0 or above"),
             (weight(t.gradient_clip), "training.gradient_clip", "0 (no clipping) or above"),
             (share(t.drop_path), "training.drop_path", "from 0 to below 1"),
+            (t.statistics <= 100_000, "training.statistics", "from 0 to 100000 batches"),
             (self.device.threads <= 1024, "device.threads", "from 0 to 1024"),
             ((1..=4096).contains(&self.device.ranks), "device.ranks", "from 1 to 4096"),
             (

@@ -44,15 +44,27 @@ pub enum Event {
         learning_rate: f64,
         drop_path: f64,
     },
+    /// Networks of the warm-up were trained for the weight set's sake. Nobody was compared.
+    WeightsWarmed {
+        generation: u32,
+        pair: usize,
+        trained: Vec<Trainee>,
+        /// Who wrote to the weight set, in order; whoever did not ended in weights that are no numbers.
+        gives: Vec<usize>,
+    },
     /// A pair (for regularized evolution: one individual) was estimated.
     PairCompared {
         generation: u32,
         pair: usize,
+        /// How often it was; losses and accuracies are means over them.
+        #[serde(default = "once", skip_serializing_if = "is_once")]
+        estimations: u32,
         learners: Vec<Learner>,
         /// The fast and the slow learner, as individuals; `None` where no loss was a number.
         fast: Option<usize>,
         slow: Option<usize>,
-        /// The individuals that wrote to the weight set, in order; empty if no loss was a number.
+        /// The individuals that wrote to the weight set, in order; empty if no loss was a number, or if learners
+        /// are judged without training.
         gives: Vec<usize>,
     },
     GenerationFinished {
@@ -133,6 +145,15 @@ pub enum Event {
     },
 }
 
+/// In the paper, every pair is estimated so often.
+fn once() -> u32 {
+    1
+}
+
+fn is_once(estimations: &u32) -> bool {
+    *estimations == 1
+}
+
 /// What a run learns from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Images {
@@ -152,6 +173,21 @@ pub struct Learner {
     /// By how much it exceeds the limits; 0 within them.
     #[serde(default, skip_serializing_if = "number::is_zero", with = "number")]
     pub violation: f64,
+}
+
+/// A network of the warm-up. It is no individual, and was trained, not validated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trainee {
+    /// Counts the networks of a generation, from 0.
+    pub network: usize,
+    pub position: Vec<f64>,
+    /// Mean cross-entropy over the training epoch.
+    #[serde(with = "number")]
+    pub train_loss: f64,
+    /// Inherited operations that somebody had trained before.
+    pub hits: usize,
+    /// Inherited operations that started fresh.
+    pub misses: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

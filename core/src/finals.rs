@@ -83,10 +83,14 @@ impl std::ops::Add for Work {
 }
 
 impl Work {
-    /// What a search takes, its ranking included: every estimation is a training for an epoch.
-    pub fn of_search(population: usize, generations: u32) -> Self {
-        let estimations = (population as u64).saturating_mul(u64::from(generations) + 1);
-        Self { trainings: estimations, epochs: estimations }
+    /// What a search takes, its ranking included: every estimation is a training for an epoch, and in the
+    /// generations of its warm-up nothing else. After that, one-shot learners are not trained.
+    pub fn of_search(population: usize, generations: u32, warm_up: u32, one_shot: bool) -> Self {
+        let estimations = |generations| (population as u64).saturating_mul(generations);
+        let all = u64::from(generations) + 1;
+        let judged = all.saturating_sub(u64::from(warm_up));
+        let trained = if one_shot { u64::from(warm_up) } else { all };
+        Self { trainings: estimations(judged), epochs: estimations(trained) }
     }
 
     /// Images that are trained on and validated on, with halves of these sizes.

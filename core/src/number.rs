@@ -28,6 +28,16 @@ pub fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
+/// Likewise, of a count.
+pub fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Likewise, of a choice that is off.
+pub fn is_off(choice: &bool) -> bool {
+    !choice
+}
+
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     deserializer.deserialize_any(Written)
 }

@@ -27,6 +27,10 @@ pub struct Probe {
     pub pairs: usize,
     /// Of those, pairs whose fast and slow learner changed places.
     pub flips: usize,
+    /// The standard deviation, over draws, of how far the losses of a pair are apart: what `search.noise`
+    /// asks for. `None` where no pair had two numbers twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<f64>,
     /// Individuals that were also trained from scratch.
     pub individuals: usize,
     /// For so many epochs.
@@ -86,6 +90,17 @@ pub fn bootstrap_stream(streams: &Streams, generation: u32) -> Stream {
 /// `None` if neither loss is a number. `violations` says by how much each exceeds the limits.
 pub fn fast(estimates: &[Estimate], violations: &[f64]) -> Option<usize> {
     compare(estimates, violations).fast
+}
+
+/// The standard deviation, over draws, of how far the losses of a pair are apart, from pairs whose gaps were
+/// measured twice; gaps that are no numbers are left out. `None` if none is left.
+///
+/// Half the mean square of the difference is the variance of one measurement, whatever the true gaps are.
+pub fn noise(gaps: &[[f64; 2]]) -> Option<f64> {
+    let squares: Vec<_> =
+        gaps.iter().map(|[first, second]| (first - second).powi(2)).filter(|s| s.is_finite()).collect();
+    let count = squares.len() as f64;
+    (count > 0.0).then(|| (squares.iter().sum::<f64>() / (2.0 * count)).sqrt())
 }
 
 /// Wilson's 95 % interval for a share of `hits` in `of`; both from 0 to 1. `None` if `of` is 0.
@@ -162,6 +177,20 @@ mod tests {
 
     fn near(found: f64, expected: f64) -> bool {
         (found - expected).abs() < 1e-4
+    }
+
+    #[test]
+    fn noise_is_what_draws_do_to_a_gap_whatever_the_gap_is() {
+        // Differences of 0.2 and 0.1: √((0.04 + 0.01) / 4).
+        let gaps = [[5.0, 5.2], [-1.0, -1.1], [f64::NAN, 1.0]];
+        assert!((noise(&gaps).expect("two pairs") - 0.0125_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(noise(&gaps[2..]), None);
+        // Many draws of a known deviation find it again.
+        let mut stream = Streams::new(1).stream(Purpose::Probe, 0, 0);
+        let mut draw = || (0..12).map(|_| stream.unit()).sum::<f64>() - 6.0;
+        let drawn: Vec<_> =
+            (0..4000).map(|pair| [f64::from(pair) + draw(), f64::from(pair) + draw()]).collect();
+        assert!((noise(&drawn).expect("pairs") - 1.0).abs() < 0.05);
     }
 
     #[test]

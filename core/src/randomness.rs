@@ -46,6 +46,12 @@ pub enum Purpose {
     SlowMutation = 13,
     /// The seed of what the trainings of a round of finals draw: (round, 0).
     Finals = 14,
+    /// The order in which the warm-up deals a node's operations: (deck, cell and node).
+    WarmUp = 15,
+    /// Which images batch norm's statistics are estimated on before validation: (generation, individual).
+    Statistics = 16,
+    /// The seed of what a pair draws when it is estimated again: (how often it was before, 0).
+    Repeat = 17,
 }
 
 /// All streams of one seed.

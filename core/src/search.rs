@@ -21,6 +21,9 @@
 //!     generations: 20,
 //!     seed: 1,
 //!     mutation: 0.0,
+//!     warm_up: 0,
+//!     one_shot: false,
+//!     repeat: Default::default(),
 //!     schedule: Schedule::default(),
 //!     limits: Limits::default(),
 //! };
@@ -40,15 +43,18 @@
 //! # Ok::<(), relativenas_core::search::SettingsError>(())
 //! ```
 
+mod repeat;
 mod state;
+mod warm_up;
 
 use serde::{Deserialize, Serialize};
 
+pub use repeat::Repeat;
 pub use state::{Fitness, Lesson, Loss, SearchState};
 
 use crate::{
     cost::Limits,
-    event::{Event, Learner, Move, Ranked},
+    event::{Event, Learner, Move, Ranked, Trainee},
     number,
     population::{Individual, MOST_INDIVIDUALS, diversity, sample_position},
     randomness::Streams,
@@ -71,6 +77,18 @@ pub struct SearchSettings {
     /// With which probability a gene of a slow learner is drawn anew after its move; the paper has 0.
     #[serde(default, skip_serializing_if = "number::is_zero")]
     pub mutation: f64,
+    /// Generations, the first of all, that train the weight set and move nobody; the paper has 0. They count
+    /// in the budget, and learning rate and drop path go over them as over all others: it is the weight set
+    /// that is annealed, and searches with and without a warm-up differ in nothing but who is trained.
+    #[serde(default, skip_serializing_if = "number::is_none")]
+    pub warm_up: u32,
+    /// After the warm-up, learners are judged by what they inherit, without training, and write nothing to
+    /// the weight set. The paper trains every learner.
+    #[serde(default, skip_serializing_if = "number::is_off")]
+    pub one_shot: bool,
+    /// Pairs that are estimated more than once; in the paper none is.
+    #[serde(default, skip_serializing_if = "Repeat::is_off")]
+    pub repeat: Repeat,
     pub schedule: Schedule,
     /// Architectures beyond these lose against those within.
     pub limits: Limits,
@@ -129,6 +147,10 @@ pub struct Estimation {
     pub generation: u32,
     /// Which pair of this generation it is, or the first of those that it is, from 0.
     pub pair: usize,
+    /// How often the pair was estimated before, because its losses were too near to each other. Every time
+    /// with other draws, and from the same weights.
+    #[serde(default)]
+    pub repeat: u32,
     pub learning_rate: f64,
     /// Probability that a path is dropped.
     pub drop_path: f64,
@@ -138,6 +160,9 @@ pub struct Estimation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Results are adopted into the weight set, and nobody is judged: candidates are trained, not validated,
+    /// and their losses and accuracies are NaN.
+    WarmUp,
     /// Results are adopted into the weight set.
     Search,
     /// The last population is ranked; nothing is adopted.
@@ -223,7 +248,8 @@ pub trait Estimator {
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Estimate>>, Self::Error>;
 
-    /// Writes weights of the last estimation into the weight set, as the verdict on one of its pairs says.
+    /// Writes weights of the last estimation into the weight set, as the verdict on one of its pairs says. Of a
+    /// pair that was estimated more than once, they are those of the last time.
     ///
     /// # Errors
     /// If the device fails.
@@ -241,6 +267,17 @@ pub enum SettingsError {
     Generations,
     #[error("a mutation of {0} is no probability; it must be from 0 to 1")]
     Mutation(f64),
+    #[error(
+        "a warm-up of {0} generations leaves none to search in, or there are no weights to warm up; it must be \
+         shorter than the search, and 0 where a table answers"
+    )]
+    WarmUp(u32),
+    #[error("without a warm-up nobody would ever train the weights that one-shot learners are judged by")]
+    OneShot,
+    #[error("a noise of {0} is none; it must be a number, 0 or above")]
+    Noise(f64),
+    #[error("pairs cannot be estimated again where {0} are estimated at once; the noise must be 0 then")]
+    RepeatsAtOnce(usize),
     #[error("the stored state is not one of a search with these settings: {0}")]
     State(&'static str),
 }
@@ -269,6 +306,7 @@ impl Search {
             generation: 0,
             pairs: Vec::new(),
             done: 0,
+            told: Vec::new(),
             lessons: Vec::new(),
             losses: vec![None; population.len()],
             population,
@@ -318,9 +356,27 @@ impl Search {
                 stage: Stage::Ranking,
                 generation,
                 pair: first / 2,
+                repeat: 0,
                 learning_rate: schedule.learning_rate(generations - 1, generations),
                 drop_path: schedule.drop_path(generations - 1, generations),
                 candidates,
+            });
+        }
+        if self.is_warming_up() {
+            // One pair at a time, also where the search has several at once: networks that are trained at once
+            // hold nothing in common.
+            let SearchSettings { population, .. } = self.settings;
+            let networks = self.state.pairs[done].iter();
+            return Ask::Estimate(Estimation {
+                stage: Stage::WarmUp,
+                generation,
+                pair: done,
+                repeat: 0,
+                learning_rate: schedule.learning_rate(generation, generations),
+                drop_path: schedule.drop_path(generation, generations),
+                candidates: networks
+                    .map(|&network| warm_up::candidate(&self.streams, population, generation, network))
+                    .collect(),
             });
         }
         let candidates = (self.state.pairs[done..].iter())
@@ -335,14 +391,15 @@ impl Search {
             stage: Stage::Search,
             generation,
             pair: done,
+            repeat: self.state.told.len() as u32,
             learning_rate: schedule.learning_rate(generation, generations),
             drop_path: schedule.drop_path(generation, generations),
             candidates,
         })
     }
 
-    /// Takes the estimates of the last [`Search::ask`]; says who is fast in each of its pairs, in order, and what
-    /// happened. A ranking has no verdicts.
+    /// Takes the estimates of the last [`Search::ask`]. Returns the verdict on each of its pairs, in order, and
+    /// the events. A ranking has no verdicts. There are no events where a pair is to be estimated again.
     ///
     /// # Panics
     /// If the search is done, or the estimates are not as many as the candidates.
@@ -353,6 +410,7 @@ impl Search {
         assert_eq!(estimates.len(), estimation.candidates.len(), "one estimate a candidate");
         let mut events = Vec::new();
         let verdicts = match estimation.stage {
+            Stage::WarmUp => vec![self.tell_warm_up(&estimation, estimates, &mut events)],
             Stage::Search => self.tell_pairs(&estimation, estimates, &mut events),
             Stage::Ranking => {
                 self.tell_ranking(&estimation, estimates, &mut events);
@@ -366,6 +424,11 @@ impl Search {
     pub fn conclusion(&self) -> Option<Event> {
         let SearchState { finished, evaluations, .. } = self.state;
         finished.then(|| Event::SearchFinished { ranking: self.ranking(), evaluations })
+    }
+
+    /// Whether the weight set is trained and nobody is judged yet.
+    pub fn is_warming_up(&self) -> bool {
+        self.state.generation < self.settings.warm_up
     }
 
     /// Whether individuals may still be replaced: not once the last population is ranked.
@@ -386,8 +449,45 @@ impl Search {
         assert_eq!(position.len(), self.settings.space.genes(), "a vector of this space");
         self.state.population[individual] = Individual::at(position.clone());
         self.state.losses[individual] = None;
+        if self.state.pairs.get(self.state.done).is_some_and(|pair| pair.contains(&individual)) {
+            self.state.told.clear(); // That was about another vector too.
+        }
         self.state.lessons.retain(|l| l.slow != individual && l.fast != individual);
         Event::IndividualInjected { individual, position }
+    }
+
+    fn tell_warm_up(
+        &mut self,
+        estimation: &Estimation,
+        estimates: &[Estimate],
+        events: &mut Vec<Event>,
+    ) -> Verdict {
+        let verdict = warm_up::verdict(estimation, estimates);
+        let network = |slot: usize| estimation.candidates[slot].individual;
+        let trained = estimation.candidates.iter().zip(estimates).map(|(candidate, estimate)| Trainee {
+            network: candidate.individual,
+            position: candidate.position.clone(),
+            train_loss: estimate.train_loss,
+            hits: estimate.hits,
+            misses: estimate.misses,
+        });
+        events.push(Event::WeightsWarmed {
+            generation: estimation.generation,
+            pair: estimation.pair,
+            trained: trained.collect(),
+            gives: verdict.gives.iter().copied().map(network).collect(),
+        });
+        self.state.evaluations += estimates.len() as u64;
+        self.end_pair(events);
+        verdict
+    }
+
+    /// Ends the generation with its last pair.
+    fn end_pair(&mut self, events: &mut Vec<Event>) {
+        self.state.done += 1;
+        if self.state.done == self.state.pairs.len() {
+            self.end_generation(events);
+        }
     }
 
     /// Each pair as if it had been asked for alone, and its verdict in places of the whole estimation.
@@ -424,7 +524,17 @@ impl Search {
         events: &mut Vec<Event>,
     ) -> Verdict {
         let violations = self.violations(estimation);
-        let verdict = self.searcher().judge(&self.streams, estimation, estimates, &violations);
+        self.state.evaluations += estimates.len() as u64;
+        self.state.told.push(estimates.to_vec());
+        if self.settings.repeat.wants_more(estimation, &self.state.told, &violations) {
+            return Verdict::default();
+        }
+        let told = std::mem::take(&mut self.state.told);
+        let estimates = &repeat::mean(&told)[..];
+        let mut verdict = self.searcher().judge(&self.streams, estimation, estimates, &violations);
+        if self.settings.one_shot {
+            verdict.gives.clear(); // Nobody has learned anything.
+        }
         let individual = |slot: usize| estimation.candidates[slot].individual;
         for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {
             self.state.losses[candidate.individual] = Some(Loss(estimate.loss));
@@ -440,22 +550,22 @@ impl Search {
         events.push(Event::PairCompared {
             generation: estimation.generation,
             pair: estimation.pair,
+            estimations: told.len() as u32,
             learners: learners(estimation, estimates, &violations),
             fast: verdict.fast.map(individual),
             slow: verdict.slow.map(individual),
             gives: verdict.gives.iter().copied().map(individual).collect(),
         });
-        self.state.evaluations += estimates.len() as u64;
-        self.state.done += 1;
-        if self.state.done == self.state.pairs.len() {
-            self.end_generation(events);
-        }
+        self.end_pair(events);
         verdict
     }
 
     fn end_generation(&mut self, events: &mut Vec<Event>) {
         let before = diversity(self.state.population.iter().map(|i| i.position.as_slice()));
-        let moved = self.searcher().advance(&self.settings, &self.streams, &self.state);
+        let moved = match self.is_warming_up() {
+            true => Vec::new(),
+            false => self.searcher().advance(&self.settings, &self.streams, &self.state),
+        };
         let moves = moved
             .into_iter()
             .map(|(individual, new)| {
@@ -480,7 +590,10 @@ impl Search {
 
     fn begin_generation(&mut self, events: &mut Vec<Event>) {
         let generation = self.state.generation;
-        self.state.pairs = self.searcher().pairs(&self.settings, &self.streams, generation);
+        self.state.pairs = match self.is_warming_up() {
+            true => warm_up::pairs(self.settings.population),
+            false => self.searcher().pairs(&self.settings, &self.streams, generation),
+        };
         events.push(Event::GenerationStarted {
             generation,
             pairs: self.state.pairs.clone(),
@@ -541,6 +654,20 @@ fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
     }
     if !(0.0..=1.0).contains(&settings.mutation) {
         return Err(SettingsError::Mutation(settings.mutation));
+    }
+    let warms_up = settings.warm_up > 0;
+    if settings.warm_up >= settings.generations || warms_up && settings.space != Space::Cells {
+        return Err(SettingsError::WarmUp(settings.warm_up));
+    }
+    if settings.one_shot && !warms_up {
+        return Err(SettingsError::OneShot);
+    }
+    let noise = settings.repeat.noise;
+    if !noise.is_finite() || noise < 0.0 {
+        return Err(SettingsError::Noise(noise));
+    }
+    if noise > 0.0 && settings.pairs_at_once > 1 {
+        return Err(SettingsError::RepeatsAtOnce(settings.pairs_at_once));
     }
     Ok(())
 }

@@ -332,6 +332,7 @@ mod tests {
             stage: crate::search::Stage::Search,
             generation: 0,
             pair: 0,
+            repeat: 0,
             learning_rate: 0.0,
             drop_path: 0.0,
             candidates: vec![candidate(&[0; EDGES]), candidate(&[4; EDGES])],

@@ -12,6 +12,7 @@ mod log;
 mod map;
 mod state;
 mod summary;
+mod warm_up;
 
 use std::collections::VecDeque;
 
@@ -24,7 +25,7 @@ pub use state::{Phase, RunState};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
-    event::{Event, Images, Learner, Line, Ranked},
+    event::{Event, Images, Learner, Line, Ranked, Trainee},
     genotype::Genotype,
     network::NetworkShape,
     search::SearchSettings,
@@ -65,6 +66,8 @@ pub struct SearchView {
     pub compared: Vec<Comparison>,
     /// The compared pairs of the generation before. How their slow learners moved is in `population`.
     pub compared_before: Vec<Comparison>,
+    /// Pairs of this generation that trained the weight set in a warm-up, in order.
+    pub warmed: Vec<Vec<Trainee>>,
     pub population: Vec<IndividualView>,
     /// Finished generations.
     pub generations: Vec<GenerationSummary>,
@@ -91,6 +94,8 @@ pub struct SearchView {
 pub struct Comparison {
     pub generation: u32,
     pub pair: usize,
+    /// How often it was estimated; losses and accuracies are means over them.
+    pub estimations: u32,
     pub learners: Vec<Learner>,
     pub fast: Option<usize>,
     pub slow: Option<usize>,
@@ -223,6 +228,7 @@ impl RunView {
             (Some(search), _) if !search.ranking.is_empty() => Phase::Finished,
             (Some(search), _) if search.finals.is_some() => Phase::Finals,
             (Some(search), _) if search.generation >= search.settings.generations => Phase::Ranking,
+            (Some(search), _) if search.is_warming_up() => Phase::WarmUp,
             (Some(_), _) => Phase::Searching,
             (None, Some(training)) if training.test.is_some() => Phase::Finished,
             (None, Some(_)) => Phase::Training,
@@ -243,6 +249,7 @@ impl SearchView {
             pairs: Vec::new(),
             compared: Vec::new(),
             compared_before: Vec::new(),
+            warmed: Vec::new(),
             population: Vec::new(),
             generations: Vec::new(),
             best: None,
@@ -339,14 +346,25 @@ impl SearchView {
                 self.generation = *generation;
                 self.pairs.clone_from(pairs);
             }
-            Event::PairCompared { generation, pair, learners, fast, slow, gives } => {
-                self.compare(*generation, *pair, learners, (*fast, *slow), gives);
+            Event::WeightsWarmed { generation, trained, gives, .. } => {
+                self.warm(*generation, trained, gives);
+            }
+            Event::PairCompared { generation, pair, estimations, learners, fast, slow, gives } => {
+                let comparison = Comparison {
+                    generation: *generation,
+                    pair: *pair,
+                    estimations: *estimations,
+                    learners: learners.clone(),
+                    fast: *fast,
+                    slow: *slow,
+                };
+                self.compare(comparison, gives);
             }
             Event::GenerationFinished { generation, diversity, moves } => {
                 self.generations.push(GenerationSummary::of(
                     *generation,
                     *diversity,
-                    &self.compared,
+                    (&self.compared, &self.warmed),
                     &self.settings,
                 ));
                 for individual in &mut self.population {
@@ -367,6 +385,7 @@ impl SearchView {
                     }
                 }
                 self.draw_on_the_map(*generation, moves);
+                self.warmed.clear();
                 self.compared_before = std::mem::take(&mut self.compared);
                 self.pairs.clear();
                 self.generation = generation.saturating_add(1);
@@ -387,15 +406,10 @@ impl SearchView {
         }
     }
 
-    fn compare(
-        &mut self,
-        generation: u32,
-        pair: usize,
-        learners: &[Learner],
-        (fast, slow): (Option<usize>, Option<usize>),
-        gives: &[usize],
-    ) {
-        self.evaluations += learners.len() as u64;
+    fn compare(&mut self, comparison: Comparison, gives: &[usize]) {
+        let Comparison { generation, estimations, ref learners, .. } = comparison;
+        let estimated = (learners.len() as u64).saturating_mul(u64::from(estimations));
+        self.evaluations = self.evaluations.saturating_add(estimated);
         for learner in learners {
             let Some(individual) = self.population.get_mut(learner.individual) else {
                 continue;
@@ -412,7 +426,6 @@ impl SearchView {
             }
         }
         self.adopt(generation, learners, gives);
-        let comparison = Comparison { generation, pair, learners: learners.to_vec(), fast, slow };
         self.hits += comparison.hits();
         self.compared.push(comparison);
     }

@@ -10,7 +10,10 @@ use relativenas_core::{
     network::{NetworkKind, NetworkShape},
     population::Individual,
     published,
-    search::{Ask, Estimate, Schedule, Search, SearchSettings, SearchState, Stage, Verdict},
+    search::{
+        Ask, Candidate, Estimate, Estimation, Repeat, Schedule, Search, SearchSettings, SearchState, Stage,
+        Verdict,
+    },
     searcher::SearcherKind,
     slow_fast,
     space::Space,
@@ -26,6 +29,9 @@ fn settings(searcher: SearcherKind, population: usize, generations: u32, seed: u
         generations,
         seed,
         mutation: 0.0,
+        warm_up: 0,
+        one_shot: false,
+        repeat: Default::default(),
         schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
         limits: Limits::default(),
     }
@@ -464,6 +470,7 @@ fn a_state_is_refused_by_another_search() {
     refuse(SearchSettings { space: Space::NasBench201, ..ours.clone() }, |_| {}, "outside the space");
     refuse(ours.clone(), |s| s.generation = 3, "it has seen more generations");
     refuse(ours.clone(), |s| s.done = 3, "its generation has no pair left");
+    refuse(ours.clone(), |s| s.told = vec![vec![estimate(1.0); 2]], "more often than it is to be");
     refuse(ours.clone(), |s| s.pairs[0] = vec![0, 6], "not those of this searcher and population");
     refuse(ours.clone(), |s| (s.generation, s.finished) = (2, true), "not as long as it should be");
     assert!(Search::resume(ours, search.state().clone()).is_ok());
@@ -600,6 +607,203 @@ fn a_mutated_gene_is_at_rest_and_all_others_move_as_without_mutation() {
     // Of 20 × 5 × 32 genes a tenth, with a standard deviation of 17.
     assert_eq!(mutated + moved, 3200);
     assert!((250..390).contains(&mutated), "{mutated}");
+}
+
+/// A search with a warm-up of two generations, two more after it, to its end; every estimation, and all events.
+fn with_warm_up(searcher: SearcherKind) -> (Vec<Estimation>, Vec<Event>) {
+    let settings = SearchSettings { warm_up: 2, ..settings(searcher, 6, 4, 7) };
+    let (mut search, mut events) = Search::new(settings.clone()).expect("valid");
+    let mut estimations = Vec::new();
+    while let Ask::Estimate(estimation) = search.ask() {
+        // Whoever goes on from a stored state goes on alike.
+        let stored = serde_json::from_str(&json(search.state())).expect("plain data");
+        search = Search::resume(settings.clone(), stored).expect("its own state");
+        let loss = |c: &Candidate| if estimation.stage == Stage::WarmUp { f64::NAN } else { c.position[0] };
+        let found: Vec<_> =
+            estimation.candidates.iter().map(|c| Estimate { train_loss: 0.5, ..estimate(loss(c)) }).collect();
+        events.extend(search.tell(&found).1);
+        estimations.push(estimation);
+    }
+    (estimations, events)
+}
+
+fn doubting(searcher: SearcherKind, noise: f64, estimates: u32) -> SearchSettings {
+    SearchSettings { repeat: Repeat { noise, estimates }, ..settings(searcher, 4, 2, 7) }
+}
+
+#[test]
+fn a_pair_within_the_noise_is_estimated_again_until_its_mean_losses_are_not_or_there_were_enough() {
+    // The noise, what the pair is told, and who is fast.
+    let cases: [(f64, &[[f64; 2]], usize); 6] = [
+        (0.4, &[[1.0, 1.5]], 0),
+        (1.0, &[[1.0, 1.1], [3.0, 1.0]], 1),
+        // 0.9 is within 1; a mean of 0.8 over two is not within 1 / √2.
+        (1.0, &[[1.9, 1.0], [1.7, 1.0]], 1),
+        (1.0, &[[1.0, 1.1], [1.1, 1.0], [1.0, 1.2]], 0),
+        // A tie after all of them goes to the first.
+        (1.0, &[[1.0, 1.5], [1.5, 1.0], [1.0, 1.0]], 0),
+        (1.0, &[[1.0, 1.1], [f64::NAN, 1.0]], 1),
+    ];
+    for (noise, told, fast) in cases {
+        let settings = doubting(SearcherKind::SlowFast, noise, 3);
+        let (mut search, _) = Search::new(settings.clone()).expect("valid");
+        let mut rest = told.iter();
+        let events = loop {
+            let Ask::Estimate(estimation) = search.ask() else { unreachable!("the first pair") };
+            assert_eq!((estimation.pair, estimation.repeat as usize), (0, told.len() - rest.len()));
+            let losses = rest.next().expect("asked no oftener");
+            let (verdicts, events) = search.tell(&losses.map(estimate));
+            if !events.is_empty() {
+                assert_eq!(verdicts[0].fast, Some(fast), "{told:?}");
+                break events;
+            }
+            assert_eq!(verdicts, [Verdict::default()]);
+            search = Search::resume(settings.clone(), search.state().clone()).expect("its own state");
+        };
+        assert_eq!(rest.len(), 0, "{told:?}");
+        let Event::PairCompared { estimations, learners, .. } = &events[0] else { panic!("{events:?}") };
+        assert_eq!(*estimations as usize, told.len());
+        for (slot, learner) in learners.iter().enumerate() {
+            let mean = told.iter().map(|losses| losses[slot]).sum::<f64>() / told.len() as f64;
+            let found = learner.estimate.loss;
+            assert!((found - mean).abs() < 1e-12 || found.is_nan() && mean.is_nan(), "{found} {mean}");
+        }
+        assert_eq!(search.state().evaluations, 2 * told.len() as u64, "each is paid for");
+        let Ask::Estimate(next) = search.ask() else { unreachable!("the second pair") };
+        assert_eq!((next.pair, next.repeat), (1, 0));
+    }
+}
+
+#[test]
+fn pairs_at_once_are_not_estimated_again() {
+    let settings = SearchSettings { pairs_at_once: 2, ..doubting(SearcherKind::SlowFast, 0.1, 3) };
+    let error = Search::new(settings).expect_err("refused").to_string();
+    assert_eq!(
+        error,
+        "pairs cannot be estimated again where 2 are estimated at once; the noise must be 0 then"
+    );
+}
+
+#[test]
+fn every_searcher_that_pairs_estimates_again_alike() {
+    let evaluations = |settings: SearchSettings| {
+        let (mut search, _) = Search::new(settings).expect("valid");
+        while let Ask::Estimate(estimation) = search.ask() {
+            let told: Vec<_> = estimation.candidates.iter().map(|_| estimate(1.0)).collect();
+            search.tell(&told);
+        }
+        search.state().evaluations
+    };
+    for searcher in SearcherKind::ALL {
+        let expected = if searcher == SearcherKind::RegularizedEvolution { 8 } else { 3 * 8 };
+        assert_eq!(evaluations(doubting(searcher, 0.1, 3)), expected, "{searcher}");
+        assert_eq!(evaluations(doubting(searcher, 0.1, 1)), 8);
+        assert_eq!(evaluations(doubting(searcher, 0.0, 3)), 8);
+    }
+    // Where limits tell the two apart, losses are not asked.
+    let limits = Limits { max_parameters: 1, max_multiply_adds: 0, shape: Some(SHAPE) };
+    let settings = SearchSettings { limits, ..doubting(SearcherKind::Random, 0.1, 3) };
+    assert_eq!(evaluations(settings), 8);
+}
+
+#[test]
+fn whoever_is_injected_into_the_pair_in_hand_is_estimated_from_the_beginning() {
+    let (mut search, _) = Search::new(doubting(SearcherKind::SlowFast, 1.0, 3)).expect("valid");
+    let repeat = |search: &Search| match search.ask() {
+        Ask::Estimate(estimation) => estimation.repeat,
+        Ask::Done => unreachable!("the first pair"),
+    };
+    let pairs = search.state().pairs.clone();
+    search.tell(&[estimate(1.0), estimate(1.0)]);
+    search.inject(pairs[1][0], vec![0.5; 32]);
+    assert_eq!(repeat(&search), 1, "that is another pair");
+    search.inject(pairs[0][1], vec![0.5; 32]);
+    assert_eq!(repeat(&search), 0);
+}
+
+#[test]
+fn a_warm_up_trains_the_same_networks_whichever_searcher_follows_and_moves_nobody() {
+    let mut warmed = BTreeSet::new();
+    for searcher in SearcherKind::ALL {
+        let (estimations, events) = with_warm_up(searcher);
+        let (first, rest): (Vec<_>, Vec<_>) = estimations.into_iter().partition(|e| e.stage == Stage::WarmUp);
+        assert!(first.iter().all(|e| e.generation < 2 && e.candidates.len() == 2), "{searcher}");
+        assert_eq!(first.len(), 2 * 3);
+        warmed.insert(json(&first));
+        // The search begins with the population that was drawn first, and that nobody moved.
+        let Event::PopulationSampled { positions } = &events[0] else { panic!("{:?}", events[0]) };
+        for candidate in rest.iter().filter(|e| e.generation == 2).flat_map(|e| &e.candidates) {
+            assert_eq!(candidate.position, positions[candidate.individual], "{searcher}");
+        }
+        let moved = |event: &Event| match event {
+            Event::GenerationFinished { generation: ..2, moves, .. } => moves.len(),
+            _ => 0,
+        };
+        assert_eq!(events.iter().map(moved).sum::<usize>(), 0);
+        let judged = |event: &Event| matches!(event, Event::PairCompared { generation: ..2, .. });
+        assert!(!events.iter().any(judged), "{searcher}");
+        let Some(Event::SearchFinished { evaluations, .. }) = events.last() else { panic!("{searcher}") };
+        assert_eq!(*evaluations, 4 * 6, "the warm-up is paid for");
+    }
+    assert_eq!(warmed.len(), 1);
+}
+
+#[test]
+fn in_a_warm_up_whoever_ended_in_numbers_gives_in_order() {
+    for (losses, expected) in [([1.0, 0.5], &[0, 1][..]), ([f64::NAN, 0.5], &[1]), ([f64::INFINITY; 2], &[])]
+    {
+        let settings = SearchSettings { warm_up: 1, ..settings(SearcherKind::SlowFast, 4, 2, 1) };
+        let (mut search, _) = Search::new(settings).expect("valid");
+        let told = losses.map(|train_loss| Estimate { train_loss, ..estimate(f64::NAN) });
+        let (verdicts, events) = search.tell(&told);
+        assert_eq!(verdicts, [Verdict { fast: None, slow: None, gives: expected.to_vec() }]);
+        assert!(
+            matches!(&events[..], [Event::WeightsWarmed { gives, .. }] if gives == expected),
+            "{events:?}"
+        );
+    }
+}
+
+#[test]
+fn one_shot_learners_are_compared_and_write_nothing() {
+    let settings = SearchSettings { warm_up: 1, one_shot: true, ..settings(SearcherKind::SlowFast, 4, 2, 1) };
+    let (mut search, _) = Search::new(settings.clone()).expect("valid");
+    for losses in [[1.0, 0.5], [0.5, 1.0]] {
+        let (verdicts, _) =
+            search.tell(&losses.map(|train_loss| Estimate { train_loss, ..estimate(f64::NAN) }));
+        assert_eq!(verdicts[0].gives, [0, 1], "the warm-up writes");
+    }
+    let (verdicts, events) =
+        search.tell(&[1.0, 0.5].map(|l| Estimate { train_loss: f64::NAN, ..estimate(l) }));
+    assert_eq!(verdicts, [Verdict { fast: Some(1), slow: Some(0), gives: Vec::new() }]);
+    assert!(matches!(&events[..], [Event::PairCompared { gives, .. }] if gives.is_empty()), "{events:?}");
+    let error = Search::new(SearchSettings { warm_up: 0, ..settings }).expect_err("refused").to_string();
+    assert!(error.starts_with("without a warm-up nobody would ever train"), "{error}");
+}
+
+#[test]
+fn a_warm_up_leaves_generations_to_search_in() {
+    let refuse = |settings: SearchSettings| {
+        let error = Search::new(settings).expect_err("refused").to_string();
+        assert!(error.contains("shorter than the search"), "{error}");
+    };
+    refuse(SearchSettings { warm_up: 3, ..settings(SearcherKind::Random, 4, 3, 1) });
+    let space = Space::NasBench201;
+    refuse(SearchSettings { warm_up: 1, space, ..settings(SearcherKind::Random, 4, 3, 1) });
+}
+
+#[test]
+fn the_largest_of_a_search_after_a_warm_up_are_of_its_own_draws() {
+    let (estimations, _) = with_warm_up(SearcherKind::Largest);
+    let drawn: Vec<_> = estimations
+        .iter()
+        .filter(|e| e.stage == Stage::Search)
+        .flat_map(|e| e.candidates.iter().map(|c| json(&c.position)))
+        .collect();
+    let ranked = estimations.iter().filter(|e| e.stage == Stage::Ranking).flat_map(|e| &e.candidates);
+    for candidate in ranked {
+        assert!(drawn.contains(&json(&candidate.position)), "{candidate:?}");
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ use crate::{
     augmentation::Batch,
     memory::{values, values_mut},
     model::Model,
-    network::{FlatWeights, ModuleWeights, Plan, WeightsError},
+    network::{BATCH_NORM_MOMENTUM, FlatWeights, ModuleWeights, Plan, WeightsError},
     optimizer::{Sgd, SgdSettings},
 };
 
@@ -107,7 +107,7 @@ impl CpuModel {
         let (parameters, statistics) = self.weights.parts();
         let parameters = values(parameters)?;
         self.body.pack(parameters);
-        self.body.forward(parameters, values_mut(statistics)?, training);
+        self.body.forward(parameters, values_mut(statistics)?, training, BATCH_NORM_MOMENTUM);
         let program = &self.body.program;
         let shares = shares(training.images, self.body.workers.len());
         let tasks = self.body.workers.iter_mut().zip(shares).map(|(worker, share)| {
@@ -205,6 +205,22 @@ impl Model for CpuModel {
             right += i64::from(prediction.is_right(label as usize));
         }
         Ok((Tensor::f_from_slice(&[loss])?.f_squeeze()?, Tensor::f_from_slice(&[right])?.f_squeeze()?))
+    }
+
+    fn observe(&mut self, batch: &Batch) -> Result<Tensor, TchError> {
+        self.ready_to_judge = false;
+        let pictures = pictures(batch)?;
+        let training = TrainingBatch { pictures: values(&pictures)?, images: batch.len(), masks: None };
+        let (parameters, statistics) = self.weights.parts();
+        let parameters = values(parameters)?;
+        self.body.pack(parameters);
+        self.body.forward(parameters, values_mut(statistics)?, training, 1.0);
+        self.weights.statistics()
+    }
+
+    fn set_statistics(&mut self, statistics: &Tensor) -> Result<(), TchError> {
+        self.ready_to_judge = false;
+        self.weights.set_statistics(statistics)
     }
 
     fn weights(&self) -> Result<Vec<ModuleWeights>, TchError> {

@@ -13,7 +13,7 @@ use relativenas_core::{
     finals::Figures,
     genotype::Genotype,
     network::NetworkShape,
-    randomness::Streams,
+    randomness::{Purpose, Streams},
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Loss, Schedule, Stage, Verdict},
     space::VectorError,
     weight_set::{Hits, WeightKey, WeightSet},
@@ -26,7 +26,7 @@ use crate::{
     cpu::CpuModel,
     device::{self, Sharing},
     images::ImageSet,
-    learner::{Epoch, Learner, LearnerSettings},
+    learner::{Epoch, Judgement, Learner, LearnerSettings},
     model::{Model, TorchModel},
     network::{ModuleWeights, Plan, WeightsError},
     optimizer::SgdSettings,
@@ -36,7 +36,16 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorSettings {
     pub shape: NetworkShape,
+    /// Whether batch norms in the cells of networks with shared weights have a factor and an offset. Networks
+    /// that are trained from scratch always do.
+    pub affine: bool,
     pub learner: LearnerSettings,
+    /// Whether candidates of a search and its ranking are judged by what they inherit, without training. Those
+    /// of a warm-up are trained.
+    pub one_shot: bool,
+    /// Batches that batch norm's statistics are estimated on anew before a network with shared weights is
+    /// validated; 0 leaves them as training did.
+    pub statistics: usize,
     pub sgd: SgdSettings,
     pub seed: u64,
     /// Of libtorch's kernels; our own on the CPU compute in f32 alone.
@@ -102,7 +111,7 @@ pub type Held = BTreeMap<WeightKey, ModuleWeights>;
 
 /// A candidate about to be trained, with weights of its own.
 struct Contestant {
-    genotype: Genotype,
+    plan: Plan,
     keys: Vec<WeightKey>,
     inherited: Vec<ModuleWeights>,
     hits: Hits,
@@ -111,6 +120,12 @@ struct Contestant {
     candidate: usize,
     /// Which of the devices is its own.
     seat: usize,
+    /// Otherwise it is trained for its weights alone, and its loss and accuracy are NaN.
+    judged: bool,
+    /// Otherwise it is judged as it is, and its training loss is NaN.
+    trained: bool,
+    /// As [`EstimatorSettings::statistics`].
+    statistics: usize,
 }
 
 /// What is left of a candidate after validation.
@@ -198,6 +213,11 @@ impl NetworkEstimator {
         (self.seats[0].training.len(), self.seats[0].validation.len())
     }
 
+    /// On how many batch norm's statistics are estimated before validation, if there are so many.
+    pub fn images_for_statistics(&self) -> usize {
+        self.settings.statistics.saturating_mul(self.settings.learner.batch)
+    }
+
     /// How many learners are trained side by side; more would wait for each other.
     pub fn at_once(&self) -> usize {
         self.settings.sharing.at_once
@@ -242,10 +262,11 @@ impl NetworkEstimator {
                     generation: epoch,
                     individual: candidate.individual,
                 };
-                self.contestant(index, candidate, &nothing, (0..epochs).map(epoch).collect())
+                let epochs = (0..epochs).map(epoch).collect();
+                self.contestant(index, candidate, (&nothing, true), epochs)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let outcomes = self.compete(contestants, candidates.len(), progress)?;
+        let outcomes = self.compete(contestants, candidates.len(), self.draws, progress)?;
         let figures = |outcome: Outcome| {
             let Estimate { loss, accuracy, .. } = outcome.estimate;
             Figures { train_losses: outcome.train_losses, loss, accuracy }
@@ -257,7 +278,7 @@ impl NetworkEstimator {
         &self,
         index: usize,
         candidate: &Candidate,
-        weights: &WeightSet<ModuleWeights>,
+        (weights, affine): (&WeightSet<ModuleWeights>, bool),
         epochs: Vec<Epoch>,
     ) -> Result<Contestant, EstimateError> {
         let individual = candidate.individual;
@@ -268,6 +289,7 @@ impl NetworkEstimator {
         let shape = &self.settings.shape;
         let keys = WeightKey::of_genotype(&genotype, shape);
         let plan = Plan::search(&genotype, shape);
+        let plan = if affine { plan } else { plan.without_affine() };
         let planned: BTreeMap<_, _> = keys.iter().copied().zip(&plan.modules).collect();
         let mut failure = None;
         let (mut inherited, hits) = weights.inherit(&keys, |key| {
@@ -281,13 +303,24 @@ impl NetworkEstimator {
         }
         let inherited = keys.iter().filter_map(|key| inherited.remove(key));
         let inherited = inherited.map(|weights| weights.on(device)).collect::<Result<_, _>>()?;
-        Ok(Contestant { genotype, keys, inherited, hits, epochs, candidate: index, seat })
+        Ok(Contestant {
+            plan,
+            keys,
+            inherited,
+            hits,
+            epochs,
+            candidate: index,
+            seat,
+            judged: true,
+            trained: true,
+            statistics: 0,
+        })
     }
 
     /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
-    fn workshop(&self, seat: usize, threads: usize) -> Workshop {
+    fn workshop(&self, seat: usize, threads: usize, streams: Streams) -> Workshop {
         let (home, seat) = (self.home(), self.seats[seat].share());
-        Workshop { threads, settings: self.settings, streams: self.draws, home, seat }
+        Workshop { threads, settings: self.settings, streams, home, seat }
     }
 
     /// Trains all of them. Each has the threads that it would have among `learners` of them.
@@ -295,6 +328,7 @@ impl NetworkEstimator {
         &self,
         contestants: Vec<Contestant>,
         learners: usize,
+        draws: Streams,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Outcome>>, EstimateError> {
         let count = contestants.len();
@@ -309,7 +343,7 @@ impl NetworkEstimator {
             }
             Flow::Go
         };
-        let work = contestants.into_iter().map(|c| (self.workshop(c.seat, threads), c)).collect();
+        let work = contestants.into_iter().map(|c| (self.workshop(c.seat, threads, draws), c)).collect();
         let outcomes = in_lanes(work, lanes, |(workshop, c): (Workshop, _)| workshop.train(c, &progress));
         outcomes.into_iter().collect()
     }
@@ -331,7 +365,7 @@ impl Workshop {
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Outcome>, EstimateError> {
         device::set_threads_of_this_thread(self.threads);
-        let plan = Plan::search(&contestant.genotype, &self.settings.shape);
+        let plan = contestant.plan;
         let genes = plan.genes();
         let mut learner = Learner {
             model: self.model(plan, &contestant.inherited)?,
@@ -343,23 +377,31 @@ impl Workshop {
             progress,
         };
         let mut train_losses = Vec::new();
-        for epoch in contestant.epochs {
+        for epoch in contestant.epochs.into_iter().filter(|_| contestant.trained) {
             learner.epoch = epoch;
             let Some(loss) = learner.train(&self.seat.training)? else { return Ok(None) };
             train_losses.push(Loss(loss));
         }
-        let Some(judgement) = learner.validate(&self.seat.validation)? else { return Ok(None) };
+        let mut judgement = Judgement { loss: f64::NAN, accuracy: f64::NAN };
+        if contestant.judged {
+            if learner.estimate_statistics(&self.seat.training, contestant.statistics)?.is_none() {
+                return Ok(None);
+            }
+            let Some(found) = learner.validate(&self.seat.validation)? else { return Ok(None) };
+            judgement = found;
+        }
+        let weights = learner.model.weights()?;
+        if !contestant.judged && !are_numbers(&weights)? {
+            // Validation would have found out.
+            train_losses.fill(Loss(f64::NAN));
+        }
+        let Judgement { loss, accuracy } = judgement;
+        let train_loss = train_losses.last().map_or(f64::NAN, |loss| loss.0);
         let Hits { hits, misses } = contestant.hits;
-        let weights = learner.model.weights()?.into_iter().map(|weights| weights.on(self.home));
+        let weights = weights.into_iter().map(|weights| weights.on(self.home));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(Outcome {
-            estimate: Estimate {
-                loss: judgement.loss,
-                accuracy: judgement.accuracy,
-                train_loss: train_losses.last().map_or(f64::NAN, |loss| loss.0),
-                hits,
-                misses,
-            },
+            estimate: Estimate { loss, accuracy, train_loss, hits, misses },
             train_losses,
             held: contestant.keys.into_iter().zip(weights).collect(),
         }))
@@ -377,6 +419,16 @@ impl Workshop {
         }
         Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.seat.device)?))
     }
+}
+
+/// Whether no weight is infinite or NaN.
+fn are_numbers(weights: &[ModuleWeights]) -> Result<bool, TchError> {
+    for (_, tensor) in weights.iter().flat_map(ModuleWeights::tensors) {
+        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Estimator for NetworkEstimator {
@@ -399,13 +451,21 @@ impl Estimator for NetworkEstimator {
                     generation: estimation.generation,
                     individual: candidate.individual,
                 };
-                self.contestant(index, candidate, &self.weights, vec![epoch])
+                let contestant =
+                    self.contestant(index, candidate, (&self.weights, self.settings.affine), vec![epoch])?;
+                let judged = estimation.stage != Stage::WarmUp;
+                let EstimatorSettings { one_shot, statistics, .. } = self.settings;
+                Ok(Contestant { judged, trained: !(judged && one_shot), statistics, ..contestant })
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, EstimateError>>()?;
+        let draws = match estimation.repeat {
+            0 => self.draws,
+            before => Streams::new(self.draws.stream(Purpose::Repeat, u64::from(before), 0).bits()),
+        };
         let together = self.settings.sharing.together;
-        let Some(outcomes) = self.compete(contestants, together, progress)? else { return Ok(None) };
+        let Some(outcomes) = self.compete(contestants, together, draws, progress)? else { return Ok(None) };
         let estimates = outcomes.iter().map(|o| o.estimate).collect();
-        if estimation.stage == Stage::Search {
+        if estimation.stage != Stage::Ranking {
             let trained = outcomes.into_iter().map(|outcome| outcome.held).collect();
             self.trained = Some((estimation.generation, estimation.pair, trained));
         }

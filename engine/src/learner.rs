@@ -89,6 +89,49 @@ impl Learner<'_> {
         tally.mean_loss().map(Some)
     }
 
+    /// Estimates batch norm's statistics anew: each becomes its mean over so many batches of these images,
+    /// if there are so many, as the model computes them with the weights that it has now. Running
+    /// statistics lag behind: they remember weights of the epoch's beginning and, where weights are
+    /// inherited, those of networks that put other numbers through the same operation.
+    ///
+    /// Images are varied as in validation, because it is validation that the statistics are for. `None` if
+    /// `progress` said [`Flow::Abort`].
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn estimate_statistics(&mut self, images: &ImageStore, most: usize) -> Result<Option<()>, TchError> {
+        let mut stream = self.stream(Purpose::Statistics);
+        let order: Vec<_> = stream.order(images.len()).into_iter().map(|i| i as i64).collect();
+        let order = send(&Tensor::f_from_slice(&order)?, images.device())?;
+        let all = batch_count(images.len(), self.settings.batch).min(most);
+        let mut sum: Option<Tensor> = None;
+        for (number, (start, count)) in batches(images.len(), self.settings.batch).take(all).enumerate() {
+            let places = order.f_narrow(0, start as i64, count as i64)?;
+            let batch = images.batch(&places, self.settings.validation, &mut stream)?;
+            // In double precision, so that the mean of equal numbers is that number.
+            let seen = self.model.observe(&batch)?.f_to_kind(Kind::Double)?;
+            sum = Some(match sum {
+                Some(sum) => sum.f_add(&seen)?,
+                None => seen,
+            });
+            let done = BatchDone {
+                candidate: self.candidate,
+                validating: true,
+                batch: number + 1,
+                batches: all,
+                images: count,
+                loss: None,
+            };
+            if (self.progress)(done) == Flow::Abort {
+                return Ok(None);
+            }
+        }
+        if let Some(sum) = sum {
+            self.model.set_statistics(&sum.f_div_scalar(all as f64)?)?;
+        }
+        Ok(Some(()))
+    }
+
     /// Judges the model on every image. `None` if `progress` said [`Flow::Abort`].
     ///
     /// # Errors

@@ -29,6 +29,19 @@ pub trait Model: Send {
     /// If the device fails.
     fn judge(&mut self, batch: &Batch) -> Result<(Tensor, Tensor), TchError>;
 
+    /// The statistics of batch norm that the batch has, in one piece: `[S] f32`, a copy that stays on the
+    /// device. No path is dropped and nothing is learned, but for now they are the running ones.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn observe(&mut self, batch: &Batch) -> Result<Tensor, TchError>;
+
+    /// Makes these the running statistics: a mean of what [`Model::observe`] returned.
+    ///
+    /// # Errors
+    /// If they are those of another network, or the device fails.
+    fn set_statistics(&mut self, statistics: &Tensor) -> Result<(), TchError>;
+
     /// Copies of the weights, in the order of the plan's modules.
     ///
     /// # Errors
@@ -87,6 +100,18 @@ impl Model for TorchModel {
             let right = logits.f_argmax(1, false)?.f_eq_tensor(&batch.labels)?.f_sum(Kind::Int64)?;
             Ok((loss, right))
         })
+    }
+
+    fn observe(&mut self, batch: &Batch) -> Result<Tensor, TchError> {
+        no_grad(|| {
+            let (modules, mode, precision) = (self.weights.modules(), Mode::Observation, self.precision);
+            Pass { plan: &self.plan, modules, mode, drop_path: None, precision }.run(&batch.images)?;
+            self.weights.statistics()
+        })
+    }
+
+    fn set_statistics(&mut self, statistics: &Tensor) -> Result<(), TchError> {
+        self.weights.set_statistics(statistics)
     }
 
     fn weights(&self) -> Result<Vec<ModuleWeights>, TchError> {

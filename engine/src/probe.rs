@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use relativenas_core::{
-    probe::{DrawnPair, Probe, bootstrap_stream, fast, scratch_seed, tau_b, tau_interval},
+    probe::{DrawnPair, Probe, bootstrap_stream, fast, noise, scratch_seed, tau_b, tau_interval},
     randomness::Streams,
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Loss, Search, Stage},
 };
@@ -97,13 +97,14 @@ impl<'a> Prober<'a> {
     fn run(&mut self) -> Result<Found, EstimateError> {
         // First, while the estimator still draws by the run's seed.
         let shared = self.shared_losses()?;
-        let flips = self.flips()?;
+        let (flips, gaps) = self.flips()?;
         let scratch = self.scratch_losses()?;
         self.meter.finish();
         let mut draws = bootstrap_stream(&self.streams, self.search.state().generation);
         let probe = Probe {
             pairs: self.pairs as usize,
             flips,
+            noise: noise(&gaps),
             individuals: scratch.len(),
             epochs: self.epochs,
             tau: tau_b(&shared, &scratch),
@@ -113,28 +114,30 @@ impl<'a> Prober<'a> {
         Ok(Found { probe, shared_losses: losses(shared), scratch_losses: losses(scratch) })
     }
 
-    /// How many verdicts change when only the draws do.
-    fn flips(&mut self) -> Result<usize, EstimateError> {
+    /// How many verdicts change when only the draws do, and how far losses were apart, each time.
+    fn flips(&mut self) -> Result<(usize, Vec<[f64; 2]>), EstimateError> {
         let generation = self.search.state().generation;
         let population = self.search.settings().population;
-        let mut flips = 0;
+        let (mut flips, mut gaps) = (0, Vec::new());
         for pair in 0..self.pairs as usize {
             let DrawnPair { members, seeds } = DrawnPair::draw(&self.streams, generation, pair, population);
-            let mut verdicts = [None; 2];
-            for (verdict, seed) in verdicts.iter_mut().zip(seeds) {
+            let (mut verdicts, mut gap) = ([None; 2], [f64::NAN; 2]);
+            for ((verdict, gap), seed) in verdicts.iter_mut().zip(&mut gap).zip(seeds) {
                 self.estimator.draw_by(seed);
-                *verdict = self.verdict(pair, &members)?;
+                let estimates = self.estimate(pair, &members)?;
+                *verdict = self.verdict(&estimates, &members);
+                *gap = estimates[0].loss - estimates[1].loss;
             }
             flips += usize::from(verdicts[0] != verdicts[1]);
+            gaps.push(gap);
         }
-        Ok(flips)
+        Ok((flips, gaps))
     }
 
-    fn verdict(&mut self, pair: usize, members: &[usize]) -> Result<Option<usize>, EstimateError> {
-        let estimates = self.estimate(pair, members)?;
+    fn verdict(&self, estimates: &[Estimate], members: &[usize]) -> Option<usize> {
         let settings = self.search.settings();
         let violation = |&i: &usize| settings.limits.violation(settings.space, self.position(i));
-        Ok(fast(&estimates, &members.iter().map(violation).collect::<Vec<_>>()))
+        fast(estimates, &members.iter().map(violation).collect::<Vec<_>>())
     }
 
     /// Losses of the run's own last ranking, as far as it has one; who is not in it is estimated as
@@ -173,6 +176,7 @@ impl<'a> Prober<'a> {
             stage: Stage::Ranking,
             generation,
             pair,
+            repeat: 0,
             learning_rate: settings.schedule.learning_rate(last, settings.generations),
             drop_path: settings.schedule.drop_path(last, settings.generations),
             candidates: self.candidates(members),
@@ -213,7 +217,8 @@ impl<'a> Printed<'a> {
     }
 
     fn in_words(&self) -> String {
-        let Probe { pairs, flips, individuals, epochs, tau, tau_interval } = *self.probe;
+        let Probe { pairs, flips, noise, individuals, epochs, tau, tau_interval } = *self.probe;
+        let noise = noise.map_or("unknown".to_owned(), |noise| format!("{noise:.4}"));
         let unit = if epochs == 1 { "epoch" } else { "epochs" };
         let rate = self.flip_rate.map_or("unknown".to_owned(), |r| format!("{:.1} %", 100.0 * r));
         let rate_interval = self.flip_interval.map_or("unknown".to_owned(), |(low, high)| {
@@ -228,6 +233,8 @@ impl<'a> Printed<'a> {
              flip rate      {rate} (95 %: {rate_interval})\n\
              \u{20}              {flips} of {pairs} random pairs changed their verdict when estimated again with another\n\
              \u{20}              seed and the same weights; a verdict drawn by lot changes in 50 %\n\
+             noise          {noise}\n\
+             \u{20}              standard deviation, over seeds, of how far the losses of a pair are apart (search.noise)\n\
              Kendall's τ-b  {tau} (95 %: {tau_interval})\n\
              \u{20}              between the rankings of {individuals} individuals by shared weights and by training from\n\
              \u{20}              scratch for {epochs} {unit}; 1 is the same order, 0 none in common\n",
@@ -246,7 +253,8 @@ mod tests {
     use super::*;
 
     fn found(tau: Option<f64>, tau_interval: Option<(f64, f64)>) -> Found {
-        let probe = Probe { pairs: 8, flips: 3, individuals: 2, epochs: 4, tau, tau_interval };
+        let probe =
+            Probe { pairs: 8, flips: 3, noise: Some(0.0125), individuals: 2, epochs: 4, tau, tau_interval };
         Found { probe, shared_losses: vec![Loss(1.0), Loss(f64::NAN)], scratch_losses: vec![Loss(2.0); 2] }
     }
 
@@ -255,6 +263,7 @@ mod tests {
         let words = |found| Printed::new("a".to_owned(), 6, &found).in_words();
         let said = words(found(Some(-0.25), Some((-0.5, 0.1))));
         assert!(said.starts_with("a, after 6 generations:\n"), "{said}");
+        assert!(said.contains("noise          0.0125\n"), "{said}");
         assert!(said.contains("flip rate      37.5 % (95 %: 13.7 % to 69.4 %)"), "{said}");
         assert!(said.contains("τ-b  −0.25 (95 %: −0.50 to 0.10, bootstrap over individuals)"), "{said}");
         let said = words(found(None, None));

@@ -3,6 +3,7 @@
 //! The main thread serves the socket and watches for signals. One thread owns the work (a search,
 //! or a training) and its tensors, one writes. They meet in [`control::Control`] and in the recorder's queue.
 
+mod agreement;
 pub mod checkpoint;
 mod clock;
 pub mod control;

@@ -73,7 +73,11 @@ fn cost_of(context: &Context, config: &Config) -> String {
         };
         format!(", networks of about {size} parameters")
     });
-    format!("{time}{}, {}", size.unwrap_or_default(), device(config))
+    let warm_up = match config.search.warm_up {
+        0 => String::new(),
+        count => format!(", {count} of {} generations warm up", config.search.generations),
+    };
+    format!("{time}{}{warm_up}, {}", size.unwrap_or_default(), device(config))
 }
 
 fn device(config: &Config) -> String {

@@ -76,6 +76,11 @@ impl LeftAs {
                 let lost = learners.iter().any(|learner| !learner.estimate.loss.is_finite());
                 self.paused |= lost && self.pause_on_nan;
             }
+            Event::WeightsWarmed { trained, .. } => {
+                self.count(|unit| unit == StepUnit::Pair);
+                let lost = trained.iter().any(|trainee| !trainee.train_loss.is_finite());
+                self.paused |= lost && self.pause_on_nan;
+            }
             Event::GenerationFinished { generation, .. } => {
                 self.count(|unit| unit == StepUnit::Generation);
                 self.reached(generation.saturating_add(1));

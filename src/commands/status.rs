@@ -30,7 +30,9 @@ pub struct Status {
     /// Generations of a search, epochs of a training.
     pub generation: u32,
     pub generations: u32,
-    /// Pairs of this generation that were compared; a training has none.
+    /// The first so many of them train the weights and judge nothing.
+    pub warm_up: u32,
+    /// Pairs of this generation that were compared, or trained in the warm-up; a training has none.
     pub pair: usize,
     pub pairs: usize,
     pub best_loss: Option<f64>,
@@ -99,6 +101,7 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         problem,
         generation: 0,
         generations: manifest.config.search.generations,
+        warm_up: manifest.config.search.warm_up,
         pair: 0,
         pairs: manifest.config.search.population / 2,
         best_loss: runs::best_loss(&view),
@@ -116,7 +119,8 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     if let Some(search) = &view.search {
         status.generation = search.generation;
         status.generations = search.settings.generations;
-        status.pair = search.compared.len();
+        status.pair = search.pairs_done();
+        status.warm_up = search.settings.warm_up;
         status.pairs =
             if search.pairs.is_empty() { search.settings.population / 2 } else { search.pairs.len() };
         status.diversity = Some(search.diversity());
@@ -124,18 +128,19 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     }
     if let Some(training) = &view.training {
         (status.generation, status.generations) = (training.history.len() as u32, training.epochs);
-        (status.pair, status.pairs) = (0, 0);
+        (status.pair, status.pairs, status.warm_up) = (0, 0, 0);
     }
     Ok(status)
 }
 
 fn words(status: &Status) -> String {
-    let Status { generation, generations, pair, pairs, .. } = status;
+    let Status { generation, generations, warm_up, pair, pairs, .. } = status;
     let mut text = format!("{}: {}", status.run, status.phase.name());
     text += &match status.job {
         Job::Train => format!(", epoch {generation} of {generations}"),
         Job::Search if generation < generations => {
-            format!(", generation {generation} of {generations}, {pair} of {pairs} pairs compared")
+            let done = if generation < warm_up { "trained in the warm-up" } else { "compared" };
+            format!(", generation {generation} of {generations}, {pair} of {pairs} pairs {done}")
         }
         Job::Search => format!(", generation {generation} of {generations}"),
     };

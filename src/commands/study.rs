@@ -76,7 +76,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     let plan = Plan::new(arguments.searchers.clone(), arguments.seeds.get(), arguments.judge_seeds)
         .judged_on(arguments.judge_images);
     let study = Study::create(&runs, &arguments.name, plan, &config)?;
-    if let Some(cost) = pace::finals(&config) {
+    if let Some(cost) = pace::costs(&config) {
         eprintln!("of every search, {cost}");
     }
     let Plan { searchers, seeds, judge_seeds, .. } = &study.plan;

@@ -160,9 +160,10 @@ fn words(progress: &Progress, view: &RunView) -> String {
             }
         }
         (Some(search), _) => parts.push(format!(
-            "generation {} of {}, pair {} of {}",
+            "{} {} of {}, pair {} of {}",
+            if search.is_warming_up() { "warm-up, generation" } else { "generation" },
             progress.generation,
-            search.settings.generations,
+            if search.is_warming_up() { search.settings.warm_up } else { search.settings.generations },
             progress.pair + 1,
             search.pairs.len().max(1)
         )),

@@ -26,7 +26,7 @@ pub fn prepare(
         name,
         suggested: &|now| runs::suggested_name(&config, preset, now),
         estimate: pace::estimate(&config, &context.all()?),
-        cost: pace::finals(&config),
+        cost: pace::costs(&config),
     };
     begin::prepare(context, layers, &config, what)
 }

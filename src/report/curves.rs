@@ -190,7 +190,10 @@ pub fn generations(run: &Run) -> Option<Section> {
     ];
     let row = |g: &GenerationSummary| {
         vec![
-            g.generation.to_string(),
+            match g.generation < search.settings.warm_up {
+                true => format!("{} (warm-up)", g.generation),
+                false => g.generation.to_string(),
+            },
             loss(g.fast),
             loss(g.slow),
             loss(g.mean),

@@ -2,6 +2,7 @@
 
 use relativenas_core::{
     finals::{EntrantSource, Work},
+    search::SearchSettings,
     view::{FinalsView, SearchView},
 };
 
@@ -44,7 +45,8 @@ fn rules(search: &SearchView, finals: &FinalsView) -> String {
     let (train, valid) = (search.images.train, search.images.valid);
     let work = finals.work();
     let (trained, validated) = work.images(train, valid);
-    let budget = Work::of_search(search.settings.population, search.settings.generations);
+    let SearchSettings { population, generations, warm_up, one_shot, .. } = search.settings;
+    let budget = Work::of_search(population, generations, warm_up, one_shot);
     format!(
         "{} of the search were trained from scratch on its training half, in its network: {} at first, and after every \
          round the better half began anew with three times as many. Judged by {}; no test image was looked at. That \

@@ -1,6 +1,6 @@
 //! The summary at the beginning of a report.
 
-use relativenas_core::{manifest::BUILD, view::Phase};
+use relativenas_core::{config::Config, manifest::BUILD, view::Phase};
 
 use super::{
     Run,
@@ -106,7 +106,42 @@ fn alone(run: &Run) -> Vec<Block> {
         d.seed,
         d.phase
     );
-    vec![Block::Figures(figures), Block::Text(how)]
+    let departures = departures(&run.manifest.config);
+    [Block::Figures(figures), Block::Text(how)].into_iter().chain(departures).collect()
+}
+
+/// What this search did that the published one does not, to judge better.
+fn departures(config: &Config) -> Option<Block> {
+    let search = &config.search;
+    let mut said = Vec::new();
+    if search.warm_up > 0 {
+        said.push(format!(
+            "The first {} were a warm-up: architectures that are nobody's were trained, so that every operation of a \
+             node was trained equally often. Nobody was judged or moved, and curves of losses begin after it.",
+            counted(search.warm_up as usize, "generation")
+        ));
+    }
+    if search.one_shot {
+        said.push(
+            "After it nobody was trained: learners were judged by the weights that they inherited.".into(),
+        );
+    }
+    if search.noise > 0.0 {
+        said.push(format!(
+            "A pair whose losses were nearer than {} was estimated again, up to {} times in all, and mean losses decided.",
+            search.noise, search.estimates
+        ));
+    }
+    if !config.network.affine {
+        said.push("Batch norms in cells of shared weights had no factor and no offset.".into());
+    }
+    if config.training.statistics > 0 {
+        let batches = format!("{} batches of training images", config.training.statistics);
+        said.push(format!(
+            "The statistics of batch norm were estimated anew on {batches} before validation."
+        ));
+    }
+    (!said.is_empty()).then(|| Block::Text(said.join(" ")))
 }
 
 /// The origin of the winner's loss.

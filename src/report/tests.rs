@@ -145,6 +145,7 @@ fn probed(mut run: Run) -> Run {
     run.probe = Some(Probe {
         pairs: 40,
         flips: 11,
+        noise: None,
         individuals: 8,
         epochs: 3,
         tau: Some(0.43),

@@ -19,4 +19,5 @@ pub mod status_line;
 pub mod this_generation;
 pub mod title;
 pub mod training;
+pub mod warm_up;
 pub mod weight_set;

@@ -516,6 +516,11 @@ mod tests {
              because individuals meet in pairs",
         );
         check_error(
+            "[search]\ngenerations = 4\nwarm_up = 4\n",
+            "my.toml, line 3: `search.warm_up` = 4 is out of range; expected fewer than search.generations, which it is \
+             a part of",
+        );
+        check_error(
             "[search]\nseed = -1\n",
             "my.toml, line 2: `search.seed` = -1 is out of range; expected 0 or above",
         );

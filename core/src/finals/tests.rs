@@ -143,7 +143,7 @@ fn trainings_that_are_told_one_by_one_end_as_those_that_are_told_in_pairs() {
 #[test]
 fn finals_are_counted_in_images_of_the_search() {
     let settings = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
-    let (finals, search) = (settings.work(4), Work::of_search(10, 10));
+    let (finals, search) = (settings.work(4), Work::of_search(10, 10, 0, false));
     assert_eq!(finals.images(512, 256), (30 * 512, 6 * 256));
     assert_eq!(search.images(512, 256), (110 * 512, 110 * 256));
     let share = finals.share_of(search, 512, 256);
@@ -173,6 +173,9 @@ fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
         generations: 4,
         seed: 3,
         mutation: 0.0,
+        warm_up: 0,
+        one_shot: false,
+        repeat: Default::default(),
         schedule: Default::default(),
         limits,
     };
@@ -222,6 +225,7 @@ fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
     let compared = |generation, learners| Event::PairCompared {
         generation,
         pair: 0,
+        estimations: 1,
         learners,
         fast: None,
         slow: None,

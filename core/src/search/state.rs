@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, SearchSettings, SettingsError};
+use super::{Estimate, SearchSettings, SettingsError, warm_up};
 use crate::{number, population::Individual};
 
 /// The state of a search, from which it can go on. It can be serialised, and holds no tensors, threads or
@@ -16,6 +16,9 @@ pub struct SearchState {
     pub pairs: Vec<Vec<usize>>,
     /// Estimations of this generation that were told.
     pub done: usize,
+    /// What the pair in hand was told so far, if it is estimated more than once: a list an estimation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Vec<Estimate>>,
     pub population: Vec<Individual>,
     /// Slow and fast individual of every pair told in this generation.
     pub lessons: Vec<Lesson>,
@@ -76,7 +79,8 @@ pub(super) fn check_state(settings: &SearchSettings, state: &SearchState) -> Res
     let fits =
         |i: &Individual| settings.space.decode(&i.position).is_ok() && i.velocity.len() == i.position.len();
     let searching = state.generation < settings.generations;
-    let together = settings.searcher.together();
+    let warming_up = state.generation < settings.warm_up;
+    let together = if warming_up { warm_up::TOGETHER } else { settings.searcher.together() };
     let problems = [
         (
             state.population.len() != members || state.losses.len() != members,
@@ -90,6 +94,11 @@ pub(super) fn check_state(settings: &SearchSettings, state: &SearchState) -> Res
             state.pairs.iter().any(|pair| pair.len() != together || !pair.iter().all(exists))
                 || !state.lessons.iter().all(|l| exists(&l.slow) && exists(&l.fast)),
             "its pairs are not those of this searcher and population",
+        ),
+        (
+            !state.told.is_empty() && (!searching || state.told.len() >= settings.repeat.estimates as usize)
+                || state.told.iter().any(|told| told.len() != together),
+            "its pair in hand was estimated more often than it is to be",
         ),
         (
             !searching && (state.ranking.len() >= members) != state.finished,

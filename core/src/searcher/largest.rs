@@ -39,9 +39,12 @@ impl Searcher for Largest {
         if state.generation + 1 < settings.generations {
             return Random.advance(settings, streams, state);
         }
+        // The search begins after its warm-up with the first draw, as every search does.
+        let later = settings.warm_up + 1..settings.generations;
         // Draws are derived from the seed, so none of them needs to be stored. Whoever was injected
         // into the last generation competes; earlier ones gave way to the next draw, as in random search.
-        let drawn = (0..settings.generations)
+        let drawn = std::iter::once(0)
+            .chain(later)
             .flat_map(|generation| (0..population).map(move |i| (generation, i)))
             .map(|(generation, i)| sample_position(space, streams, generation, i))
             .chain(state.population.iter().map(|individual| individual.position.clone()));

@@ -139,6 +139,9 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         },
         seed,
         mutation: settings.mutation,
+        warm_up: 0,
+        one_shot: false,
+        repeat: Default::default(),
         // The schedule has no effect, because nothing is trained.
         schedule: Schedule::default(),
         limits: Limits::default(),

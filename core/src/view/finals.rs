@@ -276,6 +276,9 @@ mod tests {
             generations: 1,
             seed: 1,
             mutation: 0.0,
+            warm_up: 0,
+            one_shot: false,
+            repeat: Default::default(),
             schedule: Default::default(),
             limits: Default::default(),
         };

@@ -62,6 +62,12 @@ impl SearchView {
             Event::GenerationStarted { pairs, .. } => {
                 pairs.iter().flatten().find_map(|&i| self.no_individual(i))
             }
+            Event::WeightsWarmed { trained, gives, .. } => trained
+                .iter()
+                .find_map(|trainee| {
+                    self.no_individual(trainee.network).or_else(|| self.no_vector(&trainee.position))
+                })
+                .or_else(|| gives.iter().find_map(|&i| self.no_individual(i))),
             Event::PairCompared { learners, fast, slow, gives, .. } => learners
                 .iter()
                 .find_map(|learner| self.no_learner(learner))
@@ -121,6 +127,9 @@ mod tests {
             generations: 2,
             seed: 1,
             mutation: 0.0,
+            warm_up: 0,
+            one_shot: false,
+            repeat: Default::default(),
             schedule: Default::default(),
             limits: Default::default(),
         }
@@ -155,7 +164,15 @@ mod tests {
 
     fn compared(learners: Vec<Learner>, fast: usize) -> Event {
         let (fast, slow) = (Some(fast), None);
-        Event::PairCompared { generation: u32::MAX, pair: usize::MAX, learners, fast, slow, gives: vec![0] }
+        Event::PairCompared {
+            generation: u32::MAX,
+            pair: usize::MAX,
+            estimations: u32::MAX,
+            learners,
+            fast,
+            slow,
+            gives: vec![0],
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub fn settings(space: Space, searcher: SearcherKind, population: usize, generat
         generations,
         seed: 3,
         mutation: 0.0,
+        warm_up: 0,
+        one_shot: false,
+        repeat: Default::default(),
         schedule: Schedule::default(),
         limits: Default::default(),
     }
@@ -39,8 +42,8 @@ pub fn play(
         let answer = |position: &[f64]| Estimate {
             loss: position[0],
             accuracy: 0.0,
-            train_loss: 0.0,
-            hits: 0,
+            train_loss: 0.5,
+            hits: 3,
             misses: 0,
         };
         let answers: Vec<_> = estimation.candidates.iter().map(|c| answer(&c.position)).collect();

@@ -118,8 +118,8 @@ fn stop(event: &Event, view: &RunView) -> Option<Stop> {
         Event::GenerationStarted { generation, .. } => {
             Some(Stop { events, generation: *generation, pairs: 0 })
         }
-        Event::PairCompared { generation, .. } => {
-            let pairs = view.search.as_ref()?.compared.len();
+        Event::PairCompared { generation, .. } | Event::WeightsWarmed { generation, .. } => {
+            let pairs = view.search.as_ref()?.pairs_done();
             Some(Stop { events, generation: *generation, pairs })
         }
         // The last generation is followed by no other, so its end is a stop, which shows what moved.
@@ -203,6 +203,7 @@ mod tests {
                 Event::PairCompared {
                     generation,
                     pair: 0,
+                    estimations: 1,
                     learners: vec![],
                     fast: Some(0),
                     slow: Some(1),

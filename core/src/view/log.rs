@@ -30,8 +30,10 @@ pub enum Tone {
 impl LogLine {
     /// The line in words; `None` where there is nothing to say.
     pub(super) fn of(line: &Line, search: Option<&SearchView>) -> Option<Self> {
-        let in_finals = search.and_then(|search| search.finals_in_words(&line.event));
-        let (tone, text) = in_finals.or_else(|| words(&line.event))?;
+        let in_part = search.and_then(|search| {
+            search.finals_in_words(&line.event).or_else(|| search.warm_up_in_words(&line.event))
+        });
+        let (tone, text) = in_part.or_else(|| words(&line.event))?;
         Some(Self { time: line.time, tone, text })
     }
 }
@@ -58,11 +60,15 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         Event::SearchStarted { settings, images, .. } => (
             Milestone,
             format!(
-                "{} search on {}: {}, {}, seed {}",
+                "{} search on {}: {}, {}{}, seed {}",
                 settings.searcher,
                 images.name,
                 counted(settings.population, "individual"),
                 counted(settings.generations as usize, "generation"),
+                match settings.warm_up {
+                    0 => String::new(),
+                    count => format!(", of them {count} of warm-up"),
+                },
                 settings.seed
             ),
         ),
@@ -70,14 +76,22 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         Event::GenerationStarted { generation, learning_rate, .. } => {
             (Plain, format!("generation {generation} begins, learning rate {learning_rate:.4}"))
         }
-        Event::PairCompared { pair, learners, fast, slow, gives, .. } => {
+        Event::PairCompared { pair, estimations, learners, fast, slow, gives, .. } => {
             let lost: Vec<_> = learners.iter().filter(|l| !l.estimate.loss.is_finite()).collect();
             if let Some(first) = lost.first() {
-                let all =
-                    if gives.is_empty() { "; no individual moves and no weights are written" } else { "" };
+                let lost = learners.iter().all(|l| !l.estimate.loss.is_finite());
+                let all = if lost && gives.is_empty() {
+                    "; no individual moves and no weights are written"
+                } else {
+                    ""
+                };
                 (Warning, format!("pair {pair}: the loss of {:02} is not a number{all}", first.individual))
             } else {
-                (Plain, compared(*pair, learners, *fast, *slow))
+                let again = match estimations {
+                    0 | 1 => String::new(),
+                    count => format!(", mean of {count} estimations"),
+                };
+                (Plain, compared(*pair, learners, *fast, *slow) + &again)
             }
         }
         Event::GenerationFinished { generation, diversity, moves } => (
@@ -109,6 +123,7 @@ fn words(event: &Event) -> Option<(Tone, String)> {
         Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
             return None; // The view describes these, because it knows the entrants' names.
         }
+        Event::WeightsWarmed { .. } => return None, // So it is with a warm-up.
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
             if !winner.loss.is_finite() {

@@ -6,6 +6,8 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Empty,
+    /// The weight set is trained, and no network is judged yet.
+    WarmUp,
     Searching,
     /// The last population is being ranked.
     Ranking,
@@ -19,6 +21,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Self::Empty => "starting",
+            Self::WarmUp => "warm-up",
             Self::Searching => "searching",
             Self::Ranking => "ranking",
             Self::Finals => "finals",

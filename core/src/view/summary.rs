@@ -1,8 +1,8 @@
 //! What is kept of every finished generation and epoch, for curves.
 
-use super::Comparison;
+use super::{Comparison, warm_up};
 use crate::{
-    event::{Event, Images},
+    event::{Event, Images, Trainee},
     genotype::Genotype,
     network::NetworkShape,
     search::SearchSettings,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A finished generation. A value that is not known (no pair had a verdict, say) is NaN: curves
-/// show a gap there.
+/// show a gap there. A warm-up has a training loss and hits, and nothing that is a judgement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GenerationSummary {
     pub generation: u32,
@@ -35,12 +35,16 @@ impl GenerationSummary {
     pub(super) fn of(
         generation: u32,
         diversity: f64,
-        compared: &[Comparison],
+        (compared, warmed): (&[Comparison], &[Vec<Trainee>]),
         settings: &SearchSettings,
     ) -> Self {
         let learners = || compared.iter().flat_map(|c| &c.learners);
         let finite = || learners().filter(|l| l.estimate.loss.is_finite());
+        let trained = || warmed.iter().flatten().map(|trainee| trainee.train_loss);
         let mut hits = Hits::default();
+        for trained in warmed {
+            hits += warm_up::hits(trained);
+        }
         for comparison in compared {
             hits += comparison.hits();
         }
@@ -55,11 +59,12 @@ impl GenerationSummary {
             best: finite().map(|l| l.estimate.loss).fold(f64::NAN, f64::min),
             accuracy: mean(finite().map(|l| l.estimate.accuracy)),
             best_accuracy: finite().map(|l| l.estimate.accuracy).fold(f64::NAN, f64::max),
-            train: mean(finite().map(|l| l.estimate.train_loss)),
+            train: mean(finite().map(|l| l.estimate.train_loss).chain(trained())),
             diversity,
             hits,
             learning_rate: settings.schedule.learning_rate(generation, settings.generations),
-            not_numbers: learners().count() - finite().count(),
+            not_numbers: learners().count() - finite().count()
+                + trained().filter(|loss| !loss.is_finite()).count(),
         }
     }
 }

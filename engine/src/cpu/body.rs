@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     memory::{values, values_mut},
-    network::{FlatWeights, Plan},
+    network::{BATCH_NORM_MOMENTUM, FlatWeights, Plan},
 };
 
 /// A program, its weights as kernels want them, and the threads that compute it.
@@ -80,8 +80,15 @@ impl Body {
         }
     }
 
-    /// Computes all feature maps of a batch, with packed weights. Running statistics move.
-    pub fn forward(&mut self, parameters: &[f32], statistics: &mut [f32], batch: TrainingBatch<'_>) {
+    /// Computes all feature maps of a batch, with packed weights. Running statistics move by the share
+    /// `momentum` of the way to the batch's.
+    pub fn forward(
+        &mut self,
+        parameters: &[f32],
+        statistics: &mut [f32],
+        batch: TrainingBatch<'_>,
+        momentum: f64,
+    ) {
         let (program, packed) = (&self.program, &self.packed[..]);
         let shares = shares(batch.images, self.workers.len());
         for idle in &mut self.workers[shares.len()..] {
@@ -94,7 +101,7 @@ impl Body {
             let statistics = statistics.take();
             let member = Member::new(&barrier, index);
             move || {
-                let statistics = Statistics::Batch { parameters, statistics, member: &member };
+                let statistics = Statistics::Batch { parameters, statistics, momentum, member: &member };
                 let (pictures, paths) = batch.share(share);
                 let scratch = &mut worker.scratch;
                 let mut forward = Forward { program, packed, statistics, paths, scratch };
@@ -257,7 +264,8 @@ impl CpuBody {
         let (parameters, statistics) = weights.parts();
         let parameters = values(parameters)?;
         self.body.pack(parameters);
-        self.body.forward(parameters, values_mut(statistics)?, training_batch(pictures, masks)?);
+        let batch = training_batch(pictures, masks)?;
+        self.body.forward(parameters, values_mut(statistics)?, batch, BATCH_NORM_MOMENTUM);
         self.read.iter().map(|&feature| self.body.map(feature)).collect()
     }
 

@@ -1,6 +1,7 @@
 //! The forward pass of one batch: it fills a [`Tape`].
 
 use super::{
+    norm::Running,
     packing::Packed,
     pointwise::{Affine, Blend, Moments},
     pool::{AveragePool, MaxPool},
@@ -16,7 +17,7 @@ use crate::network::{Applied, Step};
 pub enum Statistics<'a> {
     /// The moments of the whole batch, summed over all threads at the barrier; running statistics move
     /// where they are given.
-    Batch { parameters: &'a [f32], statistics: Option<&'a mut [f32]>, member: &'a Member<'a> },
+    Batch { parameters: &'a [f32], statistics: Option<&'a mut [f32]>, momentum: f64, member: &'a Member<'a> },
     /// What the tape holds already: running statistics, in evaluation.
     Kept,
 }
@@ -179,11 +180,15 @@ impl Forward<'_> {
                     moments.extend(planes.map(|plane| dispatch(Moments { plane })));
                 }
             }
-            if let Statistics::Batch { parameters, statistics, member } = &mut self.statistics {
+            if let Statistics::Batch { parameters, statistics, momentum, member } = &mut self.statistics {
                 let moments = member.gather(moments);
-                let statistics = statistics.as_deref_mut();
+                let running = statistics.as_deref_mut().map(|statistics| Running {
+                    statistics,
+                    momentum: *momentum,
+                    times,
+                });
                 current.normalisation =
-                    stage.norm.of_batch(&moments, stage.output.pixels(), parameters, statistics, times);
+                    stage.norm.of_batch(&moments, stage.output.pixels(), parameters, running);
             }
         }
         tape.stages[module] = tapes;

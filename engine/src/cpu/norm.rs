@@ -4,16 +4,14 @@ use super::{
     pointwise::Affine,
     simd::{LANES, Lanes},
 };
-use crate::network::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
+use crate::network::BATCH_NORM_EPSILON;
 
 /// Where a batch norm's numbers lie in flat memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Norm {
     pub channels: usize,
-    /// Among the parameters.
-    pub scale: usize,
-    /// Among the parameters.
-    pub shift: usize,
+    /// Where scale and shift lie among the parameters; `None` if it only normalises.
+    pub affine: Option<(usize, usize)>,
     /// Among the statistics.
     pub mean: usize,
     /// Among the statistics.
@@ -39,6 +37,15 @@ pub struct NormBack {
     pub offset: Lanes,
 }
 
+/// Running statistics that a batch moves.
+pub struct Running<'a> {
+    pub statistics: &'a mut [f32],
+    /// The batch's share in them afterwards.
+    pub momentum: f64,
+    /// A module that two genes share sees its batch twice.
+    pub times: usize,
+}
+
 impl Norm {
     fn blocks(&self) -> usize {
         self.channels.div_ceil(LANES)
@@ -52,16 +59,21 @@ impl Norm {
         lanes
     }
 
+    /// A factor of 1 for every real channel.
+    fn ones(&self, block: usize) -> Lanes {
+        let mut lanes = Lanes::ZERO;
+        lanes.0[..(self.channels - block * LANES).min(LANES)].fill(1.0);
+        lanes
+    }
+
     /// From the moments of every image: block `b` of image `n` is `moments[n · blocks + b]`, a mean
-    /// and a sum of squares over `pixels`. Moves the running statistics `times` times, because a
-    /// module that two genes share sees its batch twice; `None` leaves them.
+    /// and a sum of squares over `pixels`. Moves the running statistics, if there are any.
     pub fn of_batch(
         &self,
         moments: &[(Lanes, Lanes)],
         pixels: usize,
         parameters: &[f32],
-        mut statistics: Option<&mut [f32]>,
-        times: usize,
+        mut running: Option<Running<'_>>,
     ) -> Normalisation {
         let mut result = Normalisation::default();
         let images = (moments.len() / self.blocks()) as f64;
@@ -81,10 +93,10 @@ impl Norm {
             for (lane, channel) in (block * LANES..self.channels).enumerate().take(LANES) {
                 // Running variances are those of a sample, as in PyTorch.
                 let variance = variances[lane] * count / (count - 1.0);
-                let Some(statistics) = &mut statistics else { continue };
-                for _ in 0..times {
-                    move_towards(&mut statistics[self.mean + channel], means[lane]);
-                    move_towards(&mut statistics[self.variance + channel], variance);
+                let Some(Running { statistics, momentum, times }) = &mut running else { continue };
+                for _ in 0..*times {
+                    move_towards(&mut statistics[self.mean + channel], means[lane], *momentum);
+                    move_towards(&mut statistics[self.variance + channel], variance, *momentum);
                 }
             }
             self.push_block(&mut result, block, &means, &variances, parameters);
@@ -111,8 +123,12 @@ impl Norm {
         variances: &[f64; LANES],
         parameters: &[f32],
     ) {
-        let scale = self.block(parameters, self.scale, block);
-        let shift = self.block(parameters, self.shift, block);
+        let (scale, shift) = match self.affine {
+            Some((scale, shift)) => {
+                (self.block(parameters, scale, block), self.block(parameters, shift, block))
+            }
+            None => (self.ones(block), Lanes::ZERO),
+        };
         let mut affine = Affine { scale: Lanes::ZERO, shift: Lanes::ZERO };
         let mut inverse = Lanes::ZERO;
         for lane in 0..LANES {
@@ -156,9 +172,11 @@ impl Norm {
                 coefficients.offset.0[lane] = (-factor * gradients[lane] / count as f64) as f32;
             }
             for (lane, channel) in (block * LANES..self.channels).enumerate().take(LANES) {
-                let Some(flat_gradient) = &mut flat_gradient else { break };
-                flat_gradient[self.scale + channel] = (products[lane] * inverse[lane]) as f32;
-                flat_gradient[self.shift + channel] = gradients[lane] as f32;
+                let (Some(flat_gradient), Some((scale, shift))) = (&mut flat_gradient, self.affine) else {
+                    break;
+                };
+                flat_gradient[scale + channel] = (products[lane] * inverse[lane]) as f32;
+                flat_gradient[shift + channel] = gradients[lane] as f32;
             }
             back.push(coefficients);
         }
@@ -166,6 +184,6 @@ impl Norm {
     }
 }
 
-fn move_towards(running: &mut f32, seen: f64) {
-    *running = (f64::from(*running) * (1.0 - BATCH_NORM_MOMENTUM) + seen * BATCH_NORM_MOMENTUM) as f32;
+fn move_towards(running: &mut f32, seen: f64, momentum: f64) {
+    *running = (f64::from(*running) * (1.0 - momentum) + seen * momentum) as f32;
 }

@@ -149,14 +149,9 @@ fn compile(module: &Module, places: &[Place], input: Channels, side: usize) -> O
     let mut layers = module.layers().filter(|layer| **layer != Layer::Relu).peekable();
     while layers.peek().is_some() {
         let (front, packing) = front(&mut layers, &mut places, input)?;
-        let Layer::BatchNorm { channels } = *layers.next()? else { return None };
-        let norm = Norm {
-            channels,
-            scale: places.next()?,
-            shift: places.next()?,
-            mean: places.next()?,
-            variance: places.next()?,
-        };
+        let Layer::BatchNorm { channels, affine } = *layers.next()? else { return None };
+        let affine = if affine { Some((places.next()?, places.next()?)) } else { None };
+        let norm = Norm { channels, affine, mean: places.next()?, variance: places.next()? };
         let side_out = match front {
             Front::Rectified | Front::Patches => side,
             Front::Depthwise(taps) => taps.output_side(side),

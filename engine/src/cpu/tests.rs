@@ -10,13 +10,17 @@ use relativenas_core::{
 use tch::no_grad;
 
 use super::*;
-use crate::network::{Mode, Pass, PlannedModule};
+use crate::model::TorchModel;
+use crate::network::{Mode, Pass, PlannedModule, Role};
 
 /// Both implementations on one batch with dropped paths: loss, statistics, judgement, gradient.
 /// Returns the relative error of the gradient.
 fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels, cells, classes: 7 };
-    let plan = Plan::search(genotype, &shape);
+    check_plan(&Plan::search(genotype, &shape))
+}
+
+fn check_plan(plan: &Plan) -> f64 {
     let streams = Streams::new(9);
     let fresh = |m: &PlannedModule| ModuleWeights::fresh(m, &streams, Device::Cpu).unwrap();
     let weights: Vec<_> = plan.modules.iter().map(fresh).collect();
@@ -32,7 +36,7 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
     let batch = Batch { images: pictures.permute([0, 3, 1, 2]), labels: Tensor::from_slice(&[3_i64, 0, 6]) };
 
     // In double precision, so that only our own rounding is in the difference.
-    let flat = FlatWeights::gather(&plan, &weights, Device::Cpu).unwrap();
+    let flat = FlatWeights::gather(plan, &weights, Device::Cpu).unwrap();
     let mut leaves = Vec::new();
     let modules: Vec<Vec<_>> = flat
         .modules()
@@ -50,13 +54,13 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
         .collect();
     let (double, double_masks) = (batch.images.to_kind(Kind::Double), masks.to_kind(Kind::Double));
     let (mode, drop_path) = (Mode::Training, Some(&double_masks));
-    let pass = Pass { plan: &plan, modules: &modules, mode, drop_path, precision: Precision::F32 };
+    let pass = Pass { plan, modules: &modules, mode, drop_path, precision: Precision::F32 };
     let loss = pass.run(&double).unwrap().main.cross_entropy_for_logits(&batch.labels);
     let gradients = Tensor::run_backward(&[&loss], &leaves, false, false);
     let gradient = flat.joined(&gradients).unwrap();
 
     let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
-    let mut ours = CpuModel::new(&plan, &weights, sgd, side as usize, 1).unwrap().unwrap();
+    let mut ours = CpuModel::new(plan, &weights, sgd, side as usize, 1).unwrap().unwrap();
     let labels = values(&batch.labels).unwrap();
     let training =
         TrainingBatch { pictures: &pixels, images: images as usize, masks: Some(values(&masks).unwrap()) };
@@ -72,13 +76,13 @@ fn check(genotype: &Genotype, channels: usize, cells: usize) -> f64 {
         }
     }
 
-    let pass = Pass::evaluation(&plan, &modules, Precision::F32);
+    let pass = Pass::evaluation(plan, &modules, Precision::F32);
     let expected = no_grad(|| pass.run(&double)).unwrap().main;
     let logits = ours.evaluation_logits_of(&batch.images).unwrap();
     near("evaluation", &logits, &expected);
 
     for threads in [2, 5] {
-        let mut team = CpuModel::new(&plan, &weights, sgd, side as usize, threads).unwrap().unwrap();
+        let mut team = CpuModel::new(plan, &weights, sgd, side as usize, threads).unwrap().unwrap();
         assert!((team.differentiate(training, labels).unwrap() - found).abs() < 1e-12);
         near("gradient of a team", &team.gradient, &ours.gradient);
         // What batch norm sees is the same to the last bit.
@@ -117,6 +121,21 @@ fn random_architectures_are_computed_as_libtorch_does() {
     agree(errors.collect());
 }
 
+#[test]
+fn batch_norms_that_only_normalise_are_computed_as_libtorch_does() {
+    let individuals = [4, 16, 20].into_iter().enumerate();
+    let errors = individuals.map(|(individual, channels)| {
+        let position = sample_position(Space::Cells, &Streams::new(3), 0, individual);
+        let shape = NetworkShape { kind: NetworkKind::Cifar, channels, cells: 3 + individual, classes: 7 };
+        let plan = Plan::search(&Genotype::decode(&position).unwrap(), &shape).without_affine();
+        let norms = plan.modules.iter().flat_map(|planned| planned.module.tensors());
+        let factors: Vec<_> = norms.filter(|spec| spec.role == Role::Scale).map(|spec| spec.name).collect();
+        assert_eq!(factors, ["1.weight"], "the stem's alone");
+        check_plan(&plan)
+    });
+    agree(errors.collect());
+}
+
 fn cell(genes: [(Operation, usize); 8]) -> Cell {
     Cell { genes: genes.map(Gene::from).to_vec(), concat: vec![2, 3, 4, 5] }
 }
@@ -147,4 +166,38 @@ fn shared_modules_and_cells_that_nobody_reads_are_no_exception() {
     ]);
     let genotype = Genotype { normal, reduction };
     agree([3, 4, 5].map(|cells| check(&genotype, 8, cells)).to_vec());
+}
+
+#[test]
+fn statistics_of_a_batch_are_those_of_libtorch_however_they_were_before() {
+    use Operation::{SepConv3x3, SkipConnect};
+    // Pairs that share a module, which sees its batch twice.
+    let shared = cell([(SepConv3x3, 0); 8]);
+    let genotype = Genotype { normal: cell([(SkipConnect, 1); 8]), reduction: shared };
+    let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 6, cells: 4, classes: 5 };
+    let sgd = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
+    for plan in [Plan::search(&genotype, &shape), Plan::search(&genotype, &shape).without_affine()] {
+        let fresh = |m: &PlannedModule| ModuleWeights::fresh(m, &Streams::new(4), Device::Cpu).unwrap();
+        let weights: Vec<_> = plan.modules.iter().map(fresh).collect();
+        let mut ours = CpuModel::new(&plan, &weights, sgd, 32, 2).unwrap().unwrap();
+        let mut theirs = TorchModel::new(plan, &weights, sgd, Precision::F32, Device::Cpu).unwrap();
+        let batch = |seed: u64| {
+            let mut stream = Streams::new(seed).stream(Purpose::Probe, 0, 0);
+            let pixels: Vec<f32> = (0..4 * 32 * 32 * 3).map(|_| stream.unit() as f32 - 0.3).collect();
+            let images = Tensor::from_slice(&pixels).view([4, 32, 32, 3]).permute([0, 3, 1, 2]);
+            Batch { images, labels: Tensor::from_slice(&[0_i64, 1, 2, 3]) }
+        };
+        let first = ours.observe(&batch(1)).unwrap();
+        near("first batch", &first, &theirs.observe(&batch(1)).unwrap());
+        let second = ours.observe(&batch(2)).unwrap();
+        near("second batch", &second, &theirs.observe(&batch(2)).unwrap());
+        assert!(error(&second, &first) > 1e-3, "another batch has other statistics");
+        // Nothing of the second is left.
+        assert_eq!(ours.observe(&batch(1)).unwrap(), first);
+        let mean = (&first + &second) / 2.0;
+        ours.set_statistics(&mean).unwrap();
+        theirs.set_statistics(&mean).unwrap();
+        let (found, expected) = (ours.judge(&batch(3)).unwrap().0, theirs.judge(&batch(3)).unwrap().0);
+        near("loss", &found, &expected);
+    }
 }

@@ -12,7 +12,7 @@ const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 4
 
 /// Noise that is brighter on the left (class 0) or on the right (class 1).
 fn images(count: i64, salt: u64) -> ImageSet {
-    let mut stream = Streams::new(salt).stream(relativenas_core::randomness::Purpose::Split, 0, 0);
+    let mut stream = Streams::new(salt).stream(Purpose::Split, 0, 0);
     let mut bytes = Vec::new();
     for image in 0..count {
         for pixel in 0..3 * 32 * 32 {
@@ -34,12 +34,15 @@ fn images(count: i64, salt: u64) -> ImageSet {
 fn settings() -> EstimatorSettings {
     EstimatorSettings {
         shape: SHAPE,
+        affine: true,
         learner: LearnerSettings {
             batch: 16,
             validation_batch: 24,
             training: Augmentation { padding: 4, flip: false, cutout: 8 },
             validation: Augmentation::NONE,
         },
+        one_shot: false,
+        statistics: 0,
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 11,
         precision: Precision::F32,
@@ -60,6 +63,7 @@ fn estimation(stage: Stage, learning_rate: f64) -> Estimation {
         stage,
         generation: 3,
         pair: 0,
+        repeat: 0,
         learning_rate,
         drop_path: 0.2,
         candidates: vec![
@@ -158,9 +162,138 @@ fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
 }
 
 #[test]
+fn without_affine_parameters_shared_weights_have_none_and_training_from_scratch_does_not_mind() {
+    let plain = EstimatorSettings { affine: false, ..settings() };
+    let (estimates, weights) = run(plain);
+    assert_ne!(estimates, run(settings()).0);
+    let norms = |(name, _): &&(String, Vec<f32>)| name.ends_with(".running_mean");
+    let factor = |name: &str| name.replace(".running_mean", ".weight");
+    let has_factor = |name: &str| weights.iter().any(|(other, _)| *other == factor(name));
+    let with: Vec<_> = weights.iter().filter(norms).filter(|(name, _)| has_factor(name)).collect();
+    assert!(matches!(&with[..], [(name, _)] if name == "stem.1.running_mean"), "{with:?}");
+    assert!(weights.iter().filter(norms).count() > 5);
+    let scratch = |settings| {
+        let candidates = estimation(Stage::Ranking, 0.05).candidates;
+        estimator(settings).train_from_scratch(&candidates, SCHEDULE, 1, &go).unwrap().unwrap()
+    };
+    assert_eq!(scratch(plain), scratch(settings()));
+}
+
+#[test]
+fn statistics_estimated_anew_are_those_of_the_weights_that_are_judged() {
+    let with = |statistics, learning_rate| {
+        let mut estimator = estimator(EstimatorSettings { statistics, ..settings() });
+        let seen = AtomicUsize::new(0);
+        let note = |done: BatchDone| {
+            seen.fetch_add(usize::from(done.validating), Ordering::Relaxed);
+            Flow::Go
+        };
+        let estimation = Estimation { drop_path: 0.0, ..estimation(Stage::Search, learning_rate) };
+        let estimates = estimator.estimate(&estimation, &note).unwrap().unwrap();
+        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        (estimates, seen.into_inner(), numbers(estimator.weights()))
+    };
+    let (plain, validated, weights) = with(0, 0.05);
+    let (anew, observed, others) = with(2, 0.05);
+    assert_eq!((validated, observed), (4, 2 * 2 + 4), "two batches a learner, then its validation");
+    for (plain, anew) in plain.iter().zip(&anew) {
+        assert_eq!(plain.train_loss, anew.train_loss);
+        assert_ne!(plain.loss, anew.loss);
+    }
+    // Parameters are what training made of them; statistics, which the weight set takes too, are not.
+    for ((name, before), (_, after)) in weights.iter().zip(&others) {
+        assert_eq!(before == after, !name.contains("running"), "{name}");
+    }
+    // There are three batches; more than all are all.
+    let (all, observed, _) = with(1000, 0.05);
+    assert_eq!((observed, &all), (2 * 3 + 4, &with(3, 0.05).0));
+}
+
+#[test]
+fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
+    let mut estimator = estimator(EstimatorSettings { one_shot: true, ..settings() });
+    let warm_up = estimation(Stage::WarmUp, 0.05);
+    let warmed = estimator.estimate(&warm_up, &go).unwrap().unwrap();
+    assert!(warmed.iter().all(|estimate| estimate.train_loss.is_finite()));
+    estimator.adopt(&warm_up, &verdict(&[0, 1])).unwrap();
+    let before = numbers(estimator.weights());
+    let trained = AtomicUsize::new(0);
+    let note = |done: BatchDone| {
+        trained.fetch_add(usize::from(!done.validating), Ordering::Relaxed);
+        Flow::Go
+    };
+    // Neither learning rate nor draws make a difference.
+    let judged = |estimator: &mut NetworkEstimator, stage, learning_rate| {
+        let estimation = Estimation { generation: 9, ..estimation(stage, learning_rate) };
+        let estimates = estimator.estimate(&estimation, &note).unwrap().unwrap();
+        assert!(estimates.iter().all(|estimate| estimate.train_loss.is_nan() && estimate.hits > 0));
+        estimates.into_iter().map(|estimate| (estimate.loss, estimate.accuracy)).collect::<Vec<_>>()
+    };
+    let found = judged(&mut estimator, Stage::Search, 0.05);
+    assert_eq!(judged(&mut estimator, Stage::Ranking, 0.5), found);
+    estimator.draw_by(99);
+    assert_eq!(judged(&mut estimator, Stage::Search, 0.05), found);
+    assert_eq!(trained.into_inner(), 0);
+    assert_eq!(numbers(estimator.weights()), before);
+}
+
+#[test]
+fn statistics_estimated_anew_are_means_over_plain_images() {
+    // Two batches of one size, so that the mean over batches is the mean over images.
+    let learner = LearnerSettings { batch: 20, ..settings().learner };
+    let mut estimator = estimator(EstimatorSettings { statistics: 2, learner, ..settings() });
+    let estimation = estimation(Stage::Search, 0.05);
+    estimator.estimate(&estimation, &go).unwrap().unwrap();
+    estimator.adopt(&estimation, &verdict(&[0])).unwrap();
+    let stem = &estimator.weights().get(WeightKey::Stem).unwrap().value;
+    let tensor = |name| stem.get(name).unwrap().to_device(Device::Cpu);
+    let plain = (images(40, 1).images.to_kind(Kind::Float) / 255.0 - 0.45) / 0.25;
+    let maps = plain.conv2d(&tensor("0.weight"), None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1);
+    let mean = maps.mean_dim([0_i64, 2, 3].as_slice(), false, None::<Kind>);
+    let error = (tensor("1.running_mean") - &mean).norm().double_value(&[]) / mean.norm().double_value(&[]);
+    assert!(error < 1e-4, "{error}");
+}
+
+#[test]
 fn another_seed_finds_something_else() {
     let other = EstimatorSettings { seed: 12, ..settings() };
     assert_ne!(run(settings()).0, run(other).0);
+}
+
+#[test]
+fn a_warm_up_trains_as_a_search_does_and_validates_nobody() {
+    let pair = |stage| {
+        let mut estimator = estimator(settings());
+        let validated = AtomicUsize::new(0);
+        let note = |done: BatchDone| {
+            validated.fetch_add(usize::from(done.validating), Ordering::Relaxed);
+            Flow::Go
+        };
+        let estimation = estimation(stage, 0.05);
+        let estimates = estimator.estimate(&estimation, &note).unwrap().unwrap();
+        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        (estimates, validated.into_inner(), numbers(estimator.weights()))
+    };
+    let (searched, validated, expected) = pair(Stage::Search);
+    assert_eq!(validated, 4);
+    let (warmed, validated, weights) = pair(Stage::WarmUp);
+    assert_eq!((validated, &weights), (0, &expected));
+    for (warmed, searched) in warmed.iter().zip(searched) {
+        assert!(warmed.loss.is_nan() && warmed.accuracy.is_nan());
+        assert_eq!(
+            (warmed.train_loss, warmed.hits, warmed.misses),
+            (searched.train_loss, searched.hits, searched.misses)
+        );
+    }
+}
+
+#[test]
+fn a_training_that_ends_in_no_numbers_is_seen_without_validation() {
+    // One step: the loss before it is a number, the weights after it are none.
+    let learner = LearnerSettings { batch: 40, ..settings().learner };
+    let mut estimator = estimator(EstimatorSettings { learner, ..settings() });
+    let lost = estimator.estimate(&estimation(Stage::WarmUp, f64::INFINITY), &go).unwrap().unwrap();
+    assert!(lost.iter().all(|estimate| estimate.train_loss.is_nan()), "{lost:?}");
 }
 
 #[test]
@@ -187,6 +320,25 @@ fn stored_weights_stay_what_they_are_while_learners_train() {
     estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
     assert_eq!(numbers(&snapshot), before);
     assert_ne!(numbers(estimator.weights()), before);
+}
+
+#[test]
+fn a_pair_that_is_estimated_again_draws_anew_from_the_same_weights_and_the_last_counts() {
+    let mut one = estimator(settings());
+    let first = estimation(Stage::Search, 0.05);
+    let again = Estimation { repeat: 1, ..first.clone() };
+    let estimates = one.estimate(&first, &go).unwrap().unwrap();
+    let repeated = one.estimate(&again, &go).unwrap().unwrap();
+    for (estimate, repeated) in estimates.iter().zip(&repeated) {
+        assert_ne!(estimate.train_loss, repeated.train_loss);
+        assert_eq!((estimate.hits, estimate.misses), (repeated.hits, repeated.misses));
+    }
+    one.adopt(&again, &verdict(&[0, 1])).unwrap();
+    // Whoever resumed between the two finds the same.
+    let mut other = estimator(settings());
+    assert_eq!(other.estimate(&again, &go).unwrap().unwrap(), repeated);
+    other.adopt(&again, &verdict(&[0, 1])).unwrap();
+    assert_eq!(numbers(one.weights()), numbers(other.weights()));
 }
 
 #[test]

@@ -66,6 +66,15 @@ fn bfloat16_gives_nearly_the_same_loss_and_gradient() {
 }
 
 #[test]
+fn batch_norms_that_only_normalise_compute_in_bfloat16_too() {
+    let plan = Plan::search(&published::genotype("RelativeNAS").unwrap(), &SHAPE).without_affine();
+    let (expected, _) = differentiate(&plan, Precision::F32);
+    let (loss, gradient) = differentiate(&plan, Precision::Bf16);
+    assert_eq!(gradient.kind(), Kind::Float);
+    assert!(loss != expected && (loss / expected - 1.0).abs() < 0.005, "{loss} for {expected}");
+}
+
+#[test]
 fn full_networks_compute_in_bfloat16_with_their_auxiliary_head() {
     let genotype = published::genotype("RelativeNAS").unwrap();
     let shape = NetworkShape { cells: 6, ..SHAPE };

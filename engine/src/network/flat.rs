@@ -122,6 +122,24 @@ impl FlatWeights {
         (&mut self.parameters, &mut self.statistics)
     }
 
+    /// A copy of everything that no gradient moves, `[S] f32`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn statistics(&self) -> Result<Tensor, TchError> {
+        let mut copy = no_grad(|| self.statistics.f_empty_like())?;
+        copy.f_copy_(&self.statistics)?;
+        Ok(copy)
+    }
+
+    /// Puts other statistics, `[S]`, in the place of these.
+    ///
+    /// # Errors
+    /// If there are more or fewer of them, or the device fails.
+    pub fn set_statistics(&mut self, statistics: &Tensor) -> Result<(), TchError> {
+        no_grad(|| self.statistics.f_copy_(statistics))
+    }
+
     /// All trained parameters, `[P] f32`; changing it changes the network.
     pub fn parameters(&mut self) -> &mut Tensor {
         &mut self.parameters

@@ -20,6 +20,8 @@ pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 pub enum Mode {
     /// Statistics of the batch; the running statistics move. The auxiliary head is computed.
     Training,
+    /// Statistics of the batch, which become the running ones.
+    Observation,
     /// Running statistics.
     Evaluation,
 }
@@ -230,15 +232,16 @@ impl Pass<'_> {
             Layer::Relu => value.f_relu(),
             Layer::Convolution(convolution) => convolve(value, next()?, convolution),
             Layer::OffsetPair { .. } => offset_pair(value, next()?, next()?),
-            Layer::BatchNorm { .. } => {
-                let (scale, shift, mean, variance) = (next()?, next()?, next()?, next()?);
+            Layer::BatchNorm { affine, .. } => {
+                let (scale, shift) = if affine { (Some(next()?), Some(next()?)) } else { (None, None) };
+                let (mean, variance) = (next()?, next()?);
                 value.f_batch_norm(
-                    Some(scale),
-                    Some(shift),
+                    scale,
+                    shift,
                     Some(mean),
                     Some(variance),
-                    self.mode == Mode::Training,
-                    BATCH_NORM_MOMENTUM,
+                    self.mode != Mode::Evaluation,
+                    if self.mode == Mode::Observation { 1.0 } else { BATCH_NORM_MOMENTUM },
                     BATCH_NORM_EPSILON,
                     true,
                 )

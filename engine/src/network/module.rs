@@ -55,6 +55,8 @@ pub enum Layer {
     },
     BatchNorm {
         channels: usize,
+        /// Whether it has a factor and an offset, which gradients move.
+        affine: bool,
     },
     /// A window without padding.
     AveragePool {
@@ -126,7 +128,7 @@ impl Module {
     /// The CIFAR stem: `[N, 3, 32, 32]` to `channels`.
     pub fn cifar_stem(channels: usize) -> Self {
         let convolution = Convolution::square(3, channels, 3, 1);
-        Self::numbered("", [Layer::Convolution(convolution), Layer::BatchNorm { channels }])
+        Self::numbered("", [Layer::Convolution(convolution), norm(channels)])
     }
 
     /// The first ImageNet stem: divides the resolution by four.
@@ -136,10 +138,10 @@ impl Module {
             "",
             [
                 Layer::Convolution(Convolution::square(3, half, 3, 2)),
-                Layer::BatchNorm { channels: half },
+                norm(half),
                 Layer::Relu,
                 Layer::Convolution(Convolution::square(half, channels, 3, 2)),
-                Layer::BatchNorm { channels },
+                norm(channels),
             ],
         )
     }
@@ -147,7 +149,7 @@ impl Module {
     /// The second ImageNet stem: halves the resolution of the first.
     pub fn imagenet_stem1(channels: usize) -> Self {
         let convolution = Convolution::square(channels, channels, 3, 2);
-        Self::numbered("", [Layer::Relu, Layer::Convolution(convolution), Layer::BatchNorm { channels }])
+        Self::numbered("", [Layer::Relu, Layer::Convolution(convolution), norm(channels)])
     }
 
     /// Brings a cell's input to its channels; `halve` where the input is twice as large as the cell.
@@ -156,7 +158,7 @@ impl Module {
             return Self::factorized_reduction(channels_in, channels);
         }
         let convolution = Convolution::pointwise(channels_in, channels);
-        Self::numbered("op.", [Layer::Relu, Layer::Convolution(convolution), Layer::BatchNorm { channels }])
+        Self::numbered("op.", [Layer::Relu, Layer::Convolution(convolution), norm(channels)])
     }
 
     fn factorized_reduction(channels_in: usize, channels_out: usize) -> Self {
@@ -164,7 +166,7 @@ impl Module {
             layers: vec![
                 (String::new(), Layer::Relu),
                 (String::new(), Layer::OffsetPair { channels_in, channels_out }),
-                ("bn".to_owned(), Layer::BatchNorm { channels: channels_out }),
+                ("bn".to_owned(), norm(channels_out)),
             ],
         }
     }
@@ -190,7 +192,7 @@ impl Module {
             Layer::Relu,
             Layer::Convolution(Convolution::depthwise(channels, kernel, stride, dilation)),
             Layer::Convolution(Convolution::pointwise(channels, channels)),
-            Layer::BatchNorm { channels },
+            norm(channels),
         ]
     }
 
@@ -205,10 +207,7 @@ impl Module {
         let row = Convolution { kernel: [1, 7], stride: [1, stride], padding: [0, 3], ..square };
         let column = Convolution { kernel: [7, 1], stride: [stride, 1], padding: [3, 0], ..square };
         // Published as a bare sequence, unlike every other operation.
-        Self::numbered(
-            "",
-            [Layer::Relu, Layer::Convolution(row), Layer::Convolution(column), Layer::BatchNorm { channels }],
-        )
+        Self::numbered("", [Layer::Relu, Layer::Convolution(row), Layer::Convolution(column), norm(channels)])
     }
 
     /// Mean over the pixels, then one linear layer.
@@ -231,18 +230,28 @@ impl Module {
                 Layer::Relu,
                 Layer::AveragePool { kernel: 5, stride: if imagenet { 2 } else { 3 } },
                 Layer::Convolution(Convolution::pointwise(channels_in, 128)),
-                Layer::BatchNorm { channels: 128 },
+                norm(128),
                 Layer::Relu,
                 Layer::Convolution(wide),
             ],
         );
         if !imagenet {
-            module.layers.push(("features.6".to_owned(), Layer::BatchNorm { channels: 768 }));
+            module.layers.push(("features.6".to_owned(), norm(768)));
         }
         module.layers.push((String::new(), Layer::Relu));
         module.layers.push((String::new(), Layer::GlobalAverage));
         module.layers.push(("classifier".to_owned(), Layer::Linear { features: 768, classes }));
         module
+    }
+
+    /// The same with batch norms that only normalise.
+    pub fn without_affine(mut self) -> Self {
+        for (_, layer) in &mut self.layers {
+            if let Layer::BatchNorm { affine, .. } = layer {
+                *affine = false;
+            }
+        }
+        self
     }
 
     pub fn layers(&self) -> impl ExactSizeIterator<Item = &Layer> {
@@ -258,6 +267,11 @@ impl Module {
     pub fn tensors(&self) -> Vec<TensorSpec> {
         self.layers.iter().flat_map(|(name, layer)| layer.tensors(name)).collect()
     }
+}
+
+/// Batch norm as networks have it unless somebody asks for less.
+fn norm(channels: usize) -> Layer {
+    Layer::BatchNorm { channels, affine: true }
 }
 
 impl Layer {
@@ -280,12 +294,13 @@ impl Layer {
                 let role = Role::Weight { fan_in: channels_in };
                 vec![tensor("conv_1.weight", &shape, role), tensor("conv_2.weight", &shape, role)]
             }
-            Self::BatchNorm { channels } => vec![
-                tensor("weight", &[channels], Role::Scale),
-                tensor("bias", &[channels], Role::Shift),
-                tensor("running_mean", &[channels], Role::RunningMean),
-                tensor("running_var", &[channels], Role::RunningVariance),
-            ],
+            Self::BatchNorm { channels, affine } => {
+                let parameters = [("weight", Role::Scale), ("bias", Role::Shift)];
+                let statistics =
+                    [("running_mean", Role::RunningMean), ("running_var", Role::RunningVariance)];
+                let parameters = parameters.into_iter().filter(|_| affine);
+                parameters.chain(statistics).map(|(part, role)| tensor(part, &[channels], role)).collect()
+            }
             Self::Linear { features, classes } => vec![
                 tensor("weight", &[classes, features], Role::Weight { fan_in: features }),
                 tensor("bias", &[classes], Role::Bias { fan_in: features }),

@@ -131,6 +131,18 @@ impl Plan {
         plan
     }
 
+    /// The same network with batch norms in its cells that only normalise, as DARTS searches: how strongly an
+    /// operation speaks is then not learned by how often it was trained. Stems keep what they have, as there.
+    #[must_use]
+    pub fn without_affine(mut self) -> Self {
+        for (index, planned) in self.modules.iter_mut().enumerate() {
+            if !self.stems.contains(&index) {
+                planned.module = planned.module.clone().without_affine();
+            }
+        }
+        self
+    }
+
     /// A full network: every gene has its own module, and every cell input is preprocessed.
     pub fn full(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool) -> Self {
         let mut plan = Self::body(genotype, shape);

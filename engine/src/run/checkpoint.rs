@@ -294,6 +294,9 @@ mod tests {
             generations: 9,
             seed: 1,
             mutation: 0.0,
+            warm_up: 0,
+            one_shot: false,
+            repeat: Default::default(),
             schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.0, drop_path: 0.0 },
             limits: Default::default(),
         };

@@ -88,6 +88,8 @@ pub struct Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Pair,
+    /// An estimation of a pair that is to be estimated again. It is no step.
+    Estimation,
     Generation(u32),
     /// Of a training. Clients of older programs step it by "pairs".
     Epoch(u32),
@@ -309,6 +311,7 @@ impl Control {
         // Later estimations weigh more: learners share a machine with other people.
         state.now.seconds_each = Some(state.now.seconds_each.map_or(seconds, |s| 0.7 * s + 0.3 * seconds));
         if let Some((unit, left)) = state.step
+            && done != Done::Estimation
             && (unit == StepUnit::Pair || done != Done::Pair)
         {
             // Pairs that are estimated at once are one step, and count as many.

@@ -2,7 +2,7 @@
 
 use relativenas_core::{
     finals::Work,
-    search::{Search, SearchState},
+    search::{Search, SearchSettings, SearchState, Stage},
 };
 
 /// How long things take: an epoch of training is the unit.
@@ -10,17 +10,43 @@ use relativenas_core::{
 pub struct Scale {
     /// A look at the validation half.
     validation: f64,
+    /// Estimating batch norm's statistics before it, where weights are shared.
+    statistics: f64,
+    /// After the warm-up nobody is trained.
+    one_shot: bool,
 }
 
 impl Scale {
     /// Of halves of so many images. Of an image, validation takes about a quarter of training.
     pub fn of((train, valid): (usize, usize)) -> Self {
-        Self { validation: 0.25 * valid as f64 / train.max(1) as f64 }
+        Self { validation: 0.25 * valid as f64 / train.max(1) as f64, statistics: 0.0, one_shot: false }
     }
 
-    /// Estimations of a search: an epoch each, and a validation.
-    pub fn learners(&self, count: usize) -> f64 {
-        count as f64 * (1.0 + self.validation)
+    /// Where statistics are estimated on so many images, which go forward as in training: about a third.
+    pub fn with_statistics(self, images: usize, train: usize) -> Self {
+        Self { statistics: 0.35 * images.min(train) as f64 / train.max(1) as f64, ..self }
+    }
+
+    /// Where learners are judged without training.
+    pub fn one_shot(self, one_shot: bool) -> Self {
+        Self { one_shot, ..self }
+    }
+
+    /// Estimations of a search: an epoch each, unless it is one-shot, and but for the warm-up a validation.
+    pub fn learners(&self, stage: Stage, count: usize) -> f64 {
+        let judged = self.statistics + self.validation;
+        let each = match (stage, self.one_shot) {
+            (Stage::WarmUp, _) => 1.0,
+            (_, true) => judged,
+            (_, false) => 1.0 + judged,
+        };
+        count as f64 * each
+    }
+
+    /// What is left of a search, its ranking included.
+    pub fn left(&self, search: &Search) -> f64 {
+        let (warming, judged) = learners_left(search);
+        self.learners(Stage::WarmUp, warming) + self.learners(Stage::Search, judged)
     }
 
     pub fn finals(&self, work: Work) -> f64 {
@@ -28,14 +54,62 @@ impl Scale {
     }
 }
 
-/// Learners that are still to be estimated, the ranking included.
-pub fn learners_left(search: &Search) -> usize {
-    let settings = search.settings();
+/// Networks that are still to be trained in the warm-up, and learners that are still to be estimated
+/// after it, the ranking included.
+fn learners_left(search: &Search) -> (usize, usize) {
+    let SearchSettings { population, generations, warm_up, .. } = *search.settings();
     let SearchState { generation, done, ref pairs, ref ranking, .. } = *search.state();
-    if generation >= settings.generations {
-        return settings.population.saturating_sub(ranking.len());
+    if generation >= generations {
+        return (0, population.saturating_sub(ranking.len()));
     }
     let now: usize = pairs.iter().skip(done).map(Vec::len).sum();
-    let generations_after = (settings.generations - generation - 1) as usize;
-    now + (generations_after + 1) * settings.population
+    // Of generations from one to another, without the other.
+    let between = |from: u32, to: u32| to.saturating_sub(from) as usize * population;
+    let ranked = population;
+    if search.is_warming_up() {
+        return (now + between(generation + 1, warm_up), between(warm_up, generations) + ranked);
+    }
+    (0, now + between(generation + 1, generations) + ranked)
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::{
+        search::{Ask, Estimate},
+        searcher::SearcherKind,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_falls_with_every_estimation_by_what_it_took() {
+        for searcher in SearcherKind::ALL {
+            let settings = SearchSettings {
+                space: Default::default(),
+                searcher,
+                population: 6,
+                pairs_at_once: 1,
+                generations: 5,
+                seed: 1,
+                mutation: 0.0,
+                warm_up: 2,
+                one_shot: false,
+                repeat: Default::default(),
+                schedule: Default::default(),
+                limits: Default::default(),
+            };
+            let scale = Scale::of((100, 200)).with_statistics(0, 100);
+            let (mut search, _) = Search::new(settings).expect("valid");
+            // Two generations of an epoch each; three and the ranking with a validation half as long.
+            assert_eq!(scale.left(&search), 6.0 * (2.0 + 4.0 * 1.5));
+            while let Ask::Estimate(estimation) = search.ask() {
+                let took = scale.learners(estimation.stage, estimation.candidates.len());
+                let before = scale.left(&search);
+                let estimate = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+                search.tell(&vec![estimate; estimation.candidates.len()]);
+                assert_eq!(before - took, scale.left(&search), "{searcher}");
+            }
+            assert_eq!(scale.left(&search), 0.0);
+        }
+    }
 }

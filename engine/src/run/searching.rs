@@ -10,20 +10,21 @@ use relativenas_core::{
     manifest::{EngineFacts, Manifest},
     network::NetworkShape,
     protocol::Activity,
-    search::{Ask, Estimation, Estimator, Search, SearchSettings, SearchState, Stage},
+    search::{Ask, Estimate, Estimation, Estimator, Search, SearchSettings, SearchState, Stage},
     space::Space,
     weight_set::{Entry, Trained, WeightSet},
 };
 use tch::Tensor;
 
 use super::{
+    agreement::Agreement,
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Done, Injection, Next, Work},
     finals::{self, Ending},
     named_weights,
     outcome::Outcome,
     recorder::{Record, Recorder},
-    scale::{Scale, learners_left},
+    scale::Scale,
     search_estimator::SearchEstimator,
     setup::{self, About, Inputs, VALIDATION_BATCH},
     shared_estimation::SharedEstimator,
@@ -86,19 +87,8 @@ impl SearchJob {
         let sharing =
             Sharing::of(&inputs.devices, inputs.threads, config.device.parallel_learners, (together, most));
         let settings = estimator_settings(config, images.classes, sharing);
-        // How the work is spread over a device changes no loss.
-        let protocol = (
-            &config.network,
-            &config.training,
-            (config.data.crop_padding, config.data.flip, config.data.cutout, config.data.augment_validation),
-            config.device.precision,
-        );
-        let batch = settings.learner.validation_batch;
-        // Pairs at once are another search than pairs one by one; who trains them changes nothing.
-        let facts = match config.search.pairs_at_once {
-            1 => inputs.facts(manifest, batch, &protocol)?,
-            pairs => inputs.facts(manifest, batch, &(protocol, pairs))?,
-        };
+        let agreement = Agreement::of(config);
+        let facts = inputs.facts(manifest, settings.learner.validation_batch, &agreement)?;
         let network = config.search_network(images.classes);
         let stand = begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
         let Stand { search, ending, opening, trained, tensors } = stand;
@@ -174,7 +164,7 @@ impl SearchJob {
                 return Ok(Outcome::Done);
             };
             let activity = match estimation.stage {
-                Stage::Search => Activity::Training,
+                Stage::WarmUp | Stage::Search => Activity::Training,
                 Stage::Ranking => Activity::Ranking,
             };
             if let Some(why) = closed(&self.search) {
@@ -190,7 +180,14 @@ impl SearchJob {
             let Some(estimates) = estimates else {
                 return Ok(Outcome::Left);
             };
+            let lost = is_lost(estimation.stage, &estimates);
             let (verdicts, mut events) = self.search.tell(&estimates);
+            if events.is_empty() {
+                // The pair is estimated again. A run that is resumed goes on from here.
+                recorder.send(self.checkpoint())?;
+                control.end(Done::Estimation, lost);
+                continue;
+            }
             for verdict in &verdicts {
                 self.estimator.adopt(&estimation, verdict).with_context(|| failed(&estimation))?;
             }
@@ -200,7 +197,7 @@ impl SearchJob {
                 _ => None,
             });
             self.record(events, recorder)?;
-            control.end(done.unwrap_or(Done::Pair), estimates.iter().any(|e| !e.loss.is_finite()));
+            control.end(done.unwrap_or(Done::Pair), lost);
         }
     }
 
@@ -293,7 +290,7 @@ impl SearchJob {
     fn pairs(&self, estimation: &Estimation) -> Range<usize> {
         let together = match estimation.stage {
             Stage::Search => self.search.settings().searcher.together(),
-            Stage::Ranking => 2,
+            Stage::WarmUp | Stage::Ranking => 2,
         };
         let pairs = estimation.candidates.len().div_ceil(together);
         estimation.pair..estimation.pair + pairs
@@ -302,16 +299,19 @@ impl SearchJob {
     /// What an estimation takes, and what follows it up to the end of the finals.
     fn work(&self, estimation: &Estimation) -> Work {
         let scale = match &self.estimator {
-            SearchEstimator::Network(network) => Scale::of(network.own().images()),
+            SearchEstimator::Network(network) => {
+                let network = network.own();
+                let (train, _) = network.images();
+                Scale::of(network.images())
+                    .with_statistics(network.images_for_statistics(), train)
+                    .one_shot(self.search.settings().one_shot)
+            }
             SearchEstimator::Table(_) => Scale::default(),
         };
-        let members = estimation.candidates.len();
+        let now = scale.learners(estimation.stage, estimation.candidates.len());
         let settings = self.ending.settings();
-        Work {
-            now: scale.learners(members),
-            after: scale.learners(learners_left(&self.search).saturating_sub(members))
-                + scale.finals(settings.work(settings.architectures)),
-        }
+        let finals = scale.finals(settings.work(settings.architectures));
+        Work { now, after: scale.left(&self.search) - now + finals }
     }
 }
 
@@ -356,6 +356,7 @@ fn estimator_settings(config: &Config, classes: usize, sharing: Sharing) -> Esti
     };
     EstimatorSettings {
         shape: config.search_network(classes),
+        affine: config.network.affine,
         learner: LearnerSettings {
             batch: config.training.batch,
             validation_batch: match config.training.validation_batch {
@@ -365,6 +366,8 @@ fn estimator_settings(config: &Config, classes: usize, sharing: Sharing) -> Esti
             training,
             validation: if config.data.augment_validation { training } else { Augmentation::NONE },
         },
+        one_shot: config.search.one_shot,
+        statistics: config.training.statistics,
         sgd: SgdSettings {
             momentum: config.training.momentum,
             weight_decay: config.training.weight_decay,
@@ -400,6 +403,12 @@ fn closed(search: &Search) -> Option<&'static str> {
     }
     let last = generation + 1 == generations && done + pairs_at_once >= pairs.len();
     last.then_some("the last pair of the search is in hand")
+}
+
+/// Whether a candidate came to no number. In a warm-up nobody is validated.
+fn is_lost(stage: Stage, estimates: &[Estimate]) -> bool {
+    let loss = |e: &Estimate| if stage == Stage::WarmUp { e.train_loss } else { e.loss };
+    estimates.iter().any(|estimate| !loss(estimate).is_finite())
 }
 
 fn failed(estimation: &Estimation) -> String {

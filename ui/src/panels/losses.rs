@@ -49,6 +49,11 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: &Shown, search: &SearchView) {
         canvas.text(3, top + height / 2, "the first generation is under way", palette.dim);
         return;
     }
+    if search.generations.iter().all(|generation| generation.generation < search.settings.warm_up) {
+        let words = "the warm-up trains the weights; nobody is judged until it is over";
+        canvas.text(3, top + height / 2, words, palette.dim);
+        return;
+    }
     let last = search.settings.generations.saturating_sub(1);
     let area = canvas.part(1, top, width.saturating_sub(2), height).area;
     LineChart::new(&series, 0..=last, &look.glyphs, [palette.dim, palette.rule])

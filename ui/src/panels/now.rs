@@ -66,7 +66,11 @@ fn member_line(
         Some(search) => individual(search, member.individual),
         None => "network".to_owned(),
     };
-    let label = if wide && shown.search().is_some() { "individual " } else { "" };
+    let label = match shown.search() {
+        Some(search) if wide && search.is_warming_up() => "network ",
+        Some(_) if wide => "individual ",
+        _ => "",
+    };
     let mut x = canvas.text(0, y, label, dim);
     x = canvas.text(x, y, &name, strong) + 2;
     let in_table = shown.search().is_some_and(|search| search.network.is_none());

@@ -35,10 +35,14 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
                 format!("finals {}", out_of(finals.round() as usize + 1, finals.rounds_in_all() as usize)),
                 text_style,
             ),
+            None if search.is_warming_up() => {
+                let all = search.settings.warm_up as usize;
+                word(format!("warm-up {}", out_of(search.generation as usize, all)), text_style);
+            }
             None => word(format!("g{}", out_of(search.generation as usize, generations)), text_style),
         }
         if !search.pairs.is_empty() {
-            word(format!("p{}", out_of(search.compared.len(), search.pairs.len())), text_style);
+            word(format!("p{}", out_of(search.pairs_done(), search.pairs.len())), text_style);
         }
     } else if let Some(training) = &shown.view.training {
         word(format!("e{}", out_of(training.history.len(), training.epochs as usize)), text_style);

@@ -175,6 +175,12 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
             field("finals round ", "fin ", round);
         } else if shown.view.phase() == Phase::Ranking {
             field("ranking ", "rank ", out_of(search.ranked.len(), search.settings.population));
+        } else if search.is_warming_up() {
+            let (done, all) = (search.generation as usize, search.settings.warm_up as usize);
+            field("warm-up generation ", "warm ", out_of(done, all));
+            if layout > Layout::Tiny {
+                field("pair ", "p", out_of(search.pairs_done(), search.pairs.len()));
+            }
         } else {
             field(
                 "generation ",
@@ -182,7 +188,7 @@ fn progress(shown: &Shown, look: &Look, layout: Layout) -> Line<'static> {
                 out_of(search.generation as usize, search.settings.generations as usize),
             );
             if layout > Layout::Tiny && shown.view.phase() == Phase::Searching {
-                field("pair ", "p", out_of(search.compared.len(), search.pairs.len()));
+                field("pair ", "p", out_of(search.pairs_done(), search.pairs.len()));
             }
         }
     } else if let Some(training) = &shown.view.training {

@@ -7,7 +7,8 @@ use crate::{
     draw::text,
     layout::Layout,
     panels::{
-        best, diversity, finals, log, losses, now, ranking, this_generation, training as trained, weight_set,
+        best, diversity, finals, log, losses, now, ranking, this_generation, training as trained, warm_up,
+        weight_set,
     },
     scene::Scene,
     shown::Shown,
@@ -87,6 +88,8 @@ fn pairs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
         }
     } else if search.generation >= search.settings.generations {
         ranking::draw(canvas, scene, search);
+    } else if search.is_warming_up() {
+        warm_up::draw(canvas, search);
     } else {
         this_generation::draw(canvas, scene, shown, search);
     }

@@ -95,7 +95,11 @@ fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, wi
     let words = format!("{}{}", look.glyphs.delta, gap(pair.gap(), look));
     x = canvas.text(x, 0, &words, palette.text) + 3;
     if width >= Layout::TWO_COLUMNS {
-        let words = step_words(search, pair, slow, fast);
+        let again = match pair.estimations {
+            0 | 1 => String::new(),
+            count => format!(", mean of {count}"),
+        };
+        let words = step_words(search, pair, slow, fast) + &again;
         canvas.text(x, 0, &words, palette.dim);
     }
 }

@@ -168,7 +168,10 @@ fn entry_words(search: &SearchView, shape: &NetworkShape, cell: usize, candidate
         ago => format!("{ago} generations ago"),
     };
     let times = if trained.updates == 1 { "once".to_owned() } else { format!("{} times", trained.updates) };
-    let who = individual(search, trained.individual);
+    let who = match trained.generation < search.settings.warm_up {
+        true => "a network of the warm-up".to_owned(),
+        false => individual(search, trained.individual),
+    };
     let starves = weight_set::starves(trained.updates, weight_set::fares(search).mean);
     let starves = if starves { " It starves." } else { "" };
     format!("{what}. Trained {times}, last by {who} {when}.{starves}")

@@ -69,9 +69,18 @@ impl FakeRun {
             generations,
             seed,
             mutation: 0.0,
+            warm_up: 0,
+            one_shot: false,
+            repeat: Default::default(),
             schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
             limits: Limits::default(),
         }
+    }
+
+    /// A search whose first generations only train the weight set.
+    pub fn warming_up(population: usize, generations: u32, warm_up: u32) -> (Self, Vec<Line>) {
+        let (fake, _) = Self::new(population, generations);
+        Self::of(SearchSettings { warm_up, ..fake.search.settings().clone() })
     }
 
     /// A search that a table answers.
@@ -84,6 +93,9 @@ impl FakeRun {
             generations,
             seed: 1,
             mutation: 0.0,
+            warm_up: 0,
+            one_shot: false,
+            repeat: Default::default(),
             schedule: Schedule::default(),
             limits: Limits::default(),
         })
@@ -238,7 +250,7 @@ impl FakeRun {
         };
         let member = |(slot, candidate): (usize, &relativenas_core::search::Candidate)| MemberProgress {
             individual: candidate.individual,
-            validating: batch > BATCHES / 2,
+            validating: batch > BATCHES / 2 && estimation.stage != Stage::WarmUp,
             batch: batch.saturating_sub(2 * slot),
             batches: BATCHES,
             loss: Some(1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64),
@@ -250,7 +262,7 @@ impl FakeRun {
             activity: match estimation.stage {
                 Stage::Ranking => Activity::Ranking,
                 Stage::Search if batch > BATCHES / 2 => Activity::Validating,
-                Stage::Search => Activity::Training,
+                Stage::WarmUp | Stage::Search => Activity::Training,
             },
             generation: estimation.generation,
             pair: estimation.pair,

@@ -167,6 +167,20 @@ fn a_search_in_a_table() {
     check("table_architecture_ascii", stage.press("5"), &[(100, 30)]);
 }
 
+#[test]
+fn a_warm_up_says_that_it_is_one_and_judges_nobody() {
+    check("warm_up", &mut Stage::warming_up(options(), 14), &[(140, 40), (80, 24)]);
+    let mut stage = Stage::warming_up(options(), 14);
+    assert!(stage.screen(80, 1).contains("warm-up 1/3 p 4/10"), "{}", stage.screen(80, 1));
+    for view in ["1", "2", "3", "4", "5", "6", "7", "8", "9"] {
+        for (width, height) in [(200, 60), (60, 16), (40, 12), (9, 3), (1, 1)] {
+            stage.press(view).screen(width, height);
+        }
+    }
+    let screen = Stage::warming_up(options(), 31).screen(140, 40);
+    assert!(screen.contains("the warm-up is over") && screen.contains("THIS GENERATION"), "{screen}");
+}
+
 /// A search of 12 individuals, in its finals after so many trainings, two at a time.
 fn finals(options: Options, trainings: usize) -> Stage {
     let (mut run, lines) = FakeRun::new(12, 6);
@@ -213,7 +227,15 @@ fn a_probe_stands_beside_the_losses() {
     let found = |options| {
         let mut stage = Stage::searching(options, 124);
         let tau_interval = Some((-0.08, 0.61));
-        let found = Probe { pairs: 50, flips: 8, individuals: 20, epochs: 4, tau: Some(0.31), tau_interval };
+        let found = Probe {
+            pairs: 50,
+            flips: 8,
+            noise: None,
+            individuals: 20,
+            epochs: 4,
+            tau: Some(0.31),
+            tau_interval,
+        };
         stage.tell(probe(ProbeWord::Found(found)));
         stage
     };

@@ -71,6 +71,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
         ProbeWord::Found(Probe {
             pairs: 8,
             flips: flips.min(8),
+            noise: None,
             individuals: 4,
             epochs: 2,
             tau,

@@ -51,6 +51,11 @@ impl Stage {
         Self::playing(options, FakeRun::new(20, 50), pairs)
     }
 
+    /// A search of 20 individuals whose first three generations are a warm-up, after so many pairs.
+    pub fn warming_up(options: Options, pairs: usize) -> Self {
+        Self::playing(options, FakeRun::warming_up(20, 50, 3), pairs)
+    }
+
     /// A search that a table answers, after so many pairs.
     pub fn in_table(options: Options, pairs: usize) -> Self {
         Self::playing(options, FakeRun::in_table(20, 20), pairs)
