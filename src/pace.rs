@@ -194,8 +194,8 @@ mod tests {
         let mut config = fixture::config();
         assert_eq!(costs(&config), None);
         (config.search.population, config.search.generations, config.search.warm_up) = (20, 10, 3);
-        let sentence = "warm-up: the first 3 of 10 generations train the weights on 60 networks, an epoch each; nobody is \
-                        judged or moves until then";
+        let sentence = "warm-up: the first 3 of 10 generations train the weights on 60 networks, an epoch each; no \
+                        verdict moves an individual until then";
         assert_eq!(costs(&config).as_deref(), Some(sentence));
         config.finals.architectures = 4;
         let both = costs(&config).expect("two parts");
