@@ -159,7 +159,7 @@ impl Layers {
             return Err(ConfigError::Assignment { text: text.to_owned() });
         };
         let (key, value) = (key.trim(), value.trim());
-        self.add_typed(key, value)
+        self.set(key, self.read(key, value), Origin::Flag { text: format!("--set {text}") })
     }
 
     /// Lays one value, as typed for its key, over what is there.
