@@ -76,7 +76,10 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
     let position = match (arguments.individual, arguments.rank) {
         (Some(individual), _) => of_individual(search, individual)?,
         (None, Some(rank)) => of_rank(search, rank)?,
-        (None, None) => search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?.position,
+        (None, None) => {
+            has_winner(search, "an individual")?;
+            search.leader().ok_or_else(|| misuse("nobody was estimated yet"))?.position
+        }
     };
     vector_as(search, position, arguments.format, network)
 }
@@ -87,16 +90,22 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
 /// # Errors
 /// If there is no such rank, or ranks mean nothing because no loss is a number.
 pub fn of_rank(search: &SearchView, rank: usize) -> Result<&[f64]> {
-    ensure!(
-        !search.has_no_winner(),
-        "the search has no winner: no loss is a number, so no rank means anything; --individual N writes one all the \
-         same"
-    );
+    has_winner(search, "one")?;
     let placed = search.placed();
     rank.checked_sub(1)
         .and_then(|i| placed.get(i))
         .map(|&(_, position)| position)
         .ok_or_else(|| misuse(format!("--rank {rank}: ranks go from 1 to {}", placed.len())))
+}
+
+/// Refuses to choose from a search that diverged.
+fn has_winner(search: &SearchView, what: &str) -> Result<()> {
+    ensure!(
+        !search.has_no_winner(),
+        "the search has no winner: no loss is a number, so no rank means anything; --individual N writes {what} all \
+         the same"
+    );
+    Ok(())
 }
 
 /// The vector of an individual, counted from 0.
@@ -257,6 +266,21 @@ mod tests {
         search.ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
         let error = of_rank(search, 1).expect_err("no winner").to_string();
         assert!(error.starts_with("the search has no winner: no loss is a number"), "{error}");
+        let network = FullNetwork::of(&fixture::config(), &view);
+        let arguments = |individual| ExportArguments {
+            run: Some("r".to_owned()),
+            arch: None,
+            weights: None,
+            features: false,
+            rank: None,
+            individual,
+            format: Format::Darts,
+            output: None,
+        };
+        let error = chosen(&view, &arguments(None), &network).expect_err("no winner").to_string();
+        assert!(error.ends_with("--individual N writes an individual all the same"), "{error}");
+        chosen(&view, &arguments(Some(0)), &network).expect("an individual all the same");
+        let search = view.search.as_ref().expect("a search");
         of_individual(search, 0).expect("an individual all the same");
     }
 

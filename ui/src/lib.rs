@@ -10,6 +10,7 @@
 mod actions;
 mod app;
 mod canvas;
+mod decoder;
 pub mod draw;
 mod field;
 mod finder;
@@ -21,6 +22,7 @@ mod lists;
 pub mod messages;
 mod obstacle;
 mod overlays;
+mod pacing;
 mod painter;
 mod panels;
 mod past;

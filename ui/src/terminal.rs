@@ -21,6 +21,7 @@ use rustix::{
 };
 
 use crate::{
+    pacing::QUESTION,
     painter::Painter,
     theme::Depth,
     wake::{Mailbox, Wake},
@@ -76,6 +77,14 @@ impl Terminal {
     /// If the terminal cannot be written.
     pub fn show(&mut self, frame: Buffer) -> io::Result<bool> {
         self.painter.show(frame)
+    }
+
+    /// Asks where the cursor is: the answer comes when everything before has been shown.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written.
+    pub fn ask(&mut self) -> io::Result<()> {
+        execute!(Patient(stdout()), Print(QUESTION))
     }
 
     /// Gives the terminal to the shell until somebody brings the program back.

@@ -16,6 +16,8 @@ use crate::messages::Message;
 pub enum Wake {
     /// A key, a paste, another size.
     Terminal(Event),
+    /// The terminal has answered where its cursor is.
+    Answered,
     Message(Message),
     /// The senders of messages are gone: nothing new will be heard.
     Deaf,
