@@ -20,6 +20,7 @@ mod keys;
 mod layout;
 mod lists;
 pub mod messages;
+mod moves;
 mod obstacle;
 mod overlays;
 mod pacing;

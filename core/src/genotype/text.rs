@@ -255,7 +255,7 @@ fn yaml_line(text: &str) -> Option<usize> {
     const NAMED: [&str; 6] = ["normal", "normal_concat", "reduce", "reduce_concat", "genotype", "arch"];
     let names_a_part = |line: &str| {
         let key = line.trim().trim_start_matches("- ").split_once(':').map(|(key, _)| key.trim_end());
-        key.is_some_and(|key| NAMED.contains(&key.trim_matches(['"', '\''])))
+        line.contains("!!python/") || key.is_some_and(|key| NAMED.contains(&key.trim_matches(['"', '\''])))
     };
     text.lines().position(names_a_part).map(|line| line + 1)
 }
@@ -497,6 +497,10 @@ mod tests {
             "line 3: this is YAML, which is not read; in Python, `print(genotype)` writes what is, and so does \
              `json.dump(yaml.safe_load(open(FILE)), sys.stdout)`",
         );
+        let tagged = Genotype::parse(
+            "!!python/object/new:genotypes.Genotype\n- - !!python/tuple\n    - none\n    - 0\n",
+        );
+        assert!(tagged.expect_err("tags").to_string().starts_with("line 1: this is YAML"));
         check_error("{\"normal\": [}", "not a genotype in JSON: expected value at line 1 column 13");
         check_error("valid_acc 50.0\n", "line 1, column 1: expected `Genotype(`, found `valid_acc`");
     }
