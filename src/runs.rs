@@ -1,6 +1,9 @@
 //! All runs of a user: their names, finding one, listing them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use relativenas_core::{
@@ -48,7 +51,11 @@ pub fn find(runs: &Path, run: &str) -> Result<RunFolder> {
         return Ok(folder);
     }
     if Path::new(run).is_dir() {
-        return Err(misuse(format!("{run}: no run; a run's folder holds {}", files::MANIFEST)));
+        // A run of somebody else is one, though nobody else may look into it.
+        return Err(match fs::metadata(Path::new(run).join(files::MANIFEST)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => misuse(format!("{run}: cannot be read: {e}")),
+            _ => misuse(format!("{run}: no run; a run's folder holds {}", files::MANIFEST)),
+        });
     }
     let names: Vec<_> = all(runs)?.iter().map(RunFolder::name).collect();
     let hint = nearest(run, names.iter().map(String::as_str))
@@ -246,6 +253,17 @@ mod tests {
             first
         );
         assert_eq!(find(runs.path(), LATEST).expect("the latest"), first);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_looked_into_is_not_said_to_be_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().to_str().expect("UTF-8");
+        let error = || find(Path::new("/nowhere"), path).expect_err("no run").to_string();
+        assert_eq!(error(), format!("{path}: no run; a run's folder holds run.toml"));
+        // As with permissions, which root, who may run this test, has in any case.
+        std::os::unix::fs::symlink("run.toml", folder.path().join("run.toml")).expect("linked");
+        assert!(error().starts_with(&format!("{path}: cannot be read: ")), "{}", error());
     }
 
     #[test]

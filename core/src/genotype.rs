@@ -19,6 +19,8 @@
 mod error;
 mod file;
 mod literal;
+mod nni;
+mod prefixed;
 mod text;
 
 use serde::{Deserialize, Serialize};

@@ -23,6 +23,7 @@ mod labels;
 mod layout;
 mod lmdb;
 mod loader;
+mod nearly;
 mod numpy;
 pub mod pack;
 pub mod picture;

@@ -83,6 +83,34 @@ fn keys_prefixes_and_what_is_left_out_are_the_readers_own() {
     assert_eq!(quoted("left out"), LEFT_OUT);
 }
 
+/// As NNI's DARTS example exports it.
+fn nni(genotype: &Genotype) -> String {
+    let mut entries = Vec::new();
+    for (name, cell) in [("normal", &genotype.normal), ("reduce", &genotype.reduction)] {
+        for node in 0..cell.nodes() {
+            let inputs = cell.node(node).iter().map(|gene| gene.input);
+            entries.push(format!("\"{name}_n{}_switch\": {:?}", node + 2, inputs.collect::<Vec<_>>()));
+            for gene in cell.node(node) {
+                let operation = gene.operation.name().replace('_', "");
+                entries.push(format!("\"{name}_n{}_p{}\": \"{operation}\"", node + 2, gene.input));
+            }
+        }
+    }
+    format!("{{{}}}", entries.join(", "))
+}
+
+#[test]
+fn the_data_of_the_transfer_tasks_is_named_and_read() {
+    for (words, folder, kind) in [
+        ("Pascal VOC", "transfer/VOCdevkit", "voc"),
+        ("Cityscapes", "transfer/cityscapes", "cityscapes"),
+        ("COCO", "transfer/coco", "coco"),
+    ] {
+        assert!(row("data of tasks").contains(words), "{words}");
+        assert_eq!(data::check::check(&sample(folder)).expect("known").kind, kind);
+    }
+}
+
 #[test]
 fn every_form_of_a_genotype_that_is_named_is_read() {
     let genotype = published::genotype("DARTS_V2").expect("published");
@@ -91,6 +119,8 @@ fn every_form_of_a_genotype_that_is_named_is_read() {
     let file = format!("A = {}\nB = {text}", text.replace('3', "5"));
     let forms = [
         ("DARTS's text", text.clone(), None),
+        ("over several lines", format!("10:11:12 {}", text.replace("), (", "),\n10:11:13 (")), None),
+        ("NNI", nni(&genotype), None),
         ("a log", log, None),
         ("`genotypes.py`", file, Some("B")),
         ("JSON", genotype.format(GenotypeFormat::Json), None),

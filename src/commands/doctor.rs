@@ -11,6 +11,8 @@ use std::{
 };
 
 use anyhow::Result;
+use relativenas_core::config::ColorDepth;
+use relativenas_ui::theme::Depth;
 use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 
 use crate::{
@@ -200,14 +202,14 @@ fn terminal_findings(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Finding
         }
         Some(term) => Finding::works(format!("TERM={term}")),
     });
-    let truecolor = text("COLORTERM").is_some_and(|c| c == "truecolor" || c == "24bit");
-    findings.push(match (text("NO_COLOR"), truecolor) {
-        (Some(_), _) => Finding::works("no colours, because NO_COLOR is set"),
-        (None, true) => Finding::works("all colours (COLORTERM)"),
-        (None, false) => {
-            Finding::works("256 colours or fewer; COLORTERM=truecolor, or screen.color, asks for more")
+    findings.push(Finding::works(match Depth::resolve(ColorDepth::Auto, text) {
+        Depth::None if text("NO_COLOR").is_some() => "no colours, because NO_COLOR is set",
+        Depth::None => "no colours, because a terminal of this name has none; screen.color asks for some",
+        Depth::Truecolor => "all colours",
+        Depth::Indexed | Depth::Ansi => {
+            "256 colours or fewer; COLORTERM=truecolor, or screen.color, asks for more"
         }
-    });
+    }));
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(text).unwrap_or_default();
     let utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
     findings.push(if utf8 {

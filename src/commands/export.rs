@@ -11,7 +11,7 @@ use crate::{
     arguments::{ExportArguments, Format},
     context::Context,
     failure::misuse,
-    operations::export::{FullNetwork, curves, of_individual, of_rank, vector_as, written_as},
+    operations::export::{FullNetwork, curves, has_winner, of_individual, of_rank, vector_as, written_as},
     output,
 };
 
@@ -69,7 +69,10 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
     let position = match (arguments.individual, arguments.rank) {
         (Some(individual), _) => of_individual(search, individual)?,
         (None, Some(rank)) => of_rank(search, rank)?,
-        (None, None) => search.leader().ok_or_else(|| misuse("no individual was estimated yet"))?.position,
+        (None, None) => {
+            has_winner(search, "an individual")?;
+            search.leader().ok_or_else(|| misuse("no individual was estimated yet"))?.position
+        }
     };
     vector_as(search, position, arguments.format, network)
 }
@@ -77,6 +80,30 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_search_without_a_winner_writes_individuals_alone() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(3));
+        let mut view = folder.view().expect("readable");
+        view.search.as_mut().expect("a search").ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        let network = FullNetwork::of(&fixture::config(), &view);
+        let arguments = |individual| ExportArguments {
+            run: Some("r".to_owned()),
+            arch: None,
+            weights: None,
+            features: false,
+            rank: None,
+            individual,
+            format: Format::Darts,
+            output: None,
+        };
+        let error = chosen(&view, &arguments(None), &network).expect_err("no winner").to_string();
+        assert!(error.ends_with("--individual N writes an individual all the same"), "{error}");
+        chosen(&view, &arguments(Some(0)), &network).expect("an individual all the same");
+    }
 
     #[test]
     fn an_individual_is_refused_where_there_is_none_to_choose() {

@@ -145,7 +145,10 @@ fn words(status: &Status) -> String {
         Job::Search => format!(", generation {generation} of {generations}"),
     };
     if let Some(loss) = status.best_loss {
-        text += &format!("\nbest validation loss {loss:.4}");
+        text += &match loss.is_finite() {
+            true => format!("\nbest validation loss {loss:.4}"),
+            false => "\nno validation loss is a number".to_owned(),
+        };
     }
     if let Some(diversity) = status.diversity {
         text += &format!(", diversity {diversity:.2}");
@@ -225,6 +228,17 @@ mod tests {
         assert_eq!(winner.loss, expected.loss);
         assert_eq!(Genotype::parse(&winner.genotype).ok(), Genotype::decode(&expected.position).ok());
         assert!(words(&status).contains("wins by the finals, validation loss"), "{}", words(&status));
+    }
+
+    #[test]
+    fn a_run_that_diverged_has_no_best_loss() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log(3));
+        let mut status = of(&folder).expect("readable");
+        assert!(words(&status).contains("\nbest validation loss "), "{}", words(&status));
+        status.best_loss = Some(f64::NAN);
+        assert!(words(&status).contains("\nno validation loss is a number, diversity"), "{}", words(&status));
     }
 
     #[test]

@@ -21,16 +21,25 @@ use crate::{arguments::Format, failure::misuse};
 /// # Errors
 /// If there is no such rank, or ranks mean nothing because no loss is a number.
 pub fn of_rank(search: &SearchView, rank: usize) -> Result<&[f64]> {
-    ensure!(
-        !search.has_no_winner(),
-        "the search has no winner: no loss is a number, so no rank means anything; --individual N writes one all the \
-         same"
-    );
+    has_winner(search, "one")?;
     let placed = search.placed();
     rank.checked_sub(1)
         .and_then(|i| placed.get(i))
         .map(|&(_, position)| position)
         .ok_or_else(|| misuse(format!("--rank {rank}: ranks go from 1 to {}", placed.len())))
+}
+
+/// Checks that a search has a winner to choose; `what` is what can be written all the same.
+///
+/// # Errors
+/// If no loss of the search is a number.
+pub fn has_winner(search: &SearchView, what: &str) -> Result<()> {
+    ensure!(
+        !search.has_no_winner(),
+        "the search has no winner: no loss is a number, so no rank means anything; --individual N writes {what} all \
+         the same"
+    );
+    Ok(())
 }
 
 /// The vector of an individual, counted from 0.

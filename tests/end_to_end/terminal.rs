@@ -34,10 +34,43 @@ struct Terminal {
 struct Screen {
     parser: vt100::Parser,
     bytes: usize,
+    /// The end of what came last, in which a question may have begun.
+    tail: Vec<u8>,
+}
+
+/// How fast a terminal takes what is written, in pieces and with a pause after each.
+#[derive(Clone, Copy)]
+struct Link {
+    piece: usize,
+    pause: Duration,
+}
+
+const FAST: Link = Link { piece: 4096, pause: Duration::ZERO };
+/// 600 bytes a second.
+const SLOW: Link = Link { piece: 30, pause: Duration::from_millis(50) };
+
+/// Where is the cursor? And an answer.
+const QUESTION: &[u8] = b"\x1b[6n";
+const ANSWER: &[u8] = b"\x1b[1;1R";
+
+impl Screen {
+    /// Shows what arrives; says how often it was asked where the cursor is.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        self.parser.process(bytes);
+        self.bytes += bytes.len();
+        self.tail.extend_from_slice(bytes);
+        let questions = self.tail.windows(QUESTION.len()).filter(|window| *window == QUESTION).count();
+        self.tail.drain(..self.tail.len().saturating_sub(QUESTION.len() - 1));
+        questions
+    }
 }
 
 impl Terminal {
-    fn start(mut command: Command, (rows, columns): (u16, u16)) -> Self {
+    fn start(command: Command, size: (u16, u16)) -> Self {
+        Self::start_behind(FAST, command, size)
+    }
+
+    fn start_behind(link: Link, mut command: Command, (rows, columns): (u16, u16)) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal");
         let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("text");
@@ -60,16 +93,20 @@ impl Terminal {
         }
         let child = command.spawn().expect("the command starts");
         drop(command); // It holds the terminal's other end.
-        let screen = Arc::new(Mutex::new(Screen { parser: vt100::Parser::new(rows, columns, 0), bytes: 0 }));
+        let parser = vt100::Parser::new(rows, columns, 0);
+        let screen = Arc::new(Mutex::new(Screen { parser, bytes: 0, tail: Vec::new() }));
         let mut output = File::from(master.as_fd().try_clone_to_owned().expect("a handle"));
         thread::spawn({
             let screen = Arc::clone(&screen);
             move || {
-                let mut buffer = [0; 4096];
+                let mut buffer = vec![0; link.piece];
                 while let Ok(read @ 1..) = output.read(&mut buffer) {
-                    let mut screen = screen.lock().expect("no panic");
-                    screen.parser.process(&buffer[..read]);
-                    screen.bytes += read;
+                    let questions = screen.lock().expect("no panic").take(&buffer[..read]);
+                    let answered = output.write_all(&ANSWER.repeat(questions));
+                    thread::sleep(link.pause);
+                    if answered.is_err() {
+                        return;
+                    }
                 }
             }
         });
@@ -177,6 +214,25 @@ fn an_engine_that_was_killed_is_shown_as_dead_with_the_way_back() {
     terminal.wait_for("pair 0 compared");
     signal(pid(&stage.runs().join("killed")), "-KILL");
     terminal.wait_for("relativenas resume killed");
+}
+
+#[test]
+fn on_a_slow_link_frames_do_not_queue_before_what_a_key_shows() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::start_behind(SLOW, search(&stage, "slow"), (24, 80));
+    terminal.wait_for("pair 0 compared");
+    // Long enough for a second of frames to become many seconds of bytes, if nobody waited for the terminal.
+    thread::sleep(Duration::from_secs(20));
+    let began = Instant::now();
+    terminal.press("Q");
+    terminal.wait_for("checkpoint");
+    let took = began.elapsed();
+    println!("a key was shown after {took:.1?}");
+    assert!(took < Duration::from_secs(6), "a key was shown after {took:?}");
+    terminal.press("y");
+    terminal.wait_for("stopp");
+    terminal.press("q");
+    terminal.ends_within(Duration::from_secs(30));
 }
 
 #[test]

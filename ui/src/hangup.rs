@@ -1,13 +1,14 @@
-//! Notices when the terminal goes away, and when the program is stopped and goes on.
+//! Notices when the terminal goes away or gets another size, and when the program is stopped and goes on.
 //!
-//! After a hang-up crossterm's reader may loop forever. So a separate thread sleeps until the kernel reports
-//! a hang-up, and waits for nothing else.
+//! The thread that reads the terminal may be busy, so a separate thread sleeps until the kernel reports a
+//! hang-up, and waits for nothing else.
 
 use std::sync::Arc;
 
+use crossterm::event::Event;
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::{
-    consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP},
+    consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH},
     iterator::Signals,
 };
 
@@ -30,19 +31,23 @@ pub fn watch_terminal(mailbox: Arc<Mailbox>) {
     });
 }
 
-/// Wakes the screen when a signal ends or stops the program, so that the terminal is restored first, and when
-/// one lets it go on.
+/// Wakes the screen when a signal ends or stops the program, so that the terminal is restored first, when one lets
+/// it go on, and when one says that the terminal has another size.
 ///
 /// # Errors
 /// If the signals cannot be caught.
 pub fn watch_signals(mailbox: Arc<Mailbox>) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP])?;
+    let mut signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH])?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
             mailbox.put(match signal {
                 SIGHUP => Wake::HungUp,
                 SIGTSTP => Wake::Stopped,
                 SIGCONT => Wake::Continued,
+                SIGWINCH => match crossterm::terminal::size() {
+                    Ok((width, height)) => Wake::Terminal(Event::Resize(width, height)),
+                    Err(_) => continue,
+                },
                 _ => Wake::Terminated,
             });
         }

@@ -10,6 +10,7 @@
 mod actions;
 mod app;
 mod canvas;
+mod decoder;
 pub mod draw;
 mod field;
 mod finder;
@@ -19,8 +20,10 @@ mod keys;
 mod layout;
 mod lists;
 pub mod messages;
+mod moves;
 mod obstacle;
 mod overlays;
+mod pacing;
 mod painter;
 mod panels;
 mod past;

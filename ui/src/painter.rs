@@ -9,7 +9,10 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use crate::draw::text;
+use crate::{
+    draw::text,
+    moves::{self, Target},
+};
 
 /// Writes the difference of two frames, and nothing where there is none.
 ///
@@ -71,22 +74,20 @@ impl<W: Write> Painter<W> {
         let mut runs = Vec::new();
         let rows = self.shown.content().chunks(width).zip(frame.content().chunks(width));
         for (y, (old, new)) in (0..).zip(rows) {
-            row(&mut bytes, &mut pen, &mut runs, (old, new), y);
+            let found = row(&mut bytes, &mut pen, (old, new), y);
+            // What has the pen's colour already is written where the row was erased.
+            let (now, later): (Vec<Run>, Vec<Run>) =
+                found.into_iter().partition(|run| run.style == pen.style);
+            now.iter().for_each(|run| write_run(&mut bytes, &mut pen, run, new));
+            runs.extend(later);
         }
-        // Runs are written style by style, because a move takes fewer bytes than a change of colour. The
-        // present style comes first.
-        while !runs.is_empty() {
-            let style = runs.iter().find(|run| run.style == pen.style).map_or(runs[0].style, |run| run.style);
+        // Runs are written style by style, because a move takes fewer bytes than a change of colour.
+        while let Some(style) = runs.first().map(|run| run.style) {
             let (now, later): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.style == style);
             dress(&mut bytes, &mut pen.style, style);
             for run in &now {
                 let row = &frame.content()[usize::from(run.at.1) * width..][..width];
-                go_to(&mut bytes, &mut pen, row, run.at);
-                bytes.extend_from_slice(run.text.as_bytes());
-                pen.is_sure &= run.text.is_ascii();
-                // Terminals differ in where the cursor is after the last column was written.
-                let x = run.at.0 + run.columns;
-                pen.at = Some((x, run.at.1)).filter(|_| usize::from(x) < width);
+                write_run(&mut bytes, &mut pen, run, row);
             }
             runs = later;
         }
@@ -114,9 +115,21 @@ struct Run {
     text: String,
 }
 
-/// Finds what changed in a row, and erases what is blank now where that is shorter.
-fn row(bytes: &mut Vec<u8>, pen: &mut Pen, runs: &mut Vec<Run>, (old, new): (&[Cell], &[Cell]), y: u16) {
-    let Some(first) = old.iter().zip(new).position(|(old, new)| !is_same(old, new)) else { return };
+/// Writes a run, whose style the pen has.
+fn write_run(bytes: &mut Vec<u8>, pen: &mut Pen, run: &Run, row: &[Cell]) {
+    go_to(bytes, pen, row, run.at);
+    bytes.extend_from_slice(run.text.as_bytes());
+    pen.is_sure &= run.text.is_ascii();
+    // Behind the last column terminals differ in where the cursor is.
+    let x = run.at.0 + run.columns;
+    pen.at = Some((x, run.at.1)).filter(|_| usize::from(x) < row.len());
+}
+
+/// Finds what changed in a row, and erases what is blank now where that is shorter; gives what is to be written.
+fn row(bytes: &mut Vec<u8>, pen: &mut Pen, (old, new): (&[Cell], &[Cell]), y: u16) -> Vec<Run> {
+    let Some(first) = old.iter().zip(new).position(|(old, new)| !is_same(old, new)) else {
+        return Vec::new();
+    };
     let end = new.iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1);
     // In a row with wide letters a column may lie within one of them, so such a row is not erased.
     let is_narrow = |cells: &[Cell]| cells.iter().all(|cell| text::width(cell.symbol()) <= 1);
@@ -134,16 +147,34 @@ fn row(bytes: &mut Vec<u8>, pen: &mut Pen, runs: &mut Vec<Run>, (old, new): (&[C
         (if narrow { erases(first, &anew) } else { usize::MAX }, anew, Some(first)),
         (if narrow && tail_is_left { erases(end, &ended) } else { usize::MAX }, ended, Some(end.max(first))),
     ];
-    let Some((_, chosen, erased)) = choices.into_iter().min_by_key(|(cost, ..)| *cost) else { return };
+    let Some((_, chosen, erased)) = choices.into_iter().min_by_key(|(cost, ..)| *cost) else {
+        return Vec::new();
+    };
     if let Some(x) = erased {
         erase(bytes, pen, (x as u16, y));
     }
-    runs.extend(chosen);
+    chosen
 }
 
-/// About how many bytes runs take: a move, and now and then a colour.
+/// About how many bytes the runs of a row take: their letters, what leads from one to the next, and now and then a
+/// colour. Those of one style are written one after the other.
 fn cost(runs: &[Run]) -> usize {
-    runs.iter().map(|run| run.text.len() + 6).sum()
+    let mut ends: Vec<(Look, u16)> = Vec::new();
+    let way = |run: &Run| {
+        let end = run.at.0 + run.columns;
+        match ends.iter_mut().find(|(style, _)| *style == run.style) {
+            Some((_, before)) => {
+                let gap = run.at.0 - *before;
+                *before = end;
+                usize::from(if gap <= SHORT_GAP { gap } else { 4 })
+            }
+            None => {
+                ends.push((run.style, end));
+                5
+            }
+        }
+    };
+    runs.iter().map(|run| run.text.len()).sum::<usize>() + runs.iter().map(way).sum::<usize>()
 }
 
 /// Every cell that changed, those of one style together.
@@ -180,20 +211,13 @@ fn go_to(bytes: &mut Vec<u8>, pen: &mut Pen, row: &[Cell], (x, y): (u16, u16)) {
             let between = &row[usize::from(from)..usize::from(x)];
             between.iter().for_each(|cell| bytes.extend_from_slice(cell.symbol().as_bytes()));
         }
-        Some((from, line)) if line == y && from < x && pen.is_sure => {
-            let _ = match x - from {
-                1 => write!(bytes, "\x1b[C"),
-                columns => write!(bytes, "\x1b[{columns}C"),
-            };
-        }
-        // The move is absolute, because a terminal may count some letters' widths differently.
         at => {
+            let before = row.get(..usize::from(x));
+            let behind_blanks =
+                before.is_some_and(|before| before.iter().all(is_blank)) && shows_no_blanks(pen.style);
+            let way = moves::way(at, pen.is_sure, Target { x, y, behind_blanks });
+            bytes.extend_from_slice(way.as_bytes());
             pen.is_sure = true;
-            let _ = match at {
-                Some((_, line)) if line == y => write!(bytes, "\x1b[{}G", x + 1),
-                _ if x == 0 => write!(bytes, "\x1b[{}H", y + 1),
-                _ => write!(bytes, "\x1b[{};{}H", y + 1, x + 1),
-            };
         }
     }
 }
@@ -350,7 +374,18 @@ mod tests {
             let text = std::str::from_utf8(bytes).expect("UTF-8");
             let mut rest = text;
             while !rest.is_empty() {
-                if let Some(sequence) = rest.strip_prefix("\x1b[") {
+                if let Some(after) = rest.strip_prefix(['\n', '\r', '\x08']) {
+                    match rest.as_bytes()[0] {
+                        b'\n' => self.at.1 += 1,
+                        b'\r' => self.at.0 = 0,
+                        _ => self.at.0 -= 1,
+                    }
+                    assert!(
+                        self.at.1 < self.cells.area.height,
+                        "a line feed in the last row moves everything up"
+                    );
+                    rest = after;
+                } else if let Some(sequence) = rest.strip_prefix("\x1b[") {
                     let end = sequence.find(|c: char| c.is_ascii_alphabetic()).expect("an end");
                     self.obey(&sequence[..end], sequence.as_bytes()[end]);
                     rest = &sequence[end + 1..];
@@ -378,6 +413,7 @@ mod tests {
                 b'H' => self.at = (place(1), place(0)),
                 b'G' => self.at.0 = place(0),
                 b'C' => self.at.0 += numbers.first().copied().unwrap_or(1),
+                b'D' => self.at.0 -= numbers.first().copied().unwrap_or(1),
                 b'J' => self.cells.reset(),
                 b'K' => {
                     assert_eq!(self.style.bg, Color::Reset, "what is erased takes the ground's colour");
@@ -487,7 +523,7 @@ mod tests {
         };
         assert_eq!(draw(&mut painter, "epoch 7"), "\x1b[?2026h\x1b[0m\x1b[2J\x1b[1Hepoch 7\x1b[?2026l");
         assert_eq!(draw(&mut painter, "epoch 7"), "");
-        assert_eq!(draw(&mut painter, "epoch 8"), "\x1b[?2026h\x1b[7G8\x1b[?2026l");
+        assert_eq!(draw(&mut painter, "epoch 8"), "\x1b[?2026h\x088\x1b[?2026l");
         let long = "x".repeat(70);
         draw(&mut painter, &long);
         assert_eq!(draw(&mut painter, "x"), "\x1b[?2026h\x1b[2G\x1b[K\x1b[?2026l");

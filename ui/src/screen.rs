@@ -12,11 +12,17 @@ use std::{
 use crossterm::event::Event;
 use ratatui::{buffer::Buffer, layout::Rect};
 use relativenas_core::config::ScreenConfig;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
 
 use crate::{
     app::{App, Input, Options},
+    decoder::{Decoder, Heard},
     hangup,
     messages::{Exit, Message, Request},
+    pacing::Pacing,
     terminal::{PanicGuard, Stopping, Terminal},
     wake::{Mailbox, Wake},
 };
@@ -43,8 +49,20 @@ pub fn run(options: Options, inbox: Receiver<Message>, outbox: Sender<Request>) 
     hangup::watch_signals(Arc::clone(&mailbox))?;
     forward_input(Arc::clone(&mailbox));
     forward_messages(Arc::clone(&mailbox), inbox);
-    Screen { app, terminal, mailbox, outbox, frame_time, last_frame: None, habits, title: String::new() }
-        .run()
+    let (pacing, title) = (Pacing::new(), String::new());
+    Screen {
+        app,
+        terminal,
+        mailbox,
+        outbox,
+        frame_time,
+        last_frame: None,
+        pacing,
+        urgent: false,
+        habits,
+        title,
+    }
+    .run()
 }
 
 struct Screen {
@@ -55,6 +73,9 @@ struct Screen {
     /// The least time between two frames.
     frame_time: Duration,
     last_frame: Option<Instant>,
+    pacing: Pacing,
+    /// Whether a person did something since the last frame.
+    urgent: bool,
     habits: ScreenConfig,
     /// The terminal's title as it was set last.
     title: String,
@@ -66,8 +87,9 @@ impl Screen {
         self.app.handle(Input::Resize { width, height });
         loop {
             self.send_requests();
-            if let Some(exit) = self.app.exit() {
-                return Ok(exit.clone());
+            if let Some(exit) = self.app.exit().cloned() {
+                self.hear_answers();
+                return Ok(exit);
             }
             // If the terminal cannot be written, it is gone, and there is no way to report that.
             if self.app.is_dirty() && self.next_frame() <= Instant::now() && self.draw().is_err() {
@@ -96,14 +118,16 @@ impl Screen {
     }
 
     fn next_frame(&self) -> Instant {
-        self.last_frame.map_or_else(Instant::now, |last| last + self.frame_time)
+        self.last_frame.map_or_else(Instant::now, |last| self.pacing.next(last, self.frame_time, self.urgent))
     }
 
     fn handle(&mut self, wakes: Vec<Wake>) -> io::Result<Option<Exit>> {
         // Of several changes of size, only the last one is drawn.
         let mut size = None;
         for wake in wakes {
+            self.urgent |= matches!(wake, Wake::Terminal(_) | Wake::Stopped | Wake::Continued);
             match wake {
+                Wake::Answered => self.pacing.answered(),
                 Wake::Terminal(Event::Resize(width, height)) => size = Some((width, height)),
                 Wake::Terminal(Event::Key(key)) if key.is_press() || key.is_repeat() => {
                     self.app.handle(Input::Key(key));
@@ -114,17 +138,23 @@ impl Screen {
                 Wake::Message(message) => self.app.handle(Input::Message(message)),
                 Wake::Deaf => self.app.handle(Input::Deaf),
                 Wake::Stopped => {
+                    self.hear_answers();
                     self.terminal.suspend(Stopping::Program)?;
                     size = Some(self.resumed()?);
                 }
                 Wake::Continued => {
+                    self.pacing.forget();
                     self.terminal.reenter()?;
                     size = Some(self.resumed()?);
                 }
                 Wake::HungUp => return Ok(Some(Exit::HungUp)),
-                Wake::Terminated => return Ok(Some(self.app.left())),
+                Wake::Terminated => {
+                    self.hear_answers();
+                    return Ok(Some(self.app.left()));
+                }
             }
             if self.app.take_suspend() {
+                self.hear_answers();
                 self.terminal.suspend(Stopping::Job)?;
                 size = Some(self.resumed()?);
             }
@@ -138,6 +168,29 @@ impl Screen {
         Ok(None)
     }
 
+    /// Waits a while for answers of the terminal that are under way, because the shell would take them for keys.
+    /// Keys that are pressed meanwhile are dropped.
+    fn hear_answers(&mut self) {
+        let mut deadline = Instant::now() + self.pacing.farewell();
+        let mut others = Vec::new();
+        while self.pacing.farewell() > Duration::ZERO && Instant::now() < deadline {
+            for wake in self.mailbox.take(Some(deadline)) {
+                match wake {
+                    Wake::Answered => self.pacing.answered(),
+                    Wake::Message(message) => self.app.handle(Input::Message(message)),
+                    Wake::Terminal(_) => {}
+                    Wake::HungUp | Wake::Terminated => {
+                        deadline = Instant::now(); // Nobody is there, or nobody wants to wait.
+                        others.push(wake);
+                    }
+                    _ => others.push(wake),
+                }
+            }
+        }
+        self.pacing.forget();
+        others.into_iter().for_each(|wake| self.mailbox.put(wake));
+    }
+
     /// Tells the app that the program owns the terminal again. Returns its size, which may have changed.
     fn resumed(&mut self) -> io::Result<(u16, u16)> {
         self.app.handle(Input::Resumed);
@@ -148,14 +201,20 @@ impl Screen {
         let size = self.app.size();
         let mut frame = Buffer::empty(Rect::new(0, 0, size.width, size.height));
         self.app.draw(frame.area, &mut frame);
-        self.terminal.show(frame)?;
+        let written = self.terminal.show(frame)?;
         let title = self.app.title();
         if self.habits.title && title != self.title {
             self.terminal.set_title(&title)?;
             self.title = title;
         }
         self.app.drawn();
-        self.last_frame = Some(Instant::now());
+        let now = Instant::now();
+        if written && self.pacing.asks() {
+            self.terminal.ask()?;
+            self.pacing.asked(now);
+        }
+        self.last_frame = Some(now);
+        self.urgent = false;
         Ok(())
     }
 
@@ -168,14 +227,36 @@ impl Screen {
     }
 }
 
+/// How long the reader waits after an escape character: if nothing follows, it was the key Esc and not the
+/// beginning of another key's sequence.
+const AFTER_ESCAPE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
 /// Starts a thread that reads the terminal; it ends with the program.
 fn forward_input(mailbox: Arc<Mailbox>) {
     std::thread::spawn(move || {
+        let stdin = rustix::stdio::stdin();
+        let (mut decoder, mut buffer) = (Decoder::default(), [0; 4096]);
+        let wake = |heard| match heard {
+            Heard::Event(event) => Wake::Terminal(event),
+            Heard::Cursor => Wake::Answered,
+        };
         loop {
-            match crossterm::event::read() {
-                Ok(event) => mailbox.put(Wake::Terminal(event)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return mailbox.put(Wake::HungUp),
+            let limit = decoder.hesitates().then_some(AFTER_ESCAPE);
+            let arrived = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], limit.as_ref());
+            let read = match arrived {
+                Ok(0) => {
+                    decoder.settle().map(wake).into_iter().for_each(|wake| mailbox.put(wake));
+                    continue;
+                }
+                Ok(_) => rustix::io::read(stdin, &mut buffer),
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(length @ 1..) => {
+                    decoder.feed(&buffer[..length]).into_iter().map(wake).for_each(|wake| mailbox.put(wake));
+                }
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Ok(0) | Err(_) => return mailbox.put(Wake::HungUp),
             }
         }
     });

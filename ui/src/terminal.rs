@@ -21,6 +21,7 @@ use rustix::{
 };
 
 use crate::{
+    pacing::QUESTION,
     painter::Painter,
     theme::Depth,
     wake::{Mailbox, Wake},
@@ -76,6 +77,14 @@ impl Terminal {
     /// If the terminal cannot be written.
     pub fn show(&mut self, frame: Buffer) -> io::Result<bool> {
         self.painter.show(frame)
+    }
+
+    /// Asks where the cursor is. The terminal answers when it has shown everything before.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written.
+    pub fn ask(&mut self) -> io::Result<()> {
+        execute!(Patient(stdout()), Print(QUESTION))
     }
 
     /// Restores the terminal and suspends the program; returns when the program is continued.

@@ -16,6 +16,8 @@ use crate::messages::Message;
 pub enum Wake {
     /// A key, pasted text, a mouse event or a new size.
     Terminal(Event),
+    /// The terminal has answered where its cursor is.
+    Answered,
     Message(Message),
     /// The senders of messages are gone: nothing new will be heard.
     Deaf,

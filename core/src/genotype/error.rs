@@ -40,6 +40,23 @@ pub enum GenotypeError {
         "`{field}` is unknown or stands there twice; a genotype has normal, normal_concat, reduce and reduce_concat"
     )]
     Field { field: String },
+    #[error("`{entry}` is missing among the entries that NNI exports for a cell")]
+    NniEntry { entry: String },
+    #[error(
+        "{cell} cell: `{entry}` is {found}; which operation that is, only the script knows that wrote it: put its name \
+         there, such as \"sep_conv_3x3\""
+    )]
+    NniOperation { cell: &'static str, entry: String, found: String },
+    #[error(
+        "{cell} cell: NNI exported {nodes} nodes; only for its DARTS space, of 4, is it plain which of them are put \
+         out: write the genotype with its normal_concat and reduce_concat"
+    )]
+    NniConcat { cell: &'static str, nodes: usize },
+    #[error(
+        "line {line}: this is YAML, which is not read; in Python, `print(genotype)` writes what is, and so does \
+         `json.dump(yaml.safe_load(open(FILE)), sys.stdout)`"
+    )]
+    Yaml { line: usize },
     #[error("the text is {0}; save it as UTF-8")]
     Encoding(&'static str),
     #[error("there are several genotypes; name one behind the file, as in FILE:NAME, of {names}")]

@@ -1,6 +1,8 @@
 //! Genotypes in files that hold more than one: logs, and the `genotypes.py` of a repository.
 
-use super::{Genotype, error::GenotypeError};
+use std::borrow::Cow;
+
+use super::{Genotype, error::GenotypeError, prefixed::without_prefixes};
 
 /// The text of a file in UTF-8, or in UTF-16 with a byte order mark, as Windows saves it.
 ///
@@ -53,6 +55,7 @@ impl Genotype {
     /// If there is no genotype, or none of this name, or it cannot be read; also if several have names and no
     /// name was given.
     pub fn choose(text: &str, name: Option<&str>) -> Result<Chosen, GenotypeError> {
+        let text = &*without_colours(text);
         let places = places(text);
         if places.is_empty() {
             if name.is_some() {
@@ -61,12 +64,28 @@ impl Genotype {
             return Ok(Chosen { genotype: Self::parse_value(text)?, of: 1, line: 1 });
         }
         let place = pick(text, &places, name)?;
-        Ok(Chosen {
-            genotype: Self::parse_call(text, place.at)?,
-            of: places.len(),
-            line: text[..place.at].matches('\n').count() + 1,
-        })
+        let genotype = Self::parse_call(text, place.at).or_else(|error| {
+            // A log may put its time and level before every line. What is wrong is said of the text as it is.
+            let call = without_prefixes(text, place.at);
+            call.and_then(|call| Self::parse_call(&call, 0).ok()).ok_or(error)
+        })?;
+        Ok(Chosen { genotype, of: places.len(), line: text[..place.at].matches('\n').count() + 1 })
     }
+}
+
+/// A text without the sequences by which terminals change colours, which logs are full of.
+fn without_colours(text: &str) -> Cow<'_, str> {
+    const BEGIN: &str = "\x1b[";
+    if !text.contains(BEGIN) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(BEGIN);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        plain.push_str(end.strip_prefix('m').unwrap_or(end));
+    }
+    Cow::Owned(plain)
 }
 
 fn pick<'p, 'a>(

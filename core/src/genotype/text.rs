@@ -8,6 +8,7 @@ use super::{
     Cell, Gene, Genotype,
     error::GenotypeError,
     literal::{Field, Reader, Value, expected_at, short},
+    nni,
 };
 use crate::operation::Operation;
 
@@ -114,6 +115,9 @@ impl Genotype {
             };
             return Self::of_fields(json);
         }
+        if let Some(line) = yaml_line(text) {
+            return Err(GenotypeError::Yaml { line });
+        }
         let line =
             trimmed.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or("");
         let is_toml = line.starts_with('[')
@@ -136,25 +140,28 @@ impl Genotype {
         Self::of_arguments(arguments, fields, Some(text))
     }
 
-    /// A genotype of named values, or of the one field that holds it, as `{"genotype": "Genotype(…)"}`.
+    /// A genotype of named values, or of what one of them holds, as `{"genotype": "Genotype(…)"}`.
     fn of_fields(value: Value) -> Result<Self, GenotypeError> {
         let Value::Fields(mut fields) = value else {
             return Err(GenotypeError::Missing { field: NORMAL });
         };
-        let is_cell = |field: &Field| [NORMAL, REDUCE].contains(&field.name.as_str());
-        let holds = |field: &Field| ["genotype", "arch", "architecture"].contains(&field.name.as_str());
-        if !fields.iter().any(is_cell)
-            && let Some(place) = fields.iter().position(holds)
-        {
-            return match fields.swap_remove(place).value {
-                Value::Text(text) => Self::parse(&text),
-                Value::Call { name, arguments, fields } if name == "Genotype" => {
-                    Self::of_arguments(arguments, fields, None)
-                }
-                inner => Self::of_fields(inner),
-            };
+        if fields.iter().any(|field| [NORMAL, REDUCE].contains(&field.name.as_str())) {
+            return Self::of_arguments(Vec::new(), fields, None);
         }
-        Self::of_arguments(Vec::new(), fields, None)
+        if let Some(cells) = nni::cells(&fields, [NORMAL, REDUCE]) {
+            let [(normal, normal_concat), (reduce, reduce_concat)] = cells?;
+            return Plain { normal, normal_concat, reduce, reduce_concat }.try_into();
+        }
+        let named = |field: &Field| ["genotype", "arch", "architecture"].contains(&field.name.as_str());
+        let holder = fields.iter().position(named).or_else(|| the_only_holder(&fields));
+        match holder.map(|place| fields.swap_remove(place).value) {
+            Some(Value::Text(text)) => Self::parse(&text),
+            Some(Value::Call { name, arguments, fields }) if name == "Genotype" => {
+                Self::of_arguments(arguments, fields, None)
+            }
+            Some(inner) => Self::of_fields(inner),
+            None => Self::of_arguments(Vec::new(), fields, None),
+        }
     }
 
     /// A genotype of values in DARTS's order, and of named ones in any. Where there is a text, errors say where in it
@@ -229,6 +236,28 @@ impl Genotype {
         out.push_str(")\n");
         out
     }
+}
+
+/// The place of the one field that is a dict, or a text with a genotype in it.
+fn the_only_holder(fields: &[Field]) -> Option<usize> {
+    let holds = |field: &Field| match &field.value {
+        Value::Fields(_) => true,
+        Value::Text(text) => text.contains("Genotype("),
+        Value::Call { name, .. } => name == "Genotype",
+        _ => false,
+    };
+    let mut holders = fields.iter().enumerate().filter(|(_, field)| holds(field)).map(|(place, _)| place);
+    holders.next().filter(|_| holders.next().is_none())
+}
+
+/// The line on which YAML names a part of a genotype, from 1.
+fn yaml_line(text: &str) -> Option<usize> {
+    const NAMED: [&str; 6] = ["normal", "normal_concat", "reduce", "reduce_concat", "genotype", "arch"];
+    let names_a_part = |line: &str| {
+        let key = line.trim().trim_start_matches("- ").split_once(':').map(|(key, _)| key.trim_end());
+        line.contains("!!python/") || key.is_some_and(|key| NAMED.contains(&key.trim_matches(['"', '\''])))
+    };
+    text.lines().position(names_a_part).map(|line| line + 1)
 }
 
 /// The genes of a cell, from a flat list or from a list with an inner list for each node.
@@ -451,12 +480,27 @@ mod tests {
         let json = Genotype::parse(TEXT).expect("valid").format(GenotypeFormat::Json);
         check(&format!("{{\"epoch\": 3, \"genotype\": {}}}", json.trim()));
         check(&format!("{{\"genotype\": {}}}", serde_json::to_string(TEXT).expect("text")));
+        check(&format!("{{\"epoch\": 3, \"mutation\": {{\"genotype\": {}}}}}", json.trim()));
+        check_error(
+            &format!("{{\"a\": {}, \"b\": {}}}", json.trim(), json.trim()),
+            "`a` is unknown or stands there twice; a genotype has normal, normal_concat, reduce and reduce_concat",
+        );
         check(&json.replace('"', "'").replace("['sep_conv_3x3',0]", "('sep_conv_3x3', 0)"));
         check_error(
             &json.replace("reduce_concat", "reduction_concat"),
             "`reduction_concat` is unknown or stands there \
             twice; a genotype has normal, normal_concat, reduce and reduce_concat",
         );
+        let yaml = "# found in May\nepoch: 3\ngenotype:\n  normal:\n  - [sep_conv_3x3, 0]\n";
+        check_error(
+            yaml,
+            "line 3: this is YAML, which is not read; in Python, `print(genotype)` writes what is, and so does \
+             `json.dump(yaml.safe_load(open(FILE)), sys.stdout)`",
+        );
+        let tagged = Genotype::parse(
+            "!!python/object/new:genotypes.Genotype\n- - !!python/tuple\n    - none\n    - 0\n",
+        );
+        assert!(tagged.expect_err("tags").to_string().starts_with("line 1: this is YAML"));
         check_error("{\"normal\": [}", "not a genotype in JSON: expected value at line 1 column 13");
         check_error("valid_acc 50.0\n", "line 1, column 1: expected `Genotype(`, found `valid_acc`");
     }

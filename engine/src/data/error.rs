@@ -20,11 +20,11 @@ pub enum DataError {
     )]
     NotAFolder { path: PathBuf },
     #[error(
-        "no data set is known in `{}`; looked there, and in the folders that official archives unpack to, for {}: \
+        "no data set is known in `{}`{}; looked there, and in the folders that official archives unpack to, for {}: \
          set `data.path` to a folder with one of them, or leave it empty to use the embedded Fashion-MNIST",
-        path.display(), looked_for.join("; ")
+        path.display(), .hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default(), looked_for.join("; ")
     )]
-    UnknownLayout { path: PathBuf, looked_for: Vec<String> },
+    UnknownLayout { path: PathBuf, hint: Option<String>, looked_for: Vec<String> },
     #[error(
         "`{}` holds more than one data set ({}): set `data.path` to one of these folders",
         path.display(), found.join(", ")

@@ -33,6 +33,9 @@ impl Junk {
             (false, ".DS_Store") => name,
             (false, _) if name.starts_with("._") => "._…",
             (false, _) if name.starts_with('.') => ".…",
+            // What Windows knows of a download, once it is copied to another file system; copies that editors leave.
+            (false, _) if name.ends_with(":Zone.Identifier") => "…:Zone.Identifier",
+            (false, _) if name.ends_with('~') => "…~",
             _ => return false,
         };
         *self.0.entry(kind.to_owned()).or_default() += 1;
@@ -60,8 +63,19 @@ mod tests {
     #[test]
     fn what_programs_leave_is_passed_over_and_counted() {
         let mut junk = Junk::default();
-        for name in
-            ["Thumbs.db", "Thumbs.db", "@eaDir", "__MACOSX", ".DS_Store", "._a.jpg", "._b.jpg", ".nfs01"]
+        for name in [
+            "Thumbs.db",
+            "Thumbs.db",
+            "@eaDir",
+            "__MACOSX",
+            ".DS_Store",
+            "._a.jpg",
+            "._b.jpg",
+            ".nfs01",
+            "a.jpg~",
+        ]
+        .into_iter()
+        .chain(["a.jpg:Zone.Identifier"])
         {
             assert!(junk.takes(name), "{name}");
         }
@@ -71,8 +85,8 @@ mod tests {
         assert_eq!(
             junk.note("photos").as_deref(),
             Some(
-                "photos: passed over 8 files and folders of other programs (1 × .DS_Store, 2 × ._…, 1 × .…, \
-                 1 × @eaDir, 2 × Thumbs.db, 1 × __MACOSX)"
+                "photos: passed over 10 files and folders of other programs (1 × .DS_Store, 2 × ._…, 1 × .…, \
+                 1 × @eaDir, 2 × Thumbs.db, 1 × __MACOSX, 1 × …:Zone.Identifier, 1 × …~)"
             )
         );
         assert_eq!(Junk::default().note("photos"), None);

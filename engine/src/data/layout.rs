@@ -10,7 +10,7 @@ use super::{
     cifar::Cifar,
     cifar_python,
     encoded::{self, EncodedDataSet},
-    idx, idx_names,
+    idx, idx_names, nearly,
 };
 
 /// The layouts that are recognised, in the order in which they are looked for.
@@ -129,6 +129,7 @@ impl Found {
         match below.len() {
             0 => Err(DataError::UnknownLayout {
                 path: path.to_owned(),
+                hint: nearly::hint(path),
                 looked_for: Layout::ALL.map(|layout| layout.description().to_owned()).to_vec(),
             }),
             1 => Ok(below.remove(0)),

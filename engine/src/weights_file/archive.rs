@@ -53,6 +53,11 @@ impl<'a> Archive<'a> {
         folders.filter(|folder| folder.is_empty() || folder.ends_with('/')).min_by_key(|folder| folder.len())
     }
 
+    /// The first name that ends so.
+    pub(super) fn name_ending_in(&self, endings: &[&str]) -> Option<&str> {
+        self.entries.keys().map(String::as_str).find(|name| endings.iter().any(|end| name.ends_with(end)))
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)
     }

@@ -28,6 +28,8 @@ const SHARED: usize = 4;
 const INFLATED: usize = 64;
 /// The same of the pickle, of which every byte may take dozens when it is read.
 const INFLATED_PICKLE: usize = 16;
+/// Letters of a name in a message.
+const LONGEST_NAME: usize = 80;
 /// Bytes that are believed of a file of any size.
 const ALWAYS: usize = 16 << 20;
 const PICKLE_ALWAYS: usize = 1 << 20;
@@ -53,10 +55,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 /// What is wrong, to follow on the file's name.
 pub(super) fn read_archive(bytes: &[u8]) -> Result<Checkpoint, String> {
     let archive = Archive::read(bytes)?;
-    let folder = archive
-        .folder_of("data.pkl")
-        .ok_or("the archive has no `data.pkl`: PyTorch has not written it")?
-        .to_owned();
+    let folder = archive.folder_of("data.pkl").ok_or_else(|| of_others(&archive))?.to_owned();
     let mut most = INFLATED_PICKLE * bytes.len() + PICKLE_ALWAYS;
     if archive.has(&format!("{folder}constants.pkl")) {
         return Err(
@@ -73,6 +72,22 @@ pub(super) fn read_archive(bytes: &[u8]) -> Result<Checkpoint, String> {
     let most = INFLATED * bytes.len() + ALWAYS;
     let mut storages = InArchive { archive: &archive, folder, most, read: BTreeMap::new() };
     read_state_dict(&pickle, &mut storages, bytes.len())
+}
+
+/// What an archive is that PyTorch has not written.
+fn of_others(archive: &Archive<'_>) -> String {
+    let shown = |name: &str| name.chars().take(LONGEST_NAME).collect::<String>();
+    if let Some(inside) =
+        archive.name_ending_in(&[".pt", ".pth", ".pth.tar", ".ckpt", ".bin", ".safetensors"])
+    {
+        return format!("it is an archive with `{}` in it; unpack it with `unzip`", shown(inside));
+    }
+    if archive.name_ending_in(&[".npy"]).is_some() {
+        return "it is an archive of NumPy's arrays; `torch.save({name: torch.tensor(a) for name, a in \
+                numpy.load(FILE).items()}, \"weights.pt\")` saves them as weights"
+            .into();
+    }
+    "the archive has no `data.pkl`: PyTorch has not written it".into()
 }
 
 /// Where the bytes of storages are.

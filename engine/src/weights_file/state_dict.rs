@@ -274,6 +274,23 @@ fn nothing(root: Value<'_, '_>, module: Option<(Vec<Key<'_, '_>>, String)>) -> S
     });
     match keys {
         Some(keys) => format!("it holds a dict without weights; its entries are {keys}"),
-        None => format!("it holds {} without weights", root.kind()),
+        None => match root.items().and_then(|mut items| items.next()) {
+            Some(pair) if is_pair(pair) => "it holds a list of names and tensors; `torch.save(dict(torch.load(FILE)), \
+                                            \"weights.pt\")` makes a state dict of it"
+                .to_owned(),
+            Some(tensor) if View::of(tensor).is_some() => "it holds tensors without names, such as \
+                                                           `model.parameters()`; `torch.save(model.state_dict(), \
+                                                           \"weights.pt\")` saves what is needed"
+                .to_owned(),
+            _ => format!("it holds {} without weights", root.kind()),
+        },
     }
+}
+
+/// A name and its tensor.
+fn is_pair(value: Value<'_, '_>) -> bool {
+    value.items().is_some_and(|items| {
+        let parts: Vec<_> = items.take(3).collect();
+        matches!(parts[..], [name, tensor] if name.text().is_some() && View::of(tensor).is_some())
+    })
 }

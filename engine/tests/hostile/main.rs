@@ -8,6 +8,7 @@
 mod damage;
 mod memory;
 mod readers;
+mod transfer;
 
 use std::{
     env,

@@ -37,6 +37,10 @@ fn genotype_files() -> Vec<Vec<u8>> {
     let utf16 = |mark: u16, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
         [mark].into_iter().chain(log.encode_utf16()).flat_map(bytes).collect()
     };
+    let prefixed: String = log_lines(&first);
+    let nni = br#"{"normal_n2_p0": "sepconv3x3", "normal_n2_p1": [], "normal_n2_switch": ["normal_n2_p0", "normal_n2_p1"],
+        "reduce_n2_p0": "maxpool", "reduce_n2_p1": "none", "reduce_n2_switch": [0, 1]}"#;
+    let space = br#"{"mutation": {"normal/op_2_0": "sep_conv_3x3", "normal/input_2_0": [0], "reduce/op_2_0": "none"}}"#;
     let bom = [b"\xef\xbb\xbf", script.as_bytes()].concat();
     vec![
         nested.as_bytes().to_vec(),
@@ -45,7 +49,16 @@ fn genotype_files() -> Vec<Vec<u8>> {
         log.into_bytes(),
         script.into_bytes(),
         bom,
+        prefixed.into_bytes(),
+        nni.to_vec(),
+        space.to_vec(),
     ]
+}
+
+/// A genotype over several lines, as a logger writes it that begins each.
+fn log_lines(genotype: &str) -> String {
+    let lines = genotype.replace("), (", "),\n(");
+    lines.lines().enumerate().map(|(i, line)| format!("\x1b[32m10:11:{i}\x1b[0m INFO {line}\n")).collect()
 }
 
 #[test]
@@ -60,7 +73,7 @@ fn damaged_files_with_genotypes() {
     });
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("made");
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");

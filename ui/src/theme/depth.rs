@@ -28,7 +28,7 @@ impl Depth {
             ColorDepth::Auto => {
                 let value = |name| variable(name).unwrap_or_default();
                 let terminal = value("TERM");
-                if !value("NO_COLOR").is_empty() || terminal == "dumb" || terminal.is_empty() {
+                if !value("NO_COLOR").is_empty() || has_no_colours(&terminal) {
                     Self::None
                 } else if matches!(value("COLORTERM").as_str(), "truecolor" | "24bit")
                     || terminal.ends_with("-direct")
@@ -62,6 +62,18 @@ impl Depth {
 }
 
 const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+/// Whether a terminal of this name has no colours, whatever else is said of it.
+fn has_no_colours(terminal: &str) -> bool {
+    // Those of DEC but the last; what the database of terminals marks as monochrome.
+    let family = ["vt52", "vt100", "vt102", "vt132", "vt220", "vt320", "vt420"];
+    let is_one = |known: &str| terminal == known || terminal.starts_with(&format!("{known}-"));
+    terminal.is_empty()
+        || terminal == "dumb"
+        || terminal.ends_with("-mono")
+        || terminal.ends_with("-m")
+        || family.into_iter().any(is_one)
+}
 
 /// Red, green and blue of a colour from 16 on, as xterm and all after it define them.
 pub(super) fn indexed(index: u8) -> Rgb {

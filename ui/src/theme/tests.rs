@@ -130,3 +130,17 @@ fn no_color_wins_over_what_the_terminal_can() {
     assert_eq!(Depth::resolve(Auto, env("1")), Depth::None);
     assert_eq!(Depth::resolve(Auto, env("")), Depth::Truecolor);
 }
+
+#[test]
+fn terminals_without_colours_get_none() {
+    use relativenas_core::config::ColorDepth::Auto;
+    let depth =
+        |terminal: &'static str| Depth::resolve(Auto, |name| (name == "TERM").then(|| terminal.to_owned()));
+    for plain in ["", "dumb", "vt100", "vt100-am", "vt220", "xterm-mono", "linux-m"] {
+        assert_eq!(depth(plain), Depth::None, "{plain}");
+    }
+    for coloured in ["xterm", "linux", "screen", "vt525", "vt1000"] {
+        assert_eq!(depth(coloured), Depth::Ansi, "{coloured}");
+    }
+    assert_eq!(depth("tmux-256color"), Depth::Indexed);
+}

@@ -21,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("views", &["views"]),
     ("overlays", &["overlays"]),
     ("app", &["app"]),
-    ("terminal", &["wake", "hangup", "painter", "terminal", "screen"]),
+    ("terminal", &["wake", "hangup", "decoder", "pacing", "moves", "painter", "terminal", "screen"]),
 ];
 
 /// Modules by their path within the crate, such as `draw::text`, with their sources.

@@ -25,6 +25,10 @@ use crate::{
 /// Names the play that a child of this test shows on its terminal.
 const PLAY: &str = "RELATIVENAS_UI_PLAY";
 
+/// Where is the cursor? And an answer, without which a terminal is taken for one that only records.
+const QUESTION: &[u8] = b"\x1b[6n";
+const ANSWER: &[u8] = b"\x1b[1;1R";
+
 /// Not a test by itself: the other tests start it in a terminal of its own.
 #[test]
 fn child() {
@@ -109,7 +113,7 @@ impl Played {
         Self { master: File::from(master), child, before, slave }
     }
 
-    /// What is written until it is quiet for so long, or `most` time is over.
+    /// What is written until it is quiet for so long, or `most` time is over; questions are answered.
     fn read(&mut self, quiet: Duration, most: Duration) -> String {
         let end = Instant::now() + most;
         let mut written = Vec::new();
@@ -121,7 +125,14 @@ impl Played {
             }
             let mut buffer = [0; 65_536];
             match self.master.read(&mut buffer) {
-                Ok(length @ 1..) => written.extend_from_slice(&buffer[..length]),
+                Ok(length @ 1..) => {
+                    // The end of what came before may be the beginning of a question.
+                    let from = written.len().saturating_sub(QUESTION.len() - 1);
+                    written.extend_from_slice(&buffer[..length]);
+                    let questions = written[from..].windows(QUESTION.len()).filter(|part| *part == QUESTION);
+                    let answers = ANSWER.repeat(questions.count());
+                    self.master.write_all(&answers).expect("the screen's side is open");
+                }
                 _ => break,
             }
         }
@@ -205,6 +216,25 @@ fn a_flood_of_messages_makes_ten_frames_a_second() {
     assert!(frames >= 3, "{frames} frames in {seconds:.1} s");
     played.master.write_all(b"q").expect("a key");
     // Input comes before data: the flood does not hold up the key.
+    played.read(Duration::from_secs(1), Duration::from_secs(5));
+    assert_eq!(played.end(), Some(0));
+}
+
+#[test]
+fn a_terminal_that_answers_late_gets_one_frame_until_then() {
+    let mut played = Played::new("flood");
+    played.begin_moving();
+    // Nobody reads, and so nobody answers: what is under way is the frame with the question.
+    std::thread::sleep(Duration::from_secs(2));
+    let mut waiting = [0; 65_536];
+    let length = played.master.read(&mut waiting).expect("a frame");
+    let frames = waiting[..length].windows(8).filter(|part| *part == b"\x1b[?2026h").count();
+    assert!(frames <= 1, "{frames} frames queued: {}", waiting[..length].escape_ascii());
+    let questions = waiting[..length].windows(QUESTION.len()).filter(|part| *part == QUESTION).count();
+    played.master.write_all(&ANSWER.repeat(questions)).expect("an answer");
+    let after = played.read(Duration::from_millis(500), Duration::from_secs(2));
+    assert!(after.matches("\x1b[?2026h").count() >= 3, "it goes on with the answer: {after:?}");
+    played.master.write_all(b"q").expect("a key");
     played.read(Duration::from_secs(1), Duration::from_secs(5));
     assert_eq!(played.end(), Some(0));
 }

@@ -171,6 +171,35 @@ fn what_holds_no_state_dict_is_said() {
 }
 
 #[test]
+fn what_other_programs_pack_is_named() {
+    let error = |name: &str| read_archive(&zip_of(name, b"x")).expect_err("not PyTorch's");
+    assert_eq!(
+        error("results/best.pth"),
+        "it is an archive with `results/best.pth` in it; unpack it with `unzip`"
+    );
+    assert!(error("stem.npy").starts_with("it is an archive of NumPy's arrays; `torch.save("));
+    assert_eq!(error("readme.txt"), "the archive has no `data.pkl`: PyTorch has not written it");
+}
+
+#[test]
+fn lists_of_tensors_are_told_from_lists_of_something_else() {
+    const TENSOR: &[u8] =
+        b"ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nByteStorage\nU\x010U\x03cpuK\x01tQ\
+        K\x00K\x01\x85K\x01\x85\x89}tR";
+    let error = |item: &[u8]| {
+        let bytes = [&b"\x80\x02]"[..], item, b"a."].concat();
+        state_dict(&bytes, vec![7], 100).expect_err("no names")
+    };
+    assert_eq!(
+        error(&[&b"U\x03a.w"[..], TENSOR, b"\x86"].concat()),
+        "it holds a list of names and tensors; `torch.save(dict(torch.load(FILE)), \"weights.pt\")` makes a state dict \
+         of it"
+    );
+    assert!(error(TENSOR).starts_with("it holds tensors without names, such as `model.parameters()`; "));
+    assert_eq!(error(b"K\x01"), "it holds a list without weights");
+}
+
+#[test]
 fn many_tensors_in_one_storage_do_not_fill_the_memory() {
     // One storage of 1 MiB, of which every name is given all: a file may say so a million times.
     let tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nByteStorage\n\

@@ -1,0 +1,143 @@
+//! One frame under way at a time: on a slow link frames must not queue, or a key shows when all before it have.
+//!
+//! How much of what was written has arrived only the terminal knows. So a frame ends with the question where the
+//! cursor is, and the next one is held until there is an answer. What changes meanwhile is in the next frame.
+
+use std::time::{Duration, Instant};
+
+/// Where is the cursor? The answer is `ESC [ row ; column R`.
+pub const QUESTION: &str = "\x1b[6n";
+
+/// Between two frames of a terminal that has not answered yet, unless a person has pressed a key.
+const WHILE_UNKNOWN: Duration = Duration::from_secs(1);
+/// A terminal that has not answered for so long never does: some record only, some are read by programs.
+const TRIAL: Duration = Duration::from_secs(15);
+/// An answer that has not come for so long is lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is known of the terminal's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    /// Nothing was asked.
+    Unasked,
+    /// Asked first at this moment.
+    Awaited(Instant),
+    Given,
+}
+
+#[derive(Debug)]
+pub struct Pacing {
+    answers: Answers,
+    /// Questions without an answer, and when the last one was put.
+    open: u32,
+    asked: Option<Instant>,
+}
+
+impl Pacing {
+    pub fn new() -> Self {
+        Self { answers: Answers::Unasked, open: 0, asked: None }
+    }
+
+    /// Whether to put a question behind a frame.
+    pub fn asks(&self) -> bool {
+        match self.answers {
+            Answers::Unasked | Answers::Given => true,
+            Answers::Awaited(_) => false,
+        }
+    }
+
+    pub fn asked(&mut self, now: Instant) {
+        self.open += 1;
+        self.asked = Some(now);
+        if self.answers == Answers::Unasked {
+            self.answers = Answers::Awaited(now);
+        }
+    }
+
+    pub fn answered(&mut self) {
+        self.open = self.open.saturating_sub(1);
+        self.answers = Answers::Given;
+    }
+
+    /// Forgets what is open: somebody else had the terminal, and its answers.
+    pub fn forget(&mut self) {
+        self.open = 0;
+    }
+
+    /// When the next frame may be drawn, if no answer comes before; `urgent` if a person waits for it. `last` is when
+    /// the one before was drawn, and `least` the time between two.
+    pub fn next(&self, last: Instant, least: Duration, urgent: bool) -> Instant {
+        let soonest = last + least;
+        match (self.answers, self.asked) {
+            (Answers::Given, Some(asked)) if self.open > 0 => soonest.max(asked + PATIENCE),
+            (Answers::Awaited(first), _) if !urgent && last < first + TRIAL => {
+                soonest.max(last + WHILE_UNKNOWN)
+            }
+            _ => soonest,
+        }
+    }
+
+    /// How long to wait, before the terminal is given back, for answers that the next program would take for keys.
+    pub fn farewell(&self) -> Duration {
+        match self.answers {
+            _ if self.open == 0 => Duration::ZERO,
+            Answers::Given => Duration::from_secs(2),
+            Answers::Awaited(_) | Answers::Unasked => Duration::from_millis(200),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: Duration = Duration::from_millis(100);
+
+    /// How long the next frame is held, if one was drawn and asked behind at `now`.
+    fn held(pacing: &Pacing, now: Instant, urgent: bool) -> Duration {
+        pacing.next(now, LEAST, urgent) - now
+    }
+
+    #[test]
+    fn a_terminal_that_answers_gets_one_frame_at_a_time() {
+        let (mut pacing, now) = (Pacing::new(), Instant::now());
+        assert!(pacing.asks());
+        pacing.asked(now);
+        pacing.answered();
+        assert_eq!(held(&pacing, now, false), LEAST, "a quick answer holds nothing up");
+        assert!(pacing.asks());
+        pacing.asked(now);
+        for urgent in [false, true] {
+            assert_eq!(held(&pacing, now, urgent), PATIENCE, "until there is an answer");
+        }
+        pacing.answered();
+        assert_eq!(held(&pacing, now, false), LEAST);
+    }
+
+    #[test]
+    fn a_terminal_that_never_answers_is_asked_once_and_drawn_on_all_the_same() {
+        let (mut pacing, now) = (Pacing::new(), Instant::now());
+        pacing.asked(now);
+        assert!(!pacing.asks());
+        assert_eq!(held(&pacing, now, false), WHILE_UNKNOWN);
+        assert_eq!(held(&pacing, now, true), LEAST, "a key is shown at once");
+        assert_eq!(held(&pacing, now + TRIAL, false), LEAST);
+        // If it was merely slow, it is one that answers.
+        pacing.answered();
+        assert!(pacing.asks());
+    }
+
+    #[test]
+    fn what_is_open_is_waited_for_before_the_terminal_is_given_back() {
+        let (mut pacing, now) = (Pacing::new(), Instant::now());
+        assert_eq!(pacing.farewell(), Duration::ZERO);
+        pacing.asked(now);
+        assert_eq!(pacing.farewell(), Duration::from_millis(200));
+        pacing.answered();
+        assert_eq!(pacing.farewell(), Duration::ZERO);
+        pacing.asked(now);
+        assert_eq!(pacing.farewell(), Duration::from_secs(2));
+        pacing.forget();
+        assert_eq!(pacing.farewell(), Duration::ZERO);
+    }
+}
