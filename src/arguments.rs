@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use relativenas_core::manifest::BUILD;
+use relativenas_core::{manifest::BUILD, tasks::Task};
 
 pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
 
@@ -181,7 +181,16 @@ pub struct TrainArguments {
     pub arch: String,
     #[command(flatten)]
     pub settings: SettingArguments,
-    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
+    /// What the network is for: classification, detection, segmentation or keypoints. Without --preset a task
+    /// takes the preset of its name, with the published settings [setting retrain.task]
+    #[arg(long, value_name = "TASK", help_heading = "Settings")]
+    pub task: Option<Task>,
+    /// Weights that the backbone of a task begins with: safetensors or a checkpoint of PyTorch of the ImageNet
+    /// classifier [setting retrain.backbone]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub backbone: Option<String>,
+    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]; of a
+    /// task with Pascal VOC, Cityscapes or COCO keypoints
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
     /// Which images the network is built for [setting retrain.kind]

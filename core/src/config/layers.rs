@@ -332,14 +332,16 @@ impl Layers {
     }
 }
 
-const CHOICES: [(&str, &[&str]); 10] = [
+const CHOICES: [(&str, &[&str]); 12] = [
     ("search.space", &["cells", "nas-bench-201"]),
     ("table.dataset", &["cifar10", "cifar100", "imagenet16"]),
     ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution", "largest"]),
     ("finals.judge", &["training-loss", "validation-loss"]),
     ("device.precision", &["f32", "bf16"]),
     ("retrain.kind", &["cifar", "imagenet"]),
-    ("retrain.schedule", &["cosine", "linear"]),
+    ("retrain.schedule", &["cosine", "linear", "steps", "polynomial"]),
+    ("retrain.task", &["classification", "detection", "segmentation", "keypoints"]),
+    ("retrain.optimizer", &["sgd", "adam"]),
     ("screen.theme", &["dark", "light", "contrast"]),
     ("screen.color", &["auto", "truecolor", "256", "16", "none"]),
     ("screen.glyphs", &["auto", "braille", "block", "ascii"]),
@@ -362,6 +364,7 @@ fn type_name(value: &Value) -> &'static str {
         Value::Integer(_) => "a whole number",
         Value::Float(_) => "a number",
         Value::Boolean(_) => "true or false",
+        Value::Array(_) => "a list of whole numbers, such as [90, 120]",
         _ => "another type",
     }
 }

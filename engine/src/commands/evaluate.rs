@@ -84,6 +84,9 @@ pub struct EvaluateArguments {
     /// Which images of a task [default: test of VOC, else valid]
     #[arg(long, value_enum, requires = "task")]
     part: Option<task::Part>,
+    /// Rows and columns of what segmentation sees at once, a multiple of 32
+    #[arg(long, default_value = "1024", value_name = "N", requires = "task", value_parser = chip)]
+    chip: u32,
     /// A task's weights are the published ones: batch norms of segmentation scale by the size of their
     /// weight, keypoints see blue first
     #[arg(long, requires = "task")]
@@ -93,6 +96,12 @@ pub struct EvaluateArguments {
     json: bool,
     #[command(flatten)]
     ranks: RanksArguments,
+}
+
+/// A side that the network can halve five times.
+fn chip(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|n: &u32| (32..=16_384).contains(n) && n.is_multiple_of(32));
+    number.ok_or_else(|| "it has to be a multiple of 32, from 32 to 16384".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -241,7 +250,7 @@ impl Trained {
         let (shape, auxiliary) = (arguments.shape(classes)?, !arguments.no_auxiliary);
         let plan = Plan::full(&genotype, &shape, auxiliary);
         let path = &arguments.weights;
-        let Weights { tensors, notes } = weights_file::find(path)?;
+        let Weights { tensors, notes, .. } = weights_file::find(path)?;
         notes.iter().filter(|_| speaks).for_each(|text| note(path, text));
         let causes = fit::causes(&tensors, &genotype, &shape, auxiliary);
         let modules = from_named(&plan, tensors).with_context(|| match causes {
