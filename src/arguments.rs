@@ -83,6 +83,12 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Say what a trained network sees in pictures, as JSON and drawn on them: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Predict {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Pack an image folder to LMDB, which a slow or shared disk reads faster: the engine's own arguments
     #[command(disable_help_flag = true)]
     Pack {

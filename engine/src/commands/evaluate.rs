@@ -25,6 +25,8 @@ use relativenas_core::{
 use serde_json::json;
 use tch::{Device, Kind as Elements};
 
+pub(super) use task::converted;
+
 use super::RanksArguments;
 use crate::{
     augmentation::ImageStore,
@@ -99,7 +101,7 @@ pub struct EvaluateArguments {
 }
 
 /// A side that the network can halve five times.
-fn chip(text: &str) -> Result<u32, String> {
+pub(super) fn chip(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|n: &u32| (32..=16_384).contains(n) && n.is_multiple_of(32));
     number.ok_or_else(|| "it has to be a multiple of 32, from 32 to 16384".to_owned())
 }
@@ -282,7 +284,7 @@ fn not_finite(plan: &Plan, modules: &[ModuleWeights]) -> anyhow::Result<Option<S
 }
 
 /// Reads a file, one of the names in a file (`FILE:NAME`), a published name, or a genotype that is written out.
-fn genotype(text: &str) -> anyhow::Result<Genotype> {
+pub(super) fn genotype(text: &str) -> anyhow::Result<Genotype> {
     let path = Path::new(text);
     if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
         return chosen(path, None).with_context(|| format!("--arch {text}"));

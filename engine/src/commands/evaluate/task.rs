@@ -120,7 +120,7 @@ fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Re
 }
 
 /// The published segmentation scales by the size of a batch norm's weight and a little more.
-fn converted(
+pub(in crate::commands) fn converted(
     mut tensors: BTreeMap<String, Tensor>,
     head: Head,
 ) -> Result<BTreeMap<String, Tensor>, TchError> {
