@@ -14,6 +14,8 @@ pub mod evaluation;
 mod golden;
 mod layers;
 pub mod losses;
+#[cfg(test)]
+mod onnx_tests;
 pub mod pixels;
 pub mod simple_baseline;
 pub mod sliding;
