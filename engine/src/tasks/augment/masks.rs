@@ -57,7 +57,8 @@ fn moved(
     Ok(sized.part(at, side, mirrored))
 }
 
-/// As it is: in its own size, enlarged only if it is smaller than the crop, from the middle.
+/// As it is: in its own size, enlarged only if it is smaller than the crop. Of a larger one a part is seen,
+/// now here and now there.
 ///
 /// # Errors
 /// As [`varied`].
@@ -65,9 +66,11 @@ pub fn plain(
     picture: &Picture,
     labels: &Labels,
     side: usize,
+    stream: &mut Stream,
     resizer: &mut Resizer,
 ) -> Result<Shown, String> {
-    Ok(sized(picture, labels, 1.0, side, resizer)?.part([0.5; 2], side, false))
+    let at = [stream.unit(), stream.unit()];
+    Ok(sized(picture, labels, 1.0, side, resizer)?.part(at, side, false))
 }
 
 struct Sized {
@@ -170,7 +173,8 @@ mod tests {
     #[test]
     fn what_is_as_large_as_the_crop_is_seen_as_it_is() {
         let (picture, labels) = striped(64, 64);
-        let shown = plain(&picture, &labels, 64, &mut Resizer::new()).expect("resized");
+        let mut stream = Streams::new(1).stream(Purpose::Augmentation, 0, 0);
+        let shown = plain(&picture, &labels, 64, &mut stream, &mut Resizer::new()).expect("resized");
         assert_eq!((shown.rgb, shown.ids), (picture.rgb, labels.ids));
     }
 }

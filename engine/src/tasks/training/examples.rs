@@ -135,7 +135,7 @@ impl Examples {
                 let shown = if self.augmentation {
                     masks::varied(&picture, &labels, self.crop, &mut stream, &mut resizer)
                 } else {
-                    masks::plain(&picture, &labels, self.crop, &mut resizer)
+                    masks::plain(&picture, &labels, self.crop, &mut stream, &mut resizer)
                 };
                 let masks::Shown { rgb, ids } = shown.map_err(fault)?;
                 Ok(Example::Mask { rgb, ids })
