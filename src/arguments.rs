@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use relativenas_core::manifest::BUILD;
+use relativenas_core::{manifest::BUILD, tasks::Task};
 
 pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
 
@@ -80,6 +80,12 @@ pub enum Command {
     /// Say what a data set is, and what is wrong with it: the engine's own arguments
     #[command(disable_help_flag = true)]
     Data {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Say what a trained network sees in pictures, as JSON and drawn on them: the engine's own arguments
+    #[command(disable_help_flag = true)]
+    Predict {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
@@ -185,7 +191,16 @@ pub struct TrainArguments {
     pub arch: String,
     #[command(flatten)]
     pub settings: SettingArguments,
-    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
+    /// What the network is for: classification, detection, segmentation or keypoints. Without --preset a task
+    /// takes the preset of its name, with the published settings [setting retrain.task]
+    #[arg(long, value_name = "TASK", help_heading = "Settings")]
+    pub task: Option<Task>,
+    /// Weights that the backbone of a task begins with: safetensors or a checkpoint of PyTorch of the ImageNet
+    /// classifier [setting retrain.backbone]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    pub backbone: Option<String>,
+    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]; of a
+    /// task with Pascal VOC, Cityscapes or COCO keypoints
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
     /// Which images the network is built for [setting retrain.kind]

@@ -42,6 +42,7 @@ pub fn run(context: &Context, command: Option<Command>) -> Result<ExitCode> {
         Some(Command::Train(arguments)) => train::train(context, &arguments, out),
         Some(Command::Data { arguments }) => pass_on("data", &arguments),
         Some(Command::Evaluate { arguments }) => on_ranks::run(context, "evaluate", &arguments),
+        Some(Command::Predict { arguments }) => pass_on("predict", &arguments),
         Some(Command::Pack { arguments }) => pass_on("pack", &arguments),
         Some(Command::Attach(arguments)) => search::attach(context, &arguments, out),
         Some(Command::Resume(arguments)) => search::resume(context, &arguments, out),

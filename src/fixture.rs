@@ -108,7 +108,14 @@ pub fn training_log(name: &str, epochs: u32) -> Vec<Line> {
     let images = Images { name: "Fashion-MNIST".to_owned(), train: 64, valid: 64, classes: 10 };
     let network = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
     let genotype = published::genotype(name).expect("published");
-    let mut events = vec![Event::TrainingStarted { network, genotype, epochs, images, batch: 32 }];
+    let mut events = vec![Event::TrainingStarted {
+        task: Default::default(),
+        network,
+        genotype,
+        epochs,
+        images,
+        batch: 32,
+    }];
     events.extend((0..epochs).map(|epoch| Event::EpochFinished {
         epoch,
         learning_rate: 0.025,
@@ -125,6 +132,7 @@ pub fn training_log(name: &str, epochs: u32) -> Vec<Line> {
         test_top1: 81.5,
         test_top5: 99.0,
         test_images: 64,
+        part: Default::default(),
     });
     let line = |(seq, event)| Line { seq, time: 1_700_000_000_000 + 1000 * seq as i64, event };
     (0..).zip(events).map(line).collect()

@@ -13,6 +13,7 @@ use relativenas_core::{
     protocol::Mode,
     searcher::SearcherKind,
     space::Space,
+    tasks::Task,
     view::{Phase, RunState, RunView},
 };
 pub use relativenas_run::folder::all;
@@ -77,10 +78,18 @@ pub fn suggested_name(config: &Config, preset: Option<&str>, now: i64) -> String
     parts.join("-")
 }
 
-/// A name for a new training, such as `cifar10-train-relativenas-0412`.
+/// A name for a new training, such as `cifar10-train-relativenas-0412`, or `vocdevkit-detection-relativenas-0412`.
 pub fn suggested_training_name(config: &Config, architecture: &str, now: i64) -> String {
     let data = data_name(&config.data.path);
-    [data, "train".to_owned(), slug(architecture), written::month_and_day(now)].join("-")
+    [data, what_is_trained(config).to_owned(), slug(architecture), written::month_and_day(now)].join("-")
+}
+
+/// A word for what a training is.
+fn what_is_trained(config: &Config) -> &'static str {
+    match config.retrain.task {
+        Task::Classification => "train",
+        task => task.name(),
+    }
 }
 
 /// A short word for what architectures are judged on.
@@ -166,7 +175,7 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
     };
     line.what = match manifest.job {
         Job::Search => format!("search, {}, {data}", config.search_settings(1).rule()),
-        Job::Train => format!("train, {data}"),
+        Job::Train => format!("{}, {data}", what_is_trained(config)),
     };
     (line.generation, line.generations) = match (&view.search, &view.training) {
         (_, Some(training)) => (training.history.len() as u32, training.epochs),

@@ -66,6 +66,13 @@ pub fn checked(layers: &Layers) -> Result<Config> {
         }
         config.data.path = text_of(&folder)?;
     }
+    if !config.retrain.backbone.is_empty() {
+        let file = absolute(&config.retrain.backbone)?;
+        if !file.is_file() {
+            return Err(misuse(format!("retrain.backbone: there is no file {}", file.display())));
+        }
+        config.retrain.backbone = text_of(&file)?;
+    }
     if !config.run.directory.is_empty() {
         config.run.directory = text_of(&absolute(&config.run.directory)?)?;
     }

@@ -22,6 +22,7 @@ use crate::{
     searcher::SearcherKind,
     space::Space,
     tabular::Dataset,
+    tasks::Task,
 };
 
 /// The commented file with every default.
@@ -173,14 +174,26 @@ impl FromStr for Precision {
 /// Settings of `train`: a full network from a genotype.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrainConfig {
+    /// Runs from before there were tasks classify.
+    #[serde(default)]
+    pub task: Task,
+    /// A file of weights that the backbone of a task begins with.
+    #[serde(default)]
+    pub backbone: String,
     pub kind: NetworkKind,
     pub channels: usize,
     pub cells: usize,
     pub epochs: u32,
     pub batch: usize,
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
     pub schedule: RateSchedule,
     pub learning_rate: f64,
     pub warmup_epochs: u32,
+    #[serde(default)]
+    pub warmup_steps: u32,
+    #[serde(default)]
+    pub milestones: Vec<u32>,
     pub momentum: f64,
     pub weight_decay: f64,
     pub gradient_clip: f64,
@@ -189,6 +202,10 @@ pub struct RetrainConfig {
     pub auxiliary_weight: f64,
     pub drop_path: f64,
     pub cutout: usize,
+    #[serde(default = "augmented")]
+    pub augmentation: bool,
+    #[serde(default = "published_crop")]
+    pub crop: usize,
     pub valid_share: f64,
     pub checkpoint_seconds: u64,
     pub seed: u64,
@@ -199,6 +216,29 @@ pub struct RetrainConfig {
 pub enum RateSchedule {
     Cosine,
     Linear,
+    /// Divided by ten at every milestone.
+    Steps,
+    /// A power of what is left, step by step.
+    Polynomial,
+}
+
+/// How weights follow gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerKind {
+    #[default]
+    Sgd,
+    Adam,
+}
+
+/// Runs from before this could be turned off vary their images.
+fn augmented() -> bool {
+    true
+}
+
+/// Rows and columns of what the published segmentation sees at once.
+fn published_crop() -> usize {
+    1024
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -406,6 +446,52 @@ impl Config {
                 "device.kind",
                 "auto, cpu, cuda or cuda:N, or for a search several as cuda:0,cuda:1, each once",
             ),
+            (
+                r.task.is_classification() || r.kind == NetworkKind::Imagenet,
+                "retrain.kind",
+                "imagenet where retrain.task is none of classification: its backbone has strides of 8, 16 and 32",
+            ),
+            (
+                !r.task.is_classification() || r.backbone.is_empty(),
+                "retrain.backbone",
+                "nothing where retrain.task is classification, which begins with fresh weights",
+            ),
+            (
+                !r.task.is_classification() || r.optimizer == OptimizerKind::Sgd,
+                "retrain.optimizer",
+                "sgd where retrain.task is classification",
+            ),
+            (
+                !r.task.is_classification()
+                    || matches!(r.schedule, RateSchedule::Cosine | RateSchedule::Linear),
+                "retrain.schedule",
+                "cosine or linear where retrain.task is classification",
+            ),
+            (
+                r.task.is_classification() || self.device.precision == Precision::F32,
+                "device.precision",
+                "f32 where retrain.task is none of classification",
+            ),
+            (
+                r.task.is_classification() || self.device.ranks == 1,
+                "device.ranks",
+                "1 where retrain.task is none of classification: only classification is shared among ranks",
+            ),
+            (
+                r.task != Task::Segmentation || (r.batch >= 2 && r.crop >= 32 && r.crop.is_multiple_of(32)),
+                if r.batch < 2 { "retrain.batch" } else { "retrain.crop" },
+                if r.batch < 2 {
+                    TWO_IMAGES
+                } else {
+                    "a multiple of 32, because the network halves it five times"
+                },
+            ),
+            (r.task != Task::Detection || r.batch >= 2, "retrain.batch", TWO_IMAGES),
+            (
+                r.milestones.windows(2).all(|pair| pair[0] < pair[1]),
+                "retrain.milestones",
+                "epochs that rise, such as [90, 120]",
+            ),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),
             ((1..=100_000).contains(&r.epochs), "retrain.epochs", "from 1 to 100000"),
@@ -425,6 +511,10 @@ impl Config {
         rules.into_iter().find(|(holds, ..)| !holds).map(|(_, key, expected)| (key, expected))
     }
 }
+
+/// Why a step needs more than one image.
+const TWO_IMAGES: &str =
+    "2 or more, because batch norm after a mean over all pixels has no variance over one image";
 
 /// Whether this names a device, or several that work together: each CUDA device once, or the CPU for each.
 fn device_kind(kind: &str) -> bool {

@@ -10,6 +10,7 @@ use crate::{
     network::NetworkShape,
     number,
     search::{Estimate, SearchSettings},
+    tasks::Task,
 };
 
 /// One line of `events.jsonl`, and of the engine's stream.
@@ -112,6 +113,8 @@ pub enum Event {
     },
 
     TrainingStarted {
+        #[serde(default, skip_serializing_if = "Task::is_classification")]
+        task: Task,
         network: NetworkShape,
         genotype: crate::genotype::Genotype,
         epochs: u32,
@@ -124,10 +127,12 @@ pub enum Event {
         drop_path: f64,
         #[serde(with = "number")]
         train_loss: f64,
+        /// Per cent; not a number where the task is none of classification.
         #[serde(with = "number")]
         train_accuracy: f64,
         #[serde(with = "number")]
         valid_loss: f64,
+        /// Per cent: accuracy, or the metric of the task.
         #[serde(with = "number")]
         valid_accuracy: f64,
         /// Whether these are the best weights so far.
@@ -137,11 +142,15 @@ pub enum Event {
         best_epoch: u32,
         #[serde(with = "number")]
         test_loss: f64,
+        /// Per cent: accuracy, or the metric of the task.
         #[serde(with = "number")]
         test_top1: f64,
+        /// Not a number where the task is none of classification.
         #[serde(with = "number")]
         test_top5: f64,
         test_images: usize,
+        #[serde(default, skip_serializing_if = "Part::is_test")]
+        part: Part,
     },
 }
 
@@ -152,6 +161,30 @@ fn once() -> u32 {
 
 fn is_once(estimations: &u32) -> bool {
     *estimations == 1
+}
+
+/// Which images the best weights were judged on in the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    #[default]
+    Test,
+    /// Where a task's data have no test images with annotations.
+    Validation,
+}
+
+impl Part {
+    fn is_test(&self) -> bool {
+        *self == Self::Test
+    }
+
+    /// As people say it: test images, validation images.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Validation => "validation",
+        }
+    }
 }
 
 /// What a run learns from.

@@ -37,6 +37,7 @@ pub mod slow_fast;
 pub mod space;
 pub mod tabular;
 pub mod tasks;
+pub mod trained_network;
 pub mod view;
 pub mod weight_set;
 

@@ -1,24 +1,28 @@
-//! A trained full network as one ONNX file, weights in it, for any runtime that reads the format.
+//! A trained network as one ONNX file, weights in it, for any runtime that reads the format.
 //!
 //! The file holds what evaluation computes: batch norm with running statistics, no auxiliary head, no
-//! drop path. Its input is `images` `[N, 3, H, W] f32`, normalised as in training, its output `logits`
-//! `[N, classes] f32`; only the batch dimension is free. Weights keep their names.
+//! drop path. Its input is `images` `[N, 3, H, W] f32`, normalised as in training, the output of a classifier
+//! `logits` `[N, classes] f32`; only the batch dimension is free. Weights keep their names.
 //!
 //! The format is a protobuf, <https://onnx.ai/onnx/repo-docs/IR.html>; the operators are those of
 //! opset 17. Neither needs more than a few kinds of fields, which `protobuf` writes.
 
 mod cells;
+mod detection;
 mod graph;
+mod keypoints;
 mod protobuf;
+mod segmentation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    tasks::{Task, heads::FEWEST_CELLS, heat_maps::INPUT, priors::IMAGE_SIDE},
 };
 
-use self::graph::Graph;
+use self::graph::{Graph, Output};
 
 /// Numbers of one tensor of a network.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +52,55 @@ pub fn classifier(
 ) -> Result<Vec<u8>, Misfits> {
     let mut graph = Graph::default();
     let logits = cells::logits(&mut graph, genotype, shape);
+    check(&graph, weights, &["auxiliary_head."])?;
+    let side = shape.image_side() as u64;
+    let output = Output { value: logits, name: "logits", sides: vec![shape.classes as u64] };
+    Ok(graph.file(&[output], [3, side, side], weights))
+}
+
+/// The ONNX file of a backbone with the head of a task; `crop` are the rows and columns that segmentation
+/// sees.
+///
+/// | task | outputs |
+/// |---|---|
+/// | detection | `scores` `[N, priors, classes]`, probabilities, background first; `boxes` `[N, priors, 4]`, left, top, right and bottom in shares of the picture |
+/// | segmentation | `logits` `[N, classes, crop, crop]` |
+/// | keypoints | `heat_maps` `[N, joints, 64, 48]` |
+///
+/// # Errors
+/// As [`classifier`]; what only trains is left out too.
+pub fn task(
+    task: Task,
+    genotype: &Genotype,
+    shape: &NetworkShape,
+    crop: usize,
+    weights: &BTreeMap<String, WeightTensor>,
+) -> Result<Vec<u8>, Misfits> {
+    if !task.is_classification() && (shape.kind != NetworkKind::Imagenet || shape.cells < FEWEST_CELLS) {
+        return Err(Misfits(vec![format!(
+            "a backbone is an ImageNet network of {FEWEST_CELLS} or more cells"
+        )]));
+    }
+    let mut graph = Graph::default();
+    let (outputs, image, left_out): (_, _, &[&str]) = match task {
+        Task::Classification => return classifier(genotype, shape, weights),
+        Task::Detection => (detection::outputs(&mut graph, genotype, shape), [IMAGE_SIDE; 2], &[]),
+        Task::Segmentation => {
+            let outputs = segmentation::outputs(&mut graph, genotype, shape, crop);
+            (outputs, [crop; 2], &["conv_out16.", "conv_out32."])
+        }
+        Task::Keypoints => {
+            let [width, height] = INPUT;
+            (keypoints::outputs(&mut graph, genotype, shape), [height, width], &[])
+        }
+    };
+    check(&graph, weights, left_out)?;
+    let [height, width] = image.map(|side| side as u64);
+    Ok(graph.file(&outputs, [3, height, width], weights))
+}
+
+/// Compares weights with what a graph reads; those that begin with `left_out` may be there too.
+fn check(graph: &Graph, weights: &BTreeMap<String, WeightTensor>, left_out: &[&str]) -> Result<(), Misfits> {
     let mut misfits = Vec::new();
     for (name, expected) in graph.weights() {
         match weights.get(name).map(|found| &found.shape) {
@@ -59,8 +112,10 @@ pub fn classifier(
         }
     }
     let known: BTreeSet<_> = graph.weights().map(|(name, _)| name).collect();
-    let left_out = |name: &str| name.starts_with("auxiliary_head.") || name.ends_with(".num_batches_tracked");
-    let strange = weights.keys().filter(|name| !known.contains(name.as_str()) && !left_out(name));
+    let may_be_there = |name: &str| {
+        left_out.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with(".num_batches_tracked")
+    };
+    let strange = weights.keys().filter(|name| !known.contains(name.as_str()) && !may_be_there(name));
     misfits.extend(strange.map(|name| format!("`{name}` is unexpected")));
     if !misfits.is_empty() {
         let more = misfits.len().saturating_sub(NAMED);
@@ -68,20 +123,5 @@ pub fn classifier(
         misfits.extend((more > 0).then(|| format!("and {more} more")));
         return Err(Misfits(misfits));
     }
-    let side = shape.image_side() as u64;
-    Ok(graph.file(&logits, [3, side, side], shape.classes as u64, weights))
-}
-
-/// The network that weights belong to, as far as their names and shapes tell.
-pub fn shape_of(weights: &BTreeMap<String, WeightTensor>) -> Option<NetworkShape> {
-    let first = |name: &str| weights.get(name)?.shape.first().map(|&n| n as usize);
-    let (kind, channels) = match first("stem0.3.weight") {
-        Some(channels) => (NetworkKind::Imagenet, channels),
-        None => (NetworkKind::Cifar, first("stem.0.weight")? / 3),
-    };
-    let number = |name: &String| name.strip_prefix("cells.")?.split('.').next()?.parse::<usize>().ok();
-    let last = weights.keys().filter_map(number).max()?;
-    let shape =
-        NetworkShape { kind, channels, cells: last.checked_add(1)?, classes: first("classifier.weight")? };
-    shape.check().is_ok().then_some(shape)
+    Ok(())
 }

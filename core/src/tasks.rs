@@ -15,8 +15,10 @@ pub mod average_precision;
 pub mod boxes;
 pub mod chips;
 pub mod coco;
+pub mod heads;
 pub mod heat_maps;
 pub mod joints;
+pub mod kind;
 pub mod label_ids;
 pub mod matching;
 pub mod mean_iou;
@@ -24,3 +26,5 @@ pub mod person_crop;
 pub mod priors;
 pub mod schedule;
 pub mod suppression;
+
+pub use kind::{Task, UnknownTask};

@@ -197,7 +197,7 @@ impl RunView {
         }
         self.events += 1;
         self.changed_at = line.time;
-        if let Some(entry) = LogLine::of(line, self.search.as_ref()) {
+        if let Some(entry) = LogLine::of(line, self.search.as_ref(), self.training.as_ref()) {
             self.log.push_back(entry);
             if self.log.len() > self.kept_log_lines {
                 self.log.pop_front();
@@ -207,9 +207,9 @@ impl RunView {
             Event::SearchStarted { settings, network, images, batch } => {
                 self.search = Some(SearchView::new(settings.clone(), *network, images.clone(), *batch));
             }
-            Event::TrainingStarted { network, genotype, epochs, images, batch } => {
-                self.training =
-                    Some(TrainingView::new(*network, genotype.clone(), *epochs, images.clone(), *batch));
+            Event::TrainingStarted { task, network, genotype, epochs, images, batch } => {
+                let (genotype, images) = (genotype.clone(), images.clone());
+                self.training = Some(TrainingView::new(*task, *network, genotype, *epochs, images, *batch));
             }
             event => {
                 if let Some(search) = &mut self.search {

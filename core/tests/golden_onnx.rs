@@ -10,8 +10,10 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 use relativenas_core::{
     genotype::{Cell, Gene, Genotype},
     network::{NetworkKind, NetworkShape},
-    onnx::{WeightTensor, classifier, shape_of},
+    onnx::{WeightTensor, classifier},
     operation::Operation,
+    tasks::Task,
+    trained_network::Seen,
 };
 use serde::Deserialize;
 
@@ -61,7 +63,11 @@ fn golden_onnx_files_want_the_published_weights() {
     for network in figures::read::<Vec<Network>>("network.json") {
         let name = &network.genotype_name;
         let mut weights = network.weights(&rule);
-        assert_eq!(shape_of(&weights), Some(network.shape()), "{name}");
+        let shape_of = |tensor: &WeightTensor| tensor.shape.iter().map(|&n| n as usize).collect();
+        let shapes = weights.iter().map(|(name, tensor)| (name.clone(), shape_of(tensor))).collect();
+        let auxiliary = weights.keys().any(|name| name.starts_with("auxiliary_head."));
+        let expected = Seen { task: Task::Classification, network: network.shape(), auxiliary };
+        assert_eq!(Seen::of(&shapes), Some(expected), "{name}");
         let of = |weights: &_| classifier(&network.genotype, &network.shape(), weights);
         assert!(of(&weights).is_ok(), "{name}");
         weights.insert("stem.0.num_batches_tracked".to_owned(), weight_of(&rule, "n", &[1]));

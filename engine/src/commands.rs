@@ -4,6 +4,7 @@ mod data;
 mod evaluate;
 mod exchange;
 mod pack;
+mod predict;
 mod ranks;
 mod throughput;
 
@@ -15,6 +16,7 @@ pub use data::{DataArguments, data};
 pub use evaluate::{EvaluateArguments, evaluate};
 pub use exchange::{ExchangeArguments, exchange};
 pub use pack::{PackArguments, pack};
+pub use predict::{PredictArguments, predict};
 pub use ranks::RanksArguments;
 pub use throughput::{ThroughputArguments, throughput};
 

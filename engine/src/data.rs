@@ -41,7 +41,7 @@ pub use encoded::{Encoded, EncodedDataSet, EncodedImages, Skipped, survey_parts}
 pub use error::DataError;
 pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches, photo_batches_of};
 pub use split::{Split, hold_out, split};
-pub use view::{ColourJitter, View};
+pub use view::{ColourJitter, View, enhance};
 
 /// Images of one size with their labels, in the order of their files.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
     allocator::Jemalloc,
     commands::{
-        self, DataArguments, EvaluateArguments, ExchangeArguments, PackArguments, RanksArguments,
-        ThroughputArguments,
+        self, DataArguments, EvaluateArguments, ExchangeArguments, PackArguments, PredictArguments,
+        RanksArguments, ThroughputArguments,
     },
     device, failure,
     probe::{self, ProbeArguments},
@@ -68,6 +68,8 @@ enum Work {
     Exchange(ExchangeArguments),
     /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
     Pack(PackArguments),
+    /// Say what a trained network sees in pictures.
+    Predict(PredictArguments),
     /// Find out whether the comparison of a search is any good.
     Probe(ProbeArguments),
     /// Measure how fast this machine estimates, doing the work of a plain PyTorch program.
@@ -103,6 +105,7 @@ fn main() -> ExitCode {
         Some(Work::Data(arguments)) => commands::data(&arguments),
         Some(Work::Exchange(arguments)) => commands::exchange(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),
+        Some(Work::Predict(arguments)) => commands::predict(&arguments),
         Some(Work::Probe(arguments)) => {
             end_with(arguments.die_with_parent).and_then(|()| probe::probe(&arguments))
         }

@@ -20,9 +20,11 @@ mod pytorch;
 mod weights;
 
 pub use drop_path::drop_path_masks;
+pub(crate) use flat::{ALIGNMENT, aligned, defined, joined};
 pub use flat::{FlatWeights, Place};
 pub use forward::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Logits, Mode, Pass};
 pub use module::{Convolution, Layer, Module, Role, TensorSpec};
 pub use named::{from_named, to_named};
 pub use plan::{Applied, CellPlan, Plan, PlannedModule, Step};
 pub use weights::{ModuleWeights, WeightsError};
+pub(crate) use weights::{fresh_tensor, hash};

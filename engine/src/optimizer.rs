@@ -1,6 +1,10 @@
-//! Stochastic gradient descent on all parameters of a network at once.
+//! Optimizers on all parameters of a network at once.
+
+mod adam;
 
 use tch::{TchError, Tensor, no_grad};
+
+pub use adam::{Adam, Moments};
 
 /// Settings of [`Sgd`] that do not change from step to step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,12 +53,7 @@ impl Sgd {
     ) -> Result<Tensor, TchError> {
         no_grad(|| {
             let norm = gradient.f_norm()?;
-            let mut gradient = gradient;
-            if self.settings.clip > 0.0 {
-                // The 1e-6 is PyTorch's.
-                let share = norm.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(self.settings.clip)?;
-                gradient = gradient.f_mul(&share.f_clamp_max(1.0)?)?;
-            }
+            let mut gradient = clipped(gradient, &norm, self.settings.clip)?;
             if self.settings.weight_decay != 0.0 {
                 gradient = gradient.f_add(&parameters.f_mul_scalar(self.settings.weight_decay)?)?;
             }
@@ -67,4 +66,17 @@ impl Sgd {
             Ok(norm)
         })
     }
+}
+
+/// A gradient of this norm, shortened to the largest that is allowed; 0 allows any.
+///
+/// # Errors
+/// If the device fails.
+pub fn clipped(gradient: Tensor, norm: &Tensor, clip: f64) -> Result<Tensor, TchError> {
+    if clip <= 0.0 {
+        return Ok(gradient);
+    }
+    // The 1e-6 is PyTorch's.
+    let share = norm.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(clip)?;
+    gradient.f_mul(&share.f_clamp_max(1.0)?)
 }

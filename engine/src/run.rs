@@ -50,6 +50,8 @@ use log::{EventLog, Extent};
 use outcome::Outcome;
 use recorder::Recorder;
 pub use stopped::StoppedSearch;
+#[cfg(test)]
+pub(crate) use tensors::of_network as described_weights;
 use work::Work;
 
 use crate::ranks::{Ranked, Ranks};

@@ -5,17 +5,24 @@
 //! tensors under the published names. [`losses`] are what is minimised, [`sliding`] how a picture
 //! that is too large is segmented.
 
+pub mod augment;
 mod backbone;
 pub mod bisenet;
+pub mod data;
 pub mod evaluation;
 #[cfg(test)]
 mod golden;
 mod layers;
 pub mod losses;
+#[cfg(test)]
+mod onnx_tests;
+pub mod pixels;
 pub mod simple_baseline;
 pub mod sliding;
 pub mod ssd_lite;
 mod state;
+pub mod targets;
+pub mod training;
 
 use relativenas_core::{
     genotype::Genotype,

@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use relativenas_core::trained_network::{self, TrainedNetwork};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -98,6 +99,8 @@ impl std::fmt::Display for Mismatch {
 pub struct Weights {
     /// To the CPU, by the names that the network itself gives them.
     pub tensors: BTreeMap<String, Tensor>,
+    /// What they are of, if the file says so.
+    pub network: Option<Box<TrainedNetwork>>,
     /// Sentences for a person: which part of the file was taken, and what was left.
     pub notes: Vec<String>,
 }
@@ -113,10 +116,12 @@ pub struct Weights {
 pub fn find(path: &Path) -> Result<Weights, WeightsError> {
     let bytes = read_file(path)?;
     let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
+    let mut network = None;
     let checkpoint = match Format::of(&bytes) {
         Some(Format::Archive) => pytorch::read_archive(&bytes),
         Some(Format::Legacy) => pytorch::read_legacy(&bytes),
         Some(Format::Safetensors) => {
+            network = described(&bytes).map(Box::new);
             read_safetensors(&bytes).map(|tensors| Checkpoint { tensors, notes: Vec::new() })
         }
         None => return Err(unknown(path, &bytes)),
@@ -130,7 +135,7 @@ pub fn find(path: &Path) -> Result<Weights, WeightsError> {
         notes.push(format!("left what belongs to no module: {}", beside.join(", ")));
     }
     let tensors = tensors.into_iter().map(|(name, plain)| Ok((name, tensor(&plain)?)));
-    Ok(Weights { tensors: tensors.collect::<Result<_, TchError>>()?, notes })
+    Ok(Weights { tensors: tensors.collect::<Result<_, TchError>>()?, network, notes })
 }
 
 /// As [`find`], without the notes.
@@ -246,6 +251,12 @@ pub fn compare<'a>(
     let unexpected = found.keys().filter(|name| counts(name) && !expected.contains_key(name.as_str()));
     mismatch.unexpected.extend(unexpected.cloned());
     if mismatch == Mismatch::default() { Ok(()) } else { Err(WeightsError::Mismatch(mismatch)) }
+}
+
+/// What a safetensors file says of itself.
+fn described(bytes: &[u8]) -> Option<TrainedNetwork> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
+    TrainedNetwork::parse(metadata.metadata().as_ref()?.get(trained_network::KEY)?)
 }
 
 fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Plain>, String> {

@@ -47,6 +47,17 @@ pub struct Status {
     pub problem: Option<String>,
     /// The winner of a finished search; `None` before.
     pub winner: Option<WinnerStatus>,
+    /// In training runs.
+    pub metric: Option<MetricStatus>,
+}
+
+/// What a training's best epoch reached on validation images.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct MetricStatus {
+    /// accuracy, map, miou or ap.
+    pub name: &'static str,
+    /// Per cent; `None` before there is a best epoch, or without validation images.
+    pub value: Option<f64>,
 }
 
 /// The winner of a search.
@@ -115,6 +126,10 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         alive,
         pid: address(folder).filter(|_| alive).map(|a| a.pid),
         winner: view.search.as_ref().and_then(WinnerStatus::of),
+        metric: view.training.as_ref().map(|training| MetricStatus {
+            name: training.task.metric(),
+            value: training.best().map(|best| best.valid_accuracy).filter(|value| value.is_finite()),
+        }),
     };
     if let Some(search) = &view.search {
         status.generation = search.generation;
@@ -166,6 +181,9 @@ fn words(status: &Status) -> String {
             }
         );
     }
+    if let Some(MetricStatus { name, value: Some(value) }) = &status.metric {
+        text += &format!("\nbest epoch: {name} {value:.2} % on validation images");
+    }
     let engine = status.pid.map_or_else(String::new, |pid| format!(", engine {pid}"));
     text += &format!("\nlast changed {}{engine}\n", written::age(status.age_seconds));
     if let Some(problem) = &status.problem {
@@ -202,6 +220,7 @@ mod tests {
             "pid",
             "problem",
             "winner",
+            "metric",
         ] {
             assert!(json.get(key).is_some(), "{key}");
         }
@@ -239,6 +258,20 @@ mod tests {
         assert!(words(&status).contains("\nbest validation loss "), "{}", words(&status));
         status.best_loss = Some(f64::NAN);
         assert!(words(&status).contains("\nno validation loss is a number, diversity"), "{}", words(&status));
+    }
+
+    #[test]
+    fn a_training_tells_its_metric_by_its_best_epoch() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let log = fixture::training_log("RelativeNAS", 3);
+        fixture::write_log(&folder, &log[..1]);
+        let status = of(&folder).expect("readable");
+        assert_eq!(status.metric, Some(MetricStatus { name: "accuracy", value: None }));
+        fixture::write_log(&folder, &log);
+        let status = of(&folder).expect("readable");
+        assert_eq!(status.metric, Some(MetricStatus { name: "accuracy", value: Some(82.0) }));
+        assert!(words(&status).contains("\nbest epoch: accuracy 82.00 % on validation images"));
     }
 
     #[test]

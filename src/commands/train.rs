@@ -3,7 +3,7 @@
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Result;
-use relativenas_core::{config::Layers, manifest::Job};
+use relativenas_core::{config::Layers, manifest::Job, tasks::Task};
 
 use super::{
     begin::{announce, start_shown},
@@ -13,6 +13,7 @@ use crate::{
     arguments::TrainArguments,
     context::Context,
     engine::launcher::Launcher,
+    failure::misuse,
     operations::{
         begin::{self, NewRun},
         reading,
@@ -26,6 +27,13 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
     let genotype = reading::read(&arguments.arch)?;
     let layers = layers(context, arguments)?;
     let config = settings::checked(&layers)?;
+    if !config.retrain.task.is_classification() && config.data.path.is_empty() {
+        return Err(misuse(format!(
+            "{} needs --data, a folder with {}",
+            config.retrain.task.name(),
+            data_of(config.retrain.task)
+        )));
+    }
     Launcher::check_settings(&config.device)?;
     let name = if arguments.arch.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
         arguments.arch.as_str()
@@ -45,9 +53,24 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
     start_shown(prepared, context, arguments.paused, arguments.printing, out)
 }
 
+/// What the data of a task are.
+fn data_of(task: Task) -> &'static str {
+    match task {
+        Task::Classification => "labelled images",
+        Task::Detection => "Pascal VOC (VOC2007 or VOC2012 in it, or both)",
+        Task::Segmentation => "Cityscapes (leftImg8bit and gtFine in it)",
+        Task::Keypoints => "COCO (annotations, train2017 and val2017 in it)",
+    }
+}
+
 /// The settings, with this command's flags over them.
 fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
-    let mut layers = context.layers(&arguments.settings)?;
+    let mut choices = arguments.settings.clone();
+    let task = arguments.task.map(|task| task.name().to_owned());
+    if let Some(task) = arguments.task.filter(|task| !task.is_classification()) {
+        choices.preset.get_or_insert_with(|| task.name().to_owned());
+    }
+    let mut layers = context.layers(&choices)?;
     let channels = &arguments.channels.map(|n| n.to_string());
     let cells = &arguments.cells.map(|n| n.to_string());
     let ranks = &arguments.ranks.map(|n| n.to_string());
@@ -64,6 +87,8 @@ fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
         ("--seed", "retrain.seed", &arguments.seed),
         ("--device", "device.kind", &arguments.device),
         ("--kind", "retrain.kind", &kind),
+        ("--task", "retrain.task", &task),
+        ("--backbone", "retrain.backbone", &arguments.backbone),
         ("--channels", "retrain.channels", channels),
         ("--cells", "retrain.cells", cells),
         ("--epochs", "retrain.epochs", epochs),

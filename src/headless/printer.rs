@@ -218,8 +218,8 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
         }
         text += &format!("`relativenas export {name} --rank 1` prints the winner\n");
     }
-    if let Some(test) = view.training.as_ref().and_then(|t| t.test) {
-        text += &format!("{:.2} % of {} test images\n", test.top1, test.images);
+    if let Some(reached) = view.training.as_ref().and_then(|training| training.result(|n| n.to_string())) {
+        text += &format!("{reached}\n");
         text +=
             &format!("best weights: {}\n", folder.file(files::WEIGHTS).join("best.safetensors").display());
     }

@@ -126,7 +126,9 @@ pub fn written_as(genotype: &Genotype, format: Format, network: &FullNetwork) ->
 pub fn curves(view: &RunView) -> String {
     let mut text = String::new();
     if let Some(training) = &view.training {
-        text += "epoch,learning_rate,drop_path,train_loss,train_accuracy,valid_loss,valid_accuracy\n";
+        let metric = training.task.metric();
+        text +=
+            &format!("epoch,learning_rate,drop_path,train_loss,train_{metric},valid_loss,valid_{metric}\n");
         for e in &training.history {
             let row = [
                 e.learning_rate,

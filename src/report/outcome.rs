@@ -7,6 +7,7 @@ use relativenas_core::{
     lint::lint,
     network::NetworkShape,
     space::Space,
+    tasks::Task,
     view::{SearchView, TrainingView, Winner, WinnerSource},
 };
 
@@ -219,13 +220,15 @@ fn training_section(run: &Run, training: &TrainingView) -> Section {
         |label: &str, value: String, detail: String| Figure { label: label.to_owned(), value, detail };
     let test = training.test.as_ref();
     let best = training.best_epoch.and_then(|e| training.history.iter().find(|h| h.epoch == e));
-    let figures = vec![
+    let mut figures = vec![
         figure(
-            "Test accuracy",
+            &match training.task {
+                Task::Classification => "Test accuracy".to_owned(),
+                task => format!("{}, {}", task.metric_name(), test.map_or("test", |t| t.part.name())),
+            },
             or_unknown(test, |t| percent(t.top1)),
             or_unknown(test, |t| format!("{} images, looked at once", thousands(t.images as u64))),
         ),
-        figure("Among the first five", or_unknown(test, |t| percent(t.top5)), "test".to_owned()),
         figure("Test loss", or_unknown(test, |t| loss(t.loss)), "at the best epoch".to_owned()),
         figure(
             "Best epoch",
@@ -233,6 +236,10 @@ fn training_section(run: &Run, training: &TrainingView) -> Section {
             format!("of {}; validation {}", training.epochs, or_unknown(best, |b| percent(b.valid_accuracy))),
         ),
     ];
+    if training.task.is_classification() {
+        let five = figure("Among the first five", or_unknown(test, |t| percent(t.top5)), "test".to_owned());
+        figures.insert(1, five);
+    }
     let shape = training.network;
     let mut blocks = vec![
         Block::Figures(figures),
@@ -262,6 +269,14 @@ fn training_charts(training: &TrainingView) -> Vec<Chart> {
             .collect(),
     };
     let chart = |title, unit, bounds, curves| Chart { title, over: "epoch", unit, bounds, curves };
+    let mut curves = vec![curve("validation", Ink::Blue, |h| h.valid_accuracy)];
+    let metric = match training.task {
+        Task::Classification => {
+            curves.insert(0, curve("training", Ink::Gray, |h| h.train_accuracy));
+            "Accuracy"
+        }
+        task => task.metric_name(),
+    };
     vec![
         chart(
             "Loss",
@@ -272,14 +287,6 @@ fn training_charts(training: &TrainingView) -> Vec<Chart> {
                 curve("validation", Ink::Blue, |h| h.valid_loss),
             ],
         ),
-        chart(
-            "Accuracy",
-            " %",
-            (0.0, 100.0),
-            vec![
-                curve("training", Ink::Gray, |h| h.train_accuracy),
-                curve("validation", Ink::Blue, |h| h.valid_accuracy),
-            ],
-        ),
+        chart(metric, " %", (0.0, 100.0), curves),
     ]
 }

@@ -285,6 +285,7 @@ fn judging(search: &Run, seed: u64, top1: f64) -> Run {
     let network = manifest.config.search_network(10);
     let images = Images { name: "Fashion-MNIST".to_owned(), train: 512, valid: 512, classes: 10 };
     let started = Event::TrainingStarted {
+        task: Default::default(),
         network,
         genotype: genotype.expect("a winner"),
         epochs: 1,
@@ -297,6 +298,7 @@ fn judging(search: &Run, seed: u64, top1: f64) -> Run {
         test_top1: top1,
         test_top5: 99.0,
         test_images: 1000,
+        part: Default::default(),
     };
     let mut view = RunView::default();
     for (seq, event) in (0..).zip([started, finished]) {

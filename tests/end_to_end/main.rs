@@ -12,5 +12,6 @@ mod search;
 mod stage;
 mod study;
 mod table;
+mod task;
 mod terminal;
 mod training;

@@ -50,7 +50,7 @@ fn a_training_ends_with_the_test_set_and_its_best_weights_evaluate_to_the_same()
     let stage = Stage::new();
     stage.relativenas(train_arguments("one", &[])).succeeded();
     let events = stage.events("one");
-    let Some(Event::TrainingFinished { best_epoch, test_loss, test_top1, test_top5, test_images }) =
+    let Some(Event::TrainingFinished { best_epoch, test_loss, test_top1, test_top5, test_images, .. }) =
         events.last()
     else {
         panic!("the last event is {:?}", events.last());

@@ -340,14 +340,16 @@ impl Layers {
     }
 }
 
-const CHOICES: [(&str, &[&str]); 10] = [
+const CHOICES: [(&str, &[&str]); 12] = [
     ("search.space", &["cells", "nas-bench-201"]),
     ("table.dataset", &["cifar10", "cifar100", "imagenet16"]),
     ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution", "largest"]),
     ("finals.judge", &["training-loss", "validation-loss"]),
     ("device.precision", &["f32", "bf16"]),
     ("retrain.kind", &["cifar", "imagenet"]),
-    ("retrain.schedule", &["cosine", "linear"]),
+    ("retrain.schedule", &["cosine", "linear", "steps", "polynomial"]),
+    ("retrain.task", &["classification", "detection", "segmentation", "keypoints"]),
+    ("retrain.optimizer", &["sgd", "adam"]),
     ("screen.theme", &["dark", "light", "contrast"]),
     ("screen.color", &["auto", "truecolor", "256", "16", "none"]),
     ("screen.glyphs", &["auto", "braille", "block", "ascii"]),
@@ -370,6 +372,7 @@ fn type_name(value: &Value) -> &'static str {
         Value::Integer(_) => "a whole number",
         Value::Float(_) => "a number",
         Value::Boolean(_) => "true or false",
+        Value::Array(_) => "a list of whole numbers, such as [90, 120]",
         _ => "another type",
     }
 }
@@ -436,6 +439,7 @@ fn collect(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::Task;
 
     fn check_error(text: &str, message: &str) {
         let mut layers = Layers::built_in();
@@ -560,6 +564,63 @@ mod tests {
              nas-bench-201, whose table has the figures of full trainings",
         );
         check_error("[search\n", "my.toml, line 1: unclosed table, expected `]`");
+    }
+
+    #[test]
+    fn settings_that_do_not_go_with_a_task_say_so() {
+        check_error(
+            "[retrain]\ntask = \"detection\"\n",
+            "built in: `retrain.kind` = \"cifar\" is out of range; expected imagenet where retrain.task is none of \
+             classification: its backbone has strides of 8, 16 and 32",
+        );
+        check_error(
+            "[retrain]\noptimizer = \"adam\"\n",
+            "my.toml, line 2: `retrain.optimizer` = \"adam\" is out of range; expected sgd where retrain.task is \
+             classification",
+        );
+        check_error(
+            "[retrain]\nschedule = \"steps\"\n",
+            "my.toml, line 2: `retrain.schedule` = \"steps\" is out of range; expected cosine or linear where \
+             retrain.task is classification",
+        );
+        check_error(
+            "[retrain]\nmilestones = [120, 90]\n",
+            "my.toml, line 2: `retrain.milestones` = [120, 90] is out of range; expected epochs that rise, such as \
+             [90, 120]",
+        );
+        check_error(
+            "[retrain]\nmilestones = 90\n",
+            "my.toml, line 2: `retrain.milestones` takes a list of whole numbers, such as [90, 120], not 90",
+        );
+        let mut layers = Layers::built_in();
+        layers.add_preset("segmentation").expect("known");
+        layers.add_assignment("retrain.batch=1").expect("a setting");
+        assert_eq!(
+            layers.config().expect_err("one image").to_string(),
+            "--set retrain.batch=1: `retrain.batch` = 1 is out of range; expected 2 or more, because batch norm \
+             after a mean over all pixels has no variance over one image"
+        );
+    }
+
+    #[test]
+    fn presets_of_tasks_are_the_published_settings() {
+        let of = |preset: &str| {
+            let mut layers = Layers::built_in();
+            layers.add_preset(preset).expect("known");
+            layers.config().expect("valid").retrain
+        };
+        for task in Task::ALL.into_iter().filter(|task| !task.is_classification()) {
+            let retrain = of(task.name());
+            assert_eq!((retrain.task, retrain.channels, retrain.cells), (task, 46, 14));
+            assert_eq!(retrain.gradient_clip, 0.0);
+        }
+        let (detection, segmentation, keypoints) = (of("detection"), of("segmentation"), of("keypoints"));
+        assert_eq!((detection.epochs, detection.batch, detection.learning_rate), (200, 32, 0.01));
+        assert_eq!(
+            (segmentation.crop, segmentation.warmup_steps, segmentation.weight_decay),
+            (1024, 1000, 5e-4)
+        );
+        assert_eq!((keypoints.epochs, keypoints.batch, keypoints.milestones), (140, 128, vec![90, 120]));
     }
 
     #[test]

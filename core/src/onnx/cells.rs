@@ -17,7 +17,7 @@ const EPSILON: f32 = 1e-5;
 
 /// How a convolution moves over its input; rows and columns.
 #[derive(Clone, Copy)]
-struct Window {
+pub(super) struct Window {
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
@@ -26,29 +26,24 @@ struct Window {
 
 impl Window {
     /// Padded so that stride 1 keeps the size.
-    fn square(kernel: usize, stride: usize, dilation: usize) -> Self {
+    pub(super) fn square(kernel: usize, stride: usize, dilation: usize) -> Self {
         Self { kernel: [kernel; 2], stride: [stride; 2], padding: [kernel / 2 * dilation; 2], dilation }
     }
 }
 
-/// Builds the nodes of the network. For a value whose ReLU was needed, `rectified` holds the name of that
-/// ReLU.
-struct Builder<'a> {
-    graph: &'a mut Graph,
+/// Adds nodes for layers whose weights have names behind a prefix. For a value whose ReLU was needed,
+/// `rectified` holds the name of that ReLU.
+pub(super) struct Builder<'a> {
+    pub(super) graph: &'a mut Graph,
     rectified: BTreeMap<String, String>,
+    prefix: &'static str,
 }
 
 /// Adds the whole network; returns the name of the logits.
 pub(super) fn logits(graph: &mut Graph, genotype: &Genotype, shape: &NetworkShape) -> String {
-    let mut builder = Builder { graph, rectified: BTreeMap::new() };
-    let [mut before_last, mut last] = builder.stems(shape);
-    let mut channels = shape.stem_channels();
-    for (index, place) in shape.places(genotype).iter().enumerate() {
-        let cell = genotype.cell(place.kind);
-        let output = builder.cell(index, cell, place, [&before_last, &last]);
-        channels = place.channels * cell.concat.len();
-        (before_last, last) = (last, output);
-    }
+    let mut builder = Builder::new(graph, "");
+    let maps = builder.maps(genotype, shape);
+    let (last, channels) = maps.last().cloned().unwrap_or_else(|| (INPUT.to_owned(), 3));
     let mean = builder.graph.node("GlobalAveragePool", &[&last], Vec::new());
     let flat = builder.graph.node("Flatten", &[&mean], vec![Integer("axis", 1)]);
     let weight = builder.graph.weight("classifier.weight".to_owned(), &[shape.classes, channels]);
@@ -56,7 +51,31 @@ pub(super) fn logits(graph: &mut Graph, genotype: &Genotype, shape: &NetworkShap
     builder.graph.node("Gemm", &[&flat, &weight, &bias], vec![Integer("transB", 1)])
 }
 
+impl<'a> Builder<'a> {
+    pub(super) fn new(graph: &'a mut Graph, prefix: &'static str) -> Self {
+        Self { graph, rectified: BTreeMap::new(), prefix }
+    }
+}
+
 impl Builder<'_> {
+    /// The outputs of all cells, and their channels.
+    pub(super) fn maps(&mut self, genotype: &Genotype, shape: &NetworkShape) -> Vec<(String, usize)> {
+        let [mut before_last, mut last] = self.stems(shape);
+        let mut maps = Vec::new();
+        for (index, place) in shape.places(genotype).iter().enumerate() {
+            let cell = genotype.cell(place.kind);
+            let output = self.cell(index, cell, place, [&before_last, &last]);
+            maps.push((output.clone(), place.channels * cell.concat.len()));
+            (before_last, last) = (last, output);
+        }
+        maps
+    }
+
+    /// A tensor of the network, by its name behind the prefix.
+    pub(super) fn weight(&mut self, name: &str, shape: &[usize]) -> String {
+        self.graph.weight(format!("{}{name}", self.prefix), shape)
+    }
+
     /// The inputs of the first cell.
     fn stems(&mut self, shape: &NetworkShape) -> [String; 2] {
         let channels = shape.stem_channels();
@@ -203,7 +222,7 @@ impl Builder<'_> {
         self.batch_norm(&value, &format!("{name}.op.{}", first + 3), channels)
     }
 
-    fn relu(&mut self, value: &str) -> String {
+    pub(super) fn relu(&mut self, value: &str) -> String {
         if let Some(known) = self.rectified.get(value) {
             return known.clone();
         }
@@ -213,10 +232,29 @@ impl Builder<'_> {
     }
 
     /// `channels` out and in; one in is depthwise, and as many groups as go out.
-    fn convolution(&mut self, value: &str, name: &str, channels: [usize; 2], window: Window) -> String {
+    pub(super) fn convolution(
+        &mut self,
+        value: &str,
+        name: &str,
+        channels: [usize; 2],
+        window: Window,
+    ) -> String {
+        self.convolution_with(value, name, channels, window, false)
+    }
+
+    /// With a bias, or without.
+    pub(super) fn convolution_with(
+        &mut self,
+        value: &str,
+        name: &str,
+        channels: [usize; 2],
+        window: Window,
+        bias: bool,
+    ) -> String {
         let [to, from] = channels;
         let Window { kernel, stride, padding, dilation } = window;
-        let weight = self.graph.weight(format!("{name}.weight"), &[to, from, kernel[0], kernel[1]]);
+        let weight = self.weight(&format!("{name}.weight"), &[to, from, kernel[0], kernel[1]]);
+        let bias = bias.then(|| self.weight(&format!("{name}.bias"), &[to]));
         let list = |numbers: &[usize]| numbers.iter().map(|&n| n as i64).collect::<Vec<_>>();
         let attributes = vec![
             Integers("kernel_shape", list(&kernel)),
@@ -225,13 +263,14 @@ impl Builder<'_> {
             Integers("dilations", list(&[dilation; 2])),
             Integer("group", if from == 1 { to as i64 } else { 1 }),
         ];
-        self.graph.node("Conv", &[value, &weight], attributes)
+        let inputs: Vec<_> = [value, &weight].into_iter().chain(bias.as_deref()).collect();
+        self.graph.node("Conv", &inputs, attributes)
     }
 
-    fn batch_norm(&mut self, value: &str, name: &str, channels: usize) -> String {
+    pub(super) fn batch_norm(&mut self, value: &str, name: &str, channels: usize) -> String {
         let parts = ["weight", "bias", "running_mean", "running_var"];
         let [scale, shift, mean, variance] =
-            parts.map(|part| self.graph.weight(format!("{name}.{part}"), &[channels]));
+            parts.map(|part| self.weight(&format!("{name}.{part}"), &[channels]));
         let inputs = [value, &scale, &shift, &mean, &variance];
         self.graph.node("BatchNormalization", &inputs, vec![Float("epsilon", EPSILON)])
     }

@@ -11,10 +11,10 @@ const FLOAT: i64 = 1;
 const INT64: i64 = 7;
 const ATTRIBUTE_FLOAT: i64 = 1;
 const ATTRIBUTE_INTEGER: i64 = 2;
+const ATTRIBUTE_TEXT: i64 = 3;
 const ATTRIBUTE_INTEGERS: i64 = 7;
 
 pub(super) const INPUT: &str = "images";
-const OUTPUT: &str = "logits";
 
 /// A parameter of an ONNX node.
 #[derive(Clone, Debug)]
@@ -22,6 +22,14 @@ pub(super) enum Attribute {
     Integer(&'static str, i64),
     Integers(&'static str, Vec<i64>),
     Float(&'static str, f32),
+    Text(&'static str, &'static str),
+}
+
+/// A value that the graph puts out, under a name of its own; the batch comes before its sides.
+pub(super) struct Output {
+    pub(super) value: String,
+    pub(super) name: &'static str,
+    pub(super) sides: Vec<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +48,8 @@ pub(super) struct Graph {
     weights: BTreeMap<String, Vec<u64>>,
     /// Lists of whole numbers that nodes read.
     integers: BTreeMap<String, Vec<i64>>,
-    zero: bool,
+    /// Numbers that nodes read, with their shapes.
+    floats: BTreeMap<&'static str, (Vec<u64>, Vec<f32>)>,
 }
 
 impl Graph {
@@ -71,10 +80,15 @@ impl Graph {
         name
     }
 
+    /// Adds numbers under a unique name; returns the name.
+    pub(super) fn floats(&mut self, name: &'static str, shape: &[u64], numbers: Vec<f32>) -> &'static str {
+        self.floats.insert(name, (shape.to_vec(), numbers));
+        name
+    }
+
     /// Adds the number 0; returns its name.
     pub(super) fn zero(&mut self) -> &'static str {
-        self.zero = true;
-        "zero"
+        self.floats("zero", &[], vec![0.0])
     }
 
     /// The tensors that the network has, and their shapes.
@@ -82,9 +96,9 @@ impl Graph {
         self.weights.iter().map(|(name, shape)| (name.as_str(), shape))
     }
 
-    /// The nodes that a value depends on, in order.
-    fn live(&self, value: &str) -> Vec<&Node> {
-        let mut needed = BTreeSet::from([value]);
+    /// The nodes that outputs depend on, in order.
+    fn live(&self, outputs: &[Output]) -> Vec<&Node> {
+        let mut needed: BTreeSet<_> = outputs.iter().map(|output| output.value.as_str()).collect();
         let mut live = Vec::new();
         for node in self.nodes.iter().rev() {
             if needed.contains(node.output.as_str()) {
@@ -96,18 +110,17 @@ impl Graph {
         live
     }
 
-    /// The file of a graph that puts out `value`; weights that it does not depend on are left out.
+    /// The file of a graph that puts out these; weights that they do not depend on are left out.
     pub(super) fn file(
         &self,
-        value: &str,
+        outputs: &[Output],
         image: [u64; 3],
-        classes: u64,
         weights: &BTreeMap<String, WeightTensor>,
     ) -> Vec<u8> {
-        let nodes = self.live(value);
+        let nodes = self.live(outputs);
         let mut graph = Message::default();
         for (index, node) in nodes.iter().enumerate() {
-            graph.message(1, &node.message(index, value));
+            graph.message(1, &node.message(index, outputs));
         }
         graph.text(2, "relativenas");
         let read: BTreeSet<_> =
@@ -119,12 +132,15 @@ impl Graph {
             } else if let Some(numbers) = self.integers.get(*name) {
                 let bytes: Vec<_> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
                 graph.message(5, &initializer(name, &[numbers.len() as u64], INT64, &bytes));
-            } else if self.zero && *name == "zero" {
-                graph.message(5, &initializer(name, &[], FLOAT, &0.0_f32.to_le_bytes()));
+            } else if let Some((shape, numbers)) = self.floats.get(name) {
+                let bytes: Vec<_> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                graph.message(5, &initializer(name, shape, FLOAT, &bytes));
             }
         }
         graph.message(11, &described(INPUT, &image));
-        graph.message(12, &described(OUTPUT, &[classes]));
+        for output in outputs {
+            graph.message(12, &described(output.name, &output.sides));
+        }
 
         let mut opset = Message::default();
         opset.text(1, "");
@@ -140,11 +156,12 @@ impl Graph {
 }
 
 impl Node {
-    /// The message of a node; `last` is the value whose name becomes that of the graph's output.
-    fn message(&self, index: usize, last: &str) -> Message {
+    /// The message of a node. A value that the graph puts out gets the name of that output.
+    fn message(&self, index: usize, outputs: &[Output]) -> Message {
         let mut node = Message::default();
         self.inputs.iter().for_each(|input| node.text(1, input));
-        node.text(2, if self.output == last { OUTPUT } else { &self.output });
+        let own = outputs.iter().find(|output| output.value == self.output);
+        node.text(2, own.map_or(&self.output, |output| output.name));
         node.text(3, &format!("{}_{index}", self.operator));
         node.text(4, self.operator);
         for attribute in &self.attributes {
@@ -167,6 +184,11 @@ impl Attribute {
                 message.text(1, name);
                 message.integer(3, *number);
                 ATTRIBUTE_INTEGER
+            }
+            Self::Text(name, text) => {
+                message.text(1, name);
+                message.text(4, text);
+                ATTRIBUTE_TEXT
             }
             Self::Integers(name, numbers) => {
                 message.text(1, name);

@@ -8,8 +8,10 @@ pub const THRESHOLD: f64 = 0.5;
 /// Negatives that are learned for each positive of an image.
 pub const NEGATIVES_PER_POSITIVE: usize = 3;
 
-const CENTRE_VARIANCE: f64 = 0.1;
-const SIZE_VARIANCE: f64 = 0.2;
+/// What differences of centres are divided by, in shares of the prior.
+pub const CENTRE_VARIANCE: f64 = 0.1;
+/// What logarithms of ratios of sizes are divided by.
+pub const SIZE_VARIANCE: f64 = 0.2;
 
 /// For every prior the index of its box, or `None` for background.
 ///

@@ -1,11 +1,15 @@
 //! Events in words.
 
-use super::SearchView;
+use super::{
+    SearchView, TrainingView,
+    summary::{TestSummary, result},
+};
 use crate::{
     event::{Event, Learner, Line},
     genotype::Genotype,
     operation::CellKind,
     published, tabular,
+    tasks::Task,
 };
 
 /// An event as a line of the log.
@@ -29,11 +33,16 @@ pub enum Tone {
 
 impl LogLine {
     /// The line in words; `None` where there is nothing to say.
-    pub(super) fn of(line: &Line, search: Option<&SearchView>) -> Option<Self> {
+    pub(super) fn of(
+        line: &Line,
+        search: Option<&SearchView>,
+        training: Option<&TrainingView>,
+    ) -> Option<Self> {
         let in_part = search.and_then(|search| {
             search.finals_in_words(&line.event).or_else(|| search.warm_up_in_words(&line.event))
         });
-        let (tone, text) = in_part.or_else(|| words(&line.event))?;
+        let task = training.map(|training| training.task).unwrap_or_default();
+        let (tone, text) = in_part.or_else(|| words(&line.event, task))?;
         Some(Self { time: line.time, tone, text })
     }
 }
@@ -54,7 +63,7 @@ pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
-fn words(event: &Event) -> Option<(Tone, String)> {
+fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
     use Tone::{Milestone, Plain, Warning};
     Some(match event {
         Event::SearchStarted { settings, images, .. } => (
@@ -137,10 +146,11 @@ fn words(event: &Event) -> Option<(Tone, String)> {
             );
             (Milestone, text)
         }
-        Event::TrainingStarted { network, epochs, images, .. } => (
+        Event::TrainingStarted { task, network, epochs, images, .. } => (
             Milestone,
             format!(
-                "training on {}: {}, {}, {}",
+                "{} on {}: {}, {}, {}",
+                if task.is_classification() { "training" } else { task.name() },
                 images.name,
                 counted(network.channels, "channel"),
                 counted(network.cells, "cell"),
@@ -152,21 +162,24 @@ fn words(event: &Event) -> Option<(Tone, String)> {
             if valid_accuracy.is_nan() =>
         {
             let tone = if train_loss.is_finite() { Plain } else { Warning };
-            (tone, format!("epoch {epoch} done: training loss {train_loss:.3}, {train_accuracy:.1} %"))
+            let accuracy =
+                if task.is_classification() { format!(", {train_accuracy:.1} %") } else { String::new() };
+            (tone, format!("epoch {epoch} done: training loss {train_loss:.3}{accuracy}"))
         }
         Event::EpochFinished { epoch, valid_loss, valid_accuracy, best, .. } => {
             let mark = if *best { ", the best so far" } else { "" };
             let tone = if valid_loss.is_finite() { Plain } else { Warning };
-            (
-                tone,
-                format!("epoch {epoch} done: validation loss {valid_loss:.3}, {valid_accuracy:.1} %{mark}"),
-            )
-        }
-        Event::TrainingFinished { best_epoch, test_top1, test_images, .. } => {
+            let metric =
+                if task.is_classification() { String::new() } else { format!(" {}", task.metric_name()) };
             let text = format!(
-                "training done: {test_top1:.2} % of {test_images} test images, weights of epoch {best_epoch}"
+                "epoch {epoch} done: validation loss {valid_loss:.3}, {valid_accuracy:.1} %{metric}{mark}"
             );
-            (Milestone, text)
+            (tone, text)
+        }
+        Event::TrainingFinished { best_epoch, test_loss, test_top1, test_top5, test_images, part } => {
+            let (loss, top1, top5, images, part) = (*test_loss, *test_top1, *test_top5, *test_images, *part);
+            let reached = result(task, &TestSummary { loss, top1, top5, images, part }, |n| n.to_string());
+            (Milestone, format!("training done: {reached}, weights of epoch {best_epoch}"))
         }
     })
 }
@@ -194,7 +207,7 @@ mod tests {
     fn a_search_wins_by_a_number_or_not_at_all() {
         let said = |loss| {
             let ranking = vec![Ranked { rank: 1, individual: 3, loss, accuracy: 10.0 }];
-            words(&Event::SearchFinished { ranking, evaluations: 4 }).expect("words")
+            words(&Event::SearchFinished { ranking, evaluations: 4 }, Task::Classification).expect("words")
         };
         assert_eq!(
             said(0.5),

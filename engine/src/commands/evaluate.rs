@@ -25,6 +25,8 @@ use relativenas_core::{
 use serde_json::json;
 use tch::{Device, Kind as Elements};
 
+pub(super) use task::converted;
+
 use super::RanksArguments;
 use crate::{
     augmentation::ImageStore,
@@ -84,6 +86,9 @@ pub struct EvaluateArguments {
     /// Which images of a task [default: test of VOC, else valid]
     #[arg(long, value_enum, requires = "task")]
     part: Option<task::Part>,
+    /// Rows and columns of what segmentation sees at once, a multiple of 32
+    #[arg(long, default_value = "1024", value_name = "N", requires = "task", value_parser = chip)]
+    chip: u32,
     /// A task's weights are the published ones: batch norms of segmentation scale by the size of their
     /// weight, keypoints see blue first
     #[arg(long, requires = "task")]
@@ -93,6 +98,12 @@ pub struct EvaluateArguments {
     json: bool,
     #[command(flatten)]
     ranks: RanksArguments,
+}
+
+/// A side that the network can halve five times.
+pub(super) fn chip(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|n: &u32| (32..=16_384).contains(n) && n.is_multiple_of(32));
+    number.ok_or_else(|| "it has to be a multiple of 32, from 32 to 16384".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -241,7 +252,7 @@ impl Trained {
         let (shape, auxiliary) = (arguments.shape(classes)?, !arguments.no_auxiliary);
         let plan = Plan::full(&genotype, &shape, auxiliary);
         let path = &arguments.weights;
-        let Weights { tensors, notes } = weights_file::find(path)?;
+        let Weights { tensors, notes, .. } = weights_file::find(path)?;
         notes.iter().filter(|_| speaks).for_each(|text| note(path, text));
         let causes = fit::causes(&tensors, &genotype, &shape, auxiliary);
         let modules = from_named(&plan, tensors).with_context(|| match causes {
@@ -273,7 +284,7 @@ fn not_finite(plan: &Plan, modules: &[ModuleWeights]) -> anyhow::Result<Option<S
 }
 
 /// Reads a file, one of the names in a file (`FILE:NAME`), a published name, or a genotype that is written out.
-fn genotype(text: &str) -> anyhow::Result<Genotype> {
+pub(super) fn genotype(text: &str) -> anyhow::Result<Genotype> {
     let path = Path::new(text);
     if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
         return chosen(path, None).with_context(|| format!("--arch {text}"));

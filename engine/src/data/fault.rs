@@ -18,6 +18,26 @@ pub struct Fault {
     pub what: String,
 }
 
+/// Faults that are named where a data set is refused.
+const NAMED: usize = 10;
+
+/// A data set that is not used because of its faults: figures would be of other images than they say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` has faults:{}", folder.display(), named(faults))]
+pub struct Faults {
+    pub folder: PathBuf,
+    pub faults: Vec<Fault>,
+}
+
+/// The first faults of many, a line each.
+fn named(faults: &[Fault]) -> String {
+    let mut lines: Vec<_> = faults.iter().take(NAMED).map(|fault| format!("\n- {fault}")).collect();
+    if faults.len() > NAMED {
+        lines.push(format!("\n- and {} more; `relativenas data check` lists them", faults.len() - NAMED));
+    }
+    lines.concat()
+}
+
 impl Fault {
     pub(super) fn new(file: &Path, what: impl Into<String>) -> Self {
         Self { file: file.to_owned(), what: what.into() }

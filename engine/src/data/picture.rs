@@ -215,22 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn scratch_mean() {
-        for file in ["stray.jpg", "0.jpg"] {
-            let bytes =
-                fs::read(format!("/work/shared/cases/data/photo-stray-bytes/train/a/{file}")).expect("x");
-            let p = Picture::decode(&bytes).expect("whole");
-            let mean: Vec<f64> = (0..3)
-                .map(|c| {
-                    p.rgb.iter().skip(c).step_by(3).map(|&x| f64::from(x)).sum::<f64>()
-                        / (p.rgb.len() / 3) as f64
-                })
-                .collect();
-            eprintln!("MEAN {file} {mean:?}");
-        }
-    }
-
-    #[test]
     fn png_is_read_by_its_content() {
         let check = |color, samples: &[u8], rgb: &[u8]| {
             let mut bytes = Vec::new();

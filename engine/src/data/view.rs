@@ -123,6 +123,17 @@ fn change_colours(pixels: &mut [u8], jitter: ColourJitter, stream: &mut Stream) 
     }
 }
 
+/// Multiplies brightness, contrast and saturation, in this order, each with a factor.
+pub fn enhance(pixels: &mut [u8], [brightness, contrast, saturation]: [f32; 3]) {
+    change_each(pixels, |p| p.map(|c| c * brightness));
+    let mean = mean_grey(pixels).round();
+    change_each(pixels, |p| p.map(|c| mean + (c - mean) * contrast));
+    change_each(pixels, |p| {
+        let grey = grey(p);
+        p.map(|c| grey + (c - grey) * saturation)
+    });
+}
+
 /// Rounds and clamps what `change` makes of each pixel.
 fn change_each(pixels: &mut [u8], change: impl Fn([f32; 3]) -> [f32; 3]) {
     for pixel in pixels.as_chunks_mut::<3>().0 {

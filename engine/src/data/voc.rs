@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The classes of the challenge, in its order.
-const CHALLENGE: [&str; 20] = [
+pub const CHALLENGE: [&str; 20] = [
     "aeroplane",
     "bicycle",
     "bird",
@@ -83,6 +83,12 @@ pub struct VocObject {
 }
 
 impl VocImage {
+    /// Boxes, and their classes, of the objects that are not difficult.
+    pub fn countable(&self) -> Vec<(CornerBox, usize)> {
+        let countable = self.objects.iter().filter(|object| !object.difficult);
+        countable.map(|object| (object.corners, object.class)).collect()
+    }
+
     /// The photograph itself.
     ///
     /// # Errors

@@ -29,10 +29,10 @@ pub struct FlatWeights {
 }
 
 /// Numbers that a kernel of cuDNN reads at once: it fails on a tensor that begins in the middle of so many.
-const ALIGNMENT: usize = 4;
+pub(crate) const ALIGNMENT: usize = 4;
 
 /// The next place where a tensor may begin.
-fn aligned(numbers: usize) -> usize {
+pub(crate) fn aligned(numbers: usize) -> usize {
     numbers.next_multiple_of(ALIGNMENT)
 }
 
@@ -196,18 +196,23 @@ impl FlatWeights {
     /// # Errors
     /// If the device fails.
     pub fn joined(&self, tensors: &[Tensor]) -> Result<Tensor, TchError> {
-        let mut flat = Vec::with_capacity(2 * tensors.len());
-        for tensor in tensors {
-            flat.push(tensor.f_reshape([-1])?);
-            flat.extend(gap(&self.zeros, tensor.numel())?);
-        }
-        Tensor::f_cat(&flat, 0)
+        joined(tensors, &self.zeros)
     }
+}
+
+/// Tensors one after the other, each where it may begin. `zeros` are a few of them on their device.
+pub(crate) fn joined(tensors: &[Tensor], zeros: &Tensor) -> Result<Tensor, TchError> {
+    let mut flat = Vec::with_capacity(2 * tensors.len());
+    for tensor in tensors {
+        flat.push(tensor.f_reshape([-1])?);
+        flat.extend(gap(zeros, tensor.numel())?);
+    }
+    Tensor::f_cat(&flat, 0)
 }
 
 /// Puts zeros in the place of a gradient that libtorch left out: the loss does not depend on weights that
 /// only a `none` reads.
-fn defined(gradient: &mut Tensor, of: &Tensor) -> Result<(), TchError> {
+pub(crate) fn defined(gradient: &mut Tensor, of: &Tensor) -> Result<(), TchError> {
     if !gradient.defined() {
         *gradient = no_grad(|| of.f_zeros_like())?;
     }

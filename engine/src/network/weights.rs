@@ -90,7 +90,7 @@ impl ModuleWeights {
     }
 }
 
-fn fresh_tensor(spec: &TensorSpec, name: &str, streams: &Streams) -> Result<Tensor, TchError> {
+pub(crate) fn fresh_tensor(spec: &TensorSpec, name: &str, streams: &Streams) -> Result<Tensor, TchError> {
     let values: Vec<f32> = match spec.role {
         // Kaiming uniform with a = √5, PyTorch's default, is uniform in ±1/√fan_in.
         Role::Weight { fan_in } | Role::Bias { fan_in } => {
@@ -105,7 +105,7 @@ fn fresh_tensor(spec: &TensorSpec, name: &str, streams: &Streams) -> Result<Tens
 }
 
 /// FNV-1a, 64 bit: a number for a name that no version of anything will change.
-fn hash(name: &str) -> u64 {
+pub(crate) fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use relativenas_core::{event::Event, manifest::files};
+use relativenas_core::{event::Event, manifest::files, trained_network::TrainedNetwork};
 use tch::Tensor;
 use tokio::sync::watch;
 
@@ -43,6 +43,8 @@ pub enum Record {
         /// In the run's folder `weights`.
         file: &'static str,
         weights: BTreeMap<String, Tensor>,
+        /// What they are of.
+        network: Box<TrainedNetwork>,
     },
 }
 
@@ -151,8 +153,8 @@ impl Writer {
                 let state = State { log: self.log.extent(), progress: (**progress).clone() };
                 checkpoint::write(&self.disk, &self.checkpoints, &state, weights)?;
             }
-            Record::Weights { file, weights } => {
-                let bytes = tensors::to_safetensors(weights).map_err(io::Error::other)?;
+            Record::Weights { file, weights, network } => {
+                let bytes = tensors::of_network(weights, network).map_err(io::Error::other)?;
                 fs::create_dir_all(&self.weights)?;
                 self.disk.replace(&self.weights.join(file), &bytes)?;
             }

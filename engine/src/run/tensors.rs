@@ -1,7 +1,12 @@
 //! Named tensors as the bytes of a safetensors file, and back.
 
-use std::{borrow::Cow, collections::BTreeMap, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
+use relativenas_core::trained_network::{self, TrainedNetwork};
 use safetensors::{Dtype, SafeTensors, View};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -43,6 +48,25 @@ impl View for &Plain {
 /// # Errors
 /// If a tensor cannot be brought to the CPU.
 pub fn to_safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>, TensorsError> {
+    serialized(tensors, None)
+}
+
+/// The same with what they are of, in the file's metadata.
+///
+/// # Errors
+/// If a tensor cannot be brought to the CPU.
+pub fn of_network(
+    tensors: &BTreeMap<String, Tensor>,
+    network: &TrainedNetwork,
+) -> Result<Vec<u8>, TensorsError> {
+    // One entry: more would lie in any order, and the bytes differ from time to time.
+    serialized(tensors, Some(HashMap::from([(trained_network::KEY.to_owned(), network.format())])))
+}
+
+fn serialized(
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<Vec<u8>, TensorsError> {
     let mut plain = BTreeMap::new();
     for ((name, tensor), values) in tensors.iter().zip(values(tensors.values())?) {
         let mut bytes = vec![0; values.numel() * size_of::<f32>()];
@@ -50,7 +74,7 @@ pub fn to_safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>, Ten
         let shape = tensor.size().into_iter().map(|n| usize::try_from(n).unwrap_or(0)).collect();
         plain.insert(name.as_str(), Plain { shape, bytes });
     }
-    safetensors::serialize(plain.iter(), None)
+    safetensors::serialize(plain.iter(), metadata)
         .map_err(|e| TensorsError::File { file: "safetensors".to_owned(), message: e.to_string() })
 }
 

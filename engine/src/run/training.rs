@@ -1,47 +1,35 @@
 //! The thread that trains: epoch by epoch, each judged on images that were kept apart, and in the
-//! end the best weights on the test set.
+//! end the best weights on the test set. What is trained is a [`Subject`].
 
+mod classifier;
 mod sources;
+mod subject;
+mod task;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
 use relativenas_core::{
-    config::{Config, RetrainConfig},
-    event::Event,
+    event::{Event, Images},
     manifest::{EngineFacts, Manifest},
-    network::{NetworkKind, NetworkShape},
     protocol::Activity,
     search::{BatchDone, Candidate, Flow},
+    tasks::Task,
+    trained_network::TrainedNetwork,
 };
-use tch::{Device, Tensor};
 
 use super::{
     checkpoint::{Best, Checkpoint, Progress},
     control::{Bounds, Control, Done, Next, Work},
     outcome::Outcome,
     recorder::{Record, Recorder},
-    setup::VALIDATION_BATCH,
 };
-use crate::{
-    augmentation::Augmentation,
-    batches::batch_count,
-    data::{Skipped, survey_parts},
-    device,
-    network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
-    optimizer::SgdSettings,
-    ranks::Ranks,
-    training::{
-        Evaluation, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate,
-        least_images,
-    },
-};
+use crate::{device, ranks::Ranks};
 
-use sources::Sources;
+use subject::{Judgement, LeftOut, Named, Snapshot, Subject};
 
 /// In the run's folder `weights`.
 const BEST: &str = "best.safetensors";
@@ -54,34 +42,30 @@ const FEW: usize = 20_000;
 const NO_BEST: &str = "no epoch has a loss that is a number, so no weights are the best and none are tested: the training \
      diverged; train again with a lower retrain.learning_rate, or with a limit in retrain.gradient_clip";
 
-/// Names of a checkpoint's tensors: these before the published ones, and the optimizer's velocity.
+/// Names of a checkpoint's tensors: these before the published ones; the others are the optimizer's.
 const WEIGHTS_PREFIX: &str = "weights.";
 const BEST_PREFIX: &str = "best.";
-const VELOCITY: &str = "velocity";
+
+/// A subject that can begin, or go on where it was.
+struct Ready {
+    subject: Box<dyn Subject>,
+    facts: EngineFacts,
+    images: Images,
+    network: TrainedNetwork,
+    threads: usize,
+}
 
 /// A network in training and what it is trained on.
 pub struct TrainingJob {
     ranks: Arc<dyn Ranks>,
-    trainer: Trainer,
-    train: Source,
-    /// Empty if no images are kept apart; then the last epoch counts as the best.
-    valid: Source,
-    test: Source,
-    best: Option<(Best, Vec<ModuleWeights>)>,
+    subject: Box<dyn Subject>,
+    best: Option<(Best, Named)>,
     finished: bool,
     /// Between checkpoints within an epoch.
     checkpoint_every: Option<Duration>,
     /// Events of a beginning that are not in the log yet; empty when a run goes on.
     opening: Vec<Event>,
-    /// All photographs were looked at.
-    surveyed: bool,
-    kind: NetworkKind,
-    auxiliary: bool,
-    /// Photographs that may be gone on without.
-    skip_faulty: usize,
-    /// Those that it goes on without, by their places: training images, then test images.
-    skipped: [BTreeSet<usize>; 2],
-    device: Device,
+    network: TrainedNetwork,
     threads: usize,
 }
 
@@ -95,58 +79,33 @@ impl TrainingJob {
         checkpoint: Option<Checkpoint>,
         ranks: Arc<dyn Ranks>,
     ) -> anyhow::Result<(Self, EngineFacts)> {
-        let (config, retrain) = (&manifest.config, &manifest.config.retrain);
-        let genotype = manifest.genotype.as_ref();
-        let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
-        let sources = Sources::open(config, ranks.place())?;
-        let inputs = &sources.inputs;
-        let images = inputs.images();
-        let shape = network_shape(retrain, images.classes)?;
-        check_batches(retrain.kind, retrain.auxiliary, images.train, retrain.batch)?;
-        let plan = Plan::full(genotype, &shape, retrain.auxiliary);
-        check_shares(&plan, retrain.batch, ranks.count())?;
-        // How often it is stored changes no loss.
-        let protocol = (
-            genotype,
-            RetrainConfig { checkpoint_seconds: 0, ..retrain.clone() },
-            (config.data.crop_padding, config.data.flip),
-            config.device.precision,
-        );
-        // Several ranks normalise by the statistics of their shares, which is another training.
-        let facts = match ranks.count() {
-            1 => inputs.facts(manifest, VALIDATION_BATCH, &protocol)?,
-            count => inputs.facts(manifest, VALIDATION_BATCH, &(protocol, count))?,
-        };
-        let settings = trainer_settings(config, inputs.threads);
-        let (trainer, best, finished, skipped, opening) = match checkpoint {
-            None => {
-                let started = Event::TrainingStarted {
-                    network: shape,
-                    genotype: genotype.clone(),
-                    epochs: retrain.epochs,
-                    images,
-                    batch: retrain.batch,
-                };
-                (
-                    Trainer::new(plan, settings, inputs.device())?,
-                    None,
-                    false,
-                    Default::default(),
-                    vec![started],
-                )
-            }
-            Some(checkpoint) => {
-                let (trainer, best, finished, skipped) =
-                    restore(plan, settings, checkpoint, inputs.device()).context("the checkpoint")?;
-                (trainer, best, finished, skipped, Vec::new())
+        let retrain = &manifest.config.retrain;
+        let mut restored = checkpoint.map(Restored::of).transpose().context("the checkpoint")?;
+        let best = restored.as_mut().and_then(|restored| restored.best.take());
+        let snapshot = restored.as_mut().map(|restored| std::mem::take(&mut restored.snapshot));
+        let snapshot = snapshot.map(|snapshot| (snapshot, best.as_ref().map(|(_, weights)| weights)));
+        let ready = match retrain.task {
+            Task::Classification => classifier::prepare(manifest, snapshot, &ranks)?,
+            Task::Detection | Task::Segmentation | Task::Keypoints => {
+                task::prepare(manifest, snapshot, &ranks)?
             }
         };
+        let Ready { subject, facts, images, network, threads } = ready;
+        let opening = match (&restored, &manifest.genotype) {
+            (None, Some(genotype)) => vec![Event::TrainingStarted {
+                task: retrain.task,
+                network: network.network,
+                genotype: genotype.clone(),
+                epochs: retrain.epochs,
+                images,
+                batch: retrain.batch,
+            }],
+            _ => Vec::new(),
+        };
+        let (finished, left_out) = restored.map_or_else(Default::default, |r| (r.finished, r.left_out));
         let mut job = Self {
-            trainer: trainer.among(Arc::clone(&ranks)),
             ranks,
-            train: sources.train,
-            valid: sources.valid,
-            test: sources.test,
+            subject,
             best,
             finished,
             checkpoint_every: match retrain.checkpoint_seconds {
@@ -154,27 +113,18 @@ impl TrainingJob {
                 seconds => Some(Duration::from_secs(seconds)),
             },
             opening,
-            surveyed: false,
-            kind: retrain.kind,
-            auxiliary: retrain.auxiliary,
-            skip_faulty: config.data.skip_faulty,
-            skipped: Default::default(),
-            device: sources.inputs.device(),
-            threads: sources.inputs.threads,
+            network,
+            threads,
         };
-        job.leave_out(skipped)?;
-        if job.ranks.is_first() && !job.opening.is_empty() && job.photographs() <= FEW {
+        job.leave_out(left_out)?;
+        if job.ranks.is_first() && !job.opening.is_empty() && job.subject.photographs() <= FEW {
             job.survey(&|| false)?;
         }
         Ok((job, facts))
     }
 
     pub fn bounds(&self) -> Bounds {
-        Bounds { population: None, generations: self.epochs() }
-    }
-
-    fn epochs(&self) -> u32 {
-        self.trainer.settings().schedule.epochs
+        Bounds { population: None, generations: self.subject.epochs() }
     }
 
     /// Goes on until the training is done or somebody ends it; says which.
@@ -203,8 +153,8 @@ impl TrainingJob {
             if !self.ranks.decide(|| control.next() != Next::Leave)? {
                 return Ok(Outcome::Left);
             }
-            let epoch = self.trainer.epoch();
-            let outcome = if epoch < self.epochs() {
+            let (epoch, _) = self.subject.place();
+            let outcome = if epoch < self.subject.epochs() {
                 self.epoch(control, recorder).with_context(|| format!("epoch {epoch}"))?
             } else {
                 ensure!(self.best.is_some(), NO_BEST);
@@ -216,22 +166,11 @@ impl TrainingJob {
         }
     }
 
-    /// Looks at all photographs, so that a damaged one is known before hours are spent, leaves out as many faulty
-    /// ones as the settings allow, and says what is odd. Says whether nobody ended it.
+    /// Says whether nobody ended it.
     fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
-        if let (false, Source::Photos(train), Source::Photos(test)) = (self.surveyed, &self.train, &self.test)
-        {
-            let Skipped { train: of_train, valid: of_test, notes } =
-                survey_parts(&train.images, &test.images, self.skip_faulty, train.threads, leaving)?;
-            if leaving() {
-                return Ok(false);
-            }
-            let patched = [&train.images, &test.images].into_iter().filter_map(|images| images.patched());
-            patched.chain(notes).for_each(|note| super::say(&note));
-            self.leave_out([of_train, of_test])?;
-        }
-        self.surveyed = !leaving();
-        Ok(self.surveyed)
+        let surveyed = self.subject.survey(leaving)?;
+        self.count_images();
+        Ok(surveyed)
     }
 
     /// Goes on without what the first rank found faulty when it looked at all photographs.
@@ -239,75 +178,62 @@ impl TrainingJob {
         if self.ranks.count() == 1 {
             return Ok(());
         }
-        let mut skipped = serde_json::to_vec(&self.skipped)?;
-        self.ranks.broadcast(0, &mut skipped)?;
-        if self.ranks.is_first() { Ok(()) } else { self.leave_out(serde_json::from_slice(&skipped)?) }
+        let mut left_out = serde_json::to_vec(&self.subject.left_out())?;
+        self.ranks.broadcast(0, &mut left_out)?;
+        if self.ranks.is_first() { Ok(()) } else { self.leave_out(serde_json::from_slice(&left_out)?) }
     }
 
     /// Goes on without these photographs.
-    fn leave_out(&mut self, skipped: [BTreeSet<usize>; 2]) -> anyhow::Result<()> {
-        let [of_train, of_test] = &skipped;
-        for (source, gone) in
-            [(&mut self.train, of_train), (&mut self.valid, of_train), (&mut self.test, of_test)]
-        {
-            if let Source::Photos(photos) = source {
-                photos.chosen.retain(|index| !gone.contains(index));
-            }
-        }
-        if !of_train.is_empty() {
-            check_batches(self.kind, self.auxiliary, self.train.len(), self.trainer.settings().batch)?;
-        }
-        for event in &mut self.opening {
-            if let Event::TrainingStarted { images, .. } = event {
-                (images.train, images.valid) = (self.train.len(), self.valid.len());
-            }
-        }
-        self.skipped = skipped;
+    fn leave_out(&mut self, left_out: LeftOut) -> anyhow::Result<()> {
+        self.subject.leave_out(left_out)?;
+        self.count_images();
         Ok(())
     }
 
-    /// How many there are, of all parts.
-    fn photographs(&self) -> usize {
-        let count = |source: &Source| match source {
-            Source::Photos(photos) => photos.images.len(),
-            Source::Memory(_) => 0,
-        };
-        count(&self.train) + count(&self.test)
+    /// Tells the log of as many images as there are.
+    fn count_images(&mut self) {
+        let (train, valid) = self.subject.images();
+        for event in &mut self.opening {
+            if let Event::TrainingStarted { images, .. } = event {
+                (images.train, images.valid) = (train, valid);
+            }
+        }
     }
 
     /// What is left of the epoch in hand, and its validation.
     fn epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
-        let epoch = self.trainer.epoch();
-        self.trainer.take_from_first()?;
+        let (epoch, _) = self.subject.place();
+        self.subject.begin()?;
         self.begin(control, Activity::Training);
         if self.train_epoch(control, recorder)? == Outcome::Left {
             return Ok(Outcome::Left);
         }
-        let figures = self.trainer.figures()?;
-        let Some(judgement) = self.validate(control)? else {
+        let figures = self.subject.figures()?;
+        let Some(judgement) = self.subject.validate(&|done| flow(control, done))? else {
             // The validation is done again; the steps of the epoch are not.
             self.store(recorder)?;
             return Ok(Outcome::Left);
         };
-        let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.top1 };
-        let judged_loss = if self.valid.is_empty() { figures.loss } else { judgement.loss };
-        let better = self.valid.is_empty() || self.best.as_ref().is_none_or(|(best, _)| beats(&judged, best));
+        let apart = self.subject.images().1 > 0;
+        let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.metric };
+        let judged_loss = if apart { judgement.loss } else { figures.loss };
+        let better = !apart || self.best.as_ref().is_none_or(|(best, _)| beats(&judged, best));
         let best = better && judged_loss.is_finite();
         if best {
-            self.best = Some((judged, self.trainer.weights()?));
+            self.best = Some((judged, self.subject.weights()?));
         }
-        let schedule = self.trainer.settings().schedule;
+        let (learning_rate, drop_path) = self.subject.rates(epoch);
         let finished = Event::EpochFinished {
             epoch,
-            learning_rate: schedule.learning_rate(epoch),
-            drop_path: schedule.drop_path(epoch),
+            learning_rate,
+            drop_path,
             train_loss: figures.loss,
             train_accuracy: figures.accuracy,
             valid_loss: judgement.loss,
-            valid_accuracy: judgement.top1,
+            valid_accuracy: judgement.metric,
             best,
         };
-        self.trainer.next_epoch()?;
+        self.subject.next_epoch()?;
         recorder.send(Record::Events(vec![finished]))?;
         self.store(recorder)?;
         self.publish(recorder, best)?;
@@ -317,64 +243,36 @@ impl TrainingJob {
 
     /// The steps of the epoch that are left, with a checkpoint now and then.
     fn train_epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
-        let batches = batch_count(self.train.len(), self.trainer.settings().batch);
         let mut stored = Instant::now();
-        let (epoch, first) = (self.trainer.epoch(), self.trainer.batch());
-        for part in self.train.training(self.trainer.feed(), epoch, first)? {
-            let part = part?;
-            self.trainer.step(&part)?;
-            let done = BatchDone {
-                candidate: 0,
-                validating: false,
-                batch: self.trainer.batch(),
-                batches,
-                images: part.whole,
-                loss: self.trainer.loss_if_free()?,
-            };
-            let staying = self.ranks.decide(|| flow(control, done) == Flow::Go)?;
-            let due = self.checkpoint_every.is_some_and(|every| stored.elapsed() >= every);
-            if self.ranks.is_first() && (!staying || due) {
-                recorder.send(checkpoint(
-                    &self.trainer,
-                    self.best.as_ref(),
-                    self.finished,
-                    &self.skipped,
-                )?)?;
+        let (ranks, best, every) = (&self.ranks, self.best.as_ref(), self.checkpoint_every);
+        let mut after = |subject: &dyn Subject, done: BatchDone| -> anyhow::Result<Flow> {
+            let staying = ranks.decide(|| flow(control, done) == Flow::Go)?;
+            let due = every.is_some_and(|every| stored.elapsed() >= every);
+            if ranks.is_first() && (!staying || due) {
+                recorder.send(checkpoint(subject, best, false)?)?;
                 stored = Instant::now();
             }
-            if !staying {
-                return Ok(Outcome::Left);
-            }
-        }
-        Ok(Outcome::Done)
-    }
-
-    /// `None` if somebody ended it. Without images to judge on, nothing is known.
-    fn validate(&self, control: &Control) -> anyhow::Result<Option<Evaluation>> {
-        if self.valid.is_empty() {
-            let unknown = f64::NAN;
-            return Ok(Some(Evaluation { loss: unknown, top1: unknown, top5: unknown, images: 0 }));
-        }
-        judge(&self.trainer.evaluation(), &self.valid, &*self.ranks, control)
+            Ok(if staying { Flow::Go } else { Flow::Abort })
+        };
+        let stayed = self.subject.train(&mut after)?;
+        Ok(if stayed { Outcome::Done } else { Outcome::Left })
     }
 
     /// Looks at the test set, once, with the best weights.
     fn test(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
-        let (best, weights) = self.best.as_ref().context("no epoch was the best")?;
-        let weights = FlatWeights::gather(self.trainer.plan(), weights, self.device)?;
         self.begin(control, Activity::Validating);
-        let precision = self.trainer.settings().precision;
-        let pass = Pass::evaluation(self.trainer.plan(), weights.modules(), precision);
-        let judged = judge(&pass, &self.test, &*self.ranks, control)?;
-        let Some(judged) = judged else {
+        let (best, weights) = self.best.as_ref().context("no epoch was the best")?;
+        let judged = self.subject.test(weights, &|done| flow(control, done))?;
+        let Some(Judgement { loss, metric, top5, images, part }) = judged else {
             return Ok(Outcome::Left); // The checkpoint of the last epoch is the newest.
         };
         let finished = Event::TrainingFinished {
             best_epoch: best.epoch,
-            test_loss: judged.loss,
-            test_top1: judged.top1,
-            test_top5: judged.top5,
-            test_images: judged.images,
+            test_loss: loss,
+            test_top1: metric,
+            test_top5: top5,
+            test_images: images,
+            part,
         };
         self.finished = true;
         recorder.send(Record::Events(vec![finished]))?;
@@ -383,17 +281,17 @@ impl TrainingJob {
     }
 
     fn begin(&self, control: &Control, activity: Activity) {
-        let epoch = self.trainer.epoch();
+        let ((epoch, _), epochs) = (self.subject.place(), self.subject.epochs());
         let member = Candidate { individual: 0, position: Vec::new() };
-        let left = self.epochs().saturating_sub(epoch + 1) as usize;
+        let left = epochs.saturating_sub(epoch + 1) as usize;
         let work = Work { now: 1.0, after: left as f64 };
-        control.begin(activity, epoch.min(self.epochs() - 1), 0..1, &[member], work);
+        control.begin(activity, epoch.min(epochs - 1), 0..1, &[member], work);
     }
 
     /// Writes everything that is needed to go on from here. All ranks have the same, so one of them does.
     fn store(&self, recorder: &Recorder) -> anyhow::Result<()> {
         if self.ranks.is_first() {
-            recorder.send(checkpoint(&self.trainer, self.best.as_ref(), self.finished, &self.skipped)?)?;
+            recorder.send(checkpoint(&*self.subject, self.best.as_ref(), self.finished)?)?;
         }
         Ok(())
     }
@@ -403,57 +301,23 @@ impl TrainingJob {
         if !self.ranks.is_first() {
             return Ok(());
         }
-        let plan = self.trainer.plan();
-        if self.trainer.epoch() > 0 && self.trainer.batch() == 0 {
-            let weights = to_named(plan, &self.trainer.weights()?);
-            recorder.send(Record::Weights { file: LAST, weights })?;
+        let (epoch, batch) = self.subject.place();
+        let send = |file, weights| {
+            recorder.send(Record::Weights { file, weights, network: Box::new(self.network.clone()) })
+        };
+        if epoch > 0 && batch == 0 {
+            send(LAST, self.subject.weights()?)?;
         }
         if let (Some((_, weights)), true) = (&self.best, best) {
-            recorder.send(Record::Weights { file: BEST, weights: to_named(plan, weights) })?;
+            send(BEST, shared(weights))?;
         }
         Ok(())
     }
 }
 
-fn trainer_settings(config: &Config, threads: usize) -> TrainerSettings {
-    let retrain = &config.retrain;
-    TrainerSettings {
-        batch: retrain.batch,
-        augmentation: Augmentation {
-            padding: config.data.crop_padding,
-            flip: config.data.flip,
-            cutout: retrain.cutout,
-        },
-        schedule: Schedule::of(retrain),
-        loss: Loss { label_smoothing: retrain.label_smoothing, auxiliary_weight: retrain.auxiliary_weight },
-        sgd: SgdSettings {
-            momentum: retrain.momentum,
-            weight_decay: retrain.weight_decay,
-            clip: retrain.gradient_clip,
-        },
-        precision: config.device.precision,
-        threads,
-        seed: retrain.seed,
-    }
-}
-
-fn network_shape(retrain: &RetrainConfig, classes: usize) -> anyhow::Result<NetworkShape> {
-    let shape =
-        NetworkShape { kind: retrain.kind, channels: retrain.channels, cells: retrain.cells, classes };
-    shape.check().context("the network of [retrain]")?;
-    Ok(shape)
-}
-
-/// Refuses batches of which some ranks would never get an image.
-fn check_shares(plan: &Plan, batch: usize, ranks: usize) -> anyhow::Result<()> {
-    let least = least_images(plan);
-    ensure!(
-        ranks == 1 || batch >= least * ranks,
-        "retrain.batch = {batch} is too small for {ranks} ranks, each of which needs {least} or more images of a \
-         batch; take {} or more, or fewer ranks",
-        least * ranks
-    );
-    Ok(())
+/// The same tensors once more.
+fn shared(named: &Named) -> Named {
+    named.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
 }
 
 /// Whether the work goes on after a batch. A training can be resumed at any, so it leaves at once.
@@ -461,16 +325,7 @@ fn flow(control: &Control, done: BatchDone) -> Flow {
     if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
 }
 
-fn judge(
-    pass: &Pass<'_>,
-    source: &Source,
-    ranks: &dyn Ranks,
-    control: &Control,
-) -> anyhow::Result<Option<Evaluation>> {
-    Ok(evaluate(pass, source, VALIDATION_BATCH, usize::MAX, ranks, &|done| flow(control, done))?)
-}
-
-/// Whether an epoch is better than the best before: more images right, or as many at a lower loss.
+/// Whether an epoch is better than the best before: a higher metric, or the same at a lower loss.
 /// What is not a number is worse than anything else.
 fn beats(new: &Best, old: &Best) -> bool {
     let key = |best: &Best| {
@@ -480,55 +335,48 @@ fn beats(new: &Best, old: &Best) -> bool {
     key(new) > key(old)
 }
 
-fn checkpoint(
-    trainer: &Trainer,
-    best: Option<&(Best, Vec<ModuleWeights>)>,
-    finished: bool,
-    skipped: &[BTreeSet<usize>; 2],
-) -> anyhow::Result<Record> {
-    let Stored { position, weights, velocity } = trainer.store()?;
-    let prefixed = |prefix: &'static str, weights: BTreeMap<String, Tensor>| {
+fn checkpoint(subject: &dyn Subject, best: Option<&(Best, Named)>, finished: bool) -> anyhow::Result<Record> {
+    let Snapshot { position, weights, optimizer } = subject.snapshot()?;
+    let prefixed = |prefix: &'static str, weights: Named| {
         weights.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
     };
-    let mut tensors: BTreeMap<_, _> = prefixed(WEIGHTS_PREFIX, weights).collect();
-    tensors.extend(velocity.map(|velocity| (VELOCITY.to_owned(), velocity)));
+    let mut tensors: Named = prefixed(WEIGHTS_PREFIX, weights).collect();
+    tensors.extend(optimizer);
     if let Some((_, weights)) = best {
-        tensors.extend(prefixed(BEST_PREFIX, to_named(trainer.plan(), weights)));
+        tensors.extend(prefixed(BEST_PREFIX, shared(weights)));
     }
-    let (best, skipped) = (best.map(|(best, _)| *best), skipped.clone());
+    let (best, skipped) = (best.map(|(best, _)| *best), subject.left_out());
     let progress = Box::new(Progress::Train { position, best, finished, skipped });
     Ok(Record::Checkpoint { progress, weights: tensors })
 }
 
-/// The training that [`checkpoint`] stored, its best epoch, whether it was finished, and which photographs it goes
-/// on without.
-#[allow(clippy::type_complexity)] // Named parts would be used once.
-fn restore(
-    plan: Plan,
-    settings: TrainerSettings,
-    checkpoint: Checkpoint,
-    device: Device,
-) -> anyhow::Result<(Trainer, Option<(Best, Vec<ModuleWeights>)>, bool, [BTreeSet<usize>; 2])> {
-    let Progress::Train { position, best, finished, skipped } = checkpoint.state.progress else {
-        anyhow::bail!("it is not one of a training");
-    };
-    let (mut weights, mut best_weights, mut velocity) = (BTreeMap::new(), BTreeMap::new(), None);
-    for (name, tensor) in device::place_all(checkpoint.tensors, device)? {
-        if let Some(name) = name.strip_prefix(WEIGHTS_PREFIX) {
-            weights.insert(name.to_owned(), tensor);
-        } else if let Some(name) = name.strip_prefix(BEST_PREFIX) {
-            best_weights.insert(name.to_owned(), tensor);
-        } else {
-            ensure!(name == VELOCITY, "`{name}` is nothing that a training stores");
-            velocity = Some(tensor);
+/// What [`checkpoint`] stored.
+struct Restored {
+    snapshot: Snapshot,
+    best: Option<(Best, Named)>,
+    finished: bool,
+    left_out: LeftOut,
+}
+
+impl Restored {
+    fn of(checkpoint: Checkpoint) -> anyhow::Result<Self> {
+        let Progress::Train { position, best, finished, skipped: left_out } = checkpoint.state.progress
+        else {
+            anyhow::bail!("it is not one of a training");
+        };
+        let mut snapshot = Snapshot { position, ..Snapshot::default() };
+        let mut best_weights = Named::new();
+        for (name, tensor) in checkpoint.tensors {
+            if let Some(name) = name.strip_prefix(WEIGHTS_PREFIX) {
+                snapshot.weights.insert(name.to_owned(), tensor);
+            } else if let Some(name) = name.strip_prefix(BEST_PREFIX) {
+                best_weights.insert(name.to_owned(), tensor);
+            } else {
+                snapshot.optimizer.insert(name, tensor);
+            }
         }
+        Ok(Self { snapshot, best: best.map(|best| (best, best_weights)), finished, left_out })
     }
-    let best = match best {
-        Some(best) => Some((best, from_named(&plan, best_weights).context("the best weights")?)),
-        None => None,
-    };
-    let trainer = Trainer::resume(plan, settings, Stored { position, weights, velocity }, device)?;
-    Ok((trainer, best, finished, skipped))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use relativenas_core::{
     config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape, ShapeError},
+    tasks::heads::{FEWEST_CELLS, taps},
 };
 use tch::{TchError, Tensor};
 
@@ -13,9 +14,6 @@ use crate::{
     network::{Mode, Pass, Plan, TensorSpec},
     weights_file::{self, WeightsError},
 };
-
-/// Fewest cells of which each third ends with one of its own.
-const FEWEST_CELLS: usize = 3;
 
 /// A genotype as an ImageNet network; its maps have strides 8, 16 and 32.
 #[derive(Clone, Debug)]
@@ -36,7 +34,7 @@ impl Backbone {
         if cells < FEWEST_CELLS {
             return Err(ShapeError::Cells(cells));
         }
-        let taps = [cells / 3 - 1, 2 * cells / 3 - 1, cells - 1];
+        let taps = taps(cells);
         let places = shape.places(genotype);
         let channels = taps.map(|cell| places[cell].channels * genotype.cell(places[cell].kind).concat.len());
         Ok(Self { plan: Plan::backbone(genotype, &shape, &taps), taps, channels })

@@ -4,6 +4,7 @@
 //! all; the spatial path keeps detail at stride 8; both are fused. Two more outputs of the context
 //! path help training.
 
+use relativenas_core::tasks::heads::{CONTEXT, DETAIL, FUSED};
 use tch::{TchError, Tensor};
 
 use super::{
@@ -11,10 +12,6 @@ use super::{
     layers::{Layers, Specs, average, double, resize},
 };
 use crate::network::{Mode, TensorSpec};
-
-const CONTEXT: usize = 128;
-const DETAIL: usize = 64;
-const FUSED: usize = 256;
 
 /// Added to the size of a weight by the published activated batch norm.
 const PUBLISHED_EPSILON: f64 = 1e-5;

@@ -5,20 +5,95 @@ mod detection;
 mod keypoints;
 mod segmentation;
 
-pub use detection::detection;
-pub use keypoints::keypoints;
-pub use segmentation::segmentation;
+pub use detection::{detection, input as detector_input, report};
+pub use keypoints::{keypoints, poses};
+pub use segmentation::{classes, segmentation};
 
-use tch::{Device, Kind, TchError, Tensor};
+use relativenas_core::search::Flow;
+use tch::{Device, TchError, Tensor};
 
-use crate::data::{fault::Fault, picture::Picture};
+use super::{
+    State, TaskNetwork, bisenet, data::TaskImages, pixels::exchanged, simple_baseline, sliding::Sliding,
+    ssd_lite,
+};
+use crate::{data::fault::Fault, network::Mode};
 
 /// Where a network computes, and how much of it at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
     pub device: Device,
     /// Images, or people, at once.
     pub batch: usize,
+    /// Called after so many images; says whether to go on.
+    pub after: &'a dyn Fn(usize) -> Flow,
+}
+
+impl Place<'_> {
+    fn after(&self, images: usize) -> Result<(), EvaluationError> {
+        match (self.after)(images) {
+            Flow::Abort => Err(EvaluationError::Ended),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How a network of a task looks at pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Rows and columns of what segmentation sees at once.
+    pub chip: usize,
+    /// Keypoints are looked for in a mirror too, as in a published evaluation.
+    pub flip: bool,
+    /// The network was trained with blue first, as published ones for keypoints.
+    pub blue_first: bool,
+}
+
+impl Look {
+    /// As results are reported.
+    pub const PUBLISHED: Self = Self { chip: 1024, flip: true, blue_first: false };
+}
+
+/// Judges a network by the metric of its images' task.
+///
+/// # Errors
+/// If a picture cannot be read, the images are not those of the network's task, or the device fails; or
+/// [`EvaluationError::Ended`] if somebody ended it.
+pub fn judge(
+    place: Place<'_>,
+    look: Look,
+    network: &TaskNetwork,
+    state: &State,
+    images: &TaskImages,
+) -> Result<Judged, EvaluationError> {
+    let mode = Mode::Evaluation;
+    match images {
+        TaskImages::Boxes { classes, images } => {
+            let mut run = |inputs: &Tensor| ssd_lite::run(network, state, inputs, mode);
+            detection(place, classes, images, &mut run)
+        }
+        TaskImages::Masks(streets) => {
+            let sliding = Sliding { chip: look.chip, ..Sliding::plain() };
+            let mut run = |inputs: &Tensor| bisenet::run(network, state, inputs, mode);
+            segmentation(place, streets, &sliding, &mut run)
+        }
+        TaskImages::People(images) => {
+            let mut run = |inputs: &Tensor| heat(network, state, look, inputs);
+            keypoints(place, images, &mut run)
+        }
+    }
+}
+
+/// Maps of people's joints.
+///
+/// # Errors
+/// If the network is none for keypoints, or the device fails.
+pub fn heat(network: &TaskNetwork, state: &State, look: Look, inputs: &Tensor) -> Result<Tensor, TchError> {
+    let inputs = if look.blue_first { exchanged(inputs)? } else { inputs.shallow_clone() };
+    if look.flip {
+        simple_baseline::run_flipped(network, state, &inputs)
+    } else {
+        simple_baseline::run(network, state, &inputs, Mode::Evaluation)
+    }
 }
 
 /// What was found; shares are between 0 and 1.
@@ -42,6 +117,8 @@ pub enum EvaluationError {
     Data(#[from] Fault),
     #[error(transparent)]
     Device(#[from] TchError),
+    #[error("the evaluation was ended before its end")]
+    Ended,
 }
 
 /// Means of losses.
@@ -61,37 +138,6 @@ impl Mean {
     fn value(&self) -> f64 {
         self.sum / self.count.max(1) as f64
     }
-}
-
-/// A picture as `[1, 3, H, W] f32`, 0 to 255, red first.
-fn tensor(picture: &Picture, device: Device) -> Result<Tensor, TchError> {
-    let shape = [1, picture.height as i64, picture.width as i64, 3];
-    let bytes = Tensor::f_from_slice(&picture.rgb)?.f_reshape(shape)?.f_to_device(device)?;
-    bytes.f_to_kind(Kind::Float)?.f_permute([0, 3, 1, 2])?.f_contiguous()
-}
-
-/// Mean and standard deviation of ImageNet's red, green and blue, each `[1, 3, 1, 1]`.
-fn statistics(device: Device) -> Result<[Tensor; 2], TchError> {
-    let row =
-        |numbers: [f32; 3]| Tensor::f_from_slice(&numbers)?.f_reshape([1, 3, 1, 1])?.f_to_device(device);
-    Ok([row([0.485, 0.456, 0.406])?, row([0.229, 0.224, 0.225])?])
-}
-
-/// A picture normalised as ImageNet's are.
-fn normalised(picture: &Tensor) -> Result<Tensor, TchError> {
-    let [mean, deviation] = statistics(picture.device())?;
-    picture.f_div_scalar(255.0)?.f_sub(&mean)?.f_div(&deviation)
-}
-
-/// Normalised inputs as a network sees them that was trained with blue first: red and blue exchanged,
-/// and normalised by the place of a channel, whatever it shows.
-///
-/// # Errors
-/// If the device fails.
-pub fn exchanged(inputs: &Tensor) -> Result<Tensor, TchError> {
-    let [mean, deviation] = statistics(inputs.device())?;
-    let raw = inputs.f_mul(&deviation)?.f_add(&mean)?.f_flip([1])?;
-    raw.f_sub(&mean)?.f_div(&deviation)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! SimpleBaseline: a map of heat for every joint, from the last map by three transposed convolutions.
 
-use relativenas_core::tasks::joints::PAIRS;
+use relativenas_core::tasks::{
+    heads::{TRANSPOSED, TRANSPOSED_CHANNELS as CHANNELS, TRANSPOSED_KERNEL as KERNEL},
+    joints::PAIRS,
+};
 use tch::{TchError, Tensor};
 
 use super::{
@@ -8,11 +11,6 @@ use super::{
     layers::{Layers, Specs},
 };
 use crate::network::{Mode, TensorSpec};
-
-const CHANNELS: usize = 256;
-const KERNEL: usize = 4;
-/// Numbers of the transposed convolutions among `deconv_layers`; a batch norm and a ReLU follow each.
-const TRANSPOSED: [usize; 3] = [0, 3, 6];
 
 /// Tensors of the head, in the order of the published state.
 pub(super) fn tensors([_, _, last]: [usize; 3], joints: usize) -> Vec<TensorSpec> {

@@ -4,7 +4,10 @@
 //! last. Each predicts, for the six priors of a cell, the scores of all classes and four numbers
 //! that place the box.
 
-use relativenas_core::tasks::priors::{LEVELS, PER_CELL};
+use relativenas_core::tasks::{
+    heads::EXTRAS,
+    priors::{LEVELS, PER_CELL},
+};
 use tch::{TchError, Tensor};
 
 use super::{
@@ -12,9 +15,6 @@ use super::{
     layers::{Layers, Specs},
 };
 use crate::network::{Mode, TensorSpec};
-
-/// Channels out of each inverted residual, and hidden channels as a share of those in.
-const EXTRAS: [(usize, f64); 4] = [(512, 0.2), (256, 0.25), (256, 0.5), (64, 0.25)];
 
 /// What the network says about every prior.
 #[derive(Debug)]

@@ -39,6 +39,8 @@ impl Schedule {
             * match self.shape {
                 RateSchedule::Cosine => 0.5 * (1.0 + (PI * f64::from(epoch) / f64::from(self.epochs)).cos()),
                 RateSchedule::Linear => linear(epoch, self.epochs),
+                // Only of tasks, whose steps have rates of their own.
+                RateSchedule::Steps | RateSchedule::Polynomial => 1.0,
             }
     }
 

@@ -11,12 +11,16 @@ use relativenas_core::{
     genotype::Genotype,
     manifest::files,
     onnx::{self, WeightTensor},
+    trained_network::{self, Seen, TrainedNetwork},
 };
 
 use safetensors::{Dtype, SafeTensors};
 
 use super::{of_individual, of_rank};
 use crate::{arguments::ExportArguments, context::Context, failure::misuse, operations::reading};
+
+/// Rows and columns that segmentation sees where the weights do not say.
+const PUBLISHED_CROP: usize = 1024;
 
 /// The whole file. The network's size follows from the weights.
 ///
@@ -54,16 +58,26 @@ fn of_run(context: &Context, run: &str, arguments: &ExportArguments) -> Result<(
     Ok((genotype, None))
 }
 
+/// What the network is for stands in the file, or follows from the names of its tensors.
 fn written(genotype: &Genotype, path: &Path) -> Result<Vec<u8>> {
-    let weights = read(path)?;
-    let shape = onnx::shape_of(&weights)
-        .context("no weights of a classifier: the stem, the cells or the classifier are missing")?;
-    Ok(onnx::classifier(genotype, &shape, &weights)?)
+    let bytes = fs::read(path).context("cannot be read")?;
+    let weights = read(&bytes)?;
+    let shape_of = |tensor: &WeightTensor| tensor.shape.iter().map(|&n| n as usize).collect();
+    let shapes = weights.iter().map(|(name, tensor)| (name.clone(), shape_of(tensor))).collect();
+    let seen = Seen::of(&shapes)
+        .context("no weights of a known network: the stem, the cells or the classifier are missing")?;
+    let crop = described(&bytes).and_then(|network| network.crop).unwrap_or(PUBLISHED_CROP);
+    Ok(onnx::task(seen.task, genotype, &seen.network, crop, &weights)?)
 }
 
-fn read(path: &Path) -> Result<BTreeMap<String, WeightTensor>> {
-    let bytes = fs::read(path).context("cannot be read")?;
-    let file = SafeTensors::deserialize(&bytes).context(
+/// What a file of weights says of itself.
+fn described(bytes: &[u8]) -> Option<TrainedNetwork> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
+    TrainedNetwork::parse(metadata.metadata().as_ref()?.get(trained_network::KEY)?)
+}
+
+fn read(bytes: &[u8]) -> Result<BTreeMap<String, WeightTensor>> {
+    let file = SafeTensors::deserialize(bytes).context(
         "no safetensors file; a checkpoint of PyTorch is turned into one with `safetensors.torch.save_file`",
     )?;
     let mut weights = BTreeMap::new();
@@ -108,7 +122,7 @@ mod tests {
             message(&[("stem.0.weight", Dtype::F16, vec![2], vec![0; 4])]),
             "`stem.0.weight` holds F16; weights have to be F32"
         );
-        let expected = "no weights of a classifier: the stem, the cells or the classifier are missing";
+        let expected = "no weights of a known network: the stem, the cells or the classifier are missing";
         assert_eq!(message(&[floats("backbone.stem0.0.weight", &[2])]), expected);
         let network = [
             floats("stem.0.weight", &[12, 3, 3, 3]),
@@ -121,9 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_no_safetensors_file_says_so() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        fs::write(file.path(), b"PK\x03\x04").expect("written");
-        let error = format!("{:#}", read(file.path()).expect_err("no weights"));
+        let error = format!("{:#}", read(b"PK\x03\x04").expect_err("no weights"));
         assert!(error.starts_with("no safetensors file"), "{error}");
     }
 }

@@ -206,13 +206,12 @@ fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
         };
         canvas.text(0, 1, &words, dim);
     }
-    if let Some(test) = shown.view.training.as_ref().and_then(|training| training.test) {
-        let words = format!(
-            "the training is done: {:.2} % of {} test images",
-            test.top1,
-            text::grouped(test.images as u64)
-        );
-        canvas.text(0, 0, &words, best);
-        canvas.text(0, 1, &format!("top-5 {:.2} %, loss {}", test.top5, loss(test.loss).trim_start()), dim);
+    if let Some(training) = &shown.view.training
+        && let (Some(test), Some(reached)) = (training.test, training.result(text::grouped))
+    {
+        canvas.text(0, 0, &format!("the training is done: {reached}"), best);
+        let loss = format!("loss {}", loss(test.loss).trim_start());
+        let words = if test.top5.is_nan() { loss } else { format!("top-5 {:.2} %, {loss}", test.top5) };
+        canvas.text(0, 1, &words, dim);
     }
 }

@@ -1,7 +1,10 @@
 //! A full network in training: losses and accuracy, epoch by epoch.
 
 use ratatui::{style::Style, text::Line, widgets::Widget};
-use relativenas_core::view::{EpochSummary, TrainingView};
+use relativenas_core::{
+    tasks::Task,
+    view::{EpochSummary, TrainingView},
+};
 
 use crate::{
     canvas::{Canvas, span},
@@ -13,28 +16,30 @@ use crate::{
 };
 
 pub fn losses(canvas: &mut Canvas<'_>, training: &TrainingView) {
-    chart(canvas, training, "LOSS PER EPOCH", |e| e.train_loss, |e| e.valid_loss);
+    chart(canvas, training, "LOSS PER EPOCH", Some(|e| e.train_loss), |e| e.valid_loss);
 }
 
 pub fn accuracies(canvas: &mut Canvas<'_>, training: &TrainingView) {
-    chart(canvas, training, "ACCURACY, %", |e| e.train_accuracy, |e| e.valid_accuracy);
+    // The metric of another task is not computed of training images.
+    let train = training.task.is_classification().then_some(train_accuracy as Pick);
+    chart(canvas, training, training.task.metric_title(), train, |e| e.valid_accuracy);
 }
 
-fn chart(
-    canvas: &mut Canvas<'_>,
-    training: &TrainingView,
-    title: &str,
-    train: fn(&EpochSummary) -> f64,
-    valid: fn(&EpochSummary) -> f64,
-) {
+type Pick = fn(&EpochSummary) -> f64;
+
+fn train_accuracy(epoch: &EpochSummary) -> f64 {
+    epoch.train_accuracy
+}
+
+fn chart(canvas: &mut Canvas<'_>, training: &TrainingView, title: &str, train: Option<Pick>, valid: Pick) {
     let look = canvas.look;
     let palette = &look.palette;
-    let train: Vec<f64> = training.history.iter().map(train).collect();
+    let train: Option<Vec<f64>> = train.map(|train| training.history.iter().map(train).collect());
     let valid: Vec<f64> = training.history.iter().map(valid).collect();
-    let series = [
-        Series::new("training", &train, Stroke::Dotted, palette.slow),
-        Series::new("validation", &valid, Stroke::Solid, palette.fast),
-    ];
+    let mut series = vec![Series::new("validation", &valid, Stroke::Solid, palette.fast)];
+    if let Some(train) = &train {
+        series.insert(0, Series::new("training", train, Stroke::Dotted, palette.slow));
+    }
     let (width, height) = (canvas.width(), canvas.height());
     let x = canvas.heading(1, 0, title);
     let legend = legend(&series, None, &look.glyphs);
@@ -60,15 +65,19 @@ pub fn summary(canvas: &mut Canvas<'_>, training: &TrainingView) {
     canvas.heading(1, 0, "BEST SO FAR");
     canvas.line(1, 1, &best(training, palette.dim, palette.best, palette.text));
     let network = training.network;
-    let cost = relativenas_core::cost::cost(&training.genotype, &network);
-    let words = format!(
-        "{}, {}, {} classes; {} parameters, {} multiply-adds",
+    let mut words = format!(
+        "{}, {}, {} classes",
         text::counted(network.channels, "channel"),
         text::counted(network.cells, "cell"),
         network.classes,
-        text::quantity(cost.parameters as f64),
-        text::quantity(cost.multiply_adds as f64)
     );
+    // What is counted is a classifier.
+    if training.task.is_classification() {
+        let cost = relativenas_core::cost::cost(&training.genotype, &network);
+        let (parameters, multiply_adds) = (cost.parameters as f64, cost.multiply_adds as f64);
+        let [parameters, multiply_adds] = [parameters, multiply_adds].map(text::quantity);
+        words += &format!("; {parameters} parameters, {multiply_adds} multiply-adds");
+    }
     let words = text::truncate(&words, canvas.width().saturating_sub(2), &look.glyphs).into_owned();
     canvas.text(1, 2, &words, palette.text);
     if let Some(last) = training.history.last() {
@@ -78,8 +87,7 @@ pub fn summary(canvas: &mut Canvas<'_>, training: &TrainingView) {
 }
 
 pub fn best(training: &TrainingView, dim: Style, best: Style, plain: Style) -> Line<'static> {
-    let epoch = training.best_epoch.and_then(|e| training.history.iter().find(|h| h.epoch == e));
-    match epoch {
+    match training.best() {
         None => Line::styled("no epoch is done yet", dim),
         Some(epoch) => Line::from(vec![
             span("epoch ", dim),
@@ -87,7 +95,15 @@ pub fn best(training: &TrainingView, dim: Style, best: Style, plain: Style) -> L
             span("  loss ", dim),
             span(loss(epoch.valid_loss).trim_start().to_owned(), best),
             span("  ", dim),
-            span(format!("{:.2} %", epoch.valid_accuracy), plain),
+            span(metric(training, epoch.valid_accuracy), plain),
         ]),
+    }
+}
+
+/// The metric of a training, with its name where that is not plain accuracy.
+fn metric(training: &TrainingView, value: f64) -> String {
+    match training.task {
+        Task::Classification => format!("{value:.2} %"),
+        task => format!("{value:.2} % {}", task.metric_name()),
     }
 }

@@ -314,7 +314,8 @@ pub fn training(epochs: u32) -> Vec<Line> {
     let genotype = relativenas_core::published::genotype("RelativeNAS").expect("published");
     let images = Images { name: "CIFAR-10".to_owned(), train: 45_000, valid: 5000, classes: 10 };
     let network = NetworkShape { kind: NetworkKind::Cifar, channels: 36, cells: 20, classes: 10 };
-    let started = Event::TrainingStarted { network, genotype, epochs: 600, images, batch: 128 };
+    let task = Default::default();
+    let started = Event::TrainingStarted { task, network, genotype, epochs: 600, images, batch: 128 };
     let finished = (0..epochs).map(|epoch| {
         let luck = Streams::new(7).stream(Purpose::Probe, 0, u64::from(epoch)).unit();
         let loss = 0.3 + 1.5 * (-f64::from(epoch) / 12.0).exp();

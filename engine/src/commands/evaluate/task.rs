@@ -4,31 +4,21 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use relativenas_core::{search::Flow, tasks};
 use serde_json::{Map, Value, json};
 use tch::{Device, TchError, Tensor};
 
 use super::{EvaluateArguments, genotype, note};
 use crate::{
     commands::say,
-    data::{
-        cityscapes, coco,
-        fault::Fault,
-        voc::{self, Voc},
-    },
     device::{self, DeviceChoice},
-    network::Mode,
     tasks::{
         Head, State, TaskNetwork, bisenet,
-        evaluation::{self, Judged, Place},
-        simple_baseline,
-        sliding::Sliding,
-        ssd_lite,
+        data::{TaskData, TaskImages},
+        evaluation::{self, Judged, Look, Place},
     },
     weights_file::{self, Weights},
 };
-
-/// Faults of the data that are said.
-const NAMED: usize = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Task {
@@ -38,6 +28,16 @@ pub(super) enum Task {
     Segmentation,
     /// SimpleBaseline on COCO
     Keypoints,
+}
+
+impl From<Task> for tasks::Task {
+    fn from(task: Task) -> Self {
+        match task {
+            Task::Detection => Self::Detection,
+            Task::Segmentation => Self::Segmentation,
+            Task::Keypoints => Self::Keypoints,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -77,76 +77,34 @@ pub(super) fn evaluate(arguments: &EvaluateArguments, task: Task) -> anyhow::Res
 }
 
 fn judge(arguments: &EvaluateArguments, task: Task, folder: &Path, device: Device) -> anyhow::Result<Judged> {
-    let place = Place { device, batch: arguments.batch.min(32) as usize };
-    let limit = arguments.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let mut faults = Vec::new();
-    match task {
-        Task::Detection => {
-            let Voc { classes, train, valid, test } = voc::read(folder, &mut faults);
-            refuse(folder, &faults)?;
-            let default = if test.is_empty() { Part::Valid } else { Part::Test };
-            let images = chosen(arguments, default, train, valid, test, limit)?;
-            let head = Head::SsdLite { classes: classes.len() + 1 };
-            let (network, state) = load(arguments, head, device)?;
-            let mut run = |inputs: &Tensor| ssd_lite::run(&network, &state, inputs, Mode::Evaluation);
-            Ok(evaluation::detection(place, &classes, &images, &mut run)?)
-        }
-        Task::Segmentation => {
-            let found = cityscapes::read(folder, &mut faults);
-            refuse(folder, &faults)?;
-            let images = chosen(arguments, Part::Valid, found.train, found.valid, found.test, limit)?;
-            let (network, state) = load(arguments, Head::SEGMENTATION, device)?;
-            let mut run = |inputs: &Tensor| bisenet::run(&network, &state, inputs, Mode::Evaluation);
-            Ok(evaluation::segmentation(device, &images, &Sliding::plain(), &mut run)?)
-        }
-        Task::Keypoints => {
-            let found = coco::read(folder, &mut faults);
-            refuse(folder, &faults)?;
-            let images = chosen(arguments, Part::Valid, found.train, found.valid, Vec::new(), limit)?;
-            let (network, state) = load(arguments, Head::KEYPOINTS, device)?;
-            let blue_first = arguments.published;
-            let mut run = |inputs: &Tensor| {
-                let inputs = if blue_first { evaluation::exchanged(inputs)? } else { inputs.shallow_clone() };
-                simple_baseline::run_flipped(&network, &state, &inputs)
-            };
-            Ok(evaluation::keypoints(place, &images, &mut run)?)
-        }
-    }
+    let data = TaskData::open(task.into(), folder, 0)?;
+    let head = match task {
+        Task::Detection => Head::SsdLite { classes: data.classes.len() + 1 },
+        Task::Segmentation => Head::SEGMENTATION,
+        Task::Keypoints => Head::KEYPOINTS,
+    };
+    let images = chosen(arguments, task, data)?;
+    let (network, state) = load(arguments, head, device)?;
+    let place = Place { device, batch: arguments.batch.min(32) as usize, after: &|_| Flow::Go };
+    let look = Look { chip: arguments.chip as usize, blue_first: arguments.published, ..Look::PUBLISHED };
+    Ok(evaluation::judge(place, look, &network, &state, &images)?)
 }
 
 /// The images of the part that was asked for.
-fn chosen<T>(
-    arguments: &EvaluateArguments,
-    default: Part,
-    train: Vec<T>,
-    valid: Vec<T>,
-    test: Vec<T>,
-    limit: usize,
-) -> anyhow::Result<Vec<T>> {
+fn chosen(arguments: &EvaluateArguments, task: Task, data: TaskData) -> anyhow::Result<TaskImages> {
+    let default = if task == Task::Detection && !data.test.is_empty() { Part::Test } else { Part::Valid };
     let part = arguments.part.unwrap_or(default);
-    let mut images = match part {
-        Part::Train => train,
-        Part::Valid => valid,
-        Part::Test => test,
+    let images = match part {
+        Part::Train => data.train,
+        Part::Valid => data.valid,
+        Part::Test => data.test,
     };
-    images.truncate(limit);
     if images.is_empty() {
         let name = part.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
         bail!("the data has no images in its part `{name}`; --part names another");
     }
-    Ok(images)
-}
-
-/// Data with faults is not judged: figures would be of other images than they say.
-fn refuse(folder: &Path, faults: &[Fault]) -> anyhow::Result<()> {
-    if faults.is_empty() {
-        return Ok(());
-    }
-    let mut lines: Vec<_> = faults.iter().take(NAMED).map(|fault| format!("\n- {fault}")).collect();
-    if faults.len() > NAMED {
-        lines.push(format!("\n- and {} more; `relativenas data check` lists them", faults.len() - NAMED));
-    }
-    bail!("`{}` has faults:{}", folder.display(), lines.concat())
+    let limit = arguments.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    Ok(images.first(limit))
 }
 
 fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Result<(TaskNetwork, State)> {
@@ -154,7 +112,7 @@ fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Re
     let (channels, cells) = (arguments.channels.unwrap_or(46), arguments.cells.unwrap_or(14));
     let network = TaskNetwork::new(&genotype, channels, cells, head)?;
     let path = &arguments.weights;
-    let Weights { tensors, notes } = weights_file::find(path)?;
+    let Weights { tensors, notes, .. } = weights_file::find(path)?;
     notes.iter().for_each(|text| note(path, text));
     let tensors = if arguments.published { converted(tensors, head)? } else { tensors };
     let state = State::from_named(&network, &tensors, device);
@@ -162,7 +120,7 @@ fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Re
 }
 
 /// The published segmentation scales by the size of a batch norm's weight and a little more.
-fn converted(
+pub(in crate::commands) fn converted(
     mut tensors: BTreeMap<String, Tensor>,
     head: Head,
 ) -> Result<BTreeMap<String, Tensor>, TchError> {

@@ -7,7 +7,7 @@ use relativenas_core::{config::Config, network::NetworkKind};
 
 use crate::{
     augmentation::ImageStore,
-    data::{self, DataSet, EncodedDataSet, Images},
+    data::{self, DataSet, EncodedDataSet, IMAGENET_STATISTICS, Images},
     images::ImageSet,
     ranks::Place,
     run::setup::{self, About, Inputs},
@@ -17,10 +17,20 @@ use crate::{
 /// What a network is trained on, chosen with, and reported on.
 pub struct Sources {
     pub inputs: Inputs,
+    pub normalised: Normalised,
     pub train: Source,
     /// Empty if no images are kept apart.
     pub valid: Source,
     pub test: Source,
+}
+
+/// What a network is told of its images.
+pub struct Normalised {
+    /// Names, by label.
+    pub classes: Vec<String>,
+    /// Of pixels between 0 and 1, by channel.
+    pub mean: [f32; 3],
+    pub std: [f32; 3],
 }
 
 impl Sources {
@@ -61,12 +71,14 @@ impl Sources {
             train: source(&data.train, &inputs.split.train, config.data.crop_padding)?,
             valid: source(&data.train, &inputs.split.valid, 0)?,
             test: source(&data.test, &all, 0)?,
+            normalised: Normalised { classes: data.classes.clone(), mean: data.mean, std: data.std },
             inputs,
         })
     }
 
     fn photos(config: &Config, place: Place, data: &EncodedDataSet) -> anyhow::Result<Self> {
         let inputs = inputs(config, place, About::from(data))?;
+        let (mean, std) = IMAGENET_STATISTICS;
         let source = |images, chosen| {
             let side = NetworkKind::Imagenet.image_side();
             let (threads, device) = (inputs.threads, inputs.device());
@@ -76,6 +88,7 @@ impl Sources {
             train: source(data.train.clone(), inputs.split.train.clone()),
             valid: source(data.train.clone(), inputs.split.valid.clone()),
             test: source(data.valid.clone(), (0..data.valid.len()).collect()),
+            normalised: Normalised { classes: data.classes.clone(), mean, std },
             inputs,
         })
     }

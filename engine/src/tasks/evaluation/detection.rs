@@ -2,19 +2,21 @@
 
 use relativenas_core::tasks::{
     average_precision::{Detection, Object, Rule, by_class, mean},
-    boxes::{CentreBox, CornerBox},
-    matching::{decode, encode, match_boxes},
+    boxes::CentreBox,
+    matching::decode,
     priors::{IMAGE_SIDE, priors},
-    suppression::Suppression,
+    suppression::{Reported, Suppression},
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::{EvaluationError, Judged, Mean, Place, tensor};
+use super::{EvaluationError, Judged, Mean, Place};
 use crate::{
     data::voc::VocImage,
     tasks::{
         losses::{self, BoxTargets},
+        pixels::{centred, tensor},
         ssd_lite::Predictions,
+        targets::{self, Priors},
     },
 };
 
@@ -27,7 +29,7 @@ const OVERLAP: f64 = 0.5;
 /// # Errors
 /// If a picture cannot be read, or the device fails.
 pub fn detection(
-    place: Place,
+    place: Place<'_>,
     classes: &[String],
     images: &[VocImage],
     run: &mut dyn FnMut(&Tensor) -> Result<Predictions, TchError>,
@@ -61,6 +63,7 @@ pub fn detection(
                 corners: r.corners.scaled(width, height),
             }));
         }
+        place.after(batch.len())?;
     }
     let of = |rule| by_class(&objects, &detections, 0..classes.len(), OVERLAP, rule);
     let points = of(Rule::ElevenPoints);
@@ -74,10 +77,12 @@ pub fn detection(
 }
 
 /// A picture as the network gets it: resized without regard to its shape.
-fn input(picture: &Tensor) -> Result<Tensor, TchError> {
+///
+/// # Errors
+/// If the device fails.
+pub fn input(picture: &Tensor) -> Result<Tensor, TchError> {
     let side = IMAGE_SIDE as i64;
-    let resized = picture.f_upsample_bilinear2d([side, side], false, None, None)?;
-    resized.f_sub_scalar(127.0)?.f_div_scalar(128.0)
+    centred(&picture.f_upsample_bilinear2d([side, side], false, None, None)?)
 }
 
 /// What the priors of images have to say; difficult objects are left out.
@@ -86,31 +91,24 @@ pub(super) fn targets(
     priors: &[CentreBox],
     device: Device,
 ) -> Result<BoxTargets, TchError> {
-    let (mut labels, mut locations) = (Vec::new(), Vec::new());
-    for image in images {
-        let easy: Vec<_> = image.objects.iter().filter(|object| !object.difficult).collect();
-        let share = |object: &&crate::data::voc::VocObject| {
-            object.corners.scaled(1.0 / image.width as f64, 1.0 / image.height as f64)
-        };
-        let boxes: Vec<CornerBox> = easy.iter().map(share).collect();
-        for (found, prior) in match_boxes(priors, &boxes).into_iter().zip(priors) {
-            labels.push(found.map_or(0, |object| easy[object].class as i64 + 1));
-            let said = found.map_or([0.0; 4], |object| encode(&boxes[object], prior));
-            locations.extend(said.map(|number| number as f32));
-        }
-    }
-    let (count, rows) = (images.len() as i64, priors.len() as i64);
-    Ok(BoxTargets {
-        labels: Tensor::f_from_slice(&labels)?.f_reshape([count, rows])?.f_to_device(device)?,
-        locations: Tensor::f_from_slice(&locations)?.f_reshape([count, rows, 4])?.f_to_device(device)?,
-    })
+    let all: Vec<_> = images
+        .iter()
+        .map(|image| {
+            let (width, height) = (1.0 / image.width as f64, 1.0 / image.height as f64);
+            let boxes = image.countable().into_iter();
+            let boxes: Vec<_> =
+                boxes.map(|(corners, class)| (corners.scaled(width, height), class)).collect();
+            Priors::of(priors, &boxes)
+        })
+        .collect();
+    targets::boxes(&all, device)
 }
 
 /// The boxes to report of each image, in shares of its sides.
-fn report(
-    said: &Predictions,
-    priors: &[CentreBox],
-) -> Result<Vec<Vec<relativenas_core::tasks::suppression::Reported>>, TchError> {
+///
+/// # Errors
+/// If the device fails.
+pub fn report(said: &Predictions, priors: &[CentreBox]) -> Result<Vec<Vec<Reported>>, TchError> {
     let classes = said.confidences.size3()?.2 as usize;
     let numbers = |tensor: Tensor| -> Result<Vec<f64>, TchError> {
         Vec::try_from(

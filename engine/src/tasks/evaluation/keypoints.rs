@@ -9,13 +9,17 @@ use relativenas_core::tasks::{
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::{EvaluationError, Judged, Mean, Place, normalised, tensor};
+use super::{EvaluationError, Judged, Mean, Place};
 use crate::{
     data::{
         coco::{CocoImage, CocoPerson},
         picture::Picture,
     },
-    tasks::losses,
+    tasks::{
+        losses,
+        pixels::{normalised, sampled, tensor},
+        targets,
+    },
 };
 
 /// Detections that count in an image.
@@ -28,7 +32,7 @@ const ALIKE: f64 = 0.9;
 /// # Errors
 /// If a picture cannot be read, or the device fails.
 pub fn keypoints(
-    place: Place,
+    place: Place<'_>,
     images: &[CocoImage],
     run: &mut dyn FnMut(&Tensor) -> Result<Tensor, TchError>,
 ) -> Result<Judged, EvaluationError> {
@@ -41,6 +45,7 @@ pub fn keypoints(
             poses.extend(poses_of(place.device, &picture, batch, run, &mut loss)?);
         }
         judged.push(compared(image, &poses));
+        place.after(1)?;
     }
     let all = curves(&judged, Areas::ALL, MOST);
     let of = |areas| curves(&judged, areas, MOST).map(|curves| curves.precision());
@@ -67,28 +72,42 @@ fn poses_of(
     loss: &mut Mean,
 ) -> Result<Vec<Pose>, TchError> {
     let people: Vec<_> = people.iter().filter_map(|person| Some((*person, person.crop?))).collect();
-    let mut inputs = Vec::new();
-    for (_, crop) in &people {
-        let part = Picture { width: INPUT[0], height: INPUT[1], rgb: sampled(picture, crop) };
-        inputs.push(normalised(&tensor(&part, device)?)?);
-    }
-    let maps = no_grad(|| run(&Tensor::f_cat(&inputs, 0)?))?;
+    let crops: Vec<_> = people.iter().map(|(_, crop)| *crop).collect();
+    let (found, maps) = poses(device, picture, &crops, run)?;
     let [heat, weights] = targets(&people, device)?;
     loss.add(&losses::heat_maps(&maps, &heat, &weights)?, people.len())?;
-    let maps = maps.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])?;
-    let maps: Vec<f32> = maps.try_into()?;
+    Ok(found.into_iter().map(|(pose, _)| pose).collect())
+}
+
+/// Poses of people who are looked for in these crops of a picture, each with the scores of its joints; and
+/// the maps of them all.
+///
+/// # Errors
+/// If the device fails.
+pub fn poses(
+    device: Device,
+    picture: &Picture,
+    crops: &[PersonCrop],
+    run: &mut dyn FnMut(&Tensor) -> Result<Tensor, TchError>,
+) -> Result<(Vec<(Pose, [f64; JOINTS])>, Tensor), TchError> {
+    let [width, height] = INPUT;
+    let mut inputs = Vec::new();
+    for crop in crops {
+        let rgb = sampled(picture, &crop.from_output(INPUT, 0.0), INPUT, false);
+        inputs.push(normalised(&tensor(&Picture { width, height, rgb }, device)?)?);
+    }
+    let maps = no_grad(|| run(&Tensor::f_cat(&inputs, 0)?))?;
+    let numbers = maps.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_reshape([-1])?;
+    let numbers: Vec<f32> = numbers.try_into()?;
     let pixels = MAP[0] * MAP[1];
-    let poses = maps.chunks_exact(JOINTS * pixels).zip(&people).map(|(maps, (_, crop))| {
+    let poses = numbers.chunks_exact(JOINTS * pixels).zip(crops).map(|(maps, crop)| {
         let back = crop.from_map();
         let found: [_; JOINTS] = std::array::from_fn(|joint| refined_peak(&maps[joint * pixels..][..pixels]));
         let scores = found.map(|(_, heat)| f64::from(heat));
-        Pose {
-            joints: found.map(|(place, _)| back.apply(place)),
-            score: joints::score(1.0, &scores),
-            area: crop.area(),
-        }
+        let joints = found.map(|(place, _)| back.apply(place));
+        (Pose { joints, score: joints::score(1.0, &scores), area: crop.area() }, scores)
     });
-    Ok(poses.collect())
+    Ok((poses.collect(), maps))
 }
 
 /// What the maps of people have to show, and the weights of their joints.
@@ -102,40 +121,7 @@ pub(super) fn targets(people: &[(&CocoPerson, PersonCrop)], device: Device) -> R
         heat.extend(target.maps);
         weights.extend(target.weights);
     }
-    let shape = [people.len() as i64, JOINTS as i64, MAP[1] as i64, MAP[0] as i64];
-    let heat = Tensor::f_from_slice(&heat)?.f_reshape(shape)?.f_to_device(device)?;
-    let weights = Tensor::f_from_slice(&weights)?.f_reshape([-1, JOINTS as i64])?.f_to_device(device)?;
-    Ok([heat, weights])
-}
-
-/// The pixels of a crop, sampled bilinearly; black beside the picture.
-fn sampled(picture: &Picture, crop: &PersonCrop) -> Vec<u8> {
-    let back = crop.from_output(INPUT, 0.0);
-    let at = |x: i64, y: i64, channel: usize| {
-        let inside = x >= 0 && y >= 0 && x < picture.width as i64 && y < picture.height as i64;
-        if inside {
-            f64::from(picture.rgb[3 * (y as usize * picture.width + x as usize) + channel])
-        } else {
-            0.0
-        }
-    };
-    let mut rgb = Vec::with_capacity(3 * INPUT[0] * INPUT[1]);
-    for row in 0..INPUT[1] {
-        for column in 0..INPUT[0] {
-            let [x, y] = back.apply([column as f64, row as f64]);
-            let (left, top) = (x.floor(), y.floor());
-            let (right_share, lower_share) = (x - left, y - top);
-            let (left, top) = (left as i64, top as i64);
-            for channel in 0..3 {
-                let line = |y: i64| {
-                    at(left, y, channel) * (1.0 - right_share) + at(left + 1, y, channel) * right_share
-                };
-                let value = line(top) * (1.0 - lower_share) + line(top + 1) * lower_share;
-                rgb.push(value.round() as u8);
-            }
-        }
-    }
-    rgb
+    targets::heat_maps(&heat, &weights, device)
 }
 
 /// An image as it is judged: poses that say the same are suppressed first.

@@ -7,13 +7,18 @@ use relativenas_core::tasks::{
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::{EvaluationError, Judged, Mean, normalised, tensor};
+use super::{EvaluationError, Judged, Mean, Place};
 use crate::{
     data::{
         cityscapes::{Labels, Street},
         fault::Fault,
     },
-    tasks::{bisenet::Segmentation, losses, sliding::Sliding},
+    tasks::{
+        bisenet::Segmentation,
+        losses,
+        pixels::{normalised, tensor},
+        sliding::Sliding,
+    },
 };
 
 /// Sides that the network takes are multiples of this.
@@ -26,7 +31,7 @@ const HARD_SHARE: usize = 16;
 /// # Errors
 /// If a picture cannot be read or labels do not fit it, or the device fails.
 pub fn segmentation(
-    device: Device,
+    place: Place<'_>,
     streets: &[Street],
     sliding: &Sliding,
     run: &mut dyn FnMut(&Tensor) -> Result<Segmentation, TchError>,
@@ -35,16 +40,13 @@ pub fn segmentation(
     let mut loss = Mean::default();
     for street in streets.iter().filter(|street| street.labels.is_some()) {
         let (picture, Some(labels)) = street.decode()? else { continue };
-        let picture = normalised(&tensor(&picture, device)?)?;
-        let mut main = |chip: &Tensor| no_grad(|| run(chip)).map(|said| said.main);
-        let shown = sliding.run(&picture, &mut main)?.f_argmax(1, false)?;
-        let shown =
-            shown.f_to_device(Device::Cpu)?.f_to_kind(Kind::Uint8)?.f_contiguous()?.f_reshape([-1])?;
-        let shown: Vec<u8> = shown.try_into()?;
+        let picture = normalised(&tensor(&picture, place.device)?)?;
+        let shown = classes(&picture, sliding, run)?;
         confusion
             .add(&shown, &labels.ids)
             .map_err(|error| Fault { file: street.picture.clone(), what: error.to_string() })?;
         loss.add(&loss_of(&picture, &labels, run)?, 1)?;
+        place.after(1)?;
     }
     let by_class = confusion.by_class();
     let names = label_ids::class_names().into_iter().map(str::to_owned);
@@ -55,6 +57,20 @@ pub fn segmentation(
         loss: loss.value(),
         images: loss.count,
     })
+}
+
+/// The class of every pixel of a normalised picture, row by row.
+///
+/// # Errors
+/// If the device fails.
+pub fn classes(
+    picture: &Tensor,
+    sliding: &Sliding,
+    run: &mut dyn FnMut(&Tensor) -> Result<Segmentation, TchError>,
+) -> Result<Vec<u8>, TchError> {
+    let mut main = |chip: &Tensor| no_grad(|| run(chip)).map(|said| said.main);
+    let shown = sliding.run(picture, &mut main)?.f_argmax(1, false)?;
+    shown.f_to_device(Device::Cpu)?.f_to_kind(Kind::Uint8)?.f_contiguous()?.f_reshape([-1])?.try_into()
 }
 
 /// The loss of the three outputs on a whole picture, padded to sides that the network takes.

@@ -2,6 +2,7 @@
 //! nothing as worthless: all that lies between a file and a figure is in between.
 
 use relativenas_core::tasks::{label_ids::CLASSES, mean_iou::IGNORED, priors::priors};
+use tch::Kind;
 
 use super::{detection::targets as box_targets, keypoints::targets as joint_targets, *};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     tasks::{bisenet::Segmentation, sliding::Sliding, ssd_lite::Predictions},
 };
 
-const PLACE: Place = Place { device: Device::Cpu, batch: 3 };
+const PLACE: Place<'_> = Place { device: Device::Cpu, batch: 3, after: &|_| Flow::Go };
 
 #[track_caller]
 fn check(judged: &Judged, name: &str, least: f64, images: usize) {
@@ -67,7 +68,7 @@ fn masks_that_show_the_labels_are_right_everywhere() {
         Ok(Segmentation { auxiliary: [main.shallow_clone(), main.shallow_clone()], main })
     };
     let sliding = Sliding { chip: 128, scales: vec![1.0], flip: false };
-    let judged = segmentation(Device::Cpu, &found.train, &sliding, &mut perfect).unwrap();
+    let judged = segmentation(PLACE, &found.train, &sliding, &mut perfect).unwrap();
     check(&judged, "miou", 1.0, 4);
     assert!(judged.loss < 1e-3, "{judged:?}");
     // Three of the nineteen classes are in no training picture.

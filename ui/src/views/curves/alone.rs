@@ -46,10 +46,18 @@ pub fn of_training(palette: &Palette, training: &TrainingView) -> Vec<Panel> {
         ]
     };
     let one = |pick| vec![Curve::new("", of(pick), Stroke::Solid, p.dim)];
-    vec![
+    let metric = if training.task.is_classification() {
+        both(|e| e.train_accuracy, |e| e.valid_accuracy)
+    } else {
+        vec![Curve::new("validation", of(|e| e.valid_accuracy), Stroke::Solid, p.fast)]
+    };
+    let mut panels = vec![
         Panel { is_loss: true, ..Panel::new("LOSS", both(|e| e.train_loss, |e| e.valid_loss)) },
-        Panel::new("ACCURACY, %", both(|e| e.train_accuracy, |e| e.valid_accuracy)),
+        Panel::new(training.task.metric_title(), metric),
         Panel::new("LEARNING RATE", one(|e| e.learning_rate)),
-        Panel::new("DROP PATH", one(|e| e.drop_path)),
-    ]
+    ];
+    if training.task.is_classification() {
+        panels.push(Panel::new("DROP PATH", one(|e| e.drop_path)));
+    }
+    panels
 }

@@ -1,7 +1,10 @@
 //! Curves of several runs over each other: by searcher, each with its mean and how far its runs lie
 //! apart, or run by run.
 
-use relativenas_core::view::{EpochSummary, GenerationSummary, RunView, SearchView, TrainingView};
+use relativenas_core::{
+    tasks::Task,
+    view::{EpochSummary, GenerationSummary, RunView, SearchView, TrainingView},
+};
 
 use super::{
     panel::{Curve, Names, Panel},
@@ -59,9 +62,14 @@ fn nameless(palette: &Palette, place: &CurvesPlace, state: &State) -> Vec<Panel>
             let of = |view: &RunView| view.training.as_ref().map(values).unwrap_or_default();
             panel(palette, &groups, title, is_loss, &of)
         };
+        let tasks = state.shown.as_ref().and_then(|shown| shown.view.training.as_ref()).map(|t| t.task);
+        let metric = match tasks.unwrap_or_default() {
+            Task::Classification => "ACCURACY, VALIDATION, %",
+            task => task.metric_title(),
+        };
         return vec![
             panel("LOSS, VALIDATION", true, |e| e.valid_loss),
-            panel("ACCURACY, VALIDATION, %", false, |e| e.valid_accuracy),
+            panel(metric, false, |e| e.valid_accuracy),
         ];
     }
     let each = |title, is_loss, pick: fn(&GenerationSummary) -> f64| {

@@ -1,0 +1,80 @@
+//! What a full network is trained for.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A task, and the metric that its weights are chosen by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    #[default]
+    Classification,
+    /// SSDLite on boxes.
+    Detection,
+    /// BiSeNet on a class for every pixel.
+    Segmentation,
+    /// SimpleBaseline on people's joints.
+    Keypoints,
+}
+
+/// A name that is no task.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no task; there are classification, detection, segmentation and keypoints")]
+pub struct UnknownTask(String);
+
+impl Task {
+    pub const ALL: [Self; 4] = [Self::Classification, Self::Detection, Self::Segmentation, Self::Keypoints];
+
+    /// As in settings; the preset with a task's published settings has the same name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Detection => "detection",
+            Self::Segmentation => "segmentation",
+            Self::Keypoints => "keypoints",
+        }
+    }
+
+    /// The key of its metric, for scripts.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Self::Classification => "accuracy",
+            Self::Detection => "map",
+            Self::Segmentation => "miou",
+            Self::Keypoints => "ap",
+        }
+    }
+
+    /// Its metric, for a person.
+    pub fn metric_name(self) -> &'static str {
+        match self {
+            Self::Classification => "accuracy",
+            Self::Detection => "mAP",
+            Self::Segmentation => "mIoU",
+            Self::Keypoints => "AP",
+        }
+    }
+
+    /// The title of a chart of its metric.
+    pub fn metric_title(self) -> &'static str {
+        match self {
+            Self::Classification => "ACCURACY, %",
+            Self::Detection => "mAP, %",
+            Self::Segmentation => "mIoU, %",
+            Self::Keypoints => "AP, %",
+        }
+    }
+
+    pub fn is_classification(&self) -> bool {
+        *self == Self::Classification
+    }
+}
+
+impl FromStr for Task {
+    type Err = UnknownTask;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|task| task.name() == name).ok_or_else(|| UnknownTask(name.to_owned()))
+    }
+}

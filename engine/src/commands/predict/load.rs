@@ -1,0 +1,154 @@
+//! The network that predicts, from its weights and what is said about them.
+
+use anyhow::{Context as _, bail, ensure};
+use relativenas_core::{
+    config::Precision,
+    network::NetworkKind,
+    tasks::{Task, label_ids},
+    trained_network::TrainedNetwork,
+};
+use tch::{Device, Tensor};
+
+use super::PredictArguments;
+use crate::{
+    commands::evaluate::{converted, genotype},
+    data::{self, IMAGENET_STATISTICS, voc},
+    network::{FlatWeights, Pass, Plan, from_named},
+    tasks::{Head, State, TaskNetwork, evaluation::Look},
+    weights_file::{self, Weights},
+};
+
+/// A network on a device, and all that is needed to use it.
+pub struct Loaded {
+    pub network: TrainedNetwork,
+    pub device: Device,
+    pub look: Look,
+    model: Model,
+}
+
+enum Model {
+    Classifier { plan: Box<Plan>, weights: FlatWeights },
+    Task { network: Box<TaskNetwork>, state: State },
+}
+
+impl Loaded {
+    pub fn load(arguments: &PredictArguments, device: Device) -> anyhow::Result<Self> {
+        let path = &arguments.weights;
+        let weights = weights_file::find(path)?;
+        let network = described(arguments, &weights).with_context(|| format!("`{}`", path.display()))?;
+        let TrainedNetwork { genotype, network: shape, task, crop, .. } = &network;
+        let chip = arguments.chip.map(|chip| chip as usize).or(*crop).unwrap_or(Look::PUBLISHED.chip);
+        let look = Look { chip, blue_first: arguments.published, ..Look::PUBLISHED };
+        let model = match head(*task, shape.classes) {
+            None => {
+                let plan = Plan::full(genotype, shape, network.auxiliary);
+                let modules =
+                    from_named(&plan, weights.tensors).with_context(|| format!("`{}`", path.display()))?;
+                let weights = FlatWeights::gather(&plan, &modules, device)?;
+                Model::Classifier { plan: Box::new(plan), weights }
+            }
+            Some(head) => {
+                let network = TaskNetwork::new(genotype, shape.channels, shape.cells, head)?;
+                let tensors =
+                    if arguments.published { converted(weights.tensors, head)? } else { weights.tensors };
+                let state = State::from_named(&network, &tensors, device);
+                let state = state.with_context(|| format!("`{}`", path.display()))?;
+                Model::Task { network: Box::new(network), state }
+            }
+        };
+        Ok(Self { network, device, look, model })
+    }
+
+    /// The network of a task.
+    pub fn task(&self) -> anyhow::Result<(&TaskNetwork, &State)> {
+        match &self.model {
+            Model::Task { network, state } => Ok((network, state)),
+            Model::Classifier { .. } => bail!("the weights are a classifier's"),
+        }
+    }
+
+    /// Probabilities of a classifier's classes for one normalised image.
+    pub fn classify(&self, image: &Tensor) -> anyhow::Result<Vec<f64>> {
+        let Model::Classifier { plan, weights } = &self.model else {
+            bail!("the weights are no classifier's");
+        };
+        let pass = Pass::evaluation(plan, weights.modules(), Precision::F32);
+        let logits = tch::no_grad(|| pass.run(image))?.main;
+        let shares = logits.f_softmax(-1, tch::Kind::Double)?.f_to_device(Device::Cpu)?.f_reshape([-1])?;
+        Ok(shares.try_into()?)
+    }
+}
+
+fn head(task: Task, classes: usize) -> Option<Head> {
+    match task {
+        Task::Classification => None,
+        Task::Detection => Some(Head::SsdLite { classes: classes + 1 }),
+        Task::Segmentation => Some(Head::SEGMENTATION),
+        Task::Keypoints => Some(Head::KEYPOINTS),
+    }
+}
+
+/// What the weights are of: what they say themselves, else what their names and shapes tell of a named
+/// architecture; arguments win.
+fn described(arguments: &PredictArguments, weights: &Weights) -> anyhow::Result<TrainedNetwork> {
+    let mut network = match (&weights.network, &arguments.arch) {
+        (Some(network), None) => (**network).clone(),
+        (_, None) => bail!("it does not say what network it is of; --arch names the architecture"),
+        (_, Some(arch)) => {
+            let shapes = weights.tensors.iter().map(|(name, tensor)| {
+                (name.clone(), tensor.size().into_iter().map(|n| n as usize).collect())
+            });
+            let found = TrainedNetwork::guessed(&genotype(arch)?, &shapes.collect());
+            let found = found.context("no weights of a known network: the stem or the cells are missing")?;
+            with_names(found, arguments)?
+        }
+    };
+    if let Some(task) = arguments.task {
+        ensure!(
+            task == network.task,
+            "--task {}, but the weights are for {}",
+            task.name(),
+            network.task.name()
+        );
+    }
+    if !arguments.classes.is_empty() {
+        ensure!(
+            arguments.classes.len() == network.network.classes,
+            "--classes names {}, the network tells {} apart",
+            arguments.classes.len(),
+            network.network.classes
+        );
+        network.classes.clone_from(&arguments.classes);
+    }
+    Ok(network)
+}
+
+/// Names and normalisation that weights do not hold.
+fn with_names(mut network: TrainedNetwork, arguments: &PredictArguments) -> anyhow::Result<TrainedNetwork> {
+    let classes = network.network.classes;
+    (network.mean, network.std) = IMAGENET_STATISTICS;
+    network.classes = match network.task {
+        Task::Detection if classes == voc::CHALLENGE.len() => voc::CHALLENGE.map(str::to_owned).into(),
+        Task::Segmentation => label_ids::class_names().into_iter().map(str::to_owned).collect(),
+        Task::Keypoints => vec!["person".to_owned()],
+        _ => (0..classes).map(|class| format!("class {class}")).collect(),
+    };
+    if network.task == Task::Classification {
+        if let Some(folder) = &arguments.data {
+            let data = data::open(Some(folder))?;
+            ensure!(
+                data.classes.len() == classes,
+                "--data {}: it has {} classes, the network tells {classes} apart",
+                folder.display(),
+                data.classes.len()
+            );
+            (network.mean, network.std, network.classes) = (data.mean, data.std, data.classes);
+        } else {
+            ensure!(
+                network.network.kind == NetworkKind::Imagenet,
+                "it does not say how small images were normalised; --data names the data set that it was trained on"
+            );
+        }
+    }
+    Ok(network)
+}

@@ -1,0 +1,318 @@
+//! Detection, segmentation and keypoints: a backbone with a head, on annotated pictures.
+
+use std::{cell::Cell, path::Path, sync::Arc};
+
+use anyhow::{Context as _, ensure};
+use relativenas_core::{
+    config::{Config, RetrainConfig},
+    event::Part,
+    genotype::Genotype,
+    manifest::Manifest,
+    randomness::Streams,
+    search::{BatchDone, Flow},
+    tasks::Task,
+    trained_network::TrainedNetwork,
+};
+use tch::Device;
+
+use super::{
+    Ready,
+    classifier::network_shape,
+    subject::{AfterBatch, AfterStep, Figures, Judgement, Named, Snapshot, Subject},
+};
+use crate::{
+    batches::batch_count,
+    data::{self, IMAGENET_STATISTICS, Split},
+    ranks::{Place as Rank, Ranks},
+    run::setup::{About, Inputs},
+    tasks::{
+        Head, State, TaskNetwork,
+        data::{TaskData, TaskImages},
+        evaluation::{EvaluationError, Look, Place, judge},
+        training::{Examples, OptimizerSettings, Rates, TaskSettings, TaskTrainer, fresh, with_backbone},
+    },
+    weights_file::{self, Weights},
+};
+
+/// Images of a validation step; it changes speed and memory only.
+const VALIDATION_BATCH: usize = 32;
+
+/// The network of a task in training.
+pub struct TaskSubject {
+    trainer: TaskTrainer,
+    train: Arc<Examples>,
+    /// How many pictures the examples are of.
+    train_images: usize,
+    /// Empty if no images are kept apart.
+    valid: TaskImages,
+    /// What the best weights are judged on in the end, and which part of the data it is.
+    test: (TaskImages, Part),
+    chip: usize,
+    device: Device,
+}
+
+/// Reads the annotations, finds the device, and puts the training where it was.
+///
+/// # Errors
+/// If the data, the device, the backbone's weights or the snapshot are not what the manifest asks for.
+pub fn prepare(
+    manifest: &Manifest,
+    snapshot: Option<(Snapshot, Option<&Named>)>,
+    ranks: &Arc<dyn Ranks>,
+) -> anyhow::Result<Ready> {
+    let (config, retrain) = (&manifest.config, &manifest.config.retrain);
+    let task = retrain.task;
+    ensure!(
+        ranks.count() == 1,
+        "{} is not shared among ranks; only classification is, so leave out --ranks",
+        task.name()
+    );
+    let genotype = manifest.genotype.as_ref();
+    let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
+    ensure!(!config.data.path.is_empty(), "{} needs data.path, the folder of its data set", task.name());
+    let data = TaskData::open(task, Path::new(&config.data.path), config.data.skip_faulty)?;
+    data.faults.iter().for_each(|fault| crate::run::say(&format!("left out: {fault}")));
+    let Parts { inputs, train, valid, test } = divided(config, data)?;
+    let (classes, images) = (train.1, inputs.images());
+    let shape = network_shape(retrain, images.classes)?;
+    let (mean, std) = IMAGENET_STATISTICS;
+    let trained = TrainedNetwork {
+        task,
+        genotype: genotype.clone(),
+        network: shape,
+        auxiliary: false,
+        classes,
+        mean,
+        std,
+        crop: (task == Task::Segmentation).then_some(retrain.crop),
+    };
+    let network = network(task, genotype, retrain, images.classes)?;
+    let protocol = (genotype, RetrainConfig { checkpoint_seconds: 0, ..retrain.clone() });
+    let facts = inputs.facts(manifest, VALIDATION_BATCH, &protocol)?;
+
+    let examples = Arc::new(Examples::new(train.0.clone(), retrain.crop, retrain.augmentation));
+    ensure!(
+        !examples.is_empty(),
+        "there is nobody to learn from: no person of the training images has joints"
+    );
+    let least = if task == Task::Keypoints { 1 } else { 2 };
+    ensure!(
+        examples.len() >= least,
+        "there is one picture to train on, but batch norm after a mean over all pixels has no variance over one; \
+         take 2 or more (data.train_images)"
+    );
+    let settings = TaskSettings {
+        batch: retrain.batch,
+        rates: Rates::of(retrain),
+        optimizer: OptimizerSettings {
+            kind: retrain.optimizer,
+            momentum: retrain.momentum,
+            weight_decay: retrain.weight_decay,
+            clip: retrain.gradient_clip,
+        },
+        threads: inputs.threads,
+        seed: retrain.seed,
+    };
+    let batches = batch_count(examples.len(), retrain.batch);
+    let trainer = match snapshot {
+        None => {
+            let weights = first_weights(&network, retrain)?;
+            let (at, nothing) = ((Default::default(), batches), Named::new());
+            TaskTrainer::new(network, settings, at, &weights, nothing, inputs.device())?
+        }
+        Some((snapshot, best)) => {
+            let Snapshot { position, weights, optimizer } = snapshot;
+            if let Some(best) = best {
+                State::from_named(&network, best, Device::Cpu).context("the checkpoint: the best weights")?;
+            }
+            TaskTrainer::new(network, settings, (position, batches), &weights, optimizer, inputs.device())
+                .context("the checkpoint")?
+        }
+    };
+    let subject = TaskSubject {
+        trainer,
+        train: examples,
+        train_images: train.0.len(),
+        valid,
+        test,
+        chip: retrain.crop,
+        device: inputs.device(),
+    };
+    Ok(Ready { subject: Box::new(subject), facts, images, network: trained, threads: inputs.threads })
+}
+
+/// The network of the settings, for so many classes of objects.
+fn network(
+    task: Task,
+    genotype: &Genotype,
+    retrain: &RetrainConfig,
+    classes: usize,
+) -> anyhow::Result<TaskNetwork> {
+    let head = match task {
+        Task::Detection => Head::SsdLite { classes: classes + 1 },
+        Task::Segmentation => Head::SEGMENTATION,
+        Task::Keypoints => Head::KEYPOINTS,
+        Task::Classification => anyhow::bail!("a classifier has no backbone with a head"),
+    };
+    TaskNetwork::new(genotype, retrain.channels, retrain.cells, head).context("the network of [retrain]")
+}
+
+/// What the network begins with: fresh weights, and a trained backbone if the settings name one.
+fn first_weights(network: &TaskNetwork, retrain: &RetrainConfig) -> anyhow::Result<Named> {
+    let weights = fresh(network, &Streams::new(retrain.seed))?;
+    if retrain.backbone.is_empty() {
+        return Ok(weights);
+    }
+    let path = Path::new(&retrain.backbone);
+    let Weights { tensors, notes, .. } = weights_file::find(path)?;
+    notes.iter().for_each(|note| crate::run::say(&format!("{}: {note}", path.display())));
+    with_backbone(network, weights, tensors).with_context(|| format!("the backbone `{}`", path.display()))
+}
+
+/// The data in the parts that a training needs.
+struct Parts {
+    inputs: Inputs,
+    /// With the names of the classes.
+    train: (TaskImages, Vec<String>),
+    valid: TaskImages,
+    test: (TaskImages, Part),
+}
+
+/// Keeps validation images apart: those of the data if it has some, else a share of the training images.
+/// A share of 0 trains on all of them.
+fn divided(config: &Config, data: TaskData) -> anyhow::Result<Parts> {
+    let (share, asked) = (config.retrain.valid_share, [config.data.train_images, config.data.valid_images]);
+    let about = About {
+        name: data.name.to_owned(),
+        classes: data.classes.len(),
+        images: data.train.len(),
+        fingerprint: data.fingerprint(),
+        notes: Vec::new(),
+    };
+    let all = data.train.followed_by(&data.valid);
+    let (own, apart) = (data.train.len(), data.valid.len());
+    let own_part = share > 0.0 && apart > 0;
+    let inputs = Inputs::of_rank(about, config, config.retrain.seed, (Rank::ALONE, 1), |_, streams| {
+        if own_part {
+            let limit = |count: usize, asked: usize| if asked == 0 { count } else { asked.min(count) };
+            let (train, valid) = (0..limit(own, asked[0]), own..own + limit(apart, asked[1]));
+            return Ok(Split { train: train.collect(), valid: valid.collect() });
+        }
+        data::hold_out(all.len(), share, asked[0], asked[1], streams)
+    })?;
+    ensure!(!inputs.split.train.is_empty(), "the data have no training images");
+    let (train, valid) = (all.chosen(&inputs.split.train), all.chosen(&inputs.split.valid));
+    // Labels of Cityscapes' test images are not public, and COCO has none at all.
+    let test = if matches!(data.test, TaskImages::Boxes { .. }) && !data.test.is_empty() {
+        (data.test, Part::Test)
+    } else {
+        (valid.clone(), Part::Validation)
+    };
+    Ok(Parts { inputs, train: (train, data.classes), valid, test })
+}
+
+impl TaskSubject {
+    fn judge(
+        &self,
+        state: &State,
+        images: &TaskImages,
+        part: Part,
+        flip: bool,
+        after: AfterBatch<'_>,
+    ) -> anyhow::Result<Option<Judgement>> {
+        if images.is_empty() {
+            return Ok(Some(Judgement { part, ..Judgement::NOTHING }));
+        }
+        let done = Cell::new(0);
+        let after = |count: usize| {
+            done.set(done.get() + count);
+            let (batch, batches) = (done.get(), images.len());
+            after(BatchDone { candidate: 0, validating: true, batch, batches, images: count, loss: None })
+        };
+        let place = Place { device: self.device, batch: VALIDATION_BATCH, after: &after };
+        let look = Look { chip: self.chip, flip, blue_first: false };
+        match judge(place, look, self.trainer.network(), state, images) {
+            Err(EvaluationError::Ended) => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(found) => Ok(Some(Judgement {
+                loss: found.loss,
+                metric: found.metric.1.map_or(f64::NAN, |share| 100.0 * share),
+                top5: f64::NAN,
+                images: found.images,
+                part,
+            })),
+        }
+    }
+}
+
+impl Subject for TaskSubject {
+    fn epochs(&self) -> u32 {
+        self.trainer.settings().rates.epochs()
+    }
+
+    fn place(&self) -> (u32, usize) {
+        let position = self.trainer.position();
+        (position.epoch, position.batch)
+    }
+
+    fn rates(&self, epoch: u32) -> (f64, f64) {
+        let TaskSettings { rates, batch, .. } = self.trainer.settings();
+        (rates.rate(epoch, 0, batch_count(self.train.len(), *batch)), 0.0)
+    }
+
+    fn images(&self) -> (usize, usize) {
+        (self.train_images, self.valid.len())
+    }
+
+    fn train(&mut self, after: AfterStep<'_>) -> anyhow::Result<bool> {
+        let batches = batch_count(self.train.len(), self.trainer.settings().batch);
+        for batch in self.train.batches(self.trainer.pass()) {
+            let batch = batch?;
+            self.trainer.step(&batch)?;
+            let done = BatchDone {
+                candidate: 0,
+                validating: false,
+                batch: self.trainer.position().batch,
+                batches,
+                images: batch.count,
+                loss: Some(self.trainer.loss()),
+            };
+            if after(self, done)? == Flow::Abort {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn figures(&self) -> anyhow::Result<Figures> {
+        Ok(Figures { loss: self.trainer.loss(), accuracy: f64::NAN })
+    }
+
+    fn next_epoch(&mut self) -> anyhow::Result<()> {
+        self.trainer.next_epoch();
+        Ok(())
+    }
+
+    /// Without a mirror: it takes twice the time, and the published training leaves it out too.
+    fn validate(&self, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
+        self.judge(self.trainer.state(), &self.valid, Part::Validation, false, after)
+    }
+
+    fn test(&self, weights: &Named, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
+        let state = State::from_named(self.trainer.network(), weights, self.device)?;
+        let (images, part) = &self.test;
+        self.judge(&state, images, *part, true, after)
+    }
+
+    fn weights(&self) -> anyhow::Result<Named> {
+        Ok(self.trainer.weights()?)
+    }
+
+    fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        let position = self.trainer.position();
+        Ok(Snapshot { position, weights: self.trainer.weights()?, optimizer: self.trainer.optimizer() })
+    }
+}
+
+#[cfg(test)]
+mod tests;

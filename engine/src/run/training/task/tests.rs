@@ -1,0 +1,216 @@
+//! Trainings of the three tasks on the samples: a few steps each, whole and cut short.
+
+use std::{fs, path::Path, sync::Arc, thread};
+
+use relativenas_core::{
+    config::Layers,
+    event::{Event, Line, Part},
+    manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
+    protocol::{Activity, Progress},
+    published,
+    randomness::RANDOMNESS_VERSION,
+    tasks::Task,
+    trained_network::TrainedNetwork,
+};
+use tokio::sync::watch;
+
+use crate::{
+    data::samples::{copy_folder, sample},
+    ranks::Alone,
+    run::{
+        checkpoint,
+        control::Control,
+        disk::Disk,
+        log::{self, EventLog, Extent},
+        outcome::Outcome,
+        recorder::Recorder,
+        training::TrainingJob,
+    },
+    weights_file,
+};
+
+/// The data set of a task among the samples.
+fn folder_of(task: Task) -> &'static str {
+    match task {
+        Task::Detection => "transfer/VOCdevkit",
+        Task::Segmentation => "transfer/cityscapes",
+        _ => "transfer/coco",
+    }
+}
+
+/// A training that ends within seconds.
+fn manifest(task: Task, data: &Path, more: &[&str]) -> Manifest {
+    let mut layers = Layers::built_in();
+    layers.add_preset(task.name()).expect("a preset");
+    layers.add_flag("--data", "data.path", data.to_str().expect("UTF-8")).expect("a setting");
+    let few = [
+        "retrain.channels=4",
+        "retrain.cells=3",
+        "retrain.epochs=2",
+        "retrain.batch=2",
+        "retrain.crop=64",
+        "retrain.warmup_steps=2",
+        "retrain.milestones=[1]",
+        "device.kind=cpu",
+        "device.threads=2",
+    ];
+    for setting in few.iter().chain(more) {
+        layers.add_assignment(setting).expect("a setting");
+    }
+    Manifest {
+        format: RUN_FORMAT,
+        randomness: RANDOMNESS_VERSION,
+        job: Job::Train,
+        build: BUILD.to_owned(),
+        created: 0,
+        follows: None,
+        config: layers.config().expect("valid"),
+        origins: Default::default(),
+        genotype: published::genotype("RelativeNAS"),
+        branched_from: None,
+        engine: None,
+    }
+}
+
+/// Begins the run in `folder`, or goes on with it; `steer` is told how far it is while it works.
+fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress, &Control)) -> Outcome {
+    let found = log::whole_lines(&folder.join(files::EVENTS)).expect("readable");
+    let (newest, _) = checkpoint::newest(&folder.join(files::CHECKPOINTS), found).expect("listed");
+    let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
+    let (log, _) = EventLog::open(&folder.join(files::EVENTS), extent).expect("a log");
+    let (mut job, _) = TrainingJob::prepare(manifest, newest, Arc::new(Alone)).expect("a training");
+    let control = Arc::new(Control::new(job.bounds(), false));
+    let (sender, _extent) = watch::channel(log.extent());
+    let recorder =
+        Recorder::start(Disk::default(), log, folder, Arc::clone(&control), sender).expect("a thread");
+    let mut progress = control.progress();
+    let worker = thread::spawn({
+        let control = Arc::clone(&control);
+        move || {
+            let outcome = job.go_on(&control, &recorder);
+            recorder.finish().expect("written");
+            control.finish(); // The last word, however it ended.
+            outcome.expect("nothing fails")
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    loop {
+        let now = progress.borrow_and_update().clone();
+        if now.activity == Activity::Finished {
+            break;
+        }
+        steer(&now, &control);
+        runtime.block_on(progress.changed()).expect("the control lives");
+    }
+    worker.join().expect("no panic")
+}
+
+fn events(folder: &Path) -> Vec<Event> {
+    let text = fs::read_to_string(folder.join(files::EVENTS)).expect("a log");
+    let event = |line: &str| serde_json::from_str::<Line>(line).expect("a line").event;
+    text.lines().map(event).collect()
+}
+
+fn weights(folder: &Path) -> [Vec<u8>; 2] {
+    ["best.safetensors", "last.safetensors"]
+        .map(|file| fs::read(folder.join(files::WEIGHTS).join(file)).expect("written"))
+}
+
+/// Trains to the end, and once more with an end within the second epoch; returns the events.
+fn check(task: Task, epochs: usize, part: Part) {
+    let data = sample(folder_of(task));
+    let manifest = manifest(task, &data, &[]);
+    let whole = tempfile::tempdir().expect("a folder");
+    assert_eq!(work(whole.path(), &manifest, |_, _| {}), Outcome::Done);
+    let expected = events(whole.path());
+    assert_eq!(expected.len(), epochs + 2);
+    for event in &expected[1..=epochs] {
+        let Event::EpochFinished { train_loss, valid_loss, valid_accuracy, .. } = event else {
+            panic!("{event:?}");
+        };
+        assert!(train_loss.is_finite() && valid_loss.is_finite() && (0.0..=100.0).contains(valid_accuracy));
+    }
+    let Some(Event::TrainingFinished { part: judged, test_images, .. }) = expected.last() else {
+        panic!("{:?}", expected.last());
+    };
+    assert_eq!((*judged, *test_images > 0), (part, true));
+
+    let cut = tempfile::tempdir().expect("a folder");
+    let outcome = work(cut.path(), &manifest, |progress, control| {
+        let begun = progress.members.first().is_some_and(|member| !member.validating && member.batch > 0);
+        if progress.generation == 1 && begun {
+            control.abort();
+        }
+    });
+    assert_eq!(outcome, Outcome::Left);
+    assert!(events(cut.path()).len() < expected.len());
+    assert_eq!(work(cut.path(), &manifest, |_, _| {}), Outcome::Done);
+    // As text: what is not a number differs from itself.
+    assert_eq!(format!("{:?}", events(cut.path())), format!("{expected:?}"));
+    assert!(weights(cut.path()) == weights(whole.path()), "other weights");
+
+    // The file says what it is.
+    let best = whole.path().join(files::WEIGHTS).join("best.safetensors");
+    let network = weights_file::find(&best).expect("readable").network.expect("described");
+    let TrainedNetwork { task: said, network, .. } = *network;
+    assert_eq!((said, network.channels, network.cells), (task, 4, 3));
+}
+
+#[test]
+fn a_detector_that_was_cut_short_ends_the_same() {
+    check(Task::Detection, 2, Part::Test);
+}
+
+#[test]
+fn a_segmentation_that_was_cut_short_ends_the_same() {
+    check(Task::Segmentation, 2, Part::Validation);
+}
+
+#[test]
+fn keypoints_that_were_cut_short_end_the_same() {
+    check(Task::Keypoints, 2, Part::Validation);
+}
+
+fn refusal(manifest: &Manifest) -> String {
+    let prepared = TrainingJob::prepare(manifest, None, Arc::new(Alone));
+    format!("{:#}", prepared.err().expect("refused"))
+}
+
+#[test]
+fn a_backbone_of_another_network_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("backbone.safetensors");
+    let tensors = [("stem0.0.weight".to_owned(), tch::Tensor::from_slice(&[1.0_f32]))];
+    weights_file::write(&file, &tensors.into()).expect("written");
+    let setting = format!("retrain.backbone={}", file.display());
+    let said = refusal(&manifest(Task::Keypoints, &sample(folder_of(Task::Keypoints)), &[&setting]));
+    assert!(
+        said.starts_with(&format!("the backbone `{}`: the weights are not those", file.display())),
+        "{said}"
+    );
+    assert!(said.contains("of another shape: stem0.0.weight [1], expected [2, 3, 3, 3]"), "{said}");
+}
+
+#[test]
+fn faulty_data_are_refused_unless_they_may_be_left_out() {
+    let copy = tempfile::tempdir().expect("a folder");
+    copy_folder(&sample(folder_of(Task::Detection)), copy.path());
+    let file = copy.path().join("VOC2007/Annotations/000001.xml");
+    fs::write(&file, "<annotation>").expect("written");
+    let said = refusal(&manifest(Task::Detection, copy.path(), &[]));
+    assert!(said.contains("has faults:") && said.contains("000001.xml"), "{said}");
+    let data = manifest(Task::Detection, copy.path(), &["data.skip_faulty=1"]);
+    let (job, _) = TrainingJob::prepare(&data, None, Arc::new(Alone)).expect("one may be left out");
+    let Some(Event::TrainingStarted { images, .. }) = job.opening.first() else {
+        panic!("{:?}", job.opening)
+    };
+    assert_eq!((images.train, images.valid, images.classes), (4, 3, 3));
+}
+
+#[test]
+fn all_images_are_learned_from_if_none_are_kept_apart() {
+    let data = sample(folder_of(Task::Detection));
+    let all = manifest(Task::Detection, &data, &["retrain.valid_share=0"]);
+    let (job, _) = TrainingJob::prepare(&all, None, Arc::new(Alone)).expect("a training");
+    assert_eq!(job.subject.images(), (8, 0));
+}

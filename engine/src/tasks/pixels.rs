@@ -1,0 +1,83 @@
+//! Pictures as tensors, and what networks get of them.
+
+use relativenas_core::tasks::person_crop::Affine;
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::data::{IMAGENET_STATISTICS, picture::Picture};
+
+/// A picture as `[1, 3, H, W] f32`, 0 to 255, red first.
+///
+/// # Errors
+/// If the device fails.
+pub fn tensor(picture: &Picture, device: Device) -> Result<Tensor, TchError> {
+    let shape = [1, picture.height as i64, picture.width as i64, 3];
+    let bytes = Tensor::f_from_slice(&picture.rgb)?.f_reshape(shape)?.f_to_device(device)?;
+    bytes.f_to_kind(Kind::Float)?.f_permute([0, 3, 1, 2])?.f_contiguous()
+}
+
+/// Mean and standard deviation of ImageNet's red, green and blue, each `[1, 3, 1, 1]`.
+fn statistics(device: Device) -> Result<[Tensor; 2], TchError> {
+    let row =
+        |numbers: [f32; 3]| Tensor::f_from_slice(&numbers)?.f_reshape([1, 3, 1, 1])?.f_to_device(device);
+    let (mean, deviation) = IMAGENET_STATISTICS;
+    Ok([row(mean)?, row(deviation)?])
+}
+
+/// Pictures normalised as ImageNet's are: what segmentation and keypoints see.
+///
+/// # Errors
+/// If the device fails.
+pub fn normalised(pictures: &Tensor) -> Result<Tensor, TchError> {
+    let [mean, deviation] = statistics(pictures.device())?;
+    pictures.f_div_scalar(255.0)?.f_sub(&mean)?.f_div(&deviation)
+}
+
+/// Pictures as the detector sees them: from about −1 to 1.
+///
+/// # Errors
+/// If the device fails.
+pub fn centred(pictures: &Tensor) -> Result<Tensor, TchError> {
+    pictures.f_sub_scalar(127.0)?.f_div_scalar(128.0)
+}
+
+/// Normalised inputs as a network sees them that was trained with blue first: red and blue exchanged,
+/// and normalised by the place of a channel, whatever it shows.
+///
+/// # Errors
+/// If the device fails.
+pub fn exchanged(inputs: &Tensor) -> Result<Tensor, TchError> {
+    let [mean, deviation] = statistics(inputs.device())?;
+    let raw = inputs.f_mul(&deviation)?.f_add(&mean)?.f_flip([1])?;
+    raw.f_sub(&mean)?.f_div(&deviation)
+}
+
+/// A part of a picture, sampled bilinearly, `[height, width, 3]`; black beside the picture. `back` leads
+/// from its pixels to those of the picture, or, where `mirrored`, to those of its mirror image.
+pub fn sampled(picture: &Picture, back: &Affine, [width, height]: [usize; 2], mirrored: bool) -> Vec<u8> {
+    let at = |x: i64, y: i64, channel: usize| {
+        let inside = x >= 0 && y >= 0 && x < picture.width as i64 && y < picture.height as i64;
+        if inside {
+            f64::from(picture.rgb[3 * (y as usize * picture.width + x as usize) + channel])
+        } else {
+            0.0
+        }
+    };
+    let mut rgb = Vec::with_capacity(3 * width * height);
+    for row in 0..height {
+        for column in 0..width {
+            let [x, y] = back.apply([column as f64, row as f64]);
+            let x = if mirrored { picture.width as f64 - 1.0 - x } else { x };
+            let (left, top) = (x.floor(), y.floor());
+            let (right_share, lower_share) = (x - left, y - top);
+            let (left, top) = (left as i64, top as i64);
+            for channel in 0..3 {
+                let line = |y: i64| {
+                    at(left, y, channel) * (1.0 - right_share) + at(left + 1, y, channel) * right_share
+                };
+                let value = line(top) * (1.0 - lower_share) + line(top + 1) * lower_share;
+                rgb.push(value.round() as u8);
+            }
+        }
+    }
+    rgb
+}

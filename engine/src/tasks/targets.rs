@@ -1,0 +1,63 @@
+//! What a network has to say about annotated pictures.
+
+use relativenas_core::tasks::{
+    boxes::{CentreBox, CornerBox},
+    heat_maps::MAP,
+    joints::JOINTS,
+    matching::{encode, match_boxes},
+};
+use tch::{Device, TchError, Tensor};
+
+use super::losses::BoxTargets;
+
+/// What the priors of one picture have to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Priors {
+    /// Class of each, 0 for background.
+    pub labels: Vec<i64>,
+    /// Four numbers each.
+    pub locations: Vec<f32>,
+}
+
+impl Priors {
+    /// For boxes in shares of a picture's sides, with their classes counted from 0 (without background).
+    pub fn of(priors: &[CentreBox], boxes: &[(CornerBox, usize)]) -> Self {
+        let corners: Vec<_> = boxes.iter().map(|(corners, _)| *corners).collect();
+        let (mut labels, mut locations) = (Vec::new(), Vec::new());
+        for (found, prior) in match_boxes(priors, &corners).into_iter().zip(priors) {
+            labels.push(found.map_or(0, |object| boxes[object].1 as i64 + 1));
+            let said = found.map_or([0.0; 4], |object| encode(&corners[object], prior));
+            locations.extend(said.map(|number| number as f32));
+        }
+        Self { labels, locations }
+    }
+}
+
+/// Targets of several pictures on a device.
+///
+/// # Errors
+/// If the device fails.
+pub fn boxes(pictures: &[Priors], device: Device) -> Result<BoxTargets, TchError> {
+    let (mut labels, mut locations) = (Vec::new(), Vec::new());
+    for picture in pictures {
+        labels.extend_from_slice(&picture.labels);
+        locations.extend_from_slice(&picture.locations);
+    }
+    let count = pictures.len() as i64;
+    Ok(BoxTargets {
+        labels: Tensor::f_from_slice(&labels)?.f_reshape([count, -1])?.f_to_device(device)?,
+        locations: Tensor::f_from_slice(&locations)?.f_reshape([count, -1, 4])?.f_to_device(device)?,
+    })
+}
+
+/// Maps of several people (`[people, joints, 64, 48]` row by row) and the weights of their joints, on a
+/// device.
+///
+/// # Errors
+/// If the device fails.
+pub fn heat_maps(maps: &[f32], weights: &[f32], device: Device) -> Result<[Tensor; 2], TchError> {
+    let shape = [-1, JOINTS as i64, MAP[1] as i64, MAP[0] as i64];
+    let maps = Tensor::f_from_slice(maps)?.f_reshape(shape)?.f_to_device(device)?;
+    let weights = Tensor::f_from_slice(weights)?.f_reshape([-1, JOINTS as i64])?.f_to_device(device)?;
+    Ok([maps, weights])
+}

@@ -1,0 +1,151 @@
+//! Training the network of a task, one step a batch.
+
+use std::collections::BTreeMap;
+
+use relativenas_core::randomness::Streams;
+use tch::{Device, TchError, Tensor};
+
+use super::{OptimizerSettings, Pass, Rates, Targets, TaskBatch, TaskError, TaskOptimizer};
+use crate::{
+    network::Mode,
+    tasks::{State, TaskNetwork, bisenet, losses, simple_baseline, ssd_lite},
+    training::Position,
+};
+
+/// One pixel of so many is learned in any case.
+const HARD_SHARE: usize = 16;
+
+/// What does not change during a training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskSettings {
+    pub batch: usize,
+    pub rates: Rates,
+    pub optimizer: OptimizerSettings,
+    /// Of the CPU. The last bits of what is computed there depend on it.
+    pub threads: usize,
+    /// Of first weights, order of images and how they vary.
+    pub seed: u64,
+}
+
+/// A network of a task in training.
+#[derive(Debug)]
+pub struct TaskTrainer {
+    network: TaskNetwork,
+    state: State,
+    optimizer: TaskOptimizer,
+    settings: TaskSettings,
+    position: Position,
+    /// In an epoch.
+    batches: usize,
+    device: Device,
+}
+
+impl TaskTrainer {
+    /// A network with these weights, where a training is; `optimizer` is what was stored of that. An epoch
+    /// has so many `batches`.
+    ///
+    /// # Errors
+    /// If the tensors are not the network's, or the device fails.
+    pub fn new(
+        network: TaskNetwork,
+        settings: TaskSettings,
+        (position, batches): (Position, usize),
+        weights: &BTreeMap<String, Tensor>,
+        optimizer: BTreeMap<String, Tensor>,
+        device: Device,
+    ) -> Result<Self, TaskError> {
+        let state = State::from_named(&network, weights, device)?;
+        let optimizer = optimizer.into_iter().map(|(name, tensor)| Ok((name, tensor.f_to_device(device)?)));
+        let optimizer = optimizer.collect::<Result<_, TchError>>()?;
+        let steps = u64::from(position.epoch) * batches as u64 + position.batch as u64;
+        let optimizer = TaskOptimizer::new(settings.optimizer, network.head, &state, steps, optimizer)?;
+        Ok(Self { network, state, optimizer, settings, position, batches, device })
+    }
+
+    pub fn network(&self) -> &TaskNetwork {
+        &self.network
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub fn settings(&self) -> &TaskSettings {
+        &self.settings
+    }
+
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Mean loss of the epoch so far.
+    pub fn loss(&self) -> f64 {
+        self.position.loss / self.position.images as f64
+    }
+
+    /// How the epoch in hand walks through what is left of it.
+    pub fn pass(&self) -> Pass {
+        let TaskSettings { batch, threads, seed, .. } = self.settings;
+        let Position { epoch, batch: first, .. } = self.position;
+        Pass { batch, epoch, first, streams: Streams::new(seed), threads, device: self.device }
+    }
+
+    /// Learns from the next batch of the epoch.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step(&mut self, batch: &TaskBatch) -> Result<(), TaskError> {
+        let Position { epoch, batch: number, .. } = self.position;
+        let rate = self.settings.rates.rate(epoch, number, self.batches);
+        let loss = if batch.says_something()? {
+            let loss = self.loss_of(batch)?;
+            let gradient = self.state.gradient(&loss)?;
+            self.optimizer.step(self.state.parameters(), gradient, rate)?;
+            loss.f_double_value(&[])?
+        } else {
+            0.0
+        };
+        self.position.batch += 1;
+        self.position.images += batch.count;
+        self.position.loss += loss * batch.count as f64;
+        Ok(())
+    }
+
+    fn loss_of(&self, batch: &TaskBatch) -> Result<Tensor, TchError> {
+        let (network, state, images) = (&self.network, &self.state, &batch.images);
+        match &batch.targets {
+            Targets::Boxes(targets) => {
+                let said = ssd_lite::run(network, state, images, Mode::Training)?;
+                let parts = losses::detection(&said, targets)?;
+                parts.regression.f_add(&parts.classification)
+            }
+            Targets::Masks(ids) => {
+                let said = bisenet::run(network, state, images, Mode::Training)?;
+                let [main, first, second] = losses::segmentation(&said, ids, batch.pixels() / HARD_SHARE)?;
+                main.f_add(&first)?.f_add(&second)
+            }
+            Targets::Heat([maps, weights]) => {
+                let said = simple_baseline::run(network, state, images, Mode::Training)?;
+                losses::heat_maps(&said, maps, weights)
+            }
+        }
+    }
+
+    /// The epoch in hand is finished, the next one begins.
+    pub fn next_epoch(&mut self) {
+        self.position = Position { epoch: self.position.epoch + 1, ..Position::default() };
+    }
+
+    /// Copies of the weights by name.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn weights(&self) -> Result<BTreeMap<String, Tensor>, TchError> {
+        self.state.copies()
+    }
+
+    /// What the optimizer needs to go on.
+    pub fn optimizer(&self) -> BTreeMap<String, Tensor> {
+        self.optimizer.stored()
+    }
+}
