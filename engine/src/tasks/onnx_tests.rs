@@ -84,14 +84,11 @@ fn check(name: &str, found: &[f64], expected: &[f64]) {
     assert!(error <= 1e-5 * scale, "{name}: error {error}, scale {scale}");
 }
 
-/// Outputs of the network by the names that they have in the file, for images of these rows and columns.
-fn agrees(
-    task: Task,
-    head: Head,
-    classes: usize,
-    [height, width]: [usize; 2],
-    run: &dyn Fn(&TaskNetwork, &State, &Tensor) -> BTreeMap<&'static str, Vec<f64>>,
-) {
+/// What a network puts out for images, by the names in the file.
+type Outputs = dyn Fn(&TaskNetwork, &State, &Tensor) -> BTreeMap<&'static str, Vec<f64>>;
+
+/// Compares them for images of these rows and columns.
+fn agrees(task: Task, head: Head, classes: usize, [height, width]: [usize; 2], run: &Outputs) {
     let Some(python) = python() else { return };
     let genotype = published::genotype("RelativeNAS").unwrap();
     let shape = NetworkShape { kind: NetworkKind::Imagenet, channels: 8, cells: 5, classes };

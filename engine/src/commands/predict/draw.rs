@@ -95,7 +95,7 @@ pub enum Mark {
     },
     /// `None` for a joint that is not known.
     Skeleton {
-        joints: [Option<[f64; 2]>; JOINTS],
+        joints: Box<[Option<[f64; 2]>; JOINTS]>,
         color: usize,
     },
 }
@@ -311,8 +311,11 @@ mod tests {
     fn bones_connect_the_joints_that_are_known() {
         let mut joints = [None; JOINTS];
         (joints[5], joints[7], joints[9]) = (Some([50.0, 50.0]), Some([250.0, 50.0]), None);
-        let drawn = Drawing { marks: vec![Mark::Skeleton { joints, color: 2 }], ..Drawing::default() }
-            .on(&black(300, 300));
+        let drawn = Drawing {
+            marks: vec![Mark::Skeleton { joints: Box::new(joints), color: 2 }],
+            ..Drawing::default()
+        }
+        .on(&black(300, 300));
         assert_eq!(at(&drawn, 150, 50), COLORS[2]);
         assert_eq!(at(&drawn, 150, 60), [0; 3]);
         assert_eq!(at(&drawn, 50, 50), COLORS[2]);

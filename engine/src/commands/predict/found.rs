@@ -55,6 +55,8 @@ struct PersonBox {
     bbox: [f64; 4],
     #[serde(default)]
     score: Option<f64>,
+    #[serde(default)]
+    iscrowd: u8,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +66,8 @@ enum BoxFile {
     Annotations { annotations: Vec<PersonBox> },
 }
 
-/// Reads boxes of people: COCO's detections, or its annotations. Other categories than 1 are no people.
+/// Reads boxes of people: COCO's detections, or its annotations. Crowds are passed over, and other
+/// categories than 1, which are no people.
 ///
 /// # Errors
 /// If the file is neither, or a box is empty.
@@ -77,7 +80,7 @@ pub fn people_in(path: &Path) -> anyhow::Result<People> {
     let (BoxFile::Detections(boxes) | BoxFile::Annotations { annotations: boxes }) = file;
     let mut people = People::new();
     for (number, entry) in boxes.into_iter().enumerate() {
-        if entry.category_id.is_some_and(|category| category != 1) {
+        if entry.category_id.is_some_and(|category| category != 1) || entry.iscrowd != 0 {
             continue;
         }
         let [.., width, height] = entry.bbox;
@@ -244,7 +247,7 @@ impl Loaded {
             }));
             let joints =
                 std::array::from_fn(|joint| (scores[joint] > COUNTED_SCORE).then_some(pose.joints[joint]));
-            marks.push(Mark::Skeleton { joints, color: person });
+            marks.push(Mark::Skeleton { joints: Box::new(joints), color: person });
         }
         Ok((entries, Drawing { marks, ..Drawing::default() }))
     }

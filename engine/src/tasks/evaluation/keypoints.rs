@@ -79,6 +79,9 @@ fn poses_of(
     Ok(found.into_iter().map(|(pose, _)| pose).collect())
 }
 
+/// A pose, and the score of each of its joints.
+pub type ScoredPose = (Pose, [f64; JOINTS]);
+
 /// Poses of people who are looked for in these crops of a picture, each with the scores of its joints; and
 /// the maps of them all.
 ///
@@ -89,7 +92,7 @@ pub fn poses(
     picture: &Picture,
     crops: &[PersonCrop],
     run: &mut dyn FnMut(&Tensor) -> Result<Tensor, TchError>,
-) -> Result<(Vec<(Pose, [f64; JOINTS])>, Tensor), TchError> {
+) -> Result<(Vec<ScoredPose>, Tensor), TchError> {
     let [width, height] = INPUT;
     let mut inputs = Vec::new();
     for crop in crops {
