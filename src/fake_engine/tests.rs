@@ -1,8 +1,9 @@
 //! What the command does with an engine.
 
 use std::{
+    io::{self, Write},
     process::ExitCode,
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, Sender, channel},
     time::Duration,
 };
 
@@ -90,14 +91,36 @@ fn a_headless_search_runs_to_the_end() {
     assert_eq!((status.phase.name(), status.alive), ("finished", false));
 }
 
+/// Tells when something was written.
+struct Telling {
+    written: Vec<u8>,
+    telling: Sender<()>,
+}
+
+impl Write for Telling {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.telling.send(()); // Only the first one is waited for.
+        self.written.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn a_headless_search_that_somebody_stops_says_how_to_go_on() {
     let mut live = LiveRun::new(true).listening();
     let engine = live.engine.take();
     let (context, folder) = (live.context.clone(), live.folder.clone());
-    let stopper = std::thread::spawn(move || steer::stop(&context, "r", &mut Vec::new()).map(drop));
-    let mut out = Vec::new();
-    let code = follow(&folder, engine, From::Now, Style::Plain, &mut out).expect("followed");
+    let (telling, told) = channel();
+    let stopper = std::thread::spawn(move || {
+        told.recv().expect("the run is followed by now");
+        steer::stop(&context, "r", &mut Vec::new()).map(drop)
+    });
+    let mut out = Telling { written: Vec::new(), telling };
+    let code = follow(&folder, engine, From::Beginning, Style::Plain, &mut out).expect("followed");
+    let out = out.written;
     stopper.join().expect("no panic").expect("stopped");
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(130)));
     let printed = String::from_utf8(out).expect("UTF-8");
