@@ -395,9 +395,16 @@ pub struct ProbeArguments {
     /// Random pairs to estimate twice, with different seeds [default: 50]
     #[arg(long, value_name = "N")]
     pub pairs: Option<std::num::NonZeroU32>,
-    /// Epochs to train every individual for from scratch [default: 4]
+    /// Epochs to train every architecture for from scratch [default: 4]
     #[arg(long, value_name = "N")]
     pub epochs: Option<std::num::NonZeroU32>,
+    /// Which architectures to rank: those of the population, or some drawn from all that the search has had, a
+    /// wider range [default: population]
+    #[arg(long, value_name = "WHAT", value_parser = ["population", "search"])]
+    pub from: Option<String>,
+    /// How many to draw, with `--from search`; at least 2 [default: as many as the population has]
+    #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u32).range(2..))]
+    pub architectures: Option<u32>,
     /// Print a JSON object
     #[arg(long)]
     pub json: bool,

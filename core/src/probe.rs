@@ -2,8 +2,10 @@
 //!
 //! A verdict rests on one epoch of training with inherited weights. A probe estimates random pairs
 //! twice, with other shuffles, augmentation and drop path, and counts how often the verdict
-//! changes. It also ranks the population twice, by the shared weights and by short training from
-//! scratch, and says how well both agree.
+//! changes. It also ranks architectures twice, by the shared weights and by short training from
+//! scratch, and says how well both agree; beside that, how well a ranking by size alone would.
+
+mod searched;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,15 +15,18 @@ use crate::{
     searcher::compare,
 };
 
+pub use searched::Searched;
+
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 2000;
 
 /// Of [`Purpose::Probe`], beyond every pair's number.
 const SCRATCH: u64 = u64::MAX;
 const BOOTSTRAP: u64 = u64::MAX - 1;
+const DRAWN: u64 = u64::MAX - 2;
 
 /// The content of `probe.json`: two experiments on a search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
     /// Pairs that were estimated again with other seeds.
     pub pairs: usize,
@@ -31,14 +36,66 @@ pub struct Probe {
     /// asks for. `None` where no pair had two numbers twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
-    /// Individuals that were also trained from scratch.
+    /// Architectures that were also trained from scratch.
     pub individuals: usize,
+    /// Where these come from.
+    #[serde(default)]
+    pub from: Source,
     /// For so many epochs.
     pub epochs: u32,
     /// Kendall's rank correlation of both rankings, from −1 to 1; `None` if none can be computed.
     pub tau: Option<f64>,
     /// Its 95 % interval.
     pub tau_interval: Option<(f64, f64)>,
+    /// The same for a ranking by parameters, the largest network first. Older programs did not look.
+    #[serde(default)]
+    pub by_parameters: Agreement,
+    /// The same for a ranking by multiply-adds.
+    #[serde(default)]
+    pub by_multiply_adds: Agreement,
+}
+
+/// Which architectures a probe ranks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The population as it is.
+    #[default]
+    Population,
+    /// Some, drawn from all that the search has had.
+    Search {
+        /// How many there were to draw from.
+        distinct: usize,
+    },
+}
+
+/// How well a ranking agrees with the one by training from scratch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// As [`tau_b`].
+    pub tau: Option<f64>,
+    /// Its 95 % interval.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Agreement {
+    /// Of two lists of losses of the same architectures; from streams that are alike, intervals rest on the
+    /// same resamples.
+    ///
+    /// # Panics
+    /// If the lists are not equally long.
+    pub fn of(first: &[f64], second: &[f64], mut stream: Stream) -> Self {
+        Self { tau: tau_b(first, second), interval: tau_interval(first, second, &mut stream) }
+    }
+
+    /// Of a ranking by size, the largest first, and one by losses.
+    ///
+    /// # Panics
+    /// If the lists are not equally long.
+    pub fn of_sizes(sizes: &[u64], losses: &[f64], stream: Stream) -> Self {
+        let negative: Vec<_> = sizes.iter().map(|&size| -(size as f64)).collect();
+        Self::of(&negative, losses, stream)
+    }
 }
 
 impl Probe {
@@ -248,6 +305,43 @@ mod tests {
         };
         let (few, many) = (width(12), width(60));
         assert!(many < 0.5 * few, "{few} {many}");
+    }
+
+    #[test]
+    fn a_ranking_by_size_has_the_largest_first() {
+        let stream = || bootstrap_stream(&Streams::new(1), 3);
+        let of = |sizes: &[u64]| Agreement::of_sizes(sizes, &[0.1, 0.2, 0.3, 0.4], stream());
+        assert_eq!(of(&[9, 7, 5, 2]), Agreement { tau: Some(1.0), interval: None });
+        assert_eq!(of(&[2, 5, 7, 9]).tau, Some(-1.0));
+        assert_eq!(of(&[4; 4]), Agreement::default(), "equal sizes rank nobody");
+        let some = of(&[9, 5, 7, 2]);
+        assert_eq!(some, Agreement::of(&[1.0, 3.0, 2.0, 4.0], &[0.1, 0.2, 0.3, 0.4], stream()));
+        assert!(some.interval.is_some());
+    }
+
+    #[test]
+    fn a_probe_of_an_older_program_is_read() {
+        let old = r#"{"pairs":8,"flips":3,"individuals":4,"epochs":2,"tau":0.5,"tau_interval":[-0.1,0.9]}"#;
+        let probe: Probe = serde_json::from_str(old).expect("readable");
+        let tau_interval = Some((-0.1, 0.9));
+        let expected = Probe {
+            pairs: 8,
+            flips: 3,
+            individuals: 4,
+            epochs: 2,
+            tau: Some(0.5),
+            tau_interval,
+            ..Probe::default()
+        };
+        assert_eq!(probe, expected);
+        let new = Probe {
+            from: Source::Search { distinct: 70 },
+            by_parameters: Agreement { tau: Some(0.25), interval: Some((0.0, 0.5)) },
+            ..expected
+        };
+        let text = serde_json::to_string(&new).expect("plain data");
+        assert!(text.contains(r#""from":{"search":{"distinct":70}}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Probe>(&text).expect("readable"), new);
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub enum Purpose {
     Initialisation = 9,
     /// The half of the images to which an image belongs: (0, 0).
     Split = 10,
-    /// The probe's re-estimations: (generation, pair). Its trainings from scratch and its bootstrap
-    /// have the last two numbers instead of a pair's.
+    /// The probe's re-estimations: (generation, pair). Its trainings from scratch, its bootstrap and the
+    /// architectures that it draws have the last three numbers instead of a pair's.
     Probe = 11,
     /// Augmented validation: (generation, individual).
     Validation = 12,

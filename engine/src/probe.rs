@@ -4,23 +4,26 @@
 //! search is afterwards what it was before.
 
 mod meter;
+mod printed;
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-use clap::Args;
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
 use relativenas_core::{
-    probe::{DrawnPair, Probe, bootstrap_stream, fast, noise, scratch_seed, tau_b, tau_interval},
+    cost::Part,
+    probe::{Agreement, DrawnPair, Probe, Source, bootstrap_stream, fast, noise, scratch_seed},
     randomness::Streams,
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Loss, Search, Stage},
+    searcher::size,
 };
-use serde::Serialize;
 
 use crate::{
     estimator::{EstimateError, NetworkEstimator},
     run::StoppedSearch,
 };
 use meter::Meter;
+use printed::Printed;
 
 const GOES_ON: &str = "the meter aborts nothing";
 
@@ -31,9 +34,15 @@ pub struct ProbeArguments {
     /// Random pairs that are estimated twice.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
-    /// Epochs that every individual is trained for from scratch.
+    /// Epochs that every architecture is trained for from scratch.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
+    /// Which architectures are ranked.
+    #[arg(long, value_enum, default_value = "population")]
+    from: From,
+    /// How many are drawn, with `--from search`; otherwise the population is ranked whole.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    architectures: Option<u32>,
     /// Print a JSON object.
     #[arg(long)]
     json: bool,
@@ -48,13 +57,25 @@ pub struct ProbeArguments {
     force: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum From {
+    /// Those of the population as it is
+    Population,
+    /// Some, drawn from all that the search has had
+    Search,
+}
+
 /// Probes a run, writes `probe.json` to its folder, and prints what was found.
 ///
 /// # Errors
 /// If the run cannot be probed, the device fails, or the disk is full.
 pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
+    if arguments.from == From::Population && arguments.architectures.is_some() {
+        bail!("--architectures says how many are drawn with --from search; the population is ranked whole");
+    }
     let mut run = StoppedSearch::open(&arguments.run, arguments.force)?;
-    let mut prober = Prober::new(&run.search, &mut run.estimator, arguments);
+    let ranked = Ranked::of(&run, arguments)?;
+    let mut prober = Prober::new(&run.search, &mut run.estimator, ranked, arguments);
     let found = prober.run().context("the device failed while probing; nothing was written")?;
     let path = run.keep(&found.probe)?;
     let printed = Printed::new(run.name(), run.search.state().generation, &found);
@@ -67,17 +88,54 @@ pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a probe found, with the losses that τ compares; both by individual.
+/// The architectures that are ranked.
+struct Ranked {
+    source: Source,
+    positions: Vec<Vec<f64>>,
+    /// Of the first of them, what the run itself found out.
+    known_losses: Vec<f64>,
+}
+
+impl Ranked {
+    fn of(run: &StoppedSearch, arguments: &ProbeArguments) -> anyhow::Result<Self> {
+        let (settings, state) = (run.search.settings(), run.search.state());
+        Ok(match arguments.from {
+            From::Population => Self {
+                source: Source::Population,
+                positions: state.population.iter().map(|individual| individual.position.clone()).collect(),
+                known_losses: state.ranking.iter().map(|estimate| estimate.loss).collect(),
+            },
+            From::Search => {
+                let searched = run.searched()?;
+                let count = arguments.architectures.map_or(settings.population, |count| count as usize);
+                Self {
+                    source: Source::Search { distinct: searched.distinct() },
+                    positions: searched.draw(&Streams::new(settings.seed), state.generation, count),
+                    known_losses: Vec::new(),
+                }
+            }
+        })
+    }
+
+    fn candidates(&self, places: impl Iterator<Item = usize>) -> Vec<Candidate> {
+        places.map(|place| Candidate { individual: place, position: self.positions[place].clone() }).collect()
+    }
+}
+
+/// What a probe found, with what τ compares; all lists by architecture.
 struct Found {
     probe: Probe,
+    positions: Vec<Vec<f64>>,
     shared_losses: Vec<Loss>,
     scratch_losses: Vec<Loss>,
+    sizes: Vec<Part>,
 }
 
 /// A probe in progress.
 struct Prober<'a> {
     search: &'a Search,
     estimator: &'a mut NetworkEstimator,
+    ranked: Ranked,
     streams: Streams,
     pairs: u32,
     epochs: u32,
@@ -85,33 +143,62 @@ struct Prober<'a> {
 }
 
 impl<'a> Prober<'a> {
-    fn new(search: &'a Search, estimator: &'a mut NetworkEstimator, arguments: &ProbeArguments) -> Self {
+    fn new(
+        search: &'a Search,
+        estimator: &'a mut NetworkEstimator,
+        ranked: Ranked,
+        arguments: &ProbeArguments,
+    ) -> Self {
         let ProbeArguments { pairs, epochs, watched, .. } = *arguments;
-        let population = search.settings().population;
-        let unranked = population - search.state().ranking.len();
-        let learners = 4 * pairs as usize + unranked + epochs as usize * population;
+        let count = ranked.positions.len();
+        let unknown = count - ranked.known_losses.len();
+        let learners = 4 * pairs as usize + unknown + epochs as usize * count;
         let streams = Streams::new(search.settings().seed);
-        Self { search, estimator, streams, pairs, epochs, meter: Meter::new(learners, watched) }
+        Self { search, estimator, ranked, streams, pairs, epochs, meter: Meter::new(learners, watched) }
     }
 
     fn run(&mut self) -> Result<Found, EstimateError> {
+        let sizes = self.sizes()?;
         // First, while the estimator still draws by the run's seed.
         let shared = self.shared_losses()?;
         let (flips, gaps) = self.flips()?;
         let scratch = self.scratch_losses()?;
         self.meter.finish();
-        let mut draws = bootstrap_stream(&self.streams, self.search.state().generation);
+        let draws = || bootstrap_stream(&self.streams, self.search.state().generation);
+        let Agreement { tau, interval } = Agreement::of(&shared, &scratch, draws());
+        let by_size = |of: fn(&Part) -> u64| {
+            Agreement::of_sizes(&sizes.iter().map(of).collect::<Vec<_>>(), &scratch, draws())
+        };
         let probe = Probe {
             pairs: self.pairs as usize,
             flips,
             noise: noise(&gaps),
             individuals: scratch.len(),
+            from: self.ranked.source,
             epochs: self.epochs,
-            tau: tau_b(&shared, &scratch),
-            tau_interval: tau_interval(&shared, &scratch, &mut draws),
+            tau,
+            tau_interval: interval,
+            by_parameters: by_size(|size| size.parameters),
+            by_multiply_adds: by_size(|size| size.multiply_adds),
         };
         let losses = |losses: Vec<f64>| losses.into_iter().map(Loss).collect();
-        Ok(Found { probe, shared_losses: losses(shared), scratch_losses: losses(scratch) })
+        Ok(Found {
+            probe,
+            positions: self.ranked.positions.clone(),
+            shared_losses: losses(shared),
+            scratch_losses: losses(scratch),
+            sizes,
+        })
+    }
+
+    /// Of the networks that the search trains.
+    fn sizes(&self) -> Result<Vec<Part>, EstimateError> {
+        let settings = self.search.settings();
+        let size = |(individual, position): (usize, &Vec<f64>)| {
+            size(settings.space, &settings.limits, position)
+                .map_err(|error| EstimateError::Vector { individual, error })
+        };
+        self.ranked.positions.iter().enumerate().map(size).collect()
     }
 
     /// How many verdicts change when only the draws do, and how far losses were apart, each time.
@@ -124,7 +211,8 @@ impl<'a> Prober<'a> {
             let (mut verdicts, mut gap) = ([None; 2], [f64::NAN; 2]);
             for ((verdict, gap), seed) in verdicts.iter_mut().zip(&mut gap).zip(seeds) {
                 self.estimator.draw_by(seed);
-                let estimates = self.estimate(pair, &members)?;
+                let candidate = |i| Candidate { individual: i, position: self.position(i).to_vec() };
+                let estimates = self.estimate(pair, members.map(candidate).to_vec())?;
                 *verdict = self.verdict(&estimates, &members);
                 *gap = estimates[0].loss - estimates[1].loss;
             }
@@ -143,23 +231,23 @@ impl<'a> Prober<'a> {
     /// Losses of the run's own last ranking, as far as it has one; who is not in it is estimated as
     /// the run would do it now.
     fn shared_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
-        let mut ranking = self.search.state().ranking.clone();
-        let population = self.search.settings().population;
-        while ranking.len() < population {
-            let first = ranking.len();
-            let members: Vec<_> = (first..population.min(first + 2)).collect();
-            ranking.extend(self.estimate(first / 2, &members)?);
+        let mut losses = self.ranked.known_losses.clone();
+        let count = self.ranked.positions.len();
+        while losses.len() < count {
+            let first = losses.len();
+            let candidates = self.ranked.candidates(first..count.min(first + 2));
+            losses.extend(self.estimate(first / 2, candidates)?.iter().map(|estimate| estimate.loss));
         }
-        Ok(ranking.iter().map(|estimate| estimate.loss).collect())
+        Ok(losses)
     }
 
     fn scratch_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
         self.estimator.draw_by(scratch_seed(&self.streams, self.search.state().generation));
         let schedule = self.search.settings().schedule;
-        let everybody: Vec<_> = (0..self.search.settings().population).collect();
+        let count = self.ranked.positions.len();
         let mut losses = Vec::new();
-        for members in everybody.chunks(2) {
-            let candidates = self.candidates(members);
+        for first in (0..count).step_by(2) {
+            let candidates = self.ranked.candidates(first..count.min(first + 2));
             let progress = |done: BatchDone| self.meter.note(done);
             let estimates =
                 self.estimator.train_from_scratch(&candidates, schedule, self.epochs, &progress)?;
@@ -169,7 +257,7 @@ impl<'a> Prober<'a> {
     }
 
     /// One epoch with inherited weights; nothing is adopted.
-    fn estimate(&mut self, pair: usize, members: &[usize]) -> Result<Vec<Estimate>, EstimateError> {
+    fn estimate(&mut self, pair: usize, candidates: Vec<Candidate>) -> Result<Vec<Estimate>, EstimateError> {
         let (settings, generation) = (self.search.settings(), self.search.state().generation);
         let last = generation.min(settings.generations - 1);
         let estimation = Estimation {
@@ -179,103 +267,14 @@ impl<'a> Prober<'a> {
             repeat: 0,
             learning_rate: settings.schedule.learning_rate(last, settings.generations),
             drop_path: settings.schedule.drop_path(last, settings.generations),
-            candidates: self.candidates(members),
+            candidates,
         };
         let estimates = self.estimator.estimate(&estimation, &|done| self.meter.note(done))?;
         Ok(estimates.expect(GOES_ON))
     }
 
-    fn candidates(&self, members: &[usize]) -> Vec<Candidate> {
-        let candidate = |&i: &usize| Candidate { individual: i, position: self.position(i).to_vec() };
-        members.iter().map(candidate).collect()
-    }
-
+    /// Of the population, whatever is ranked.
     fn position(&self, individual: usize) -> &[f64] {
         &self.search.state().population[individual].position
-    }
-}
-
-/// What is printed: more than `probe.json` keeps.
-#[derive(Serialize)]
-struct Printed<'a> {
-    run: String,
-    /// After so many generations.
-    generation: u32,
-    #[serde(flatten)]
-    probe: &'a Probe,
-    flip_rate: Option<f64>,
-    flip_interval: Option<(f64, f64)>,
-    shared_losses: &'a [Loss],
-    scratch_losses: &'a [Loss],
-}
-
-impl<'a> Printed<'a> {
-    fn new(run: String, generation: u32, found: &'a Found) -> Self {
-        let Found { probe, shared_losses, scratch_losses } = found;
-        let (flip_rate, flip_interval) = (probe.flip_rate(), probe.flip_interval());
-        Self { run, generation, probe, flip_rate, flip_interval, shared_losses, scratch_losses }
-    }
-
-    fn in_words(&self) -> String {
-        let Probe { pairs, flips, noise, individuals, epochs, tau, tau_interval } = *self.probe;
-        let noise = noise.map_or("unknown".to_owned(), |noise| format!("{noise:.4}"));
-        let unit = if epochs == 1 { "epoch" } else { "epochs" };
-        let rate = self.flip_rate.map_or("unknown".to_owned(), |r| format!("{:.1} %", 100.0 * r));
-        let rate_interval = self.flip_interval.map_or("unknown".to_owned(), |(low, high)| {
-            format!("{:.1} % to {:.1} %", 100.0 * low, 100.0 * high)
-        });
-        let tau = tau.map_or("unknown".to_owned(), signed);
-        let tau_interval = tau_interval.map_or("cannot be told from these".to_owned(), |(low, high)| {
-            format!("{} to {}, bootstrap over individuals", signed(low), signed(high))
-        });
-        format!(
-            "{}, after {} generations:\n\
-             flip rate      {rate} (95 %: {rate_interval})\n\
-             \u{20}              {flips} of {pairs} random pairs changed their verdict when estimated again with another\n\
-             \u{20}              seed and the same weights; a verdict drawn by lot changes in 50 %\n\
-             noise          {noise}\n\
-             \u{20}              standard deviation, over seeds, of how far the losses of a pair are apart (search.noise)\n\
-             Kendall's τ-b  {tau} (95 %: {tau_interval})\n\
-             \u{20}              between the rankings of {individuals} individuals by shared weights and by training from\n\
-             \u{20}              scratch for {epochs} {unit}; 1 is the same order, 0 none in common\n",
-            self.run, self.generation,
-        )
-    }
-}
-
-/// With a minus sign instead of a hyphen.
-fn signed(value: f64) -> String {
-    format!("{value:.2}").replace('-', "−")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(tau: Option<f64>, tau_interval: Option<(f64, f64)>) -> Found {
-        let probe =
-            Probe { pairs: 8, flips: 3, noise: Some(0.0125), individuals: 2, epochs: 4, tau, tau_interval };
-        Found { probe, shared_losses: vec![Loss(1.0), Loss(f64::NAN)], scratch_losses: vec![Loss(2.0); 2] }
-    }
-
-    #[test]
-    fn people_read_rates_with_their_intervals() {
-        let words = |found| Printed::new("a".to_owned(), 6, &found).in_words();
-        let said = words(found(Some(-0.25), Some((-0.5, 0.1))));
-        assert!(said.starts_with("a, after 6 generations:\n"), "{said}");
-        assert!(said.contains("noise          0.0125\n"), "{said}");
-        assert!(said.contains("flip rate      37.5 % (95 %: 13.7 % to 69.4 %)"), "{said}");
-        assert!(said.contains("τ-b  −0.25 (95 %: −0.50 to 0.10, bootstrap over individuals)"), "{said}");
-        let said = words(found(None, None));
-        assert!(said.contains("τ-b  unknown (95 %: cannot be told from these)"), "{said}");
-    }
-
-    #[test]
-    fn programs_read_every_loss() {
-        let found = found(Some(1.0), None);
-        let json = serde_json::to_value(Printed::new("a".to_owned(), 6, &found)).expect("plain data");
-        assert_eq!(json["shared_losses"], serde_json::json!([1.0, "NaN"]));
-        assert_eq!((&json["flip_rate"], &json["flips"]), (&0.375.into(), &3.into()));
-        assert!(json["tau_interval"].is_null());
     }
 }

@@ -315,15 +315,8 @@ mod tests {
     fn a_probe_is_read_and_a_damaged_one_named() {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = crate::fixture::run(runs.path(), "a");
-        let found = Probe {
-            pairs: 8,
-            flips: 3,
-            noise: None,
-            individuals: 4,
-            epochs: 2,
-            tau: Some(0.5),
-            tau_interval: None,
-        };
+        let found =
+            Probe { pairs: 8, flips: 3, individuals: 4, epochs: 2, tau: Some(0.5), ..Probe::default() };
         let path = folder.file(files::PROBE);
         fs::write(&path, serde_json::to_string(&found).expect("plain data")).expect("written");
         assert_eq!(folder.probe().expect("readable"), Some(found));

@@ -15,9 +15,15 @@ pub fn probe(context: &Context, arguments: &ProbeArguments) -> Result<ExitCode> 
     let folder = context.find(&arguments.run.run)?;
     folder.manifest()?; // A folder without a run is refused before an engine is started.
     let mut passed = vec![OsString::from(folder.path())];
-    for (flag, number) in [("--pairs", arguments.pairs), ("--epochs", arguments.epochs)] {
-        if let Some(number) = number {
-            passed.extend([flag.into(), number.to_string().into()]);
+    let values = [
+        ("--pairs", arguments.pairs.map(|n| n.to_string())),
+        ("--epochs", arguments.epochs.map(|n| n.to_string())),
+        ("--from", arguments.from.clone()),
+        ("--architectures", arguments.architectures.map(|n| n.to_string())),
+    ];
+    for (flag, value) in values {
+        if let Some(value) = value {
+            passed.extend([flag.into(), value.into()]);
         }
     }
     let flags = [("--json", arguments.json), ("--force", arguments.force)];

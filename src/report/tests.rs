@@ -9,6 +9,7 @@ use relativenas_core::{
     manifest::{Branch, EngineFacts, Job, Manifest, RUN_FORMAT},
     network::NetworkShape,
     operation::Family,
+    probe::{Agreement, Source},
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
     search::{Ask, BatchDone, Estimate, Estimation, Estimator, Flow, Search, Verdict},
     view::RunView,
@@ -145,11 +146,12 @@ fn probed(mut run: Run) -> Run {
     run.probe = Some(Probe {
         pairs: 40,
         flips: 11,
-        noise: None,
         individuals: 8,
         epochs: 3,
         tau: Some(0.43),
         tau_interval: Some((-0.14, 0.79)),
+        by_parameters: Agreement { tau: Some(-0.25), interval: Some((-0.6, 0.1)) },
+        ..Probe::default()
     });
     run
 }
@@ -174,6 +176,15 @@ fn a_small_run_in_markdown() {
     let text = text.replace(relativenas_core::manifest::BUILD, "BUILD");
     let (before, _) = text.split_once("### All (").expect("all settings");
     insta::assert_snapshot!(before);
+}
+
+#[test]
+fn a_probe_of_the_whole_search_says_how_many_there_were_to_draw_from() {
+    let mut run = probed(small("fashion-quick-1124", &[]));
+    run.probe.as_mut().expect("probed").from = Source::Search { distinct: 743 };
+    let text = markdown(&[run]);
+    let expected = "| 8 of 743 architectures of the search | 3 epochs | 0.43 | −0.14 to 0.79 | −0.25 | −0.60 to 0.10 | — | — |";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]

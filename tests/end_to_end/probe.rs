@@ -1,8 +1,8 @@
 //! Probes of finished, running and other runs.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
-use relativenas_core::event::Event;
+use relativenas_core::{event::Event, probe::tau_b, space::Space};
 
 use crate::{
     search::{pid, signal},
@@ -36,9 +36,59 @@ fn a_finished_search_is_probed_twice_with_the_same_result_and_stays_what_it_is()
     assert_eq!(printed["shared_losses"], serde_json::json!(ranked), "the run's own ranking");
     assert_eq!((&printed["pairs"], &printed["individuals"]), (&6.into(), &4.into()));
     assert_ne!(printed["scratch_losses"], printed["shared_losses"]);
+    assert_eq!(printed["from"], "population");
+    for (sizes, found) in [("parameters", "by_parameters"), ("multiply_adds", "by_multiply_adds")] {
+        let list = |name: &str| {
+            let numbers = printed[name].as_array().expect("a list").iter();
+            numbers.map(|number| number.as_f64().expect("a number")).collect::<Vec<_>>()
+        };
+        let negative: Vec<_> = list(sizes).iter().map(|size| -size).collect();
+        assert_eq!(printed[found]["tau"].as_f64(), tau_b(&negative, &list("scratch_losses")), "{sizes}");
+    }
 
     let page = stage.relativenas(["report", "one", "--format", "markdown"]).succeeded().stdout;
     assert!(page.contains("Is the comparison any good?"), "{page}");
+}
+
+#[test]
+fn architectures_of_the_whole_search_are_ranked_where_that_is_asked_for() {
+    let stage = Stage::new();
+    stage.search("one", &[]).succeeded();
+    let few = ["probe", "one", "--pairs", "1", "--epochs", "1", "--architectures", "5"];
+    stage.relativenas(few.iter().chain(&["--from", "population"])).refused(1, "with --from search");
+    stage.relativenas(few).refused(2, "--from");
+    let asked: Vec<_> = few.into_iter().chain(["--from", "search"]).collect();
+    let said = stage.relativenas(&asked).succeeded().stdout;
+
+    // What individuals were: at first, and wherever they moved.
+    let mut all = BTreeSet::new();
+    let decode = |position: &Vec<f64>| Space::Cells.decode(position).expect("in the space");
+    for event in stage.events("one") {
+        match event {
+            Event::PopulationSampled { positions } => all.extend(positions.iter().map(decode)),
+            Event::GenerationFinished { moves, .. } => {
+                all.extend(moves.iter().map(|m| decode(&m.position)));
+            }
+            _ => {}
+        }
+    }
+    assert!(all.len() > 5, "{} architectures", all.len());
+    assert!(said.contains(&format!("5 architectures, drawn from {} distinct ones", all.len())), "{said}");
+
+    let printed = stage.relativenas(asked.into_iter().chain(["--json"])).succeeded().stdout;
+    let printed: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+    let positions: Vec<Vec<f64>> = serde_json::from_value(printed["positions"].clone()).expect("vectors");
+    let drawn: BTreeSet<_> = positions.iter().map(decode).collect();
+    assert!(drawn.len() == 5 && drawn.is_subset(&all), "distinct, and of the search");
+    for list in ["shared_losses", "scratch_losses", "parameters", "multiply_adds"] {
+        assert_eq!(printed[list].as_array().map(Vec::len), Some(5), "{list}");
+    }
+    let kept = fs::read_to_string(stage.runs().join("one/probe.json")).expect("written");
+    let kept: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
+    assert_eq!(kept["from"]["search"]["distinct"], all.len());
+    assert_eq!((&kept["individuals"], &kept["tau"]), (&5.into(), &printed["tau"]));
+    let page = stage.relativenas(["report", "one", "--format", "markdown"]).succeeded().stdout;
+    assert!(page.contains(&format!("5 of {} architectures of the search", all.len())), "{page}");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use relativenas_core::{
     manifest::{Job, files},
-    probe::Probe,
+    probe::{Probe, Searched},
     search::Search,
 };
-use relativenas_run::held::HeldRun;
+use relativenas_run::{held::HeldRun, log::LogReader};
 
 use super::{checkpoint, disk::Disk, log, search_estimator::SearchEstimator, searching::SearchJob};
 use crate::{estimator::NetworkEstimator, ranks::Alone};
@@ -19,6 +19,9 @@ use crate::{estimator::NetworkEstimator, ranks::Alone};
 /// A finished or stopped search at its newest checkpoint. Nobody can go on with it meanwhile.
 pub struct StoppedSearch {
     folder: HeldRun,
+    /// How many events there were when the checkpoint was taken. What follows them is told again when the
+    /// run goes on.
+    events: u64,
     pub search: Search,
     /// With the weight set of the checkpoint.
     pub estimator: NetworkEstimator,
@@ -48,10 +51,11 @@ impl StoppedSearch {
                 folder.folder.reference()
             );
         };
+        let events = newest.state.log.events;
         let (job, _) = SearchJob::prepare(&folder.manifest, Some(newest), &(Arc::new(Alone) as _))?;
         match job.into_parts() {
             (search, SearchEstimator::Network(estimator)) => {
-                Ok(Self { folder, search, estimator: estimator.into_own() })
+                Ok(Self { folder, events, search, estimator: estimator.into_own() })
             }
             (_, SearchEstimator::Table(_)) => {
                 bail!("{name} asks a table, which says the same each time; there is nothing to probe")
@@ -61,6 +65,27 @@ impl StoppedSearch {
 
     pub fn name(&self) -> String {
         self.folder.folder.name()
+    }
+
+    /// All architectures that the search has had, up to its checkpoint.
+    ///
+    /// # Errors
+    /// If the log cannot be read, or is damaged.
+    pub fn searched(&self) -> anyhow::Result<Searched> {
+        let mut searched = Searched::new(self.search.settings().space);
+        let mut log = LogReader::new(&self.folder.folder);
+        loop {
+            let batch = log.batch()?;
+            if batch.is_empty() {
+                return Ok(searched);
+            }
+            for line in batch.iter().filter(|line| line.seq < self.events) {
+                let path = || self.folder.folder.file(files::EVENTS);
+                searched.note(&line.event).with_context(|| {
+                    format!("{}, line {}: the file is damaged", path().display(), line.seq + 1)
+                })?;
+            }
+        }
     }
 
     /// Writes what a probe found to the run's folder; says where.

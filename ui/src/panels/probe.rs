@@ -1,7 +1,7 @@
 //! Whether the comparison of pairs is any good, in a line: what a probe found, or how far it is.
 
 use ratatui::text::Line;
-use relativenas_core::probe::Probe;
+use relativenas_core::probe::{Probe, Source};
 
 use crate::{
     canvas::{Look, span},
@@ -16,13 +16,24 @@ pub fn line(shown: &Shown, look: &Look, columns: usize) -> Option<Line<'static>>
         return Some(Line::from(vec![working, span(words.clone(), palette.text)]));
     }
     let probe = shown.probe.as_ref()?;
-    let forms = [found(probe, look, true), found(probe, look, false)];
-    let [long, short] = forms;
-    Some(if long.width() <= columns { long } else { short })
+    let forms = [Form::WithSizes, Form::Long, Form::Short].map(|form| found(probe, look, form));
+    let [.., short] = &forms;
+    Some(forms.iter().find(|form| form.width() <= columns).unwrap_or(short).clone())
 }
 
-fn found(probe: &Probe, look: &Look, long: bool) -> Line<'static> {
+/// How much is said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Short,
+    /// With intervals.
+    Long,
+    /// Also how well sizes alone rank.
+    WithSizes,
+}
+
+fn found(probe: &Probe, look: &Look, form: Form) -> Line<'static> {
     let palette = &look.palette;
+    let long = form != Form::Short;
     let tau = if look.glyphs.is_ascii() { "tau" } else { "τ" };
     let signed = |value: f64| format!("{value:.2}").replace('-', &look.glyphs.minus.to_string());
     let per_cent = |share: f64| format!("{:.0} %", 100.0 * share);
@@ -30,15 +41,26 @@ fn found(probe: &Probe, look: &Look, long: bool) -> Line<'static> {
         Some((low, high)) if long => format!(" ({} to {})", written(low), written(high)),
         _ => String::new(),
     };
+    let correlation = |tau: Option<f64>| tau.map_or_else(|| "unknown".to_owned(), signed);
     let rate = probe.flip_rate().map_or_else(|| "unknown".to_owned(), per_cent);
-    let correlation = probe.tau.map_or_else(|| "unknown".to_owned(), signed);
-    Line::from(vec![
+    let over = match probe.from {
+        Source::Search { .. } if long => "over the whole search ",
+        _ => "",
+    };
+    let mut spans = vec![
         span(if long { "verdicts flip " } else { "flips " }, palette.dim),
         span(rate, palette.strong),
         span(within(probe.flip_interval(), &per_cent), palette.dim),
         span(if long { "   Kendall's " } else { "  " }, palette.dim),
-        span(format!("{tau} "), palette.dim),
-        span(correlation, palette.strong),
+        span(format!("{tau} {over}"), palette.dim),
+        span(correlation(probe.tau), palette.strong),
         span(within(probe.tau_interval, &signed), palette.dim),
-    ])
+    ];
+    let sizes = [(", of parameters ", probe.by_parameters), (", of multiply-adds ", probe.by_multiply_adds)];
+    if form == Form::WithSizes && sizes.iter().any(|(_, by_size)| by_size.tau.is_some()) {
+        for (words, by_size) in sizes {
+            spans.extend([span(words, palette.dim), span(correlation(by_size.tau), palette.strong)]);
+        }
+    }
+    Line::from(spans)
 }

@@ -2,7 +2,7 @@
 
 use relativenas_core::{
     finals::{FinalsSettings, Judge},
-    probe::Probe,
+    probe::{Agreement, Probe, Source},
     protocol::{Activity, Mode, Progress},
     searcher::SearcherKind,
 };
@@ -224,26 +224,38 @@ fn a_probe_stands_beside_the_losses() {
         stage.tell(probe(ProbeWord::UnderWay("probing: 37 %, 2 min left".to_owned())));
         stage
     };
-    let found = |options| {
+    let found_from = |options, from| {
         let mut stage = Stage::searching(options, 124);
         let tau_interval = Some((-0.08, 0.61));
+        let size = |tau| Agreement { tau: Some(tau), interval: Some((tau - 0.3, tau + 0.3)) };
         let found = Probe {
             pairs: 50,
             flips: 8,
-            noise: None,
             individuals: 20,
+            from,
             epochs: 4,
             tau: Some(0.31),
             tau_interval,
+            by_parameters: size(-0.25),
+            by_multiply_adds: size(-0.22),
+            ..Probe::default()
         };
         stage.tell(probe(ProbeWord::Found(found)));
         stage
     };
+    let found = |options| found_from(options, Source::Population);
     check("probing", &mut probing(), &[(80, 24)]);
     check("probed", &mut found(options()), &THREE);
     check("probed_curves", found(options()).press("6"), &[(80, 24)]);
     let screen = found(ascii()).press("6").screen(100, 30);
     assert!(screen.is_ascii() && screen.contains("tau 0.31 (-0.08 to 0.61)"), "{screen}");
+    let mut whole = found_from(options(), Source::Search { distinct: 743 });
+    let wide = whole.press("6").screen(140, 40);
+    let expected =
+        "Kendall's τ over the whole search 0.31 (−0.08 to 0.61), of parameters −0.25, of multiply-adds −0.22";
+    assert!(wide.contains(expected), "{wide}");
+    let narrow = whole.screen(80, 24);
+    assert!(narrow.contains("0.31") && !narrow.contains("of parameters"), "{narrow}");
 }
 
 #[test]

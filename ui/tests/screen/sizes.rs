@@ -1,7 +1,12 @@
 //! Everything can be drawn at every size.
 
 use proptest::prelude::*;
-use relativenas_core::{config::Theme, probe::Probe, protocol::Mode, searcher::SearcherKind};
+use relativenas_core::{
+    config::Theme,
+    probe::{Agreement, Probe, Source},
+    protocol::Mode,
+    searcher::SearcherKind,
+};
 use relativenas_ui::{
     Input, Options,
     glyphs::Fineness,
@@ -68,14 +73,17 @@ fn scenes() -> impl Strategy<Value = Scene> {
     let tau = prop::option::of(-1.0..1.0_f64);
     let found = (0..9_usize, tau).prop_map(|(flips, tau)| {
         let tau_interval = tau.map(|tau| (tau - 0.2, tau + 0.2));
+        let by_parameters = Agreement { tau, interval: tau_interval };
         ProbeWord::Found(Probe {
             pairs: 8,
             flips: flips.min(8),
-            noise: None,
             individuals: 4,
+            from: if flips % 2 == 0 { Source::Population } else { Source::Search { distinct: 743 } },
             epochs: 2,
             tau,
             tau_interval,
+            by_parameters,
+            ..Probe::default()
         })
     });
     let probe = prop::option::of(prop_oneof![
