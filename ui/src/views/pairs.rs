@@ -142,6 +142,13 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
     let x = canvas.heading(1, 0, title);
     let name = |learner: &Learner| individual(search, learner.individual);
     let words = match step {
+        _ if !search.settings.searcher.moves_slow_learners() => {
+            format!(
+                "{} is worse than {}; this searcher moves neither and draws new ones",
+                name(slow),
+                name(fast)
+            )
+        }
         Some(_) => format!("{} moved towards {}", name(slow), name(fast)),
         None => format!("{} will move towards {} when the generation ends", name(slow), name(fast)),
     };

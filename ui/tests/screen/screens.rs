@@ -417,3 +417,13 @@ fn a_long_refusal_is_read_to_its_end() {
     stage.tell(Message::Failed(text.to_owned()));
     check("failed", &mut stage, &[(80, 24), (40, 12)]);
 }
+
+#[test]
+fn a_searcher_that_moves_nobody_towards_anybody_does_not_say_so() {
+    let mut stage = Stage::at_random(options(), 24);
+    let map = stage.press("9").screen(140, 40);
+    assert!(map.contains("better than") || map.contains("worse than"), "{map}");
+    assert!(!map.contains("towards it") && !map.contains("moved towards"), "{map}");
+    let pairs = stage.press("3").screen(140, 40);
+    assert!(pairs.contains("this searcher moves neither and draws new ones"), "{pairs}");
+}

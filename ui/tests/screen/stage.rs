@@ -51,6 +51,11 @@ impl Stage {
         Self::playing(options, FakeRun::new(20, 50), pairs)
     }
 
+    /// A random search of 20 individuals, after so many pairs.
+    pub fn at_random(options: Options, pairs: usize) -> Self {
+        Self::playing(options, FakeRun::with(20, 50, SearcherKind::Random), pairs)
+    }
+
     /// A search of 20 individuals whose first three generations are a warm-up, after so many pairs.
     pub fn warming_up(options: Options, pairs: usize) -> Self {
         Self::playing(options, FakeRun::warming_up(20, 50, 3), pairs)

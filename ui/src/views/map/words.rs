@@ -30,6 +30,13 @@ fn role(search: &SearchView, number: usize) -> String {
     let name = |who: Option<usize>| who.map(|who| individual(search, who)).unwrap_or_default();
     let (fast, slow) = (comparison.fast, comparison.slow);
     match () {
+        // Such a searcher draws everyone anew.
+        () if !search.settings.searcher.moves_slow_learners() && slow == Some(number) => {
+            format!("worse than {}", name(fast))
+        }
+        () if !search.settings.searcher.moves_slow_learners() && fast == Some(number) => {
+            format!("better than {}", name(slow))
+        }
         () if slow == Some(number) && is_done => format!("slow, moved towards {}", name(fast)),
         () if slow == Some(number) => format!("slow, will move towards {}", name(fast)),
         () if fast == Some(number) && is_done => format!("fast, {} moved towards it", name(slow)),
