@@ -1,5 +1,7 @@
 //! The arguments of the command line.
 
+mod arch;
+mod benchmark;
 mod study;
 
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use relativenas_core::{manifest::BUILD, tasks::Task};
 
+pub use arch::{ArchAction, ArchArguments, Architecture, GenotypeText, Kind, ShapeArguments};
+pub use benchmark::{BenchmarkAction, BenchmarkArguments, SearchersArguments};
 pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
 
 const EXAMPLES: &str = "\
@@ -445,100 +449,6 @@ pub struct CompareArguments {
     pub json: bool,
 }
 
-const PUBLISHED: &str = "Published names: NASNet, AmoebaNet, DARTS_V1, DARTS_V2, RelativeNAS.";
-
-#[derive(Debug, Args)]
-#[command(after_help = PUBLISHED)]
-pub struct ArchArguments {
-    #[command(subcommand)]
-    pub action: ArchAction,
-}
-
-#[derive(Debug, Args)]
-pub struct Architecture {
-    /// Published names, files with a genotype, an architecture vector or a string of NAS-Bench-201, `-`
-    /// for standard input, or one of them written out
-    #[arg(value_name = "ARCHITECTURE", required = true, num_args = 1.., allow_negative_numbers = true)]
-    pub words: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ArchAction {
-    /// Print the genotype, also that of a vector
-    #[command(after_help = PUBLISHED)]
-    Decode {
-        #[command(flatten)]
-        architecture: Architecture,
-        #[arg(long, value_enum, default_value = "darts")]
-        format: GenotypeText,
-    },
-    /// Say in words and in text what its cells do
-    #[command(after_help = PUBLISHED)]
-    Show {
-        #[command(flatten)]
-        architecture: Architecture,
-    },
-    /// Count parameters and multiply-adds, without building the network
-    #[command(after_help = PUBLISHED)]
-    Cost {
-        #[command(flatten)]
-        architecture: Architecture,
-        #[command(flatten)]
-        shape: ShapeArguments,
-        /// Print a JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// Say what is unusual about it; exits with 1 if there is something
-    #[command(after_help = PUBLISHED)]
-    Lint {
-        #[command(flatten)]
-        architecture: Architecture,
-    },
-    /// Say in words what changes from one to another; exits with 1 if they differ
-    #[command(after_help = PUBLISHED)]
-    Diff { before: String, after: String },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum GenotypeText {
-    Darts,
-    Json,
-    Toml,
-}
-
-#[derive(Debug, Args)]
-pub struct ShapeArguments {
-    /// Which images the network is built for
-    #[arg(long, value_enum, default_value = "cifar")]
-    pub kind: Kind,
-    /// Channels of a node in the first cells [default: 36 for cifar, 46 for imagenet]
-    #[arg(long, value_name = "N")]
-    pub channels: Option<usize>,
-    /// Cells of the network [default: 20 for cifar, 14 for imagenet]
-    #[arg(long, value_name = "N")]
-    pub cells: Option<usize>,
-    /// Classes to tell apart [default: 10 for cifar, 1000 for imagenet]
-    #[arg(long, value_name = "N")]
-    pub classes: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Kind {
-    Cifar,
-    Imagenet,
-}
-
-impl Kind {
-    /// The name as it is written in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cifar => "cifar",
-            Self::Imagenet => "imagenet",
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 pub struct ConfigArguments {
     #[command(subcommand)]
@@ -562,67 +472,12 @@ pub enum ConfigAction {
     },
 }
 
-#[derive(Debug, Args)]
-pub struct BenchmarkArguments {
-    #[command(subcommand)]
-    pub action: BenchmarkAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum BenchmarkAction {
-    /// Searchers against each other on NAS-Bench-201, in seconds
-    Searchers(SearchersArguments),
-    /// How long ranks take to add up their numbers (--ranks N): the engine's own arguments
-    #[command(disable_help_flag = true)]
-    Exchange {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<std::ffi::OsString>,
-    },
-    /// How fast this machine trains and validates genotypes: the engine's own arguments
-    #[command(disable_help_flag = true)]
-    Throughput {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<std::ffi::OsString>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct SearchersArguments {
-    /// cifar10, cifar100 or imagenet16
-    #[arg(long, default_value = "cifar10", value_name = "NAME")]
-    pub dataset: relativenas_core::tabular::Dataset,
-    /// Architectures that each searcher may look up
-    #[arg(long, default_value = "1000", value_name = "N")]
-    pub evaluations: std::num::NonZeroU32,
-    /// Repetitions, with seeds 0, 1, …
-    #[arg(long, default_value = "20", value_name = "N")]
-    pub seeds: std::num::NonZeroU32,
-    /// Which searchers [default: all]
-    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
-    pub searchers: Vec<relativenas_core::searcher::SearcherKind>,
-    /// What counts as an evaluation: all, or only those of distinct architectures, which the searcher
-    /// has not met before
-    #[arg(long, default_value = "all", value_name = "all|distinct")]
-    pub charge: relativenas_core::tabular::Charge,
-    /// Probability that a gene of a slow learner is drawn anew after its move
-    #[arg(long, default_value = "0", value_name = "P", value_parser = probability)]
-    pub mutation: f64,
-    /// Print a JSON array
-    #[arg(long)]
-    pub json: bool,
-}
-
 fn speed(text: &str) -> Result<f64, String> {
     let found = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
     found.ok_or_else(|| {
         "it must be a number above 0, of generations a second; the run's name stands before `--replay`"
             .to_owned()
     })
-}
-
-fn probability(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
-    number.ok_or_else(|| "a probability is a number from 0 to 1".to_owned())
 }
 
 #[cfg(test)]
@@ -634,13 +489,6 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn help_names_every_published_architecture() {
-        for name in relativenas_core::published::NAMES {
-            assert!(PUBLISHED.contains(name), "{name}");
-        }
     }
 
     #[test]

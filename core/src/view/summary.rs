@@ -1,6 +1,6 @@
 //! What is kept of every finished generation and epoch, for curves.
 
-use super::{Comparison, warm_up};
+use super::Comparison;
 use crate::{
     event::{Event, Images, Part, Trainee},
     genotype::Genotype,
@@ -44,7 +44,7 @@ impl GenerationSummary {
         let trained = || warmed.iter().flatten().map(|trainee| trainee.train_loss);
         let mut hits = Hits::default();
         for trained in warmed {
-            hits += warm_up::hits(trained);
+            hits += warmed_hits(trained);
         }
         for comparison in compared {
             hits += comparison.hits();
@@ -74,6 +74,15 @@ impl GenerationSummary {
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.filter(|v| v.is_finite()).fold((0.0, 0), |(s, n), v| (s + v, n + 1));
     sum / f64::from(count)
+}
+
+/// How often networks of a warm-up inherited weights that had been trained before.
+pub(super) fn warmed_hits(trained: &[Trainee]) -> Hits {
+    let mut sum = Hits::default();
+    for trainee in trained {
+        sum += Hits { hits: trainee.hits, misses: trainee.misses };
+    }
+    sum
 }
 
 /// Everything that the events of a training run tell about it.

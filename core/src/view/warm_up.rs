@@ -1,10 +1,10 @@
 //! What a view says of a warm-up: which networks trained the weight set before anybody was judged.
 
-use super::{SearchView, Tone, log::counted};
+use super::{SearchView, Tone, log::counted, summary::warmed_hits};
 use crate::{
     event::{Event, Trainee},
     genotype::Genotype,
-    weight_set::{Hits, WeightKey},
+    weight_set::WeightKey,
 };
 
 impl SearchView {
@@ -20,7 +20,7 @@ impl SearchView {
 
     pub(super) fn warm(&mut self, generation: u32, trained: &[Trainee], gives: &[usize]) {
         self.evaluations = self.evaluations.saturating_add(trained.len() as u64);
-        self.hits += hits(trained);
+        self.hits += warmed_hits(trained);
         if let Some(shape) = self.network {
             let held: Vec<_> = gives
                 .iter()
@@ -61,14 +61,6 @@ impl SearchView {
             _ => None,
         }
     }
-}
-
-pub(super) fn hits(trained: &[Trainee]) -> Hits {
-    let mut sum = Hits::default();
-    for trainee in trained {
-        sum += Hits { hits: trainee.hits, misses: trainee.misses };
-    }
-    sum
 }
 
 fn in_words(pair: usize, trained: &[Trainee]) -> (Tone, String) {
