@@ -150,6 +150,8 @@ fn ranks_are_paused_and_stepped_like_one() {
     thread::sleep(Duration::from_millis(300)); // It would have gone on by now.
     assert_eq!(lines(&folder), 1);
     succeeded(stage.command(["step", "one", "epoch", "2", "--wait"]));
+    // The pause may be told a moment before the epoch is on the disk.
+    wait_until("both epochs are written", || lines(&folder) >= 3);
     assert_eq!(lines(&folder), 3);
     succeeded(stage.command(["continue", "one"]));
     wait_until("it goes on", || lines(&folder) > 3);
