@@ -52,7 +52,7 @@ fn manifest(task: Task, data: &Path, more: &[&str]) -> Manifest {
         "retrain.warmup_steps=2",
         "retrain.milestones=[1]",
         "device.kind=cpu",
-        "device.threads=2",
+        "device.threads=1",
     ];
     for setting in few.iter().chain(more) {
         layers.add_assignment(setting).expect("a setting");
