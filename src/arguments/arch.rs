@@ -1,0 +1,109 @@
+//! What a person can type after `arch`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+const PUBLISHED: &str = "Published names: NASNet, AmoebaNet, DARTS_V1, DARTS_V2, RelativeNAS.";
+
+#[derive(Debug, Args)]
+#[command(after_help = PUBLISHED)]
+pub struct ArchArguments {
+    #[command(subcommand)]
+    pub action: ArchAction,
+}
+
+#[derive(Debug, Args)]
+pub struct Architecture {
+    /// Published names, files with a genotype, an architecture vector or a string of NAS-Bench-201, `-`
+    /// for standard input, or one of them written out
+    #[arg(value_name = "ARCHITECTURE", required = true, num_args = 1.., allow_negative_numbers = true)]
+    pub words: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ArchAction {
+    /// Print the genotype, also that of a vector
+    #[command(after_help = PUBLISHED)]
+    Decode {
+        #[command(flatten)]
+        architecture: Architecture,
+        #[arg(long, value_enum, default_value = "darts")]
+        format: GenotypeText,
+    },
+    /// Say in words and in text what its cells do
+    #[command(after_help = PUBLISHED)]
+    Show {
+        #[command(flatten)]
+        architecture: Architecture,
+    },
+    /// Count parameters and multiply-adds, without building the network
+    #[command(after_help = PUBLISHED)]
+    Cost {
+        #[command(flatten)]
+        architecture: Architecture,
+        #[command(flatten)]
+        shape: ShapeArguments,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what is unusual about it; exits with 1 if there is something
+    #[command(after_help = PUBLISHED)]
+    Lint {
+        #[command(flatten)]
+        architecture: Architecture,
+    },
+    /// Say in words what changes from one to another; exits with 1 if they differ
+    #[command(after_help = PUBLISHED)]
+    Diff { before: String, after: String },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum GenotypeText {
+    Darts,
+    Json,
+    Toml,
+}
+
+#[derive(Debug, Args)]
+pub struct ShapeArguments {
+    /// Which images the network is built for
+    #[arg(long, value_enum, default_value = "cifar")]
+    pub kind: Kind,
+    /// Channels of a node in the first cells [default: 36 for cifar, 46 for imagenet]
+    #[arg(long, value_name = "N")]
+    pub channels: Option<usize>,
+    /// Cells of the network [default: 20 for cifar, 14 for imagenet]
+    #[arg(long, value_name = "N")]
+    pub cells: Option<usize>,
+    /// Classes to tell apart [default: 10 for cifar, 1000 for imagenet]
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Kind {
+    Cifar,
+    Imagenet,
+}
+
+impl Kind {
+    /// The name as it is written in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cifar => "cifar",
+            Self::Imagenet => "imagenet",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_published_architecture() {
+        for name in relativenas_core::published::NAMES {
+            assert!(PUBLISHED.contains(name), "{name}");
+        }
+    }
+}
