@@ -8,6 +8,8 @@ pub mod checkpoint;
 mod clock;
 pub mod control;
 mod finals;
+#[cfg(test)]
+mod fixture;
 mod named_weights;
 mod outcome;
 mod recorder;

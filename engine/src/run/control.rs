@@ -21,7 +21,13 @@ pub struct Control {
     state: Mutex<State>,
     changed: Condvar,
     progress: watch::Sender<Progress>,
+    #[cfg(test)]
+    observer: std::sync::OnceLock<Observer>,
 }
+
+/// Is told of progress after every batch by the thread that computed it, which waits meanwhile.
+#[cfg(test)]
+pub type Observer = Box<dyn Fn(Progress) + Send + Sync>;
 
 struct State {
     /// Hold between batches.
@@ -138,7 +144,27 @@ impl Control {
             }),
             changed: Condvar::new(),
             progress: watch::Sender::new(Progress::default()),
+            #[cfg(test)]
+            observer: std::sync::OnceLock::new(),
         }
+    }
+
+    /// Lets a test see every batch, whereas [`Control::progress`] may skip what is soon over.
+    #[cfg(test)]
+    pub fn observe(&self, observer: Observer) {
+        assert!(self.observer.set(observer).is_ok(), "one observer is enough");
+    }
+
+    #[cfg(test)]
+    fn show<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let Some(observer) = self.observer.get() else {
+            return state;
+        };
+        self.publish(&mut state);
+        drop(state);
+        let now = self.progress.borrow().clone(); // Nothing stays borrowed while the observer steers.
+        observer(now);
+        self.lock()
     }
 
     /// Progress as it is published; the latest wins.
@@ -296,6 +322,8 @@ impl Control {
         if state.now.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY) {
             self.publish(&mut state);
         }
+        #[cfg(test)]
+        let mut state = self.show(state);
         // Whoever stops wants the pair in hand finished, also where a pause was asked for and not reached.
         while (state.paused && !state.stop || state.stalled.is_some()) && !state.abort {
             state = self.hold(state);

@@ -1,29 +1,16 @@
-use std::{
-    path::Path,
-    sync::{Arc, LazyLock},
-    thread,
-};
+use std::sync::LazyLock;
 
 use relativenas_core::{
     config::Layers,
-    event::{Event, Line},
-    manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
-    protocol::{Activity, Command, Mode, Progress, StepUnit},
-    randomness::RANDOMNESS_VERSION,
+    event::Event,
+    manifest::{Job, Manifest},
+    protocol::{Command, Mode, StepUnit},
 };
-use tokio::sync::watch;
 
-use crate::{
-    ranks::Alone,
-    run::{
-        checkpoint,
-        control::Control,
-        disk::Disk,
-        log::{self, EventLog, Extent},
-        outcome::Outcome,
-        recorder::Recorder,
-        searching::SearchJob,
-    },
+use crate::run::{
+    control::Control,
+    fixture::{self, events, work},
+    outcome::Outcome,
 };
 
 /// A small search with finals of so many architectures.
@@ -45,61 +32,7 @@ fn manifest(architectures: usize, threads: usize) -> Manifest {
     ] {
         layers.add_assignment(&format!("{key}={value}")).expect("a setting");
     }
-    Manifest {
-        format: RUN_FORMAT,
-        randomness: RANDOMNESS_VERSION,
-        job: Job::Search,
-        build: BUILD.to_owned(),
-        created: 0,
-        follows: None,
-        config: layers.config().expect("valid"),
-        origins: Default::default(),
-        genotype: None,
-        branched_from: None,
-        engine: None,
-    }
-}
-
-/// Begins the run in `folder`, or goes on with it; `steer` is told how far it is while it works.
-fn work(folder: &Path, manifest: &Manifest, steer: impl FnMut(&Progress, &Control)) -> Outcome {
-    let mut steer = steer;
-    let found = log::whole_lines(&folder.join(files::EVENTS)).expect("readable");
-    let (newest, passed_over) = checkpoint::newest(&folder.join(files::CHECKPOINTS), found).expect("listed");
-    assert_eq!(passed_over, Vec::<String>::new());
-    let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
-    let (log, _) = EventLog::open(&folder.join(files::EVENTS), extent).expect("a log");
-    let (mut job, _) = SearchJob::prepare(manifest, newest, &(Arc::new(Alone) as _)).expect("a search");
-    let control = Arc::new(Control::new(job.bounds(), false));
-    let (sender, _extent) = watch::channel(log.extent());
-    let recorder =
-        Recorder::start(Disk::default(), log, folder, Arc::clone(&control), sender).expect("a thread");
-    let mut progress = control.progress();
-    let worker = thread::spawn({
-        let control = Arc::clone(&control);
-        move || {
-            let outcome = job.go_on(&control, &recorder);
-            let written = recorder.finish();
-            control.finish(); // The last word, however it ended.
-            written.expect("written");
-            outcome.expect("nothing fails")
-        }
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    loop {
-        let now = progress.borrow_and_update().clone();
-        if now.activity == Activity::Finished {
-            break;
-        }
-        steer(&now, &control);
-        runtime.block_on(progress.changed()).expect("the control lives");
-    }
-    worker.join().expect("no panic")
-}
-
-fn events(folder: &Path) -> Vec<Event> {
-    let text = std::fs::read_to_string(folder.join(files::EVENTS)).expect("a log");
-    let event = |line: &str| serde_json::from_str::<Line>(line).expect("a line").event;
-    text.lines().map(event).collect()
+    fixture::manifest(Job::Search, &layers)
 }
 
 /// The events of a run that nobody interrupts.
@@ -153,7 +86,7 @@ fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let outcome = work(folder.path(), manifest, |progress, control| {
         let begun = progress.members.first().is_some_and(|member| member.batch > 0);
-        if progress.generation == 2 && progress.seconds_left.is_some() && begun && in_finals(control) {
+        if progress.generation == 2 && begun && in_finals(control) {
             let inject = Command::Inject { individual: 0, position: vec![0.5; 32] };
             let refused = control.steer(&inject).expect_err("it is too late");
             assert_eq!(refused, "the finals are under way; nobody can be replaced any more");

@@ -1,29 +1,22 @@
 //! Trainings of the three tasks on the samples: a few steps each, whole and cut short.
 
-use std::{fs, path::Path, sync::Arc, thread};
+use std::{fs, path::Path, sync::Arc};
 
 use relativenas_core::{
     config::Layers,
-    event::{Event, Line, Part},
-    manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
-    protocol::{Activity, Command, Mode, Progress},
+    event::{Event, Part},
+    manifest::{Job, Manifest, files},
     published,
-    randomness::RANDOMNESS_VERSION,
     tasks::Task,
     trained_network::TrainedNetwork,
 };
-use tokio::sync::watch;
 
 use crate::{
     data::samples::{copy_folder, sample},
     ranks::Alone,
     run::{
-        checkpoint,
-        control::Control,
-        disk::Disk,
-        log::{self, EventLog, Extent},
+        fixture::{self, events, work},
         outcome::Outcome,
-        recorder::Recorder,
         training::TrainingJob,
     },
     weights_file,
@@ -57,58 +50,8 @@ fn manifest(task: Task, data: &Path, more: &[&str]) -> Manifest {
     for setting in few.iter().chain(more) {
         layers.add_assignment(setting).expect("a setting");
     }
-    Manifest {
-        format: RUN_FORMAT,
-        randomness: RANDOMNESS_VERSION,
-        job: Job::Train,
-        build: BUILD.to_owned(),
-        created: 0,
-        follows: None,
-        config: layers.config().expect("valid"),
-        origins: Default::default(),
-        genotype: published::genotype("RelativeNAS"),
-        branched_from: None,
-        engine: None,
-    }
-}
-
-/// Begins the run in `folder`, or goes on with it; `steer` is told how far it is while it works.
-fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress, &Control)) -> Outcome {
-    let found = log::whole_lines(&folder.join(files::EVENTS)).expect("readable");
-    let (newest, _) = checkpoint::newest(&folder.join(files::CHECKPOINTS), found).expect("listed");
-    let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
-    let (log, _) = EventLog::open(&folder.join(files::EVENTS), extent).expect("a log");
-    let (mut job, _) = TrainingJob::prepare(manifest, newest, Arc::new(Alone)).expect("a training");
-    let control = Arc::new(Control::new(job.bounds(), false));
-    let (sender, _extent) = watch::channel(log.extent());
-    let recorder =
-        Recorder::start(Disk::default(), log, folder, Arc::clone(&control), sender).expect("a thread");
-    let mut progress = control.progress();
-    let worker = thread::spawn({
-        let control = Arc::clone(&control);
-        move || {
-            let outcome = job.go_on(&control, &recorder);
-            recorder.finish().expect("written");
-            control.finish(); // The last word, however it ended.
-            outcome.expect("nothing fails")
-        }
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    loop {
-        let now = progress.borrow_and_update().clone();
-        if now.activity == Activity::Finished {
-            break;
-        }
-        steer(&now, &control);
-        runtime.block_on(progress.changed()).expect("the control lives");
-    }
-    worker.join().expect("no panic")
-}
-
-fn events(folder: &Path) -> Vec<Event> {
-    let text = fs::read_to_string(folder.join(files::EVENTS)).expect("a log");
-    let event = |line: &str| serde_json::from_str::<Line>(line).expect("a line").event;
-    text.lines().map(event).collect()
+    let genotype = published::genotype("RelativeNAS");
+    Manifest { genotype, ..fixture::manifest(Job::Train, &layers) }
 }
 
 fn weights(folder: &Path) -> [Vec<u8>; 2] {
@@ -136,13 +79,8 @@ fn check(task: Task, epochs: usize, part: Part) {
     assert_eq!((*judged, *test_images > 0), (part, true));
 
     let cut = tempfile::tempdir().expect("a folder");
-    // Progress is told at most so often, so the second epoch could pass unseen: it is held after its first batch.
-    let mut asked = false;
     let outcome = work(cut.path(), &manifest, |progress, control| {
-        if !std::mem::replace(&mut asked, true) {
-            control.steer(&Command::PauseAt { generation: Some(1) }).expect("accepted");
-        }
-        if progress.mode == Mode::Paused {
+        if progress.generation == 1 {
             control.abort();
         }
     });

@@ -1,0 +1,123 @@
+//! Runs in tests: begun in a folder, or gone on with, and steered between any two batches.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+use relativenas_core::{
+    config::Layers,
+    event::{Event, Line},
+    manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
+    protocol::{Activity, Mode, Progress},
+    randomness::RANDOMNESS_VERSION,
+};
+use tokio::sync::watch;
+
+use super::{
+    checkpoint,
+    control::Control,
+    disk::Disk,
+    log::{self, EventLog, Extent},
+    outcome::Outcome,
+    recorder::Recorder,
+    work::Work,
+};
+use crate::ranks::{Alone, Ranks};
+
+/// What a run is to do by these settings.
+pub fn manifest(job: Job, layers: &Layers) -> Manifest {
+    Manifest {
+        format: RUN_FORMAT,
+        randomness: RANDOMNESS_VERSION,
+        job,
+        build: BUILD.to_owned(),
+        created: 0,
+        follows: None,
+        config: layers.config().expect("valid"),
+        origins: Default::default(),
+        genotype: None,
+        branched_from: None,
+        engine: None,
+    }
+}
+
+/// Begins the run in `folder`, or goes on with it. `steer` is told how far it is after every batch,
+/// while the run waits for it, and again and again while the run is paused.
+pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress, &Control)) -> Outcome {
+    let found = log::whole_lines(&folder.join(files::EVENTS)).expect("readable");
+    let (newest, passed_over) = checkpoint::newest(&folder.join(files::CHECKPOINTS), found).expect("listed");
+    assert_eq!(passed_over, Vec::<String>::new());
+    let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
+    let (log, _) = EventLog::open(&folder.join(files::EVENTS), extent).expect("a log");
+    let ranks: Arc<dyn Ranks> = Arc::new(Alone);
+    let (mut work, _) = Work::prepare(manifest, newest, &ranks).expect("a run");
+    let control = Arc::new(Control::new(work.bounds(), false));
+    let batches = observe(&control);
+    let (sender, _extent) = watch::channel(log.extent());
+    let recorder =
+        Recorder::start(Disk::default(), log, folder, Arc::clone(&control), sender).expect("a thread");
+    let worker = thread::spawn({
+        let control = Arc::clone(&control);
+        move || {
+            let outcome = work.go_on(&control, &recorder);
+            let written = recorder.finish();
+            control.finish(); // The last word, however it ended.
+            written.expect("written");
+            outcome.expect("nothing fails")
+        }
+    });
+    let progress = control.progress();
+    loop {
+        match batches.progress.recv_timeout(Duration::from_millis(10)) {
+            Ok(now) => {
+                steer(&now, &control);
+                batches.seen.send(()).expect("a batch waits");
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let now = progress.borrow().clone();
+                if now.activity == Activity::Finished {
+                    break;
+                }
+                if now.mode == Mode::Paused {
+                    steer(&now, &control);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the control lives"),
+        }
+    }
+    worker.join().expect("no panic")
+}
+
+/// Batches as they are done; each waits until it is said to be seen.
+struct Batches {
+    progress: mpsc::Receiver<Progress>,
+    seen: mpsc::Sender<()>,
+}
+
+fn observe(control: &Control) -> Batches {
+    let (teller, progress) = mpsc::sync_channel(0);
+    let (seen, waiter) = mpsc::channel();
+    let ends = Mutex::new((teller, waiter));
+    control.observe(Box::new(move |now| {
+        let (teller, waiter) = &*ends.lock().expect("no panic");
+        // Nobody listens any more where the test has failed.
+        if teller.send(now).is_ok() {
+            let _ = waiter.recv();
+        }
+    }));
+    Batches { progress, seen }
+}
+
+/// What the run in `folder` has told.
+pub fn events(folder: &Path) -> Vec<Event> {
+    let text = fs::read_to_string(folder.join(files::EVENTS)).expect("a log");
+    let event = |line: &str| serde_json::from_str::<Line>(line).expect("a line").event;
+    text.lines().map(event).collect()
+}
