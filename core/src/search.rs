@@ -79,7 +79,8 @@ pub struct SearchSettings {
     pub mutation: f64,
     /// Generations, the first of all, that train the weight set and move nobody; the paper has 0. They count
     /// in the budget, and learning rate and drop path go over them as over all others: it is the weight set
-    /// that is annealed, and searches with and without a warm-up differ in nothing but who is trained.
+    /// that is annealed, and searches with and without a warm-up differ in nothing but who is trained. In a
+    /// one-shot search, where nobody is trained after them, the rates reach their ends within the warm-up.
     #[serde(default, skip_serializing_if = "number::is_none")]
     pub warm_up: u32,
     /// After the warm-up, learners are judged by what they inherit, without training, and write nothing to
@@ -107,6 +108,23 @@ impl SearchSettings {
     /// How many candidates are estimated together in a generation, unless fewer are left.
     pub fn together(&self) -> usize {
         self.searcher.together().saturating_mul(self.pairs_at_once)
+    }
+
+    /// Of the networks that are trained in this generation; a true cosine over all generations that train any.
+    pub fn learning_rate(&self, generation: u32) -> f64 {
+        let trained = self.trained_generations();
+        self.schedule.learning_rate(generation.min(trained.saturating_sub(1)), trained)
+    }
+
+    /// The probability that an operation is dropped in the networks that are trained in this generation.
+    pub fn drop_path(&self, generation: u32) -> f64 {
+        let trained = self.trained_generations();
+        self.schedule.drop_path(generation.min(trained.saturating_sub(1)), trained)
+    }
+
+    /// Generations in which networks are trained; the weight set is annealed over these.
+    fn trained_generations(&self) -> u32 {
+        if self.one_shot { self.warm_up } else { self.generations }
     }
 
     /// The rule that it follows, in words.
@@ -341,12 +359,11 @@ impl Search {
     /// What to estimate next. Asking again before telling gives the same answer.
     pub fn ask(&self) -> Ask {
         let SearchState { generation, done, .. } = self.state;
-        let generations = self.settings.generations;
-        let schedule = self.settings.schedule;
+        let settings = &self.settings;
         if self.state.finished {
             return Ask::Done;
         }
-        if generation == generations {
+        if generation == settings.generations {
             let first = self.state.ranking.len();
             let together = self.settings.pairs_at_once.saturating_mul(2);
             let candidates = (first..self.settings.population.min(first.saturating_add(together)))
@@ -357,8 +374,8 @@ impl Search {
                 generation,
                 pair: first / 2,
                 repeat: 0,
-                learning_rate: schedule.learning_rate(generations - 1, generations),
-                drop_path: schedule.drop_path(generations - 1, generations),
+                learning_rate: settings.learning_rate(generation),
+                drop_path: settings.drop_path(generation),
                 candidates,
             });
         }
@@ -372,8 +389,8 @@ impl Search {
                 generation,
                 pair: done,
                 repeat: 0,
-                learning_rate: schedule.learning_rate(generation, generations),
-                drop_path: schedule.drop_path(generation, generations),
+                learning_rate: settings.learning_rate(generation),
+                drop_path: settings.drop_path(generation),
                 candidates: networks
                     .map(|&network| warm_up::candidate(&self.streams, population, generation, network))
                     .collect(),
@@ -392,8 +409,8 @@ impl Search {
             generation,
             pair: done,
             repeat: self.state.told.len() as u32,
-            learning_rate: schedule.learning_rate(generation, generations),
-            drop_path: schedule.drop_path(generation, generations),
+            learning_rate: settings.learning_rate(generation),
+            drop_path: settings.drop_path(generation),
             candidates,
         })
     }
@@ -597,8 +614,8 @@ impl Search {
         events.push(Event::GenerationStarted {
             generation,
             pairs: self.state.pairs.clone(),
-            learning_rate: self.settings.schedule.learning_rate(generation, self.settings.generations),
-            drop_path: self.settings.schedule.drop_path(generation, self.settings.generations),
+            learning_rate: self.settings.learning_rate(generation),
+            drop_path: self.settings.drop_path(generation),
         });
     }
 

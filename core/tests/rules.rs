@@ -782,6 +782,19 @@ fn one_shot_learners_are_compared_and_write_nothing() {
 }
 
 #[test]
+fn rates_of_a_one_shot_search_reach_their_ends_within_the_warm_up() {
+    let schedule = Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.4 };
+    let trained = SearchSettings { warm_up: 4, schedule, ..settings(SearcherKind::SlowFast, 4, 10, 1) };
+    let one_shot = SearchSettings { one_shot: true, ..trained.clone() };
+    for generation in 0..10 {
+        let rates = |s: &SearchSettings| (s.learning_rate(generation), s.drop_path(generation));
+        let at = |g, of| (schedule.learning_rate(g, of), schedule.drop_path(g, of));
+        assert_eq!(rates(&trained), at(generation, 10));
+        assert_eq!(rates(&one_shot), at(generation.min(3), 4));
+    }
+}
+
+#[test]
 fn a_warm_up_leaves_generations_to_search_in() {
     let refuse = |settings: SearchSettings| {
         let error = Search::new(settings).expect_err("refused").to_string();

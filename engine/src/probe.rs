@@ -259,14 +259,13 @@ impl<'a> Prober<'a> {
     /// One epoch with inherited weights; nothing is adopted.
     fn estimate(&mut self, pair: usize, candidates: Vec<Candidate>) -> Result<Vec<Estimate>, EstimateError> {
         let (settings, generation) = (self.search.settings(), self.search.state().generation);
-        let last = generation.min(settings.generations - 1);
         let estimation = Estimation {
             stage: Stage::Ranking,
             generation,
             pair,
             repeat: 0,
-            learning_rate: settings.schedule.learning_rate(last, settings.generations),
-            drop_path: settings.schedule.drop_path(last, settings.generations),
+            learning_rate: settings.learning_rate(generation),
+            drop_path: settings.drop_path(generation),
             candidates,
         };
         let estimates = self.estimator.estimate(&estimation, &|done| self.meter.note(done))?;

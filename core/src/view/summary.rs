@@ -63,7 +63,7 @@ impl GenerationSummary {
             train: mean(finite().map(|l| l.estimate.train_loss).chain(trained())),
             diversity,
             hits,
-            learning_rate: settings.schedule.learning_rate(generation, settings.generations),
+            learning_rate: settings.learning_rate(generation),
             not_numbers: learners().count() - finite().count()
                 + trained().filter(|loss| !loss.is_finite()).count(),
         }

@@ -1,0 +1,398 @@
+//! What was asked of a run, and what follows from it: no lock, no clock, no thread.
+
+use relativenas_core::{
+    protocol::{Command, Mode, StepUnit},
+    space::Space,
+};
+
+/// What a command's values are checked against.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds {
+    /// `None` in a training run, which has nobody to replace.
+    pub population: Option<(Space, usize)>,
+    pub generations: u32,
+}
+
+/// A genotype's vector that somebody wants in an individual's place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Injection {
+    pub individual: usize,
+    pub position: Vec<f64>,
+}
+
+/// What was done when an estimation, or a training of finals, is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    Pair,
+    /// An estimation of a pair that is to be estimated again. It is no step.
+    Estimation,
+    Generation(u32),
+    /// Of a training. Clients of older programs step it by "pairs".
+    Epoch(u32),
+    /// Of the finals. To whoever goes step by step it is what a generation is to a search.
+    Round,
+}
+
+/// What the thread that searches does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    Estimate,
+    /// Apply these, write a checkpoint, and ask again.
+    Inject(Vec<Injection>),
+    Leave,
+}
+
+/// What people and the recorder asked of a run.
+#[derive(Debug)]
+pub struct Steering {
+    bounds: Bounds,
+    /// Hold between batches.
+    paused: bool,
+    step: Option<(StepUnit, u32)>,
+    stop: bool,
+    /// Leave at once; the pair in hand does not count.
+    abort: bool,
+    pause_at: Option<u32>,
+    pause_on_nan: bool,
+    injections: Vec<Injection>,
+    /// The recorder cannot write; nobody goes on until it can.
+    stalled: Option<String>,
+    /// Why nobody can be replaced any more, and no generation lies ahead.
+    closed: Option<&'static str>,
+    /// Nothing more will happen.
+    finished: bool,
+}
+
+impl Steering {
+    pub fn new(bounds: Bounds, paused: bool) -> Self {
+        Self {
+            bounds,
+            paused,
+            step: None,
+            stop: false,
+            abort: false,
+            pause_at: None,
+            pause_on_nan: false,
+            injections: Vec::new(),
+            stalled: None,
+            closed: None,
+            finished: false,
+        }
+    }
+
+    /// Takes a command while `generation` is in hand; `holding` says whether the run waits already.
+    ///
+    /// # Errors
+    /// Why it is refused, in words for a person.
+    pub fn command(&mut self, command: &Command, generation: u32, holding: bool) -> Result<(), String> {
+        if self.finished {
+            return Err("the run is finished".to_owned());
+        }
+        match command {
+            Command::Pause => {
+                self.paused = true;
+                self.step = None;
+            }
+            Command::Continue => {
+                self.paused = false;
+                self.step = None;
+            }
+            Command::Step { count: 0, .. } => return Err("a step of 0 goes nowhere".to_owned()),
+            Command::Step { unit, count } => {
+                self.step = Some((*unit, *count));
+                self.paused = false;
+            }
+            Command::Stop => {
+                // Whoever holds has nothing to finish, and whoever asks twice does not want to wait.
+                self.abort |= self.stop || holding || self.stalled.is_some();
+                self.stop = true;
+            }
+            Command::PauseAt { generation: at } => {
+                self.check_pause(*at, generation)?;
+                self.pause_at = *at;
+            }
+            Command::PauseOnNan { on } => self.pause_on_nan = *on,
+            Command::Inject { individual, position } => {
+                let injection = Injection { individual: *individual, position: position.clone() };
+                self.check_injection(&injection)?;
+                self.injections.push(injection);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pause(&self, at: Option<u32>, generation: u32) -> Result<(), String> {
+        let Some(at) = at else { return Ok(()) };
+        if let Some(why) = self.closed {
+            return Err(format!("{why}; no generation lies ahead"));
+        }
+        let (first, last) = (generation + 1, self.bounds.generations);
+        if !(first..=last).contains(&at) {
+            let unit = if self.bounds.population.is_some() { "generation" } else { "epoch" };
+            return Err(format!("{unit} {at} does not lie ahead; give one from {first} to {last}"));
+        }
+        Ok(())
+    }
+
+    fn check_injection(&self, injection: &Injection) -> Result<(), String> {
+        let Some((space, population)) = self.bounds.population else {
+            return Err("a training run has no population".to_owned());
+        };
+        if let Some(why) = self.closed {
+            return Err(format!("{why}; nobody can be replaced any more"));
+        }
+        let individual = injection.individual;
+        if individual >= population {
+            return Err(format!("there is no individual {individual}; there are 0 to {}", population - 1));
+        }
+        space.decode(&injection.position).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The run shall end at once.
+    pub fn abort(&mut self) {
+        self.abort = true;
+    }
+
+    pub fn aborted(&self) -> bool {
+        self.abort
+    }
+
+    /// Whether the run shall end here, after the pair in hand if it was not aborted.
+    pub fn leaving(&self) -> bool {
+        self.abort || self.stop
+    }
+
+    /// From now on nobody can be replaced, and no generation lies ahead; says why.
+    pub fn close(&mut self, why: &'static str) {
+        self.closed = Some(why);
+    }
+
+    /// Nothing more will happen.
+    pub fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// The recorder cannot write (`Some`, in words), or can again (`None`).
+    pub fn stall(&mut self, notice: Option<String>) {
+        self.stalled = notice;
+    }
+
+    /// Between estimations: what comes next, or `None` while the run has to hold.
+    pub fn next(&mut self) -> Option<Next> {
+        if self.leaving() {
+            return Some(Next::Leave);
+        }
+        if !self.injections.is_empty() {
+            return Some(Next::Inject(std::mem::take(&mut self.injections)));
+        }
+        self.goes_on().then_some(Next::Estimate)
+    }
+
+    /// Between batches: whether the run has to hold. Whoever stops wants the pair in hand finished, also where
+    /// a pause was asked for and not reached.
+    pub fn holds_between_batches(&self) -> bool {
+        !self.abort && (self.paused && !self.stop || self.stalled.is_some())
+    }
+
+    /// Whether nobody wants the run to hold.
+    pub fn goes_on(&self) -> bool {
+        !self.paused && self.stalled.is_none()
+    }
+
+    /// What was in hand is done: so many pairs at once. Counts steps, and pauses where somebody asked for it.
+    pub fn done(&mut self, done: Done, pairs: usize, not_a_number: bool) {
+        if let Some((unit, left)) = self.step
+            && done != Done::Estimation
+            && (unit == StepUnit::Pair || done != Done::Pair)
+        {
+            // Pairs that are estimated at once are one step, and count as many.
+            let pairs = u32::try_from(pairs).unwrap_or(u32::MAX).max(1);
+            let left = left.saturating_sub(if unit == StepUnit::Pair { pairs } else { 1 });
+            self.step = (left > 0).then_some((unit, left));
+            self.paused |= left == 0;
+        }
+        if let Done::Generation(number) | Done::Epoch(number) = done
+            && self.pause_at == Some(number + 1)
+        {
+            self.pause_at = None;
+            self.paused = true;
+        }
+        self.paused |= not_a_number && self.pause_on_nan;
+    }
+
+    /// What clients are told; `holding` says whether the run waits.
+    pub fn mode(&self, holding: bool) -> Mode {
+        match self {
+            Self { stop: true, .. } | Self { abort: true, .. } => Mode::Stopping,
+            Self { paused: true, .. } if holding => Mode::Paused,
+            Self { paused: true, .. } => Mode::Pausing,
+            Self { step: Some(_), .. } => Mode::Stepping,
+            _ => Mode::Running,
+        }
+    }
+
+    pub fn notice(&self) -> Option<&str> {
+        self.stalled.as_deref()
+    }
+
+    pub fn pause_at(&self) -> Option<u32> {
+        self.pause_at
+    }
+
+    pub fn pause_on_nan(&self) -> bool {
+        self.pause_on_nan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steering(paused: bool) -> Steering {
+        Steering::new(Bounds { population: Some((Space::Cells, 4)), generations: 5 }, paused)
+    }
+
+    /// Tells a run that is in its first generation, and not held.
+    fn tell(steering: &mut Steering, command: &Command) {
+        steering.command(command, 0, false).expect("accepted");
+    }
+
+    fn step(unit: StepUnit, count: u32) -> Steering {
+        let mut steering = steering(true);
+        tell(&mut steering, &Command::Step { unit, count });
+        steering
+    }
+
+    #[test]
+    fn a_step_of_pairs_pauses_after_so_many() {
+        let mut steering = step(StepUnit::Pair, 2);
+        assert_eq!(steering.next(), Some(Next::Estimate));
+        steering.done(Done::Pair, 1, false);
+        assert_eq!(steering.next(), Some(Next::Estimate));
+        steering.done(Done::Pair, 1, false);
+        assert_eq!((steering.next(), steering.mode(false)), (None, Mode::Pausing));
+        assert_eq!(steering.mode(true), Mode::Paused);
+    }
+
+    #[test]
+    fn pairs_at_once_count_as_many_and_a_step_never_cuts_them() {
+        let mut steering = step(StepUnit::Pair, 3);
+        for mode in [Mode::Stepping, Mode::Pausing] {
+            steering.done(Done::Pair, 2, false);
+            assert_eq!(steering.mode(false), mode);
+        }
+    }
+
+    #[test]
+    fn a_step_of_a_generation_pauses_at_its_end_or_after_a_round_of_finals() {
+        for end in [Done::Generation(0), Done::Round] {
+            let mut steering = step(StepUnit::Generation, 1);
+            for done in [Done::Estimation, Done::Pair] {
+                steering.done(done, 1, false);
+                assert_eq!(steering.mode(false), Mode::Stepping);
+            }
+            steering.done(end, 1, false);
+            assert_eq!(steering.mode(false), Mode::Pausing);
+        }
+    }
+
+    #[test]
+    fn stop_finishes_the_pair_in_hand_unless_the_run_holds_or_is_asked_twice() {
+        let mut going = steering(false);
+        tell(&mut going, &Command::Stop);
+        assert!(!going.holds_between_batches() && !going.aborted());
+        assert_eq!(going.next(), Some(Next::Leave));
+        tell(&mut going, &Command::Stop);
+        assert!(going.aborted());
+
+        let mut held = steering(true);
+        held.command(&Command::Stop, 0, true).expect("accepted");
+        assert!(held.aborted());
+    }
+
+    #[test]
+    fn stop_does_not_wait_for_a_pause_that_was_not_reached() {
+        for commands in [[Command::Pause, Command::Stop], [Command::Stop, Command::Pause]] {
+            let mut steering = steering(false);
+            for command in &commands {
+                tell(&mut steering, command);
+            }
+            assert!(!steering.holds_between_batches() && !steering.aborted(), "{commands:?}");
+            assert_eq!(steering.next(), Some(Next::Leave));
+        }
+    }
+
+    #[test]
+    fn it_pauses_at_a_generation_and_on_what_is_not_a_number_if_asked() {
+        let mut steering = steering(false);
+        tell(&mut steering, &Command::PauseAt { generation: Some(2) });
+        steering.done(Done::Generation(0), 1, true);
+        assert_eq!(steering.mode(false), Mode::Running);
+        steering.done(Done::Generation(1), 1, false);
+        assert_eq!((steering.mode(false), steering.pause_at()), (Mode::Pausing, None));
+        tell(&mut steering, &Command::Continue);
+        tell(&mut steering, &Command::PauseOnNan { on: true });
+        steering.done(Done::Pair, 1, true);
+        assert_eq!(steering.mode(false), Mode::Pausing);
+    }
+
+    #[test]
+    fn what_does_not_lie_ahead_cannot_be_paused_at() {
+        let refused = |bounds, at| {
+            let pause = Command::PauseAt { generation: Some(at) };
+            Steering::new(bounds, false).command(&pause, 2, false).expect_err("refused")
+        };
+        let search = Bounds { population: Some((Space::Cells, 4)), generations: 5 };
+        for at in [0, 2, 6] {
+            let expected = format!("generation {at} does not lie ahead; give one from 3 to 5");
+            assert_eq!(refused(search, at), expected);
+        }
+        let training = Bounds { population: None, generations: 5 };
+        assert_eq!(refused(training, 1), "epoch 1 does not lie ahead; give one from 3 to 5");
+    }
+
+    #[test]
+    fn injections_are_checked_at_once_and_applied_between_pairs() {
+        let mut steering = steering(false);
+        let mut inject =
+            |individual, position| steering.command(&Command::Inject { individual, position }, 0, false);
+        assert_eq!(inject(4, vec![0.5; 32]), Err("there is no individual 4; there are 0 to 3".to_owned()));
+        assert_eq!(
+            inject(0, vec![0.5]),
+            Err("an architecture vector of this space has 32 numbers, not 1".to_owned())
+        );
+        inject(1, vec![0.5; 32]).expect("accepted");
+        let expected = Injection { individual: 1, position: vec![0.5; 32] };
+        assert_eq!(steering.next(), Some(Next::Inject(vec![expected])));
+        assert_eq!(steering.next(), Some(Next::Estimate));
+    }
+
+    #[test]
+    fn once_the_search_is_over_nobody_is_replaced_and_no_generation_lies_ahead() {
+        let mut steering = steering(false);
+        tell(&mut steering, &Command::PauseAt { generation: Some(2) });
+        steering.close("the finals are under way");
+        let mut refused = |command| steering.command(&command, 5, false).expect_err("too late");
+        assert_eq!(
+            refused(Command::Inject { individual: 0, position: vec![0.5; 32] }),
+            "the finals are under way; nobody can be replaced any more"
+        );
+        assert_eq!(
+            refused(Command::PauseAt { generation: Some(5) }),
+            "the finals are under way; no generation lies ahead"
+        );
+        tell(&mut steering, &Command::PauseAt { generation: None });
+        steering.finish();
+        assert_eq!(steering.command(&Command::Pause, 5, false), Err("the run is finished".to_owned()));
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_written_holds_until_it_can_or_is_aborted() {
+        let mut steering = steering(false);
+        steering.stall(Some("cannot write".to_owned()));
+        assert!(steering.holds_between_batches() && steering.next().is_none());
+        assert_eq!(steering.notice(), Some("cannot write"));
+        tell(&mut steering, &Command::Stop);
+        assert!(steering.aborted() && !steering.holds_between_batches());
+    }
+}
