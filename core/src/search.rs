@@ -250,9 +250,20 @@ pub struct BatchDone {
     pub loss: Option<f64>,
 }
 
+/// What an estimation found out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimated<T> {
+    /// One a candidate, in their order.
+    pub estimates: Vec<Estimate>,
+    /// The weights that the candidates hold after it, for [`Estimator::adopt`].
+    pub trained: T,
+}
+
 /// Finds out how good candidates are. The only thing that libtorch implements.
 pub trait Estimator {
     type Error;
+    /// The weights of an estimation's candidates.
+    type Trained;
 
     /// Inherits, trains and validates every candidate. `progress` may be called from several threads.
     ///
@@ -264,14 +275,19 @@ pub trait Estimator {
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Vec<Estimate>>, Self::Error>;
+    ) -> Result<Option<Estimated<Self::Trained>>, Self::Error>;
 
-    /// Writes weights of the last estimation into the weight set, as the verdict on one of its pairs says. Of a
+    /// Writes weights that `estimation` trained into the weight set, as the verdict on one of its pairs says. Of a
     /// pair that was estimated more than once, they are those of the last time.
     ///
     /// # Errors
     /// If the device fails.
-    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), Self::Error>;
+    fn adopt(
+        &mut self,
+        estimation: &Estimation,
+        trained: &Self::Trained,
+        verdict: &Verdict,
+    ) -> Result<(), Self::Error>;
 }
 
 /// Why a search cannot be set up.

@@ -18,7 +18,7 @@ pub use cell::{architecture, decode, describe, edge_name, ends, parse_architectu
 pub use embedded::{COMPRESSED, EmbeddedError, embedded};
 
 use crate::{
-    search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Verdict},
+    search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Verdict},
     space::VectorError,
 };
 
@@ -257,12 +257,13 @@ impl<'a> TableEstimator<'a> {
 
 impl Estimator for TableEstimator<'_> {
     type Error = Infallible;
+    type Trained = ();
 
     fn estimate(
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Vec<Estimate>>, Infallible> {
+    ) -> Result<Option<Estimated<()>>, Infallible> {
         let mut estimates = Vec::with_capacity(estimation.candidates.len());
         for (slot, candidate) in estimation.candidates.iter().enumerate() {
             let estimate = self.look_up(candidate);
@@ -279,10 +280,10 @@ impl Estimator for TableEstimator<'_> {
             }
             estimates.push(estimate);
         }
-        Ok(Some(estimates))
+        Ok(Some(Estimated { estimates, trained: () }))
     }
 
-    fn adopt(&mut self, _: &Estimation, _: &Verdict) -> Result<(), Infallible> {
+    fn adopt(&mut self, _: &Estimation, (): &(), _: &Verdict) -> Result<(), Infallible> {
         Ok(())
     }
 }
@@ -337,8 +338,8 @@ mod tests {
             drop_path: 0.0,
             candidates: vec![candidate(&[0; EDGES]), candidate(&[4; EDGES])],
         };
-        let Ok(estimates) = estimator.estimate(&estimation, &|_| Flow::Go);
-        let losses: Vec<_> = estimates.expect("not aborted").iter().map(|e| e.loss).collect();
+        let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let losses: Vec<_> = found.expect("not aborted").estimates.iter().map(|e| e.loss).collect();
         assert_eq!(losses, [100.0, 100.0 - table.best(Dataset::Cifar100)]);
         let abort = |done: BatchDone| if done.candidate == 1 { Flow::Abort } else { Flow::Go };
         assert_eq!(estimator.estimate(&estimation, &abort), Ok(None));

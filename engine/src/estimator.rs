@@ -14,7 +14,10 @@ use relativenas_core::{
     genotype::Genotype,
     network::NetworkShape,
     randomness::{Purpose, Streams},
-    search::{BatchDone, Candidate, Estimate, Estimation, Estimator, Flow, Loss, Schedule, Stage, Verdict},
+    search::{
+        BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Loss, Schedule, Stage,
+        Verdict,
+    },
     space::VectorError,
     weight_set::{Hits, WeightKey, WeightSet},
 };
@@ -70,8 +73,6 @@ pub enum EstimateError {
         below = below(*side), above = side.next_multiple_of(4)
     )]
     Side { side: usize },
-    #[error("nothing was estimated that could be adopted for generation {generation}, pair {pair}")]
-    NothingToAdopt { generation: u32, pair: usize },
 }
 
 /// The largest side that fits, of those below one that does not.
@@ -89,8 +90,6 @@ pub struct NetworkEstimator {
     /// One a device; the weight set lies on the first.
     seats: Vec<Seat>,
     weights: WeightSet<ModuleWeights>,
-    /// What the candidates of the last estimation of the search hold, in their order.
-    trained: Option<(u32, usize, Vec<Held>)>,
 }
 
 /// A device, and the images on it.
@@ -108,6 +107,20 @@ impl Seat {
 
 /// What a learner holds.
 pub type Held = BTreeMap<WeightKey, ModuleWeights>;
+
+/// What the candidates of an estimation hold after it.
+#[derive(Debug, Default)]
+pub struct Trained(Vec<Held>);
+
+impl Trained {
+    /// The weights of a candidate, by its place among those that were trained here.
+    ///
+    /// # Panics
+    /// If there were fewer.
+    pub fn held(&self, place: usize) -> &Held {
+        &self.0[place]
+    }
+}
 
 /// A candidate about to be trained, with weights of its own.
 struct Contestant {
@@ -192,14 +205,13 @@ impl NetworkEstimator {
             draws: Streams::new(settings.seed),
             seats,
             weights: WeightSet::default(),
-            trained: None,
         })
     }
 
     /// Goes on with a weight set that was stored.
     #[must_use]
     pub fn with_weights(self, weights: WeightSet<ModuleWeights>) -> Self {
-        Self { weights, trained: None, ..self }
+        Self { weights, ..self }
     }
 
     /// What learners inherit from. Its tensors are never changed in place, so a shallow clone
@@ -433,13 +445,13 @@ fn are_numbers(weights: &[ModuleWeights]) -> Result<bool, TchError> {
 
 impl Estimator for NetworkEstimator {
     type Error = EstimateError;
+    type Trained = Trained;
 
     fn estimate(
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Vec<Estimate>>, Self::Error> {
-        self.trained = None;
+    ) -> Result<Option<Estimated<Trained>>, Self::Error> {
         let contestants = estimation
             .candidates
             .iter()
@@ -464,24 +476,18 @@ impl Estimator for NetworkEstimator {
         };
         let together = self.settings.sharing.together;
         let Some(outcomes) = self.compete(contestants, together, draws, progress)? else { return Ok(None) };
-        let estimates = outcomes.iter().map(|o| o.estimate).collect();
-        if estimation.stage != Stage::Ranking {
-            let trained = outcomes.into_iter().map(|outcome| outcome.held).collect();
-            self.trained = Some((estimation.generation, estimation.pair, trained));
-        }
-        Ok(Some(estimates))
+        let (estimates, held) = outcomes.into_iter().map(|outcome| (outcome.estimate, outcome.held)).unzip();
+        Ok(Some(Estimated { estimates, trained: Trained(held) }))
     }
 
-    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), Self::Error> {
-        if verdict.gives.is_empty() {
-            return Ok(());
-        }
-        let individual = |&place: &usize| estimation.candidates[place].individual;
-        let givers = verdict.gives.iter();
-        let givers: Vec<_> = givers
-            .map(|place| Ok((individual(place), self.held(estimation, *place)?.clone())))
-            .collect::<Result<_, Self::Error>>()?;
-        self.take(estimation.generation, &givers);
+    fn adopt(
+        &mut self,
+        estimation: &Estimation,
+        trained: &Trained,
+        verdict: &Verdict,
+    ) -> Result<(), Self::Error> {
+        let giver = |&place: &usize| (estimation.candidates[place].individual, trained.held(place));
+        self.weights.adopt(estimation.generation, verdict.gives.iter().map(giver));
         Ok(())
     }
 }

@@ -268,8 +268,8 @@ impl<'a> Prober<'a> {
             drop_path: settings.drop_path(generation),
             candidates,
         };
-        let estimates = self.estimator.estimate(&estimation, &|done| self.meter.note(done))?;
-        Ok(estimates.expect(GOES_ON))
+        let found = self.estimator.estimate(&estimation, &|done| self.meter.note(done))?;
+        Ok(found.expect(GOES_ON).estimates)
     }
 
     /// Of the population, whatever is ranked.

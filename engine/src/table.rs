@@ -73,8 +73,8 @@ impl PacedTable {
                 }
             }
         }
-        let Ok(estimates) = TableEstimator::new(&self.table, self.dataset).estimate(estimation, progress);
-        estimates
+        let Ok(found) = TableEstimator::new(&self.table, self.dataset).estimate(estimation, progress);
+        found.map(|found| found.estimates)
     }
 }
 

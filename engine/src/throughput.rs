@@ -16,7 +16,7 @@ use relativenas_core::{
     network::{NetworkKind, NetworkShape},
     population::sample_position,
     randomness::Streams,
-    search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Flow, Stage, Verdict},
+    search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator as _, Flow, Stage, Verdict},
     space::Space,
 };
 use relativenas_run::limited::read_text;
@@ -115,9 +115,10 @@ pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Thro
         let estimation = estimation(pair, genotypes)?;
         let clock = Clock::start(genotypes.len(), device);
         let progress = |done: BatchDone| clock.note(done);
-        let Some(estimates) = estimator.estimate(&estimation, &progress)? else { continue };
+        let Some(found) = estimator.estimate(&estimation, &progress)? else { continue };
+        let Estimated { estimates, trained } = found;
         spent.add(&clock.ends(), sharing.at_once > 1);
-        estimator.adopt(&estimation, &verdict(&estimates))?;
+        estimator.adopt(&estimation, &trained, &verdict(&estimates))?;
         losses.extend(estimates.iter().map(|e| e.loss));
     }
     let whole = start.elapsed().as_secs_f64();

@@ -19,6 +19,7 @@ use crate::{
         Ending, Plan, Study,
         work::{Outcome, work},
     },
+    written::counted,
 };
 
 /// Runs one of the commands about studies.
@@ -81,11 +82,12 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     }
     let Plan { searchers, seeds, judge_seeds, .. } = &study.plan;
     eprintln!(
-        "{}: {} searchers, {seeds} seeds each, {judge_seeds} trainings of each winner: {} runs; how long they take \
-         is known after the first",
+        "{}: {}, {} each, {} of each winner: {}; how long they take is known after the first",
         study.name(),
-        searchers.len(),
-        study.plan.runs()
+        counted(searchers.len(), "searcher"),
+        counted(*seeds as usize, "seed"),
+        counted(*judge_seeds as usize, "training"),
+        counted(study.plan.runs(), "run"),
     );
     if arguments.no_work {
         return Ok(ExitCode::SUCCESS);

@@ -11,7 +11,7 @@ use relativenas_core::{
     operation::Family,
     probe::{Agreement, Source},
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
-    search::{Ask, BatchDone, Estimate, Estimation, Estimator, Flow, Search, Verdict},
+    search::{Ask, BatchDone, Estimate, Estimated, Estimation, Estimator, Flow, Search, Verdict},
     view::RunView,
     weight_set::{WeightKey, WeightSet},
 };
@@ -23,23 +23,23 @@ struct Pretend {
     shape: NetworkShape,
     streams: Streams,
     weights: WeightSet<()>,
-    held: Vec<BTreeMap<WeightKey, ()>>,
 }
 
 impl Estimator for Pretend {
     type Error = Infallible;
+    type Trained = Vec<BTreeMap<WeightKey, ()>>;
 
     fn estimate(
         &mut self,
         estimation: &Estimation,
         _: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Vec<Estimate>>, Infallible> {
-        self.held.clear();
+    ) -> Result<Option<Estimated<Self::Trained>>, Infallible> {
+        let mut trained = Vec::new();
         let estimates = estimation.candidates.iter().map(|candidate| {
             let genotype = Genotype::decode(&candidate.position).expect("within bounds");
             let keys = WeightKey::of_genotype(&genotype, &self.shape);
             let (held, hits) = self.weights.inherit(&keys, |_| ());
-            self.held.push(held);
+            trained.push(held);
             let genes = genotype.normal.genes.iter().chain(&genotype.reduction.genes);
             let convolutions = genes.filter(|g| g.operation.family() == Family::Separable).count();
             let generation = f64::from(estimation.generation);
@@ -54,12 +54,18 @@ impl Estimator for Pretend {
                 misses: hits.misses,
             }
         });
-        Ok(Some(estimates.collect()))
+        let estimates = estimates.collect();
+        Ok(Some(Estimated { estimates, trained }))
     }
 
-    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> Result<(), Infallible> {
+    fn adopt(
+        &mut self,
+        estimation: &Estimation,
+        trained: &Self::Trained,
+        verdict: &Verdict,
+    ) -> Result<(), Infallible> {
         let givers =
-            verdict.gives.iter().map(|&slot| (estimation.candidates[slot].individual, &self.held[slot]));
+            verdict.gives.iter().map(|&slot| (estimation.candidates[slot].individual, &trained[slot]));
         self.weights.adopt(estimation.generation, givers);
         Ok(())
     }
@@ -110,14 +116,14 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
     let settings = manifest.config.search_settings(10);
     let shape = manifest.config.search_network(10);
     let streams = Streams::new(settings.seed);
-    let mut estimator = Pretend { shape, streams, weights: WeightSet::default(), held: Vec::new() };
+    let mut estimator = Pretend { shape, streams, weights: WeightSet::default() };
     let images = Images { name: "Fashion-MNIST".to_owned(), train: 512, valid: 512, classes: 10 };
     let (mut search, first) = Search::new(settings.clone()).expect("valid settings");
     let mut events = vec![Event::SearchStarted { settings, network: Some(shape), images, batch: 64 }];
     events.extend(first);
     while let Ask::Estimate(estimation) = search.ask() {
-        let Ok(estimates) = estimator.estimate(&estimation, &|_| Flow::Go);
-        let mut estimates = estimates.expect("never aborted");
+        let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let Estimated { mut estimates, trained } = found.expect("never aborted");
         if broken.contains(&estimation.generation) {
             for estimate in &mut estimates {
                 (estimate.loss, estimate.accuracy, estimate.train_loss) = (f64::NAN, f64::NAN, f64::NAN);
@@ -125,7 +131,7 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
         }
         let (verdicts, told) = search.tell(&estimates);
         for verdict in &verdicts {
-            let Ok(()) = estimator.adopt(&estimation, verdict);
+            let Ok(()) = estimator.adopt(&estimation, &trained, verdict);
         }
         events.extend(told);
     }

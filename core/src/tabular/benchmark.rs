@@ -160,8 +160,8 @@ fn search_once(table: &Table, settings: &BenchmarkSettings, search_settings: Sea
         if estimation.generation - last_new > PATIENCE {
             break;
         }
-        let Ok(estimates) = estimator.estimate(&estimation, &|_| Flow::Go);
-        let estimates = estimates.expect("nobody aborted");
+        let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let estimates = found.expect("nobody aborted").estimates;
         for (candidate, estimate) in estimation.candidates.iter().zip(&estimates) {
             let architecture = super::decode(&candidate.position).expect("positions stay in their bounds");
             let number = met.len();

@@ -94,6 +94,11 @@ fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
     weights.entries().flat_map(module).collect()
 }
 
+/// What an estimation that nobody ends says of its candidates.
+fn losses(estimator: &mut NetworkEstimator, estimation: &Estimation) -> Vec<Estimate> {
+    estimator.estimate(estimation, &go).unwrap().unwrap().estimates
+}
+
 /// Two generations; estimates and weights afterwards.
 fn run(settings: EstimatorSettings) -> (Vec<Estimate>, Vec<(String, Vec<f32>)>) {
     run_on(estimator(settings))
@@ -103,8 +108,9 @@ fn run_on(mut estimator: NetworkEstimator) -> (Vec<Estimate>, Vec<(String, Vec<f
     let mut estimates = Vec::new();
     for generation in 0..2 {
         let estimation = Estimation { generation, ..estimation(Stage::Search, 0.05) };
-        estimates.extend(estimator.estimate(&estimation, &go).unwrap().unwrap());
-        estimator.adopt(&estimation, &verdict(&[1, 0])).unwrap();
+        let found = estimator.estimate(&estimation, &go).unwrap().unwrap();
+        estimates.extend(found.estimates);
+        estimator.adopt(&estimation, &found.trained, &verdict(&[1, 0])).unwrap();
     }
     (estimates, numbers(estimator.weights()))
 }
@@ -145,16 +151,17 @@ fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
         ..estimation(Stage::Search, 0.05)
     };
     let mut one_by_one = estimator(settings());
-    let alone = candidates.chunks(2).flat_map(|pair| one_by_one.estimate(&of(pair), &go).unwrap().unwrap());
+    let alone = candidates.chunks(2).flat_map(|pair| losses(&mut one_by_one, &of(pair)));
     let alone: Vec<_> = alone.collect();
     for at_once in [1, 2, 3, 4] {
         let sharing = Sharing { at_once, together: 4, threads: at_once };
         let mut together = estimator(EstimatorSettings { sharing, ..settings() });
         let all = of(&candidates);
-        assert_eq!(together.estimate(&all, &go).unwrap().unwrap(), alone, "{at_once} at once");
+        let Estimated { estimates, trained } = together.estimate(&all, &go).unwrap().unwrap();
+        assert_eq!(estimates, alone, "{at_once} at once");
         // The second pair gives too, after the first.
-        together.adopt(&all, &verdict(&[1, 0])).unwrap();
-        together.adopt(&all, &verdict(&[2, 3])).unwrap();
+        together.adopt(&all, &trained, &verdict(&[1, 0])).unwrap();
+        together.adopt(&all, &trained, &verdict(&[2, 3])).unwrap();
         let writer =
             |key| together.weights().get(key).map(|entry| (entry.trained.individual, entry.trained.updates));
         assert_eq!(writer(WeightKey::Stem), Some((0, 2)));
@@ -189,8 +196,8 @@ fn statistics_estimated_anew_are_those_of_the_weights_that_are_judged() {
             Flow::Go
         };
         let estimation = Estimation { drop_path: 0.0, ..estimation(Stage::Search, learning_rate) };
-        let estimates = estimator.estimate(&estimation, &note).unwrap().unwrap();
-        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        let Estimated { estimates, trained } = estimator.estimate(&estimation, &note).unwrap().unwrap();
+        estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();
         (estimates, seen.into_inner(), numbers(estimator.weights()))
     };
     let (plain, validated, weights) = with(0, 0.05);
@@ -214,8 +221,8 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
     let mut estimator = estimator(EstimatorSettings { one_shot: true, ..settings() });
     let warm_up = estimation(Stage::WarmUp, 0.05);
     let warmed = estimator.estimate(&warm_up, &go).unwrap().unwrap();
-    assert!(warmed.iter().all(|estimate| estimate.train_loss.is_finite()));
-    estimator.adopt(&warm_up, &verdict(&[0, 1])).unwrap();
+    assert!(warmed.estimates.iter().all(|estimate| estimate.train_loss.is_finite()));
+    estimator.adopt(&warm_up, &warmed.trained, &verdict(&[0, 1])).unwrap();
     let before = numbers(estimator.weights());
     let trained = AtomicUsize::new(0);
     let note = |done: BatchDone| {
@@ -225,7 +232,7 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
     // Neither learning rate nor draws make a difference.
     let judged = |estimator: &mut NetworkEstimator, stage, learning_rate| {
         let estimation = Estimation { generation: 9, ..estimation(stage, learning_rate) };
-        let estimates = estimator.estimate(&estimation, &note).unwrap().unwrap();
+        let Estimated { estimates, .. } = estimator.estimate(&estimation, &note).unwrap().unwrap();
         assert!(estimates.iter().all(|estimate| estimate.train_loss.is_nan() && estimate.hits > 0));
         estimates.into_iter().map(|estimate| (estimate.loss, estimate.accuracy)).collect::<Vec<_>>()
     };
@@ -243,8 +250,8 @@ fn statistics_estimated_anew_are_means_over_plain_images() {
     let learner = LearnerSettings { batch: 20, ..settings().learner };
     let mut estimator = estimator(EstimatorSettings { statistics: 2, learner, ..settings() });
     let estimation = estimation(Stage::Search, 0.05);
-    estimator.estimate(&estimation, &go).unwrap().unwrap();
-    estimator.adopt(&estimation, &verdict(&[0])).unwrap();
+    let found = estimator.estimate(&estimation, &go).unwrap().unwrap();
+    estimator.adopt(&estimation, &found.trained, &verdict(&[0])).unwrap();
     let stem = &estimator.weights().get(WeightKey::Stem).unwrap().value;
     let tensor = |name| stem.get(name).unwrap().to_device(Device::Cpu);
     let plain = (images(40, 1).images.to_kind(Kind::Float) / 255.0 - 0.45) / 0.25;
@@ -270,8 +277,8 @@ fn a_warm_up_trains_as_a_search_does_and_validates_nobody() {
             Flow::Go
         };
         let estimation = estimation(stage, 0.05);
-        let estimates = estimator.estimate(&estimation, &note).unwrap().unwrap();
-        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        let Estimated { estimates, trained } = estimator.estimate(&estimation, &note).unwrap().unwrap();
+        estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();
         (estimates, validated.into_inner(), numbers(estimator.weights()))
     };
     let (searched, validated, expected) = pair(Stage::Search);
@@ -292,32 +299,22 @@ fn a_training_that_ends_in_no_numbers_is_seen_without_validation() {
     // One step: the loss before it is a number, the weights after it are none.
     let learner = LearnerSettings { batch: 40, ..settings().learner };
     let mut estimator = estimator(EstimatorSettings { learner, ..settings() });
-    let lost = estimator.estimate(&estimation(Stage::WarmUp, f64::INFINITY), &go).unwrap().unwrap();
+    let lost = losses(&mut estimator, &estimation(Stage::WarmUp, f64::INFINITY));
     assert!(lost.iter().all(|estimate| estimate.train_loss.is_nan()), "{lost:?}");
-}
-
-#[test]
-fn only_the_search_stage_can_be_adopted() {
-    let mut estimator = estimator(settings());
-    let ranking = estimation(Stage::Ranking, 0.05);
-    estimator.estimate(&ranking, &go).unwrap().unwrap();
-    let error = estimator.adopt(&ranking, &verdict(&[0])).unwrap_err();
-    assert!(error.to_string().contains("generation 3, pair 0"), "{error}");
-    assert!(estimator.weights().is_empty());
 }
 
 #[test]
 fn stored_weights_stay_what_they_are_while_learners_train() {
     let mut estimator = estimator(settings());
     let estimation = estimation(Stage::Search, 0.05);
-    estimator.estimate(&estimation, &go).unwrap();
-    estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+    let found = estimator.estimate(&estimation, &go).unwrap().unwrap();
+    estimator.adopt(&estimation, &found.trained, &verdict(&[0, 1])).unwrap();
     let snapshot = estimator.weights().clone();
     let before = numbers(&snapshot);
-    let estimates = estimator.estimate(&estimation, &go).unwrap().unwrap();
+    let Estimated { estimates, trained } = estimator.estimate(&estimation, &go).unwrap().unwrap();
     assert!(estimates.iter().all(|e| e.misses == 0 && e.hits > 0));
     assert_eq!(numbers(estimator.weights()), before);
-    estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+    estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();
     assert_eq!(numbers(&snapshot), before);
     assert_ne!(numbers(estimator.weights()), before);
 }
@@ -327,17 +324,18 @@ fn a_pair_that_is_estimated_again_draws_anew_from_the_same_weights_and_the_last_
     let mut one = estimator(settings());
     let first = estimation(Stage::Search, 0.05);
     let again = Estimation { repeat: 1, ..first.clone() };
-    let estimates = one.estimate(&first, &go).unwrap().unwrap();
+    let estimates = losses(&mut one, &first);
     let repeated = one.estimate(&again, &go).unwrap().unwrap();
-    for (estimate, repeated) in estimates.iter().zip(&repeated) {
+    for (estimate, repeated) in estimates.iter().zip(&repeated.estimates) {
         assert_ne!(estimate.train_loss, repeated.train_loss);
         assert_eq!((estimate.hits, estimate.misses), (repeated.hits, repeated.misses));
     }
-    one.adopt(&again, &verdict(&[0, 1])).unwrap();
+    one.adopt(&again, &repeated.trained, &verdict(&[0, 1])).unwrap();
     // Whoever resumed between the two finds the same.
     let mut other = estimator(settings());
-    assert_eq!(other.estimate(&again, &go).unwrap().unwrap(), repeated);
-    other.adopt(&again, &verdict(&[0, 1])).unwrap();
+    let found = other.estimate(&again, &go).unwrap().unwrap();
+    assert_eq!(found.estimates, repeated.estimates);
+    other.adopt(&again, &found.trained, &verdict(&[0, 1])).unwrap();
     assert_eq!(numbers(one.weights()), numbers(other.weights()));
 }
 
@@ -350,7 +348,6 @@ fn an_abandoned_pair_leaves_no_trace() {
         let stop = |_| if batches.fetch_add(1, Ordering::Relaxed) == 3 { Flow::Abort } else { Flow::Go };
         assert!(estimator.estimate(&estimation, &stop).unwrap().is_none());
         assert!(batches.load(Ordering::Relaxed) <= 5, "both learners stop");
-        assert!(estimator.adopt(&estimation, &verdict(&[0])).is_err());
         assert!(estimator.weights().is_empty());
     }
 }
@@ -361,8 +358,9 @@ fn generations_of_training_learn_an_easy_task() {
     let mut found = Vec::new();
     for generation in 0..16 {
         let estimation = Estimation { generation, drop_path: 0.0, ..estimation(Stage::Search, 0.01) };
-        found.push(estimator.estimate(&estimation, &go).unwrap().unwrap()[0]);
-        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        let Estimated { estimates, trained } = estimator.estimate(&estimation, &go).unwrap().unwrap();
+        found.push(estimates[0]);
+        estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();
     }
     let (first, last) = (found[0], found[15]);
     assert!(last.train_loss < 0.5 * first.train_loss, "{found:?}");
@@ -372,7 +370,7 @@ fn generations_of_training_learn_an_easy_task() {
 #[test]
 fn a_loss_that_is_not_a_number_is_reported_as_such() {
     let mut estimator = estimator(settings());
-    let estimates = estimator.estimate(&estimation(Stage::Search, 1e30), &go).unwrap().unwrap();
+    let estimates = losses(&mut estimator, &estimation(Stage::Search, 1e30));
     assert!(estimates.iter().all(|e| !e.loss.is_finite() && e.accuracy.is_finite()), "{estimates:?}");
 }
 
@@ -415,7 +413,7 @@ const SCHEDULE: Schedule = Schedule { learning_rate: 0.05, learning_rate_end: 0.
 fn an_epoch_from_scratch_is_an_estimation_without_weights_to_inherit() {
     let mut estimator = estimator(settings());
     let estimation = Estimation { generation: 0, drop_path: 0.0, ..estimation(Stage::Ranking, 0.05) };
-    let estimates = estimator.estimate(&estimation, &go).unwrap().unwrap();
+    let estimates = losses(&mut estimator, &estimation);
     let scratch = |e: &NetworkEstimator, epochs| {
         e.train_from_scratch(&estimation.candidates, SCHEDULE, epochs, &go).unwrap().unwrap()
     };
@@ -424,8 +422,8 @@ fn an_epoch_from_scratch_is_an_estimation_without_weights_to_inherit() {
 
     // Whatever was adopted, it is not inherited.
     let pair = Estimation { stage: Stage::Search, ..estimation.clone() };
-    estimator.estimate(&pair, &go).unwrap();
-    estimator.adopt(&pair, &verdict(&[0, 1])).unwrap();
+    let found = estimator.estimate(&pair, &go).unwrap().unwrap();
+    estimator.adopt(&pair, &found.trained, &verdict(&[0, 1])).unwrap();
     let before = numbers(estimator.weights());
     assert_eq!(scratch(&estimator, 1), expected);
     let longer = scratch(&estimator, 6);
@@ -441,8 +439,8 @@ fn other_draws_start_from_the_same_fresh_weights() {
         let mut estimator = estimator(EstimatorSettings { seed, ..settings() });
         estimator.draw_by(draws);
         let estimation = estimation(Stage::Search, learning_rate);
-        let estimates = estimator.estimate(&estimation, &go).unwrap().unwrap();
-        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        let Estimated { estimates, trained } = estimator.estimate(&estimation, &go).unwrap().unwrap();
+        estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();
         let mut weights = numbers(estimator.weights());
         weights.retain(|(name, _)| !name.contains("running"));
         (estimates, weights)
@@ -471,8 +469,8 @@ fn sides_that_cannot_be_halved_twice_are_refused_with_those_that_can() {
     }
     // What is said to work does.
     for side in [36, 40, 52] {
-        let estimated = made(side).unwrap().estimate(&estimation(Stage::Search, 0.05), &go).unwrap();
-        assert!(estimated.unwrap().iter().all(|estimate| estimate.loss.is_finite()), "{side}");
+        let estimates = losses(&mut made(side).unwrap(), &estimation(Stage::Search, 0.05));
+        assert!(estimates.iter().all(|estimate| estimate.loss.is_finite()), "{side}");
     }
 }
 
@@ -490,8 +488,8 @@ fn one_image_that_is_left_over_leaves_no_statistics_that_are_no_numbers() {
             Flow::Go
         };
         let estimation = estimation(Stage::Search, 0.05);
-        estimator.estimate(&estimation, &progress).unwrap().unwrap();
-        estimator.adopt(&estimation, &verdict(&[0, 1])).unwrap();
+        let found = estimator.estimate(&estimation, &progress).unwrap().unwrap();
+        estimator.adopt(&estimation, &found.trained, &verdict(&[0, 1])).unwrap();
         assert!(numbers(estimator.weights()).iter().all(|(_, values)| values.iter().all(|v| v.is_finite())));
         let batches = 39 / batch;
         let last = (batches, batches, batch + 1);

@@ -1,9 +1,9 @@
 //! What finds losses for a search: networks that are trained, or a table.
 
-use relativenas_core::search::{BatchDone, Estimate, Estimation, Estimator, Flow, Verdict};
+use relativenas_core::search::{BatchDone, Estimated, Estimation, Estimator, Flow, Verdict};
 
 use super::shared_estimation::SharedEstimator;
-use crate::table::PacedTable;
+use crate::{estimator::Trained, table::PacedTable};
 
 /// Answers a search in its own space.
 pub enum SearchEstimator {
@@ -14,21 +14,26 @@ pub enum SearchEstimator {
 
 impl Estimator for SearchEstimator {
     type Error = anyhow::Error;
+    /// Empty where a table answers.
+    type Trained = Trained;
 
     fn estimate(
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> anyhow::Result<Option<Vec<Estimate>>> {
+    ) -> anyhow::Result<Option<Estimated<Trained>>> {
         match self {
             Self::Network(network) => network.estimate(estimation, progress),
-            Self::Table(table) => Ok(table.estimate(estimation, progress)),
+            Self::Table(table) => {
+                let found = table.estimate(estimation, progress);
+                Ok(found.map(|estimates| Estimated { estimates, trained: Trained::default() }))
+            }
         }
     }
 
-    fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> anyhow::Result<()> {
+    fn adopt(&mut self, estimation: &Estimation, trained: &Trained, verdict: &Verdict) -> anyhow::Result<()> {
         match self {
-            Self::Network(network) => network.adopt(estimation, verdict),
+            Self::Network(network) => network.adopt(estimation, trained, verdict),
             Self::Table(_) => Ok(()),
         }
     }

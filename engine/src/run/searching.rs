@@ -10,7 +10,7 @@ use relativenas_core::{
     manifest::{EngineFacts, Manifest},
     network::NetworkShape,
     protocol::Activity,
-    search::{Ask, Estimate, Estimation, Estimator, Search, SearchSettings, SearchState, Stage},
+    search::{Ask, Estimate, Estimated, Estimation, Estimator, Search, SearchSettings, SearchState, Stage},
     space::Space,
     weight_set::{Entry, Trained, WeightSet},
 };
@@ -173,11 +173,11 @@ impl SearchJob {
             let work = self.work(&estimation);
             let pairs = self.pairs(&estimation);
             control.begin(activity, estimation.generation, pairs, &estimation.candidates, work);
-            let estimates = self
+            let found = self
                 .estimator
                 .estimate(&estimation, &|done| control.batch_done(done))
                 .with_context(|| failed(&estimation))?;
-            let Some(estimates) = estimates else {
+            let Some(Estimated { estimates, trained }) = found else {
                 return Ok(Outcome::Left);
             };
             let lost = is_lost(estimation.stage, &estimates);
@@ -189,7 +189,7 @@ impl SearchJob {
                 continue;
             }
             for verdict in &verdicts {
-                self.estimator.adopt(&estimation, verdict).with_context(|| failed(&estimation))?;
+                self.estimator.adopt(&estimation, &trained, verdict).with_context(|| failed(&estimation))?;
             }
             self.ending.follow(&mut events, &self.search);
             let done = events.iter().find_map(|event| match event {

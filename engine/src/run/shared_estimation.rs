@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
-    search::{BatchDone, Estimate, Estimation, Estimator as _, Flow, Verdict},
+    search::{BatchDone, Estimate, Estimated, Estimation, Estimator as _, Flow, Verdict},
     weight_set::entering,
 };
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{named_weights, tensors};
 use crate::{
     device,
-    estimator::{Held, NetworkEstimator},
+    estimator::{Held, NetworkEstimator, Trained},
     ranks::{Ranks, RanksError},
 };
 
@@ -73,7 +73,7 @@ impl SharedEstimator {
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> anyhow::Result<Option<Vec<Estimate>>> {
+    ) -> anyhow::Result<Option<Estimated<Trained>>> {
         if self.ranks.count() == 1 {
             return Ok(self.own.estimate(estimation, progress)?);
         }
@@ -87,12 +87,17 @@ impl SharedEstimator {
     ///
     /// # Errors
     /// If a device fails, or a rank is gone.
-    pub fn adopt(&mut self, estimation: &Estimation, verdict: &Verdict) -> anyhow::Result<()> {
+    pub fn adopt(
+        &mut self,
+        estimation: &Estimation,
+        trained: &Trained,
+        verdict: &Verdict,
+    ) -> anyhow::Result<()> {
         if self.ranks.count() == 1 {
-            return Ok(self.own.adopt(estimation, verdict)?);
+            return Ok(self.own.adopt(estimation, trained, verdict)?);
         }
         self.say(&Order::Adopt(verdict.clone()))?;
-        self.exchange(estimation, verdict)
+        self.exchange(estimation, trained, verdict)
     }
 
     /// Tells the others that nothing follows.
@@ -118,14 +123,15 @@ impl SharedEstimator {
             self.ranks.broadcast(0, &mut order)?;
             match serde_json::from_slice(&order).context("what the first rank said")? {
                 Order::Estimate(estimation) => {
-                    if self.estimate_part(&estimation, &|_| Flow::Go)?.is_none() {
+                    let Some(found) = self.estimate_part(&estimation, &|_| Flow::Go)? else {
                         return Ok(());
-                    }
-                    last = Some(estimation);
+                    };
+                    last = Some((estimation, found.trained));
                 }
                 Order::Adopt(verdict) => {
-                    let estimation = last.as_ref().context("nothing was estimated that could be adopted")?;
-                    self.exchange(estimation, &verdict)?;
+                    let (estimation, trained) =
+                        last.as_ref().context("the first rank adopts before it estimates")?;
+                    self.exchange(estimation, trained, &verdict)?;
                 }
                 Order::End => return Ok(()),
             }
@@ -136,12 +142,13 @@ impl SharedEstimator {
         Ok(self.ranks.broadcast(0, &mut serde_json::to_vec(order)?)?)
     }
 
-    /// Trains this rank's part of the candidates, and says what all ranks found. `None` if the first one ended it.
+    /// Trains this rank's part of the candidates, and says what all ranks found; the weights are of this part
+    /// alone. `None` if the first one ended it.
     fn estimate_part(
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> anyhow::Result<Option<Vec<Estimate>>> {
+    ) -> anyhow::Result<Option<Estimated<Trained>>> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
         let all = &estimation.candidates;
         let candidates = all.iter().skip(ranks.rank()).step_by(count).cloned().collect();
@@ -155,20 +162,25 @@ impl SharedEstimator {
         if !meetings.until_all_are_done()? {
             return Ok(None);
         }
-        let found = found.context("a learner ended, and nobody ended it")?;
-        let found = ranks.gather(&serde_json::to_vec(&found)?)?;
+        let Estimated { estimates, trained } = found.context("a learner ended, and nobody ended it")?;
+        let found = ranks.gather(&serde_json::to_vec(&estimates)?)?;
         let mut found = found
             .iter()
             .map(|bytes| Ok(serde_json::from_slice::<Vec<Estimate>>(bytes)?.into_iter()))
             .collect::<anyhow::Result<Vec<_>>>()
             .context("what a rank found")?;
-        let in_order: Vec<_> = (0..all.len()).filter_map(|place| found[place % count].next()).collect();
-        anyhow::ensure!(in_order.len() == all.len(), "a rank did not say what it found");
-        Ok(Some(in_order))
+        let estimates: Vec<_> = (0..all.len()).filter_map(|place| found[place % count].next()).collect();
+        anyhow::ensure!(estimates.len() == all.len(), "a rank did not say what it found");
+        Ok(Some(Estimated { estimates, trained }))
     }
 
     /// Takes what the givers of a pair hold into this rank's weight set, from the ranks that trained them.
-    fn exchange(&mut self, estimation: &Estimation, verdict: &Verdict) -> anyhow::Result<()> {
+    fn exchange(
+        &mut self,
+        estimation: &Estimation,
+        trained: &Trained,
+        verdict: &Verdict,
+    ) -> anyhow::Result<()> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
         ranks.barrier()?; // Whoever hangs is found here, where everybody waits only so long.
         let candidate = |place: usize| &estimation.candidates[place];
@@ -178,7 +190,7 @@ impl SharedEstimator {
         for (&place, keys) in verdict.gives.iter().zip(entering(&held)) {
             let (owner, mut bytes) = (place % count, Vec::new());
             let mine: Option<Held> = if owner == ranks.rank() {
-                let held = self.own.held(estimation, place / count)?;
+                let held = trained.held(place / count);
                 Some(keys.iter().filter_map(|key| Some((*key, held.get(key)?.clone()))).collect())
             } else {
                 None
