@@ -43,277 +43,31 @@
 //! # Ok::<(), relativenas_core::search::SettingsError>(())
 //! ```
 
+mod estimation;
 mod repeat;
+mod settings;
 mod state;
 mod warm_up;
 
-use serde::{Deserialize, Serialize};
-
+pub use estimation::{
+    BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Stage, Verdict,
+};
 pub use repeat::Repeat;
+pub use settings::{Schedule, SearchSettings, SettingsError};
 pub use state::{Fitness, Lesson, Loss, SearchState};
 
 use crate::{
-    cost::Limits,
-    event::{Event, Learner, Move, Ranked, Trainee},
-    number,
-    population::{Individual, MOST_INDIVIDUALS, diversity, sample_position},
+    event::{Event, Learner, Move, Ranked},
+    population::{Individual, diversity, sample_position},
     randomness::Streams,
-    searcher::{Searcher, SearcherKind},
-    space::Space,
+    searcher::Searcher,
 };
-
-/// What defines a search, apart from how losses are found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SearchSettings {
-    pub space: Space,
-    pub searcher: SearcherKind,
-    /// Individuals; even.
-    pub population: usize,
-    /// Pairs of a generation that start from the same weights and are then adopted in order; the paper has 1.
-    #[serde(default = "one_pair", skip_serializing_if = "is_one_pair")]
-    pub pairs_at_once: usize,
-    pub generations: u32,
-    pub seed: u64,
-    /// With which probability a gene of a slow learner is drawn anew after its move; the paper has 0.
-    #[serde(default, skip_serializing_if = "number::is_zero")]
-    pub mutation: f64,
-    /// Generations, the first of all, that train the weight set and move nobody; the paper has 0. They count
-    /// in the budget, and learning rate and drop path go over them as over all others: it is the weight set
-    /// that is annealed, and searches with and without a warm-up differ in nothing but who is trained. In a
-    /// one-shot search, where nobody is trained after them, the rates reach their ends within the warm-up.
-    #[serde(default, skip_serializing_if = "number::is_none")]
-    pub warm_up: u32,
-    /// After the warm-up, learners are judged by what they inherit, without training, and write nothing to
-    /// the weight set. The paper trains every learner.
-    #[serde(default, skip_serializing_if = "number::is_off")]
-    pub one_shot: bool,
-    /// Pairs that are estimated more than once; in the paper none is.
-    #[serde(default, skip_serializing_if = "Repeat::is_off")]
-    pub repeat: Repeat,
-    pub schedule: Schedule,
-    /// Architectures beyond these lose against those within.
-    pub limits: Limits,
-}
-
-/// Searches from before there were more have this many.
-fn one_pair() -> usize {
-    1
-}
-
-fn is_one_pair(pairs: &usize) -> bool {
-    *pairs == one_pair()
-}
-
-impl SearchSettings {
-    /// How many candidates are estimated together in a generation, unless fewer are left.
-    pub fn together(&self) -> usize {
-        self.searcher.together().saturating_mul(self.pairs_at_once)
-    }
-
-    /// Of the networks that are trained in this generation; a true cosine over all generations that train any.
-    pub fn learning_rate(&self, generation: u32) -> f64 {
-        let trained = self.trained_generations();
-        self.schedule.learning_rate(generation.min(trained.saturating_sub(1)), trained)
-    }
-
-    /// The probability that an operation is dropped in the networks that are trained in this generation.
-    pub fn drop_path(&self, generation: u32) -> f64 {
-        let trained = self.trained_generations();
-        self.schedule.drop_path(generation.min(trained.saturating_sub(1)), trained)
-    }
-
-    /// Generations in which networks are trained; the weight set is annealed over these.
-    fn trained_generations(&self) -> u32 {
-        if self.one_shot { self.warm_up } else { self.generations }
-    }
-
-    /// The rule that it follows, in words.
-    pub fn rule(&self) -> String {
-        match self.pairs_at_once {
-            1 => self.searcher.to_string(),
-            pairs => format!("{}, {pairs} pairs at once", self.searcher),
-        }
-    }
-}
-
-/// What changes from generation to generation in how learners are trained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Schedule {
-    pub learning_rate: f64,
-    pub learning_rate_end: f64,
-    /// Reached linearly; 0 in the first generation.
-    pub drop_path: f64,
-}
-
-impl Schedule {
-    /// A true cosine: `end + (start − end) (1 + cos(π g / G)) / 2`.
-    pub fn learning_rate(&self, generation: u32, generations: u32) -> f64 {
-        let progress = f64::from(generation) / f64::from(generations.max(1));
-        let cosine = (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0;
-        self.learning_rate_end + (self.learning_rate - self.learning_rate_end) * cosine
-    }
-
-    pub fn drop_path(&self, generation: u32, generations: u32) -> f64 {
-        self.drop_path * f64::from(generation) / f64::from(generations.max(1))
-    }
-}
-
-/// Independent candidates to train and validate: those of a pair, or of as many pairs as are estimated at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimation {
-    pub stage: Stage,
-    pub generation: u32,
-    /// Which pair of this generation it is, or the first of those that it is, from 0.
-    pub pair: usize,
-    /// How often the pair was estimated before, because its losses were too near to each other. Every time
-    /// with other draws, and from the same weights.
-    #[serde(default)]
-    pub repeat: u32,
-    pub learning_rate: f64,
-    /// Probability that a path is dropped.
-    pub drop_path: f64,
-    pub candidates: Vec<Candidate>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Results are adopted into the weight set, and nobody is judged: candidates are trained, not validated,
-    /// and their losses and accuracies are NaN.
-    WarmUp,
-    /// Results are adopted into the weight set.
-    Search,
-    /// The last population is ranked; nothing is adopted.
-    Ranking,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    pub individual: usize,
-    pub position: Vec<f64>,
-}
-
-/// What training one epoch and validating gave.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Mean cross-entropy on the validation half; lower is better. May be NaN or infinite.
-    #[serde(with = "number")]
-    pub loss: f64,
-    /// Per cent of the validation half.
-    #[serde(with = "number")]
-    pub accuracy: f64,
-    /// Mean cross-entropy over the training epoch.
-    #[serde(with = "number")]
-    pub train_loss: f64,
-    /// Inherited operations that somebody had trained before.
-    pub hits: usize,
-    /// Inherited operations that started fresh.
-    pub misses: usize,
-}
-
-/// Who of a pair learns from whom. Indices count all candidates of the estimation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    pub fast: Option<usize>,
-    pub slow: Option<usize>,
-    /// Whose weights enter the weight set: the first gives everything it holds, the others the
-    /// operations that nobody before them held. Empty if no loss was a number.
-    pub gives: Vec<usize>,
-}
 
 /// An answer of [`Search::ask`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
     Estimate(Estimation),
     Done,
-}
-
-/// Says whether an estimation may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    Go,
-    /// Leave the estimation; nothing of it counts.
-    Abort,
-}
-
-/// Where an estimation is. Reported between batches; a pause holds the reporter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BatchDone {
-    /// Which candidate of the estimation.
-    pub candidate: usize,
-    pub validating: bool,
-    /// Batches done and in all, of this stage.
-    pub batch: usize,
-    pub batches: usize,
-    pub images: usize,
-    /// Mean loss so far, if somebody read it from the device.
-    pub loss: Option<f64>,
-}
-
-/// What an estimation found out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Estimated<T> {
-    /// One a candidate, in their order.
-    pub estimates: Vec<Estimate>,
-    /// The weights that the candidates hold after it, for [`Estimator::adopt`].
-    pub trained: T,
-}
-
-/// Finds out how good candidates are. The only thing that libtorch implements.
-pub trait Estimator {
-    type Error;
-    /// The weights of an estimation's candidates.
-    type Trained;
-
-    /// Inherits, trains and validates every candidate. `progress` may be called from several threads.
-    ///
-    /// Returns `None` if `progress` said [`Flow::Abort`].
-    ///
-    /// # Errors
-    /// If the device fails. A loss that is not a number is no error.
-    fn estimate(
-        &mut self,
-        estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Estimated<Self::Trained>>, Self::Error>;
-
-    /// Writes weights that `estimation` trained into the weight set, as the verdict on one of its pairs says. Of a
-    /// pair that was estimated more than once, they are those of the last time.
-    ///
-    /// # Errors
-    /// If the device fails.
-    fn adopt(
-        &mut self,
-        estimation: &Estimation,
-        trained: &Self::Trained,
-        verdict: &Verdict,
-    ) -> Result<(), Self::Error>;
-}
-
-/// Why a search cannot be set up.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SettingsError {
-    #[error("a population of {0} cannot be paired; it must be even, from 2 to {MOST_INDIVIDUALS}")]
-    Population(usize),
-    #[error("{pairs} pairs at once are no part of a generation, which has {of}; it must be from 1 to {of}")]
-    PairsAtOnce { pairs: usize, of: usize },
-    #[error("a search needs at least one generation")]
-    Generations,
-    #[error("a mutation of {0} is no probability; it must be from 0 to 1")]
-    Mutation(f64),
-    #[error(
-        "a warm-up of {0} generations leaves none to search in, or there are no weights to warm up; it must be \
-         shorter than the search, and 0 where a table answers"
-    )]
-    WarmUp(u32),
-    #[error("without a warm-up nobody would ever train the weights that one-shot learners are judged by")]
-    OneShot,
-    #[error("a noise of {0} is none; it must be a number, 0 or above")]
-    Noise(f64),
-    #[error("pairs cannot be estimated again where {0} are estimated at once; the noise must be 0 then")]
-    RepeatsAtOnce(usize),
-    #[error("the stored state is not one of a search with these settings: {0}")]
-    State(&'static str),
 }
 
 /// A search in progress.
@@ -330,7 +84,7 @@ impl Search {
     /// # Errors
     /// If the settings make no search.
     pub fn new(settings: SearchSettings) -> Result<(Self, Vec<Event>), SettingsError> {
-        check(&settings)?;
+        settings::check(&settings)?;
         let streams = Streams::new(settings.seed);
         let population: Vec<_> = (0..settings.population)
             .map(|i| Individual::at(sample_position(settings.space, &streams, 0, i)))
@@ -359,7 +113,7 @@ impl Search {
     /// # Errors
     /// If the settings make no search, or the state belongs to another one.
     pub fn resume(settings: SearchSettings, state: SearchState) -> Result<Self, SettingsError> {
-        check(&settings)?;
+        settings::check(&settings)?;
         state::check_state(&settings, &state)?;
         Ok(Self { streams: Streams::new(settings.seed), settings, state })
     }
@@ -487,32 +241,6 @@ impl Search {
         }
         self.state.lessons.retain(|l| l.slow != individual && l.fast != individual);
         Event::IndividualInjected { individual, position }
-    }
-
-    fn tell_warm_up(
-        &mut self,
-        estimation: &Estimation,
-        estimates: &[Estimate],
-        events: &mut Vec<Event>,
-    ) -> Verdict {
-        let verdict = warm_up::verdict(estimation, estimates);
-        let network = |slot: usize| estimation.candidates[slot].individual;
-        let trained = estimation.candidates.iter().zip(estimates).map(|(candidate, estimate)| Trainee {
-            network: candidate.individual,
-            position: candidate.position.clone(),
-            train_loss: estimate.train_loss,
-            hits: estimate.hits,
-            misses: estimate.misses,
-        });
-        events.push(Event::WeightsWarmed {
-            generation: estimation.generation,
-            pair: estimation.pair,
-            trained: trained.collect(),
-            gives: verdict.gives.iter().copied().map(network).collect(),
-        });
-        self.state.evaluations += estimates.len() as u64;
-        self.end_pair(events);
-        verdict
     }
 
     /// Ends the generation with its last pair.
@@ -671,38 +399,6 @@ impl Search {
     fn searcher(&self) -> &'static dyn Searcher {
         self.settings.searcher.searcher()
     }
-}
-
-fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
-    let paired = settings.population.is_multiple_of(2);
-    if !paired || !(2..=MOST_INDIVIDUALS).contains(&settings.population) {
-        return Err(SettingsError::Population(settings.population));
-    }
-    let of = settings.population / settings.searcher.together();
-    if !(1..=of).contains(&settings.pairs_at_once) {
-        return Err(SettingsError::PairsAtOnce { pairs: settings.pairs_at_once, of });
-    }
-    if settings.generations == 0 {
-        return Err(SettingsError::Generations);
-    }
-    if !(0.0..=1.0).contains(&settings.mutation) {
-        return Err(SettingsError::Mutation(settings.mutation));
-    }
-    let warms_up = settings.warm_up > 0;
-    if settings.warm_up >= settings.generations || warms_up && settings.space != Space::Cells {
-        return Err(SettingsError::WarmUp(settings.warm_up));
-    }
-    if settings.one_shot && !warms_up {
-        return Err(SettingsError::OneShot);
-    }
-    let noise = settings.repeat.noise;
-    if !noise.is_finite() || noise < 0.0 {
-        return Err(SettingsError::Noise(noise));
-    }
-    if noise > 0.0 && settings.pairs_at_once > 1 {
-        return Err(SettingsError::RepeatsAtOnce(settings.pairs_at_once));
-    }
-    Ok(())
 }
 
 fn learners(estimation: &Estimation, estimates: &[Estimate], violations: &[f64]) -> Vec<Learner> {

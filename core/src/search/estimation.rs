@@ -1,0 +1,130 @@
+//! What a search asks of whoever trains networks, and what it is told.
+
+use serde::{Deserialize, Serialize};
+
+use crate::number;
+
+/// Independent candidates to train and validate: those of a pair, or of as many pairs as are estimated at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimation {
+    pub stage: Stage,
+    pub generation: u32,
+    /// Which pair of this generation it is, or the first of those that it is, from 0.
+    pub pair: usize,
+    /// How often the pair was estimated before, because its losses were too near to each other. Every time
+    /// with other draws, and from the same weights.
+    #[serde(default)]
+    pub repeat: u32,
+    pub learning_rate: f64,
+    /// Probability that a path is dropped.
+    pub drop_path: f64,
+    pub candidates: Vec<Candidate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Results are adopted into the weight set, and nobody is judged: candidates are trained, not validated,
+    /// and their losses and accuracies are NaN.
+    WarmUp,
+    /// Results are adopted into the weight set.
+    Search,
+    /// The last population is ranked; nothing is adopted.
+    Ranking,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub individual: usize,
+    pub position: Vec<f64>,
+}
+
+/// What training one epoch and validating gave.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Mean cross-entropy on the validation half; lower is better. May be NaN or infinite.
+    #[serde(with = "number")]
+    pub loss: f64,
+    /// Per cent of the validation half.
+    #[serde(with = "number")]
+    pub accuracy: f64,
+    /// Mean cross-entropy over the training epoch.
+    #[serde(with = "number")]
+    pub train_loss: f64,
+    /// Inherited operations that somebody had trained before.
+    pub hits: usize,
+    /// Inherited operations that started fresh.
+    pub misses: usize,
+}
+
+/// Who of a pair learns from whom. Indices count all candidates of the estimation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub fast: Option<usize>,
+    pub slow: Option<usize>,
+    /// Whose weights enter the weight set: the first gives everything it holds, the others the
+    /// operations that nobody before them held. Empty if no loss was a number.
+    pub gives: Vec<usize>,
+}
+
+/// Says whether an estimation may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Go,
+    /// Leave the estimation; nothing of it counts.
+    Abort,
+}
+
+/// Where an estimation is. Reported between batches; a pause holds the reporter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchDone {
+    /// Which candidate of the estimation.
+    pub candidate: usize,
+    pub validating: bool,
+    /// Batches done and in all, of this stage.
+    pub batch: usize,
+    pub batches: usize,
+    pub images: usize,
+    /// Mean loss so far, if somebody read it from the device.
+    pub loss: Option<f64>,
+}
+
+/// What an estimation found out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimated<T> {
+    /// One a candidate, in their order.
+    pub estimates: Vec<Estimate>,
+    /// The weights that the candidates hold after it, for [`Estimator::adopt`].
+    pub trained: T,
+}
+
+/// Finds out how good candidates are. The only thing that libtorch implements.
+pub trait Estimator {
+    type Error;
+    /// The weights of an estimation's candidates.
+    type Trained;
+
+    /// Inherits, trains and validates every candidate. `progress` may be called from several threads.
+    ///
+    /// Returns `None` if `progress` said [`Flow::Abort`].
+    ///
+    /// # Errors
+    /// If the device fails. A loss that is not a number is no error.
+    fn estimate(
+        &mut self,
+        estimation: &Estimation,
+        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+    ) -> Result<Option<Estimated<Self::Trained>>, Self::Error>;
+
+    /// Writes weights that `estimation` trained into the weight set, as the verdict on one of its pairs says. Of a
+    /// pair that was estimated more than once, they are those of the last time.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn adopt(
+        &mut self,
+        estimation: &Estimation,
+        trained: &Self::Trained,
+        verdict: &Verdict,
+    ) -> Result<(), Self::Error>;
+}

@@ -1,0 +1,164 @@
+//! What defines a search, and which settings cannot be.
+
+use serde::{Deserialize, Serialize};
+
+use super::Repeat;
+use crate::{cost::Limits, number, population::MOST_INDIVIDUALS, searcher::SearcherKind, space::Space};
+
+/// What defines a search, apart from how losses are found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchSettings {
+    pub space: Space,
+    pub searcher: SearcherKind,
+    /// Individuals; even.
+    pub population: usize,
+    /// Pairs of a generation that start from the same weights and are then adopted in order; the paper has 1.
+    #[serde(default = "one_pair", skip_serializing_if = "is_one_pair")]
+    pub pairs_at_once: usize,
+    pub generations: u32,
+    pub seed: u64,
+    /// With which probability a gene of a slow learner is drawn anew after its move; the paper has 0.
+    #[serde(default, skip_serializing_if = "number::is_zero")]
+    pub mutation: f64,
+    /// Generations, the first of all, that train the weight set and move nobody; the paper has 0. They count
+    /// in the budget, and learning rate and drop path go over them as over all others: it is the weight set
+    /// that is annealed, and searches with and without a warm-up differ in nothing but who is trained. In a
+    /// one-shot search, where nobody is trained after them, the rates reach their ends within the warm-up.
+    #[serde(default, skip_serializing_if = "number::is_none")]
+    pub warm_up: u32,
+    /// After the warm-up, learners are judged by what they inherit, without training, and write nothing to
+    /// the weight set. The paper trains every learner.
+    #[serde(default, skip_serializing_if = "number::is_off")]
+    pub one_shot: bool,
+    /// Pairs that are estimated more than once; in the paper none is.
+    #[serde(default, skip_serializing_if = "Repeat::is_off")]
+    pub repeat: Repeat,
+    pub schedule: Schedule,
+    /// Architectures beyond these lose against those within.
+    pub limits: Limits,
+}
+
+/// Searches from before there were more have this many.
+fn one_pair() -> usize {
+    1
+}
+
+fn is_one_pair(pairs: &usize) -> bool {
+    *pairs == one_pair()
+}
+
+impl SearchSettings {
+    /// How many candidates are estimated together in a generation, unless fewer are left.
+    pub fn together(&self) -> usize {
+        self.searcher.together().saturating_mul(self.pairs_at_once)
+    }
+
+    /// Of the networks that are trained in this generation; a true cosine over all generations that train any.
+    pub fn learning_rate(&self, generation: u32) -> f64 {
+        let trained = self.trained_generations();
+        self.schedule.learning_rate(generation.min(trained.saturating_sub(1)), trained)
+    }
+
+    /// The probability that an operation is dropped in the networks that are trained in this generation.
+    pub fn drop_path(&self, generation: u32) -> f64 {
+        let trained = self.trained_generations();
+        self.schedule.drop_path(generation.min(trained.saturating_sub(1)), trained)
+    }
+
+    /// Generations in which networks are trained; the weight set is annealed over these.
+    fn trained_generations(&self) -> u32 {
+        if self.one_shot { self.warm_up } else { self.generations }
+    }
+
+    /// The rule that it follows, in words.
+    pub fn rule(&self) -> String {
+        match self.pairs_at_once {
+            1 => self.searcher.to_string(),
+            pairs => format!("{}, {pairs} pairs at once", self.searcher),
+        }
+    }
+}
+
+/// What changes from generation to generation in how learners are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    pub learning_rate: f64,
+    pub learning_rate_end: f64,
+    /// Reached linearly; 0 in the first generation.
+    pub drop_path: f64,
+}
+
+impl Schedule {
+    /// A true cosine: `end + (start − end) (1 + cos(π g / G)) / 2`.
+    pub fn learning_rate(&self, generation: u32, generations: u32) -> f64 {
+        let progress = f64::from(generation) / f64::from(generations.max(1));
+        let cosine = (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0;
+        self.learning_rate_end + (self.learning_rate - self.learning_rate_end) * cosine
+    }
+
+    pub fn drop_path(&self, generation: u32, generations: u32) -> f64 {
+        self.drop_path * f64::from(generation) / f64::from(generations.max(1))
+    }
+}
+
+/// Why a search cannot be set up.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("a population of {0} cannot be paired; it must be even, from 2 to {MOST_INDIVIDUALS}")]
+    Population(usize),
+    #[error("{pairs} pairs at once are no part of a generation, which has {of}; it must be from 1 to {of}")]
+    PairsAtOnce { pairs: usize, of: usize },
+    #[error("a search needs at least one generation")]
+    Generations,
+    #[error("a mutation of {0} is no probability; it must be from 0 to 1")]
+    Mutation(f64),
+    #[error(
+        "a warm-up of {0} generations leaves none to search in, or there are no weights to warm up; it must be \
+         shorter than the search, and 0 where a table answers"
+    )]
+    WarmUp(u32),
+    #[error("without a warm-up nobody would ever train the weights that one-shot learners are judged by")]
+    OneShot,
+    #[error("a noise of {0} is none; it must be a number, 0 or above")]
+    Noise(f64),
+    #[error("pairs cannot be estimated again where {0} are estimated at once; the noise must be 0 then")]
+    RepeatsAtOnce(usize),
+    #[error("the stored state is not one of a search with these settings: {0}")]
+    State(&'static str),
+}
+
+/// Refuses settings that no search can have.
+///
+/// # Errors
+/// With the first of them.
+pub(super) fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
+    let paired = settings.population.is_multiple_of(2);
+    if !paired || !(2..=MOST_INDIVIDUALS).contains(&settings.population) {
+        return Err(SettingsError::Population(settings.population));
+    }
+    let of = settings.population / settings.searcher.together();
+    if !(1..=of).contains(&settings.pairs_at_once) {
+        return Err(SettingsError::PairsAtOnce { pairs: settings.pairs_at_once, of });
+    }
+    if settings.generations == 0 {
+        return Err(SettingsError::Generations);
+    }
+    if !(0.0..=1.0).contains(&settings.mutation) {
+        return Err(SettingsError::Mutation(settings.mutation));
+    }
+    let warms_up = settings.warm_up > 0;
+    if settings.warm_up >= settings.generations || warms_up && settings.space != Space::Cells {
+        return Err(SettingsError::WarmUp(settings.warm_up));
+    }
+    if settings.one_shot && !warms_up {
+        return Err(SettingsError::OneShot);
+    }
+    let noise = settings.repeat.noise;
+    if !noise.is_finite() || noise < 0.0 {
+        return Err(SettingsError::Noise(noise));
+    }
+    if noise > 0.0 && settings.pairs_at_once > 1 {
+        return Err(SettingsError::RepeatsAtOnce(settings.pairs_at_once));
+    }
+    Ok(())
+}
