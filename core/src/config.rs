@@ -36,7 +36,7 @@ pub struct Config {
     pub network: NetworkConfig,
     pub training: TrainingConfig,
     /// Runs from before there were finals have none.
-    #[serde(default)]
+    #[serde(default, serialize_with = "in_full")]
     pub finals: FinalsSettings,
     /// Runs from before there was a table to search have none.
     #[serde(default)]
@@ -47,6 +47,19 @@ pub struct Config {
     pub screen: ScreenConfig,
     /// Key names by action, for those that are not the default.
     pub keys: std::collections::BTreeMap<String, String>,
+}
+
+/// Settings of finals, none of them left out as events do.
+fn in_full<S: serde::Serializer>(settings: &FinalsSettings, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct InFull {
+        architectures: usize,
+        epochs: u32,
+        seeds: u32,
+        judge: crate::finals::Judge,
+    }
+    let FinalsSettings { architectures, epochs, seeds, judge } = *settings;
+    InFull { architectures, epochs, seeds, judge }.serialize(serializer)
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -420,6 +433,7 @@ impl Config {
                 "0 (no finals), or from 2 to 1000",
             ),
             ((1..=1000).contains(&self.finals.epochs), "finals.epochs", "from 1 to 1000"),
+            ((1..=20).contains(&self.finals.seeds), "finals.seeds", "from 1 to 20"),
             (self.table.milliseconds <= 60_000, "table.milliseconds", "from 0 to 60000"),
             (self.data.crop_padding <= 16, "data.crop_padding", "from 0 to 16 pixels"),
             (self.data.cutout <= 64, "data.cutout", "from 0 to 64 pixels"),

@@ -234,6 +234,11 @@ impl NetworkEstimator {
         self.draws = Streams::new(seed);
     }
 
+    /// From now on fresh weights are drawn by another seed.
+    pub fn fresh_by(&mut self, seed: u64) {
+        self.streams = Streams::new(seed);
+    }
+
     /// Trains every candidate from fresh weights for so many epochs, annealed by `schedule`, and
     /// validates it in the end. The weight set is neither read nor written. Returns `None` if
     /// `progress` said [`Flow::Abort`].

@@ -398,6 +398,23 @@ fn report_pages() {
 }
 
 #[test]
+fn finals_of_several_seeds_show_means_and_their_spread() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = crate::fixture::run(runs.path(), "r");
+    crate::fixture::write_log(&folder, &crate::fixture::log_with_finals_of(3));
+    let (manifest, view) = (folder.manifest().expect("readable"), folder.view().expect("readable"));
+    let run = Run { name: "r".to_owned(), manifest, view, probe: None, judges: None };
+    let text = markdown(std::slice::from_ref(&run));
+    let (_, from) = text.split_once("\n## Finals\n").expect("the section");
+    let (section, _) = from.split_once("\n## ").expect("another section");
+    assert!(section.contains("Each was trained with 3 seeds in a round"), "{section}");
+    let wins = section.lines().find(|line| line.ends_with("| wins |")).expect("a winner");
+    // Nine epochs; its seeds are 0.02 apart in each.
+    assert!(wins.contains("| 5.6700 | 0.6800 | 60.00 % | 0.1800 |"), "{wins}");
+    check_tags(&html(&[run]));
+}
+
+#[test]
 fn finals_have_a_bracket_and_their_winner_is_that_of_the_page() {
     let runs = tempfile::tempdir().expect("a folder");
     let folder = crate::fixture::run(runs.path(), "r");

@@ -554,6 +554,10 @@ mod tests {
             "my.toml, line 2: `finals.epochs` = 0 is out of range; expected from 1 to 1000",
         );
         check_error(
+            "[finals]\nseeds = 0\n",
+            "my.toml, line 2: `finals.seeds` = 0 is out of range; expected from 1 to 20",
+        );
+        check_error(
             "[finals]\njudge = \"valid-loss\"\n",
             "my.toml, line 2: `finals.judge` = \"valid-loss\" is out of range; expected one of training-loss, \
              validation-loss; did you mean `validation-loss`?",

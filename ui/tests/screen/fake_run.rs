@@ -200,9 +200,11 @@ impl FakeRun {
     /// The next trainings of the finals; empty at their end. Later entrants are better.
     fn next_trainings(&mut self) -> Vec<Line> {
         let Some(finals) = &mut self.playing else { return Vec::new() };
-        let Some(Trainings { epochs, entrants, .. }) = finals.ask() else { return Vec::new() };
+        let Some(Trainings { seed, epochs, entrants, .. }) = finals.ask() else { return Vec::new() };
         let figures = |&entrant: &usize| {
-            let loss = |epoch: u32| 0.5 + 1.4 / f64::from(epoch + 1) - 0.02 * entrant as f64;
+            let loss = |epoch: u32| {
+                0.5 + 1.4 / f64::from(epoch + 1) - 0.02 * entrant as f64 + 0.01 * f64::from(seed)
+            };
             Figures {
                 train_losses: (0..epochs).map(|epoch| Loss(loss(epoch))).collect(),
                 loss: loss(epochs) + 0.1,

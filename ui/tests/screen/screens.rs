@@ -183,8 +183,12 @@ fn a_warm_up_says_that_it_is_one_and_judges_nobody() {
 
 /// A search of 12 individuals, in its finals after so many trainings, two at a time.
 fn finals(options: Options, trainings: usize) -> Stage {
+    finals_of_seeds(options, 1, trainings)
+}
+
+fn finals_of_seeds(options: Options, seeds: u32, trainings: usize) -> Stage {
     let (mut run, lines) = FakeRun::new(12, 6);
-    run.finals = FinalsSettings { architectures: 8, epochs: 3, judge: Judge::TrainingLoss };
+    run.finals = FinalsSettings { architectures: 8, epochs: 3, seeds, judge: Judge::TrainingLoss };
     let mut stage = Stage::new(options);
     stage.open();
     stage.tell(Message::Lines(lines));
@@ -214,6 +218,15 @@ fn finals_are_a_bracket_and_their_winner_stands_in_it() {
     }
     let screen = finals(ascii(), 10).screen(100, 30);
     assert!(screen.is_ascii() && screen.contains("finals round"), "{screen}");
+}
+
+#[test]
+fn a_bracket_of_several_seeds_says_which_is_trained_and_shows_means() {
+    let going = finals_of_seeds(options(), 2, 18).screen(140, 40);
+    assert!(going.contains("round 2 of 3, seed 1 of 2, by training loss"), "{going}");
+    let going = finals_of_seeds(options(), 2, 20).screen(140, 40);
+    assert!(going.contains("round 2 of 3, seed 2 of 2, by training loss"), "{going}");
+    check("finals_of_two_seeds", &mut finals_of_seeds(options(), 2, 28), &[(140, 40)]);
 }
 
 #[test]
