@@ -36,6 +36,7 @@ pub fn manifest() -> Manifest {
         branched_from: None,
         follows: None,
         engine: None,
+        latency: None,
     }
 }
 

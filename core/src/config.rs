@@ -85,6 +85,9 @@ pub struct SearchConfig {
     pub estimates: u32,
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
+    /// Milliseconds. Runs from before there was this limit have none.
+    #[serde(default)]
+    pub max_latency: f64,
 }
 
 fn once() -> u32 {
@@ -330,7 +333,7 @@ impl Config {
         }
     }
 
-    /// What core's search needs of all this.
+    /// What core's search needs of all this, apart from a table of latencies, which a run's manifest has.
     pub fn search_settings(&self, classes: usize) -> SearchSettings {
         let (schedule, limits) = match self.search.space {
             Space::Cells => (
@@ -342,6 +345,8 @@ impl Config {
                 Limits {
                     max_parameters: self.search.max_parameters,
                     max_multiply_adds: self.search.max_multiply_adds,
+                    max_latency: self.search.max_latency,
+                    latencies: None,
                     shape: Some(self.search_network(classes)),
                 },
             ),
@@ -421,6 +426,12 @@ impl Config {
                 network || self.search.max_multiply_adds == 0,
                 "search.max_multiply_adds",
                 "0 where search.space is nas-bench-201, whose table holds no costs",
+            ),
+            (weight(self.search.max_latency), "search.max_latency", "0 (no limit), or milliseconds above 0"),
+            (
+                network || self.search.max_latency == 0.0,
+                "search.max_latency",
+                "0 where search.space is nas-bench-201, in which no network is computed",
             ),
             (
                 network || self.finals.architectures == 0,

@@ -53,6 +53,8 @@ pub enum Purpose {
     Statistics = 16,
     /// The seed of what a pair draws when it is estimated again: (how often it was before, 0).
     Repeat = 17,
+    /// The seed of the networks that a table of latencies is held against: (0, 0).
+    Latency = 18,
 }
 
 /// All streams of one seed.

@@ -415,15 +415,32 @@ impl Workshop {
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
         let EstimatorSettings { shape, sgd, precision, .. } = self.settings;
         let side = shape.image_side();
-        if self.seat.device == Device::Cpu
-            && precision == Precision::F32
-            && self.seat.training.side() == side
-            && let Some(model) = CpuModel::new(&plan, weights, sgd, side, self.threads)?
-        {
-            return Ok(Box::new(model));
-        }
-        Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.seat.device)?))
+        let own_kernels = (self.seat.training.side() == side).then_some(side);
+        model_on(plan, weights, sgd, precision, (self.seat.device, self.threads), own_kernels)
     }
+}
+
+/// A model of a search network. On a CPU that computes in f32 it has kernels of our own, if images have the side
+/// `own_kernels`; else libtorch's.
+///
+/// # Errors
+/// If the weights belong to another plan, or the device fails.
+pub fn model_on(
+    plan: Plan,
+    weights: &[ModuleWeights],
+    sgd: SgdSettings,
+    precision: Precision,
+    (device, threads): (Device, usize),
+    own_kernels: Option<usize>,
+) -> Result<Box<dyn Model>, WeightsError> {
+    if device == Device::Cpu
+        && precision == Precision::F32
+        && let Some(side) = own_kernels
+        && let Some(model) = CpuModel::new(&plan, weights, sgd, side, threads)?
+    {
+        return Ok(Box::new(model));
+    }
+    Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, device)?))
 }
 
 /// Whether no weight is infinite or NaN.

@@ -7,6 +7,7 @@ use relativenas_core::{
     event::{Event, Images, Line},
     finals::{Figures, Finals, FinalsSettings, History, Trainings},
     genotype::Genotype,
+    latency::{Calibration, LatencyTable, OperationLatency, Spot},
     network::{NetworkKind, NetworkShape},
     operation::Operation,
     protocol::{Activity, MemberProgress, Mode, Progress},
@@ -81,6 +82,31 @@ impl FakeRun {
     pub fn warming_up(population: usize, generations: u32, warm_up: u32) -> (Self, Vec<Line>) {
         let (fake, _) = Self::new(population, generations);
         Self::of(SearchSettings { warm_up, ..fake.search.settings().clone() })
+    }
+
+    /// A search in whose network a batch may take 40 ms; a convolution takes one, wherever it is.
+    pub fn with_latencies(population: usize, generations: u32) -> (Self, Vec<Line>) {
+        let entry = |spot| {
+            Operation::SEARCHED.map(|operation| {
+                let slow = operation.name().contains("conv");
+                OperationLatency { operation, spot, nanoseconds: if slow { 1_000_000 } else { 0 } }
+            })
+        };
+        let table = LatencyTable {
+            device: "cuda:0".to_owned(),
+            batch: 256,
+            remainder: 1_250_000,
+            calibration: vec![Calibration { summed: 38_000_000, measured: 40_000_000 }],
+            operations: Spot::all(&shape()).into_iter().flat_map(entry).collect(),
+        };
+        let limits = Limits {
+            max_latency: 40.0,
+            latencies: Some(table.into()),
+            shape: Some(shape()),
+            ..Limits::default()
+        };
+        let settings = Self::settings(population, generations, SearcherKind::SlowFast, 1);
+        Self::of(SearchSettings { limits, ..settings })
     }
 
     /// A search that a table answers.

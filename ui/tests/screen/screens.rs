@@ -230,6 +230,33 @@ fn a_bracket_of_several_seeds_says_which_is_trained_and_shows_means() {
 }
 
 #[test]
+fn latencies_have_a_column_where_a_table_tells_them() {
+    let searching = |(mut run, lines): (FakeRun, _)| {
+        let mut stage = Stage::new(options());
+        stage.open();
+        stage.tell(Message::Lines(lines));
+        for _ in 0..8 {
+            stage.tell(Message::Lines(run.next_pair()));
+        }
+        stage
+    };
+    let mut with = searching(FakeRun::with_latencies(12, 6));
+    let screen = with.press("2").screen(160, 40);
+    assert!(screen.contains("MACs      ms") && screen.contains(".25"), "{screen}");
+    check("population_with_latencies", &mut with, &[(160, 40)]);
+    let mut orders = String::new();
+    for _ in 0..8 {
+        orders += &with.press("o").screen(160, 40);
+    }
+    assert!(orders.contains("by latency"), "{orders}");
+    let mut without = searching(FakeRun::new(12, 6));
+    let screen = without.press("2").screen(160, 40);
+    assert!(screen.contains("MACs") && !screen.contains("MACs      ms"), "{screen}");
+    let log = with.press("7").screen(200, 40);
+    assert!(log.contains("latency at most 40 ms, measured on cuda:0 for a batch of 256"), "{log}");
+}
+
+#[test]
 fn a_probe_stands_beside_the_losses() {
     let probe = |word| Message::Probe { run: RUN.to_owned(), word };
     let probing = || {
