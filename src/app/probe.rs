@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use relativenas_ui::messages::{Message, ProbeWord};
+use relativenas_ui::messages::{Message, ProbeState};
 
 use super::outlet::Outlet;
 use crate::{
@@ -49,7 +49,7 @@ impl RunningProbe {
             let mut last = String::new();
             for line in said.into_iter().flat_map(|said| BufReader::new(said).lines().map_while(Result::ok)) {
                 if line.starts_with("probing") {
-                    tell(ProbeWord::UnderWay(line.clone()));
+                    tell(ProbeState::UnderWay(line.clone()));
                 }
                 last = line;
             }
@@ -57,11 +57,11 @@ impl RunningProbe {
             let found = ended.is_ok_and(|status| status.success()).then(|| folder.probe());
             match found {
                 Some(Ok(Some(probe))) => {
-                    tell(ProbeWord::Found(probe));
+                    tell(ProbeState::Found(probe));
                     outlet.send(Message::Done(format!("{} is probed", folder.name())));
                 }
                 _ => {
-                    tell(ProbeWord::Ended);
+                    tell(ProbeState::Ended);
                     if unwanted.load(Ordering::Relaxed) {
                         outlet.send(Message::Done("the probe was ended; nothing was kept of it".to_owned()));
                     } else {

@@ -11,17 +11,17 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::protocol::{Answer, Command};
-use relativenas_ui::messages::{Message, ProbeWord, Request};
+use relativenas_ui::messages::{Message, ProbeState, Request};
 
 use super::{
     First,
     comparison::{Followers, keep_following},
     export,
-    feed::{Feed, Wire, steer},
-    outlet::{Outlet, Turn},
+    feed::{EngineSender, Feed, steer},
+    outlet::{Outlet, RunOutlet},
     plan,
     probe::RunningProbe,
-    resume::LeftAs,
+    resume::StandingCommands,
     studies,
 };
 use crate::{
@@ -46,7 +46,7 @@ const MOST_COMPARED: usize = 60;
 pub struct Server {
     context: Context,
     outlet: Outlet,
-    wire: Wire,
+    wire: EngineSender,
     /// The run that is shown, or was named to be.
     shown: Option<RunFolder>,
     /// The first run is looked at, not steered.
@@ -58,7 +58,7 @@ pub struct Server {
     /// The number of the newest [`Request::Plan`]; older ones need no answer.
     planned: Arc<AtomicU64>,
     /// The sender for messages about the run that is shown.
-    turn: Option<Turn>,
+    turn: Option<RunOutlet>,
     probe: Option<RunningProbe>,
 }
 
@@ -72,7 +72,7 @@ impl Server {
         Self {
             context,
             outlet,
-            wire: Wire::default(),
+            wire: EngineSender::default(),
             shown,
             look,
             followers: Followers::default(),
@@ -115,7 +115,7 @@ impl Server {
             Request::Resume { run } => {
                 let folder = self.find(&run)?;
                 check_resumable(&folder, false)?;
-                let left = LeftAs::of(&folder)?;
+                let left = StandingCommands::of(&folder)?;
                 let options = StartOptions { paused: left.begins_paused(), ..StartOptions::default() };
                 let engine = start(&EngineProgram::find()?, &folder, options)?;
                 self.open_and_tell(folder, Some(engine), left.commands());
@@ -139,7 +139,7 @@ impl Server {
                 let word = self.start_probe();
                 if word.is_err() {
                     let run = self.shown()?.name();
-                    self.outlet.send(Message::Probe { run, word: ProbeWord::Ended });
+                    self.outlet.send(Message::Probe { run, word: ProbeState::Ended });
                 }
                 word?;
             }
@@ -262,9 +262,9 @@ impl Server {
         let look = self.look && again && engine.is_none();
         self.look = look;
         self.shown = Some(folder.clone());
-        let wire = Wire::default();
+        let wire = EngineSender::default();
         self.wire = Arc::clone(&wire);
-        let turn = self.outlet.next_turn();
+        let turn = self.outlet.next_run();
         self.turn = Some(turn.clone());
         let feed = Feed { folder, turn, wire, engine, look, first };
         thread::spawn(move || feed.run());

@@ -45,7 +45,7 @@ pub enum Message {
     /// What is known of a probe of this run.
     Probe {
         run: RunName,
-        word: ProbeWord,
+        word: ProbeState,
     },
     /// The answer to the [`Request::Plan`] of this number.
     Planned {
@@ -73,7 +73,7 @@ pub struct Plan {
 
 /// The state of a probe.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ProbeWord {
+pub enum ProbeState {
     /// How far it is, in words.
     UnderWay(String),
     Found(Probe),
@@ -228,14 +228,14 @@ pub enum ExportFormat {
 
 /// The run that was shown when the screen was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Detached {
     pub run: RunName,
-    pub rest: Rest,
+    pub rest: RunAfterwards,
 }
 
 /// What becomes of a run without the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum RunAfterwards {
     /// It is not known yet whether an engine works on the run.
     Unknown,
     /// An engine works on the run and goes on.
@@ -250,7 +250,7 @@ pub enum Rest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// A person left the run that was shown, if one was.
-    Left(Option<Left>),
+    Detached(Option<Detached>),
     /// The engine was asked to stop after a checkpoint.
     Stopped { run: RunName },
     /// The terminal is gone.

@@ -6,7 +6,7 @@ use relativenas_core::{
     view::{History, Phase, RunView, SearchView, Stop},
 };
 
-use crate::messages::{Link, Rest, RunName};
+use crate::messages::{Link, RunAfterwards, RunName};
 
 /// A run, and how the screen hangs together with its engine.
 #[derive(Clone, Debug)]
@@ -168,13 +168,13 @@ impl Shown {
     }
 
     /// What becomes of it without the screen.
-    pub fn rest(&self) -> Rest {
+    pub fn rest(&self) -> RunAfterwards {
         match self.status() {
-            RunStatus::Connecting => Rest::Unknown,
-            RunStatus::Finished => Rest::Finished,
-            RunStatus::Stopped => Rest::Stopped,
-            RunStatus::Dead => Rest::Dead,
-            _ => Rest::Engine,
+            RunStatus::Connecting => RunAfterwards::Unknown,
+            RunStatus::Finished => RunAfterwards::Finished,
+            RunStatus::Stopped => RunAfterwards::Stopped,
+            RunStatus::Dead => RunAfterwards::Dead,
+            _ => RunAfterwards::Engine,
         }
     }
 

@@ -8,7 +8,7 @@ use relativenas_core::{
 };
 
 use crate::{
-    messages::{Exit, Left, RunName, RunSummary},
+    messages::{Detached, Exit, RunName, RunSummary},
     past::Past,
     shown::Shown,
 };
@@ -77,6 +77,8 @@ impl State {
         if let Some(shown) = self.shown.as_ref().filter(|shown| shown.is_stopping()) {
             return Exit::Stopped { run: shown.run.clone() };
         }
-        Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
+        Exit::Detached(
+            self.shown.as_ref().map(|shown| Detached { run: shown.run.clone(), rest: shown.rest() }),
+        )
     }
 }

@@ -6,8 +6,8 @@ use relativenas_core::{genotype::Genotype, protocol::Answer};
 
 use super::App;
 use crate::{
-    messages::{Exit, Link, Message, ProbeWord, Request},
-    overlays::{Overlay, prompt::Wanted},
+    messages::{Exit, Link, Message, ProbeState, Request},
+    overlays::{Overlay, prompt::GenotypeUse},
     shown::{Asked, Shown},
     view::View,
     views::{Places, architecture::Beside},
@@ -80,8 +80,8 @@ impl App {
     fn hear_genotype(&mut self, name: String, genotype: Genotype) {
         let Some(Overlay::Prompt(prompt)) = &self.overlay else { return };
         match prompt.wanted(&name) {
-            Some(Wanted::Inject(individual)) => self.inject(individual, &genotype),
-            Some(Wanted::Compare) => {
+            Some(GenotypeUse::Inject(individual)) => self.inject(individual, &genotype),
+            Some(GenotypeUse::Compare) => {
                 self.overlay = None;
                 self.places.architecture.beside = Some(Beside::Named(name, genotype));
             }
@@ -130,20 +130,20 @@ impl App {
         }
     }
 
-    fn hear_probe(&mut self, run: &str, word: ProbeWord) {
-        if matches!(word, ProbeWord::UnderWay(_)) {
+    fn hear_probe(&mut self, run: &str, word: ProbeState) {
+        if matches!(word, ProbeState::UnderWay(_)) {
             self.probed = Some(run.to_owned());
         } else if self.probed.as_deref() == Some(run) {
             self.probed = None;
         }
         let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.run == run) else { return };
         match word {
-            ProbeWord::UnderWay(words) => shown.probing = Some(words),
-            ProbeWord::Found(probe) => {
+            ProbeState::UnderWay(words) => shown.probing = Some(words),
+            ProbeState::Found(probe) => {
                 shown.probing = None;
                 shown.probe = Some(probe);
             }
-            ProbeWord::Ended => shown.probing = None,
+            ProbeState::Ended => shown.probing = None,
         }
     }
 

@@ -10,7 +10,9 @@ use relativenas_core::{
 };
 use relativenas_ui::{
     App, Input, View,
-    messages::{Exit, ExportFormat, Exported, Left, Link, Message, ProbeWord, Request, Rest, RunSummary},
+    messages::{
+        Detached, Exit, ExportFormat, Exported, Link, Message, ProbeState, Request, RunAfterwards, RunSummary,
+    },
 };
 
 use crate::{
@@ -208,7 +210,7 @@ fn a_search_that_does_not_start_leaves_its_form_open() {
 fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     let mut stage = searching();
     stage.press("q");
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Engine)));
     assert_eq!(stage.requests(), []);
 
     let mut stage = searching();
@@ -223,16 +225,18 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
 }
 
-fn left(rest: Rest) -> Exit {
-    Exit::Left(Some(Left { run: RUN.to_owned(), rest }))
+fn left(rest: RunAfterwards) -> Exit {
+    Exit::Detached(Some(Detached { run: RUN.to_owned(), rest }))
 }
 
 #[test]
 fn who_leaves_is_told_what_becomes_of_the_run() {
     let dead = Link::Dead { last_words: Vec::new(), resume: String::new() };
-    for (link, rest) in
-        [(Link::Connecting, Rest::Unknown), (Link::NoEngine, Rest::Stopped), (dead, Rest::Dead)]
-    {
+    for (link, rest) in [
+        (Link::Connecting, RunAfterwards::Unknown),
+        (Link::NoEngine, RunAfterwards::Stopped),
+        (dead, RunAfterwards::Dead),
+    ] {
         let mut stage = searching();
         stage.tell(Message::Link(link));
         stage.press("q");
@@ -240,7 +244,7 @@ fn who_leaves_is_told_what_becomes_of_the_run() {
     }
     let mut stage = Stage::finished(options(), 1);
     stage.press("q");
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Finished)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Finished)));
 }
 
 #[test]
@@ -253,16 +257,16 @@ fn leaving_asks_first_while_a_probe_is_under_way() {
     stage.press("n");
     assert_eq!(stage.app.exit(), None);
     stage.press("q y");
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Stopped)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Stopped)));
     // Also where another run is probed than the one that is shown; asked twice, it is meant.
     let mut stage = searching();
-    let probing = ProbeWord::UnderWay("probing: 37 %".to_owned());
+    let probing = ProbeState::UnderWay("probing: 37 %".to_owned());
     stage.tell(Message::Probe { run: "another".to_owned(), word: probing });
     let leave = || Input::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
     stage.app.handle(leave());
     assert_eq!(stage.app.exit(), None);
     stage.app.handle(leave());
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Engine)));
 }
 
 #[test]
@@ -358,10 +362,10 @@ fn a_probe_is_started_where_no_engine_is_at_work_and_ended_with_the_same_key() {
     assert_eq!(stage.requests(), [Request::Probe]);
     assert!(stage.screen(100, 30).contains("the probe starts"));
     // The word of another run's probe is no word of this one.
-    stage.tell(Message::Probe { run: "another".to_owned(), word: ProbeWord::Ended });
+    stage.tell(Message::Probe { run: "another".to_owned(), word: ProbeState::Ended });
     stage.press("t");
     assert_eq!(stage.requests(), [Request::EndProbe]);
-    stage.tell(Message::Probe { run: RUN.to_owned(), word: ProbeWord::Ended });
+    stage.tell(Message::Probe { run: RUN.to_owned(), word: ProbeState::Ended });
     assert!(!stage.screen(100, 30).contains("the probe starts"));
 }
 

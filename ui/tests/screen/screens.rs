@@ -9,7 +9,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message, Plan, ProbeWord},
+    messages::{Link, Message, Plan, ProbeState},
     theme::Depth,
 };
 
@@ -261,7 +261,7 @@ fn a_probe_stands_beside_the_losses() {
     let probe = |word| Message::Probe { run: RUN.to_owned(), word };
     let probing = || {
         let mut stage = Stage::searching(options(), 124);
-        stage.tell(probe(ProbeWord::UnderWay("probing: 37 %, 2 min left".to_owned())));
+        stage.tell(probe(ProbeState::UnderWay("probing: 37 %, 2 min left".to_owned())));
         stage
     };
     let found_from = |options, from| {
@@ -280,7 +280,7 @@ fn a_probe_stands_beside_the_losses() {
             by_multiply_adds: size(-0.22),
             ..Probe::default()
         };
-        stage.tell(probe(ProbeWord::Found(found)));
+        stage.tell(probe(ProbeState::Found(found)));
         stage
     };
     let found = |options| found_from(options, Source::Population);

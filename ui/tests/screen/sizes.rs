@@ -10,7 +10,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Input, Options,
     glyphs::Fineness,
-    messages::{Link, Message, ProbeWord},
+    messages::{Link, Message, ProbeState},
     theme::Depth,
 };
 
@@ -30,7 +30,7 @@ struct Scene {
     keys: Vec<&'static str>,
     /// Runs that are laid over the curves.
     compared: usize,
-    probe: Option<ProbeWord>,
+    probe: Option<ProbeState>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
     let found = (0..9_usize, tau).prop_map(|(flips, tau)| {
         let tau_interval = tau.map(|tau| (tau - 0.2, tau + 0.2));
         let by_parameters = Agreement { tau, interval: tau_interval };
-        ProbeWord::Found(Probe {
+        ProbeState::Found(Probe {
             pairs: 8,
             flips: flips.min(8),
             individuals: 4,
@@ -88,8 +88,8 @@ fn scenes() -> impl Strategy<Value = Scene> {
     });
     let probe = prop::option::of(prop_oneof![
         found,
-        Just(ProbeWord::UnderWay("probing: 37 %, 2 min left ".repeat(5))),
-        Just(ProbeWord::Ended),
+        Just(ProbeState::UnderWay("probing: 37 %, 2 min left ".repeat(5))),
+        Just(ProbeState::Ended),
     ]);
     let looks = (fineness, depth, theme);
     (looks, play, link, prop::collection::vec(keys, 0..12), 0..7_usize, probe).prop_map(

@@ -83,7 +83,7 @@ fn a_search_with_a_table_of_latencies_is_gone_on_with_to_the_same_events() {
             control.abort();
         }
     });
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, Outcome::Stopped);
     assert!(events(cut.path()).len() < expected.len());
     assert_eq!(work(cut.path(), &manifest, |_, _| {}), Outcome::Done);
     assert_eq!(events(cut.path()), expected);
@@ -93,7 +93,7 @@ fn a_search_with_a_table_of_latencies_is_gone_on_with_to_the_same_events() {
 fn latencies_are_measured_when_a_search_with_a_limit_begins() {
     let manifest = manifest("1000000.0");
     let folder = tempfile::tempdir().expect("a folder");
-    assert_eq!(work(folder.path(), &manifest, |_, control| control.abort()), Outcome::Left);
+    assert_eq!(work(folder.path(), &manifest, |_, control| control.abort()), Outcome::Stopped);
     let events = events(folder.path());
     let measured = table_of(&events).expect("a table");
     assert_eq!(measured.check(&manifest.config.search_network(10)), Ok(()));
