@@ -34,7 +34,7 @@ pub struct Difference {
 const COMPARED: [&str; 3] = ["search.searcher", "search.seed", "retrain.seed"];
 /// Settings that affect only speed, numerical noise or the budget: they are reported, but do not forbid a
 /// comparison.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: [&str; 12] = [
     "table.milliseconds",
     "device.kind",
     "device.threads",
@@ -46,6 +46,7 @@ const HARMLESS: [&str; 11] = [
     "search.generations",
     "search.max_parameters",
     "search.max_multiply_adds",
+    "search.max_latency",
 ];
 /// Settings that only say which images are meant. Where both engines wrote down what they found,
 /// the fingerprints say it better: two paths may hold the same images, and 0 may mean 25000.
@@ -227,6 +228,7 @@ mod tests {
             branched_from: None,
             follows: None,
             engine: None,
+            latency: None,
         }
     }
 

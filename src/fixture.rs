@@ -36,6 +36,7 @@ pub fn manifest() -> Manifest {
         branched_from: None,
         follows: None,
         engine: None,
+        latency: None,
     }
 }
 
@@ -56,10 +57,15 @@ pub fn log(generations: u32) -> Vec<Line> {
 
 /// The events of a search to its end, with finals: the last of four entrants wins.
 pub fn log_with_finals() -> Vec<Line> {
+    log_with_finals_of(1)
+}
+
+/// As [`log_with_finals`], with so many seeds for each entrant; the later, the worse.
+pub fn log_with_finals_of(seeds: u32) -> Vec<Line> {
     let (search, mut events) = events(3);
     let finished = events.pop();
     let Some(Event::SearchFinished { ranking, .. }) = &finished else { panic!("a ranking ends a search") };
-    let finals = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
+    let finals = FinalsSettings { architectures: 4, epochs: 3, seeds, judge: Judge::TrainingLoss };
     let mut history = History::default();
     for event in &events {
         history.note(event, finals.architectures, search.settings().generations);
@@ -67,7 +73,9 @@ pub fn log_with_finals() -> Vec<Line> {
     let (mut finals, began) = Finals::begin(finals, &search, ranking, &history).expect("entrants");
     events.push(began);
     while let Some(trainings) = finals.ask() {
-        let loss = |entrant: usize| 1.0 - 0.1 * entrant as f64 - 0.01 * f64::from(trainings.epochs);
+        let loss = |entrant: usize| {
+            1.0 - 0.1 * entrant as f64 - 0.01 * f64::from(trainings.epochs) + 0.02 * f64::from(trainings.seed)
+        };
         let figures = |&entrant: &usize| Figures {
             train_losses: vec![Loss(loss(entrant)); trainings.epochs as usize],
             loss: loss(entrant) + 0.05,

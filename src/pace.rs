@@ -91,8 +91,12 @@ fn finals(config: &Config) -> Option<String> {
             images(search)
         ),
     };
+    let seeds = match settings.seeds {
+        1 => String::new(),
+        seeds => format!(" with {seeds} seeds each"),
+    };
     Some(format!(
-        "finals train {} architectures from scratch, {} epochs in {} trainings: {cost}",
+        "finals train {} architectures from scratch{seeds}, {} epochs in {} trainings: {cost}",
         settings.architectures, finals.epochs, finals.trainings
     ))
 }
@@ -178,7 +182,7 @@ mod tests {
         let mut config = fixture::config();
         let sentence = estimate(&config, std::slice::from_ref(&folder));
         assert_eq!(sentence.as_deref(), Some("about 6 s, at the pace of earlier"));
-        config.finals = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
+        config.finals = FinalsSettings { architectures: 4, epochs: 3, seeds: 1, judge: Judge::TrainingLoss };
         // 30 epochs and 6 looks at the validation half beside 12 of each.
         let with_finals = estimate(&config, std::slice::from_ref(&folder));
         assert_eq!(with_finals.as_deref(), Some("about 19 s, at the pace of earlier"));
@@ -200,6 +204,20 @@ mod tests {
         config.finals.architectures = 4;
         let both = costs(&config).expect("two parts");
         assert!(both.starts_with(&format!("{sentence}\nfinals train 4 architectures")), "{both}");
+    }
+
+    #[test]
+    fn every_seed_of_a_finalist_is_paid_for() {
+        let mut config = fixture::config();
+        (config.data.train_images, config.data.valid_images) = (512, 256);
+        (config.finals.architectures, config.finals.seeds) = (4, 3);
+        assert_eq!(
+            finals(&config).as_deref(),
+            Some(
+                "finals train 4 architectures from scratch with 3 seeds each, 90 epochs in 18 trainings: 50,688 images \
+                 trained on or validated on, 550 % of the search's own 9,216"
+            )
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct Config {
     pub network: NetworkConfig,
     pub training: TrainingConfig,
     /// Runs from before there were finals have none.
-    #[serde(default)]
+    #[serde(default, serialize_with = "in_full")]
     pub finals: FinalsSettings,
     /// Runs from before there was a table to search have none.
     #[serde(default)]
@@ -47,6 +47,19 @@ pub struct Config {
     pub screen: ScreenConfig,
     /// Key names by action, for those that are not the default.
     pub keys: std::collections::BTreeMap<String, String>,
+}
+
+/// Settings of finals, none of them left out as events do.
+fn in_full<S: serde::Serializer>(settings: &FinalsSettings, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct InFull {
+        architectures: usize,
+        epochs: u32,
+        seeds: u32,
+        judge: crate::finals::Judge,
+    }
+    let FinalsSettings { architectures, epochs, seeds, judge } = *settings;
+    InFull { architectures, epochs, seeds, judge }.serialize(serializer)
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +85,9 @@ pub struct SearchConfig {
     pub estimates: u32,
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
+    /// Milliseconds. Runs from before there was this limit have none.
+    #[serde(default)]
+    pub max_latency: f64,
 }
 
 fn once() -> u32 {
@@ -317,7 +333,7 @@ impl Config {
         }
     }
 
-    /// What core's search needs of all this.
+    /// What core's search needs of all this, apart from a table of latencies, which a run's manifest has.
     pub fn search_settings(&self, classes: usize) -> SearchSettings {
         let (schedule, limits) = match self.search.space {
             Space::Cells => (
@@ -329,6 +345,8 @@ impl Config {
                 Limits {
                     max_parameters: self.search.max_parameters,
                     max_multiply_adds: self.search.max_multiply_adds,
+                    max_latency: self.search.max_latency,
+                    latencies: None,
                     shape: Some(self.search_network(classes)),
                 },
             ),
@@ -409,6 +427,12 @@ impl Config {
                 "search.max_multiply_adds",
                 "0 where search.space is nas-bench-201, whose table holds no costs",
             ),
+            (weight(self.search.max_latency), "search.max_latency", "0 (no limit), or milliseconds above 0"),
+            (
+                network || self.search.max_latency == 0.0,
+                "search.max_latency",
+                "0 where search.space is nas-bench-201, in which no network is computed",
+            ),
             (
                 network || self.finals.architectures == 0,
                 "finals.architectures",
@@ -420,6 +444,7 @@ impl Config {
                 "0 (no finals), or from 2 to 1000",
             ),
             ((1..=1000).contains(&self.finals.epochs), "finals.epochs", "from 1 to 1000"),
+            ((1..=20).contains(&self.finals.seeds), "finals.seeds", "from 1 to 20"),
             (self.table.milliseconds <= 60_000, "table.milliseconds", "from 0 to 60000"),
             (self.data.crop_padding <= 16, "data.crop_padding", "from 0 to 16 pixels"),
             (self.data.cutout <= 64, "data.cutout", "from 0 to 64 pixels"),

@@ -19,13 +19,15 @@
 //! # Ok::<(), published::UnknownGenotype>(())
 //! ```
 
-use std::{iter::Sum, ops::Add};
+use std::{iter::Sum, ops::Add, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     genotype::{Cell, Genotype},
+    latency::{LatencyTable, milliseconds},
     network::{CellPlace, NetworkKind, NetworkShape},
+    number,
     operation::{CellKind, Operation},
     space::Space,
 };
@@ -200,10 +202,16 @@ fn auxiliary_parameters(shape: &NetworkShape, channels: usize) -> u64 {
 }
 
 /// Bounds on what an architecture may cost; 0 means no bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
+    /// Milliseconds for a batch, by the table.
+    #[serde(default, skip_serializing_if = "number::is_zero")]
+    pub max_latency: f64,
+    /// Without one, latency has no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latencies: Option<Arc<LatencyTable>>,
     /// The network that is counted; without one there are no limits.
     pub shape: Option<NetworkShape>,
 }
@@ -213,11 +221,23 @@ impl Limits {
     ///
     /// Architectures of a table have no cost here: 0. What does not decode exceeds every limit.
     pub fn violation(&self, space: Space, position: &[f64]) -> f64 {
-        let bounded = self.max_parameters > 0 || self.max_multiply_adds > 0;
-        let Some(shape) = self.shape.filter(|_| bounded && space == Space::Cells) else {
+        let Some(shape) = self.shape.filter(|_| self.is_bounded() && space == Space::Cells) else {
             return 0.0;
         };
-        Genotype::decode(position).map_or(f64::INFINITY, |genotype| self.excess(&cost(&genotype, &shape)))
+        Genotype::decode(position).map_or(f64::INFINITY, |genotype| {
+            self.excess(&cost(&genotype, &shape)) + self.excess_latency(&genotype)
+        })
+    }
+
+    /// Whether there is any limit.
+    pub fn is_bounded(&self) -> bool {
+        self.max_parameters > 0 || self.max_multiply_adds > 0 || self.max_latency > 0.0
+    }
+
+    /// Milliseconds that the search network of a genotype takes for a batch; `None` without a table.
+    pub fn latency(&self, genotype: &Genotype) -> Option<f64> {
+        let (table, shape) = self.latencies.as_ref().zip(self.shape)?;
+        Some(milliseconds(table.sum(genotype, &shape)))
     }
 
     fn excess(&self, cost: &Cost) -> f64 {
@@ -225,6 +245,13 @@ impl Limits {
             if limit == 0 { 0.0 } else { value.saturating_sub(limit) as f64 / limit as f64 }
         };
         relative(cost.parameters, self.max_parameters) + relative(cost.multiply_adds, self.max_multiply_adds)
+    }
+
+    fn excess_latency(&self, genotype: &Genotype) -> f64 {
+        match self.latency(genotype) {
+            Some(latency) if self.max_latency > 0.0 => (latency / self.max_latency - 1.0).max(0.0),
+            _ => 0.0,
+        }
     }
 }
 
@@ -252,7 +279,8 @@ mod tests {
         let position = genotype.encode().expect("searched");
         let cost = cost(&genotype, &SHAPE);
         let check = |max_parameters: u64, max_multiply_adds: u64, expected: f64| {
-            let limits = Limits { max_parameters, max_multiply_adds, shape: Some(SHAPE) };
+            let limits =
+                Limits { max_parameters, max_multiply_adds, shape: Some(SHAPE), ..Limits::default() };
             assert_eq!(limits.violation(Space::Cells, &position), expected, "{limits:?}");
         };
         check(0, 0, 0.0);
@@ -264,7 +292,8 @@ mod tests {
 
     #[test]
     fn a_table_has_no_cost() {
-        let limits = Limits { max_parameters: 1, max_multiply_adds: 1, shape: Some(SHAPE) };
+        let limits =
+            Limits { max_parameters: 1, max_multiply_adds: 1, shape: Some(SHAPE), ..Limits::default() };
         assert_eq!(limits.violation(Space::NasBench201, &[0.5; 6]), 0.0);
     }
 }

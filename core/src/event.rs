@@ -93,6 +93,9 @@ pub enum Event {
         round: u32,
         /// The entrant, as an index into the entrants.
         entrant: usize,
+        /// Which of the round's seeds, counted from 0.
+        #[serde(default, skip_serializing_if = "is_first")]
+        seed: u32,
         epochs: u32,
         figures: Figures,
     },
@@ -157,6 +160,10 @@ pub enum Event {
 /// In the paper, every pair is estimated so often.
 fn once() -> u32 {
     1
+}
+
+fn is_first(seed: &u32) -> bool {
+    *seed == 0
 }
 
 fn is_once(estimations: &u32) -> bool {

@@ -6,6 +6,9 @@
 //! along a cosine that ends with the round, and a training that was annealed to its end cannot be
 //! continued as if it had been longer.
 //!
+//! Where every entrant has several seeds, all are trained with the first, then all with the second, and so
+//! on; the round is decided by the means over them.
+//!
 //! [`Finals::ask`] names trainings, [`Finals::tell`] takes what they gave. As in a search, the state
 //! is plain data: whoever stores it after a `tell` can go on from there, to exactly the same end.
 
@@ -26,13 +29,30 @@ use crate::{
 const LONGER: u32 = 3;
 
 /// What the finals of a search are like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinalsSettings {
     /// How many begin; 0: there are no finals.
     pub architectures: usize,
     /// Of the first round.
     pub epochs: u32,
+    /// With how many seeds each is trained in a round. Finals from before there was a choice have one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub seeds: u32,
     pub judge: Judge,
+}
+
+impl Default for FinalsSettings {
+    fn default() -> Self {
+        Self { architectures: 0, epochs: 0, seeds: one(), judge: Judge::default() }
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(seeds: &u32) -> bool {
+    *seeds == 1
 }
 
 impl FinalsSettings {
@@ -48,8 +68,13 @@ impl FinalsSettings {
 
     fn work_from(&self, first: u32, entrants: usize) -> Work {
         rounds(entrants).fold(Work::default(), |work, (round, count)| {
-            work + self.trainings(first.saturating_add(round), count)
+            work + self.trainings(first.saturating_add(round), self.trainings_of(count))
         })
+    }
+
+    /// How many trainings a round of so many entrants has.
+    pub fn trainings_of(&self, entrants: usize) -> usize {
+        entrants.saturating_mul(self.seeds as usize)
     }
 
     fn trainings(&self, round: u32, count: usize) -> Work {
@@ -156,12 +181,31 @@ impl Figures {
             Judge::ValidationLoss => Loss(self.loss),
         }
     }
+
+    /// The mean of an architecture's figures over its seeds; `None` of none. A figure that is not a number for
+    /// one seed is none in the mean.
+    pub fn mean<'a>(of: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let mut seeds = of.into_iter();
+        let (mut sum, mut count) = (seeds.next()?.clone(), 1.0);
+        for figures in seeds {
+            for (sum, loss) in sum.train_losses.iter_mut().zip(&figures.train_losses) {
+                sum.0 += loss.0;
+            }
+            sum.loss += figures.loss;
+            sum.accuracy += figures.accuracy;
+            count += 1.0;
+        }
+        let train_losses = sum.train_losses.into_iter().map(|loss| Loss(loss.0 / count)).collect();
+        Some(Self { train_losses, loss: sum.loss / count, accuracy: sum.accuracy / count })
+    }
 }
 
 /// One or two trainings that are independent of each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trainings {
     pub round: u32,
+    /// Which of the round's seeds, counted from 0.
+    pub seed: u32,
     pub epochs: u32,
     /// Places of the entrants.
     pub entrants: Vec<usize>,
@@ -175,7 +219,7 @@ pub struct FinalsState {
     pub round: u32,
     /// Places of those who are still in.
     pub going: Vec<usize>,
-    /// What this round's trainings gave so far, in the order of `going`.
+    /// What this round's trainings gave so far: with the first seed in the order of `going`, then with the next.
     pub told: Vec<Figures>,
     /// Trainings of all rounds that were told.
     pub trainings: usize,
@@ -221,7 +265,10 @@ impl Finals {
         let problems = [
             (state.going.iter().any(|&place| place >= state.entrants.len()), "it names an unknown entrant"),
             (!state.ended && state.going.is_empty(), "nobody is left"),
-            (!state.ended && state.told.len() >= state.going.len(), "its round has no training left"),
+            (
+                !state.ended && state.told.len() >= state.settings.trainings_of(state.going.len()),
+                "its round has no training left",
+            ),
             (!state.ended && state.settings.epochs == 0, "it trains for no epochs"),
         ];
         match problems.into_iter().find(|(wrong, _)| *wrong) {
@@ -237,8 +284,12 @@ impl Finals {
     /// What to train next; `None` when the finals have ended. Asking again gives the same answer.
     pub fn ask(&self) -> Option<Trainings> {
         let FinalsState { settings, round, ref going, ref told, ended, .. } = self.state;
-        let entrants = going.iter().skip(told.len()).take(2).copied().collect();
-        (!ended).then(|| Trainings { round, epochs: settings.epochs_of(round), entrants })
+        if ended {
+            return None;
+        }
+        let (seed, place) = (told.len() / going.len(), told.len() % going.len());
+        let entrants = going.iter().skip(place).take(2).copied().collect();
+        Some(Trainings { round, seed: seed as u32, epochs: settings.epochs_of(round), entrants })
     }
 
     /// Takes what the last [`Finals::ask`] gave; says what happened. Where trainings are done one
@@ -247,20 +298,21 @@ impl Finals {
     /// # Panics
     /// If the finals have ended, or there are no figures, or more than trainings were asked for.
     pub fn tell(&mut self, figures: Vec<Figures>) -> Vec<Event> {
-        let Some(Trainings { round, epochs, entrants }) = self.ask() else {
+        let Some(Trainings { round, seed, epochs, entrants }) = self.ask() else {
             panic!("the finals have ended");
         };
         assert!((1..=entrants.len()).contains(&figures.len()), "figures of what was asked for");
         let trained = |(&entrant, figures): (&usize, &Figures)| Event::FinalistTrained {
             round,
             entrant,
+            seed,
             epochs,
             figures: figures.clone(),
         };
         let mut events: Vec<_> = entrants.iter().zip(&figures).map(trained).collect();
         self.state.trainings += figures.len();
         self.state.told.extend(figures);
-        if self.state.told.len() == self.state.going.len() {
+        if self.state.told.len() == self.state.settings.trainings_of(self.state.going.len()) {
             self.end_round(&mut events);
         }
         events
@@ -286,7 +338,8 @@ impl Finals {
         if ended {
             return Work::default();
         }
-        let now = settings.trainings(round, going.len().saturating_sub(told.len() + trainings));
+        let now = settings.trainings_of(going.len()).saturating_sub(told.len() + trainings);
+        let now = settings.trainings(round, now);
         if going.len() <= 2 {
             return now;
         }
@@ -294,19 +347,36 @@ impl Finals {
     }
 }
 
-/// The better half, the best first; a tie goes to who stood earlier. Who has no number for a figure
-/// is out.
+/// The better half by the means over seeds, the best first; a tie goes to who stood earlier. Who has no number
+/// for a figure with any of the seeds is out.
 fn halved(going: &[usize], told: &[Figures], judge: Judge) -> Vec<usize> {
-    let mut order: Vec<_> = going.iter().zip(told.iter().map(|figures| figures.judged(judge))).collect();
+    let judged = |place: usize| {
+        let mean = Figures::mean(told.iter().skip(place).step_by(going.len()));
+        mean.map_or(Loss(f64::NAN), |figures| figures.judged(judge))
+    };
+    let mut order: Vec<_> =
+        going.iter().enumerate().map(|(place, entrant)| (entrant, judged(place))).collect();
     order.retain(|(_, figure)| figure.0.is_finite());
     order.sort_by(|(_, a), (_, b)| a.order(*b)); // Stable.
     order.truncate(going.len().div_ceil(2));
-    order.into_iter().map(|(&place, _)| place).collect()
+    order.into_iter().map(|(&entrant, _)| entrant).collect()
 }
 
-/// The seed of what a round's trainings draw: shuffles, augmentation and drop path.
-pub fn round_seed(seed: u64, round: u32) -> u64 {
-    Streams::new(seed).stream(Purpose::Finals, u64::from(round), 0).bits()
+/// What trainings of finals draw by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrainingSeeds {
+    /// Fresh weights: the same in every round, those of the search with the first seed.
+    pub weights: u64,
+    /// Shuffles, augmentation and drop path.
+    pub draws: u64,
+}
+
+impl TrainingSeeds {
+    /// Of a round and one of its seeds, counted from 0, in the finals of a search of this seed.
+    pub fn of(search: u64, round: u32, seed: u32) -> Self {
+        let drawn = |a: u64| Streams::new(search).stream(Purpose::Finals, a, u64::from(seed)).bits();
+        Self { weights: if seed == 0 { search } else { drawn(u64::MAX) }, draws: drawn(u64::from(round)) }
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod describe;
 pub mod event;
 pub mod finals;
 pub mod genotype;
+pub mod latency;
 pub mod lint;
 pub mod manifest;
 pub mod network;

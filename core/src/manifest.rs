@@ -3,11 +3,14 @@
 //! The command writes it when it makes the run's folder; the engine completes it once with what
 //! only the engine knows. After that it never changes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{config::Config, genotype::Genotype, randomness::RANDOMNESS_VERSION};
+use crate::{
+    config::Config, genotype::Genotype, latency::LatencyTable, randomness::RANDOMNESS_VERSION,
+    search::SearchSettings,
+};
 
 /// The version of a run's folder. It grows when older programs can no longer read the folder.
 pub const RUN_FORMAT: u32 = 3;
@@ -72,6 +75,9 @@ pub struct Manifest {
     /// Completed by the first engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineFacts>,
+    /// Measured by the first engine, if latency has a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Arc<LatencyTable>>,
 }
 
 /// The kind of a run.
@@ -167,6 +173,15 @@ impl Manifest {
         self.follows.map_or(self.created, |follows| follows.max(self.created))
     }
 
+    /// What core's search needs of the settings, for a data set of this many classes.
+    pub fn search_settings(&self, classes: usize) -> SearchSettings {
+        let mut settings = self.config.search_settings(classes);
+        if settings.limits.max_latency > 0.0 {
+            settings.limits.latencies.clone_from(&self.latency);
+        }
+        settings
+    }
+
     /// The text of a `run.toml`.
     pub fn format(&self) -> String {
         toml::to_string(self).expect("a manifest is plain data")
@@ -176,7 +191,11 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Layers;
+    use crate::{
+        config::Layers,
+        latency::{Calibration, OperationLatency, Spot},
+        operation::Operation,
+    };
 
     fn manifest() -> Manifest {
         Manifest {
@@ -191,6 +210,7 @@ mod tests {
             genotype: None,
             branched_from: None,
             engine: None,
+            latency: None,
         }
     }
 
@@ -207,6 +227,36 @@ mod tests {
         let (_, after) = finals.split_once("\n\n").expect("another section");
         let read = Manifest::parse("run.toml", &format!("{before}{after}")).expect("read");
         assert_eq!(read.config.finals.architectures, 0);
+    }
+
+    #[test]
+    fn a_table_of_latencies_is_read_back_and_belongs_to_a_search_that_limits_them() {
+        let spot = Spot { channels: 16, side: 32, stride: 1 };
+        let entry = |operation, nanoseconds| OperationLatency { operation, spot, nanoseconds };
+        let table = LatencyTable {
+            device: "cpu, 2 threads".to_owned(),
+            batch: 64,
+            remainder: -7,
+            calibration: vec![Calibration { summed: 90, measured: 100 }],
+            operations: vec![entry(Operation::SepConv3x3, 5), entry(Operation::SkipConnect, 0)],
+        };
+        let with_table = Manifest { latency: Some(table.into()), ..manifest() };
+        let read = Manifest::parse("run.toml", &with_table.format()).expect("read");
+        assert_eq!(read, with_table);
+        assert_eq!(read.search_settings(10).limits.latencies, None, "there is no limit");
+        let mut limited = read;
+        limited.config.search.max_latency = 2.5;
+        assert_eq!(limited.search_settings(10).limits.latencies, with_table.latency);
+    }
+
+    #[test]
+    fn a_search_without_a_limit_of_latency_is_told_as_before_there_was_one() {
+        let manifest = manifest();
+        let text = serde_json::to_string(&manifest.search_settings(10)).expect("plain data");
+        assert!(!text.contains("latenc"), "{text}");
+        assert!(!manifest.format().contains("[latency"));
+        let before = manifest.format().replacen("max_latency = 0.0\n", "", 1);
+        assert_eq!(Manifest::parse("run.toml", &before), Ok(manifest));
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub enum Purpose {
     Validation = 12,
     /// Which genes of a slow learner are drawn anew after its move: (generation, individual).
     SlowMutation = 13,
-    /// The seed of what the trainings of a round of finals draw: (round, 0).
+    /// The seed of what the trainings of a round of finals draw: (round, which seed of the round). The seed of
+    /// their fresh weights has the last number instead of a round's.
     Finals = 14,
     /// The order in which the warm-up deals a node's operations: (deck, cell and node).
     WarmUp = 15,
@@ -52,6 +53,8 @@ pub enum Purpose {
     Statistics = 16,
     /// The seed of what a pair draws when it is estimated again: (how often it was before, 0).
     Repeat = 17,
+    /// The seed of the networks that a table of latencies is held against: (0, 0).
+    Latency = 18,
 }
 
 /// All streams of one seed.

@@ -7,7 +7,9 @@ use relativenas_core::{
     cost::{Limits, cost},
     event::{Event, Learner, Line},
     genotype::{Genotype, GenotypeFormat},
+    latency::{LatencyTable, OperationLatency, Spot},
     network::{NetworkKind, NetworkShape},
+    operation::Operation,
     population::Individual,
     published,
     search::{
@@ -236,7 +238,7 @@ proptest! {
         losses in prop::collection::vec(0.0..8.0, 2), seed: u64, most in 100_000..500_000_u64,
     ) {
         let mut settings = settings(SearcherKind::SlowFast, 2, 1, seed);
-        settings.limits = Limits { max_parameters: most, max_multiply_adds: 0, shape: Some(SHAPE) };
+        settings.limits = Limits { max_parameters: most, max_multiply_adds: 0, shape: Some(SHAPE), ..Limits::default() };
         let (mut search, _) = Search::new(settings).expect("valid");
         let Ask::Estimate(estimation) = search.ask() else { unreachable!("it just began") };
         let excess: Vec<_> = (estimation.candidates.iter())
@@ -701,7 +703,7 @@ fn every_searcher_that_pairs_estimates_again_alike() {
         assert_eq!(evaluations(doubting(searcher, 0.0, 3)), 8);
     }
     // Where limits tell the two apart, losses are not asked.
-    let limits = Limits { max_parameters: 1, max_multiply_adds: 0, shape: Some(SHAPE) };
+    let limits = Limits { max_parameters: 1, max_multiply_adds: 0, shape: Some(SHAPE), ..Limits::default() };
     let settings = SearchSettings { limits, ..doubting(SearcherKind::Random, 0.1, 3) };
     assert_eq!(evaluations(settings), 8);
 }
@@ -827,9 +829,87 @@ fn mutation_concerns_searchers_with_slow_learners_only() {
     }
 }
 
+fn is_convolution(operation: Operation) -> bool {
+    use Operation::{DilConv3x3, DilConv5x5, SepConv3x3, SepConv5x5};
+    matches!(operation, SepConv3x3 | SepConv5x5 | DilConv3x3 | DilConv5x5)
+}
+
+/// A millisecond for a convolution, wherever it is, and two for all that is beside.
+fn made_up_latencies() -> LatencyTable {
+    let entry = |spot| {
+        Operation::SEARCHED.map(|operation| {
+            let nanoseconds = if is_convolution(operation) { 1_000_000 } else { 0 };
+            OperationLatency { operation, spot, nanoseconds }
+        })
+    };
+    LatencyTable {
+        device: "made up".to_owned(),
+        batch: 1,
+        remainder: 2_000_000,
+        calibration: Vec::new(),
+        operations: Spot::all(&SHAPE).into_iter().flat_map(entry).collect(),
+    }
+}
+
+#[test]
+fn every_searcher_keeps_within_a_limit_of_latency() {
+    let convolutions = |position: &[f64]| {
+        let genotype = Genotype::decode(position).expect("within the bounds");
+        let cells = (0..SHAPE.cells).map(|index| genotype.cell(SHAPE.cell_kind(index)));
+        cells.flat_map(|cell| &cell.genes).filter(|gene| is_convolution(gene.operation)).count()
+    };
+    let limits = Limits {
+        max_latency: 34.0,
+        latencies: Some(made_up_latencies().into()),
+        shape: Some(SHAPE),
+        ..Limits::default()
+    };
+    for searcher in SearcherKind::ALL {
+        let settings = SearchSettings { limits: limits.clone(), ..settings(searcher, 8, 6, 3) };
+        let (mut search, _) = Search::new(settings).expect("valid");
+        let (mut decided, mut ranking) = (0, Vec::new());
+        while let Ask::Estimate(estimation) = search.ask() {
+            // Losses that prefer slow networks change nothing.
+            let losses: Vec<_> =
+                estimation.candidates.iter().map(|c| 100 - convolutions(&c.position)).collect();
+            for event in search.tell(&losses.iter().map(|&l| estimate(l as f64)).collect::<Vec<_>>()).1 {
+                match event {
+                    Event::PairCompared { learners, fast, .. } => {
+                        for learner in &learners {
+                            let excess = (2.0 + convolutions(&learner.position) as f64) / 34.0 - 1.0;
+                            assert!((learner.violation - excess.max(0.0)).abs() < 1e-12, "{searcher}");
+                        }
+                        let [within, beyond] = [true, false].map(|is_within| {
+                            let mut of = learners.iter().filter(|l| (l.violation == 0.0) == is_within);
+                            (of.next(), of.next())
+                        });
+                        if let ((Some(within), None), (Some(_), None)) = (within, beyond) {
+                            // The lot asks nobody; its ranking does.
+                            if searcher != SearcherKind::CoinFlip {
+                                assert_eq!(fast, Some(within.individual), "{searcher}");
+                            }
+                            decided += 1;
+                        }
+                    }
+                    Event::SearchFinished { ranking: found, .. } => ranking = found,
+                    _ => {}
+                }
+            }
+        }
+        let population = &search.state().population;
+        let within: Vec<_> =
+            ranking.iter().map(|r| convolutions(&population[r.individual].position) <= 32).collect();
+        assert!(within.is_sorted_by(|a, b| a >= b), "{searcher}: {within:?}");
+        assert!(within[0] || searcher == SearcherKind::CoinFlip, "{searcher}: {within:?}");
+        let in_pairs = searcher.together() == 2;
+        assert!(!in_pairs || decided > 0, "{searcher}: the limit decides nothing");
+    }
+}
+
 #[test]
 fn the_largest_network_within_the_limits_is_first() {
-    let limits = Limits { max_parameters: 260_000, max_multiply_adds: 0, shape: Some(SHAPE) };
+    let limits =
+        Limits { max_parameters: 260_000, max_multiply_adds: 0, shape: Some(SHAPE), ..Limits::default() };
     let settings = SearchSettings { limits, ..settings(SearcherKind::Largest, 6, 5, 3) };
     let (mut search, _) = Search::new(settings).expect("valid");
     let parameters =

@@ -246,6 +246,11 @@ impl NetworkEstimator {
         self.draws = Streams::new(seed);
     }
 
+    /// From now on fresh weights are drawn by another seed.
+    pub fn fresh_by(&mut self, seed: u64) {
+        self.streams = Streams::new(seed);
+    }
+
     /// Trains every candidate from fresh weights for so many epochs, annealed by `schedule`, and
     /// validates it in the end. The weight set is neither read nor written. Returns `None` if
     /// `progress` said [`Flow::Abort`].
@@ -422,15 +427,32 @@ impl TrainingTask {
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
         let EstimatorSettings { shape, sgd, precision, .. } = self.settings;
         let side = shape.image_side();
-        if self.images.device == Device::Cpu
-            && precision == Precision::F32
-            && self.images.training.side() == side
-            && let Some(model) = CpuModel::new(&plan, weights, sgd, side, self.threads)?
-        {
-            return Ok(Box::new(model));
-        }
-        Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.images.device)?))
+        let own_kernels = (self.images.training.side() == side).then_some(side);
+        model_on(plan, weights, sgd, precision, (self.images.device, self.threads), own_kernels)
     }
+}
+
+/// A model of a search network. On a CPU that computes in f32 it has kernels of our own, if images have the side
+/// `own_kernels`; else libtorch's.
+///
+/// # Errors
+/// If the weights belong to another plan, or the device fails.
+pub fn model_on(
+    plan: Plan,
+    weights: &[ModuleWeights],
+    sgd: SgdSettings,
+    precision: Precision,
+    (device, threads): (Device, usize),
+    own_kernels: Option<usize>,
+) -> Result<Box<dyn Model>, WeightsError> {
+    if device == Device::Cpu
+        && precision == Precision::F32
+        && let Some(side) = own_kernels
+        && let Some(model) = CpuModel::new(&plan, weights, sgd, side, threads)?
+    {
+        return Ok(Box::new(model));
+    }
+    Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, device)?))
 }
 
 /// Whether no weight is infinite or NaN.

@@ -16,6 +16,7 @@ pub mod device;
 pub mod estimator;
 pub mod failure;
 pub mod images;
+mod latency;
 pub mod learner;
 mod memory;
 pub mod model;

@@ -131,7 +131,7 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
         token: token(),
     };
     let disk = folder.disk();
-    let written = folder.complete(&disk, facts);
+    let written = folder.complete(&disk, facts, work.latencies());
     written.with_context(|| format!("{}: cannot be written", files::MANIFEST))?;
     note(&folder, Did::Started);
     if options.paused {

@@ -34,6 +34,7 @@ pub fn manifest() -> Manifest {
         genotype: None,
         branched_from: None,
         engine: None,
+        latency: None,
     }
 }
 

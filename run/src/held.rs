@@ -4,9 +4,13 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use relativenas_core::manifest::{EngineAddress, EngineFacts, Manifest, ManifestError, files};
+use relativenas_core::{
+    latency::LatencyTable,
+    manifest::{EngineAddress, EngineFacts, Manifest, ManifestError, files},
+};
 
 use crate::{
     RunError,
@@ -103,20 +107,27 @@ impl HeldRun {
         Disk::under(self.watch.clone())
     }
 
-    /// Adds the engine's facts to the manifest; once they are there, it does nothing. A copy of the manifest,
-    /// as the first engine found it, is kept beside it.
+    /// Adds the engine's facts and a table of latencies to the manifest; what is there already stays. A copy of
+    /// the manifest, as the first engine found it, is kept beside it.
     ///
     /// # Errors
     /// If the disk refuses; the manifest is as before then.
-    pub fn complete(&mut self, disk: &Disk, facts: EngineFacts) -> io::Result<()> {
+    pub fn complete(
+        &mut self,
+        disk: &Disk,
+        facts: EngineFacts,
+        latency: Option<Arc<LatencyTable>>,
+    ) -> io::Result<()> {
         let begun_with = self.folder.file(files::BEGUN_WITH);
         if !begun_with.exists() {
             disk.replace(&begun_with, self.manifest.format().as_bytes())?;
         }
-        if self.manifest.engine.is_some() {
+        let mut completed = self.manifest.clone();
+        completed.engine.get_or_insert(facts);
+        completed.latency = completed.latency.or(latency);
+        if completed == self.manifest {
             return Ok(());
         }
-        let completed = Manifest { engine: Some(facts), ..self.manifest.clone() };
         disk.replace(&self.folder.file(files::MANIFEST), completed.format().as_bytes())?;
         self.manifest = completed;
         Ok(())
@@ -164,6 +175,12 @@ mod tests {
         }
     }
 
+    fn latencies(device: &str) -> Arc<LatencyTable> {
+        let device = device.to_owned();
+        LatencyTable { device, batch: 1, remainder: 0, calibration: Vec::new(), operations: Vec::new() }
+            .into()
+    }
+
     #[test]
     fn a_manifest_and_an_address_are_whole_whatever_step_of_writing_fails() {
         for failing in [Step::Write, Step::Sync, Step::Rename] {
@@ -183,10 +200,15 @@ mod tests {
                 build: String::new(),
                 token: String::new(),
             };
-            held.complete(&disk, facts()).expect_err("the disk is full");
+            held.complete(&disk, facts(), None).expect_err("the disk is full");
             assert_eq!(folder.manifest().expect("readable"), fixture::manifest(), "{failing:?}");
-            held.complete(&Disk::default(), facts()).expect("there is room again");
+            held.complete(&Disk::default(), facts(), None).expect("there is room again");
             assert_eq!(folder.manifest().expect("readable").engine, Some(facts()), "{failing:?}");
+            let before = folder.manifest().expect("readable");
+            held.complete(&Disk::default(), facts(), Some(latencies("first"))).expect("written");
+            held.complete(&Disk::default(), facts(), Some(latencies("second"))).expect("nothing to write");
+            let completed = folder.manifest().expect("readable");
+            assert_eq!(completed, Manifest { latency: Some(latencies("first")), ..before });
             held.publish_address(&Disk::default(), &at("first")).expect("written");
             held.publish_address(&disk, &at("second")).expect_err("the disk is full");
             assert_eq!(address(&folder), Some(at("first")), "{failing:?}");

@@ -27,6 +27,8 @@ use crate::{failure::misuse, folder::RunFolder};
 const GLANCE: Duration = Duration::from_millis(20);
 /// Loading libtorch takes a second; on a machine that swaps, much longer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Where it measures latencies first, which takes the longer the larger networks and batch are.
+const PATIENCE_WHILE_MEASURING: Duration = Duration::from_secs(900);
 /// The number of lines of `engine.log` that are shown when an engine has died.
 const LAST_WORDS: usize = 20;
 
@@ -55,6 +57,8 @@ pub struct StartedEngine {
     /// The address file of an earlier engine, for engines whose process id differs from that of the child.
     address_before: Option<Option<AddressFile>>,
     new_run: bool,
+    /// How long it may take until it listens.
+    patience: Duration,
 }
 
 /// Starts an engine on a run.
@@ -95,7 +99,15 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
     }
     let started = command.get_program().to_owned();
     let child = command.spawn().with_context(|| format!("{}: cannot be started", started.display()))?;
-    Ok(StartedEngine { child, folder: folder.clone(), log_before, address_before, new_run: options.new_run })
+    let measures = manifest.config.search.max_latency > 0.0 && manifest.latency.is_none();
+    Ok(StartedEngine {
+        child,
+        folder: folder.clone(),
+        log_before,
+        address_before,
+        new_run: options.new_run,
+        patience: if measures { PATIENCE_WHILE_MEASURING } else { PATIENCE },
+    })
 }
 
 /// Which file an engine's address is in: each replaces that of the one before.
@@ -117,7 +129,7 @@ impl StartedEngine {
     ///
     /// # Errors
     /// If it exits before, with what it said (a new run in which nothing happened is removed then);
-    /// or does not listen within two minutes.
+    /// or does not listen in time.
     pub fn connect(&mut self) -> Result<Connection> {
         let started = Instant::now();
         loop {
@@ -131,9 +143,10 @@ impl StartedEngine {
                 // The command exits with the engine's code, which is 2 for a wrong setting.
                 return Err(if status.code() == Some(2) { misuse(why) } else { anyhow!(why) });
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > self.patience {
                 let log = self.folder.file(files::ENGINE_LOG);
-                bail!("the engine does not listen after two minutes; {} may say why", log.display());
+                let minutes = self.patience.as_secs() / 60;
+                bail!("the engine does not listen after {minutes} minutes; {} may say why", log.display());
             }
             thread::sleep(GLANCE);
         }

@@ -6,7 +6,11 @@ use relativenas_core::view::{FinalsView, Winner, WinnerSource};
 
 /// Every round with its trainings, the best first; those that go on stand before those that do not.
 pub fn bracket(finals: &FinalsView) -> String {
-    let mut text = format!("finals, by {}:\n", finals.settings.judge.words());
+    let seeds = match finals.settings.seeds {
+        1 => String::new(),
+        seeds => format!(", means over {seeds} seeds"),
+    };
+    let mut text = format!("finals, by {}{seeds}:\n", finals.settings.judge.words());
     for (round, survivors) in (0..).zip(&finals.rounds) {
         let mut out = finals.going(round);
         out.retain(|place| !survivors.contains(place));
@@ -60,6 +64,21 @@ mod tests {
             3 epochs  01 of g1 2.0100, 02 of g1 2.3100  out: 01 2.6100, 03 2.9100
             9 epochs  01 of g1 5.4900  out: 02 of g1 6.3900
         01, as it was in generation 1, wins by the finals: validation loss 0.6600, 60.00 %
+        ");
+    }
+
+    #[test]
+    fn of_several_seeds_the_means_are_told() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        fixture::write_log(&folder, &fixture::log_with_finals_of(3));
+        let search = folder.view().expect("readable").search.expect("a search");
+        let finals = search.finals.as_ref().expect("finals");
+        insta::assert_snapshot!(bracket(finals) + &winner(&search.winner().expect("finished")), @r"
+        finals, by training loss summed over epochs, means over 3 seeds:
+            3 epochs  01 of g1 2.0700, 02 of g1 2.3700  out: 01 2.6700, 03 2.9700
+            9 epochs  01 of g1 5.6700  out: 02 of g1 6.5700
+        01, as it was in generation 1, wins by the finals: validation loss 0.6800, 60.00 %
         ");
     }
 }

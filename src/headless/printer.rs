@@ -155,7 +155,7 @@ fn words(progress: &Progress, view: &RunView) -> String {
         (Some(search), _) if view.phase() == Phase::Finals => {
             if let Some(finals) = &search.finals {
                 let (round, rounds) = (finals.round(), finals.rounds_in_all());
-                let (place, count) = (progress.pair + 1, finals.going(round).len());
+                let (place, count) = (progress.pair + 1, finals.trainings(round));
                 parts.push(format!("finals, round {} of {rounds}, training {place} of {count}", round + 1));
             }
         }

@@ -78,5 +78,6 @@ fn manifest(layers: &Layers, config: Config, job: Job, genotype: Option<Genotype
         branched_from: None,
         follows: None,
         engine: None,
+        latency: None,
     }
 }

@@ -9,6 +9,7 @@ use relativenas_core::{
 use super::{
     document::{Block, Table, number, words},
     figures::{UNKNOWN, counted, fixed, loss, or_unknown, percent},
+    statistics::Spread,
 };
 use crate::written::thousands;
 
@@ -24,7 +25,8 @@ pub fn blocks(search: &SearchView) -> Vec<Block> {
         let text = "No figure of the finals is a number; the ranking by shared weights stands.";
         blocks.push(Block::Note(text.to_owned()));
     }
-    let columns = [
+    let several = finals.settings.seeds > 1;
+    let mut columns = vec![
         number("Round"),
         number("Epochs"),
         number("Individual"),
@@ -36,6 +38,9 @@ pub fn blocks(search: &SearchView) -> Vec<Block> {
         number("Accuracy"),
         words("Then"),
     ];
+    if several {
+        columns.insert(columns.len() - 1, number("± of what decides"));
+    }
     blocks.push(Table::block(&columns, rows(finals)));
     blocks
 }
@@ -50,17 +55,24 @@ fn rules(search: &SearchView, finals: &FinalsView) -> String {
     format!(
         "{} of the search were trained from scratch on its training half, in its network: {} at first, and after every \
          round the better half began anew with three times as many. Judged by {}; no test image was looked at. That \
-         took {} training images and {} validation images, {} of the search's own.",
+         took {} training images and {} validation images, {} of the search's own.{}",
         counted(finals.entrants.len(), "architecture"),
         counted(settings.epochs as usize, "epoch"),
         settings.judge.words(),
         thousands(trained),
         thousands(validated),
         percent(100.0 * work.share_of(budget, train, valid)),
+        match settings.seeds {
+            1 => String::new(),
+            seeds => format!(
+                " Each was trained with {seeds} seeds in a round; the table shows means over them, which decide, and the \
+                 sample standard deviation of the figure that decides."
+            ),
+        }
     )
 }
 
-/// A row for each training; in each round, entrants that go on come first.
+/// A row for each entrant that was trained; in each round, entrants that go on come first.
 fn rows(finals: &FinalsView) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for round in 0..=finals.round() {
@@ -77,7 +89,8 @@ fn rows(finals: &FinalsView) -> Vec<Vec<String>> {
 
 fn row(finals: &FinalsView, round: u32, place: usize) -> Option<Vec<String>> {
     let entrant = finals.entrants.get(place)?;
-    let figures = finals.figures(round, place);
+    let mean = finals.figures(round, place);
+    let figures = mean.as_ref();
     let then = match finals.rounds.get(round as usize) {
         None => UNKNOWN,
         Some(survivors) if !survivors.contains(&place) => "out",
@@ -88,7 +101,7 @@ fn row(finals: &FinalsView, round: u32, place: usize) -> Option<Vec<String>> {
         EntrantSource::Ranking => "the ranking",
         EntrantSource::Search => "a loss on the way",
     };
-    Some(vec![
+    let mut row = vec![
         (round + 1).to_string(),
         finals.settings.epochs_of(round).to_string(),
         entrant.individual.to_string(),
@@ -98,6 +111,11 @@ fn row(finals: &FinalsView, round: u32, place: usize) -> Option<Vec<String>> {
         or_unknown(figures, |f| fixed(f.train_losses.iter().map(|loss| loss.0).sum(), 4)),
         or_unknown(figures, |f| loss(f.loss)),
         or_unknown(figures, |f| percent(f.accuracy)),
-        then.to_owned(),
-    ])
+    ];
+    if finals.settings.seeds > 1 {
+        let judged = finals.seeds(round, place).map(|f| f.judged(finals.settings.judge).0);
+        row.push(or_unknown(Spread::of(judged).and_then(|s| s.deviation), |d| fixed(d, 4)));
+    }
+    row.push(then.to_owned());
+    Some(row)
 }

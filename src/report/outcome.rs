@@ -14,7 +14,7 @@ use relativenas_core::{
 use super::{
     Run,
     document::{Block, Chart, Curve, Figure, Ink, Point, Section, Table, number, words},
-    figures::{UNKNOWN, loss, millions, or_unknown, percent},
+    figures::{UNKNOWN, fixed, loss, millions, or_unknown, percent},
     finals,
     study::Study,
     weights,
@@ -163,7 +163,8 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
     if search.ranking.is_empty() {
         return vec![Block::Text("There is none before the run is finished.".to_owned())];
     }
-    let limited = search.settings.limits.max_parameters > 0 || search.settings.limits.max_multiply_adds > 0;
+    let limits = &search.settings.limits;
+    let limited = limits.is_bounded();
     let mut columns = vec![
         number("Rank"),
         number("Individual"),
@@ -174,6 +175,9 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
         number("Multiply-adds"),
         number("Times slow"),
     ];
+    if limits.latencies.is_some() {
+        columns.push(number("Latency (ms)"));
+    }
     if limited {
         columns.push(number("Beyond limits"));
     }
@@ -192,9 +196,12 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
             or_unknown(cost.as_ref(), |c| millions(c.multiply_adds)),
             or_unknown(individual, |i| i.lessons.len().to_string()),
         ];
+        if limits.latencies.is_some() {
+            let latency = search.genotype(ranked.individual).and_then(|genotype| limits.latency(&genotype));
+            row.push(or_unknown(latency, |milliseconds| fixed(milliseconds, 3)));
+        }
         if limited {
-            let violation =
-                individual.map(|i| search.settings.limits.violation(search.settings.space, &i.position));
+            let violation = individual.map(|i| limits.violation(search.settings.space, &i.position));
             row.push(match violation {
                 Some(excess) if excess > 0.0 => format!("{:.1} %", 100.0 * excess),
                 _ => UNKNOWN.to_owned(),
@@ -206,7 +213,15 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
     let text = "Every member of the last population inherited the final weights, trained one more epoch and was \
                 validated. The validation images are those that the search chose by all along, so these figures are \
                 optimistic; no test image was looked at.";
-    vec![Block::Text(text.to_owned()), Table::block(&columns, rows)]
+    let mut blocks = vec![Block::Text(text.to_owned()), Table::block(&columns, rows)];
+    if let Some(table) = &limits.latencies {
+        blocks.push(Block::Note(format!(
+            "Latencies are sums over a table of operations, {}. At most {} ms were allowed.",
+            table.words(),
+            limits.max_latency
+        )));
+    }
+    blocks
 }
 
 /// Full networks that were trained, if there are any among the runs.

@@ -6,9 +6,11 @@ use relativenas_core::{
     config::Layers,
     event::{Event, Images, Line},
     genotype::Genotype,
+    latency::{Calibration, LatencyTable, OperationLatency, Spot},
     manifest::{Branch, EngineFacts, Job, Manifest, RUN_FORMAT},
     network::NetworkShape,
     operation::Family,
+    operation::Operation,
     probe::{Agreement, Source},
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
     search::{Ask, BatchDone, Estimate, Estimated, Estimation, Estimator, Flow, Search, Verdict},
@@ -107,6 +109,7 @@ fn manifest(settings: &[&str]) -> Manifest {
             protocol_hash: split[..16].to_owned(),
             split_fingerprint: split,
         }),
+        latency: None,
     }
 }
 
@@ -401,6 +404,50 @@ fn report_pages() {
     }
     fs::write(format!("{folder}/several.html"), html(&runs)).expect("written");
     fs::write(format!("{folder}/several.md"), markdown(&runs)).expect("written");
+}
+
+#[test]
+fn latencies_stand_in_the_ranking_with_how_far_off_they_are() {
+    let mut limited = run("limited", &["search.max_latency=0.1"], &[]);
+    let text = markdown(std::slice::from_ref(&limited));
+    assert!(!text.contains("Latency (ms)"), "nothing is known without a table");
+    let shape = limited.manifest.config.search_network(10);
+    let entry =
+        |spot| Operation::SEARCHED.map(|operation| OperationLatency { operation, spot, nanoseconds: 5000 });
+    let table = LatencyTable {
+        device: "cpu, 2 threads".to_owned(),
+        batch: 64,
+        remainder: 10_000,
+        calibration: vec![Calibration { summed: 94, measured: 100 }],
+        operations: Spot::all(&shape).into_iter().flat_map(entry).collect(),
+    };
+    let search = limited.view.search.as_mut().expect("a search");
+    search.settings.limits.latencies = Some(table.into());
+    let text = markdown(std::slice::from_ref(&limited));
+    // Five cells of eight genes, and the remainder.
+    let row = text.lines().find(|line| line.starts_with("| 1 |") && line.contains("| 0.210 |"));
+    assert!(row.is_some_and(|row| row.ends_with("| 110.0 % |")), "{text}");
+    let note = "Latencies are sums over a table of operations, measured on cpu, 2 threads for a batch of 64; its sums \
+                differ by 6.0 % in the mean from networks that were measured whole (1). At most 0.1 ms were allowed.";
+    assert!(text.contains(note), "{text}");
+    check_tags(&html(&[limited]));
+}
+
+#[test]
+fn finals_of_several_seeds_show_means_and_their_spread() {
+    let runs = tempfile::tempdir().expect("a folder");
+    let folder = crate::fixture::run(runs.path(), "r");
+    crate::fixture::write_log(&folder, &crate::fixture::log_with_finals_of(3));
+    let (manifest, view) = (folder.manifest().expect("readable"), folder.view().expect("readable"));
+    let run = Run { name: "r".to_owned(), manifest, view, probe: None, judges: None };
+    let text = markdown(std::slice::from_ref(&run));
+    let (_, from) = text.split_once("\n## Finals\n").expect("the section");
+    let (section, _) = from.split_once("\n## ").expect("another section");
+    assert!(section.contains("Each was trained with 3 seeds in a round"), "{section}");
+    let wins = section.lines().find(|line| line.ends_with("| wins |")).expect("a winner");
+    // Nine epochs; its seeds are 0.02 apart in each.
+    assert!(wins.contains("| 5.6700 | 0.6800 | 60.00 % | 0.1800 |"), "{wins}");
+    check_tags(&html(&[run]));
 }
 
 #[test]

@@ -20,28 +20,37 @@ pub enum Order {
     Accuracy,
     Parameters,
     MultiplyAdds,
+    Latency,
     /// The individual that was the slow learner most often comes first.
     Lessons,
 }
 
 impl Order {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Loss,
         Self::Change,
         Self::Accuracy,
         Self::Parameters,
         Self::MultiplyAdds,
+        Self::Latency,
         Self::Lessons,
         Self::Number,
     ];
 
-    /// The order that follows this one. Costs are skipped in a search without a network.
+    /// The order that follows this one. What is not known in a search is skipped.
     pub fn next(self, search: &SearchView) -> Self {
-        let costs = [Self::Parameters, Self::MultiplyAdds];
-        let all: Vec<_> =
-            Self::ALL.into_iter().filter(|o| search.network.is_some() || !costs.contains(o)).collect();
+        let all: Vec<_> = Self::ALL.into_iter().filter(|order| order.is_known(search)).collect();
         let at = all.iter().position(|order| *order == self).unwrap_or(0);
         all[(at + 1) % all.len()]
+    }
+
+    /// Whether individuals of this search have such a quantity: costs need a network, latencies a table.
+    pub fn is_known(self, search: &SearchView) -> bool {
+        match self {
+            Self::Parameters | Self::MultiplyAdds => search.network.is_some(),
+            Self::Latency => search.settings.limits.latencies.is_some(),
+            _ => true,
+        }
     }
 }
 
@@ -62,9 +71,15 @@ pub fn population(search: &SearchView, order: Order) -> Vec<usize> {
         Order::Accuracy => by(&|number| accuracy(search, number).map_or(f64::NAN, |a| -a)),
         Order::Parameters => by(&|number| cost(number).map_or(f64::NAN, |c| c.parameters as f64)),
         Order::MultiplyAdds => by(&|number| cost(number).map_or(f64::NAN, |c| c.multiply_adds as f64)),
+        Order::Latency => by(&|number| latency(search, number).unwrap_or(f64::NAN)),
         Order::Lessons => by(&|number| -(search.population[number].lessons.len() as f64)),
     }
     all
+}
+
+/// Milliseconds of a batch, where a table tells them.
+pub fn latency(search: &SearchView, number: usize) -> Option<f64> {
+    search.settings.limits.latency(&search.genotype(number)?)
 }
 
 /// By how much an individual's loss changed with its last estimate.

@@ -554,6 +554,25 @@ mod tests {
             "my.toml, line 2: `finals.epochs` = 0 is out of range; expected from 1 to 1000",
         );
         check_error(
+            "[search]\nmax_latency = -1.0\n",
+            "my.toml, line 2: `search.max_latency` = -1.0 is out of range; expected 0 (no limit), or milliseconds \
+             above 0",
+        );
+        check_error(
+            "[search]\nmax_latency = inf\n",
+            "my.toml, line 2: `search.max_latency` = inf is out of range; expected 0 (no limit), or milliseconds \
+             above 0",
+        );
+        check_error(
+            "[search]\nspace = \"nas-bench-201\"\nmax_latency = 2.5\n",
+            "my.toml, line 3: `search.max_latency` = 2.5 is out of range; expected 0 where search.space is \
+             nas-bench-201, in which no network is computed",
+        );
+        check_error(
+            "[finals]\nseeds = 0\n",
+            "my.toml, line 2: `finals.seeds` = 0 is out of range; expected from 1 to 20",
+        );
+        check_error(
             "[finals]\njudge = \"valid-loss\"\n",
             "my.toml, line 2: `finals.judge` = \"valid-loss\" is out of range; expected one of training-loss, \
              validation-loss; did you mean `validation-loss`?",

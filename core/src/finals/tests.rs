@@ -16,9 +16,13 @@ fn entrant(place: usize) -> Entrant {
     }
 }
 
-/// Finals of so many, judged by training loss.
+/// Finals of so many with a seed each, judged by training loss.
 fn finals(entrants: usize) -> Finals {
-    let settings = FinalsSettings { architectures: entrants, epochs: 3, judge: Judge::TrainingLoss };
+    finals_of_seeds(entrants, 1)
+}
+
+fn finals_of_seeds(entrants: usize, seeds: u32) -> Finals {
+    let settings = FinalsSettings { architectures: entrants, epochs: 3, seeds, judge: Judge::TrainingLoss };
     let state = FinalsState {
         settings,
         entrants: (0..entrants).map(entrant).collect(),
@@ -38,9 +42,14 @@ fn figures(loss: f64, epochs: u32) -> Figures {
 
 /// Tells `finals` the losses of entrants until they end; gives everything that happened.
 fn played(finals: &mut Finals, losses: &[f64]) -> Vec<Event> {
+    played_by(finals, |entrant, _| losses[entrant])
+}
+
+/// As [`played`], with losses by entrant and seed.
+fn played_by(finals: &mut Finals, loss: impl Fn(usize, u32) -> f64) -> Vec<Event> {
     let mut events = Vec::new();
-    while let Some(trainings) = finals.ask() {
-        let told = trainings.entrants.iter().map(|&e| figures(losses[e], trainings.epochs)).collect();
+    while let Some(Trainings { seed, epochs, entrants, .. }) = finals.ask() {
+        let told = entrants.iter().map(|&e| figures(loss(e, seed), epochs)).collect();
         events.extend(finals.tell(told));
     }
     events
@@ -70,6 +79,64 @@ fn eight_are_halved_to_one_in_rounds_of_three_times_as_many_epochs() {
     assert_eq!((eight.state().settings.work(8), rounds_of(8)), (all, 3));
 }
 
+/// Of five entrants with three seeds each: entrant 2 is the best with its first seed and by far the worst with
+/// the others, entrant 4 diverges once.
+fn fickle(entrant: usize, seed: u32) -> f64 {
+    match (entrant, seed) {
+        (2, 0) => 0.1,
+        (2, _) => 2.0,
+        (4, 1) => f64::NAN,
+        (4, _) => 0.2,
+        _ => 0.5 + 0.1 * entrant as f64 - 0.01 * f64::from(seed),
+    }
+}
+
+#[test]
+fn with_several_seeds_the_mean_decides() {
+    let mut five = finals_of_seeds(5, 3);
+    let events = played_by(&mut five, fickle);
+    assert_eq!(survivors(&events), [vec![0, 1, 3], vec![0, 1], vec![0]]);
+    let trained = |event: &Event| match event {
+        Event::FinalistTrained { round, seed, entrant, .. } => Some((*round, *seed, *entrant)),
+        _ => None,
+    };
+    let trained: Vec<_> = events.iter().filter_map(trained).collect();
+    let expected: Vec<_> = [(0, 5), (1, 3), (2, 2)]
+        .into_iter()
+        .flat_map(|(round, count)| (0..3).map(move |seed| (round, seed, count)))
+        .flat_map(|(round, seed, count)| [0, 1, 3][..count.min(3)].iter().map(move |&e| (round, seed, e)))
+        .collect();
+    assert_eq!(trained[15..], expected[9..], "every seed in turn");
+    assert_eq!(trained[..6], [(0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 0, 4), (0, 1, 0)]);
+    let all = Work { trainings: 3 * (5 + 3 + 2), epochs: 3 * (5 * 3 + 3 * 9 + 2 * 27) };
+    assert_eq!((five.state().settings.work(5), five.state().trainings), (all, 30));
+    // By its first seed alone, entrant 2 would have won.
+    assert_eq!(survivors(&played_by(&mut finals(5), fickle)).last(), Some(&vec![2]));
+}
+
+#[test]
+fn a_single_seed_is_stored_as_before_there_were_several() {
+    let mut two = finals(2);
+    let events = played(&mut two, &[0.5, 0.4]);
+    let text = serde_json::to_string(&(two.state(), &events)).expect("plain data");
+    assert!(!text.contains("seed"), "{text}");
+    let settings: FinalsSettings =
+        serde_json::from_str(r#"{"architectures":2,"epochs":3,"judge":"training-loss"}"#)
+            .expect("an old one");
+    assert_eq!(settings, finals(2).state().settings);
+}
+
+#[test]
+fn every_round_and_seed_draws_by_its_own() {
+    let of = |round, seed| TrainingSeeds::of(7, round, seed);
+    assert_eq!(of(0, 0).weights, 7, "of the search");
+    assert_eq!(of(2, 1).weights, of(0, 1).weights, "whatever the round");
+    let all = [of(0, 0), of(1, 0), of(0, 1), of(1, 1), of(0, 2)];
+    let different: std::collections::BTreeSet<_> = all.iter().map(|s| s.draws).collect();
+    assert_eq!(different.len(), all.len());
+    assert!(of(0, 1).weights != 7 && of(0, 2).weights != of(0, 1).weights);
+}
+
 #[test]
 fn a_tie_goes_to_who_stood_earlier_and_odd_numbers_keep_one_more() {
     let events = played(&mut finals(5), &[0.5, 0.5, 0.5, 0.5, 0.5]);
@@ -95,19 +162,23 @@ fn the_judge_decides_which_figure_counts() {
 #[test]
 fn finals_that_go_on_from_any_state_end_the_same() {
     let losses = [0.4, 0.3, f64::NAN, 0.1, 0.5, 0.2];
-    let whole = played(&mut finals(6), &losses);
-    for stop in 1..6 {
-        let mut first = finals(6);
+    check_resumed(|| finals(6), |entrant, _| losses[entrant]);
+    check_resumed(|| finals_of_seeds(5, 3), fickle);
+}
+
+fn check_resumed(begun: impl Fn() -> Finals, loss: impl Fn(usize, u32) -> f64) {
+    let whole = played_by(&mut begun(), &loss);
+    for stop in 1..begun().left_after(0).trainings as usize / 2 {
+        let mut first = begun();
         let mut events = Vec::new();
         for _ in 0..stop {
-            let Some(trainings) = first.ask() else { break };
-            let told = trainings.entrants.iter().map(|&e| figures(losses[e], trainings.epochs)).collect();
-            events.extend(first.tell(told));
+            let Some(Trainings { seed, epochs, entrants, .. }) = first.ask() else { break };
+            events.extend(first.tell(entrants.iter().map(|&e| figures(loss(e, seed), epochs)).collect()));
         }
         let stored = serde_json::to_string(first.state()).expect("plain data");
         let mut second =
             Finals::resume(serde_json::from_str(&stored).expect("read back")).expect("a good state");
-        events.extend(played(&mut second, &losses));
+        events.extend(played_by(&mut second, &loss));
         // Compared as text, because NaN is not equal to itself.
         let text = |events: &[Event]| serde_json::to_string(events).expect("plain data");
         assert_eq!(text(&events), text(&whole), "{stop}");
@@ -127,6 +198,7 @@ fn what_is_left_is_what_follows_the_trainings_in_hand() {
     assert_eq!(left, [work(4, 2 * 3 + 2 * 9), work(2, 2 * 9), Work::default(), Work::default()]);
     assert_eq!(finals(4).left_after(0), finals(4).state().settings.work(4));
     assert_eq!(finals(5).left_after(1), work(4 + 3 + 2, 4 * 3 + 3 * 9 + 2 * 27));
+    assert_eq!(finals_of_seeds(5, 2).left_after(1), work(9 + 6 + 4, 9 * 3 + 6 * 9 + 4 * 27));
 }
 
 #[test]
@@ -142,7 +214,7 @@ fn trainings_that_are_told_one_by_one_end_as_those_that_are_told_in_pairs() {
 
 #[test]
 fn finals_are_counted_in_images_of_the_search() {
-    let settings = FinalsSettings { architectures: 4, epochs: 3, judge: Judge::TrainingLoss };
+    let settings = FinalsSettings { architectures: 4, epochs: 3, seeds: 1, judge: Judge::TrainingLoss };
     let (finals, search) = (settings.work(4), Work::of_search(10, 10, 0, false));
     assert_eq!(finals.images(512, 256), (30 * 512, 6 * 256));
     assert_eq!(search.images(512, 256), (110 * 512, 110 * 256));
@@ -161,6 +233,7 @@ fn stored_finals_that_contradict_themselves_are_refused() {
     assert!(refused(|s| s.going = vec![0, 2]));
     assert!(refused(|s| s.going.clear()));
     assert!(refused(|s| s.told = vec![figures(1.0, 3); 2]));
+    assert!(refused(|s| s.settings.seeds = 0));
 }
 
 /// A finished search whose loss is a gene, with its ranking and its history.
@@ -197,7 +270,7 @@ fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
 #[test]
 fn entrants_are_distinct_and_come_from_the_ranking_and_from_later_generations() {
     let (search, ranking, history) = searched(Default::default());
-    let settings = FinalsSettings { architectures: 6, epochs: 1, judge: Judge::TrainingLoss };
+    let settings = FinalsSettings { architectures: 6, epochs: 1, seeds: 1, judge: Judge::TrainingLoss };
     let (finals, _) = Finals::begin(settings, &search, &ranking, &history).expect("finals");
     let entrants = &finals.state().entrants;
     assert_eq!(entrants.len(), 6);
@@ -238,7 +311,7 @@ fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
     assert_eq!(history, History::default(), "beyond the limits, and no number");
     history.note(&compared(2, vec![learner(3, 0.5, 0.0), learner(4, 0.3, 0.0)]), 2, 4);
     let (search, ..) = searched(Default::default());
-    let settings = FinalsSettings { architectures: 2, epochs: 1, judge: Judge::TrainingLoss };
+    let settings = FinalsSettings { architectures: 2, epochs: 1, seeds: 1, judge: Judge::TrainingLoss };
     let (finals, _) = Finals::begin(settings, &search, &[], &history).expect("finals");
     let found: Vec<_> = finals.state().entrants.iter().map(|e| (e.individual, e.loss)).collect();
     assert_eq!(found, [(4, 0.3)]);

@@ -151,7 +151,7 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
 /// The best accuracy within the budget, and the final population's mean.
 fn search_once(table: &Table, settings: &BenchmarkSettings, search_settings: SearchSettings) -> (f64, f64) {
     let mut estimator = TableEstimator::new(table, settings.dataset);
-    let (searcher, limits) = (search_settings.searcher, search_settings.limits);
+    let (searcher, limits) = (search_settings.searcher, search_settings.limits.clone());
     let (mut search, _) = Search::new(search_settings).expect("settings of a search");
     let mut met = BTreeMap::new();
     let mut last_new = 0;

@@ -34,6 +34,8 @@ pub struct Finalist {
     pub round: u32,
     /// The entrant, as an index.
     pub entrant: usize,
+    /// Which of the round's seeds, counted from 0.
+    pub seed: u32,
     pub epochs: u32,
     pub figures: Figures,
 }
@@ -74,7 +76,8 @@ pub struct Winner {
     /// generations.
     pub generation: u32,
     pub position: Vec<f64>,
-    /// On the validation half: of the winner of finals after its last training, else by shared weights.
+    /// On the validation half: of the winner of finals in the last round (the mean over its seeds), else by shared
+    /// weights.
     pub loss: f64,
     /// The accuracy in the same estimate, in per cent.
     pub accuracy: f64,
@@ -90,9 +93,28 @@ impl FinalsView {
         }
     }
 
-    /// The figures of an entrant's training in a round.
-    pub fn figures(&self, round: u32, entrant: usize) -> Option<&Figures> {
-        self.trained.iter().find(|t| (t.round, t.entrant) == (round, entrant)).map(|t| &t.figures)
+    /// The figures of an entrant's finished trainings in a round, in the order of their seeds.
+    pub fn seeds(&self, round: u32, entrant: usize) -> impl Iterator<Item = &Figures> {
+        let its = move |t: &&Finalist| (t.round, t.entrant) == (round, entrant);
+        self.trained.iter().filter(its).map(|t| &t.figures)
+    }
+
+    /// The mean figures of an entrant's finished trainings in a round.
+    pub fn figures(&self, round: u32, entrant: usize) -> Option<Figures> {
+        Figures::mean(self.seeds(round, entrant))
+    }
+
+    /// How many trainings a round (counted from 0) has, if it has begun.
+    pub fn trainings(&self, round: u32) -> usize {
+        self.settings.trainings_of(self.going(round).len())
+    }
+
+    /// The seed in progress, counted from 1; after the end, the last.
+    pub fn seed(&self) -> u32 {
+        let round = self.round();
+        let trained = self.trained.iter().filter(|trained| trained.round == round).count();
+        let done = trained.checked_div(self.going(round).len()).unwrap_or(0);
+        (done as u32).saturating_add(1).min(self.settings.seeds)
     }
 
     /// The round in progress, counted from 0; after the end, the last.
@@ -112,12 +134,12 @@ impl FinalsView {
         Work { trainings: self.trained.len() as u64, epochs }
     }
 
-    /// The winner of the finals with the figures of its last training; `None` before the end, and if no
+    /// The winner of the finals with its mean figures in the last round; `None` before the end, and if no
     /// figure was a number.
-    pub(super) fn won(&self) -> Option<(&Entrant, &Figures)> {
+    pub(super) fn won(&self) -> Option<(&Entrant, Figures)> {
         let place = self.winner?;
         let last = self.trained.iter().rev().find(|trained| trained.entrant == place)?;
-        Some((self.entrants.get(place)?, &last.figures))
+        Some((self.entrants.get(place)?, self.figures(last.round, place)?))
     }
 }
 
@@ -166,10 +188,14 @@ impl SearchView {
         let finals = self.finals.as_ref()?;
         let name = |place: &usize| finals.entrants.get(*place).map_or_else(String::new, Entrant::name);
         Some(match event {
-            Event::FinalistTrained { entrant, epochs, figures, .. } => {
+            Event::FinalistTrained { entrant, seed, epochs, figures, .. } => {
                 let tone = if figures.loss.is_finite() { Tone::Plain } else { Tone::Warning };
+                let seed = match finals.settings.seeds {
+                    0..=1 => String::new(),
+                    seeds => format!(", seed {} of {seeds}", seed.saturating_add(1)),
+                };
                 let text = format!(
-                    "{} trained from scratch, {}: validation loss {:.3}, {:.1} %",
+                    "{} trained from scratch, {}{seed}: validation loss {:.3}, {:.1} %",
                     name(entrant),
                     counted(*epochs as usize, "epoch"),
                     figures.loss,
@@ -216,12 +242,15 @@ impl SearchView {
             return;
         };
         match event {
-            Event::FinalistTrained { round, entrant, epochs, figures } => finals.trained.push(Finalist {
-                round: *round,
-                entrant: *entrant,
-                epochs: *epochs,
-                figures: figures.clone(),
-            }),
+            Event::FinalistTrained { round, entrant, seed, epochs, figures } => {
+                finals.trained.push(Finalist {
+                    round: *round,
+                    entrant: *entrant,
+                    seed: *seed,
+                    epochs: *epochs,
+                    figures: figures.clone(),
+                })
+            }
             Event::FinalsRoundEnded { survivors, .. } => finals.rounds.push(survivors.clone()),
             Event::FinalsEnded { winner } => {
                 finals.winner = *winner;
@@ -312,7 +341,7 @@ mod tests {
             position: search.population[individual].position.clone(),
             loss: individual as f64,
         };
-        let settings = FinalsSettings { architectures: 2, epochs: 1, judge: Judge::ValidationLoss };
+        let settings = FinalsSettings { architectures: 2, epochs: 1, seeds: 1, judge: Judge::ValidationLoss };
         Event::FinalsBegan { settings, entrants: vec![entrant(0), entrant(2)] }
     }
 
@@ -324,7 +353,7 @@ mod tests {
         assert_eq!(view.phase(), Phase::Finals);
         for (entrant, loss) in [(0, 0.9), (1, 0.4)] {
             let figures = Figures { train_losses: vec![Loss(1.0)], loss, accuracy: 60.0 };
-            tell(&mut view, Event::FinalistTrained { round: 0, entrant, epochs: 1, figures })
+            tell(&mut view, Event::FinalistTrained { round: 0, entrant, seed: 0, epochs: 1, figures })
                 .expect("in order");
         }
         tell(&mut view, Event::FinalsRoundEnded { round: 0, survivors: vec![1] }).expect("in order");
@@ -347,6 +376,25 @@ mod tests {
                 "02 trained from scratch, 1 epoch: validation loss 0.400, 60.0 %",
             ]
         );
+    }
+
+    #[test]
+    fn the_figures_of_several_seeds_are_means_of_those_that_are_done() {
+        let (mut view, _) = ranked();
+        let Event::FinalsBegan { mut settings, entrants } = began(&view) else { panic!("a beginning") };
+        settings.seeds = 2;
+        tell(&mut view, Event::FinalsBegan { settings, entrants }).expect("in order");
+        for (entrant, seed, loss) in [(0, 0, 0.9), (1, 0, 0.4), (0, 1, 0.7)] {
+            let figures = Figures { train_losses: vec![Loss(loss)], loss, accuracy: 60.0 };
+            let trained = Event::FinalistTrained { round: 0, entrant, seed, epochs: 1, figures };
+            tell(&mut view, trained).expect("in order");
+        }
+        let said = view.log.back().expect("a line").text.clone();
+        assert_eq!(said, "00 trained from scratch, 1 epoch, seed 2 of 2: validation loss 0.700, 60.0 %");
+        let finals = view.search.and_then(|search| search.finals).expect("finals");
+        let loss = |entrant| finals.figures(0, entrant).map(|figures| figures.loss);
+        assert_eq!((loss(0), loss(1)), (Some(0.8), Some(0.4)));
+        assert_eq!((finals.seed(), finals.trainings(0), finals.seeds(0, 1).count()), (2, 4, 1));
     }
 
     #[test]

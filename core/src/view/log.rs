@@ -5,6 +5,7 @@ use super::{
     summary::{TestSummary, result},
 };
 use crate::{
+    cost::Limits,
     event::{Event, Learner, Line},
     genotype::Genotype,
     operation::CellKind,
@@ -63,6 +64,14 @@ pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
+/// How far off sums of latencies are, where they have a limit.
+fn latency_words(limits: &Limits) -> String {
+    let table = limits.latencies.as_ref();
+    table.map_or_else(String::new, |table| {
+        format!("; latency at most {} ms, {}", limits.max_latency, table.words())
+    })
+}
+
 fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
     use Tone::{Milestone, Plain, Warning};
     Some(match event {
@@ -79,7 +88,7 @@ fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
                     count => format!(", of them {count} of warm-up"),
                 },
                 settings.seed
-            ),
+            ) + &latency_words(&settings.limits),
         ),
         Event::PopulationSampled { positions } => (Plain, format!("{} positions drawn", positions.len())),
         Event::GenerationStarted { generation, learning_rate, .. } => {

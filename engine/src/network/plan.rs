@@ -2,8 +2,9 @@
 
 use relativenas_core::{
     genotype::{Cell, Gene, Genotype},
+    latency::Spot,
     network::{CellPlace, NetworkKind, NetworkShape},
-    operation::Operation,
+    operation::{CellKind, Operation},
     weight_set::WeightKey,
 };
 
@@ -141,6 +142,33 @@ impl Plan {
             }
         }
         self
+    }
+
+    /// A network of one cell, whose nodes apply an operation twice each to its input, each time with a module of
+    /// its own. Its images have the rows and columns that the operation reads.
+    pub fn of_operation(operation: Operation, spot: Spot, nodes: usize, classes: usize) -> Self {
+        let Spot { channels, side, stride } = spot;
+        let place = CellPlace {
+            kind: if stride == 1 { CellKind::Normal } else { CellKind::Reduction },
+            after_reduction: false,
+            channels_before_last: channels,
+            channels_last: channels,
+            channels,
+            side,
+        };
+        let mut plan = Self::empty();
+        plan.stems = vec![plan.add(WeightKey::Stem.to_string(), Module::cifar_stem(channels))];
+        let preprocess = [Some(plan.preprocess(0, 0, &place)), None];
+        let gene = |plan: &mut Self, gene: usize| Applied {
+            step: plan.step(operation, channels, stride, || format!("cells.0._ops.{gene}")),
+            input: 0,
+        };
+        let genes = (0..2 * nodes).map(|number| gene(&mut plan, number)).collect();
+        let concat: Vec<_> = (2..2 + nodes).collect();
+        plan.cells = vec![CellPlan::new(place, preprocess, genes, &concat)];
+        let classifier = Module::classifier(channels * nodes, classes);
+        plan.classifier = plan.add(WeightKey::Classifier.to_string(), classifier);
+        plan
     }
 
     /// A full network: every gene has its own module, and every cell input is preprocessed.

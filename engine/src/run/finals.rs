@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use relativenas_core::{
     event::Event,
     finals::{
-        Figures, Finals, FinalsSettings, FinalsState, FinalsStateError, History, Trainings, round_seed,
+        Figures, Finals, FinalsSettings, FinalsState, FinalsStateError, History, TrainingSeeds, Trainings,
     },
     search::{BatchDone, Candidate, Flow, Search},
 };
@@ -84,7 +84,7 @@ pub fn candidates(finals: &Finals, trainings: &Trainings) -> Vec<Candidate> {
     trainings.entrants.iter().map(candidate).collect()
 }
 
-/// Trains entrants from fresh weights; batches are reported over all epochs. `None` if somebody
+/// Trains entrants from fresh weights of the round's seed; batches are reported over all epochs. `None` if somebody
 /// ended the run.
 ///
 /// # Errors
@@ -96,9 +96,11 @@ pub fn train(
     trainings: &Trainings,
     control: &Control,
 ) -> anyhow::Result<Option<Vec<Figures>>> {
-    let Trainings { round, epochs, entrants } = trainings;
+    let Trainings { round, seed, epochs, entrants } = trainings;
     let settings = search.settings();
-    estimator.draw_by(round_seed(settings.seed, *round));
+    let seeds = TrainingSeeds::of(settings.seed, *round, *seed);
+    estimator.draw_by(seeds.draws);
+    estimator.fresh_by(seeds.weights);
     let trained: Vec<_> = candidates.iter().map(|_| AtomicUsize::new(0)).collect();
     let progress = |done: BatchDone| -> Flow {
         if done.validating {

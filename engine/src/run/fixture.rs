@@ -45,6 +45,7 @@ pub fn manifest(job: Job, layers: &Layers) -> Manifest {
         genotype: None,
         branched_from: None,
         engine: None,
+        latency: None,
     }
 }
 

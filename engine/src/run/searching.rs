@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use relativenas_core::{
     config::Config,
     event::{Event, Images},
-    finals::{Finals, Work as TrainingWork},
-    manifest::{EngineFacts, Manifest},
+    finals::{Finals, FinalsSettings, Work as TrainingWork},
+    latency::LatencyTable,
+    manifest::{EngineFacts, Manifest, files},
     network::NetworkShape,
     protocol::Activity,
     search::{Ask, Estimate, Estimated, Estimation, Estimator, Search, SearchSettings, SearchState, Stage},
@@ -35,6 +36,7 @@ use crate::{
     device::{self, Sharing},
     estimator::{EstimatorSettings, NetworkEstimator},
     images::ImageSet,
+    latency::Meter,
     learner::LearnerSettings,
     network::ModuleWeights,
     optimizer::SgdSettings,
@@ -90,7 +92,23 @@ impl SearchJob {
         let agreement = Agreement::of(config);
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &agreement)?;
         let network = config.search_network(images.classes);
-        let stand = begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
+        let mut search = manifest.search_settings(images.classes);
+        // Of images that do not fit the network the estimator speaks below.
+        let fits = data.train.side.is_multiple_of(4);
+        if search.limits.max_latency > 0.0 && ranks.is_first() && fits {
+            let meter = Meter {
+                shape: network,
+                image_side: data.train.side,
+                batch: config.training.batch,
+                device: inputs.device(),
+                threads: inputs.threads,
+                precision: config.device.precision,
+                seed: config.search.seed,
+            };
+            search.limits.latencies = Some(latencies(manifest.latency.as_ref(), &meter)?);
+        }
+        let first = (Some(network), images, config.training.batch);
+        let stand = begin_or_go_on((search, config.finals), first, checkpoint)?;
         let StartingState { search, finals_of_search, opening, trained, tensors } = stand;
         let tensors = device::place_all(tensors, inputs.device())?;
         let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
@@ -112,9 +130,15 @@ impl SearchJob {
         let table = PacedTable::open(config.table.dataset, Duration::from_millis(config.table.milliseconds))?;
         let facts = setup::table_facts(manifest, &table)?;
         let images = Images { name: table.name(), train: 0, valid: 0, classes: table.classes() };
+        let settings = (manifest.search_settings(images.classes), config.finals);
         let StartingState { search, finals_of_search, opening, .. } =
-            begin_or_go_on(config, (None, images, 0), checkpoint)?;
+            begin_or_go_on(settings, (None, images, 0), checkpoint)?;
         Ok((Self { search, estimator: SearchEstimator::Table(table), finals_of_search, opening }, facts))
+    }
+
+    /// What latencies are summed by, if they have a limit.
+    pub fn latencies(&self) -> Option<Arc<LatencyTable>> {
+        self.search.settings().limits.latencies.clone()
     }
 
     /// What the job consists of, for somebody who does not want it done.
@@ -316,6 +340,21 @@ impl SearchJob {
     }
 }
 
+/// The table that a search sums latencies by: the one that it began with, or one that is measured now.
+///
+/// # Errors
+/// If that one is of another network, or the device fails.
+fn latencies(known: Option<&Arc<LatencyTable>>, meter: &Meter) -> anyhow::Result<Arc<LatencyTable>> {
+    if let Some(table) = known {
+        table.check(&meter.shape).context(files::MANIFEST)?;
+        return Ok(Arc::clone(table));
+    }
+    super::say("measuring latencies of operations, once");
+    let table = meter.measure().context("measuring latencies")?;
+    super::say(&format!("latencies: {}", table.words()));
+    Ok(Arc::new(table))
+}
+
 /// What a checkpoint, or the beginning, says: the search, events that are not in the log yet, and
 /// the weight set by name.
 struct StartingState {
@@ -329,11 +368,10 @@ struct StartingState {
 /// A search at its beginning, with network, images and batch as its first event tells them; or where
 /// a checkpoint left it.
 fn begin_or_go_on(
-    config: &Config,
+    (settings, finals): (SearchSettings, FinalsSettings),
     (network, images, batch): (Option<NetworkShape>, Images, usize),
     checkpoint: Option<Checkpoint>,
 ) -> anyhow::Result<StartingState> {
-    let settings = config.search_settings(images.classes);
     let Some(Checkpoint { state, tensors, .. }) = checkpoint else {
         let (search, events) = Search::new(settings.clone())?;
         let started = Event::SearchStarted { settings, network, images, batch };
@@ -341,17 +379,17 @@ fn begin_or_go_on(
         let (trained, tensors) = (BTreeMap::new(), BTreeMap::new());
         return Ok(StartingState {
             search,
-            finals_of_search: SearchFinals::new(config.finals),
+            finals_of_search: SearchFinals::new(finals),
             opening,
             trained,
             tensors,
         });
     };
-    let Progress::Search { search, trained, history, finals } = state.progress else {
+    let Progress::Search { search, trained, history, finals: played } = state.progress else {
         anyhow::bail!("the checkpoint is not one of a search");
     };
     let search = Search::resume(settings, search)?;
-    let finals_of_search = SearchFinals::resume(config.finals, history, finals)?;
+    let finals_of_search = SearchFinals::resume(finals, history, played)?;
     Ok(StartingState { search, finals_of_search, opening: Vec::new(), trained, tensors })
 }
 
@@ -427,3 +465,6 @@ fn failed(estimation: &Estimation) -> String {
         who.join(" and ")
     )
 }
+
+#[cfg(test)]
+mod tests;

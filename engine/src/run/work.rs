@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use relativenas_core::manifest::{EngineFacts, Job, Manifest};
+use relativenas_core::{
+    latency::LatencyTable,
+    manifest::{EngineFacts, Job, Manifest},
+};
 
 use super::{
     checkpoint::Checkpoint,
@@ -35,6 +38,14 @@ impl Work {
                 .map(|(job, facts)| (Self::Search(Box::new(job)), facts)),
             Job::Train => TrainingJob::prepare(manifest, checkpoint, Arc::clone(ranks))
                 .map(|(job, facts)| (Self::Train(Box::new(job)), facts)),
+        }
+    }
+
+    /// What latencies are summed by, if they have a limit.
+    pub fn latencies(&self) -> Option<Arc<LatencyTable>> {
+        match self {
+            Self::Search(job) => job.latencies(),
+            Self::Train(_) => None,
         }
     }
 

@@ -157,6 +157,7 @@ fn manifest_of_a_training() -> Manifest {
         genotype: published::genotype("DARTS_V2"),
         branched_from: None,
         engine: None,
+        latency: None,
     }
 }
 

@@ -47,13 +47,15 @@ pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     line
 }
 
-/// Parameters and multiply-adds of a genotype in the network of the search.
+/// Parameters and multiply-adds of a genotype in the network of the search, and its latency where a table tells it.
 pub fn cost_words(genotype: &Genotype, search: &SearchView) -> Option<String> {
     let cost = cost(genotype, &search.network?);
+    let latency = search.settings.limits.latency(genotype);
     Some(format!(
-        "{} parameters · {} multiply-adds",
+        "{} parameters · {} multiply-adds{}",
         text::quantity(cost.parameters as f64),
-        text::quantity(cost.multiply_adds as f64)
+        text::quantity(cost.multiply_adds as f64),
+        latency.map_or_else(String::new, |milliseconds| format!(" · {milliseconds:.2} ms"))
     ))
 }
 

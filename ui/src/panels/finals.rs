@@ -71,9 +71,16 @@ fn columns(width: usize) -> usize {
 fn about(finals: &FinalsView) -> String {
     let judge = finals.settings.judge.words();
     let (round, rounds) = (finals.round() + 1, finals.rounds_in_all());
+    let several = |seeds: String| if finals.settings.seeds > 1 { seeds } else { String::new() };
     match (finals.ended, finals.winner) {
-        (false, _) => format!("round {round} of {rounds}, by {judge}"),
-        (true, Some(_)) => format!("from scratch, by {judge}"),
+        (false, _) => {
+            let seed = several(format!(", seed {} of {}", finals.seed(), finals.settings.seeds));
+            format!("round {round} of {rounds}{seed}, by {judge}")
+        }
+        (true, Some(_)) => {
+            let seeds = several(format!(", means over {} seeds", finals.settings.seeds));
+            format!("from scratch{seeds}, by {judge}")
+        }
         (true, None) => "no figure is a number; the ranking stands".to_owned(),
     }
 }
@@ -82,12 +89,18 @@ fn about(finals: &FinalsView) -> String {
 fn order(finals: &FinalsView) -> Vec<usize> {
     let mut order: Vec<_> = (0..finals.entrants.len()).collect();
     let last = |place: &usize| (0..=finals.round()).rev().find(|&round| finals.going(round).contains(place));
-    let figure = |round, place| finals.figures(round, place).map(|f| f.judged(finals.settings.judge));
-    order.sort_by(|a, b| {
-        let (at, of) = (last(a), last(b));
-        let figures = at.and_then(|round| figure(round, *a).zip(figure(round, *b)));
+    let judged = |round, place| finals.figures(round, place).map(|f| f.judged(finals.settings.judge));
+    let keys: Vec<_> = order
+        .iter()
+        .map(|place| {
+            let last = last(place);
+            (last, last.and_then(|round| judged(round, *place)))
+        })
+        .collect();
+    order.sort_by(|&a, &b| {
+        let ((at, figure), (of, other)) = (keys[a], keys[b]);
         // The sort is stable: entrants that are not trained yet keep their order.
-        of.cmp(&at).then_with(|| figures.map_or(std::cmp::Ordering::Equal, |(a, b)| a.order(b)))
+        of.cmp(&at).then_with(|| figure.zip(other).map_or(std::cmp::Ordering::Equal, |(a, b)| a.order(b)))
     });
     order
 }

@@ -188,6 +188,7 @@ fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, s
         Order::Accuracy => "by accuracy",
         Order::Parameters => "by parameters",
         Order::MultiplyAdds => "by multiply-adds",
+        Order::Latency => "by latency",
         Order::Lessons => "by times slow",
     };
     let mut x = canvas.heading(1, 0, "POPULATION");

@@ -7,6 +7,7 @@ use relativenas_core::{
     event::{Event, Images, Line},
     finals::{Figures, Finals, FinalsSettings, History, Trainings},
     genotype::Genotype,
+    latency::{Calibration, LatencyTable, OperationLatency, Spot},
     network::{NetworkKind, NetworkShape},
     operation::Operation,
     protocol::{Activity, MemberProgress, Mode, Progress},
@@ -81,6 +82,31 @@ impl FakeRun {
     pub fn warming_up(population: usize, generations: u32, warm_up: u32) -> (Self, Vec<Line>) {
         let (fake, _) = Self::new(population, generations);
         Self::of(SearchSettings { warm_up, ..fake.search.settings().clone() })
+    }
+
+    /// A search in whose network a batch may take 40 ms; a convolution takes one, wherever it is.
+    pub fn with_latencies(population: usize, generations: u32) -> (Self, Vec<Line>) {
+        let entry = |spot| {
+            Operation::SEARCHED.map(|operation| {
+                let slow = operation.name().contains("conv");
+                OperationLatency { operation, spot, nanoseconds: if slow { 1_000_000 } else { 0 } }
+            })
+        };
+        let table = LatencyTable {
+            device: "cuda:0".to_owned(),
+            batch: 256,
+            remainder: 1_250_000,
+            calibration: vec![Calibration { summed: 38_000_000, measured: 40_000_000 }],
+            operations: Spot::all(&shape()).into_iter().flat_map(entry).collect(),
+        };
+        let limits = Limits {
+            max_latency: 40.0,
+            latencies: Some(table.into()),
+            shape: Some(shape()),
+            ..Limits::default()
+        };
+        let settings = Self::settings(population, generations, SearcherKind::SlowFast, 1);
+        Self::of(SearchSettings { limits, ..settings })
     }
 
     /// A search that a table answers.
@@ -200,9 +226,11 @@ impl FakeRun {
     /// The next trainings of the finals; empty at their end. Later entrants are better.
     fn next_trainings(&mut self) -> Vec<Line> {
         let Some(finals) = &mut self.playing else { return Vec::new() };
-        let Some(Trainings { epochs, entrants, .. }) = finals.ask() else { return Vec::new() };
+        let Some(Trainings { seed, epochs, entrants, .. }) = finals.ask() else { return Vec::new() };
         let figures = |&entrant: &usize| {
-            let loss = |epoch: u32| 0.5 + 1.4 / f64::from(epoch + 1) - 0.02 * entrant as f64;
+            let loss = |epoch: u32| {
+                0.5 + 1.4 / f64::from(epoch + 1) - 0.02 * entrant as f64 + 0.01 * f64::from(seed)
+            };
             Figures {
                 train_losses: (0..epochs).map(|epoch| Loss(loss(epoch))).collect(),
                 loss: loss(epochs) + 0.1,

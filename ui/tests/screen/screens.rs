@@ -183,8 +183,12 @@ fn a_warm_up_says_that_it_is_one_and_judges_nobody() {
 
 /// A search of 12 individuals, in its finals after so many trainings, two at a time.
 fn finals(options: Options, trainings: usize) -> Stage {
+    finals_of_seeds(options, 1, trainings)
+}
+
+fn finals_of_seeds(options: Options, seeds: u32, trainings: usize) -> Stage {
     let (mut run, lines) = FakeRun::new(12, 6);
-    run.finals = FinalsSettings { architectures: 8, epochs: 3, judge: Judge::TrainingLoss };
+    run.finals = FinalsSettings { architectures: 8, epochs: 3, seeds, judge: Judge::TrainingLoss };
     let mut stage = Stage::new(options);
     stage.open();
     stage.tell(Message::Lines(lines));
@@ -214,6 +218,42 @@ fn finals_are_a_bracket_and_their_winner_stands_in_it() {
     }
     let screen = finals(ascii(), 10).screen(100, 30);
     assert!(screen.is_ascii() && screen.contains("finals round"), "{screen}");
+}
+
+#[test]
+fn a_bracket_of_several_seeds_says_which_is_trained_and_shows_means() {
+    let going = finals_of_seeds(options(), 2, 18).screen(140, 40);
+    assert!(going.contains("round 2 of 3, seed 1 of 2, by training loss"), "{going}");
+    let going = finals_of_seeds(options(), 2, 20).screen(140, 40);
+    assert!(going.contains("round 2 of 3, seed 2 of 2, by training loss"), "{going}");
+    check("finals_of_two_seeds", &mut finals_of_seeds(options(), 2, 28), &[(140, 40)]);
+}
+
+#[test]
+fn latencies_have_a_column_where_a_table_tells_them() {
+    let searching = |(mut run, lines): (FakeRun, _)| {
+        let mut stage = Stage::new(options());
+        stage.open();
+        stage.tell(Message::Lines(lines));
+        for _ in 0..8 {
+            stage.tell(Message::Lines(run.next_pair()));
+        }
+        stage
+    };
+    let mut with = searching(FakeRun::with_latencies(12, 6));
+    let screen = with.press("2").screen(160, 40);
+    assert!(screen.contains("MACs      ms") && screen.contains(".25"), "{screen}");
+    check("population_with_latencies", &mut with, &[(160, 40)]);
+    let mut orders = String::new();
+    for _ in 0..8 {
+        orders += &with.press("o").screen(160, 40);
+    }
+    assert!(orders.contains("by latency"), "{orders}");
+    let mut without = searching(FakeRun::new(12, 6));
+    let screen = without.press("2").screen(160, 40);
+    assert!(screen.contains("MACs") && !screen.contains("MACs      ms"), "{screen}");
+    let log = with.press("7").screen(200, 40);
+    assert!(log.contains("latency at most 40 ms, measured on cuda:0 for a batch of 256"), "{log}");
 }
 
 #[test]

@@ -15,8 +15,12 @@ use crate::run::{
 
 /// A small search with finals of so many architectures.
 fn manifest(architectures: usize, threads: usize) -> Manifest {
+    manifest_of_seeds(architectures, 1, threads)
+}
+
+fn manifest_of_seeds(architectures: usize, seeds: u32, threads: usize) -> Manifest {
     let mut layers = Layers::built_in();
-    let (architectures, threads) = (architectures.to_string(), threads.to_string());
+    let [architectures, seeds, threads] = [architectures, seeds as usize, threads].map(|n| n.to_string());
     for (key, value) in [
         ("search.population", "4"),
         ("search.generations", "2"),
@@ -29,6 +33,7 @@ fn manifest(architectures: usize, threads: usize) -> Manifest {
         ("device.threads", &threads),
         ("finals.architectures", &architectures),
         ("finals.epochs", "1"),
+        ("finals.seeds", &seeds),
     ] {
         layers.add_assignment(&format!("{key}={value}")).expect("a setting");
     }
@@ -116,6 +121,33 @@ fn finals_that_were_cut_short_end_the_same_whoever_trains_at_once() {
     check_resumed(in_pairs, expected, 2);
     let one_by_one = manifest(3, 1);
     check_resumed(&one_by_one, &undisturbed(&one_by_one), 1);
+}
+
+#[test]
+fn every_seed_of_a_finalist_is_a_training_of_its_own_and_is_gone_on_with() {
+    let manifest = manifest_of_seeds(3, 2, 2);
+    let expected = undisturbed(&manifest);
+    let trained = |event: &Event| match event {
+        Event::FinalistTrained { round: 0, entrant, seed, figures, .. } => {
+            Some((*seed, *entrant, figures.train_losses[0].0))
+        }
+        _ => None,
+    };
+    let trained: Vec<_> = expected.iter().filter_map(trained).collect();
+    let who: Vec<_> = trained.iter().map(|&(seed, entrant, _)| (seed, entrant)).collect();
+    assert_eq!(who, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
+    for entrant in 0..3 {
+        assert_ne!(trained[entrant].2, trained[3 + entrant].2, "the seed decides what is drawn");
+    }
+    // The first seed gives what it gives alone.
+    let alone: Vec<_> = undisturbed(&manifest_of_seeds(3, 1, 2));
+    let first = |events: &[Event]| {
+        let of = |e: &&Event| matches!(e, Event::FinalistTrained { round: 0, seed: 0, .. });
+        events.iter().filter(of).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(first(&alone), first(&expected));
+    check_resumed(&manifest, &expected, 3);
+    check_resumed(&manifest, &expected, 5);
 }
 
 #[test]

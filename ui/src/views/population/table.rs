@@ -19,17 +19,19 @@ enum Column {
     Accuracy,
     Parameters,
     MultiplyAdds,
+    Latency,
     Lessons,
 }
 
 impl Column {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Number,
         Self::Loss,
         Self::Change,
         Self::Accuracy,
         Self::Parameters,
         Self::MultiplyAdds,
+        Self::Latency,
         Self::Lessons,
     ];
 
@@ -41,6 +43,7 @@ impl Column {
             Self::Accuracy => Order::Accuracy,
             Self::Parameters => Order::Parameters,
             Self::MultiplyAdds => Order::MultiplyAdds,
+            Self::Latency => Order::Latency,
             Self::Lessons => Order::Lessons,
         }
     }
@@ -53,12 +56,9 @@ impl Column {
             Self::Accuracy => "acc".to_owned(),
             Self::Parameters => "params".to_owned(),
             Self::MultiplyAdds => "MACs".to_owned(),
+            Self::Latency => "ms".to_owned(),
             Self::Lessons => "slow".to_owned(),
         }
-    }
-
-    fn is_cost(self) -> bool {
-        matches!(self, Self::Parameters | Self::MultiplyAdds)
     }
 }
 
@@ -77,12 +77,12 @@ impl Table {
             Column::Loss => 9,
             Column::Change => 7,
             Column::Accuracy => 6,
-            Column::Parameters | Column::MultiplyAdds => 8,
+            Column::Parameters | Column::MultiplyAdds | Column::Latency => 8,
             Column::Lessons => 6,
         };
         let mut left = room;
         let mut columns = Vec::new();
-        for column in Column::ALL.into_iter().filter(|c| search.network.is_some() || !c.is_cost()) {
+        for column in Column::ALL.into_iter().filter(|c| c.order().is_known(search)) {
             if width(column) > left && columns.len() >= 2 {
                 break;
             }
@@ -168,6 +168,14 @@ fn cell(look: &Look, search: &SearchView, number: usize, column: Column) -> (Str
         },
         Column::Parameters => of_cost(|cost| cost.parameters as f64).unwrap_or(nothing),
         Column::MultiplyAdds => of_cost(|cost| cost.multiply_adds as f64).unwrap_or(nothing),
+        Column::Latency => match lists::latency(search, number) {
+            Some(milliseconds) => {
+                let limit = search.settings.limits.max_latency;
+                let beyond = limit > 0.0 && milliseconds > limit;
+                (format!("{milliseconds:.2}"), if beyond { palette.warning } else { palette.text })
+            }
+            None => nothing,
+        },
         Column::Lessons => match place.lessons.len() {
             0 => nothing,
             times => (format!("{times}x"), palette.text),

@@ -1,0 +1,207 @@
+//! Measures the latencies that a search with `search.max_latency` sums.
+//!
+//! What is timed is what validation does: a pass over a batch in evaluation mode, with the kernels and the
+//! precision of the search, on its first device and with all of its threads.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use relativenas_core::{
+    config::Precision,
+    genotype::Genotype,
+    latency::{Calibration, LatencyTable, OperationLatency, Spot},
+    network::NetworkShape,
+    operation::Operation,
+    population::sample_position,
+    randomness::{Purpose, Streams},
+    space::Space,
+};
+use tch::{Device, Kind, Tensor};
+
+use crate::{
+    augmentation::Batch,
+    device,
+    estimator::model_on,
+    network::{ModuleWeights, Plan, WeightsError},
+    optimizer::SgdSettings,
+};
+
+/// What is measured, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    pub shape: NetworkShape,
+    /// Rows and columns of the images; a multiple of 4.
+    pub image_side: usize,
+    /// Images of a pass.
+    pub batch: usize,
+    pub device: Device,
+    /// Of the CPU.
+    pub threads: usize,
+    pub precision: Precision,
+    /// Of the networks that are drawn to be measured whole.
+    pub seed: u64,
+}
+
+/// Networks whose time beside their operations is the remainder, in the mean.
+const FOR_REMAINDER: u64 = 4;
+/// Other networks, against which the sums are held.
+const FOR_CALIBRATION: u64 = 6;
+/// Nodes of the two cells that are compared, each of which applies an operation twice.
+const NODES: [usize; 2] = [1, 4];
+/// Passes that are timed, at least and at most, after one that is not.
+const PASSES: [usize; 2] = [3, 15];
+/// After so much time the least number of passes is enough.
+const ENOUGH: Duration = Duration::from_millis(60);
+
+impl Meter {
+    /// Measures every operation at each spot, and some whole networks.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn measure(&self) -> Result<LatencyTable, WeightsError> {
+        // The number of libtorch's threads belongs to a thread.
+        thread::scope(|scope| {
+            let measuring = scope.spawn(|| {
+                device::set_threads_of_this_thread(self.threads);
+                self.measure_here()
+            });
+            measuring.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn measure_here(&self) -> Result<LatencyTable, WeightsError> {
+        let mut table = LatencyTable {
+            device: match self.device {
+                Device::Cpu if self.threads == 1 => "cpu, 1 thread".to_owned(),
+                Device::Cpu => format!("cpu, {} threads", self.threads),
+                other => device::name(other),
+            },
+            batch: self.batch,
+            remainder: 0,
+            calibration: Vec::new(),
+            operations: Vec::new(),
+        };
+        for spot in Spot::all(&self.shape) {
+            for operation in Operation::SEARCHED {
+                let nanoseconds = self.operation(operation, spot)?;
+                table.operations.push(OperationLatency { operation, spot, nanoseconds });
+            }
+        }
+        let mut beside = 0;
+        for number in 0..FOR_REMAINDER {
+            let (genotype, measured) = self.drawn(number)?;
+            beside += measured as i64 - table.operations_of(&genotype, &self.shape) as i64;
+        }
+        table.remainder = beside / FOR_REMAINDER as i64;
+        for number in FOR_REMAINDER..FOR_REMAINDER + FOR_CALIBRATION {
+            let (genotype, measured) = self.drawn(number)?;
+            let summed = table.sum(&genotype, &self.shape);
+            table.calibration.push(Calibration { summed, measured });
+        }
+        Ok(table)
+    }
+
+    /// What an operation adds to a cell, by what cells with few and with many of it differ.
+    fn operation(&self, operation: Operation, spot: Spot) -> Result<u64, WeightsError> {
+        // The table's sides are those for images of the shape's side.
+        let side = spot.side * self.image_side / self.shape.image_side();
+        let spot = Spot { side: side.max(1), ..spot };
+        let [few, many] = NODES.map(|nodes| {
+            let plan = Plan::of_operation(operation, spot, nodes, self.shape.classes);
+            self.time(plan, spot.side)
+        });
+        let more = 2 * (NODES[1] - NODES[0]) as u64;
+        // What takes next to no time may seem to take less than none.
+        Ok(many?.saturating_sub(few?) / more)
+    }
+
+    /// A random network, and how long it takes.
+    fn drawn(&self, number: u64) -> Result<(Genotype, u64), WeightsError> {
+        let seed = Streams::new(self.seed).stream(Purpose::Latency, 0, 0).bits();
+        let position = sample_position(Space::Cells, &Streams::new(seed), 0, number as usize);
+        let genotype = Genotype::decode(&position).expect("drawn from the space");
+        let time = self.time(Plan::search(&genotype, &self.shape), self.image_side)?;
+        Ok((genotype, time))
+    }
+
+    /// Nanoseconds of the quickest pass: whatever else the machine does makes it slower, never quicker.
+    fn time(&self, plan: Plan, side: usize) -> Result<u64, WeightsError> {
+        let streams = Streams::new(self.seed);
+        let fresh = |planned| ModuleWeights::fresh(planned, &streams, self.device);
+        let weights = plan.modules.iter().map(fresh).collect::<Result<Vec<_>, _>>()?;
+        // Nothing is learned.
+        let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
+        let own_kernels = (self.image_side == self.shape.image_side()).then_some(side);
+        let place = (self.device, self.threads);
+        let mut model = model_on(plan, &weights, sgd, self.precision, place, own_kernels)?;
+        let batch = self.images(side)?;
+        let _outcome = model.judge(&batch)?; // Memory is asked for, and algorithms are chosen.
+        device::wait(self.device);
+        let (begin, mut quickest) = (Instant::now(), Duration::MAX);
+        for pass in 0..PASSES[1] {
+            if pass >= PASSES[0] && begin.elapsed() > ENOUGH {
+                break;
+            }
+            let start = Instant::now();
+            let _outcome = model.judge(&batch)?;
+            device::wait(self.device);
+            quickest = quickest.min(start.elapsed());
+        }
+        Ok(u64::try_from(quickest.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// A batch of grey images that are not all alike.
+    fn images(&self, side: usize) -> Result<Batch, WeightsError> {
+        let (count, side) = (self.batch as i64, side as i64);
+        let grey = Tensor::f_arange(count * 3 * side * side, (Kind::Float, self.device))?;
+        let images = grey.f_remainder(17.0)?.f_div_scalar(8.5)?.f_sub_scalar(1.0)?;
+        let images = images.f_view([count, side, side, 3])?.f_permute([0, 3, 1, 2])?;
+        let labels = Tensor::f_zeros([count], (Kind::Int64, self.device))?;
+        Ok(Batch { images, labels })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::network::NetworkKind;
+
+    use super::*;
+
+    fn meter(image_side: usize, batch: usize) -> Meter {
+        Meter {
+            shape: NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 10 },
+            image_side,
+            batch,
+            device: Device::Cpu,
+            threads: 1,
+            precision: Precision::F32,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn every_operation_of_the_search_is_measured_on_either_kernels() {
+        // Images of 36 pixels are computed by libtorch.
+        for side in [32, 36] {
+            let meter = meter(side, 2);
+            let table = meter.measure().unwrap();
+            assert_eq!(table.check(&meter.shape), Ok(()));
+            assert_eq!((table.batch, table.device.as_str()), (2, "cpu, 1 thread"));
+            assert_eq!(table.calibration.len(), FOR_CALIBRATION as usize);
+            assert!(table.calibration.iter().all(|c| c.measured > 0), "{table:?}");
+            assert!(table.mean_error().is_some_and(f64::is_finite));
+        }
+    }
+
+    #[test]
+    fn a_larger_kernel_on_more_pixels_takes_longer() {
+        let meter = meter(32, 32);
+        let time =
+            |operation, side| meter.operation(operation, Spot { channels: 16, side, stride: 1 }).unwrap();
+        // The one is at least ten times the other by its multiply-adds.
+        let (small, large) = (time(Operation::DilConv3x3, 8), time(Operation::SepConv5x5, 32));
+        assert!(large > 2 * small, "{small} and {large} ns");
+    }
+}
