@@ -6,10 +6,11 @@ mod export;
 mod feed;
 mod outlet;
 mod plan;
-mod probe;
 mod resume;
 mod server;
 mod studies;
+mod theme;
+mod work;
 
 use std::{
     env, io,

@@ -12,7 +12,7 @@ use relativenas_core::{
     protocol::{Activity, Command, EngineLine, Reply},
 };
 use relativenas_run::{RunError, sessions::was_left_in_order};
-use relativenas_ui::messages::{Link, Message, ProbeWord};
+use relativenas_ui::messages::{Link, Message, WorkKind, WorkWord};
 
 use super::outlet::{Closed, Turn};
 use crate::{
@@ -138,7 +138,8 @@ impl Feed {
         self.turn.send(Message::Opened { run: run.clone(), folder: self.folder.path().to_owned() })?;
         // A damaged probe must not keep the run from being shown; `report` reports the damage.
         if let Ok(Some(probe)) = self.folder.probe() {
-            self.turn.send(Message::Probe { run, word: ProbeWord::Found(probe) })?;
+            let word = WorkWord::Probed(probe);
+            self.turn.send(Message::Work { run, kind: WorkKind::Probe, word })?;
         }
         Ok(())
     }

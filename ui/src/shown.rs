@@ -6,7 +6,7 @@ use relativenas_core::{
     view::{History, Phase, RunView, SearchView, Stop},
 };
 
-use crate::messages::{Link, Rest, RunName};
+use crate::messages::{Evaluated, Link, Rest, RunName};
 
 /// A run, and how the screen hangs together with its engine.
 #[derive(Clone, Debug)]
@@ -26,8 +26,10 @@ pub struct Shown {
     pub broken: Option<String>,
     /// What the newest probe of this search found.
     pub probe: Option<Probe>,
-    /// How far a probe is that is under way.
-    pub probing: Option<String>,
+    /// How good the best weights of this training were when they were last judged from this screen.
+    pub evaluated: Option<Evaluated>,
+    /// How far work is that goes on in the background for this run.
+    pub working: Option<String>,
 }
 
 /// An earlier moment that is shown.
@@ -135,7 +137,8 @@ impl Shown {
             asked: None,
             broken: None,
             probe: None,
-            probing: None,
+            evaluated: None,
+            working: None,
         }
     }
 

@@ -200,8 +200,9 @@ fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
         let words = match search.network {
             None => format!("{export} exports it"),
             Some(_) => format!(
-                "{export} exports it, {} probes the comparison; `relativenas train` trains it in full",
-                key(Action::Probe)
+                "{export} exports it, {} probes the comparison, {} trains it in full",
+                key(Action::Probe),
+                key(Action::Train)
             ),
         };
         canvas.text(0, 1, &words, dim);
@@ -212,6 +213,24 @@ fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
         canvas.text(0, 0, &format!("the training is done: {reached}"), best);
         let loss = format!("loss {}", loss(test.loss).trim_start());
         let words = if test.top5.is_nan() { loss } else { format!("top-5 {:.2} %, {loss}", test.top5) };
-        canvas.text(0, 1, &words, dim);
+        let x = canvas.text(0, 1, &words, dim);
+        let again = match (&shown.working, shown.evaluated) {
+            (Some(words), _) => format!("   {} {words}", canvas.look.glyphs.working),
+            (None, Some(found)) => {
+                let images = text::grouped(found.images as u64);
+                format!(
+                    "   evaluated: top-1 {:.2} %, top-5 {:.2} % of {images} images",
+                    found.top1, found.top5
+                )
+            }
+            (None, None) => {
+                let key = |action| scene.key(action);
+                format!("   {} evaluates it, {} trains it again", key(Action::Evaluate), key(Action::Train))
+            }
+        };
+        let style = if shown.working.is_none() && shown.evaluated.is_some() { best } else { dim };
+        let again =
+            text::truncate(&again, canvas.width().saturating_sub(x), &canvas.look.glyphs).into_owned();
+        canvas.text(x, 1, &again, style);
     }
 }
