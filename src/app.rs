@@ -4,6 +4,7 @@
 mod comparison;
 mod export;
 mod feed;
+mod load;
 mod outlet;
 mod plan;
 mod resume;

@@ -14,7 +14,10 @@ use relativenas_core::{
 use relativenas_run::{RunError, sessions::was_left_in_order};
 use relativenas_ui::messages::{Link, Message, WorkKind, WorkWord};
 
-use super::outlet::{Closed, Turn};
+use super::{
+    load::Gauge,
+    outlet::{Closed, Turn},
+};
 use crate::{
     engine::{
         connection::{Connection, Received, Sender},
@@ -263,7 +266,11 @@ impl Feed {
 
     /// Passes on what the engine sends, until it hangs up or is done.
     fn listen(&self, connection: &mut Connection, told: &mut Told) -> Result<(), FeedError> {
+        let mut gauge = Gauge::of(&self.folder);
         loop {
+            if let Some(load) = gauge.look() {
+                self.turn.send(Message::Load(load))?;
+            }
             match connection.receive()? {
                 Received::Line(EngineLine::Log(line)) => self.tell(vec![line], told)?,
                 Received::Line(EngineLine::Reply(Reply::Progress(progress))) => {

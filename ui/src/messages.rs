@@ -24,6 +24,8 @@ pub enum Message {
     /// Several events of the run at once while it is read from its file, one at a time live.
     Lines(Vec<Line>),
     Progress(Progress),
+    /// What the engine of the run takes of its machine; not sent where that cannot be told.
+    Load(Load),
     Link(Link),
     /// The outcome of a [`Request::Steer`].
     Answer(Answer),
@@ -106,6 +108,15 @@ impl WorkKind {
             Self::Evaluation => "evaluation",
         }
     }
+}
+
+/// What an engine takes of its machine, rounded, so that an engine at rest always takes the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Per cent of one core; more than 100 where several are at work.
+    pub cpu: u32,
+    /// Resident memory in multiples of 10 MB.
+    pub memory: u64,
 }
 
 /// The state of work in the background.

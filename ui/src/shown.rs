@@ -6,7 +6,7 @@ use relativenas_core::{
     view::{History, Phase, RunView, SearchView, Stop},
 };
 
-use crate::messages::{Evaluated, Link, Rest, RunName};
+use crate::messages::{Evaluated, Link, Load, Rest, RunName};
 
 /// A run, and how the screen hangs together with its engine.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Shown {
     pub link: Link,
     /// The latest progress that the engine reported; `None` where there is no engine.
     pub progress: Option<Progress>,
+    /// What the engine takes of its machine, where that can be told.
+    pub load: Option<Load>,
     /// The change of mode that was asked for, until the engine reports it.
     pub asked: Option<Asked>,
     /// Why the log cannot be followed, if it cannot.
@@ -134,6 +136,7 @@ impl Shown {
             moment: None,
             link: Link::Connecting,
             progress: None,
+            load: None,
             asked: None,
             broken: None,
             probe: None,
@@ -165,6 +168,7 @@ impl Shown {
     pub fn take_link(&mut self, link: Link) {
         if !matches!(link, Link::Live(_) | Link::WatchOnly { .. }) {
             self.progress = None;
+            self.load = None;
             self.asked = None;
         }
         self.link = link;

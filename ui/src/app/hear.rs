@@ -35,6 +35,12 @@ impl App {
                     shown.take_progress(progress);
                 }
             }
+            Message::Load(load) => {
+                if let Some(shown) = &mut self.state.shown {
+                    self.dirty = shown.load != Some(load);
+                    shown.load = Some(load);
+                }
+            }
             Message::Link(link) => {
                 let dead = matches!(link, Link::Dead { .. } | Link::NoEngine);
                 if let Some(shown) = &mut self.state.shown {

@@ -6,7 +6,7 @@ mod lines;
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::config::{Layers, Origin};
 
-use self::lines::{FormLine, FormSetting, PATH, SEARCH, TRAINING};
+use self::lines::{FormLine, FormSetting, PATH, PATH_KEY, SEARCH, TRAINING, said};
 use super::reaction::Reaction;
 use crate::{
     field::Field,
@@ -203,14 +203,20 @@ impl Start {
         true
     }
 
-    /// The text field of the selected line. When it is first edited, it holds the present value.
+    /// The text field of the selected line. When it is first edited, it holds the present value,
+    /// unless that is said in words, which what is typed replaces.
     fn field(&mut self) -> Option<&mut Field> {
         match self.here() {
             FormLine::Name => Some(&mut self.name),
             FormLine::Other => Some(&mut self.other),
             FormLine::Setting(place) => {
-                let value = self.value(self.settings[place].key);
-                Some(self.typed[place].get_or_insert_with(|| Field::new(value)))
+                let key = self.settings[place].key;
+                let value = self.value(key);
+                let plain = said(key, &value, self.architecture.is_some()) == value;
+                Some(
+                    self.typed[place]
+                        .get_or_insert_with(|| Field::new(if plain { value } else { String::new() })),
+                )
             }
             FormLine::Preset | FormLine::Paused | FormLine::Start => None,
         }
@@ -232,8 +238,10 @@ impl Start {
     /// Keys and values of all settings that were typed.
     fn settings(&self) -> Vec<(String, String)> {
         let typed = self.settings.iter().zip(&self.typed).filter_map(|(setting, field)| {
-            let field = field.as_ref()?;
-            Some((setting.key.to_owned(), field.text().trim().to_owned()))
+            let text = field.as_ref()?.text().trim();
+            // An empty line leaves a setting as it was; without a folder, the images that are built in are taken.
+            let says = !text.is_empty() || setting.key == PATH_KEY;
+            says.then(|| (setting.key.to_owned(), text.to_owned()))
         });
         let other = self.other.text().split_whitespace().filter_map(|word| {
             let (key, value) = word.split_once('=')?;

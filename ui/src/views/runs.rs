@@ -89,14 +89,21 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state
         && let Some(run) = runs.get(place.row)
     {
         canvas.rule(height - 3);
-        let folder = run.folder.display().to_string();
-        canvas.text(1, height - 2, &text::truncate(&folder, width - 2, &look.glyphs), palette.dim);
+        let problem = run.problem.is_some();
         let words = run.problem.clone().unwrap_or_else(|| run.what.clone());
-        let style = if run.problem.is_some() { palette.warning } else { palette.text };
+        let style = if problem { palette.warning } else { palette.text };
         let words = words.replace('·', &look.glyphs.separator.to_string());
         let x = canvas.text(1, height - 1, &text::truncate(&words, width - 2, &look.glyphs), style) + 3;
-        let note = text::truncate(&run.note, width.saturating_sub(x + 1), &look.glyphs).into_owned();
-        canvas.text(x, height - 1, &note, palette.strong);
+        // A note that does not fit there takes the place of the folder.
+        let fits = x + text::width(&run.note) < width;
+        if fits {
+            canvas.text(x, height - 1, &run.note, palette.strong);
+        }
+        let (above, style) = match fits {
+            true => (run.folder.display().to_string(), palette.dim),
+            false => (run.note.clone(), palette.strong),
+        };
+        canvas.text(1, height - 2, &text::truncate(&above, width - 2, &look.glyphs), style);
     }
 }
 

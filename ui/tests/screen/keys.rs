@@ -623,6 +623,15 @@ fn a_training_is_started_from_the_selected_the_best_and_the_winner() {
 }
 
 #[test]
+fn what_is_typed_takes_the_place_of_a_value_in_words() {
+    let mut stage = searching();
+    stage.press("T down down down 96 down 5 backspace up up up up up enter");
+    let requests = stage.requests();
+    let [Request::Start { settings, .. }] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!(settings[..], [("data.train_images".to_owned(), "96".to_owned())]);
+}
+
+#[test]
 fn what_a_table_answered_is_not_trained() {
     let mut stage = Stage::in_table(options(), 75);
     stage.requests();

@@ -9,7 +9,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Evaluated, Link, Message, Plan, WorkKind, WorkWord},
+    messages::{Evaluated, Link, Load, Message, Plan, WorkKind, WorkWord},
     theme::Depth,
 };
 
@@ -261,6 +261,23 @@ fn a_probe_stands_beside_the_losses() {
 #[test]
 fn log() {
     check_view("log", "7 / 12 space begins enter");
+}
+
+#[test]
+fn load_of_the_engine() {
+    let load = Load { cpu: 98, memory: 34 };
+    let mut stage = Stage::searching(options(), 124);
+    stage.tell(Message::Load(load));
+    check("overview_load", &mut stage, &[(140, 40), (80, 24), (60, 16)]);
+    // The same again draws nothing, so that a screen at rest writes nothing.
+    stage.app.drawn();
+    stage.tell(Message::Load(load));
+    assert!(!stage.app.is_dirty());
+    stage.tell(Message::Load(Load { cpu: 0, memory: 1234 }));
+    assert!(stage.app.is_dirty() && stage.screen(100, 30).contains("0% 12.3G"), "{}", stage.screen(100, 30));
+    // What an engine took that is gone is not shown any more.
+    stage.tell(Message::Link(Link::NoEngine));
+    assert!(!stage.screen(100, 30).contains("12.3G"));
 }
 
 #[test]

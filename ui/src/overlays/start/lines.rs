@@ -43,7 +43,7 @@ const DEVICES: &[&str] = &["auto", "cpu", "cuda"];
 
 /// The settings in the form of a search.
 pub const SEARCH: &[FormSetting] = &[
-    of("data", "images", "data.path", "a folder; tab completes", &[]),
+    of("data", "images", PATH_KEY, "a folder; tab completes", &[]),
     of("data", "to train on", "data.train_images", "0: the whole half", &[]),
     of("data", "to judge on", "data.valid_images", "0: the whole half", &[]),
     of("search", "space", "search.space", "nas-bench-201: a table answers", SPACES),
@@ -60,7 +60,7 @@ pub const SEARCH: &[FormSetting] = &[
 
 /// The settings in the form of a training.
 pub const TRAINING: &[FormSetting] = &[
-    of("data", "images", "data.path", "a folder; tab completes", &[]),
+    of("data", "images", PATH_KEY, "a folder; tab completes", &[]),
     of("data", "to train on", "data.train_images", "0: all but those kept apart", &[]),
     of("data", "to judge on", "data.valid_images", "0: all that are kept apart", &[]),
     of("network", "kind", "retrain.kind", "imagenet: photographs", KINDS),
@@ -74,7 +74,10 @@ pub const TRAINING: &[FormSetting] = &[
     of("machine", "threads", "device.threads", "0: one a core", &[]),
 ];
 
-/// The line with the folder of the images, in either form.
+/// The setting that names the folder of the images.
+pub const PATH_KEY: &str = "data.path";
+
+/// The line of that setting, in either form.
 pub const PATH: FormLine = FormLine::Setting(0);
 
 impl FormLine {
