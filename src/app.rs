@@ -25,7 +25,7 @@ use relativenas_core::config::Layers;
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Exit, Message, Request, Rest, RunName},
+    messages::{Exit, Message, Request, RunAfterwards, RunName},
     theme::Depth,
 };
 
@@ -106,25 +106,25 @@ fn reference(context: &Context, first: Option<&RunFolder>, run: &str) -> String 
 
 fn say_goodbye(exit: &Exit, reference: impl Fn(&str) -> String) {
     match exit {
-        Exit::Left(Some(left)) => println!("{}", farewell(&reference(&left.run), left.rest)),
+        Exit::Detached(Some(left)) => println!("{}", farewell(&reference(&left.run), left.rest)),
         Exit::Stopped { run } => {
             let run = reference(run);
             println!("{run}: stops after a checkpoint; `relativenas resume {run}` goes on");
         }
-        Exit::Left(None) | Exit::HungUp => {}
+        Exit::Detached(None) | Exit::HungUp => {}
     }
 }
 
 /// A sentence for the shell about the run that was left, with the command that returns to it.
-fn farewell(run: &str, rest: Rest) -> String {
+fn farewell(run: &str, rest: RunAfterwards) -> String {
     match rest {
-        Rest::Engine => format!("{run}: left to its engine; `relativenas attach {run}` comes back"),
-        Rest::Finished => format!("{run}: finished; `relativenas view {run}` shows it again"),
-        Rest::Stopped => format!("{run}: no engine runs; `relativenas resume {run}` goes on"),
-        Rest::Dead => {
+        RunAfterwards::Engine => format!("{run}: left to its engine; `relativenas attach {run}` comes back"),
+        RunAfterwards::Finished => format!("{run}: finished; `relativenas view {run}` shows it again"),
+        RunAfterwards::Stopped => format!("{run}: no engine runs; `relativenas resume {run}` goes on"),
+        RunAfterwards::Dead => {
             format!("{run}: its engine died; `relativenas resume {run}` goes on from the newest checkpoint")
         }
-        Rest::Unknown => {
+        RunAfterwards::Unknown => {
             format!("{run}: left as it is; `relativenas attach {run}` comes back while its engine runs")
         }
     }

@@ -14,19 +14,19 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Something was typed or configured that cannot be: exit code 2 instead of 1.
 #[derive(Debug)]
-pub struct Misuse(String);
+pub struct UsageError(String);
 
-impl fmt::Display for Misuse {
+impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Misuse {}
+impl std::error::Error for UsageError {}
 
 /// An error that is the fault of what was typed or configured.
 pub fn misuse(message: impl Into<String>) -> anyhow::Error {
-    Misuse(message.into()).into()
+    UsageError(message.into()).into()
 }
 
 /// Standard output, whose errors are told apart from all others: a closed pipe means that the reader needs no
@@ -103,7 +103,7 @@ fn nobody_reads(error: &anyhow::Error) -> bool {
 
 fn code(error: &anyhow::Error) -> u8 {
     let is_misuse = |e: &(dyn std::error::Error + 'static)| {
-        e.is::<Misuse>()
+        e.is::<UsageError>()
             || e.is::<ConfigError>()
             || matches!(e.downcast_ref(), Some(RunError::NameTaken { .. }))
     };

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use relativenas_run::{claim::Claims, disk::Disk, folder::RunFolder, token::token};
 
-pub use signals::Ending;
+pub use signals::Urgency;
 
 use crate::{atomic, failure::misuse, places::absolute, runs, written};
 

@@ -35,7 +35,7 @@ pub struct WeightTensor {
 /// Why weights cannot be written as a network's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these weights are not the network's: {}", .0.join("; "))]
-pub struct Misfits(Vec<String>);
+pub struct WeightMismatch(Vec<String>);
 
 /// The largest number of misfits that a message names.
 const NAMED: usize = 10;
@@ -49,7 +49,7 @@ pub fn classifier(
     genotype: &Genotype,
     shape: &NetworkShape,
     weights: &BTreeMap<String, WeightTensor>,
-) -> Result<Vec<u8>, Misfits> {
+) -> Result<Vec<u8>, WeightMismatch> {
     let mut graph = Graph::default();
     let logits = cells::logits(&mut graph, genotype, shape);
     check(&graph, weights, &["auxiliary_head."])?;
@@ -75,9 +75,9 @@ pub fn task(
     shape: &NetworkShape,
     crop: usize,
     weights: &BTreeMap<String, WeightTensor>,
-) -> Result<Vec<u8>, Misfits> {
+) -> Result<Vec<u8>, WeightMismatch> {
     if !task.is_classification() && (shape.kind != NetworkKind::Imagenet || shape.cells < FEWEST_CELLS) {
-        return Err(Misfits(vec![format!(
+        return Err(WeightMismatch(vec![format!(
             "a backbone is an ImageNet network of {FEWEST_CELLS} or more cells"
         )]));
     }
@@ -100,7 +100,11 @@ pub fn task(
 }
 
 /// Compares weights with what a graph reads; those that begin with `left_out` may be there too.
-fn check(graph: &Graph, weights: &BTreeMap<String, WeightTensor>, left_out: &[&str]) -> Result<(), Misfits> {
+fn check(
+    graph: &Graph,
+    weights: &BTreeMap<String, WeightTensor>,
+    left_out: &[&str],
+) -> Result<(), WeightMismatch> {
     let mut misfits = Vec::new();
     for (name, expected) in graph.weights() {
         match weights.get(name).map(|found| &found.shape) {
@@ -121,7 +125,7 @@ fn check(graph: &Graph, weights: &BTreeMap<String, WeightTensor>, left_out: &[&s
         let more = misfits.len().saturating_sub(NAMED);
         misfits.truncate(NAMED);
         misfits.extend((more > 0).then(|| format!("and {more} more")));
-        return Err(Misfits(misfits));
+        return Err(WeightMismatch(misfits));
     }
     Ok(())
 }

@@ -148,7 +148,7 @@ pub struct Best {
 /// Its individual may have another position by now: it may have moved, an architecture may have been injected
 /// in its place, or it may have been estimated again with a higher loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Leader<'a> {
+pub struct BestFound<'a> {
     pub individual: usize,
     /// The generation of the estimate; `None` if it is that of the final ranking.
     pub generation: Option<u32>,
@@ -302,9 +302,9 @@ impl SearchView {
 
     /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
     /// estimated.
-    pub fn leader(&self) -> Option<Leader<'_>> {
+    pub fn leader(&self) -> Option<BestFound<'_>> {
         if let Some((entrant, figures)) = self.finals.as_ref().and_then(FinalsView::won) {
-            return Some(Leader {
+            return Some(BestFound {
                 individual: entrant.individual,
                 generation: Some(entrant.generation),
                 source: Some(WinnerSource::Finals),
@@ -315,7 +315,7 @@ impl SearchView {
         }
         if let Some(winner) = self.ranking.first() {
             let place = self.population.get(winner.individual)?;
-            return Some(Leader {
+            return Some(BestFound {
                 individual: winner.individual,
                 generation: None,
                 source: Some(WinnerSource::of_ranking(self.settings.searcher)),
@@ -325,7 +325,7 @@ impl SearchView {
             });
         }
         let Best { generation, learner } = self.best.as_ref()?;
-        Some(Leader {
+        Some(BestFound {
             individual: learner.individual,
             generation: Some(*generation),
             source: None,

@@ -87,20 +87,20 @@ pub struct NetworkEstimator {
     /// Of shuffles, augmentation and drop path.
     draws: Streams,
     /// One a device; the weight set lies on the first.
-    seats: Vec<Seat>,
+    devices: Vec<DeviceImages>,
     weights: WeightSet<ModuleWeights>,
     /// What the candidates of the last estimation of the search hold, in their order.
     trained: Option<(u32, usize, Vec<Held>)>,
 }
 
 /// A device, and the images on it.
-struct Seat {
+struct DeviceImages {
     device: Device,
     training: ImageStore,
     validation: ImageStore,
 }
 
-impl Seat {
+impl DeviceImages {
     fn share(&self) -> Self {
         Self { device: self.device, training: self.training.share(), validation: self.validation.share() }
     }
@@ -110,7 +110,7 @@ impl Seat {
 pub type Held = BTreeMap<WeightKey, ModuleWeights>;
 
 /// A candidate about to be trained, with weights of its own.
-struct Contestant {
+struct Participant {
     plan: Plan,
     keys: Vec<WeightKey>,
     inherited: Vec<ModuleWeights>,
@@ -119,7 +119,7 @@ struct Contestant {
     epochs: Vec<Epoch>,
     candidate: usize,
     /// Which of the devices is its own.
-    seat: usize,
+    device_index: usize,
     /// Otherwise it is trained for its weights alone, and its loss and accuracy are NaN.
     judged: bool,
     /// Otherwise it is judged as it is, and its training loss is NaN.
@@ -175,11 +175,11 @@ impl NetworkEstimator {
             return Err(EstimateError::Side { side });
         }
         let learner = settings.learner;
-        let mut seats: Vec<Seat> = Vec::new();
+        let mut devices: Vec<DeviceImages> = Vec::new();
         for &device in devices {
-            seats.push(match seats.iter().find(|seat| seat.device == device) {
-                Some(seat) => seat.share(),
-                None => Seat {
+            devices.push(match devices.iter().find(|device_index| device_index.device == device) {
+                Some(device_index) => device_index.share(),
+                None => DeviceImages {
                     device,
                     training: ImageStore::new(training, learner.training.padding, device)?,
                     validation: ImageStore::new(validation, learner.validation.padding, device)?,
@@ -190,7 +190,7 @@ impl NetworkEstimator {
             settings,
             streams: Streams::new(settings.seed),
             draws: Streams::new(settings.seed),
-            seats,
+            devices,
             weights: WeightSet::default(),
             trained: None,
         })
@@ -210,7 +210,7 @@ impl NetworkEstimator {
 
     /// How many there are in the training and in the validation half.
     pub fn images(&self) -> (usize, usize) {
-        (self.seats[0].training.len(), self.seats[0].validation.len())
+        (self.devices[0].training.len(), self.devices[0].validation.len())
     }
 
     /// On how many batch norm's statistics are estimated before validation, if there are so many.
@@ -225,7 +225,7 @@ impl NetworkEstimator {
 
     /// Where the weight set lies.
     pub fn home(&self) -> Device {
-        self.seats[0].device
+        self.devices[0].device
     }
 
     /// From now on learners draw shuffles, augmentation and drop path by another seed. Fresh weights
@@ -252,7 +252,7 @@ impl NetworkEstimator {
     ) -> Result<Option<Vec<Figures>>, EstimateError> {
         assert!(epochs > 0, "somebody is trained");
         let nothing = WeightSet::default();
-        let contestants = candidates
+        let participants = candidates
             .iter()
             .enumerate()
             .map(|(index, candidate)| {
@@ -263,10 +263,10 @@ impl NetworkEstimator {
                     individual: candidate.individual,
                 };
                 let epochs = (0..epochs).map(epoch).collect();
-                self.contestant(index, candidate, (&nothing, true), epochs)
+                self.participant(index, candidate, (&nothing, true), epochs)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let outcomes = self.compete(contestants, candidates.len(), self.draws, progress)?;
+        let outcomes = self.train_all(participants, candidates.len(), self.draws, progress)?;
         let figures = |outcome: Outcome| {
             let Estimate { loss, accuracy, .. } = outcome.estimate;
             Figures { train_losses: outcome.train_losses, loss, accuracy }
@@ -274,16 +274,16 @@ impl NetworkEstimator {
         Ok(outcomes.map(|outcomes| outcomes.into_iter().map(figures).collect()))
     }
 
-    fn contestant(
+    fn participant(
         &self,
         index: usize,
         candidate: &Candidate,
         (weights, affine): (&WeightSet<ModuleWeights>, bool),
         epochs: Vec<Epoch>,
-    ) -> Result<Contestant, EstimateError> {
+    ) -> Result<Participant, EstimateError> {
         let individual = candidate.individual;
-        let seat = index % self.seats.len();
-        let device = self.seats[seat].device;
+        let device_index = index % self.devices.len();
+        let device = self.devices[device_index].device;
         let genotype = Genotype::decode(&candidate.position)
             .map_err(|error| EstimateError::Vector { individual, error })?;
         let shape = &self.settings.shape;
@@ -303,14 +303,14 @@ impl NetworkEstimator {
         }
         let inherited = keys.iter().filter_map(|key| inherited.remove(key));
         let inherited = inherited.map(|weights| weights.on(device)).collect::<Result<_, _>>()?;
-        Ok(Contestant {
+        Ok(Participant {
             plan,
             keys,
             inherited,
             hits,
             epochs,
             candidate: index,
-            seat,
+            device_index,
             judged: true,
             trained: true,
             statistics: 0,
@@ -318,20 +318,20 @@ impl NetworkEstimator {
     }
 
     /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
-    fn workshop(&self, seat: usize, threads: usize, streams: Streams) -> Workshop {
-        let (home, seat) = (self.home(), self.seats[seat].share());
-        Workshop { threads, settings: self.settings, streams, home, seat }
+    fn task(&self, device_index: usize, threads: usize, streams: Streams) -> TrainingTask {
+        let (home, device_index) = (self.home(), self.devices[device_index].share());
+        TrainingTask { threads, settings: self.settings, streams, home, device_index }
     }
 
     /// Trains all of them. Each has the threads that it would have among `learners` of them.
-    fn compete(
+    fn train_all(
         &self,
-        contestants: Vec<Contestant>,
+        participants: Vec<Participant>,
         learners: usize,
         draws: Streams,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Outcome>>, EstimateError> {
-        let count = contestants.len();
+        let count = participants.len();
         let lanes = self.settings.sharing.lanes(count);
         let threads = self.settings.sharing.threads_of_each(learners.max(count));
         let aborted = AtomicBool::new(false);
@@ -343,81 +343,81 @@ impl NetworkEstimator {
             }
             Flow::Go
         };
-        let work = contestants.into_iter().map(|c| (self.workshop(c.seat, threads, draws), c)).collect();
-        let outcomes = in_lanes(work, lanes, |(workshop, c): (Workshop, _)| workshop.train(c, &progress));
+        let work = participants.into_iter().map(|c| (self.task(c.device_index, threads, draws), c)).collect();
+        let outcomes = in_lanes(work, lanes, |(task, c): (TrainingTask, _)| task.train(c, &progress));
         outcomes.into_iter().collect()
     }
 }
 
-struct Workshop {
+struct TrainingTask {
     threads: usize,
     settings: EstimatorSettings,
     streams: Streams,
     /// Where what a learner holds in the end is brought.
     home: Device,
-    seat: Seat,
+    device_index: DeviceImages,
 }
 
-impl Workshop {
+impl TrainingTask {
     fn train(
         self,
-        contestant: Contestant,
+        participant: Participant,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Outcome>, EstimateError> {
         device::set_threads_of_this_thread(self.threads);
-        let plan = contestant.plan;
+        let plan = participant.plan;
         let genes = plan.genes();
         let mut learner = Learner {
-            model: self.model(plan, &contestant.inherited)?,
+            model: self.model(plan, &participant.inherited)?,
             genes,
             settings: self.settings.learner,
-            epoch: contestant.epochs[0],
+            epoch: participant.epochs[0],
             streams: self.streams,
-            candidate: contestant.candidate,
+            candidate: participant.candidate,
             progress,
         };
         let mut train_losses = Vec::new();
-        for epoch in contestant.epochs.into_iter().filter(|_| contestant.trained) {
+        for epoch in participant.epochs.into_iter().filter(|_| participant.trained) {
             learner.epoch = epoch;
-            let Some(loss) = learner.train(&self.seat.training)? else { return Ok(None) };
+            let Some(loss) = learner.train(&self.device_index.training)? else { return Ok(None) };
             train_losses.push(Loss(loss));
         }
         let mut judgement = Judgement { loss: f64::NAN, accuracy: f64::NAN };
-        if contestant.judged {
-            if learner.estimate_statistics(&self.seat.training, contestant.statistics)?.is_none() {
+        if participant.judged {
+            if learner.estimate_statistics(&self.device_index.training, participant.statistics)?.is_none() {
                 return Ok(None);
             }
-            let Some(found) = learner.validate(&self.seat.validation)? else { return Ok(None) };
+            let Some(found) = learner.validate(&self.device_index.validation)? else { return Ok(None) };
             judgement = found;
         }
         let weights = learner.model.weights()?;
-        if !contestant.judged && !are_numbers(&weights)? {
+        if !participant.judged && !are_numbers(&weights)? {
             // Validation would have found out.
             train_losses.fill(Loss(f64::NAN));
         }
         let Judgement { loss, accuracy } = judgement;
         let train_loss = train_losses.last().map_or(f64::NAN, |loss| loss.0);
-        let Hits { hits, misses } = contestant.hits;
+        let Hits { hits, misses } = participant.hits;
         let weights = weights.into_iter().map(|weights| weights.on(self.home));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(Outcome {
             estimate: Estimate { loss, accuracy, train_loss, hits, misses },
             train_losses,
-            held: contestant.keys.into_iter().zip(weights).collect(),
+            held: participant.keys.into_iter().zip(weights).collect(),
         }))
     }
 
     fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
         let EstimatorSettings { shape, sgd, precision, .. } = self.settings;
         let side = shape.image_side();
-        if self.seat.device == Device::Cpu
+        if self.device_index.device == Device::Cpu
             && precision == Precision::F32
-            && self.seat.training.side() == side
+            && self.device_index.training.side() == side
             && let Some(model) = CpuModel::new(&plan, weights, sgd, side, self.threads)?
         {
             return Ok(Box::new(model));
         }
-        Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.seat.device)?))
+        Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, self.device_index.device)?))
     }
 }
 
@@ -440,7 +440,7 @@ impl Estimator for NetworkEstimator {
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Estimate>>, Self::Error> {
         self.trained = None;
-        let contestants = estimation
+        let participants = estimation
             .candidates
             .iter()
             .enumerate()
@@ -451,11 +451,11 @@ impl Estimator for NetworkEstimator {
                     generation: estimation.generation,
                     individual: candidate.individual,
                 };
-                let contestant =
-                    self.contestant(index, candidate, (&self.weights, self.settings.affine), vec![epoch])?;
+                let participant =
+                    self.participant(index, candidate, (&self.weights, self.settings.affine), vec![epoch])?;
                 let judged = estimation.stage != Stage::WarmUp;
                 let EstimatorSettings { one_shot, statistics, .. } = self.settings;
-                Ok(Contestant { judged, trained: !(judged && one_shot), statistics, ..contestant })
+                Ok(Participant { judged, trained: !(judged && one_shot), statistics, ..participant })
             })
             .collect::<Result<Vec<_>, EstimateError>>()?;
         let draws = match estimation.repeat {
@@ -463,7 +463,9 @@ impl Estimator for NetworkEstimator {
             before => Streams::new(self.draws.stream(Purpose::Repeat, u64::from(before), 0).bits()),
         };
         let together = self.settings.sharing.together;
-        let Some(outcomes) = self.compete(contestants, together, draws, progress)? else { return Ok(None) };
+        let Some(outcomes) = self.train_all(participants, together, draws, progress)? else {
+            return Ok(None);
+        };
         let estimates = outcomes.iter().map(|o| o.estimate).collect();
         if estimation.stage != Stage::Ranking {
             let trained = outcomes.into_iter().map(|outcome| outcome.held).collect();

@@ -166,7 +166,7 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
     let outcome = worker.join().map_err(|_| anyhow::anyhow!("the thread that works panicked"))?;
     let did = match &outcome {
         Ok(Outcome::Done) => Did::Finished,
-        Ok(Outcome::Left) => Did::Stopped,
+        Ok(Outcome::Stopped) => Did::Stopped,
         Err(_) => Did::Failed,
     };
     note(&folder, did);

@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-pub use entry::{Did, Holder};
+pub use entry::{ClaimAction, Holder};
 use entry::{Draft, Entry, touch};
 pub use watch::{VARIABLE, Watch};
 
@@ -43,7 +43,7 @@ pub struct Claims {
 
 /// How something stands that can be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ClaimState {
     /// It was never taken, or was given back.
     Free,
     /// The last holder gave it back after a failure, at this time of the file system.
@@ -95,9 +95,9 @@ impl Claims {
     ///
     /// # Errors
     /// If the entries cannot be read.
-    pub fn standing(&self, now: SystemTime) -> io::Result<Standing> {
+    pub fn standing(&self, now: SystemTime) -> io::Result<ClaimState> {
         match self.newest()? {
-            0 => Ok(Standing::Free),
+            0 => Ok(ClaimState::Free),
             number => self.standing_of(number, now),
         }
     }
@@ -110,10 +110,10 @@ impl Claims {
     pub fn take(&self, holder: &Holder, lease: Duration) -> io::Result<Option<Claim>> {
         let begun = Instant::now();
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let draft = Draft::new(&self.folder, &Entry::new(Did::Took, holder, lease).format()?)?;
+        let draft = Draft::new(&self.folder, &Entry::new(ClaimAction::Took, holder, lease).format()?)?;
         let newest = self.newest()?;
         if newest > 0
-            && let Standing::Held(Held { lapsed: false, .. }) =
+            && let ClaimState::Held(Held { lapsed: false, .. }) =
                 self.standing_of(newest, draft.file.metadata()?.modified()?)?
         {
             return Ok(None);
@@ -147,19 +147,19 @@ impl Claims {
         Ok(newest)
     }
 
-    fn standing_of(&self, number: u64, now: SystemTime) -> io::Result<Standing> {
+    fn standing_of(&self, number: u64, now: SystemTime) -> io::Result<ClaimState> {
         // The file is opened, because that makes an NFS client ask the server for its time.
         let file = File::open(self.entry(number))?;
         let written = file.metadata()?.modified()?;
         let entry = Entry::read(file)?;
         Ok(match &entry {
-            Some(Entry { did: Did::GaveBack, .. }) => Standing::Free,
-            Some(Entry { did: Did::Failed, .. }) => Standing::Failed(written),
-            Some(Entry { did: Did::Took, .. }) | None => {
+            Some(Entry { action: ClaimAction::GaveBack, .. }) => ClaimState::Free,
+            Some(Entry { action: ClaimAction::Failed, .. }) => ClaimState::Failed(written),
+            Some(Entry { action: ClaimAction::Took, .. }) | None => {
                 let age = now.duration_since(written).unwrap_or(Duration::ZERO);
                 let lapsed = age > entry.as_ref().map_or(UNREADABLE, Entry::lease);
                 let since = entry.as_ref().map_or(0, |entry| entry.time);
-                Standing::Held(Held { holder: entry.map(|entry| entry.holder), since, age, lapsed })
+                ClaimState::Held(Held { holder: entry.map(|entry| entry.holder), since, age, lapsed })
             }
         })
     }
@@ -202,8 +202,8 @@ impl Claim {
     ///
     /// # Errors
     /// If the file system refuses; the claim lapses then.
-    pub fn give_back(self, did: Did) -> io::Result<()> {
-        let entry = Entry::new(did, &self.holder, self.lease).format()?;
+    pub fn give_back(self, action: ClaimAction) -> io::Result<()> {
+        let entry = Entry::new(action, &self.holder, self.lease).format()?;
         Draft::new(&self.claims.folder, &entry)?.place(&self.claims.entry(self.number + 1))?;
         Ok(())
     }

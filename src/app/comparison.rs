@@ -11,7 +11,7 @@ use anyhow::Result;
 use relativenas_core::view::{Phase, RunView};
 use relativenas_ui::messages::Message;
 
-use super::outlet::{Closed, Turn};
+use super::outlet::{Closed, RunOutlet};
 use crate::{folder::RunFolder, log::LogReader};
 
 /// How long to wait before a log is read again.
@@ -100,7 +100,7 @@ impl Followed {
 }
 
 /// Sends runs again whenever they have grown, until another run is shown.
-pub fn keep_following(mut runs: Vec<Followed>, turn: &Turn) {
+pub fn keep_following(mut runs: Vec<Followed>, turn: &RunOutlet) {
     let mut look = || -> Result<usize, Closed> {
         runs.retain(Followed::goes_on);
         let mut damaged = Vec::new();
@@ -139,7 +139,7 @@ mod tests {
         assert!(matches!(followed.compared(), Message::Compared { view, .. } if view.events == 4));
         fixture::write_log(&folder, &log);
         let (sender, screen) = channel();
-        keep_following(vec![followed], &Outlet::new(sender).next_turn());
+        keep_following(vec![followed], &Outlet::new(sender).next_run());
         let last = screen.try_iter().last();
         assert!(
             matches!(last, Some(Message::Grown { run, view }) if run == "r" && view.phase() == Phase::Finished)
@@ -156,9 +156,9 @@ mod tests {
         let second = followers.follow(folder).expect("readable");
         let (sender, _screen) = channel();
         let outlet = Outlet::new(sender);
-        keep_following(vec![first], &outlet.next_turn());
-        let closed = outlet.next_turn();
-        outlet.next_turn();
+        keep_following(vec![first], &outlet.next_run());
+        let closed = outlet.next_run();
+        outlet.next_run();
         keep_following(vec![second], &closed);
     }
 }

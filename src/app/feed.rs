@@ -16,7 +16,7 @@ use relativenas_ui::messages::{Link, Message, WorkKind, WorkWord};
 
 use super::{
     load::Gauge,
-    outlet::{Closed, Turn},
+    outlet::{Closed, RunOutlet},
 };
 use crate::{
     engine::{
@@ -29,20 +29,20 @@ use crate::{
 };
 
 /// How long the feed waits for the engine before it looks whether it is still wanted.
-const GLANCE: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often a run without an engine is checked, because it may be resumed from another shell.
-const PATROL: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// The number of lines of `engine.log` that are shown when an engine has died.
 const LAST_WORDS: usize = 12;
 
 /// The way commands take to the engine of the run that is shown, while there is one.
-pub type Wire = Arc<Mutex<Option<Sender>>>;
+pub type EngineSender = Arc<Mutex<Option<Sender>>>;
 
 /// What a feed is made of.
 pub struct Feed {
     pub folder: RunFolder,
-    pub turn: Turn,
-    pub wire: Wire,
+    pub turn: RunOutlet,
+    pub wire: EngineSender,
     /// The engine, if it was just started.
     pub engine: Option<StartedEngine>,
     /// The run is only shown; commands are not sent.
@@ -52,7 +52,7 @@ pub struct Feed {
 }
 
 /// Why a feed ended or has to begin again.
-enum Halt {
+enum FeedEnd {
     /// Another run is shown, or nothing.
     Unwanted,
     /// The run went on from an earlier event, so the events that were sent are no longer valid.
@@ -63,7 +63,7 @@ enum Halt {
     Over,
 }
 
-impl From<Closed> for Halt {
+impl From<Closed> for FeedEnd {
     fn from(Closed: Closed) -> Self {
         Self::Unwanted
     }
@@ -74,9 +74,9 @@ impl Feed {
     pub fn run(mut self) {
         loop {
             match self.feed() {
-                Ok(Halt::Unwanted | Halt::Over) => return,
-                Ok(Halt::Rewound) => {}
-                Ok(Halt::Silent) => {
+                Ok(FeedEnd::Unwanted | FeedEnd::Over) => return,
+                Ok(FeedEnd::Rewound) => {}
+                Ok(FeedEnd::Silent) => {
                     if !self.wait_for_engine() {
                         return;
                     }
@@ -91,16 +91,16 @@ impl Feed {
         }
     }
 
-    fn feed(&mut self) -> Result<Halt> {
+    fn feed(&mut self) -> Result<FeedEnd> {
         match self.try_feed() {
             Ok(halt) => Ok(halt),
-            Err(FeedError::Halt(halt)) => Ok(halt),
+            Err(FeedError::FeedEnd(halt)) => Ok(halt),
             Err(FeedError::Error(error)) => Err(error),
         }
     }
 
     /// Shows the run from its beginning.
-    fn try_feed(&mut self) -> Result<Halt, FeedError> {
+    fn try_feed(&mut self) -> Result<FeedEnd, FeedError> {
         // An engine that was just started cuts the log before it can be reached, so it is waited for.
         let connection = match self.engine.take() {
             Some(engine) => self.meet(engine)?,
@@ -109,7 +109,7 @@ impl Feed {
                 None
             }
         };
-        let mut told = Told { reader: LogReader::new(&self.folder), events: 0, finished: false };
+        let mut told = SentEvents { reader: LogReader::new(&self.folder), events: 0, finished: false };
         self.tell_file(&mut told)?;
         let mut connection = match connection {
             Some(connection) => connection,
@@ -120,7 +120,7 @@ impl Feed {
         };
         loop {
             if connection.hello().events < told.events {
-                return Ok(Halt::Rewound);
+                return Ok(FeedEnd::Rewound);
             }
             // An engine that failed after its greeting takes nothing more; that it is gone is said below.
             if connection.follow(told.events).is_ok() {
@@ -159,19 +159,19 @@ impl Feed {
             Ok(connection) => Ok(Some(self.welcome(connection)?)),
             Err(error) if last_words.is_empty() => Err(FeedError::Error(error)),
             Err(_) => {
-                self.tell_file(&mut Told {
+                self.tell_file(&mut SentEvents {
                     reader: LogReader::new(&self.folder),
                     events: 0,
                     finished: false,
                 })?;
                 self.turn.send(Message::Link(self.dead(last_words)))?;
-                Err(FeedError::Halt(Halt::Silent))
+                Err(FeedError::FeedEnd(FeedEnd::Silent))
             }
         }
     }
 
     /// Sends what is written in the file and was not sent yet.
-    fn tell_file(&self, told: &mut Told) -> Result<(), FeedError> {
+    fn tell_file(&self, told: &mut SentEvents) -> Result<(), FeedError> {
         loop {
             let batch = told.reader.batch()?;
             if batch.is_empty() {
@@ -182,7 +182,7 @@ impl Feed {
         }
     }
 
-    fn tell(&self, lines: Vec<Line>, told: &mut Told) -> Result<(), Closed> {
+    fn tell(&self, lines: Vec<Line>, told: &mut SentEvents) -> Result<(), Closed> {
         let Some(last) = lines.last() else {
             return Ok(());
         };
@@ -192,7 +192,7 @@ impl Feed {
     }
 
     /// Connects to the engine; if there is none, reports that to the screen.
-    fn connect(&mut self, told: &Told) -> Result<Option<Connection>, FeedError> {
+    fn connect(&mut self, told: &SentEvents) -> Result<Option<Connection>, FeedError> {
         if told.finished {
             self.turn.send(Message::Link(Link::NoEngine))?;
             return Ok(None);
@@ -203,9 +203,9 @@ impl Feed {
                 // It is about to listen, or about to leave.
                 Err(_) if liveness(&self.folder) == Liveness::Alive && self.is_here() => {
                     if !self.turn.is_open() {
-                        return Err(FeedError::Halt(Halt::Unwanted));
+                        return Err(FeedError::FeedEnd(FeedEnd::Unwanted));
                     }
-                    thread::sleep(GLANCE);
+                    thread::sleep(LOOK_EVERY);
                 }
                 Err(error) => {
                     self.say_silent(&error)?;
@@ -243,7 +243,7 @@ impl Feed {
 
     /// Reports the connection to the screen, and sends the first commands.
     fn welcome(&mut self, connection: Connection) -> Result<Connection, FeedError> {
-        connection.set_patience(Some(GLANCE))?;
+        connection.set_patience(Some(LOOK_EVERY))?;
         let hello = connection.hello().clone();
         let look =
             || self.look.then(|| format!("`relativenas attach {}` steers it", self.folder.reference()));
@@ -265,7 +265,7 @@ impl Feed {
     }
 
     /// Passes on what the engine sends, until it hangs up or is done.
-    fn listen(&self, connection: &mut Connection, told: &mut Told) -> Result<(), FeedError> {
+    fn listen(&self, connection: &mut Connection, told: &mut SentEvents) -> Result<(), FeedError> {
         let mut gauge = Gauge::of(&self.folder);
         loop {
             if let Some(load) = gauge.look() {
@@ -285,7 +285,7 @@ impl Feed {
                 }
                 Received::Line(EngineLine::Reply(Reply::Hello(_))) => {}
                 Received::Nothing if self.turn.is_open() => {}
-                Received::Nothing => return Err(FeedError::Halt(Halt::Unwanted)),
+                Received::Nothing => return Err(FeedError::FeedEnd(FeedEnd::Unwanted)),
                 Received::Closed => return Ok(()),
             }
         }
@@ -299,7 +299,7 @@ impl Feed {
             if is_held() && Connection::open(&self.folder).is_ok() {
                 return true;
             }
-            thread::sleep(PATROL);
+            thread::sleep(CHECK_EVERY);
         }
         false
     }
@@ -313,29 +313,29 @@ impl Feed {
 }
 
 /// Which events the screen has received.
-struct Told {
+struct SentEvents {
     reader: LogReader,
     /// The number that the next event has.
     events: u64,
     finished: bool,
 }
 
-impl Told {
+impl SentEvents {
     /// The reason for the feed's end if no engine can be reached.
-    fn halt(&self) -> Halt {
-        if self.finished { Halt::Over } else { Halt::Silent }
+    fn halt(&self) -> FeedEnd {
+        if self.finished { FeedEnd::Over } else { FeedEnd::Silent }
     }
 }
 
 /// Why a step of the feed did not succeed: the feed ends, or there was an error.
 enum FeedError {
-    Halt(Halt),
+    FeedEnd(FeedEnd),
     Error(anyhow::Error),
 }
 
 impl From<Closed> for FeedError {
     fn from(closed: Closed) -> Self {
-        Self::Halt(closed.into())
+        Self::FeedEnd(closed.into())
     }
 }
 
@@ -352,7 +352,7 @@ impl From<RunError> for FeedError {
 }
 
 /// Sends a command through a wire; the error says in words why it could not be sent.
-pub fn steer(wire: &Wire, id: u64, command: Command) -> Result<(), String> {
+pub fn steer(wire: &EngineSender, id: u64, command: Command) -> Result<(), String> {
     let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
     match wire.as_mut() {
         Some(sender) => sender.steer(id, command).map_err(|error| format!("{error:#}")),

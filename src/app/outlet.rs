@@ -17,7 +17,7 @@ pub struct Outlet {
 
 /// A sender of messages about one run. It is closed as soon as another run is opened.
 #[derive(Clone)]
-pub struct Turn {
+pub struct RunOutlet {
     outlet: Outlet,
     number: u64,
 }
@@ -37,10 +37,10 @@ impl Outlet {
     }
 
     /// Closes the turn before, and opens the next.
-    pub fn next_turn(&self) -> Turn {
+    pub fn next_run(&self) -> RunOutlet {
         let mut turn = self.lock();
         *turn += 1;
-        Turn { outlet: self.clone(), number: *turn }
+        RunOutlet { outlet: self.clone(), number: *turn }
     }
 
     fn lock(&self) -> MutexGuard<'_, u64> {
@@ -48,7 +48,7 @@ impl Outlet {
     }
 }
 
-impl Turn {
+impl RunOutlet {
     /// Sends a message, unless another run was opened meanwhile: the two never mix.
     ///
     /// # Errors
@@ -76,10 +76,10 @@ mod tests {
     fn a_feed_that_was_replaced_is_not_heard() {
         let (sender, receiver) = channel();
         let outlet = Outlet::new(sender);
-        let first = outlet.next_turn();
+        let first = outlet.next_run();
         let done = |text: &str| Message::Done(text.to_owned());
         first.send(done("first")).expect("open");
-        let second = outlet.next_turn();
+        let second = outlet.next_run();
         assert_eq!(first.send(done("late")), Err(Closed));
         assert!(!first.is_open());
         second.send(done("second")).expect("open");

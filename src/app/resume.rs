@@ -14,7 +14,7 @@ use crate::{folder::RunFolder, log::LogReader};
 
 /// The commands to an engine that still held when it ended.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct LeftAs {
+pub struct StandingCommands {
     paused: bool,
     /// The rest of a step that was not finished.
     step: Option<(StepUnit, u32)>,
@@ -22,7 +22,7 @@ pub struct LeftAs {
     pause_on_nan: bool,
 }
 
-impl LeftAs {
+impl StandingCommands {
     /// How the last engine of a run was left.
     ///
     /// # Errors
@@ -145,12 +145,12 @@ mod tests {
     }
 
     /// How a run was left after these commands, each with its time.
-    fn left(commands: Vec<(i64, Command)>, lines: &[Line]) -> LeftAs {
+    fn left(commands: Vec<(i64, Command)>, lines: &[Line]) -> StandingCommands {
         let started = Session { time: at(0) - 1, pid: 1, did: Did::Started };
         let steered =
             commands.into_iter().map(|(time, command)| Session { time, pid: 1, did: Did::Steered(command) });
         let all: Vec<_> = [started].into_iter().chain(steered).collect();
-        LeftAs::told(&all, lines)
+        StandingCommands::told(&all, lines)
     }
 
     fn check(commands: Vec<(i64, Command)>, waits: bool, told: &[Command]) {
@@ -208,6 +208,6 @@ mod tests {
             session(at(2), Did::Stopped),
             session(at(3), Did::Started),
         ];
-        assert_eq!(LeftAs::told(&all, &fixture::log(1)), LeftAs::default());
+        assert_eq!(StandingCommands::told(&all, &fixture::log(1)), StandingCommands::default());
     }
 }

@@ -18,10 +18,10 @@ use super::{
     First,
     comparison::{Followers, keep_following},
     export,
-    feed::{Feed, Wire, steer},
-    outlet::{Outlet, Turn},
+    feed::{EngineSender, Feed, steer},
+    outlet::{Outlet, RunOutlet},
     plan::{self, Planned},
-    resume::LeftAs,
+    resume::StandingCommands,
     studies,
     theme::remember,
     work::RunningWork,
@@ -48,7 +48,7 @@ const MOST_COMPARED: usize = 60;
 pub struct Server {
     context: Context,
     outlet: Outlet,
-    wire: Wire,
+    wire: EngineSender,
     /// The run that is shown, or was named to be.
     shown: Option<RunFolder>,
     /// The first run is looked at, not steered.
@@ -60,7 +60,7 @@ pub struct Server {
     /// The number of the newest [`Request::Plan`]; older ones need no answer.
     planned: Arc<AtomicU64>,
     /// The sender for messages about the run that is shown.
-    turn: Option<Turn>,
+    turn: Option<RunOutlet>,
     /// What goes on in the background, or went on last.
     work: Option<RunningWork>,
 }
@@ -75,7 +75,7 @@ impl Server {
         Self {
             context,
             outlet,
-            wire: Wire::default(),
+            wire: EngineSender::default(),
             shown,
             look,
             followers: Followers::default(),
@@ -130,7 +130,7 @@ impl Server {
             Request::Resume { run, paused } => {
                 let folder = self.find(&run)?;
                 check_resumable(&folder, false)?;
-                let left = LeftAs::of(&folder)?;
+                let left = StandingCommands::of(&folder)?;
                 let left = if paused { left.but_paused() } else { left };
                 let options = StartOptions { paused: left.begins_paused(), ..StartOptions::default() };
                 let engine = start(&EngineProgram::find()?, &folder, options)?;
@@ -227,8 +227,8 @@ impl Server {
             removed.push(folder.name());
             if self.shown.as_ref() == Some(&folder) {
                 // What follows it must not be heard any more.
-                (self.shown, self.turn, self.wire) = (None, None, Wire::default());
-                drop(self.outlet.next_turn());
+                (self.shown, self.turn, self.wire) = (None, None, EngineSender::default());
+                drop(self.outlet.next_run());
             }
         }
         if !removed.is_empty() {
@@ -329,9 +329,9 @@ impl Server {
         let look = self.look && again && engine.is_none();
         self.look = look;
         self.shown = Some(folder.clone());
-        let wire = Wire::default();
+        let wire = EngineSender::default();
         self.wire = Arc::clone(&wire);
-        let turn = self.outlet.next_turn();
+        let turn = self.outlet.next_run();
         self.turn = Some(turn.clone());
         let feed = Feed { folder, turn, wire, engine, look, first };
         thread::spawn(move || feed.run());

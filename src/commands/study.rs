@@ -16,7 +16,7 @@ use crate::{
     places::absolute,
     settings,
     study::{
-        Ending, Plan, Study,
+        Plan, Study, Urgency,
         work::{Outcome, work},
     },
 };
@@ -105,8 +105,8 @@ fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
         Outcome::Ended(ending) => {
             eprintln!("{shown}: interrupted; `relativenas study work` of it goes on");
             return Ok(ExitCode::from(match ending {
-                Ending::Interrupted => failure::INTERRUPTED,
-                Ending::Terminated => GIVEN_BACK,
+                Urgency::Interrupted => failure::INTERRUPTED,
+                Urgency::Terminated => GIVEN_BACK,
             }));
         }
     }

@@ -19,14 +19,14 @@ use relativenas_core::{
 use super::{Probe, Run, csv, html, markdown};
 
 /// Likes convolutions, learns over generations, and shares weights as a network would.
-struct Pretend {
+struct FakeEstimator {
     shape: NetworkShape,
     streams: Streams,
     weights: WeightSet<()>,
     held: Vec<BTreeMap<WeightKey, ()>>,
 }
 
-impl Estimator for Pretend {
+impl Estimator for FakeEstimator {
     type Error = Infallible;
 
     fn estimate(
@@ -110,7 +110,7 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
     let settings = manifest.config.search_settings(10);
     let shape = manifest.config.search_network(10);
     let streams = Streams::new(settings.seed);
-    let mut estimator = Pretend { shape, streams, weights: WeightSet::default(), held: Vec::new() };
+    let mut estimator = FakeEstimator { shape, streams, weights: WeightSet::default(), held: Vec::new() };
     let images = Images { name: "Fashion-MNIST".to_owned(), train: 512, valid: 512, classes: 10 };
     let (mut search, first) = Search::new(settings.clone()).expect("valid settings");
     let mut events = vec![Event::SearchStarted { settings, network: Some(shape), images, batch: 64 }];

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 /// How urgently a worker must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum Urgency {
     /// A person, with Ctrl-C: runs are stopped in order.
     Interrupted,
     /// SIGTERM or SIGUSR1, by which a batch system announces that it will soon kill the worker: runs leave at
@@ -39,7 +39,7 @@ impl Signals {
     }
 
     /// Counts the signals since the last call, and returns how urgent they were.
-    pub fn glance(&self) -> Option<Ending> {
+    pub fn glance(&self) -> Option<Urgency> {
         let terminate = self.terminate.swap(false, Ordering::Relaxed);
         let interrupt = self.interrupt.swap(false, Ordering::Relaxed);
         if !terminate && !interrupt {
@@ -48,7 +48,7 @@ impl Signals {
         // Set before the count, so that every thread that sees the count also sees the urgency.
         self.hurry.fetch_or(terminate, Ordering::SeqCst);
         self.came.fetch_add(1, Ordering::SeqCst);
-        Some(if terminate { Ending::Terminated } else { Ending::Interrupted })
+        Some(if terminate { Urgency::Terminated } else { Urgency::Interrupted })
     }
 
     pub fn came(&self) -> usize {
@@ -56,9 +56,9 @@ impl Signals {
     }
 
     /// How urgently the worker must end; `None` if it need not.
-    pub fn ending(&self) -> Option<Ending> {
+    pub fn ending(&self) -> Option<Urgency> {
         let hurry =
-            || if self.hurry.load(Ordering::SeqCst) { Ending::Terminated } else { Ending::Interrupted };
+            || if self.hurry.load(Ordering::SeqCst) { Urgency::Terminated } else { Urgency::Interrupted };
         (self.came() > 0).then(hurry)
     }
 

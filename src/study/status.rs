@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use relativenas_core::view::{Phase, RunState};
-use relativenas_run::claim::{Held, Standing, now_in};
+use relativenas_run::claim::{ClaimState, Held, now_in};
 use relativenas_ui::messages::RunSummary;
 use serde::Serialize;
 
@@ -97,9 +97,9 @@ pub fn of(study: &Study) -> Status {
 fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
     let run = planned.name();
     // Where the claims cannot be read, what the run itself says is better than nothing.
-    let standing = study.claims(&run).standing(now).unwrap_or(Standing::Free);
+    let standing = study.claims(&run).standing(now).unwrap_or(ClaimState::Free);
     let folder = study.run(&run);
-    if folder.is_none() && matches!(standing, Standing::Free) {
+    if folder.is_none() && matches!(standing, ClaimState::Free) {
         return None;
     }
     let mut row = Row {
@@ -125,7 +125,7 @@ fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
         return Some(row); // The worker may be about to give the run back, or has died after finishing it.
     }
     match standing {
-        Standing::Held(Held { holder, since, age, lapsed }) => {
+        ClaimState::Held(Held { holder, since, age, lapsed }) => {
             if !lapsed && row.phase.is_left() {
                 // Locks of another machine may not be seen here; its claim is.
                 row.phase = RunState::In(by_events);
@@ -139,10 +139,10 @@ fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
                 lapsed,
             });
         }
-        Standing::Failed(_) if row.phase.is_left() || row.phase == RunState::In(Phase::Empty) => {
+        ClaimState::Failed(_) if row.phase.is_left() || row.phase == RunState::In(Phase::Empty) => {
             row.phase = RunState::Failed;
         }
-        Standing::Failed(_) | Standing::Free => {}
+        ClaimState::Failed(_) | ClaimState::Free => {}
     }
     Some(row)
 }
@@ -152,7 +152,7 @@ mod tests {
     use std::time::Duration;
 
     use relativenas_core::searcher::SearcherKind;
-    use relativenas_run::claim::{Did, Holder};
+    use relativenas_run::claim::{ClaimAction, Holder};
 
     use super::*;
     use crate::{fixture, study::Plan};
@@ -171,7 +171,7 @@ mod tests {
         let take = |run: &str, lease| study.claims(run).take(&far, lease).expect("writable").expect("free");
         let (_working, _dead) = (take("random-1", long), take("slow-fast-2", Duration::ZERO));
         let _about_to_begin = take("random-2", long);
-        take("slow-fast-3", long).give_back(Did::Failed).expect("writable");
+        take("slow-fast-3", long).give_back(ClaimAction::Failed).expect("writable");
         std::thread::sleep(Duration::from_millis(50)); // A lease of no length lapses as soon as time goes on.
 
         let found = of(&study);

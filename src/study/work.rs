@@ -20,7 +20,7 @@ use relativenas_core::{
     view::Phase,
 };
 use relativenas_run::{
-    claim::{Claim, Did, Held, Holder, Standing, now_in},
+    claim::{Claim, ClaimAction, ClaimState, Held, Holder, now_in},
     folder::RunFolder,
     lock::{Liveness, liveness},
 };
@@ -28,7 +28,7 @@ use relativenas_run::{
 use super::{
     PlannedRun, PlannedSearch, Study,
     process::{End, GLANCE, carry_out, command, end_of, renew_if_due, say},
-    signals::{Ending, Signals},
+    signals::{Signals, Urgency},
 };
 use crate::{
     operations::export::of_rank,
@@ -52,7 +52,7 @@ pub enum Outcome {
     /// So many runs failed; whatever else is free is done.
     Failed(usize),
     /// A signal arrived. Runs in progress have left a checkpoint, and any worker can take them.
-    Ended(Ending),
+    Ended(Urgency),
 }
 
 /// The result of one run.
@@ -90,8 +90,8 @@ pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
         let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.work_through())).collect();
         while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
             match worker.signals.glance() {
-                Some(Ending::Interrupted) => say("stopping after a checkpoint (once more leaves at once)"),
-                Some(Ending::Terminated) => {
+                Some(Urgency::Interrupted) => say("stopping after a checkpoint (once more leaves at once)"),
+                Some(Urgency::Terminated) => {
                     say("leaving at once, with a checkpoint; others can take the run")
                 }
                 None => {}
@@ -160,12 +160,12 @@ impl Worker<'_> {
                 continue;
             }
             if let Some((_, place)) = place.take() {
-                place.give_back(Did::GaveBack)?;
+                place.give_back(ClaimAction::GaveBack)?;
             }
             let Next::Run(run, claim) = next else { break };
             self.hold(run, claim)?;
         }
-        place.map_or(Ok(()), |(_, place)| place.give_back(Did::GaveBack))
+        place.map_or(Ok(()), |(_, place)| place.give_back(ClaimAction::GaveBack))
     }
 
     fn next(&self) -> io::Result<Next> {
@@ -182,12 +182,12 @@ impl Worker<'_> {
             }
             let claims = self.study.claims(&name);
             let free = match claims.standing(now)? {
-                Standing::Held(Held { lapsed, .. }) => lapsed,
+                ClaimState::Held(Held { lapsed, .. }) => lapsed,
                 // The run may have been resumed by hand.
-                Standing::Free => !self.is_alive(&name),
+                ClaimState::Free => !self.is_alive(&name),
                 // A run that failed is tried again only by workers that were started afterwards.
-                Standing::Failed(at) if at >= self.started => continue,
-                Standing::Failed(_) => !self.is_alive(&name),
+                ClaimState::Failed(at) if at >= self.started => continue,
+                ClaimState::Failed(_) => !self.is_alive(&name),
             };
             match if free { claims.take(&self.holder, self.lease)? } else { None } {
                 Some(claim) => return Ok(Next::Run(run, claim)),
@@ -237,7 +237,7 @@ impl Worker<'_> {
         if step == Step::Failed {
             lock(&self.failed).insert(run.name());
         }
-        claim.give_back(if step == Step::Failed { Did::Failed } else { Did::GaveBack })
+        claim.give_back(if step == Step::Failed { ClaimAction::Failed } else { ClaimAction::GaveBack })
     }
 
     /// Begins a run or goes on with it, and waits for its end.

@@ -86,7 +86,7 @@ pub enum Input {
     /// The program was suspended and runs again.
     Resumed,
     /// The other ends of the channels are closed: no more messages will come, and requests are lost.
-    Deaf,
+    Disconnected,
 }
 
 /// The screen without a terminal: it routes what happens to what it changes, and decides what is
@@ -206,7 +206,7 @@ impl App {
                 self.dirty = true;
             }
             Input::Resumed => self.dirty = true,
-            Input::Deaf => self.warn("nothing more is heard of any run; leave and start again"),
+            Input::Disconnected => self.warn("nothing more is heard of any run; leave and start again"),
         }
     }
 

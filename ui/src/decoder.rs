@@ -7,7 +7,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 /// Something that a terminal said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     Event(Event),
     /// Where the cursor is: all that was written before the question has arrived.
     Cursor,
@@ -25,7 +25,7 @@ enum Next {
     Wait,
     /// So many bytes that mean nothing here.
     Skip(usize),
-    Heard(usize, Heard),
+    Received(usize, Received),
 }
 
 const ESCAPE: u8 = 0x1b;
@@ -36,7 +36,7 @@ const LONGEST_SEQUENCE: usize = 64;
 
 impl Decoder {
     /// What is complete with these bytes.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Heard> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Received> {
         self.held.extend_from_slice(bytes);
         let mut heard = Vec::new();
         let mut at = 0;
@@ -44,7 +44,7 @@ impl Decoder {
             match next(&self.held[at..]) {
                 Next::Wait => break,
                 Next::Skip(length) => at += length,
-                Next::Heard(length, one) => {
+                Next::Received(length, one) => {
                     at += length;
                     heard.push(one);
                 }
@@ -60,7 +60,7 @@ impl Decoder {
     }
 
     /// What is held, now that nothing has followed for a while.
-    pub fn settle(&mut self) -> Option<Heard> {
+    pub fn settle(&mut self) -> Option<Received> {
         if !self.hesitates() {
             return None;
         }
@@ -72,29 +72,29 @@ impl Decoder {
     }
 }
 
-fn key(code: KeyCode, modifiers: KeyModifiers) -> Heard {
-    Heard::Event(Event::Key(KeyEvent::new(code, modifiers)))
+fn key(code: KeyCode, modifiers: KeyModifiers) -> Received {
+    Received::Event(Event::Key(KeyEvent::new(code, modifiers)))
 }
 
 fn next(bytes: &[u8]) -> Next {
     match bytes {
         [] | [ESCAPE] | [ESCAPE, b'O'] => Next::Wait,
         [ESCAPE, b'O', last, ..] => match letter(*last) {
-            Some(code) => Next::Heard(3, key(code, KeyModifiers::NONE)),
+            Some(code) => Next::Received(3, key(code, KeyModifiers::NONE)),
             None => Next::Skip(3),
         },
         [ESCAPE, b'[', ..] => sequence(bytes),
         // Twice the key Esc, or once before a sequence.
-        [ESCAPE, ESCAPE, ..] => Next::Heard(1, key(KeyCode::Esc, KeyModifiers::NONE)),
+        [ESCAPE, ESCAPE, ..] => Next::Received(1, key(KeyCode::Esc, KeyModifiers::NONE)),
         [ESCAPE, rest @ ..] => match next(rest) {
-            Next::Heard(length, Heard::Event(Event::Key(plain))) => {
-                Next::Heard(length + 1, key(plain.code, plain.modifiers | KeyModifiers::ALT))
+            Next::Received(length, Received::Event(Event::Key(plain))) => {
+                Next::Received(length + 1, key(plain.code, plain.modifiers | KeyModifiers::ALT))
             }
-            Next::Heard(length, _) | Next::Skip(length) => Next::Skip(length + 1),
+            Next::Received(length, _) | Next::Skip(length) => Next::Skip(length + 1),
             Next::Wait => Next::Wait,
         },
         [first, ..] => match control(*first) {
-            Some((code, modifiers)) => Next::Heard(1, key(code, modifiers)),
+            Some((code, modifiers)) => Next::Received(1, key(code, modifiers)),
             None => character(bytes),
         },
     }
@@ -126,7 +126,7 @@ fn character(bytes: &[u8]) -> Next {
     match str::from_utf8(letter).ok().and_then(|text| text.chars().next()) {
         Some(c) => {
             let shift = if c.is_uppercase() { KeyModifiers::SHIFT } else { KeyModifiers::NONE };
-            Next::Heard(length, key(KeyCode::Char(c), shift))
+            Next::Received(length, key(KeyCode::Char(c), shift))
         }
         None => Next::Skip(1),
     }
@@ -167,14 +167,14 @@ fn sequence(bytes: &[u8]) -> Next {
         (b'M', &[button, column, row]) => {
             return moved(length, button.saturating_sub(32), (column, row), false);
         }
-        (b'R', &[_, _]) => return Next::Heard(length, Heard::Cursor),
+        (b'R', &[_, _]) => return Next::Received(length, Received::Cursor),
         (b'A'..=b'E', _) if is_console => Some(KeyCode::F(last - b'A' + 1)),
-        (b'Z', _) => return Next::Heard(length, key(KeyCode::BackTab, KeyModifiers::SHIFT)),
+        (b'Z', _) => return Next::Received(length, key(KeyCode::BackTab, KeyModifiers::SHIFT)),
         (b'~', &[number, ..]) => numbered(number),
         _ => letter(last),
     };
     match code {
-        Some(code) => Next::Heard(length, key(code, modifiers)),
+        Some(code) => Next::Received(length, key(code, modifiers)),
         None => Next::Skip(length),
     }
 }
@@ -222,7 +222,7 @@ fn paste(bytes: &[u8]) -> Next {
         return Next::Wait;
     };
     let pasted = String::from_utf8_lossy(&text[..end]).into_owned();
-    Next::Heard(PASTE_BEGINS.len() + end + PASTE_ENDS.len(), Heard::Event(Event::Paste(pasted)))
+    Next::Received(PASTE_BEGINS.len() + end + PASTE_ENDS.len(), Received::Event(Event::Paste(pasted)))
 }
 
 /// The mouse: which button in two bits and two more, 4 for Shift, 8 for Alt, 16 for Ctrl, 32 while it moves.
@@ -247,7 +247,7 @@ fn moved(length: usize, button: u16, (column, row): (u16, u16), released: bool) 
     };
     let modifiers = modifiers(((button >> 2) & 0b111) + 1);
     let event = MouseEvent { kind, column: column.saturating_sub(1), row: row.saturating_sub(1), modifiers };
-    Next::Heard(length, Heard::Event(Event::Mouse(event)))
+    Next::Received(length, Received::Event(Event::Mouse(event)))
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    fn heard(bytes: &[u8]) -> Vec<Heard> {
+    fn heard(bytes: &[u8]) -> Vec<Received> {
         let mut decoder = Decoder::default();
         let mut heard = decoder.feed(bytes);
         heard.extend(decoder.settle());
@@ -294,15 +294,15 @@ mod tests {
     #[test]
     fn answers_pastes_and_the_mouse_are_told_from_keys() {
         let mouse = |kind, column, row, modifiers| {
-            Heard::Event(Event::Mouse(MouseEvent { kind, column, row, modifiers }))
+            Received::Event(Event::Mouse(MouseEvent { kind, column, row, modifiers }))
         };
         let left = MouseButton::Left;
-        let paste = |text: &str| Heard::Event(Event::Paste(text.to_owned()));
+        let paste = |text: &str| Received::Event(Event::Paste(text.to_owned()));
         assert_eq!(
             heard(b"a\x1b[24;80R\x1b[200~q\x1b[A\n\x1b[201~\x1b[<0;3;7M\x1b[<0;3;7m\x1b[<64;1;1M\x1b[M#!\"\x1b[<20;2;2M\x1b[I"),
             [
                 key(KeyCode::Char('a'), KeyModifiers::NONE),
-                Heard::Cursor,
+                Received::Cursor,
                 paste("q\x1b[A\n"),
                 mouse(MouseEventKind::Down(left), 2, 6, KeyModifiers::NONE),
                 mouse(MouseEventKind::Up(left), 2, 6, KeyModifiers::NONE),
@@ -319,7 +319,10 @@ mod tests {
         assert_eq!(decoder.feed(b"\x1b[200~half"), []);
         assert!(!decoder.hesitates());
         assert_eq!(decoder.settle(), None);
-        assert_eq!(decoder.feed(b" of it\x1b[201~"), [Heard::Event(Event::Paste("half of it".to_owned()))]);
+        assert_eq!(
+            decoder.feed(b" of it\x1b[201~"),
+            [Received::Event(Event::Paste("half of it".to_owned()))]
+        );
     }
 
     #[test]

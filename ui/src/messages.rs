@@ -317,14 +317,14 @@ pub enum ExportFormat {
 
 /// The run that was shown when the screen was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Detached {
     pub run: RunName,
-    pub rest: Rest,
+    pub rest: RunAfterwards,
 }
 
 /// What becomes of a run without the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub enum RunAfterwards {
     /// It is not known yet whether an engine works on the run.
     Unknown,
     /// An engine works on the run and goes on.
@@ -339,7 +339,7 @@ pub enum Rest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// A person left the run that was shown, if one was.
-    Left(Option<Left>),
+    Detached(Option<Detached>),
     /// The engine was asked to stop after a checkpoint.
     Stopped { run: RunName },
     /// The terminal is gone.

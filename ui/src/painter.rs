@@ -20,13 +20,13 @@ use crate::{
 pub struct Painter<W: Write> {
     writer: W,
     shown: Buffer,
-    pen: Pen,
+    pen: WritingState,
 }
 
 /// The style and the position with which the terminal would write the next letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Pen {
-    style: Look,
+struct WritingState {
+    style: CellStyle,
     /// Column and row, if they are known.
     at: Option<(u16, u16)>,
     /// Since the cursor was last placed, only letters were written on whose width all terminals agree.
@@ -35,14 +35,14 @@ struct Pen {
 
 /// Colours and modifiers of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct CellStyle {
     fg: Color,
     bg: Color,
     modifier: Modifier,
 }
 
-const PLAIN: Look = Look { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
-const FROM_NOTHING: Pen = Pen { style: PLAIN, at: None, is_sure: false };
+const PLAIN: CellStyle = CellStyle { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
+const FROM_NOTHING: WritingState = WritingState { style: PLAIN, at: None, is_sure: false };
 
 /// The largest number of unchanged letters that are written again instead of moving the cursor past them.
 const SHORT_GAP: u16 = 4;
@@ -111,12 +111,12 @@ impl<W: Write> Painter<W> {
 struct Run {
     at: (u16, u16),
     columns: u16,
-    style: Look,
+    style: CellStyle,
     text: String,
 }
 
 /// Writes a run, whose style the pen has.
-fn write_run(bytes: &mut Vec<u8>, pen: &mut Pen, run: &Run, row: &[Cell]) {
+fn write_run(bytes: &mut Vec<u8>, pen: &mut WritingState, run: &Run, row: &[Cell]) {
     go_to(bytes, pen, row, run.at);
     bytes.extend_from_slice(run.text.as_bytes());
     pen.is_sure &= run.text.is_ascii();
@@ -126,7 +126,7 @@ fn write_run(bytes: &mut Vec<u8>, pen: &mut Pen, run: &Run, row: &[Cell]) {
 }
 
 /// Finds what changed in a row, and erases what is blank now where that is shorter; gives what is to be written.
-fn row(bytes: &mut Vec<u8>, pen: &mut Pen, (old, new): (&[Cell], &[Cell]), y: u16) -> Vec<Run> {
+fn row(bytes: &mut Vec<u8>, pen: &mut WritingState, (old, new): (&[Cell], &[Cell]), y: u16) -> Vec<Run> {
     let Some(first) = old.iter().zip(new).position(|(old, new)| !is_same(old, new)) else {
         return Vec::new();
     };
@@ -159,7 +159,7 @@ fn row(bytes: &mut Vec<u8>, pen: &mut Pen, (old, new): (&[Cell], &[Cell]), y: u1
 /// About how many bytes the runs of a row take: their letters, what leads from one to the next, and now and then a
 /// colour. Those of one style are written one after the other.
 fn cost(runs: &[Run]) -> usize {
-    let mut ends: Vec<(Look, u16)> = Vec::new();
+    let mut ends: Vec<(CellStyle, u16)> = Vec::new();
     let way = |run: &Run| {
         let end = run.at.0 + run.columns;
         match ends.iter_mut().find(|(style, _)| *style == run.style) {
@@ -204,7 +204,7 @@ fn changes(old: &[Cell], new: &[Cell], y: u16) -> Vec<Run> {
 }
 
 /// Moves the cursor, or writes the letters in between again if that takes fewer bytes.
-fn go_to(bytes: &mut Vec<u8>, pen: &mut Pen, row: &[Cell], (x, y): (u16, u16)) {
+fn go_to(bytes: &mut Vec<u8>, pen: &mut WritingState, row: &[Cell], (x, y): (u16, u16)) {
     match pen.at.replace((x, y)) {
         Some(at) if at == (x, y) => {}
         Some((from, line)) if line == y && from < x && is_short(row, (from, x), pen.style) => {
@@ -223,7 +223,7 @@ fn go_to(bytes: &mut Vec<u8>, pen: &mut Pen, row: &[Cell], (x, y): (u16, u16)) {
 }
 
 /// Whether writing the cells between two columns again takes fewer bytes than moving the cursor.
-fn is_short(row: &[Cell], (from, to): (u16, u16), style: Look) -> bool {
+fn is_short(row: &[Cell], (from, to): (u16, u16), style: CellStyle) -> bool {
     let is_near = to - from <= SHORT_GAP;
     row.get(usize::from(from)..usize::from(to)).is_some_and(|between| {
         is_near
@@ -235,15 +235,15 @@ fn is_short(row: &[Cell], (from, to): (u16, u16), style: Look) -> bool {
 }
 
 /// Erases a row from a column on, in the terminal's own colours.
-fn erase(bytes: &mut Vec<u8>, pen: &mut Pen, (x, y): (u16, u16)) {
+fn erase(bytes: &mut Vec<u8>, pen: &mut WritingState, (x, y): (u16, u16)) {
     go_to(bytes, pen, &[], (x, y));
-    let ground = Look { bg: Color::Reset, ..pen.style };
+    let ground = CellStyle { bg: Color::Reset, ..pen.style };
     dress(bytes, &mut pen.style, ground);
     bytes.extend_from_slice(b"\x1b[K");
 }
 
-fn look(cell: &Cell) -> Look {
-    Look { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
+fn look(cell: &Cell) -> CellStyle {
+    CellStyle { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
 }
 
 /// Whether two cells look the same.
@@ -257,13 +257,13 @@ fn is_blank(cell: &Cell) -> bool {
 }
 
 /// Whether a blank in this style cannot be told from an erased cell.
-fn shows_no_blanks(look: Look) -> bool {
+fn shows_no_blanks(look: CellStyle) -> bool {
     let seen = Modifier::REVERSED | Modifier::UNDERLINED | Modifier::CROSSED_OUT;
     look.bg == Color::Reset && !look.modifier.intersects(seen)
 }
 
 /// Changes the style in one sequence.
-fn dress(bytes: &mut Vec<u8>, from: &mut Look, to: Look) {
+fn dress(bytes: &mut Vec<u8>, from: &mut CellStyle, to: CellStyle) {
     if *from == to {
         return;
     }
@@ -311,7 +311,7 @@ const OFF: [(Modifier, &str); 5] = [
 ];
 
 /// Adds the codes that turn a style into another one.
-fn add(codes: &mut Vec<String>, from: Look, to: Look) {
+fn add(codes: &mut Vec<String>, from: CellStyle, to: CellStyle) {
     let new = to.modifier - from.modifier;
     codes.extend(
         ON.iter().filter(|(modifier, _)| new.contains(*modifier)).map(|(_, code)| (*code).to_owned()),
@@ -362,7 +362,7 @@ mod tests {
     struct Screen {
         cells: Buffer,
         at: (u16, u16),
-        style: Look,
+        style: CellStyle,
     }
 
     impl Screen {
@@ -453,7 +453,7 @@ mod tests {
     }
 
     /// What is seen; the second column of a wide letter shows nothing of its own.
-    fn seen(buffer: &Buffer) -> Vec<(String, Look)> {
+    fn seen(buffer: &Buffer) -> Vec<(String, CellStyle)> {
         let mut covered = 0;
         let mut cell = |(index, cell): (usize, &Cell)| {
             covered = if index % usize::from(buffer.area.width) == 0 { 0 } else { covered };

@@ -19,7 +19,7 @@ use rustix::{
 
 use crate::{
     app::{App, Input, Options},
-    decoder::{Decoder, Heard},
+    decoder::{Decoder, Received},
     hangup,
     messages::{Exit, Message, Request},
     pacing::Pacing,
@@ -136,7 +136,7 @@ impl Screen {
                 Wake::Terminal(Event::Mouse(mouse)) => self.app.handle(Input::Mouse(mouse)),
                 Wake::Terminal(_) => {}
                 Wake::Message(message) => self.app.handle(Input::Message(message)),
-                Wake::Deaf => self.app.handle(Input::Deaf),
+                Wake::Disconnected => self.app.handle(Input::Disconnected),
                 Wake::Stopped => {
                     self.hear_answers();
                     self.terminal.suspend(Stopping::Program)?;
@@ -221,7 +221,7 @@ impl Screen {
     fn send_requests(&mut self) {
         for request in self.app.take_requests() {
             if self.outbox.send(request).is_err() {
-                self.app.handle(Input::Deaf);
+                self.app.handle(Input::Disconnected);
             }
         }
     }
@@ -237,8 +237,8 @@ fn forward_input(mailbox: Arc<Mailbox>) {
         let stdin = rustix::stdio::stdin();
         let (mut decoder, mut buffer) = (Decoder::default(), [0; 4096]);
         let wake = |heard| match heard {
-            Heard::Event(event) => Wake::Terminal(event),
-            Heard::Cursor => Wake::Answered,
+            Received::Event(event) => Wake::Terminal(event),
+            Received::Cursor => Wake::Answered,
         };
         loop {
             let limit = decoder.hesitates().then_some(AFTER_ESCAPE);
@@ -267,6 +267,6 @@ fn forward_messages(mailbox: Arc<Mailbox>, inbox: Receiver<Message>) {
         for message in inbox {
             mailbox.put(Wake::Message(message));
         }
-        mailbox.put(Wake::Deaf);
+        mailbox.put(Wake::Disconnected);
     });
 }

@@ -6,7 +6,7 @@ use relativenas_core::{
     view::{History, Phase, RunView, SearchView, Stop},
 };
 
-use crate::messages::{Evaluated, Link, Load, Rest, RunName};
+use crate::messages::{Evaluated, Link, Load, RunAfterwards, RunName};
 
 /// A run, and how the screen hangs together with its engine.
 #[derive(Clone, Debug)]
@@ -175,13 +175,13 @@ impl Shown {
     }
 
     /// What becomes of it without the screen.
-    pub fn rest(&self) -> Rest {
+    pub fn rest(&self) -> RunAfterwards {
         match self.status() {
-            RunStatus::Connecting => Rest::Unknown,
-            RunStatus::Finished => Rest::Finished,
-            RunStatus::Stopped => Rest::Stopped,
-            RunStatus::Dead => Rest::Dead,
-            _ => Rest::Engine,
+            RunStatus::Connecting => RunAfterwards::Unknown,
+            RunStatus::Finished => RunAfterwards::Finished,
+            RunStatus::Stopped => RunAfterwards::Stopped,
+            RunStatus::Dead => RunAfterwards::Dead,
+            _ => RunAfterwards::Engine,
         }
     }
 

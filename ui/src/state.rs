@@ -117,6 +117,8 @@ impl State {
         if let Some(shown) = self.shown.as_ref().filter(|shown| shown.is_stopping()) {
             return Exit::Stopped { run: shown.run.clone() };
         }
-        Exit::Left(self.shown.as_ref().map(|shown| Left { run: shown.run.clone(), rest: shown.rest() }))
+        Exit::Detached(
+            self.shown.as_ref().map(|shown| Detached { run: shown.run.clone(), rest: shown.rest() }),
+        )
     }
 }

@@ -20,7 +20,7 @@ pub enum Wake {
     Answered,
     Message(Message),
     /// The senders of messages are gone: nothing new will be heard.
-    Deaf,
+    Disconnected,
     /// The terminal is gone, or cannot be read.
     HungUp,
     /// The program was told to stop for a while, as by `kill -TSTP`.
@@ -49,7 +49,7 @@ impl Mailbox {
     pub fn put(&self, wake: Wake) {
         let mut waiting = self.lock();
         match wake {
-            Wake::Message(_) | Wake::Deaf => waiting.messages.push_back(wake),
+            Wake::Message(_) | Wake::Disconnected => waiting.messages.push_back(wake),
             _ => waiting.urgent.push_back(wake),
         }
         self.arrived.notify_one();

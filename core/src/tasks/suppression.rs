@@ -40,14 +40,14 @@ impl Suppression {
     ///
     /// `probabilities` are `[priors, classes]`, row by row, class 0 being background; `boxes` is one
     /// a prior.
-    pub fn detect(&self, probabilities: &[f64], classes: usize, boxes: &[CornerBox]) -> Vec<Reported> {
+    pub fn detect(&self, probabilities: &[f64], classes: usize, boxes: &[CornerBox]) -> Vec<ScoredBox> {
         let mut reported = Vec::new();
         for class in 1..classes {
             let scores: Vec<_> = probabilities.iter().skip(class).step_by(classes).copied().collect();
             let found = self.keep(boxes, &scores).into_iter();
             reported.extend(found.map(|prior| {
                 let (score, corners) = (scores[prior], boxes[prior]);
-                Reported { class, score, prior, corners }
+                ScoredBox { class, score, prior, corners }
             }));
         }
         reported
@@ -56,7 +56,7 @@ impl Suppression {
 
 /// A reported box with its class and score.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reported {
+pub struct ScoredBox {
     pub class: usize,
     pub score: f64,
     pub prior: usize,

@@ -62,7 +62,7 @@ struct Tables {
 }
 
 /// A walk through a file.
-struct Walk<'a> {
+struct MarkerReader<'a> {
     bytes: &'a [u8],
     /// Where the next marker is looked for.
     at: usize,
@@ -76,7 +76,7 @@ struct Walk<'a> {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, String> {
-    let mut walk = Walk { bytes, at: 2, kept: Vec::new(), stray: 0 };
+    let mut walk = MarkerReader { bytes, at: 2, kept: Vec::new(), stray: 0 };
     walk.keep(0..2);
     let mut tables = Tables::default();
     let mut frame = None;
@@ -132,7 +132,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, String> {
     Ok(Checked { bytes, stray: walk.stray })
 }
 
-impl<'a> Walk<'a> {
+impl<'a> MarkerReader<'a> {
     fn keep(&mut self, range: Range<usize>) {
         match self.kept.last_mut() {
             Some(last) if last.end == range.start => last.end = range.end,

@@ -11,12 +11,12 @@ use super::{Place, Ranks, RanksError};
 #[derive(Debug)]
 pub struct Threads {
     rank: usize,
-    hub: Arc<Hub>,
+    barrier: Arc<Barrier>,
 }
 
 /// Where the threads meet.
 #[derive(Debug)]
-struct Hub {
+struct Barrier {
     count: usize,
     timeout: Duration,
     state: Mutex<State>,
@@ -27,17 +27,17 @@ struct Hub {
 struct State {
     /// Meetings that are over.
     round: u64,
-    /// What ranks brought to the one that goes on.
-    brought: Vec<Option<Brought>>,
-    /// What they brought to the last one.
-    shown: Arc<Vec<Brought>>,
+    /// What ranks contributions to the one that goes on.
+    contributions: Vec<Option<Contribution>>,
+    /// What they contributions to the last one.
+    shown: Arc<Vec<Contribution>>,
     /// Somebody who will not come any more.
     gone: Option<usize>,
 }
 
 /// What a rank brings to a meeting.
 #[derive(Clone, Debug)]
-enum Brought {
+enum Contribution {
     Numbers(Vec<f32>),
     Bytes(Vec<u8>),
     Nothing,
@@ -46,36 +46,40 @@ enum Brought {
 impl Threads {
     /// So many ranks that know each other. They wait for each other at most so long.
     pub fn crew(count: usize, timeout: Duration) -> Vec<Self> {
-        let state = State { brought: vec![None; count], ..State::default() };
-        let hub = Arc::new(Hub { count, timeout, state: Mutex::new(state), changed: Condvar::new() });
-        (0..count).map(|rank| Self { rank, hub: Arc::clone(&hub) }).collect()
+        let state = State { contributions: vec![None; count], ..State::default() };
+        let barrier = Arc::new(Barrier { count, timeout, state: Mutex::new(state), changed: Condvar::new() });
+        (0..count).map(|rank| Self { rank, barrier: Arc::clone(&barrier) }).collect()
     }
 
-    /// Shows everybody what everybody brought.
-    fn meet(&self, mine: Brought, timeout: Option<Duration>) -> Result<Arc<Vec<Brought>>, RanksError> {
-        let (hub, began) = (&*self.hub, Instant::now());
-        let mut state = hub.lock();
+    /// Shows everybody what everybody contributions.
+    fn meet(
+        &self,
+        mine: Contribution,
+        timeout: Option<Duration>,
+    ) -> Result<Arc<Vec<Contribution>>, RanksError> {
+        let (barrier, began) = (&*self.barrier, Instant::now());
+        let mut state = barrier.lock();
         let round = state.round;
-        state.brought[self.rank] = Some(mine);
-        if state.brought.iter().all(Option::is_some) {
-            state.shown = Arc::new(state.brought.iter_mut().filter_map(Option::take).collect());
+        state.contributions[self.rank] = Some(mine);
+        if state.contributions.iter().all(Option::is_some) {
+            state.shown = Arc::new(state.contributions.iter_mut().filter_map(Option::take).collect());
             state.round += 1;
-            hub.changed.notify_all();
+            barrier.changed.notify_all();
         }
         while state.round == round {
             if let Some(gone) = state.gone {
                 return Err(RanksError::Gone { who: self.name(gone) });
             }
             let Some(timeout) = timeout else {
-                state = hub.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = barrier.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let Some(left) = timeout.checked_sub(began.elapsed()) else {
-                let missing = (0..hub.count).filter(|&rank| state.brought[rank].is_none());
+                let missing = (0..barrier.count).filter(|&rank| state.contributions[rank].is_none());
                 let who = missing.map(|rank| self.name(rank)).collect::<Vec<_>>().join(", ");
                 return Err(RanksError::Silent { who, seconds: timeout.as_secs() });
             };
-            state = hub.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = barrier.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(Arc::clone(&state.shown))
     }
@@ -83,12 +87,12 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.hub.lock().gone = Some(self.rank);
-        self.hub.changed.notify_all();
+        self.barrier.lock().gone = Some(self.rank);
+        self.barrier.changed.notify_all();
     }
 }
 
-impl Hub {
+impl Barrier {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,11 +104,11 @@ impl Ranks for Threads {
     }
 
     fn count(&self) -> usize {
-        self.hub.count
+        self.barrier.count
     }
 
     fn place(&self) -> Place {
-        let count = self.hub.count;
+        let count = self.barrier.count;
         Place { on_host: self.rank, of_host: count, on_cores: count }
     }
 
@@ -113,9 +117,9 @@ impl Ranks for Threads {
     }
 
     fn all_reduce(&self, values: &mut [f32]) -> Result<(), RanksError> {
-        let all = self.meet(Brought::Numbers(values.to_vec()), Some(self.hub.timeout))?;
-        for (rank, brought) in all.iter().enumerate() {
-            let Brought::Numbers(theirs) = brought else { continue };
+        let all = self.meet(Contribution::Numbers(values.to_vec()), Some(self.barrier.timeout))?;
+        for (rank, contributions) in all.iter().enumerate() {
+            let Contribution::Numbers(theirs) = contributions else { continue };
             if rank == 0 {
                 values.copy_from_slice(theirs);
             } else {
@@ -126,15 +130,19 @@ impl Ranks for Threads {
     }
 
     fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), RanksError> {
-        let mine = if root == self.rank { Brought::Bytes(std::mem::take(bytes)) } else { Brought::Nothing };
+        let mine = if root == self.rank {
+            Contribution::Bytes(std::mem::take(bytes))
+        } else {
+            Contribution::Nothing
+        };
         let all = self.meet(mine, None)?;
-        if let Some(Brought::Bytes(theirs)) = all.get(root) {
+        if let Some(Contribution::Bytes(theirs)) = all.get(root) {
             bytes.clone_from(theirs);
         }
         Ok(())
     }
 
     fn barrier(&self) -> Result<(), RanksError> {
-        self.meet(Brought::Nothing, Some(self.hub.timeout)).map(drop)
+        self.meet(Contribution::Nothing, Some(self.barrier.timeout)).map(drop)
     }
 }

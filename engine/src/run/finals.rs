@@ -15,13 +15,13 @@ use super::control::Control;
 use crate::estimator::{EstimateError, NetworkEstimator};
 
 /// The finals of a search, from the first entrant that a generation may bring to the winner.
-pub struct Ending {
+pub struct SearchFinals {
     settings: FinalsSettings,
     history: History,
     finals: Option<Finals>,
 }
 
-impl Ending {
+impl SearchFinals {
     pub fn new(settings: FinalsSettings) -> Self {
         Self { settings, history: History::default(), finals: None }
     }

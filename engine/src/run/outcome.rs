@@ -5,5 +5,5 @@
 pub enum Outcome {
     Done,
     /// Somebody ended it; it can be resumed.
-    Left,
+    Stopped,
 }

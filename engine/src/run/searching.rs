@@ -20,7 +20,7 @@ use super::{
     agreement::Agreement,
     checkpoint::{Checkpoint, Progress},
     control::{Bounds, Control, Done, Injection, Next, Work},
-    finals::{self, Ending},
+    finals::{self, SearchFinals},
     named_weights,
     outcome::Outcome,
     recorder::{Record, Recorder},
@@ -46,7 +46,7 @@ use crate::{
 pub struct SearchJob {
     search: Search,
     estimator: SearchEstimator,
-    ending: Ending,
+    finals_of_search: SearchFinals,
     /// Events of a beginning that are not in the log yet; empty when a run goes on.
     opening: Vec<Event>,
 }
@@ -91,7 +91,7 @@ impl SearchJob {
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &agreement)?;
         let network = config.search_network(images.classes);
         let stand = begin_or_go_on(config, (Some(network), images, config.training.batch), checkpoint)?;
-        let Stand { search, ending, opening, trained, tensors } = stand;
+        let StartingState { search, finals_of_search, opening, trained, tensors } = stand;
         let tensors = device::place_all(tensors, inputs.device())?;
         let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
         let images = |chosen: &[usize]| ImageSet::of(&data, &data.train, chosen);
@@ -100,7 +100,7 @@ impl SearchJob {
             NetworkEstimator::on(settings, &train, &valid, &inputs.devices)?.with_weights(weights);
         let estimator = SharedEstimator::new(estimator, Arc::clone(ranks));
         let estimator = SearchEstimator::Network(Box::new(estimator));
-        Ok((Self { search, estimator, ending, opening }, facts))
+        Ok((Self { search, estimator, finals_of_search, opening }, facts))
     }
 
     /// A search that a table answers: no images, no device, no weights.
@@ -112,8 +112,9 @@ impl SearchJob {
         let table = PacedTable::open(config.table.dataset, Duration::from_millis(config.table.milliseconds))?;
         let facts = setup::table_facts(manifest, &table)?;
         let images = Images { name: table.name(), train: 0, valid: 0, classes: table.classes() };
-        let Stand { search, ending, opening, .. } = begin_or_go_on(config, (None, images, 0), checkpoint)?;
-        Ok((Self { search, estimator: SearchEstimator::Table(table), ending, opening }, facts))
+        let StartingState { search, finals_of_search, opening, .. } =
+            begin_or_go_on(config, (None, images, 0), checkpoint)?;
+        Ok((Self { search, estimator: SearchEstimator::Table(table), finals_of_search, opening }, facts))
     }
 
     /// What the job consists of, for somebody who does not want it done.
@@ -135,7 +136,7 @@ impl SearchJob {
             && !network.is_first()
         {
             network.follow()?;
-            return Ok(Outcome::Left); // How it ends is the first one's to say.
+            return Ok(Outcome::Stopped); // How it ends is the first one's to say.
         }
         let outcome = self.lead(control, recorder)?;
         if let SearchEstimator::Network(network) = &mut self.estimator {
@@ -151,14 +152,14 @@ impl SearchJob {
         }
         match self.estimate_all(control, recorder)? {
             Outcome::Done => self.play_finals(control, recorder),
-            Outcome::Left => Ok(Outcome::Left),
+            Outcome::Stopped => Ok(Outcome::Stopped),
         }
     }
 
     fn estimate_all(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         loop {
             if !self.may_go_on(control, recorder)? {
-                return Ok(Outcome::Left);
+                return Ok(Outcome::Stopped);
             }
             let Ask::Estimate(estimation) = self.search.ask() else {
                 return Ok(Outcome::Done);
@@ -178,7 +179,7 @@ impl SearchJob {
                 .estimate(&estimation, &|done| control.batch_done(done))
                 .with_context(|| failed(&estimation))?;
             let Some(estimates) = estimates else {
-                return Ok(Outcome::Left);
+                return Ok(Outcome::Stopped);
             };
             let lost = is_lost(estimation.stage, &estimates);
             let (verdicts, mut events) = self.search.tell(&estimates);
@@ -191,7 +192,7 @@ impl SearchJob {
             for verdict in &verdicts {
                 self.estimator.adopt(&estimation, verdict).with_context(|| failed(&estimation))?;
             }
-            self.ending.follow(&mut events, &self.search);
+            self.finals_of_search.follow(&mut events, &self.search);
             let done = events.iter().find_map(|event| match event {
                 Event::GenerationFinished { generation, .. } => Some(Done::Generation(*generation)),
                 _ => None,
@@ -225,13 +226,13 @@ impl SearchJob {
     /// Trains who has come so far from scratch, until one is left. Without finals there is nothing to do.
     fn play_finals(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let generations = self.search.settings().generations;
-        while let Some(mut trainings) = self.ending.finals().and_then(Finals::ask) {
+        while let Some(mut trainings) = self.finals_of_search.finals().and_then(Finals::ask) {
             control.close("the finals are under way");
             if !self.may_go_on(control, recorder)? {
-                return Ok(Outcome::Left);
+                return Ok(Outcome::Stopped);
             }
             let (Some(finals), SearchEstimator::Network(estimator)) =
-                (self.ending.finals_mut(), &mut self.estimator)
+                (self.finals_of_search.finals_mut(), &mut self.estimator)
             else {
                 anyhow::bail!("finals train networks, and a table answers this search");
             };
@@ -250,7 +251,7 @@ impl SearchJob {
             control.begin(Activity::Training, generations, place..place + 1, &candidates, work);
             let Some(figures) = finals::train(estimator, &self.search, &candidates, &trainings, control)?
             else {
-                return Ok(Outcome::Left);
+                return Ok(Outcome::Stopped);
             };
             let not_a_number = figures.iter().any(|f| !f.loss.is_finite());
             let mut events = finals.tell(figures);
@@ -280,8 +281,8 @@ impl SearchJob {
         let progress = Box::new(Progress::Search {
             search: self.search.state().clone(),
             trained,
-            history: self.ending.history().clone(),
-            finals: self.ending.finals().map(|finals| finals.state().clone()),
+            history: self.finals_of_search.history().clone(),
+            finals: self.finals_of_search.finals().map(|finals| finals.state().clone()),
         });
         Record::Checkpoint { progress, weights }
     }
@@ -309,7 +310,7 @@ impl SearchJob {
             SearchEstimator::Table(_) => Scale::default(),
         };
         let now = scale.learners(estimation.stage, estimation.candidates.len());
-        let settings = self.ending.settings();
+        let settings = self.finals_of_search.settings();
         let finals = scale.finals(settings.work(settings.architectures));
         Work { now, after: scale.left(&self.search) - now + finals }
     }
@@ -317,9 +318,9 @@ impl SearchJob {
 
 /// What a checkpoint, or the beginning, says: the search, events that are not in the log yet, and
 /// the weight set by name.
-struct Stand {
+struct StartingState {
     search: Search,
-    ending: Ending,
+    finals_of_search: SearchFinals,
     opening: Vec<Event>,
     trained: BTreeMap<String, Trained>,
     tensors: BTreeMap<String, Tensor>,
@@ -331,21 +332,27 @@ fn begin_or_go_on(
     config: &Config,
     (network, images, batch): (Option<NetworkShape>, Images, usize),
     checkpoint: Option<Checkpoint>,
-) -> anyhow::Result<Stand> {
+) -> anyhow::Result<StartingState> {
     let settings = config.search_settings(images.classes);
     let Some(Checkpoint { state, tensors, .. }) = checkpoint else {
         let (search, events) = Search::new(settings.clone())?;
         let started = Event::SearchStarted { settings, network, images, batch };
         let opening = std::iter::once(started).chain(events).collect();
         let (trained, tensors) = (BTreeMap::new(), BTreeMap::new());
-        return Ok(Stand { search, ending: Ending::new(config.finals), opening, trained, tensors });
+        return Ok(StartingState {
+            search,
+            finals_of_search: SearchFinals::new(config.finals),
+            opening,
+            trained,
+            tensors,
+        });
     };
     let Progress::Search { search, trained, history, finals } = state.progress else {
         anyhow::bail!("the checkpoint is not one of a search");
     };
     let search = Search::resume(settings, search)?;
-    let ending = Ending::resume(config.finals, history, finals)?;
-    Ok(Stand { search, ending, opening: Vec::new(), trained, tensors })
+    let finals_of_search = SearchFinals::resume(config.finals, history, finals)?;
+    Ok(StartingState { search, finals_of_search, opening: Vec::new(), trained, tensors })
 }
 
 fn estimator_settings(config: &Config, classes: usize, sharing: Sharing) -> EstimatorSettings {

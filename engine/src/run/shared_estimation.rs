@@ -28,7 +28,7 @@ use crate::{
 
 /// What the first rank has all of them do.
 #[derive(Debug, Serialize, Deserialize)]
-enum Order {
+enum RankCommand {
     Estimate(Estimation),
     /// Take what the members of one of its pairs give.
     Adopt(Verdict),
@@ -65,7 +65,7 @@ impl SharedEstimator {
         self.ranks.is_first()
     }
 
-    /// The losses of all candidates, or `None` if `progress` said [`Flow::Abort`]; then the others have ended.
+    /// The losses of all candidates, or `None` if `progress` sent [`Flow::Abort`]; then the others have ended.
     ///
     /// # Errors
     /// If a device fails, or a rank is gone.
@@ -77,7 +77,7 @@ impl SharedEstimator {
         if self.ranks.count() == 1 {
             return Ok(self.own.estimate(estimation, progress)?);
         }
-        self.say(&Order::Estimate(estimation.clone()))?;
+        self.say(&RankCommand::Estimate(estimation.clone()))?;
         let found = self.estimate_part(estimation, progress)?;
         self.ended = found.is_none();
         Ok(found)
@@ -91,7 +91,7 @@ impl SharedEstimator {
         if self.ranks.count() == 1 {
             return Ok(self.own.adopt(estimation, verdict)?);
         }
-        self.say(&Order::Adopt(verdict.clone()))?;
+        self.say(&RankCommand::Adopt(verdict.clone()))?;
         self.exchange(estimation, verdict)
     }
 
@@ -102,7 +102,7 @@ impl SharedEstimator {
     pub fn end(&mut self) -> anyhow::Result<()> {
         if self.ranks.count() > 1 && !self.ended {
             self.ended = true;
-            self.say(&Order::End)?;
+            self.say(&RankCommand::End)?;
         }
         Ok(())
     }
@@ -116,23 +116,23 @@ impl SharedEstimator {
         loop {
             let mut order = Vec::new();
             self.ranks.broadcast(0, &mut order)?;
-            match serde_json::from_slice(&order).context("what the first rank said")? {
-                Order::Estimate(estimation) => {
+            match serde_json::from_slice(&order).context("what the first rank sent")? {
+                RankCommand::Estimate(estimation) => {
                     if self.estimate_part(&estimation, &|_| Flow::Go)?.is_none() {
                         return Ok(());
                     }
                     last = Some(estimation);
                 }
-                Order::Adopt(verdict) => {
+                RankCommand::Adopt(verdict) => {
                     let estimation = last.as_ref().context("nothing was estimated that could be adopted")?;
                     self.exchange(estimation, &verdict)?;
                 }
-                Order::End => return Ok(()),
+                RankCommand::End => return Ok(()),
             }
         }
     }
 
-    fn say(&self, order: &Order) -> anyhow::Result<()> {
+    fn say(&self, order: &RankCommand) -> anyhow::Result<()> {
         Ok(self.ranks.broadcast(0, &mut serde_json::to_vec(order)?)?)
     }
 
@@ -146,13 +146,13 @@ impl SharedEstimator {
         let all = &estimation.candidates;
         let candidates = all.iter().skip(ranks.rank()).step_by(count).cloned().collect();
         let part = Estimation { candidates, ..*estimation };
-        let meetings = Meetings::new(ranks, all.len(), progress);
+        let exchange = BatchExchange::new(ranks, all.len(), progress);
         let report = |done: BatchDone| {
             // Its place among all candidates.
-            meetings.report(BatchDone { candidate: done.candidate * count + ranks.rank(), ..done })
+            exchange.report(BatchDone { candidate: done.candidate * count + ranks.rank(), ..done })
         };
         let found = self.own.estimate(&part, &report)?;
-        if !meetings.until_all_are_done()? {
+        if !exchange.until_all_are_done()? {
             return Ok(None);
         }
         let found = found.context("a learner ended, and nobody ended it")?;
@@ -206,28 +206,28 @@ impl SharedEstimator {
 
 /// Numbers that say how far a candidate is: whether it is trained (1) or validated (2), the batch, of how many, its
 /// images, whether the loss is known, and the loss.
-const WORDS: usize = 6;
+const NUMBERS: usize = 6;
 
-/// Meetings of all ranks while they estimate, one after each batch of each learner; whoever has no learner any more
+/// BatchExchange of all ranks while they estimate, one after each batch of each learner; whoever has no learner any more
 /// comes with nothing to say, until nobody has anything.
-struct Meetings<'a> {
+struct BatchExchange<'a> {
     ranks: &'a dyn Ranks,
     candidates: usize,
     /// Asked by the first rank alone.
     progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
     /// Why there are no more; learners of one rank come one at a time.
-    over: Mutex<Option<Over>>,
+    over: Mutex<Option<Ended>>,
 }
 
 #[derive(Clone, Debug)]
-enum Over {
+enum Ended {
     AllAreDone,
     /// The first rank ended it.
     Aborted,
     Failed(RanksError),
 }
 
-impl<'a> Meetings<'a> {
+impl<'a> BatchExchange<'a> {
     fn new(
         ranks: &'a dyn Ranks,
         candidates: usize,
@@ -249,51 +249,51 @@ impl<'a> Meetings<'a> {
         loop {
             match self.meet(None) {
                 None => {}
-                Some(Over::AllAreDone) => return Ok(true),
-                Some(Over::Aborted) => return Ok(false),
-                Some(Over::Failed(error)) => return Err(error),
+                Some(Ended::AllAreDone) => return Ok(true),
+                Some(Ended::Aborted) => return Ok(false),
+                Some(Ended::Failed(error)) => return Err(error),
             }
         }
     }
 
-    fn meet(&self, mine: Option<BatchDone>) -> Option<Over> {
+    fn meet(&self, mine: Option<BatchDone>) -> Option<Ended> {
         let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
         if over.is_none() {
-            *over = self.next(mine).unwrap_or_else(|error| Some(Over::Failed(error)));
+            *over = self.next(mine).unwrap_or_else(|error| Some(Ended::Failed(error)));
         }
         over.clone()
     }
 
-    fn next(&self, mine: Option<BatchDone>) -> Result<Option<Over>, RanksError> {
-        let mut words = vec![0.0_f32; self.candidates * WORDS];
+    fn next(&self, mine: Option<BatchDone>) -> Result<Option<Ended>, RanksError> {
+        let mut words = vec![0.0_f32; self.candidates * NUMBERS];
         if let Some(done) = mine {
             let stage = if done.validating { 2.0 } else { 1.0 };
             // Nothing but what a person sees of progress comes of these.
             let count = |number: usize| number as f32;
             let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss as f32));
-            let said = [stage, count(done.batch), count(done.batches), count(done.images), known, loss];
-            if let Some(place) = words.chunks_exact_mut(WORDS).nth(done.candidate) {
-                place.copy_from_slice(&said);
+            let sent = [stage, count(done.batch), count(done.batches), count(done.images), known, loss];
+            if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(done.candidate) {
+                place.copy_from_slice(&sent);
             }
         }
-        // Nobody else has a word in the same place, so sums are what was said.
+        // Nobody else has a word in the same place, so sums are what was sent.
         self.ranks.all_reduce(&mut words)?;
-        let said = |(candidate, words): (usize, &[f32])| {
+        let sent = |(candidate, words): (usize, &[f32])| {
             let [stage, batch, batches, images, known, loss] = *words else { return None };
             let loss = (known > 0.0).then_some(f64::from(loss));
             let (validating, [batch, batches, images]) =
                 (stage > 1.0, [batch, batches, images].map(|n| n as usize));
             (stage > 0.0).then_some(BatchDone { candidate, validating, batch, batches, images, loss })
         };
-        let reports: Vec<_> = words.chunks_exact(WORDS).enumerate().filter_map(said).collect();
+        let reports: Vec<_> = words.chunks_exact(NUMBERS).enumerate().filter_map(sent).collect();
         if reports.is_empty() {
-            return Ok(Some(Over::AllAreDone));
+            return Ok(Some(Ended::AllAreDone));
         }
         let goes_on = self.ranks.decide(|| {
             // Every one is counted, whatever the first says.
             let flows: Vec<_> = reports.into_iter().map(self.progress).collect();
             !flows.contains(&Flow::Abort)
         })?;
-        Ok((!goes_on).then_some(Over::Aborted))
+        Ok((!goes_on).then_some(Ended::Aborted))
     }
 }

@@ -136,7 +136,7 @@ impl TrainingJob {
         if !self.opening.is_empty() {
             let surveyed = !self.ranks.is_first() || self.survey(&|| control.leaving())?;
             if !self.ranks.decide(|| surveyed)? {
-                return Ok(Outcome::Left);
+                return Ok(Outcome::Stopped);
             }
             self.hear_what_is_left_out()?;
             recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
@@ -151,7 +151,7 @@ impl TrainingJob {
             }
             // There is nothing else: `Control` refuses injections, as there is no population.
             if !self.ranks.decide(|| control.next() != Next::Leave)? {
-                return Ok(Outcome::Left);
+                return Ok(Outcome::Stopped);
             }
             let (epoch, _) = self.subject.place();
             let outcome = if epoch < self.subject.epochs() {
@@ -160,8 +160,8 @@ impl TrainingJob {
                 ensure!(self.best.is_some(), NO_BEST);
                 self.test(control, recorder).context("the test set")?
             };
-            if outcome == Outcome::Left {
-                return Ok(Outcome::Left);
+            if outcome == Outcome::Stopped {
+                return Ok(Outcome::Stopped);
             }
         }
     }
@@ -205,14 +205,14 @@ impl TrainingJob {
         let (epoch, _) = self.subject.place();
         self.subject.begin()?;
         self.begin(control, Activity::Training);
-        if self.train_epoch(control, recorder)? == Outcome::Left {
-            return Ok(Outcome::Left);
+        if self.train_epoch(control, recorder)? == Outcome::Stopped {
+            return Ok(Outcome::Stopped);
         }
         let figures = self.subject.figures()?;
         let Some(judgement) = self.subject.validate(&|done| flow(control, done))? else {
             // The validation is done again; the steps of the epoch are not.
             self.store(recorder)?;
-            return Ok(Outcome::Left);
+            return Ok(Outcome::Stopped);
         };
         let apart = self.subject.images().1 > 0;
         let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.metric };
@@ -255,7 +255,7 @@ impl TrainingJob {
             Ok(if staying { Flow::Go } else { Flow::Abort })
         };
         let stayed = self.subject.train(&mut after)?;
-        Ok(if stayed { Outcome::Done } else { Outcome::Left })
+        Ok(if stayed { Outcome::Done } else { Outcome::Stopped })
     }
 
     /// Looks at the test set, once, with the best weights.
@@ -264,7 +264,7 @@ impl TrainingJob {
         let (best, weights) = self.best.as_ref().context("no epoch was the best")?;
         let judged = self.subject.test(weights, &|done| flow(control, done))?;
         let Some(Judgement { loss, metric, top5, images, part }) = judged else {
-            return Ok(Outcome::Left); // The checkpoint of the last epoch is the newest.
+            return Ok(Outcome::Stopped); // The checkpoint of the last epoch is the newest.
         };
         let finished = Event::TrainingFinished {
             best_epoch: best.epoch,

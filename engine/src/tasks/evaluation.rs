@@ -39,7 +39,7 @@ impl Place<'_> {
 
 /// How a network of a task looks at pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct TaskView {
     /// Rows and columns of what segmentation sees at once.
     pub chip: usize,
     /// Keypoints are looked for in a mirror too, as in a published evaluation.
@@ -48,7 +48,7 @@ pub struct Look {
     pub blue_first: bool,
 }
 
-impl Look {
+impl TaskView {
     /// As results are reported.
     pub const PUBLISHED: Self = Self { chip: 1024, flip: true, blue_first: false };
 }
@@ -60,7 +60,7 @@ impl Look {
 /// [`EvaluationError::Ended`] if somebody ended it.
 pub fn judge(
     place: Place<'_>,
-    look: Look,
+    look: TaskView,
     network: &TaskNetwork,
     state: &State,
     images: &TaskImages,
@@ -87,7 +87,12 @@ pub fn judge(
 ///
 /// # Errors
 /// If the network is none for keypoints, or the device fails.
-pub fn heat(network: &TaskNetwork, state: &State, look: Look, inputs: &Tensor) -> Result<Tensor, TchError> {
+pub fn heat(
+    network: &TaskNetwork,
+    state: &State,
+    look: TaskView,
+    inputs: &Tensor,
+) -> Result<Tensor, TchError> {
     let inputs = if look.blue_first { exchanged(inputs)? } else { inputs.shallow_clone() };
     if look.flip {
         simple_baseline::run_flipped(network, state, &inputs)

@@ -41,7 +41,7 @@ impl Holder {
 /// What an entry says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Did {
+pub enum ClaimAction {
     Took,
     GaveBack,
     /// Gave it back after a failure, which the next one may well meet too.
@@ -50,7 +50,7 @@ pub enum Did {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Entry {
-    pub did: Did,
+    pub action: ClaimAction,
     #[serde(flatten)]
     pub holder: Holder,
     /// Milliseconds since 1970 UTC, by the clock of the holder.
@@ -59,9 +59,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn new(did: Did, holder: &Holder, lease: Duration) -> Self {
+    pub fn new(action: ClaimAction, holder: &Holder, lease: Duration) -> Self {
         let lease_milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-        Self { did, holder: holder.clone(), time: clock::now(), lease_milliseconds }
+        Self { action, holder: holder.clone(), time: clock::now(), lease_milliseconds }
     }
 
     pub fn lease(&self) -> Duration {

@@ -20,14 +20,14 @@ fn me(pid: u32) -> Holder {
     Holder { host: "here".to_owned(), pid, job: None }
 }
 
-fn standing(claims: &Claims) -> Standing {
+fn standing(claims: &Claims) -> ClaimState {
     let now = now_in(&claims.folder).expect("a folder");
     claims.standing(now).expect("readable")
 }
 
 /// Waits until the lease of the holder has lapsed.
 fn lapse(claims: &Claims) {
-    while !matches!(standing(claims), Standing::Held(Held { lapsed: true, .. })) {
+    while !matches!(standing(claims), ClaimState::Held(Held { lapsed: true, .. })) {
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -36,17 +36,17 @@ fn lapse(claims: &Claims) {
 fn what_is_held_is_not_taken_until_it_is_given_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let claims = Claims::at(folder.path().join("run"));
-    assert_eq!(claims.standing(SystemTime::now()).expect("no folder yet"), Standing::Free);
+    assert_eq!(claims.standing(SystemTime::now()).expect("no folder yet"), ClaimState::Free);
     let claim = claims.take(&me(1), LONG).expect("writable").expect("free");
     assert!(claims.take(&me(2), LONG).expect("writable").is_none());
-    let Standing::Held(held) = standing(&claims) else { panic!("{:?}", standing(&claims)) };
+    let ClaimState::Held(held) = standing(&claims) else { panic!("{:?}", standing(&claims)) };
     assert_eq!((held.holder, held.lapsed), (Some(me(1)), false));
     assert!(held.since > 0 && held.age < LONG);
-    claim.give_back(Did::GaveBack).expect("writable");
-    assert_eq!(standing(&claims), Standing::Free);
+    claim.give_back(ClaimAction::GaveBack).expect("writable");
+    assert_eq!(standing(&claims), ClaimState::Free);
     let claim = claims.take(&me(2), LONG).expect("writable").expect("free again");
-    claim.give_back(Did::Failed).expect("writable");
-    assert!(matches!(standing(&claims), Standing::Failed(_)));
+    claim.give_back(ClaimAction::Failed).expect("writable");
+    assert!(matches!(standing(&claims), ClaimState::Failed(_)));
     let drafts = fs::read_dir(folder.path().join("run")).expect("readable").flatten();
     let hidden = drafts.filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count();
     assert_eq!(hidden, 0, "nothing temporary is left");
@@ -70,8 +70,8 @@ fn a_lease_that_is_renewed_does_not_lapse_and_one_that_is_not_does() {
     lapse(&claims);
     let other = claims.take(&me(2), LONG).expect("writable").expect("lapsed");
     assert!(!claim.renew().expect("writable"), "whoever wakes up late hears that it lost");
-    claim.give_back(Did::GaveBack).expect("nothing to give back");
-    let Standing::Held(held) = standing(&claims) else { panic!("the other one lost its claim") };
+    claim.give_back(ClaimAction::GaveBack).expect("nothing to give back");
+    let ClaimState::Held(held) = standing(&claims) else { panic!("the other one lost its claim") };
     assert_eq!(held.holder, Some(me(2)));
     drop(other);
 }
@@ -119,7 +119,7 @@ fn an_entry_that_cannot_be_read_counts_as_held() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("000007"), "{").expect("written");
     let claims = Claims::at(folder.path());
-    assert!(matches!(standing(&claims), Standing::Held(Held { holder: None, lapsed: false, .. })));
+    assert!(matches!(standing(&claims), ClaimState::Held(Held { holder: None, lapsed: false, .. })));
     assert!(claims.take(&me(1), LONG).expect("writable").is_none());
     let old = SystemTime::now() - 2 * UNREADABLE;
     File::options()
@@ -174,14 +174,14 @@ fn of_many_that_hammer_the_claims_no_two_hold_one_and_nothing_is_lost() {
                         // It may have been done between the first look and the claim.
                         if done[i].load(Ordering::SeqCst) > 0 {
                             holders[i].fetch_sub(1, Ordering::SeqCst);
-                            claim.give_back(Did::GaveBack).expect("writable");
+                            claim.give_back(ClaimAction::GaveBack).expect("writable");
                             continue;
                         }
                         assert!(claim.age() < lease / 2, "too slow a machine for this test");
                         let before = done[i].fetch_add(1, Ordering::SeqCst);
                         assert_eq!(before, 0, "{i} is done twice");
                         holders[i].fetch_sub(1, Ordering::SeqCst);
-                        claim.give_back(Did::GaveBack).expect("writable");
+                        claim.give_back(ClaimAction::GaveBack).expect("writable");
                     }
                     thread::sleep(Duration::from_millis(2));
                 }

@@ -7,7 +7,7 @@ use relativenas_core::{genotype::Genotype, protocol::Answer};
 use super::App;
 use crate::{
     messages::{Exit, Link, Message, Request, WorkKind, WorkWord},
-    overlays::{Overlay, prompt::Wanted},
+    overlays::{Overlay, prompt::GenotypeUse},
     shown::{Asked, Shown},
     view::View,
     views::{Places, architecture::Beside},
@@ -85,8 +85,8 @@ impl App {
     fn hear_genotype(&mut self, name: String, genotype: Genotype) {
         let Some(Overlay::Prompt(prompt)) = &self.overlay else { return };
         match prompt.wanted(&name) {
-            Some(Wanted::Inject(individual)) => self.inject(individual, &genotype),
-            Some(Wanted::Compare) => {
+            Some(GenotypeUse::Inject(individual)) => self.inject(individual, &genotype),
+            Some(GenotypeUse::Compare) => {
                 self.overlay = None;
                 self.places.architecture.beside = Some(Beside::Named(name, genotype));
             }

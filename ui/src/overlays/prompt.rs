@@ -89,7 +89,7 @@ impl Purpose {
 
 /// What a genotype is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum GenotypeUse {
     /// It is put in the place of this individual.
     Inject(usize),
     Compare,
@@ -143,11 +143,11 @@ impl Prompt {
     }
 
     /// What a genotype of this name is wanted for; `None` if it is not waited for.
-    pub fn wanted(&self, name: &str) -> Option<Wanted> {
+    pub fn wanted(&self, name: &str) -> Option<GenotypeUse> {
         let named = self.waits && self.field.text().trim() == name;
         match self.purpose {
-            Purpose::Inject if named => self.individual.map(Wanted::Inject),
-            Purpose::CompareWith if named => Some(Wanted::Compare),
+            Purpose::Inject if named => self.individual.map(GenotypeUse::Inject),
+            Purpose::CompareWith if named => Some(GenotypeUse::Compare),
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ use crate::{
 
 /// How the operations of a weight set fared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Fares {
+pub struct TrainingCounts {
     /// How many operations have weights.
     pub trainable: usize,
     pub trained: usize,
@@ -37,8 +37,8 @@ pub fn starves(updates: u32, mean: f64) -> bool {
     f64::from(updates) < mean / 4.0
 }
 
-pub fn fares(search: &SearchView) -> Fares {
-    let Some(shape) = search.network else { return Fares::default() };
+pub fn fares(search: &SearchView) -> TrainingCounts {
+    let Some(shape) = search.network else { return TrainingCounts::default() };
     let trainable = (0..shape.cells)
         .map(|cell| (0..CANDIDATES).filter(|&candidate| has_weights(&shape, cell, candidate)).count())
         .sum();
@@ -46,7 +46,7 @@ pub fn fares(search: &SearchView) -> Fares {
         search.weights.entries().filter(|(k, _)| k.is_operation()).map(|(_, e)| e.trained.updates).collect();
     let mean = updates.iter().map(|&u| f64::from(u)).sum::<f64>() / updates.len().max(1) as f64;
     let starved = updates.iter().filter(|&&u| starves(u, mean)).count();
-    Fares { trainable, trained: updates.len(), starved, mean }
+    TrainingCounts { trainable, trained: updates.len(), starved, mean }
 }
 
 /// Hit rates of all finished generations, per cent.

@@ -12,8 +12,8 @@ use relativenas_core::{
 use relativenas_ui::{
     App, Input, View,
     messages::{
-        Evaluated, Exit, ExportFormat, Exported, Left, Link, Message, Request, Rest, RunSummary, WorkKind,
-        WorkWord,
+        Detached, Evaluated, Exit, ExportFormat, Exported, Link, Message, Request, RunAfterwards, RunSummary,
+        WorkKind, WorkWord,
     },
 };
 
@@ -218,7 +218,7 @@ fn a_search_that_does_not_start_leaves_its_form_open() {
 fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     let mut stage = searching();
     stage.press("q");
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Engine)));
     assert_eq!(stage.requests(), []);
 
     let mut stage = searching();
@@ -233,16 +233,18 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
 }
 
-fn left(rest: Rest) -> Exit {
-    Exit::Left(Some(Left { run: RUN.to_owned(), rest }))
+fn left(rest: RunAfterwards) -> Exit {
+    Exit::Detached(Some(Detached { run: RUN.to_owned(), rest }))
 }
 
 #[test]
 fn who_leaves_is_told_what_becomes_of_the_run() {
     let dead = Link::Dead { last_words: Vec::new(), resume: String::new() };
-    for (link, rest) in
-        [(Link::Connecting, Rest::Unknown), (Link::NoEngine, Rest::Stopped), (dead, Rest::Dead)]
-    {
+    for (link, rest) in [
+        (Link::Connecting, RunAfterwards::Unknown),
+        (Link::NoEngine, RunAfterwards::Stopped),
+        (dead, RunAfterwards::Dead),
+    ] {
         let mut stage = searching();
         stage.tell(Message::Link(link));
         stage.press("q");
@@ -250,7 +252,7 @@ fn who_leaves_is_told_what_becomes_of_the_run() {
     }
     let mut stage = Stage::finished(options(), 1);
     stage.press("q");
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Finished)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Finished)));
 }
 
 #[test]
@@ -263,7 +265,7 @@ fn leaving_asks_first_while_a_probe_is_under_way() {
     stage.press("n");
     assert_eq!(stage.app.exit(), None);
     stage.press("q y");
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Stopped)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Stopped)));
     // Also where another run is probed than the one that is shown; asked twice, it is meant.
     let mut stage = searching();
     let probing = WorkWord::UnderWay("probing: 37 %".to_owned());
@@ -272,7 +274,7 @@ fn leaving_asks_first_while_a_probe_is_under_way() {
     stage.app.handle(leave());
     assert_eq!(stage.app.exit(), None);
     stage.app.handle(leave());
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Engine)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Engine)));
 }
 
 #[test]
@@ -666,7 +668,7 @@ fn a_finished_training_is_evaluated_in_the_background() {
     let screen = stage.screen(100, 30);
     assert!(screen.contains("evaluated: top-1 93.25 %, top-5 99.50 % of 10,000 images"), "{screen}");
     stage.press("q");
-    assert_eq!(stage.app.exit(), Some(&left(Rest::Finished)));
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Finished)));
 }
 
 #[test]

@@ -16,7 +16,7 @@ const GENES: usize = 8;
 
 /// Arguments that weights say they belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Told {
+struct Inferred {
     shape: NetworkShape,
     auxiliary: bool,
 }
@@ -29,14 +29,14 @@ pub(super) fn causes(
     shape: &NetworkShape,
     auxiliary: bool,
 ) -> Option<String> {
-    let asked = Told { shape: *shape, auxiliary };
+    let asked = Inferred { shape: *shape, auxiliary };
     if fits(found, genotype, asked) {
         return None;
     }
     if let Some(cause) = foreign_names(found) {
         return Some(cause);
     }
-    let told = Told::by(found)?;
+    let told = Inferred::by(found)?;
     let typed = told.arguments(asked);
     if fits(found, genotype, told) {
         return Some(format!("they fit with {}", typed.join(" and ")));
@@ -53,7 +53,7 @@ pub(super) fn causes(
     Some(format!("they are of another architecture than `--arch` says{besides}"))
 }
 
-fn fits(found: &BTreeMap<String, Tensor>, genotype: &Genotype, told: Told) -> bool {
+fn fits(found: &BTreeMap<String, Tensor>, genotype: &Genotype, told: Inferred) -> bool {
     let plan = Plan::full(genotype, &told.shape, told.auxiliary);
     let expected: Vec<_> = plan
         .modules
@@ -66,7 +66,7 @@ fn fits(found: &BTreeMap<String, Tensor>, genotype: &Genotype, told: Told) -> bo
     weights_file::compare(found, expected.iter().map(|(name, shape)| (name.as_str(), shape.clone()))).is_ok()
 }
 
-impl Told {
+impl Inferred {
     fn by(found: &BTreeMap<String, Tensor>) -> Option<Self> {
         let rows = |name: &str| usize::try_from(*found.get(name)?.size().first()?).ok();
         let (kind, channels) = match (rows("stem.0.weight"), rows("stem1.1.weight")) {

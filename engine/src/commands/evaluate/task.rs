@@ -15,7 +15,7 @@ use crate::{
     tasks::{
         Head, State, TaskNetwork, bisenet,
         data::{TaskData, TaskImages},
-        evaluation::{self, Judged, Look, Place},
+        evaluation::{self, Judged, Place, TaskView},
     },
     weights_file::{self, Weights},
 };
@@ -86,7 +86,8 @@ fn judge(arguments: &EvaluateArguments, task: Task, folder: &Path, device: Devic
     let images = chosen(arguments, task, data)?;
     let (network, state) = load(arguments, head, device)?;
     let place = Place { device, batch: arguments.batch.min(32) as usize, after: &|_| Flow::Go };
-    let look = Look { chip: arguments.chip as usize, blue_first: arguments.published, ..Look::PUBLISHED };
+    let look =
+        TaskView { chip: arguments.chip as usize, blue_first: arguments.published, ..TaskView::PUBLISHED };
     Ok(evaluation::judge(place, look, &network, &state, &images)?)
 }
 

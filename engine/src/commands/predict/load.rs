@@ -14,7 +14,7 @@ use crate::{
     commands::evaluate::{converted, genotype},
     data::{self, IMAGENET_STATISTICS, voc},
     network::{FlatWeights, Pass, Plan, from_named},
-    tasks::{Head, State, TaskNetwork, evaluation::Look},
+    tasks::{Head, State, TaskNetwork, evaluation::TaskView},
     weights_file::{self, Weights},
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub struct Loaded {
     pub network: TrainedNetwork,
     pub device: Device,
-    pub look: Look,
+    pub look: TaskView,
     model: Model,
 }
 
@@ -37,8 +37,8 @@ impl Loaded {
         let weights = weights_file::find(path)?;
         let network = described(arguments, &weights).with_context(|| format!("`{}`", path.display()))?;
         let TrainedNetwork { genotype, network: shape, task, crop, .. } = &network;
-        let chip = arguments.chip.map(|chip| chip as usize).or(*crop).unwrap_or(Look::PUBLISHED.chip);
-        let look = Look { chip, blue_first: arguments.published, ..Look::PUBLISHED };
+        let chip = arguments.chip.map(|chip| chip as usize).or(*crop).unwrap_or(TaskView::PUBLISHED.chip);
+        let look = TaskView { chip, blue_first: arguments.published, ..TaskView::PUBLISHED };
         let model = match head(*task, shape.classes) {
             None => {
                 let plan = Plan::full(genotype, shape, network.auxiliary);

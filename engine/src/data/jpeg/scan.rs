@@ -1,7 +1,7 @@
 //! Walks through the entropy-coded data of one scan.
 
 use super::{
-    Component, Frame, Tables, Walk,
+    Component, Frame, MarkerReader, Tables,
     bits::{Bits, Stop},
     huffman::Huffman,
 };
@@ -29,7 +29,7 @@ struct Header<'t> {
 
 /// Walks to the end of a scan's data.
 pub(super) fn walk(
-    walk: &mut Walk<'_>,
+    walk: &mut MarkerReader<'_>,
     frame: &mut Frame,
     tables: &Tables,
     header: &[u8],

@@ -95,7 +95,7 @@ fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
             }
         }
     });
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, Outcome::Stopped);
     let before = events(folder.path());
     assert!(before.len() < expected.len() && before[..] == expected[..before.len()], "{before:?}");
     assert!(before.iter().any(|e| matches!(e, Event::FinalsBegan { .. })), "{before:?}");
@@ -131,7 +131,7 @@ fn a_round_is_a_step_and_pauses_between_trainings() {
             control.steer(&Command::Stop).expect("accepted");
         }
     });
-    assert_eq!(outcome, Outcome::Left);
+    assert_eq!(outcome, Outcome::Stopped);
     let before = events(folder.path());
     assert!(matches!(before.last(), Some(Event::FinalsRoundEnded { round: 0, .. })), "{before:?}");
     assert_eq!(work(folder.path(), manifest, |_, _| {}), Outcome::Done);

@@ -28,7 +28,7 @@ use crate::{
     tasks::{
         Head, State, TaskNetwork,
         data::{TaskData, TaskImages},
-        evaluation::{EvaluationError, Look, Place, judge},
+        evaluation::{EvaluationError, Place, TaskView, judge},
         training::{Examples, OptimizerSettings, Rates, TaskSettings, TaskTrainer, fresh, with_backbone},
     },
     weights_file::{self, Weights},
@@ -230,7 +230,7 @@ impl TaskSubject {
             after(BatchDone { candidate: 0, validating: true, batch, batches, images: count, loss: None })
         };
         let place = Place { device: self.device, batch: VALIDATION_BATCH, after: &after };
-        let look = Look { chip: self.chip, flip, blue_first: false };
+        let look = TaskView { chip: self.chip, flip, blue_first: false };
         match judge(place, look, self.trainer.network(), state, images) {
             Err(EvaluationError::Ended) => Ok(None),
             Err(error) => Err(error.into()),

@@ -5,7 +5,7 @@ use relativenas_core::tasks::{
     boxes::CentreBox,
     matching::decode,
     priors::{IMAGE_SIDE, priors},
-    suppression::{Reported, Suppression},
+    suppression::{ScoredBox, Suppression},
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -108,7 +108,7 @@ pub(super) fn targets(
 ///
 /// # Errors
 /// If the device fails.
-pub fn report(said: &Predictions, priors: &[CentreBox]) -> Result<Vec<Vec<Reported>>, TchError> {
+pub fn report(said: &Predictions, priors: &[CentreBox]) -> Result<Vec<Vec<ScoredBox>>, TchError> {
     let classes = said.confidences.size3()?.2 as usize;
     let numbers = |tensor: Tensor| -> Result<Vec<f64>, TchError> {
         Vec::try_from(
