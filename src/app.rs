@@ -4,12 +4,14 @@
 mod comparison;
 mod export;
 mod feed;
+mod load;
 mod outlet;
 mod plan;
-mod probe;
 mod resume;
 mod server;
 mod studies;
+mod theme;
+mod work;
 
 use std::{
     env, io,

@@ -6,3 +6,5 @@ pub mod export;
 pub mod reading;
 pub mod resume;
 pub mod search;
+pub mod tidy;
+pub mod train;

@@ -1,10 +1,13 @@
-//! How long a search will take, by the pace of an earlier one that worked alike.
+//! How long a search or a training will take, by the pace of an earlier one that worked alike.
 
 use relativenas_core::{
-    config::{Config, SearchConfig},
+    config::{Config, RetrainConfig, SearchConfig},
+    cost::cost,
     event::Event,
     finals::Work,
+    genotype::Genotype,
     manifest::{Job, Manifest},
+    network::NetworkShape,
     space::Space,
 };
 
@@ -29,6 +32,27 @@ pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
         let time = written::duration(seconds * pairs);
         Some(format!("about {time}, at the pace of {}", folder.name()))
     })
+}
+
+/// How long a training will take, as a sentence; `None` if no earlier training tells. One of another network tells
+/// too: the time of an image grows about as its multiply-adds do.
+pub fn estimate_training(config: &Config, genotype: &Genotype, earlier: &[RunFolder]) -> Option<String> {
+    earlier.iter().take(LOOKED_AT).find_map(|folder| {
+        folder.manifest().ok().filter(|manifest| trains_alike(manifest, config))?;
+        let trained = folder.view().ok()?.training?;
+        let seconds = seconds_an_epoch(folder)?;
+        let cost_of = |genotype: &Genotype, network| cost(genotype, network).multiply_adds as f64;
+        let theirs = cost_of(&trained.genotype, &trained.network);
+        let ours = cost_of(genotype, &full_network(config, trained.network.classes));
+        let time = written::duration(seconds * f64::from(config.retrain.epochs) * ours / theirs);
+        Some(format!("about {time}, at the pace of {}", folder.name()))
+    })
+}
+
+/// The network that is trained in full with these settings.
+pub fn full_network(config: &Config, classes: usize) -> NetworkShape {
+    let RetrainConfig { kind, channels, cells, .. } = config.retrain;
+    NetworkShape { kind, channels, cells, classes }
 }
 
 /// What a person may not think of when a search is about to begin: its warm-up, pairs that are estimated
@@ -139,8 +163,42 @@ fn works_alike(manifest: &Manifest, ours: &Config) -> bool {
         && theirs.device == ours.device
 }
 
+/// Whether an epoch of that training took as long as one of ours will, but for the size of the network.
+fn trains_alike(manifest: &Manifest, ours: &Config) -> bool {
+    let theirs = &manifest.config;
+    manifest.job == Job::Train
+        && theirs.data == ours.data
+        && theirs.device == ours.device
+        && theirs.retrain.task == ours.retrain.task
+        && theirs.retrain.kind == ours.retrain.kind
+        && theirs.retrain.batch == ours.retrain.batch
+        && theirs.retrain.auxiliary == ours.retrain.auxiliary
+        && theirs.retrain.crop == ours.retrain.crop
+        && theirs.retrain.valid_share == ours.retrain.valid_share
+}
+
+/// The median time between the ends of two epochs: a pause is an outlier.
+fn seconds_an_epoch(folder: &RunFolder) -> Option<f64> {
+    median_gap(folder, 1, |event| match event {
+        Event::TrainingStarted { .. } | Event::EpochFinished { .. } => Some(true),
+        _ => None,
+    })
+}
+
 /// The median time between the ends of two pairs of one generation: a pause is an outlier. Pairs at once end together.
 fn seconds_a_pair(folder: &RunFolder, at_once: usize) -> Option<f64> {
+    let at_once = at_once.max(1);
+    let gap = median_gap(folder, ENOUGH, |event| match event {
+        Event::PairCompared { pair, .. } if pair % at_once > 0 => Some(false),
+        Event::PairCompared { .. } | Event::GenerationStarted { .. } => Some(true),
+        _ => None,
+    });
+    gap.map(|seconds| seconds / at_once as f64)
+}
+
+/// The median time between two events of a log that follow upon each other, in seconds; `None` if there are fewer
+/// than `enough`. Of each event it is asked whether it ends a step (`true`), is within one (`false`), or neither.
+fn median_gap(folder: &RunFolder, enough: usize, ends: impl Fn(&Event) -> Option<bool>) -> Option<f64> {
     let mut reader = LogReader::new(folder);
     let (mut last, mut gaps) = (None, Vec::new());
     loop {
@@ -149,21 +207,21 @@ fn seconds_a_pair(folder: &RunFolder, at_once: usize) -> Option<f64> {
             break;
         }
         for line in batch {
-            last = match line.event {
-                Event::PairCompared { pair, .. } if pair % at_once.max(1) > 0 => last,
-                Event::PairCompared { .. } | Event::GenerationStarted { .. } => {
+            last = match ends(&line.event) {
+                Some(false) => last,
+                Some(true) => {
                     gaps.extend(last.map(|before| line.time - before));
                     Some(line.time)
                 }
-                _ => None,
+                None => None,
             };
         }
     }
-    if gaps.len() < ENOUGH {
+    if gaps.len() < enough {
         return None;
     }
     gaps.sort_unstable();
-    Some(gaps[gaps.len() / 2] as f64 / 1000.0 / at_once.max(1) as f64)
+    Some(gaps[gaps.len() / 2] as f64 / 1000.0)
 }
 
 #[cfg(test)]
@@ -171,7 +229,10 @@ mod tests {
     use relativenas_core::finals::{FinalsSettings, Judge};
 
     use super::*;
-    use crate::fixture;
+    use crate::{
+        fixture,
+        folder::{Naming, create},
+    };
 
     #[test]
     fn an_earlier_run_that_works_alike_sets_the_pace() {
@@ -191,6 +252,26 @@ mod tests {
         let mut table = fixture::config();
         table.search.space = Space::NasBench201;
         assert_eq!(estimate(&table, &[folder]), None, "a table is no network");
+    }
+
+    #[test]
+    fn an_earlier_training_sets_the_pace_also_of_a_larger_network() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let manifest = Manifest { job: Job::Train, ..fixture::manifest() };
+        let folder = create(runs.path(), Naming::Fixed("earlier".to_owned()), &manifest).expect("made");
+        // Lines of this log are a second apart.
+        fixture::write_log(&folder, &fixture::training_log("RelativeNAS", 3));
+        let genotype = relativenas_core::published::genotype("RelativeNAS").expect("published");
+        let mut config = fixture::config();
+        (config.retrain.channels, config.retrain.cells, config.retrain.epochs) = (16, 8, 10);
+        let earlier = std::slice::from_ref(&folder);
+        let sentence = estimate_training(&config, &genotype, earlier);
+        assert_eq!(sentence.as_deref(), Some("about 10 s, at the pace of earlier"));
+        config.retrain.channels *= 2;
+        let larger = estimate_training(&config, &genotype, earlier).expect("scaled");
+        assert!(["about 3", "about 4"].iter().any(|about| larger.starts_with(about)), "{larger}");
+        config.retrain.batch *= 2;
+        assert_eq!(estimate_training(&config, &genotype, earlier), None);
     }
 
     #[test]

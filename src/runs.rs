@@ -124,11 +124,11 @@ fn slug(text: &str) -> String {
     joined.chars().take(24).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-/// Whether a person may give a run this name.
+/// Whether a person may give a run this name; `what` is the argument or the field in which it was typed.
 ///
 /// # Errors
 /// If it would be hard to type, or means something else.
-pub fn check_name(name: &str) -> Result<()> {
+pub fn check_name(what: &str, name: &str) -> Result<()> {
     let fits = (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
@@ -137,7 +137,7 @@ pub fn check_name(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(misuse(format!(
-        "--name {}: a run's name has 1 to 64 letters, digits, `.`, `_` and `-`, begins with a letter or digit, \
+        "{what} {}: a run's name has 1 to 64 letters, digits, `.`, `_` and `-`, begins with a letter or digit, \
          and is not `{LATEST}`",
         written::printable(name)
     )))
@@ -157,6 +157,7 @@ pub fn summary(folder: &RunFolder) -> RunSummary {
         age_seconds: 0,
         alive: matches!(alive, Liveness::Alive),
         problem: None,
+        note: folder.note(),
         study: None,
     };
     match folder.manifest().and_then(|manifest| Ok((manifest, folder.view()?))) {
@@ -292,10 +293,10 @@ mod tests {
     #[test]
     fn names_that_are_hard_to_type_are_refused() {
         for good in ["a", "fashion-quick-0412", "Mine_2.1"] {
-            check_name(good).expect(good);
+            check_name("--name", good).expect(good);
         }
         for bad in ["", ".hidden", "-rf", "a/b", "latest", "ä", &"x".repeat(65)] {
-            check_name(bad).expect_err(bad);
+            check_name("--name", bad).expect_err(bad);
         }
     }
 }

@@ -140,7 +140,7 @@ impl Study {
     /// # Errors
     /// If the name is wrong or taken, or the folder cannot be made.
     pub fn create(runs: &Path, name: &str, plan: Plan, config: &Config) -> Result<Self> {
-        runs::check_name(name)?;
+        runs::check_name("--name", name)?;
         let path = runs.join(name);
         let shown = path.display();
         if path.join(PLAN).exists() {

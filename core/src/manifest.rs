@@ -32,6 +32,8 @@ pub mod files {
     pub const WEIGHTS: &str = "weights";
     /// What a probe of a search found.
     pub const PROBE: &str = "probe.json";
+    /// What a person wrote about the run.
+    pub const NOTE: &str = "note.txt";
     /// The manifest as it was when an engine first worked on the run, so that edits of it are noticed.
     pub const BEGUN_WITH: &str = "begun-with.toml";
     pub const EXPORTS: &str = "exports";

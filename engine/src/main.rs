@@ -101,7 +101,9 @@ fn main() -> ExitCode {
             let options = run::Options { force, paused, ranked, rank_timeout, leave_with, restart };
             end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
-        Some(Work::Evaluate(arguments)) => commands::evaluate(&arguments),
+        Some(Work::Evaluate(arguments)) => {
+            end_with(arguments.die_with_parent).and_then(|()| commands::evaluate(&arguments))
+        }
         Some(Work::Data(arguments)) => commands::data(&arguments),
         Some(Work::Exchange(arguments)) => commands::exchange(&arguments),
         Some(Work::Pack(arguments)) => commands::pack(&arguments),

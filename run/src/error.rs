@@ -21,6 +21,8 @@ pub enum RunError {
     Log { path: PathBuf, source: ViewError },
     #[error("{path}: damaged; remove it, and probe the run again", path = .path.display())]
     Probe { path: PathBuf, source: serde_json::Error },
+    #[error("{path}: cannot be renamed", path = .path.display())]
+    Rename { path: PathBuf, source: io::Error },
     #[error("{path}: cannot be removed", path = .path.display())]
     Remove { path: PathBuf, source: io::Error },
     #[error("{path}: cannot be removed completely", path = .path.display())]

@@ -131,6 +131,49 @@ impl RunFolder {
         Some(said.join("\n").trim_end().replacen(COMPLAINT, "", 1))
     }
 
+    /// What a person wrote about the run; empty where nobody did, or it cannot be read.
+    pub fn note(&self) -> String {
+        read_text(&self.file(files::NOTE)).map(|text| printable(text.trim())).unwrap_or_default()
+    }
+
+    /// Writes a note about the run in place of the one before. An empty one takes it away.
+    ///
+    /// # Errors
+    /// If the disk refuses; the note is as before then.
+    pub fn annotate(&self, disk: &Disk, note: &str) -> Result<(), RunError> {
+        let path = self.file(files::NOTE);
+        let written = match note.trim() {
+            "" => fs::remove_file(&path).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            }),
+            note => disk.replace(&path, format!("{note}\n").as_bytes()),
+        };
+        written.map_err(|source| RunError::Write { path, source })
+    }
+
+    /// Gives the run another name; it stays in the directory where it lies. The caller holds the run's lock,
+    /// so that no engine works on it.
+    ///
+    /// # Errors
+    /// If the name is taken, or the folder cannot be renamed.
+    pub fn rename(&self, name: &str) -> Result<Self, RunError> {
+        let path = self.path.with_file_name(name);
+        let cannot = |source| RunError::Rename { path: self.path.clone(), source };
+        // Renaming onto a folder that is not empty fails, and the folder of a run is never empty.
+        let renamed = if path.exists() {
+            Err(io::ErrorKind::AlreadyExists.into())
+        } else {
+            fs::rename(&self.path, &path)
+        };
+        renamed.map_err(|error| match taken(&error) {
+            true => RunError::NameTaken { path: path.clone() },
+            false => cannot(error),
+        })?;
+        Disk::default().sync_folder(&path).map_err(cannot)?;
+        Self::at(&path).ok_or(RunError::Vanished { path })
+    }
+
     /// Removes the folder. Other processes that look for runs meanwhile see the whole run or none.
     ///
     /// # Errors
@@ -309,6 +352,37 @@ mod tests {
         let path = runs.path().join("mine");
         assert_eq!(error, format!("{}: there is a run of this name already", path.display()));
         assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn a_renamed_run_keeps_everything_and_takes_no_other_s_place() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let (old, other) =
+            (crate::fixture::run(runs.path(), "old"), crate::fixture::run(runs.path(), "other"));
+        old.annotate(&Disk::default(), " the first\u{1b} try ").expect("written");
+        let error = old.rename("other").expect_err("taken").to_string();
+        assert_eq!(error, format!("{}: there is a run of this name already", other.path().display()));
+        let renamed = old.rename("new").expect("free");
+        assert_eq!((renamed.name().as_str(), renamed.note().as_str()), ("new", "the first\\u{1b} try"));
+        assert_eq!(renamed.manifest().expect("readable"), manifest());
+        assert_eq!(RunFolder::at(old.path()), None);
+    }
+
+    #[test]
+    fn a_note_is_whole_or_as_before_and_an_empty_one_is_none() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = crate::fixture::run(runs.path(), "a");
+        assert_eq!(folder.note(), "");
+        folder.annotate(&Disk::default(), "before").expect("written");
+        let full = Disk::failing(|step| match step {
+            crate::disk::Step::Sync => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        });
+        folder.annotate(&full, "after").expect_err("the disk is full");
+        assert_eq!(folder.note(), "before");
+        folder.annotate(&Disk::default(), "  ").expect("taken away");
+        folder.annotate(&Disk::default(), "").expect("there is none");
+        assert!(!folder.file(files::NOTE).exists());
     }
 
     #[test]

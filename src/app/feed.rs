@@ -12,9 +12,12 @@ use relativenas_core::{
     protocol::{Activity, Command, EngineLine, Reply},
 };
 use relativenas_run::{RunError, sessions::was_left_in_order};
-use relativenas_ui::messages::{Link, Message, ProbeState};
+use relativenas_ui::messages::{Link, Message, WorkKind, WorkState};
 
-use super::outlet::{Closed, RunOutlet};
+use super::{
+    load::Gauge,
+    outlet::{Closed, RunOutlet},
+};
 use crate::{
     engine::{
         connection::{Connection, Received, Sender},
@@ -138,7 +141,8 @@ impl Feed {
         self.turn.send(Message::Opened { run: run.clone(), folder: self.folder.path().to_owned() })?;
         // A damaged probe must not keep the run from being shown; `report` reports the damage.
         if let Ok(Some(probe)) = self.folder.probe() {
-            self.turn.send(Message::Probe { run, word: ProbeState::Found(probe) })?;
+            let word = WorkState::Probed(probe);
+            self.turn.send(Message::Work { run, kind: WorkKind::Probe, word })?;
         }
         Ok(())
     }
@@ -262,7 +266,11 @@ impl Feed {
 
     /// Passes on what the engine sends, until it hangs up or is done.
     fn listen(&self, connection: &mut Connection, told: &mut SentEvents) -> Result<(), FeedError> {
+        let mut gauge = Gauge::of(&self.folder);
         loop {
+            if let Some(load) = gauge.look() {
+                self.turn.send(Message::Load(load))?;
+            }
             match connection.receive()? {
                 Received::Line(EngineLine::Log(line)) => self.tell(vec![line], told)?,
                 Received::Line(EngineLine::Reply(Reply::Progress(progress))) => {

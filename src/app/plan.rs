@@ -1,4 +1,4 @@
-//! What a search that is set up in the form would take: its time, size and device, and the contents of its
+//! What a search or training that is set up in the form would take: its time, size and device, and the contents of its
 //! folder.
 
 use std::{
@@ -11,10 +11,11 @@ use anyhow::Result;
 use relativenas_core::{
     config::{Config, Layers},
     cost::cost,
+    genotype::Genotype,
     published,
     space::Space,
 };
-use relativenas_ui::messages::Plan;
+use relativenas_ui::messages::{Architecture, Plan};
 
 use crate::{arguments::SettingArguments, context::Context, pace, places::absolute};
 
@@ -34,20 +35,29 @@ pub fn layers(context: &Context, preset: Option<&str>, typed: &[(String, String)
     Ok(layers)
 }
 
-/// What a search with these settings would be; `path` is a folder that is being typed.
-pub fn plan(
-    context: &Context,
-    preset: Option<&str>,
-    settings: &[(String, String)],
-    path: Option<&str>,
-) -> Plan {
-    let mut plan = match path.map(str::trim).filter(|path| !path.is_empty()) {
+/// What a form says.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    /// What is trained; `None` is a search.
+    pub architecture: Option<Architecture>,
+    pub preset: Option<String>,
+    pub settings: Vec<(String, String)>,
+    /// A folder that is being typed.
+    pub path: Option<String>,
+}
+
+/// What a run with these settings would be.
+pub fn plan(context: &Context, asked: &Planned) -> Plan {
+    let mut plan = match asked.path.as_deref().map(str::trim).filter(|path| !path.is_empty()) {
         Some(path) => looked_at(path),
         None => Plan::default(),
     };
-    let config = layers(context, preset, settings).and_then(|layers| valid(&layers));
-    if let Ok(config) = config {
-        plan.cost = cost_of(context, &config);
+    let layers = layers(context, asked.preset.as_deref(), &asked.settings);
+    if let Ok(config) = layers.and_then(|layers| valid(&layers)) {
+        plan.cost = match &asked.architecture {
+            None => cost_of(context, &config),
+            Some(architecture) => cost_of_training(context, &config, &architecture.genotype),
+        };
     }
     plan
 }
@@ -66,18 +76,37 @@ fn cost_of(context: &Context, config: &Config) -> String {
     }
     let size = published::genotype("RelativeNAS").map(|genotype| {
         let parameters = cost(&genotype, &config.search_network(10)).parameters;
-        let size = match parameters {
-            0..1000 => parameters.to_string(),
-            1000..1_000_000 => format!("{} k", parameters / 1000),
-            _ => format!("{:.1} M", parameters as f64 / 1e6),
-        };
-        format!(", networks of about {size} parameters")
+        format!(", networks of about {} parameters", quantity(parameters))
     });
     let warm_up = match config.search.warm_up {
         0 => String::new(),
         count => format!(", {count} of {} generations warm up", config.search.generations),
     };
     format!("{time}{}{warm_up}, {}", size.unwrap_or_default(), device(config))
+}
+
+/// Time, size and device of a training, in a line. A task's head, and classes beside the usual ten, are not
+/// counted.
+fn cost_of_training(context: &Context, config: &Config, genotype: &Genotype) -> String {
+    let earlier = context.all().unwrap_or_default();
+    let time = pace::estimate_training(config, genotype, &earlier)
+        .unwrap_or_else(|| "how long is known after the first epoch".to_owned());
+    let cost = cost(genotype, &pace::full_network(config, 10));
+    format!(
+        "{time}; {} epochs of {} parameters, {} multiply-adds an image, {}",
+        config.retrain.epochs,
+        quantity(cost.parameters),
+        quantity(cost.multiply_adds),
+        device(config)
+    )
+}
+
+fn quantity(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        1000..1_000_000 => format!("{} k", number / 1000),
+        _ => format!("{:.1} M", number as f64 / 1e6),
+    }
 }
 
 fn device(config: &Config) -> String {
@@ -171,10 +200,22 @@ mod tests {
         let context = Context::in_folder(place.path());
         let set =
             vec![("device.kind".to_owned(), "cpu".to_owned()), ("device.threads".to_owned(), "3".to_owned())];
-        let cost = plan(&context, Some("quick"), &set, None).cost;
+        let of = |preset: &str, settings: &[(String, String)], architecture| {
+            let (preset, settings) = (Some(preset.to_owned()), settings.to_vec());
+            plan(&context, &Planned { architecture, preset, settings, path: None }).cost
+        };
+        let cost = of("quick", &set, None);
         assert!(cost.starts_with("how long is known after the first pair, networks of about "), "{cost}");
         assert!(cost.ends_with(" k parameters, cpu · 3 threads"), "{cost}");
-        let table = plan(&context, Some("nas-bench-201"), &[], None).cost;
+        let table = of("nas-bench-201", &[], None);
         assert!(table.ends_with("a table answers, nothing is trained"), "{table}");
+        let genotype = published::genotype("RelativeNAS").expect("published");
+        let architecture = Architecture { genotype, name: "winner".to_owned(), origin: String::new() };
+        let training = of("cifar10", &set, Some(architecture));
+        assert!(
+            training.starts_with("how long is known after the first epoch; 600 epochs of "),
+            "{training}"
+        );
+        assert!(training.ends_with(" multiply-adds an image, cpu · 3 threads"), "{training}");
     }
 }

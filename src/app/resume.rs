@@ -111,6 +111,11 @@ impl StandingCommands {
         }
     }
 
+    /// The same state, with its guards, but waiting for a command.
+    pub fn but_paused(self) -> Self {
+        Self { paused: true, step: None, ..self }
+    }
+
     /// Whether an engine that is started on the run has to wait for its first commands.
     pub fn begins_paused(&self) -> bool {
         *self != Self::default()
@@ -170,6 +175,18 @@ mod tests {
         // Of the five pairs of the step, the two pairs of the only generation are done.
         check(vec![(at(1), pairs(5))], true, &[pairs(3)]);
         check(vec![(at(1), pairs(2))], true, &[]);
+    }
+
+    #[test]
+    fn a_run_that_is_resumed_paused_keeps_its_guards() {
+        let commands = |all: Vec<(i64, Command)>| {
+            let left = left(all, &fixture::log(1)).but_paused();
+            (left.begins_paused(), left.commands())
+        };
+        let (nan, step) =
+            (Command::PauseOnNan { on: true }, Command::Step { unit: StepUnit::Pair, count: 9 });
+        assert_eq!(commands(vec![]), (true, vec![]));
+        assert_eq!(commands(vec![(at(1), nan.clone()), (at(1), step)]), (true, vec![nan]));
     }
 
     #[test]

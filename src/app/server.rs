@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::protocol::{Answer, Command};
-use relativenas_ui::messages::{Message, ProbeState, Request};
+use relativenas_run::disk::Disk;
+use relativenas_ui::messages::{Architecture, Message, Request, RunName, WorkKind, WorkState};
 
 use super::{
     First,
@@ -19,10 +20,11 @@ use super::{
     export,
     feed::{EngineSender, Feed, steer},
     outlet::{Outlet, RunOutlet},
-    plan,
-    probe::RunningProbe,
+    plan::{self, Planned},
     resume::StandingCommands,
     studies,
+    theme::remember,
+    work::RunningWork,
 };
 use crate::{
     branch::branch,
@@ -33,7 +35,7 @@ use crate::{
         start::{StartOptions, StartedEngine, start},
     },
     folder::RunFolder,
-    operations::{reading, resume::check_resumable, search},
+    operations::{reading, resume::check_resumable, search, tidy, train},
     places::absolute,
     runs,
     study::Study,
@@ -59,7 +61,8 @@ pub struct Server {
     planned: Arc<AtomicU64>,
     /// The sender for messages about the run that is shown.
     turn: Option<RunOutlet>,
-    probe: Option<RunningProbe>,
+    /// What goes on in the background, or went on last.
+    work: Option<RunningWork>,
 }
 
 impl Server {
@@ -79,7 +82,7 @@ impl Server {
             listing: Arc::default(),
             planned: Arc::default(),
             turn: None,
-            probe: None,
+            work: None,
         }
     }
 
@@ -104,18 +107,31 @@ impl Server {
                 let folder = self.find(&run)?;
                 self.open(folder, None);
             }
-            Request::Plan { id, preset, settings, path } => self.plan(id, preset, settings, path),
-            Request::Start { preset, settings, name, paused } => {
+            Request::Plan { id, architecture, preset, settings, path } => {
+                let asked = Planned { architecture, preset, settings, path };
+                self.plan(id, asked);
+            }
+            Request::Start { architecture, preset, settings, name, paused } => {
                 let layers = plan::layers(&self.context, preset.as_deref(), &settings)?;
-                let prepared = search::prepare(&self.context, layers, preset.as_deref(), name.as_deref())?;
+                let name = name.as_deref();
+                let prepared = match architecture {
+                    None => search::prepare(&self.context, layers, preset.as_deref(), name)?,
+                    Some(Architecture { genotype, name: called, origin }) => {
+                        let prepared = train::prepare(&self.context, layers, genotype, &called, name)?;
+                        // The training does not depend on its note.
+                        let _ = prepared.folder.annotate(&Disk::default(), &origin);
+                        prepared
+                    }
+                };
                 let options = StartOptions { new_run: true, paused, ..StartOptions::default() };
                 let engine = start(&prepared.program, &prepared.folder, options)?;
                 self.open(prepared.folder, Some(engine));
             }
-            Request::Resume { run } => {
+            Request::Resume { run, paused } => {
                 let folder = self.find(&run)?;
                 check_resumable(&folder, false)?;
                 let left = StandingCommands::of(&folder)?;
+                let left = if paused { left.but_paused() } else { left };
                 let options = StartOptions { paused: left.begins_paused(), ..StartOptions::default() };
                 let engine = start(&EngineProgram::find()?, &folder, options)?;
                 self.open_and_tell(folder, Some(engine), left.commands());
@@ -135,15 +151,19 @@ impl Server {
                 thread::spawn(move || keep_following(vec![followed], &turn));
             }
             Request::CompareAll => self.compare_all()?,
-            Request::Probe => {
-                let word = self.start_probe();
-                if word.is_err() {
-                    let run = self.shown()?.name();
-                    self.outlet.send(Message::Probe { run, word: ProbeState::Ended });
-                }
-                word?;
+            Request::Probe => self.work(WorkKind::Probe)?,
+            Request::Evaluate => self.work(WorkKind::Evaluation)?,
+            Request::EndWork => self.work.iter().for_each(RunningWork::end),
+            Request::Rename { run, name } => self.rename(&run, name)?,
+            Request::Annotate { run, note } => {
+                self.find(&run)?.annotate(&Disk::default(), &note)?;
+                self.list();
             }
-            Request::EndProbe => self.probe.iter().for_each(RunningProbe::end),
+            Request::Remove { runs } => self.remove(&runs)?,
+            Request::RememberTheme { theme } => {
+                let done = remember(&self.context.places.config_file, theme)?;
+                self.outlet.send(Message::Done(done));
+            }
         }
         Ok(())
     }
@@ -162,13 +182,60 @@ impl Server {
         Ok(())
     }
 
-    fn start_probe(&mut self) -> Result<()> {
-        if self.probe.as_ref().is_some_and(RunningProbe::is_under_way) {
-            bail!("another run is being probed; one at a time");
+    /// Starts work in the background on the run that is shown.
+    fn work(&mut self, kind: WorkKind) -> Result<()> {
+        let started = self.start_work(kind);
+        if started.is_err() {
+            let run = self.shown()?.name();
+            self.outlet.send(Message::Work { run, kind, word: WorkState::Ended });
+        }
+        started
+    }
+
+    fn start_work(&mut self, kind: WorkKind) -> Result<()> {
+        if self.work.as_ref().is_some_and(RunningWork::is_under_way) {
+            bail!("another run is being probed or evaluated; one at a time");
         }
         let folder = self.shown()?;
-        self.probe = Some(RunningProbe::start(&EngineProgram::find()?, folder, self.outlet.clone())?);
+        self.work = Some(RunningWork::start(&EngineProgram::find()?, folder, kind, self.outlet.clone())?);
         Ok(())
+    }
+
+    /// Gives a run another name. If it is the one that is shown, it is read again from where it lies now.
+    fn rename(&mut self, run: &str, name: String) -> Result<()> {
+        let folder = self.find(run)?;
+        let renamed = self.context.called(tidy::rename(&folder, &name)?, &self.context.runs()?);
+        self.outlet.send(Message::Renamed { from: run.to_owned(), to: name });
+        if self.shown.as_ref() == Some(&folder) {
+            self.shown = Some(renamed.clone());
+            self.open(renamed, None);
+        }
+        self.list();
+        Ok(())
+    }
+
+    /// Removes runs one after the other until one cannot be removed.
+    fn remove(&mut self, runs: &[RunName]) -> Result<()> {
+        // All are looked up before the first is touched.
+        let folders = runs.iter().map(|run| self.find(run)).collect::<Result<Vec<_>>>()?;
+        let (mut removed, mut outcome) = (Vec::new(), Ok(()));
+        for folder in folders {
+            outcome = tidy::remove(&folder);
+            if outcome.is_err() {
+                break;
+            }
+            removed.push(folder.name());
+            if self.shown.as_ref() == Some(&folder) {
+                // What follows it must not be heard any more.
+                (self.shown, self.turn, self.wire) = (None, None, EngineSender::default());
+                drop(self.outlet.next_run());
+            }
+        }
+        if !removed.is_empty() {
+            self.outlet.send(Message::Removed(removed));
+            self.list();
+        }
+        outcome
     }
 
     /// Sends every run whose losses may be compared, except for branches and runs with injected
@@ -216,13 +283,13 @@ impl Server {
         Ok(())
     }
 
-    /// Says what a search would amount to, on a thread of its own, unless another one is asked for meanwhile.
-    fn plan(&self, id: u64, preset: Option<String>, settings: Vec<(String, String)>, path: Option<String>) {
+    /// Says what a run would amount to, on a thread of its own, unless another one is asked for meanwhile.
+    fn plan(&self, id: u64, asked: Planned) {
         let (context, outlet, planned) =
             (self.context.clone(), self.outlet.clone(), Arc::clone(&self.planned));
         planned.store(id, Ordering::Release);
         thread::spawn(move || {
-            let plan = plan::plan(&context, preset.as_deref(), &settings, path.as_deref());
+            let plan = plan::plan(&context, &asked);
             if planned.load(Ordering::Acquire) == id {
                 outlet.send(Message::Planned { id, plan });
             }

@@ -34,6 +34,7 @@ pub fn summary(study: &Study) -> RunSummary {
         age_seconds: written::seconds_since(changed(study)),
         alive: status.held > 0,
         problem: None,
+        note: String::new(),
         study: Some(status.begun.into_iter().map(|row| run(study, row)).collect()),
     }
 }

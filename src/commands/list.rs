@@ -2,16 +2,11 @@
 
 use std::{io::Write, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use relativenas_ui::messages::RunSummary;
 use serde_json::json;
 
-use crate::{
-    context::Context,
-    engine::liveness::{Liveness, hold, liveness},
-    folder::RunFolder,
-    runs, written,
-};
+use crate::{context::Context, operations::tidy, runs, written};
 
 /// Lists all runs, newest first.
 pub fn list(context: &Context, as_json: bool, out: &mut dyn Write) -> Result<ExitCode> {
@@ -40,6 +35,7 @@ fn json_of(run: &RunSummary) -> serde_json::Value {
         "age_seconds": run.age_seconds,
         "alive": run.alive,
         "problem": run.problem,
+        "note": run.note,
     })
 }
 
@@ -77,27 +73,10 @@ pub fn remove(context: &Context, names: &[String], out: &mut dyn Write) -> Resul
     // All are looked up before the first is touched: a typing error removes nothing.
     let folders = names.iter().map(|name| context.find(name)).collect::<Result<Vec<_>>>()?;
     for folder in folders {
-        remove_one(&folder)?;
+        tidy::remove(&folder)?;
         writeln!(out, "{}: removed", folder.name())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn remove_one(folder: &RunFolder) -> Result<()> {
-    let name = folder.reference();
-    let alive = || format!("{name}: its engine is running; `relativenas stop {name}` first");
-    if liveness(folder) == Liveness::Alive {
-        bail!(alive());
-    }
-    // Held until the folder has moved, so that no engine starts in between.
-    let lock = match hold(folder) {
-        Ok(Some(lock)) => Some(lock),
-        Ok(None) => bail!(alive()),
-        Err(_) => None, // Locks do not work there, so no engine that minds them can live there.
-    };
-    folder.remove()?;
-    drop(lock);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -134,12 +113,5 @@ mod tests {
         let places: Vec<_> =
             table.lines().map(|line| written::width(line.split("stopped").next().expect("a name"))).collect();
         assert!(places.windows(2).all(|pair| pair[0] == pair[1]), "{table}");
-    }
-
-    #[test]
-    fn a_removed_run_leaves_nothing() {
-        let runs = tempfile::tempdir().expect("a folder");
-        remove_one(&fixture::run(runs.path(), "r")).expect("removed");
-        assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Result;
-use relativenas_core::{config::Layers, manifest::Job, tasks::Task};
+use relativenas_core::config::Layers;
 
 use super::{
     begin::{announce, start_shown},
@@ -12,13 +12,7 @@ use super::{
 use crate::{
     arguments::TrainArguments,
     context::Context,
-    engine::launcher::Launcher,
-    failure::misuse,
-    operations::{
-        begin::{self, NewRun},
-        reading,
-    },
-    runs, settings,
+    operations::{reading, train},
 };
 
 /// Starts the training of a full network.
@@ -26,41 +20,14 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
     need_terminal("train", arguments.printing.headless)?;
     let genotype = reading::read(&arguments.arch)?;
     let layers = layers(context, arguments)?;
-    let config = settings::checked(&layers)?;
-    if !config.retrain.task.is_classification() && config.data.path.is_empty() {
-        return Err(misuse(format!(
-            "{} needs --data, a folder with {}",
-            config.retrain.task.name(),
-            data_of(config.retrain.task)
-        )));
-    }
-    Launcher::check_settings(&config.device)?;
     let name = if arguments.arch.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
         arguments.arch.as_str()
     } else {
         "cell" // A file, or a genotype that was written out.
     };
-    let what = NewRun {
-        job: Job::Train,
-        genotype: Some(genotype),
-        name: arguments.name.as_deref(),
-        suggested: &|now| runs::suggested_training_name(&config, name, now),
-        estimate: None,
-        cost: None,
-    };
-    let prepared = begin::prepare(context, layers, &config, what)?;
+    let prepared = train::prepare(context, layers, genotype, name, arguments.name.as_deref())?;
     announce(&prepared, "the time it takes is known after the first epoch")?;
     start_shown(prepared, context, arguments.paused, arguments.printing, out)
-}
-
-/// What the data of a task are.
-fn data_of(task: Task) -> &'static str {
-    match task {
-        Task::Classification => "labelled images",
-        Task::Detection => "Pascal VOC (VOC2007 or VOC2012 in it, or both)",
-        Task::Segmentation => "Cityscapes (leftImg8bit and gtFine in it)",
-        Task::Keypoints => "COCO (annotations, train2017 and val2017 in it)",
-    }
 }
 
 /// The settings, with this command's flags over them.

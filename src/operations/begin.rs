@@ -47,7 +47,7 @@ pub struct Prepared {
 /// If the engine cannot be used or the name cannot be given; no folder is made then.
 pub fn prepare(context: &Context, layers: Layers, config: &Config, what: NewRun) -> Result<Prepared> {
     if let Some(name) = what.name {
-        runs::check_name(name)?;
+        runs::check_name("--name", name)?;
     }
     let program = EngineProgram::find()?;
     let runs = context.runs_of(config)?;

@@ -151,6 +151,7 @@ impl Engine {
                 age_seconds: 3,
                 alive: true,
                 problem: None,
+                note: String::new(),
                 study: None,
             }]),
             Request::Compare { run } => Message::Compared { run, view: Box::default() },

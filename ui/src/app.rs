@@ -4,6 +4,7 @@ mod act;
 mod find;
 mod hear;
 mod past;
+mod tidy;
 mod walk;
 
 use std::{
@@ -18,7 +19,7 @@ use ratatui::{
     widgets::Widget,
 };
 use relativenas_core::{
-    config::{Layers, ScreenConfig},
+    config::{Layers, ScreenConfig, Theme},
     protocol::Command,
 };
 
@@ -28,7 +29,7 @@ use crate::{
     glyphs::{Fineness, Glyphs},
     keys::{Key, KeyError, KeyMap},
     layout::Layout,
-    messages::{Exit, Message, Request, RunName},
+    messages::{Exit, Message, Request, RunName, WorkKind},
     overlays::{self, Overlay, reaction::Reaction},
     panels::{
         footer,
@@ -92,6 +93,8 @@ pub enum Input {
 /// drawn.
 pub struct App {
     look: Look,
+    theme: Theme,
+    depth: Depth,
     keys: KeyMap,
     layers: Layers,
     keep_log_lines: usize,
@@ -105,8 +108,10 @@ pub struct App {
     /// Commands that the engine has not answered yet, by the number they were sent under.
     pending: Vec<(u64, Command)>,
     last_id: u64,
-    /// The run that is being probed, shown or not.
-    probed: Option<RunName>,
+    /// The run on which work goes on in the background, shown or not.
+    worked_on: Option<(RunName, WorkKind)>,
+    /// A person asked for a run to be opened, and it is not open yet.
+    opening: bool,
     /// The replay of the run that is shown, if it is under way, paused or still to begin.
     replay: Option<Replay>,
     /// The engine was asked to stop, and the screen ends when it agrees.
@@ -134,6 +139,8 @@ impl App {
         };
         let mut app = Self {
             look,
+            theme: options.screen.theme,
+            depth: options.depth,
             keys: KeyMap::new(&options.keys)?,
             layers: options.layers,
             keep_log_lines: options.keep_log_lines,
@@ -146,7 +153,8 @@ impl App {
             requests: Vec::new(),
             pending: Vec::new(),
             last_id: 0,
-            probed: None,
+            worked_on: None,
+            opening: false,
             replay: options.replay.map(Replay::waiting),
             leaving: false,
             exit: None,
@@ -245,6 +253,7 @@ impl App {
             }
             Reaction::Compare(beside) => self.places.architecture.beside = Some(*beside),
             Reaction::Find(text) => self.find_in_log(text),
+            Reaction::Filter(text) => self.filter_runs(text),
             Reaction::Leave => self.exit = Some(self.state.left()),
         }
     }
@@ -397,6 +406,10 @@ impl App {
     }
 
     fn request(&mut self, request: Request) {
+        self.opening |= matches!(
+            request,
+            Request::Open { .. } | Request::Start { .. } | Request::Resume { .. } | Request::Branch { .. }
+        );
         self.requests.push(request);
     }
 

@@ -23,6 +23,16 @@ fn synonyms(action: Action) -> &'static [&'static str] {
         Action::Inject => &["insert", "replace", "seed", "genotype", "import", "put"],
         Action::Branch => &["fork", "from", "rewind"],
         Action::Probe => &["check", "trust", "verdicts", "flips", "tau", "kendall"],
+        Action::Train => &["retrain", "fit", "full", "scratch"],
+        Action::Evaluate => &["test", "judge", "accuracy"],
+        Action::RemoveRuns => &["delete", "erase", "rm", "discard"],
+        Action::RenameRun => &["name", "move", "label"],
+        Action::AnnotateRun => &["annotate", "comment", "describe", "remark"],
+        Action::FilterRuns => &["find", "search", "grep", "narrow"],
+        Action::SortRuns => &["order", "rank", "column"],
+        Action::MarkRun => &["select", "several"],
+        Action::ResumePaused => &["paused", "wait", "hold"],
+        Action::NextTheme => &["colors", "colours", "dark", "light", "contrast"],
         Action::Inspect => &["details", "individual", "show"],
         Action::SortPopulation => &["order", "rank"],
         Action::ShowGhosts => &["ghosts", "before", "changes"],
@@ -57,22 +67,7 @@ pub struct Elsewhere {
 }
 
 /// Tasks that people look for in the palette although the screen cannot do them.
-pub const ELSEWHERE: [Elsewhere; 5] = [
-    Elsewhere {
-        id: "train",
-        synonyms: &["retrain", "fit", "full"],
-        way: "`relativenas train --arch` and an exported file, in a shell, trains an architecture in full",
-    },
-    Elsewhere {
-        id: "evaluate",
-        synonyms: &["test", "accuracy"],
-        way: "`relativenas evaluate`, in a shell, judges a trained network on test images",
-    },
-    Elsewhere {
-        id: "remove",
-        synonyms: &["delete", "erase", "rm", "discard"],
-        way: "`relativenas runs remove` and the run's name, in a shell, removes a run",
-    },
+pub const ELSEWHERE: [Elsewhere; 2] = [
     Elsewhere {
         id: "report",
         synonyms: &["html", "markdown"],
@@ -80,8 +75,8 @@ pub const ELSEWHERE: [Elsewhere; 5] = [
     },
     Elsewhere {
         id: "settings",
-        synonyms: &["config", "theme", "colors", "colours", "dark", "light", "glyphs", "mouse", "bell"],
-        way: "`screen.theme` and the other settings of [screen] stand in config.toml; `relativenas doctor` says where",
+        synonyms: &["config", "glyphs", "mouse", "bell", "depth"],
+        way: "`screen.glyphs` and the other settings of [screen] stand in config.toml; `relativenas doctor` says where",
     },
 ];
 
@@ -179,7 +174,12 @@ mod tests {
         check("fork", "branch");
         check("save", "export");
         check("copy", "export");
-        check("theme", "settings");
+        check("theme", "theme");
+        check("colours", "theme");
+        check("mouse", "settings");
+        check("retrain", "train");
+        check("accuracy", "evaluate");
+        check("label", "rename");
         check("delete", "remove");
         check("train", "train");
         check("nan", "pause-on-nan");

@@ -7,7 +7,7 @@ use relativenas_core::{
     view::{Comparison, IndividualView, RunView, SearchView},
 };
 
-use crate::{state::State, words};
+use crate::{messages::RunSummary, state::State, words};
 
 /// How individuals are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,70 @@ impl Order {
             _ => true,
         }
     }
+}
+
+/// How runs are sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunOrder {
+    /// The run that was begun last comes first.
+    #[default]
+    Begun,
+    Name,
+    Phase,
+    /// The run of which the largest part is done comes first.
+    Done,
+    /// The lowest loss comes first.
+    Best,
+    /// The run that changed last comes first.
+    Changed,
+}
+
+impl RunOrder {
+    const ALL: [Self; 6] = [Self::Begun, Self::Name, Self::Phase, Self::Done, Self::Best, Self::Changed];
+
+    /// The order that follows this one.
+    pub fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|order| *order == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+
+    /// What is sorted by, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "when begun",
+            Self::Name => "name",
+            Self::Phase => "phase",
+            Self::Done => "done",
+            Self::Best => "best",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// The runs of which each word of a filter is somewhere in the name, the state, what is done on which data, or
+/// the note. Upper and lower case are the same.
+pub fn runs<'a>(state: &'a State, filter: &str, order: RunOrder) -> Vec<&'a RunSummary> {
+    let filter = filter.to_lowercase();
+    let words: Vec<&str> = filter.split_whitespace().collect();
+    let fits = |run: &&RunSummary| {
+        let about = [&run.run, run.state.name(), &run.what, &run.note].join("\n").to_lowercase();
+        words.iter().all(|word| about.contains(word))
+    };
+    let mut listed: Vec<_> = state.runs.iter().flat_map(|(runs, _)| runs).filter(fits).collect();
+    let done = |run: &RunSummary| f64::from(run.generation) / f64::from(run.generations.max(1));
+    // The sorts are stable: where two are equal, the one that was begun last comes first.
+    match order {
+        RunOrder::Begun => {}
+        RunOrder::Name => listed.sort_by(|a, b| a.run.cmp(&b.run)),
+        RunOrder::Phase => listed.sort_by_key(|run| run.state.name()),
+        RunOrder::Done => listed.sort_by(|a, b| done(b).total_cmp(&done(a))),
+        RunOrder::Best => {
+            let best = |run: &RunSummary| run.best_loss.unwrap_or(f64::INFINITY);
+            listed.sort_by(|a, b| best(a).total_cmp(&best(b)));
+        }
+        RunOrder::Changed => listed.sort_by_key(|run| run.age_seconds),
+    }
+    listed
 }
 
 /// All individuals of a search.

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use relativenas_core::{
+    config::Theme,
     event::Line,
     genotype::Genotype,
     probe::Probe,
@@ -23,6 +24,8 @@ pub enum Message {
     /// Several events of the run at once while it is read from its file, one at a time live.
     Lines(Vec<Line>),
     Progress(Progress),
+    /// What the engine of the run takes of its machine; not sent where that cannot be told.
+    Load(Load),
     Link(Link),
     /// The outcome of a [`Request::Steer`].
     Answer(Answer),
@@ -42,11 +45,19 @@ pub enum Message {
         name: String,
         genotype: Genotype,
     },
-    /// What is known of a probe of this run.
-    Probe {
+    /// What is known of work that goes on in the background for this run.
+    Work {
         run: RunName,
-        word: ProbeState,
+        kind: WorkKind,
+        word: WorkState,
     },
+    /// A run has another name now.
+    Renamed {
+        from: RunName,
+        to: RunName,
+    },
+    /// These runs exist no longer.
+    Removed(Vec<RunName>),
     /// The answer to the [`Request::Plan`] of this number.
     Planned {
         id: u64,
@@ -58,7 +69,17 @@ pub enum Message {
     Failed(String),
 }
 
-/// What is known of a search before it is started.
+/// An architecture that a training is about, and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    pub genotype: Genotype,
+    /// A short name, which becomes a part of the training's: `i07`, `winner`.
+    pub name: String,
+    /// Where it comes from, in words; they become the training's note.
+    pub origin: String,
+}
+
+/// What is known of a search or a training before it is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// How long it takes, how large its networks are and where it runs, in words.
@@ -71,14 +92,53 @@ pub struct Plan {
     pub completions: Vec<String>,
 }
 
-/// The state of a probe.
+/// Work in the background, which ends with the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkKind {
+    /// A probe of a search.
+    Probe,
+    /// An evaluation of a training's best weights on the test images.
+    Evaluation,
+}
+
+impl WorkKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Evaluation => "evaluation",
+        }
+    }
+}
+
+/// What an engine takes of its machine, rounded, so that an engine at rest always takes the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Per cent of one core; more than 100 where several are at work.
+    pub cpu: u32,
+    /// Resident memory in multiples of 10 MB.
+    pub memory: u64,
+}
+
+/// The state of work in the background.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ProbeState {
+pub enum WorkState {
     /// How far it is, in words.
     UnderWay(String),
-    Found(Probe),
+    Probed(Probe),
+    Evaluated(Evaluated),
     /// It ended without a finding.
     Ended,
+}
+
+/// How good the best weights of a training are on the test images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluated {
+    pub loss: f64,
+    /// Accuracy in per cent.
+    pub top1: f64,
+    /// Share of images whose class is among the five that are deemed likeliest, in per cent.
+    pub top5: f64,
+    pub images: usize,
 }
 
 /// The name of a run: that of its folder.
@@ -116,6 +176,8 @@ pub struct RunSummary {
     pub alive: bool,
     /// Why the run cannot be read, if it cannot.
     pub problem: Option<String>,
+    /// What a person wrote about the run; empty where nobody did.
+    pub note: String,
     /// The runs of a study, which stands among the runs as one line.
     pub study: Option<Vec<StudyRun>>,
 }
@@ -151,17 +213,21 @@ pub enum Request {
     Open {
         run: RunName,
     },
-    /// Starts a search with a preset and settings laid over it, then opens it.
+    /// Starts a run with a preset and settings laid over it, then opens it.
     Start {
+        /// What is trained; `None` starts a search.
+        architecture: Option<Architecture>,
         preset: Option<String>,
         settings: Vec<(String, String)>,
         name: Option<String>,
-        /// Whether the search waits for a command before its first pair.
+        /// Whether the run waits for a command before its first pair or epoch.
         paused: bool,
     },
-    /// Asks what a search with these settings would take.
+    /// Asks what a run with these settings would take.
     Plan {
         id: u64,
+        /// What is trained; `None` is a search.
+        architecture: Option<Architecture>,
         preset: Option<String>,
         settings: Vec<(String, String)>,
         /// The path of a folder as far as it has been typed.
@@ -170,6 +236,22 @@ pub enum Request {
     /// Starts an engine on a stopped run, then opens it.
     Resume {
         run: RunName,
+        /// Whether it waits for a command; otherwise it goes on as it was left.
+        paused: bool,
+    },
+    /// Gives a run another name.
+    Rename {
+        run: RunName,
+        name: String,
+    },
+    /// Writes a note about a run in place of the one before; an empty one takes it away.
+    Annotate {
+        run: RunName,
+        note: String,
+    },
+    /// Removes the folders of runs.
+    Remove {
+        runs: Vec<RunName>,
     },
     /// Starts a new run from where an earlier generation began, then opens it.
     Branch {
@@ -190,7 +272,14 @@ pub enum Request {
     CompareAll,
     /// Starts to find out how reliable the comparison of pairs is in the search that is shown.
     Probe,
-    EndProbe,
+    /// Starts to find out how good the best weights of the training that is shown are on the test images.
+    Evaluate,
+    /// Makes a theme the one that the next screen begins with.
+    RememberTheme {
+        theme: Theme,
+    },
+    /// Ends what goes on in the background.
+    EndWork,
 }
 
 /// What is exported from the run that is shown.

@@ -21,7 +21,9 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     if need == Need::ListedAndRun && state.shown.is_none() {
         return Some("open a run first; then others can be laid over its curves");
     }
-    if state.past.is_some() && matches!(action, Action::Export | Action::Inject | Action::Probe) {
+    if state.past.is_some()
+        && matches!(action, Action::Export | Action::Inject | Action::Probe | Action::Evaluate)
+    {
         return Some("this is the past; return to now first");
     }
     let Some(shown) = &state.shown else {
@@ -54,11 +56,20 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
         (Some(search), _) if search.network.is_none() => {
             Some("a table says the same each time: there is nothing to probe")
         }
-        _ if shown.probing.is_some() => None,
+        _ if shown.working.is_some() => None,
         (_, Link::Live(_) | Link::WatchOnly { .. } | Link::Connecting) if !finished => {
             Some("the engine is at work; a search is probed once it is finished or stopped")
         }
         _ => None,
+    };
+    let evaluation = match &shown.view.training {
+        None => Some("a search has no weights to judge; a finished training has"),
+        Some(_) if shown.working.is_some() => None,
+        Some(training) if !training.task.is_classification() => {
+            Some("`relativenas evaluate --task`, in a shell, judges the network of a task")
+        }
+        Some(training) if training.test.is_none() => Some("its best weights are judged once it is finished"),
+        Some(_) => None,
     };
     match need {
         Need::Nothing | Need::Listed | Need::ListedAndRun | Need::Run => None,
@@ -72,5 +83,12 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
             engine.or(search).or(nobody.then_some("select an individual first: the genotype takes its place"))
         }
         Need::Probe => probe,
+        Need::Architecture if state.is_in_table() => {
+            Some("the table has the figures of full trainings already: there is nothing to train")
+        }
+        Need::Architecture => {
+            state.architecture().is_none().then_some("no individual was estimated yet; select one")
+        }
+        Need::Evaluation => evaluation,
     }
 }

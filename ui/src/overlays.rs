@@ -17,7 +17,7 @@ use relativenas_core::config::Layers;
 use self::reaction::Reaction;
 use crate::{
     canvas::Canvas,
-    messages::{Plan, Request, RunName},
+    messages::{Architecture, Plan, Request, RunName, WorkKind},
     panels::footer::OverlayHints,
     scene::Scene,
     state::State,
@@ -32,10 +32,13 @@ pub enum Overlay {
     },
     Palette(palette::Palette),
     ConfirmStop,
-    /// Asks before the screen is left while this run is being probed, because the probe ends with it.
+    /// Asks before the screen is left while work on this run goes on in the background, because it ends then.
     ConfirmLeave {
         run: RunName,
+        kind: WorkKind,
     },
+    /// Asks before the folders of these runs are removed.
+    ConfirmRemove(Vec<RunName>),
     Export(export::Export),
     Inspect {
         scroll: usize,
@@ -59,9 +62,9 @@ impl Overlay {
         Self::Study(study::StudyTable::new(name))
     }
 
-    /// The form of a new search, which starts from these settings.
-    pub fn start(layers: &Layers) -> Self {
-        Self::Start(Box::new(start::Start::new(layers)))
+    /// The form of a new search or, of an architecture, a training. It starts from these settings.
+    pub fn start(layers: &Layers, architecture: Option<Architecture>) -> Self {
+        Self::Start(Box::new(start::Start::new(layers, architecture)))
     }
 
     /// Takes a key that was pressed while `view` lies below.
@@ -74,6 +77,9 @@ impl Overlay {
             Self::Palette(palette) => palette.press(view, key),
             Self::ConfirmStop => confirm::press_stop(key),
             Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
+            Self::ConfirmRemove(runs) => {
+                confirm::press(key, Reaction::Request(Request::Remove { runs: runs.clone() }))
+            }
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
             Self::Prompt(prompt) => prompt.press(state, key),
@@ -120,6 +126,7 @@ impl Overlay {
             Self::Help { .. }
             | Self::ConfirmStop
             | Self::ConfirmLeave { .. }
+            | Self::ConfirmRemove(_)
             | Self::Export(_)
             | Self::Inspect { .. }
             | Self::Study(_) => {}
@@ -133,7 +140,8 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
         Overlay::Help { scroll } => help::draw(canvas, scene, *scroll),
         Overlay::Palette(palette) => palette.draw(canvas, scene, state),
         Overlay::ConfirmStop => confirm::draw_stop(canvas, state.run_name()),
-        Overlay::ConfirmLeave { run } => confirm::draw_leave(canvas, run),
+        Overlay::ConfirmLeave { run, kind } => confirm::draw_leave(canvas, run, *kind),
+        Overlay::ConfirmRemove(runs) => confirm::draw_remove(canvas, runs),
         Overlay::Export(export) => export.draw(canvas, state),
         Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
@@ -149,6 +157,7 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
         Overlay::ConfirmStop => &[("y", "stop it"), ("l", "stop it and leave"), ("n", "go on")],
         Overlay::ConfirmLeave { .. } => &[("y", "leave"), ("n", "stay")],
+        Overlay::ConfirmRemove(_) => &[("y", "remove"), ("n", "keep")],
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }

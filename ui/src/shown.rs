@@ -6,7 +6,7 @@ use relativenas_core::{
     view::{History, Phase, RunView, SearchView, Stop},
 };
 
-use crate::messages::{Link, RunAfterwards, RunName};
+use crate::messages::{Evaluated, Link, Load, RunAfterwards, RunName};
 
 /// A run, and how the screen hangs together with its engine.
 #[derive(Clone, Debug)]
@@ -20,14 +20,18 @@ pub struct Shown {
     pub link: Link,
     /// The latest progress that the engine reported; `None` where there is no engine.
     pub progress: Option<Progress>,
+    /// What the engine takes of its machine, where that can be told.
+    pub load: Option<Load>,
     /// The change of mode that was asked for, until the engine reports it.
     pub asked: Option<Asked>,
     /// Why the log cannot be followed, if it cannot.
     pub broken: Option<String>,
     /// What the newest probe of this search found.
     pub probe: Option<Probe>,
-    /// How far a probe is that is under way.
-    pub probing: Option<String>,
+    /// How good the best weights of this training were when they were last judged from this screen.
+    pub evaluated: Option<Evaluated>,
+    /// How far work is that goes on in the background for this run.
+    pub working: Option<String>,
 }
 
 /// An earlier moment that is shown.
@@ -132,10 +136,12 @@ impl Shown {
             moment: None,
             link: Link::Connecting,
             progress: None,
+            load: None,
             asked: None,
             broken: None,
             probe: None,
-            probing: None,
+            evaluated: None,
+            working: None,
         }
     }
 
@@ -162,6 +168,7 @@ impl Shown {
     pub fn take_link(&mut self, link: Link) {
         if !matches!(link, Link::Live(_) | Link::WatchOnly { .. }) {
             self.progress = None;
+            self.load = None;
             self.asked = None;
         }
         self.link = link;

@@ -3,14 +3,16 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use relativenas_core::{
+    genotype::Genotype,
     space::Space,
     view::{RunView, SearchView},
 };
 
 use crate::{
-    messages::{Detached, Exit, RunName, RunSummary},
+    messages::{Architecture, Detached, Exit, RunName, RunSummary},
     past::Past,
     shown::Shown,
+    words,
 };
 
 /// What the screen knows of runs, and which individual a person selected.
@@ -28,6 +30,8 @@ pub struct State {
     pub selected: Option<usize>,
     /// Individuals that were marked, to export or compare several.
     pub marked: BTreeSet<usize>,
+    /// Runs that were marked in the list, to remove several.
+    pub marked_runs: BTreeSet<RunName>,
 }
 
 impl State {
@@ -70,6 +74,42 @@ impl State {
             winner.or_else(|| Some(search.best.as_ref()?.learner.individual))
         };
         self.selected.filter(|i| *i < search.population.len()).or_else(best)
+    }
+
+    /// What would be trained in full: the selected individual as it is at the moment that is looked at, else the
+    /// winner or the best so far as it was estimated; in a training, its own architecture.
+    pub fn architecture(&self) -> Option<Architecture> {
+        let run = self.run_name()?;
+        let Some(search) = self.search() else {
+            let genotype = self.shown.as_ref()?.view.training.as_ref()?.genotype.clone();
+            return Some(Architecture {
+                genotype,
+                name: "again".to_owned(),
+                origin: format!("the network of {run}"),
+            });
+        };
+        search.network?;
+        let selected = self.selected.and_then(|number| Some((number, search.population.get(number)?)));
+        if let Some((number, place)) = selected {
+            let name = words::individual(search, number);
+            let (generation, standing) = (search.generation, words::standing(search, number, place));
+            return Some(Architecture {
+                genotype: search.genotype(number)?,
+                name: format!("i{name}"),
+                origin: format!("individual {name} of {run} in generation {generation}: {standing}"),
+            });
+        }
+        let leader = search.leader()?;
+        Some(Architecture {
+            genotype: Genotype::decode(leader.position).ok()?,
+            name: if leader.source.is_none() { "best" } else { "winner" }.to_owned(),
+            origin: format!(
+                "individual {} of {run} as it was in {}: loss {}",
+                words::individual(search, leader.individual),
+                words::estimated_in(leader.generation),
+                words::loss(leader.loss).trim_start()
+            ),
+        })
     }
 
     /// The exit of a screen that is left now, with the run that it shows.

@@ -98,6 +98,9 @@ pub struct EvaluateArguments {
     json: bool,
     #[command(flatten)]
     ranks: RanksArguments,
+    /// End when this process, which started this one, ends
+    #[arg(long, value_name = "PID", hide = true)]
+    pub die_with_parent: Option<i32>,
 }
 
 /// A side that the network can halve five times.

@@ -1,6 +1,7 @@
 //! The effect of each action.
 
 use relativenas_core::{
+    config::Theme,
     genotype::Genotype,
     protocol::{Command, StepUnit},
 };
@@ -8,10 +9,11 @@ use relativenas_core::{
 use super::{App, walk};
 use crate::{
     actions::{Action, Place},
-    messages::{Request, RunSummary},
+    messages::{Architecture, Request, WorkKind},
     obstacle::obstacle,
     overlays::{Overlay, prompt},
     shown::{Asked, Shown},
+    theme::Palette,
     view::View,
     views::architecture::Beside,
 };
@@ -68,20 +70,28 @@ impl App {
             Action::SearchNext => self.search_log(1),
             Action::SearchPrevious => self.search_log(-1),
             Action::OpenRun => self.open_selected_run(),
-            Action::ResumeRun => self.resume_selected_run(),
+            Action::ResumeRun => self.resume_selected_run(false),
+            Action::ResumePaused => self.resume_selected_run(true),
+            Action::FilterRuns => {
+                let prompt = prompt::Prompt::new(prompt::Purpose::FilterRuns, &self.state);
+                self.overlay = Some(Overlay::Prompt(prompt.answered(&self.places.runs.filter)));
+            }
+            Action::SortRuns => self.sort_runs(),
+            Action::MarkRun => self.mark_run(),
+            Action::RenameRun => self.ask_about_run(prompt::Purpose::RenameRun),
+            Action::AnnotateRun => self.ask_about_run(prompt::Purpose::AnnotateRun),
+            Action::RemoveRuns => self.ask_to_remove(),
             Action::ResumeShown => {
                 if let Some(run) = self.state.run_name().cloned() {
-                    self.request(Request::Resume { run });
+                    self.request(Request::Resume { run, paused: false });
                 }
             }
-            Action::NewSearch => {
-                let mut form = Overlay::start(&self.layers);
-                self.requests.extend(form.plan());
-                self.overlay = Some(form);
-            }
+            Action::NewSearch => self.show_form(None),
+            Action::Train => self.show_form(self.state.architecture()),
             Action::CompareRun => self.compare_selected_run(),
             Action::CompareAll => self.compare_all_runs(),
-            Action::Probe => self.probe(),
+            Action::Probe => self.work(WorkKind::Probe),
+            Action::Evaluate => self.work(WorkKind::Evaluation),
             Action::EarlierGeneration => self.travel(-1, false),
             Action::LaterGeneration => self.travel(1, false),
             Action::EarlierPair => self.travel(-1, true),
@@ -90,6 +100,7 @@ impl App {
             Action::Replay => self.play_or_rest(),
             Action::Palette => self.overlay = Some(Overlay::palette()),
             Action::Help => self.overlay = Some(Overlay::Help { scroll: 0 }),
+            Action::NextTheme => self.change_theme(),
             Action::Redraw => self.redraw = true,
             Action::Suspend => self.suspend = true,
             Action::Back => self.back(),
@@ -115,13 +126,33 @@ impl App {
         }
     }
 
-    /// Leaves the screen. A probe would end with it, so while one is under way this is confirmed first.
+    /// Leaves the screen. Work in the background would end with it, so while some is under way this is
+    /// confirmed first.
     fn leave(&mut self) {
         let was_asked = matches!(self.overlay, Some(Overlay::ConfirmLeave { .. }));
-        match self.probed.clone().filter(|_| !was_asked) {
-            Some(run) => self.overlay = Some(Overlay::ConfirmLeave { run }),
+        match self.worked_on.clone().filter(|_| !was_asked) {
+            Some((run, kind)) => self.overlay = Some(Overlay::ConfirmLeave { run, kind }),
             None => self.exit = Some(self.state.left()),
         }
+    }
+
+    /// Opens the form of a search or, of an architecture, a training.
+    fn show_form(&mut self, architecture: Option<Architecture>) {
+        let mut form = Overlay::start(&self.layers, architecture);
+        self.requests.extend(form.plan());
+        self.overlay = Some(form);
+    }
+
+    /// Draws in the next theme from now on, and has it remembered.
+    fn change_theme(&mut self) {
+        self.theme = match self.theme {
+            Theme::Dark => Theme::Light,
+            Theme::Light => Theme::Contrast,
+            Theme::Contrast => Theme::Dark,
+        };
+        self.look.palette = Palette::new(self.theme, self.depth);
+        self.redraw = true;
+        self.request(Request::RememberTheme { theme: self.theme });
     }
 
     /// Marks the selected individual, or no longer.
@@ -147,6 +178,9 @@ impl App {
     }
 
     fn back(&mut self) {
+        if self.view == View::Runs {
+            return self.forget_marks_or_filter();
+        }
         if self.state.past.is_some() {
             return self.return_to_now();
         }
@@ -206,50 +240,6 @@ impl App {
         }
     }
 
-    pub(super) fn selected_run(&self) -> Option<&RunSummary> {
-        self.state.runs.as_ref()?.0.get(self.places.runs.row)
-    }
-
-    fn open_selected_run(&mut self) {
-        let Some(summary) = self.selected_run() else { return };
-        let run = summary.run.clone();
-        if summary.study.is_some() {
-            self.overlay = Some(Overlay::study(run));
-        } else {
-            self.request(Request::Open { run });
-        }
-    }
-
-    fn resume_selected_run(&mut self) {
-        let Some(summary) = self.selected_run() else { return };
-        if summary.study.is_some() {
-            let words = format!("`relativenas study work {}` goes on with a study", summary.run);
-            return self.warn(words);
-        }
-        if summary.alive {
-            return self.warn("an engine runs it already; open it instead");
-        }
-        let run = summary.run.clone();
-        self.request(Request::Resume { run });
-    }
-
-    fn compare_selected_run(&mut self) {
-        let Some(summary) = self.selected_run() else { return };
-        if summary.study.is_some() {
-            return self.warn("a study has no curves of its own; `enter` lists its runs");
-        }
-        let run = summary.run.clone();
-        if self.state.run_name() == Some(&run) {
-            return self.warn("this is the run that is shown; choose another to compare it with");
-        }
-        let before = self.state.compared.len();
-        self.state.compared.retain(|(name, _)| *name != run);
-        if self.state.compared.len() < before {
-            return self.say(format!("{run} is no longer compared"));
-        }
-        self.request(Request::Compare { run });
-    }
-
     /// Lays every run of the same protocol over the curves; the next time, takes all of them away.
     fn compare_all_runs(&mut self) {
         if !self.state.compared.is_empty() {
@@ -259,16 +249,20 @@ impl App {
         self.request(Request::CompareAll);
     }
 
-    /// Starts a probe of the run, or ends the one that is under way.
-    fn probe(&mut self) {
+    /// Starts work in the background on the run that is shown, or ends what is under way.
+    fn work(&mut self, kind: WorkKind) {
         let Some(shown) = &mut self.state.shown else { return };
-        if shown.probing.is_some() {
-            return self.request(Request::EndProbe);
+        if shown.working.is_some() {
+            return self.request(Request::EndWork);
         }
-        self.probed = Some(shown.run.clone());
-        shown.probing = Some("the probe starts: libtorch and data are loaded".to_owned());
-        let key = self.keys.key(Action::Probe).unwrap_or_default();
-        self.say(format!("the probe starts; {key} ends it, and so does leaving"));
-        self.request(Request::Probe);
+        self.worked_on = Some((shown.run.clone(), kind));
+        shown.working = Some(format!("the {} starts: libtorch and data are loaded", kind.name()));
+        let (action, request) = match kind {
+            WorkKind::Probe => (Action::Probe, Request::Probe),
+            WorkKind::Evaluation => (Action::Evaluate, Request::Evaluate),
+        };
+        let key = self.keys.key(action).unwrap_or_default();
+        self.say(format!("the {} starts; {key} ends it, and so does leaving", kind.name()));
+        self.request(request);
     }
 }

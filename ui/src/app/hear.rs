@@ -6,7 +6,7 @@ use relativenas_core::{genotype::Genotype, protocol::Answer};
 
 use super::App;
 use crate::{
-    messages::{Exit, Link, Message, ProbeState, Request},
+    messages::{Exit, Link, Message, Request, WorkKind, WorkState},
     overlays::{Overlay, prompt::GenotypeUse},
     shown::{Asked, Shown},
     view::View,
@@ -35,6 +35,12 @@ impl App {
                     shown.take_progress(progress);
                 }
             }
+            Message::Load(load) => {
+                if let Some(shown) = &mut self.state.shown {
+                    self.dirty = shown.load != Some(load);
+                    shown.load = Some(load);
+                }
+            }
             Message::Link(link) => {
                 let dead = matches!(link, Link::Dead { .. } | Link::NoEngine);
                 if let Some(shown) = &mut self.state.shown {
@@ -47,11 +53,8 @@ impl App {
             }
             Message::Answer(answer) => self.hear_answer(answer),
             Message::Runs(runs) => {
-                // What is selected is a run, not a row: new runs may have moved it to another row.
-                let selected = self.selected_run().map(|selected| &selected.run);
-                let at = selected.and_then(|name| runs.iter().position(|run| run.run == *name));
-                self.places.runs.row = at.unwrap_or(self.places.runs.row).min(runs.len().saturating_sub(1));
-                self.state.runs = Some((runs, Instant::now()));
+                self.keep_selected_run(|app| app.state.runs = Some((runs, Instant::now())));
+                self.forget_marks_of_others();
             }
             Message::Compared { run, view } => {
                 self.state.compared.retain(|(name, _)| *name != run);
@@ -64,7 +67,9 @@ impl App {
                     *compared = view;
                 }
             }
-            Message::Probe { run, word } => self.hear_probe(&run, word),
+            Message::Work { run, kind, word } => self.hear_work(&run, kind, word),
+            Message::Renamed { from, to } => self.hear_renamed(&from, &to),
+            Message::Removed(runs) => self.hear_removed(&runs),
             Message::Genotype { name, genotype } => self.hear_genotype(name, genotype),
             Message::Planned { id, plan } => {
                 if let Some(overlay) = &mut self.overlay {
@@ -90,24 +95,26 @@ impl App {
     }
 
     fn open(&mut self, shown: Shown) {
-        let again = self.state.run_name() == Some(&shown.run) && self.view != View::Runs;
+        let asked = std::mem::take(&mut self.opening);
+        let again = self.state.run_name() == Some(&shown.run) && !asked;
         let before = self.state.shown.replace(shown);
         self.state.past = None;
-        // A probe goes on when its run is opened again.
+        // Work in the background goes on when its run is opened again.
         if let (Some(shown), Some(before)) = (&mut self.state.shown, before)
             && shown.run == before.run
         {
-            (shown.probe, shown.probing) = (before.probe, before.probing);
+            (shown.probe, shown.evaluated, shown.working) = (before.probe, before.evaluated, before.working);
         }
         self.pending.clear();
         if again {
-            // The run was read again after the connection broke: view and selection stay as they are.
+            // The run was read again by itself, after the connection broke or with another name: view and
+            // selection stay as they are.
             return;
         }
         self.state.selected = None;
         self.state.marked.clear();
         self.state.compared.clear();
-        self.places = Places { runs: self.places.runs, ..Places::default() };
+        self.places = Places { runs: self.places.runs.clone(), ..Places::default() };
         self.overlay = None;
         self.show(View::Overview);
     }
@@ -130,21 +137,26 @@ impl App {
         }
     }
 
-    fn hear_probe(&mut self, run: &str, word: ProbeState) {
-        if matches!(word, ProbeState::UnderWay(_)) {
-            self.probed = Some(run.to_owned());
-        } else if self.probed.as_deref() == Some(run) {
-            self.probed = None;
+    fn hear_work(&mut self, run: &str, kind: WorkKind, word: WorkState) {
+        if matches!(word, WorkState::UnderWay(_)) {
+            self.worked_on = Some((run.to_owned(), kind));
+        } else if self.worked_on.as_ref().is_some_and(|(name, _)| name == run) {
+            self.worked_on = None;
         }
         let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.run == run) else { return };
+        shown.working = None;
         match word {
-            ProbeState::UnderWay(words) => shown.probing = Some(words),
-            ProbeState::Found(probe) => {
-                shown.probing = None;
-                shown.probe = Some(probe);
-            }
-            ProbeState::Ended => shown.probing = None,
+            WorkState::UnderWay(words) => shown.working = Some(words),
+            WorkState::Probed(probe) => shown.probe = Some(probe),
+            WorkState::Evaluated(evaluated) => shown.evaluated = Some(evaluated),
+            WorkState::Ended => {}
         }
+    }
+
+    /// Takes away the marks of runs that are not in the list any more.
+    fn forget_marks_of_others(&mut self) {
+        let Some((runs, _)) = &self.state.runs else { return };
+        self.state.marked_runs.retain(|name| runs.iter().any(|run| run.run == *name));
     }
 
     fn leave_stopped(&mut self) {

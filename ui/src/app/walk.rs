@@ -52,7 +52,7 @@ impl App {
                 self.places.log.behind = step(self.places.log.behind, by.saturating_neg(), lines);
             }
             View::Runs => {
-                let rows = self.state.runs.as_ref().map_or(0, |(runs, _)| runs.len());
+                let rows = self.places.runs.listed(&self.state).len();
                 self.places.runs.row = step(self.places.runs.row, by, rows);
             }
         }

@@ -29,6 +29,8 @@ use crate::{glyphs::Glyphs, theme::Palette};
 #[derive(Clone, Debug)]
 pub struct CellGraph<'a> {
     cell: &'a Cell,
+    /// The cell that it is compared with.
+    before: Option<&'a Cell>,
     marked: &'a [usize],
     glyphs: &'a Glyphs,
     palette: &'a Palette,
@@ -36,12 +38,19 @@ pub struct CellGraph<'a> {
 
 impl<'a> CellGraph<'a> {
     pub fn new(cell: &'a Cell, glyphs: &'a Glyphs, palette: &'a Palette) -> Self {
-        Self { cell, marked: &[], glyphs, palette }
+        Self { cell, before: None, marked: &[], glyphs, palette }
     }
 
     /// Genes (indices into [`Cell::genes`]) to be shown reversed, such as those that just changed.
     pub fn marked(mut self, genes: &'a [usize]) -> Self {
         self.marked = genes;
+        self
+    }
+
+    /// Compares it with another cell: an edge with another operation there says which, such as `s5→d3`, and edges
+    /// that are not marked recede.
+    pub fn compared_with(mut self, before: &'a Cell) -> Self {
+        self.before = Some(before);
         self
     }
 
@@ -123,19 +132,20 @@ impl<'a> CellGraph<'a> {
     /// The line from the wire that an operation reads down to its node, with the operation's name.
     fn draw_drop(&self, drop: &Drop, bottom: usize, layout: &Layout, pen: &mut Pen<'_>) {
         let top = layout.row(drop.input);
-        let style = operation_style(drop.operation, self.palette);
+        let marked = drop.genes.clone().any(|g| self.marked.contains(&g));
+        let recedes = self.before.is_some() && !marked;
+        let style = if recedes { self.palette.dim } else { operation_style(drop.operation, self.palette) };
         for row in top + 1..bottom {
             pen.glyph(drop.column, row, self.glyphs.vertical, style);
         }
-        let marked = drop.genes.clone().any(|g| self.marked.contains(&g));
         let emphasis = if marked { Modifier::REVERSED } else { Modifier::empty() };
-        let label = drop.label(self.glyphs);
+        let label = &drop.label;
         // Just above the node if there is a row for it, else in place of the branch.
         if layout.pitch > 1 {
             pen.glyph(drop.column, top, self.glyphs.tee_down, style);
-            pen.text(drop.column, bottom - 1, &label, style.add_modifier(emphasis));
+            pen.text(drop.column, bottom - 1, label, style.add_modifier(emphasis));
         } else {
-            pen.text(drop.column, top, &label, style.add_modifier(emphasis));
+            pen.text(drop.column, top, label, style.add_modifier(emphasis));
         }
     }
 
@@ -177,7 +187,9 @@ impl<'a> CellGraph<'a> {
 impl Widget for CellGraph<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
         let mut pen = Pen::new(area, buffer);
-        match Layout::of(self.cell, pen.width(), pen.height(), self.glyphs) {
+        let of = |before| Layout::of((self.cell, before), pen.width(), pen.height(), self.glyphs);
+        // Where there is no room to say what an edge was before, it is marked alone.
+        match of(self.before).or_else(|| of(None)) {
             Some(layout) => self.draw_graph(&layout, &mut pen),
             None => self.draw_sentences(&mut pen),
         }

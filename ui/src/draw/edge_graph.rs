@@ -9,7 +9,7 @@ use ratatui::{
 };
 use relativenas_core::tabular::{EDGES, EdgeOperation, OPERATIONS, ends};
 
-use super::pen::Pen;
+use super::{pen::Pen, text};
 use crate::{glyphs::Glyphs, theme::Palette};
 
 /// The names of the nodes.
@@ -27,6 +27,8 @@ const SHORT: usize = 2;
 #[derive(Clone, Debug)]
 pub struct EdgeGraph<'a> {
     indices: [usize; EDGES],
+    /// The cell that it is compared with.
+    before: Option<[usize; EDGES]>,
     marked: &'a [usize],
     glyphs: &'a Glyphs,
     palette: &'a Palette,
@@ -34,13 +36,29 @@ pub struct EdgeGraph<'a> {
 
 impl<'a> EdgeGraph<'a> {
     pub fn new(indices: [usize; EDGES], glyphs: &'a Glyphs, palette: &'a Palette) -> Self {
-        Self { indices, marked: &[], glyphs, palette }
+        Self { indices, before: None, marked: &[], glyphs, palette }
     }
 
     /// Edges to be shown reversed, such as those that just changed.
     pub fn marked(mut self, edges: &'a [usize]) -> Self {
         self.marked = edges;
         self
+    }
+
+    /// Compares it with another cell: an edge with another operation there says which, such as `c1→c3`.
+    pub fn compared_with(mut self, before: [usize; EDGES]) -> Self {
+        self.before = Some(before);
+        self
+    }
+
+    /// What is written on an edge, with names in full or short.
+    fn label(&self, edge: usize, long: bool) -> String {
+        let name = |operation: EdgeOperation| if long { operation.name() } else { operation.short_name() };
+        let (now, before) = (self.operation(edge), self.before.map(|before| OPERATIONS[before[edge]]));
+        match before.filter(|before| *before != now) {
+            Some(before) => format!("{}{}{}", name(before), self.glyphs.arrow_right, name(now)),
+            None => name(now).to_owned(),
+        }
     }
 
     fn operation(&self, edge: usize) -> EdgeOperation {
@@ -98,11 +116,12 @@ impl<'a> EdgeGraph<'a> {
         } else {
             pen.glyph(right, 0, if g.is_ascii() { '>' } else { '▶' }, style);
         }
-        let name = if long { operation.name() } else { operation.short_name() };
         let marked = if self.marked.contains(&edge) { Modifier::REVERSED } else { Modifier::empty() };
         // In the middle of its first stretch, where no vertical line passes.
         let stretch = if passes { columns[from + 1] - columns[from] } else { right - left };
-        let start = left + (stretch.saturating_sub(name.len() + 2)).div_ceil(2).max(1);
+        let name = self.label(edge, long);
+        let name = if text::width(&name) + 2 <= stretch { name } else { self.label(edge, false) };
+        let start = left + (stretch.saturating_sub(text::width(&name) + 2)).div_ceil(2).max(1);
         pen.text(start, row, &format!(" {name} "), style.add_modifier(marked));
     }
 
@@ -115,7 +134,7 @@ impl<'a> EdgeGraph<'a> {
             let x = pen.text(0, edge, &ends, self.palette.dim);
             let marked = if self.marked.contains(&edge) { Modifier::REVERSED } else { Modifier::empty() };
             let style = operation_style(operation, self.palette).add_modifier(marked);
-            pen.text(x, edge, operation.name(), style);
+            pen.text(x, edge, &self.label(edge, true), style);
         }
     }
 }
@@ -169,6 +188,16 @@ mod tests {
     #[test]
     fn a_cell_is_drawn_where_there_is_room_and_listed_elsewhere() {
         insta::assert_snapshot!(drawn(Fineness::Braille));
+    }
+
+    #[test]
+    fn an_edge_says_what_it_was_in_the_cell_that_is_compared() {
+        let glyphs = Glyphs::new(Fineness::Braille);
+        let palette = Palette::new(Theme::Dark, Depth::None);
+        let graph = EdgeGraph::new([3, 0, 1, 4, 2, 3], &glyphs, &palette).compared_with([3, 1, 1, 0, 2, 2]);
+        insta::assert_snapshot!(sheet(&[(70, 9), (40, 5), (30, 6)], |area, buffer| {
+            graph.clone().render(area, buffer)
+        }));
     }
 
     #[test]

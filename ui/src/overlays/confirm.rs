@@ -1,10 +1,14 @@
-//! Questions that are asked before a run or a probe is ended.
+//! Questions that are asked before a run or work in the background is ended, or runs are removed.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::protocol::Command;
 
 use super::{reaction::Reaction, window::window};
-use crate::{canvas::Canvas, draw::text, messages::RunName};
+use crate::{
+    canvas::Canvas,
+    draw::text,
+    messages::{RunName, WorkKind},
+};
 
 pub fn press(key: KeyEvent, agreed: Reaction) -> Reaction {
     match key.code {
@@ -28,9 +32,24 @@ pub fn draw_stop(canvas: &mut Canvas<'_>, run: Option<&RunName>) {
     draw(canvas, "Stop the run?", [words, run], &answers);
 }
 
-pub fn draw_leave(canvas: &mut Canvas<'_>, run: &str) {
-    let words = "A probe ends with the screen, and nothing is kept of it:";
-    draw(canvas, "Leave, and end the probe?", [words, run], &[("y", "leave"), ("n", "stay")]);
+pub fn draw_leave(canvas: &mut Canvas<'_>, run: &str, kind: WorkKind) {
+    let (title, words) = match kind {
+        WorkKind::Probe => {
+            ("Leave, and end the probe?", "A probe ends with the screen, and nothing is kept of it:")
+        }
+        WorkKind::Evaluation => {
+            ("Leave, and end the evaluation?", "An evaluation ends with the screen, without a result:")
+        }
+    };
+    draw(canvas, title, [words, run], &[("y", "leave"), ("n", "stay")]);
+}
+
+pub fn draw_remove(canvas: &mut Canvas<'_>, runs: &[RunName]) {
+    let (title, words) = match runs.len() {
+        1 => ("Remove the run?".to_owned(), "Its folder is deleted, with all that is in it:"),
+        count => (format!("Remove {count} runs?"), "Their folders are deleted, with all that is in them:"),
+    };
+    draw(canvas, &title, [words, &runs.join(", ")], &[("y", "remove"), ("n", "keep")]);
 }
 
 /// A sentence, what stands out of it, and what each key does.

@@ -12,7 +12,7 @@ use super::{reaction::Reaction, window::window};
 use crate::{
     canvas::{Canvas, wrap},
     field::Field,
-    messages::Request,
+    messages::{Request, RunName},
     state::State,
     views::architecture::Beside,
     words,
@@ -27,6 +27,9 @@ pub enum Purpose {
     Branch,
     CompareWith,
     SearchLog,
+    FilterRuns,
+    RenameRun,
+    AnnotateRun,
 }
 
 impl Purpose {
@@ -38,6 +41,9 @@ impl Purpose {
             Self::Branch => "Branch a new run",
             Self::CompareWith => "Compare with",
             Self::SearchLog => "Search the log",
+            Self::FilterRuns => "Filter the runs",
+            Self::RenameRun => "Rename the run",
+            Self::AnnotateRun => "A note about the run",
         }
     }
 
@@ -71,6 +77,12 @@ impl Purpose {
                 format!("An individual's number, a published name ({published}), or a file with a genotype.")
             }
             Self::SearchLog => "Upper and lower case are the same.".to_owned(),
+            Self::FilterRuns => {
+                "Words of name, state, searcher, data or note; nothing lists all. Upper and lower case are the same."
+                    .to_owned()
+            }
+            Self::RenameRun => "Letters, digits, `.`, `_` and `-`; its folder has this name from then on.".to_owned(),
+            Self::AnnotateRun => "It stands below the list and is found by the filter; an empty one takes it away.".to_owned(),
         }
     }
 }
@@ -91,6 +103,8 @@ pub struct Prompt {
     explanation: String,
     /// The individual that the explanation names, whose place a genotype takes.
     individual: Option<usize>,
+    /// The run that a name or a note is for.
+    run: RunName,
     /// What is wrong with what was typed.
     error: Option<String>,
     /// The answer was sent, and the outcome is not known yet.
@@ -104,9 +118,20 @@ impl Prompt {
             field: Field::default(),
             explanation: purpose.explanation(state),
             individual: state.selected,
+            run: RunName::new(),
             error: None,
             waits: false,
         }
+    }
+
+    /// A question about a run in the list; what is true of it now can be edited.
+    pub fn about(purpose: Purpose, state: &State, run: RunName, now: &str) -> Self {
+        Self { run, ..Self::new(purpose, state).answered(now) }
+    }
+
+    /// The question with an answer to begin with.
+    pub fn answered(self, now: &str) -> Self {
+        Self { field: Field::new(now), ..self }
     }
 
     pub fn is_waiting(&self) -> bool {
@@ -178,6 +203,17 @@ impl Prompt {
             Purpose::CompareWith => compare(text, state),
             Purpose::SearchLog if text.is_empty() => Err("type what to look for".to_owned()),
             Purpose::SearchLog => Ok(Reaction::Find(text.to_owned())),
+            Purpose::FilterRuns => Ok(Reaction::Filter(text.to_owned())),
+            Purpose::RenameRun => {
+                let name = named(text)?;
+                if name == self.run {
+                    return Err("this is its name already".to_owned());
+                }
+                Ok(Reaction::Ask(Request::Rename { run: self.run.clone(), name }))
+            }
+            Purpose::AnnotateRun => {
+                Ok(Reaction::Request(Request::Annotate { run: self.run.clone(), note: text.to_owned() }))
+            }
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Reaction {
     Steer(Command),
     Compare(Box<Beside>),
     Find(String),
+    /// Lists the runs alone that have these words.
+    Filter(String),
     /// A sentence above the footer.
     Say(&'static str),
     Leave,

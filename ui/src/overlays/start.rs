@@ -1,4 +1,4 @@
-//! The form of a new search, which shows what will run and checks every value as it is typed.
+//! The form of a new search or training, which shows what will run and checks every value as it is typed.
 
 mod draw;
 mod lines;
@@ -6,21 +6,24 @@ mod lines;
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::config::{Layers, Origin};
 
-use self::lines::{FormLine, PATH, SETTINGS};
+use self::lines::{FormLine, FormSetting, PATH, PATH_KEY, SEARCH, TRAINING, said};
 use super::reaction::Reaction;
 use crate::{
     field::Field,
-    messages::{Plan, Request},
+    messages::{Architecture, Plan, Request},
 };
 
-/// The preset that is chosen first: it is done in a minute or two.
+/// The preset that is chosen first in a search: it is done in a minute or two.
 const FIRST_PRESET: &str = "quick";
 
 /// The present state of the form.
 #[derive(Clone, Debug)]
 pub struct Start {
+    /// What is trained; `None` is the form of a search.
+    architecture: Option<Architecture>,
     base: Layers,
-    /// Names of presets that change a search; the last is none.
+    settings: &'static [FormSetting],
+    /// Names of presets that change such a run; no name is none.
     presets: Vec<String>,
     preset: usize,
     line: usize,
@@ -34,17 +37,18 @@ pub struct Start {
     plan: Plan,
     /// The number of the newest [`Request::Plan`].
     asked: u64,
-    /// The search was asked for, and the outcome is not known yet.
+    /// The run was asked for, and the outcome is not known yet.
     waits: bool,
 }
 
-/// Whether a preset sets anything that matters in a search; those for retraining do not.
-fn changes_a_search(base: &Layers, preset: &str) -> bool {
+/// Whether a preset sets anything that matters in a training, or else in a search. What begins with `retrain.`
+/// matters in trainings, what belongs to a search in searches.
+fn changes(base: &Layers, preset: &str, training: bool) -> bool {
     let mut layers = base.clone();
     let laid = layers.add_preset(preset).is_ok();
     laid && layers.settings().any(|(key, setting)| {
         let set_here = matches!(&setting.origin, Origin::Preset { name } if name == preset);
-        set_here && !key.starts_with("retrain.")
+        set_here && key.starts_with("retrain.") == training
     })
 }
 
@@ -56,20 +60,26 @@ struct Checked {
 }
 
 impl Start {
-    pub fn new(base: &Layers) -> Self {
+    /// The form of a search, or of the training of an architecture.
+    pub fn new(base: &Layers, architecture: Option<Architecture>) -> Self {
         let base = base.clone();
-        let searches = base.presets().filter(|name| changes_a_search(&base, name)).map(str::to_owned);
-        let mut presets: Vec<_> = searches.collect();
+        let training = architecture.is_some();
+        let of_such = base.presets().filter(|name| changes(&base, name, training)).map(str::to_owned);
+        let mut presets: Vec<_> = of_such.collect();
         presets.sort_by_key(|name| name != FIRST_PRESET);
-        presets.push(String::new());
+        // A training is by default what the settings say.
+        presets.insert(if training { 0 } else { presets.len() }, String::new());
         let checked = Checked { layers: base.clone(), error: None };
+        let settings = if training { TRAINING } else { SEARCH };
         let mut form = Self {
+            architecture,
             base,
+            settings,
             presets,
             preset: 0,
             line: 0,
             name: Field::default(),
-            typed: vec![None; SETTINGS.len()],
+            typed: vec![None; settings.len()],
             other: Field::default(),
             paused: false,
             checked,
@@ -85,7 +95,7 @@ impl Start {
         self.waits
     }
 
-    /// Shows why the search did not start, until something is changed.
+    /// Shows why the run did not start, until something is changed.
     pub fn fail(&mut self, why: String) {
         (self.waits, self.checked.error) = (false, Some(why));
     }
@@ -97,19 +107,20 @@ impl Start {
         }
     }
 
-    /// The request that asks the server what a search with these settings would take.
+    /// The request that asks the server what a run with these settings would take.
     pub fn plan(&mut self) -> Request {
         self.asked += 1;
         let settings = if self.checked.error.is_none() { self.settings() } else { Vec::new() };
         let path = self.typed[0].as_ref().map(|field| field.text().to_owned());
-        Request::Plan { id: self.asked, preset: self.preset(), settings, path }
+        let architecture = self.architecture.clone();
+        Request::Plan { id: self.asked, architecture, preset: self.preset(), settings, path }
     }
 
     pub fn press(&mut self, key: KeyEvent) -> Reaction {
         if self.waits {
             return Reaction::Stay;
         }
-        let lines = FormLine::all();
+        let lines = self.lines();
         let step = |line: usize, by: usize| (line + by) % lines.len();
         match (key.code, self.here()) {
             (KeyCode::Enter, FormLine::Start) => {
@@ -132,11 +143,11 @@ impl Start {
             (KeyCode::Left | KeyCode::Right | KeyCode::Char(' '), FormLine::Paused) => {
                 self.paused = !self.paused;
             }
-            (KeyCode::Left, FormLine::Setting(place)) if !SETTINGS[place].choices.is_empty() => {
-                self.choose(place, SETTINGS[place].choices.len() - 1);
+            (KeyCode::Left, FormLine::Setting(place)) if !self.settings[place].choices.is_empty() => {
+                self.choose(place, self.settings[place].choices.len() - 1);
             }
             (KeyCode::Right | KeyCode::Char(' '), FormLine::Setting(place))
-                if !SETTINGS[place].choices.is_empty() =>
+                if !self.settings[place].choices.is_empty() =>
             {
                 self.choose(place, 1);
             }
@@ -160,8 +171,12 @@ impl Start {
         self.check();
     }
 
+    fn lines(&self) -> Vec<FormLine> {
+        FormLine::all(self.settings.len())
+    }
+
     fn here(&self) -> FormLine {
-        FormLine::all().get(self.line).copied().unwrap_or(FormLine::Start)
+        self.lines().get(self.line).copied().unwrap_or(FormLine::Start)
     }
 
     fn choose_preset(&mut self, by: usize) {
@@ -170,8 +185,8 @@ impl Start {
 
     /// Selects the next choice of a setting that has a list of choices.
     fn choose(&mut self, place: usize, by: usize) {
-        let choices = SETTINGS[place].choices;
-        let value = self.value(SETTINGS[place].key);
+        let choices = self.settings[place].choices;
+        let value = self.value(self.settings[place].key);
         let at = choices.iter().position(|choice| *choice == value).unwrap_or(0);
         self.typed[place] = Some(Field::new(choices[(at + by) % choices.len()]));
     }
@@ -188,14 +203,20 @@ impl Start {
         true
     }
 
-    /// The text field of the selected line. When it is first edited, it holds the present value.
+    /// The text field of the selected line. When it is first edited, it holds the present value,
+    /// unless that is said in words, which what is typed replaces.
     fn field(&mut self) -> Option<&mut Field> {
         match self.here() {
             FormLine::Name => Some(&mut self.name),
             FormLine::Other => Some(&mut self.other),
             FormLine::Setting(place) => {
-                let value = self.value(SETTINGS[place].key);
-                Some(self.typed[place].get_or_insert_with(|| Field::new(value)))
+                let key = self.settings[place].key;
+                let value = self.value(key);
+                let plain = said(key, &value, self.architecture.is_some()) == value;
+                Some(
+                    self.typed[place]
+                        .get_or_insert_with(|| Field::new(if plain { value } else { String::new() })),
+                )
             }
             FormLine::Preset | FormLine::Paused | FormLine::Start => None,
         }
@@ -216,9 +237,11 @@ impl Start {
 
     /// Keys and values of all settings that were typed.
     fn settings(&self) -> Vec<(String, String)> {
-        let typed = SETTINGS.iter().zip(&self.typed).filter_map(|(setting, field)| {
-            let field = field.as_ref()?;
-            Some((setting.key.to_owned(), field.text().trim().to_owned()))
+        let typed = self.settings.iter().zip(&self.typed).filter_map(|(setting, field)| {
+            let text = field.as_ref()?.text().trim();
+            // An empty line leaves a setting as it was; without a folder, the images that are built in are taken.
+            let says = !text.is_empty() || setting.key == PATH_KEY;
+            says.then(|| (setting.key.to_owned(), text.to_owned()))
         });
         let other = self.other.text().split_whitespace().filter_map(|word| {
             let (key, value) = word.split_once('=')?;
@@ -254,6 +277,12 @@ impl Start {
 
     fn request(&self) -> Request {
         let name = Some(self.name.text().trim().to_owned()).filter(|name| !name.is_empty());
-        Request::Start { preset: self.preset(), settings: self.settings(), name, paused: self.paused }
+        Request::Start {
+            architecture: self.architecture.clone(),
+            preset: self.preset(),
+            settings: self.settings(),
+            name,
+            paused: self.paused,
+        }
     }
 }

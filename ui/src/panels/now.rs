@@ -10,7 +10,7 @@ use crate::{
     canvas::{Canvas, span},
     draw::{bars, text},
     layout::Layout,
-    messages::Link,
+    messages::{Link, Load},
     scene::Scene,
     shown::{RunStatus, Shown},
     words::{individual, loss},
@@ -44,18 +44,39 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
 
 fn members(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
     for (row, member) in progress.members.iter().enumerate().take(canvas.height()) {
-        let speed = (row == 0).then_some(progress.images_per_second);
-        member_line(canvas, row, member, shown, speed);
+        // The second row has room where the first says how fast both are.
+        let speed = match (row, shown.load) {
+            (0, _) => speed(progress.images_per_second),
+            (1, Some(load)) => load_words(load),
+            _ => String::new(),
+        };
+        member_line(canvas, row, member, shown, &speed);
+    }
+    // A training has one network and thus a row to spare.
+    if let (1, Some(load)) = (progress.members.len(), shown.load) {
+        let dim = canvas.look.palette.dim;
+        canvas.text(0, 1, &format!("engine: processor and memory {}", load_words(load)), dim);
     }
 }
 
-fn member_line(
-    canvas: &mut Canvas<'_>,
-    y: usize,
-    member: &MemberProgress,
-    shown: &Shown,
-    images_per_second: Option<f64>,
-) {
+/// Images per second, in at most 13 columns.
+fn speed(images_per_second: f64) -> String {
+    if !images_per_second.is_finite() || images_per_second <= 0.0 {
+        return String::new();
+    }
+    format!("{} img/s", text::grouped(images_per_second.round() as u64))
+}
+
+/// What the engine takes of its machine, in at most 13 columns.
+fn load_words(load: Load) -> String {
+    let memory = match load.memory {
+        tens @ 0..100 => format!("{}M", tens * 10),
+        tens => format!("{:.1}G", tens as f64 / 100.0),
+    };
+    format!("{}% {memory}", load.cpu)
+}
+
+fn member_line(canvas: &mut Canvas<'_>, y: usize, member: &MemberProgress, shown: &Shown, speed: &str) {
     let palette = &canvas.look.palette;
     let (text_style, dim, strong) = (palette.text, palette.dim, palette.strong);
     let (bar, rest) = (palette.fast, palette.rule);
@@ -81,8 +102,6 @@ fn member_line(
         (false, _) => "train",
     };
     let batches = if in_table { String::new() } else { text::out_of(member.batch, member.batches) };
-    let speed = images_per_second.filter(|s| s.is_finite() && *s > 0.0);
-    let speed = speed.map(|s| format!("{} img/s", text::grouped(s.round() as u64))).unwrap_or_default();
     let loss_text = member.loss.map_or_else(|| format!("{:>6}", glyphs.never), loss);
     // Loss, speed and batches are placed from the right; the bar takes the remaining columns.
     let mut end = width;
@@ -94,7 +113,7 @@ fn member_line(
     let loss_label = if width >= Layout::SPEED { "loss " } else { "" };
     put(canvas, loss_label.len() + 6 + 3, &[(loss_label, dim), (&loss_text, text_style)]);
     if width >= Layout::SPEED {
-        put(canvas, 13 + 2, &[(&speed, text_style)]);
+        put(canvas, 13 + 2, &[(speed, text_style)]);
     }
     let label = if wide && !in_table { "batch " } else { "" };
     put(canvas, label.len() + batches.len() + 1, &[(label, dim), (&batches, text_style)]);
@@ -200,8 +219,9 @@ fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
         let words = match search.network {
             None => format!("{export} exports it"),
             Some(_) => format!(
-                "{export} exports it, {} probes the comparison; `relativenas train` trains it in full",
-                key(Action::Probe)
+                "{export} exports it, {} probes the comparison, {} trains it in full",
+                key(Action::Probe),
+                key(Action::Train)
             ),
         };
         canvas.text(0, 1, &words, dim);
@@ -212,6 +232,24 @@ fn finished(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
         canvas.text(0, 0, &format!("the training is done: {reached}"), best);
         let loss = format!("loss {}", loss(test.loss).trim_start());
         let words = if test.top5.is_nan() { loss } else { format!("top-5 {:.2} %, {loss}", test.top5) };
-        canvas.text(0, 1, &words, dim);
+        let x = canvas.text(0, 1, &words, dim);
+        let again = match (&shown.working, shown.evaluated) {
+            (Some(words), _) => format!("   {} {words}", canvas.look.glyphs.working),
+            (None, Some(found)) => {
+                let images = text::grouped(found.images as u64);
+                format!(
+                    "   evaluated: top-1 {:.2} %, top-5 {:.2} % of {images} images",
+                    found.top1, found.top5
+                )
+            }
+            (None, None) => {
+                let key = |action| scene.key(action);
+                format!("   {} evaluates it, {} trains it again", key(Action::Evaluate), key(Action::Train))
+            }
+        };
+        let style = if shown.working.is_none() && shown.evaluated.is_some() { best } else { dim };
+        let again =
+            text::truncate(&again, canvas.width().saturating_sub(x), &canvas.look.glyphs).into_owned();
+        canvas.text(x, 1, &again, style);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 /// The longest version of the line that fits in `columns`; `None` if the run was never probed.
 pub fn line(shown: &Shown, look: &Look, columns: usize) -> Option<Line<'static>> {
     let palette = &look.palette;
-    if let Some(words) = &shown.probing {
+    if let Some(words) = &shown.working {
         let working = span(format!("{} ", look.glyphs.working), palette.slow);
         return Some(Line::from(vec![working, span(words.clone(), palette.text)]));
     }

@@ -256,7 +256,12 @@ fn column(
         let cell = subject.genotype.cell(kind);
         let rows = graph.saturating_sub(1).min(height - y - 1);
         let area = canvas.part(1, y + 1, width.saturating_sub(3), rows).area;
-        CellGraph::new(cell, &look.glyphs, palette).marked(changed).render(area, canvas.buffer);
+        let drawn = CellGraph::new(cell, &look.glyphs, palette).marked(changed);
+        let drawn = match before {
+            Some(before) => drawn.compared_with(before.genotype.cell(kind)),
+            None => drawn,
+        };
+        drawn.render(area, canvas.buffer);
         y += graph;
     }
     // Text that does not fit is split into pages.

@@ -4,14 +4,31 @@ use ratatui::text::Line;
 use relativenas_core::view::{Phase, RunState};
 
 use crate::{
-    actions::Action, canvas::Canvas, draw::text, layout::Layout, messages::RunSummary, scene::Scene,
-    state::State, words::loss,
+    actions::Action,
+    canvas::Canvas,
+    draw::text,
+    layout::Layout,
+    lists::{self, RunOrder},
+    messages::RunSummary,
+    scene::Scene,
+    state::State,
+    words::loss,
 };
 
-/// The cursor in the list of runs.
-#[derive(Clone, Copy, Debug, Default)]
+/// The cursor in the list of runs, and which runs are listed in which order.
+#[derive(Clone, Debug, Default)]
 pub struct RunsPlace {
     pub row: usize,
+    /// Words of which each run that is listed has all.
+    pub filter: String,
+    pub order: RunOrder,
+}
+
+impl RunsPlace {
+    /// The runs that are listed.
+    pub fn listed<'a>(&self, state: &'a State) -> Vec<&'a RunSummary> {
+        lists::runs(state, &self.filter, self.order)
+    }
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state: &State) {
@@ -19,11 +36,11 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
     let x = canvas.heading(1, 0, "RUNS");
-    let Some((runs, told)) = &state.runs else {
+    let Some((all, told)) = &state.runs else {
         canvas.text(1, 2, "looking for runs", palette.dim);
         return;
     };
-    if runs.is_empty() {
+    if all.is_empty() {
         let key = scene.key(Action::NewSearch);
         canvas.text(1, 2, "there are no runs yet", palette.text);
         canvas.text(
@@ -34,15 +51,35 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state
         );
         return;
     }
-    let columns = Columns::of(width, runs);
-    columns.heads(canvas);
+    let runs = place.listed(state);
+    let columns = Columns::of(width, &runs);
+    columns.heads(canvas, place.order);
     let rows = height.saturating_sub(if height >= Layout::RUN_DETAILS { 5 } else { 2 });
     let first = (place.row + 1).saturating_sub(rows);
-    canvas.text(x + 2, 0, &text::part_of(first, rows, runs.len()), palette.dim);
+    let mut words = text::part_of(first, rows, runs.len());
+    if !place.filter.is_empty() {
+        words += &format!(" with `{}`, of {}", place.filter, all.len());
+    }
+    if !state.marked_runs.is_empty() {
+        words += &format!("   {} marked", state.marked_runs.len());
+    }
+    if place.order != RunOrder::Begun {
+        words += &format!("   by {}", place.order.name());
+    }
+    let words = text::truncate(&words, width.saturating_sub(x + 3), &look.glyphs).into_owned();
+    canvas.text(x + 2, 0, &words, palette.dim);
+    if runs.is_empty() {
+        let key = scene.key(Action::Back);
+        canvas.text(1, 2, &format!("no run has these words; {key} lists all"), palette.text);
+        return;
+    }
     let elapsed = told.elapsed().as_secs();
     for (row, run) in runs.iter().enumerate().skip(first).take(rows) {
         let y = 2 + row - first;
         line(canvas, state, &columns, y, run, elapsed);
+        if state.marked_runs.contains(&run.run) {
+            canvas.text(2, y, &look.glyphs.tick.to_string(), palette.key);
+        }
         if row == place.row {
             canvas.restyle(0, y, width, palette.selected);
             canvas.text(0, y, &look.glyphs.selected.to_string(), palette.selected);
@@ -52,12 +89,21 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state
         && let Some(run) = runs.get(place.row)
     {
         canvas.rule(height - 3);
-        let folder = run.folder.display().to_string();
-        canvas.text(1, height - 2, &text::truncate(&folder, width - 2, &look.glyphs), palette.dim);
+        let problem = run.problem.is_some();
         let words = run.problem.clone().unwrap_or_else(|| run.what.clone());
-        let style = if run.problem.is_some() { palette.warning } else { palette.text };
+        let style = if problem { palette.warning } else { palette.text };
         let words = words.replace('·', &look.glyphs.separator.to_string());
-        canvas.text(1, height - 1, &text::truncate(&words, width - 2, &look.glyphs), style);
+        let x = canvas.text(1, height - 1, &text::truncate(&words, width - 2, &look.glyphs), style) + 3;
+        // A note that does not fit there takes the place of the folder.
+        let fits = x + text::width(&run.note) < width;
+        if fits {
+            canvas.text(x, height - 1, &run.note, palette.strong);
+        }
+        let (above, style) = match fits {
+            true => (run.folder.display().to_string(), palette.dim),
+            false => (run.note.clone(), palette.strong),
+        };
+        canvas.text(1, height - 2, &text::truncate(&above, width - 2, &look.glyphs), style);
     }
 }
 
@@ -72,8 +118,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(width: usize, runs: &[RunSummary]) -> Self {
-        let widest = |of: &dyn Fn(&RunSummary) -> usize| runs.iter().map(of).max().unwrap_or(0);
+    fn of(width: usize, runs: &[&RunSummary]) -> Self {
+        let widest = |of: &dyn Fn(&RunSummary) -> usize| runs.iter().map(|run| of(run)).max().unwrap_or(0);
         let phase = 12;
         let age = if width >= Layout::RUN_AGE { 11 } else { 0 };
         let best = if width >= Layout::RUN_BEST { 8 } else { 0 };
@@ -98,22 +144,24 @@ impl Columns {
         })
     }
 
-    fn heads(&self, canvas: &mut Canvas<'_>) {
-        let dim = canvas.look.palette.dim;
+    /// Draws the headings; the one that is sorted by stands out.
+    fn heads(&self, canvas: &mut Canvas<'_>, order: RunOrder) {
+        let (dim, strong) = (canvas.look.palette.dim, canvas.look.palette.strong);
+        let of = |sorted: RunOrder| if sorted == order { strong } else { dim };
         let [name, what, phase, progress, best, age] = self.starts();
-        canvas.text(name, 1, "name", dim);
+        canvas.text(name, 1, "name", of(RunOrder::Name));
         if self.what > 0 {
             canvas.text(what, 1, "what", dim);
         }
-        canvas.text(phase, 1, "phase", dim);
+        canvas.text(phase, 1, "phase", of(RunOrder::Phase));
         if self.progress > 0 {
-            canvas.line_right(progress + self.progress, 1, &Line::styled("done", dim));
+            canvas.line_right(progress + self.progress, 1, &Line::styled("done", of(RunOrder::Done)));
         }
         if self.best > 0 {
-            canvas.line_right(best + self.best, 1, &Line::styled("best", dim));
+            canvas.line_right(best + self.best, 1, &Line::styled("best", of(RunOrder::Best)));
         }
         if self.age > 0 {
-            canvas.line_right(age + self.age, 1, &Line::styled("changed", dim));
+            canvas.line_right(age + self.age, 1, &Line::styled("changed", of(RunOrder::Changed)));
         }
     }
 }

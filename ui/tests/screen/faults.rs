@@ -126,7 +126,7 @@ fn stopping_a_run_leaves_the_screen_open_and_it_can_be_resumed_there() {
     let screen = stage.screen(80, 24);
     assert!(screen.contains("stopped") && screen.contains("r goes on where it stopped"), "{screen}");
     stage.press("r");
-    assert_eq!(stage.requests(), [Request::Resume { run: RUN.to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Resume { run: RUN.to_owned(), paused: false }]);
     // Whoever leaves while it stops is told that it stops.
     let mut stage = searching();
     stage.press("Q y q");
@@ -243,7 +243,9 @@ fn a_word_of_the_palette_does_what_it_means_or_says_where_that_is() {
     let mut stage = searching();
     let screen = stage.press(": train enter").screen(100, 30);
     assert_eq!(stage.requests(), [], "training steps no generation");
-    assert!(screen.contains("`relativenas train --arch`"), "{screen}");
+    assert!(screen.contains("Train an architecture"), "{screen}");
+    let screen = stage.press("esc : html enter").screen(100, 30);
+    assert!(screen.contains("`relativenas report` and a run's name"), "{screen}");
     stage.press(": quit enter");
     assert!(stage.app.exit().is_some());
     let screen = searching().press(": puase").screen(100, 30);
@@ -255,7 +257,13 @@ fn the_form_says_what_runs_and_begins_only_when_told() {
     let mut stage = searching();
     stage.press("8 n");
     let asked = stage.app.take_requests();
-    let first = Request::Plan { id: 1, preset: Some("quick".to_owned()), settings: Vec::new(), path: None };
+    let first = Request::Plan {
+        id: 1,
+        architecture: None,
+        preset: Some("quick".to_owned()),
+        settings: Vec::new(),
+        path: None,
+    };
     assert_eq!(asked.last(), Some(&first));
     let form = stage.screen(80, 24);
     for said in
@@ -273,7 +281,10 @@ fn the_form_says_what_runs_and_begins_only_when_told() {
     stage.press("enter");
     let settings = vec![("search.space".to_owned(), "nas-bench-201".to_owned())];
     let (preset, name) = (Some("quick".to_owned()), Some("mine".to_owned()));
-    assert_eq!(stage.requests(), [Request::Start { preset, settings, name, paused: true }]);
+    assert_eq!(
+        stage.requests(),
+        [Request::Start { architecture: None, preset, settings, name, paused: true }]
+    );
 }
 
 #[test]

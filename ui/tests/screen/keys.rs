@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use relativenas_core::{
+    config::Theme,
     genotype::Genotype,
     protocol::{Answer, Command, Hello, Mode, StepUnit},
     published,
@@ -11,12 +12,13 @@ use relativenas_core::{
 use relativenas_ui::{
     App, Input, View,
     messages::{
-        Detached, Exit, ExportFormat, Exported, Link, Message, ProbeState, Request, RunAfterwards, RunSummary,
+        Detached, Evaluated, Exit, ExportFormat, Exported, Link, Message, Request, RunAfterwards, RunSummary,
+        WorkKind, WorkState,
     },
 };
 
 use crate::{
-    fake_run::FakeRun,
+    fake_run::{FakeRun, training, training_end},
     stage::{RUN, Stage, live, options, summaries, summaries_with_a_study},
 };
 
@@ -193,7 +195,13 @@ fn a_search_that_does_not_start_leaves_its_form_open() {
     let mut stage = searching();
     stage.press("8 n down down /data/imgs up up up enter");
     let settings = vec![("data.path".to_owned(), "/data/imgs".to_owned())];
-    let start = Request::Start { preset: Some("quick".to_owned()), settings, name: None, paused: false };
+    let start = Request::Start {
+        architecture: None,
+        preset: Some("quick".to_owned()),
+        settings,
+        name: None,
+        paused: false,
+    };
     assert_eq!(stage.requests()[1..], std::slice::from_ref(&start)[..]);
     stage.tell(Message::Failed("/data/imgs: there is no such folder".to_owned()));
     let screen = stage.screen(80, 24);
@@ -260,8 +268,8 @@ fn leaving_asks_first_while_a_probe_is_under_way() {
     assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Stopped)));
     // Also where another run is probed than the one that is shown; asked twice, it is meant.
     let mut stage = searching();
-    let probing = ProbeState::UnderWay("probing: 37 %".to_owned());
-    stage.tell(Message::Probe { run: "another".to_owned(), word: probing });
+    let probing = WorkState::UnderWay("probing: 37 %".to_owned());
+    stage.tell(Message::Work { run: "another".to_owned(), kind: WorkKind::Probe, word: probing });
     let leave = || Input::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
     stage.app.handle(leave());
     assert_eq!(stage.app.exit(), None);
@@ -280,7 +288,7 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.press("r");
     assert_eq!(stage.requests(), [], "an engine runs it already");
     stage.press("down down r");
-    assert_eq!(stage.requests(), [Request::Resume { run: "fashion-quick-0401".to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Resume { run: "fashion-quick-0401".to_owned(), paused: false }]);
     stage.press("c");
     assert_eq!(stage.requests(), [Request::Compare { run: "fashion-quick-0401".to_owned() }]);
     // An odd population is not started; an even one is.
@@ -291,7 +299,13 @@ fn runs_are_opened_resumed_compared_and_started() {
     assert_eq!(stage.requests(), [], "enter goes on");
     stage.press("up up up up up up up up up enter");
     let settings = vec![("search.population".to_owned(), "6".to_owned())];
-    let start = Request::Start { preset: Some("quick".to_owned()), settings, name: None, paused: false };
+    let start = Request::Start {
+        architecture: None,
+        preset: Some("quick".to_owned()),
+        settings,
+        name: None,
+        paused: false,
+    };
     assert_eq!(stage.requests(), [start]);
 }
 
@@ -362,10 +376,10 @@ fn a_probe_is_started_where_no_engine_is_at_work_and_ended_with_the_same_key() {
     assert_eq!(stage.requests(), [Request::Probe]);
     assert!(stage.screen(100, 30).contains("the probe starts"));
     // The word of another run's probe is no word of this one.
-    stage.tell(Message::Probe { run: "another".to_owned(), word: ProbeState::Ended });
+    stage.tell(Message::Work { run: "another".to_owned(), kind: WorkKind::Probe, word: WorkState::Ended });
     stage.press("t");
-    assert_eq!(stage.requests(), [Request::EndProbe]);
-    stage.tell(Message::Probe { run: RUN.to_owned(), word: ProbeState::Ended });
+    assert_eq!(stage.requests(), [Request::EndWork]);
+    stage.tell(Message::Work { run: RUN.to_owned(), kind: WorkKind::Probe, word: WorkState::Ended });
     assert!(!stage.screen(100, 30).contains("the probe starts"));
 }
 
@@ -446,4 +460,229 @@ fn without_a_run_to_show_the_list_is_asked_for() {
     stage.tell(Message::Runs(summaries()));
     assert!(!stage.screen(80, 24).contains("compare"));
     assert!(stage.press("c").screen(80, 24).contains("open a run first"));
+}
+
+/// The list of runs, and the screen with which it is looked at.
+fn listing() -> Stage {
+    let mut stage = searching();
+    stage.press("8");
+    stage.tell(Message::Runs(summaries()));
+    stage.requests();
+    stage
+}
+
+#[test]
+fn runs_are_filtered_by_words_and_sorted_by_column() {
+    let mut stage = listing();
+    let screen = stage.press("down / cifar enter").screen(100, 30);
+    assert!(screen.contains("1 with `cifar`, of 5") && !screen.contains("fashion-quick-0409"), "{screen}");
+    // The run that was selected stays selected.
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::Open { run: "cifar-paper-0410".to_owned() }]);
+    // Words of the state and of the searcher count too, all of them.
+    let screen = stage.press("/").press("backspace backspace backspace backspace backspace STOPPED");
+    let screen = screen.press("space").press("slow-fast enter").screen(100, 30);
+    assert!(
+        screen.contains("fashion-quick-0401") && screen.contains("1 with `STOPPED slow-fast`"),
+        "{screen}"
+    );
+    stage.press("/ xyz enter");
+    assert!(stage.screen(100, 30).contains("no run has these words; esc lists all"));
+    stage.press("enter r d R a space");
+    assert_eq!(stage.requests(), [], "there is none to act on");
+    assert!(stage.press("esc esc").screen(100, 30).contains("fashion-quick-0409"));
+    // By name, then by phase, by what is done, by the best loss.
+    let first = |stage: &mut Stage| {
+        stage.press("home enter");
+        stage.requests()
+    };
+    let open = |run: &str| vec![Request::Open { run: run.to_owned() }];
+    assert_eq!(first(stage.press("o")), open("cifar-paper-0410"));
+    assert_eq!(first(stage.press("o o")), open("fashion-quick-0409"));
+    assert!(stage.screen(100, 30).contains("by done"));
+    assert_eq!(first(stage.press("o")), open("cifar-paper-0410"));
+}
+
+#[test]
+fn several_runs_are_marked_and_removed_after_a_question() {
+    let mut stage = listing();
+    stage.press("d");
+    assert!(stage.screen(100, 30).contains("its engine is running; open it and stop it first"));
+    stage.press("down down space m d");
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("Remove 2 runs?") && screen.contains("2 marked"), "{screen}");
+    stage.press("n");
+    assert_eq!(stage.requests(), []);
+    stage.press("d y");
+    let both = ["fashion-quick-0401", "fashion-quick-0409"].map(str::to_owned).to_vec();
+    assert_eq!(stage.requests(), [Request::Remove { runs: both.clone() }]);
+    stage.tell(Message::Removed(both));
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("2 runs are removed") && !screen.contains("marked"), "{screen}");
+    // A live one among the marked keeps all of them.
+    stage.press("home space end space d");
+    assert!(stage.screen(80, 24).contains("its engine is running"));
+    stage.press("y");
+    assert_eq!(stage.requests(), []);
+}
+
+#[test]
+fn the_run_that_is_shown_is_forgotten_when_it_is_removed() {
+    let mut stage = listing();
+    stage.tell(Message::Removed(vec![RUN.to_owned()]));
+    let screen = stage.press("1").screen(80, 24);
+    assert!(screen.contains("no run is shown") && !screen.contains(RUN), "{screen}");
+}
+
+#[test]
+fn a_run_is_renamed_and_stays_selected_and_shown() {
+    let mut stage = listing();
+    let rest = |from: &str| "backspace ".repeat(from.len());
+    stage.press(&format!("R {} cifar-paper-0410 enter", rest(RUN)));
+    let rename = Request::Rename { run: RUN.to_owned(), name: "cifar-paper-0410".to_owned() };
+    assert_eq!(stage.requests(), [rename]);
+    stage.tell(Message::Failed("there is a run of this name already".to_owned()));
+    assert!(stage.screen(80, 24).contains("there is a run of this name already"));
+    stage.press("x enter");
+    stage.requests();
+    let (from, to) = (RUN.to_owned(), "cifar-paper-0410x".to_owned());
+    stage.tell(Message::Renamed { from, to: to.clone() });
+    // It is read again from its new folder, which moves nobody to another view.
+    stage.tell(Message::Opened { run: to.clone(), folder: format!("runs/{to}").into() });
+    assert_eq!(stage.app.view(), View::Runs);
+    let screen = stage.screen(80, 24);
+    assert!(
+        screen.contains("is cifar-paper-0410x from now on") && !screen.contains("Rename the run"),
+        "{screen}"
+    );
+    stage.press("enter");
+    assert_eq!(stage.requests(), [Request::Open { run: to.clone() }]);
+    stage.tell(Message::Opened { run: to.clone(), folder: format!("runs/{to}").into() });
+    assert_eq!(stage.app.view(), View::Overview);
+}
+
+#[test]
+fn a_note_is_written_shown_and_found() {
+    let mut stage = listing();
+    stage.press("down down a baseline space").press("enter");
+    let run = "fashion-quick-0409".to_owned();
+    assert_eq!(stage.requests(), [Request::Annotate { run, note: "baseline".to_owned() }]);
+    let mut runs = summaries();
+    runs[2].note = "baseline of the paper".to_owned();
+    stage.tell(Message::Runs(runs));
+    assert!(stage.screen(80, 24).contains("baseline of the paper"));
+    assert!(stage.press("/ baseline enter").screen(80, 24).contains("1 with `baseline`, of 5"));
+    // What was written before can be edited.
+    assert!(stage.press("a").screen(80, 24).contains("> baseline of the paper"));
+}
+
+#[test]
+fn a_run_is_resumed_as_it_was_or_paused() {
+    let mut stage = listing();
+    let run = "fashion-quick-0401".to_owned();
+    stage.press("down down down p");
+    assert_eq!(stage.requests(), [Request::Resume { run: run.clone(), paused: true }]);
+    stage.press("r");
+    assert_eq!(stage.requests(), [Request::Resume { run, paused: false }]);
+}
+
+#[test]
+fn a_training_is_started_from_the_selected_the_best_and_the_winner() {
+    let started = |stage: &mut Stage, keys: &str| {
+        let requests = stage.press(keys).requests();
+        let [Request::Start { architecture: Some(architecture), preset, settings, paused, .. }] =
+            &requests[..]
+        else {
+            panic!("{requests:?}");
+        };
+        (architecture.clone(), preset.clone(), settings.clone(), *paused)
+    };
+    let mut stage = searching();
+    // Of no preset, with other epochs, and paused.
+    let up_to_epochs = "up ".repeat(7);
+    let keys =
+        format!("2 down T up up right {up_to_epochs} backspace backspace 5 {} enter", "down ".repeat(8));
+    let (architecture, preset, settings, paused) = started(&mut stage, &keys);
+    assert_eq!((preset, paused), (None, true));
+    assert_eq!(settings, [("retrain.epochs".to_owned(), "65".to_owned())]);
+    assert_eq!(architecture.name, "i09");
+    assert!(
+        architecture.origin.starts_with(&format!("individual 09 of {RUN} in generation 12: ")),
+        "{architecture:?}"
+    );
+    // It stays open until it is known whether the training starts.
+    stage.tell(Message::Failed("there is no engine".to_owned()));
+    let screen = stage.screen(80, 24);
+    assert!(screen.contains("Train an architecture") && screen.contains("there is no engine"), "{screen}");
+
+    let mut stage = searching();
+    assert_eq!(started(&mut stage, "T up enter").0.name, "best");
+    let mut stage = Stage::finished(options(), 3);
+    stage.requests();
+    let (winner, ..) = started(&mut stage, "5 T up enter");
+    assert_eq!(winner.name, "winner");
+    assert!(winner.origin.contains("as it was in the final ranking: loss "), "{winner:?}");
+}
+
+#[test]
+fn what_is_typed_takes_the_place_of_a_value_in_words() {
+    let mut stage = searching();
+    stage.press("T down down down 96 down 5 backspace up up up up up enter");
+    let requests = stage.requests();
+    let [Request::Start { settings, .. }] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!(settings[..], [("data.train_images".to_owned(), "96".to_owned())]);
+}
+
+#[test]
+fn what_a_table_answered_is_not_trained() {
+    let mut stage = Stage::in_table(options(), 75);
+    stage.requests();
+    stage.press("T");
+    assert_eq!(stage.requests(), []);
+    assert!(stage.screen(100, 30).contains("there is nothing to train"));
+}
+
+#[test]
+fn a_finished_training_is_evaluated_in_the_background() {
+    let mut stage = searching();
+    stage.press("E");
+    assert!(stage.screen(100, 30).contains("a search has no weights to judge"));
+    let mut stage = Stage::new(options());
+    stage.open();
+    stage.tell(Message::Lines(training(5)));
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("E");
+    assert_eq!(stage.requests(), [Request::Open { run: RUN.to_owned() }]);
+    assert!(stage.screen(100, 30).contains("its best weights are judged once it is finished"));
+    stage.tell(Message::Lines(training_end(5)));
+    assert!(stage.screen(100, 30).contains("E evaluates it, T trains it again"));
+    stage.press("E");
+    assert_eq!(stage.requests(), [Request::Evaluate]);
+    stage.press("q");
+    assert!(stage.screen(80, 24).contains("An evaluation ends with the screen"));
+    stage.press("n E");
+    assert_eq!(stage.requests(), [Request::EndWork]);
+    let found = Evaluated { loss: 0.412, top1: 93.25, top5: 99.5, images: 10_000 };
+    let word = WorkState::Evaluated(found);
+    stage.tell(Message::Work { run: RUN.to_owned(), kind: WorkKind::Evaluation, word });
+    let screen = stage.screen(100, 30);
+    assert!(screen.contains("evaluated: top-1 93.25 %, top-5 99.50 % of 10,000 images"), "{screen}");
+    stage.press("q");
+    assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Finished)));
+}
+
+#[test]
+fn a_theme_is_picked_and_remembered() {
+    let mut stage = searching();
+    let before = stage.frame(80, 24);
+    let next = || Input::Key(KeyEvent::new(KeyCode::Char('t'), KeyModifiers::CONTROL));
+    stage.app.handle(next());
+    assert_eq!(stage.requests(), [Request::RememberTheme { theme: Theme::Light }]);
+    assert!(stage.app.take_redraw());
+    assert_ne!(stage.frame(80, 24), before);
+    stage.press(": dark enter");
+    assert_eq!(stage.requests(), [Request::RememberTheme { theme: Theme::Contrast }]);
+    stage.app.handle(next());
+    assert_eq!(stage.requests(), [Request::RememberTheme { theme: Theme::Dark }]);
+    assert_eq!(stage.frame(80, 24), before);
 }

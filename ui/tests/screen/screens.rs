@@ -9,12 +9,12 @@ use relativenas_core::{
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message, Plan, ProbeState},
+    messages::{Evaluated, Link, Load, Message, Plan, WorkKind, WorkState},
     theme::Depth,
 };
 
 use crate::{
-    fake_run::FakeRun,
+    fake_run::{FakeRun, training, training_end},
     stage::{RUN, Stage, live, options, summaries, summaries_with_a_study},
 };
 
@@ -258,10 +258,10 @@ fn latencies_have_a_column_where_a_table_tells_them() {
 
 #[test]
 fn a_probe_stands_beside_the_losses() {
-    let probe = |word| Message::Probe { run: RUN.to_owned(), word };
+    let probe = |word| Message::Work { run: RUN.to_owned(), kind: WorkKind::Probe, word };
     let probing = || {
         let mut stage = Stage::searching(options(), 124);
-        stage.tell(probe(ProbeState::UnderWay("probing: 37 %, 2 min left".to_owned())));
+        stage.tell(probe(WorkState::UnderWay("probing: 37 %, 2 min left".to_owned())));
         stage
     };
     let found_from = |options, from| {
@@ -280,7 +280,7 @@ fn a_probe_stands_beside_the_losses() {
             by_multiply_adds: size(-0.22),
             ..Probe::default()
         };
-        stage.tell(probe(ProbeState::Found(found)));
+        stage.tell(probe(WorkState::Probed(found)));
         stage
     };
     let found = |options| found_from(options, Source::Population);
@@ -304,6 +304,41 @@ fn log() {
 }
 
 #[test]
+fn load_of_the_engine() {
+    let load = Load { cpu: 98, memory: 34 };
+    let mut stage = Stage::searching(options(), 124);
+    stage.tell(Message::Load(load));
+    check("overview_load", &mut stage, &[(140, 40), (80, 24), (60, 16)]);
+    // The same again draws nothing, so that a screen at rest writes nothing.
+    stage.app.drawn();
+    stage.tell(Message::Load(load));
+    assert!(!stage.app.is_dirty());
+    stage.tell(Message::Load(Load { cpu: 0, memory: 1234 }));
+    assert!(stage.app.is_dirty() && stage.screen(100, 30).contains("0% 12.3G"), "{}", stage.screen(100, 30));
+    // What an engine took that is gone is not shown any more.
+    stage.tell(Message::Link(Link::NoEngine));
+    assert!(!stage.screen(100, 30).contains("12.3G"));
+}
+
+#[test]
+fn trained_and_evaluated() {
+    let finished = |options| {
+        let mut stage = Stage::new(options);
+        stage.open();
+        stage.tell(Message::Lines([training(20), training_end(20)].concat()));
+        stage.tell(Message::Link(Link::NoEngine));
+        stage
+    };
+    check("trained", &mut finished(options()), &[(80, 24), (60, 16)]);
+    check("evaluating", finished(options()).press("E"), &[(100, 30)]);
+    let mut evaluated = finished(ascii());
+    let found = Evaluated { loss: 0.412, top1: 93.25, top5: 99.5, images: 10_000 };
+    let (kind, word) = (WorkKind::Evaluation, WorkState::Evaluated(found));
+    evaluated.tell(Message::Work { run: RUN.to_owned(), kind, word });
+    check("evaluated_ascii", &mut evaluated, &[(80, 24), (140, 40)]);
+}
+
+#[test]
 fn runs() {
     check_view("runs", "8 down");
     let study = |options| {
@@ -312,6 +347,18 @@ fn runs() {
         stage.tell(Message::Runs(summaries_with_a_study()));
         stage
     };
+    let marked = |options| {
+        let mut stage = Stage::searching(options, 124);
+        let mut runs = summaries();
+        runs[3].note = "the learning rate was too high".to_owned();
+        stage.tell(Message::Runs(runs));
+        stage.press("8 down down space / fashion enter o o o down down");
+        stage
+    };
+    check("runs_marked", &mut marked(options()), &[(140, 40), (80, 24), (60, 16)]);
+    check("runs_marked_ascii", &mut marked(ascii()), &[(80, 24)]);
+    check("runs_remove", marked(options()).press("d"), &[(80, 24)]);
+    check("runs_note", marked(options()).press("a"), &[(60, 16)]);
     check("runs_with_a_study", &mut study(options()), &[(80, 24)]);
     check("study", study(options()).press("up up enter down down"), &[(140, 40), (80, 24), (60, 16)]);
     let screen = study(ascii()).press("up up enter").screen(100, 30);
@@ -338,6 +385,12 @@ fn overlays() {
         "about 2 min, at the pace of fashion-quick-0412, networks of about 19 k parameters, cpu · 2 threads";
     form.tell(Message::Planned { id: 1, plan: Plan { cost: cost.to_owned(), ..Plan::default() } });
     check("start", &mut form, &[(200, 60), (140, 40), (100, 30), (80, 24), (60, 16), (40, 12)]);
+    let mut training = at("2 down T");
+    let cost = "about 2 h 10 min, at the pace of fashion-train; 600 epochs of 3.2 M parameters, 520.1 M multiply-adds an \
+                image, cpu · 2 threads";
+    training.tell(Message::Planned { id: 1, plan: Plan { cost: cost.to_owned(), ..Plan::default() } });
+    check("start_training", &mut training, &[(140, 40), (80, 24), (60, 16), (40, 12)]);
+    check("start_training_ascii", Stage::searching(ascii(), 124).press("T down"), &[(80, 24)]);
     check("start_changed", &mut at("8 n right down down down down down right down down 7"), &[(80, 24)]);
 }
 
@@ -420,10 +473,10 @@ fn a_loss_that_is_not_a_number_is_seen() {
 }
 
 #[test]
-fn training() {
+fn trainings() {
     let mut stage = Stage::new(options());
     stage.open();
-    stage.tell(Message::Lines(crate::fake_run::training(40)));
+    stage.tell(Message::Lines(training(40)));
     stage.tell(Message::Link(live()));
     check("training", &mut stage, &THREE);
     check("training_curves", stage.press("6"), &[(100, 30)]);
@@ -434,7 +487,7 @@ fn training() {
 fn a_training_is_told_in_its_own_words() {
     let mut stage = Stage::new(options());
     stage.open();
-    stage.tell(Message::Lines(crate::fake_run::training(40)));
+    stage.tell(Message::Lines(training(40)));
     stage.tell(Message::Link(live()));
     stage.progress(Progress { mode: Mode::Paused, activity: Activity::Training, ..Progress::default() });
     let check = |stage: &mut Stage, keys: &str, words: &str| {

@@ -10,7 +10,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Input, Options,
     glyphs::Fineness,
-    messages::{Link, Message, ProbeState},
+    messages::{Link, Message, WorkKind, WorkState},
     theme::Depth,
 };
 
@@ -30,7 +30,7 @@ struct Scene {
     keys: Vec<&'static str>,
     /// Runs that are laid over the curves.
     compared: usize,
-    probe: Option<ProbeState>,
+    probe: Option<WorkState>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
     let found = (0..9_usize, tau).prop_map(|(flips, tau)| {
         let tau_interval = tau.map(|tau| (tau - 0.2, tau + 0.2));
         let by_parameters = Agreement { tau, interval: tau_interval };
-        ProbeState::Found(Probe {
+        WorkState::Probed(Probe {
             pairs: 8,
             flips: flips.min(8),
             individuals: 4,
@@ -88,8 +88,8 @@ fn scenes() -> impl Strategy<Value = Scene> {
     });
     let probe = prop::option::of(prop_oneof![
         found,
-        Just(ProbeState::UnderWay("probing: 37 %, 2 min left ".repeat(5))),
-        Just(ProbeState::Ended),
+        Just(WorkState::UnderWay("probing: 37 %, 2 min left ".repeat(5))),
+        Just(WorkState::Ended),
     ]);
     let looks = (fineness, depth, theme);
     (looks, play, link, prop::collection::vec(keys, 0..12), 0..7_usize, probe).prop_map(
@@ -144,7 +144,7 @@ fn stage(scene: &Scene) -> Stage {
         stage.compare(&format!("run-{run}"), searcher, run as u64, run * 7);
     }
     if let Some(word) = &scene.probe {
-        stage.tell(Message::Probe { run: RUN.to_owned(), word: word.clone() });
+        stage.tell(Message::Work { run: RUN.to_owned(), kind: WorkKind::Probe, word: word.clone() });
     }
     stage.tell(Message::Runs(summaries()));
     stage

@@ -210,6 +210,7 @@ pub fn summaries() -> Vec<RunSummary> {
         age_seconds,
         alive,
         problem: None,
+        note: String::new(),
         study: None,
     };
     let mut broken = run("fashion-quick-0398", RunState::Dead, 0, None, 400_000, false);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use relativenas_core::{genotype::Cell, operation::Operation};
 
-use crate::glyphs::Glyphs;
+use crate::{draw::text, glyphs::Glyphs};
 
 /// Genes that say the same thing and are drawn as one.
 pub type Genes = Range<usize>;
@@ -42,13 +42,19 @@ pub struct Drop {
     pub operation: Operation,
     pub genes: Genes,
     pub column: usize,
+    /// The operation's short name; where another cell has another operation there, both: `s5→d3`.
+    pub label: String,
 }
 
-impl Drop {
-    pub fn label(&self, glyphs: &Glyphs) -> String {
-        let times = if glyphs.is_ascii() { "x2" } else { "×2" };
-        let times = if self.genes.len() > 1 { times } else { "" };
-        format!("{}{times}", self.operation.short_name())
+/// What is written on the edge of these genes.
+fn label((cell, before): (&Cell, Option<&Cell>), genes: &Genes, glyphs: &Glyphs) -> String {
+    let times = if glyphs.is_ascii() { "x2" } else { "×2" };
+    let times = if genes.len() > 1 { times } else { "" };
+    let operation = cell.genes[genes.start].operation;
+    let was = before.and_then(|before| before.genes.get(genes.start)).map(|gene| gene.operation);
+    match was.filter(|was| *was != operation) {
+        Some(was) => format!("{}{}{}{times}", was.short_name(), glyphs.arrow_right, operation.short_name()),
+        None => format!("{}{times}", operation.short_name()),
     }
 }
 
@@ -78,16 +84,24 @@ const MEASURES: [Measures; 5] = [
 const OUTPUT: usize = 5;
 
 impl Layout {
-    /// The roomiest layout that fits; `None` if there is none.
-    pub fn of(cell: &Cell, width: usize, height: usize, glyphs: &Glyphs) -> Option<Self> {
+    /// The roomiest layout of a cell, and the one that it is compared with, that fits; `None` if there is none.
+    pub fn of(cells: (&Cell, Option<&Cell>), width: usize, height: usize, glyphs: &Glyphs) -> Option<Self> {
+        let (cell, _) = cells;
         let wires = cell.nodes() + 2;
         if cell.nodes() == 0 || height < wires {
             return None;
         }
-        MEASURES.iter().find_map(|measures| Self::with(cell, measures, width, height, glyphs))
+        MEASURES.iter().find_map(|measures| Self::with(cells, measures, width, height, glyphs))
     }
 
-    fn with(cell: &Cell, measures: &Measures, width: usize, height: usize, glyphs: &Glyphs) -> Option<Self> {
+    fn with(
+        cells: (&Cell, Option<&Cell>),
+        measures: &Measures,
+        width: usize,
+        height: usize,
+        glyphs: &Glyphs,
+    ) -> Option<Self> {
+        let (cell, _) = cells;
         let boxed = measures.frame > 0;
         let wires = cell.nodes() + 2;
         let room = height.checked_sub(usize::from(boxed))?;
@@ -109,7 +123,7 @@ impl Layout {
         layout.wires.extend((0..2).map(|_| Wire { start, last_read: 0 }));
         let mut column = start + measures.gap - 1;
         for node in 0..cell.nodes() {
-            column = layout.add_node(cell, node, column, measures, glyphs);
+            column = layout.add_node(cells, node, column, measures, glyphs);
         }
         // A dash of a wire is enough before the output.
         layout.output = column + 1 - measures.gap.max(1);
@@ -120,25 +134,31 @@ impl Layout {
     /// Places a node. Returns the column for the next one.
     fn add_node(
         &mut self,
-        cell: &Cell,
+        cells: (&Cell, Option<&Cell>),
         node: usize,
         start: usize,
         measures: &Measures,
         glyphs: &Glyphs,
     ) -> usize {
         let (first, second) = (2 * node, 2 * node + 1);
+        let (cell, before) = cells;
         let drop = |genes: Genes| {
             let gene = cell.genes[genes.start];
-            Drop { input: gene.input, operation: gene.operation, genes, column: start }
+            let label = label(cells, &genes, glyphs);
+            Drop { input: gene.input, operation: gene.operation, genes, column: start, label }
         };
-        let mut drops = match cell.genes[first] == cell.genes[second] {
+        let operation_before =
+            |gene: usize| before.and_then(|cell| cell.genes.get(gene)).map(|g| g.operation);
+        let alike = operation_before(first) == operation_before(second);
+        let mut drops = match cell.genes[first] == cell.genes[second] && alike {
             true => vec![drop(first..second + 1)],
             false => vec![drop(first..second), drop(second..second + 1)],
         };
         // The nearer wire goes left, so that it can end there instead of being crossed.
         drops.sort_by_key(|d| std::cmp::Reverse(d.input));
-        if let Some(last) = drops.get_mut(1) {
-            last.column += measures.between;
+        if let [left, right] = &mut drops[..] {
+            // Its label ends before that of the other one begins.
+            right.column += measures.between.max(text::width(&left.label) + 1);
         }
         for drop in &drops {
             if let Some(wire) = self.wires.get_mut(drop.input) {
@@ -146,8 +166,9 @@ impl Layout {
             }
         }
         let last = drops.last().map_or(start, |d| start.max(d.column));
-        let label = drops.last().map_or(0, |d| d.label(glyphs).len());
-        let column = (last + measures.arrow).max(last + if self.boxed { label.min(4) + 1 } else { 0 });
+        let label = drops.last().map_or(0, |d| text::width(&d.label));
+        let beside = if self.boxed || label > 4 { label + 1 } else { 0 };
+        let column = last + measures.arrow.max(beside);
         let name = node.to_string().len();
         let end = column + name + measures.frame;
         self.nodes.push(NodePlace { drops, column });

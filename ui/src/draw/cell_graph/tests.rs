@@ -86,6 +86,25 @@ fn depth_shows_as_a_staircase() {
 }
 
 #[test]
+fn an_edge_says_what_it_was_in_the_cell_that_is_compared() {
+    let (before, after) = (mixed(), chain());
+    let marked: Vec<_> = (0..8).filter(|&gene| before.genes[gene] != after.genes[gene]).collect();
+    let drawn = |fineness, sizes: &[(u16, u16)]| {
+        let (glyphs, palette) = (Glyphs::new(fineness), Palette::new(Theme::Dark, Depth::None));
+        sheet(sizes, |area, buffer| {
+            let graph = CellGraph::new(&after, &glyphs, &palette).marked(&marked).compared_with(&before);
+            graph.render(area, buffer);
+        })
+    };
+    let graph = drawn(Fineness::Braille, &[(80, 13)]);
+    for label in ["d5→id", "s5→s3", "mx→d3", "id→d5", "av→s3"] {
+        assert!(graph.contains(label), "{label} is missing:\n{graph}");
+    }
+    insta::assert_snapshot!("compared", drawn(Fineness::Braille, &[(80, 13), (66, 13), (40, 10)]));
+    insta::assert_snapshot!("compared_ascii", drawn(Fineness::Ascii, &[(80, 13), (66, 7)]));
+}
+
+#[test]
 fn cells_of_other_families_are_drawn_too() {
     insta::assert_snapshot!("five_nodes", drawn(&five_nodes(), Fineness::Braille, &[(90, 18), (60, 12)]));
 }

@@ -1,11 +1,11 @@
-//! Draws the form of a new search.
+//! Draws the form of a new search or training.
 
 use relativenas_core::config::Origin;
 
 use super::{
     super::window::window,
     Start,
-    lines::{FormLine, PATH, SETTINGS, said},
+    lines::{FormLine, PATH, said},
 };
 use crate::{
     canvas::{Canvas, wrap},
@@ -21,13 +21,15 @@ impl Start {
     pub fn draw(&self, canvas: &mut Canvas<'_>) {
         let look = canvas.look;
         let palette = &look.palette;
-        let lines = FormLine::all();
+        let lines = self.lines();
         let width = canvas.width().saturating_sub(2).min(100);
-        let mut outer = window(canvas, width, lines.len() + 7);
-        let mut inside = outer.framed("Start a search");
+        let top = usize::from(self.architecture.is_some());
+        let mut outer = window(canvas, width, lines.len() + 7 + top);
+        let title = if self.architecture.is_some() { "Train an architecture" } else { "Start a search" };
+        let mut inside = outer.framed(title);
         let (width, height) = (inside.width(), inside.height());
         let (words, mark, style) = match &self.checked.error {
-            _ if self.waits => ("the search starts; esc closes this", look.glyphs.working, palette.dim),
+            _ if self.waits => ("it starts; esc closes this", look.glyphs.working, palette.dim),
             Some(error) => (error.as_str(), look.glyphs.warning, palette.warning),
             None => match &self.plan.problem {
                 Some(problem) => (problem.as_str(), look.glyphs.warning, palette.warning),
@@ -41,10 +43,14 @@ impl Start {
         words.truncate(3);
         let completions = self.completions(width.saturating_sub(2));
         let below = words.len().max(1) + usize::from(!completions.is_empty()) + 1;
-        let rows = height.saturating_sub(below).min(lines.len()).max(1);
+        let rows = height.saturating_sub(below + top).min(lines.len()).max(1);
+        if let Some(architecture) = &self.architecture {
+            let origin = text::truncate(&architecture.origin, width, &look.glyphs);
+            inside.text(0, 0, &origin, palette.dim);
+        }
         let first = (self.line + 1).saturating_sub(rows);
         for (row, (place, line)) in lines.iter().enumerate().skip(first).take(rows).enumerate() {
-            self.draw_line(&mut inside, *line, place == self.line, row);
+            self.draw_line(&mut inside, *line, place == self.line, top + row);
         }
         let mut y = height.saturating_sub(below - 1);
         if !completions.is_empty() {
@@ -92,9 +98,9 @@ impl Start {
         let narrow = canvas.width() < 50;
         let (label_at, x) = if narrow { (1, 16) } else { (LABEL, VALUE) };
         if !narrow {
-            canvas.text(1, y, line.heading(), palette.heading);
+            canvas.text(1, y, line.heading(self.settings), palette.heading);
         }
-        canvas.text(label_at, y, line.label(), if here { palette.strong } else { palette.dim });
+        canvas.text(label_at, y, line.label(self.settings), if here { palette.strong } else { palette.dim });
         let width = canvas.width().saturating_sub(x);
         // The value gets half of the room, its explanation the other half.
         let room = (width / 2).max(14).min(width);
@@ -108,8 +114,8 @@ impl Start {
         };
         match line {
             FormLine::Preset => {
-                let name = self.preset().unwrap_or_else(|| "none: your settings as they are".to_owned());
-                canvas.text(x, y, &arrows(&name), style);
+                let name = self.preset().unwrap_or_else(|| "none: your settings".to_owned());
+                canvas.text(x, y, &text::truncate(&arrows(&name), room, &look.glyphs), style);
                 note(canvas, if here { "left and right choose" } else { "" }, palette.dim);
             }
             FormLine::Name => {
@@ -127,21 +133,23 @@ impl Start {
             }
             FormLine::Paused => {
                 canvas.text(x, y, &arrows(if self.paused { "yes" } else { "no" }), style);
-                note(canvas, "waits before its first pair", palette.dim);
+                let first = if self.architecture.is_some() { "epoch" } else { "pair" };
+                note(canvas, &format!("waits before its first {first}"), palette.dim);
             }
             FormLine::Start => {
                 let style = if here { palette.selected } else { palette.key };
-                canvas.text(label_at, y, "[ start the search ]", style);
+                let what = if self.architecture.is_some() { "training" } else { "search" };
+                canvas.text(label_at, y, &format!("[ start the {what} ]"), style);
             }
             FormLine::Setting(place) => {
-                let setting = &SETTINGS[place];
+                let setting = &self.settings[place];
                 let value = self.value(setting.key);
                 match &self.typed[place] {
                     Some(field) if setting.choices.is_empty() && (here || !field.text().is_empty()) => {
                         self.draw_field(canvas, field, (x, y, room), here);
                     }
                     _ => {
-                        let words = said(setting.key, &value);
+                        let words = said(setting.key, &value, self.architecture.is_some());
                         let words = if setting.choices.is_empty() { words } else { arrows(&words) };
                         canvas.text(x, y, &text::truncate(&words, room, &look.glyphs), style);
                     }

@@ -5,16 +5,16 @@
 pub enum FormLine {
     Preset,
     Name,
-    /// The setting at this place of [`SETTINGS`].
+    /// The setting at this place of the form's settings.
     Setting(usize),
     /// Any other setting, as `key=value`.
     Other,
     Paused,
-    /// The button that starts the search.
+    /// The button that starts the run.
     Start,
 }
 
-/// A setting that has a line of its own because most searches set it. All others can be typed as `key=value`.
+/// A setting that has a line of its own because most runs set it. All others can be typed as `key=value`.
 #[derive(Clone, Copy, Debug)]
 pub struct FormSetting {
     pub group: &'static str,
@@ -37,10 +37,13 @@ const fn of(
 
 const SPACES: &[&str] = &["cells", "nas-bench-201"];
 const SEARCHERS: &[&str] = &["slow-fast", "random", "coin-flip", "regularized-evolution", "largest"];
+const KINDS: &[&str] = &["cifar", "imagenet"];
+const SWITCH: &[&str] = &["true", "false"];
 const DEVICES: &[&str] = &["auto", "cpu", "cuda"];
 
-pub const SETTINGS: [FormSetting; 13] = [
-    of("data", "images", "data.path", "a folder; tab completes", &[]),
+/// The settings in the form of a search.
+pub const SEARCH: &[FormSetting] = &[
+    of("data", "images", PATH_KEY, "a folder; tab completes", &[]),
     of("data", "to train on", "data.train_images", "0: the whole half", &[]),
     of("data", "to judge on", "data.valid_images", "0: the whole half", &[]),
     of("search", "space", "search.space", "nas-bench-201: a table answers", SPACES),
@@ -55,34 +58,53 @@ pub const SETTINGS: [FormSetting; 13] = [
     of("machine", "threads", "device.threads", "0: one a core", &[]),
 ];
 
-/// The line with the folder of the images.
+/// The settings in the form of a training.
+pub const TRAINING: &[FormSetting] = &[
+    of("data", "images", PATH_KEY, "a folder; tab completes", &[]),
+    of("data", "to train on", "data.train_images", "0: all but those kept apart", &[]),
+    of("data", "to judge on", "data.valid_images", "0: all that are kept apart", &[]),
+    of("network", "kind", "retrain.kind", "imagenet: photographs", KINDS),
+    of("network", "channels", "retrain.channels", "of a node in the first cells", &[]),
+    of("network", "cells", "retrain.cells", "", &[]),
+    of("training", "epochs", "retrain.epochs", "", &[]),
+    of("training", "batch", "retrain.batch", "images a step", &[]),
+    of("training", "second head", "retrain.auxiliary", "a classifier at two thirds", SWITCH),
+    of("training", "seed", "retrain.seed", "the same seed, the same training", &[]),
+    of("machine", "device", "device.kind", "auto, cpu, cuda, cuda:0", DEVICES),
+    of("machine", "threads", "device.threads", "0: one a core", &[]),
+];
+
+/// The setting that names the folder of the images.
+pub const PATH_KEY: &str = "data.path";
+
+/// The line of that setting, in either form.
 pub const PATH: FormLine = FormLine::Setting(0);
 
 impl FormLine {
-    /// All lines, from the top.
-    pub fn all() -> Vec<Self> {
-        let settings = (0..SETTINGS.len()).map(Self::Setting);
+    /// All lines of a form with so many settings, from the top.
+    pub fn all(settings: usize) -> Vec<Self> {
+        let settings = (0..settings).map(Self::Setting);
         let first = [Self::Preset, Self::Name].into_iter();
         first.chain(settings).chain([Self::Other, Self::Paused, Self::Start]).collect()
     }
 
     /// The group that begins with this line.
-    pub fn heading(self) -> &'static str {
+    pub fn heading(self, settings: &[FormSetting]) -> &'static str {
         match self {
             Self::Preset => "run",
-            Self::Setting(place) if place == 0 || SETTINGS[place - 1].group != SETTINGS[place].group => {
-                SETTINGS[place].group
+            Self::Setting(place) if place == 0 || settings[place - 1].group != settings[place].group => {
+                settings[place].group
             }
             Self::Other => "more",
             _ => "",
         }
     }
 
-    pub fn label(self) -> &'static str {
+    pub fn label(self, settings: &[FormSetting]) -> &'static str {
         match self {
             Self::Preset => "preset",
             Self::Name => "name",
-            Self::Setting(place) => SETTINGS[place].label,
+            Self::Setting(place) => settings[place].label,
             Self::Other => "other settings",
             Self::Paused => "begin paused",
             Self::Start => "",
@@ -90,10 +112,13 @@ impl FormLine {
     }
 }
 
-/// A value as a person would say it, until it is edited.
-pub fn said(key: &str, value: &str) -> String {
+/// A value as a person would say it, until it is edited; a training divides its images otherwise than a search.
+pub fn said(key: &str, value: &str, training: bool) -> String {
     match (key, value) {
         ("data.path", "") => "Fashion-MNIST, built in".to_owned(),
+        ("data.train_images" | "data.valid_images", "0") if training => "all".to_owned(),
+        ("retrain.auxiliary", "true") => "yes".to_owned(),
+        ("retrain.auxiliary", "false") => "no".to_owned(),
         ("data.train_images" | "data.valid_images", "0") => "the whole half".to_owned(),
         ("device.kind", "auto") => "CUDA if there is some, else CPU".to_owned(),
         ("device.threads", "0") => "as many as cores".to_owned(),

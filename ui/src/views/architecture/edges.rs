@@ -46,7 +46,17 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
     canvas.heading(1, 1, "CELL");
     let rows = GRAPH[usize::from(height >= Layout::OPEN_EDGES)].min(height.saturating_sub(2));
     let area = canvas.part(1, 2, width, rows).area;
-    EdgeGraph::new(indices, &look.glyphs, palette).marked(&moved).render(area, canvas.buffer);
+    let graph = EdgeGraph::new(indices, &look.glyphs, palette);
+    let compared = before.and_then(|before| Some((search.edges(before)?, &search.population[before])));
+    let differing: Vec<usize>;
+    let graph = match compared {
+        Some((edges, other)) => {
+            differing = changes(&other.position).into_iter().map(|change| change.gene).collect();
+            graph.compared_with(edges).marked(&differing)
+        }
+        None => graph.marked(&moved),
+    };
+    graph.render(area, canvas.buffer);
     let mut y = 3 + rows;
     let mut say = |words: &str, style| {
         for line in wrap(words, width) {
@@ -67,7 +77,7 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
     }
     say(&tabular::describe(&indices), palette.text);
     say(&lineage(search, number), palette.text);
-    if !moved.is_empty() {
+    if !moved.is_empty() && before.is_none() {
         say("What changed in the last move is reversed.", palette.dim);
     }
     // Broken where it stays readable.

@@ -1,0 +1,91 @@
+//! What an engine takes of its machine: processor and memory, as Linux tells of any process.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use relativenas_ui::messages::Load;
+
+use crate::{
+    engine::liveness::{address, holder, this_host},
+    folder::RunFolder,
+};
+
+/// How often it is looked up.
+const PERIOD: Duration = Duration::from_secs(5);
+/// Bytes of the steps in which memory is told, so that an engine at rest always takes the same.
+const STEP: u64 = 10_000_000;
+
+/// Clock ticks per second in what Linux tells of a process, whatever the kernel's own clock does.
+const TICKS: f64 = 100.0;
+
+/// Looks at an engine now and then.
+pub struct Gauge {
+    /// The process; `None` if it is on another machine, or of another kernel's numbering.
+    pid: Option<u32>,
+    /// When it was last looked at, and the processor time that it had taken by then, in clock ticks.
+    last: Option<(Instant, u64)>,
+}
+
+impl Gauge {
+    /// A gauge of the engine that holds a run.
+    pub fn of(folder: &RunFolder) -> Self {
+        let here = address(folder).is_some_and(|address| address.host == this_host());
+        // The kernel names the process that holds the lock by the number that it has here.
+        Self { pid: holder(folder).filter(|_| here), last: None }
+    }
+
+    /// What the engine takes, if it is time to look again and that can be told.
+    pub fn look(&mut self) -> Option<Load> {
+        let pid = self.pid?;
+        if self.last.is_some_and(|(looked, _)| looked.elapsed() < PERIOD) {
+            return None;
+        }
+        let ticks = ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+        let memory = resident(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
+        let (looked, before) = self.last.replace((Instant::now(), ticks))?;
+        let share = ticks.saturating_sub(before) as f64 / TICKS / looked.elapsed().as_secs_f64();
+        Some(Load { cpu: (100.0 * share).round() as u32, memory: memory.div_ceil(STEP) })
+    }
+}
+
+/// The processor time of a process in `/proc/PID/stat`, its own and the kernel's for it, in clock ticks.
+fn ticks(stat: &str) -> Option<u64> {
+    // The name in parentheses may hold blanks and parentheses itself.
+    let (_, after) = stat.rsplit_once(')')?;
+    let mut fields = after.split_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    Some(next()? + next()?)
+}
+
+/// The resident memory of a process in `/proc/PID/status`, in bytes.
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_whatever_the_process_is_called() {
+        let stat = "41 (a) R (b) S 1 41 41 0 -1 4194304 100 0 0 0 250 31 0 0 20 0 3 0 100 1 2";
+        assert_eq!(ticks(stat), Some(281));
+        assert_eq!(ticks("41 (a) S 1"), None);
+        assert_eq!(resident("Name:\ta\nVmRSS:\t  204800 kB\nThreads:\t3\n"), Some(209_715_200));
+        assert_eq!(resident("Name:\ta\n"), None);
+    }
+
+    #[test]
+    fn a_process_is_looked_at_now_and_then() {
+        let mut gauge = Gauge { pid: Some(std::process::id()), last: None };
+        assert_eq!(gauge.look(), None, "there is nothing to compare with yet");
+        assert_eq!(gauge.look(), None, "it is too early");
+        gauge.last = Instant::now().checked_sub(PERIOD).map(|then| (then, 0));
+        assert!(gauge.look().is_some_and(|load| load.memory > 0));
+        assert_eq!(Gauge { pid: None, last: None }.look(), None);
+    }
+}
