@@ -132,9 +132,13 @@ fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
         Event::FinalsBegan { settings, entrants } => (
             Milestone,
             format!(
-                "finals begin: {}, {} from scratch at first, judged by {}",
+                "finals begin: {}, {} from scratch{} at first, judged by {}",
                 counted(entrants.len(), "architecture"),
                 counted(settings.epochs as usize, "epoch"),
+                match settings.seeds {
+                    0..=1 => String::new(),
+                    seeds => format!(" with {seeds} seeds each"),
+                },
                 settings.judge.words()
             ),
         ),

@@ -47,6 +47,7 @@ pub struct State {
 /// Where the run was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // There is one at a time.
 pub enum Progress {
     Search {
         search: SearchState,
