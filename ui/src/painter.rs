@@ -44,7 +44,7 @@ struct CellStyle {
 const PLAIN: CellStyle = CellStyle { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
 const FROM_NOTHING: WritingState = WritingState { style: PLAIN, at: None, is_sure: false };
 
-/// The largest number of unchanged letters that are written again instead of moving the cursor past them.
+/// The usual number of unchanged letters up to which they are written again instead of moving the cursor past them.
 const SHORT_GAP: u16 = 4;
 
 impl<W: Write> Painter<W> {
@@ -72,21 +72,27 @@ impl<W: Write> Painter<W> {
         }
         let width = usize::from(frame.area.width).max(1);
         let mut runs = Vec::new();
+        // Cells that are still to be written.
+        let mut open = vec![false; frame.content().len()];
         let rows = self.shown.content().chunks(width).zip(frame.content().chunks(width));
         for (y, (old, new)) in (0..).zip(rows) {
             let found = row(&mut bytes, &mut pen, (old, new), y);
             // What has the pen's colour already is written where the row was erased.
             let (now, later): (Vec<Run>, Vec<Run>) =
                 found.into_iter().partition(|run| run.style == pen.style);
-            now.iter().for_each(|run| write_run(&mut bytes, &mut pen, run, new));
+            let open = &mut open[usize::from(y) * width..][..width];
+            later.iter().for_each(|run| open[run.place()].fill(true));
+            now.iter().for_each(|run| write_run(&mut bytes, &mut pen, run, (new, open)));
             runs.extend(later);
         }
         // Runs are written style by style, because a move takes fewer bytes than a change of colour.
         while let Some(style) = runs.first().map(|run| run.style) {
             let (now, later): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.style == style);
             dress(&mut bytes, &mut pen.style, style);
+            let start = |run: &Run| usize::from(run.at.1) * width;
+            now.iter().for_each(|run| open[start(run)..][run.place()].fill(false));
             for run in &now {
-                let row = &frame.content()[usize::from(run.at.1) * width..][..width];
+                let row = (&frame.content()[start(run)..][..width], &open[start(run)..][..width]);
                 write_run(&mut bytes, &mut pen, run, row);
             }
             runs = later;
@@ -115,9 +121,16 @@ struct Run {
     text: String,
 }
 
-/// Writes a run, whose style the pen has.
-fn write_run(bytes: &mut Vec<u8>, pen: &mut WritingState, run: &Run, row: &[Cell]) {
-    go_to(bytes, pen, row, run.at);
+impl Run {
+    /// The columns that it takes.
+    fn place(&self) -> std::ops::Range<usize> {
+        usize::from(self.at.0)..usize::from(self.at.0 + self.columns)
+    }
+}
+
+/// Writes a run, whose style the pen has, into its row, of which some cells are still open: they are written later.
+fn write_run(bytes: &mut Vec<u8>, pen: &mut WritingState, run: &Run, (row, open): (&[Cell], &[bool])) {
+    go_to(bytes, pen, (row, open), run.at);
     bytes.extend_from_slice(run.text.as_bytes());
     pen.is_sure &= run.text.is_ascii();
     // Behind the last column terminals differ in where the cursor is.
@@ -203,40 +216,48 @@ fn changes(old: &[Cell], new: &[Cell], y: u16) -> Vec<Run> {
     runs
 }
 
-/// Moves the cursor, or writes the letters in between again if that takes fewer bytes.
-fn go_to(bytes: &mut Vec<u8>, pen: &mut WritingState, row: &[Cell], (x, y): (u16, u16)) {
-    match pen.at.replace((x, y)) {
-        Some(at) if at == (x, y) => {}
-        Some((from, line)) if line == y && from < x && is_short(row, (from, x), pen.style) => {
-            let between = &row[usize::from(from)..usize::from(x)];
-            between.iter().for_each(|cell| bytes.extend_from_slice(cell.symbol().as_bytes()));
-        }
-        at => {
-            let before = row.get(..usize::from(x));
-            let behind_blanks =
-                before.is_some_and(|before| before.iter().all(is_blank)) && shows_no_blanks(pen.style);
-            let way = moves::way(at, pen.is_sure, Target { x, y, behind_blanks });
+/// Moves the cursor, or writes what is in between if that takes no more bytes.
+fn go_to(bytes: &mut Vec<u8>, pen: &mut WritingState, (row, open): (&[Cell], &[bool]), (x, y): (u16, u16)) {
+    let before = pen.at.replace((x, y));
+    if before == Some((x, y)) {
+        return;
+    }
+    let is_left_blank = row.get(..usize::from(x)).is_some_and(|before| before.iter().all(is_blank));
+    let target = Target { x, y, behind_blanks: is_left_blank && shows_no_blanks(pen.style) };
+    let way = moves::way(before, pen.is_sure, target);
+    let between = before.filter(|(from, line)| *line == y && *from < x).and_then(|(from, _)| {
+        let columns = usize::from(from)..usize::from(x);
+        written_between(row.get(columns.clone())?, open.get(columns)?, pen.style, way.len())
+    });
+    match between {
+        Some(between) => bytes.extend_from_slice(&between),
+        None => {
             bytes.extend_from_slice(way.as_bytes());
             pen.is_sure = true;
         }
     }
 }
 
-/// Whether writing the cells between two columns again takes fewer bytes than moving the cursor.
-fn is_short(row: &[Cell], (from, to): (u16, u16), style: CellStyle) -> bool {
-    let is_near = to - from <= SHORT_GAP;
-    row.get(usize::from(from)..usize::from(to)).is_some_and(|between| {
-        is_near
-            && between.iter().all(|cell| {
-                let same = look(cell) == style || (is_blank(cell) && shows_no_blanks(style));
-                same && cell.symbol().is_ascii()
-            })
-    })
+/// What leads across these cells with the pen's style: what they hold, or anything where they are written later.
+/// `None` if it cannot be written in this style, or takes more than `most` bytes.
+fn written_between(cells: &[Cell], open: &[bool], style: CellStyle, most: usize) -> Option<Vec<u8>> {
+    if cells.len() > most {
+        return None;
+    }
+    let letter = |(cell, &open): (&Cell, &bool)| {
+        let same = look(cell) == style || (is_blank(cell) && shows_no_blanks(style));
+        match cell.symbol().as_bytes() {
+            _ if open => Some(b' '),
+            &[letter] if same && letter.is_ascii() => Some(letter),
+            _ => None,
+        }
+    };
+    cells.iter().zip(open).map(letter).collect()
 }
 
 /// Erases a row from a column on, in the terminal's own colours.
 fn erase(bytes: &mut Vec<u8>, pen: &mut WritingState, (x, y): (u16, u16)) {
-    go_to(bytes, pen, &[], (x, y));
+    go_to(bytes, pen, (&[], &[]), (x, y));
     let ground = CellStyle { bg: Color::Reset, ..pen.style };
     dress(bytes, &mut pen.style, ground);
     bytes.extend_from_slice(b"\x1b[K");

@@ -96,7 +96,7 @@ impl App {
 
     fn open(&mut self, shown: Shown) {
         let asked = std::mem::take(&mut self.opening);
-        let again = self.state.run_name() == Some(&shown.run) && !asked;
+        let again = self.state.run_name() == Some(&shown.run) && !(asked && self.view == View::Runs);
         let before = self.state.shown.replace(shown);
         self.state.past = None;
         // Work in the background goes on when its run is opened again.

@@ -21,6 +21,9 @@ use super::{
 };
 use crate::glyphs::{Fineness, Glyphs};
 
+/// Columns from one dot of the grid to the next: near enough to be seen as a line, and few bytes on a slow link.
+const GRID: usize = 6;
+
 /// How a curve is told from the others where there is no colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stroke {
@@ -158,7 +161,7 @@ impl<'a> LineChart<'a> {
             let row = plot.row(*value);
             pen.text(plot.left - 2 - text::width(label), row, label, self.dim);
             if !self.glyphs.is_ascii() {
-                for x in (plot.left..plot.left + plot.columns).step_by(4) {
+                for x in (plot.left..plot.left + plot.columns).step_by(GRID) {
                     pen.glyph(x, row, self.glyphs.never, self.rule);
                 }
             }

@@ -587,6 +587,21 @@ fn a_run_is_resumed_as_it_was_or_paused() {
 }
 
 #[test]
+fn a_run_that_is_resumed_where_it_is_looked_at_stays_in_view() {
+    let mut stage = searching();
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("2 down r");
+    assert_eq!(stage.requests(), [Request::Resume { run: RUN.to_owned(), paused: false }]);
+    stage.open();
+    assert_eq!(stage.app.view(), View::Population);
+    // In the list of runs it is shown as one that was chosen there.
+    stage.tell(Message::Runs(summaries()));
+    stage.press("8 home enter");
+    stage.open();
+    assert_eq!(stage.app.view(), View::Overview);
+}
+
+#[test]
 fn a_training_is_started_from_the_selected_the_best_and_the_winner() {
     let started = |stage: &mut Stage, keys: &str| {
         let requests = stage.press(keys).requests();
