@@ -12,7 +12,7 @@ use relativenas_core::{
 
 use crate::{
     context::Context,
-    engine::program::EngineProgram,
+    engine::{launcher::Launcher, program::EngineProgram},
     folder::{Naming, RunFolder, create},
     runs, written,
 };
@@ -41,14 +41,15 @@ pub struct Prepared {
     pub cost: Option<String>,
 }
 
-/// Finds the engine, and makes the run's folder.
+/// Finds the engine and what starts its ranks, and makes the run's folder.
 ///
 /// # Errors
-/// If the engine cannot be used or the name cannot be given; no folder is made then.
+/// If the engine or the launcher cannot be used, or the name cannot be given; no folder is made then.
 pub fn prepare(context: &Context, layers: Layers, config: &Config, what: NewRun) -> Result<Prepared> {
     if let Some(name) = what.name {
         runs::check_name("--name", name)?;
     }
+    Launcher::check_settings(&config.device)?;
     let program = EngineProgram::find()?;
     let runs = context.runs_of(config)?;
     let manifest = manifest(&layers, config.clone(), what.job, what.genotype);

@@ -4,7 +4,7 @@ use anyhow::Result;
 use relativenas_core::{config::Layers, manifest::Job};
 
 use super::begin::{self, NewRun, Prepared};
-use crate::{context::Context, engine::launcher::Launcher, failure::misuse, pace, runs, settings};
+use crate::{context::Context, failure::misuse, pace, runs, settings};
 
 /// Checks settings and engine, and makes the run's folder. Without a name, the run is called after its
 /// data, its preset and the time.
@@ -19,7 +19,6 @@ pub fn prepare(
 ) -> Result<Prepared> {
     let config = settings::checked(&layers)?;
     config.check_ranks_of_search(config.device.ranks).map_err(|error| misuse(error.to_string()))?;
-    Launcher::check_settings(&config.device)?;
     let what = NewRun {
         job: Job::Search,
         genotype: None,

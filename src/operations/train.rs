@@ -4,7 +4,7 @@ use anyhow::Result;
 use relativenas_core::{config::Layers, genotype::Genotype, manifest::Job, tasks::Task};
 
 use super::begin::{self, NewRun, Prepared};
-use crate::{context::Context, engine::launcher::Launcher, failure::misuse, pace, runs, settings};
+use crate::{context::Context, failure::misuse, pace, runs, settings};
 
 /// Checks settings and engine, and makes the run's folder. Without a name, the run is called after its data,
 /// its task, the time, and what the architecture is `called`.
@@ -26,7 +26,6 @@ pub fn prepare(
             data_of(config.retrain.task)
         )));
     }
-    Launcher::check_settings(&config.device)?;
     let estimate = pace::estimate_training(&config, &genotype, &context.all()?);
     let what = NewRun {
         job: Job::Train,
