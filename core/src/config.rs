@@ -49,7 +49,7 @@ pub struct Config {
     pub keys: std::collections::BTreeMap<String, String>,
 }
 
-/// Settings of finals, none of them left out as events do.
+/// Writes every setting of the finals; events leave out those that are at their default.
 fn in_full<S: serde::Serializer>(settings: &FinalsSettings, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct InFull {

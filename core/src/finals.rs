@@ -182,8 +182,8 @@ impl Figures {
         }
     }
 
-    /// The mean of an architecture's figures over its seeds; `None` of none. A figure that is not a number for
-    /// one seed is none in the mean.
+    /// The mean of an architecture's figures over its seeds; `None` if there are none. If a figure is NaN for one
+    /// seed, its mean is NaN.
     pub fn mean<'a>(of: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
         let mut seeds = of.into_iter();
         let (mut sum, mut count) = (seeds.next()?.clone(), 1.0);
@@ -362,7 +362,7 @@ fn halved(going: &[usize], told: &[Figures], judge: Judge) -> Vec<usize> {
     order.into_iter().map(|(&entrant, _)| entrant).collect()
 }
 
-/// What trainings of finals draw by.
+/// The seeds of a training in the finals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrainingSeeds {
     /// Fresh weights: the same in every round, those of the search with the first seed.

@@ -83,7 +83,7 @@ pub struct LatencyTable {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the table of latencies has no {operation} on {channels} channels of {side} rows with stride {stride}; \
-     remove [latency] from run.toml, so that it is measured again",
+     remove [latency] and every [[latency.…]] below it from run.toml, so that it is measured again",
     operation = .0.name(), channels = .1.channels, side = .1.side, stride = .1.stride
 )]
 pub struct MissingLatency(Operation, Spot);

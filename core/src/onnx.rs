@@ -37,7 +37,7 @@ pub struct WeightTensor {
 #[error("these weights are not the network's: {}", .0.join("; "))]
 pub struct WeightMismatch(Vec<String>);
 
-/// The largest number of misfits that a message names.
+/// The largest number of mismatches that a message names.
 const NAMED: usize = 10;
 
 /// The ONNX file of a full network. The auxiliary head among the weights, and what PyTorch counts
@@ -105,12 +105,12 @@ fn check(
     weights: &BTreeMap<String, WeightTensor>,
     left_out: &[&str],
 ) -> Result<(), WeightMismatch> {
-    let mut misfits = Vec::new();
+    let mut mismatches = Vec::new();
     for (name, expected) in graph.weights() {
         match weights.get(name).map(|found| &found.shape) {
-            None => misfits.push(format!("`{name}` is missing")),
+            None => mismatches.push(format!("`{name}` is missing")),
             Some(found) if found != expected => {
-                misfits.push(format!("`{name}` has shape {found:?}, not {expected:?}"));
+                mismatches.push(format!("`{name}` has shape {found:?}, not {expected:?}"));
             }
             Some(_) => {}
         }
@@ -120,12 +120,12 @@ fn check(
         left_out.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with(".num_batches_tracked")
     };
     let strange = weights.keys().filter(|name| !known.contains(name.as_str()) && !may_be_there(name));
-    misfits.extend(strange.map(|name| format!("`{name}` is unexpected")));
-    if !misfits.is_empty() {
-        let more = misfits.len().saturating_sub(NAMED);
-        misfits.truncate(NAMED);
-        misfits.extend((more > 0).then(|| format!("and {more} more")));
-        return Err(WeightMismatch(misfits));
+    mismatches.extend(strange.map(|name| format!("`{name}` is unexpected")));
+    if !mismatches.is_empty() {
+        let more = mismatches.len().saturating_sub(NAMED);
+        mismatches.truncate(NAMED);
+        mismatches.extend((more > 0).then(|| format!("and {more} more")));
+        return Err(WeightMismatch(mismatches));
     }
     Ok(())
 }

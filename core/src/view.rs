@@ -60,6 +60,8 @@ pub struct SearchView {
     pub images: Images,
     pub batch: usize,
     pub generation: u32,
+    /// Of the generation that is under way, as its beginning told it.
+    pub learning_rate: f64,
     /// Members of every pair of this generation, in order.
     pub pairs: Vec<Vec<usize>>,
     /// Pairs of this generation that were compared, in order.
@@ -246,6 +248,7 @@ impl SearchView {
             images,
             batch,
             generation: 0,
+            learning_rate: 0.0,
             pairs: Vec::new(),
             compared: Vec::new(),
             compared_before: Vec::new(),
@@ -342,8 +345,9 @@ impl SearchView {
                 self.map.visit(positions.iter().map(Vec::as_slice));
                 self.look_at_the_map();
             }
-            Event::GenerationStarted { generation, pairs, .. } => {
+            Event::GenerationStarted { generation, pairs, learning_rate, .. } => {
                 self.generation = *generation;
+                self.learning_rate = *learning_rate;
                 self.pairs.clone_from(pairs);
             }
             Event::WeightsWarmed { generation, trained, gives, .. } => {
@@ -365,7 +369,7 @@ impl SearchView {
                     *generation,
                     *diversity,
                     (&self.compared, &self.warmed),
-                    &self.settings,
+                    self.learning_rate,
                 ));
                 for individual in &mut self.population {
                     individual.moved_from = None;

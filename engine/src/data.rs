@@ -121,7 +121,7 @@ pub struct DataSet {
     pub classes: Vec<String>,
     /// What a search splits into a training and a validation half.
     pub train: Images,
-    /// ScoredBox, never used to choose.
+    /// Reported, never used to choose.
     pub test: Images,
     /// Mean of each channel, of pixels between 0 and 1: published for CIFAR, else the training images'.
     pub mean: [f32; 3],

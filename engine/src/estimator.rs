@@ -88,7 +88,7 @@ pub struct NetworkEstimator {
     /// Of shuffles, augmentation and drop path.
     draws: Streams,
     /// One a device; the weight set lies on the first.
-    devices: Vec<DeviceImages>,
+    device_images: Vec<DeviceImages>,
     weights: WeightSet<ModuleWeights>,
 }
 
@@ -123,7 +123,7 @@ impl Trained {
 }
 
 /// A candidate about to be trained, with weights of its own.
-struct Participant {
+struct PreparedCandidate {
     plan: Plan,
     keys: Vec<WeightKey>,
     inherited: Vec<ModuleWeights>,
@@ -174,9 +174,9 @@ impl NetworkEstimator {
         settings: EstimatorSettings,
         training: &ImageSet,
         validation: &ImageSet,
-        places: &[Device],
+        devices: &[Device],
     ) -> Result<Self, EstimateError> {
-        assert!(!places.is_empty(), "somewhere it has to be");
+        assert!(!devices.is_empty(), "at least one device");
         for (half, set) in [("train", training), ("valid", validation)] {
             if set.is_empty() {
                 return Err(EstimateError::NoImages { half });
@@ -188,9 +188,9 @@ impl NetworkEstimator {
             return Err(EstimateError::Side { side });
         }
         let learner = settings.learner;
-        let mut devices: Vec<DeviceImages> = Vec::new();
-        for &device in places {
-            devices.push(match devices.iter().find(|found| found.device == device) {
+        let mut device_images: Vec<DeviceImages> = Vec::new();
+        for &device in devices {
+            device_images.push(match device_images.iter().find(|found| found.device == device) {
                 Some(found) => found.share(),
                 None => DeviceImages {
                     device,
@@ -203,7 +203,7 @@ impl NetworkEstimator {
             settings,
             streams: Streams::new(settings.seed),
             draws: Streams::new(settings.seed),
-            devices,
+            device_images,
             weights: WeightSet::default(),
         })
     }
@@ -222,7 +222,7 @@ impl NetworkEstimator {
 
     /// How many there are in the training and in the validation half.
     pub fn images(&self) -> (usize, usize) {
-        (self.devices[0].training.len(), self.devices[0].validation.len())
+        (self.device_images[0].training.len(), self.device_images[0].validation.len())
     }
 
     /// On how many batch norm's statistics are estimated before validation, if there are so many.
@@ -237,7 +237,7 @@ impl NetworkEstimator {
 
     /// Where the weight set lies.
     pub fn home(&self) -> Device {
-        self.devices[0].device
+        self.device_images[0].device
     }
 
     /// From now on learners draw shuffles, augmentation and drop path by another seed. Fresh weights
@@ -269,7 +269,7 @@ impl NetworkEstimator {
     ) -> Result<Option<Vec<Figures>>, EstimateError> {
         assert!(epochs > 0, "somebody is trained");
         let nothing = WeightSet::default();
-        let participants = candidates
+        let prepared = candidates
             .iter()
             .enumerate()
             .map(|(index, candidate)| {
@@ -280,10 +280,10 @@ impl NetworkEstimator {
                     individual: candidate.individual,
                 };
                 let epochs = (0..epochs).map(epoch).collect();
-                self.participant(index, candidate, (&nothing, true), epochs)
+                self.prepare(index, candidate, (&nothing, true), epochs)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let outcomes = self.train_all(participants, candidates.len(), self.draws, progress)?;
+        let outcomes = self.train_all(prepared, candidates.len(), self.draws, progress)?;
         let figures = |outcome: Outcome| {
             let Estimate { loss, accuracy, .. } = outcome.estimate;
             Figures { train_losses: outcome.train_losses, loss, accuracy }
@@ -291,16 +291,16 @@ impl NetworkEstimator {
         Ok(outcomes.map(|outcomes| outcomes.into_iter().map(figures).collect()))
     }
 
-    fn participant(
+    fn prepare(
         &self,
         index: usize,
         candidate: &Candidate,
         (weights, affine): (&WeightSet<ModuleWeights>, bool),
         epochs: Vec<Epoch>,
-    ) -> Result<Participant, EstimateError> {
+    ) -> Result<PreparedCandidate, EstimateError> {
         let individual = candidate.individual;
-        let device_index = index % self.devices.len();
-        let device = self.devices[device_index].device;
+        let device_index = index % self.device_images.len();
+        let device = self.device_images[device_index].device;
         let genotype = Genotype::decode(&candidate.position)
             .map_err(|error| EstimateError::Vector { individual, error })?;
         let shape = &self.settings.shape;
@@ -320,7 +320,7 @@ impl NetworkEstimator {
         }
         let inherited = keys.iter().filter_map(|key| inherited.remove(key));
         let inherited = inherited.map(|weights| weights.on(device)).collect::<Result<_, _>>()?;
-        Ok(Participant {
+        Ok(PreparedCandidate {
             plan,
             keys,
             inherited,
@@ -335,20 +335,20 @@ impl NetworkEstimator {
     }
 
     /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
-    fn task(&self, device_index: usize, threads: usize, streams: Streams) -> TrainingTask {
-        let (home, images) = (self.home(), self.devices[device_index].share());
-        TrainingTask { threads, settings: self.settings, streams, home, images }
+    fn learner_thread(&self, device_index: usize, threads: usize, streams: Streams) -> LearnerThread {
+        let (home, images) = (self.home(), self.device_images[device_index].share());
+        LearnerThread { threads, settings: self.settings, streams, home, images }
     }
 
     /// Trains all of them. Each has the threads that it would have among `learners` of them.
     fn train_all(
         &self,
-        participants: Vec<Participant>,
+        prepared: Vec<PreparedCandidate>,
         learners: usize,
         draws: Streams,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Outcome>>, EstimateError> {
-        let count = participants.len();
+        let count = prepared.len();
         let lanes = self.settings.sharing.lanes(count);
         let threads = self.settings.sharing.threads_of_each(learners.max(count));
         let aborted = AtomicBool::new(false);
@@ -360,13 +360,14 @@ impl NetworkEstimator {
             }
             Flow::Go
         };
-        let work = participants.into_iter().map(|c| (self.task(c.device_index, threads, draws), c)).collect();
-        let outcomes = in_lanes(work, lanes, |(task, c): (TrainingTask, _)| task.train(c, &progress));
+        let work =
+            prepared.into_iter().map(|c| (self.learner_thread(c.device_index, threads, draws), c)).collect();
+        let outcomes = in_lanes(work, lanes, |(thread, c): (LearnerThread, _)| thread.train(c, &progress));
         outcomes.into_iter().collect()
     }
 }
 
-struct TrainingTask {
+struct LearnerThread {
     threads: usize,
     settings: EstimatorSettings,
     streams: Streams,
@@ -375,52 +376,52 @@ struct TrainingTask {
     images: DeviceImages,
 }
 
-impl TrainingTask {
+impl LearnerThread {
     fn train(
         self,
-        participant: Participant,
+        prepared: PreparedCandidate,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Outcome>, EstimateError> {
         device::set_threads_of_this_thread(self.threads);
-        let plan = participant.plan;
+        let plan = prepared.plan;
         let genes = plan.genes();
         let mut learner = Learner {
-            model: self.model(plan, &participant.inherited)?,
+            model: self.model(plan, &prepared.inherited)?,
             genes,
             settings: self.settings.learner,
-            epoch: participant.epochs[0],
+            epoch: prepared.epochs[0],
             streams: self.streams,
-            candidate: participant.candidate,
+            candidate: prepared.candidate,
             progress,
         };
         let mut train_losses = Vec::new();
-        for epoch in participant.epochs.into_iter().filter(|_| participant.trained) {
+        for epoch in prepared.epochs.into_iter().filter(|_| prepared.trained) {
             learner.epoch = epoch;
             let Some(loss) = learner.train(&self.images.training)? else { return Ok(None) };
             train_losses.push(Loss(loss));
         }
         let mut judgement = Judgement { loss: f64::NAN, accuracy: f64::NAN };
-        if participant.judged {
-            if learner.estimate_statistics(&self.images.training, participant.statistics)?.is_none() {
+        if prepared.judged {
+            if learner.estimate_statistics(&self.images.training, prepared.statistics)?.is_none() {
                 return Ok(None);
             }
             let Some(found) = learner.validate(&self.images.validation)? else { return Ok(None) };
             judgement = found;
         }
         let weights = learner.model.weights()?;
-        if !participant.judged && !are_numbers(&weights)? {
+        if !prepared.judged && !are_numbers(&weights)? {
             // Validation would have found out.
             train_losses.fill(Loss(f64::NAN));
         }
         let Judgement { loss, accuracy } = judgement;
         let train_loss = train_losses.last().map_or(f64::NAN, |loss| loss.0);
-        let Hits { hits, misses } = participant.hits;
+        let Hits { hits, misses } = prepared.hits;
         let weights = weights.into_iter().map(|weights| weights.on(self.home));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(Outcome {
             estimate: Estimate { loss, accuracy, train_loss, hits, misses },
             train_losses,
-            held: participant.keys.into_iter().zip(weights).collect(),
+            held: prepared.keys.into_iter().zip(weights).collect(),
         }))
     }
 
@@ -474,7 +475,7 @@ impl Estimator for NetworkEstimator {
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Estimated<Trained>>, Self::Error> {
-        let participants = estimation
+        let prepared = estimation
             .candidates
             .iter()
             .enumerate()
@@ -485,11 +486,11 @@ impl Estimator for NetworkEstimator {
                     generation: estimation.generation,
                     individual: candidate.individual,
                 };
-                let participant =
-                    self.participant(index, candidate, (&self.weights, self.settings.affine), vec![epoch])?;
+                let prepared =
+                    self.prepare(index, candidate, (&self.weights, self.settings.affine), vec![epoch])?;
                 let judged = estimation.stage != Stage::WarmUp;
                 let EstimatorSettings { one_shot, statistics, .. } = self.settings;
-                Ok(Participant { judged, trained: !(judged && one_shot), statistics, ..participant })
+                Ok(PreparedCandidate { judged, trained: !(judged && one_shot), statistics, ..prepared })
             })
             .collect::<Result<Vec<_>, EstimateError>>()?;
         let draws = match estimation.repeat {
@@ -497,7 +498,7 @@ impl Estimator for NetworkEstimator {
             before => Streams::new(self.draws.stream(Purpose::Repeat, u64::from(before), 0).bits()),
         };
         let together = self.settings.sharing.together;
-        let Some(outcomes) = self.train_all(participants, together, draws, progress)? else {
+        let Some(outcomes) = self.train_all(prepared, together, draws, progress)? else {
             return Ok(None);
         };
         let (estimates, held) = outcomes.into_iter().map(|outcome| (outcome.estimate, outcome.held)).unzip();

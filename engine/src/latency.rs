@@ -44,6 +44,9 @@ pub struct Meter {
     pub seed: u64,
 }
 
+/// Nanoseconds of a pass through a network of this plan, over images of this side.
+type Clock<'a> = &'a dyn Fn(Plan, usize) -> Result<u64, WeightsError>;
+
 /// Networks whose time beside their operations is the remainder, in the mean.
 const FOR_REMAINDER: u64 = 4;
 /// Other networks, against which the sums are held.
@@ -65,13 +68,14 @@ impl Meter {
         thread::scope(|scope| {
             let measuring = scope.spawn(|| {
                 device::set_threads_of_this_thread(self.threads);
-                self.measure_here()
+                self.measure_by(&|plan, side| self.time(plan, side))
             });
             measuring.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
-    fn measure_here(&self) -> Result<LatencyTable, WeightsError> {
+    /// Measures with a clock.
+    fn measure_by(&self, clock: Clock) -> Result<LatencyTable, WeightsError> {
         let mut table = LatencyTable {
             device: match self.device {
                 Device::Cpu if self.threads == 1 => "cpu, 1 thread".to_owned(),
@@ -85,32 +89,33 @@ impl Meter {
         };
         for spot in Spot::all(&self.shape) {
             for operation in Operation::SEARCHED {
-                let nanoseconds = self.operation(operation, spot)?;
+                let nanoseconds = self.operation(operation, spot, clock)?;
                 table.operations.push(OperationLatency { operation, spot, nanoseconds });
             }
         }
         let mut beside = 0;
         for number in 0..FOR_REMAINDER {
-            let (genotype, measured) = self.drawn(number)?;
+            let (genotype, measured) = self.drawn(number, clock)?;
             beside += measured as i64 - table.operations_of(&genotype, &self.shape) as i64;
         }
         table.remainder = beside / FOR_REMAINDER as i64;
         for number in FOR_REMAINDER..FOR_REMAINDER + FOR_CALIBRATION {
-            let (genotype, measured) = self.drawn(number)?;
+            let (genotype, measured) = self.drawn(number, clock)?;
             let summed = table.sum(&genotype, &self.shape);
             table.calibration.push(Calibration { summed, measured });
         }
         Ok(table)
     }
 
-    /// What an operation adds to a cell, by what cells with few and with many of it differ.
-    fn operation(&self, operation: Operation, spot: Spot) -> Result<u64, WeightsError> {
+    /// The time that one operation adds to a cell: how much longer a cell with many of it takes than one with
+    /// few, divided by how many more there are.
+    fn operation(&self, operation: Operation, spot: Spot, clock: Clock) -> Result<u64, WeightsError> {
         // The table's sides are those for images of the shape's side.
         let side = spot.side * self.image_side / self.shape.image_side();
         let spot = Spot { side: side.max(1), ..spot };
         let [few, many] = NODES.map(|nodes| {
             let plan = Plan::of_operation(operation, spot, nodes, self.shape.classes);
-            self.time(plan, spot.side)
+            clock(plan, spot.side)
         });
         let more = 2 * (NODES[1] - NODES[0]) as u64;
         // What takes next to no time may seem to take less than none.
@@ -118,11 +123,11 @@ impl Meter {
     }
 
     /// A random network, and how long it takes.
-    fn drawn(&self, number: u64) -> Result<(Genotype, u64), WeightsError> {
+    fn drawn(&self, number: u64, clock: Clock) -> Result<(Genotype, u64), WeightsError> {
         let seed = Streams::new(self.seed).stream(Purpose::Latency, 0, 0).bits();
         let position = sample_position(Space::Cells, &Streams::new(seed), 0, number as usize);
         let genotype = Genotype::decode(&position).expect("drawn from the space");
-        let time = self.time(Plan::search(&genotype, &self.shape), self.image_side)?;
+        let time = clock(Plan::search(&genotype, &self.shape), self.image_side)?;
         Ok((genotype, time))
     }
 
@@ -196,12 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_kernel_on_more_pixels_takes_longer() {
-        let meter = meter(32, 32);
-        let time =
-            |operation, side| meter.operation(operation, Spot { channels: 16, side, stride: 1 }).unwrap();
-        // The one is over ten times the other by its multiply-adds, so that other programs do not matter.
-        let (small, large) = (time(Operation::DilConv3x3, 8), time(Operation::SepConv5x5, 32));
-        assert!(large > small, "{small} and {large} ns");
+    fn where_time_is_a_sum_over_modules_the_table_s_sums_are_exact() {
+        let meter = meter(32, 2);
+        let clock = |plan: Plan, _| Ok(100 + 7 * plan.modules.len() as u64);
+        let table = meter.measure_by(&clock).unwrap();
+        assert_eq!(table.mean_error(), Some(0.0), "{table:?}");
+        let operation = |operation| {
+            let spot = Spot { channels: 4, side: 32, stride: 1 };
+            meter.operation(operation, spot, &clock).unwrap()
+        };
+        // A skip connection has no module.
+        assert_eq!(operation(Operation::SkipConnect), 0);
+        assert!(operation(Operation::SepConv3x3) >= 7);
     }
 }

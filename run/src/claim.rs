@@ -41,7 +41,7 @@ pub struct Claims {
     folder: PathBuf,
 }
 
-/// How something stands that can be claimed.
+/// The state of something that can be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimState {
     /// It was never taken, or was given back.
@@ -95,10 +95,10 @@ impl Claims {
     ///
     /// # Errors
     /// If the entries cannot be read.
-    pub fn standing(&self, now: SystemTime) -> io::Result<ClaimState> {
+    pub fn state(&self, now: SystemTime) -> io::Result<ClaimState> {
         match self.newest()? {
             0 => Ok(ClaimState::Free),
-            number => self.standing_of(number, now),
+            number => self.state_of(number, now),
         }
     }
 
@@ -114,7 +114,7 @@ impl Claims {
         let newest = self.newest()?;
         if newest > 0
             && let ClaimState::Held(Held { lapsed: false, .. }) =
-                self.standing_of(newest, draft.file.metadata()?.modified()?)?
+                self.state_of(newest, draft.file.metadata()?.modified()?)?
         {
             return Ok(None);
         }
@@ -147,7 +147,7 @@ impl Claims {
         Ok(newest)
     }
 
-    fn standing_of(&self, number: u64, now: SystemTime) -> io::Result<ClaimState> {
+    fn state_of(&self, number: u64, now: SystemTime) -> io::Result<ClaimState> {
         // The file is opened, because that makes an NFS client ask the server for its time.
         let file = File::open(self.entry(number))?;
         let written = file.metadata()?.modified()?;

@@ -97,9 +97,9 @@ pub fn of(study: &Study) -> Status {
 fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
     let run = planned.name();
     // Where the claims cannot be read, what the run itself says is better than nothing.
-    let standing = study.claims(&run).standing(now).unwrap_or(ClaimState::Free);
+    let state = study.claims(&run).state(now).unwrap_or(ClaimState::Free);
     let folder = study.run(&run);
-    if folder.is_none() && matches!(standing, ClaimState::Free) {
+    if folder.is_none() && matches!(state, ClaimState::Free) {
         return None;
     }
     let mut row = Row {
@@ -124,7 +124,7 @@ fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
     if row.phase.is_finished() {
         return Some(row); // The worker may be about to give the run back, or has died after finishing it.
     }
-    match standing {
+    match state {
         ClaimState::Held(Held { holder, since, age, lapsed }) => {
             if !lapsed && row.phase.is_left() {
                 // Locks of another machine may not be seen here; its claim is.

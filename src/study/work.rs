@@ -181,7 +181,7 @@ impl Worker<'_> {
                 continue;
             }
             let claims = self.study.claims(&name);
-            let free = match claims.standing(now)? {
+            let free = match claims.state(now)? {
                 ClaimState::Held(Held { lapsed, .. }) => lapsed,
                 // The run may have been resumed by hand.
                 ClaimState::Free => !self.is_alive(&name),

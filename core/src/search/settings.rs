@@ -53,7 +53,8 @@ impl SearchSettings {
         self.searcher.together().saturating_mul(self.pairs_at_once)
     }
 
-    /// Of the networks that are trained in this generation; a true cosine over all generations that train any.
+    /// The learning rate of the networks that are trained in this generation: a true cosine over all generations
+    /// that train any.
     pub fn learning_rate(&self, generation: u32) -> f64 {
         let trained = self.trained_generations();
         self.schedule.learning_rate(generation.min(trained.saturating_sub(1)), trained)

@@ -5,7 +5,6 @@ use crate::{
     event::{Event, Images, Part, Trainee},
     genotype::Genotype,
     network::NetworkShape,
-    search::SearchSettings,
     tasks::Task,
     weight_set::Hits,
 };
@@ -37,7 +36,7 @@ impl GenerationSummary {
         generation: u32,
         diversity: f64,
         (compared, warmed): (&[Comparison], &[Vec<Trainee>]),
-        settings: &SearchSettings,
+        learning_rate: f64,
     ) -> Self {
         let learners = || compared.iter().flat_map(|c| &c.learners);
         let finite = || learners().filter(|l| l.estimate.loss.is_finite());
@@ -63,7 +62,7 @@ impl GenerationSummary {
             train: mean(finite().map(|l| l.estimate.train_loss).chain(trained())),
             diversity,
             hits,
-            learning_rate: settings.learning_rate(generation),
+            learning_rate,
             not_numbers: learners().count() - finite().count()
                 + trained().filter(|loss| !loss.is_finite()).count(),
         }

@@ -31,7 +31,7 @@ pub struct EncodedDataSet {
     /// Names of the classes, by label.
     pub classes: Vec<String>,
     pub train: Arc<EncodedImages>,
-    /// ScoredBox, never used to choose.
+    /// Reported, never used to choose.
     pub valid: Arc<EncodedImages>,
     /// What is worth a word though it is no error; a sentence each.
     pub notes: Vec<String>,

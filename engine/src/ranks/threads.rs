@@ -11,12 +11,12 @@ use super::{Place, Ranks, RanksError};
 #[derive(Debug)]
 pub struct Threads {
     rank: usize,
-    barrier: Arc<Barrier>,
+    exchange: Arc<Exchange>,
 }
 
-/// Where the threads meet.
+/// Where the threads exchange what they have.
 #[derive(Debug)]
-struct Barrier {
+struct Exchange {
     count: usize,
     timeout: Duration,
     state: Mutex<State>,
@@ -25,17 +25,17 @@ struct Barrier {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Meetings that are over.
+    /// Exchanges that are over.
     round: u64,
-    /// What ranks contributions to the one that goes on.
+    /// What ranks have contributed to the exchange under way.
     contributions: Vec<Option<Contribution>>,
-    /// What they contributions to the last one.
+    /// What they contributed to the last one.
     shown: Arc<Vec<Contribution>>,
-    /// Somebody who will not come any more.
+    /// A rank that has ended.
     gone: Option<usize>,
 }
 
-/// What a rank brings to a meeting.
+/// What a rank contributes to an exchange.
 #[derive(Clone, Debug)]
 enum Contribution {
     Numbers(Vec<f32>),
@@ -47,39 +47,40 @@ impl Threads {
     /// So many ranks that know each other. They wait for each other at most so long.
     pub fn crew(count: usize, timeout: Duration) -> Vec<Self> {
         let state = State { contributions: vec![None; count], ..State::default() };
-        let barrier = Arc::new(Barrier { count, timeout, state: Mutex::new(state), changed: Condvar::new() });
-        (0..count).map(|rank| Self { rank, barrier: Arc::clone(&barrier) }).collect()
+        let exchange =
+            Arc::new(Exchange { count, timeout, state: Mutex::new(state), changed: Condvar::new() });
+        (0..count).map(|rank| Self { rank, exchange: Arc::clone(&exchange) }).collect()
     }
 
-    /// Shows everybody what everybody contributions.
-    fn meet(
+    /// Shows every rank what every rank contributed.
+    fn show_all(
         &self,
         mine: Contribution,
         timeout: Option<Duration>,
     ) -> Result<Arc<Vec<Contribution>>, RanksError> {
-        let (barrier, began) = (&*self.barrier, Instant::now());
-        let mut state = barrier.lock();
+        let (exchange, began) = (&*self.exchange, Instant::now());
+        let mut state = exchange.lock();
         let round = state.round;
         state.contributions[self.rank] = Some(mine);
         if state.contributions.iter().all(Option::is_some) {
             state.shown = Arc::new(state.contributions.iter_mut().filter_map(Option::take).collect());
             state.round += 1;
-            barrier.changed.notify_all();
+            exchange.changed.notify_all();
         }
         while state.round == round {
             if let Some(gone) = state.gone {
                 return Err(RanksError::Gone { who: self.name(gone) });
             }
             let Some(timeout) = timeout else {
-                state = barrier.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = exchange.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let Some(left) = timeout.checked_sub(began.elapsed()) else {
-                let missing = (0..barrier.count).filter(|&rank| state.contributions[rank].is_none());
+                let missing = (0..exchange.count).filter(|&rank| state.contributions[rank].is_none());
                 let who = missing.map(|rank| self.name(rank)).collect::<Vec<_>>().join(", ");
                 return Err(RanksError::Silent { who, seconds: timeout.as_secs() });
             };
-            state = barrier.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = exchange.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(Arc::clone(&state.shown))
     }
@@ -87,12 +88,12 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.barrier.lock().gone = Some(self.rank);
-        self.barrier.changed.notify_all();
+        self.exchange.lock().gone = Some(self.rank);
+        self.exchange.changed.notify_all();
     }
 }
 
-impl Barrier {
+impl Exchange {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,11 +105,11 @@ impl Ranks for Threads {
     }
 
     fn count(&self) -> usize {
-        self.barrier.count
+        self.exchange.count
     }
 
     fn place(&self) -> Place {
-        let count = self.barrier.count;
+        let count = self.exchange.count;
         Place { on_host: self.rank, of_host: count, on_cores: count }
     }
 
@@ -117,9 +118,9 @@ impl Ranks for Threads {
     }
 
     fn all_reduce(&self, values: &mut [f32]) -> Result<(), RanksError> {
-        let all = self.meet(Contribution::Numbers(values.to_vec()), Some(self.barrier.timeout))?;
-        for (rank, contributions) in all.iter().enumerate() {
-            let Contribution::Numbers(theirs) = contributions else { continue };
+        let all = self.show_all(Contribution::Numbers(values.to_vec()), Some(self.exchange.timeout))?;
+        for (rank, contribution) in all.iter().enumerate() {
+            let Contribution::Numbers(theirs) = contribution else { continue };
             if rank == 0 {
                 values.copy_from_slice(theirs);
             } else {
@@ -135,7 +136,7 @@ impl Ranks for Threads {
         } else {
             Contribution::Nothing
         };
-        let all = self.meet(mine, None)?;
+        let all = self.show_all(mine, None)?;
         if let Some(Contribution::Bytes(theirs)) = all.get(root) {
             bytes.clone_from(theirs);
         }
@@ -143,6 +144,6 @@ impl Ranks for Threads {
     }
 
     fn barrier(&self) -> Result<(), RanksError> {
-        self.meet(Contribution::Nothing, Some(self.barrier.timeout)).map(drop)
+        self.show_all(Contribution::Nothing, Some(self.exchange.timeout)).map(drop)
     }
 }

@@ -69,7 +69,8 @@ impl Agreement {
         let later = [
             ("search.pairs_at_once", search.pairs_at_once as f64, 1.0),
             ("search.warm_up", f64::from(search.warm_up), 0.0),
-            ("search.one_shot", f64::from(u8::from(search.one_shot)), 0.0),
+            // 1 in programs whose rates did not end with the warm-up.
+            ("search.one_shot", if search.one_shot { 2.0 } else { 0.0 }, 0.0),
             ("search.noise", search.noise, 0.0),
             ("search.estimates", f64::from(most), 0.0),
             ("network.affine", f64::from(u8::from(affine)), 1.0),

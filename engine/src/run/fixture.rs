@@ -83,7 +83,8 @@ pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress,
             }
             Err(RecvTimeoutError::Timeout) => {
                 let now = progress.borrow().clone();
-                if now.activity == Activity::Finished {
+                // A worker that panicked says no last word.
+                if now.activity == Activity::Finished || worker.is_finished() {
                     break;
                 }
                 if now.mode == Mode::Paused {

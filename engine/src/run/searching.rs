@@ -93,7 +93,7 @@ impl SearchJob {
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &agreement)?;
         let network = config.search_network(images.classes);
         let mut search = manifest.search_settings(images.classes);
-        // Of images that do not fit the network the estimator speaks below.
+        // Images that do not fit the network are refused by the estimator below.
         let fits = data.train.side.is_multiple_of(4);
         if search.limits.max_latency > 0.0 && ranks.is_first() && fits {
             let meter = Meter {
@@ -108,8 +108,8 @@ impl SearchJob {
             search.limits.latencies = Some(latencies(manifest.latency.as_ref(), &meter)?);
         }
         let first = (Some(network), images, config.training.batch);
-        let stand = begin_or_go_on((search, config.finals), first, checkpoint)?;
-        let StartingState { search, finals_of_search, opening, trained, tensors } = stand;
+        let start = begin_or_go_on((search, config.finals), first, checkpoint)?;
+        let StartingState { search, finals_of_search, opening, trained, tensors } = start;
         let tensors = device::place_all(tensors, inputs.device())?;
         let weights = restore(&trained, tensors).context("the checkpoint's weights")?;
         let images = |chosen: &[usize]| ImageSet::of(&data, &data.train, chosen);
@@ -439,7 +439,7 @@ fn restore(
     Ok(set)
 }
 
-/// Why nobody can be replaced any more once this is estimated; `None` while it matters who meets whom.
+/// Why nobody can be replaced any more once this is estimated; `None` while pairs are still to be compared.
 fn closed(search: &Search) -> Option<&'static str> {
     let SearchState { generation, done, ref pairs, .. } = *search.state();
     let SearchSettings { generations, pairs_at_once, .. } = *search.settings();

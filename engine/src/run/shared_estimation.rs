@@ -1,7 +1,7 @@
 //! Performance estimation on several ranks: each trains a part of the learners, and all hold the whole weight set.
 //!
 //! The first rank holds the search and says what is done; the others follow. Candidates are dealt one after the other,
-//! so with as many ranks as candidates each has one. After each batch of a learner all ranks meet: they say how far
+//! so with as many ranks as candidates each has one. After each batch of a learner all ranks exchange how far
 //! they are, and the first one says whether they go on, which holds them all while the run is paused. Of the weights
 //! only what changed travels: after a comparison, the modules that enter the weight set, from the rank that trained
 //! them to all others.
@@ -220,8 +220,8 @@ impl SharedEstimator {
 /// images, whether the loss is known, and the loss.
 const NUMBERS: usize = 6;
 
-/// BatchExchange of all ranks while they estimate, one after each batch of each learner; whoever has no learner any more
-/// comes with nothing to say, until nobody has anything.
+/// Exchanges of all ranks while they estimate, one after each batch of each learner. A rank that has no learner any
+/// more takes part with nothing to say, until no rank has one.
 struct BatchExchange<'a> {
     ranks: &'a dyn Ranks,
     candidates: usize,
@@ -250,16 +250,16 @@ impl<'a> BatchExchange<'a> {
 
     /// Says how far a learner is, and whether it may go on.
     fn report(&self, done: BatchDone) -> Flow {
-        if self.meet(Some(done)).is_none() { Flow::Go } else { Flow::Abort }
+        if self.exchange_batch(Some(done)).is_none() { Flow::Go } else { Flow::Abort }
     }
 
-    /// Comes until nobody has a learner any more. Says whether nobody ended it.
+    /// Takes part until no rank has a learner any more. Says whether nobody ended it.
     ///
     /// # Errors
-    /// If a rank is gone, or does not come in time.
+    /// If a rank is gone, or does not answer in time.
     fn until_all_are_done(&self) -> Result<bool, RanksError> {
         loop {
-            match self.meet(None) {
+            match self.exchange_batch(None) {
                 None => {}
                 Some(Ended::AllAreDone) => return Ok(true),
                 Some(Ended::Aborted) => return Ok(false),
@@ -268,7 +268,7 @@ impl<'a> BatchExchange<'a> {
         }
     }
 
-    fn meet(&self, mine: Option<BatchDone>) -> Option<Ended> {
+    fn exchange_batch(&self, mine: Option<BatchDone>) -> Option<Ended> {
         let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
         if over.is_none() {
             *over = self.next(mine).unwrap_or_else(|error| Some(Ended::Failed(error)));

@@ -67,6 +67,6 @@ fn damaged_claims() {
     let now = now_in(folder.path()).expect("writable");
     survives("claim", &[bytes], 64, |bytes| {
         fs::write(&entry, bytes).expect("written");
-        let _ = claims.standing(now);
+        let _ = claims.state(now);
     });
 }

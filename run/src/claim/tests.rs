@@ -20,14 +20,14 @@ fn me(pid: u32) -> Holder {
     Holder { host: "here".to_owned(), pid, job: None }
 }
 
-fn standing(claims: &Claims) -> ClaimState {
+fn state(claims: &Claims) -> ClaimState {
     let now = now_in(&claims.folder).expect("a folder");
-    claims.standing(now).expect("readable")
+    claims.state(now).expect("readable")
 }
 
 /// Waits until the lease of the holder has lapsed.
 fn lapse(claims: &Claims) {
-    while !matches!(standing(claims), ClaimState::Held(Held { lapsed: true, .. })) {
+    while !matches!(state(claims), ClaimState::Held(Held { lapsed: true, .. })) {
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -36,17 +36,17 @@ fn lapse(claims: &Claims) {
 fn what_is_held_is_not_taken_until_it_is_given_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let claims = Claims::at(folder.path().join("run"));
-    assert_eq!(claims.standing(SystemTime::now()).expect("no folder yet"), ClaimState::Free);
+    assert_eq!(claims.state(SystemTime::now()).expect("no folder yet"), ClaimState::Free);
     let claim = claims.take(&me(1), LONG).expect("writable").expect("free");
     assert!(claims.take(&me(2), LONG).expect("writable").is_none());
-    let ClaimState::Held(held) = standing(&claims) else { panic!("{:?}", standing(&claims)) };
+    let ClaimState::Held(held) = state(&claims) else { panic!("{:?}", state(&claims)) };
     assert_eq!((held.holder, held.lapsed), (Some(me(1)), false));
     assert!(held.since > 0 && held.age < LONG);
     claim.give_back(ClaimAction::GaveBack).expect("writable");
-    assert_eq!(standing(&claims), ClaimState::Free);
+    assert_eq!(state(&claims), ClaimState::Free);
     let claim = claims.take(&me(2), LONG).expect("writable").expect("free again");
     claim.give_back(ClaimAction::Failed).expect("writable");
-    assert!(matches!(standing(&claims), ClaimState::Failed(_)));
+    assert!(matches!(state(&claims), ClaimState::Failed(_)));
     let drafts = fs::read_dir(folder.path().join("run")).expect("readable").flatten();
     let hidden = drafts.filter(|entry| entry.file_name().to_string_lossy().starts_with('.')).count();
     assert_eq!(hidden, 0, "nothing temporary is left");
@@ -71,7 +71,7 @@ fn a_lease_that_is_renewed_does_not_lapse_and_one_that_is_not_does() {
     let other = claims.take(&me(2), LONG).expect("writable").expect("lapsed");
     assert!(!claim.renew().expect("writable"), "whoever wakes up late hears that it lost");
     claim.give_back(ClaimAction::GaveBack).expect("nothing to give back");
-    let ClaimState::Held(held) = standing(&claims) else { panic!("the other one lost its claim") };
+    let ClaimState::Held(held) = state(&claims) else { panic!("the other one lost its claim") };
     assert_eq!(held.holder, Some(me(2)));
     drop(other);
 }
@@ -119,7 +119,7 @@ fn an_entry_that_cannot_be_read_counts_as_held() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("000007"), "{").expect("written");
     let claims = Claims::at(folder.path());
-    assert!(matches!(standing(&claims), ClaimState::Held(Held { holder: None, lapsed: false, .. })));
+    assert!(matches!(state(&claims), ClaimState::Held(Held { holder: None, lapsed: false, .. })));
     assert!(claims.take(&me(1), LONG).expect("writable").is_none());
     let old = SystemTime::now() - 2 * UNREADABLE;
     File::options()

@@ -1,4 +1,4 @@
-//! Why weights are not those of a network: which arguments would fit, told by their names and shapes.
+//! Why weights are not those of a network: which arguments would fit, inferred by their names and shapes.
 
 use std::collections::BTreeMap;
 
@@ -36,14 +36,14 @@ pub(super) fn causes(
     if let Some(cause) = foreign_names(found) {
         return Some(cause);
     }
-    let told = Inferred::by(found)?;
-    let typed = told.arguments(asked);
-    if fits(found, genotype, told) {
+    let inferred = Inferred::from_weights(found)?;
+    let typed = inferred.arguments(asked);
+    if fits(found, genotype, inferred) {
         return Some(format!("they fit with {}", typed.join(" and ")));
     }
     let mut published = published::NAMES
         .iter()
-        .filter(|name| published::genotype(name).is_some_and(|genotype| fits(found, &genotype, told)));
+        .filter(|name| published::genotype(name).is_some_and(|genotype| fits(found, &genotype, inferred)));
     if let Some(name) = published.next() {
         let arch = [format!("`--arch {name}`")];
         return Some(format!("they fit with {}", [&arch[..], &typed].concat().join(" and ")));
@@ -53,8 +53,8 @@ pub(super) fn causes(
     Some(format!("they are of another architecture than `--arch` says{besides}"))
 }
 
-fn fits(found: &BTreeMap<String, Tensor>, genotype: &Genotype, told: Inferred) -> bool {
-    let plan = Plan::full(genotype, &told.shape, told.auxiliary);
+fn fits(found: &BTreeMap<String, Tensor>, genotype: &Genotype, inferred: Inferred) -> bool {
+    let plan = Plan::full(genotype, &inferred.shape, inferred.auxiliary);
     let expected: Vec<_> = plan
         .modules
         .iter()
@@ -67,7 +67,7 @@ fn fits(found: &BTreeMap<String, Tensor>, genotype: &Genotype, told: Inferred) -
 }
 
 impl Inferred {
-    fn by(found: &BTreeMap<String, Tensor>) -> Option<Self> {
+    fn from_weights(found: &BTreeMap<String, Tensor>) -> Option<Self> {
         let rows = |name: &str| usize::try_from(*found.get(name)?.size().first()?).ok();
         let (kind, channels) = match (rows("stem.0.weight"), rows("stem1.1.weight")) {
             (Some(rows), _) => (NetworkKind::Cifar, rows / 3),
@@ -83,8 +83,8 @@ impl Inferred {
 
     /// The arguments that differ from what was asked for, as they are typed.
     fn arguments(self, asked: Self) -> Vec<String> {
-        let (told, typed) = (self.shape, asked.shape);
-        let kind = match told.kind {
+        let (inferred, typed) = (self.shape, asked.shape);
+        let kind = match inferred.kind {
             NetworkKind::Cifar => "cifar",
             NetworkKind::Imagenet => "imagenet",
         };
@@ -94,10 +94,10 @@ impl Inferred {
             "`--no-auxiliary`"
         };
         [
-            (told.kind != typed.kind, format!("`--kind {kind}`")),
-            (told.channels != typed.channels, format!("`--channels {}`", told.channels)),
-            (told.cells != typed.cells, format!("`--cells {}`", told.cells)),
-            (told.classes != typed.classes, format!("data of {} classes", told.classes)),
+            (inferred.kind != typed.kind, format!("`--kind {kind}`")),
+            (inferred.channels != typed.channels, format!("`--channels {}`", inferred.channels)),
+            (inferred.cells != typed.cells, format!("`--cells {}`", inferred.cells)),
+            (inferred.classes != typed.classes, format!("data of {} classes", inferred.classes)),
             (self.auxiliary != asked.auxiliary, auxiliary.to_owned()),
         ]
         .into_iter()
