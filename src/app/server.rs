@@ -1,6 +1,7 @@
 //! Answers the requests of the screen.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::protocol::{Answer, Command};
 use relativenas_run::disk::Disk;
-use relativenas_ui::messages::{Architecture, Message, Request, RunName, WorkKind, WorkState};
+use relativenas_ui::messages::{Architecture, Message, Request, WorkKind, WorkState};
 
 use super::{
     First,
@@ -103,8 +104,8 @@ impl Server {
                 }
             }
             Request::ListRuns => self.list(),
-            Request::Open { run } => {
-                let folder = self.find(&run)?;
+            Request::Open { folder } => {
+                let folder = self.at(&folder)?;
                 self.open(folder, None);
             }
             Request::Plan { id, architecture, preset, settings, path } => {
@@ -127,8 +128,8 @@ impl Server {
                 let engine = start(&prepared.program, &prepared.folder, options)?;
                 self.open(prepared.folder, Some(engine));
             }
-            Request::Resume { run, paused } => {
-                let folder = self.find(&run)?;
+            Request::Resume { folder, paused } => {
+                let folder = self.at(&folder)?;
                 check_resumable(&folder, false)?;
                 let left = StandingCommands::of(&folder)?;
                 let left = if paused { left.but_paused() } else { left };
@@ -142,8 +143,8 @@ impl Server {
                 self.outlet.send(Message::Done(done));
             }
             Request::ReadGenotype { from } => self.read_genotype(&from)?,
-            Request::Compare { run } => {
-                let other = self.find(&run)?;
+            Request::Compare { folder } => {
+                let other = self.at(&folder)?;
                 check_comparable(self.shown()?, &other)?;
                 let turn = self.turn.clone().context("no run is shown")?;
                 let followed = self.followers.follow(other)?;
@@ -154,12 +155,12 @@ impl Server {
             Request::Probe => self.work(WorkKind::Probe)?,
             Request::Evaluate => self.work(WorkKind::Evaluation)?,
             Request::EndWork => self.work.iter().for_each(RunningWork::end),
-            Request::Rename { run, name } => self.rename(&run, name)?,
-            Request::Annotate { run, note } => {
-                self.find(&run)?.annotate(&Disk::default(), &note)?;
+            Request::Rename { folder, name } => self.rename(&folder, &name)?,
+            Request::Annotate { folder, note } => {
+                self.at(&folder)?.annotate(&Disk::default(), &note)?;
                 self.list();
             }
-            Request::Remove { runs } => self.remove(&runs)?,
+            Request::Remove { folders } => self.remove(&folders)?,
             Request::RememberTheme { theme } => {
                 let done = remember(&self.context.places.config_file, theme)?;
                 self.outlet.send(Message::Done(done));
@@ -186,8 +187,8 @@ impl Server {
     fn work(&mut self, kind: WorkKind) -> Result<()> {
         let started = self.start_work(kind);
         if started.is_err() {
-            let run = self.shown()?.name();
-            self.outlet.send(Message::Work { run, kind, word: WorkState::Ended });
+            let folder = self.shown()?.path().to_owned();
+            self.outlet.send(Message::Work { folder, kind, word: WorkState::Ended });
         }
         started
     }
@@ -202,11 +203,13 @@ impl Server {
     }
 
     /// Gives a run another name. If it is the one that is shown, it is read again from where it lies now.
-    fn rename(&mut self, run: &str, name: String) -> Result<()> {
-        let folder = self.find(run)?;
-        let renamed = self.context.called(tidy::rename(&folder, &name)?, &self.context.runs()?);
-        self.outlet.send(Message::Renamed { from: run.to_owned(), to: name });
-        if self.shown.as_ref() == Some(&folder) {
+    fn rename(&mut self, folder: &Path, name: &str) -> Result<()> {
+        let before = self.at(folder)?;
+        let is_shown = self.is_shown(&before);
+        let renamed = self.context.called(tidy::rename(&before, name)?, &self.context.runs()?);
+        let to = renamed.path().to_owned();
+        self.outlet.send(Message::Renamed { from: folder.to_owned(), to });
+        if is_shown {
             self.shown = Some(renamed.clone());
             self.open(renamed, None);
         }
@@ -215,17 +218,18 @@ impl Server {
     }
 
     /// Removes runs one after the other until one cannot be removed.
-    fn remove(&mut self, runs: &[RunName]) -> Result<()> {
+    fn remove(&mut self, folders: &[PathBuf]) -> Result<()> {
         // All are looked up before the first is touched.
-        let folders = runs.iter().map(|run| self.find(run)).collect::<Result<Vec<_>>>()?;
+        let folders = folders.iter().map(|folder| self.at(folder)).collect::<Result<Vec<_>>>()?;
         let (mut removed, mut outcome) = (Vec::new(), Ok(()));
         for folder in folders {
+            let is_shown = self.is_shown(&folder);
             outcome = tidy::remove(&folder);
             if outcome.is_err() {
                 break;
             }
-            removed.push(folder.name());
-            if self.shown.as_ref() == Some(&folder) {
+            removed.push(folder.path().to_owned());
+            if is_shown {
                 // What follows it must not be heard any more.
                 (self.shown, self.turn, self.wire) = (None, None, EngineSender::default());
                 drop(self.outlet.next_run());
@@ -325,7 +329,7 @@ impl Server {
 
     /// Opens a run, and tells its engine something as soon as it listens.
     fn open_and_tell(&mut self, folder: RunFolder, engine: Option<StartedEngine>, first: Vec<Command>) {
-        let again = self.shown.as_ref() == Some(&folder);
+        let again = self.is_shown(&folder);
         let look = self.look && again && engine.is_none();
         self.look = look;
         self.shown = Some(folder.clone());
@@ -337,12 +341,17 @@ impl Server {
         thread::spawn(move || feed.run());
     }
 
-    /// The run of this name; the one that is shown may lie anywhere.
-    fn find(&self, run: &str) -> Result<RunFolder> {
-        match self.shown.as_ref().filter(|folder| folder.name() == run) {
-            Some(folder) => Ok(folder.clone()),
-            None => self.context.find(run),
-        }
+    /// The run in this folder. The name of its folder would not do: the run that is shown may lie anywhere,
+    /// and a study's runs have the same names as those of others.
+    fn at(&self, folder: &Path) -> Result<RunFolder> {
+        let found = RunFolder::at(folder);
+        let found = found.with_context(|| format!("{}: there is no run any more", folder.display()))?;
+        Ok(self.context.called(found, &self.context.runs()?))
+    }
+
+    /// Whether this is the run that is shown, whatever it is called on a command line.
+    fn is_shown(&self, folder: &RunFolder) -> bool {
+        self.shown.as_ref().is_some_and(|shown| shown.path() == folder.path())
     }
 
     fn shown(&self) -> Result<&RunFolder> {
@@ -360,5 +369,93 @@ impl Server {
         let genotype = reading::read_quietly(&path)?;
         self.outlet.send(Message::Genotype { name: name.to_owned(), genotype });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{Sender, channel},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::fixture;
+
+    /// A server, and the screen's ends of its channels.
+    struct Served {
+        context: Context,
+        requests: Sender<Request>,
+        messages: Receiver<Message>,
+        home: tempfile::TempDir,
+    }
+
+    impl Served {
+        fn new() -> Self {
+            let home = tempfile::tempdir().expect("a folder");
+            let context = Context::in_folder(home.path());
+            let (requests, from_screen) = channel();
+            let messages = crate::app::serve(context.clone(), First::Runs, from_screen);
+            Self { context, requests, messages, home }
+        }
+
+        /// Makes a run in the usual directory.
+        fn run(&self, name: &str) -> PathBuf {
+            let runs = self.context.runs().expect("settings");
+            fixture::run(&runs, name).path().to_owned()
+        }
+
+        fn ask(&self, request: Request) {
+            self.requests.send(request).expect("served");
+        }
+
+        /// The next message that is what is waited for.
+        fn wait<T>(&self, wanted: impl Fn(Message) -> Option<T>) -> T {
+            loop {
+                let message = self.messages.recv_timeout(Duration::from_secs(30)).expect("a message");
+                if let Some(found) = wanted(message) {
+                    return found;
+                }
+            }
+        }
+
+        fn opened(&self) -> PathBuf {
+            self.wait(|message| match message {
+                Message::Opened { folder, .. } => Some(folder),
+                _ => None,
+            })
+        }
+
+        fn failure(&self) -> String {
+            self.wait(|message| match message {
+                Message::Failed(why) => Some(why),
+                _ => None,
+            })
+        }
+    }
+
+    #[test]
+    fn what_is_asked_about_a_listed_run_is_not_done_to_one_of_its_name_elsewhere() {
+        let served = Served::new();
+        let listed = served.run("r");
+        let elsewhere = fixture::run(&served.home.path().join("study"), "r").path().to_owned();
+        served.ask(Request::Open { folder: elsewhere.clone() });
+        assert_eq!(served.opened(), elsewhere);
+        let listed_then = listed.with_file_name("renamed");
+        served.ask(Request::Annotate { folder: listed.clone(), note: "mine".to_owned() });
+        served.ask(Request::Rename { folder: listed.clone(), name: "renamed".to_owned() });
+        served.ask(Request::Remove { folders: vec![listed_then.clone()] });
+        let told = |message| match message {
+            Message::Renamed { from, to } => Some(vec![from, to]),
+            Message::Removed(folders) => Some(folders),
+            _ => None,
+        };
+        assert_eq!(served.wait(told), [listed, listed_then.clone()]);
+        assert_eq!(served.wait(told), [listed_then.clone()]);
+        assert!(!listed_then.exists());
+        let left = RunFolder::at(&elsewhere).expect("it was not meant");
+        assert_eq!(left.note(), "");
+        served.ask(Request::Open { folder: listed_then.clone() });
+        assert_eq!(served.failure(), format!("{}: there is no run any more", listed_then.display()));
     }
 }

@@ -57,7 +57,7 @@ impl RunningWork {
         let work = Self { child: Arc::clone(&child), unwanted: Arc::clone(&unwanted) };
         let folder = folder.clone();
         thread::spawn(move || {
-            let tell = |word| outlet.send(Message::Work { run: folder.name(), kind, word });
+            let tell = |word| outlet.send(Message::Work { folder: folder.path().to_owned(), kind, word });
             let mut last = String::new();
             for line in said.into_iter().flat_map(|said| BufReader::new(said).lines().map_while(Result::ok)) {
                 if line.starts_with("probing") {

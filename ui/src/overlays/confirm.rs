@@ -1,5 +1,7 @@
 //! Questions that are asked before a run or work in the background is ended, or runs are removed.
 
+use std::path::{Path, PathBuf};
+
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::protocol::Command;
 
@@ -7,7 +9,7 @@ use super::{reaction::Reaction, window::window};
 use crate::{
     canvas::Canvas,
     draw::text,
-    messages::{RunName, WorkKind},
+    messages::{RunName, WorkKind, run_name},
 };
 
 pub fn press(key: KeyEvent, agreed: Reaction) -> Reaction {
@@ -32,7 +34,7 @@ pub fn draw_stop(canvas: &mut Canvas<'_>, run: Option<&RunName>) {
     draw(canvas, "Stop the run?", [words, run], &answers);
 }
 
-pub fn draw_leave(canvas: &mut Canvas<'_>, run: &str, kind: WorkKind) {
+pub fn draw_leave(canvas: &mut Canvas<'_>, folder: &Path, kind: WorkKind) {
     let (title, words) = match kind {
         WorkKind::Probe => {
             ("Leave, and end the probe?", "A probe ends with the screen, and nothing is kept of it:")
@@ -41,15 +43,16 @@ pub fn draw_leave(canvas: &mut Canvas<'_>, run: &str, kind: WorkKind) {
             ("Leave, and end the evaluation?", "An evaluation ends with the screen, without a result:")
         }
     };
-    draw(canvas, title, [words, run], &[("y", "leave"), ("n", "stay")]);
+    draw(canvas, title, [words, &run_name(folder)], &[("y", "leave"), ("n", "stay")]);
 }
 
-pub fn draw_remove(canvas: &mut Canvas<'_>, runs: &[RunName]) {
-    let (title, words) = match runs.len() {
+pub fn draw_remove(canvas: &mut Canvas<'_>, folders: &[PathBuf]) {
+    let (title, words) = match folders.len() {
         1 => ("Remove the run?".to_owned(), "Its folder is deleted, with all that is in it:"),
         count => (format!("Remove {count} runs?"), "Their folders are deleted, with all that is in them:"),
     };
-    draw(canvas, &title, [words, &runs.join(", ")], &[("y", "remove"), ("n", "keep")]);
+    let names: Vec<_> = folders.iter().map(|folder| run_name(folder)).collect();
+    draw(canvas, &title, [words, &names.join(", ")], &[("y", "remove"), ("n", "keep")]);
 }
 
 /// A sentence, what stands out of it, and what each key does.
