@@ -257,6 +257,9 @@ impl App {
         if shown.working.is_some() {
             return self.request(Request::EndWork);
         }
+        if self.worked_on.is_some() {
+            return self.warn("another run is being probed or evaluated; one at a time");
+        }
         self.worked_on = Some((shown.folder.clone(), kind));
         shown.working = Some(format!("the {} starts: libtorch and data are loaded", kind.name()));
         let (action, request) = match kind {

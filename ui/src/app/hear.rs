@@ -77,7 +77,11 @@ impl App {
                 }
             }
             Message::Done(text) => self.say(text),
-            Message::Failed(text) => self.fail(text),
+            Message::Failed(text) => {
+                // Perhaps it was a run that could not be opened.
+                self.opening = false;
+                self.fail(text);
+            }
         }
     }
 
@@ -104,6 +108,11 @@ impl App {
             && shown.folder == before.folder
         {
             (shown.probe, shown.evaluated, shown.working) = (before.probe, before.evaluated, before.working);
+        }
+        if let (Some(shown), Some((folder, kind))) = (&mut self.state.shown, &self.worked_on)
+            && shown.folder == *folder
+        {
+            shown.working.get_or_insert_with(|| format!("the {} is under way", kind.name()));
         }
         self.pending.clear();
         if again {
@@ -140,7 +149,7 @@ impl App {
     fn hear_work(&mut self, folder: &Path, kind: WorkKind, word: WorkState) {
         if matches!(word, WorkState::UnderWay(_)) {
             self.worked_on = Some((folder.to_owned(), kind));
-        } else if self.worked_on.as_ref().is_some_and(|(at, _)| at == folder) {
+        } else if self.worked_on.as_ref().is_some_and(|(at, what)| at == folder && *what == kind) {
             self.worked_on = None;
         }
         let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.folder == folder) else { return };
