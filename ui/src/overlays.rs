@@ -40,7 +40,11 @@ pub enum Overlay {
         kind: WorkKind,
     },
     /// Asks before these folders of runs are removed.
-    ConfirmRemove(Vec<PathBuf>),
+    ConfirmRemove {
+        folders: Vec<PathBuf>,
+        /// How many of them the list does not show, because of its filter.
+        unlisted: usize,
+    },
     Export(export::Export),
     Inspect {
         scroll: usize,
@@ -79,7 +83,7 @@ impl Overlay {
             Self::Palette(palette) => palette.press(view, key),
             Self::ConfirmStop => confirm::press_stop(key),
             Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
-            Self::ConfirmRemove(folders) => {
+            Self::ConfirmRemove { folders, .. } => {
                 confirm::press(key, Reaction::Request(Request::Remove { folders: folders.clone() }))
             }
             Self::Export(export) => export.press(key),
@@ -128,7 +132,7 @@ impl Overlay {
             Self::Help { .. }
             | Self::ConfirmStop
             | Self::ConfirmLeave { .. }
-            | Self::ConfirmRemove(_)
+            | Self::ConfirmRemove { .. }
             | Self::Export(_)
             | Self::Inspect { .. }
             | Self::Study(_) => {}
@@ -143,7 +147,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
         Overlay::Palette(palette) => palette.draw(canvas, scene, state),
         Overlay::ConfirmStop => confirm::draw_stop(canvas, state.run_name()),
         Overlay::ConfirmLeave { folder, kind } => confirm::draw_leave(canvas, folder, *kind),
-        Overlay::ConfirmRemove(folders) => confirm::draw_remove(canvas, folders),
+        Overlay::ConfirmRemove { folders, unlisted } => confirm::draw_remove(canvas, folders, *unlisted),
         Overlay::Export(export) => export.draw(canvas, state),
         Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
@@ -159,7 +163,7 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
         Overlay::ConfirmStop => &[("y", "stop it"), ("l", "stop it and leave"), ("n", "go on")],
         Overlay::ConfirmLeave { .. } => &[("y", "leave"), ("n", "stay")],
-        Overlay::ConfirmRemove(_) => &[("y", "remove"), ("n", "keep")],
+        Overlay::ConfirmRemove { .. } => &[("y", "remove"), ("n", "keep")],
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }

@@ -113,7 +113,10 @@ impl App {
             return self.warn(words);
         }
         if !folders.is_empty() {
-            self.overlay = Some(Overlay::ConfirmRemove(folders));
+            let listed = self.places.runs.listed(&self.state);
+            let is_listed = |folder: &&PathBuf| listed.iter().any(|run| run.folder == **folder);
+            let unlisted = folders.len() - folders.iter().filter(is_listed).count();
+            self.overlay = Some(Overlay::ConfirmRemove { folders, unlisted });
         }
     }
 

@@ -387,6 +387,43 @@ fn a_probe_is_started_where_no_engine_is_at_work_and_ended_with_the_same_key() {
 }
 
 #[test]
+fn work_is_done_on_one_run_at_a_time() {
+    let mut stage = searching();
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::Probe]);
+    // The work on the first run is not forgotten while another one is shown.
+    stage.tell(Message::Opened { run: "other".to_owned(), folder: folder("other") });
+    stage.tell(Message::Lines(FakeRun::new(20, 50).1));
+    stage.tell(Message::Link(Link::NoEngine));
+    let screen = stage.press("t").screen(100, 30);
+    assert!(screen.contains("another run is being probed or evaluated; one at a time"), "{screen}");
+    assert_eq!(stage.requests(), []);
+    let ended = |name: &str, kind| Message::Work { folder: folder(name), kind, word: WorkState::Ended };
+    stage.tell(ended("other", WorkKind::Probe));
+    stage.tell(ended(RUN, WorkKind::Evaluation));
+    stage.open();
+    stage.tell(Message::Lines(FakeRun::new(20, 50).1));
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::EndWork]);
+    stage.tell(ended(RUN, WorkKind::Probe));
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::Probe]);
+}
+
+#[test]
+fn a_run_that_could_not_be_opened_does_not_move_anybody_later() {
+    let mut stage = listing();
+    stage.press("home enter");
+    assert_eq!(stage.requests(), [Request::Open { folder: folder(RUN) }]);
+    stage.tell(Message::Failed("there is no run any more".to_owned()));
+    // The run that is shown is read again by itself.
+    stage.open();
+    assert_eq!(stage.app.view(), View::Runs);
+}
+
+#[test]
 fn a_table_has_architectures_and_no_genotypes() {
     let mut stage = Stage::in_table(options(), 75);
     stage.requests();
@@ -514,7 +551,17 @@ fn several_runs_are_marked_and_removed_after_a_question() {
     stage.press("down down space m d");
     let screen = stage.screen(80, 24);
     assert!(screen.contains("Remove 2 runs?") && screen.contains("2 marked"), "{screen}");
-    stage.press("n");
+    let line = |name: &str| screen.lines().any(|line| line.contains("│") && line.contains(name));
+    assert!(line("fashion-quick-0401") && line("fashion-quick-0409"), "one a line\n{screen}");
+    // What is marked is removed though it is not listed; that is said.
+    let screen = stage.press("n / 0409 enter d").screen(80, 24);
+    assert!(screen.contains("1 of 2 not listed now, because of the filter"), "{screen}");
+    // Where there is no room for all names, the rest are counted.
+    let screen = stage.screen(80, 11);
+    assert!(screen.contains("fashion-quick-0401") && !screen.contains("more"), "{screen}");
+    let screen = stage.screen(80, 10);
+    assert!(screen.contains("and 2 more"), "{screen}");
+    stage.press("n / backspace backspace backspace backspace enter");
     assert_eq!(stage.requests(), []);
     stage.press("d y");
     let both = ["fashion-quick-0401", "fashion-quick-0409"].map(folder).to_vec();
