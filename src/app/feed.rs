@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -268,7 +268,7 @@ impl Feed {
     fn listen(&self, connection: &mut Connection, told: &mut SentEvents) -> Result<(), FeedError> {
         let mut gauge = Gauge::of(&self.folder);
         loop {
-            if let Some(load) = gauge.look() {
+            if let Some(load) = gauge.look(Instant::now()) {
                 self.turn.send(Message::Load(load))?;
             }
             match connection.receive()? {
