@@ -4,6 +4,7 @@
 mod comparison;
 mod export;
 mod feed;
+mod listing;
 mod load;
 mod outlet;
 mod plan;

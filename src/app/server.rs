@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc::Receiver,
     },
     thread,
@@ -20,6 +20,7 @@ use super::{
     comparison::{Followers, keep_following},
     export,
     feed::{EngineSender, Feed, steer},
+    listing::Listing,
     outlet::{Outlet, RunOutlet},
     plan::{self, Planned},
     resume::StandingCommands,
@@ -36,7 +37,7 @@ use crate::{
         start::{StartOptions, StartedEngine, start},
     },
     folder::RunFolder,
-    operations::{reading, resume::check_resumable, search, tidy, train},
+    operations::{begin::IN_A_FORM, reading, resume::check_resumable, search, tidy, train},
     places::absolute,
     runs,
     study::Study,
@@ -56,8 +57,7 @@ pub struct Server {
     look: bool,
     /// The followers of the runs that are compared with it.
     followers: Followers,
-    /// A list of runs is being made.
-    listing: Arc<AtomicBool>,
+    listing: Listing,
     /// The number of the newest [`Request::Plan`]; older ones need no answer.
     planned: Arc<AtomicU64>,
     /// The sender for messages about the run that is shown.
@@ -75,12 +75,12 @@ impl Server {
         };
         Self {
             context,
+            listing: Listing::new(outlet.clone()),
             outlet,
             wire: EngineSender::default(),
             shown,
             look,
             followers: Followers::default(),
-            listing: Arc::default(),
             planned: Arc::default(),
             turn: None,
             work: None,
@@ -116,9 +116,10 @@ impl Server {
                 let layers = plan::layers(&self.context, preset.as_deref(), &settings)?;
                 let name = name.as_deref();
                 let prepared = match architecture {
-                    None => search::prepare(&self.context, layers, preset.as_deref(), name)?,
+                    None => search::prepare(&self.context, layers, preset.as_deref(), name, &IN_A_FORM)?,
                     Some(Architecture { genotype, name: called, origin }) => {
-                        let prepared = train::prepare(&self.context, layers, genotype, &called, name)?;
+                        let prepared =
+                            train::prepare(&self.context, layers, genotype, &called, name, &IN_A_FORM)?;
                         // The training does not depend on its note.
                         let _ = prepared.folder.annotate(&Disk::default(), &origin);
                         prepared
@@ -158,6 +159,7 @@ impl Server {
             Request::Rename { folder, name } => self.rename(&folder, &name)?,
             Request::Annotate { folder, note } => {
                 self.at(&folder)?.annotate(&Disk::default(), &note)?;
+                self.listing.change(None);
                 self.list();
             }
             Request::Remove { folders } => self.remove(&folders)?,
@@ -205,10 +207,11 @@ impl Server {
     /// Gives a run another name. If it is the one that is shown, it is read again from where it lies now.
     fn rename(&mut self, folder: &Path, name: &str) -> Result<()> {
         let before = self.at(folder)?;
+        self.check_no_work(&before)?;
         let is_shown = self.is_shown(&before);
         let renamed = self.context.called(tidy::rename(&before, name)?, &self.context.runs()?);
         let to = renamed.path().to_owned();
-        self.outlet.send(Message::Renamed { from: folder.to_owned(), to });
+        self.listing.change(Some(Message::Renamed { from: folder.to_owned(), to }));
         if is_shown {
             self.shown = Some(renamed.clone());
             self.open(renamed, None);
@@ -217,16 +220,21 @@ impl Server {
         Ok(())
     }
 
-    /// Removes runs one after the other until one cannot be removed.
+    /// Removes runs one after the other until one cannot be removed. Their folders are deleted on a thread of
+    /// its own, because large ones take a while; they are not found any more by then.
     fn remove(&mut self, folders: &[PathBuf]) -> Result<()> {
         // All are looked up before the first is touched.
         let folders = folders.iter().map(|folder| self.at(folder)).collect::<Result<Vec<_>>>()?;
-        let (mut removed, mut outcome) = (Vec::new(), Ok(()));
+        folders.iter().try_for_each(|folder| self.check_no_work(folder))?;
+        let (mut removed, mut to_delete, mut outcome) = (Vec::new(), Vec::new(), Ok(()));
         for folder in folders {
             let is_shown = self.is_shown(&folder);
-            outcome = tidy::remove(&folder);
-            if outcome.is_err() {
-                break;
+            match tidy::set_aside(&folder) {
+                Ok(aside) => to_delete.push(aside),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
             }
             removed.push(folder.path().to_owned());
             if is_shown {
@@ -236,10 +244,21 @@ impl Server {
             }
         }
         if !removed.is_empty() {
-            self.outlet.send(Message::Removed(removed));
-            self.list();
+            self.listing.change(Some(Message::Removed(removed)));
         }
+        self.list();
+        let outlet = self.outlet.clone();
+        thread::spawn(move || {
+            for error in to_delete.into_iter().filter_map(|aside| aside.delete().err()) {
+                outlet.send(Message::Failed(format!("{:#}", anyhow::Error::from(error))));
+            }
+        });
         outcome
+    }
+
+    /// Refuses to touch a run on which work goes on in the background.
+    fn check_no_work(&self, folder: &RunFolder) -> Result<()> {
+        self.work.as_ref().map_or(Ok(()), |work| work.check_not_on(folder))
     }
 
     /// Sends every run whose losses may be compared, except for branches and runs with injected
@@ -300,27 +319,9 @@ impl Server {
         });
     }
 
-    /// Lists runs on a thread of its own: many take a while to read, and commands must not wait.
     fn list(&self) {
-        if self.listing.swap(true, Ordering::AcqRel) {
-            return; // The list that is being made will be new enough.
-        }
-        let (context, outlet) = (self.context.clone(), self.outlet.clone());
-        let listing = Arc::clone(&self.listing);
-        thread::spawn(move || {
-            let message = match context.all() {
-                Ok(folders) => {
-                    let studies = context.runs().and_then(|runs| Ok(Study::all(&runs)?)).unwrap_or_default();
-                    let mut lines: Vec<_> = studies.iter().map(studies::summary).collect();
-                    lines.extend(folders.iter().map(runs::summary));
-                    lines.sort_by_key(|line| line.study.is_some() && line.state.is_finished());
-                    Message::Runs(lines)
-                }
-                Err(error) => Message::Failed(format!("{error:#}")),
-            };
-            listing.store(false, Ordering::Release);
-            outlet.send(message);
-        });
+        let context = self.context.clone();
+        self.listing.list(move || list_of_runs(&context));
     }
 
     fn open(&mut self, folder: RunFolder, engine: Option<StartedEngine>) {
@@ -369,6 +370,20 @@ impl Server {
         let genotype = reading::read_quietly(&path)?;
         self.outlet.send(Message::Genotype { name: name.to_owned(), genotype });
         Ok(())
+    }
+}
+
+/// All runs and studies.
+fn list_of_runs(context: &Context) -> Message {
+    match context.all() {
+        Ok(folders) => {
+            let studies = context.runs().and_then(|runs| Ok(Study::all(&runs)?)).unwrap_or_default();
+            let mut lines: Vec<_> = studies.iter().map(studies::summary).collect();
+            lines.extend(folders.iter().map(runs::summary));
+            lines.sort_by_key(|line| line.study.is_some() && line.state.is_finished());
+            Message::Runs(lines)
+        }
+        Err(error) => Message::Failed(format!("{error:#}")),
     }
 }
 
@@ -457,5 +472,28 @@ mod tests {
         assert_eq!(left.note(), "");
         served.ask(Request::Open { folder: listed_then.clone() });
         assert_eq!(served.failure(), format!("{}: there is no run any more", listed_then.display()));
+    }
+
+    #[test]
+    fn what_was_entered_in_a_form_is_not_called_an_argument() {
+        let served = Served::new();
+        let start = |name: &str, settings: &[(&str, &str)], architecture| Request::Start {
+            architecture,
+            preset: None,
+            settings: settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            name: Some(name.to_owned()),
+            paused: false,
+        };
+        served.ask(start("../r", &[], None));
+        let why = served.failure();
+        assert!(why.starts_with("the name ../r: a run's name has"), "{why}");
+        let architecture = Architecture {
+            genotype: relativenas_core::published::genotype("RelativeNAS").expect("published"),
+            name: "winner".to_owned(),
+            origin: String::new(),
+        };
+        served.ask(start("r", &[("retrain.task", "detection")], Some(architecture)));
+        let why = served.failure();
+        assert!(why.starts_with("detection needs data.path, a folder with"), "{why}");
     }
 }

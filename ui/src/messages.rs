@@ -109,6 +109,14 @@ impl WorkKind {
             Self::Evaluation => "evaluation",
         }
     }
+
+    /// What the run is then: `probed`.
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Probe => "probed",
+            Self::Evaluation => "evaluated",
+        }
+    }
 }
 
 /// What an engine takes of its machine, rounded, so that an engine at rest always takes the same.
