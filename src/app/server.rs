@@ -492,7 +492,11 @@ mod tests {
             name: "winner".to_owned(),
             origin: String::new(),
         };
-        served.ask(start("r", &[("retrain.task", "detection")], Some(architecture)));
+        served.ask(start(
+            "r",
+            &[("retrain.task", "detection"), ("retrain.kind", "imagenet")],
+            Some(architecture),
+        ));
         let why = served.failure();
         assert!(why.starts_with("detection needs data.path, a folder with"), "{why}");
     }
