@@ -4,6 +4,7 @@
 mod comparison;
 mod export;
 mod feed;
+mod listing;
 mod load;
 mod outlet;
 mod plan;
@@ -15,6 +16,7 @@ mod work;
 
 use std::{
     env, io,
+    path::PathBuf,
     process::ExitCode,
     sync::mpsc::{Receiver, channel},
     thread,
@@ -25,7 +27,7 @@ use relativenas_core::config::Layers;
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Exit, Message, Request, RunAfterwards, RunName},
+    messages::{Exit, Message, Request, RunAfterwards},
     theme::Depth,
 };
 
@@ -58,7 +60,7 @@ pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode>
         First::Replay(_, speed) => Some(*speed),
         _ => None,
     };
-    let mut options = options(layers, folder.as_ref().map(RunFolder::name), replay)?;
+    let mut options = options(layers, folder.as_ref().map(|folder| folder.path().to_owned()), replay)?;
     // Flags of another search that was started on the command line must not apply to a search that is started
     // here.
     options.layers = context.layers(&SettingArguments::default())?;
@@ -80,7 +82,7 @@ pub fn serve(context: Context, first: First, requests: Receiver<Request>) -> Rec
     inbox
 }
 
-fn options(layers: Layers, first: Option<RunName>, replay: Option<f64>) -> Result<Options> {
+fn options(layers: Layers, first: Option<PathBuf>, replay: Option<f64>) -> Result<Options> {
     let config = settings::checked(&layers)?;
     let variable = |name: &str| env::var(name).ok();
     Ok(Options {

@@ -142,7 +142,7 @@ mod tests {
         let config = ConfigError::Assignment { text: "x".to_owned() };
         assert_eq!(code(&misuse("there is no such run")), 2);
         assert_eq!(code(&Err::<(), _>(config).context("reading settings").expect_err("an error")), 2);
-        assert_eq!(code(&RunError::NameTaken { path: "runs/mine".into() }.into()), 2);
+        assert_eq!(code(&RunError::NameTaken { path: "runs/mine".into(), by: "run" }.into()), 2);
         assert_eq!(code(&anyhow!("the disk is full")), 1);
     }
 }

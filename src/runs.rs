@@ -49,7 +49,7 @@ pub fn find(runs: &Path, run: &str) -> Result<RunFolder> {
         return Ok(folder);
     }
     if let Some(folder) = RunFolder::at(std::path::absolute(run).unwrap_or_else(|_| PathBuf::from(run))) {
-        return Ok(folder);
+        return Ok(as_listed(runs, folder));
     }
     if Path::new(run).is_dir() {
         // A run of somebody else is one, though nobody else may look into it.
@@ -62,6 +62,14 @@ pub fn find(runs: &Path, run: &str) -> Result<RunFolder> {
     let hint = nearest(run, names.iter().map(String::as_str))
         .map_or_else(|| "`relativenas runs` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
     Err(misuse(format!("there is no run `{run}` in {}; {hint}", runs.display())))
+}
+
+/// The run with the path that the list of runs gives it, if it is there, however its path was typed.
+fn as_listed(runs: &Path, folder: RunFolder) -> RunFolder {
+    let listed = runs.join(folder.name());
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let is_listed = real(&listed).is_some_and(|listed| real(folder.path()) == Some(listed));
+    RunFolder::at(listed).filter(|_| is_listed).unwrap_or(folder)
 }
 
 /// A name for a new run, such as `fashion-quick-0412`: data, preset, searcher unless it is the
@@ -263,6 +271,8 @@ mod tests {
             first
         );
         assert_eq!(find(runs.path(), LATEST).expect("the latest"), first);
+        let roundabout = first.path().join("../fashion-quick-0412");
+        assert_eq!(find(runs.path(), roundabout.to_str().expect("UTF-8")).expect("by path"), first);
     }
 
     #[test]

@@ -31,9 +31,9 @@ pub enum RunError {
     NoRunsHere { path: PathBuf, source: io::Error },
     #[error("{path}: cannot be made", path = .path.display())]
     Make { path: PathBuf, source: io::Error },
-    #[error("{path}: there is a run of this name already", path = .path.display())]
-    NameTaken { path: PathBuf },
-    #[error("{path}: {count} runs are named {name} already; give one with --name", path = .path.display())]
+    #[error("{path}: there is a {by} of this name already", path = .path.display())]
+    NameTaken { path: PathBuf, by: &'static str },
+    #[error("{path}: {count} runs are named {name} already; give it another", path = .path.display())]
     NamesUsedUp { path: PathBuf, name: String, count: usize },
     #[error("{path}: vanished as soon as it was made", path = .path.display())]
     Vanished { path: PathBuf },

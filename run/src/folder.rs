@@ -157,37 +157,56 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the name is taken, or the folder cannot be renamed.
-    pub fn rename(&self, name: &str) -> Result<Self, RunError> {
+    pub fn rename(&self, disk: &Disk, name: &str) -> Result<Self, RunError> {
         let path = self.path.with_file_name(name);
-        let cannot = |source| RunError::Rename { path: self.path.clone(), source };
-        // Renaming onto a folder that is not empty fails, and the folder of a run is never empty.
-        let renamed = if path.exists() {
-            Err(io::ErrorKind::AlreadyExists.into())
-        } else {
-            fs::rename(&self.path, &path)
-        };
-        renamed.map_err(|error| match taken(&error) {
-            true => RunError::NameTaken { path: path.clone() },
-            false => cannot(error),
+        move_to_free_name(&self.path, &path).map_err(|source| match is_taken(&source) {
+            true => name_taken(path.clone()),
+            false => RunError::Rename { path: self.path.clone(), source },
         })?;
-        Disk::default().sync_folder(&path).map_err(cannot)?;
+        // The run has its new name already; at worst, the machine crashes now and it has the old one again.
+        let _ = disk.sync_folder(&path);
         Self::at(&path).ok_or(RunError::Vanished { path })
     }
 
-    /// Removes the folder. Other processes that look for runs meanwhile see the whole run or none.
+    /// Removes the folder, as [`RunFolder::set_aside`] and [`Aside::delete`].
     ///
     /// # Errors
-    /// If it cannot be removed.
+    /// If it cannot be moved, or some of it cannot be deleted.
     pub fn remove(&self) -> Result<(), RunError> {
+        self.set_aside()?.delete()
+    }
+
+    /// Takes the folder away from where runs are found, to be deleted. Other processes that look for runs
+    /// meanwhile see the whole run or none. The caller holds the run's lock, so that no engine works on it.
+    ///
+    /// # Errors
+    /// If it cannot be moved; the run is as before then.
+    pub fn set_aside(&self) -> Result<Aside, RunError> {
         let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), token()));
-        fs::rename(&self.path, &aside)
-            .map_err(|source| RunError::Remove { path: self.path.clone(), source })?;
-        fs::remove_dir_all(&aside).map_err(|source| RunError::RemoveCompletely { path: aside, source })
+        match fs::rename(&self.path, &aside) {
+            Ok(()) => Ok(Aside(aside)),
+            Err(source) => Err(RunError::Remove { path: self.path.clone(), source }),
+        }
     }
 
     /// Length of `engine.log` in bytes.
     pub fn log_length(&self) -> u64 {
         fs::metadata(self.file(files::ENGINE_LOG)).map_or(0, |m| m.len())
+    }
+}
+
+/// The folder of a run that was removed, until it is deleted.
+#[derive(Debug)]
+#[must_use = "the folder takes its place on the disk until it is deleted"]
+pub struct Aside(PathBuf);
+
+impl Aside {
+    /// Deletes the folder, which may take a while.
+    ///
+    /// # Errors
+    /// If some of it cannot be deleted.
+    pub fn delete(self) -> Result<(), RunError> {
+        fs::remove_dir_all(&self.0).map_err(|source| RunError::RemoveCompletely { path: self.0, source })
     }
 }
 
@@ -297,23 +316,32 @@ fn place(runs: &Path, temporary: &Path, naming: Naming) -> Result<PathBuf, RunEr
     for number in 1..MOST_OF_A_NAME {
         let candidate = if number == 1 { name.clone() } else { format!("{name}-{number}") };
         let path = runs.join(&candidate);
-        // Renaming onto a folder that is not empty fails, and the folder of a run is never empty.
-        let moved = if path.exists() {
-            Err(io::ErrorKind::AlreadyExists.into())
-        } else {
-            fs::rename(temporary, &path)
-        };
-        match moved {
+        match move_to_free_name(temporary, &path) {
             Ok(()) => return Ok(path),
-            Err(e) if taken(&e) && fixed => return Err(RunError::NameTaken { path }),
-            Err(e) if taken(&e) => {}
+            Err(e) if is_taken(&e) && fixed => return Err(name_taken(path)),
+            Err(e) if is_taken(&e) => {}
             Err(source) => return Err(RunError::Make { path, source }),
         }
     }
     Err(RunError::NamesUsedUp { path: runs.to_owned(), name, count: MOST_OF_A_NAME })
 }
 
-fn taken(error: &io::Error) -> bool {
+/// Moves a folder that is not empty to where there is nothing yet; see [`is_taken`].
+fn move_to_free_name(folder: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    // Should a run appear there meanwhile: renaming onto a folder that is not empty fails.
+    fs::rename(folder, to)
+}
+
+fn name_taken(path: PathBuf) -> RunError {
+    let by = if RunFolder::at(&path).is_some() { "run" } else { "file or folder" };
+    RunError::NameTaken { path, by }
+}
+
+/// Whether a folder was not moved because its new name is taken.
+fn is_taken(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory
@@ -360,12 +388,41 @@ mod tests {
         let (old, other) =
             (crate::fixture::run(runs.path(), "old"), crate::fixture::run(runs.path(), "other"));
         old.annotate(&Disk::default(), " the first\u{1b} try ").expect("written");
-        let error = old.rename("other").expect_err("taken").to_string();
+        let renamed = |name: &str| old.rename(&Disk::default(), name);
+        let error = renamed("other").expect_err("taken").to_string();
         assert_eq!(error, format!("{}: there is a run of this name already", other.path().display()));
-        let renamed = old.rename("new").expect("free");
+        // What is no run is not said to be one.
+        let notes = runs.path().join("notes");
+        fs::write(&notes, "mine").expect("written");
+        let error = renamed("notes").expect_err("taken").to_string();
+        assert_eq!(error, format!("{}: there is a file or folder of this name already", notes.display()));
+        let renamed = renamed("new").expect("free");
         assert_eq!((renamed.name().as_str(), renamed.note().as_str()), ("new", "the first\\u{1b} try"));
         assert_eq!(renamed.manifest().expect("readable"), manifest());
         assert_eq!(RunFolder::at(old.path()), None);
+    }
+
+    #[test]
+    fn a_run_that_has_its_new_name_was_renamed_whatever_the_disk_says_then() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = crate::fixture::run(runs.path(), "old");
+        let unsure = Disk::failing(|step| match step {
+            crate::disk::Step::Sync => Err(io::ErrorKind::Other.into()),
+            _ => Ok(()),
+        });
+        assert_eq!(folder.rename(&unsure, "new").expect("renamed").path(), runs.path().join("new"));
+    }
+
+    #[test]
+    fn a_run_that_was_set_aside_is_no_run_any_more_and_goes_when_it_is_deleted() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = crate::fixture::run(runs.path(), "old");
+        let aside = folder.set_aside().expect("moved");
+        assert_eq!(all(runs.path()).expect("readable"), []);
+        assert!(aside.0.join(files::MANIFEST).is_file(), "it is not deleted yet");
+        crate::fixture::run(runs.path(), "old");
+        aside.delete().expect("deleted");
+        assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 1);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -137,12 +137,12 @@ impl Feed {
     }
 
     fn open(&self) -> Result<(), Closed> {
-        let run = self.folder.name();
-        self.turn.send(Message::Opened { run: run.clone(), folder: self.folder.path().to_owned() })?;
+        let folder = self.folder.path().to_owned();
+        self.turn.send(Message::Opened { run: self.folder.name(), folder: folder.clone() })?;
         // A damaged probe must not keep the run from being shown; `report` reports the damage.
         if let Ok(Some(probe)) = self.folder.probe() {
             let word = WorkState::Probed(probe);
-            self.turn.send(Message::Work { run, kind: WorkKind::Probe, word })?;
+            self.turn.send(Message::Work { folder, kind: WorkKind::Probe, word })?;
         }
         Ok(())
     }
@@ -268,7 +268,7 @@ impl Feed {
     fn listen(&self, connection: &mut Connection, told: &mut SentEvents) -> Result<(), FeedError> {
         let mut gauge = Gauge::of(&self.folder);
         loop {
-            if let Some(load) = gauge.look() {
+            if let Some(load) = gauge.look(Instant::now()) {
                 self.turn.send(Message::Load(load))?;
             }
             match connection.receive()? {

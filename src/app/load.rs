@@ -36,16 +36,16 @@ impl Gauge {
         Self { pid: holder(folder).filter(|_| here), last: None }
     }
 
-    /// What the engine takes, if it is time to look again and that can be told.
-    pub fn look(&mut self) -> Option<Load> {
+    /// What the engine takes, if it is time `now` to look again and that can be told.
+    pub fn look(&mut self, now: Instant) -> Option<Load> {
         let pid = self.pid?;
-        if self.last.is_some_and(|(looked, _)| looked.elapsed() < PERIOD) {
+        if self.last.is_some_and(|(looked, _)| now.duration_since(looked) < PERIOD) {
             return None;
         }
         let ticks = ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
         let memory = resident(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
-        let (looked, before) = self.last.replace((Instant::now(), ticks))?;
-        let share = ticks.saturating_sub(before) as f64 / TICKS / looked.elapsed().as_secs_f64();
+        let (looked, before) = self.last.replace((now, ticks))?;
+        let share = ticks.saturating_sub(before) as f64 / TICKS / now.duration_since(looked).as_secs_f64();
         Some(Load { cpu: (100.0 * share).round() as u32, memory: memory.div_ceil(STEP) })
     }
 }
@@ -82,10 +82,10 @@ mod tests {
     #[test]
     fn a_process_is_looked_at_now_and_then() {
         let mut gauge = Gauge { pid: Some(std::process::id()), last: None };
-        assert_eq!(gauge.look(), None, "there is nothing to compare with yet");
-        assert_eq!(gauge.look(), None, "it is too early");
-        gauge.last = Instant::now().checked_sub(PERIOD).map(|then| (then, 0));
-        assert!(gauge.look().is_some_and(|load| load.memory > 0));
-        assert_eq!(Gauge { pid: None, last: None }.look(), None);
+        let begun = Instant::now();
+        assert_eq!(gauge.look(begun), None, "there is nothing to compare with yet");
+        assert_eq!(gauge.look(begun + PERIOD - Duration::from_millis(1)), None, "it is too early");
+        assert!(gauge.look(begun + PERIOD).is_some_and(|load| load.memory > 0));
+        assert_eq!(Gauge { pid: None, last: None }.look(begun), None);
     }
 }

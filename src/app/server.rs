@@ -1,9 +1,10 @@
 //! Answers the requests of the screen.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc::Receiver,
     },
     thread,
@@ -12,13 +13,14 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::protocol::{Answer, Command};
 use relativenas_run::disk::Disk;
-use relativenas_ui::messages::{Architecture, Message, Request, RunName, WorkKind, WorkState};
+use relativenas_ui::messages::{Architecture, Message, Request, WorkKind, WorkState};
 
 use super::{
     First,
     comparison::{Followers, keep_following},
     export,
     feed::{EngineSender, Feed, steer},
+    listing::Listing,
     outlet::{Outlet, RunOutlet},
     plan::{self, Planned},
     resume::StandingCommands,
@@ -35,7 +37,7 @@ use crate::{
         start::{StartOptions, StartedEngine, start},
     },
     folder::RunFolder,
-    operations::{reading, resume::check_resumable, search, tidy, train},
+    operations::{begin::IN_A_FORM, reading, resume::check_resumable, search, tidy, train},
     places::absolute,
     runs,
     study::Study,
@@ -55,8 +57,7 @@ pub struct Server {
     look: bool,
     /// The followers of the runs that are compared with it.
     followers: Followers,
-    /// A list of runs is being made.
-    listing: Arc<AtomicBool>,
+    listing: Listing,
     /// The number of the newest [`Request::Plan`]; older ones need no answer.
     planned: Arc<AtomicU64>,
     /// The sender for messages about the run that is shown.
@@ -74,12 +75,12 @@ impl Server {
         };
         Self {
             context,
+            listing: Listing::new(outlet.clone()),
             outlet,
             wire: EngineSender::default(),
             shown,
             look,
             followers: Followers::default(),
-            listing: Arc::default(),
             planned: Arc::default(),
             turn: None,
             work: None,
@@ -103,8 +104,8 @@ impl Server {
                 }
             }
             Request::ListRuns => self.list(),
-            Request::Open { run } => {
-                let folder = self.find(&run)?;
+            Request::Open { folder } => {
+                let folder = self.at(&folder)?;
                 self.open(folder, None);
             }
             Request::Plan { id, architecture, preset, settings, path } => {
@@ -115,9 +116,10 @@ impl Server {
                 let layers = plan::layers(&self.context, preset.as_deref(), &settings)?;
                 let name = name.as_deref();
                 let prepared = match architecture {
-                    None => search::prepare(&self.context, layers, preset.as_deref(), name)?,
+                    None => search::prepare(&self.context, layers, preset.as_deref(), name, &IN_A_FORM)?,
                     Some(Architecture { genotype, name: called, origin }) => {
-                        let prepared = train::prepare(&self.context, layers, genotype, &called, name)?;
+                        let prepared =
+                            train::prepare(&self.context, layers, genotype, &called, name, &IN_A_FORM)?;
                         // The training does not depend on its note.
                         let _ = prepared.folder.annotate(&Disk::default(), &origin);
                         prepared
@@ -127,8 +129,8 @@ impl Server {
                 let engine = start(&prepared.program, &prepared.folder, options)?;
                 self.open(prepared.folder, Some(engine));
             }
-            Request::Resume { run, paused } => {
-                let folder = self.find(&run)?;
+            Request::Resume { folder, paused } => {
+                let folder = self.at(&folder)?;
                 check_resumable(&folder, false)?;
                 let left = StandingCommands::of(&folder)?;
                 let left = if paused { left.but_paused() } else { left };
@@ -142,8 +144,8 @@ impl Server {
                 self.outlet.send(Message::Done(done));
             }
             Request::ReadGenotype { from } => self.read_genotype(&from)?,
-            Request::Compare { run } => {
-                let other = self.find(&run)?;
+            Request::Compare { folder } => {
+                let other = self.at(&folder)?;
                 check_comparable(self.shown()?, &other)?;
                 let turn = self.turn.clone().context("no run is shown")?;
                 let followed = self.followers.follow(other)?;
@@ -154,12 +156,13 @@ impl Server {
             Request::Probe => self.work(WorkKind::Probe)?,
             Request::Evaluate => self.work(WorkKind::Evaluation)?,
             Request::EndWork => self.work.iter().for_each(RunningWork::end),
-            Request::Rename { run, name } => self.rename(&run, name)?,
-            Request::Annotate { run, note } => {
-                self.find(&run)?.annotate(&Disk::default(), &note)?;
+            Request::Rename { folder, name } => self.rename(&folder, &name)?,
+            Request::Annotate { folder, note } => {
+                self.at(&folder)?.annotate(&Disk::default(), &note)?;
+                self.listing.change(None);
                 self.list();
             }
-            Request::Remove { runs } => self.remove(&runs)?,
+            Request::Remove { folders } => self.remove(&folders)?,
             Request::RememberTheme { theme } => {
                 let done = remember(&self.context.places.config_file, theme)?;
                 self.outlet.send(Message::Done(done));
@@ -186,8 +189,8 @@ impl Server {
     fn work(&mut self, kind: WorkKind) -> Result<()> {
         let started = self.start_work(kind);
         if started.is_err() {
-            let run = self.shown()?.name();
-            self.outlet.send(Message::Work { run, kind, word: WorkState::Ended });
+            let folder = self.shown()?.path().to_owned();
+            self.outlet.send(Message::Work { folder, kind, word: WorkState::Ended });
         }
         started
     }
@@ -202,11 +205,14 @@ impl Server {
     }
 
     /// Gives a run another name. If it is the one that is shown, it is read again from where it lies now.
-    fn rename(&mut self, run: &str, name: String) -> Result<()> {
-        let folder = self.find(run)?;
-        let renamed = self.context.called(tidy::rename(&folder, &name)?, &self.context.runs()?);
-        self.outlet.send(Message::Renamed { from: run.to_owned(), to: name });
-        if self.shown.as_ref() == Some(&folder) {
+    fn rename(&mut self, folder: &Path, name: &str) -> Result<()> {
+        let before = self.at(folder)?;
+        self.check_no_work(&before)?;
+        let is_shown = self.is_shown(&before);
+        let renamed = self.context.called(tidy::rename(&before, name)?, &self.context.runs()?);
+        let to = renamed.path().to_owned();
+        self.listing.change(Some(Message::Renamed { from: folder.to_owned(), to }));
+        if is_shown {
             self.shown = Some(renamed.clone());
             self.open(renamed, None);
         }
@@ -214,28 +220,45 @@ impl Server {
         Ok(())
     }
 
-    /// Removes runs one after the other until one cannot be removed.
-    fn remove(&mut self, runs: &[RunName]) -> Result<()> {
+    /// Removes runs one after the other until one cannot be removed. Their folders are deleted on a thread of
+    /// its own, because large ones take a while; they are not found any more by then.
+    fn remove(&mut self, folders: &[PathBuf]) -> Result<()> {
         // All are looked up before the first is touched.
-        let folders = runs.iter().map(|run| self.find(run)).collect::<Result<Vec<_>>>()?;
-        let (mut removed, mut outcome) = (Vec::new(), Ok(()));
+        let folders = folders.iter().map(|folder| self.at(folder)).collect::<Result<Vec<_>>>()?;
+        folders.iter().try_for_each(|folder| self.check_no_work(folder))?;
+        let (mut removed, mut to_delete, mut outcome) = (Vec::new(), Vec::new(), Ok(()));
         for folder in folders {
-            outcome = tidy::remove(&folder);
-            if outcome.is_err() {
-                break;
+            let is_shown = self.is_shown(&folder);
+            match tidy::set_aside(&folder) {
+                Ok(aside) => to_delete.push(aside),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
             }
-            removed.push(folder.name());
-            if self.shown.as_ref() == Some(&folder) {
+            removed.push(folder.path().to_owned());
+            if is_shown {
                 // What follows it must not be heard any more.
                 (self.shown, self.turn, self.wire) = (None, None, EngineSender::default());
                 drop(self.outlet.next_run());
             }
         }
         if !removed.is_empty() {
-            self.outlet.send(Message::Removed(removed));
-            self.list();
+            self.listing.change(Some(Message::Removed(removed)));
         }
+        self.list();
+        let outlet = self.outlet.clone();
+        thread::spawn(move || {
+            for error in to_delete.into_iter().filter_map(|aside| aside.delete().err()) {
+                outlet.send(Message::Failed(format!("{:#}", anyhow::Error::from(error))));
+            }
+        });
         outcome
+    }
+
+    /// Refuses to touch a run on which work goes on in the background.
+    fn check_no_work(&self, folder: &RunFolder) -> Result<()> {
+        self.work.as_ref().map_or(Ok(()), |work| work.check_not_on(folder))
     }
 
     /// Sends every run whose losses may be compared, except for branches and runs with injected
@@ -296,27 +319,9 @@ impl Server {
         });
     }
 
-    /// Lists runs on a thread of its own: many take a while to read, and commands must not wait.
     fn list(&self) {
-        if self.listing.swap(true, Ordering::AcqRel) {
-            return; // The list that is being made will be new enough.
-        }
-        let (context, outlet) = (self.context.clone(), self.outlet.clone());
-        let listing = Arc::clone(&self.listing);
-        thread::spawn(move || {
-            let message = match context.all() {
-                Ok(folders) => {
-                    let studies = context.runs().and_then(|runs| Ok(Study::all(&runs)?)).unwrap_or_default();
-                    let mut lines: Vec<_> = studies.iter().map(studies::summary).collect();
-                    lines.extend(folders.iter().map(runs::summary));
-                    lines.sort_by_key(|line| line.study.is_some() && line.state.is_finished());
-                    Message::Runs(lines)
-                }
-                Err(error) => Message::Failed(format!("{error:#}")),
-            };
-            listing.store(false, Ordering::Release);
-            outlet.send(message);
-        });
+        let context = self.context.clone();
+        self.listing.list(move || list_of_runs(&context));
     }
 
     fn open(&mut self, folder: RunFolder, engine: Option<StartedEngine>) {
@@ -325,7 +330,7 @@ impl Server {
 
     /// Opens a run, and tells its engine something as soon as it listens.
     fn open_and_tell(&mut self, folder: RunFolder, engine: Option<StartedEngine>, first: Vec<Command>) {
-        let again = self.shown.as_ref() == Some(&folder);
+        let again = self.is_shown(&folder);
         let look = self.look && again && engine.is_none();
         self.look = look;
         self.shown = Some(folder.clone());
@@ -337,12 +342,17 @@ impl Server {
         thread::spawn(move || feed.run());
     }
 
-    /// The run of this name; the one that is shown may lie anywhere.
-    fn find(&self, run: &str) -> Result<RunFolder> {
-        match self.shown.as_ref().filter(|folder| folder.name() == run) {
-            Some(folder) => Ok(folder.clone()),
-            None => self.context.find(run),
-        }
+    /// The run in this folder. The name of its folder would not do: the run that is shown may lie anywhere,
+    /// and a study's runs have the same names as those of others.
+    fn at(&self, folder: &Path) -> Result<RunFolder> {
+        let found = RunFolder::at(folder);
+        let found = found.with_context(|| format!("{}: there is no run any more", folder.display()))?;
+        Ok(self.context.called(found, &self.context.runs()?))
+    }
+
+    /// Whether this is the run that is shown, whatever it is called on a command line.
+    fn is_shown(&self, folder: &RunFolder) -> bool {
+        self.shown.as_ref().is_some_and(|shown| shown.path() == folder.path())
     }
 
     fn shown(&self) -> Result<&RunFolder> {
@@ -360,5 +370,134 @@ impl Server {
         let genotype = reading::read_quietly(&path)?;
         self.outlet.send(Message::Genotype { name: name.to_owned(), genotype });
         Ok(())
+    }
+}
+
+/// All runs and studies.
+fn list_of_runs(context: &Context) -> Message {
+    match context.all() {
+        Ok(folders) => {
+            let studies = context.runs().and_then(|runs| Ok(Study::all(&runs)?)).unwrap_or_default();
+            let mut lines: Vec<_> = studies.iter().map(studies::summary).collect();
+            lines.extend(folders.iter().map(runs::summary));
+            lines.sort_by_key(|line| line.study.is_some() && line.state.is_finished());
+            Message::Runs(lines)
+        }
+        Err(error) => Message::Failed(format!("{error:#}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{Sender, channel},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::fixture;
+
+    /// A server, and the screen's ends of its channels.
+    struct Served {
+        context: Context,
+        requests: Sender<Request>,
+        messages: Receiver<Message>,
+        home: tempfile::TempDir,
+    }
+
+    impl Served {
+        fn new() -> Self {
+            let home = tempfile::tempdir().expect("a folder");
+            let context = Context::in_folder(home.path());
+            let (requests, from_screen) = channel();
+            let messages = crate::app::serve(context.clone(), First::Runs, from_screen);
+            Self { context, requests, messages, home }
+        }
+
+        /// Makes a run in the usual directory.
+        fn run(&self, name: &str) -> PathBuf {
+            let runs = self.context.runs().expect("settings");
+            fixture::run(&runs, name).path().to_owned()
+        }
+
+        fn ask(&self, request: Request) {
+            self.requests.send(request).expect("served");
+        }
+
+        /// The next message that is what is waited for.
+        fn wait<T>(&self, wanted: impl Fn(Message) -> Option<T>) -> T {
+            loop {
+                let message = self.messages.recv_timeout(Duration::from_secs(30)).expect("a message");
+                if let Some(found) = wanted(message) {
+                    return found;
+                }
+            }
+        }
+
+        fn opened(&self) -> PathBuf {
+            self.wait(|message| match message {
+                Message::Opened { folder, .. } => Some(folder),
+                _ => None,
+            })
+        }
+
+        fn failure(&self) -> String {
+            self.wait(|message| match message {
+                Message::Failed(why) => Some(why),
+                _ => None,
+            })
+        }
+    }
+
+    #[test]
+    fn what_is_asked_about_a_listed_run_is_not_done_to_one_of_its_name_elsewhere() {
+        let served = Served::new();
+        let listed = served.run("r");
+        let elsewhere = fixture::run(&served.home.path().join("study"), "r").path().to_owned();
+        served.ask(Request::Open { folder: elsewhere.clone() });
+        assert_eq!(served.opened(), elsewhere);
+        let listed_then = listed.with_file_name("renamed");
+        served.ask(Request::Annotate { folder: listed.clone(), note: "mine".to_owned() });
+        served.ask(Request::Rename { folder: listed.clone(), name: "renamed".to_owned() });
+        served.ask(Request::Remove { folders: vec![listed_then.clone()] });
+        let told = |message| match message {
+            Message::Renamed { from, to } => Some(vec![from, to]),
+            Message::Removed(folders) => Some(folders),
+            _ => None,
+        };
+        assert_eq!(served.wait(told), [listed, listed_then.clone()]);
+        assert_eq!(served.wait(told), [listed_then.clone()]);
+        assert!(!listed_then.exists());
+        let left = RunFolder::at(&elsewhere).expect("it was not meant");
+        assert_eq!(left.note(), "");
+        served.ask(Request::Open { folder: listed_then.clone() });
+        assert_eq!(served.failure(), format!("{}: there is no run any more", listed_then.display()));
+    }
+
+    #[test]
+    fn what_was_entered_in_a_form_is_not_called_an_argument() {
+        let served = Served::new();
+        let start = |name: &str, settings: &[(&str, &str)], architecture| Request::Start {
+            architecture,
+            preset: None,
+            settings: settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            name: Some(name.to_owned()),
+            paused: false,
+        };
+        served.ask(start("../r", &[], None));
+        let why = served.failure();
+        assert!(why.starts_with("the name ../r: a run's name has"), "{why}");
+        let architecture = Architecture {
+            genotype: relativenas_core::published::genotype("RelativeNAS").expect("published"),
+            name: "winner".to_owned(),
+            origin: String::new(),
+        };
+        served.ask(start(
+            "r",
+            &[("retrain.task", "detection"), ("retrain.kind", "imagenet")],
+            Some(architecture),
+        ));
+        let why = served.failure();
+        assert!(why.starts_with("detection needs data.path, a folder with"), "{why}");
     }
 }

@@ -57,22 +57,35 @@ fn themed(text: &str) -> Option<(String, usize)> {
 /// The text of the settings with a theme: in place of the value where one is set, else below `[screen]`, else
 /// above the first table.
 fn with_theme(text: &str, name: &str) -> String {
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let setting = format!("theme = \"{name}\"");
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+    if let Some(last) = lines.last_mut().filter(|line| !line.ends_with('\n')) {
+        last.push_str(end);
+    }
+    let setting = format!("theme = \"{name}\"{end}");
     if let Some((before, number)) = themed(text)
         && let Some(line) = number.checked_sub(1).and_then(|at| lines.get_mut(at))
     {
-        // The value is the last thing on the line that is quoted so, but for a comment behind it.
-        for quote in ['"', '\''] {
-            let [before, after] = [before.as_str(), name].map(|name| format!("{quote}{name}{quote}"));
-            *line = line.replacen(&before, &after, 1);
+        if let Some(changed) = with_value(line, &before, name) {
+            *line = changed;
         }
     } else if let Some(at) = lines.iter().position(|line| is_header(line, "screen")) {
         lines.insert(at + 1, setting);
     } else {
         lines.insert(0, format!("screen.{setting}"));
     }
-    lines.join("\n") + "\n"
+    lines.concat()
+}
+
+/// A line that sets the theme, with another value; `None` if it is written in an unusual way.
+fn with_value(line: &str, before: &str, name: &str) -> Option<String> {
+    let key = line.find("theme")?;
+    let start = key + line[key..].find('=')? + 1;
+    let (head, value) = line.split_at(start);
+    let (blanks, quoted) = value.split_at(value.len() - value.trim_start().len());
+    let quote = quoted.chars().next()?;
+    let rest = quoted.strip_prefix(&format!("{quote}{before}{quote}"))?;
+    Some(format!("{head}{blanks}{quote}{name}{quote}{rest}"))
 }
 
 /// Whether a line begins the table of this name.
@@ -95,6 +108,10 @@ mod tests {
             "[screen] # how it looks\ntheme = \"light\"\nbell = false\n",
         );
         check("[screen]\ntheme = 'dark'   # by day\n", "[screen]\ntheme = 'light'   # by day\n");
+        // The value alone is another one, and lines end as they did.
+        check("screen.theme = 'dark' # not \"dark\"\n", "screen.theme = 'light' # not \"dark\"\n");
+        check("[screen]\r\ntheme = \"dark\"\r\n", "[screen]\r\ntheme = \"light\"\r\n");
+        check("[screen]\r\nbell = false", "[screen]\r\ntheme = \"light\"\r\nbell = false\r\n");
         check("screen.theme = \"contrast\"\n", "screen.theme = \"light\"\n");
         check(
             "screen = { theme = \"dark\", bell = true }\n",

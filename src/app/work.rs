@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, ensure};
 use relativenas_core::{genotype::GenotypeFormat, manifest::files, network::NetworkKind};
 use relativenas_ui::messages::{Evaluated, Message, WorkKind, WorkState};
 use serde_json::Value;
@@ -24,6 +24,8 @@ use crate::{
 
 /// Work under way. It ends with the thread that started it.
 pub struct RunningWork {
+    folder: RunFolder,
+    kind: WorkKind,
     child: Arc<Mutex<Child>>,
     /// The work was ended on request, so its end is no failure.
     unwanted: Arc<AtomicBool>,
@@ -54,10 +56,11 @@ impl RunningWork {
         let (said, printed) = (child.stderr.take(), child.stdout.take());
         let child = Arc::new(Mutex::new(child));
         let unwanted = Arc::new(AtomicBool::new(false));
-        let work = Self { child: Arc::clone(&child), unwanted: Arc::clone(&unwanted) };
+        let work =
+            Self { folder: folder.clone(), kind, child: Arc::clone(&child), unwanted: Arc::clone(&unwanted) };
         let folder = folder.clone();
         thread::spawn(move || {
-            let tell = |word| outlet.send(Message::Work { run: folder.name(), kind, word });
+            let tell = |word| outlet.send(Message::Work { folder: folder.path().to_owned(), kind, word });
             let mut last = String::new();
             for line in said.into_iter().flat_map(|said| BufReader::new(said).lines().map_while(Result::ok)) {
                 if line.starts_with("probing") {
@@ -67,28 +70,25 @@ impl RunningWork {
             }
             // What is printed is shorter than what a pipe holds, so that it can be read at the end.
             let mut text = String::new();
-            let read = printed.map(|mut printed| printed.read_to_string(&mut text));
+            let read = printed.map_or(Ok(0), |mut printed| printed.read_to_string(&mut text));
             let ended = child.lock().unwrap_or_else(PoisonError::into_inner).wait();
-            let succeeded =
-                ended.is_ok_and(|status| status.success()) && read.is_none_or(|read| read.is_ok());
-            let found = succeeded.then(|| finding(kind, &folder, &text).ok()).flatten();
+            let found = ended.context("it cannot be told how it ended").and_then(|status| {
+                ensure!(status.success(), complaint(status, &last));
+                read.context("what it printed cannot be read")?;
+                finding(kind, &folder, &text)
+            });
             let name = kind.name();
             match found {
-                Some(word) => {
+                Ok(word) => {
                     tell(word);
-                    let done = match kind {
-                        WorkKind::Probe => "probed",
-                        WorkKind::Evaluation => "evaluated",
-                    };
-                    outlet.send(Message::Done(format!("{} is {done}", folder.name())));
+                    outlet.send(Message::Done(format!("{} is {}", folder.name(), kind.done())));
                 }
-                None => {
+                Err(why) => {
                     tell(WorkState::Ended);
                     if unwanted.load(Ordering::Relaxed) {
                         outlet.send(Message::Done(format!("the {name} was ended; nothing was kept of it")));
                     } else {
-                        let why = last.trim_start_matches("relativenas-engine: ");
-                        outlet.send(Message::Failed(format!("the {name} failed: {why}")));
+                        outlet.send(Message::Failed(format!("the {name} failed: {why:#}")));
                     }
                 }
             }
@@ -101,6 +101,14 @@ impl RunningWork {
         self.unwanted.store(true, Ordering::Relaxed);
         // If the process has ended already, there is nothing to do.
         let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+    }
+
+    /// # Errors
+    /// If it is under way on this run, whose folder must stay where it is until then.
+    pub fn check_not_on(&self, folder: &RunFolder) -> Result<()> {
+        let is_on = self.folder.path() == folder.path() && self.is_under_way();
+        ensure!(!is_on, "{} is being {}; end that first", folder.name(), self.kind.done());
+        Ok(())
     }
 
     pub fn is_under_way(&self) -> bool {
@@ -142,12 +150,25 @@ fn evaluation(command: &mut Command, folder: &RunFolder) -> Result<()> {
     Ok(())
 }
 
+/// Why a process failed: in its own words where it ended with some, else how it ended and the last line that it
+/// wrote.
+fn complaint(status: ExitStatus, last: &str) -> Error {
+    match (last.strip_prefix("relativenas-engine: "), last.trim()) {
+        (Some(why), _) => anyhow!("{why}"),
+        (None, "") => anyhow!("its process ended with {status}"),
+        (None, last) => anyhow!("its process ended with {status} after `{last}`"),
+    }
+}
+
 /// What was found by work that has ended well; an evaluation has printed it.
 fn finding(kind: WorkKind, folder: &RunFolder, printed: &str) -> Result<WorkState> {
     match kind {
         WorkKind::Probe => Ok(WorkState::Probed(folder.probe()?.context("no probe was written")?)),
         WorkKind::Evaluation => {
-            let found: Value = serde_json::from_str(printed)?;
+            let found: Value = serde_json::from_str(printed)
+                .with_context(|| format!("what it printed is no result: `{}`", printed.trim()))?;
+            // JSON has no word for it but `null`.
+            ensure!(!found["loss"].is_null(), "the loss on the test images is not a number");
             let figure = |name: &str| found[name].as_f64();
             let images = found["images"].as_u64().and_then(|images| usize::try_from(images).ok());
             let figures = figure("loss").zip(figure("top1")).zip(figure("top5")).zip(images);
@@ -160,6 +181,8 @@ fn finding(kind: WorkKind, folder: &RunFolder, printed: &str) -> Result<WorkStat
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
     use crate::fixture;
 
@@ -175,11 +198,46 @@ mod tests {
     fn the_figures_of_an_evaluation_are_read_from_what_it_prints() {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = fixture::run(runs.path(), "r");
-        let read = |text: &str| finding(WorkKind::Evaluation, &folder, text).ok();
+        let read =
+            |text: &str| finding(WorkKind::Evaluation, &folder, text).map_err(|error| error.to_string());
         let line = r#"{"loss":0.5,"top1":81.25,"top5":99.0,"images":400,"images_per_second":1e3}"#;
         let found = Evaluated { loss: 0.5, top1: 81.25, top5: 99.0, images: 400 };
-        assert_eq!(read(line), Some(WorkState::Evaluated(found)));
-        assert_eq!(read(r#"{"loss":null,"top1":81.25,"top5":99.0,"images":400}"#), None);
-        assert_eq!(read(""), None);
+        assert_eq!(read(line), Ok(WorkState::Evaluated(found)));
+        let refused = |text: &str, why: &str| assert_eq!(read(text), Err(why.to_owned()));
+        let lost = r#"{"loss":null,"top1":81.25,"top5":99.0,"images":400}"#;
+        refused(lost, "the loss on the test images is not a number");
+        refused(r#"{"loss":0.5}"#, r#"a figure is missing in {"loss":0.5}"#);
+        refused("", "what it printed is no result: ``");
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_reason_or_with_the_end_of_its_process() {
+        let said = |status, last: &str| complaint(ExitStatus::from_raw(status), last).to_string();
+        assert_eq!(said(256, "relativenas-engine: there is no data"), "there is no data");
+        assert_eq!(
+            said(9, "probing: 37 %"),
+            "its process ended with signal: 9 (SIGKILL) after `probing: 37 %`"
+        );
+        assert_eq!(said(256, ""), "its process ended with exit status: 1");
+    }
+
+    #[test]
+    fn a_run_is_not_touched_while_work_goes_on_on_it() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let (folder, other) = (fixture::run(runs.path(), "r"), fixture::run(runs.path(), "other"));
+        // It lives until its input is closed.
+        let child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("started");
+        let work = RunningWork {
+            folder: folder.clone(),
+            kind: WorkKind::Evaluation,
+            child: Arc::new(Mutex::new(child)),
+            unwanted: Arc::default(),
+        };
+        let refused = work.check_not_on(&folder).expect_err("under way").to_string();
+        assert_eq!(refused, "r is being evaluated; end that first");
+        work.check_not_on(&other).expect("nothing goes on there");
+        work.end();
+        work.child.lock().expect("whole").wait().expect("waited for");
+        work.check_not_on(&folder).expect("it is over");
     }
 }

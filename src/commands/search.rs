@@ -23,14 +23,14 @@ use crate::{
         start::{StartOptions, start},
     },
     headless::{self, From},
-    operations::{resume::check_resumable, search::prepare},
+    operations::{begin::TYPED, resume::check_resumable, search::prepare},
 };
 
 /// Starts a search.
 pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Write) -> Result<ExitCode> {
     need_terminal("search", arguments.printing.headless)?;
     let preset = arguments.settings.preset.as_deref();
-    let prepared = prepare(context, layers(context, arguments)?, preset, arguments.name.as_deref())?;
+    let prepared = prepare(context, layers(context, arguments)?, preset, arguments.name.as_deref(), &TYPED)?;
     announce(&prepared, "the time it takes is known after the first pair")?;
     let folder = prepared.folder.clone();
     let ended = start_shown(prepared, context, arguments.paused, arguments.printing, out)?;

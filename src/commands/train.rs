@@ -12,7 +12,7 @@ use super::{
 use crate::{
     arguments::TrainArguments,
     context::Context,
-    operations::{reading, train},
+    operations::{begin::TYPED, reading, train},
 };
 
 /// Starts the training of a full network.
@@ -25,7 +25,7 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
     } else {
         "cell" // A file, or a genotype that was written out.
     };
-    let prepared = train::prepare(context, layers, genotype, name, arguments.name.as_deref())?;
+    let prepared = train::prepare(context, layers, genotype, name, arguments.name.as_deref(), &TYPED)?;
     announce(&prepared, "the time it takes is known after the first epoch")?;
     start_shown(prepared, context, arguments.paused, arguments.printing, out)
 }

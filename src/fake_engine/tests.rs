@@ -305,7 +305,7 @@ fn the_screen_is_fed_steered_and_told_of_a_death() {
     let (requests, from_screen) = channel();
     let messages = serve(live.context.clone(), First::Runs, from_screen);
     let ask = |request| requests.send(request).expect("served");
-    ask(Request::Open { run: "r".to_owned() });
+    ask(Request::Open { folder: live.folder.path().to_owned() });
     assert!(matches!(next(&messages), Message::Opened { run, .. } if run == "r"));
     let (known, link) = lines(&messages);
     assert_eq!(known, 3, "begun, sampled, first generation");
@@ -334,7 +334,7 @@ fn a_screen_sees_a_run_that_somebody_else_resumes() {
     live.text(|c, out| steer::stop(c, "r", out));
     let (requests, from_screen) = channel();
     let messages = serve(live.context.clone(), First::Runs, from_screen);
-    requests.send(Request::Open { run: "r".to_owned() }).expect("served");
+    requests.send(Request::Open { folder: live.folder.path().to_owned() }).expect("served");
     assert!(matches!(next(&messages), Message::Opened { .. }));
     assert!(matches!(lines(&messages).1, Message::Link(Link::NoEngine)));
     live.engine.as_mut().expect("it stopped").child.wait().expect("waited for");
@@ -348,7 +348,7 @@ fn a_finished_run_lets_its_engine_go() {
     let mut live = LiveRun::new(true).listening();
     let (requests, from_screen) = channel();
     let messages = serve(live.context.clone(), First::Runs, from_screen);
-    requests.send(Request::Open { run: "r".to_owned() }).expect("served");
+    requests.send(Request::Open { folder: live.folder.path().to_owned() }).expect("served");
     requests.send(Request::ListRuns).expect("served");
     while !matches!(next(&messages), Message::Link(Link::Live(_))) {}
     requests.send(Request::Steer { id: 1, command: Command::Continue }).expect("served");

@@ -17,6 +17,17 @@ use crate::{
     runs, written,
 };
 
+/// What errors call the places where a new run's name and data are given.
+pub struct Places {
+    name: &'static str,
+    pub data: &'static str,
+}
+
+/// They were typed on a command line.
+pub const TYPED: Places = Places { name: "--name", data: "--data" };
+/// They were entered in a form of the screen.
+pub const IN_A_FORM: Places = Places { name: "the name", data: "data.path" };
+
 /// The description of a new run.
 pub struct NewRun<'a> {
     pub job: Job,
@@ -45,9 +56,15 @@ pub struct Prepared {
 ///
 /// # Errors
 /// If the engine or the launcher cannot be used, or the name cannot be given; no folder is made then.
-pub fn prepare(context: &Context, layers: Layers, config: &Config, what: NewRun) -> Result<Prepared> {
+pub fn prepare(
+    context: &Context,
+    layers: Layers,
+    config: &Config,
+    what: NewRun,
+    places: &Places,
+) -> Result<Prepared> {
     if let Some(name) = what.name {
-        runs::check_name("--name", name)?;
+        runs::check_name(places.name, name)?;
     }
     Launcher::check_settings(&config.device)?;
     let program = EngineProgram::find()?;

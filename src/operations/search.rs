@@ -3,7 +3,7 @@
 use anyhow::Result;
 use relativenas_core::{config::Layers, manifest::Job};
 
-use super::begin::{self, NewRun, Prepared};
+use super::begin::{self, NewRun, Places, Prepared};
 use crate::{context::Context, failure::misuse, pace, runs, settings};
 
 /// Checks settings and engine, and makes the run's folder. Without a name, the run is called after its
@@ -16,6 +16,7 @@ pub fn prepare(
     layers: Layers,
     preset: Option<&str>,
     name: Option<&str>,
+    places: &Places,
 ) -> Result<Prepared> {
     let config = settings::checked(&layers)?;
     config.check_ranks_of_search(config.device.ranks).map_err(|error| misuse(error.to_string()))?;
@@ -27,5 +28,5 @@ pub fn prepare(
         estimate: pace::estimate(&config, &context.all()?),
         cost: pace::costs(&config),
     };
-    begin::prepare(context, layers, &config, what)
+    begin::prepare(context, layers, &config, what, places)
 }

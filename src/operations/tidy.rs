@@ -1,50 +1,62 @@
 //! Naming and removing runs on which no engine works.
 
 use anyhow::{Result, bail};
+use relativenas_run::disk::Disk;
 
 use crate::{
     engine::liveness::{Liveness, hold, liveness},
-    folder::RunFolder,
+    folder::{Aside, RunFolder},
     runs,
 };
 
 /// Removes a run's folder.
 ///
 /// # Errors
-/// If an engine works on the run, or the folder cannot be removed.
+/// If an engine works on the run, or that cannot be told, or the folder cannot be removed.
 pub fn remove(folder: &RunFolder) -> Result<()> {
-    at_rest(folder, |folder| Ok(folder.remove()?))
+    Ok(set_aside(folder)?.delete()?)
+}
+
+/// Removes a run from where runs are found; its folder is still to be deleted, which may take a while.
+///
+/// # Errors
+/// If an engine works on the run, or that cannot be told, or the folder cannot be moved.
+pub fn set_aside(folder: &RunFolder) -> Result<Aside> {
+    at_rest(folder, "remove", |folder| Ok(folder.set_aside()?))
 }
 
 /// Gives a run another name; it stays where it lies.
 ///
 /// # Errors
-/// If an engine works on the run, the name is taken or cannot be given.
+/// If an engine works on the run, or that cannot be told, or the name is taken or cannot be given.
 pub fn rename(folder: &RunFolder, name: &str) -> Result<RunFolder> {
     runs::check_name("the new name", name)?;
-    at_rest(folder, |folder| Ok(folder.rename(name)?))
+    at_rest(folder, "rename", |folder| Ok(folder.rename(&Disk::default(), name)?))
 }
 
-/// Does something with a run while its lock is held, so that no engine starts meanwhile.
-fn at_rest<T>(folder: &RunFolder, act: impl FnOnce(&RunFolder) -> Result<T>) -> Result<T> {
+/// Does something with a run while its lock is held, so that no engine starts meanwhile. `what` is the word for
+/// it in an error.
+fn at_rest<T>(folder: &RunFolder, what: &str, act: impl FnOnce(&RunFolder) -> Result<T>) -> Result<T> {
     let name = folder.reference();
     let alive = || format!("{name}: its engine is running; `relativenas stop {name}` first");
     if liveness(folder) == Liveness::Alive {
         bail!(alive());
     }
-    let lock = match hold(folder) {
-        Ok(Some(lock)) => Some(lock),
+    match hold(folder) {
+        Ok(Some(_lock)) => act(folder),
         Ok(None) => bail!(alive()),
-        Err(_) => None, // Locks do not work there, so no engine that minds them can live there.
-    };
-    let done = act(folder);
-    drop(lock);
-    done
+        Err(why) => bail!(
+            "{name}: it cannot be told whether an engine works on it ({why}); {what} its folder by hand if none \
+             does"
+        ),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use relativenas_core::manifest::files;
 
     use super::*;
     use crate::fixture;
@@ -54,6 +66,24 @@ mod tests {
         let runs = tempfile::tempdir().expect("a folder");
         remove(&fixture::run(runs.path(), "r")).expect("removed");
         assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn a_run_whose_lock_says_nothing_is_left_alone() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        // No file that can be locked.
+        fs::create_dir(folder.file(files::ENGINE_LOCK)).expect("made");
+        let expected = |what: &str| {
+            format!(
+                "{}: it cannot be told whether an engine works on it (Is a directory (os error 21)); {what} its \
+                 folder by hand if none does",
+                folder.reference()
+            )
+        };
+        assert_eq!(remove(&folder).expect_err("unknown").to_string(), expected("remove"));
+        assert_eq!(rename(&folder, "other").expect_err("unknown").to_string(), expected("rename"));
+        assert!(folder.file(files::MANIFEST).is_file());
     }
 
     #[test]

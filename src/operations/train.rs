@@ -3,7 +3,7 @@
 use anyhow::Result;
 use relativenas_core::{config::Layers, genotype::Genotype, manifest::Job, tasks::Task};
 
-use super::begin::{self, NewRun, Prepared};
+use super::begin::{self, NewRun, Places, Prepared};
 use crate::{context::Context, failure::misuse, pace, runs, settings};
 
 /// Checks settings and engine, and makes the run's folder. Without a name, the run is called after its data,
@@ -17,12 +17,14 @@ pub fn prepare(
     genotype: Genotype,
     called: &str,
     name: Option<&str>,
+    places: &Places,
 ) -> Result<Prepared> {
     let config = settings::checked(&layers)?;
     if !config.retrain.task.is_classification() && config.data.path.is_empty() {
         return Err(misuse(format!(
-            "{} needs --data, a folder with {}",
+            "{} needs {}, a folder with {}",
             config.retrain.task.name(),
+            places.data,
             data_of(config.retrain.task)
         )));
     }
@@ -35,7 +37,7 @@ pub fn prepare(
         estimate,
         cost: None,
     };
-    begin::prepare(context, layers, &config, what)
+    begin::prepare(context, layers, &config, what, places)
 }
 
 /// What the data of a task are.

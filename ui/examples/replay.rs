@@ -24,7 +24,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message, Request, RunSummary},
+    messages::{Link, Message, Request, RunSummary, run_name},
     theme::Depth,
 };
 
@@ -77,7 +77,7 @@ impl Engine {
         for _ in 0..done {
             lines.extend(run.next_pair());
         }
-        let _ = to_screen.send(Message::Opened { run: RUN.to_owned(), folder: "runs".into() });
+        let _ = to_screen.send(Message::Opened { run: RUN.to_owned(), folder: RUN.into() });
         let _ = to_screen.send(Message::Lines(lines));
         let hello = Hello {
             protocol: PROTOCOL,
@@ -142,7 +142,7 @@ impl Engine {
             }
             Request::ListRuns => Message::Runs(vec![RunSummary {
                 run: RUN.to_owned(),
-                folder: "runs".into(),
+                folder: RUN.into(),
                 what: "slow-fast search · Fashion-MNIST".to_owned(),
                 state: RunState::In(Phase::Searching),
                 generation: 12,
@@ -154,7 +154,7 @@ impl Engine {
                 note: String::new(),
                 study: None,
             }]),
-            Request::Compare { run } => Message::Compared { run, view: Box::default() },
+            Request::Compare { folder } => Message::Compared { run: run_name(&folder), view: Box::default() },
             Request::ReadGenotype { from } => match published::find(&from) {
                 Ok(genotype) => Message::Genotype { name: from, genotype },
                 Err(error) => Message::Failed(error.to_string()),

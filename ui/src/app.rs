@@ -9,6 +9,7 @@ mod walk;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -29,7 +30,7 @@ use crate::{
     glyphs::{Fineness, Glyphs},
     keys::{Key, KeyError, KeyMap},
     layout::Layout,
-    messages::{Exit, Message, Request, RunName, WorkKind},
+    messages::{Exit, Message, Request, WorkKind},
     overlays::{self, Overlay, reaction::Reaction},
     panels::{
         footer,
@@ -57,8 +58,8 @@ pub struct Options {
     pub keys: BTreeMap<String, String>,
     /// What a new search starts from, for the form.
     pub layers: Layers,
-    /// The run to show; `None` shows the list of runs.
-    pub first: Option<RunName>,
+    /// The folder of the run to show; `None` shows the list of runs.
+    pub first: Option<PathBuf>,
     /// Generations (in a training: epochs) a second at which the first run is replayed; `None` shows it as it
     /// is.
     pub replay: Option<f64>,
@@ -108,8 +109,8 @@ pub struct App {
     /// Commands that the engine has not answered yet, by the number they were sent under.
     pending: Vec<(u64, Command)>,
     last_id: u64,
-    /// The run on which work goes on in the background, shown or not.
-    worked_on: Option<(RunName, WorkKind)>,
+    /// The folder of the run on which work goes on in the background, shown or not.
+    worked_on: Option<(PathBuf, WorkKind)>,
     /// A person asked for a run to be opened, and it is not open yet.
     opening: bool,
     /// The replay of the run that is shown, if it is under way, paused or still to begin.
@@ -165,7 +166,7 @@ impl App {
             bell: false,
         };
         match options.first {
-            Some(run) => app.request(Request::Open { run }),
+            Some(folder) => app.request(Request::Open { folder }),
             None => app.show(View::Runs),
         }
         Ok(app)

@@ -1,7 +1,7 @@
 //! Messages that the screen receives, and requests that it sends. The server that answers them is in the
 //! command (`src/app`); only the server works with files, processes and sockets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use relativenas_core::{
     config::Theme,
@@ -47,17 +47,18 @@ pub enum Message {
     },
     /// What is known of work that goes on in the background for this run.
     Work {
-        run: RunName,
+        /// The run's folder.
+        folder: PathBuf,
         kind: WorkKind,
         word: WorkState,
     },
-    /// A run has another name now.
+    /// The folder of a run has another name now.
     Renamed {
-        from: RunName,
-        to: RunName,
+        from: PathBuf,
+        to: PathBuf,
     },
-    /// These runs exist no longer.
-    Removed(Vec<RunName>),
+    /// The runs in these folders exist no longer.
+    Removed(Vec<PathBuf>),
     /// The answer to the [`Request::Plan`] of this number.
     Planned {
         id: u64,
@@ -108,6 +109,14 @@ impl WorkKind {
             Self::Evaluation => "evaluation",
         }
     }
+
+    /// What the run is then: `probed`.
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Probe => "probed",
+            Self::Evaluation => "evaluated",
+        }
+    }
 }
 
 /// What an engine takes of its machine, rounded, so that an engine at rest always takes the same.
@@ -141,8 +150,13 @@ pub struct Evaluated {
     pub images: usize,
 }
 
-/// The name of a run: that of its folder.
+/// The name of a run: that of its folder. Runs in different directories may have the same name.
 pub type RunName = String;
+
+/// The name of the run in this folder.
+pub fn run_name(folder: &Path) -> RunName {
+    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+}
 
 /// How the screen is connected to the engine of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -209,9 +223,9 @@ pub enum Request {
         command: Command,
     },
     ListRuns,
-    /// Shows a run. If an engine works on it, the screen is attached to that engine.
+    /// Shows the run in this folder. If an engine works on it, the screen is attached to that engine.
     Open {
-        run: RunName,
+        folder: PathBuf,
     },
     /// Starts a run with a preset and settings laid over it, then opens it.
     Start {
@@ -235,23 +249,23 @@ pub enum Request {
     },
     /// Starts an engine on a stopped run, then opens it.
     Resume {
-        run: RunName,
+        folder: PathBuf,
         /// Whether it waits for a command; otherwise it goes on as it was left.
         paused: bool,
     },
     /// Gives a run another name.
     Rename {
-        run: RunName,
+        folder: PathBuf,
         name: String,
     },
     /// Writes a note about a run in place of the one before; an empty one takes it away.
     Annotate {
-        run: RunName,
+        folder: PathBuf,
         note: String,
     },
     /// Removes the folders of runs.
     Remove {
-        runs: Vec<RunName>,
+        folders: Vec<PathBuf>,
     },
     /// Starts a new run from where an earlier generation began, then opens it.
     Branch {
@@ -266,7 +280,7 @@ pub enum Request {
         from: String,
     },
     Compare {
-        run: RunName,
+        folder: PathBuf,
     },
     /// Every run whose losses may be compared with those of the run that is shown.
     CompareAll,

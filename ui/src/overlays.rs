@@ -11,6 +11,8 @@ mod start;
 mod study;
 mod window;
 
+use std::path::PathBuf;
+
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::config::Layers;
 
@@ -34,11 +36,15 @@ pub enum Overlay {
     ConfirmStop,
     /// Asks before the screen is left while work on this run goes on in the background, because it ends then.
     ConfirmLeave {
-        run: RunName,
+        folder: PathBuf,
         kind: WorkKind,
     },
-    /// Asks before the folders of these runs are removed.
-    ConfirmRemove(Vec<RunName>),
+    /// Asks before these folders of runs are removed.
+    ConfirmRemove {
+        folders: Vec<PathBuf>,
+        /// How many of them the list does not show, because of its filter.
+        unlisted: usize,
+    },
     Export(export::Export),
     Inspect {
         scroll: usize,
@@ -77,8 +83,8 @@ impl Overlay {
             Self::Palette(palette) => palette.press(view, key),
             Self::ConfirmStop => confirm::press_stop(key),
             Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
-            Self::ConfirmRemove(runs) => {
-                confirm::press(key, Reaction::Request(Request::Remove { runs: runs.clone() }))
+            Self::ConfirmRemove { folders, .. } => {
+                confirm::press(key, Reaction::Request(Request::Remove { folders: folders.clone() }))
             }
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
@@ -126,7 +132,7 @@ impl Overlay {
             Self::Help { .. }
             | Self::ConfirmStop
             | Self::ConfirmLeave { .. }
-            | Self::ConfirmRemove(_)
+            | Self::ConfirmRemove { .. }
             | Self::Export(_)
             | Self::Inspect { .. }
             | Self::Study(_) => {}
@@ -140,8 +146,8 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
         Overlay::Help { scroll } => help::draw(canvas, scene, *scroll),
         Overlay::Palette(palette) => palette.draw(canvas, scene, state),
         Overlay::ConfirmStop => confirm::draw_stop(canvas, state.run_name()),
-        Overlay::ConfirmLeave { run, kind } => confirm::draw_leave(canvas, run, *kind),
-        Overlay::ConfirmRemove(runs) => confirm::draw_remove(canvas, runs),
+        Overlay::ConfirmLeave { folder, kind } => confirm::draw_leave(canvas, folder, *kind),
+        Overlay::ConfirmRemove { folders, unlisted } => confirm::draw_remove(canvas, folders, *unlisted),
         Overlay::Export(export) => export.draw(canvas, state),
         Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
@@ -157,7 +163,7 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
         Overlay::ConfirmStop => &[("y", "stop it"), ("l", "stop it and leave"), ("n", "go on")],
         Overlay::ConfirmLeave { .. } => &[("y", "leave"), ("n", "stay")],
-        Overlay::ConfirmRemove(_) => &[("y", "remove"), ("n", "keep")],
+        Overlay::ConfirmRemove { .. } => &[("y", "remove"), ("n", "keep")],
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }

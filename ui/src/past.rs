@@ -48,7 +48,7 @@ impl Past {
             _ => Shown {
                 link: now.link.clone(),
                 view: now.history.at(stop.events),
-                ..Shown::new(now.run.clone(), 0)
+                ..Shown::new(now.run.clone(), now.folder.clone(), 0)
             },
         };
         now.history.go_on(&mut shown.view, stop.events);

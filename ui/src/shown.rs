@@ -1,5 +1,7 @@
 //! The run that is on the screen: its events, its engine, and what was asked of it.
 
+use std::path::PathBuf;
+
 use relativenas_core::{
     probe::Probe,
     protocol::{Activity, Command, Mode, Progress},
@@ -12,6 +14,7 @@ use crate::messages::{Evaluated, Link, Load, RunAfterwards, RunName};
 #[derive(Clone, Debug)]
 pub struct Shown {
     pub run: RunName,
+    pub folder: PathBuf,
     pub view: RunView,
     /// What it was at earlier moments.
     pub history: History,
@@ -128,9 +131,10 @@ impl RunStatus {
 }
 
 impl Shown {
-    pub fn new(run: RunName, kept_log_lines: usize) -> Self {
+    pub fn new(run: RunName, folder: PathBuf, kept_log_lines: usize) -> Self {
         Self {
             run,
+            folder,
             view: RunView::new(kept_log_lines),
             history: History::default(),
             moment: None,

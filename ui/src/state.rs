@@ -1,6 +1,10 @@
 //! What the screen knows of runs, whatever is drawn of it.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use relativenas_core::{
     genotype::Genotype,
@@ -30,14 +34,19 @@ pub struct State {
     pub selected: Option<usize>,
     /// Individuals that were marked, to export or compare several.
     pub marked: BTreeSet<usize>,
-    /// Runs that were marked in the list, to remove several.
-    pub marked_runs: BTreeSet<RunName>,
+    /// Folders of the runs that were marked in the list, to remove several.
+    pub marked_runs: BTreeSet<PathBuf>,
 }
 
 impl State {
     /// The name of the run that is shown.
     pub fn run_name(&self) -> Option<&RunName> {
         self.shown.as_ref().map(|shown| &shown.run)
+    }
+
+    /// The folder of the run that is shown.
+    pub fn folder(&self) -> Option<&Path> {
+        self.shown.as_ref().map(|shown| shown.folder.as_path())
     }
 
     /// The run as it was at the moment that is looked at, which may be now.

@@ -1,5 +1,7 @@
 //! The effect of each action.
 
+use std::path::Path;
+
 use relativenas_core::{
     config::Theme,
     genotype::Genotype,
@@ -82,8 +84,8 @@ impl App {
             Action::AnnotateRun => self.ask_about_run(prompt::Purpose::AnnotateRun),
             Action::RemoveRuns => self.ask_to_remove(),
             Action::ResumeShown => {
-                if let Some(run) = self.state.run_name().cloned() {
-                    self.request(Request::Resume { run, paused: false });
+                if let Some(folder) = self.state.folder().map(Path::to_owned) {
+                    self.request(Request::Resume { folder, paused: false });
                 }
             }
             Action::NewSearch => self.show_form(None),
@@ -131,7 +133,7 @@ impl App {
     fn leave(&mut self) {
         let was_asked = matches!(self.overlay, Some(Overlay::ConfirmLeave { .. }));
         match self.worked_on.clone().filter(|_| !was_asked) {
-            Some((run, kind)) => self.overlay = Some(Overlay::ConfirmLeave { run, kind }),
+            Some((folder, kind)) => self.overlay = Some(Overlay::ConfirmLeave { folder, kind }),
             None => self.exit = Some(self.state.left()),
         }
     }
@@ -255,7 +257,10 @@ impl App {
         if shown.working.is_some() {
             return self.request(Request::EndWork);
         }
-        self.worked_on = Some((shown.run.clone(), kind));
+        if self.worked_on.is_some() {
+            return self.warn("another run is being probed or evaluated; one at a time");
+        }
+        self.worked_on = Some((shown.folder.clone(), kind));
         shown.working = Some(format!("the {} starts: libtorch and data are loaded", kind.name()));
         let (action, request) = match kind {
             WorkKind::Probe => (Action::Probe, Request::Probe),

@@ -1,6 +1,6 @@
 //! The effect of each message.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use relativenas_core::{genotype::Genotype, protocol::Answer};
 
@@ -17,7 +17,7 @@ impl App {
     pub(super) fn hear(&mut self, message: Message) {
         self.dirty = true;
         match message {
-            Message::Opened { run, .. } => self.open(Shown::new(run, self.keep_log_lines)),
+            Message::Opened { run, folder } => self.open(Shown::new(run, folder, self.keep_log_lines)),
             Message::Lines(lines) => {
                 let Some(shown) = &mut self.state.shown else { return };
                 for line in lines {
@@ -67,9 +67,9 @@ impl App {
                     *compared = view;
                 }
             }
-            Message::Work { run, kind, word } => self.hear_work(&run, kind, word),
+            Message::Work { folder, kind, word } => self.hear_work(&folder, kind, word),
             Message::Renamed { from, to } => self.hear_renamed(&from, &to),
-            Message::Removed(runs) => self.hear_removed(&runs),
+            Message::Removed(folders) => self.hear_removed(&folders),
             Message::Genotype { name, genotype } => self.hear_genotype(name, genotype),
             Message::Planned { id, plan } => {
                 if let Some(overlay) = &mut self.overlay {
@@ -77,7 +77,11 @@ impl App {
                 }
             }
             Message::Done(text) => self.say(text),
-            Message::Failed(text) => self.fail(text),
+            Message::Failed(text) => {
+                // Perhaps it was a run that could not be opened.
+                self.opening = false;
+                self.fail(text);
+            }
         }
     }
 
@@ -96,14 +100,19 @@ impl App {
 
     fn open(&mut self, shown: Shown) {
         let asked = std::mem::take(&mut self.opening);
-        let again = self.state.run_name() == Some(&shown.run) && !(asked && self.view == View::Runs);
+        let again = self.state.folder() == Some(&shown.folder) && !(asked && self.view == View::Runs);
         let before = self.state.shown.replace(shown);
         self.state.past = None;
         // Work in the background goes on when its run is opened again.
         if let (Some(shown), Some(before)) = (&mut self.state.shown, before)
-            && shown.run == before.run
+            && shown.folder == before.folder
         {
             (shown.probe, shown.evaluated, shown.working) = (before.probe, before.evaluated, before.working);
+        }
+        if let (Some(shown), Some((folder, kind))) = (&mut self.state.shown, &self.worked_on)
+            && shown.folder == *folder
+        {
+            shown.working.get_or_insert_with(|| format!("the {} is under way", kind.name()));
         }
         self.pending.clear();
         if again {
@@ -137,13 +146,13 @@ impl App {
         }
     }
 
-    fn hear_work(&mut self, run: &str, kind: WorkKind, word: WorkState) {
+    fn hear_work(&mut self, folder: &Path, kind: WorkKind, word: WorkState) {
         if matches!(word, WorkState::UnderWay(_)) {
-            self.worked_on = Some((run.to_owned(), kind));
-        } else if self.worked_on.as_ref().is_some_and(|(name, _)| name == run) {
+            self.worked_on = Some((folder.to_owned(), kind));
+        } else if self.worked_on.as_ref().is_some_and(|(at, what)| at == folder && *what == kind) {
             self.worked_on = None;
         }
-        let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.run == run) else { return };
+        let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.folder == folder) else { return };
         shown.working = None;
         match word {
             WorkState::UnderWay(words) => shown.working = Some(words),
@@ -156,7 +165,7 @@ impl App {
     /// Takes away the marks of runs that are not in the list any more.
     fn forget_marks_of_others(&mut self) {
         let Some((runs, _)) = &self.state.runs else { return };
-        self.state.marked_runs.retain(|name| runs.iter().any(|run| run.run == *name));
+        self.state.marked_runs.retain(|folder| runs.iter().any(|run| run.folder == *folder));
     }
 
     fn leave_stopped(&mut self) {

@@ -1,8 +1,10 @@
 //! What is done with the runs in the list: opening, resuming, comparing, marking, naming and removing them.
 
+use std::path::{Path, PathBuf};
+
 use super::App;
 use crate::{
-    messages::{Request, RunName, RunSummary},
+    messages::{Request, RunSummary, run_name},
     overlays::{Overlay, prompt},
 };
 
@@ -13,11 +15,11 @@ impl App {
 
     pub(super) fn open_selected_run(&mut self) {
         let Some(summary) = self.selected_run() else { return };
-        let run = summary.run.clone();
         if summary.study.is_some() {
-            self.overlay = Some(Overlay::study(run));
+            self.overlay = Some(Overlay::study(summary.run.clone()));
         } else {
-            self.request(Request::Open { run });
+            let folder = summary.folder.clone();
+            self.request(Request::Open { folder });
         }
     }
 
@@ -31,8 +33,8 @@ impl App {
         if summary.alive {
             return self.warn("an engine runs it already; open it instead");
         }
-        let run = summary.run.clone();
-        self.request(Request::Resume { run, paused });
+        let folder = summary.folder.clone();
+        self.request(Request::Resume { folder, paused });
     }
 
     pub(super) fn compare_selected_run(&mut self) {
@@ -40,8 +42,8 @@ impl App {
         if summary.study.is_some() {
             return self.warn("a study has no curves of its own; `enter` lists its runs");
         }
-        let run = summary.run.clone();
-        if self.state.run_name() == Some(&run) {
+        let (run, folder) = (summary.run.clone(), summary.folder.clone());
+        if self.state.folder() == Some(&folder) {
             return self.warn("this is the run that is shown; choose another to compare it with");
         }
         let before = self.state.compared.len();
@@ -49,7 +51,7 @@ impl App {
         if self.state.compared.len() < before {
             return self.say(format!("{run} is no longer compared"));
         }
-        self.request(Request::Compare { run });
+        self.request(Request::Compare { folder });
     }
 
     /// Lists the runs alone that have these words. The selected run stays selected if it is among them.
@@ -65,19 +67,19 @@ impl App {
 
     /// Changes which runs are listed in which order. What is selected is a run, not a row.
     pub(super) fn keep_selected_run(&mut self, change: impl FnOnce(&mut Self)) {
-        let selected = self.selected_run().map(|summary| summary.run.clone());
+        let selected = self.selected_run().map(|summary| summary.folder.clone());
         change(self);
         let listed = self.places.runs.listed(&self.state);
-        let at = selected.and_then(|name| listed.iter().position(|run| run.run == name));
+        let at = selected.and_then(|folder| listed.iter().position(|run| run.folder == folder));
         let last = listed.len().saturating_sub(1);
         self.places.runs.row = at.unwrap_or(self.places.runs.row).min(last);
     }
 
     /// Marks the selected run, or no longer, and goes on to the next.
     pub(super) fn mark_run(&mut self) {
-        let Some(run) = self.selected_single_run() else { return };
-        if !self.state.marked_runs.remove(&run) {
-            self.state.marked_runs.insert(run);
+        let Some(folder) = self.selected_single_run() else { return };
+        if !self.state.marked_runs.remove(&folder) {
+            self.state.marked_runs.insert(folder);
         }
         self.walk(1);
     }
@@ -92,73 +94,83 @@ impl App {
 
     /// Asks for a name or a note of the selected run.
     pub(super) fn ask_about_run(&mut self, purpose: prompt::Purpose) {
-        let Some(run) = self.selected_single_run() else { return };
+        let Some(folder) = self.selected_single_run() else { return };
         let note = self.selected_run().map(|summary| summary.note.clone()).unwrap_or_default();
-        let now = if purpose == prompt::Purpose::AnnotateRun { note } else { run.clone() };
-        self.overlay = Some(Overlay::Prompt(prompt::Prompt::about(purpose, &self.state, run, &now)));
+        let now = if purpose == prompt::Purpose::AnnotateRun { note } else { run_name(&folder) };
+        self.overlay = Some(Overlay::Prompt(prompt::Prompt::about(purpose, &self.state, folder, &now)));
     }
 
     /// Asks whether the marked runs, or the selected one where none is marked, are to be removed.
     pub(super) fn ask_to_remove(&mut self) {
-        let mut runs: Vec<RunName> = self.state.marked_runs.iter().cloned().collect();
-        if runs.is_empty() {
-            runs.extend(self.selected_single_run());
+        let mut folders: Vec<PathBuf> = self.state.marked_runs.iter().cloned().collect();
+        if folders.is_empty() {
+            folders.extend(self.selected_single_run());
         }
-        let is_alive = |run: &RunSummary| run.alive && runs.contains(&run.run);
+        let is_alive = |run: &RunSummary| run.alive && folders.contains(&run.folder);
         let alive = self.state.runs.iter().flat_map(|(all, _)| all).find(|run| is_alive(run));
         if let Some(alive) = alive {
             let words = format!("{}: its engine is running; open it and stop it first", alive.run);
             return self.warn(words);
         }
-        if !runs.is_empty() {
-            self.overlay = Some(Overlay::ConfirmRemove(runs));
+        if !folders.is_empty() {
+            let listed = self.places.runs.listed(&self.state);
+            let is_listed = |folder: &&PathBuf| listed.iter().any(|run| run.folder == **folder);
+            let unlisted = folders.len() - folders.iter().filter(is_listed).count();
+            self.overlay = Some(Overlay::ConfirmRemove { folders, unlisted });
         }
     }
 
-    /// The selected run; says so if it is a study, which is more than one.
-    fn selected_single_run(&mut self) -> Option<RunName> {
+    /// The folder of the selected run; says so if it is a study, which is more than one.
+    fn selected_single_run(&mut self) -> Option<PathBuf> {
         let summary = self.selected_run()?;
         if summary.study.is_some() {
             let words = format!("a study is kept as it is here; its folder is {}", summary.folder.display());
             self.warn(words);
             return None;
         }
-        Some(summary.run.clone())
+        Some(summary.folder.clone())
     }
 
     /// Follows a run to its new name.
-    pub(super) fn hear_renamed(&mut self, from: &str, to: &RunName) {
+    pub(super) fn hear_renamed(&mut self, from: &Path, to: &PathBuf) {
         if self.overlay.as_ref().is_some_and(Overlay::is_waiting) {
             self.overlay = None;
         }
-        let shown = self.state.shown.iter_mut().map(|shown| &mut shown.run);
-        let compared = self.state.compared.iter_mut().map(|(name, _)| name);
-        let listed = self.state.runs.iter_mut().flat_map(|(runs, _)| runs).map(|run| &mut run.run);
-        let worked_on = self.worked_on.iter_mut().map(|(name, _)| name);
-        let names = shown.chain(compared).chain(listed).chain(worked_on);
-        names.filter(|name| *name == from).for_each(|name| name.clone_from(to));
+        let (name_before, name) = (run_name(from), run_name(to));
+        if let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.folder == from) {
+            (shown.run, shown.folder) = (name.clone(), to.clone());
+        }
+        let listed = self.state.runs.iter_mut().flat_map(|(runs, _)| runs);
+        for run in listed.filter(|run| run.folder == from) {
+            (run.run, run.folder) = (name.clone(), to.clone());
+        }
+        // What is compared is in the list, where no two runs have the same name.
+        let compared = self.state.compared.iter_mut().map(|(compared, _)| compared);
+        compared.filter(|compared| **compared == name_before).for_each(|compared| compared.clone_from(&name));
+        let worked_on = self.worked_on.iter_mut().map(|(folder, _)| folder);
+        worked_on.filter(|folder| *folder == from).for_each(|folder| folder.clone_from(to));
         if self.state.marked_runs.remove(from) {
             self.state.marked_runs.insert(to.clone());
         }
-        self.say(format!("{from} is {to} from now on"));
+        self.say(format!("{name_before} is {name} from now on"));
     }
 
     /// Forgets runs that exist no longer.
-    pub(super) fn hear_removed(&mut self, removed: &[RunName]) {
-        let is_gone = |name: &RunName| removed.contains(name);
-        if self.state.run_name().is_some_and(is_gone) {
+    pub(super) fn hear_removed(&mut self, removed: &[PathBuf]) {
+        let is_gone = |folder: &Path| removed.iter().any(|gone| gone == folder);
+        if self.state.folder().is_some_and(is_gone) {
             (self.state.shown, self.state.past, self.state.selected) = (None, None, None);
             self.state.marked.clear();
         }
-        self.state.compared.retain(|(name, _)| !is_gone(name));
-        self.state.marked_runs.retain(|name| !is_gone(name));
+        self.state.compared.retain(|(name, _)| !removed.iter().any(|gone| run_name(gone) == *name));
+        self.state.marked_runs.retain(|folder| !is_gone(folder));
         self.keep_selected_run(|app| {
             if let Some((runs, _)) = &mut app.state.runs {
-                runs.retain(|run| !is_gone(&run.run));
+                runs.retain(|run| !is_gone(&run.folder));
             }
         });
         match removed {
-            [one] => self.say(format!("{one} is removed")),
+            [one] => self.say(format!("{} is removed", run_name(one))),
             _ => self.say(format!("{} runs are removed", removed.len())),
         }
     }

@@ -1,5 +1,7 @@
 //! A question with one line for the answer, which is checked as it is typed.
 
+use std::path::PathBuf;
+
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::{
     protocol::{Command, StepUnit},
@@ -12,7 +14,7 @@ use super::{reaction::Reaction, window::window};
 use crate::{
     canvas::{Canvas, wrap},
     field::Field,
-    messages::{Request, RunName},
+    messages::{Request, run_name},
     state::State,
     views::architecture::Beside,
     words,
@@ -103,8 +105,8 @@ pub struct Prompt {
     explanation: String,
     /// The individual that the explanation names, whose place a genotype takes.
     individual: Option<usize>,
-    /// The run that a name or a note is for.
-    run: RunName,
+    /// The folder of the run that a name or a note is for.
+    folder: PathBuf,
     /// What is wrong with what was typed.
     error: Option<String>,
     /// The answer was sent, and the outcome is not known yet.
@@ -118,15 +120,15 @@ impl Prompt {
             field: Field::default(),
             explanation: purpose.explanation(state),
             individual: state.selected,
-            run: RunName::new(),
+            folder: PathBuf::new(),
             error: None,
             waits: false,
         }
     }
 
     /// A question about a run in the list; what is true of it now can be edited.
-    pub fn about(purpose: Purpose, state: &State, run: RunName, now: &str) -> Self {
-        Self { run, ..Self::new(purpose, state).answered(now) }
+    pub fn about(purpose: Purpose, state: &State, folder: PathBuf, now: &str) -> Self {
+        Self { folder, ..Self::new(purpose, state).answered(now) }
     }
 
     /// The question with an answer to begin with.
@@ -206,13 +208,14 @@ impl Prompt {
             Purpose::FilterRuns => Ok(Reaction::Filter(text.to_owned())),
             Purpose::RenameRun => {
                 let name = named(text)?;
-                if name == self.run {
+                if name == run_name(&self.folder) {
                     return Err("this is its name already".to_owned());
                 }
-                Ok(Reaction::Ask(Request::Rename { run: self.run.clone(), name }))
+                Ok(Reaction::Ask(Request::Rename { folder: self.folder.clone(), name }))
             }
             Purpose::AnnotateRun => {
-                Ok(Reaction::Request(Request::Annotate { run: self.run.clone(), note: text.to_owned() }))
+                let folder = self.folder.clone();
+                Ok(Reaction::Request(Request::Annotate { folder, note: text.to_owned() }))
             }
         }
     }

@@ -45,7 +45,7 @@ impl StudyTable {
             KeyCode::Home => 0,
             KeyCode::End => last,
             KeyCode::Enter => {
-                let open = |run: &StudyRun| Request::Open { run: run.folder.display().to_string() };
+                let open = |run: &StudyRun| Request::Open { folder: run.folder.clone() };
                 return runs.get(row).map_or(Reaction::Close, |run| Reaction::Request(open(run)));
             }
             _ => row,

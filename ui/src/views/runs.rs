@@ -77,7 +77,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state
     for (row, run) in runs.iter().enumerate().skip(first).take(rows) {
         let y = 2 + row - first;
         line(canvas, state, &columns, y, run, elapsed);
-        if state.marked_runs.contains(&run.run) {
+        if state.marked_runs.contains(&run.folder) {
             canvas.text(2, y, &look.glyphs.tick.to_string(), palette.key);
         }
         if row == place.row {
@@ -170,7 +170,7 @@ fn line(canvas: &mut Canvas<'_>, state: &State, columns: &Columns, y: usize, run
     let look = canvas.look;
     let palette = &look.palette;
     let [name, what, phase, progress, best, age] = columns.starts();
-    let shown = state.run_name() == Some(&run.run);
+    let shown = state.folder() == Some(&run.folder);
     let compared = state.compared.iter().any(|(compared, _)| *compared == run.run);
     let style = if shown { palette.strong } else { palette.text };
     canvas.text(name, y, &text::truncate(&run.run, columns.name, &look.glyphs), style);

@@ -13,7 +13,7 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::{FakeRun, training},
-    stage::{RUN, Stage, live, options},
+    stage::{RUN, Stage, folder, live, options},
 };
 
 fn searching() -> Stage {
@@ -126,7 +126,7 @@ fn stopping_a_run_leaves_the_screen_open_and_it_can_be_resumed_there() {
     let screen = stage.screen(80, 24);
     assert!(screen.contains("stopped") && screen.contains("r goes on where it stopped"), "{screen}");
     stage.press("r");
-    assert_eq!(stage.requests(), [Request::Resume { run: RUN.to_owned(), paused: false }]);
+    assert_eq!(stage.requests(), [Request::Resume { folder: folder(RUN), paused: false }]);
     // Whoever leaves while it stops is told that it stops.
     let mut stage = searching();
     stage.press("Q y q");

@@ -19,7 +19,7 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::{FakeRun, training, training_end},
-    stage::{RUN, Stage, live, options, summaries, summaries_with_a_study},
+    stage::{RUN, Stage, folder, live, options, summaries, summaries_with_a_study},
 };
 
 fn searching() -> Stage {
@@ -209,7 +209,7 @@ fn a_search_that_does_not_start_leaves_its_form_open() {
     // It may be there by now.
     stage.press("enter");
     assert_eq!(stage.requests(), [start]);
-    stage.tell(Message::Opened { run: "imgs-0413".to_owned(), folder: "runs/imgs-0413".into() });
+    stage.tell(Message::Opened { run: "imgs-0413".to_owned(), folder: folder("imgs-0413") });
     let screen = stage.screen(80, 24);
     assert!(screen.contains("imgs-0413") && !screen.contains("data.path"), "{screen}");
 }
@@ -269,7 +269,7 @@ fn leaving_asks_first_while_a_probe_is_under_way() {
     // Also where another run is probed than the one that is shown; asked twice, it is meant.
     let mut stage = searching();
     let probing = WorkState::UnderWay("probing: 37 %".to_owned());
-    stage.tell(Message::Work { run: "another".to_owned(), kind: WorkKind::Probe, word: probing });
+    stage.tell(Message::Work { folder: folder("another"), kind: WorkKind::Probe, word: probing });
     let leave = || Input::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
     stage.app.handle(leave());
     assert_eq!(stage.app.exit(), None);
@@ -284,13 +284,13 @@ fn runs_are_opened_resumed_compared_and_started() {
     stage.tell(Message::Runs(summaries()));
     stage.requests();
     stage.press("down enter");
-    assert_eq!(stage.requests(), [Request::Open { run: "cifar-paper-0410".to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Open { folder: folder("cifar-paper-0410") }]);
     stage.press("r");
     assert_eq!(stage.requests(), [], "an engine runs it already");
     stage.press("down down r");
-    assert_eq!(stage.requests(), [Request::Resume { run: "fashion-quick-0401".to_owned(), paused: false }]);
+    assert_eq!(stage.requests(), [Request::Resume { folder: folder("fashion-quick-0401"), paused: false }]);
     stage.press("c");
-    assert_eq!(stage.requests(), [Request::Compare { run: "fashion-quick-0401".to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Compare { folder: folder("fashion-quick-0401") }]);
     // An odd population is not started; an even one is.
     stage.press("n down down down down down down down backspace backspace 7");
     stage.press("up up up up up up up up enter");
@@ -321,8 +321,7 @@ fn a_study_lists_its_runs_and_opens_one() {
     stage.press("c");
     assert!(stage.screen(100, 30).contains("a study has no curves of its own"));
     stage.press("enter down down up enter");
-    let run = "runs/chance/runs/random-1".to_owned();
-    assert_eq!(stage.requests(), [Request::Open { run }]);
+    assert_eq!(stage.requests(), [Request::Open { folder: folder("chance/runs/random-1") }]);
 }
 
 #[test]
@@ -333,16 +332,20 @@ fn the_selected_run_stays_selected_when_another_appears() {
     stage.press("down down");
     stage.requests();
     let mut runs = summaries();
-    let newer = RunSummary { run: "fashion-quick-0413".to_owned(), ..runs[0].clone() };
+    let newer = RunSummary {
+        run: "fashion-quick-0413".to_owned(),
+        folder: folder("fashion-quick-0413"),
+        ..runs[0].clone()
+    };
     runs.insert(0, newer);
     stage.tell(Message::Runs(runs.clone()));
     stage.press("enter");
-    assert_eq!(stage.requests(), [Request::Open { run: "fashion-quick-0409".to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Open { folder: folder("fashion-quick-0409") }]);
     // One that is gone leaves the selection where it was.
     runs.remove(3);
     stage.tell(Message::Runs(runs));
     stage.press("enter");
-    assert_eq!(stage.requests(), [Request::Open { run: "fashion-quick-0401".to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Open { folder: folder("fashion-quick-0401") }]);
 }
 
 #[test]
@@ -376,11 +379,48 @@ fn a_probe_is_started_where_no_engine_is_at_work_and_ended_with_the_same_key() {
     assert_eq!(stage.requests(), [Request::Probe]);
     assert!(stage.screen(100, 30).contains("the probe starts"));
     // The word of another run's probe is no word of this one.
-    stage.tell(Message::Work { run: "another".to_owned(), kind: WorkKind::Probe, word: WorkState::Ended });
+    stage.tell(Message::Work { folder: folder("another"), kind: WorkKind::Probe, word: WorkState::Ended });
     stage.press("t");
     assert_eq!(stage.requests(), [Request::EndWork]);
-    stage.tell(Message::Work { run: RUN.to_owned(), kind: WorkKind::Probe, word: WorkState::Ended });
+    stage.tell(Message::Work { folder: folder(RUN), kind: WorkKind::Probe, word: WorkState::Ended });
     assert!(!stage.screen(100, 30).contains("the probe starts"));
+}
+
+#[test]
+fn work_is_done_on_one_run_at_a_time() {
+    let mut stage = searching();
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::Probe]);
+    // The work on the first run is not forgotten while another one is shown.
+    stage.tell(Message::Opened { run: "other".to_owned(), folder: folder("other") });
+    stage.tell(Message::Lines(FakeRun::new(20, 50).1));
+    stage.tell(Message::Link(Link::NoEngine));
+    let screen = stage.press("t").screen(100, 30);
+    assert!(screen.contains("another run is being probed or evaluated; one at a time"), "{screen}");
+    assert_eq!(stage.requests(), []);
+    let ended = |name: &str, kind| Message::Work { folder: folder(name), kind, word: WorkState::Ended };
+    stage.tell(ended("other", WorkKind::Probe));
+    stage.tell(ended(RUN, WorkKind::Evaluation));
+    stage.open();
+    stage.tell(Message::Lines(FakeRun::new(20, 50).1));
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::EndWork]);
+    stage.tell(ended(RUN, WorkKind::Probe));
+    stage.press("t");
+    assert_eq!(stage.requests(), [Request::Probe]);
+}
+
+#[test]
+fn a_run_that_could_not_be_opened_does_not_move_anybody_later() {
+    let mut stage = listing();
+    stage.press("home enter");
+    assert_eq!(stage.requests(), [Request::Open { folder: folder(RUN) }]);
+    stage.tell(Message::Failed("there is no run any more".to_owned()));
+    // The run that is shown is read again by itself.
+    stage.open();
+    assert_eq!(stage.app.view(), View::Runs);
 }
 
 #[test]
@@ -478,7 +518,7 @@ fn runs_are_filtered_by_words_and_sorted_by_column() {
     assert!(screen.contains("1 with `cifar`, of 5") && !screen.contains("fashion-quick-0409"), "{screen}");
     // The run that was selected stays selected.
     stage.press("enter");
-    assert_eq!(stage.requests(), [Request::Open { run: "cifar-paper-0410".to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Open { folder: folder("cifar-paper-0410") }]);
     // Words of the state and of the searcher count too, all of them.
     let screen = stage.press("/").press("backspace backspace backspace backspace backspace STOPPED");
     let screen = screen.press("space").press("slow-fast enter").screen(100, 30);
@@ -496,7 +536,7 @@ fn runs_are_filtered_by_words_and_sorted_by_column() {
         stage.press("home enter");
         stage.requests()
     };
-    let open = |run: &str| vec![Request::Open { run: run.to_owned() }];
+    let open = |run: &str| vec![Request::Open { folder: folder(run) }];
     assert_eq!(first(stage.press("o")), open("cifar-paper-0410"));
     assert_eq!(first(stage.press("o o")), open("fashion-quick-0409"));
     assert!(stage.screen(100, 30).contains("by done"));
@@ -511,11 +551,21 @@ fn several_runs_are_marked_and_removed_after_a_question() {
     stage.press("down down space m d");
     let screen = stage.screen(80, 24);
     assert!(screen.contains("Remove 2 runs?") && screen.contains("2 marked"), "{screen}");
-    stage.press("n");
+    let line = |name: &str| screen.lines().any(|line| line.contains("│") && line.contains(name));
+    assert!(line("fashion-quick-0401") && line("fashion-quick-0409"), "one a line\n{screen}");
+    // What is marked is removed though it is not listed; that is said.
+    let screen = stage.press("n / 0409 enter d").screen(80, 24);
+    assert!(screen.contains("1 of 2 not listed now, because of the filter"), "{screen}");
+    // Where there is no room for all names, the rest are counted.
+    let screen = stage.screen(80, 11);
+    assert!(screen.contains("fashion-quick-0401") && !screen.contains("more"), "{screen}");
+    let screen = stage.screen(80, 10);
+    assert!(screen.contains("and 2 more"), "{screen}");
+    stage.press("n / backspace backspace backspace backspace enter");
     assert_eq!(stage.requests(), []);
     stage.press("d y");
-    let both = ["fashion-quick-0401", "fashion-quick-0409"].map(str::to_owned).to_vec();
-    assert_eq!(stage.requests(), [Request::Remove { runs: both.clone() }]);
+    let both = ["fashion-quick-0401", "fashion-quick-0409"].map(folder).to_vec();
+    assert_eq!(stage.requests(), [Request::Remove { folders: both.clone() }]);
     stage.tell(Message::Removed(both));
     let screen = stage.screen(80, 24);
     assert!(screen.contains("2 runs are removed") && !screen.contains("marked"), "{screen}");
@@ -527,9 +577,32 @@ fn several_runs_are_marked_and_removed_after_a_question() {
 }
 
 #[test]
+fn a_run_of_the_same_name_elsewhere_is_another_one() {
+    let mut stage = Stage::new(options());
+    let elsewhere = folder("chance/runs").join(RUN);
+    stage.tell(Message::Opened { run: RUN.to_owned(), folder: elsewhere.clone() });
+    stage.tell(Message::Link(Link::NoEngine));
+    stage.press("8");
+    stage.tell(Message::Runs(summaries()));
+    stage.requests();
+    stage.press("c");
+    assert_eq!(
+        stage.requests(),
+        [Request::Compare { folder: folder(RUN) }],
+        "it is not the one that is shown"
+    );
+    stage.tell(Message::Renamed { from: folder(RUN), to: folder("other") });
+    let screen = stage.press("1").screen(80, 24);
+    assert!(screen.contains(RUN), "{screen}");
+    stage.tell(Message::Removed(vec![folder("other")]));
+    stage.press("r");
+    assert_eq!(stage.requests(), [Request::Resume { folder: elsewhere, paused: false }]);
+}
+
+#[test]
 fn the_run_that_is_shown_is_forgotten_when_it_is_removed() {
     let mut stage = listing();
-    stage.tell(Message::Removed(vec![RUN.to_owned()]));
+    stage.tell(Message::Removed(vec![folder(RUN)]));
     let screen = stage.press("1").screen(80, 24);
     assert!(screen.contains("no run is shown") && !screen.contains(RUN), "{screen}");
 }
@@ -539,16 +612,16 @@ fn a_run_is_renamed_and_stays_selected_and_shown() {
     let mut stage = listing();
     let rest = |from: &str| "backspace ".repeat(from.len());
     stage.press(&format!("R {} cifar-paper-0410 enter", rest(RUN)));
-    let rename = Request::Rename { run: RUN.to_owned(), name: "cifar-paper-0410".to_owned() };
+    let rename = Request::Rename { folder: folder(RUN), name: "cifar-paper-0410".to_owned() };
     assert_eq!(stage.requests(), [rename]);
     stage.tell(Message::Failed("there is a run of this name already".to_owned()));
     assert!(stage.screen(80, 24).contains("there is a run of this name already"));
     stage.press("x enter");
     stage.requests();
-    let (from, to) = (RUN.to_owned(), "cifar-paper-0410x".to_owned());
+    let (from, to) = (folder(RUN), folder("cifar-paper-0410x"));
     stage.tell(Message::Renamed { from, to: to.clone() });
     // It is read again from its new folder, which moves nobody to another view.
-    stage.tell(Message::Opened { run: to.clone(), folder: format!("runs/{to}").into() });
+    stage.tell(Message::Opened { run: "cifar-paper-0410x".to_owned(), folder: to.clone() });
     assert_eq!(stage.app.view(), View::Runs);
     let screen = stage.screen(80, 24);
     assert!(
@@ -556,8 +629,8 @@ fn a_run_is_renamed_and_stays_selected_and_shown() {
         "{screen}"
     );
     stage.press("enter");
-    assert_eq!(stage.requests(), [Request::Open { run: to.clone() }]);
-    stage.tell(Message::Opened { run: to.clone(), folder: format!("runs/{to}").into() });
+    assert_eq!(stage.requests(), [Request::Open { folder: to.clone() }]);
+    stage.tell(Message::Opened { run: "cifar-paper-0410x".to_owned(), folder: to.clone() });
     assert_eq!(stage.app.view(), View::Overview);
 }
 
@@ -565,8 +638,8 @@ fn a_run_is_renamed_and_stays_selected_and_shown() {
 fn a_note_is_written_shown_and_found() {
     let mut stage = listing();
     stage.press("down down a baseline space").press("enter");
-    let run = "fashion-quick-0409".to_owned();
-    assert_eq!(stage.requests(), [Request::Annotate { run, note: "baseline".to_owned() }]);
+    let folder = folder("fashion-quick-0409");
+    assert_eq!(stage.requests(), [Request::Annotate { folder, note: "baseline".to_owned() }]);
     let mut runs = summaries();
     runs[2].note = "baseline of the paper".to_owned();
     stage.tell(Message::Runs(runs));
@@ -579,11 +652,11 @@ fn a_note_is_written_shown_and_found() {
 #[test]
 fn a_run_is_resumed_as_it_was_or_paused() {
     let mut stage = listing();
-    let run = "fashion-quick-0401".to_owned();
+    let folder = folder("fashion-quick-0401");
     stage.press("down down down p");
-    assert_eq!(stage.requests(), [Request::Resume { run: run.clone(), paused: true }]);
+    assert_eq!(stage.requests(), [Request::Resume { folder: folder.clone(), paused: true }]);
     stage.press("r");
-    assert_eq!(stage.requests(), [Request::Resume { run, paused: false }]);
+    assert_eq!(stage.requests(), [Request::Resume { folder, paused: false }]);
 }
 
 #[test]
@@ -591,7 +664,7 @@ fn a_run_that_is_resumed_where_it_is_looked_at_stays_in_view() {
     let mut stage = searching();
     stage.tell(Message::Link(Link::NoEngine));
     stage.press("2 down r");
-    assert_eq!(stage.requests(), [Request::Resume { run: RUN.to_owned(), paused: false }]);
+    assert_eq!(stage.requests(), [Request::Resume { folder: folder(RUN), paused: false }]);
     stage.open();
     assert_eq!(stage.app.view(), View::Population);
     // In the list of runs it is shown as one that was chosen there.
@@ -667,7 +740,7 @@ fn a_finished_training_is_evaluated_in_the_background() {
     stage.tell(Message::Lines(training(5)));
     stage.tell(Message::Link(Link::NoEngine));
     stage.press("E");
-    assert_eq!(stage.requests(), [Request::Open { run: RUN.to_owned() }]);
+    assert_eq!(stage.requests(), [Request::Open { folder: folder(RUN) }]);
     assert!(stage.screen(100, 30).contains("its best weights are judged once it is finished"));
     stage.tell(Message::Lines(training_end(5)));
     assert!(stage.screen(100, 30).contains("E evaluates it, T trains it again"));
@@ -679,7 +752,7 @@ fn a_finished_training_is_evaluated_in_the_background() {
     assert_eq!(stage.requests(), [Request::EndWork]);
     let found = Evaluated { loss: 0.412, top1: 93.25, top5: 99.5, images: 10_000 };
     let word = WorkState::Evaluated(found);
-    stage.tell(Message::Work { run: RUN.to_owned(), kind: WorkKind::Evaluation, word });
+    stage.tell(Message::Work { folder: folder(RUN), kind: WorkKind::Evaluation, word });
     let screen = stage.screen(100, 30);
     assert!(screen.contains("evaluated: top-1 93.25 %, top-5 99.50 % of 10,000 images"), "{screen}");
     stage.press("q");

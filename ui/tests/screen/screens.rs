@@ -15,7 +15,7 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::{FakeRun, training, training_end},
-    stage::{RUN, Stage, live, options, summaries, summaries_with_a_study},
+    stage::{RUN, Stage, folder, live, options, summaries, summaries_with_a_study},
 };
 
 const THREE: [(u16, u16); 3] = [(140, 40), (80, 24), (40, 12)];
@@ -258,7 +258,7 @@ fn latencies_have_a_column_where_a_table_tells_them() {
 
 #[test]
 fn a_probe_stands_beside_the_losses() {
-    let probe = |word| Message::Work { run: RUN.to_owned(), kind: WorkKind::Probe, word };
+    let probe = |word| Message::Work { folder: folder(RUN), kind: WorkKind::Probe, word };
     let probing = || {
         let mut stage = Stage::searching(options(), 124);
         stage.tell(probe(WorkState::UnderWay("probing: 37 %, 2 min left".to_owned())));
@@ -334,7 +334,7 @@ fn trained_and_evaluated() {
     let mut evaluated = finished(ascii());
     let found = Evaluated { loss: 0.412, top1: 93.25, top5: 99.5, images: 10_000 };
     let (kind, word) = (WorkKind::Evaluation, WorkState::Evaluated(found));
-    evaluated.tell(Message::Work { run: RUN.to_owned(), kind, word });
+    evaluated.tell(Message::Work { folder: folder(RUN), kind, word });
     check("evaluated_ascii", &mut evaluated, &[(80, 24), (140, 40)]);
 }
 

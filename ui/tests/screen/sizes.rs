@@ -16,7 +16,7 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::{FakeRun, training},
-    stage::{RUN, Stage, live, options, summaries},
+    stage::{RUN, Stage, folder, live, options, summaries},
 };
 
 /// What is on the stage, and what is pressed.
@@ -144,7 +144,7 @@ fn stage(scene: &Scene) -> Stage {
         stage.compare(&format!("run-{run}"), searcher, run as u64, run * 7);
     }
     if let Some(word) = &scene.probe {
-        stage.tell(Message::Work { run: RUN.to_owned(), kind: WorkKind::Probe, word: word.clone() });
+        stage.tell(Message::Work { folder: folder(RUN), kind: WorkKind::Probe, word: word.clone() });
     }
     stage.tell(Message::Runs(summaries()));
     stage

@@ -1,6 +1,6 @@
 //! A screen to play on: a run, an engine's word, keys, and what is seen.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -22,6 +22,11 @@ use crate::fake_run::FakeRun;
 
 pub const RUN: &str = "fashion-quick-0412";
 
+/// The folder of the run of this name, where all runs are.
+pub fn folder(name: &str) -> PathBuf {
+    format!("runs/{name}").into()
+}
+
 pub fn options() -> Options {
     let layers = Layers::built_in();
     Options {
@@ -30,7 +35,7 @@ pub fn options() -> Options {
         glyphs: Fineness::Braille,
         keys: BTreeMap::new(),
         layers,
-        first: Some(RUN.to_owned()),
+        first: Some(folder(RUN)),
         replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
@@ -109,7 +114,7 @@ impl Stage {
     }
 
     pub fn open(&mut self) {
-        self.tell(Message::Opened { run: RUN.to_owned(), folder: format!("runs/{RUN}").into() });
+        self.tell(Message::Opened { run: RUN.to_owned(), folder: folder(RUN) });
     }
 
     pub fn tell(&mut self, message: Message) {
@@ -201,7 +206,7 @@ pub fn text(buffer: &Buffer) -> String {
 pub fn summaries() -> Vec<RunSummary> {
     let run = |name: &str, state, generation, best_loss, age_seconds, alive| RunSummary {
         run: name.to_owned(),
-        folder: format!("runs/{name}").into(),
+        folder: folder(name),
         what: "slow-fast search · Fashion-MNIST".to_owned(),
         state,
         generation,

@@ -19,7 +19,7 @@ use rustix::{
 
 use crate::{
     fake_run::FakeRun,
-    stage::{RUN, live, options},
+    stage::{RUN, folder, live, options},
 };
 
 /// Names the play that a child of this test shows on its terminal.
@@ -36,7 +36,7 @@ fn child() {
     let (to_screen, inbox) = channel();
     let (outbox, _from_screen) = channel();
     let (mut run, lines) = FakeRun::new(20, 50);
-    let opened = Message::Opened { run: RUN.to_owned(), folder: "runs".into() };
+    let opened = Message::Opened { run: RUN.to_owned(), folder: folder(RUN) };
     for message in [opened, Message::Lines(lines), Message::Lines(run.next_pair()), Message::Link(live())] {
         to_screen.send(message).expect("the inbox is open");
     }
