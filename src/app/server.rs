@@ -466,7 +466,7 @@ mod tests {
             _ => None,
         };
         assert_eq!(served.wait(told), [listed, listed_then.clone()]);
-        assert_eq!(served.wait(told), [listed_then.clone()]);
+        assert_eq!(served.wait(told), std::slice::from_ref(&listed_then));
         assert!(!listed_then.exists());
         let left = RunFolder::at(&elsewhere).expect("it was not meant");
         assert_eq!(left.note(), "");
