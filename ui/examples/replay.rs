@@ -47,7 +47,7 @@ fn main() -> std::io::Result<()> {
         screen,
         keys: BTreeMap::new(),
         layers,
-        first: Some(RUN.to_owned()),
+        first: Some(RUN.into()),
         replay: None,
         keep_log_lines: 2000,
         utc_offset: 0,
