@@ -218,7 +218,7 @@ mod tests {
         let wider = NetworkShape { channels: 20, ..SHAPE };
         let error = table().check(&wider).expect_err("other channels").to_string();
         let expected = "the table of latencies has no max_pool_3x3 on 20 channels of 32 rows with stride 1; remove \
-                        [latency] from run.toml, so that it is measured again";
+                        [latency] and every [[latency.…]] below it from run.toml, so that it is measured again";
         assert_eq!(error, expected);
     }
 }
