@@ -1,6 +1,6 @@
 //! Where those who steer a running engine meet the thread that does the work.
 //!
-//! [`Steering`] knows what was asked and what follows from it; [`Meter`] says how far the run is. Here is the lock
+//! `Steering` knows what was asked and what follows from it; `Meter` says how far the run is. Here is the lock
 //! around both, the waiting, and how often clients are told.
 
 mod meter;
