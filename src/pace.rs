@@ -39,11 +39,10 @@ pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
 pub fn estimate_training(config: &Config, genotype: &Genotype, earlier: &[RunFolder]) -> Option<String> {
     earlier.iter().take(LOOKED_AT).find_map(|folder| {
         folder.manifest().ok().filter(|manifest| trains_alike(manifest, config))?;
-        let trained = folder.view().ok()?.training?;
-        let seconds = seconds_an_epoch(folder)?;
+        let (seconds, trained, network) = seconds_an_epoch(folder)?;
         let cost_of = |genotype: &Genotype, network| cost(genotype, network).multiply_adds as f64;
-        let theirs = cost_of(&trained.genotype, &trained.network);
-        let ours = cost_of(genotype, &full_network(config, trained.network.classes));
+        let theirs = cost_of(&trained, &network);
+        let ours = cost_of(genotype, &full_network(config, network.classes));
         let time = written::duration(seconds * f64::from(config.retrain.epochs) * ours / theirs);
         Some(format!("about {time}, at the pace of {}", folder.name()))
     })
@@ -177,12 +176,18 @@ fn trains_alike(manifest: &Manifest, ours: &Config) -> bool {
         && theirs.retrain.valid_share == ours.retrain.valid_share
 }
 
-/// The median time between the ends of two epochs: a pause is an outlier.
-fn seconds_an_epoch(folder: &RunFolder) -> Option<f64> {
-    median_gap(folder, 1, |event| match event {
-        Event::TrainingStarted { .. } | Event::EpochFinished { .. } => Some(true),
+/// The median time between the ends of two epochs, because a pause is an outlier, and what was trained.
+fn seconds_an_epoch(folder: &RunFolder) -> Option<(f64, Genotype, NetworkShape)> {
+    let mut trained = None;
+    let seconds = median_gap(folder, 1, |event| match event {
+        Event::TrainingStarted { network, genotype, .. } => {
+            trained = Some((genotype.clone(), *network));
+            Some(true)
+        }
+        Event::EpochFinished { .. } => Some(true),
         _ => None,
-    })
+    })?;
+    trained.map(|(genotype, network)| (seconds, genotype, network))
 }
 
 /// The median time between the ends of two pairs of one generation: a pause is an outlier. Pairs at once end together.
@@ -198,7 +203,11 @@ fn seconds_a_pair(folder: &RunFolder, at_once: usize) -> Option<f64> {
 
 /// The median time between two events of a log that follow upon each other, in seconds; `None` if there are fewer
 /// than `enough`. Of each event it is asked whether it ends a step (`true`), is within one (`false`), or neither.
-fn median_gap(folder: &RunFolder, enough: usize, ends: impl Fn(&Event) -> Option<bool>) -> Option<f64> {
+fn median_gap(
+    folder: &RunFolder,
+    enough: usize,
+    mut ends: impl FnMut(&Event) -> Option<bool>,
+) -> Option<f64> {
     let mut reader = LogReader::new(folder);
     let (mut last, mut gaps) = (None, Vec::new());
     loop {

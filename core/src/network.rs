@@ -16,6 +16,14 @@ pub enum NetworkKind {
 }
 
 impl NetworkKind {
+    /// The name as it is written in settings and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cifar => "cifar",
+            Self::Imagenet => "imagenet",
+        }
+    }
+
     /// Rows and columns of an input image.
     pub fn image_side(self) -> usize {
         match self {

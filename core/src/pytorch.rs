@@ -64,10 +64,7 @@ fn concat_literal(cell: &Cell) -> String {
 }
 
 fn shape_constants(shape: &NetworkShape, auxiliary: bool) -> String {
-    let kind = match shape.kind {
-        NetworkKind::Cifar => "cifar",
-        NetworkKind::Imagenet => "imagenet",
-    };
+    let kind = shape.kind.name();
     format!(
         "KIND = \"{kind}\"  # cifar: images of 32 pixels; imagenet: of 224\n\
          CHANNELS = {}  # of a node in the first cells\n\

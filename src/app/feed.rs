@@ -93,8 +93,8 @@ impl Feed {
 
     fn feed(&mut self) -> Result<FeedEnd> {
         match self.try_feed() {
-            Ok(halt) => Ok(halt),
-            Err(FeedError::FeedEnd(halt)) => Ok(halt),
+            Ok(end) => Ok(end),
+            Err(FeedError::End(end)) => Ok(end),
             Err(FeedError::Error(error)) => Err(error),
         }
     }
@@ -115,7 +115,7 @@ impl Feed {
             Some(connection) => connection,
             None => match self.connect(&told)? {
                 Some(connection) => connection,
-                None => return Ok(told.halt()),
+                None => return Ok(told.end()),
             },
         };
         loop {
@@ -131,7 +131,7 @@ impl Feed {
             self.tell_file(&mut told)?;
             connection = match self.connect(&told)? {
                 Some(connection) => connection,
-                None => return Ok(told.halt()),
+                None => return Ok(told.end()),
             };
         }
     }
@@ -165,7 +165,7 @@ impl Feed {
                     finished: false,
                 })?;
                 self.turn.send(Message::Link(self.dead(last_words)))?;
-                Err(FeedError::FeedEnd(FeedEnd::Silent))
+                Err(FeedError::End(FeedEnd::Silent))
             }
         }
     }
@@ -203,7 +203,7 @@ impl Feed {
                 // It is about to listen, or about to leave.
                 Err(_) if liveness(&self.folder) == Liveness::Alive && self.is_here() => {
                     if !self.turn.is_open() {
-                        return Err(FeedError::FeedEnd(FeedEnd::Unwanted));
+                        return Err(FeedError::End(FeedEnd::Unwanted));
                     }
                     thread::sleep(LOOK_EVERY);
                 }
@@ -285,7 +285,7 @@ impl Feed {
                 }
                 Received::Line(EngineLine::Reply(Reply::Hello(_))) => {}
                 Received::Nothing if self.turn.is_open() => {}
-                Received::Nothing => return Err(FeedError::FeedEnd(FeedEnd::Unwanted)),
+                Received::Nothing => return Err(FeedError::End(FeedEnd::Unwanted)),
                 Received::Closed => return Ok(()),
             }
         }
@@ -322,20 +322,20 @@ struct SentEvents {
 
 impl SentEvents {
     /// The reason for the feed's end if no engine can be reached.
-    fn halt(&self) -> FeedEnd {
+    fn end(&self) -> FeedEnd {
         if self.finished { FeedEnd::Over } else { FeedEnd::Silent }
     }
 }
 
 /// Why a step of the feed did not succeed: the feed ends, or there was an error.
 enum FeedError {
-    FeedEnd(FeedEnd),
+    End(FeedEnd),
     Error(anyhow::Error),
 }
 
 impl From<Closed> for FeedError {
     fn from(closed: Closed) -> Self {
-        Self::FeedEnd(closed.into())
+        Self::End(closed.into())
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, anyhow, ensure};
-use relativenas_core::{genotype::GenotypeFormat, manifest::files, network::NetworkKind};
+use relativenas_core::{genotype::GenotypeFormat, manifest::files};
 use relativenas_ui::messages::{Evaluated, Message, WorkKind, WorkState};
 use serde_json::Value;
 
@@ -129,11 +129,7 @@ fn evaluation(command: &mut Command, folder: &RunFolder) -> Result<()> {
     let network = training.network;
     command.arg("evaluate").arg("--json").arg("--weights").arg(weights);
     command.arg("--arch").arg(training.genotype.format(GenotypeFormat::Darts));
-    let kind = match network.kind {
-        NetworkKind::Cifar => "cifar",
-        NetworkKind::Imagenet => "imagenet",
-    };
-    command.args(["--kind", kind]);
+    command.args(["--kind", network.kind.name()]);
     let numbers =
         [("--channels", network.channels), ("--cells", network.cells), ("--classes", network.classes)];
     for (flag, number) in numbers {

@@ -49,6 +49,25 @@ pub fn manifest(job: Job, layers: &Layers) -> Manifest {
     }
 }
 
+/// A search that ends within seconds, with more settings over its own.
+pub fn small_search(more: &[(&str, &str)]) -> Manifest {
+    let few = [
+        ("search.population", "4"),
+        ("search.generations", "2"),
+        ("data.train_images", "16"),
+        ("data.valid_images", "8"),
+        ("network.channels", "4"),
+        ("network.cells", "3"),
+        ("training.batch", "8"),
+        ("device.kind", "cpu"),
+    ];
+    let mut layers = Layers::built_in();
+    for (key, value) in few.iter().chain(more) {
+        layers.add_assignment(&format!("{key}={value}")).expect("a setting");
+    }
+    manifest(Job::Search, &layers)
+}
+
 /// Begins the run in `folder`, or goes on with it. `steer` is told how far it is after every batch,
 /// while the run waits for it, and again and again while the run is paused.
 pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress, &Control)) -> Outcome {

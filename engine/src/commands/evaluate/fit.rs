@@ -84,10 +84,7 @@ impl Inferred {
     /// The arguments that differ from what was asked for, as they are typed.
     fn arguments(self, asked: Self) -> Vec<String> {
         let (inferred, typed) = (self.shape, asked.shape);
-        let kind = match inferred.kind {
-            NetworkKind::Cifar => "cifar",
-            NetworkKind::Imagenet => "imagenet",
-        };
+        let kind = inferred.kind.name();
         let auxiliary = if self.auxiliary {
             "the auxiliary head (leave out `--no-auxiliary`)"
         } else {

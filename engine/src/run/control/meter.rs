@@ -164,6 +164,13 @@ mod tests {
         (0..count).map(|individual| Candidate { individual, position: Vec::new() }).collect()
     }
 
+    /// A meter of an estimation of so many candidates that begins now.
+    fn begun(count: usize, now: Instant) -> Meter {
+        let mut meter = Meter::new(now);
+        meter.begin(Activity::Training, 0, 0..1, &candidates(count), Work { now: 1.0, after: 0.0 }, now);
+        meter
+    }
+
     fn batch(candidate: usize, validating: bool) -> BatchDone {
         BatchDone { candidate, validating, batch: 1, batches: 2, images: 8, loss: Some(2.0) }
     }
@@ -185,8 +192,7 @@ mod tests {
     #[test]
     fn the_rate_is_of_all_members_together_and_pauses_do_not_count() {
         let start = Instant::now();
-        let mut meter = Meter::new(start);
-        meter.begin(Activity::Training, 3, 0..1, &candidates(2), Work { now: 1.0, after: 0.0 }, start);
+        let mut meter = begun(2, start);
         meter.batch(batch(0, false));
         meter.batch(batch(1, false));
         meter.held(seconds(6));
@@ -196,8 +202,7 @@ mod tests {
     #[test]
     fn a_pair_validates_once_both_do() {
         let start = Instant::now();
-        let mut meter = Meter::new(start);
-        meter.begin(Activity::Training, 0, 0..1, &candidates(2), Work { now: 1.0, after: 0.0 }, start);
+        let mut meter = begun(2, start);
         meter.batch(batch(0, true));
         assert_eq!(meter.activity(), Activity::Training);
         meter.batch(batch(1, true));
@@ -209,8 +214,7 @@ mod tests {
     #[test]
     fn a_loss_stays_until_another_batch_has_one_or_the_batches_begin_anew() {
         let start = Instant::now();
-        let mut meter = Meter::new(start);
-        meter.begin(Activity::Training, 0, 0..1, &candidates(1), Work { now: 1.0, after: 0.0 }, start);
+        let mut meter = begun(1, start);
         for (done, loss) in [
             (batch(0, false), Some(2.0)),
             (BatchDone { batch: 2, loss: None, ..batch(0, false) }, Some(2.0)),

@@ -1,9 +1,8 @@
 use std::sync::LazyLock;
 
 use relativenas_core::{
-    config::Layers,
     event::Event,
-    manifest::{Job, Manifest},
+    manifest::Manifest,
     protocol::{Command, Mode, StepUnit},
 };
 
@@ -19,25 +18,13 @@ fn manifest(architectures: usize, threads: usize) -> Manifest {
 }
 
 fn manifest_of_seeds(architectures: usize, seeds: u32, threads: usize) -> Manifest {
-    let mut layers = Layers::built_in();
     let [architectures, seeds, threads] = [architectures, seeds as usize, threads].map(|n| n.to_string());
-    for (key, value) in [
-        ("search.population", "4"),
-        ("search.generations", "2"),
-        ("data.train_images", "16"),
-        ("data.valid_images", "8"),
-        ("network.channels", "4"),
-        ("network.cells", "3"),
-        ("training.batch", "8"),
-        ("device.kind", "cpu"),
+    fixture::small_search(&[
         ("device.threads", &threads),
         ("finals.architectures", &architectures),
         ("finals.epochs", "1"),
         ("finals.seeds", &seeds),
-    ] {
-        layers.add_assignment(&format!("{key}={value}")).expect("a setting");
-    }
-    fixture::manifest(Job::Search, &layers)
+    ])
 }
 
 /// The events of a run that nobody interrupts.

@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
 use relativenas_core::{
-    config::Layers,
     event::Event,
     latency::{LatencyTable, OperationLatency, Spot},
-    manifest::{Job, Manifest},
+    manifest::Manifest,
     operation::Operation,
 };
 
@@ -15,22 +14,7 @@ use crate::run::{
 
 /// A small search in which a batch may take so many milliseconds.
 fn manifest(max_latency: &str) -> Manifest {
-    let mut layers = Layers::built_in();
-    for (key, value) in [
-        ("search.population", "4"),
-        ("search.generations", "2"),
-        ("search.max_latency", max_latency),
-        ("data.train_images", "16"),
-        ("data.valid_images", "8"),
-        ("network.channels", "4"),
-        ("network.cells", "3"),
-        ("training.batch", "8"),
-        ("device.kind", "cpu"),
-        ("device.threads", "1"),
-    ] {
-        layers.add_assignment(&format!("{key}={value}")).expect("a setting");
-    }
-    fixture::manifest(Job::Search, &layers)
+    fixture::small_search(&[("search.max_latency", max_latency), ("device.threads", "1")])
 }
 
 /// Separable convolutions take a millisecond, and nothing else takes any time.
