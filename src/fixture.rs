@@ -6,11 +6,12 @@ use relativenas_core::{
     config::{Config, Layers},
     event::{Event, Images, Line},
     finals::{Figures, Finals, FinalsSettings, History, Judge},
+    loss::Loss,
     manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
     network::{NetworkKind, NetworkShape},
     published,
     randomness::RANDOMNESS_VERSION,
-    search::{Ask, Estimate, Loss, Search},
+    search::{Ask, Estimate, Search},
 };
 
 use crate::folder::{Naming, RunFolder, create};

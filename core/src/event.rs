@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    finals::{Entrant, Figures, FinalsSettings},
+    finals::{entrant::Entrant, figures::Figures, settings::FinalsSettings},
     network::NetworkShape,
     number,
-    search::{Estimate, SearchSettings},
+    search::{estimation::Estimate, settings::SearchSettings},
     tasks::Task,
 };
 

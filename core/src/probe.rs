@@ -10,8 +10,9 @@ mod searched;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    loss::Loss,
     randomness::{Purpose, Stream, Streams},
-    search::{Estimate, Loss},
+    search::Estimate,
     searcher::compare,
 };
 

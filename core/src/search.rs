@@ -43,10 +43,10 @@
 //! # Ok::<(), relativenas_core::search::SettingsError>(())
 //! ```
 
-mod estimation;
+pub(crate) mod estimation;
 mod repeat;
-mod settings;
-mod state;
+pub(crate) mod settings;
+pub(crate) mod state;
 mod warm_up;
 
 pub use estimation::{
@@ -54,10 +54,11 @@ pub use estimation::{
 };
 pub use repeat::Repeat;
 pub use settings::{Schedule, SearchSettings, SettingsError};
-pub use state::{Fitness, Lesson, Loss, SearchState};
+pub use state::{Lesson, SearchState};
 
 use crate::{
-    event::{Event, Learner, Move, Ranked},
+    event::{Event, Learner, Move, Ranked, Trainee},
+    loss::{Fitness, Loss},
     population::{Individual, diversity, sample_position},
     randomness::Streams,
     searcher::Searcher,
@@ -251,6 +252,33 @@ impl Search {
         }
     }
 
+    /// The weights of trained networks are adopted, and nobody is judged.
+    fn tell_warm_up(
+        &mut self,
+        estimation: &Estimation,
+        estimates: &[Estimate],
+        events: &mut Vec<Event>,
+    ) -> Verdict {
+        let verdict = warm_up::verdict(estimation, estimates);
+        let network = |slot: usize| estimation.candidates[slot].individual;
+        let trained = estimation.candidates.iter().zip(estimates).map(|(candidate, estimate)| Trainee {
+            network: candidate.individual,
+            position: candidate.position.clone(),
+            train_loss: estimate.train_loss,
+            hits: estimate.hits,
+            misses: estimate.misses,
+        });
+        events.push(Event::WeightsWarmed {
+            generation: estimation.generation,
+            pair: estimation.pair,
+            trained: trained.collect(),
+            gives: verdict.gives.iter().copied().map(network).collect(),
+        });
+        self.state.evaluations += estimates.len() as u64;
+        self.end_pair(events);
+        verdict
+    }
+
     /// Each pair as if it had been asked for alone, and its verdict in places of the whole estimation.
     fn tell_pairs(
         &mut self,
@@ -381,7 +409,7 @@ impl Search {
             Fitness { loss: Loss(estimate.loss), violation: limits.violation(*space, &individual.position) }
         });
         let mut order: Vec<_> = fitness.enumerate().collect();
-        if self.searcher().ranks_by_loss() {
+        if self.settings.searcher.ranks_by_loss() {
             order.sort_by(|(_, a), (_, b)| a.order(*b));
         }
         let place = |(index, (individual, _)): (usize, (usize, Fitness))| {

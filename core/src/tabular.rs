@@ -6,7 +6,8 @@
 //! `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, from left to right.
 
 mod benchmark;
-mod cell;
+pub(crate) mod cell;
+pub(crate) mod edge;
 mod embedded;
 
 use std::{convert::Infallible, fmt, str::FromStr};
@@ -14,7 +15,8 @@ use std::{convert::Infallible, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use benchmark::{BenchmarkSettings, Charge, SearcherResult, UnknownCharge, benchmark_searchers};
-pub use cell::{architecture, decode, describe, edge_name, ends, parse_architecture, size};
+pub use cell::{architecture, decode, describe, ends, parse_architecture, size};
+pub use edge::{EDGES, EdgeOperation, OPERATIONS, edge_name};
 pub use embedded::{COMPRESSED, EmbeddedError, embedded};
 
 use crate::{
@@ -22,64 +24,8 @@ use crate::{
     space::VectorError,
 };
 
-/// The number of edges of a cell.
-pub const EDGES: usize = 6;
-
 /// The number of all architectures: each of the edges has one of five operations.
 pub const ARCHITECTURES: usize = OPERATIONS.len().pow(EDGES as u32);
-
-/// An operation of an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EdgeOperation {
-    None,
-    SkipConnect,
-    #[serde(rename = "nor_conv_1x1")]
-    Conv1x1,
-    #[serde(rename = "nor_conv_3x3")]
-    Conv3x3,
-    #[serde(rename = "avg_pool_3x3")]
-    AvgPool3x3,
-}
-
-/// The operations of an edge, in the order in which a gene counts them.
-pub const OPERATIONS: [EdgeOperation; 5] = [
-    EdgeOperation::None,
-    EdgeOperation::SkipConnect,
-    EdgeOperation::Conv1x1,
-    EdgeOperation::Conv3x3,
-    EdgeOperation::AvgPool3x3,
-];
-
-impl EdgeOperation {
-    /// The name in architecture strings, such as `nor_conv_3x3`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::SkipConnect => "skip_connect",
-            Self::Conv1x1 => "nor_conv_1x1",
-            Self::Conv3x3 => "nor_conv_3x3",
-            Self::AvgPool3x3 => "avg_pool_3x3",
-        }
-    }
-
-    /// Two letters for narrow places: `--`, `id`, `c1`, `c3`, `av`.
-    pub fn short_name(self) -> &'static str {
-        match self {
-            Self::None => "--",
-            Self::SkipConnect => "id",
-            Self::Conv1x1 => "c1",
-            Self::Conv3x3 => "c3",
-            Self::AvgPool3x3 => "av",
-        }
-    }
-}
-
-impl fmt::Display for EdgeOperation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// A data set on which the architectures were trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,9 +12,10 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use relativenas_core::{
     cost::Part,
+    loss::Loss,
     probe::{Agreement, DrawnPair, Probe, Source, bootstrap_stream, fast, noise, scratch_seed},
     randomness::Streams,
-    search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Loss, Search, Stage},
+    search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Search, Stage},
     searcher::size,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, Estimation, Stage};
+use super::estimation::{Estimate, Estimation, Stage};
 
 /// When a pair is estimated again. The paper never does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

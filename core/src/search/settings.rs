@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Repeat;
-use crate::{cost::Limits, number, population::MOST_INDIVIDUALS, searcher::SearcherKind, space::Space};
+use super::repeat::Repeat;
+use crate::{cost::Limits, number, population::MOST_INDIVIDUALS, searcher::kind::SearcherKind, space::Space};
 
 /// What defines a search, apart from how losses are found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,9 +18,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Candidate, Estimate, Estimation, Search, Verdict};
+use super::estimation::{Candidate, Estimate, Estimation, Verdict};
 use crate::{
-    event::{Event, Trainee},
     operation::Operation,
     randomness::{Purpose, Streams},
     space::{NODES, Space},
@@ -87,35 +86,6 @@ fn shuffled(streams: &Streams, node: usize, size: usize, deck: u64) -> Vec<usize
 pub(super) fn verdict(estimation: &Estimation, estimates: &[Estimate]) -> Verdict {
     let trained = |slot: &usize| estimates[*slot].train_loss.is_finite();
     Verdict { fast: None, slow: None, gives: (0..estimation.candidates.len()).filter(trained).collect() }
-}
-
-impl Search {
-    /// The weights of trained networks are adopted, and nobody is judged.
-    pub(super) fn tell_warm_up(
-        &mut self,
-        estimation: &Estimation,
-        estimates: &[Estimate],
-        events: &mut Vec<Event>,
-    ) -> Verdict {
-        let verdict = verdict(estimation, estimates);
-        let network = |slot: usize| estimation.candidates[slot].individual;
-        let trained = estimation.candidates.iter().zip(estimates).map(|(candidate, estimate)| Trainee {
-            network: candidate.individual,
-            position: candidate.position.clone(),
-            train_loss: estimate.train_loss,
-            hits: estimate.hits,
-            misses: estimate.misses,
-        });
-        events.push(Event::WeightsWarmed {
-            generation: estimation.generation,
-            pair: estimation.pair,
-            trained: trained.collect(),
-            gives: verdict.gives.iter().copied().map(network).collect(),
-        });
-        self.state.evaluations += estimates.len() as u64;
-        self.end_pair(events);
-        verdict
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,17 @@
 //! Slow-fast learning with the verdict drawn by lot: what is left when losses carry no signal.
 
-use super::{Searcher, compare, slow_fast::SlowFast, verdict};
+use super::{
+    rule::{Searcher, compare, verdict},
+    slow_fast::SlowFast,
+};
 use crate::{
     population::Individual,
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
 };
 
 pub(super) struct CoinFlip;

@@ -6,16 +6,23 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use super::{Searcher, compare, random::Random};
+use super::{
+    random::Random,
+    rule::{Searcher, compare},
+};
 use crate::{
     cost::{Limits, Part, cost},
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
     population::{Individual, sample_position},
     randomness::Streams,
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
     space::{Space, VectorError},
-    tabular,
+    tabular::cell,
 };
 
 /// What sizes are counted of where a search names no network: the published search network.
@@ -50,10 +57,6 @@ impl Searcher for Largest {
             .chain(state.population.iter().map(|individual| individual.position.clone()));
         let kept = largest(space, &settings.limits, drawn, population);
         kept.into_iter().map(Individual::at).enumerate().collect()
-    }
-
-    fn ranks_by_loss(&self) -> bool {
-        false
     }
 }
 
@@ -102,7 +105,7 @@ pub fn size(space: Space, limits: &Limits, position: &[f64]) -> Result<Part, Vec
             let cost = cost(&Genotype::decode(position)?, shape);
             Ok(Part { parameters: cost.parameters, multiply_adds: cost.multiply_adds })
         }
-        Space::NasBench201 => Ok(tabular::size(&tabular::decode(position)?)),
+        Space::NasBench201 => Ok(cell::size(&cell::decode(position)?)),
     }
 }
 

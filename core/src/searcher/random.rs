@@ -1,10 +1,14 @@
 //! Random search: fresh vectors every generation, everything else as in slow-fast.
 
-use super::{Searcher, compare};
+use super::rule::{Searcher, compare};
 use crate::{
     population::{Individual, sample_position},
     randomness::Streams,
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
 };
 
 pub(super) struct Random;

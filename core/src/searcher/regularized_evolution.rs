@@ -4,11 +4,16 @@
 //! A generation estimates one child a place. Places are filled in order, so the place of a child
 //! always holds the oldest individual.
 
-use super::Searcher;
+use super::rule::Searcher;
 use crate::{
+    loss::{Fitness, Loss},
     population::Individual,
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, Fitness, Loss, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
     space::Space,
 };
 

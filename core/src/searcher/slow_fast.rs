@@ -1,10 +1,14 @@
 //! RelativeNAS itself.
 
-use super::{Searcher, compare};
+use super::rule::{Searcher, compare};
 use crate::{
     population::Individual,
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
     slow_fast::{learn, mutate},
 };
 

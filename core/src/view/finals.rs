@@ -286,7 +286,8 @@ mod tests {
     use crate::{
         event::{Images, Line},
         finals::{EntrantSource, Judge},
-        search::{Ask, Estimate, Loss, Search, SearchSettings},
+        loss::Loss,
+        search::{Ask, Estimate, Search, SearchSettings},
         space::Space,
         view::{Phase, RunView, ViewError},
     };

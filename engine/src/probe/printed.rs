@@ -1,8 +1,8 @@
 //! What a probe found, in words and for programs.
 
 use relativenas_core::{
+    loss::Loss,
     probe::{Agreement, Probe, Source},
-    search::Loss,
 };
 use serde::Serialize;
 

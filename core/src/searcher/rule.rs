@@ -1,0 +1,62 @@
+//! What a searcher decides, and the verdict on a pair that slow-fast and most controls share.
+
+use crate::{
+    loss::{Fitness, Loss},
+    population::Individual,
+    randomness::{Purpose, Streams},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
+};
+
+/// What a searcher decides. The defaults are what slow-fast and its controls share.
+pub(crate) trait Searcher: Sync {
+    /// Who is estimated together in a generation, in order.
+    fn pairs(&self, settings: &SearchSettings, streams: &Streams, generation: u32) -> Vec<Vec<usize>> {
+        let order = streams.stream(Purpose::Pairing, u64::from(generation), 0).order(settings.population);
+        order.chunks(2).map(<[usize]>::to_vec).collect()
+    }
+
+    /// Where an individual is estimated.
+    fn position(&self, _: &SearchSettings, _: &Streams, state: &SearchState, individual: usize) -> Vec<f64> {
+        state.population[individual].position.clone()
+    }
+
+    /// Who is fast and who is slow; `violations` says by how much each exceeds the limits.
+    fn judge(
+        &self,
+        streams: &Streams,
+        estimation: &Estimation,
+        estimates: &[Estimate],
+        violations: &[f64],
+    ) -> Verdict;
+
+    /// Who is where in the next generation, for those who change.
+    fn advance(
+        &self,
+        settings: &SearchSettings,
+        streams: &Streams,
+        state: &SearchState,
+    ) -> Vec<(usize, Individual)>;
+}
+
+/// The verdict on a pair by violation first, then loss; a tie goes to the first member.
+///
+/// A learner whose loss is not a number is slow and gives nothing; if both are, there is no verdict.
+pub(crate) fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
+    if estimates.iter().all(|e| !e.loss.is_finite()) {
+        return Verdict::default();
+    }
+    let fitness = |slot: usize| Fitness { loss: Loss(estimates[slot].loss), violation: violations[slot] };
+    let second_wins = fitness(1).order(fitness(0)).is_lt();
+    let (fast, slow) = if second_wins { (1, 0) } else { (0, 1) };
+    verdict(fast, slow, estimates)
+}
+
+/// `fast` gives its weights first, then `slow`, unless its loss is not a number.
+pub(super) fn verdict(fast: usize, slow: usize, estimates: &[Estimate]) -> Verdict {
+    let gives = [fast, slow].into_iter().filter(|&slot| estimates[slot].loss.is_finite()).collect();
+    Verdict { fast: Some(fast), slow: Some(slow), gives }
+}
