@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use relativenas_core::{manifest::BUILD, tasks::Task};
+use relativenas_core::{manifest::BUILD, population::IndividualId, tasks::Task};
 
 pub use arch::{ArchAction, ArchArguments, Architecture, GenotypeText, Kind, ShapeArguments};
 pub use benchmark::{BenchmarkAction, BenchmarkArguments, SearchersArguments};
@@ -369,7 +369,7 @@ pub struct ExportArguments {
     pub rank: Option<usize>,
     /// This individual, counted from 0
     #[arg(long, value_name = "N")]
-    pub individual: Option<usize>,
+    pub individual: Option<IndividualId>,
     /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python; onnx
     /// the trained network, weights in it
     #[arg(long, value_enum, default_value = "darts")]

@@ -5,6 +5,7 @@ use relativenas_core::{
     event::Line,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::{Individual, sample_position},
     randomness::{Purpose, Streams},
     search::{Ask, Estimate, Schedule, Search, SearchSettings},
@@ -22,7 +23,7 @@ fn main() {
 }
 
 fn position(individual: usize) -> Vec<f64> {
-    sample_position(Space::Cells, &Streams::new(1), 0, individual)
+    sample_position(Space::Cells, &Streams::new(1), 0, IndividualId(individual))
 }
 
 #[divan::bench]
@@ -44,7 +45,7 @@ fn inheritance(bencher: Bencher) {
     let keys = WeightKey::of_genotype(&genotype, &SHAPE);
     let mut weights = WeightSet::default();
     let (held, _) = weights.inherit(&keys, |_| ());
-    weights.adopt(0, [(0, &held)]);
+    weights.adopt(0, [(IndividualId(0), &held)]);
     bencher.bench(|| weights.inherit(black_box(&keys), |_| ()));
 }
 

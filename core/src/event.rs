@@ -9,6 +9,7 @@ use crate::{
     finals::{entrant::Entrant, figures::Figures, settings::FinalsSettings},
     network::NetworkShape,
     number,
+    population::IndividualId,
     search::{estimation::Estimate, settings::SearchSettings},
     tasks::Task,
 };
@@ -41,7 +42,7 @@ pub enum Event {
     },
     GenerationStarted {
         generation: u32,
-        pairs: Vec<Vec<usize>>,
+        pairs: Vec<Vec<IndividualId>>,
         learning_rate: f64,
         drop_path: f64,
     },
@@ -62,11 +63,11 @@ pub enum Event {
         estimations: u32,
         learners: Vec<Learner>,
         /// The fast and the slow learner, as individuals; `None` where no loss was a number.
-        fast: Option<usize>,
-        slow: Option<usize>,
+        fast: Option<IndividualId>,
+        slow: Option<IndividualId>,
         /// The individuals that wrote to the weight set, in order; empty if no loss was a number, or if learners
         /// are judged without training.
-        gives: Vec<usize>,
+        gives: Vec<IndividualId>,
     },
     GenerationFinished {
         generation: u32,
@@ -76,7 +77,7 @@ pub enum Event {
         moves: Vec<Move>,
     },
     IndividualInjected {
-        individual: usize,
+        individual: IndividualId,
         position: Vec<f64>,
     },
     /// A member of the last population was estimated with the final weights.
@@ -207,7 +208,7 @@ pub struct Images {
 /// A candidate and its estimate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Learner {
-    pub individual: usize,
+    pub individual: IndividualId,
     pub position: Vec<f64>,
     pub estimate: Estimate,
     /// By how much it exceeds the limits; 0 within them.
@@ -232,7 +233,7 @@ pub struct Trainee {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
-    pub individual: usize,
+    pub individual: IndividualId,
     pub position: Vec<f64>,
     pub velocity: Vec<f64>,
 }
@@ -242,7 +243,7 @@ pub struct Move {
 pub struct Ranked {
     /// The rank, counted from 1.
     pub rank: usize,
-    pub individual: usize,
+    pub individual: IndividualId,
     #[serde(with = "number")]
     pub loss: f64,
     /// Accuracy on the validation half, in per cent.

@@ -50,7 +50,7 @@ pub(crate) mod state;
 mod warm_up;
 
 pub use estimation::{
-    BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Stage, Verdict,
+    BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Slot, Stage, Verdict,
 };
 pub use repeat::Repeat;
 pub use settings::{Schedule, SearchSettings, SettingsError};
@@ -59,7 +59,7 @@ pub use state::{Lesson, SearchState};
 use crate::{
     event::{Event, Learner, Move, Ranked, Trainee},
     loss::{Fitness, Loss},
-    population::{Individual, diversity, sample_position},
+    population::{Individual, IndividualId, diversity, sample_position},
     randomness::Streams,
     searcher::Searcher,
 };
@@ -87,7 +87,7 @@ impl Search {
     pub fn new(settings: SearchSettings) -> Result<(Self, Vec<Event>), SettingsError> {
         settings::check(&settings)?;
         let streams = Streams::new(settings.seed);
-        let population: Vec<_> = (0..settings.population)
+        let population: Vec<_> = IndividualId::all(settings.population)
             .map(|i| Individual::at(sample_position(settings.space, &streams, 0, i)))
             .collect();
         let positions = population.iter().map(|i| i.position.clone()).collect();
@@ -137,7 +137,9 @@ impl Search {
         if generation == settings.generations {
             let first = self.state.ranking.len();
             let together = self.settings.pairs_at_once.saturating_mul(2);
-            let candidates = (first..self.settings.population.min(first.saturating_add(together)))
+            let candidates = IndividualId::all(self.settings.population)
+                .skip(first)
+                .take(together)
                 .map(|i| Candidate { individual: i, position: self.state.population[i].position.clone() })
                 .collect();
             return Ask::Estimate(Estimation {
@@ -163,7 +165,7 @@ impl Search {
                 learning_rate: settings.learning_rate(generation),
                 drop_path: settings.drop_path(generation),
                 candidates: networks
-                    .map(|&network| warm_up::candidate(&self.streams, population, generation, network))
+                    .map(|&network| warm_up::candidate(&self.streams, population, generation, network.0))
                     .collect(),
             });
         }
@@ -232,7 +234,7 @@ impl Search {
     /// # Panics
     /// If there is no such individual, the position has another length, or
     /// [`Search::accepts_injections`] says no.
-    pub fn inject(&mut self, individual: usize, position: Vec<f64>) -> Event {
+    pub fn inject(&mut self, individual: IndividualId, position: Vec<f64>) -> Event {
         assert!(self.accepts_injections(), "the last population is being ranked");
         assert_eq!(position.len(), self.settings.space.genes(), "a vector of this space");
         self.state.population[individual] = Individual::at(position.clone());
@@ -260,9 +262,9 @@ impl Search {
         events: &mut Vec<Event>,
     ) -> Verdict {
         let verdict = warm_up::verdict(estimation, estimates);
-        let network = |slot: usize| estimation.candidates[slot].individual;
+        let network = |slot: Slot| estimation.candidates[slot].individual.0;
         let trained = estimation.candidates.iter().zip(estimates).map(|(candidate, estimate)| Trainee {
-            network: candidate.individual,
+            network: candidate.individual.0,
             position: candidate.position.clone(),
             train_loss: estimate.train_loss,
             hits: estimate.hits,
@@ -295,7 +297,7 @@ impl Search {
                     candidates: candidates.to_vec(),
                     ..*estimation
                 };
-                let of_all = |slot: usize| index * together + slot;
+                let of_all = |slot: Slot| Slot(index * together + slot.0);
                 let Verdict { fast, slow, gives } = self.tell_pair(&pair, estimates, events);
                 Verdict {
                     fast: fast.map(of_all),
@@ -324,7 +326,7 @@ impl Search {
         if self.settings.one_shot {
             verdict.gives.clear(); // Nobody has learned anything.
         }
-        let individual = |slot: usize| estimation.candidates[slot].individual;
+        let individual = |slot: Slot| estimation.candidates[slot].individual;
         for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {
             self.state.losses[candidate.individual] = Some(Loss(estimate.loss));
             let place = &mut self.state.population[candidate.individual];
@@ -408,11 +410,11 @@ impl Search {
         let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {
             Fitness { loss: Loss(estimate.loss), violation: limits.violation(*space, &individual.position) }
         });
-        let mut order: Vec<_> = fitness.enumerate().collect();
+        let mut order: Vec<_> = IndividualId::all(self.state.ranking.len()).zip(fitness).collect();
         if self.settings.searcher.ranks_by_loss() {
             order.sort_by(|(_, a), (_, b)| a.order(*b));
         }
-        let place = |(index, (individual, _)): (usize, (usize, Fitness))| {
+        let place = |(index, (individual, _)): (usize, (IndividualId, Fitness))| {
             let Estimate { loss, accuracy, .. } = self.state.ranking[individual];
             Ranked { rank: index + 1, individual, loss, accuracy }
         };

@@ -20,7 +20,7 @@ pub use edge::{EDGES, EdgeOperation, OPERATIONS, edge_name};
 pub use embedded::{COMPRESSED, EmbeddedError, embedded};
 
 use crate::{
-    search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Verdict},
+    search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Slot, Verdict},
     space::VectorError,
 };
 
@@ -214,7 +214,7 @@ impl Estimator for TableEstimator<'_> {
         for (slot, candidate) in estimation.candidates.iter().enumerate() {
             let estimate = self.look_up(candidate);
             let done = BatchDone {
-                candidate: slot,
+                candidate: Slot(slot),
                 validating: true,
                 batch: 1,
                 batches: 1,
@@ -237,6 +237,7 @@ impl Estimator for TableEstimator<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::population::IndividualId;
     use crate::space::Space;
 
     const HEADER: &str = "CIFAR10TestAccuracy200Epochs,CIFAR100TestAccuracy200Epochs,\
@@ -274,7 +275,8 @@ mod tests {
     fn the_higher_accuracy_has_the_lower_loss_and_an_abort_is_obeyed() {
         let table = Table::parse(&text()).expect("a table");
         let mut estimator = TableEstimator::new(&table, Dataset::Cifar100);
-        let candidate = |indices: &[usize]| Candidate { individual: 0, position: Space::encode(indices) };
+        let candidate =
+            |indices: &[usize]| Candidate { individual: IndividualId(0), position: Space::encode(indices) };
         let estimation = Estimation {
             stage: crate::search::Stage::Search,
             generation: 0,
@@ -287,7 +289,7 @@ mod tests {
         let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
         let losses: Vec<_> = found.expect("not aborted").estimates.iter().map(|e| e.loss).collect();
         assert_eq!(losses, [100.0, 100.0 - table.best(Dataset::Cifar100)]);
-        let abort = |done: BatchDone| if done.candidate == 1 { Flow::Abort } else { Flow::Go };
+        let abort = |done: BatchDone| if done.candidate == Slot(1) { Flow::Abort } else { Flow::Go };
         assert_eq!(estimator.estimate(&estimation, &abort), Ok(None));
     }
 

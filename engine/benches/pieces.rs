@@ -10,6 +10,7 @@ use relativenas_core::{
     config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     randomness::{Purpose, Streams},
     search::{Ask, Estimate, Schedule, Search, SearchSettings},
@@ -47,7 +48,8 @@ fn main() {
 }
 
 fn genotype(individual: usize) -> Genotype {
-    Genotype::decode(&sample_position(Space::Cells, &Streams::new(1), 0, individual)).expect("of this space")
+    Genotype::decode(&sample_position(Space::Cells, &Streams::new(1), 0, IndividualId(individual)))
+        .expect("of this space")
 }
 
 fn fresh(plan: &Plan) -> Vec<ModuleWeights> {
@@ -149,7 +151,7 @@ fn weight_set(individuals: usize) -> WeightSet<ModuleWeights> {
         let plan = Plan::search(&genotype, &SHAPE);
         let fresh: BTreeMap<_, _> = keys.iter().copied().zip(fresh(&plan)).collect();
         let (held, _) = weights.inherit(&keys, |key| fresh[&key].clone());
-        weights.adopt(0, [(individual, &held)]);
+        weights.adopt(0, [(IndividualId(individual), &held)]);
     }
     weights
 }

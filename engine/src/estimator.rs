@@ -12,10 +12,12 @@ use relativenas_core::{
     config::Precision,
     finals::Figures,
     genotype::Genotype,
+    loss::Loss,
     network::NetworkShape,
+    population::IndividualId,
     randomness::{Purpose, Streams},
     search::{
-        BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Loss, Schedule, Stage,
+        BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Schedule, Slot, Stage,
         Verdict,
     },
     space::VectorError,
@@ -60,7 +62,7 @@ pub struct EstimatorSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum EstimateError {
     #[error("individual {individual}: {error}")]
-    Vector { individual: usize, error: VectorError },
+    Vector { individual: IndividualId, error: VectorError },
     #[error("the stored weight set does not fit: {0}")]
     Weights(#[from] WeightsError),
     #[error("the device failed: {0}")]
@@ -117,8 +119,8 @@ impl Trained {
     ///
     /// # Panics
     /// If there were fewer.
-    pub fn held(&self, place: usize) -> &Held {
-        &self.0[place]
+    pub fn held(&self, slot: Slot) -> &Held {
+        &self.0[slot]
     }
 }
 
@@ -511,7 +513,7 @@ impl Estimator for NetworkEstimator {
         trained: &Trained,
         verdict: &Verdict,
     ) -> Result<(), Self::Error> {
-        let giver = |&place: &usize| (estimation.candidates[place].individual, trained.held(place));
+        let giver = |&slot: &Slot| (estimation.candidates[slot].individual, trained.held(slot));
         self.weights.adopt(estimation.generation, verdict.gives.iter().map(giver));
         Ok(())
     }

@@ -14,6 +14,7 @@ use relativenas_core::{
     latency::{Calibration, LatencyTable, OperationLatency, Spot},
     network::NetworkShape,
     operation::Operation,
+    population::IndividualId,
     population::sample_position,
     randomness::{Purpose, Streams},
     space::Space,
@@ -125,7 +126,7 @@ impl Meter {
     /// A random network, and how long it takes.
     fn drawn(&self, number: u64, clock: Clock) -> Result<(Genotype, u64), WeightsError> {
         let seed = Streams::new(self.seed).stream(Purpose::Latency, 0, 0).bits();
-        let position = sample_position(Space::Cells, &Streams::new(seed), 0, number as usize);
+        let position = sample_position(Space::Cells, &Streams::new(seed), 0, IndividualId(number as usize));
         let genotype = Genotype::decode(&position).expect("drawn from the space");
         let time = clock(Plan::search(&genotype, &self.shape), self.image_side)?;
         Ok((genotype, time))

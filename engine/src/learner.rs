@@ -1,7 +1,9 @@
 //! One learner's life: train an epoch on one half of the images, be judged on the other.
 
 use relativenas_core::{
+    population::IndividualId,
     randomness::{Purpose, Stream, Streams},
+    search::Slot,
     search::{BatchDone, Flow},
 };
 use tch::{Device, Kind, TchError, Tensor};
@@ -36,7 +38,7 @@ pub struct Epoch {
     /// Names the learner's random streams.
     pub generation: u32,
     /// Names the learner's random streams.
-    pub individual: usize,
+    pub individual: IndividualId,
 }
 
 /// What validation found.
@@ -115,7 +117,7 @@ impl Learner<'_> {
                 None => seen,
             });
             let done = BatchDone {
-                candidate: self.candidate,
+                candidate: Slot(self.candidate),
                 validating: true,
                 batch: number + 1,
                 batches: all,
@@ -156,14 +158,14 @@ impl Learner<'_> {
     }
 
     fn stream(&self, purpose: Purpose) -> Stream {
-        self.streams.stream(purpose, u64::from(self.epoch.generation), self.epoch.individual as u64)
+        self.streams.stream(purpose, u64::from(self.epoch.generation), self.epoch.individual.0 as u64)
     }
 
     /// After batch number `batch`, counted from 1.
     fn report(&self, validating: bool, batch: usize, images: usize, tally: &Tally) -> Result<Flow, TchError> {
         let size = if validating { self.settings.validation_batch } else { self.settings.batch };
         Ok((self.progress)(BatchDone {
-            candidate: self.candidate,
+            candidate: Slot(self.candidate),
             validating,
             batch,
             batches: batch_count(images, size),

@@ -13,8 +13,10 @@ use clap::{Args, ValueEnum};
 use relativenas_core::{
     cost::Part,
     loss::Loss,
+    population::IndividualId,
     probe::{Agreement, DrawnPair, Probe, Source, bootstrap_stream, fast, noise, scratch_seed},
     randomness::Streams,
+    search::Slot,
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Search, Stage},
     searcher::size,
 };
@@ -119,7 +121,12 @@ impl Ranked {
     }
 
     fn candidates(&self, places: impl Iterator<Item = usize>) -> Vec<Candidate> {
-        places.map(|place| Candidate { individual: place, position: self.positions[place].clone() }).collect()
+        places
+            .map(|place| Candidate {
+                individual: IndividualId(place),
+                position: self.positions[place].clone(),
+            })
+            .collect()
     }
 }
 
@@ -195,7 +202,8 @@ impl<'a> Prober<'a> {
     /// Of the networks that the search trains.
     fn sizes(&self) -> Result<Vec<Part>, EstimateError> {
         let settings = self.search.settings();
-        let size = |(individual, position): (usize, &Vec<f64>)| {
+        let size = |(place, position): (usize, &Vec<f64>)| {
+            let individual = IndividualId(place);
             size(settings.space, &settings.limits, position)
                 .map_err(|error| EstimateError::Vector { individual, error })
         };
@@ -223,9 +231,9 @@ impl<'a> Prober<'a> {
         Ok((flips, gaps))
     }
 
-    fn verdict(&self, estimates: &[Estimate], members: &[usize]) -> Option<usize> {
+    fn verdict(&self, estimates: &[Estimate], members: &[IndividualId]) -> Option<Slot> {
         let settings = self.search.settings();
-        let violation = |&i: &usize| settings.limits.violation(settings.space, self.position(i));
+        let violation = |&i: &IndividualId| settings.limits.violation(settings.space, self.position(i));
         fast(estimates, &members.iter().map(violation).collect::<Vec<_>>())
     }
 
@@ -274,7 +282,7 @@ impl<'a> Prober<'a> {
     }
 
     /// Of the population, whatever is ranked.
-    fn position(&self, individual: usize) -> &[f64] {
+    fn position(&self, individual: IndividualId) -> &[f64] {
         &self.search.state().population[individual].position
     }
 }

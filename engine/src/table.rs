@@ -3,6 +3,7 @@
 use std::{thread, time::Duration};
 
 use relativenas_core::{
+    search::Slot,
     search::{BatchDone, Estimate, Estimation, Estimator as _, Flow},
     tabular::{self, Dataset, EmbeddedError, Table, TableEstimator},
 };
@@ -61,7 +62,7 @@ impl PacedTable {
             thread::sleep(STEP);
             for candidate in 0..estimation.candidates.len() {
                 let waited = BatchDone {
-                    candidate,
+                    candidate: Slot(candidate),
                     validating: true,
                     batch: step,
                     batches: steps,
@@ -86,6 +87,7 @@ mod tests {
     };
 
     use relativenas_core::{
+        population::IndividualId,
         search::{Candidate, Stage},
         space::Space,
     };
@@ -102,7 +104,7 @@ mod tests {
             repeat: 0,
             learning_rate: 0.0,
             drop_path: 0.0,
-            candidates: vec![candidate(0, 0), candidate(1, 3)],
+            candidates: vec![candidate(IndividualId(0), 0), candidate(IndividualId(1), 3)],
         }
     }
 

@@ -14,8 +14,10 @@ use relativenas_core::{
     config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     randomness::Streams,
+    search::Slot,
     search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator as _, Flow, Stage, Verdict},
     space::Space,
 };
@@ -97,7 +99,9 @@ pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
 /// Never: what is drawn is of the space.
 pub fn random_genotypes() -> Vec<Genotype> {
     let draw = |individual| sample_position(Space::Cells, &Streams::new(0), 0, individual);
-    (0..4).map(|individual| Genotype::decode(&draw(individual)).expect("of the space")).collect()
+    (0..4)
+        .map(|individual| Genotype::decode(&draw(IndividualId(individual))).expect("of the space"))
+        .collect()
 }
 
 /// Trains and validates every genotype.
@@ -197,7 +201,7 @@ fn estimation(pair: usize, genotypes: &[Genotype]) -> anyhow::Result<Estimation>
     let candidate = |(slot, genotype): (usize, &Genotype)| {
         let number = 2 * pair + slot;
         let position = genotype.encode().with_context(|| format!("genotype {}", number + 1))?;
-        Ok(Candidate { individual: number, position })
+        Ok(Candidate { individual: IndividualId(number), position })
     };
     Ok(Estimation {
         stage: Stage::Search,
@@ -212,7 +216,8 @@ fn estimation(pair: usize, genotypes: &[Genotype]) -> anyhow::Result<Estimation>
 
 /// The better one gives everything, the other what only it has.
 fn verdict(estimates: &[Estimate]) -> Verdict {
-    let mut gives: Vec<_> = (0..estimates.len()).filter(|&i| estimates[i].loss.is_finite()).collect();
+    let mut gives: Vec<_> =
+        (0..estimates.len()).map(Slot).filter(|&i| estimates[i].loss.is_finite()).collect();
     gives.sort_by(|&a, &b| estimates[a].loss.total_cmp(&estimates[b].loss));
     Verdict { fast: gives.first().copied(), slow: gives.get(1).copied(), gives }
 }
@@ -234,7 +239,7 @@ impl Clock {
             device::wait(self.device); // Its last batches may only have been asked for.
         }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends[done.candidate][usize::from(done.validating)] = self.start.elapsed();
+        ends[done.candidate.0][usize::from(done.validating)] = self.start.elapsed();
         Flow::Go
     }
 
@@ -275,7 +280,7 @@ mod tests {
     fn measurement(train_images: usize) -> Measurement {
         let genotype = |i| Genotype::decode(&sample_position(Space::Cells, &Streams::new(3), 0, i)).unwrap();
         Measurement {
-            genotypes: (0..3).map(genotype).collect(),
+            genotypes: IndividualId::all(3).map(genotype).collect(),
             train_images,
             valid_images: 5,
             batch: 4,

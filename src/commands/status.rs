@@ -6,6 +6,7 @@ use anyhow::Result;
 use relativenas_core::{
     genotype::{Genotype, GenotypeFormat},
     manifest::Job,
+    population::IndividualId,
     space::Space,
     tabular,
     view::{RunState, SearchView, Winner, WinnerSource},
@@ -65,7 +66,7 @@ pub struct MetricStatus {
 pub struct WinnerStatus {
     /// finals, ranking (by shared weights) or search (a rule of the searcher's own).
     pub source: WinnerSource,
-    pub individual: usize,
+    pub individual: IndividualId,
     pub generation: u32,
     pub loss: f64,
     /// The genotype as DARTS text; in NAS-Bench-201, the architecture string.

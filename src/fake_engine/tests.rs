@@ -9,6 +9,7 @@ use std::{
 
 use relativenas_core::{
     manifest::files,
+    population::IndividualId,
     protocol::{Command, StepUnit},
 };
 use relativenas_ui::messages::{Link, Message, Request};
@@ -170,7 +171,7 @@ fn a_live_run_is_neither_removed_nor_resumed() {
 fn an_engine_refuses_with_a_reason() {
     let live = LiveRun::new(true).listening();
     let mut connection = Connection::open(&live.folder).expect("it listens");
-    let inject = Command::Inject { individual: 9, position: vec![] };
+    let inject = Command::Inject { individual: IndividualId(9), position: vec![] };
     let error = connection.command(inject).expect_err("refused").to_string();
     assert_eq!(error, "the engine refused: there is no individual 9");
 }

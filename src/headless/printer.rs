@@ -228,7 +228,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::event::Event;
+    use relativenas_core::{event::Event, population::IndividualId};
 
     use super::*;
     use crate::fixture;
@@ -250,7 +250,7 @@ mod tests {
             activity: Activity::Training,
             generation: 1,
             pair: 1,
-            members: vec![member(7, false), member(15, true)],
+            members: vec![member(IndividualId(7), false), member(IndividualId(15), true)],
             images_per_second: 12_410.4,
             seconds_left: Some(125.0),
             ..Progress::default()

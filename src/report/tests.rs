@@ -11,6 +11,7 @@ use relativenas_core::{
     network::NetworkShape,
     operation::Family,
     operation::Operation,
+    population::IndividualId,
     probe::{Agreement, Source},
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
     search::{Ask, BatchDone, Estimate, Estimated, Estimation, Estimator, Flow, Search, Verdict},
@@ -45,7 +46,7 @@ impl Estimator for FakeEstimator {
             let genes = genotype.normal.genes.iter().chain(&genotype.reduction.genes);
             let convolutions = genes.filter(|g| g.operation.family() == Family::Separable).count();
             let generation = f64::from(estimation.generation);
-            let draw = u64::from(estimation.generation) * 1000 + candidate.individual as u64;
+            let draw = u64::from(estimation.generation) * 1000 + candidate.individual.0 as u64;
             let noise = self.streams.stream(Purpose::Probe, draw, 0).unit() - 0.5;
             let loss = 0.6 + 1.7 / (1.0 + 0.3 * generation) - 0.02 * convolutions as f64 + 0.12 * noise;
             Estimate {
@@ -246,7 +247,12 @@ fn runs_of_other_protocols_are_never_pooled() {
 
 /// The same run, with an architecture injected after the first pair.
 fn injected(mut run: Run) -> Run {
-    run.view.search.as_mut().expect("a search").injections.extend([(0, 3), (1, 2)]);
+    run.view
+        .search
+        .as_mut()
+        .expect("a search")
+        .injections
+        .extend([(0, IndividualId(3)), (1, IndividualId(2))]);
     run
 }
 

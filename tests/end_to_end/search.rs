@@ -2,11 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use relativenas_core::event::Event;
+use relativenas_core::{event::Event, population::IndividualId};
 
 use crate::stage::{Stage, samples, wait_until};
 
-fn winner(events: &[Event]) -> usize {
+fn winner(events: &[Event]) -> IndividualId {
     match events.last() {
         Some(Event::SearchFinished { ranking, .. }) => ranking[0].individual,
         other => panic!("the last event is {other:?}"),

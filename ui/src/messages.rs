@@ -7,6 +7,7 @@ use relativenas_core::{
     config::Theme,
     event::Line,
     genotype::Genotype,
+    population::IndividualId,
     probe::Probe,
     protocol::{Answer, Command, Hello, Progress},
     view::{RunState, RunView},
@@ -299,18 +300,18 @@ pub enum Request {
 /// What is exported from the run that is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Exported {
-    Individual(usize),
+    Individual(IndividualId),
     /// The best so far, or the winner: the vector as it was when this loss was estimated. Its individual may
     /// have moved since.
     Best {
-        individual: usize,
+        individual: IndividualId,
         /// The generation of its estimate; `None` for the final ranking.
         generation: Option<u32>,
         loss: f64,
         position: Vec<f64>,
     },
     /// Several individuals, a file each.
-    Several(Vec<usize>),
+    Several(Vec<IndividualId>),
     /// The network of a training.
     Network,
     /// Every individual, a file each.

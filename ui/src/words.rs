@@ -2,6 +2,7 @@
 
 use relativenas_core::{
     event::Ranked,
+    population::IndividualId,
     space::Space,
     view::{IndividualView, SearchView},
 };
@@ -22,7 +23,7 @@ pub fn loss_is(search: &SearchView) -> &'static str {
 }
 
 /// The place in the final ranking, if there is one.
-pub fn ranked(search: &SearchView, individual: usize) -> Option<&Ranked> {
+pub fn ranked(search: &SearchView, individual: IndividualId) -> Option<&Ranked> {
     search.ranking.iter().find(|ranked| ranked.individual == individual)
 }
 
@@ -43,13 +44,13 @@ pub fn gap(value: Option<f64>, look: &Look) -> String {
 }
 
 /// An individual's number, padded so that all have the same width.
-pub fn individual(search: &SearchView, number: usize) -> String {
+pub fn individual(search: &SearchView, number: IndividualId) -> String {
     let width = search.settings.population.saturating_sub(1).to_string().len().max(2);
     format!("{number:0width$}")
 }
 
 /// What an individual's loss is worth now: it may be of the vector before its last move.
-pub fn standing(search: &SearchView, number: usize, place: &IndividualView) -> String {
+pub fn standing(search: &SearchView, number: IndividualId, place: &IndividualView) -> String {
     if let Some(ranked) = ranked(search, number) {
         return format!("loss {} in the final ranking", loss(ranked.loss).trim_start());
     }
@@ -74,8 +75,8 @@ pub fn estimated_in(generation: Option<u32>) -> String {
 }
 
 /// The generations in which an individual was slow, and the individuals from which it learned.
-pub fn lineage(search: &SearchView, number: usize) -> String {
-    let Some(place) = search.population.get(number) else { return String::new() };
+pub fn lineage(search: &SearchView, number: IndividualId) -> String {
+    let Some(place) = search.individual(number) else { return String::new() };
     let injected = place.injected.map(|g| format!("Injected in generation {g}. ")).unwrap_or_default();
     if place.lessons.is_empty() {
         return format!("{injected}It was never the slow learner.");

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::number;
+use crate::{number, population::IndividualId};
 
 /// An architecture that takes part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entrant {
     pub source: EntrantSource,
-    pub individual: usize,
+    pub individual: IndividualId,
     /// The generation in which the individual was estimated with this position; for the last population, the
     /// number of generations.
     pub generation: u32,

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     event::Learner,
     genotype::Genotype,
+    population::IndividualId,
     search::{Ask, Estimate, SearchSettings},
     space::Space,
 };
@@ -9,7 +10,7 @@ use crate::{
 fn entrant(place: usize) -> Entrant {
     Entrant {
         source: EntrantSource::Ranking,
-        individual: place,
+        individual: IndividualId(place),
         generation: 3,
         position: vec![0.5; 32],
         loss: 1.0,
@@ -305,14 +306,22 @@ fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
         gives: Vec::new(),
     };
     let mut history = History::default();
-    history.note(&compared(1, vec![learner(0, 0.1, 0.0)]), 2, 4);
+    history.note(&compared(1, vec![learner(IndividualId(0), 0.1, 0.0)]), 2, 4);
     assert_eq!(history, History::default(), "the first half is not comparable");
-    history.note(&compared(2, vec![learner(1, 0.2, 0.5), learner(2, f64::NAN, 0.0)]), 2, 4);
+    history.note(
+        &compared(2, vec![learner(IndividualId(1), 0.2, 0.5), learner(IndividualId(2), f64::NAN, 0.0)]),
+        2,
+        4,
+    );
     assert_eq!(history, History::default(), "beyond the limits, and no number");
-    history.note(&compared(2, vec![learner(3, 0.5, 0.0), learner(4, 0.3, 0.0)]), 2, 4);
+    history.note(
+        &compared(2, vec![learner(IndividualId(3), 0.5, 0.0), learner(IndividualId(4), 0.3, 0.0)]),
+        2,
+        4,
+    );
     let (search, ..) = searched(Default::default());
     let settings = FinalsSettings { architectures: 2, epochs: 1, seeds: 1, judge: Judge::TrainingLoss };
     let (finals, _) = Finals::begin(settings, &search, &[], &history).expect("finals");
     let found: Vec<_> = finals.state().entrants.iter().map(|e| (e.individual, e.loss)).collect();
-    assert_eq!(found, [(4, 0.3)]);
+    assert_eq!(found, [(IndividualId(4), 0.3)]);
 }

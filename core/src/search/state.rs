@@ -7,7 +7,10 @@ use super::{
     settings::{SearchSettings, SettingsError},
     warm_up,
 };
-use crate::{loss::Loss, population::Individual};
+use crate::{
+    loss::Loss,
+    population::{Individual, IndividualId},
+};
 
 /// The state of a search, from which it can go on. It can be serialised, and holds no tensors, threads or
 /// files.
@@ -15,7 +18,7 @@ use crate::{loss::Loss, population::Individual};
 pub struct SearchState {
     pub generation: u32,
     /// Estimations of this generation, as individuals; empty before the generation began.
-    pub pairs: Vec<Vec<usize>>,
+    pub pairs: Vec<Vec<IndividualId>>,
     /// Estimations of this generation that were told.
     pub done: usize,
     /// What the pair in hand was told so far, if it is estimated more than once: a list an estimation.
@@ -36,14 +39,14 @@ pub struct SearchState {
 /// A slow learner and the fast one towards which it moves when the generation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
-    pub slow: usize,
-    pub fast: usize,
+    pub slow: IndividualId,
+    pub fast: IndividualId,
 }
 
 /// Whether a stored state belongs to a search with these settings.
 pub(super) fn check_state(settings: &SearchSettings, state: &SearchState) -> Result<(), SettingsError> {
     let members = settings.population;
-    let exists = |individual: &usize| *individual < members;
+    let exists = |individual: &IndividualId| individual.0 < members;
     let fits =
         |i: &Individual| settings.space.decode(&i.position).is_ok() && i.velocity.len() == i.position.len();
     let searching = state.generation < settings.generations;

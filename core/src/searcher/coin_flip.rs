@@ -5,10 +5,10 @@ use super::{
     slow_fast::SlowFast,
 };
 use crate::{
-    population::Individual,
+    population::{Individual, IndividualId},
     randomness::{Purpose, Streams},
     search::{
-        estimation::{Estimate, Estimation, Verdict},
+        estimation::{Estimate, Estimation, Slot, Verdict},
         settings::SearchSettings,
         state::SearchState,
     },
@@ -30,7 +30,7 @@ impl Searcher for CoinFlip {
         }
         let mut lot = streams.stream(Purpose::Lot, u64::from(estimation.generation), estimation.pair as u64);
         let fast = lot.below(2);
-        verdict(fast, 1 - fast, estimates)
+        verdict(Slot(fast), Slot(1 - fast), estimates)
     }
 
     fn advance(
@@ -38,7 +38,7 @@ impl Searcher for CoinFlip {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)> {
+    ) -> Vec<(IndividualId, Individual)> {
         SlowFast.advance(settings, streams, state)
     }
 }

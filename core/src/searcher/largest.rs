@@ -14,7 +14,7 @@ use crate::{
     cost::{Limits, Part, cost},
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
-    population::{Individual, sample_position},
+    population::{Individual, IndividualId, sample_position},
     randomness::Streams,
     search::{
         estimation::{Estimate, Estimation, Verdict},
@@ -41,7 +41,7 @@ impl Searcher for Largest {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)> {
+    ) -> Vec<(IndividualId, Individual)> {
         let SearchSettings { space, population, .. } = *settings;
         if state.generation + 1 < settings.generations {
             return Random.advance(settings, streams, state);
@@ -52,11 +52,11 @@ impl Searcher for Largest {
         // into the last generation competes; earlier ones gave way to the next draw, as in random search.
         let drawn = std::iter::once(0)
             .chain(later)
-            .flat_map(|generation| (0..population).map(move |i| (generation, i)))
+            .flat_map(|generation| IndividualId::all(population).map(move |i| (generation, i)))
             .map(|(generation, i)| sample_position(space, streams, generation, i))
             .chain(state.population.iter().map(|individual| individual.position.clone()));
         let kept = largest(space, &settings.limits, drawn, population);
-        kept.into_iter().map(Individual::at).enumerate().collect()
+        IndividualId::all(kept.len()).zip(kept.into_iter().map(Individual::at)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::rule::{Searcher, compare};
 use crate::{
-    population::{Individual, sample_position},
+    population::{Individual, IndividualId, sample_position},
     randomness::Streams,
     search::{
         estimation::{Estimate, Estimation, Verdict},
@@ -23,13 +23,13 @@ impl Searcher for Random {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)> {
+    ) -> Vec<(IndividualId, Individual)> {
         let next = state.generation + 1;
         if next == settings.generations {
             // The last population is ranked as it was estimated.
             return Vec::new();
         }
-        (0..settings.population)
+        IndividualId::all(settings.population)
             .map(|i| (i, Individual::at(sample_position(settings.space, streams, next, i))))
             .collect()
     }

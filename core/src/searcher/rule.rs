@@ -2,10 +2,10 @@
 
 use crate::{
     loss::{Fitness, Loss},
-    population::Individual,
+    population::{Individual, IndividualId},
     randomness::{Purpose, Streams},
     search::{
-        estimation::{Estimate, Estimation, Verdict},
+        estimation::{Estimate, Estimation, Slot, Verdict},
         settings::SearchSettings,
         state::SearchState,
     },
@@ -14,13 +14,19 @@ use crate::{
 /// What a searcher decides. The defaults are what slow-fast and its controls share.
 pub(crate) trait Searcher: Sync {
     /// Who is estimated together in a generation, in order.
-    fn pairs(&self, settings: &SearchSettings, streams: &Streams, generation: u32) -> Vec<Vec<usize>> {
+    fn pairs(&self, settings: &SearchSettings, streams: &Streams, generation: u32) -> Vec<Vec<IndividualId>> {
         let order = streams.stream(Purpose::Pairing, u64::from(generation), 0).order(settings.population);
-        order.chunks(2).map(<[usize]>::to_vec).collect()
+        order.chunks(2).map(|pair| pair.iter().copied().map(IndividualId).collect()).collect()
     }
 
     /// Where an individual is estimated.
-    fn position(&self, _: &SearchSettings, _: &Streams, state: &SearchState, individual: usize) -> Vec<f64> {
+    fn position(
+        &self,
+        _: &SearchSettings,
+        _: &Streams,
+        state: &SearchState,
+        individual: IndividualId,
+    ) -> Vec<f64> {
         state.population[individual].position.clone()
     }
 
@@ -39,7 +45,7 @@ pub(crate) trait Searcher: Sync {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)>;
+    ) -> Vec<(IndividualId, Individual)>;
 }
 
 /// The verdict on a pair by violation first, then loss; a tie goes to the first member.
@@ -49,14 +55,15 @@ pub(crate) fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
     if estimates.iter().all(|e| !e.loss.is_finite()) {
         return Verdict::default();
     }
-    let fitness = |slot: usize| Fitness { loss: Loss(estimates[slot].loss), violation: violations[slot] };
-    let second_wins = fitness(1).order(fitness(0)).is_lt();
-    let (fast, slow) = if second_wins { (1, 0) } else { (0, 1) };
+    let fitness = |slot: Slot| Fitness { loss: Loss(estimates[slot].loss), violation: violations[slot] };
+    let (first, second) = (Slot(0), Slot(1));
+    let second_wins = fitness(second).order(fitness(first)).is_lt();
+    let (fast, slow) = if second_wins { (second, first) } else { (first, second) };
     verdict(fast, slow, estimates)
 }
 
 /// `fast` gives its weights first, then `slow`, unless its loss is not a number.
-pub(super) fn verdict(fast: usize, slow: usize, estimates: &[Estimate]) -> Verdict {
+pub(super) fn verdict(fast: Slot, slow: Slot, estimates: &[Estimate]) -> Verdict {
     let gives = [fast, slow].into_iter().filter(|&slot| estimates[slot].loss.is_finite()).collect();
     Verdict { fast: Some(fast), slow: Some(slow), gives }
 }

@@ -6,6 +6,7 @@ use crate::{
     event::Event,
     finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
     genotype::Genotype,
+    population::IndividualId,
     searcher::SearcherKind,
 };
 
@@ -71,7 +72,7 @@ impl WinnerSource {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Winner {
     pub source: WinnerSource,
-    pub individual: usize,
+    pub individual: IndividualId,
     /// The generation in which the individual was this architecture; for the last population, the number of
     /// generations.
     pub generation: u32,
@@ -165,7 +166,7 @@ impl SearchView {
 
     /// The vectors of a search from best to worst, each with its individual: the winner, then all others by
     /// [`SearchView::order`].
-    pub fn placed(&self) -> Vec<(usize, &[f64])> {
+    pub fn placed(&self) -> Vec<(IndividualId, &[f64])> {
         let others = self.order().into_iter().map(|i| (i, self.population[i].position.as_slice()));
         let finals = self.finals.as_ref().filter(|_| !self.ranking.is_empty());
         let Some((winner, _)) = finals.and_then(FinalsView::won) else {
@@ -323,7 +324,7 @@ mod tests {
             let Ask::Estimate(estimation) = search.ask() else { panic!("it ends with an event") };
             let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
             let estimates: Vec<_> =
-                estimation.candidates.iter().map(|c| estimate(c.individual as f64)).collect();
+                estimation.candidates.iter().map(|c| estimate(c.individual.0 as f64)).collect();
             for event in search.tell(&estimates).1 {
                 if matches!(event, Event::SearchFinished { .. }) {
                     return (view, event);
@@ -335,15 +336,15 @@ mod tests {
 
     fn began(view: &RunView) -> Event {
         let search = view.search.as_ref().expect("a search");
-        let entrant = |individual: usize| Entrant {
+        let entrant = |individual: IndividualId| Entrant {
             source: EntrantSource::Ranking,
             individual,
             generation: 1,
             position: search.population[individual].position.clone(),
-            loss: individual as f64,
+            loss: individual.0 as f64,
         };
         let settings = FinalsSettings { architectures: 2, epochs: 1, seeds: 1, judge: Judge::ValidationLoss };
-        Event::FinalsBegan { settings, entrants: vec![entrant(0), entrant(2)] }
+        Event::FinalsBegan { settings, entrants: vec![entrant(IndividualId(0)), entrant(IndividualId(2))] }
     }
 
     #[test]
@@ -364,9 +365,12 @@ mod tests {
         assert_eq!(view.phase(), Phase::Finished);
         let search = view.search.as_ref().expect("a search");
         let winner = search.winner().expect("finished");
-        assert_eq!((winner.source, winner.individual, winner.loss), (WinnerSource::Finals, 2, 0.4));
-        assert_eq!(search.order(), [0, 1, 2, 3], "by shared weights");
-        assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3]);
+        assert_eq!(
+            (winner.source, winner.individual, winner.loss),
+            (WinnerSource::Finals, IndividualId(2), 0.4)
+        );
+        assert_eq!(search.order(), [0, 1, 2, 3].map(IndividualId), "by shared weights");
+        assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3].map(IndividualId));
         let said: Vec<_> = view.log.iter().rev().take(4).map(|line| line.text.as_str()).collect();
         assert_eq!(
             said,
@@ -406,7 +410,10 @@ mod tests {
         tell(&mut view, Event::FinalsEnded { winner: None }).expect("in order");
         tell(&mut view, finished).expect("in order");
         let search = view.search.expect("a search");
-        assert_eq!(search.winner().map(|w| (w.source, w.individual)), Some((WinnerSource::Ranking, 0)));
+        assert_eq!(
+            search.winner().map(|w| (w.source, w.individual)),
+            Some((WinnerSource::Ranking, IndividualId(0)))
+        );
     }
 
     #[test]

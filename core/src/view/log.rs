@@ -9,6 +9,7 @@ use crate::{
     event::{Event, Learner, Line},
     genotype::Genotype,
     operation::CellKind,
+    population::IndividualId,
     published, tabular,
     tasks::Task,
 };
@@ -197,8 +198,13 @@ fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
     })
 }
 
-fn compared(pair: usize, learners: &[Learner], fast: Option<usize>, slow: Option<usize>) -> String {
-    let find = |who: Option<usize>| learners.iter().find(|l| Some(l.individual) == who);
+fn compared(
+    pair: usize,
+    learners: &[Learner],
+    fast: Option<IndividualId>,
+    slow: Option<IndividualId>,
+) -> String {
+    let find = |individual: Option<IndividualId>| learners.iter().find(|l| Some(l.individual) == individual);
     match (find(fast), find(slow)) {
         (Some(fast), Some(slow)) => format!(
             "pair {pair} compared: {:02} is fast, {:02} is slow (Δ {:.3})",
@@ -219,7 +225,7 @@ mod tests {
     #[test]
     fn a_search_wins_by_a_number_or_not_at_all() {
         let said = |loss| {
-            let ranking = vec![Ranked { rank: 1, individual: 3, loss, accuracy: 10.0 }];
+            let ranking = vec![Ranked { rank: 1, individual: IndividualId(3), loss, accuracy: 10.0 }];
             words(&Event::SearchFinished { ranking, evaluations: 4 }, Task::Classification).expect("words")
         };
         assert_eq!(

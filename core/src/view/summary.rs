@@ -5,6 +5,7 @@ use crate::{
     event::{Event, Images, Part, Trainee},
     genotype::Genotype,
     network::NetworkShape,
+    population::IndividualId,
     tasks::Task,
     weight_set::Hits,
 };
@@ -48,7 +49,7 @@ impl GenerationSummary {
         for comparison in compared {
             hits += comparison.hits();
         }
-        let side = |pick: fn(&Comparison) -> Option<usize>| {
+        let side = |pick: fn(&Comparison) -> Option<IndividualId>| {
             mean(compared.iter().filter_map(|c| c.learner(pick(c))).map(|l| l.estimate.loss))
         };
         Self {

@@ -1,12 +1,14 @@
 //! What somebody needs of an estimator who shares its work with others.
 
-use relativenas_core::{genotype::Genotype, search::Candidate, weight_set::WeightKey};
+use relativenas_core::{
+    genotype::Genotype, population::IndividualId, search::Candidate, weight_set::WeightKey,
+};
 
 use super::{EstimateError, Held, NetworkEstimator};
 
 impl NetworkEstimator {
     /// Takes what learners hold into the weight set, in the order of [`relativenas_core::search::Verdict::gives`].
-    pub fn take(&mut self, generation: u32, givers: &[(usize, Held)]) {
+    pub fn take(&mut self, generation: u32, givers: &[(IndividualId, Held)]) {
         self.weights.adopt(generation, givers.iter().map(|(individual, held)| (*individual, held)));
     }
 

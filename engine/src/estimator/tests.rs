@@ -67,8 +67,8 @@ fn estimation(stage: Stage, learning_rate: f64) -> Estimation {
         learning_rate,
         drop_path: 0.2,
         candidates: vec![
-            Candidate { individual: 4, position: position(0) },
-            Candidate { individual: 1, position: position(3) },
+            Candidate { individual: IndividualId(4), position: position(0) },
+            Candidate { individual: IndividualId(1), position: position(3) },
         ],
     }
 }
@@ -78,7 +78,7 @@ fn go(_: BatchDone) -> Flow {
 }
 
 fn verdict(gives: &[usize]) -> Verdict {
-    Verdict { fast: Some(0), slow: Some(1), gives: gives.to_vec() }
+    Verdict { fast: Some(Slot(0)), slow: Some(Slot(1)), gives: gives.iter().copied().map(Slot).collect() }
 }
 
 /// Every number of a weight set.
@@ -144,7 +144,7 @@ fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
     let mut candidates = estimation(Stage::Search, 0.05).candidates;
     candidates.extend([0, 2].map(|individual| {
         let position = candidates[individual / 2].position.iter().rev().map(|x| x.min(1.5)).collect();
-        Candidate { individual, position }
+        Candidate { individual: IndividualId(individual), position }
     }));
     let of = |candidates: &[Candidate]| Estimation {
         candidates: candidates.to_vec(),
@@ -164,7 +164,7 @@ fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
         together.adopt(&all, &trained, &verdict(&[2, 3])).unwrap();
         let writer =
             |key| together.weights().get(key).map(|entry| (entry.trained.individual, entry.trained.updates));
-        assert_eq!(writer(WeightKey::Stem), Some((0, 2)));
+        assert_eq!(writer(WeightKey::Stem), Some((IndividualId(0), 2)));
     }
 }
 
@@ -388,7 +388,7 @@ fn progress_counts_every_batch_of_both_stages() {
         let validate = [(1, 24), (2, 6)].map(|(batch, n)| (candidate, true, batch, 2, n));
         train.into_iter().chain(validate)
     };
-    assert_eq!(*seen.lock().unwrap(), one(0).chain(one(1)).collect::<Vec<_>>());
+    assert_eq!(*seen.lock().unwrap(), one(Slot(0)).chain(one(Slot(1))).collect::<Vec<_>>());
 }
 
 #[test]

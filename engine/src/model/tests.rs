@@ -3,6 +3,7 @@
 use relativenas_core::{
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     published,
     randomness::{Purpose, Streams},
@@ -49,7 +50,7 @@ fn differentiate(plan: &Plan, precision: Precision) -> (f64, Tensor) {
 #[test]
 fn bfloat16_gives_nearly_the_same_loss_and_gradient() {
     for individual in 0..4 {
-        let position = sample_position(Space::Cells, &Streams::new(2), 0, individual);
+        let position = sample_position(Space::Cells, &Streams::new(2), 0, IndividualId(individual));
         let plan = Plan::search(&Genotype::decode(&position).unwrap(), &SHAPE);
         let (expected_loss, expected) = differentiate(&plan, Precision::F32);
         let (loss, gradient) = differentiate(&plan, Precision::Bf16);

@@ -11,6 +11,7 @@ use relativenas_core::{
     config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     randomness::Streams,
     space::Space,
@@ -273,7 +274,7 @@ fn search_hours(training: Work, validation: Work) -> f64 {
 fn a_search_step_starts_1200_kernels() {
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
     let plans: Vec<_> = (0..200)
-        .map(|individual| sample_position(Space::Cells, &Streams::new(1), 0, individual))
+        .map(|individual| sample_position(Space::Cells, &Streams::new(1), 0, IndividualId(individual)))
         .map(|position| Plan::search(&Genotype::decode(&position).unwrap(), &shape))
         .collect();
     let mean = |precision, training| {

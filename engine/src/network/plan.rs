@@ -359,7 +359,9 @@ fn output_channels(genotype: &Genotype, places: &[CellPlace], shape: &NetworkSha
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::{population::sample_position, randomness::Streams, space::Space};
+    use relativenas_core::{
+        population::IndividualId, population::sample_position, randomness::Streams, space::Space,
+    };
 
     use super::*;
 
@@ -368,7 +370,9 @@ mod tests {
         let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 5, classes: 10 };
         let streams = Streams::new(5);
         for individual in 0..50 {
-            let genotype = Genotype::decode(&sample_position(Space::Cells, &streams, 0, individual)).unwrap();
+            let genotype =
+                Genotype::decode(&sample_position(Space::Cells, &streams, 0, IndividualId(individual)))
+                    .unwrap();
             let names: Vec<_> = Plan::search(&genotype, &shape).modules.into_iter().map(|m| m.name).collect();
             let keys: Vec<_> =
                 WeightKey::of_genotype(&genotype, &shape).iter().map(ToString::to_string).collect();

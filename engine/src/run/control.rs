@@ -233,7 +233,7 @@ impl Control {
 mod tests {
     use std::{sync::Arc, thread};
 
-    use relativenas_core::protocol::Mode;
+    use relativenas_core::{protocol::Mode, search::Slot};
 
     use super::*;
 
@@ -244,7 +244,8 @@ mod tests {
     /// A thread that has done a batch, and whether it may go on.
     fn batch(control: &Arc<Control>) -> thread::JoinHandle<Flow> {
         let control = Arc::clone(control);
-        let done = BatchDone { candidate: 0, validating: false, batch: 1, batches: 2, images: 8, loss: None };
+        let done =
+            BatchDone { candidate: Slot(0), validating: false, batch: 1, batches: 2, images: 8, loss: None };
         thread::spawn(move || control.batch_done(done))
     }
 

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
+    search::Slot,
     search::{BatchDone, Estimate, Estimated, Estimation, Estimator as _, Flow, Verdict},
     weight_set::entering,
 };
@@ -156,7 +157,7 @@ impl SharedEstimator {
         let exchange = BatchExchange::new(ranks, all.len(), progress);
         let report = |done: BatchDone| {
             // Its place among all candidates.
-            exchange.report(BatchDone { candidate: done.candidate * count + ranks.rank(), ..done })
+            exchange.report(BatchDone { candidate: Slot(done.candidate.0 * count + ranks.rank()), ..done })
         };
         let found = self.own.estimate(&part, &report)?;
         if !exchange.until_all_are_done()? {
@@ -183,14 +184,14 @@ impl SharedEstimator {
     ) -> anyhow::Result<()> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
         ranks.barrier()?; // Whoever hangs is found here, where everybody waits only so long.
-        let candidate = |place: usize| &estimation.candidates[place];
-        let held = verdict.gives.iter().map(|&place| self.own.keys(candidate(place)));
+        let candidate = |slot: Slot| &estimation.candidates[slot];
+        let held = verdict.gives.iter().map(|&slot| self.own.keys(candidate(slot)));
         let held = held.collect::<Result<Vec<_>, _>>()?;
         let mut givers = Vec::new();
-        for (&place, keys) in verdict.gives.iter().zip(entering(&held)) {
-            let (owner, mut bytes) = (place % count, Vec::new());
+        for (&slot, keys) in verdict.gives.iter().zip(entering(&held)) {
+            let (owner, mut bytes) = (slot.0 % count, Vec::new());
             let mine: Option<Held> = if owner == ranks.rank() {
-                let held = trained.held(place / count);
+                let held = trained.held(Slot(slot.0 / count));
                 Some(keys.iter().filter_map(|key| Some((*key, held.get(key)?.clone()))).collect())
             } else {
                 None
@@ -209,7 +210,7 @@ impl SharedEstimator {
                     named_weights::modules(&keys, sent).context(name)?
                 }
             };
-            givers.push((candidate(place).individual, held));
+            givers.push((candidate(slot).individual, held));
         }
         self.own.take(estimation.generation, &givers);
         Ok(())
@@ -284,7 +285,7 @@ impl<'a> BatchExchange<'a> {
             let count = |number: usize| number as f32;
             let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss as f32));
             let sent = [stage, count(done.batch), count(done.batches), count(done.images), known, loss];
-            if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(done.candidate) {
+            if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(done.candidate.0) {
                 place.copy_from_slice(&sent);
             }
         }
@@ -295,7 +296,14 @@ impl<'a> BatchExchange<'a> {
             let loss = (known > 0.0).then_some(f64::from(loss));
             let (validating, [batch, batches, images]) =
                 (stage > 1.0, [batch, batches, images].map(|n| n as usize));
-            (stage > 0.0).then_some(BatchDone { candidate, validating, batch, batches, images, loss })
+            (stage > 0.0).then_some(BatchDone {
+                candidate: Slot(candidate),
+                validating,
+                batch,
+                batches,
+                images,
+                loss,
+            })
         };
         let reports: Vec<_> = words.chunks_exact(NUMBERS).enumerate().filter_map(sent).collect();
         if reports.is_empty() {

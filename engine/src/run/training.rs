@@ -15,6 +15,7 @@ use anyhow::{Context as _, ensure};
 use relativenas_core::{
     event::{Event, Images},
     manifest::{EngineFacts, Manifest},
+    population::IndividualId,
     protocol::Activity,
     search::{BatchDone, Candidate, Flow},
     tasks::Task,
@@ -282,7 +283,7 @@ impl TrainingJob {
 
     fn begin(&self, control: &Control, activity: Activity) {
         let ((epoch, _), epochs) = (self.subject.place(), self.subject.epochs());
-        let member = Candidate { individual: 0, position: Vec::new() };
+        let member = Candidate { individual: IndividualId(0), position: Vec::new() };
         let left = epochs.saturating_sub(epoch + 1) as usize;
         let work = Work { now: 1.0, after: left as f64 };
         control.begin(activity, epoch.min(epochs - 1), 0..1, &[member], work);

@@ -1,6 +1,9 @@
 //! Judging a network on images that it did not learn from.
 
-use relativenas_core::search::{BatchDone, Flow};
+use relativenas_core::{
+    search::Slot,
+    search::{BatchDone, Flow},
+};
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::source::{Source, SourceError};
@@ -44,7 +47,7 @@ pub fn evaluate(
             no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
         }
         let done = BatchDone {
-            candidate: 0,
+            candidate: Slot(0),
             validating: true,
             batch: number + 1,
             batches: batch_count(images, batch),

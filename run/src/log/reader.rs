@@ -166,6 +166,8 @@ mod tests {
 
     use relativenas_core::event::Event;
 
+    use relativenas_core::population::IndividualId;
+
     use super::*;
     use crate::fixture;
 
@@ -243,7 +245,7 @@ mod tests {
         let mut lines = fixture::log(1);
         for line in &mut lines {
             if let Event::PairCompared { learners, .. } = &mut line.event {
-                learners[0].individual = 99;
+                learners[0].individual = IndividualId(99);
             }
         }
         fixture::write_log(&folder, &lines);

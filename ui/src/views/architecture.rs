@@ -11,6 +11,7 @@ use relativenas_core::{
     lint::lint,
     network::NetworkShape,
     operation::CellKind,
+    population::IndividualId,
     space::Space,
 };
 
@@ -39,7 +40,7 @@ pub struct ArchitecturePlace {
 /// Something to compare an architecture with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Beside {
-    Individual(usize),
+    Individual(IndividualId),
     Named(String, Genotype),
 }
 
@@ -189,9 +190,9 @@ fn named(name: &str, genotype: Genotype) -> Subject {
     }
 }
 
-fn numbered(state: &State, number: usize) -> Option<Subject> {
+fn numbered(state: &State, number: IndividualId) -> Option<Subject> {
     let search = state.search()?;
-    let place = search.population.get(number)?;
+    let place = search.individual(number)?;
     let genotype = search.genotype(number)?;
     let mut changed: [Vec<usize>; 2] = Default::default();
     if let Some(from) = &place.moved_from {

@@ -11,6 +11,7 @@ use relativenas_core::{
     loss::Loss,
     network::{NetworkKind, NetworkShape},
     operation::Operation,
+    population::IndividualId,
     protocol::{Activity, MemberProgress, Mode, Progress},
     randomness::{Purpose, Streams},
     search::{Ask, Estimate, Estimation, Schedule, Search, SearchSettings, Stage},
@@ -188,7 +189,7 @@ impl FakeRun {
                 let lost = self.lost_in == Some(estimation.generation)
                     && estimation.pair == 0
                     && *individual == estimation.candidates[0].individual;
-                let loss = if lost { f64::NAN } else { loss(genotype, estimation.generation, *individual) };
+                let loss = if lost { f64::NAN } else { loss(genotype, estimation.generation, individual.0) };
                 Estimate {
                     loss,
                     accuracy: 100.0 * (-0.62 * loss).exp(),
@@ -203,7 +204,7 @@ impl FakeRun {
             self.follow(&mut events);
         }
         for verdict in verdicts {
-            let givers: Vec<(usize, &BTreeMap<_, _>)> =
+            let givers: Vec<(IndividualId, &BTreeMap<_, _>)> =
                 verdict.gives.iter().map(|&slot| (held[slot].0, &held[slot].2)).collect();
             self.weights.adopt(estimation.generation, givers);
         }

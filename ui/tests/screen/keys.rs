@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use relativenas_core::{
     config::Theme,
     genotype::Genotype,
+    population::IndividualId,
     protocol::{Answer, Command, Hello, Mode, StepUnit},
     published,
     searcher::SearcherKind,
@@ -60,7 +61,8 @@ fn the_selected_individual_is_exported() {
     let best = stage.press("2 down").screen(100, 30);
     assert!(best.contains("> 09"), "the best comes first:\n{best}");
     stage.press("e down enter");
-    let expected = Request::Export { what: Exported::Individual(9), format: ExportFormat::Json };
+    let expected =
+        Request::Export { what: Exported::Individual(IndividualId(9)), format: ExportFormat::Json };
     assert_eq!(stage.requests(), [expected]);
 }
 
@@ -142,7 +144,9 @@ fn a_genotype_is_injected_in_two_steps() {
     let genotype = published::genotype("RelativeNAS").expect("published");
     stage.tell(Message::Genotype { name: "RelativeNAS".to_owned(), genotype: genotype.clone() });
     let requests = stage.requests();
-    let [Request::Steer { command: Command::Inject { individual: 14, position }, .. }] = &requests[..] else {
+    let [Request::Steer { command: Command::Inject { individual: IndividualId(14), position }, .. }] =
+        &requests[..]
+    else {
         panic!("{requests:?}");
     };
     assert_eq!(Genotype::decode(position), Ok(genotype));

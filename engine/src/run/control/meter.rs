@@ -81,12 +81,12 @@ impl Meter {
 
     /// A member has done a batch.
     pub fn batch(&mut self, done: BatchDone) {
-        if let Some(member) = self.members.get_mut(done.candidate) {
+        if let Some(member) = self.members.get_mut(done.candidate.0) {
             member.validating = done.validating;
             (member.batch, member.batches) = (done.batch, done.batches);
             member.loss = done.loss.or(member.loss.filter(|_| done.batch > 1));
         }
-        if let Some(images) = self.images.get_mut(done.candidate) {
+        if let Some(images) = self.images.get_mut(done.candidate.0) {
             *images += done.images;
         }
     }
@@ -154,6 +154,8 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::{population::IndividualId, search::Slot};
+
     use super::*;
 
     fn seconds(seconds: u64) -> Duration {
@@ -161,7 +163,9 @@ mod tests {
     }
 
     fn candidates(count: usize) -> Vec<Candidate> {
-        (0..count).map(|individual| Candidate { individual, position: Vec::new() }).collect()
+        (0..count)
+            .map(|individual| Candidate { individual: IndividualId(individual), position: Vec::new() })
+            .collect()
     }
 
     /// A meter of an estimation of so many candidates that begins now.
@@ -172,7 +176,7 @@ mod tests {
     }
 
     fn batch(candidate: usize, validating: bool) -> BatchDone {
-        BatchDone { candidate, validating, batch: 1, batches: 2, images: 8, loss: Some(2.0) }
+        BatchDone { candidate: Slot(candidate), validating, batch: 1, batches: 2, images: 8, loss: Some(2.0) }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What was asked of a run, and what follows from it: no lock, no clock, no thread.
 
 use relativenas_core::{
+    population::IndividualId,
     protocol::{Command, Mode, StepUnit},
     space::Space,
 };
@@ -16,7 +17,7 @@ pub struct Bounds {
 /// A genotype's vector that somebody wants in an individual's place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Injection {
-    pub individual: usize,
+    pub individual: IndividualId,
     pub position: Vec<f64>,
 }
 
@@ -142,7 +143,7 @@ impl Steering {
             return Err(format!("{why}; nobody can be replaced any more"));
         }
         let individual = injection.individual;
-        if individual >= population {
+        if individual >= IndividualId(population) {
             return Err(format!("there is no individual {individual}; there are 0 to {}", population - 1));
         }
         space.decode(&injection.position).map(drop).map_err(|error| error.to_string())
@@ -356,13 +357,16 @@ mod tests {
         let mut steering = steering(false);
         let mut inject =
             |individual, position| steering.command(&Command::Inject { individual, position }, 0, false);
-        assert_eq!(inject(4, vec![0.5; 32]), Err("there is no individual 4; there are 0 to 3".to_owned()));
         assert_eq!(
-            inject(0, vec![0.5]),
+            inject(IndividualId(4), vec![0.5; 32]),
+            Err("there is no individual 4; there are 0 to 3".to_owned())
+        );
+        assert_eq!(
+            inject(IndividualId(0), vec![0.5]),
             Err("an architecture vector of this space has 32 numbers, not 1".to_owned())
         );
-        inject(1, vec![0.5; 32]).expect("accepted");
-        let expected = Injection { individual: 1, position: vec![0.5; 32] };
+        inject(IndividualId(1), vec![0.5; 32]).expect("accepted");
+        let expected = Injection { individual: IndividualId(1), position: vec![0.5; 32] };
         assert_eq!(steering.next(), Some(Next::Inject(vec![expected])));
         assert_eq!(steering.next(), Some(Next::Estimate));
     }
@@ -374,7 +378,7 @@ mod tests {
         steering.close("the finals are under way");
         let mut refused = |command| steering.command(&command, 5, false).expect_err("too late");
         assert_eq!(
-            refused(Command::Inject { individual: 0, position: vec![0.5; 32] }),
+            refused(Command::Inject { individual: IndividualId(0), position: vec![0.5; 32] }),
             "the finals are under way; nobody can be replaced any more"
         );
         assert_eq!(

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use relativenas_core::{
     event::Event,
     manifest::Manifest,
+    population::IndividualId,
     protocol::{Command, Mode, StepUnit},
 };
 
@@ -79,7 +80,7 @@ fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     let outcome = work(folder.path(), manifest, |progress, control| {
         let begun = progress.members.first().is_some_and(|member| member.batch > 0);
         if progress.generation == 2 && begun && in_finals(control) {
-            let inject = Command::Inject { individual: 0, position: vec![0.5; 32] };
+            let inject = Command::Inject { individual: IndividualId(0), position: vec![0.5; 32] };
             let refused = control.steer(&inject).expect_err("it is too late");
             assert_eq!(refused, "the finals are under way; nobody can be replaced any more");
             if progress.pair >= place {

@@ -8,6 +8,7 @@ use relativenas_core::{
     event::Part,
     manifest::Manifest,
     network::{NetworkKind, NetworkShape},
+    search::Slot,
     search::{BatchDone, Flow},
     trained_network::TrainedNetwork,
 };
@@ -183,7 +184,7 @@ impl Subject for Classifier {
             let part = part?;
             self.trainer.step(&part)?;
             let done = BatchDone {
-                candidate: 0,
+                candidate: Slot(0),
                 validating: false,
                 batch: self.trainer.batch(),
                 batches,

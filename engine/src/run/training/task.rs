@@ -9,6 +9,7 @@ use relativenas_core::{
     genotype::Genotype,
     manifest::Manifest,
     randomness::Streams,
+    search::Slot,
     search::{BatchDone, Flow},
     tasks::Task,
     trained_network::TrainedNetwork,
@@ -227,7 +228,14 @@ impl TaskSubject {
         let after = |count: usize| {
             done.set(done.get() + count);
             let (batch, batches) = (done.get(), images.len());
-            after(BatchDone { candidate: 0, validating: true, batch, batches, images: count, loss: None })
+            after(BatchDone {
+                candidate: Slot(0),
+                validating: true,
+                batch,
+                batches,
+                images: count,
+                loss: None,
+            })
         };
         let place = Place { device: self.device, batch: VALIDATION_BATCH, after: &after };
         let look = TaskView { chip: self.chip, flip, blue_first: false };
@@ -270,7 +278,7 @@ impl Subject for TaskSubject {
             let batch = batch?;
             self.trainer.step(&batch)?;
             let done = BatchDone {
-                candidate: 0,
+                candidate: Slot(0),
                 validating: false,
                 batch: self.trainer.position().batch,
                 batches,

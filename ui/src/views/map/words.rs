@@ -3,6 +3,7 @@
 use ratatui::text::Line;
 use relativenas_core::{
     describe::{GeneChange, gene_changes},
+    population::IndividualId,
     view::{Comparison, SearchView},
 };
 
@@ -13,21 +14,21 @@ use crate::{
 };
 
 /// The individual that is told of: the selected one, or the best.
-fn told(search: &SearchView, selected: Option<usize>) -> Option<usize> {
-    selected.filter(|i| *i < search.population.len()).or_else(|| Some(search.leader()?.individual))
+fn told(search: &SearchView, selected: Option<IndividualId>) -> Option<IndividualId> {
+    selected.filter(|i| search.individual(*i).is_some()).or_else(|| Some(search.leader()?.individual))
 }
 
 /// The newest comparison of an individual.
-fn verdict(search: &SearchView, number: usize) -> Option<&Comparison> {
+fn verdict(search: &SearchView, number: IndividualId) -> Option<&Comparison> {
     let all = search.compared_before.iter().chain(&search.compared);
     all.rev().find(|comparison| comparison.learners.iter().any(|l| l.individual == number))
 }
 
 /// The role of an individual, and what follows from it, in a few words.
-fn role(search: &SearchView, number: usize) -> String {
+fn role(search: &SearchView, number: IndividualId) -> String {
     let Some(comparison) = verdict(search, number) else { return "was not compared yet".to_owned() };
     let is_done = comparison.generation < search.generation;
-    let name = |who: Option<usize>| who.map(|who| individual(search, who)).unwrap_or_default();
+    let name = |who: Option<IndividualId>| who.map(|who| individual(search, who)).unwrap_or_default();
     let (fast, slow) = (comparison.fast, comparison.slow);
     match () {
         // Such a searcher draws everyone anew.
@@ -46,8 +47,8 @@ fn role(search: &SearchView, number: usize) -> String {
 }
 
 /// Its last loss, and whether that is of where it was before it moved.
-fn losses(search: &SearchView, number: usize) -> Option<(String, &'static str)> {
-    let place = search.population.get(number)?;
+fn losses(search: &SearchView, number: IndividualId) -> Option<(String, &'static str)> {
+    let place = search.individual(number)?;
     let learner = place.learner.as_ref()?;
     let moved = learner.position != place.position;
     let note = if moved { " before it moved" } else { "" };
@@ -55,7 +56,7 @@ fn losses(search: &SearchView, number: usize) -> Option<(String, &'static str)> 
 }
 
 /// One line, where there is no room beside the map.
-pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<usize>) {
+pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<IndividualId>) {
     let look = canvas.look;
     let palette = &look.palette;
     let Some(number) = told(search, selected) else { return };
@@ -73,16 +74,16 @@ pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Opti
 
 /// In how many genes an individual's last move changed the decoded value, if it moved after its newest
 /// comparison.
-fn genes(search: &SearchView, number: usize) -> Option<String> {
+fn genes(search: &SearchView, number: IndividualId) -> Option<String> {
     verdict(search, number).filter(|c| c.slow == Some(number) && c.generation < search.generation)?;
-    let place = search.population.get(number)?;
+    let place = search.individual(number)?;
     let from = place.moved_from.as_ref()?;
     let changed = gene_changes(search.settings.space, from, &place.position).len();
     Some(format!("{} changed", text::counted(changed, "gene")))
 }
 
 /// The individual in several lines, then the last generation's lessons.
-pub(super) fn beside(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<usize>) {
+pub(super) fn beside(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<IndividualId>) {
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
@@ -100,7 +101,7 @@ pub(super) fn beside(canvas: &mut Canvas<'_>, search: &SearchView, selected: Opt
         canvas.line(0, y, &line.into());
         y += 1;
     }
-    if let Some(place) = search.population.get(number)
+    if let Some(place) = search.individual(number)
         && let Some(from) = &place.moved_from
     {
         let changes = gene_changes(search.settings.space, from, &place.position);
