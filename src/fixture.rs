@@ -48,7 +48,7 @@ pub fn run(runs: &Path, name: &str) -> RunFolder {
 
 /// The loss is the first gene and a bit.
 fn estimate(position: &[f64]) -> Estimate {
-    Estimate { loss: position[0] + 0.1, accuracy: 50.0, train_loss: 1.0, hits: 3, misses: 1 }
+    Estimate { loss: Loss(position[0] + 0.1), accuracy: 50.0, train_loss: Loss(1.0), hits: 3, misses: 1 }
 }
 
 /// The first generations of a search; a third one is the ranking.
@@ -79,7 +79,7 @@ pub fn log_with_finals_of(seeds: u32) -> Vec<Line> {
         };
         let figures = |&entrant: &usize| Figures {
             train_losses: vec![Loss(loss(entrant)); trainings.epochs as usize],
-            loss: loss(entrant) + 0.05,
+            loss: Loss(loss(entrant) + 0.05),
             accuracy: 60.0,
         };
         events.extend(finals.tell(trainings.entrants.iter().map(figures).collect()));
@@ -129,15 +129,15 @@ pub fn training_log(name: &str, epochs: u32) -> Vec<Line> {
         epoch,
         learning_rate: 0.025,
         drop_path: 0.0,
-        train_loss: 1.0,
+        train_loss: Loss(1.0),
         train_accuracy: 60.0,
-        valid_loss: 0.5 - 0.1 * f64::from(epoch),
+        valid_loss: Loss(0.5 - 0.1 * f64::from(epoch)),
         valid_accuracy: 80.0 + f64::from(epoch),
         best: true,
     }));
     events.push(Event::TrainingFinished {
         best_epoch: epochs - 1,
-        test_loss: 0.4,
+        test_loss: Loss(0.4),
         test_top1: 81.5,
         test_top5: 99.0,
         test_images: 64,

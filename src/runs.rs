@@ -8,6 +8,7 @@ use std::{
 use anyhow::Result;
 use relativenas_core::{
     config::Config,
+    loss::Loss,
     manifest::{Job, Manifest, files},
     nearest,
     protocol::Mode,
@@ -199,12 +200,12 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
 }
 
 /// The winner's loss; before there is one, the lowest validation loss so far.
-pub fn best_loss(view: &RunView) -> Option<f64> {
+pub fn best_loss(view: &RunView) -> Option<Loss> {
     if let Some(search) = &view.search {
         return search.leader().map(|leader| leader.loss);
     }
     let losses = view.training.iter().flat_map(|t| &t.history).map(|e| e.valid_loss);
-    losses.filter(|l| l.is_finite()).reduce(f64::min)
+    losses.filter(|l| l.is_finite()).min_by(|a, b| a.order(*b))
 }
 
 /// The state of a run by its events and its engine.

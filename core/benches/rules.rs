@@ -4,6 +4,7 @@ use divan::{Bencher, black_box};
 use relativenas_core::{
     event::Line,
     genotype::Genotype,
+    loss::Loss,
     network::{NetworkKind, NetworkShape},
     population::IndividualId,
     population::{Individual, sample_position},
@@ -82,9 +83,9 @@ fn events() -> Vec<Line> {
     let mut stream = Streams::new(2).stream(Purpose::Probe, 0, 0);
     while let Ask::Estimate(estimation) = search.ask() {
         let mut estimate = |_: &_| Estimate {
-            loss: 1.0 + stream.unit(),
+            loss: Loss(1.0 + stream.unit()),
             accuracy: 50.0,
-            train_loss: 1.0,
+            train_loss: Loss(1.0),
             hits: 40,
             misses: 2,
         };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     finals::{entrant::Entrant, figures::Figures, settings::FinalsSettings},
+    loss::Loss,
     network::NetworkShape,
     number,
     population::IndividualId,
@@ -129,13 +130,11 @@ pub enum Event {
         epoch: u32,
         learning_rate: f64,
         drop_path: f64,
-        #[serde(with = "number")]
-        train_loss: f64,
+        train_loss: Loss,
         /// Per cent; not a number where the task is none of classification.
         #[serde(with = "number")]
         train_accuracy: f64,
-        #[serde(with = "number")]
-        valid_loss: f64,
+        valid_loss: Loss,
         /// Per cent: accuracy, or the metric of the task.
         #[serde(with = "number")]
         valid_accuracy: f64,
@@ -144,8 +143,7 @@ pub enum Event {
     },
     TrainingFinished {
         best_epoch: u32,
-        #[serde(with = "number")]
-        test_loss: f64,
+        test_loss: Loss,
         /// Per cent: accuracy, or the metric of the task.
         #[serde(with = "number")]
         test_top1: f64,
@@ -223,8 +221,7 @@ pub struct Trainee {
     pub network: usize,
     pub position: Vec<f64>,
     /// Mean cross-entropy over the training epoch.
-    #[serde(with = "number")]
-    pub train_loss: f64,
+    pub train_loss: Loss,
     /// Inherited operations that somebody had trained before.
     pub hits: usize,
     /// Inherited operations that started fresh.
@@ -244,8 +241,7 @@ pub struct Ranked {
     /// The rank, counted from 1.
     pub rank: usize,
     pub individual: IndividualId,
-    #[serde(with = "number")]
-    pub loss: f64,
+    pub loss: Loss,
     /// Accuracy on the validation half, in per cent.
     #[serde(with = "number")]
     pub accuracy: f64,

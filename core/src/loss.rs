@@ -1,6 +1,6 @@
 //! A loss, the fitness of an architecture, and their order from best to worst.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt, ops::Sub};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,35 @@ use crate::number;
 pub struct Loss(#[serde(with = "number")] pub f64);
 
 impl Loss {
+    /// What a loss is that is not a number.
+    pub const NAN: Self = Self(f64::NAN);
+
+    /// Whether it is a number, and not an infinite one.
+    pub fn is_finite(self) -> bool {
+        self.0.is_finite()
+    }
+
     /// Orders losses from best to worst. What is not finite, of either sign, comes last.
     pub fn order(self, other: Self) -> Ordering {
         let key = |l: Self| if l.0.is_finite() { l.0 } else { f64::INFINITY };
         // Not `total_cmp`, which tells 0 from −0: equal losses are a tie.
         key(self).partial_cmp(&key(other)).unwrap_or(Ordering::Equal)
+    }
+}
+
+/// How far two losses are apart.
+impl Sub for Loss {
+    type Output = f64;
+
+    fn sub(self, other: Self) -> f64 {
+        self.0 - other.0
+    }
+}
+
+impl fmt::Display for Loss {
+    /// The number, with the precision that the format asks for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

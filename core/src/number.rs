@@ -42,22 +42,6 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
     deserializer.deserialize_any(Written)
 }
 
-/// For use as `#[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]`.
-pub mod option {
-    use serde::{Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => super::serialize(value, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        super::deserialize(deserializer).map(Some)
-    }
-}
-
 /// A number, or the text of one that is not finite. Nothing is buffered: a log holds hundreds of
 /// thousands of these.
 struct Written;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Line, number, population::IndividualId};
+use crate::{event::Line, loss::Loss, population::IndividualId};
 
 /// The version of the protocol. A client of another version may watch an engine, but not steer it.
 pub const PROTOCOL: u32 = 1;
@@ -156,8 +156,8 @@ pub struct MemberProgress {
     pub batch: usize,
     pub batches: usize,
     /// The loss of this stage so far; `None` until it was read from the device.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]
-    pub loss: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
 }
 
 /// The engine's answer to a command.

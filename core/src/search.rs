@@ -8,6 +8,7 @@
 //! use relativenas_core::{
 //!     cost::Limits,
 //!     event::Event,
+//!     loss::Loss,
 //!     search::{Ask, Estimate, Schedule, Search, SearchSettings},
 //!     searcher::SearcherKind,
 //!     space::Space,
@@ -30,7 +31,7 @@
 //! let (mut search, mut events) = Search::new(settings)?;
 //! while let Ask::Estimate(estimation) = search.ask() {
 //!     // Where an engine trains and validates, this counts how far all genes are from their lower bound.
-//!     let losses = estimation.candidates.iter().map(|candidate| candidate.position.iter().sum());
+//!     let losses = estimation.candidates.iter().map(|c| Loss(c.position.iter().sum()));
 //!     let estimates: Vec<_> = losses
 //!         .map(|loss| Estimate { loss, accuracy: 0.0, train_loss: loss, hits: 0, misses: 0 })
 //!         .collect();
@@ -39,7 +40,7 @@
 //! }
 //! let Some(Event::SearchFinished { ranking, .. }) = events.last() else { panic!("a search ends") };
 //! assert_eq!(ranking.len(), 10);
-//! assert!(ranking[0].loss < ranking[9].loss);
+//! assert!(ranking[0].loss.order(ranking[9].loss).is_lt());
 //! # Ok::<(), relativenas_core::search::SettingsError>(())
 //! ```
 
@@ -58,7 +59,7 @@ pub use state::{Lesson, SearchState};
 
 use crate::{
     event::{Event, Learner, Move, Ranked, Trainee},
-    loss::{Fitness, Loss},
+    loss::Fitness,
     population::{Individual, IndividualId, diversity, sample_position},
     randomness::Streams,
     searcher::Searcher,
@@ -328,7 +329,7 @@ impl Search {
         }
         let individual = |slot: Slot| estimation.candidates[slot].individual;
         for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {
-            self.state.losses[candidate.individual] = Some(Loss(estimate.loss));
+            self.state.losses[candidate.individual] = Some(estimate.loss);
             let place = &mut self.state.population[candidate.individual];
             if place.position != candidate.position {
                 // Regularized evolution: the child takes the place of the oldest.
@@ -408,7 +409,7 @@ impl Search {
     fn ranking(&self) -> Vec<Ranked> {
         let SearchSettings { limits, space, .. } = &self.settings;
         let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {
-            Fitness { loss: Loss(estimate.loss), violation: limits.violation(*space, &individual.position) }
+            Fitness { loss: estimate.loss, violation: limits.violation(*space, &individual.position) }
         });
         let mut order: Vec<_> = IndividualId::all(self.state.ranking.len()).zip(fitness).collect();
         if self.settings.searcher.ranks_by_loss() {

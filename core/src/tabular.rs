@@ -20,6 +20,7 @@ pub use edge::{EDGES, EdgeOperation, OPERATIONS, edge_name};
 pub use embedded::{COMPRESSED, EmbeddedError, embedded};
 
 use crate::{
+    loss::Loss,
     search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Slot, Verdict},
     space::VectorError,
 };
@@ -197,7 +198,7 @@ impl<'a> TableEstimator<'a> {
     fn look_up(&self, candidate: &Candidate) -> Estimate {
         // A vector outside the space has no accuracy, and loses.
         let accuracy = self.table.accuracy_at(self.dataset, &candidate.position).unwrap_or(f64::NAN);
-        Estimate { loss: 100.0 - accuracy, accuracy, train_loss: f64::NAN, hits: 0, misses: 0 }
+        Estimate { loss: Loss(100.0 - accuracy), accuracy, train_loss: Loss::NAN, hits: 0, misses: 0 }
     }
 }
 
@@ -288,7 +289,7 @@ mod tests {
         };
         let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
         let losses: Vec<_> = found.expect("not aborted").estimates.iter().map(|e| e.loss).collect();
-        assert_eq!(losses, [100.0, 100.0 - table.best(Dataset::Cifar100)]);
+        assert_eq!(losses, [Loss(100.0), Loss(100.0 - table.best(Dataset::Cifar100))]);
         let abort = |done: BatchDone| if done.candidate == Slot(1) { Flow::Abort } else { Flow::Go };
         assert_eq!(estimator.estimate(&estimation, &abort), Ok(None));
     }

@@ -27,6 +27,7 @@ pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 use crate::{
     event::{Event, Images, Learner, Line, Ranked, Trainee},
     genotype::Genotype,
+    loss::{Fitness, Loss},
     network::NetworkShape,
     population::IndividualId,
     search::SearchSettings,
@@ -132,7 +133,7 @@ pub struct IndividualView {
     /// Its last estimate.
     pub learner: Option<Learner>,
     /// The loss of its estimate before that.
-    pub loss_before: Option<f64>,
+    pub loss_before: Option<Loss>,
     /// Every generation in which it was the slow learner, with the individual from which it learned.
     pub lessons: Vec<(u32, IndividualId)>,
     /// The generation in which an architecture was injected in its place.
@@ -157,7 +158,7 @@ pub struct BestFound<'a> {
     pub generation: Option<u32>,
     /// What decided that it won; `None` before the end.
     pub source: Option<WinnerSource>,
-    pub loss: f64,
+    pub loss: Loss,
     pub accuracy: f64,
     pub position: &'a [f64],
 }
@@ -307,10 +308,10 @@ impl SearchView {
         }
         let loss = |i: &IndividualId| {
             let learner = self.population[*i].learner.as_ref();
-            learner.map(|l| l.estimate.loss).filter(|l| !l.is_nan()).unwrap_or(f64::INFINITY)
+            learner.map_or(Loss::NAN, |l| l.estimate.loss)
         };
         let mut order: Vec<_> = IndividualId::all(self.population.len()).collect();
-        order.sort_by(|a, b| loss(a).total_cmp(&loss(b)).then(a.cmp(b)));
+        order.sort_by(|a, b| loss(a).order(loss(b)).then(a.cmp(b)));
         order
     }
 
@@ -433,8 +434,8 @@ impl SearchView {
             let before = individual.learner.replace(learner.clone());
             individual.loss_before = before.map(|before| before.estimate.loss);
             let better = |best: &Best| {
-                (learner.violation, learner.estimate.loss)
-                    < (best.learner.violation, best.learner.estimate.loss)
+                let fitness = |of: &Learner| Fitness { loss: of.estimate.loss, violation: of.violation };
+                fitness(learner).order(fitness(&best.learner)).is_lt()
             };
             if learner.estimate.loss.is_finite() && self.best.as_ref().is_none_or(better) {
                 self.best = Some(Best { generation, learner: learner.clone() });

@@ -8,6 +8,7 @@ use relativenas_core::{
     event::{Event, Learner, Line},
     genotype::{Genotype, GenotypeFormat},
     latency::{LatencyTable, OperationLatency, Spot},
+    loss::Loss,
     network::{NetworkKind, NetworkShape},
     operation::Operation,
     population::Individual,
@@ -42,7 +43,7 @@ fn settings(searcher: SearcherKind, population: usize, generations: u32, seed: u
 }
 
 fn estimate(loss: f64) -> Estimate {
-    Estimate { loss, accuracy: 100.0 - loss, train_loss: loss, hits: 3, misses: 1 }
+    Estimate { loss: Loss(loss), accuracy: 100.0 - loss, train_loss: Loss(loss), hits: 3, misses: 1 }
 }
 
 /// Losses as a device gives them, good and bad; few different ones, so that ties occur.
@@ -335,7 +336,7 @@ proptest! {
             // Not a number comes last, and equal losses in the order of individuals.
             let (a, b) = (pair[0].loss, pair[1].loss);
             prop_assert!(a.is_finite() || !b.is_finite());
-            prop_assert!(!(a.is_finite() && b.is_finite()) || a <= b);
+            prop_assert!(!(a.is_finite() && b.is_finite()) || a.0 <= b.0);
             let tie = a == b || !a.is_finite();
             prop_assert!(!tie || pair[0].individual < pair[1].individual);
         }
@@ -631,8 +632,11 @@ fn with_warm_up(searcher: SearcherKind) -> (Vec<Estimation>, Vec<Event>) {
         let stored = serde_json::from_str(&json(search.state())).expect("plain data");
         search = Search::resume(settings.clone(), stored).expect("its own state");
         let loss = |c: &Candidate| if estimation.stage == Stage::WarmUp { f64::NAN } else { c.position[0] };
-        let found: Vec<_> =
-            estimation.candidates.iter().map(|c| Estimate { train_loss: 0.5, ..estimate(loss(c)) }).collect();
+        let found: Vec<_> = estimation
+            .candidates
+            .iter()
+            .map(|c| Estimate { train_loss: Loss(0.5), ..estimate(loss(c)) })
+            .collect();
         events.extend(search.tell(&found).1);
         estimations.push(estimation);
     }
@@ -678,7 +682,7 @@ fn a_pair_within_the_noise_is_estimated_again_until_its_mean_losses_are_not_or_t
         for (slot, learner) in learners.iter().enumerate() {
             let mean = told.iter().map(|losses| losses[slot]).sum::<f64>() / told.len() as f64;
             let found = learner.estimate.loss;
-            assert!((found - mean).abs() < 1e-12 || found.is_nan() && mean.is_nan(), "{found} {mean}");
+            assert!((found.0 - mean).abs() < 1e-12 || found.0.is_nan() && mean.is_nan(), "{found} {mean}");
         }
         assert_eq!(search.state().evaluations, 2 * told.len() as u64, "each is paid for");
         let Ask::Estimate(next) = search.ask() else { unreachable!("the second pair") };
@@ -766,7 +770,7 @@ fn in_a_warm_up_whoever_ended_in_numbers_gives_in_order() {
     {
         let settings = SearchSettings { warm_up: 1, ..settings(SearcherKind::SlowFast, 4, 2, 1) };
         let (mut search, _) = Search::new(settings).expect("valid");
-        let told = losses.map(|train_loss| Estimate { train_loss, ..estimate(f64::NAN) });
+        let told = losses.map(|train_loss| Estimate { train_loss: Loss(train_loss), ..estimate(f64::NAN) });
         let (verdicts, events) = search.tell(&told);
         assert_eq!(
             verdicts,
@@ -784,12 +788,12 @@ fn one_shot_learners_are_compared_and_write_nothing() {
     let settings = SearchSettings { warm_up: 1, one_shot: true, ..settings(SearcherKind::SlowFast, 4, 2, 1) };
     let (mut search, _) = Search::new(settings.clone()).expect("valid");
     for losses in [[1.0, 0.5], [0.5, 1.0]] {
-        let (verdicts, _) =
-            search.tell(&losses.map(|train_loss| Estimate { train_loss, ..estimate(f64::NAN) }));
+        let (verdicts, _) = search
+            .tell(&losses.map(|train_loss| Estimate { train_loss: Loss(train_loss), ..estimate(f64::NAN) }));
         assert_eq!(verdicts[0].gives, [Slot(0), Slot(1)], "the warm-up writes");
     }
     let (verdicts, events) =
-        search.tell(&[1.0, 0.5].map(|l| Estimate { train_loss: f64::NAN, ..estimate(l) }));
+        search.tell(&[1.0, 0.5].map(|l| Estimate { train_loss: Loss::NAN, ..estimate(l) }));
     assert_eq!(verdicts, [Verdict { fast: Some(Slot(1)), slow: Some(Slot(0)), gives: Vec::new() }]);
     assert!(matches!(&events[..], [Event::PairCompared { gives, .. }] if gives.is_empty()), "{events:?}");
     let error = Search::new(SearchSettings { warm_up: 0, ..settings }).expect_err("refused").to_string();

@@ -9,6 +9,7 @@ use divan::Bencher;
 use relativenas_core::{
     config::Precision,
     genotype::Genotype,
+    loss::Loss,
     network::{NetworkKind, NetworkShape},
     population::IndividualId,
     population::sample_position,
@@ -224,7 +225,8 @@ fn checkpoint(bencher: Bencher) {
 fn events_of_a_pair(bencher: Bencher) {
     let mut search = search();
     let Ask::Estimate(estimation) = search.ask() else { unreachable!("it has just begun") };
-    let estimate = |_: &_| Estimate { loss: 1.5, accuracy: 50.0, train_loss: 1.5, hits: 40, misses: 2 };
+    let estimate =
+        |_: &_| Estimate { loss: Loss(1.5), accuracy: 50.0, train_loss: Loss(1.5), hits: 40, misses: 2 };
     let estimates: Vec<_> = estimation.candidates.iter().map(estimate).collect();
     let (_, events) = search.tell(&estimates);
     let folder = tempfile::tempdir().expect("a folder");

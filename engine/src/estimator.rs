@@ -400,9 +400,9 @@ impl LearnerThread {
         for epoch in prepared.epochs.into_iter().filter(|_| prepared.trained) {
             learner.epoch = epoch;
             let Some(loss) = learner.train(&self.images.training)? else { return Ok(None) };
-            train_losses.push(Loss(loss));
+            train_losses.push(loss);
         }
-        let mut judgement = Judgement { loss: f64::NAN, accuracy: f64::NAN };
+        let mut judgement = Judgement { loss: Loss::NAN, accuracy: f64::NAN };
         if prepared.judged {
             if learner.estimate_statistics(&self.images.training, prepared.statistics)?.is_none() {
                 return Ok(None);
@@ -413,7 +413,7 @@ impl LearnerThread {
         let weights = learner.model.weights()?;
         if !prepared.judged && !are_numbers(&weights)? {
             // Validation would have found out.
-            train_losses.fill(Loss(f64::NAN));
+            train_losses.fill(Loss::NAN);
         }
         let Judgement { loss, accuracy } = judgement;
         let train_loss = train_losses.last().map_or(f64::NAN, |loss| loss.0);
@@ -421,7 +421,7 @@ impl LearnerThread {
         let weights = weights.into_iter().map(|weights| weights.on(self.home));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(Outcome {
-            estimate: Estimate { loss, accuracy, train_loss, hits, misses },
+            estimate: Estimate { loss, accuracy, train_loss: Loss(train_loss), hits, misses },
             train_losses,
             held: prepared.keys.into_iter().zip(weights).collect(),
         }))

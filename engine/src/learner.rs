@@ -1,6 +1,7 @@
 //! One learner's life: train an epoch on one half of the images, be judged on the other.
 
 use relativenas_core::{
+    loss::Loss,
     population::IndividualId,
     randomness::{Purpose, Stream, Streams},
     search::Slot,
@@ -45,7 +46,7 @@ pub struct Epoch {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
     /// Mean cross-entropy.
-    pub loss: f64,
+    pub loss: Loss,
     /// Per cent.
     pub accuracy: f64,
 }
@@ -70,7 +71,7 @@ impl Learner<'_> {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn train(&mut self, images: &ImageStore) -> Result<Option<f64>, TchError> {
+    pub fn train(&mut self, images: &ImageStore) -> Result<Option<Loss>, TchError> {
         let order: Vec<_> =
             self.stream(Purpose::Shuffle).order(images.len()).into_iter().map(|i| i as i64).collect();
         let order = send(&Tensor::f_from_slice(&order)?, images.device())?;
@@ -196,12 +197,12 @@ impl Tally {
     }
 
     /// Waits for the device.
-    fn mean_loss(&self) -> Result<f64, TchError> {
-        Ok(self.sum.f_double_value(&[])? / self.images as f64)
+    fn mean_loss(&self) -> Result<Loss, TchError> {
+        Ok(Loss(self.sum.f_double_value(&[])? / self.images as f64))
     }
 
     /// On a CPU there is nothing to wait for.
-    fn loss_if_free(&self) -> Result<Option<f64>, TchError> {
+    fn loss_if_free(&self) -> Result<Option<Loss>, TchError> {
         if self.sum.device() == Device::Cpu { self.mean_loss().map(Some) } else { Ok(None) }
     }
 }

@@ -96,7 +96,7 @@ struct Ranked {
     source: Source,
     positions: Vec<Vec<f64>>,
     /// Of the first of them, what the run itself found out.
-    known_losses: Vec<f64>,
+    known_losses: Vec<Loss>,
 }
 
 impl Ranked {
@@ -172,10 +172,11 @@ impl<'a> Prober<'a> {
         let (flips, gaps) = self.flips()?;
         let scratch = self.scratch_losses()?;
         self.meter.finish();
+        let values = |losses: &[Loss]| -> Vec<f64> { losses.iter().map(|loss| loss.0).collect() };
         let draws = || bootstrap_stream(&self.streams, self.search.state().generation);
-        let Agreement { tau, interval } = Agreement::of(&shared, &scratch, draws());
+        let Agreement { tau, interval } = Agreement::of(&values(&shared), &values(&scratch), draws());
         let by_size = |of: fn(&Part) -> u64| {
-            Agreement::of_sizes(&sizes.iter().map(of).collect::<Vec<_>>(), &scratch, draws())
+            Agreement::of_sizes(&sizes.iter().map(of).collect::<Vec<_>>(), &values(&scratch), draws())
         };
         let probe = Probe {
             pairs: self.pairs as usize,
@@ -189,12 +190,11 @@ impl<'a> Prober<'a> {
             by_parameters: by_size(|size| size.parameters),
             by_multiply_adds: by_size(|size| size.multiply_adds),
         };
-        let losses = |losses: Vec<f64>| losses.into_iter().map(Loss).collect();
         Ok(Found {
             probe,
             positions: self.ranked.positions.clone(),
-            shared_losses: losses(shared),
-            scratch_losses: losses(scratch),
+            shared_losses: shared,
+            scratch_losses: scratch,
             sizes,
         })
     }
@@ -239,7 +239,7 @@ impl<'a> Prober<'a> {
 
     /// Losses of the run's own last ranking, as far as it has one; who is not in it is estimated as
     /// the run would do it now.
-    fn shared_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
+    fn shared_losses(&mut self) -> Result<Vec<Loss>, EstimateError> {
         let mut losses = self.ranked.known_losses.clone();
         let count = self.ranked.positions.len();
         while losses.len() < count {
@@ -250,7 +250,7 @@ impl<'a> Prober<'a> {
         Ok(losses)
     }
 
-    fn scratch_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
+    fn scratch_losses(&mut self) -> Result<Vec<Loss>, EstimateError> {
         self.estimator.draw_by(scratch_seed(&self.streams, self.search.state().generation));
         let schedule = self.search.settings().schedule;
         let count = self.ranked.positions.len();

@@ -114,7 +114,7 @@ mod tests {
         let estimates = table.estimate(&estimation(), &|_| Flow::Go).expect("nobody aborts");
         assert_eq!(estimates[0].accuracy, 10.0, "one of ten classes");
         assert!(estimates[1].accuracy > 90.0, "{}", estimates[1].accuracy);
-        assert!(estimates.iter().all(|e| (e.loss + e.accuracy - 100.0).abs() < 1e-9));
+        assert!(estimates.iter().all(|e| (e.loss.0 + e.accuracy - 100.0).abs() < 1e-9));
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Thro
         train_images_per_second: rate(measurement.train_images, spent.training.as_secs_f64()),
         valid_images_per_second: rate(measurement.valid_images, spent.validation.as_secs_f64()),
         images_per_second: rate(measurement.train_images + measurement.valid_images, whole),
-        losses: losses.into_iter().map(|l| round(l, 4)).collect(),
+        losses: losses.into_iter().map(|l| round(l.0, 4)).collect(),
         threads: device::threads(measurement.threads),
         torch: device::LIBTORCH.to_owned(),
     })
@@ -218,7 +218,7 @@ fn estimation(pair: usize, genotypes: &[Genotype]) -> anyhow::Result<Estimation>
 fn verdict(estimates: &[Estimate]) -> Verdict {
     let mut gives: Vec<_> =
         (0..estimates.len()).map(Slot).filter(|&i| estimates[i].loss.is_finite()).collect();
-    gives.sort_by(|&a, &b| estimates[a].loss.total_cmp(&estimates[b].loss));
+    gives.sort_by(|&a, &b| estimates[a].loss.order(estimates[b].loss));
     Verdict { fast: gives.first().copied(), slow: gives.get(1).copied(), gives }
 }
 

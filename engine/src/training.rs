@@ -12,7 +12,7 @@ mod trainer;
 
 pub use batch_norm::{OneValue, check_batches};
 pub use evaluation::{Evaluation, evaluate};
-pub use loss::Loss;
+pub use loss::LossFunction;
 pub use schedule::Schedule;
 pub use source::{Batches, Feed, Part, Photos, Source, SourceError};
 pub use trainer::{

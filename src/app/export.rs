@@ -116,7 +116,7 @@ fn write_apart(folder: &Path, name: &str, extension: &str, content: &str) -> Res
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::genotype::Genotype;
+    use relativenas_core::{genotype::Genotype, loss::Loss};
 
     use super::*;
     use crate::fixture;
@@ -152,7 +152,7 @@ mod tests {
         let best = Exported::Best {
             individual: IndividualId(3),
             generation: Some(1),
-            loss: 1.5,
+            loss: Loss(1.5),
             position: position.clone(),
         };
         let done = export(&folder, &best, ExportFormat::Toml).expect("written");

@@ -79,7 +79,7 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::population::IndividualId;
+    use relativenas_core::{loss::Loss, population::IndividualId};
 
     use super::*;
     use crate::fixture;
@@ -90,7 +90,7 @@ mod tests {
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(3));
         let mut view = folder.view().expect("readable");
-        view.search.as_mut().expect("a search").ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        view.search.as_mut().expect("a search").ranking.iter_mut().for_each(|place| place.loss = Loss::NAN);
         let network = FullNetwork::of(&fixture::config(), &view);
         let arguments = |individual| ExportArguments {
             run: Some("r".to_owned()),

@@ -81,7 +81,7 @@ impl WinnerStatus {
             Space::NasBench201 => tabular::architecture(&tabular::decode(&position).ok()?),
         };
         let genotype = genotype.trim_end().to_owned();
-        Some(Self { source, individual, generation, loss, genotype })
+        Some(Self { source, individual, generation, loss: loss.0, genotype })
     }
 }
 
@@ -116,7 +116,7 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         warm_up: manifest.config.search.warm_up,
         pair: 0,
         pairs: manifest.config.search.population / 2,
-        best_loss: runs::best_loss(&view),
+        best_loss: runs::best_loss(&view).map(|loss| loss.0),
         diversity: None,
         hit_rate: None,
         age_seconds: written::seconds_since(if view.events == 0 {
@@ -245,7 +245,7 @@ mod tests {
         let view = folder.view().expect("readable").search.expect("a search");
         let expected = view.winner().expect("finished");
         assert_eq!((winner.source, winner.individual), (WinnerSource::Finals, expected.individual));
-        assert_eq!(winner.loss, expected.loss);
+        assert_eq!(winner.loss, expected.loss.0);
         assert_eq!(Genotype::parse(&winner.genotype).ok(), Genotype::decode(&expected.position).ok());
         assert!(words(&status).contains("wins by the finals, validation loss"), "{}", words(&status));
     }

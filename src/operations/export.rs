@@ -135,9 +135,9 @@ pub fn curves(view: &RunView) -> String {
             let row = [
                 e.learning_rate,
                 e.drop_path,
-                e.train_loss,
+                e.train_loss.0,
                 e.train_accuracy,
-                e.valid_loss,
+                e.valid_loss.0,
                 e.valid_accuracy,
             ];
             let _ = writeln!(text, "{},{}", e.epoch, joined(&row));
@@ -174,6 +174,8 @@ fn joined(row: &[f64]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::loss::Loss;
+
     use super::*;
     use crate::fixture;
 
@@ -204,7 +206,7 @@ mod tests {
     fn a_search_without_a_winner_has_no_ranks_but_individuals() {
         let (_runs, mut view) = finished();
         let search = view.search.as_mut().expect("a search");
-        search.ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        search.ranking.iter_mut().for_each(|place| place.loss = Loss::NAN);
         let error = of_rank(search, 1).expect_err("no winner").to_string();
         assert!(error.starts_with("the search has no winner: no loss is a number"), "{error}");
         of_individual(search, IndividualId(0)).expect("an individual all the same");

@@ -93,16 +93,16 @@ impl Digest {
             },
             genotype: trained(run).and_then(published::name_of).map(str::to_owned),
             best_epoch: best.map(|e| e.epoch),
-            valid_loss: best.and_then(|e| finite(e.valid_loss)),
+            valid_loss: best.and_then(|e| finite(e.valid_loss.0)),
             valid_accuracy: best.and_then(|e| finite(e.valid_accuracy)),
             test_accuracy: training.and_then(|t| finite(t.test?.top1)),
-            best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss),
-            winner_loss: winner.as_ref().and_then(|w| finite(w.loss)),
+            best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss.0),
+            winner_loss: winner.as_ref().and_then(|w| finite(w.loss.0)),
             winner_accuracy: winner.as_ref().and_then(|w| finite(w.accuracy)),
             winner_source: winner.map(|w| w.source.name()),
             finals_epochs: search.and_then(|s| s.finals.as_ref()).map(|finals| finals.work().epochs),
             ranking_loss: search
-                .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss)))
+                .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss.0)))
                 .map(|spread| spread.mean),
             parameters: network.as_ref().map(|n| n.parameters),
             multiply_adds: network.as_ref().map(|n| n.multiply_adds),

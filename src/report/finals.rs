@@ -107,9 +107,9 @@ fn row(finals: &FinalsView, round: u32, place: usize) -> Option<Vec<String>> {
         entrant.individual.to_string(),
         chosen.to_owned(),
         entrant.generation.to_string(),
-        loss(entrant.loss),
+        loss(entrant.loss.0),
         or_unknown(figures, |f| fixed(f.train_losses.iter().map(|loss| loss.0).sum(), 4)),
-        or_unknown(figures, |f| loss(f.loss)),
+        or_unknown(figures, |f| loss(f.loss.0)),
         or_unknown(figures, |f| percent(f.accuracy)),
     ];
     if finals.settings.seeds > 1 {

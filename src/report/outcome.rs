@@ -190,9 +190,9 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
         let mut row = vec![
             ranked.rank.to_string(),
             ranked.individual.to_string(),
-            loss(ranked.loss),
+            loss(ranked.loss.0),
             percent(ranked.accuracy),
-            or_unknown(learner, |l| loss(l.estimate.loss)),
+            or_unknown(learner, |l| loss(l.estimate.loss.0)),
             or_unknown(cost.as_ref(), |c| thousands(c.parameters)),
             or_unknown(cost.as_ref(), |c| millions(c.multiply_adds)),
             or_unknown(individual, |i| i.lessons.len().to_string()),
@@ -245,7 +245,7 @@ fn training_section(run: &Run, training: &TrainingView) -> Section {
             or_unknown(test, |t| percent(t.top1)),
             or_unknown(test, |t| format!("{} images, looked at once", thousands(t.images as u64))),
         ),
-        figure("Test loss", or_unknown(test, |t| loss(t.loss)), "at the best epoch".to_owned()),
+        figure("Test loss", or_unknown(test, |t| loss(t.loss.0)), "at the best epoch".to_owned()),
         figure(
             "Best epoch",
             or_unknown(training.best_epoch, |e| e.to_string()),
@@ -299,8 +299,8 @@ fn training_charts(training: &TrainingView) -> Vec<Chart> {
             "",
             (f64::NEG_INFINITY, f64::INFINITY),
             vec![
-                curve("training", Ink::Gray, |h| h.train_loss),
-                curve("validation", Ink::Blue, |h| h.valid_loss),
+                curve("training", Ink::Gray, |h| h.train_loss.0),
+                curve("validation", Ink::Blue, |h| h.valid_loss.0),
             ],
         ),
         chart(metric, " %", (0.0, 100.0), curves),

@@ -7,6 +7,7 @@ use relativenas_core::{
     event::{Event, Images, Line},
     genotype::Genotype,
     latency::{Calibration, LatencyTable, OperationLatency, Spot},
+    loss::Loss,
     manifest::{Branch, EngineFacts, Job, Manifest, RUN_FORMAT},
     network::NetworkShape,
     operation::Family,
@@ -50,9 +51,9 @@ impl Estimator for FakeEstimator {
             let noise = self.streams.stream(Purpose::Probe, draw, 0).unit() - 0.5;
             let loss = 0.6 + 1.7 / (1.0 + 0.3 * generation) - 0.02 * convolutions as f64 + 0.12 * noise;
             Estimate {
-                loss,
+                loss: Loss(loss),
                 accuracy: 100.0 * (-0.55 * loss).exp(),
-                train_loss: loss - 0.05,
+                train_loss: Loss(loss - 0.05),
                 hits: hits.hits,
                 misses: hits.misses,
             }
@@ -130,7 +131,7 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
         let Estimated { mut estimates, trained } = found.expect("never aborted");
         if broken.contains(&estimation.generation) {
             for estimate in &mut estimates {
-                (estimate.loss, estimate.accuracy, estimate.train_loss) = (f64::NAN, f64::NAN, f64::NAN);
+                (estimate.loss, estimate.accuracy, estimate.train_loss) = (Loss::NAN, f64::NAN, Loss::NAN);
             }
         }
         let (verdicts, told) = search.tell(&estimates);
@@ -320,7 +321,7 @@ fn judging(search: &Run, seed: u64, top1: f64) -> Run {
     };
     let finished = Event::TrainingFinished {
         best_epoch: 0,
-        test_loss: 1.0,
+        test_loss: Loss(1.0),
         test_top1: top1,
         test_top5: 99.0,
         test_images: 1000,

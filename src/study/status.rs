@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use relativenas_core::view::{Phase, RunState};
+use relativenas_core::{
+    loss::Loss,
+    view::{Phase, RunState},
+};
 use relativenas_run::claim::{ClaimState, Held, now_in};
 use relativenas_ui::messages::RunSummary;
 use serde::Serialize;
@@ -38,7 +41,7 @@ pub struct Row {
     /// Finished generations of a search, or epochs of a training.
     pub done: u32,
     pub of: u32,
-    pub best_loss: Option<f64>,
+    pub best_loss: Option<Loss>,
     /// The test accuracy of a finished training, in per cent.
     pub test_accuracy: Option<f64>,
     /// The worker that holds the run, or that held it and was not heard of since.

@@ -4,6 +4,7 @@
 
 use relativenas_core::{
     cost::cost,
+    loss::Loss,
     population::IndividualId,
     view::{Comparison, IndividualView, RunView, SearchView},
 };
@@ -111,8 +112,8 @@ pub fn runs<'a>(state: &'a State, filter: &str, order: RunOrder) -> Vec<&'a RunS
         RunOrder::Phase => listed.sort_by_key(|run| run.state.name()),
         RunOrder::Done => listed.sort_by(|a, b| done(b).total_cmp(&done(a))),
         RunOrder::Best => {
-            let best = |run: &RunSummary| run.best_loss.unwrap_or(f64::INFINITY);
-            listed.sort_by(|a, b| best(a).total_cmp(&best(b)));
+            let best = |run: &RunSummary| run.best_loss.unwrap_or(Loss::NAN);
+            listed.sort_by(|a, b| best(a).order(best(b)));
         }
         RunOrder::Changed => listed.sort_by_key(|run| run.age_seconds),
     }

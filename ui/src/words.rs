@@ -2,6 +2,7 @@
 
 use relativenas_core::{
     event::Ranked,
+    loss::Loss,
     population::IndividualId,
     space::Space,
     view::{IndividualView, SearchView},
@@ -10,8 +11,8 @@ use relativenas_core::{
 use crate::{canvas::Look, draw::text};
 
 /// A loss in six columns.
-pub fn loss(value: f64) -> String {
-    text::number(value, 6, 3)
+pub fn loss(value: Loss) -> String {
+    text::number(value.0, 6, 3)
 }
 
 /// The name of the loss where a table is searched; empty where it is the usual validation loss.
@@ -38,7 +39,7 @@ pub fn per_cent(value: Option<f64>, look: &Look) -> String {
 /// A difference of losses in six columns, or a dash where there is none.
 pub fn gap(value: Option<f64>, look: &Look) -> String {
     match value.filter(|gap| !gap.is_nan()) {
-        Some(gap) => loss(gap),
+        Some(gap) => text::number(gap, 6, 3),
         None => format!("{:>6}", look.glyphs.horizontal),
     }
 }

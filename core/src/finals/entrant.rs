@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{number, population::IndividualId};
+use crate::{loss::Loss, population::IndividualId};
 
 /// An architecture that takes part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,8 +14,7 @@ pub struct Entrant {
     pub generation: u32,
     pub position: Vec<f64>,
     /// By shared weights, when it was estimated.
-    #[serde(with = "number")]
-    pub loss: f64,
+    pub loss: Loss,
 }
 
 impl Entrant {

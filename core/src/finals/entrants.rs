@@ -6,7 +6,6 @@ use super::entrant::{Entrant, EntrantSource};
 use crate::{
     event::{Event, Ranked},
     genotype::Genotype,
-    loss::Loss,
     search::Search,
     space::Space,
 };
@@ -45,7 +44,7 @@ impl History {
     }
 
     fn insert(&mut self, entrant: Entrant) {
-        let better = |other: &Entrant| Loss(other.loss).order(Loss(entrant.loss)).is_le();
+        let better = |other: &Entrant| other.loss.order(entrant.loss).is_le();
         match self.best.iter().position(|other| same(other, &entrant)) {
             Some(place) if better(&self.best[place]) => return,
             Some(place) => drop(self.best.remove(place)),

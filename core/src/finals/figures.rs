@@ -11,8 +11,7 @@ pub struct Figures {
     /// Mean cross-entropy of every epoch on the training half.
     pub train_losses: Vec<Loss>,
     /// Mean cross-entropy on the validation half after the last epoch.
-    #[serde(with = "number")]
-    pub loss: f64,
+    pub loss: Loss,
     /// Per cent of the validation half.
     #[serde(with = "number")]
     pub accuracy: f64,
@@ -23,7 +22,7 @@ impl Figures {
     pub fn judged(&self, judge: Judge) -> Loss {
         match judge {
             Judge::TrainingLoss => Loss(self.train_losses.iter().map(|loss| loss.0).sum()),
-            Judge::ValidationLoss => Loss(self.loss),
+            Judge::ValidationLoss => self.loss,
         }
     }
 
@@ -36,11 +35,11 @@ impl Figures {
             for (sum, loss) in sum.train_losses.iter_mut().zip(&figures.train_losses) {
                 sum.0 += loss.0;
             }
-            sum.loss += figures.loss;
+            sum.loss.0 += figures.loss.0;
             sum.accuracy += figures.accuracy;
             count += 1.0;
         }
         let train_losses = sum.train_losses.into_iter().map(|loss| Loss(loss.0 / count)).collect();
-        Some(Self { train_losses, loss: sum.loss / count, accuracy: sum.accuracy / count })
+        Some(Self { train_losses, loss: Loss(sum.loss.0 / count), accuracy: sum.accuracy / count })
     }
 }

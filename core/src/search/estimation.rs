@@ -4,7 +4,7 @@ use std::ops::Index;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{number, population::IndividualId};
+use crate::{loss::Loss, number, population::IndividualId};
 
 /// Independent candidates to train and validate: those of a pair, or of as many pairs as are estimated at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,14 +46,12 @@ pub struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Mean cross-entropy on the validation half; lower is better. May be NaN or infinite.
-    #[serde(with = "number")]
-    pub loss: f64,
+    pub loss: Loss,
     /// Per cent of the validation half.
     #[serde(with = "number")]
     pub accuracy: f64,
     /// Mean cross-entropy over the training epoch.
-    #[serde(with = "number")]
-    pub train_loss: f64,
+    pub train_loss: Loss,
     /// Inherited operations that somebody had trained before.
     pub hits: usize,
     /// Inherited operations that started fresh.
@@ -110,7 +108,7 @@ pub struct BatchDone {
     pub batches: usize,
     pub images: usize,
     /// Mean loss so far, if somebody read it from the device.
-    pub loss: Option<f64>,
+    pub loss: Option<Loss>,
 }
 
 /// What an estimation found out.

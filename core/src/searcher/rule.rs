@@ -1,7 +1,7 @@
 //! What a searcher decides, and the verdict on a pair that slow-fast and most controls share.
 
 use crate::{
-    loss::{Fitness, Loss},
+    loss::Fitness,
     population::{Individual, IndividualId},
     randomness::{Purpose, Streams},
     search::{
@@ -55,7 +55,7 @@ pub(crate) fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
     if estimates.iter().all(|e| !e.loss.is_finite()) {
         return Verdict::default();
     }
-    let fitness = |slot: Slot| Fitness { loss: Loss(estimates[slot].loss), violation: violations[slot] };
+    let fitness = |slot: Slot| Fitness { loss: estimates[slot].loss, violation: violations[slot] };
     let (first, second) = (Slot(0), Slot(1));
     let second_wins = fitness(second).order(fitness(first)).is_lt();
     let (fast, slow) = if second_wins { (second, first) } else { (first, second) };

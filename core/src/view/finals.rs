@@ -6,6 +6,7 @@ use crate::{
     event::Event,
     finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
     genotype::Genotype,
+    loss::Loss,
     population::IndividualId,
     searcher::SearcherKind,
 };
@@ -79,7 +80,7 @@ pub struct Winner {
     pub position: Vec<f64>,
     /// On the validation half: of the winner of finals in the last round (the mean over its seeds), else by shared
     /// weights.
-    pub loss: f64,
+    pub loss: Loss,
     /// The accuracy in the same estimate, in per cent.
     pub accuracy: f64,
 }
@@ -322,9 +323,9 @@ mod tests {
         }
         loop {
             let Ask::Estimate(estimation) = search.ask() else { panic!("it ends with an event") };
-            let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+            let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
             let estimates: Vec<_> =
-                estimation.candidates.iter().map(|c| estimate(c.individual.0 as f64)).collect();
+                estimation.candidates.iter().map(|c| estimate(Loss(c.individual.0 as f64))).collect();
             for event in search.tell(&estimates).1 {
                 if matches!(event, Event::SearchFinished { .. }) {
                     return (view, event);
@@ -341,7 +342,7 @@ mod tests {
             individual,
             generation: 1,
             position: search.population[individual].position.clone(),
-            loss: individual.0 as f64,
+            loss: Loss(individual.0 as f64),
         };
         let settings = FinalsSettings { architectures: 2, epochs: 1, seeds: 1, judge: Judge::ValidationLoss };
         Event::FinalsBegan { settings, entrants: vec![entrant(IndividualId(0)), entrant(IndividualId(2))] }
@@ -354,7 +355,7 @@ mod tests {
         tell(&mut view, event).expect("in order");
         assert_eq!(view.phase(), Phase::Finals);
         for (entrant, loss) in [(0, 0.9), (1, 0.4)] {
-            let figures = Figures { train_losses: vec![Loss(1.0)], loss, accuracy: 60.0 };
+            let figures = Figures { train_losses: vec![Loss(1.0)], loss: Loss(loss), accuracy: 60.0 };
             tell(&mut view, Event::FinalistTrained { round: 0, entrant, seed: 0, epochs: 1, figures })
                 .expect("in order");
         }
@@ -367,7 +368,7 @@ mod tests {
         let winner = search.winner().expect("finished");
         assert_eq!(
             (winner.source, winner.individual, winner.loss),
-            (WinnerSource::Finals, IndividualId(2), 0.4)
+            (WinnerSource::Finals, IndividualId(2), Loss(0.4))
         );
         assert_eq!(search.order(), [0, 1, 2, 3].map(IndividualId), "by shared weights");
         assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3].map(IndividualId));
@@ -390,7 +391,7 @@ mod tests {
         settings.seeds = 2;
         tell(&mut view, Event::FinalsBegan { settings, entrants }).expect("in order");
         for (entrant, seed, loss) in [(0, 0, 0.9), (1, 0, 0.4), (0, 1, 0.7)] {
-            let figures = Figures { train_losses: vec![Loss(loss)], loss, accuracy: 60.0 };
+            let figures = Figures { train_losses: vec![Loss(loss)], loss: Loss(loss), accuracy: 60.0 };
             let trained = Event::FinalistTrained { round: 0, entrant, seed, epochs: 1, figures };
             tell(&mut view, trained).expect("in order");
         }
@@ -398,7 +399,7 @@ mod tests {
         assert_eq!(said, "00 trained from scratch, 1 epoch, seed 2 of 2: validation loss 0.700, 60.0 %");
         let finals = view.search.and_then(|search| search.finals).expect("finals");
         let loss = |entrant| finals.figures(0, entrant).map(|figures| figures.loss);
-        assert_eq!((loss(0), loss(1)), (Some(0.8), Some(0.4)));
+        assert_eq!((loss(0), loss(1)), (Some(Loss(0.8)), Some(Loss(0.4))));
         assert_eq!((finals.seed(), finals.trainings(0), finals.seeds(0, 1).count()), (2, 4, 1));
     }
 

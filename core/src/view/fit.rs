@@ -113,6 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         event::{Images, Move, Ranked},
+        loss::Loss,
         network::NetworkKind,
         search::{Estimate, Search},
         space::Space,
@@ -160,7 +161,8 @@ mod tests {
     }
 
     fn learner(individual: IndividualId, genes: usize) -> Learner {
-        let estimate = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: usize::MAX, misses: 1 };
+        let estimate =
+            Estimate { loss: Loss(1.0), accuracy: 1.0, train_loss: Loss(1.0), hits: usize::MAX, misses: 1 };
         Learner { individual, position: vec![0.5; genes], estimate, violation: 0.0 }
     }
 
@@ -198,7 +200,7 @@ mod tests {
             "a vector has 0 genes, the space 32",
         );
         let ranking =
-            vec![Ranked { rank: 1, individual: IndividualId(usize::MAX), loss: 1.0, accuracy: 1.0 }];
+            vec![Ranked { rank: 1, individual: IndividualId(usize::MAX), loss: Loss(1.0), accuracy: 1.0 }];
         refuse(
             begun(),
             Event::SearchFinished { ranking, evaluations: 1 },

@@ -220,7 +220,7 @@ fn compared(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Ranked;
+    use crate::{event::Ranked, loss::Loss};
 
     #[test]
     fn a_search_wins_by_a_number_or_not_at_all() {
@@ -229,12 +229,12 @@ mod tests {
             words(&Event::SearchFinished { ranking, evaluations: 4 }, Task::Classification).expect("words")
         };
         assert_eq!(
-            said(0.5),
+            said(Loss(0.5)),
             (Tone::Milestone, "search done after 4 estimations: 03 wins with loss 0.500, 10.0 %".to_owned())
         );
         for loss in [f64::NAN, f64::INFINITY] {
             let expected = "search done after 4 estimations: no winner: no loss is a number";
-            assert_eq!(said(loss), (Tone::Warning, expected.to_owned()));
+            assert_eq!(said(Loss(loss)), (Tone::Warning, expected.to_owned()));
         }
     }
 }

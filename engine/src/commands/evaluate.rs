@@ -418,7 +418,7 @@ mod tests {
         weights_file::write(&plain, &tensors).unwrap();
         let expected = found(&plain, "cifar-10-batches-bin", "20");
         assert_eq!(expected.images, 20);
-        assert!(expected.top1 <= expected.top5 && expected.loss > 0.0, "{expected:?}");
+        assert!(expected.top1 <= expected.top5 && expected.loss.0 > 0.0, "{expected:?}");
         for data in ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-10-batches-py3"] {
             for weights in CHECKPOINTS.map(checkpoint) {
                 assert_eq!(found(&weights, data, "20"), expected, "{data} {}", weights.display());

@@ -233,7 +233,7 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
     let judged = |estimator: &mut NetworkEstimator, stage, learning_rate| {
         let estimation = Estimation { generation: 9, ..estimation(stage, learning_rate) };
         let Estimated { estimates, .. } = estimator.estimate(&estimation, &note).unwrap().unwrap();
-        assert!(estimates.iter().all(|estimate| estimate.train_loss.is_nan() && estimate.hits > 0));
+        assert!(estimates.iter().all(|estimate| estimate.train_loss.0.is_nan() && estimate.hits > 0));
         estimates.into_iter().map(|estimate| (estimate.loss, estimate.accuracy)).collect::<Vec<_>>()
     };
     let found = judged(&mut estimator, Stage::Search, 0.05);
@@ -286,7 +286,7 @@ fn a_warm_up_trains_as_a_search_does_and_validates_nobody() {
     let (warmed, validated, weights) = pair(Stage::WarmUp);
     assert_eq!((validated, &weights), (0, &expected));
     for (warmed, searched) in warmed.iter().zip(searched) {
-        assert!(warmed.loss.is_nan() && warmed.accuracy.is_nan());
+        assert!(warmed.loss.0.is_nan() && warmed.accuracy.is_nan());
         assert_eq!(
             (warmed.train_loss, warmed.hits, warmed.misses),
             (searched.train_loss, searched.hits, searched.misses)
@@ -300,7 +300,7 @@ fn a_training_that_ends_in_no_numbers_is_seen_without_validation() {
     let learner = LearnerSettings { batch: 40, ..settings().learner };
     let mut estimator = estimator(EstimatorSettings { learner, ..settings() });
     let lost = losses(&mut estimator, &estimation(Stage::WarmUp, f64::INFINITY));
-    assert!(lost.iter().all(|estimate| estimate.train_loss.is_nan()), "{lost:?}");
+    assert!(lost.iter().all(|estimate| estimate.train_loss.0.is_nan()), "{lost:?}");
 }
 
 #[test]
@@ -363,8 +363,8 @@ fn generations_of_training_learn_an_easy_task() {
         estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();
     }
     let (first, last) = (found[0], found[15]);
-    assert!(last.train_loss < 0.5 * first.train_loss, "{found:?}");
-    assert!(last.accuracy > 90.0 && last.loss < 0.5, "{found:?}");
+    assert!(last.train_loss.0 < 0.5 * first.train_loss.0, "{found:?}");
+    assert!(last.accuracy > 90.0 && last.loss.0 < 0.5, "{found:?}");
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_half_without_images_is_an_error() {
 
 fn as_figures(estimate: &Estimate) -> Figures {
     let Estimate { loss, accuracy, train_loss, .. } = *estimate;
-    Figures { train_losses: vec![Loss(train_loss)], loss, accuracy }
+    Figures { train_losses: vec![train_loss], loss, accuracy }
 }
 
 const SCHEDULE: Schedule = Schedule { learning_rate: 0.05, learning_rate_end: 0.0, drop_path: 0.2 };

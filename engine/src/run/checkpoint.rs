@@ -12,6 +12,7 @@ use std::{
 
 use relativenas_core::{
     finals::{FinalsState, History},
+    loss::Loss,
     number,
     search::SearchState,
     weight_set::Trained,
@@ -76,8 +77,7 @@ pub enum Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     pub epoch: u32,
-    #[serde(with = "number")]
-    pub valid_loss: f64,
+    pub valid_loss: Loss,
     /// Per cent.
     #[serde(with = "number")]
     pub valid_accuracy: f64,
@@ -362,7 +362,8 @@ mod tests {
         for trainings in [0, 2, 3] {
             let mut state = state(9, 0);
             if let Progress::Search { search, finals, .. } = &mut state.progress {
-                let ranked = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+                let ranked =
+                    Estimate { loss: Loss(1.0), accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
                 search.ranking = vec![ranked; 4];
                 *finals = Some(FinalsState {
                     settings: Default::default(),

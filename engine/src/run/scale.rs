@@ -75,6 +75,7 @@ fn learners_left(search: &Search) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use relativenas_core::{
+        loss::Loss,
         search::{Ask, Estimate},
         searcher::SearcherKind,
     };
@@ -105,7 +106,8 @@ mod tests {
             while let Ask::Estimate(estimation) = search.ask() {
                 let took = scale.learners(estimation.stage, estimation.candidates.len());
                 let before = scale.left(&search);
-                let estimate = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+                let estimate =
+                    Estimate { loss: Loss(1.0), accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
                 search.tell(&vec![estimate; estimation.candidates.len()]);
                 assert_eq!(before - took, scale.left(&search), "{searcher}");
             }

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
+    loss::Loss,
     search::Slot,
     search::{BatchDone, Estimate, Estimated, Estimation, Estimator as _, Flow, Verdict},
     weight_set::entering,
@@ -283,7 +284,7 @@ impl<'a> BatchExchange<'a> {
             let stage = if done.validating { 2.0 } else { 1.0 };
             // Nothing but what a person sees of progress comes of these.
             let count = |number: usize| number as f32;
-            let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss as f32));
+            let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss.0 as f32));
             let sent = [stage, count(done.batch), count(done.batches), count(done.images), known, loss];
             if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(done.candidate.0) {
                 place.copy_from_slice(&sent);
@@ -293,7 +294,7 @@ impl<'a> BatchExchange<'a> {
         self.ranks.all_reduce(&mut words)?;
         let sent = |(candidate, words): (usize, &[f32])| {
             let [stage, batch, batches, images, known, loss] = *words else { return None };
-            let loss = (known > 0.0).then_some(f64::from(loss));
+            let loss = (known > 0.0).then_some(Loss(f64::from(loss)));
             let (validating, [batch, batches, images]) =
                 (stage > 1.0, [batch, batches, images].map(|n| n as usize));
             (stage > 0.0).then_some(BatchDone {

@@ -331,7 +331,7 @@ fn flow(control: &Control, done: BatchDone) -> Flow {
 fn beats(new: &Best, old: &Best) -> bool {
     let key = |best: &Best| {
         let number = |value: f64| if value.is_nan() { f64::NEG_INFINITY } else { value };
-        (number(best.valid_accuracy), number(-best.valid_loss))
+        (number(best.valid_accuracy), number(-best.valid_loss.0))
     };
     key(new) > key(old)
 }
@@ -382,17 +382,19 @@ impl Restored {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::loss::Loss;
+
     use super::*;
 
     #[test]
     fn accuracy_decides_then_loss_and_what_is_no_number_never_wins() {
         let epoch = |valid_loss, valid_accuracy| Best { epoch: 0, valid_loss, valid_accuracy };
-        let nothing = epoch(f64::NAN, f64::NAN);
+        let nothing = epoch(Loss::NAN, f64::NAN);
         for (better, worse) in [
-            (epoch(0.9, 91.0), epoch(0.1, 90.0)),
-            (epoch(0.1, 90.0), epoch(0.2, 90.0)),
-            (epoch(0.1, 90.0), epoch(f64::NAN, 90.0)),
-            (epoch(9.0, 1.0), nothing),
+            (epoch(Loss(0.9), 91.0), epoch(Loss(0.1), 90.0)),
+            (epoch(Loss(0.1), 90.0), epoch(Loss(0.2), 90.0)),
+            (epoch(Loss(0.1), 90.0), epoch(Loss::NAN, 90.0)),
+            (epoch(Loss(9.0), 1.0), nothing),
         ] {
             assert!(beats(&better, &worse) && !beats(&worse, &better), "{better:?} {worse:?}");
             assert!(!beats(&better, &better));

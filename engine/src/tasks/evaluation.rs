@@ -9,7 +9,7 @@ pub use detection::{detection, input as detector_input, report};
 pub use keypoints::{keypoints, poses};
 pub use segmentation::{classes, segmentation};
 
-use relativenas_core::search::Flow;
+use relativenas_core::{loss::Loss, search::Flow};
 use tch::{Device, TchError, Tensor};
 
 use super::{
@@ -111,7 +111,7 @@ pub struct Judged {
     /// The metric class by class, where there are classes.
     pub by_class: Vec<(String, Option<f64>)>,
     /// Mean over the batches, of what training minimises.
-    pub loss: f64,
+    pub loss: Loss,
     pub images: usize,
 }
 

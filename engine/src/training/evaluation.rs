@@ -1,6 +1,7 @@
 //! Judging a network on images that it did not learn from.
 
 use relativenas_core::{
+    loss::Loss,
     search::Slot,
     search::{BatchDone, Flow},
 };
@@ -13,7 +14,7 @@ use crate::{batches::batch_count, network::Pass, ranks::Ranks};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
     /// Mean cross-entropy, without label smoothing.
-    pub loss: f64,
+    pub loss: Loss,
     /// Images whose class has the highest score, in per cent.
     pub top1: f64,
     /// Images whose class is among the five highest, in per cent.
@@ -89,9 +90,9 @@ impl Tally {
     }
 
     /// The mean so far, where there is no device to wait for.
-    fn loss_if_free(&self, images: usize) -> Result<Option<f64>, TchError> {
+    fn loss_if_free(&self, images: usize) -> Result<Option<Loss>, TchError> {
         let free = self.loss.device() == Device::Cpu && images > 0;
-        free.then(|| Ok(self.loss.f_double_value(&[])? / images as f64)).transpose()
+        free.then(|| Ok(Loss(self.loss.f_double_value(&[])? / images as f64))).transpose()
     }
 
     /// Of all ranks together.
@@ -99,6 +100,6 @@ impl Tally {
         let right = |place| self.right.f_double_value(&[place]);
         let [loss, top1, top5] = ranks.sums([self.loss.f_double_value(&[])?, right(0)?, right(1)?])?;
         let share = |right: f64| 100.0 * right / images as f64;
-        Ok(Evaluation { loss: loss / images as f64, top1: share(top1), top5: share(top5), images })
+        Ok(Evaluation { loss: Loss(loss / images as f64), top1: share(top1), top5: share(top5), images })
     }
 }

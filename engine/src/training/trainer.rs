@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use relativenas_core::{
     config::Precision,
+    loss::Loss,
     number,
     randomness::{Purpose, Streams},
 };
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
-    loss::Loss,
+    loss::LossFunction,
     schedule::Schedule,
     source::{Feed, Part},
 };
@@ -33,7 +34,7 @@ pub struct TrainerSettings {
     pub batch: usize,
     pub augmentation: Augmentation,
     pub schedule: Schedule,
-    pub loss: Loss,
+    pub loss: LossFunction,
     pub sgd: SgdSettings,
     pub precision: Precision,
     /// Of the CPU. The last bits of what is computed there depend on it.
@@ -62,7 +63,7 @@ pub struct Position {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochFigures {
     /// Mean of what was minimised, label smoothing and auxiliary head included.
-    pub loss: f64,
+    pub loss: Loss,
     /// Per cent.
     pub accuracy: f64,
 }
@@ -345,11 +346,11 @@ impl Trainer {
     ///
     /// # Errors
     /// If memory runs out.
-    pub fn loss_if_free(&self) -> Result<Option<f64>, TchError> {
+    pub fn loss_if_free(&self) -> Result<Option<Loss>, TchError> {
         if self.loss.device() != Device::Cpu {
             return Ok(None);
         }
-        Ok(Some(self.loss.f_double_value(&[0])? / self.position.images as f64))
+        Ok(Some(Loss(self.loss.f_double_value(&[0])? / self.position.images as f64)))
     }
 
     /// Where the training is. Waits for the device.
@@ -369,7 +370,7 @@ impl Trainer {
     pub fn figures(&self) -> Result<EpochFigures, TchError> {
         let Position { loss, right, images, .. } = self.position()?;
         let images = images as f64;
-        Ok(EpochFigures { loss: loss / images, accuracy: 100.0 * right as f64 / images })
+        Ok(EpochFigures { loss: Loss(loss / images), accuracy: 100.0 * right as f64 / images })
     }
 
     /// The epoch in hand is finished, the next one begins.

@@ -118,7 +118,7 @@ fn standing(finals: &FinalsView, place: usize) -> Standing {
 fn figure(finals: &FinalsView, round: u32, place: usize, to_come: char) -> Option<(String, bool)> {
     match finals.figures(round, place) {
         Some(figures) => {
-            let judged = figures.judged(finals.settings.judge).0;
+            let judged = figures.judged(finals.settings.judge);
             Some((loss(judged), judged.is_finite()))
         }
         None => finals.going(round).contains(&place).then(|| (to_come.to_string(), true)),

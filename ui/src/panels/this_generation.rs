@@ -3,6 +3,7 @@
 use ratatui::text::Line;
 use relativenas_core::{
     describe::gene_changes,
+    loss::Loss,
     population::IndividualId,
     protocol::{MemberProgress, Progress},
     view::{Comparison, SearchView},
@@ -147,7 +148,7 @@ fn learner(
     x: usize,
     y: usize,
     name: &str,
-    value: f64,
+    value: Loss,
     style: ratatui::style::Style,
 ) {
     let style = if value.is_finite() { style } else { canvas.look.palette.warning };

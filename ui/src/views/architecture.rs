@@ -9,6 +9,7 @@ use relativenas_core::{
     event::Ranked,
     genotype::{Cell, Genotype},
     lint::lint,
+    loss::Loss,
     network::NetworkShape,
     operation::CellKind,
     population::IndividualId,
@@ -54,7 +55,7 @@ struct Subject {
     /// Genes of both cells that just changed.
     changed: [Vec<usize>; 2],
     /// Loss and accuracy, for individuals that were estimated.
-    estimate: Option<(f64, f64)>,
+    estimate: Option<(Loss, f64)>,
     /// Loss and lineage, for individuals.
     words: Vec<String>,
 }

@@ -3,6 +3,7 @@
 use relativenas_core::{
     event::{Event, Line},
     genotype::Genotype,
+    loss::Loss,
     population::IndividualId,
     protocol::{Answer, Command, Mode},
     published,
@@ -206,7 +207,7 @@ fn one_outlier_does_not_flatten_a_curve() {
     let mut lines = training(12);
     for line in &mut lines {
         if let Event::EpochFinished { epoch: 4, valid_loss, .. } = &mut line.event {
-            *valid_loss = 900.0;
+            *valid_loss = Loss(900.0);
         }
     }
     let mut stage = Stage::new(options());

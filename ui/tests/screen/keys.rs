@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use relativenas_core::{
     config::Theme,
     genotype::Genotype,
+    loss::Loss,
     population::IndividualId,
     protocol::{Answer, Command, Hello, Mode, StepUnit},
     published,
@@ -754,7 +755,7 @@ fn a_finished_training_is_evaluated_in_the_background() {
     assert!(stage.screen(80, 24).contains("An evaluation ends with the screen"));
     stage.press("n E");
     assert_eq!(stage.requests(), [Request::EndWork]);
-    let found = Evaluated { loss: 0.412, top1: 93.25, top5: 99.5, images: 10_000 };
+    let found = Evaluated { loss: Loss(0.412), top1: 93.25, top5: 99.5, images: 10_000 };
     let word = WorkState::Evaluated(found);
     stage.tell(Message::Work { folder: folder(RUN), kind: WorkKind::Evaluation, word });
     let screen = stage.screen(100, 30);

@@ -154,7 +154,7 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::{population::IndividualId, search::Slot};
+    use relativenas_core::{loss::Loss, population::IndividualId, search::Slot};
 
     use super::*;
 
@@ -176,7 +176,14 @@ mod tests {
     }
 
     fn batch(candidate: usize, validating: bool) -> BatchDone {
-        BatchDone { candidate: Slot(candidate), validating, batch: 1, batches: 2, images: 8, loss: Some(2.0) }
+        BatchDone {
+            candidate: Slot(candidate),
+            validating,
+            batch: 1,
+            batches: 2,
+            images: 8,
+            loss: Some(Loss(2.0)),
+        }
     }
 
     #[test]
@@ -225,7 +232,7 @@ mod tests {
             (BatchDone { loss: None, ..batch(0, true) }, None),
         ] {
             meter.batch(done);
-            assert_eq!(meter.members()[0].loss, loss);
+            assert_eq!(meter.members()[0].loss, loss.map(Loss));
         }
     }
 }

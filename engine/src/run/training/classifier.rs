@@ -28,7 +28,8 @@ use crate::{
     ranks::Ranks,
     run::setup::VALIDATION_BATCH,
     training::{
-        Loss, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate, least_images,
+        LossFunction, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate,
+        least_images,
     },
 };
 
@@ -288,7 +289,10 @@ fn trainer_settings(config: &Config, threads: usize) -> TrainerSettings {
             cutout: retrain.cutout,
         },
         schedule: Schedule::of(retrain),
-        loss: Loss { label_smoothing: retrain.label_smoothing, auxiliary_weight: retrain.auxiliary_weight },
+        loss: LossFunction {
+            label_smoothing: retrain.label_smoothing,
+            auxiliary_weight: retrain.auxiliary_weight,
+        },
         sgd: SgdSettings {
             momentum: retrain.momentum,
             weight_decay: retrain.weight_decay,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use relativenas_core::{
     event::Part,
+    loss::Loss,
     search::{BatchDone, Flow},
 };
 use tch::Tensor;
@@ -25,7 +26,7 @@ pub type AfterStep<'a> = &'a mut dyn FnMut(&dyn Subject, BatchDone) -> anyhow::R
 /// What an epoch's training gave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
-    pub loss: f64,
+    pub loss: Loss,
     /// Per cent; not a number where nobody counts what is right.
     pub accuracy: f64,
 }
@@ -33,7 +34,7 @@ pub struct Figures {
 /// What images said about weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
-    pub loss: f64,
+    pub loss: Loss,
     /// Accuracy, or the metric of the task, per cent.
     pub metric: f64,
     /// Accuracy among the first five, per cent; not a number where there is none.
@@ -45,7 +46,7 @@ pub struct Judgement {
 impl Judgement {
     /// Without images nothing is known.
     pub const NOTHING: Self =
-        Self { loss: f64::NAN, metric: f64::NAN, top5: f64::NAN, images: 0, part: Part::Test };
+        Self { loss: Loss::NAN, metric: f64::NAN, top5: f64::NAN, images: 0, part: Part::Test };
 }
 
 /// Everything that a subject needs to go on, as plain values and tensors that nobody changes.

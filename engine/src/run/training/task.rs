@@ -7,6 +7,7 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     event::Part,
     genotype::Genotype,
+    loss::Loss,
     manifest::Manifest,
     randomness::Streams,
     search::Slot,
@@ -283,7 +284,7 @@ impl Subject for TaskSubject {
                 batch: self.trainer.position().batch,
                 batches,
                 images: batch.count,
-                loss: Some(self.trainer.loss()),
+                loss: Some(Loss(self.trainer.loss())),
             };
             if after(self, done)? == Flow::Abort {
                 return Ok(false);
@@ -293,7 +294,7 @@ impl Subject for TaskSubject {
     }
 
     fn figures(&self) -> anyhow::Result<Figures> {
-        Ok(Figures { loss: self.trainer.loss(), accuracy: f64::NAN })
+        Ok(Figures { loss: Loss(self.trainer.loss()), accuracy: f64::NAN })
     }
 
     fn next_epoch(&mut self) -> anyhow::Result<()> {

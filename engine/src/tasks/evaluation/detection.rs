@@ -1,11 +1,14 @@
 //! Average precision of boxes, as Pascal VOC reports it.
 
-use relativenas_core::tasks::{
-    average_precision::{Detection, Object, Rule, by_class, mean},
-    boxes::CentreBox,
-    matching::decode,
-    priors::{IMAGE_SIDE, priors},
-    suppression::{ScoredBox, Suppression},
+use relativenas_core::{
+    loss::Loss,
+    tasks::{
+        average_precision::{Detection, Object, Rule, by_class, mean},
+        boxes::CentreBox,
+        matching::decode,
+        priors::{IMAGE_SIDE, priors},
+        suppression::{ScoredBox, Suppression},
+    },
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -71,7 +74,7 @@ pub fn detection(
         metric: ("map", mean(&points)),
         more: vec![("map_area", mean(&of(Rule::Area)))],
         by_class: classes.iter().cloned().zip(points).collect(),
-        loss: loss.value(),
+        loss: Loss(loss.value()),
         images: images.len(),
     })
 }

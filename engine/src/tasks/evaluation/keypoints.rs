@@ -1,11 +1,14 @@
 //! Average precision of people's joints, as COCO reports it, with the boxes of the annotations.
 
-use relativenas_core::tasks::{
-    boxes::CornerBox,
-    coco::{Areas, Found, Image, Truth, curves},
-    heat_maps::{INPUT, MAP, refined_peak, target},
-    joints::{self, JOINTS, Person, Pose, suppress},
-    person_crop::PersonCrop,
+use relativenas_core::{
+    loss::Loss,
+    tasks::{
+        boxes::CornerBox,
+        coco::{Areas, Found, Image, Truth, curves},
+        heat_maps::{INPUT, MAP, refined_peak, target},
+        joints::{self, JOINTS, Person, Pose, suppress},
+        person_crop::PersonCrop,
+    },
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -59,7 +62,7 @@ pub fn keypoints(
             ("ar", all.map(|curves| curves.mean_recall())),
         ],
         by_class: Vec::new(),
-        loss: loss.value(),
+        loss: Loss(loss.value()),
         images: images.len(),
     })
 }

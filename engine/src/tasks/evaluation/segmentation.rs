@@ -1,9 +1,12 @@
 //! Mean intersection over union, as Cityscapes reports it.
 
-use relativenas_core::tasks::{
-    average_precision::mean,
-    label_ids,
-    mean_iou::{Confusion, IGNORED},
+use relativenas_core::{
+    loss::Loss,
+    tasks::{
+        average_precision::mean,
+        label_ids,
+        mean_iou::{Confusion, IGNORED},
+    },
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -54,7 +57,7 @@ pub fn segmentation(
         metric: ("miou", mean(&by_class)),
         more: vec![("pixel_accuracy", confusion.accuracy())],
         by_class: names.zip(by_class).collect(),
-        loss: loss.value(),
+        loss: Loss(loss.value()),
         images: loss.count,
     })
 }

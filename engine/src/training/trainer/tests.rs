@@ -52,7 +52,7 @@ fn settings() -> TrainerSettings {
             warmup_epochs: 0,
             drop_path: 0.3,
         },
-        loss: Loss { label_smoothing: 0.1, auxiliary_weight: 0.4 },
+        loss: LossFunction { label_smoothing: 0.1, auxiliary_weight: 0.4 },
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         precision: Precision::F32,
         threads: 1,
@@ -248,7 +248,7 @@ fn it_learns_what_is_easy() {
     let before = judge(&trainer);
     train(&mut trainer, &source, (4, 0));
     let after = judge(&trainer);
-    assert!(after.loss < before.loss && after.top1 > 60.0, "{before:?} {after:?}");
+    assert!(after.loss.0 < before.loss.0 && after.top1 > 60.0, "{before:?} {after:?}");
     assert_eq!((after.images, after.top5), (48, 100.0)); // Three classes are all among five.
 }
 

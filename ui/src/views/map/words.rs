@@ -10,7 +10,7 @@ use relativenas_core::{
 use crate::{
     canvas::{Canvas, span, wrap},
     draw::text,
-    words::{individual, lineage, loss},
+    words::{gap, individual, lineage, loss},
 };
 
 /// The individual that is told of: the selected one, or the best.
@@ -141,14 +141,15 @@ fn lessons(canvas: &mut Canvas<'_>, search: &SearchView) {
             return;
         }
         let changed = gene_changes(search.settings.space, &lesson.from, &lesson.to).len();
-        let gap =
+        let found =
             search.compared_before.iter().find(|c| c.slow == Some(lesson.slow)).and_then(Comparison::gap);
-        let gap = gap.map_or(String::new(), |gap| format!("{}{}", look.glyphs.delta, loss(gap)));
+        let found =
+            found.map_or(String::new(), |value| format!("{}{}", look.glyphs.delta, gap(Some(value), look)));
         let line = vec![
             span(individual(search, lesson.slow), palette.slow),
             span(format!(" {} ", look.glyphs.arrow_right), palette.dim),
             span(individual(search, lesson.fast), palette.fast),
-            span(format!("  {gap}"), palette.text),
+            span(format!("  {found}"), palette.text),
             span(format!("  {}", text::counted(changed, "gene")), palette.dim),
         ];
         canvas.line(0, row + 1, &line.into());

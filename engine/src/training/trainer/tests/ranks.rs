@@ -115,7 +115,7 @@ fn an_evaluation_by_ranks_is_that_of_all_images() {
     };
     let one = judge(&fresh());
     for found in each(3, &plan(), |trainer| judge(trainer)) {
-        assert!((found.loss - one.loss).abs() < 1e-5 * one.loss, "{found:?} {one:?}");
-        assert_eq!(Evaluation { loss: 0.0, ..found }, Evaluation { loss: 0.0, ..one });
+        assert!((found.loss - one.loss).abs() < 1e-5 * one.loss.0, "{found:?} {one:?}");
+        assert_eq!(Evaluation { loss: Loss(0.0), ..found }, Evaluation { loss: Loss(0.0), ..one });
     }
 }
