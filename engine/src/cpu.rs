@@ -2,8 +2,8 @@
 //!
 //! Their depthwise convolutions, batch norms and ReLUs move far more memory than they compute:
 //! libtorch reads and writes a batch of feature maps for each of them. Here a `stage` takes an
-//! image from one feature map to the next within a core's cache, and batch norm is applied by
-//! whoever reads. Feature maps lie in planes of sixteen channels (`simd::Lanes`).
+//! image from one feature map to the next within a core's cache, and batch norm is applied where a
+//! map is read. Feature maps lie in planes of sixteen channels (`simd::Lanes`).
 //!
 //! Each thread of a `team` computes image by image in a fixed order: results depend on nothing but
 //! the number of threads, and on that only in their last bits. The tests hold it against libtorch, and
@@ -11,9 +11,11 @@
 
 mod backward;
 mod body;
+mod evaluation;
 mod forward;
 mod head;
 mod matrix;
+mod node;
 mod norm;
 mod packing;
 mod pointwise;
@@ -28,24 +30,25 @@ mod team;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod window;
 
 use tch::{Device, Kind, TchError, Tensor};
 
 pub use self::body::CpuBody;
 use self::{
-    body::{Body, TrainingBatch, Worker, at_once},
-    forward::{Forward, Paths, Statistics},
+    body::{Body, Part, TrainingBatch, Worker, parts},
+    evaluation::Evaluation,
     head::Prediction,
-    packing::Packed,
     program::Program,
-    team::shares,
+    shape::Image,
+    team::{Barrier, at_once, members},
 };
 use crate::{
     augmentation::Batch,
     memory::{values, values_mut},
     model::Model,
-    network::{BATCH_NORM_MOMENTUM, FlatWeights, ModuleWeights, Plan, WeightsError},
+    network::{BATCH_NORM_MOMENTUM, FlatWeights, ModuleWeights, Parameters, Plan, WeightsError},
     optimizer::{Sgd, SgdSettings},
 };
 
@@ -54,10 +57,12 @@ use crate::{
 pub struct CpuModel {
     plan: Plan,
     body: Body,
+    evaluation: Evaluation,
     weights: FlatWeights,
     sgd: Sgd,
-    /// Whether weights are packed and the workers' evaluation tapes hold statistics as they are now.
+    /// Whether packed weights and the statistics in `evaluation` are those that the network has now.
     ready_to_judge: bool,
+    /// The gradient of the last step, `[P] f32`.
     gradient: Tensor,
 }
 
@@ -77,101 +82,76 @@ impl CpuModel {
         let mut weights = FlatWeights::gather(plan, weights, Device::Cpu)?;
         let body = Body::new(plan, &weights, image_side, threads).filter(|_| plan.auxiliary.is_none());
         let Some(body) = body else { return Ok(None) };
+        let evaluation = Evaluation::new(&body.program, threads);
         let gradient = Tensor::f_zeros(weights.parameters().size(), (Kind::Float, Device::Cpu))?;
-        let sgd = Sgd::new(sgd);
-        Ok(Some(Self { plan: plan.clone(), body, weights, sgd, ready_to_judge: false, gradient }))
+        let (plan, sgd) = (plan.clone(), Sgd::new(sgd));
+        Ok(Some(Self { plan, body, evaluation, weights, sgd, ready_to_judge: false, gradient }))
     }
 
-    /// Takes the running statistics for batch norm.
+    /// Packs the weights and takes the running statistics for batch norm, unless that is done.
     fn prepare_to_judge(&mut self) -> Result<(), TchError> {
-        if self.ready_to_judge {
-            return Ok(());
+        if !self.ready_to_judge {
+            let (parameters, statistics) = self.weights.numbers()?;
+            self.body.pack(parameters);
+            self.evaluation.take(&self.body.program, parameters, statistics);
+            self.ready_to_judge = true;
         }
-        let (parameters, statistics) = self.weights.parts();
-        let (parameters, statistics) = (values(parameters)?, values(statistics)?);
-        self.body.pack(parameters);
-        for worker in &mut self.body.workers {
-            for (stages, tapes) in self.body.program.modules.iter().zip(&mut worker.evaluation.stages) {
-                for (stage, tape) in stages.iter().zip(tapes) {
-                    tape.normalisation = stage.norm.running(parameters, statistics);
-                }
-            }
-        }
-        self.ready_to_judge = true;
         Ok(())
     }
 
-    /// The mean loss of a batch in training mode, and in `self.gradient` its gradient.
+    /// The mean loss of a batch in training mode, and in `self.gradient` its gradient. `labels` are `[N]`.
     fn differentiate(&mut self, training: TrainingBatch<'_>, labels: &[i64]) -> Result<f64, TchError> {
         self.ready_to_judge = false;
-        let (parameters, statistics) = self.weights.parts();
-        let parameters = values(parameters)?;
+        let (parameters, statistics) = self.weights.numbers_mut()?;
         self.body.pack(parameters);
-        self.body.forward(parameters, values_mut(statistics)?, training, BATCH_NORM_MOMENTUM);
-        let program = &self.body.program;
-        let shares = shares(training.images, self.body.workers.len());
-        let tasks = self.body.workers.iter_mut().zip(shares).map(|(worker, share)| {
+        self.body.forward(parameters, statistics, training, BATCH_NORM_MOMENTUM);
+        let Body { program, workers, .. } = &mut self.body;
+        let (program, barrier) = (&*program, Barrier::new(members(training.images, workers.len())));
+        let tasks = parts(workers, &barrier, training.images).map(|Part { worker, share, .. }| {
             let labels = &labels[share];
             move || worker.classify(program, parameters, labels, training.images)
         });
         let losses = at_once(tasks.collect());
         let flat = values_mut(&mut self.gradient)?;
         flat.fill(0.0);
-        self.body.reverse(training, flat);
+        self.body.reverse(training, Parameters(flat));
         Ok(losses.into_iter().sum::<f64>() / training.images as f64)
     }
 
     /// Logits of pictures `[N, H, W, 3]` in evaluation mode, in their order.
     fn predict(&mut self, pictures: &[f32]) -> Result<Vec<Prediction>, TchError> {
         self.prepare_to_judge()?;
-        let parameters = values(self.weights.parameters())?;
-        let (program, packed) = (&self.body.program, &self.body.packed[..]);
-        let length = 3 * program.image_side * program.image_side;
-        let shares = shares(pictures.len() / length, self.body.workers.len());
-        let tasks = self.body.workers.iter_mut().zip(shares).map(|(worker, share)| {
-            let pictures = &pictures[share.start * length..share.end * length];
-            move || {
-                let predict = |picture| worker.predict(program, packed, parameters, picture);
-                pictures.chunks_exact(length).map(predict).collect::<Vec<_>>()
-            }
-        });
-        Ok(at_once(tasks.collect()).into_iter().flatten().collect())
+        let (parameters, _) = self.weights.numbers()?;
+        let Body { program, packed, .. } = &self.body;
+        let read = |image: Image<'_>| Prediction::new(&program.head, image, parameters);
+        Ok(self.evaluation.run(program, packed, pictures, read))
     }
 }
 
 impl Worker {
-    /// The sum of losses from the last cell's output, and the gradients of both.
-    fn classify(&mut self, program: &Program, parameters: &[f32], labels: &[i64], images: usize) -> f64 {
-        let (last, tape) = (program.cells.len(), &self.training);
-        let length = tape.feature(program, last, 0).len();
+    /// From the last cell's output for its images, whose labels these are: the sum of their losses, and the
+    /// gradients of the head's weights and of that output, for the mean loss of a batch of so many images.
+    fn classify(
+        &mut self,
+        program: &Program,
+        parameters: Parameters<&[f32]>,
+        labels: &[i64],
+        images: usize,
+    ) -> f64 {
+        let (last, tape) = (program.cells.len(), &self.tape);
         self.gradients.forget();
-        let gradient = self.gradients.at(last, labels.len() * length);
+        let gradients = self.gradients.at(last, program.feature_shape(last), labels.len());
         let mut total = 0.0;
-        for (n, (&label, gradient)) in labels.iter().zip(gradient.chunks_exact_mut(length)).enumerate() {
-            let prediction = Prediction::new(&program.head, tape.feature(program, last, n), parameters);
+        for (n, &label) in labels.iter().enumerate() {
+            let prediction = Prediction::new(&program.head, tape.feature(last, n), parameters);
             let (loss, mut probabilities) = prediction.loss(label as usize);
             total += loss;
             probabilities[label as usize] -= 1.0;
             let logits: Vec<_> = probabilities.iter().map(|p| (p / images as f64) as f32).collect();
+            let gradient = gradients.image_mut(n);
             prediction.backward(&program.head, &logits, parameters, &mut self.flat, gradient);
         }
         total
-    }
-
-    /// Logits of one picture, `[H, W, 3]`, in evaluation mode.
-    fn predict(
-        &mut self,
-        program: &Program,
-        packed: &[Vec<Packed>],
-        parameters: &[f32],
-        picture: &[f32],
-    ) -> Prediction {
-        let paths = Paths { masks: None, images: 1, first: 0 };
-        let statistics = Statistics::Kept;
-        let mut forward = Forward { program, packed, statistics, paths, scratch: &mut self.scratch };
-        forward.run(&mut self.evaluation, picture);
-        let image = self.evaluation.feature(program, program.cells.len(), 0);
-        Prediction::new(&program.head, image, parameters)
     }
 }
 
@@ -211,10 +191,9 @@ impl Model for CpuModel {
         self.ready_to_judge = false;
         let pictures = pictures(batch)?;
         let training = TrainingBatch { pictures: values(&pictures)?, images: batch.len(), masks: None };
-        let (parameters, statistics) = self.weights.parts();
-        let parameters = values(parameters)?;
+        let (parameters, statistics) = self.weights.numbers_mut()?;
         self.body.pack(parameters);
-        self.body.forward(parameters, values_mut(statistics)?, training, 1.0);
+        self.body.forward(parameters, statistics, training, 1.0);
         self.weights.statistics()
     }
 
@@ -247,11 +226,11 @@ impl CpuModel {
         let pictures = images.permute([0, 2, 3, 1]).contiguous();
         let training = TrainingBatch { pictures: values(&pictures)?, images: labels.numel(), masks: None };
         let loss = self.differentiate(training, values(labels)?)?;
-        let (program, parameters) = (&self.body.program, values(self.weights.parameters())?);
+        let (program, (parameters, _)) = (&self.body.program, self.weights.numbers()?);
         let mut logits = Vec::new();
         for worker in &self.body.workers {
-            for image in 0..worker.training.images {
-                let image = worker.training.feature(program, program.cells.len(), image);
+            for n in 0..worker.tape.images {
+                let image = worker.tape.feature(program.cells.len(), n);
                 logits.extend(Prediction::new(&program.head, image, parameters).logits);
             }
         }

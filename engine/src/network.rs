@@ -14,17 +14,19 @@ pub(crate) mod golden;
 mod launches;
 mod module;
 mod named;
+mod place;
 mod plan;
 #[cfg(test)]
 mod pytorch;
 mod weights;
 
 pub use drop_path::drop_path_masks;
+pub use flat::FlatWeights;
 pub(crate) use flat::{ALIGNMENT, aligned, defined, joined};
-pub use flat::{FlatWeights, Place};
 pub use forward::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Logits, Mode, Pass};
 pub use module::{Convolution, Layer, Module, Role, TensorSpec};
 pub use named::{from_named, to_named};
+pub use place::{ParameterPlace, Parameters, Place, StatisticPlace, Statistics};
 pub use plan::{Applied, CellPlan, Plan, PlannedModule, Step};
 pub use weights::{ModuleWeights, WeightsError};
 pub(crate) use weights::{fresh_tensor, hash};

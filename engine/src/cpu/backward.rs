@@ -1,34 +1,41 @@
 //! The reverse pass: from the gradient of the last cell's output to that of every weight.
 
+use std::mem;
+
 use super::{
-    forward::{Paths, is_shared},
+    node::{Edge, Node, Paths},
+    norm::GradientSums,
     packing::Packed,
     pointwise::{Accumulate, Arrival, GradientMoments},
     pool::{AveragePoolGradient, MaxPoolGradient},
     program::Program,
+    shape::{Image, ImageMut, MapShape, Maps},
     simd::{LANES, Lanes, dispatch},
-    stage::{Backward, Input, Scratch, backward, sized},
+    stage::{Backward, Input, Scratch, backward},
     tape::{Source, StageTape, Tape, sources},
     team::Member,
 };
-use crate::network::{Applied, Step};
+use crate::network::{Parameters, Step};
 
 /// Memory for gradients of feature maps, kept from step to step.
 #[derive(Debug, Default)]
 pub struct Gradients {
-    /// By feature, as in [`Tape::feature`].
-    features: Vec<Vec<Lanes>>,
+    /// By feature, counted as in [`Tape::feature`].
+    features: Vec<Maps>,
+    /// By feature: whether its gradient has something in it already.
     arrived: Vec<bool>,
-    /// Of the inputs of the cell in hand.
-    inputs: [Vec<Lanes>; 2],
+    /// The gradients of the two inputs of the cell in hand.
+    inputs: [Maps; 2],
+    /// Whether they have something in them already.
     inputs_arrived: [bool; 2],
-    /// Between the two stages of a module.
-    middle: Vec<Lanes>,
+    /// The gradient of what lies between the two stages of the module in hand.
+    middle: Maps,
 }
 
 impl Gradients {
     pub fn new(program: &Program) -> Self {
-        Self { features: vec![Vec::new(); program.cells.len() + 1], ..Self::default() }
+        let features = (0..program.features()).map(|_| Maps::default()).collect();
+        Self { features, ..Self::default() }
     }
 
     /// Forgets the last step.
@@ -36,67 +43,58 @@ impl Gradients {
         self.arrived = vec![false; self.features.len()];
     }
 
-    /// Where the gradient of a feature belongs, to be filled before others add to it.
-    pub fn at(&mut self, feature: usize, length: usize) -> &mut [Lanes] {
+    /// Where the gradient of a feature belongs for so many images, to be filled before others add to it.
+    pub fn at(&mut self, feature: usize, shape: MapShape, images: usize) -> &mut Maps {
         self.arrived[feature] = true;
-        sized(&mut self.features[feature], length)
+        let maps = &mut self.features[feature];
+        maps.fit(shape, images);
+        maps
     }
 }
 
-/// A reverse pass of one batch.
+/// A reverse pass of one batch, or of a thread's share of it.
 pub struct Reverse<'a> {
     pub program: &'a Program,
+    /// The packed weights, by module and stage.
     pub packed: &'a [Vec<Packed>],
     pub tape: &'a Tape,
+    /// Pixels of the thread's images, `[N, H, W, 3]`.
     pub pictures: &'a [f32],
     pub paths: Paths<'a>,
     pub member: &'a Member<'a>,
-    /// Sums of weight gradients.
+    /// The sums of the weights' gradients, by module and stage.
     pub sums: &'a mut [Vec<Packed>],
-    /// Of all parameters, in flat memory: the share of this thread's images.
-    pub flat: &'a mut [f32],
+    /// The gradient of all parameters: the share of this thread's images.
+    pub flat: Parameters<&'a mut [f32]>,
     pub scratch: &'a mut Scratch,
 }
 
-/// Where a module's output gradient is: in every image of `memory`, from `start` on.
+/// Where the gradient of a module's output is: in a node of every image.
 struct Upstream<'a> {
-    memory: &'a mut [Lanes],
-    /// Length of an image.
-    image: usize,
-    start: usize,
+    maps: &'a mut Maps,
+    node: usize,
 }
 
 /// Where the gradient of a module's input goes.
 enum Target<'a> {
+    /// It is not computed.
     Nowhere,
-    /// To every image of other memory, from `start` on.
-    Elsewhere {
-        memory: &'a mut [Lanes],
-        image: usize,
-        start: usize,
-        arrival: Arrival,
-    },
-    /// To every image of the upstream memory itself: an earlier node of the same cell, which has
-    /// a gradient already.
-    Before {
-        start: usize,
-    },
+    /// To all nodes of other maps.
+    Map { maps: &'a mut Maps, arrival: Arrival },
+    /// To one node of other maps, which has a gradient already.
+    Node { maps: &'a mut Maps, node: usize },
+    /// To an earlier node of the upstream maps themselves, which has a gradient already.
+    Before { node: usize },
 }
 
 impl Target<'_> {
-    /// The place in image `n`. `before` is the part of the upstream image before the gradient.
-    fn image<'a>(
-        &'a mut self,
-        n: usize,
-        length: usize,
-        before: &'a mut [Lanes],
-    ) -> Option<(&'a mut [Lanes], Arrival)> {
+    /// The place in image `n`. `before` are the nodes of the upstream image before the one with the gradient.
+    fn image<'a>(&'a mut self, n: usize, before: ImageMut<'a>) -> Option<(ImageMut<'a>, Arrival)> {
         match self {
             Self::Nowhere => None,
-            Self::Elsewhere { memory, image, start, arrival } => {
-                Some((&mut memory[n * *image + *start..][..length], *arrival))
-            }
-            Self::Before { start } => Some((&mut before[*start..][..length], Arrival::Later)),
+            Self::Map { maps, arrival } => Some((maps.image_mut(n), *arrival)),
+            Self::Node { maps, node } => Some((maps.image_mut(n).node(*node), Arrival::Later)),
+            Self::Before { node } => Some((before.node(*node), Arrival::Later)),
         }
     }
 }
@@ -104,87 +102,70 @@ impl Target<'_> {
 impl Reverse<'_> {
     /// Goes back from the gradients that [`Gradients::at`] was filled with.
     pub fn run(&mut self, gradients: &mut Gradients) {
-        let mut first_gene = self.program.cells.iter().map(|c| 2 * c.nodes.len()).sum();
         for index in (0..self.program.cells.len()).rev() {
-            first_gene -= 2 * self.program.cells[index].nodes.len();
             if self.program.cells[index].live && gradients.arrived[index + 1] {
-                self.cell(gradients, index, first_gene);
+                self.cell(gradients, index);
             }
         }
-        let stem = self.program.stem;
-        let image = self.program.modules[stem][0].output.length();
-        let upstream = Upstream { memory: &mut gradients.features[0], image, start: 0 };
+        let upstream = Upstream { maps: &mut gradients.features[0], node: 0 };
         let source = Source::Pictures(self.pictures);
-        self.module(stem, source, upstream, |_| 1.0, Target::Nowhere, &mut gradients.middle);
+        self.module(self.program.stem, source, upstream, |_| 1.0, Target::Nowhere, &mut gradients.middle);
     }
 
-    fn cell(&mut self, gradients: &mut Gradients, index: usize, first_gene: usize) {
+    fn cell(&mut self, gradients: &mut Gradients, index: usize) {
         let cell = &self.program.cells[index];
         gradients.inputs_arrived = [false; 2];
         for input in &mut gradients.inputs {
-            sized(input, self.tape.images * cell.input.length());
+            input.fit(cell.input, self.tape.images);
         }
-        let mut memory = std::mem::take(&mut gradients.features[index + 1]);
-        for (node, &pair) in cell.nodes.iter().enumerate().rev() {
-            let first_gene = first_gene + 2 * node;
-            for slot in 0..if is_shared(pair) { 1 } else { 2 } {
-                self.gene(gradients, &mut memory, (index, node), (pair, slot), first_gene);
+        let mut maps = mem::take(&mut gradients.features[index + 1]);
+        for (number, node) in cell.nodes.iter().enumerate().rev() {
+            for &edge in node.edges() {
+                self.edge(gradients, &mut maps, index, (number, node), edge);
             }
         }
-        gradients.features[index + 1] = memory;
+        gradients.features[index + 1] = maps;
         for (input, source) in sources(index).into_iter().enumerate() {
             let Some(module) = cell.preprocess[input] else { continue };
             let arrival = arrive(&mut gradients.arrived[source]);
-            let image = self.tape.feature(self.program, source, 0).len();
-            let memory = sized(&mut gradients.features[source], self.tape.images * image);
-            let target = Target::Elsewhere { memory, image, start: 0, arrival };
-            let memory = &mut gradients.inputs[input];
-            let upstream = Upstream { memory, image: cell.input.length(), start: 0 };
+            let maps = &mut gradients.features[source];
+            maps.fit(self.program.feature_shape(source), self.tape.images);
+            let target = Target::Map { maps, arrival };
+            let upstream = Upstream { maps: &mut gradients.inputs[input], node: 0 };
             let source = Source::Feature(source);
             self.module(module, source, upstream, |_| 1.0, target, &mut gradients.middle);
         }
     }
 
-    /// From a node to what one of its genes reads.
-    fn gene(
+    /// From a node of a cell, whose gradient is in `maps`, to what one of its genes reads.
+    fn edge(
         &mut self,
         gradients: &mut Gradients,
-        memory: &mut [Lanes],
-        (index, node): (usize, usize),
-        (pair, slot): ([Applied; 2], usize),
-        first_gene: usize,
+        maps: &mut Maps,
+        index: usize,
+        (number, node): (usize, &Node),
+        edge: Edge,
     ) {
-        let cell = &self.program.cells[index];
-        let (gene, paths) = (pair[slot], self.paths);
-        let factor = |image| paths.module_factor(pair, slot, first_gene, image);
-        let image = cell.length();
+        let (gene, paths) = (node.gene(edge), self.paths);
+        let factor = |n| paths.factor(node, edge, n);
         let mut target = match gene.input {
-            input @ (0 | 1) => Target::Elsewhere {
-                memory: &mut gradients.inputs[input],
-                image: cell.input.length(),
-                start: 0,
+            input @ (0 | 1) => Target::Map {
+                maps: &mut gradients.inputs[input],
                 arrival: arrive(&mut gradients.inputs_arrived[input]),
             },
-            input => Target::Before { start: (input - 2) * cell.node.length() },
+            input => Target::Before { node: input - 2 },
         };
-        let upstream = Upstream { memory, image, start: node * cell.node.length() };
         if let Step::Module(module) = gene.step {
             let source = Source::Gene { cell: index, input: gene.input };
+            let upstream = Upstream { maps, node: number };
             self.module(module, source, upstream, factor, target, &mut gradients.middle);
             return;
         }
-        for (n, image) in upstream.memory.chunks_exact_mut(image).take(self.tape.images).enumerate() {
-            let (before, rest) = image.split_at_mut(upstream.start);
-            let input = self.tape.gene_input(cell, index, gene.input, n);
-            let Some((target, arrival)) = target.image(n, input.len(), before) else { continue };
-            let path = PlainPath {
-                step: gene.step,
-                input,
-                side: cell.gene_input(gene.input).side,
-                gradient: &rest[..cell.node.length()],
-                pixels: cell.node.pixels(),
-                factor: factor(n),
-            };
+        for n in 0..self.tape.images {
+            let (before, gradient) = maps.image_mut(n).split_at(number);
+            let input = self.tape.gene_input(index, gene.input, n);
+            let Some((target, arrival)) = target.image(n, before) else { continue };
+            let path = PlainPath { step: gene.step, input, gradient: gradient.into(), factor: factor(n) };
             path.backward(target, arrival);
         }
     }
@@ -197,26 +178,21 @@ impl Reverse<'_> {
         upstream: Upstream<'_>,
         factor: impl Fn(usize) -> f32,
         target: Target<'_>,
-        middle: &mut Vec<Lanes>,
+        middle: &mut Maps,
     ) {
         if self.program.modules[module].len() == 1 {
             self.stage((module, 0), source, upstream, factor, target);
             return;
         }
-        let image = self.program.modules[module][0].output.length();
-        sized(middle, self.tape.images * image);
-        let to_middle = Target::Elsewhere { memory: middle, image, start: 0, arrival: Arrival::First };
-        let Upstream { memory, image: upstream_image, start } = upstream;
-        let reborrowed = Upstream { memory: &mut *memory, image: upstream_image, start };
-        self.stage((module, 1), source, reborrowed, factor, to_middle);
+        middle.fit(self.program.modules[module][0].output, self.tape.images);
+        let Upstream { maps, node } = upstream;
+        let to_middle = Target::Map { maps: &mut *middle, arrival: Arrival::First };
+        self.stage((module, 1), source, Upstream { maps: &mut *maps, node }, factor, to_middle);
         let target = match target {
-            Target::Before { start } => {
-                Target::Elsewhere { memory, image: upstream_image, start, arrival: Arrival::Later }
-            }
+            Target::Before { node } => Target::Node { maps, node },
             other => other,
         };
-        let from_middle = Upstream { memory: middle, image, start: 0 };
-        self.stage((module, 0), source, from_middle, |_| 1.0, target);
+        self.stage((module, 0), source, Upstream { maps: middle, node: 0 }, |_| 1.0, target);
     }
 
     /// Through one stage: sums over the batch first, as batch norm wants, then image by image.
@@ -228,22 +204,21 @@ impl Reverse<'_> {
         factor: impl Fn(usize) -> f32,
         mut target: Target<'_>,
     ) {
-        let (tape, program) = (self.tape, self.program);
-        let stage = &program.modules[module][index];
+        let tape = self.tape;
+        let stage = &self.program.modules[module][index];
         let StageTape { output, normalisation } = &tape.stages[module][index];
-        let (length, pixels) = (stage.output.length(), stage.output.pixels());
-        let images = || upstream.memory.chunks_exact(upstream.image).zip(output.chunks_exact(length));
         let mut moments = Vec::with_capacity(tape.images * stage.output.blocks);
-        for (n, (gradient, output)) in images().take(tape.images).enumerate() {
-            let gradient = &gradient[upstream.start..][..length];
-            let planes = gradient.chunks_exact(pixels).zip(output.chunks_exact(pixels));
+        for n in 0..tape.images {
+            let gradient = upstream.maps.image(n).node(upstream.node);
+            let planes = gradient.planes().zip(output.image(n).planes());
             for ((gradient, plane), mean) in planes.zip(&normalisation.means) {
+                let (gradient, plane) = (gradient.pixels, plane.pixels);
                 let (gradients, products) = dispatch(GradientMoments { gradient, plane, mean });
                 let times_factor = |lanes: Lanes| Lanes(lanes.0.map(|x| factor(n) * x));
                 moments.push((times_factor(gradients), times_factor(products)));
             }
         }
-        let mut sums = vec![([0.0; LANES], [0.0; LANES]); stage.output.blocks];
+        let mut sums: Vec<GradientSums> = vec![([0.0; LANES], [0.0; LANES]); stage.output.blocks];
         for image in self.member.gather(moments).chunks_exact(stage.output.blocks) {
             for (sum, (gradients, products)) in sums.iter_mut().zip(image) {
                 for lane in 0..LANES {
@@ -252,72 +227,71 @@ impl Reverse<'_> {
                 }
             }
         }
-        let parameters = self.member.is_first().then_some(&mut *self.flat);
-        let norm = stage.norm.gradient(normalisation, &sums, self.paths.images * pixels, parameters);
+        let count = self.paths.images * stage.output.pixels();
+        let parameters = self.member.is_first().then(|| self.flat.again());
+        let norm = stage.norm.gradient(normalisation, &sums, count, parameters);
         let weights = &mut self.sums[module][index];
         weights.clear();
         let packed = &self.packed[module][index];
-        let images = upstream.memory.chunks_exact_mut(upstream.image).zip(output.chunks_exact(length));
-        for (n, (image, output)) in images.take(tape.images).enumerate() {
-            let (before, rest) = image.split_at_mut(upstream.start);
+        for n in 0..tape.images {
+            let (before, gradient) = upstream.maps.image_mut(n).split_at(upstream.node);
             let input = match index.checked_sub(1) {
-                None => source.image(tape, program, n),
+                None => source.image(tape, n),
                 Some(first) => {
-                    let (stage, tape) = (&program.modules[module][first], &tape.stages[module][first]);
-                    let image = stage.output.image(&tape.output, n);
-                    Input::Normalised(image, &tape.normalisation.affines)
+                    let StageTape { output, normalisation } = &tape.stages[module][first];
+                    Input::Normalised(output.image(n), &normalisation.affines)
                 }
             };
-            let length_in = stage.input.length();
             let back = Backward {
-                gradient: &rest[..length],
-                output,
+                gradient: gradient.into(),
+                output: output.image(n),
                 input,
                 norm: &norm,
                 factor: factor(n),
-                target: target.image(n, length_in, before),
+                target: target.image(n, before),
             };
             backward(stage, packed, weights, back, self.scratch);
         }
-        stage.packing.unpack(weights, self.flat);
+        stage.packing.unpack(weights, &mut self.flat);
     }
 }
 
 /// Says whether a gradient is the first, and notes that it came.
 fn arrive(arrived: &mut bool) -> Arrival {
-    if std::mem::replace(arrived, true) { Arrival::Later } else { Arrival::First }
+    if mem::replace(arrived, true) { Arrival::Later } else { Arrival::First }
 }
 
-/// One image of a path without weights.
+/// One image of an edge without weights.
 struct PlainPath<'a> {
     step: Step,
-    input: &'a [Lanes],
-    /// Rows and columns of the input.
-    side: usize,
-    gradient: &'a [Lanes],
-    /// Of an output plane.
-    pixels: usize,
+    /// What the edge reads.
+    input: Image<'a>,
+    /// The gradient of the node.
+    gradient: Image<'a>,
+    /// What the edge's output was multiplied with.
     factor: f32,
 }
 
 impl PlainPath<'_> {
-    fn backward(&self, target: &mut [Lanes], arrival: Arrival) {
-        let Self { side, factor, .. } = *self;
+    /// Adds the gradient of the input to `target`, or writes it first.
+    fn backward(&self, mut target: ImageMut<'_>, arrival: Arrival) {
+        let factor = self.factor;
         if matches!(self.step, Step::Identity) {
-            dispatch(Accumulate { plane: self.gradient, factor: 1.0, arrival, output: target });
+            let (plane, output) = (self.gradient.lanes, target.lanes);
+            dispatch(Accumulate { plane, factor: 1.0, arrival, output });
             return;
         }
         if arrival == Arrival::First {
-            target.fill(Lanes::ZERO);
+            target.lanes.fill(Lanes::ZERO);
         }
-        let planes = self.input.chunks_exact(side * side).zip(target.chunks_exact_mut(side * side));
-        for (gradient, (plane, sum)) in self.gradient.chunks_exact(self.pixels).zip(planes) {
+        let planes = self.input.planes().zip(target.again().planes());
+        for (gradient, (plane, sum)) in self.gradient.planes().zip(planes) {
             match self.step {
                 Step::MaxPool { stride } => {
-                    dispatch(MaxPoolGradient { plane, side, stride, gradient, factor, sum });
+                    dispatch(MaxPoolGradient { plane, stride, gradient, factor, sum });
                 }
                 Step::AveragePool { stride } => {
-                    dispatch(AveragePoolGradient { side, stride, gradient, factor, sum });
+                    dispatch(AveragePoolGradient { stride, gradient, factor, sum });
                 }
                 Step::Identity | Step::Module(_) | Step::Zero { .. } => {}
             }

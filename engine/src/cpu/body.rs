@@ -1,28 +1,31 @@
 //! Everything of a network between its images and its heads, for training: forward and back.
 
-use std::{ops::Range, panic::resume_unwind, thread};
+use std::ops::Range;
 
 use tch::{TchError, Tensor};
 
 use super::{
     backward::{Gradients, Reverse},
-    forward::{Forward, Paths, Statistics},
-    packing::{Channels, Packed},
+    forward::{Forward, Normaliser},
+    node::Paths,
+    packing::{Channels, Lane, Packed},
     program::Program,
-    simd::{LANES, Lanes},
-    stage::{Scratch, Stage},
+    shape::{Image, ImageMut},
+    simd::Lanes,
+    stage::Scratch,
     tape::Tape,
-    team::{Barrier, Member, shares},
+    team::{Barrier, Member, at_once, members, shares},
 };
 use crate::{
     memory::{values, values_mut},
-    network::{BATCH_NORM_MOMENTUM, FlatWeights, Plan},
+    network::{BATCH_NORM_MOMENTUM, FlatWeights, Parameters, Plan, Statistics},
 };
 
 /// A program, its weights as kernels want them, and the threads that compute it.
 #[derive(Debug)]
 pub struct Body {
     pub program: Program,
+    /// The packed weights, by module and stage.
     pub packed: Vec<Vec<Packed>>,
     /// One for each thread.
     pub workers: Vec<Worker>,
@@ -31,14 +34,12 @@ pub struct Body {
 /// The memory that one thread works in.
 #[derive(Debug)]
 pub struct Worker {
-    pub training: Tape,
-    /// Holds one image at a time: in evaluation an image's result does not depend on the others.
-    pub evaluation: Tape,
+    pub tape: Tape,
     pub gradients: Gradients,
-    /// Sums of the weights' gradients, packed as kernels want them.
+    /// Sums of the weights' gradients, packed as kernels want them, by module and stage.
     sums: Vec<Vec<Packed>>,
     /// The same sums in flat memory, as long as all parameters.
-    pub flat: Vec<f32>,
+    pub flat: Parameters<Vec<f32>>,
     pub scratch: Scratch,
 }
 
@@ -55,124 +56,119 @@ pub struct TrainingBatch<'a> {
 
 impl<'a> TrainingBatch<'a> {
     /// The pictures and masks of a range of its images.
-    fn share(self, share: Range<usize>) -> (&'a [f32], Paths<'a>) {
+    fn share(self, share: &Range<usize>) -> (&'a [f32], Paths<'a>) {
         let length = self.pictures.len() / self.images.max(1);
         let paths = Paths { masks: self.masks, images: self.images, first: share.start };
         (&self.pictures[share.start * length..share.end * length], paths)
     }
 }
 
+/// One thread's part in a pass.
+pub struct Part<'a> {
+    pub worker: &'a mut Worker,
+    pub member: Member<'a>,
+    /// Which images of the batch are its own.
+    pub share: Range<usize>,
+}
+
 impl Body {
-    /// `None` if the plan has something that only libtorch computes. It will compute in so many threads.
+    /// A body that computes in so many threads. `None` if the plan has something that only libtorch computes.
     pub fn new(plan: &Plan, weights: &FlatWeights, image_side: usize, threads: usize) -> Option<Self> {
         let program = Program::new(plan, weights, image_side)?;
-        let room = |stages: &Vec<Stage>| stages.iter().map(|s| s.packing.room()).collect::<Vec<_>>();
-        let packed: Vec<_> = program.modules.iter().map(room).collect();
+        let packed = program.room();
         let workers = (0..threads.max(1)).map(|_| Worker::new(&program, &packed)).collect();
         Some(Self { program, packed, workers })
     }
 
-    pub fn pack(&mut self, parameters: &[f32]) {
-        for (stages, packed) in self.program.modules.iter().zip(&mut self.packed) {
-            for (stage, packed) in stages.iter().zip(packed) {
-                stage.packing.pack(parameters, packed);
-            }
-        }
+    /// Packs the weights as they are now.
+    pub fn pack(&mut self, parameters: Parameters<&[f32]>) {
+        self.program.pack(parameters, &mut self.packed);
     }
 
     /// Computes all feature maps of a batch, with packed weights. Running statistics move by the share
     /// `momentum` of the way to the batch's.
     pub fn forward(
         &mut self,
-        parameters: &[f32],
-        statistics: &mut [f32],
+        parameters: Parameters<&[f32]>,
+        statistics: Statistics<&mut [f32]>,
         batch: TrainingBatch<'_>,
         momentum: f64,
     ) {
         let (program, packed) = (&self.program, &self.packed[..]);
-        let shares = shares(batch.images, self.workers.len());
-        for idle in &mut self.workers[shares.len()..] {
-            idle.training.images = 0; // What it holds is of an earlier batch.
+        let barrier = Barrier::new(members(batch.images, self.workers.len()));
+        for idle in &mut self.workers[barrier.members()..] {
+            idle.tape.images = 0; // What it holds is of an earlier batch.
         }
-        let barrier = Barrier::new(shares.len());
         let mut statistics = Some(statistics);
-        let tasks = self.workers.iter_mut().zip(shares).enumerate().map(|(index, (worker, share))| {
+        let tasks = parts(&mut self.workers, &barrier, batch.images).map(|part| {
             // The first member moves the running statistics.
             let statistics = statistics.take();
-            let member = Member::new(&barrier, index);
             move || {
-                let statistics = Statistics::Batch { parameters, statistics, momentum, member: &member };
-                let (pictures, paths) = batch.share(share);
+                let Part { worker, member, share } = part;
+                let normaliser = Normaliser::Batch { parameters, statistics, momentum, member: &member };
+                let (pictures, paths) = batch.share(&share);
                 let scratch = &mut worker.scratch;
-                let mut forward = Forward { program, packed, statistics, paths, scratch };
-                forward.run(&mut worker.training, pictures);
-                worker.flat.clear();
-                worker.flat.resize(parameters.len(), 0.0);
+                Forward { program, packed, normaliser, paths, scratch }.run(&mut worker.tape, pictures);
+                worker.flat.0.clear();
+                worker.flat.0.resize(parameters.0.len(), 0.0);
             }
         });
         at_once(tasks.collect());
     }
 
     /// Goes back from the gradients that lie in the workers, and adds those of all weights to `flat`.
-    pub fn reverse(&mut self, batch: TrainingBatch<'_>, flat: &mut [f32]) {
+    pub fn reverse(&mut self, batch: TrainingBatch<'_>, flat: Parameters<&mut [f32]>) {
         let (program, packed) = (&self.program, &self.packed[..]);
-        let shares = shares(batch.images, self.workers.len());
-        let at_work = shares.len();
-        let barrier = Barrier::new(at_work);
-        let tasks = self.workers.iter_mut().zip(shares).enumerate().map(|(index, (worker, share))| {
-            let member = Member::new(&barrier, index);
+        let barrier = Barrier::new(members(batch.images, self.workers.len()));
+        let tasks = parts(&mut self.workers, &barrier, batch.images).map(|part| {
             move || {
-                let (pictures, paths) = batch.share(share);
+                let Part { worker, member, share } = part;
+                let (pictures, paths) = batch.share(&share);
                 let mut reverse = Reverse {
                     program,
                     packed,
-                    tape: &worker.training,
+                    tape: &worker.tape,
                     pictures,
                     paths,
                     member: &member,
                     sums: &mut worker.sums,
-                    flat: &mut worker.flat,
+                    flat: worker.flat.again(),
                     scratch: &mut worker.scratch,
                 };
                 reverse.run(&mut worker.gradients);
             }
         });
         at_once(tasks.collect());
-        for worker in &self.workers[..at_work] {
-            for (sum, share) in flat.iter_mut().zip(&worker.flat) {
+        for worker in &self.workers[..barrier.members()] {
+            for (sum, share) in flat.0.iter_mut().zip(&worker.flat.0) {
                 *sum += share;
             }
         }
     }
 
-    /// A feature map of the batch in hand, `[N, C, H, W]`, channels last in memory.
+    /// A feature of the batch in hand, `[N, C, H, W]`, channels last in memory.
     fn map(&self, feature: usize) -> Result<Tensor, TchError> {
-        let (channels, side) = (self.program.features[feature], self.program.side(feature));
+        let channels = self.program.channels[feature];
         let mut values = Vec::new();
         for worker in &self.workers {
-            for image in 0..worker.training.images {
-                unfold(
-                    worker.training.feature(&self.program, feature, image),
-                    channels,
-                    side * side,
-                    &mut values,
-                );
+            for n in 0..worker.tape.images {
+                unfold(worker.tape.feature(feature, n), channels, &mut values);
             }
         }
-        let (side, count) = (side as i64, channels.count() as i64);
+        let (side, count) = (self.program.feature_shape(feature).side as i64, channels.count() as i64);
         Tensor::f_from_slice(&values)?.f_view([-1, side, side, count])?.f_permute([0, 3, 1, 2])
     }
 
-    /// Puts the gradient of a feature map where [`Body::reverse`] begins.
+    /// Puts the gradient of a feature, `[N, C, H, W]`, where [`Body::reverse`] begins.
     fn begin_at(&mut self, feature: usize, gradient: &Tensor) -> Result<(), TchError> {
-        let (channels, side) = (self.program.features[feature], self.program.side(feature));
+        let (channels, shape) = (self.program.channels[feature], self.program.feature_shape(feature));
         let gradient = gradient.f_permute([0, 2, 3, 1])?.f_contiguous()?;
-        let mut images = values::<f32>(&gradient)?.chunks_exact(side * side * channels.count());
+        let mut images = values::<f32>(&gradient)?.chunks_exact(shape.pixels() * channels.count());
         for worker in &mut self.workers {
-            let length = channels.blocks() * side * side;
-            let memory = worker.gradients.at(feature, worker.training.images * length);
-            for (memory, image) in memory.chunks_exact_mut(length).zip(&mut images) {
-                fold(image, channels, side * side, memory);
+            let count = worker.tape.images;
+            let maps = worker.gradients.at(feature, shape, count);
+            for (n, image) in (0..count).zip(&mut images) {
+                fold(image, channels, maps.image_mut(n));
             }
         }
         Ok(())
@@ -182,45 +178,46 @@ impl Body {
 impl Worker {
     fn new(program: &Program, packed: &[Vec<Packed>]) -> Self {
         Self {
-            training: Tape::new(program),
-            evaluation: Tape::new(program),
+            tape: Tape::new(program),
             gradients: Gradients::new(program),
             sums: packed.to_vec(),
-            flat: Vec::new(),
+            flat: Parameters::default(),
             scratch: Scratch::default(),
         }
     }
 }
 
-/// Does all tasks at the same time, the first one in this thread.
-pub fn at_once<T: Send>(tasks: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
-    let mut tasks = tasks.into_iter();
-    let Some(first) = tasks.next() else { return Vec::new() };
-    thread::scope(|scope| {
-        let others: Vec<_> = tasks.map(|task| scope.spawn(task)).collect();
-        let mut results = vec![first()];
-        results.extend(others.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))));
-        results
+/// Divides a batch among the workers that meet at a barrier.
+pub fn parts<'a>(
+    workers: &'a mut [Worker],
+    barrier: &'a Barrier,
+    images: usize,
+) -> impl Iterator<Item = Part<'a>> {
+    let shares = shares(images, barrier.members()).into_iter().enumerate();
+    workers.iter_mut().zip(shares).map(move |(worker, (index, share))| Part {
+        worker,
+        member: Member::new(barrier, index),
+        share,
     })
 }
 
-/// From planes of sixteen channels to pixels of all channels.
-fn unfold(image: &[Lanes], channels: Channels, pixels: usize, values: &mut Vec<f32>) {
-    for pixel in 0..pixels {
+/// From planes of sixteen channels to pixels of all channels, `[H, W, C]`.
+fn unfold(image: Image<'_>, channels: Channels, values: &mut Vec<f32>) {
+    for pixel in 0..image.shape.pixels() {
         values.extend((0..channels.count()).map(|channel| {
-            let place = channels.padded(channel);
-            image[place / LANES * pixels + pixel].0[place % LANES]
+            let Lane { block, lane } = channels.lane(channel);
+            image.plane(block).pixels[pixel].0[lane]
         }));
     }
 }
 
-/// From pixels of all channels to planes of sixteen; channels that only pad become zero.
-fn fold(values: &[f32], channels: Channels, pixels: usize, image: &mut [Lanes]) {
-    image.fill(Lanes::ZERO);
+/// From pixels of all channels, `[H, W, C]`, to planes of sixteen; channels that only pad become zero.
+fn fold(values: &[f32], channels: Channels, mut image: ImageMut<'_>) {
+    image.lanes.fill(Lanes::ZERO);
     for (pixel, values) in values.chunks_exact(channels.count()).enumerate() {
         for (channel, value) in values.iter().enumerate() {
-            let place = channels.padded(channel);
-            image[place / LANES * pixels + pixel].0[place % LANES] = *value;
+            let Lane { block, lane } = channels.lane(channel);
+            image.again().plane(block).pixels[pixel].0[lane] = *value;
         }
     }
 }
@@ -261,15 +258,14 @@ impl CpuBody {
         pictures: &Tensor,
         masks: Option<&Tensor>,
     ) -> Result<Vec<Tensor>, TchError> {
-        let (parameters, statistics) = weights.parts();
-        let parameters = values(parameters)?;
+        let (parameters, statistics) = weights.numbers_mut()?;
         self.body.pack(parameters);
         let batch = training_batch(pictures, masks)?;
-        self.body.forward(parameters, values_mut(statistics)?, batch, BATCH_NORM_MOMENTUM);
+        self.body.forward(parameters, statistics, batch, BATCH_NORM_MOMENTUM);
         self.read.iter().map(|&feature| self.body.map(feature)).collect()
     }
 
-    /// Adds the gradient of the weights to `flat`, from the gradients of the maps. `pictures` and
+    /// Adds the gradient of the weights to `flat`, `[P]`, from the gradients of the maps. `pictures` and
     /// `masks` are those of the maps.
     ///
     /// # Errors
@@ -287,7 +283,7 @@ impl CpuBody {
         for (&feature, gradient) in self.read.iter().zip(of_maps) {
             self.body.begin_at(feature, gradient)?;
         }
-        self.body.reverse(training_batch(pictures, masks)?, values_mut(flat)?);
+        self.body.reverse(training_batch(pictures, masks)?, Parameters(values_mut(flat)?));
         Ok(())
     }
 }

@@ -1,207 +1,164 @@
 //! The forward pass of one batch: it fills a [`Tape`].
 
+use std::mem;
+
 use super::{
+    node::{Node, Paths},
     norm::Running,
     packing::Packed,
     pointwise::{Affine, Blend, Moments},
     pool::{AveragePool, MaxPool},
     program::Program,
+    shape::Maps,
     simd::{Lanes, dispatch},
-    stage::{Input, Scratch, Stage, forward, sized},
-    tape::{Source, StageTape, Tape, sources},
+    stage::{Input, Scratch, forward},
+    tape::{Source, StageTape, Tape, gene_input, sources},
     team::Member,
 };
-use crate::network::{Applied, Step};
+use crate::network::{Parameters, Statistics, Step};
 
 /// What batch norm normalises with.
-pub enum Statistics<'a> {
-    /// The moments of the whole batch, summed over all threads at the barrier; running statistics move
-    /// where they are given.
-    Batch { parameters: &'a [f32], statistics: Option<&'a mut [f32]>, momentum: f64, member: &'a Member<'a> },
+pub enum Normaliser<'a> {
+    /// The moments of the whole batch, which all threads bring to the barrier. Running statistics move where they
+    /// are given, by the share `momentum` of the way to the batch's.
+    Batch {
+        parameters: Parameters<&'a [f32]>,
+        statistics: Option<Statistics<&'a mut [f32]>>,
+        momentum: f64,
+        member: &'a Member<'a>,
+    },
     /// What the tape holds already: running statistics, in evaluation.
-    Kept,
+    Tape,
 }
 
-/// A forward pass of one batch.
+/// A forward pass of one batch, or of a thread's share of it.
 pub struct Forward<'a> {
     pub program: &'a Program,
+    /// The packed weights, by module and stage.
     pub packed: &'a [Vec<Packed>],
-    pub statistics: Statistics<'a>,
+    pub normaliser: Normaliser<'a>,
     pub paths: Paths<'a>,
     pub scratch: &'a mut Scratch,
-}
-
-/// What every gene's output is multiplied with: `[genes, N]`, or 1.
-#[derive(Clone, Copy)]
-pub struct Paths<'a> {
-    pub masks: Option<&'a [f32]>,
-    /// Images of the whole batch, N.
-    pub images: usize,
-    /// Where a thread's own images begin.
-    pub first: usize,
-}
-
-impl Paths<'_> {
-    /// The factor of one gene, counted over all cells, for one of the thread's images.
-    pub fn factor(&self, gene: usize, image: usize) -> f32 {
-        self.masks.map_or(1.0, |masks| masks[gene * self.images + self.first + image])
-    }
-
-    /// The factor of what a node's gene in `slot`, 0 or 1, applies. A module that both genes share is
-    /// computed once and counts twice.
-    pub fn module_factor(&self, pair: [Applied; 2], slot: usize, first_gene: usize, image: usize) -> f32 {
-        match is_shared(pair) {
-            true => self.factor(first_gene, image) + self.factor(first_gene + 1, image),
-            false => self.factor(first_gene + slot, image),
-        }
-    }
-}
-
-/// Whether both genes of a node name one module.
-pub fn is_shared(pair: [Applied; 2]) -> bool {
-    pair[0] == pair[1] && matches!(pair[0].step, Step::Module(_))
 }
 
 impl Forward<'_> {
     /// Computes everything up to the last cell's output. `pictures` is `[N, H, W, 3]`.
     pub fn run(&mut self, tape: &mut Tape, pictures: &[f32]) {
         let program = self.program;
-        let side = program.image_side;
-        tape.images = pictures.len() / (3 * side * side);
-        self.module(tape, program.stem, 1, Source::Pictures(pictures));
-        let mut stem = std::mem::take(&mut tape.stem);
-        normalise(&program.modules[program.stem], &tape.stages[program.stem], tape.images, &mut stem);
-        tape.stem = stem;
-        let mut first_gene = 0;
+        tape.images = pictures.len() / program.picture_length();
+        let stem = mem::take(&mut tape.stem);
+        tape.stem = self.normalised(tape, program.stem, Source::Pictures(pictures), stem);
         for (index, cell) in program.cells.iter().enumerate() {
             if cell.live {
-                self.cell(tape, index, first_gene);
+                self.cell(tape, index);
             }
-            first_gene += 2 * cell.nodes.len();
         }
     }
 
-    fn cell(&mut self, tape: &mut Tape, index: usize, first_gene: usize) {
-        let program = self.program;
-        let cell = &program.cells[index];
+    fn cell(&mut self, tape: &mut Tape, index: usize) {
+        let cell = &self.program.cells[index];
         for (input, source) in sources(index).into_iter().enumerate() {
             let Some(module) = cell.preprocess[input] else { continue };
-            self.module(tape, module, 1, Source::Feature(source));
-            let mut output = std::mem::take(&mut tape.inputs[index][input]);
-            normalise(&program.modules[module], &tape.stages[module], tape.images, &mut output);
-            tape.inputs[index][input] = output;
+            let maps = mem::take(&mut tape.inputs[index][input]);
+            tape.inputs[index][input] = self.normalised(tape, module, Source::Feature(source), maps);
         }
-        sized(&mut tape.outputs[index], tape.images * cell.length());
-        for (node, &pair) in cell.nodes.iter().enumerate() {
-            let shared = is_shared(pair);
-            for gene in &pair[..if shared { 1 } else { 2 }] {
+        tape.outputs[index].fit(cell.output, tape.images);
+        for (number, node) in cell.nodes.iter().enumerate() {
+            for &edge in node.edges() {
+                let gene = node.gene(edge);
                 if let Step::Module(module) = gene.step {
-                    let times = if shared { 2 } else { 1 };
-                    self.module(tape, module, times, Source::Gene { cell: index, input: gene.input });
+                    let source = Source::Gene { cell: index, input: gene.input };
+                    self.module(tape, module, node.times(), source);
                 }
             }
             for image in 0..tape.images {
-                self.node(tape, (index, node), pair, first_gene + 2 * node, image);
+                self.node(tape, index, (number, node), image);
             }
         }
     }
 
-    /// Sums the two paths of a node.
-    fn node(
-        &mut self,
-        tape: &mut Tape,
-        (index, node): (usize, usize),
-        pair: [Applied; 2],
-        first_gene: usize,
-        image: usize,
-    ) {
-        let cell = &self.program.cells[index];
-        let (length, pixels) = (cell.node.length(), cell.node.pixels());
-        let mut output = std::mem::take(&mut tape.outputs[index]);
-        let all = &mut output[image * cell.length()..][..cell.length()];
-        let (nodes, rest) = all.split_at_mut(node * length);
-        for block in 0..cell.node.blocks {
-            let mut pools = [&mut self.scratch.pools.0, &mut self.scratch.pools.1];
+    /// Sums the two edges of a node for one image.
+    fn node(&mut self, tape: &mut Tape, index: usize, (number, node): (usize, &Node), n: usize) {
+        let mut outputs = mem::take(&mut tape.outputs[index]);
+        let (before, mut output) = outputs.image_mut(n).split_at(number);
+        for block in 0..output.shape.blocks {
+            let [first_pool, second_pool] = &mut self.scratch.pools;
+            let mut pools = [first_pool, second_pool];
             let mut paths: [(&[Lanes], Affine); 2] = [(&[], Affine::IDENTITY); 2];
-            for ((path, pool), slot) in paths.iter_mut().zip(&mut pools).zip(0..) {
-                let gene = pair[slot];
-                let shape = cell.gene_input(gene.input);
-                let input = match gene.input.checked_sub(2) {
-                    None => shape.image(&tape.inputs[index][gene.input], image),
-                    Some(node) => shape.image(nodes, node),
-                };
-                let (plane, side) = (shape.plane(input, block), shape.side);
-                let factor = self.paths.module_factor(pair, slot, first_gene, image);
+            for ((path, pool), &edge) in paths.iter_mut().zip(&mut pools).zip(node.edges()) {
+                let gene = node.gene(edge);
+                let factor = self.paths.factor(node, edge, n);
+                let input = || gene_input(&tape.inputs[index], before.read(), gene.input, n).plane(block);
                 *path = match gene.step {
                     Step::Module(module) => {
                         let last = &tape.stages[module][tape.stages[module].len() - 1];
-                        let plane = cell.node.plane(cell.node.image(&last.output, image), block);
-                        (plane, last.normalisation.affines[block].times(factor))
+                        let plane = last.output.image(n).plane(block);
+                        (plane.pixels, last.normalisation.affines[block].times(factor))
                     }
                     Step::MaxPool { stride } => {
-                        let output = sized(pool, pixels);
-                        dispatch(MaxPool { plane, side, stride, output: &mut *output });
-                        (&*output, Affine::IDENTITY.times(factor))
+                        let mut pooled = pool.plane(output.shape.side);
+                        dispatch(MaxPool { plane: input(), stride, output: pooled.again() });
+                        (&*pooled.pixels, Affine::IDENTITY.times(factor))
                     }
                     Step::AveragePool { stride } => {
-                        let output = sized(pool, pixels);
-                        dispatch(AveragePool { plane, side, stride, output: &mut *output });
-                        (&*output, Affine::IDENTITY.times(factor))
+                        let mut pooled = pool.plane(output.shape.side);
+                        dispatch(AveragePool { plane: input(), stride, output: pooled.again() });
+                        (&*pooled.pixels, Affine::IDENTITY.times(factor))
                     }
-                    Step::Identity | Step::Zero { .. } => (plane, Affine::IDENTITY),
+                    Step::Identity | Step::Zero { .. } => (input().pixels, Affine::IDENTITY),
                 };
             }
-            let second = if is_shared(pair) { None } else { Some(paths[1]) };
-            dispatch(Blend { first: paths[0], second, output: &mut rest[block * pixels..][..pixels] });
+            let second = if node.is_shared() { None } else { Some(paths[1]) };
+            dispatch(Blend { first: paths[0], second, output: output.again().plane(block).pixels });
         }
-        tape.outputs[index] = output;
+        tape.outputs[index] = outputs;
     }
 
     /// All stages of a module for the whole batch. Running statistics move `times` times.
     fn module(&mut self, tape: &mut Tape, module: usize, times: usize, source: Source<'_>) {
         let stages = &self.program.modules[module];
-        let mut tapes = std::mem::take(&mut tape.stages[module]);
+        let mut tapes = mem::take(&mut tape.stages[module]);
         for (index, (stage, packed)) in stages.iter().zip(&self.packed[module]).enumerate() {
             let (before, current) = tapes.split_at_mut(index);
-            let current = &mut current[0];
-            let output = sized(&mut current.output, tape.images * stage.output.length());
+            let StageTape { output, normalisation } = &mut current[0];
+            output.fit(stage.output, tape.images);
             let mut moments = Vec::with_capacity(tape.images * stage.output.blocks);
-            for (image, output) in output.chunks_exact_mut(stage.output.length()).enumerate() {
+            for n in 0..tape.images {
                 let input = match before.last() {
-                    None => source.image(tape, self.program, image),
-                    Some(before) => {
-                        let image = stages[index - 1].output.image(&before.output, image);
-                        Input::Normalised(image, &before.normalisation.affines)
-                    }
+                    None => source.image(tape, n),
+                    Some(before) => Input::Normalised(before.output.image(n), &before.normalisation.affines),
                 };
-                forward(stage, packed, input, output, self.scratch);
-                if let Statistics::Batch { .. } = self.statistics {
-                    let planes = output.chunks_exact(stage.output.pixels());
-                    moments.extend(planes.map(|plane| dispatch(Moments { plane })));
+                forward(stage, packed, input, output.image_mut(n), self.scratch);
+                if let Normaliser::Batch { .. } = self.normaliser {
+                    let planes = output.image(n).planes();
+                    moments.extend(planes.map(|plane| dispatch(Moments { plane: plane.pixels })));
                 }
             }
-            if let Statistics::Batch { parameters, statistics, momentum, member } = &mut self.statistics {
+            if let Normaliser::Batch { parameters, statistics, momentum, member } = &mut self.normaliser {
                 let moments = member.gather(moments);
-                let running = statistics.as_deref_mut().map(|statistics| Running {
-                    statistics,
+                let running = statistics.as_mut().map(|statistics| Running {
+                    statistics: statistics.again(),
                     momentum: *momentum,
                     times,
                 });
-                current.normalisation =
-                    stage.norm.of_batch(&moments, stage.output.pixels(), parameters, running);
+                *normalisation = stage.norm.of_batch(&moments, stage.output.pixels(), *parameters, running);
             }
         }
         tape.stages[module] = tapes;
     }
-}
 
-/// Writes a module's output after its last batch norm.
-fn normalise(stages: &[Stage], tapes: &[StageTape], images: usize, output: &mut Vec<Lanes>) {
-    let (Some(stage), Some(tape)) = (stages.last(), tapes.last()) else { return };
-    let pixels = stage.output.pixels();
-    let output = sized(output, images * stage.output.length());
-    let planes = output.chunks_exact_mut(pixels).zip(tape.output.chunks_exact(pixels));
-    for ((output, plane), affine) in planes.zip(tape.normalisation.affines.iter().cycle()) {
-        dispatch(Blend { first: (plane, *affine), second: None, output });
+    /// What a module computes after its last batch norm, in `maps`.
+    fn normalised(&mut self, tape: &mut Tape, module: usize, source: Source<'_>, mut maps: Maps) -> Maps {
+        self.module(tape, module, 1, source);
+        if let Some(StageTape { output, normalisation }) = tape.stages[module].last() {
+            maps.fit(output.shape(), tape.images);
+            for n in 0..tape.images {
+                let planes = maps.image_mut(n).planes().zip(output.image(n).planes());
+                for ((written, plane), affine) in planes.zip(&normalisation.affines) {
+                    dispatch(Blend { first: (plane.pixels, *affine), second: None, output: written.pixels });
+                }
+            }
+        }
+        maps
     }
 }

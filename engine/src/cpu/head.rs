@@ -1,48 +1,59 @@
 //! The classifier: mean over pixels, linear layer, cross-entropy.
 
 use super::{
+    packing::Lane,
     program::Head,
+    shape::{Image, ImageMut},
     simd::{LANES, Lanes},
 };
+use crate::network::Parameters;
 
-/// Mean of every channel of an image, `[features]`.
-fn features(head: &Head, image: &[Lanes]) -> Vec<f32> {
-    let mut padded = Vec::with_capacity(image.len() / head.pixels * LANES);
-    for plane in image.chunks_exact(head.pixels) {
+/// The mean of every channel of an image, `[features]`.
+fn features(head: &Head, image: Image<'_>) -> Vec<f32> {
+    let mut means = Vec::with_capacity(image.shape.planes());
+    for plane in image.planes() {
         let mut sum = [0.0; LANES];
-        for pixel in plane {
+        for pixel in plane.pixels {
             for (sum, x) in sum.iter_mut().zip(pixel.0) {
                 *sum += x;
             }
         }
-        padded.extend(sum.map(|s| s / head.pixels as f32));
+        means.push(sum.map(|s| s / plane.pixels.len() as f32));
     }
-    (0..head.features.count()).map(|channel| padded[head.features.padded(channel)]).collect()
+    let mean = |channel| {
+        let Lane { block, lane } = head.features.lane(channel);
+        means[block][lane]
+    };
+    (0..head.features.count()).map(mean).collect()
 }
 
-fn logits(head: &Head, features: &[f32], parameters: &[f32]) -> Vec<f32> {
-    let weights = parameters[head.weight..].chunks_exact(features.len()).take(head.classes);
-    let biases = &parameters[head.bias..];
+/// The linear layer: from `[features]` to `[classes]`.
+fn logits(head: &Head, features: &[f32], parameters: Parameters<&[f32]>) -> Vec<f32> {
+    let weights = parameters.starting_at(head.weight).chunks_exact(features.len()).take(head.classes);
+    let biases = parameters.starting_at(head.bias);
     weights
         .zip(biases)
         .map(|(weights, bias)| bias + weights.iter().zip(features).map(|(w, x)| w * x).sum::<f32>())
         .collect()
 }
 
-/// What the classifier makes of one image: logits, and the features that they come from.
+/// What the classifier makes of one image.
 pub struct Prediction {
+    /// The means that the logits come from, `[features]`.
     features: Vec<f32>,
+    /// Class scores that are not normalised, `[classes]`.
     pub logits: Vec<f32>,
 }
 
 impl Prediction {
-    pub fn new(head: &Head, image: &[Lanes], parameters: &[f32]) -> Self {
+    /// Classifies an image of the last cell's output.
+    pub fn new(head: &Head, image: Image<'_>, parameters: Parameters<&[f32]>) -> Self {
         let features = features(head, image);
         let logits = logits(head, &features, parameters);
         Self { features, logits }
     }
 
-    /// Cross-entropy, and probabilities of all classes.
+    /// Cross-entropy, and the probabilities of all classes.
     pub fn loss(&self, label: usize) -> (f64, Vec<f64>) {
         let largest = self.logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let powers: Vec<_> = self.logits.iter().map(|l| f64::from(l - largest).exp()).collect();
@@ -51,7 +62,7 @@ impl Prediction {
         (loss, powers.into_iter().map(|p| p / sum).collect())
     }
 
-    /// Whether no class has more than the right one, as far as libtorch's first maximum goes.
+    /// Whether the right class has the highest score; of several that have it, the first counts, as in libtorch.
     pub fn is_right(&self, label: usize) -> bool {
         let mut best = 0;
         for (class, logit) in self.logits.iter().enumerate() {
@@ -62,35 +73,36 @@ impl Prediction {
         best == label
     }
 
-    /// Adds the gradient of this image's share of the mean loss to that of the parameters, and
-    /// writes that of the image.
+    /// From the gradient of the logits, `[classes]`: adds the gradients of the head's weights to `flat`, which
+    /// belongs to all parameters, and writes the gradient of the image.
     pub fn backward(
         &self,
         head: &Head,
         logit_gradients: &[f32],
-        parameters: &[f32],
-        flat: &mut [f32],
-        image: &mut [Lanes],
+        parameters: Parameters<&[f32]>,
+        flat: &mut Parameters<Vec<f32>>,
+        image: ImageMut<'_>,
     ) {
         let width = self.features.len();
         let mut feature_gradients = vec![0.0; width];
         for (class, gradient) in logit_gradients.iter().enumerate() {
-            let start = head.weight + class * width;
-            flat[head.bias + class] += gradient;
-            for (sum, feature) in flat[start..start + width].iter_mut().zip(&self.features) {
+            let row = head.weight.plus(class * width);
+            flat[head.bias.plus(class)] += gradient;
+            for (sum, feature) in flat.starting_at_mut(row).iter_mut().zip(&self.features) {
                 *sum += gradient * feature;
             }
-            for (sum, weight) in feature_gradients.iter_mut().zip(&parameters[start..start + width]) {
+            for (sum, weight) in feature_gradients.iter_mut().zip(parameters.starting_at(row)) {
                 *sum += gradient * weight;
             }
         }
-        let mut padded = vec![Lanes::ZERO; head.features.blocks()];
+        let pixels = image.shape.pixels() as f32;
+        let mut of_blocks = vec![Lanes::ZERO; head.features.blocks()];
         for (channel, gradient) in feature_gradients.into_iter().enumerate() {
-            let place = head.features.padded(channel);
-            padded[place / LANES].0[place % LANES] = gradient / head.pixels as f32;
+            let Lane { block, lane } = head.features.lane(channel);
+            of_blocks[block].0[lane] = gradient / pixels;
         }
-        for (plane, gradient) in image.chunks_exact_mut(head.pixels).zip(padded) {
-            plane.fill(gradient);
+        for (plane, gradient) in image.planes().zip(of_blocks) {
+            plane.pixels.fill(gradient);
         }
     }
 }

@@ -3,32 +3,43 @@
 use super::{
     pointwise::Affine,
     simd::{LANES, Lanes},
+    team::Sums,
 };
-use crate::network::BATCH_NORM_EPSILON;
+use crate::network::{BATCH_NORM_EPSILON, ParameterPlace, Parameters, StatisticPlace, Statistics};
 
-/// Where a batch norm's numbers lie in flat memory.
+/// A batch norm: how many channels it has, and where its numbers lie in flat memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Norm {
+    /// Real channels, without those that fill up the last block.
     pub channels: usize,
-    /// Where scale and shift lie among the parameters; `None` if it only normalises.
-    pub affine: Option<(usize, usize)>,
-    /// Among the statistics.
-    pub mean: usize,
-    /// Among the statistics.
-    pub variance: usize,
+    /// `None` if it only normalises.
+    pub affine: Option<AffinePlaces>,
+    /// The running mean, `[channels]`.
+    pub mean: StatisticPlace,
+    /// The running variance, `[channels]`.
+    pub variance: StatisticPlace,
 }
 
-/// What the batch was normalised with, block by block.
+/// Where the factor and the offset of a batch norm lie, `[channels]` each.
+#[derive(Clone, Copy, Debug)]
+pub struct AffinePlaces {
+    pub scale: ParameterPlace,
+    pub shift: ParameterPlace,
+}
+
+/// What the batch was normalised with. Every vector has one element a block of channels.
 #[derive(Clone, Debug, Default)]
 pub struct Normalisation {
+    /// The whole batch norm as one map of each value.
     pub affines: Vec<Affine>,
     pub means: Vec<Lanes>,
     /// One by the standard deviation.
     inverse_deviations: Vec<Lanes>,
+    /// The factors that batch norm has learned, or 1.
     scales: Vec<Lanes>,
 }
 
-/// Coefficients of [`NormGradient`](super::pointwise::NormGradient) for a block.
+/// The coefficients of a [`NormGradient`](super::pointwise::NormGradient) for one block of channels.
 #[derive(Clone, Copy, Debug)]
 pub struct NormBack {
     pub mean: Lanes,
@@ -39,27 +50,37 @@ pub struct NormBack {
 
 /// Running statistics that a batch moves.
 pub struct Running<'a> {
-    pub statistics: &'a mut [f32],
-    /// The batch's share in them afterwards.
+    pub statistics: Statistics<&'a mut [f32]>,
+    /// The batch's share in them afterwards, from 0 to 1.
     pub momentum: f64,
-    /// A module that two genes share sees its batch twice.
+    /// How often the batch moves them: a module that two genes share sees its batch twice.
     pub times: usize,
 }
 
+/// Sums over the batch for one block of channels: of the gradient, and of the gradient times the distance from the
+/// mean.
+pub type GradientSums = ([f64; LANES], [f64; LANES]);
+
 impl Norm {
+    /// Blocks of sixteen channels.
     fn blocks(&self) -> usize {
         self.channels.div_ceil(LANES)
     }
 
-    /// A channel's numbers start at 0 beyond the real channels.
-    fn block(&self, flat: &[f32], start: usize, block: usize) -> Lanes {
-        let real = &flat[start + block * LANES..start + self.channels.min((block + 1) * LANES)];
+    /// The real channels of a block, each with its lane.
+    fn channels_of(&self, block: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        (block * LANES..self.channels).enumerate().take(LANES)
+    }
+
+    /// A block of a tensor of `[channels]` that begins where `tensor` does; 0 beyond the real channels.
+    fn block(&self, tensor: &[f32], block: usize) -> Lanes {
+        let real = &tensor[block * LANES..self.channels.min((block + 1) * LANES)];
         let mut lanes = Lanes::ZERO;
         lanes.0[..real.len()].copy_from_slice(real);
         lanes
     }
 
-    /// A factor of 1 for every real channel.
+    /// The factors of a batch norm that only normalises: 1 for every real channel.
     fn ones(&self, block: usize) -> Lanes {
         let mut lanes = Lanes::ZERO;
         lanes.0[..(self.channels - block * LANES).min(LANES)].fill(1.0);
@@ -70,9 +91,9 @@ impl Norm {
     /// and a sum of squares over `pixels`. Moves the running statistics, if there are any.
     pub fn of_batch(
         &self,
-        moments: &[(Lanes, Lanes)],
+        moments: &[Sums],
         pixels: usize,
-        parameters: &[f32],
+        parameters: Parameters<&[f32]>,
         mut running: Option<Running<'_>>,
     ) -> Normalisation {
         let mut result = Normalisation::default();
@@ -90,13 +111,12 @@ impl Norm {
                     .sum();
                 (means[lane], variances[lane]) = (mean, squares / count);
             }
-            for (lane, channel) in (block * LANES..self.channels).enumerate().take(LANES) {
-                // Running variances are those of a sample, as in PyTorch.
-                let variance = variances[lane] * count / (count - 1.0);
-                let Some(Running { statistics, momentum, times }) = &mut running else { continue };
-                for _ in 0..*times {
-                    move_towards(&mut statistics[self.mean + channel], means[lane], *momentum);
-                    move_towards(&mut statistics[self.variance + channel], variance, *momentum);
+            if let Some(running) = &mut running {
+                for (lane, channel) in self.channels_of(block) {
+                    // Running variances are those of a sample, as in PyTorch.
+                    let variance = variances[lane] * count / (count - 1.0);
+                    running.move_towards(self.mean, channel, means[lane]);
+                    running.move_towards(self.variance, channel, variance);
                 }
             }
             self.push_block(&mut result, block, &means, &variances, parameters);
@@ -105,11 +125,11 @@ impl Norm {
     }
 
     /// From the running statistics.
-    pub fn running(&self, parameters: &[f32], statistics: &[f32]) -> Normalisation {
+    pub fn running(&self, parameters: Parameters<&[f32]>, statistics: Statistics<&[f32]>) -> Normalisation {
         let mut result = Normalisation::default();
         for block in 0..self.blocks() {
-            let means = self.block(statistics, self.mean, block).0.map(f64::from);
-            let variances = self.block(statistics, self.variance, block).0.map(f64::from);
+            let of_block = |place| self.block(statistics.starting_at(place), block).0.map(f64::from);
+            let (means, variances) = (of_block(self.mean), of_block(self.variance));
             self.push_block(&mut result, block, &means, &variances, parameters);
         }
         result
@@ -121,12 +141,13 @@ impl Norm {
         block: usize,
         means: &[f64; LANES],
         variances: &[f64; LANES],
-        parameters: &[f32],
+        parameters: Parameters<&[f32]>,
     ) {
         let (scale, shift) = match self.affine {
-            Some((scale, shift)) => {
-                (self.block(parameters, scale, block), self.block(parameters, shift, block))
-            }
+            Some(AffinePlaces { scale, shift }) => (
+                self.block(parameters.starting_at(scale), block),
+                self.block(parameters.starting_at(shift), block),
+            ),
             None => (self.ones(block), Lanes::ZERO),
         };
         let mut affine = Affine { scale: Lanes::ZERO, shift: Lanes::ZERO };
@@ -144,15 +165,15 @@ impl Norm {
         result.scales.push(scale);
     }
 
-    /// From sums over the batch, block by block (of gradients, and of gradients times distances
-    /// from the mean), to the gradient before batch norm. Writes the parameters' gradients, if there
-    /// is a place for them.
+    /// The gradient before batch norm, as coefficients block by block, from sums over the batch, of which there is
+    /// one a block; `count` is how many values a channel has in the batch. Writes the gradients of factor and
+    /// offset where they belong, if there is a place for them.
     pub fn gradient(
         &self,
         normalisation: &Normalisation,
-        sums: &[([f64; LANES], [f64; LANES])],
+        sums: &[GradientSums],
         count: usize,
-        mut flat_gradient: Option<&mut [f32]>,
+        mut flat_gradient: Option<Parameters<&mut [f32]>>,
     ) -> Vec<NormBack> {
         let mut back = Vec::with_capacity(sums.len());
         for (block, (gradients, products)) in sums.iter().enumerate() {
@@ -171,12 +192,11 @@ impl Norm {
                 coefficients.distance_scale.0[lane] = (-factor * share) as f32;
                 coefficients.offset.0[lane] = (-factor * gradients[lane] / count as f64) as f32;
             }
-            for (lane, channel) in (block * LANES..self.channels).enumerate().take(LANES) {
-                let (Some(flat_gradient), Some((scale, shift))) = (&mut flat_gradient, self.affine) else {
-                    break;
-                };
-                flat_gradient[scale + channel] = (products[lane] * inverse[lane]) as f32;
-                flat_gradient[shift + channel] = gradients[lane] as f32;
+            if let (Some(flat), Some(AffinePlaces { scale, shift })) = (&mut flat_gradient, self.affine) {
+                for (lane, channel) in self.channels_of(block) {
+                    flat[scale.plus(channel)] = (products[lane] * inverse[lane]) as f32;
+                    flat[shift.plus(channel)] = gradients[lane] as f32;
+                }
             }
             back.push(coefficients);
         }
@@ -184,6 +204,12 @@ impl Norm {
     }
 }
 
-fn move_towards(running: &mut f32, seen: f64, momentum: f64) {
-    *running = (f64::from(*running) * (1.0 - momentum) + seen * momentum) as f32;
+impl Running<'_> {
+    /// Moves one channel of a running statistic towards what the batch has, as often as it is to be moved.
+    fn move_towards(&mut self, statistic: StatisticPlace, channel: usize, seen: f64) {
+        let running = &mut self.statistics.starting_at_mut(statistic)[channel];
+        for _ in 0..self.times {
+            *running = (f64::from(*running) * (1.0 - self.momentum) + seen * self.momentum) as f32;
+        }
+    }
 }

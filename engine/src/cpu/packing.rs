@@ -4,81 +4,122 @@ use super::{
     simd::{LANES, Lanes, numbers, numbers_mut},
     window::{Taps, turned},
 };
+use crate::network::{ParameterPlace, Parameters};
 
-/// Channels of a feature map: cells put out several nodes, each padded to whole blocks.
+/// The channels of a feature map. The output of a cell has those of several nodes, each of which is filled up to
+/// whole blocks of sixteen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channels {
-    pub segments: usize,
-    /// Real channels of a segment.
-    pub per_segment: usize,
+    pub nodes: usize,
+    /// Real channels of a node.
+    pub per_node: usize,
+}
+
+/// Where a channel lies among the blocks of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// The plane, counted over all nodes.
+    pub block: usize,
+    /// The number among the sixteen channels of the plane.
+    pub lane: usize,
 }
 
 impl Channels {
+    /// The channels of a single node.
     pub fn one(channels: usize) -> Self {
-        Self { segments: 1, per_segment: channels }
+        Self { nodes: 1, per_node: channels }
     }
 
-    pub fn blocks_per_segment(self) -> usize {
-        self.per_segment.div_ceil(LANES)
+    /// Blocks of each node.
+    pub fn blocks_per_node(self) -> usize {
+        self.per_node.div_ceil(LANES)
     }
 
+    /// Blocks of all nodes.
     pub fn blocks(self) -> usize {
-        self.segments * self.blocks_per_segment()
+        self.nodes * self.blocks_per_node()
     }
 
+    /// Real channels of all nodes.
     pub fn count(self) -> usize {
-        self.segments * self.per_segment
+        self.nodes * self.per_node
     }
 
-    /// Where a real channel is among the padded ones.
-    pub fn padded(self, channel: usize) -> usize {
-        channel / self.per_segment * self.blocks_per_segment() * LANES + channel % self.per_segment
+    /// Where a real channel lies.
+    pub fn lane(self, channel: usize) -> Lane {
+        let (node, within) = (channel / self.per_node, channel % self.per_node);
+        Lane { block: node * self.blocks_per_node() + within / LANES, lane: within % LANES }
     }
 }
 
-/// One weight of a matrix, in its three homes.
+/// One weight of a matrix: where it lies among the numbers of the packed matrix, among those of its transpose, and
+/// in flat memory.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct MatrixWeight {
     matrix: usize,
     transposed: usize,
-    flat: usize,
+    flat: ParameterPlace,
 }
 
-/// Where a stage's weights lie in memory that is flat, and where they go.
+/// The kernels of a depthwise convolution, one a channel.
+#[derive(Clone, Copy, Debug)]
+struct DepthwiseKernels {
+    /// Where they lie in flat memory, `[channels, 1, kernel, kernel]`.
+    flat: ParameterPlace,
+    channels: usize,
+    taps: Taps,
+}
+
+/// Where a stage's weights lie in flat memory, and where they go.
 #[derive(Clone, Debug)]
 pub struct Packing {
-    matrix: Vec<Entry>,
-    /// Start of a depthwise kernel in flat memory, its channels and its taps.
-    depthwise: Option<(usize, usize, Taps)>,
+    matrix: Vec<MatrixWeight>,
+    depthwise: Option<DepthwiseKernels>,
+    /// Blocks that the matrix reads.
     blocks_front: usize,
+    /// Blocks that the matrix writes.
     blocks_out: usize,
 }
 
-/// Weights of a stage, or their gradients, packed for the kernels.
+/// Rows of a matrix that lie together in flat memory.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixPart {
+    /// The first of their weights; they are `[outputs, columns]`.
+    pub flat: ParameterPlace,
+    /// Blocks of the matrix' input before those that these rows read.
+    pub first_block: usize,
+}
+
+/// The weights of a stage, or their gradients, packed for the kernels.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
+    /// From inputs to outputs, as [`Multiply`](super::matrix::Multiply) reads it.
     pub matrix: Vec<Lanes>,
     /// From outputs to inputs.
     pub transposed: Vec<Lanes>,
-    /// Block by block.
+    /// Depthwise kernels, block by block, each row by row.
     taps: Vec<Lanes>,
+    /// The same kernels turned by 180 degrees.
     turned: Vec<Lanes>,
 }
 
 impl Packed {
+    /// The depthwise kernel of a block.
     pub fn taps(&self, block: usize, taps: Taps) -> &[Lanes] {
         &self.taps[block * taps.count()..][..taps.count()]
     }
 
+    /// The depthwise kernel of a block, to be changed.
     pub fn taps_mut(&mut self, block: usize, taps: Taps) -> &mut [Lanes] {
         &mut self.taps[block * taps.count()..][..taps.count()]
     }
 
+    /// The depthwise kernel of a block, turned by 180 degrees.
     pub fn turned(&self, block: usize, taps: Taps) -> &[Lanes] {
         &self.turned[block * taps.count()..][..taps.count()]
     }
 
-    /// Sums of gradients before the first image.
+    /// Makes all sums of gradients zero, as they are before the first image.
     pub fn clear(&mut self) {
         self.matrix.fill(Lanes::ZERO);
         self.taps.fill(Lanes::ZERO);
@@ -86,22 +127,23 @@ impl Packed {
 }
 
 impl Packing {
-    /// A matrix for `outputs` channels whose rows (weights of one output) are `columns` long in flat
-    /// memory. The parts follow each other among the outputs: where each starts in flat memory, and
-    /// how far its inputs are moved among the padded ones.
-    pub fn new(parts: &[(usize, usize)], outputs: usize, columns: Channels, blocks_front: usize) -> Self {
+    /// A matrix for so many output channels. The outputs are divided evenly among its parts, in their order; every
+    /// row (the weights of one output) reads the channels `columns`. `blocks_front` are the blocks that all parts
+    /// together read.
+    pub fn new(parts: &[MatrixPart], outputs: usize, columns: Channels, blocks_front: usize) -> Self {
         let blocks_out = outputs.div_ceil(LANES);
-        let outputs_a_part = outputs / parts.len();
+        let rows = outputs / parts.len();
         let mut matrix = Vec::with_capacity(outputs * columns.count());
-        for (part, &(start, moved)) in parts.iter().enumerate() {
-            for row in 0..outputs_a_part {
-                let output = part * outputs_a_part + row;
+        for (part, &MatrixPart { flat, first_block }) in parts.iter().enumerate() {
+            for row in 0..rows {
+                let output = part * rows + row;
                 for column in 0..columns.count() {
-                    let input = moved + columns.padded(column);
-                    matrix.push(Entry {
+                    let Lane { block, lane } = columns.lane(column);
+                    let input = (first_block + block) * LANES + lane;
+                    matrix.push(MatrixWeight {
                         matrix: (output / LANES * blocks_front * LANES + input) * LANES + output % LANES,
                         transposed: (input / LANES * blocks_out * LANES + output) * LANES + input % LANES,
-                        flat: start + row * columns.count() + column,
+                        flat: flat.plus(row * columns.count() + column),
                     });
                 }
             }
@@ -109,16 +151,19 @@ impl Packing {
         Self { matrix, depthwise: None, blocks_front, blocks_out }
     }
 
-    /// The same with a depthwise kernel before the matrix.
-    pub fn with_depthwise(mut self, start: usize, channels: usize, taps: Taps) -> Self {
-        self.depthwise = Some((start, channels, taps));
+    /// The same with a depthwise convolution before the matrix, whose kernels lie at this place.
+    pub fn with_depthwise(mut self, flat: ParameterPlace, channels: usize, taps: Taps) -> Self {
+        self.depthwise = Some(DepthwiseKernels { flat, channels, taps });
         self
     }
 
     /// Room for packed weights or gradients; what pads is 0 and stays so.
     pub fn room(&self) -> Packed {
         let matrix = vec![Lanes::ZERO; self.blocks_front * LANES * self.blocks_out];
-        let taps = self.depthwise.map_or(0, |(_, channels, taps)| channels.div_ceil(LANES) * taps.count());
+        let taps = self.depthwise.map_or(0, |kernels| {
+            let DepthwiseKernels { channels, taps, .. } = kernels;
+            channels.div_ceil(LANES) * taps.count()
+        });
         Packed {
             transposed: matrix.clone(),
             matrix,
@@ -127,17 +172,19 @@ impl Packing {
         }
     }
 
-    pub fn pack(&self, flat: &[f32], packed: &mut Packed) {
+    /// Packs the weights as they are now.
+    pub fn pack(&self, flat: Parameters<&[f32]>, packed: &mut Packed) {
         let (matrix, transposed) = (numbers_mut(&mut packed.matrix), numbers_mut(&mut packed.transposed));
         for entry in &self.matrix {
             let weight = flat[entry.flat];
             matrix[entry.matrix] = weight;
             transposed[entry.transposed] = weight;
         }
-        if let Some((start, channels, taps)) = self.depthwise {
-            for (channel, kernel) in flat[start..].chunks_exact(taps.count()).take(channels).enumerate() {
-                let block = &mut packed.taps[channel / LANES * taps.count()..][..taps.count()];
-                for (lanes, &weight) in block.iter_mut().zip(kernel) {
+        if let Some(DepthwiseKernels { flat: place, channels, taps }) = self.depthwise {
+            let kernels = flat.starting_at(place).chunks_exact(taps.count()).take(channels);
+            for (channel, kernel) in kernels.enumerate() {
+                let lanes = packed.taps_mut(channel / LANES, taps).iter_mut();
+                for (lanes, &weight) in lanes.zip(kernel) {
                     lanes.0[channel % LANES] = weight;
                 }
             }
@@ -149,15 +196,16 @@ impl Packing {
     }
 
     /// Writes gradients where their weights lie in flat memory.
-    pub fn unpack(&self, gradient: &Packed, flat: &mut [f32]) {
+    pub fn unpack(&self, gradient: &Packed, flat: &mut Parameters<&mut [f32]>) {
         let matrix = numbers(&gradient.matrix);
         for entry in &self.matrix {
             flat[entry.flat] = matrix[entry.matrix];
         }
-        if let Some((start, channels, taps)) = self.depthwise {
-            for (channel, kernel) in flat[start..].chunks_exact_mut(taps.count()).take(channels).enumerate() {
-                let block = &gradient.taps[channel / LANES * taps.count()..][..taps.count()];
-                for (lanes, weight) in block.iter().zip(kernel) {
+        if let Some(DepthwiseKernels { flat: place, channels, taps }) = self.depthwise {
+            let kernels = flat.starting_at_mut(place).chunks_exact_mut(taps.count()).take(channels);
+            for (channel, kernel) in kernels.enumerate() {
+                let lanes = gradient.taps(channel / LANES, taps).iter();
+                for (lanes, weight) in lanes.zip(kernel) {
                     *weight = lanes.0[channel % LANES];
                 }
             }

@@ -1,8 +1,11 @@
 //! Kernels that treat every pixel alone: sums of paths, moments, gradients through batch norm.
 
-use super::simd::{Kernel, Lanes, Simd};
+use super::{
+    shape::{Plane, PlaneMut},
+    simd::{Kernel, Lanes, Simd},
+};
 
-/// `scale · x + shift`, one number a channel.
+/// `scale · x + shift`, with a number of each for every channel of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Affine {
     pub scale: Lanes,
@@ -10,9 +13,10 @@ pub struct Affine {
 }
 
 impl Affine {
+    /// Leaves everything as it is.
     pub const IDENTITY: Self = Self { scale: Lanes([1.0; 16]), shift: Lanes::ZERO };
 
-    /// The same, multiplied with a number.
+    /// The same map, its result multiplied with a number.
     pub fn times(&self, factor: f32) -> Self {
         Self {
             scale: Lanes(self.scale.0.map(|x| x * factor)),
@@ -21,7 +25,7 @@ impl Affine {
     }
 }
 
-/// One plane from one or two others: `output = Σ affineᵢ(planeᵢ)`.
+/// One plane from one or two others, each through a map of its own: `output = first(x) + second(y)`.
 pub struct Blend<'a> {
     pub first: (&'a [Lanes], Affine),
     pub second: Option<(&'a [Lanes], Affine)>,
@@ -49,7 +53,7 @@ impl Kernel for Blend<'_> {
     }
 }
 
-/// ReLU of a plane.
+/// ReLU of a plane, or of several that follow each other.
 pub struct Rectify<'a> {
     pub plane: &'a [Lanes],
     pub output: &'a mut [Lanes],
@@ -68,7 +72,7 @@ impl Kernel for Rectify<'_> {
     }
 }
 
-/// Mean of a plane and sum of squared distances from it.
+/// The mean of a plane, and the sum of squared distances from it.
 pub struct Moments<'a> {
     pub plane: &'a [Lanes],
 }
@@ -116,8 +120,11 @@ fn total<S: Simd>(simd: S, parts: [S::V; 4]) -> S::V {
 /// What batch norm's gradient needs to know of a plane: the sum of the gradient, and of the
 /// gradient times the distance from the mean.
 pub struct GradientMoments<'a> {
+    /// The gradient of batch norm's output.
     pub gradient: &'a [Lanes],
+    /// What batch norm read.
     pub plane: &'a [Lanes],
+    /// What it subtracted.
     pub mean: &'a Lanes,
 }
 
@@ -152,7 +159,9 @@ impl Kernel for GradientMoments<'_> {
 
 /// The gradient before batch norm: `gradient_scale · g + distance_scale · (x − mean) + offset`.
 pub struct NormGradient<'a> {
+    /// The gradient of batch norm's output, g.
     pub gradient: &'a [Lanes],
+    /// What batch norm read, x.
     pub plane: &'a [Lanes],
     pub mean: &'a Lanes,
     pub gradient_scale: Lanes,
@@ -180,19 +189,20 @@ impl Kernel for NormGradient<'_> {
 /// Whether a gradient is the first that reaches its place, or adds to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
+    /// It is written.
     First,
+    /// It is added.
     Later,
 }
 
-/// Passes a gradient back through ReLU: where `sign`'s pixel is positive. Rows of `sign` are
-/// `sign_width` apart, so that it may be the middle of a frame.
+/// Passes a gradient back through ReLU: where the pixel of `sign` is positive. The rows of `sign` may be longer
+/// than those of the others, so that it may be the middle of a frame.
 pub struct RectifierGradient<'a> {
-    pub gradient: &'a [Lanes],
-    pub side: usize,
-    pub sign: &'a [Lanes],
-    pub sign_width: usize,
+    pub gradient: Plane<'a>,
+    /// What ReLU read, or what it let through.
+    pub sign: Plane<'a>,
     pub arrival: Arrival,
-    pub output: &'a mut [Lanes],
+    pub output: PlaneMut<'a>,
 }
 
 impl Kernel for RectifierGradient<'_> {
@@ -200,8 +210,9 @@ impl Kernel for RectifierGradient<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let rows = self.output.chunks_exact_mut(self.side).zip(self.gradient.chunks_exact(self.side));
-        for ((output, gradient), sign) in rows.zip(self.sign.chunks(self.sign_width)) {
+        let outputs = self.output.pixels.chunks_exact_mut(self.output.side);
+        let rows = outputs.zip(self.gradient.pixels.chunks_exact(self.gradient.side));
+        for ((output, gradient), sign) in rows.zip(self.sign.pixels.chunks(self.sign.side)) {
             let pixels = output.iter_mut().zip(gradient).zip(sign);
             if self.arrival == Arrival::First {
                 for ((output, gradient), sign) in pixels {
@@ -217,7 +228,7 @@ impl Kernel for RectifierGradient<'_> {
     }
 }
 
-/// Adds (or writes first) a plane times a number.
+/// Adds a plane times a number to another, or writes it if it is the first.
 pub struct Accumulate<'a> {
     pub plane: &'a [Lanes],
     pub factor: f32,

@@ -1,20 +1,83 @@
-//! 3×3 pools of one plane of sixteen channels, and their gradients.
+//! 3×3 pools of one plane of sixteen channels, and their gradients. Windows are padded by one pixel, and the
+//! padding neither wins a maximum nor counts in a mean.
 
-use super::simd::{Kernel, Lanes, Simd};
+use std::ops::Range;
 
-/// Rows (or columns) of the input under output row `y`: the part of the window that is inside.
+use super::{
+    shape::{Plane, PlaneMut},
+    simd::{Kernel, Simd},
+};
+
+/// Rows and columns of a plane that a 3×3 window covers: the part of the window that is inside.
+#[derive(Clone)]
+struct Window {
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Window {
+    /// The pixels of each covered row, in a plane of this side.
+    #[inline(always)]
+    fn pixels(&self, side: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Range { start, end } = self.columns;
+        self.rows.clone().map(move |row| row * side + start..row * side + end)
+    }
+
+    /// How many pixels it covers.
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
+}
+
+/// Rows (or columns) of the input that the window of output row `y` covers.
 #[inline(always)]
-fn covered(y: usize, stride: usize, side: usize) -> std::ops::Range<usize> {
+fn covered(y: usize, stride: usize, side: usize) -> Range<usize> {
     let centre = y * stride;
     centre.saturating_sub(1)..(centre + 2).min(side)
 }
 
-/// The largest value under the window.
+/// The windows of all pixels of a pool's output, row by row.
+struct Windows {
+    /// Side of the pool's input.
+    side: usize,
+    stride: usize,
+    /// Column of the next output pixel.
+    x: usize,
+    /// Row of the next output pixel.
+    y: usize,
+    rows: Range<usize>,
+}
+
+impl Windows {
+    #[inline(always)]
+    fn new(side: usize, stride: usize) -> Self {
+        Self { side, stride, x: 0, y: 0, rows: covered(0, stride, side) }
+    }
+}
+
+impl Iterator for Windows {
+    type Item = Window;
+
+    /// There is always a next one: whoever walks over the output's pixels knows where they end.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Window> {
+        if self.x * self.stride >= self.side {
+            self.x = 0;
+            self.y += 1;
+            self.rows = covered(self.y, self.stride, self.side);
+        }
+        let columns = covered(self.x, self.stride, self.side);
+        self.x += 1;
+        Some(Window { rows: self.rows.clone(), columns })
+    }
+}
+
+/// The largest value under each window.
 pub struct MaxPool<'a> {
-    pub plane: &'a [Lanes],
-    pub side: usize,
+    pub plane: Plane<'a>,
     pub stride: usize,
-    pub output: &'a mut [Lanes],
+    pub output: PlaneMut<'a>,
 }
 
 impl Kernel for MaxPool<'_> {
@@ -22,42 +85,34 @@ impl Kernel for MaxPool<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let side_out = (self.side - 1) / self.stride + 1;
-        for (y, line) in self.output.chunks_exact_mut(side_out).enumerate() {
-            let rows = covered(y, self.stride, self.side);
-            for (x, output) in line.iter_mut().enumerate() {
-                let columns = covered(x, self.stride, self.side);
-                simd.store(largest(simd, self.plane, self.side, rows.clone(), columns), output);
-            }
+        let windows = Windows::new(self.plane.side, self.stride);
+        for (output, window) in self.output.pixels.iter_mut().zip(windows) {
+            simd.store(largest(simd, self.plane, &window), output);
         }
     }
 }
 
 #[inline(always)]
-fn largest<S: Simd>(
-    simd: S,
-    plane: &[Lanes],
-    side: usize,
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-) -> S::V {
+fn largest<S: Simd>(simd: S, plane: Plane<'_>, window: &Window) -> S::V {
     let mut largest = simd.splat(f32::NEG_INFINITY);
-    for row in rows {
-        for pixel in &plane[row * side + columns.start..row * side + columns.end] {
+    for pixels in window.pixels(plane.side) {
+        for pixel in &plane.pixels[pixels] {
             largest = simd.max(largest, simd.load(pixel));
         }
     }
     largest
 }
 
-/// Adds gradients of outputs to the first of the largest inputs under each window.
+/// Adds `factor` times the gradient of each output pixel to the first of the largest inputs under its window.
 pub struct MaxPoolGradient<'a> {
-    pub plane: &'a [Lanes],
-    pub side: usize,
+    /// What the pool read.
+    pub plane: Plane<'a>,
     pub stride: usize,
-    pub gradient: &'a [Lanes],
+    /// The gradient of what the pool wrote.
+    pub gradient: Plane<'a>,
     pub factor: f32,
-    pub sum: &'a mut [Lanes],
+    /// The gradient of what the pool read.
+    pub sum: PlaneMut<'a>,
 }
 
 impl Kernel for MaxPoolGradient<'_> {
@@ -65,33 +120,28 @@ impl Kernel for MaxPoolGradient<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let side_out = (self.side - 1) / self.stride + 1;
         let factor = simd.splat(self.factor);
-        for (y, line) in self.gradient.chunks_exact(side_out).enumerate() {
-            let rows = covered(y, self.stride, self.side);
-            for (x, gradient) in line.iter().enumerate() {
-                let columns = covered(x, self.stride, self.side);
-                let largest = largest(simd, self.plane, self.side, rows.clone(), columns.clone());
-                let mut left = simd.mul(simd.load(gradient), factor);
-                for row in rows.clone() {
-                    let place = row * self.side + columns.start..row * self.side + columns.end;
-                    for (pixel, sum) in self.plane[place.clone()].iter().zip(&mut self.sum[place]) {
-                        let won = simd.where_equal(simd.load(pixel), largest, left);
-                        left = simd.sub(left, won);
-                        simd.store(simd.add(simd.load(sum), won), sum);
-                    }
+        let windows = Windows::new(self.plane.side, self.stride);
+        for (gradient, window) in self.gradient.pixels.iter().zip(windows) {
+            let largest = largest(simd, self.plane, &window);
+            let mut left = simd.mul(simd.load(gradient), factor);
+            for pixels in window.pixels(self.plane.side) {
+                for (pixel, sum) in self.plane.pixels[pixels.clone()].iter().zip(&mut self.sum.pixels[pixels])
+                {
+                    let won = simd.where_equal(simd.load(pixel), largest, left);
+                    left = simd.sub(left, won);
+                    simd.store(simd.add(simd.load(sum), won), sum);
                 }
             }
         }
     }
 }
 
-/// The mean under the window; pixels outside are not counted.
+/// The mean under each window.
 pub struct AveragePool<'a> {
-    pub plane: &'a [Lanes],
-    pub side: usize,
+    pub plane: Plane<'a>,
     pub stride: usize,
-    pub output: &'a mut [Lanes],
+    pub output: PlaneMut<'a>,
 }
 
 impl Kernel for AveragePool<'_> {
@@ -99,32 +149,28 @@ impl Kernel for AveragePool<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let side_out = (self.side - 1) / self.stride + 1;
-        for (y, line) in self.output.chunks_exact_mut(side_out).enumerate() {
-            let rows = covered(y, self.stride, self.side);
-            for (x, output) in line.iter_mut().enumerate() {
-                let columns = covered(x, self.stride, self.side);
-                let mut sum = simd.zero();
-                for row in rows.clone() {
-                    let start = row * self.side;
-                    for pixel in &self.plane[start + columns.start..start + columns.end] {
-                        sum = simd.add(sum, simd.load(pixel));
-                    }
+        let windows = Windows::new(self.plane.side, self.stride);
+        for (output, window) in self.output.pixels.iter_mut().zip(windows) {
+            let mut sum = simd.zero();
+            for pixels in window.pixels(self.plane.side) {
+                for pixel in &self.plane.pixels[pixels] {
+                    sum = simd.add(sum, simd.load(pixel));
                 }
-                let share = simd.splat(1.0 / (rows.len() * columns.len()) as f32);
-                simd.store(simd.mul(sum, share), output);
             }
+            let share = simd.splat(1.0 / window.count() as f32);
+            simd.store(simd.mul(sum, share), output);
         }
     }
 }
 
-/// Adds gradients of outputs, in equal shares, to the inputs under each window.
+/// Adds `factor` times the gradient of each output pixel, in equal shares, to the inputs under its window.
 pub struct AveragePoolGradient<'a> {
-    pub side: usize,
     pub stride: usize,
-    pub gradient: &'a [Lanes],
+    /// The gradient of what the pool wrote.
+    pub gradient: Plane<'a>,
     pub factor: f32,
-    pub sum: &'a mut [Lanes],
+    /// The gradient of what the pool read.
+    pub sum: PlaneMut<'a>,
 }
 
 impl Kernel for AveragePoolGradient<'_> {
@@ -132,18 +178,13 @@ impl Kernel for AveragePoolGradient<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let side_out = (self.side - 1) / self.stride + 1;
-        for (y, line) in self.gradient.chunks_exact(side_out).enumerate() {
-            let rows = covered(y, self.stride, self.side);
-            for (x, gradient) in line.iter().enumerate() {
-                let columns = covered(x, self.stride, self.side);
-                let share = simd.splat(self.factor / (rows.len() * columns.len()) as f32);
-                let gradient = simd.mul(simd.load(gradient), share);
-                for row in rows.clone() {
-                    let start = row * self.side;
-                    for sum in &mut self.sum[start + columns.start..start + columns.end] {
-                        simd.store(simd.add(simd.load(sum), gradient), sum);
-                    }
+        let windows = Windows::new(self.sum.side, self.stride);
+        for (gradient, window) in self.gradient.pixels.iter().zip(windows) {
+            let share = simd.splat(self.factor / window.count() as f32);
+            let gradient = simd.mul(simd.load(gradient), share);
+            for pixels in window.pixels(self.sum.side) {
+                for sum in &mut self.sum.pixels[pixels] {
+                    simd.store(simd.add(simd.load(sum), gradient), sum);
                 }
             }
         }
@@ -156,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::cpu::{
-        simd::dispatch,
+        simd::{Lanes, dispatch},
         testing::{from_tensor, noise, to_tensor},
     };
 
@@ -174,14 +215,16 @@ mod tests {
         ];
         let mut outputs = [vec![Lanes::ZERO; gradient.len()], vec![Lanes::ZERO; gradient.len()]];
         let mut sums = [noise(3, plane.len()), noise(3, plane.len())];
-        let (plane, g) = (&plane[..], &gradient[..]);
-        dispatch(MaxPool { plane, side, stride, output: &mut outputs[0] });
-        dispatch(AveragePool { plane, side, stride, output: &mut outputs[1] });
-        dispatch(MaxPoolGradient { plane, side, stride, gradient: g, factor: 2.0, sum: &mut sums[0] });
-        dispatch(AveragePoolGradient { side, stride, gradient: g, factor: 2.0, sum: &mut sums[1] });
+        let [of_max, of_average] = outputs.each_mut().map(|pixels| PlaneMut { pixels, side: side_out });
+        let [sum_of_max, sum_of_average] = sums.each_mut().map(|pixels| PlaneMut { pixels, side });
+        let (read, g) = (Plane { pixels: &plane, side }, Plane { pixels: &gradient, side: side_out });
+        dispatch(MaxPool { plane: read, stride, output: of_max });
+        dispatch(AveragePool { plane: read, stride, output: of_average });
+        dispatch(MaxPoolGradient { plane: read, stride, gradient: g, factor: 2.0, sum: sum_of_max });
+        dispatch(AveragePoolGradient { stride, gradient: g, factor: 2.0, sum: sum_of_average });
         for ((pool, output), sum) in pools.iter().zip(&outputs).zip(&sums) {
             same(output, pool);
-            let product = (pool * to_tensor(g, side_out)).sum(Kind::Float);
+            let product = (pool * to_tensor(&gradient, side_out)).sum(Kind::Float);
             let expected = &Tensor::run_backward(&[product], &[&input], true, false)[0];
             same(sum, &(expected * 2.0 + to_tensor(&noise(3, plane.len()), side)));
         }

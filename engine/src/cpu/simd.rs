@@ -15,6 +15,7 @@ pub struct Lanes(pub [f32; LANES]);
 pub const LANES: usize = 16;
 
 impl Lanes {
+    /// Sixteen zeros.
     pub const ZERO: Self = Self([0.0; LANES]);
 }
 
@@ -32,13 +33,20 @@ pub fn numbers_mut(lanes: &mut [Lanes]) -> &mut [f32] {
 
 /// Arithmetic on sixteen numbers. A value of this type proves that the processor can do it.
 pub trait Simd: Copy {
+    /// Sixteen numbers in registers.
     type V: Copy;
 
+    /// Reads sixteen numbers from memory.
     fn load(self, from: &Lanes) -> Self::V;
+    /// Writes sixteen numbers to memory.
     fn store(self, value: Self::V, to: &mut Lanes);
+    /// One number sixteen times.
     fn splat(self, value: f32) -> Self::V;
+    /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a − b`
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a · b`
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a · b + c`
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -49,17 +57,19 @@ pub trait Simd: Copy {
     /// `value` where `a` equals `b`, 0 elsewhere.
     fn where_equal(self, a: Self::V, b: Self::V, value: Self::V) -> Self::V;
 
+    /// Sixteen zeros.
     #[inline(always)]
     fn zero(self) -> Self::V {
         self.splat(0.0)
     }
 }
 
-/// A computation that does not care which instructions it is compiled to.
+/// A computation that can be compiled to the instructions of any [`Simd`].
 pub trait Kernel {
+    /// What it returns, beside what it writes to the memory that it was given.
     type Output;
 
-    /// Must be `#[inline(always)]`, so that it is compiled with the instructions of `S`.
+    /// Computes. It must be `#[inline(always)]`, so that it is compiled with the instructions of `S`.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 

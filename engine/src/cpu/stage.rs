@@ -11,7 +11,7 @@ use super::{
     norm::{Norm, NormBack},
     packing::{Packed, Packing},
     pointwise::{Affine, Arrival, NormGradient, RectifierGradient, Rectify},
-    shape::MapShape,
+    shape::{Buffer, Image, ImageMut, MapShape},
     simd::{LANES, Lanes, dispatch},
     window::{Depthwise, Entry, Frame, Taps, WeightGradient},
 };
@@ -19,15 +19,17 @@ use super::{
 /// What comes before the pointwise convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
+    /// ReLU alone.
     Rectified,
+    /// ReLU and a depthwise convolution.
     Depthwise(Taps),
-    /// The image and the image moved by one pixel, every other pixel of each.
+    /// ReLU, and every other pixel of the image and of the image moved by one pixel, as two nodes.
     OffsetPair,
     /// The 3×3 surroundings of each pixel of a picture of three channels; not rectified.
     Patches,
 }
 
-/// A stage's shape and where its weights are.
+/// What a stage computes, and where its weights are.
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub front: Front,
@@ -38,31 +40,39 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Blocks that the pointwise convolution reads.
-    pub fn blocks_front(&self) -> usize {
+    /// The shape of what the pointwise convolution reads.
+    pub fn front_shape(&self) -> MapShape {
+        let (planes, side) = (self.input.planes(), self.output.side);
         match self.front {
-            Front::Rectified | Front::Depthwise(_) => self.input.blocks,
-            Front::OffsetPair => 2 * self.input.blocks,
-            Front::Patches => (9_usize * 3).div_ceil(LANES),
+            Front::Rectified | Front::Depthwise(_) => MapShape::one(planes, side),
+            Front::OffsetPair => MapShape { nodes: 2, blocks: planes, side },
+            Front::Patches => MapShape::one((9_usize * 3).div_ceil(LANES), side),
         }
+    }
+
+    /// The shape of the framed input of a depthwise convolution.
+    fn frames_shape(&self, taps: Taps) -> MapShape {
+        MapShape::one(self.input.planes(), taps.framed_side(self.input.side))
     }
 }
 
-/// An image that a stage reads.
+/// One image of what a stage reads.
 #[derive(Clone, Copy)]
 pub enum Input<'a> {
-    Planes(&'a [Lanes]),
-    /// Planes to be read through batch norm, one [`Affine`] a plane.
-    Normalised(&'a [Lanes], &'a [Affine]),
-    /// Pixels of three channels, for [`Front::Patches`].
+    /// A feature map as it is.
+    Map(Image<'a>),
+    /// A feature map to be read through batch norm, one [`Affine`] a plane.
+    Normalised(Image<'a>, &'a [Affine]),
+    /// Pixels of three channels, `[H, W, 3]`, for [`Front::Patches`].
     Picture(&'a [f32]),
 }
 
 impl<'a> Input<'a> {
-    fn planes(self) -> &'a [Lanes] {
+    /// The feature map before any batch norm; it has nothing in it where a picture is read.
+    fn image(self) -> Image<'a> {
         match self {
-            Self::Planes(planes) | Self::Normalised(planes, _) => planes,
-            Self::Picture(_) => &[],
+            Self::Map(image) | Self::Normalised(image, _) => image,
+            Self::Picture(_) => Image::EMPTY,
         }
     }
 }
@@ -70,22 +80,20 @@ impl<'a> Input<'a> {
 /// Memory for one image at a time, small enough for a core's own cache.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    frames: Vec<Lanes>,
-    front: Vec<Lanes>,
-    gradient: Vec<Lanes>,
-    front_gradient: Vec<Lanes>,
-    gradient_frame: Vec<Lanes>,
-    plane: Vec<Lanes>,
-    /// For what the two paths of a node pool.
-    pub pools: (Vec<Lanes>, Vec<Lanes>),
-}
-
-/// The first `length`, whatever they hold.
-pub fn sized(memory: &mut Vec<Lanes>, length: usize) -> &mut [Lanes] {
-    if memory.len() < length {
-        memory.resize(length, Lanes::ZERO);
-    }
-    &mut memory[..length]
+    /// The input of a depthwise convolution, framed.
+    frames: Buffer,
+    /// What the pointwise convolution reads.
+    front: Buffer,
+    /// The gradient before batch norm.
+    gradient: Buffer,
+    /// The gradient of the front.
+    front_gradient: Buffer,
+    /// One plane of it, framed.
+    gradient_frame: Buffer,
+    /// One plane of the gradient of the input, before ReLU.
+    plane: Buffer,
+    /// What the two genes of a node pool, a plane each.
+    pub pools: [Buffer; 2],
 }
 
 /// Computes one image of a stage's output, before batch norm.
@@ -93,58 +101,61 @@ pub fn forward(
     stage: &Stage,
     packed: &Packed,
     input: Input<'_>,
-    output: &mut [Lanes],
+    output: ImageMut<'_>,
     scratch: &mut Scratch,
 ) {
-    fill_front(stage, packed, input, scratch);
-    let pixels = stage.output.pixels();
-    let front = &scratch.front[..stage.blocks_front() * pixels];
-    dispatch(Multiply { input: front, matrix: &packed.matrix, output, pixels });
+    let front = fill_front(stage, packed, input, &mut scratch.frames, &mut scratch.front);
+    dispatch(Multiply { input: front, matrix: &packed.matrix, output });
 }
 
-fn fill_front(stage: &Stage, packed: &Packed, input: Input<'_>, scratch: &mut Scratch) {
-    let pixels = stage.output.pixels();
-    let front = sized(&mut scratch.front, stage.blocks_front() * pixels);
+/// Computes one image of what the pointwise convolution reads. Frames of the input stay in `frames`.
+fn fill_front<'a>(
+    stage: &Stage,
+    packed: &Packed,
+    input: Input<'_>,
+    frames: &mut Buffer,
+    front: &'a mut Buffer,
+) -> Image<'a> {
+    let mut front = front.image(stage.front_shape());
     match stage.front {
-        Front::Rectified => dispatch(Rectify { plane: input.planes(), output: front }),
-        Front::OffsetPair => gather_pair(stage, input.planes(), front),
+        Front::Rectified => dispatch(Rectify { plane: input.image().lanes, output: front.lanes }),
+        Front::OffsetPair => gather_pair(input.image(), front.again()),
         Front::Patches => {
             if let Input::Picture(picture) = input {
-                gather_patches(stage.input.side, picture, front);
+                gather_patches(picture, front.again());
             }
         }
         Front::Depthwise(taps) => {
-            let side = stage.input.side;
-            let (padding, width) = (taps.padding(), taps.framed_side(side));
-            let frames = sized(&mut scratch.frames, stage.input.blocks * width * width);
-            let planes = input.planes().chunks_exact(side * side).zip(frames.chunks_exact_mut(width * width));
-            for (block, ((plane, frame), output)) in planes.zip(front.chunks_exact_mut(pixels)).enumerate() {
+            let padding = taps.padding();
+            let frames = frames.image(stage.frames_shape(taps)).planes();
+            let planes = input.image().planes().zip(frames).zip(front.again().planes());
+            for (block, ((plane, mut frame), output)) in planes.enumerate() {
                 let entry = match input {
                     Input::Normalised(_, affines) => Entry::AffineRelu(&affines[block]),
                     _ => Entry::Relu,
                 };
-                dispatch(Frame { plane, side, spread: 1, inner: side, padding, entry, frame });
-                let weights = packed.taps(block, taps);
-                dispatch(Depthwise { taps, frame, width, weights, output, side: stage.output.side });
+                dispatch(Frame { plane, spread: 1, padding, entry, frame: frame.again() });
+                dispatch(Depthwise { taps, frame: frame.read(), weights: packed.taps(block, taps), output });
             }
         }
     }
+    front.into()
 }
 
 /// A gradient on its way back through one image of a stage.
 pub struct Backward<'a> {
-    /// Of the batch norm's output.
-    pub gradient: &'a [Lanes],
+    /// The gradient of the batch norm's output.
+    pub gradient: Image<'a>,
     /// What the stage computed, before batch norm.
-    pub output: &'a [Lanes],
+    pub output: Image<'a>,
     /// What the stage read.
     pub input: Input<'a>,
     /// For each output block, how batch norm's gradient comes about.
     pub norm: &'a [NormBack],
     /// What the path's output was multiplied with.
     pub factor: f32,
-    /// The gradient of what the stage read, before its ReLU; `None` for the first stage.
-    pub target: Option<(&'a mut [Lanes], Arrival)>,
+    /// Where the gradient of what the stage read goes, before its ReLU; `None` for the first stage.
+    pub target: Option<(ImageMut<'a>, Arrival)>,
 }
 
 /// Adds one image's share to the gradients of the weights, and passes the gradient on.
@@ -155,28 +166,26 @@ pub fn backward(
     back: Backward<'_>,
     scratch: &mut Scratch,
 ) {
-    fill_front(stage, packed, back.input, scratch);
-    let pixels = stage.output.pixels();
-    let gradient = sized(&mut scratch.gradient, stage.output.length());
-    let planes = back.gradient.chunks_exact(pixels).zip(back.output.chunks_exact(pixels));
-    for (((gradient, plane), output), norm) in planes.zip(gradient.chunks_exact_mut(pixels)).zip(back.norm) {
+    let front = fill_front(stage, packed, back.input, &mut scratch.frames, &mut scratch.front);
+    let mut gradient = scratch.gradient.image(stage.output);
+    let planes = back.gradient.planes().zip(back.output.planes()).zip(gradient.again().planes());
+    for (((gradient, plane), output), norm) in planes.zip(back.norm) {
         dispatch(NormGradient {
-            gradient,
-            plane,
+            gradient: gradient.pixels,
+            plane: plane.pixels,
             mean: &norm.mean,
             gradient_scale: Lanes(norm.gradient_scale.0.map(|scale| scale * back.factor)),
             distance_scale: norm.distance_scale,
             offset: norm.offset,
-            output,
+            output: output.pixels,
         });
     }
-    let front_length = stage.blocks_front() * pixels;
-    let front = &scratch.front[..front_length];
-    dispatch(MatrixGradient { input: front, gradient, sum: &mut sums.matrix, pixels });
-    if let Some((target, arrival)) = back.target {
-        let output = sized(&mut scratch.front_gradient, front_length);
-        dispatch(Multiply { input: gradient, matrix: &packed.transposed, output, pixels });
-        front_backward(stage, packed, sums, back.input.planes(), (target, arrival), scratch);
+    let gradient = Image::from(gradient);
+    dispatch(MatrixGradient { input: front, gradient, sum: &mut sums.matrix });
+    if let Some(target) = back.target {
+        let output = scratch.front_gradient.image(stage.front_shape());
+        dispatch(Multiply { input: gradient, matrix: &packed.transposed, output });
+        front_backward(stage, packed, sums, back.input.image(), target, scratch);
     }
 }
 
@@ -185,98 +194,77 @@ fn front_backward(
     stage: &Stage,
     packed: &Packed,
     sums: &mut Packed,
-    input: &[Lanes],
-    (target, arrival): (&mut [Lanes], Arrival),
+    input: Image<'_>,
+    (target, arrival): (ImageMut<'_>, Arrival),
     scratch: &mut Scratch,
 ) {
-    let (side, pixels) = (stage.input.side, stage.output.pixels());
-    let gradients = &scratch.front_gradient[..stage.blocks_front() * pixels];
+    let gradients = scratch.front_gradient.written(stage.front_shape());
     match stage.front {
         Front::Patches => {}
-        Front::OffsetPair => scatter_pair(stage, gradients, input, (target, arrival)),
-        Front::Rectified => dispatch(RectifierGradient {
-            gradient: gradients,
-            side,
-            sign: input,
-            sign_width: side,
-            arrival,
-            output: target,
-        }),
+        Front::OffsetPair => scatter_pair(gradients, input, (target, arrival)),
+        Front::Rectified => {
+            for ((gradient, sign), output) in gradients.planes().zip(input.planes()).zip(target.planes()) {
+                dispatch(RectifierGradient { gradient, sign, arrival, output });
+            }
+        }
         Front::Depthwise(taps) => {
-            let (padding, width) = (taps.padding(), taps.framed_side(side));
-            let frames = scratch.frames.chunks_exact(width * width);
-            let gradient_frame = sized(&mut scratch.gradient_frame, width * width);
-            let plane = sized(&mut scratch.plane, side * side);
-            let blocks = gradients.chunks_exact(pixels).zip(frames).zip(target.chunks_exact_mut(side * side));
+            let padding = taps.padding();
+            let frames = scratch.frames.written(stage.frames_shape(taps));
+            let mut gradient_frame = scratch.gradient_frame.plane(frames.shape.side);
+            let mut plane = scratch.plane.plane(stage.input.side);
+            let blocks = gradients.planes().zip(frames.planes()).zip(target.planes());
             for (block, ((gradient, frame), output)) in blocks.enumerate() {
-                let sum = sums.taps_mut(block, taps);
-                dispatch(WeightGradient { taps, frame, width, gradient, side: stage.output.side, sum });
+                dispatch(WeightGradient { taps, frame, gradient, sum: sums.taps_mut(block, taps) });
                 dispatch(Frame {
                     plane: gradient,
-                    side: stage.output.side,
                     spread: taps.stride,
-                    inner: side,
                     padding,
                     entry: Entry::Copy,
-                    frame: gradient_frame,
+                    frame: gradient_frame.again(),
                 });
                 dispatch(Depthwise {
                     taps: taps.unstrided(),
-                    frame: gradient_frame,
-                    width,
+                    frame: gradient_frame.read(),
                     weights: packed.turned(block, taps),
-                    output: plane,
-                    side,
+                    output: plane.again(),
                 });
-                dispatch(RectifierGradient {
-                    gradient: plane,
-                    side,
-                    // The frame's middle holds what ReLU let through.
-                    sign: &frame[padding * width + padding..],
-                    sign_width: width,
-                    arrival,
-                    output,
-                });
+                // The frame's middle holds what ReLU let through.
+                let sign = frame.without_border(padding);
+                dispatch(RectifierGradient { gradient: plane.read(), sign, arrival, output });
             }
         }
     }
 }
 
-/// Pairs of places: of a pixel in an output plane, and of what it reads in an input plane.
+/// Pairs of pixels: one of an output plane, and the one that it reads in an input plane twice as large.
 fn every_other(side_out: usize, side_in: usize, offset: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..side_out).flat_map(move |y| {
         (0..side_out).map(move |x| (y * side_out + x, (2 * y + offset) * side_in + 2 * x + offset))
     })
 }
 
-fn gather_pair(stage: &Stage, input: &[Lanes], front: &mut [Lanes]) {
-    let (even, odd) = front.split_at_mut(stage.input.blocks * stage.output.pixels());
-    for (offset, half) in [even, odd].into_iter().enumerate() {
-        let planes = input.chunks_exact(stage.input.pixels());
-        for (output, plane) in half.chunks_exact_mut(stage.output.pixels()).zip(planes) {
-            for (to, from) in every_other(stage.output.side, stage.input.side, offset) {
-                output[to] = Lanes(plane[from].0.map(|x| if x < 0.0 { 0.0 } else { x }));
+/// Fills the two nodes of an [`Front::OffsetPair`].
+fn gather_pair(input: Image<'_>, mut front: ImageMut<'_>) {
+    for offset in 0..front.shape.nodes {
+        for (output, plane) in front.again().node(offset).planes().zip(input.planes()) {
+            for (to, from) in every_other(output.side, plane.side, offset) {
+                output.pixels[to] = Lanes(plane.pixels[from].0.map(|x| if x < 0.0 { 0.0 } else { x }));
             }
         }
     }
 }
 
-fn scatter_pair(
-    stage: &Stage,
-    gradients: &[Lanes],
-    input: &[Lanes],
-    (target, arrival): (&mut [Lanes], Arrival),
-) {
+/// Takes the gradients of the two nodes of an [`Front::OffsetPair`] to the input, through its ReLU.
+fn scatter_pair(gradients: Image<'_>, input: Image<'_>, (mut target, arrival): (ImageMut<'_>, Arrival)) {
     if arrival == Arrival::First {
-        target.fill(Lanes::ZERO);
+        target.lanes.fill(Lanes::ZERO);
     }
-    let halves = gradients.chunks_exact(stage.input.blocks * stage.output.pixels());
-    for (offset, half) in halves.enumerate() {
-        let pixels = stage.input.pixels();
-        let planes = input.chunks_exact(pixels).zip(target.chunks_exact_mut(pixels));
-        for (gradient, (plane, sum)) in half.chunks_exact(stage.output.pixels()).zip(planes) {
-            for (from, to) in every_other(stage.output.side, stage.input.side, offset) {
-                for ((sum, x), gradient) in sum[to].0.iter_mut().zip(plane[to].0).zip(gradient[from].0) {
+    for offset in 0..gradients.shape.nodes {
+        let planes = gradients.node(offset).planes().zip(input.planes()).zip(target.again().planes());
+        for ((gradient, plane), sum) in planes {
+            for (from, to) in every_other(gradient.side, plane.side, offset) {
+                let lanes = sum.pixels[to].0.iter_mut().zip(plane.pixels[to].0);
+                for ((sum, x), gradient) in lanes.zip(gradient.pixels[from].0) {
                     *sum += if x > 0.0 { gradient } else { 0.0 };
                 }
             }
@@ -284,17 +272,17 @@ fn scatter_pair(
     }
 }
 
-/// Surroundings of each pixel, channel by channel and row by row, zero outside.
-fn gather_patches(side: usize, picture: &[f32], front: &mut [Lanes]) {
-    let pixels = side * side;
-    front.fill(Lanes::ZERO);
+/// Gathers the surroundings of each pixel, channel by channel and row by row, zero outside.
+fn gather_patches(picture: &[f32], mut front: ImageMut<'_>) {
+    let side = front.shape.side;
+    front.lanes.fill(Lanes::ZERO);
     for tap in 0..27 {
         let (channel, ky, kx) = (tap / 9, tap / 3 % 3, tap % 3);
-        let plane = &mut front[tap / LANES * pixels..][..pixels];
+        let plane = front.again().plane(tap / LANES);
         for y in (1_usize.saturating_sub(ky))..(side + 1 - ky).min(side) {
             for x in (1_usize.saturating_sub(kx))..(side + 1 - kx).min(side) {
                 let pixel = (y + ky - 1) * side + x + kx - 1;
-                plane[y * side + x].0[tap % LANES] = picture[3 * pixel + channel];
+                plane.pixels[y * side + x].0[tap % LANES] = picture[3 * pixel + channel];
             }
         }
     }

@@ -2,90 +2,97 @@
 
 use super::{
     norm::Normalisation,
-    program::{CellProgram, Program},
-    simd::Lanes,
-    stage::{Input, Stage},
+    program::Program,
+    shape::{Image, Maps},
+    stage::Input,
 };
 
 /// The output of a stage for a whole batch, before batch norm, and what normalises it.
 #[derive(Debug, Default)]
 pub struct StageTape {
-    pub output: Vec<Lanes>,
+    pub output: Maps,
     pub normalisation: Normalisation,
 }
 
 /// Everything that a batch has computed, or a thread's share of it.
 #[derive(Debug, Default)]
 pub struct Tape {
+    /// How many images it holds.
     pub images: usize,
     /// By module and stage.
     pub stages: Vec<Vec<StageTape>>,
-    /// The stem after batch norm.
-    pub stem: Vec<Lanes>,
-    /// By cell: inputs after preprocessing.
-    pub inputs: Vec<[Vec<Lanes>; 2]>,
-    /// By cell: all nodes of an image, then those of the next.
-    pub outputs: Vec<Vec<Lanes>>,
+    /// The stem's output after batch norm.
+    pub stem: Maps,
+    /// By cell: its two inputs after preprocessing.
+    pub inputs: Vec<[Maps; 2]>,
+    /// By cell: its output, node by node.
+    pub outputs: Vec<Maps>,
 }
 
 impl Tape {
     pub fn new(program: &Program) -> Self {
-        let stages = |m: &Vec<Stage>| m.iter().map(|_| StageTape::default()).collect();
         Self {
             images: 0,
-            stages: program.modules.iter().map(stages).collect(),
-            stem: Vec::new(),
+            stages: program
+                .modules
+                .iter()
+                .map(|m| m.iter().map(|_| StageTape::default()).collect())
+                .collect(),
+            stem: Maps::default(),
             inputs: program.cells.iter().map(|_| Default::default()).collect(),
-            outputs: program.cells.iter().map(|_| Vec::new()).collect(),
+            outputs: program.cells.iter().map(|_| Maps::default()).collect(),
         }
     }
 
-    /// Feature 0 is the stem, feature `1 + c` the output of cell `c`.
-    pub fn feature(&self, program: &Program, feature: usize, image: usize) -> &[Lanes] {
-        let (memory, length) = match feature.checked_sub(1) {
-            None => (&self.stem, program.modules[program.stem][0].output.length()),
-            Some(cell) => (&self.outputs[cell], program.cells[cell].length()),
-        };
-        &memory[image * length..][..length]
+    /// Image number `n` of a feature: feature 0 is the stem's output, feature `1 + c` that of cell `c`.
+    pub fn feature(&self, feature: usize, n: usize) -> Image<'_> {
+        match feature.checked_sub(1) {
+            None => self.stem.image(n),
+            Some(cell) => self.outputs[cell].image(n),
+        }
     }
 
-    /// The image that a gene of a cell reads.
-    pub fn gene_input(&self, cell: &CellProgram, index: usize, input: usize, image: usize) -> &[Lanes] {
-        match input.checked_sub(2) {
-            None => cell.input.image(&self.inputs[index][input], image),
-            // The nodes of an image follow each other.
-            Some(node) => cell.node.image(&self.outputs[index], image * cell.nodes.len() + node),
-        }
+    /// Image number `n` of what a gene of a cell reads that names this input.
+    pub fn gene_input(&self, cell: usize, input: usize, n: usize) -> Image<'_> {
+        gene_input(&self.inputs[cell], self.outputs[cell].image(n), input, n)
+    }
+}
+
+/// What a gene reads: one of its cell's two inputs (0 or 1), or an earlier node (from 2 on) of the image `n` that
+/// the cell puts out.
+pub fn gene_input<'a>(inputs: &'a [Maps; 2], nodes: Image<'a>, input: usize, n: usize) -> Image<'a> {
+    match input.checked_sub(2) {
+        None => inputs[input].image(n),
+        Some(node) => nodes.node(node),
     }
 }
 
 /// What a module reads.
 #[derive(Clone, Copy)]
 pub enum Source<'a> {
-    /// `[N, H, W, 3]`
+    /// Pixels of the thread's images, `[N, H, W, 3]`.
     Pictures(&'a [f32]),
-    /// As [`Tape::feature`].
+    /// A feature, counted as in [`Tape::feature`].
     Feature(usize),
-    /// What a gene of this cell reads.
+    /// What a gene of this cell reads that names this input.
     Gene { cell: usize, input: usize },
 }
 
 impl<'a> Source<'a> {
-    pub fn image(self, tape: &'a Tape, program: &Program, image: usize) -> Input<'a> {
+    /// Image number `n`.
+    pub fn image(self, tape: &'a Tape, n: usize) -> Input<'a> {
         match self {
             Self::Pictures(pictures) => {
-                let length = 3 * program.image_side * program.image_side;
-                Input::Picture(&pictures[image * length..][..length])
+                let length = pictures.len() / tape.images;
+                Input::Picture(&pictures[n * length..][..length])
             }
-            Self::Feature(feature) => Input::Planes(tape.feature(program, feature, image)),
-            Self::Gene { cell, input } => {
-                Input::Planes(tape.gene_input(&program.cells[cell], cell, input, image))
-            }
+            Self::Feature(feature) => Input::Map(tape.feature(feature, n)),
+            Self::Gene { cell, input } => Input::Map(tape.gene_input(cell, input, n)),
         }
     }
 }
 
-/// Features that the two inputs of a cell are preprocessed from.
+/// The features that the two inputs of a cell are preprocessed from.
 pub fn sources(cell: usize) -> [usize; 2] {
     [cell.saturating_sub(1), cell]
 }

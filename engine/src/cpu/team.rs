@@ -6,19 +6,41 @@
 
 use std::{
     ops::Range,
+    panic::resume_unwind,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use super::simd::Lanes;
 
-/// Two sums of one block of one image.
+/// Two sums over the pixels of one block of channels of one image.
 pub type Sums = (Lanes, Lanes);
 
-/// Splits a batch: the range of images of each of at most `members` threads, none of them empty.
-pub fn shares(images: usize, members: usize) -> Vec<Range<usize>> {
-    let members = members.clamp(1, images.max(1));
+/// How many of so many threads have something to do with a batch: each has an image at least.
+pub fn members(images: usize, threads: usize) -> usize {
+    threads.clamp(1, images.max(1))
+}
+
+/// Divides a batch: the range of images of each of its [`members`].
+pub fn shares(images: usize, threads: usize) -> Vec<Range<usize>> {
+    let members = members(images, threads);
     let start = |member: usize| member * images / members;
     (0..members).map(|member| start(member)..start(member + 1)).collect()
+}
+
+/// Does all tasks at the same time, the first one in this thread, and returns what they return in their order.
+///
+/// # Panics
+/// If a task panics.
+pub fn at_once<T: Send>(tasks: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
+    let mut tasks = tasks.into_iter();
+    let Some(first) = tasks.next() else { return Vec::new() };
+    thread::scope(|scope| {
+        let others: Vec<_> = tasks.map(|task| scope.spawn(task)).collect();
+        let mut results = vec![first()];
+        results.extend(others.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        results
+    })
 }
 
 /// What the threads of a team wait at until all of them have handed in their sums.
@@ -31,7 +53,9 @@ pub struct Barrier {
 
 #[derive(Debug, Default)]
 struct State {
+    /// How often all members have met.
     round: usize,
+    /// How many members have handed in their sums in this round.
     arrived: usize,
     /// What each member handed in, in this round and in the one before; no member is further behind.
     brought: [Vec<Vec<Sums>>; 2],
@@ -40,9 +64,15 @@ struct State {
 }
 
 impl Barrier {
+    /// A barrier for so many members.
     pub fn new(members: usize) -> Self {
         let brought = [(); 2].map(|()| vec![Vec::new(); members]);
         Self { members, state: Mutex::new(State { brought, ..State::default() }), changed: Condvar::new() }
+    }
+
+    /// How many members meet here.
+    pub fn members(&self) -> usize {
+        self.members
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -58,6 +88,7 @@ pub struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
+    /// The member with this number, counted from 0.
     pub fn new(barrier: &'a Barrier, index: usize) -> Self {
         Self { barrier, index }
     }
@@ -93,7 +124,7 @@ impl<'a> Member<'a> {
 
 impl Drop for Member<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.barrier.state().broken = true;
             self.barrier.changed.notify_all();
         }
@@ -102,8 +133,6 @@ impl Drop for Member<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{panic, thread};
-
     use super::*;
     use crate::cpu::simd::LANES;
 
@@ -141,7 +170,7 @@ mod tests {
             let waiting = scope.spawn(|| Member::new(&barrier, 0).gather(Vec::new()));
             let failing = scope.spawn(|| {
                 let _member = Member::new(&barrier, 1);
-                panic::resume_unwind(Box::new("failed"));
+                resume_unwind(Box::new("failed"));
             });
             (waiting.join().is_err(), failing.join().is_err())
         });

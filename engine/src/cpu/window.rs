@@ -4,32 +4,39 @@
 
 use super::{
     pointwise::Affine,
+    shape::{Plane, PlaneMut},
     simd::{Kernel, Lanes, Simd},
+    tiles::{Line, in_tiles, store},
 };
 
-/// Taps of a depthwise convolution, padded so that stride 1 keeps the side.
+/// The taps of a depthwise convolution, which is padded so that stride 1 keeps the side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
+    /// Rows of the window, and columns: 3 or 5.
     pub kernel: usize,
+    /// How many pixels lie between the windows of neighbouring output pixels: 1 or 2.
     pub stride: usize,
+    /// How many pixels lie between neighbouring taps: 1 or 2.
     pub dilation: usize,
 }
 
 impl Taps {
+    /// Rows of zeros above the input and below it, and columns beside it.
     pub fn padding(self) -> usize {
         (self.kernel / 2) * self.dilation
     }
 
+    /// Weights of one channel.
     pub fn count(self) -> usize {
         self.kernel * self.kernel
     }
 
-    /// Rows and columns of the output.
+    /// Rows and columns of the output for an input of this side.
     pub fn output_side(self, side: usize) -> usize {
         (side - 1) / self.stride + 1
     }
 
-    /// Rows and columns of the framed input.
+    /// Rows and columns of the framed input for an input of this side.
     pub fn framed_side(self, side: usize) -> usize {
         side + 2 * self.padding()
     }
@@ -43,22 +50,23 @@ impl Taps {
 /// What happens to a value on its way into a frame.
 #[derive(Clone, Copy)]
 pub enum Entry<'a> {
+    /// It stays as it is.
     Copy,
+    /// ReLU.
     Relu,
     /// ReLU of `scale · x + shift`.
     AffineRelu(&'a Affine),
 }
 
-/// Copies a plane of `side²` pixels into the middle of a frame of zeros. With `spread`, neighbours
-/// come to lie that far apart and zeros between them; `inner` is then the side they cover.
+/// Copies a plane into the middle of a frame of zeros, which is `padding` pixels wide on every side. With
+/// `spread`, neighbours come to lie that far apart and zeros between them.
 pub struct Frame<'a> {
-    pub plane: &'a [Lanes],
-    pub side: usize,
+    pub plane: Plane<'a>,
     pub spread: usize,
-    pub inner: usize,
     pub padding: usize,
+    /// Is ignored where `spread` is more than 1: values are copied.
     pub entry: Entry<'a>,
-    pub frame: &'a mut [Lanes],
+    pub frame: PlaneMut<'a>,
 }
 
 impl Kernel for Frame<'_> {
@@ -66,19 +74,19 @@ impl Kernel for Frame<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let (padding, spread) = (self.padding, self.spread);
-        let width = self.inner + 2 * padding;
-        for (row, line) in self.frame.chunks_exact_mut(width).enumerate() {
+        let (padding, spread, width) = (self.padding, self.spread, self.frame.side);
+        let inner = width - 2 * padding;
+        for (row, line) in self.frame.pixels.chunks_exact_mut(width).enumerate() {
             let inside = row.wrapping_sub(padding);
-            if inside >= self.inner || inside % spread != 0 {
+            if inside >= inner || inside % spread != 0 {
                 line.fill(Lanes::ZERO);
                 continue;
             }
-            let start = inside / spread * self.side;
-            let pixels = &self.plane[start..start + self.side];
+            let start = inside / spread * self.plane.side;
+            let pixels = &self.plane.pixels[start..start + self.plane.side];
             line[..padding].fill(Lanes::ZERO);
-            line[padding + self.inner..].fill(Lanes::ZERO);
-            let middle = &mut line[padding..padding + self.inner];
+            line[padding + inner..].fill(Lanes::ZERO);
+            let middle = &mut line[padding..padding + inner];
             if spread > 1 {
                 middle.fill(Lanes::ZERO);
                 for (to, from) in middle.chunks_mut(spread).zip(pixels) {
@@ -127,14 +135,10 @@ macro_rules! slide_by_taps {
 /// A depthwise convolution of a framed plane.
 pub struct Depthwise<'a> {
     pub taps: Taps,
-    pub frame: &'a [Lanes],
-    /// Of the frame.
-    pub width: usize,
-    /// Row by row.
+    pub frame: Plane<'a>,
+    /// The weights of each tap, row by row.
     pub weights: &'a [Lanes],
-    pub output: &'a mut [Lanes],
-    /// Of the output.
-    pub side: usize,
+    pub output: PlaneMut<'a>,
 }
 
 impl Kernel for Depthwise<'_> {
@@ -149,46 +153,42 @@ impl Kernel for Depthwise<'_> {
 impl Depthwise<'_> {
     #[inline(always)]
     fn slide<S: Simd, const K: usize, const STRIDE: usize, const DILATION: usize>(self, simd: S) {
-        for (y, line) in self.output.chunks_exact_mut(self.side).enumerate() {
-            let frame = &self.frame[y * STRIDE * self.width..];
-            let mut x = 0;
-            while x + 8 <= self.side {
-                tile::<S, 8, K, STRIDE, DILATION>(simd, frame, self.width, self.weights, line, x);
-                x += 8;
-            }
-            while x < self.side {
-                tile::<S, 1, K, STRIDE, DILATION>(simd, frame, self.width, self.weights, line, x);
-                x += 1;
-            }
+        let Plane { pixels, side: width } = self.frame;
+        for (y, output) in self.output.pixels.chunks_exact_mut(self.output.side).enumerate() {
+            let frame = &pixels[y * STRIDE * width..];
+            let row = Row::<K, STRIDE, DILATION> { frame, width, weights: self.weights, output };
+            in_tiles(simd, self.output.side, row);
         }
     }
 }
 
-/// `T` neighbouring pixels of one output row, kept in registers.
-#[inline(always)]
-fn tile<S: Simd, const T: usize, const K: usize, const STRIDE: usize, const DILATION: usize>(
-    simd: S,
-    frame: &[Lanes],
+/// One output row of a [`Depthwise`].
+struct Row<'a, const K: usize, const STRIDE: usize, const DILATION: usize> {
+    /// The frame from the first row that the taps read.
+    frame: &'a [Lanes],
+    /// Pixels of a row of the frame.
     width: usize,
-    weights: &[Lanes],
-    line: &mut [Lanes],
-    x: usize,
-) {
-    let length = (T - 1) * STRIDE + (K - 1) * DILATION + 1;
-    let weights = &weights[..K * K];
-    let mut sums = [simd.zero(); T];
-    for ky in 0..K {
-        let start = ky * DILATION * width + x * STRIDE;
-        let row = &frame[start..start + length];
-        for kx in 0..K {
-            let weight = simd.load(&weights[ky * K + kx]);
-            for t in 0..T {
-                sums[t] = simd.mul_add(simd.load(&row[t * STRIDE + kx * DILATION]), weight, sums[t]);
+    weights: &'a [Lanes],
+    output: &'a mut [Lanes],
+}
+
+impl<const K: usize, const STRIDE: usize, const DILATION: usize> Line for Row<'_, K, STRIDE, DILATION> {
+    #[inline(always)]
+    fn tile<S: Simd, const T: usize>(&mut self, simd: S, start: usize) {
+        let length = (T - 1) * STRIDE + (K - 1) * DILATION + 1;
+        let weights = &self.weights[..K * K];
+        let mut sums = [simd.zero(); T];
+        for ky in 0..K {
+            let first = ky * DILATION * self.width + start * STRIDE;
+            let row = &self.frame[first..first + length];
+            for kx in 0..K {
+                let weight = simd.load(&weights[ky * K + kx]);
+                for t in 0..T {
+                    sums[t] = simd.mul_add(simd.load(&row[t * STRIDE + kx * DILATION]), weight, sums[t]);
+                }
             }
         }
-    }
-    for (sum, output) in sums.into_iter().zip(&mut line[x..x + T]) {
-        simd.store(sum, output);
+        store(simd, sums, &mut self.output[start..start + T]);
     }
 }
 
@@ -196,13 +196,10 @@ fn tile<S: Simd, const T: usize, const K: usize, const STRIDE: usize, const DILA
 /// read times the gradient of what it wrote.
 pub struct WeightGradient<'a> {
     pub taps: Taps,
-    pub frame: &'a [Lanes],
-    /// Of the frame.
-    pub width: usize,
-    /// Of the output.
-    pub gradient: &'a [Lanes],
-    /// Of the output.
-    pub side: usize,
+    pub frame: Plane<'a>,
+    /// The gradient of the convolution's output.
+    pub gradient: Plane<'a>,
+    /// The gradient of each tap's weights, row by row.
     pub sum: &'a mut [Lanes],
 }
 
@@ -219,12 +216,14 @@ impl WeightGradient<'_> {
     #[inline(always)]
     fn slide<S: Simd, const K: usize, const STRIDE: usize, const DILATION: usize>(self, simd: S) {
         let length = (K - 1) * DILATION + 1;
+        let Plane { pixels: frame, side: width } = self.frame;
+        let Plane { pixels: gradients, side } = self.gradient;
         let mut sums = [[simd.zero(); K]; K];
-        for (y, line) in self.gradient.chunks_exact(self.side).enumerate() {
-            let mut rows = [&self.frame[..0]; K];
+        for (y, line) in gradients.chunks_exact(side).enumerate() {
+            let mut rows = [&frame[..0]; K];
             for (ky, row) in rows.iter_mut().enumerate() {
-                let start = (y * STRIDE + ky * DILATION) * self.width;
-                *row = &self.frame[start..start + (self.side - 1) * STRIDE + length];
+                let start = (y * STRIDE + ky * DILATION) * width;
+                *row = &frame[start..start + (side - 1) * STRIDE + length];
             }
             for (x, gradient) in line.iter().enumerate() {
                 let gradient = simd.load(gradient);
@@ -282,57 +281,38 @@ mod tests {
 
         let mut frame = vec![Lanes([9.0; 16]); width * width];
         let padding = taps.padding();
-        let (spread, inner) = (1, side);
         dispatch(Frame {
-            plane: &plane,
-            side,
-            spread,
-            inner,
+            plane: Plane { pixels: &plane, side },
+            spread: 1,
             padding,
             entry: Entry::Relu,
-            frame: &mut frame,
+            frame: PlaneMut { pixels: &mut frame, side: width },
         });
+        let framed = Plane { pixels: &frame, side: width };
         let mut found = vec![Lanes::ZERO; out_side * out_side];
-        dispatch(Depthwise {
-            taps,
-            frame: &frame,
-            width,
-            weights: &weights,
-            output: &mut found,
-            side: out_side,
-        });
+        let written = PlaneMut { pixels: &mut found, side: out_side };
+        dispatch(Depthwise { taps, frame: framed, weights: &weights, output: written });
         same(&found, &output, "output", taps);
 
         let mut sum = vec![Lanes::ZERO; taps.count()];
-        let side_of_gradient = out_side;
-        dispatch(WeightGradient {
-            taps,
-            frame: &frame,
-            width,
-            gradient: &gradient,
-            side: side_of_gradient,
-            sum: &mut sum,
-        });
+        let of_output = Plane { pixels: &gradient, side: out_side };
+        dispatch(WeightGradient { taps, frame: framed, gradient: of_output, sum: &mut sum });
         same(&sum, &expected[1].permute([1, 0, 2, 3]), "weight gradient", taps);
 
         dispatch(Frame {
-            plane: &gradient,
-            side: out_side,
+            plane: of_output,
             spread: taps.stride,
-            inner: side,
             padding,
             entry: Entry::Copy,
-            frame: &mut frame,
+            frame: PlaneMut { pixels: &mut frame, side: width },
         });
         let mut found = vec![Lanes::ZERO; side * side];
         let turned = turned(&weights);
         dispatch(Depthwise {
             taps: taps.unstrided(),
-            frame: &frame,
-            width,
+            frame: Plane { pixels: &frame, side: width },
             weights: &turned,
-            output: &mut found,
-            side,
+            output: PlaneMut { pixels: &mut found, side },
         });
         for (found, value) in found.iter_mut().zip(&plane) {
             for (found, value) in found.0.iter_mut().zip(value.0) {

@@ -5,9 +5,11 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
     module::TensorSpec,
+    place::{ParameterPlace, Parameters, Place, StatisticPlace, Statistics},
     plan::Plan,
     weights::{ModuleWeights, WeightsError},
 };
+use crate::memory::{values, values_mut};
 
 /// A learner's own copy of its weights.
 ///
@@ -34,15 +36,6 @@ pub(crate) const ALIGNMENT: usize = 4;
 /// The next place where a tensor may begin.
 pub(crate) fn aligned(numbers: usize) -> usize {
     numbers.next_multiple_of(ALIGNMENT)
-}
-
-/// Where a tensor of a module lies in [`FlatWeights`], as the index of its first number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Among the parameters that the loss depends on.
-    Parameter(usize),
-    /// Among everything else.
-    Statistic(usize),
 }
 
 impl FlatWeights {
@@ -72,13 +65,13 @@ impl FlatWeights {
             let (mut views, mut places) = (Vec::new(), Vec::new());
             for spec in planned.module.tensors() {
                 if *used && spec.role.is_parameter() {
-                    places.push(Place::Parameter(parameter));
+                    places.push(Place::Parameter(ParameterPlace::new(parameter)));
                     let view = view(&flat.parameters, &mut parameter, &spec)?;
                     let leaf = view.f_detach()?.f_set_requires_grad(true)?;
                     flat.leaves.push(leaf.shallow_clone());
                     views.push(leaf);
                 } else {
-                    places.push(Place::Statistic(statistic));
+                    places.push(Place::Statistic(StatisticPlace::new(statistic)));
                     views.push(view(&flat.statistics, &mut statistic, &spec)?);
                 }
             }
@@ -120,6 +113,22 @@ impl FlatWeights {
     /// the network.
     pub fn parts(&mut self) -> (&mut Tensor, &mut Tensor) {
         (&mut self.parameters, &mut self.statistics)
+    }
+
+    /// The numbers of both parts, where they lie in main memory.
+    ///
+    /// # Errors
+    /// If they lie on another device.
+    pub fn numbers(&self) -> Result<(Parameters<&[f32]>, Statistics<&[f32]>), TchError> {
+        Ok((Parameters(values(&self.parameters)?), Statistics(values(&self.statistics)?)))
+    }
+
+    /// The same, with statistics that can be changed.
+    ///
+    /// # Errors
+    /// If they lie on another device.
+    pub fn numbers_mut(&mut self) -> Result<(Parameters<&[f32]>, Statistics<&mut [f32]>), TchError> {
+        Ok((Parameters(values(&self.parameters)?), Statistics(values_mut(&mut self.statistics)?)))
     }
 
     /// A copy of everything that no gradient moves, `[S] f32`.
@@ -172,7 +181,7 @@ impl FlatWeights {
         for &module in modules {
             for (place, tensor) in self.places[module].iter().zip(&self.modules[module]) {
                 if let Place::Parameter(start) = *place {
-                    starts.push(start as i64);
+                    starts.push(start.index() as i64);
                     leaves.push(tensor);
                 }
             }
