@@ -1,7 +1,7 @@
-//! `probe`: whether the comparison of a finished or stopped search is any good.
+//! `probe`: whether the comparison of pairs in a finished or stopped search is reliable.
 //!
-//! Everything is estimated with the weights of the newest checkpoint and nothing is adopted, so the
-//! search is afterwards what it was before.
+//! Everything is estimated with the weights of the newest checkpoint and nothing is adopted, so the search is
+//! unchanged afterwards.
 
 mod meter;
 mod printed;
@@ -68,7 +68,7 @@ enum From {
     Search,
 }
 
-/// Probes a run, writes `probe.json` to its folder, and prints what was found.
+/// Probes a run, writes `probe.json` to its folder, and prints the results.
 ///
 /// # Errors
 /// If the run cannot be probed, the device fails, or the disk is full.
@@ -95,7 +95,7 @@ pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
 struct Ranked {
     source: Source,
     positions: Vec<Vec<f64>>,
-    /// Of the first of them, what the run itself found out.
+    /// The losses that the run itself found for the first of them.
     known_losses: Vec<Loss>,
 }
 
@@ -130,7 +130,7 @@ impl Ranked {
     }
 }
 
-/// What a probe found, with what τ compares; all lists by architecture.
+/// The results of a probe, with the lists that τ compares; all lists are by architecture.
 struct Found {
     probe: Probe,
     positions: Vec<Vec<f64>>,
@@ -167,7 +167,7 @@ impl<'a> Prober<'a> {
 
     fn run(&mut self) -> Result<Found, EstimateError> {
         let sizes = self.sizes()?;
-        // First, while the estimator still draws by the run's seed.
+        // This comes first, while the estimator still draws with the seed of the run.
         let shared = self.shared_losses()?;
         let (flips, gaps) = self.flips()?;
         let scratch = self.scratch_losses()?;
@@ -199,7 +199,7 @@ impl<'a> Prober<'a> {
         })
     }
 
-    /// Of the networks that the search trains.
+    /// The sizes of the networks that the search trains.
     fn sizes(&self) -> Result<Vec<Part>, EstimateError> {
         let settings = self.search.settings();
         let size = |(place, position): (usize, &Vec<f64>)| {
@@ -210,7 +210,8 @@ impl<'a> Prober<'a> {
         self.ranked.positions.iter().enumerate().map(size).collect()
     }
 
-    /// How many verdicts change when only the draws do, and how far losses were apart, each time.
+    /// The number of verdicts that change when only the draws do, and the differences of the losses each
+    /// time.
     fn flips(&mut self) -> Result<(usize, Vec<[f64; 2]>), EstimateError> {
         let generation = self.search.state().generation;
         let population = self.search.settings().population;
@@ -237,8 +238,8 @@ impl<'a> Prober<'a> {
         fast(estimates, &members.iter().map(violation).collect::<Vec<_>>())
     }
 
-    /// Losses of the run's own last ranking, as far as it has one; who is not in it is estimated as
-    /// the run would do it now.
+    /// The losses from the run's own last ranking, as far as there is one; the other individuals are
+    /// estimated now, as the run would do it.
     fn shared_losses(&mut self) -> Result<Vec<Loss>, EstimateError> {
         let mut losses = self.ranked.known_losses.clone();
         let count = self.ranked.positions.len();
@@ -265,7 +266,7 @@ impl<'a> Prober<'a> {
         Ok(losses)
     }
 
-    /// One epoch with inherited weights; nothing is adopted.
+    /// Estimates candidates after one epoch with inherited weights; nothing is adopted.
     fn estimate(&mut self, pair: usize, candidates: Vec<Candidate>) -> Result<Vec<Estimate>, EstimateError> {
         let (settings, generation) = (self.search.settings(), self.search.state().generation);
         let estimation = Estimation {
@@ -281,7 +282,7 @@ impl<'a> Prober<'a> {
         Ok(found.expect(GOES_ON).estimates)
     }
 
-    /// Of the population, whatever is ranked.
+    /// The architecture vector of an individual of the population, also where other architectures are ranked.
     fn position(&self, individual: IndividualId) -> &[f64] {
         &self.search.state().population[individual].position
     }

@@ -1,7 +1,7 @@
 //! How many images a second this machine trains and validates, as the estimations of a search do.
 //!
-//! The work and the report are those of a plain PyTorch program, so that the two can be compared:
-//! every genotype inherits, trains one epoch on one half and is validated on the other.
+//! The work and the report are those of a plain PyTorch program, so that the two can be compared: every
+//! genotype inherits, trains one epoch on one half and is validated on the other.
 
 use std::{
     path::Path,
@@ -36,10 +36,10 @@ use crate::{
     optimizer::SgdSettings,
 };
 
-/// What to measure.
+/// The work to be measured.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// Taken two by two: both of a pair inherit the same weights, as in a search.
+    /// The genotypes, taken two by two: both of a pair inherit the same weights, as in a search.
     pub genotypes: Vec<Genotype>,
     pub train_images: usize,
     pub valid_images: usize,
@@ -48,34 +48,34 @@ pub struct Measurement {
     pub cells: usize,
     pub device: DeviceChoice,
     pub precision: Precision,
-    /// CPU threads of all learners together; 0: as many as there are cores.
+    /// The number of CPU threads of all learners together; 0 takes as many as there are cores.
     pub threads: usize,
 }
 
-/// What was measured.
+/// The results of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
     pub learners: usize,
-    /// Of everything, inheriting and adopting too.
+    /// The time of everything, inheriting and adopting included.
     pub seconds: f64,
     pub train_images_per_second: f64,
     pub valid_images_per_second: f64,
-    /// Training and validation images, by the time of everything.
+    /// Training and validation images together, divided by the time of everything.
     pub images_per_second: f64,
-    /// Validation losses, genotype by genotype.
+    /// The validation loss of each genotype.
     pub losses: Vec<f64>,
     pub threads: usize,
     /// The version of libtorch.
     pub torch: String,
 }
 
-/// Images of a validation step; as in a search, it changes nothing but the speed.
+/// The number of images in a validation step; as in a search, it changes only the speed.
 const VALIDATION_BATCH: usize = 256;
 
-/// Reads a JSON list of genotypes. Where one does not say which nodes it concatenates, it is all four.
+/// Reads a JSON list of genotypes. A genotype that does not say which nodes it concatenates has all four.
 ///
 /// # Errors
-/// If the file cannot be read, or holds something else.
+/// If the file cannot be read, or holds anything else.
 pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
     let text = read_text(path).with_context(|| format!("cannot read {}", path.display()))?;
     let parse = || -> anyhow::Result<Vec<Genotype>> {
@@ -93,10 +93,10 @@ pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
     parse().with_context(|| format!("{} is no list of genotypes in JSON", path.display()))
 }
 
-/// Four architectures as a search draws them first.
+/// Four architectures, drawn like the first ones of a search.
 ///
 /// # Panics
-/// Never: what is drawn is of the space.
+/// Never: the vectors are drawn from the space that decodes them.
 pub fn random_genotypes() -> Vec<Genotype> {
     let draw = |individual| sample_position(Space::Cells, &Streams::new(0), 0, individual);
     (0..4)
@@ -214,7 +214,7 @@ fn estimation(pair: usize, genotypes: &[Genotype]) -> anyhow::Result<Estimation>
     })
 }
 
-/// The better one gives everything, the other what only it has.
+/// A verdict by which the better genotype gives all its modules, the other only those that it alone has.
 fn verdict(estimates: &[Estimate]) -> Verdict {
     let mut gives: Vec<_> =
         (0..estimates.len()).map(Slot).filter(|&i| estimates[i].loss.is_finite()).collect();
@@ -222,7 +222,7 @@ fn verdict(estimates: &[Estimate]) -> Verdict {
     Verdict { fast: gives.first().copied(), slow: gives.get(1).copied(), gives }
 }
 
-/// When each candidate of an estimation ended its training and its validation.
+/// The times at which each candidate of an estimation ended its training and its validation.
 struct Clock {
     start: Instant,
     device: Device,
@@ -248,7 +248,7 @@ impl Clock {
     }
 }
 
-/// Time by what it was spent on.
+/// The time that was spent on each kind of work.
 #[derive(Default)]
 struct Spent {
     training: Duration,
@@ -256,8 +256,9 @@ struct Spent {
 }
 
 impl Spent {
-    /// From when each candidate ended its training and its validation. Candidates at once spend a part
-    /// of the time each; one after the other, each begins when the one before has ended.
+    /// Adds the time that each candidate took, given when it ended its training and its validation.
+    /// Candidates that are estimated at once count with a part of the time each; otherwise each begins when
+    /// the one before has ended.
     fn add(&mut self, ends: &[[Duration; 2]], at_once: bool) {
         let parts = if at_once { ends.len().max(1) as u32 } else { 1 };
         let mut begin = Duration::ZERO;

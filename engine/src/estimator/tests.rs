@@ -81,7 +81,7 @@ fn verdict(gives: &[usize]) -> Verdict {
     Verdict { fast: Some(Slot(0)), slow: Some(Slot(1)), gives: gives.iter().copied().map(Slot).collect() }
 }
 
-/// Every number of a weight set.
+/// All values of a weight set.
 fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
     let module = |(key, entry): (WeightKey, &relativenas_core::weight_set::Entry<ModuleWeights>)| {
         let tensors: Vec<_> = entry
@@ -94,12 +94,12 @@ fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
     weights.entries().flat_map(module).collect()
 }
 
-/// What an estimation that nobody ends says of its candidates.
+/// The estimates of an estimation that is not aborted.
 fn losses(estimator: &mut NetworkEstimator, estimation: &Estimation) -> Vec<Estimate> {
     estimator.estimate(estimation, &go).unwrap().unwrap().estimates
 }
 
-/// Two generations; estimates and weights afterwards.
+/// Runs two generations; returns the estimates, and the weights afterwards.
 fn run(settings: EstimatorSettings) -> (Vec<Estimate>, Vec<(String, Vec<f32>)>) {
     run_on(estimator(settings))
 }
@@ -159,7 +159,7 @@ fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
         let all = of(&candidates);
         let Estimated { estimates, trained } = together.estimate(&all, &go).unwrap().unwrap();
         assert_eq!(estimates, alone, "{at_once} at once");
-        // The second pair gives too, after the first.
+        // The second pair gives weights too, after the first.
         together.adopt(&all, &trained, &verdict(&[1, 0])).unwrap();
         together.adopt(&all, &trained, &verdict(&[2, 3])).unwrap();
         let writer =
@@ -207,11 +207,11 @@ fn statistics_estimated_anew_are_those_of_the_weights_that_are_judged() {
         assert_eq!(plain.train_loss, anew.train_loss);
         assert_ne!(plain.loss, anew.loss);
     }
-    // Parameters are what training made of them; statistics, which the weight set takes too, are not.
+    // Parameters are those after training. Statistics, which are adopted too, are estimated anew.
     for ((name, before), (_, after)) in weights.iter().zip(&others) {
         assert_eq!(before == after, !name.contains("running"), "{name}");
     }
-    // There are three batches; more than all are all.
+    // There are three batches, so asking for more takes all of them.
     let (all, observed, _) = with(1000, 0.05);
     assert_eq!((observed, &all), (2 * 3 + 4, &with(3, 0.05).0));
 }
@@ -229,7 +229,7 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
         trained.fetch_add(usize::from(!done.validating), Ordering::Relaxed);
         Flow::Go
     };
-    // Neither learning rate nor draws make a difference.
+    // Neither the learning rate nor the draws change the result.
     let judged = |estimator: &mut NetworkEstimator, stage, learning_rate| {
         let estimation = Estimation { generation: 9, ..estimation(stage, learning_rate) };
         let Estimated { estimates, .. } = estimator.estimate(&estimation, &note).unwrap().unwrap();
@@ -246,7 +246,7 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
 
 #[test]
 fn statistics_estimated_anew_are_means_over_plain_images() {
-    // Two batches of one size, so that the mean over batches is the mean over images.
+    // There are two batches of one size, so that the mean over batches is the mean over images.
     let learner = LearnerSettings { batch: 20, ..settings().learner };
     let mut estimator = estimator(EstimatorSettings { statistics: 2, learner, ..settings() });
     let estimation = estimation(Stage::Search, 0.05);
@@ -296,7 +296,7 @@ fn a_warm_up_trains_as_a_search_does_and_validates_nobody() {
 
 #[test]
 fn a_training_that_ends_in_no_numbers_is_seen_without_validation() {
-    // One step: the loss before it is a number, the weights after it are none.
+    // There is one step: the loss before it is finite, the weights after it are not.
     let learner = LearnerSettings { batch: 40, ..settings().learner };
     let mut estimator = estimator(EstimatorSettings { learner, ..settings() });
     let lost = losses(&mut estimator, &estimation(Stage::WarmUp, f64::INFINITY));
@@ -331,7 +331,7 @@ fn a_pair_that_is_estimated_again_draws_anew_from_the_same_weights_and_the_last_
         assert_eq!((estimate.hits, estimate.misses), (repeated.hits, repeated.misses));
     }
     one.adopt(&again, &repeated.trained, &verdict(&[0, 1])).unwrap();
-    // Whoever resumed between the two finds the same.
+    // A run that is resumed between the two gets the same result.
     let mut other = estimator(settings());
     let found = other.estimate(&again, &go).unwrap().unwrap();
     assert_eq!(found.estimates, repeated.estimates);
@@ -420,7 +420,7 @@ fn an_epoch_from_scratch_is_an_estimation_without_weights_to_inherit() {
     let expected: Vec<_> = estimates.iter().map(as_figures).collect();
     assert_eq!(scratch(&estimator, 1), expected);
 
-    // Whatever was adopted, it is not inherited.
+    // What was adopted is not inherited.
     let pair = Estimation { stage: Stage::Search, ..estimation.clone() };
     let found = estimator.estimate(&pair, &go).unwrap().unwrap();
     estimator.adopt(&pair, &found.trained, &verdict(&[0, 1])).unwrap();
@@ -447,7 +447,7 @@ fn other_draws_start_from_the_same_fresh_weights() {
     };
     let own = settings().seed;
     assert_ne!(train(own, own, 0.05).0, train(own, own + 1, 0.05).0);
-    // Nobody moves from the fresh weights, which are those of the seed.
+    // No parameter moves from the fresh weights, which depend on the seed alone.
     assert_eq!(train(own, own, 0.0).1, train(own, own + 1, 0.0).1);
     assert_ne!(train(own, own, 0.0).1, train(own + 1, own, 0.0).1);
 }
@@ -467,7 +467,7 @@ fn sides_that_cannot_be_halved_twice_are_refused_with_those_that_can() {
         let error = made(side).err().expect("refused").to_string();
         assert!(error.starts_with(&format!("images of {side} pixels")) && error.contains(works), "{error}");
     }
-    // What is said to work does.
+    // The side in the advice is accepted.
     for side in [36, 40, 52] {
         let estimates = losses(&mut made(side).unwrap(), &estimation(Stage::Search, 0.05));
         assert!(estimates.iter().all(|estimate| estimate.loss.is_finite()), "{side}");

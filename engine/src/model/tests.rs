@@ -1,4 +1,4 @@
-//! bfloat16 held against f32.
+//! bfloat16 compared with f32.
 
 use relativenas_core::{
     genotype::Genotype,
@@ -21,7 +21,7 @@ fn fresh(plan: &Plan) -> Vec<ModuleWeights> {
     plan.modules.iter().map(fresh).collect()
 }
 
-/// Noise whose brightness tells the class.
+/// Noise whose brightness depends on the class.
 fn batch(images: i64) -> Batch {
     let mut stream = Streams::new(4).stream(Purpose::Probe, 0, 0);
     let pixels: Vec<f32> = (0..images)
@@ -33,7 +33,7 @@ fn batch(images: i64) -> Batch {
     Batch { images, labels: Tensor::from_slice(&labels) }
 }
 
-/// Loss and gradient of a training pass with dropped paths.
+/// The loss and the gradient of a training pass with dropped paths.
 fn differentiate(plan: &Plan, precision: Precision) -> (f64, Tensor) {
     let batch = batch(12);
     let weights = FlatWeights::gather(plan, &fresh(plan), Device::Cpu).unwrap();

@@ -1,4 +1,4 @@
-//! Judging a network on images that it did not learn from.
+//! Evaluating a network on images that it was not trained on.
 
 use relativenas_core::{
     loss::Loss,
@@ -22,14 +22,14 @@ pub struct Evaluation {
     pub images: usize,
 }
 
-/// Judges a network on the first `limit` images of a source, with a pass made by
-/// [`Pass::evaluation`]. Every rank judges its share of each batch.
+/// Evaluates a network on the first `limit` images of a source, with a pass made by [`Pass::evaluation`].
+/// Every rank evaluates its share of each batch.
 ///
-/// Returns `None` if `progress`, called after every
-/// batch (by the first rank), said [`Flow::Abort`].
+/// Returns `None` if `progress`, which is called after every batch (on the first rank), returned
+/// [`Flow::Abort`].
 ///
 /// # Errors
-/// If an image cannot be read, or the device fails, or a rank.
+/// If an image cannot be read, or the device or a rank fails.
 pub fn evaluate(
     pass: &Pass<'_>,
     source: &Source,
@@ -62,10 +62,11 @@ pub fn evaluate(
     Ok(Some(tally.evaluation(images, ranks)?))
 }
 
-/// Sums that stay on the device, so that nobody waits for it between batches.
+/// Sums that stay on the device, so that the program does not wait for it between batches.
 struct Tally {
     loss: Tensor,
-    /// Images whose class came first, and among the first five: `[2] i64`.
+    /// The number of images whose class has the highest score, and of those whose class is among the five
+    /// highest: `[2] i64`.
     right: Tensor,
 }
 
@@ -89,13 +90,13 @@ impl Tally {
         Ok(())
     }
 
-    /// The mean so far, where there is no device to wait for.
+    /// The mean loss so far on a CPU, where it is available without waiting; `None` on other devices.
     fn loss_if_free(&self, images: usize) -> Result<Option<Loss>, TchError> {
         let free = self.loss.device() == Device::Cpu && images > 0;
         free.then(|| Ok(Loss(self.loss.f_double_value(&[])? / images as f64))).transpose()
     }
 
-    /// Of all ranks together.
+    /// The evaluation by all ranks together.
     fn evaluation(&self, images: usize, ranks: &dyn Ranks) -> Result<Evaluation, SourceError> {
         let right = |place| self.right.f_double_value(&[place]);
         let [loss, top1, top5] = ranks.sums([self.loss.f_double_value(&[])?, right(0)?, right(1)?])?;

@@ -1,5 +1,5 @@
-//! Networks that say what is in the annotations have to be judged as nearly perfect, and those that say
-//! nothing as worthless: all that lies between a file and a figure is in between.
+//! Networks that return the annotations must be evaluated as nearly perfect, and those that return nothing as
+//! worthless; this covers everything between a file and a figure.
 
 use relativenas_core::tasks::{label_ids::CLASSES, mean_iou::IGNORED, priors::priors};
 use tch::Kind;
@@ -54,7 +54,7 @@ fn masks_that_show_the_labels_are_right_everywhere() {
     let found = cityscapes::read(&sample("transfer/cityscapes"), &mut Vec::new());
     let mut labels = found.train.iter().flat_map(|street| {
         let ids = street.decode().unwrap().1.unwrap().ids;
-        // Once in chips, once whole for the loss.
+        // Once for the chips, once for the loss on the whole picture.
         [ids.clone(), ids]
     });
     let mut perfect = |pictures: &Tensor| {
