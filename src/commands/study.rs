@@ -44,7 +44,7 @@ pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -
 pub const GIVEN_BACK: u8 = 75;
 
 fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
-    let mut layers = context.layers(&arguments.settings)?;
+    let mut layers = context.layers_under(arguments.settings.choices())?;
     let flags = [("--data", "data.path", &arguments.data), ("--device", "device.kind", &arguments.device)];
     for (flag, key, value) in flags {
         if let Some(value) = value {
