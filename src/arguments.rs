@@ -14,7 +14,9 @@ use crate::settings::Choices;
 use arch::kind;
 pub use arch::{ArchAction, ArchArguments, Architecture, GenotypeText, ShapeArguments};
 pub use benchmark::{BenchmarkAction, BenchmarkArguments, SearchersArguments};
-pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
+pub use study::{
+    ExtendArguments, StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -506,6 +508,19 @@ mod tests {
         assert_eq!(error.kind(), clap::error::ErrorKind::MissingRequiredArgument);
         assert!(error.to_string().contains("--headless"), "{error}");
         Arguments::try_parse_from(["relativenas", "search", "--headless", "--json"]).expect("valid");
+    }
+
+    #[test]
+    fn a_study_is_extended_by_seeds_or_searchers() {
+        let parse = |words: &[&str]| {
+            let command = ["relativenas", "study", "extend", "chance"];
+            Arguments::try_parse_from(command.iter().chain(words))
+        };
+        parse(&["--seeds", "10"]).expect("valid");
+        parse(&["--seeds", "10", "--searchers", "coin-flip,largest"]).expect("valid");
+        let error = parse(&[]).expect_err("there is nothing to extend it by");
+        assert_eq!(error.kind(), clap::error::ErrorKind::MissingRequiredArgument);
+        parse(&["--searchers", "coin-flop"]).expect_err("there is no such searcher");
     }
 
     #[test]
