@@ -61,7 +61,7 @@ pub fn log_with_finals() -> Vec<Line> {
     log_with_finals_of(1)
 }
 
-/// As [`log_with_finals`], with so many seeds for each entrant; the later, the worse.
+/// The same as [`log_with_finals`], with several seeds for each entrant, of which each is worse than the one before.
 pub fn log_with_finals_of(seeds: u32) -> Vec<Line> {
     let (search, mut events) = events(3);
     let finished = events.pop();

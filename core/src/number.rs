@@ -38,6 +38,16 @@ pub fn is_off(choice: &bool) -> bool {
     !choice
 }
 
+/// Likewise, of a count whose default is [`one`].
+pub fn is_one<T: PartialEq + From<u8>>(count: &T) -> bool {
+    *count == one()
+}
+
+/// For use as `default` of a count that older programs, in which there could be one only, did not write.
+pub fn one<T: From<u8>>() -> T {
+    T::from(1)
+}
+
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     deserializer.deserialize_any(Written)
 }

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
 };
 
-/// Prints two runs side by side; refused where their losses mean different things.
+/// Prints two runs side by side; exits with 1 if their losses mean different things.
 ///
 /// # Errors
 /// If a run cannot be read, or the protocols differ; the message names what differs.

@@ -31,7 +31,7 @@ pub struct Status {
     /// Generations of a search, epochs of a training.
     pub generation: u32,
     pub generations: u32,
-    /// The first so many of them train the weights and judge nothing.
+    /// The number of generations, the first of all, that train the weight set and judge nothing.
     pub warm_up: u32,
     /// Pairs of this generation that were compared, or trained in the warm-up; a training has none.
     pub pair: usize,
@@ -40,7 +40,7 @@ pub struct Status {
     pub diversity: Option<f64>,
     /// Share of inherited operations that had been trained before, in per cent, since the beginning.
     pub hit_rate: Option<f64>,
-    /// Since the run last changed.
+    /// Seconds since the run last changed.
     pub age_seconds: u64,
     pub alive: bool,
     pub pid: Option<u32>,
@@ -48,23 +48,23 @@ pub struct Status {
     pub problem: Option<String>,
     /// The winner of a finished search; `None` before.
     pub winner: Option<WinnerStatus>,
-    /// In training runs.
+    /// What the best epoch reached; `None` for a search.
     pub metric: Option<MetricStatus>,
 }
 
 /// What a training's best epoch reached on validation images.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct MetricStatus {
-    /// accuracy, map, miou or ap.
+    /// The name of the metric: accuracy, map, miou or ap.
     pub name: &'static str,
-    /// Per cent; `None` before there is a best epoch, or without validation images.
+    /// The metric in per cent; `None` before there is a best epoch, or without validation images.
     pub value: Option<f64>,
 }
 
 /// The winner of a search.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct WinnerStatus {
-    /// finals, ranking (by shared weights) or search (a rule of the searcher's own).
+    /// What decided that it won: finals, ranking (by shared weights) or search (a rule of the searcher's own).
     pub source: WinnerSource,
     pub individual: IndividualId,
     pub generation: u32,

@@ -16,7 +16,7 @@ use super::{Run, statistics::Spread};
 pub struct Digest {
     pub run: String,
     pub job: Job,
-    /// `None` of a training run, as everything else that only a search has.
+    /// `None` for a training run, like every other figure that only a search has.
     pub searcher: Option<String>,
     pub seed: u64,
     pub data: Option<String>,
@@ -47,7 +47,7 @@ pub struct Digest {
     pub winner_source: Option<&'static str>,
     /// Epochs that the finals trained from scratch; `None` without finals.
     pub finals_epochs: Option<u64>,
-    /// Mean of the final ranking.
+    /// The mean loss of the final ranking.
     pub ranking_loss: Option<f64>,
     /// Parameters of the winner in the search network, or of the full network in a training.
     pub parameters: Option<u64>,

@@ -335,7 +335,7 @@ pub enum ExportFormat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detached {
     pub run: RunName,
-    pub rest: RunAfterwards,
+    pub afterwards: RunAfterwards,
 }
 
 /// What becomes of a run without the screen.

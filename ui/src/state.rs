@@ -128,7 +128,9 @@ impl State {
             return Exit::Stopped { run: shown.run.clone() };
         }
         Exit::Detached(
-            self.shown.as_ref().map(|shown| Detached { run: shown.run.clone(), rest: shown.rest() }),
+            self.shown
+                .as_ref()
+                .map(|shown| Detached { run: shown.run.clone(), afterwards: shown.afterwards() }),
         )
     }
 }

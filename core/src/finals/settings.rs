@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number;
+
 /// A round has so many times the epochs of the round before it.
 const LONGER: u32 = 3;
 
@@ -13,26 +15,29 @@ pub struct FinalsSettings {
     /// Of the first round.
     pub epochs: u32,
     /// With how many seeds each is trained in a round. Finals from before there was a choice have one.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "number::one", skip_serializing_if = "number::is_one")]
     pub seeds: u32,
     pub judge: Judge,
 }
 
 impl Default for FinalsSettings {
     fn default() -> Self {
-        Self { architectures: 0, epochs: 0, seeds: one(), judge: Judge::default() }
+        Self { architectures: 0, epochs: 0, seeds: 1, judge: Judge::default() }
     }
 }
 
-fn one() -> u32 {
-    1
-}
-
-fn is_one(seeds: &u32) -> bool {
-    *seeds == 1
-}
-
 impl FinalsSettings {
+    /// The number of seeds of each training, where there are several.
+    pub fn several_seeds(&self) -> Option<u32> {
+        (self.seeds > 1).then_some(self.seeds)
+    }
+
+    /// Words for figures of these finals, to be appended: `, means over 3 seeds`. They are empty where each training
+    /// has one seed.
+    pub fn means(&self) -> String {
+        self.several_seeds().map_or_else(String::new, |seeds| format!(", means over {seeds} seeds"))
+    }
+
     /// Epochs of a round, counted from 0.
     pub fn epochs_of(&self, round: u32) -> u32 {
         self.epochs.saturating_mul(LONGER.saturating_pow(round))

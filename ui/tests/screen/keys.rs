@@ -238,8 +238,8 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
 }
 
-fn left(rest: RunAfterwards) -> Exit {
-    Exit::Detached(Some(Detached { run: RUN.to_owned(), rest }))
+fn left(afterwards: RunAfterwards) -> Exit {
+    Exit::Detached(Some(Detached { run: RUN.to_owned(), afterwards }))
 }
 
 #[test]
