@@ -74,7 +74,8 @@ impl Study {
             let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
             return Err(error).with_context(cannot);
         }
-        Disk::default().sync_folder(&path).with_context(cannot)?;
+        // The study is made already; at worst, the machine crashes now and it never was.
+        let _ = Disk::default().sync_folder(&path);
         Ok(Self { path, plan })
     }
 
@@ -88,8 +89,16 @@ impl Study {
         let Some(path) = candidates.into_iter().find(|path| path.join(PLAN).is_file()) else {
             return Ok(None);
         };
+        Self::at(path).map(Some)
+    }
+
+    /// The study in this folder.
+    ///
+    /// # Errors
+    /// If there is none, or its `study.toml` is damaged or was made by a later program.
+    pub fn at(path: PathBuf) -> Result<Self> {
         let plan = Plan::read(&path.join(PLAN))?;
-        Ok(Some(Self { path, plan }))
+        Ok(Self { path, plan })
     }
 
     /// The plan as it is in the file now: another command may have extended the study meanwhile.

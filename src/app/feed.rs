@@ -38,7 +38,7 @@ pub struct Feed {
     /// The engine, if it was just started.
     pub engine: Option<StartedEngine>,
     /// The run is only shown; commands are not sent.
-    pub look: bool,
+    pub only_watched: bool,
     /// What the engine is told as soon as it listens.
     pub first: Vec<Command>,
 }
@@ -58,7 +58,7 @@ impl Feed {
         let Beginning { mut stream, mut last_words } = self.begin()?;
         let mut gauge = None;
         loop {
-            if let Some(load) = gauge.as_mut().and_then(|gauge: &mut Gauge| gauge.look(Instant::now())) {
+            if let Some(load) = gauge.as_mut().and_then(|gauge: &mut Gauge| gauge.measure(Instant::now())) {
                 self.turn.send(Message::Load(load))?;
             }
             match stream.hear()? {
@@ -66,8 +66,9 @@ impl Feed {
                 Said::Progress(progress) => self.turn.send(Message::Progress(progress))?,
                 Said::Answer(answer) => self.turn.send(Message::Answer(answer))?,
                 Said::Reached(hello) => {
+                    let device = hello.device.clone();
                     self.welcome(&stream, hello)?;
-                    gauge = Some(Gauge::of(&self.folder));
+                    gauge = Some(Gauge::of(&self.folder, &device));
                 }
                 Said::Closed => {
                     self.set_wire(None);
@@ -101,8 +102,7 @@ impl Feed {
         self.turn.send(Message::Opened { run: self.folder.name(), folder: folder.clone() })?;
         // A damaged probe must not keep the run from being shown; `report` reports the damage.
         if let Ok(Some(probe)) = self.folder.probe() {
-            let word = WorkState::Probed(probe);
-            self.turn.send(Message::Work { folder, kind: WorkKind::Probe, word })?;
+            self.turn.send(Message::ProbedBefore { folder, probe })?;
         }
         Ok(())
     }
@@ -142,9 +142,10 @@ impl Feed {
 
     /// Reports the connection to the screen, and sends the first commands.
     fn welcome(&mut self, stream: &RunStream, hello: Hello) -> Result<(), FeedError> {
-        let look =
-            || self.look.then(|| format!("`relativenas attach {}` steers it", self.folder.reference()));
-        let link = match stream.watch_only().or_else(look) {
+        let why_only_watched = || {
+            self.only_watched.then(|| format!("`relativenas attach {}` steers it", self.folder.reference()))
+        };
+        let link = match stream.watch_only().or_else(why_only_watched) {
             Some(why) => Link::WatchOnly { hello, why },
             None => {
                 self.set_wire(Some(stream.sender()?));

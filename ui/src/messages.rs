@@ -33,19 +33,24 @@ pub enum Message {
     Answer(Answer),
     /// All runs, newest first.
     Runs(Vec<RunSummary>),
-    /// The curves of another run, which [`Request::Compare`] asked for.
+    /// The curves of the run in this folder, which [`Request::Compare`] asked for.
     Compared {
-        run: RunName,
+        folder: PathBuf,
         view: Box<RunView>,
     },
-    /// The present view of a compared run, because its log has grown.
+    /// The present view of the compared run in this folder, because its log has grown.
     Grown {
-        run: RunName,
+        folder: PathBuf,
         view: Box<RunView>,
     },
     Genotype {
         name: String,
         genotype: Genotype,
+    },
+    /// What the last probe of the run in this folder found. It was made before the run was opened.
+    ProbedBefore {
+        folder: PathBuf,
+        probe: Probe,
     },
     /// What is known of work that goes on in the background for this run.
     Work {
@@ -59,7 +64,7 @@ pub enum Message {
         from: PathBuf,
         to: PathBuf,
     },
-    /// The runs in these folders exist no longer.
+    /// These folders, of runs or of studies with all their runs, exist no longer.
     Removed(Vec<PathBuf>),
     /// The answer to the [`Request::Plan`] of this number.
     Planned {
@@ -128,6 +133,26 @@ pub struct Load {
     pub cpu: u32,
     /// Resident memory in multiples of 10 MB.
     pub memory: u64,
+    /// What it takes of graphics processors, where it works on them and that can be told.
+    pub gpu: Option<GpuLoad>,
+}
+
+/// The load of the graphics processors on which an engine works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GpuLoad {
+    /// Per cent of the time in which they were at work for any process; the mean of several.
+    pub busy: u32,
+    /// Memory in use on them, in multiples of 10 MB.
+    pub memory: u64,
+    pub owner: MemoryOwner,
+}
+
+/// Whose memory on a graphics processor is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryOwner {
+    Engine,
+    /// That of all processes on the device, where the driver does not tell how much of it is the engine's.
+    Device,
 }
 
 /// The state of work in the background.
@@ -269,6 +294,10 @@ pub enum Request {
     Remove {
         folders: Vec<PathBuf>,
     },
+    /// Removes the folder of a study, with all its runs.
+    RemoveStudy {
+        folder: PathBuf,
+    },
     /// Starts a new run from where an earlier generation began, then opens it.
     Branch {
         generation: u32,
@@ -334,7 +363,7 @@ pub enum ExportFormat {
 /// The run that was shown when the screen was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detached {
-    pub run: RunName,
+    pub folder: PathBuf,
     pub afterwards: RunAfterwards,
 }
 
@@ -357,7 +386,7 @@ pub enum Exit {
     /// A person left the run that was shown, if one was.
     Detached(Option<Detached>),
     /// The engine was asked to stop after a checkpoint.
-    Stopped { run: RunName },
+    Stopped { folder: PathBuf },
     /// The terminal is gone.
     HungUp,
 }
