@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use relativenas_core::protocol::{Command, Hello};
 use relativenas_run::sessions::was_left_in_order;
-use relativenas_ui::messages::{Link, Message, WorkKind, WorkState};
+use relativenas_ui::messages::{Link, Message};
 
 use super::{
     load::Gauge,
