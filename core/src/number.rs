@@ -23,17 +23,17 @@ pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::
     }
 }
 
-/// For use as `skip_serializing_if`.
+/// Whether a number is 0, for use as `skip_serializing_if`.
 pub fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
-/// Likewise, of a count.
+/// Whether a count is 0, for use as `skip_serializing_if`.
 pub fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
-/// Likewise, of a choice that is off.
+/// Whether a choice is off, for use as `skip_serializing_if`.
 pub fn is_off(choice: &bool) -> bool {
     !choice
 }
@@ -42,7 +42,8 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
     deserializer.deserialize_any(Written)
 }
 
-/// For use as `#[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]`.
+/// The same for optional numbers: `#[serde(default, skip_serializing_if = "Option::is_none", with =
+/// "number::option")]`.
 pub mod option {
     use serde::{Deserializer, Serializer};
 
@@ -58,8 +59,8 @@ pub mod option {
     }
 }
 
-/// A number, or the text of one that is not finite. Nothing is buffered: a log holds hundreds of
-/// thousands of these.
+/// Deserializes a number, or the text of one that is not finite, without buffering: a log holds hundreds of
+/// thousands of numbers.
 struct Written;
 
 impl Visitor<'_> for Written {
