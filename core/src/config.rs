@@ -1,17 +1,20 @@
-//! The settings of a run: what there is, where each value came from, and what is wrong with it.
+//! The settings of a run: which there are, where each value came from, and what is wrong with it.
 //!
-//! `config.toml` in the repository is the one place that holds defaults; it is embedded here. Other
-//! layers may only set keys that it has, to values of the same type.
+//! `config.toml` in the repository is the only place that holds defaults; it is embedded here. Other layers
+//! may only set keys that it has, to values of the same type.
 
 mod layers;
 mod ranks;
+mod setting;
+mod toml_file;
 
 use std::{collections::BTreeSet, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use layers::{ConfigError, Layers, Origin, Setting};
+pub use layers::Layers;
 pub use ranks::UnevenRanks;
+pub use setting::{ConfigError, Origin, Setting};
 
 use crate::{
     cost::Limits,
@@ -29,28 +32,28 @@ use crate::{
 /// The commented file with every default.
 pub const DEFAULTS: &str = include_str!("../../config.toml");
 
-/// Every setting, checked.
+/// All settings, checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     pub search: SearchConfig,
     pub data: DataConfig,
     pub network: NetworkConfig,
     pub training: TrainingConfig,
-    /// Runs from before there were finals have none.
+    /// The settings of the finals; runs from before there were finals have none.
     #[serde(default, serialize_with = "in_full")]
     pub finals: FinalsSettings,
-    /// Runs from before there was a table to search have none.
+    /// The settings of the table; runs from before there was a table have none.
     #[serde(default)]
     pub table: TableConfig,
     pub device: DeviceConfig,
     pub retrain: RetrainConfig,
     pub run: RunConfig,
     pub screen: ScreenConfig,
-    /// Key names by action, for those that are not the default.
+    /// The names of keys for actions whose keys are not the default ones.
     pub keys: std::collections::BTreeMap<String, String>,
 }
 
-/// Writes every setting of the finals; events leave out those that are at their default.
+/// Serializes every setting of the finals; events leave out those that have their default.
 fn in_full<S: serde::Serializer>(settings: &FinalsSettings, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct InFull {
@@ -81,12 +84,12 @@ pub struct SearchConfig {
     pub one_shot: bool,
     #[serde(default)]
     pub noise: f64,
-    /// Runs from before pairs could be estimated again did it once.
+    /// How often each pair is estimated; runs from before this setting estimated it once.
     #[serde(default = "once")]
     pub estimates: u32,
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
-    /// Milliseconds. Runs from before there was this limit have none.
+    /// The greatest latency in milliseconds, or 0 for no limit; runs from before this setting have none.
     #[serde(default)]
     pub max_latency: f64,
 }
@@ -116,7 +119,7 @@ pub struct NetworkConfig {
     pub affine: bool,
 }
 
-/// Runs from before there was a choice have affine parameters.
+/// The value in runs from before the setting: batch norms have affine parameters.
 fn as_before() -> bool {
     true
 }
@@ -135,11 +138,11 @@ pub struct TrainingConfig {
     pub statistics: usize,
 }
 
-/// What answers a search of [`Space::NasBench201`].
+/// The table from which a search of [`Space::NasBench201`] takes its losses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TableConfig {
     pub dataset: Dataset,
-    /// That an estimation takes at least.
+    /// The least time that an estimation takes, in milliseconds.
     pub milliseconds: u64,
 }
 
@@ -157,16 +160,16 @@ pub struct DeviceConfig {
     pub rank_timeout: u64,
 }
 
-/// What feature maps and convolutions are computed in; weights and statistics are f32 either way.
+/// The precision of feature maps and convolutions; weights and statistics are f32 in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     F32,
-    /// bfloat16: f32's range in two bytes, with 8 bits of precision.
+    /// bfloat16, which has the range of f32 in two bytes, with 8 bits of precision.
     Bf16,
 }
 
-/// A name that is no precision.
+/// The error for a name that is no precision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no precision; there are f32 and bf16")]
 pub struct UnknownPrecision(String);
@@ -183,13 +186,13 @@ impl FromStr for Precision {
     }
 }
 
-/// Settings of `train`: a full network from a genotype.
+/// Settings of `train`, which trains a full network of a genotype.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrainConfig {
-    /// Runs from before there were tasks classify.
+    /// The task; runs from before there were tasks classify.
     #[serde(default)]
     pub task: Task,
-    /// A file of weights that the backbone of a task begins with.
+    /// A file of weights with which the backbone of a task begins.
     #[serde(default)]
     pub backbone: String,
     pub kind: NetworkKind,
@@ -228,13 +231,13 @@ pub struct RetrainConfig {
 pub enum RateSchedule {
     Cosine,
     Linear,
-    /// Divided by ten at every milestone.
+    /// A rate that is divided by ten at every milestone.
     Steps,
-    /// A power of what is left, step by step.
+    /// A rate that falls with a power of the share of steps that is left.
     Polynomial,
 }
 
-/// How weights follow gradients.
+/// How weights are updated from their gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptimizerKind {
@@ -243,12 +246,12 @@ pub enum OptimizerKind {
     Adam,
 }
 
-/// Runs from before this could be turned off vary their images.
+/// The value in runs from before the setting: images are augmented.
 fn augmented() -> bool {
     true
 }
 
-/// Rows and columns of what the published segmentation sees at once.
+/// Rows and columns, in pixels, of the crops with which the published segmentation is trained.
 fn published_crop() -> usize {
     1024
 }
@@ -265,7 +268,7 @@ pub struct ScreenConfig {
     pub color: ColorDepth,
     pub glyphs: GlyphSet,
     pub frames_per_second: u32,
-    /// Runs from before there were these have none of them.
+    /// Whether to ring the bell; runs from before this setting do not.
     #[serde(default)]
     pub bell: bool,
     #[serde(default)]
@@ -286,7 +289,7 @@ pub enum Theme {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColorDepth {
-    /// From COLORTERM, TERM and NO_COLOR.
+    /// The depth according to COLORTERM, TERM and NO_COLOR.
     #[default]
     Auto,
     Truecolor,
@@ -300,7 +303,7 @@ pub enum ColorDepth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GlyphSet {
-    /// From the locale.
+    /// The glyphs according to the locale.
     #[default]
     Auto,
     Braille,
@@ -309,7 +312,7 @@ pub enum GlyphSet {
 }
 
 impl SearchConfig {
-    /// Which pairs are estimated again.
+    /// The rule by which pairs are estimated again.
     pub fn repeat(&self) -> Repeat {
         match self.noise > 0.0 {
             true => Repeat { noise: self.noise, estimates: self.estimates },
@@ -319,7 +322,7 @@ impl SearchConfig {
 }
 
 impl Config {
-    /// The search network for a data set of this many classes.
+    /// The search network for a data set with this many classes.
     pub fn search_network(&self, classes: usize) -> NetworkShape {
         NetworkShape {
             kind: NetworkKind::Cifar,
@@ -329,7 +332,8 @@ impl Config {
         }
     }
 
-    /// What core's search needs of all this, apart from a table of latencies, which a run's manifest has.
+    /// The settings of [`crate::search`], apart from the table of latencies, which is in the manifest of a
+    /// run.
     pub fn search_settings(&self, classes: usize) -> SearchSettings {
         let (schedule, limits) = match self.search.space {
             Space::Cells => (
@@ -365,7 +369,7 @@ impl Config {
         }
     }
 
-    /// The first value out of range, as (key, what is expected).
+    /// The first value that is out of range: its key, and what is expected.
     fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
         let share = |x: f64| (0.0..1.0).contains(&x);
         let rate = |x: f64| x.is_finite() && x > 0.0;
@@ -394,7 +398,7 @@ impl Config {
             (
                 !self.search.one_shot || self.search.warm_up > 0,
                 "search.one_shot",
-                "false without search.warm_up, because nobody else would train the weights",
+                "false without search.warm_up, because nothing else would train the weights",
             ),
             (weight(self.search.noise), "search.noise", "0 or above"),
             (
@@ -533,11 +537,12 @@ impl Config {
     }
 }
 
-/// Why a step needs more than one image.
+/// The reason for which a step needs more than one image.
 const TWO_IMAGES: &str =
     "2 or more, because batch norm after a mean over all pixels has no variance over one image";
 
-/// Whether this names a device, or several that work together: each CUDA device once, or the CPU for each.
+/// Whether the text names a device, or several that work together: each CUDA device once, or the CPU for each
+/// of them.
 fn device_kind(kind: &str) -> bool {
     let number = |name: &str| match name {
         "cuda" => Some(0),

@@ -1,4 +1,4 @@
-//! Genotypes in plain words: what a cell is like, how two differ, what a slow learner changed.
+//! Genotypes in plain words: what a cell is like, how two genotypes differ, and what a move changed.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::{
     space::{Role, Space},
 };
 
-/// A description in a few sentences: how deep both cells are, which operations they have, and which inputs
-/// they do not read.
+/// A description in a few sentences: the depth of both cells, their operations, and the inputs that they do
+/// not read.
 pub fn describe(genotype: &Genotype) -> String {
     CellKind::BOTH.map(|kind| describe_cell(kind, genotype.cell(kind))).join(" ")
 }
@@ -42,7 +42,7 @@ fn describe_cell(kind: CellKind, cell: &Cell) -> String {
     text
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins items as in `a`, `a and b`, or `a, b and c`.
 fn listed(items: &[String]) -> String {
     match items {
         [] => String::new(),
@@ -51,7 +51,7 @@ fn listed(items: &[String]) -> String {
     }
 }
 
-/// What changes from one genotype to the other, a sentence a change; empty if they are the same.
+/// The differences between two genotypes, as one sentence for each; empty if they are the same.
 ///
 /// The order of a node's two genes makes no difference, because their results are added.
 pub fn differences(before: &Genotype, after: &Genotype) -> Vec<String> {

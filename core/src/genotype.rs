@@ -18,6 +18,8 @@
 
 mod error;
 mod file;
+mod flat;
+mod genes;
 mod literal;
 mod nni;
 mod prefixed;
@@ -52,17 +54,17 @@ impl From<Gene> for (Operation, usize) {
     }
 }
 
-/// A cell: two genes a node, and the nodes whose outputs are concatenated.
+/// A cell: two genes for each node, and the nodes whose outputs are concatenated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cell {
     /// Genes `2j` and `2j + 1` belong to node `j`.
     pub genes: Vec<Gene>,
-    /// What the cell puts out, as indices like [`Gene::input`].
+    /// The nodes and inputs that make up the output, as indices like [`Gene::input`].
     pub concat: Vec<usize>,
 }
 
 impl Cell {
-    /// All genes in one line, the two of a node together: `0s3 1d5  2mx 0id`.
+    /// All genes in one line, with the two of a node together: `0s3 1d5  2mx 0id`.
     pub fn short(&self) -> String {
         let genes: Vec<_> =
             self.genes.iter().map(|gene| format!("{}{}", gene.input, gene.operation.short_name())).collect();
@@ -78,7 +80,7 @@ impl Cell {
         index / 2
     }
 
-    /// What people call an input: `c(k-2)`, `c(k-1)`, `node 0`, …
+    /// The usual name of an input or node: `c(k-2)`, `c(k-1)`, `node 0`, …
     pub fn input_name(input: usize) -> String {
         match input {
             0 => "c(k-2)".to_owned(),
@@ -127,15 +129,15 @@ impl Cell {
         depths
     }
 
-    /// Operations one after the other from an input of the cell to its deepest node.
+    /// The number of operations on the longest path from an input of the cell to a node.
     pub fn depth(&self) -> usize {
         self.node_depths().into_iter().max().unwrap_or(0)
     }
 }
 
-/// An architecture of the DARTS family: a normal and a reduction cell, repeated to a network.
+/// An architecture of the DARTS family: a normal and a reduction cell, which are stacked to a network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "text::Plain", into = "text::Plain")]
+#[serde(try_from = "flat::FlatGenotype", into = "flat::FlatGenotype")]
 pub struct Genotype {
     pub normal: Cell,
     pub reduction: Cell,

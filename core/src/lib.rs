@@ -9,7 +9,7 @@
 //! Source: Tan et al., "RelativeNAS: Relative Neural Architecture Search via Slow-Fast Learning",
 //! arXiv 2009.06193.
 //!
-//! This crate knows no tensors, terminals, sockets, files or clocks.
+//! This crate uses no tensors, terminals, sockets, files or clocks.
 
 pub mod config;
 pub mod cost;
@@ -43,13 +43,13 @@ pub mod trained_network;
 pub mod view;
 pub mod weight_set;
 
-/// The candidate that is spelled most like `typed`; `None` if none is near enough.
+/// The candidate with the spelling most similar to `typed`; `None` if none is similar enough.
 pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = |text: &str| text.chars().count();
     let typed_length = length(typed);
     candidates
         .into_iter()
-        // Longer texts are never near, and the distance of long ones takes memory.
+        // Much longer texts are never similar, and computing the distance of long texts takes memory.
         .filter(|candidate| typed_length <= 2 * length(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(typed, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= length(candidate).max(typed_length) / 2)

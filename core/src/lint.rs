@@ -30,22 +30,22 @@ pub struct Finding {
     pub oddity: Oddity,
 }
 
-/// What may be odd about a cell.
+/// A kind of unusual property of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Oddity {
-    /// Both genes of a node are the same; a search shares their weights, so one of them is wasted.
+    /// Both genes of a node are the same. A search shares their weights, so one of them is wasted.
     TwinGenes { node: usize, operation: Operation, input: usize },
     /// This input of the cell has no effect on its output.
     UnreadInput { input: usize },
     /// The output of the node is neither concatenated nor read by a node that has an effect.
     UnreadNode { node: usize },
-    /// Every node reads only inputs of the cell. Such cells learn fast, and so win short trainings.
+    /// Every node reads only inputs of the cell. Such cells learn fast, and so win when training is short.
     Shallow,
-    /// Half of the operations or more are skip connections, which searches that share weights collapse to.
+    /// At least half of the operations are skip connections, to which searches with shared weights collapse.
     ManySkips { skips: usize, of: usize },
-    /// Half of the operations or more are pools.
+    /// At least half of the operations are pools.
     ManyPools { pools: usize, of: usize },
-    /// No operation has weights, apart from skip connections with stride 2.
+    /// No operation has weights, except for skip connections with stride 2.
     NoConvolution,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything odd about a genotype, the normal cell first.
+/// Everything unusual about a genotype, the normal cell first.
 pub fn lint(genotype: &Genotype) -> Vec<Finding> {
     let findings = |kind| {
         let oddities = lint_cell(genotype.cell(kind));

@@ -1,7 +1,7 @@
 //! `run.toml`: the complete description of a run.
 //!
-//! The command writes it when it makes the run's folder; the engine completes it once with what
-//! only the engine knows. After that it never changes.
+//! The command writes it when it makes the run's folder; the first engine adds the facts that only an engine
+//! can determine. After that it never changes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,9 +12,9 @@ use crate::{
     search::SearchSettings,
 };
 
-/// The version of a run's folder. It grows when older programs can no longer read the folder.
+/// The version of a run's folder. It is raised when older programs can no longer read the folder.
 pub const RUN_FORMAT: u32 = 3;
-/// The oldest format that is still read: it is the same without finals.
+/// The oldest format that is still read, which differs only by having no finals.
 const OLDEST_RUN_FORMAT: u32 = 2;
 
 /// Version and fingerprint of the vocabulary that command and engine share.
@@ -25,14 +25,14 @@ pub mod files {
     pub const MANIFEST: &str = "run.toml";
     /// Durable events, append-only.
     pub const EVENTS: &str = "events.jsonl";
-    /// When the run was started, steered and stopped, and from where.
+    /// The log of when the run was started, steered and stopped, and from where.
     pub const SESSIONS: &str = "sessions.jsonl";
     pub const CHECKPOINTS: &str = "checkpoints";
-    /// Best and last weights of a training, for other programs to read.
+    /// The folder with the best and last weights of a training, for other programs to read.
     pub const WEIGHTS: &str = "weights";
-    /// What a probe of a search found.
+    /// The results of a probe of a search.
     pub const PROBE: &str = "probe.json";
-    /// What a person wrote about the run.
+    /// The note that a person wrote about the run.
     pub const NOTE: &str = "note.txt";
     /// The manifest as it was when an engine first worked on the run, so that edits of it are noticed.
     pub const BEGUN_WITH: &str = "begun-with.toml";
@@ -41,7 +41,7 @@ pub mod files {
     pub const ENGINE_LOG: &str = "engine.log";
     /// A lock that is held as long as an engine lives.
     pub const ENGINE_LOCK: &str = "engine.lock";
-    /// Which process holds the lock, and where its socket is.
+    /// The process that holds the lock, and the address of its socket.
     pub const ENGINE: &str = "engine.json";
 }
 
@@ -66,18 +66,18 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<i64>,
     pub config: Config,
-    /// The origin of each setting that has not its built-in value.
+    /// The origin of each setting that does not have its built-in value.
     pub origins: BTreeMap<String, String>,
-    /// What is trained, in a training run.
+    /// The architecture that is trained, in a training run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub genotype: Option<Genotype>,
     /// The run and generation that this one branched from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branched_from: Option<Branch>,
-    /// Completed by the first engine.
+    /// The facts that the first engine added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineFacts>,
-    /// Measured by the first engine, if latency has a limit.
+    /// The latencies that the first engine measured, if latency has a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Arc<LatencyTable>>,
 }
@@ -96,7 +96,7 @@ pub struct Branch {
     pub generation: u32,
 }
 
-/// What only the engine knows.
+/// Facts about a run that only an engine can determine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineFacts {
     pub build: String,
@@ -120,7 +120,7 @@ pub struct EngineAddress {
     pub host: String,
     pub socket: String,
     pub build: String,
-    /// What this engine calls itself when it greets; empty of engines of older programs.
+    /// The token by which this engine identifies itself in its greeting; empty for engines of older programs.
     #[serde(default)]
     pub token: String,
 }
@@ -142,12 +142,12 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Reads the text of a `run.toml`; `file` is what errors call it.
+    /// Reads the text of a `run.toml`; errors call the file `file`.
     ///
     /// # Errors
-    /// If it is damaged, or made by a program of another format.
+    /// If the text is damaged, or was written by a program of another format.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
-        // The versions are read on their own first: a file of another format need not parse.
+        // The versions are read on their own first, because a file of another format need not parse.
         #[derive(Deserialize)]
         struct Versions {
             format: u32,
@@ -175,7 +175,7 @@ impl Manifest {
         self.follows.map_or(self.created, |follows| follows.max(self.created))
     }
 
-    /// What core's search needs of the settings, for a data set of this many classes.
+    /// The settings of [`crate::search`] for a data set with this many classes.
     pub fn search_settings(&self, classes: usize) -> SearchSettings {
         let mut settings = self.config.search_settings(classes);
         if settings.limits.max_latency > 0.0 {

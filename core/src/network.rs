@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{genotype::Genotype, operation::CellKind};
 
-/// Which images a network is built for.
+/// The images that a network is built for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
@@ -43,11 +43,11 @@ pub struct NetworkShape {
     pub classes: usize,
 }
 
-/// Where a cell stands in its network.
+/// The channels and the resolution of a cell in its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellPlace {
     pub kind: CellKind,
-    /// The cell before halved the resolution, so input 0 is twice as large as input 1.
+    /// Whether the cell before halved the resolution, so that input 0 is twice as large as input 1.
     pub after_reduction: bool,
     /// Channels of input 0, the output of the cell before the last.
     pub channels_before_last: usize,
@@ -85,10 +85,10 @@ pub enum ShapeError {
 }
 
 impl NetworkShape {
-    /// Whether such a network can be built and counted.
+    /// Checks that such a network can be built and its costs counted.
     ///
     /// # Errors
-    /// If a number is 0 or beyond any use, or the channels cannot be halved where they must be.
+    /// If a number is 0 or too large, or the channels cannot be halved where they must be.
     pub fn check(&self) -> Result<(), ShapeError> {
         let Self { kind, channels, cells, classes } = *self;
         if !(1..=4096).contains(&channels) {
@@ -106,7 +106,7 @@ impl NetworkShape {
         Ok(())
     }
 
-    /// Channels that the stem puts out: three times those of a node for CIFAR, as many for ImageNet.
+    /// The channels of the stem's output: three times those of a node for CIFAR, the same for ImageNet.
     pub fn stem_channels(&self) -> usize {
         match self.kind {
             NetworkKind::Cifar => 3 * self.channels,

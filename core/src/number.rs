@@ -23,17 +23,17 @@ pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::
     }
 }
 
-/// For use as `skip_serializing_if`.
+/// Whether a number is 0, for use as `skip_serializing_if`.
 pub fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
-/// Likewise, of a count.
+/// Whether a count is 0, for use as `skip_serializing_if`.
 pub fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
-/// Likewise, of a choice that is off.
+/// Whether a choice is off, for use as `skip_serializing_if`.
 pub fn is_off(choice: &bool) -> bool {
     !choice
 }
@@ -43,7 +43,8 @@ pub fn is_one<T: PartialEq + From<u8>>(count: &T) -> bool {
     *count == one()
 }
 
-/// For use as `default` of a count that older programs, in which there could be one only, did not write.
+/// The same for optional numbers: `default` of a count that older programs, in which there could be one only, did not
+/// write.
 pub fn one<T: From<u8>>() -> T {
     T::from(1)
 }
@@ -52,8 +53,8 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
     deserializer.deserialize_any(Written)
 }
 
-/// A number, or the text of one that is not finite. Nothing is buffered: a log holds hundreds of
-/// thousands of these.
+/// Deserializes a number, or the text of one that is not finite, without buffering: a log holds hundreds of
+/// thousands of numbers.
 struct Written;
 
 impl Visitor<'_> for Written {

@@ -1,11 +1,11 @@
-//! A trained network as one ONNX file, weights in it, for any runtime that reads the format.
+//! A trained network as one ONNX file with its weights, for any runtime that reads the format.
 //!
-//! The file holds what evaluation computes: batch norm with running statistics, no auxiliary head, no
-//! drop path. Its input is `images` `[N, 3, H, W] f32`, normalised as in training, the output of a classifier
-//! `logits` `[N, classes] f32`; only the batch dimension is free. Weights keep their names.
+//! The file contains what evaluation computes: batch norm with running statistics, no auxiliary head, no drop
+//! path. Its input is `images` `[N, 3, H, W] f32`, normalised as in training, and the output of a classifier
+//! is `logits` `[N, classes] f32`; only the batch dimension is free. Weights keep their names.
 //!
-//! The format is a protobuf, <https://onnx.ai/onnx/repo-docs/IR.html>; the operators are those of
-//! opset 17. Neither needs more than a few kinds of fields, which `protobuf` writes.
+//! The format is a protobuf, <https://onnx.ai/onnx/repo-docs/IR.html>; the operators are those of opset 17.
+//! Both need only a few kinds of fields, which `protobuf` writes.
 
 mod cells;
 mod detection;
@@ -24,27 +24,27 @@ use crate::{
 
 use self::graph::{Graph, Output};
 
-/// Numbers of one tensor of a network.
+/// The values of one tensor of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightTensor {
     pub shape: Vec<u64>,
-    /// The values in row-major order.
+    /// The values, in row-major order.
     pub values: Vec<f32>,
 }
 
-/// Why weights cannot be written as a network's.
+/// Why weights cannot be written as those of a network.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these weights are not the network's: {}", .0.join("; "))]
 pub struct WeightMismatch(Vec<String>);
 
-/// The largest number of mismatches that a message names.
+/// The greatest number of mismatches that a message names.
 const NAMED: usize = 10;
 
-/// The ONNX file of a full network. The auxiliary head among the weights, and what PyTorch counts
-/// beside batch norm, are left out.
+/// The ONNX file of a full network. The auxiliary head and the batch counters of PyTorch's batch norm are
+/// left out.
 ///
 /// # Errors
-/// All tensors that are missing, unexpected or of another shape; the first ten by name.
+/// If tensors are missing, unexpected or of another shape; the error names the first ten.
 pub fn classifier(
     genotype: &Genotype,
     shape: &NetworkShape,
@@ -58,8 +58,8 @@ pub fn classifier(
     Ok(graph.file(&[output], [3, side, side], weights))
 }
 
-/// The ONNX file of a backbone with the head of a task; `crop` are the rows and columns that segmentation
-/// sees.
+/// The ONNX file of a backbone with the head of a task; `crop` are the rows and columns of the input for
+/// segmentation, in pixels.
 ///
 /// | task | outputs |
 /// |---|---|
@@ -68,7 +68,7 @@ pub fn classifier(
 /// | keypoints | `heat_maps` `[N, joints, 64, 48]` |
 ///
 /// # Errors
-/// As [`classifier`]; what only trains is left out too.
+/// Fails for the same reasons as [`classifier`]. Tensors that are used in training only are left out.
 pub fn task(
     task: Task,
     genotype: &Genotype,
@@ -99,7 +99,8 @@ pub fn task(
     Ok(graph.file(&outputs, [3, height, width], weights))
 }
 
-/// Compares weights with what a graph reads; those that begin with `left_out` may be there too.
+/// Compares weights with those that a graph reads; tensors whose names begin with `left_out` may be there
+/// too.
 fn check(
     graph: &Graph,
     weights: &BTreeMap<String, WeightTensor>,

@@ -118,7 +118,7 @@ impl Family {
     pub const ALL: [Self; 6] =
         [Self::Separable, Self::Dilated, Self::Full, Self::Pool, Self::Skip, Self::Zero];
 
-    /// In words, such as `1 separable convolution` or `3 pools`.
+    /// The count with the noun, such as `1 separable convolution` or `3 pools`.
     pub fn count(self, count: usize) -> String {
         let one = match self {
             Self::Separable => "separable convolution",
@@ -151,7 +151,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A name that is no operation; the message names the nearest one.
+/// The error for a name that is no operation; it names the most similar one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is not an operation; did you mean `{nearest}`?")]
 pub struct UnknownOperation {

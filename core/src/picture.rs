@@ -11,7 +11,7 @@ use crate::{
     operation::{CellKind, Family, Operation},
 };
 
-/// The genotype in Graphviz's language, one cluster a cell.
+/// The genotype in Graphviz's language, with one cluster for each cell.
 pub fn dot(genotype: &Genotype) -> String {
     let mut out = String::from(
         "digraph genotype {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fillcolor=white];\n",
@@ -38,7 +38,7 @@ pub fn dot(genotype: &Genotype) -> String {
     out
 }
 
-/// Colour by family, readable on white.
+/// A colour for each family that is readable on white.
 fn color(operation: Operation) -> &'static str {
     match operation.family() {
         Family::Separable => "#1f6feb",
@@ -50,13 +50,14 @@ fn color(operation: Operation) -> &'static str {
     }
 }
 
-/// Height of a node's row.
+/// The height of a node's row, in pixels.
 const ROW: i32 = 64;
 const MARGIN: i32 = 24;
 const TITLE: i32 = 36;
 /// Width and height of the boxes of inputs, nodes and the output.
 const BOX: (i32, i32) = (72, 32);
-/// Width and height of an operation's box; those of a node stand before it, one above the other.
+/// Width and height of an operation's box. The boxes of a node's operations stand before it, one above the
+/// other.
 const CHIP: (i32, i32) = (116, 20);
 /// The distance from the middle of a row to the middle of an operation.
 const CHIP_OFFSET: i32 = 13;
@@ -86,7 +87,7 @@ pub fn svg(genotype: &Genotype) -> String {
     out
 }
 
-/// One cell with its title; its own origin is its top left corner.
+/// One cell with its title; the origin is at its top left corner.
 struct Panel<'a> {
     kind: CellKind,
     cell: &'a Cell,

@@ -6,22 +6,22 @@
 
 /// Count, mean, and sums of products of deviations from the mean.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
+pub struct SampleMoments {
     count: u64,
     mean: Vec<f64>,
     /// The sums of products, a symmetric matrix in row-major order.
     products: Vec<f64>,
 }
 
-impl Moments {
+impl SampleMoments {
     pub fn new(dimensions: usize) -> Self {
         Self { count: 0, mean: vec![0.0; dimensions], products: vec![0.0; dimensions * dimensions] }
     }
 
-    /// Takes another point (Welford's update, for all pairs of dimensions).
+    /// Adds a point (Welford's update, for all pairs of dimensions).
     ///
     /// # Panics
-    /// If the point has other dimensions.
+    /// If the point has a different number of dimensions.
     pub fn add(&mut self, point: &[f64]) {
         let dimensions = self.mean.len();
         assert_eq!(point.len(), dimensions, "a point of other dimensions");
@@ -39,7 +39,7 @@ impl Moments {
         }
     }
 
-    /// How many points there were.
+    /// The number of points.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -62,7 +62,7 @@ pub struct Plane {
 impl Plane {
     /// The plane of the first two principal components. Each axis points to where its largest
     /// number is positive. `None` where all points are the same, or have fewer than two dimensions.
-    pub fn of(moments: &Moments) -> Option<Self> {
+    pub fn of(moments: &SampleMoments) -> Option<Self> {
         let dimensions = moments.mean.len();
         let total = moments.total();
         if dimensions < 2 || total <= 0.0 || !total.is_finite() {
@@ -177,14 +177,14 @@ mod tests {
     use super::*;
     use crate::randomness::{Purpose, Streams};
 
-    /// Points of a stream, stretched along each dimension.
+    /// Points drawn from a stream, stretched along each dimension.
     fn points(seed: u64, count: usize, stretch: &[f64]) -> Vec<Vec<f64>> {
         let mut stream = Streams::new(seed).stream(Purpose::Population, 0, 0);
         (0..count).map(|_| stretch.iter().map(|s| s * (stream.unit() - 0.5)).collect()).collect()
     }
 
-    fn moments(points: &[Vec<f64>]) -> Moments {
-        let mut moments = Moments::new(points[0].len());
+    fn moments(points: &[Vec<f64>]) -> SampleMoments {
+        let mut moments = SampleMoments::new(points[0].len());
         points.iter().for_each(|point| moments.add(point));
         moments
     }
@@ -273,7 +273,7 @@ mod tests {
                 assert!(axis.iter().zip(old).all(|(a, b)| near(*a, *b)), "{axes:?}: {turned:?}");
             }
         }
-        // Two planes without a common direction: there is nothing to turn towards.
+        // The two planes have no common direction, so there is nothing to turn towards.
         let strange = Plane { axes: [vec![0.0, 0.0, 1.0], vec![0.0, 0.0, 1.0]], ..former.clone() };
         assert_eq!(strange.clone().facing(&former), strange);
     }
@@ -312,6 +312,6 @@ mod tests {
     #[test]
     fn points_that_are_all_the_same_have_no_plane() {
         assert_eq!(Plane::of(&moments(&vec![vec![0.5; 6]; 9])), None);
-        assert_eq!(Plane::of(&Moments::new(6)), None);
+        assert_eq!(Plane::of(&SampleMoments::new(6)), None);
     }
 }

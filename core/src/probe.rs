@@ -1,9 +1,9 @@
-//! Whether the comparison of pairs is any good: what a probe of a search draws, counts and finds.
+//! Whether the comparison of pairs is reliable: what a probe of a search draws, counts and finds.
 //!
-//! A verdict rests on one epoch of training with inherited weights. A probe estimates random pairs
-//! twice, with other shuffles, augmentation and drop path, and counts how often the verdict
-//! changes. It also ranks architectures twice, by the shared weights and by short training from
-//! scratch, and says how well both agree; beside that, how well a ranking by size alone would.
+//! A verdict rests on one epoch of training with inherited weights. A probe estimates random pairs twice,
+//! with other shuffles, augmentation and drop path, and counts how often the verdict changes. It also ranks
+//! architectures twice, by the shared weights and by short training from scratch, and measures how well both
+//! rankings agree, and, for comparison, how well a ranking by size alone agrees.
 
 mod searched;
 
@@ -19,10 +19,10 @@ use crate::{
 
 pub use searched::Searched;
 
-/// Resamples of the bootstrap.
+/// The number of resamples of the bootstrap.
 const RESAMPLES: usize = 2000;
 
-/// Of [`Purpose::Probe`], beyond every pair's number.
+/// Numbers of streams of [`Purpose::Probe`], which are beyond the number of any pair.
 const SCRATCH: u64 = u64::MAX;
 const BOOTSTRAP: u64 = u64::MAX - 1;
 const DRAWN: u64 = u64::MAX - 2;
@@ -30,29 +30,30 @@ const DRAWN: u64 = u64::MAX - 2;
 /// The content of `probe.json`: two experiments on a search.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// Pairs that were estimated again with other seeds.
+    /// The number of pairs that were estimated again with other seeds.
     pub pairs: usize,
-    /// Of those, pairs whose fast and slow learner changed places.
+    /// The number of those pairs whose fast and slow learner changed places.
     pub flips: usize,
-    /// The standard deviation, over draws, of how far the losses of a pair are apart: what `search.noise`
-    /// asks for. `None` where no pair had two numbers twice.
+    /// The standard deviation, over draws, of the difference between the losses of a pair, which
+    /// `search.noise` takes. `None` if no pair had two differences that are numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
-    /// Architectures that were also trained from scratch.
+    /// The number of architectures that were also trained from scratch.
     pub individuals: usize,
-    /// Where these come from.
+    /// Where these architectures come from.
     #[serde(default)]
-    pub from: Source,
-    /// For so many epochs.
+    pub from: ArchitectureSource,
+    /// The number of epochs of each training from scratch.
     pub epochs: u32,
     /// Kendall's rank correlation of both rankings, from −1 to 1; `None` if none can be computed.
     pub tau: Option<f64>,
-    /// Its 95 % interval.
+    /// The 95 % interval of `tau`.
     pub tau_interval: Option<(f64, f64)>,
-    /// The same for a ranking by parameters, the largest network first. Older programs did not look.
+    /// The agreement of a ranking by parameters, the largest network first. Older programs did not compute
+    /// it.
     #[serde(default)]
     pub by_parameters: Agreement,
-    /// The same for a ranking by multiply-adds.
+    /// The agreement of a ranking by multiply-adds.
     #[serde(default)]
     pub by_multiply_adds: Agreement,
 }
@@ -60,13 +61,13 @@ pub struct Probe {
 /// Which architectures a probe ranks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum ArchitectureSource {
     /// The population as it is.
     #[default]
     Population,
-    /// Some, drawn from all that the search has had.
+    /// Some architectures, drawn from all that the search has had.
     Search {
-        /// How many there were to draw from.
+        /// The number of distinct architectures to draw from.
         distinct: usize,
     },
 }
@@ -74,15 +75,15 @@ pub enum Source {
 /// How well a ranking agrees with the one by training from scratch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
-    /// As [`tau_b`].
+    /// Kendall's τ-b; see [`tau_b`].
     pub tau: Option<f64>,
-    /// Its 95 % interval.
+    /// The 95 % interval of `tau`.
     pub interval: Option<(f64, f64)>,
 }
 
 impl Agreement {
-    /// Of two lists of losses of the same architectures; from streams that are alike, intervals rest on the
-    /// same resamples.
+    /// The agreement of two lists of losses of the same architectures. With equal streams, intervals are
+    /// computed from the same resamples.
     ///
     /// # Panics
     /// If the lists are not equally long.
@@ -90,7 +91,7 @@ impl Agreement {
         Self { tau: tau_b(first, second), interval: tau_interval(first, second, &mut stream) }
     }
 
-    /// Of a ranking by size, the largest first, and one by losses.
+    /// The agreement of a ranking by size, the largest first, with one by losses.
     ///
     /// # Panics
     /// If the lists are not equally long.
@@ -101,12 +102,12 @@ impl Agreement {
 }
 
 impl Probe {
-    /// From 0 to 1; `None` without a pair.
+    /// The share of pairs whose verdict changed, from 0 to 1; `None` without a pair.
     pub fn flip_rate(&self) -> Option<f64> {
         (self.pairs > 0).then(|| self.flips as f64 / self.pairs as f64)
     }
 
-    /// The flip rate's 95 % interval.
+    /// The 95 % interval of the flip rate.
     pub fn flip_interval(&self) -> Option<(f64, f64)> {
         share_interval(self.flips, self.pairs)
     }
@@ -120,9 +121,9 @@ pub struct DrawnPair {
 }
 
 impl DrawnPair {
-    /// Any two individuals, each pair as likely as any other, whatever was drawn before: so flips
-    /// are independent, as the interval of their rate supposes. For the same reason a pair is
-    /// estimated again once, not several times: its further verdicts would share the first one.
+    /// Draws two individuals, each pair with the same probability, independently of earlier draws: so flips
+    /// are independent, as the interval of their rate supposes. For the same reason a pair is estimated again
+    /// once, not several times: its further verdicts would share the first one.
     ///
     /// # Panics
     /// If the population has fewer than two individuals.
@@ -135,12 +136,12 @@ impl DrawnPair {
     }
 }
 
-/// The seed of what individuals draw while they train from scratch.
+/// The seed for the random draws of trainings from scratch.
 pub fn scratch_seed(streams: &Streams, generation: u32) -> u64 {
     streams.stream(Purpose::Probe, u64::from(generation), SCRATCH).bits()
 }
 
-/// What [`tau_interval`] draws.
+/// The stream from which [`tau_interval`] draws.
 pub fn bootstrap_stream(streams: &Streams, generation: u32) -> Stream {
     streams.stream(Purpose::Probe, u64::from(generation), BOOTSTRAP)
 }
@@ -151,10 +152,10 @@ pub fn fast(estimates: &[Estimate], violations: &[f64]) -> Option<Slot> {
     compare(estimates, violations).fast
 }
 
-/// The standard deviation, over draws, of how far the losses of a pair are apart, from pairs whose gaps were
-/// measured twice; gaps that are no numbers are left out. `None` if none is left.
+/// The standard deviation, over draws, of the difference between the losses of a pair, from pairs whose
+/// difference was measured twice; differences that are not numbers are left out. `None` if none is left.
 ///
-/// Half the mean square of the difference is the variance of one measurement, whatever the true gaps are.
+/// Half the mean square of the change is the variance of one measurement, whatever the true differences are.
 pub fn noise(gaps: &[[f64; 2]]) -> Option<f64> {
     let squares: Vec<_> =
         gaps.iter().map(|[first, second]| (first - second).powi(2)).filter(|s| s.is_finite()).collect();
@@ -174,9 +175,9 @@ pub fn share_interval(hits: usize, of: usize) -> Option<(f64, f64)> {
     Some(((centre - half).max(0.0), (centre + half).min(1.0)))
 }
 
-/// Kendall's τ-b of two lists of losses of the same individuals: 1 if they rank them alike, −1 if
-/// the other way round. Losses that are not finite are tied, behind all others. `None` if one list
-/// ranks nobody before anybody.
+/// Kendall's τ-b of two lists of losses of the same individuals: 1 if they rank them alike, −1 if they rank
+/// them in opposite order. Losses that are not finite are tied, behind all others. `None` if all losses of a
+/// list are tied.
 ///
 /// # Panics
 /// If the lists are not equally long.
@@ -206,10 +207,11 @@ pub fn tau_interval(first: &[f64], second: &[f64], stream: &mut Stream) -> Optio
     Some((quantile(&found, 0.025)?, quantile(&found, 0.975)?))
 }
 
-/// τ-b of the individuals in `chosen`, where one may stand several times.
+/// τ-b of the individuals in `chosen`, which may contain one several times.
 fn tau_of(chosen: &[usize], first: &[f64], second: &[f64]) -> Option<f64> {
     let order = |losses: &[f64], a: usize, b: usize| Loss(losses[a]).order(Loss(losses[b])) as i64;
-    // Pairs in the same order less pairs in opposite orders, and pairs that each list tells apart.
+    // The number of pairs in the same order less those in opposite orders, and the numbers of pairs that are
+    // not tied in each list.
     let (mut agreement, mut apart) = (0, [0_i64; 2]);
     for (place, &a) in chosen.iter().enumerate() {
         for &b in &chosen[place + 1..] {
@@ -223,7 +225,7 @@ fn tau_of(chosen: &[usize], first: &[f64], second: &[f64]) -> Option<f64> {
     (most > 0.0).then(|| agreement as f64 / most)
 }
 
-/// Of ascending values, between neighbours by their distance.
+/// A quantile of ascending values, interpolated linearly between neighbours.
 fn quantile(ascending: &[f64], share: f64) -> Option<f64> {
     let place = share * ascending.len().checked_sub(1)? as f64;
     let (below, above) = (ascending[place.floor() as usize], ascending[place.ceil() as usize]);
@@ -272,7 +274,7 @@ mod tests {
         check(&[1.0, 2.0, 3.0], &[9.0, 8.0, 7.0], -1.0);
         // Five pairs in the same order; the first list ties one of six.
         check(&[1.0, 2.0, 2.0, 3.0], &[1.0, 3.0, 2.0, 4.0], 5.0 / 30_f64.sqrt());
-        // What is not finite comes last, and ties.
+        // Losses that are not finite come last, and are tied.
         check(&[f64::NAN, f64::INFINITY, 1.0], &[3.0, 2.0, 1.0], 2.0 / 6_f64.sqrt());
     }
 
@@ -315,7 +317,7 @@ mod tests {
         let of = |sizes: &[u64]| Agreement::of_sizes(sizes, &[0.1, 0.2, 0.3, 0.4], stream());
         assert_eq!(of(&[9, 7, 5, 2]), Agreement { tau: Some(1.0), interval: None });
         assert_eq!(of(&[2, 5, 7, 9]).tau, Some(-1.0));
-        assert_eq!(of(&[4; 4]), Agreement::default(), "equal sizes rank nobody");
+        assert_eq!(of(&[4; 4]), Agreement::default(), "equal sizes are tied");
         let some = of(&[9, 5, 7, 2]);
         assert_eq!(some, Agreement::of(&[1.0, 3.0, 2.0, 4.0], &[0.1, 0.2, 0.3, 0.4], stream()));
         assert!(some.interval.is_some());
@@ -337,7 +339,7 @@ mod tests {
         };
         assert_eq!(probe, expected);
         let new = Probe {
-            from: Source::Search { distinct: 70 },
+            from: ArchitectureSource::Search { distinct: 70 },
             by_parameters: Agreement { tau: Some(0.25), interval: Some((0.0, 0.5)) },
             ..expected
         };
@@ -362,7 +364,7 @@ mod tests {
             assert_ne!(seeds[0], seeds[1]);
             met[a.0][b.0] += 1;
         }
-        // Each of the six meetings is expected 100 times, with a standard deviation of 9.
+        // Each of the six pairs is expected 100 times, with a standard deviation of 9.
         for (a, row) in met.iter().enumerate() {
             assert!(row.iter().enumerate().all(|(b, &n)| if a == b { n == 0 } else { n > 60 }), "{met:?}");
         }

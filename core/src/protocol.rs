@@ -12,17 +12,17 @@ pub const PROTOCOL: u32 = 1;
 
 /// The longest line that a client may send, in bytes.
 pub const REQUEST_LIMIT: usize = 1 << 20;
-/// No line of an engine or of a log is longer, in bytes: a generation of the largest population moves
-/// within half of it.
+/// The greatest length of a line of an engine or of a log, in bytes: the moves of the largest population take
+/// less than half of it.
 pub const LINE_LIMIT: usize = 1 << 25;
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Request {
-    /// Send the log from this event on, then what follows.
+    /// Asks for the log from this event on, and for what follows.
     Follow { from: u64 },
-    /// Sends a command. Its answer has the same id.
+    /// Sends a command. The answer has the same id.
     Steer { id: u64, command: Command },
 }
 
@@ -30,10 +30,10 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Command {
-    /// Takes effect within a batch.
+    /// Pauses; this takes effect within a batch.
     Pause,
     Continue,
-    /// Goes on for this many pairs, generations or epochs, then pauses.
+    /// Continues for this many pairs, generations or epochs, then pauses.
     Step {
         unit: StepUnit,
         count: u32,
@@ -64,7 +64,7 @@ pub enum StepUnit {
     Epoch,
 }
 
-/// A line that an engine sends, apart from lines of the log.
+/// A line that an engine sends, except for lines of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
@@ -91,7 +91,7 @@ pub struct Hello {
     pub pid: u32,
     /// The device, such as `cpu · 2 threads` or `cuda:0 NVIDIA H100`.
     pub device: String,
-    /// Events in the log when the client connected.
+    /// The number of events in the log when the client connected.
     pub events: u64,
     /// The name of the run that it works on.
     #[serde(default)]
@@ -109,12 +109,12 @@ pub struct Progress {
     pub activity: Activity,
     pub generation: u32,
     pub pair: usize,
-    /// Individuals in training, as many as are estimated together.
+    /// The individuals in training, as many as are estimated together.
     pub members: Vec<MemberProgress>,
     pub images_per_second: f64,
-    /// Seconds until the run ends, if it can be told.
+    /// Seconds until the run ends, if this can be estimated.
     pub seconds_left: Option<f64>,
-    /// What a person should know, such as a full disk.
+    /// A notice for the person, such as that the disk is full.
     pub notice: Option<String>,
     /// The generation at whose beginning the engine will pause.
     #[serde(default)]
@@ -128,7 +128,7 @@ pub struct Progress {
 pub enum Mode {
     #[default]
     Running,
-    /// A pause was asked for and is not reached yet.
+    /// A pause was asked for and has not been reached yet.
     Pausing,
     Paused,
     /// The engine runs until a step is done.
@@ -144,7 +144,7 @@ pub enum Activity {
     Training,
     Validating,
     Ranking,
-    /// Between pairs, or done.
+    /// The engine is between pairs, or done.
     Idle,
     Finished,
 }
@@ -155,7 +155,7 @@ pub struct MemberProgress {
     pub validating: bool,
     pub batch: usize,
     pub batches: usize,
-    /// The loss of this stage so far; `None` until it was read from the device.
+    /// The mean loss of this stage so far; `None` until it was read from the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
 }
@@ -164,7 +164,7 @@ pub struct MemberProgress {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub id: u64,
-    /// Why it was refused; `None` if it was accepted.
+    /// The reason for which the command was refused; `None` if it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }

@@ -8,15 +8,15 @@ use crate::{
     },
 };
 
-/// The names that [`genotype`] knows, as they are usually spelled.
+/// The names that [`genotype`] accepts, in their usual spelling.
 pub const NAMES: [&str; 5] = ["NASNet", "AmoebaNet", "DARTS_V1", "DARTS_V2", "RelativeNAS"];
 
-/// A name under which, as far as this program knows, no cell was published.
+/// The error for a name under which this program has no published cell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is no published genotype; {}", suggestion(.nearest))]
 pub struct UnknownGenotype {
     pub name: String,
-    /// The known name that is spelled most like it.
+    /// The most similar known name.
     pub nearest: Option<&'static str>,
 }
 
@@ -34,7 +34,7 @@ pub fn genotype(name: &str) -> Option<Genotype> {
     Some(Genotype { normal: normal.cell(), reduction: reduction.cell() })
 }
 
-/// The name that a genotype was published under, if it was.
+/// The name under which a genotype was published, if it was.
 pub fn name_of(found: &Genotype) -> Option<&'static str> {
     NAMES.into_iter().find(|name| genotype(name).as_ref() == Some(found))
 }
@@ -42,7 +42,7 @@ pub fn name_of(found: &Genotype) -> Option<&'static str> {
 /// As [`genotype`], with an error for unknown names.
 ///
 /// # Errors
-/// If there is no such genotype; the message names the nearest one.
+/// If there is no such genotype; the error names the most similar one.
 pub fn find(name: &str) -> Result<Genotype, UnknownGenotype> {
     genotype(name).ok_or_else(|| {
         let typed = name.to_ascii_lowercase();
@@ -53,7 +53,7 @@ pub fn find(name: &str) -> Result<Genotype, UnknownGenotype> {
     })
 }
 
-/// A cell as a constant: two genes a node, and what is concatenated.
+/// A cell as a constant: two genes for each node, and the nodes that are concatenated.
 #[derive(Clone, Copy)]
 struct Written {
     genes: &'static [(Operation, usize)],

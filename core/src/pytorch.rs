@@ -1,4 +1,4 @@
-//! A network as one Python file that needs PyTorch alone, for training it elsewhere.
+//! A network as one Python file that needs only PyTorch, for training it elsewhere.
 
 use std::fmt::Write as _;
 
@@ -7,24 +7,24 @@ use crate::{
     network::{NetworkKind, NetworkShape},
 };
 
-/// The file, apart from genotype and shape.
+/// The file, with places for the genotype and the shape.
 const TEMPLATE: &str = include_str!("pytorch/template.py");
 
-/// A class for the file, which hands on feature maps.
+/// A class for the file that returns feature maps.
 const FEATURES: &str = include_str!("pytorch/features.py");
 
-/// Channels and cells of the published ImageNet network.
+/// The channels and the number of cells of the published ImageNet network.
 const PUBLISHED: (usize, usize) = (46, 14);
 
-/// A Python module with the class `Network`, in this shape unless its caller says otherwise. Its
-/// state dict has the names of published checkpoints.
+/// A Python module with the class `Network`, which has this shape unless its caller passes another. Its state
+/// dict has the names of published checkpoints.
 pub fn module(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool) -> String {
     filled(genotype, shape, auxiliary, "")
 }
 
-/// [`module`] with the class `Features` too: the ImageNet network without classifier, which hands on
-/// its maps at strides 8, 16 and 32. It has the channels and cells of `shape` if that is an ImageNet
-/// network, else those of the published one.
+/// [`module`] with the class `Features` in addition: the ImageNet network without classifier, which returns
+/// its maps at strides 8, 16 and 32. It has the channels and cells of `shape` if that is an ImageNet network,
+/// else those of the published one.
 pub fn features(genotype: &Genotype, shape: &NetworkShape, auxiliary: bool) -> String {
     let (channels, cells) = match shape.kind {
         NetworkKind::Imagenet => (shape.channels, shape.cells),

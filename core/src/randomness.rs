@@ -9,10 +9,11 @@ use rand_chacha::{
     rand_core::{Rng as _, SeedableRng as _},
 };
 
-/// Changes whenever the same seed would give other numbers. Stored with every run.
+/// The version of the random numbers, which changes whenever the same seed would give other numbers. It is
+/// stored with every run.
 pub const RANDOMNESS_VERSION: u32 = 1;
 
-/// What a stream is for. The numbers are part of the format: they never change.
+/// The purpose of a stream. The numbers are part of the format and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
@@ -47,13 +48,13 @@ pub enum Purpose {
     /// The seed of what the trainings of a round of finals draw: (round, which seed of the round). The seed of
     /// their fresh weights has the last number instead of a round's.
     Finals = 14,
-    /// The order in which the warm-up deals a node's operations: (deck, cell and node).
+    /// The order in which the warm-up distributes a node's operations: (deck, cell and node).
     WarmUp = 15,
     /// Which images batch norm's statistics are estimated on before validation: (generation, individual).
     Statistics = 16,
     /// The seed of what a pair draws when it is estimated again: (how often it was before, 0).
     Repeat = 17,
-    /// The seed of the networks that a table of latencies is held against: (0, 0).
+    /// The seed of the networks with which a table of latencies is compared: (0, 0).
     Latency = 18,
 }
 
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_numbers_of_a_seed_never_change() {
-        // If this fails, RANDOMNESS_VERSION must grow: old runs would no longer resume exactly.
+        // If this fails, RANDOMNESS_VERSION must be raised: older runs would no longer resume exactly.
         let mut stream = Streams::new(7).stream(Purpose::Pairing, 3, 0);
         let drawn: Vec<_> = (0..3).map(|_| stream.bits()).collect();
         assert_eq!(drawn, EXPECTED);

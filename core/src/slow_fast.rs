@@ -17,7 +17,7 @@
 //! assert_eq!(slow.velocity, [0.5; 6]); // A quarter of the way of 2.0.
 //! assert_eq!(slow.position, [1.5; 6]);
 //!
-//! // The next lesson keeps half of that velocity: 0.5 · 0.5 + 0.25 · 1.5.
+//! // The next move keeps half of that velocity: 0.5 · 0.5 + 0.25 · 1.5.
 //! learn(space, &mut slow, &fast, &[0.5; 6], &[0.25; 6]);
 //! assert_eq!(slow.velocity, [0.625; 6]);
 //! ```
@@ -36,8 +36,8 @@ pub fn learn(space: Space, slow: &mut Individual, fast: &[f64], lambda1: &[f64],
     }
 }
 
-/// Draws every gene of `learner` anew with this probability, uniformly in its bounds; such a gene is
-/// then at rest.
+/// Draws every gene of `learner` anew with this probability, uniformly within its bounds; the velocity of
+/// such a gene becomes 0.
 ///
 /// This is not in the paper. Without it, slow learners only move towards existing individuals, so a value
 /// that the population has lost never comes back. Every gene takes two numbers from the stream, whether it is

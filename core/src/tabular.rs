@@ -66,7 +66,7 @@ impl fmt::Display for Dataset {
     }
 }
 
-/// A name that is no data set of the table.
+/// The error for a name that is no data set of the table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no data set of NAS-Bench-201; there are cifar10, cifar100 and imagenet16")]
 pub struct UnknownDataset(String);
@@ -147,7 +147,8 @@ impl Table {
         accuracies.map(|accuracies| Self { accuracies }).ok_or(TableError::Incomplete { line: last, found })
     }
 
-    /// Test accuracy in per cent of the architecture with these operations, one index an edge.
+    /// The test accuracy, in per cent, of the architecture with these operations, given as one index for each
+    /// edge.
     ///
     /// # Panics
     /// If these are not the indices of an architecture.
@@ -170,7 +171,7 @@ impl Table {
     }
 }
 
-/// Where an architecture stands in the table: the indices as digits of one number.
+/// The number of an architecture in the table, which has the indices as its digits.
 fn number(indices: &[usize]) -> usize {
     indices.iter().fold(0, |number, &index| {
         assert!(index < OPERATIONS.len(), "operation {index}");
@@ -182,7 +183,7 @@ fn parse_accuracy(text: &str) -> Option<f64> {
     text.parse().ok().filter(|accuracy| (0.0..=100.0).contains(accuracy))
 }
 
-/// Answers a search with accuracies from the table. There are no weights to inherit or adopt.
+/// Estimates candidates by accuracies from the table. There are no weights to inherit or adopt.
 #[derive(Clone, Copy, Debug)]
 pub struct TableEstimator<'a> {
     table: &'a Table,
@@ -194,9 +195,9 @@ impl<'a> TableEstimator<'a> {
         Self { table, dataset }
     }
 
-    /// The loss is what the accuracy lacks of 100 %, so that the higher accuracy wins.
+    /// The loss is 100 % less the accuracy, so that the higher accuracy wins.
     fn look_up(&self, candidate: &Candidate) -> Estimate {
-        // A vector outside the space has no accuracy, and loses.
+        // A vector outside of the space has no accuracy, and loses.
         let accuracy = self.table.accuracy_at(self.dataset, &candidate.position).unwrap_or(f64::NAN);
         Estimate { loss: Loss(100.0 - accuracy), accuracy, train_loss: Loss::NAN, hits: 0, misses: 0 }
     }
@@ -253,7 +254,7 @@ mod tests {
         indices
     }
 
-    /// A table that gives every architecture another accuracy.
+    /// A table in which every architecture has a different accuracy.
     fn text() -> String {
         let rows = (0..ARCHITECTURES).map(|n| {
             let share = n as f64 / ARCHITECTURES as f64;

@@ -1,6 +1,6 @@
-//! What a found cell is carried into: detection, segmentation and keypoints.
+//! The transfer tasks, to which a found cell is applied: detection, segmentation and keypoints.
 //!
-//! This module has the arithmetic of the three tasks, without tensors: how results are judged, how boxes,
+//! This module has the arithmetic of the three tasks, without tensors: how results are evaluated, how boxes,
 //! maps and joints are encoded and decoded, and the learning rate of each step. Each file begins with the
 //! protocol that it follows. Where a published program departs from its own protocol, the file says so and
 //! follows the protocol.

@@ -1,4 +1,5 @@
-//! What a file of weights says of itself, beside its tensors: all that is needed to use them.
+//! The description of a network that a file of weights has beside its tensors: all that is needed to use
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +11,13 @@ use crate::{
     tasks::{Task, priors::PER_CELL},
 };
 
-/// The key of it among the metadata of a safetensors file.
+/// The key of the description in the metadata of a safetensors file.
 pub const KEY: &str = "relativenas";
 
-/// Shapes of tensors by name.
+/// The shapes of tensors by name.
 pub type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// What the names and shapes of weights tell of their network.
+/// The properties of a network that the names and shapes of its weights tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub task: Task,
@@ -25,7 +26,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// `None` if the stem, the cells or what tells the classes are missing.
+    /// The properties; `None` if the stem, the cells or the tensors that tell the classes are missing.
     pub fn of(shapes: &Shapes) -> Option<Self> {
         let backbones = [
             (Task::Detection, "base_net."),
@@ -47,7 +48,7 @@ impl Seen {
         let cells = shapes.keys().filter_map(number).max()?.checked_add(1)?;
         let classes = match task {
             Task::Classification => first("classifier.weight")?,
-            // Six priors a cell, and background is no class of objects.
+            // There are six priors for each cell, and background is no class of objects.
             Task::Detection => (first("classification_headers.5.weight")? / PER_CELL).checked_sub(1)?,
             Task::Segmentation => first("conv_out.conv_out.weight")?,
             Task::Keypoints => 1,
@@ -68,24 +69,24 @@ pub struct TrainedNetwork {
     /// Whether an auxiliary head is among the weights.
     #[serde(default)]
     pub auxiliary: bool,
-    /// Names, by number; a detector's begin after background.
+    /// The names of the classes in the order of their numbers; for a detector without background.
     pub classes: Vec<String>,
-    /// What pixels between 0 and 1 were normalised with, by channel; not what a detector sees.
+    /// The mean of each channel with which pixels from 0 to 1 were normalised; a detector does not use it.
     pub mean: [f32; 3],
     pub std: [f32; 3],
-    /// Rows and columns that segmentation sees at once.
+    /// Rows and columns, in pixels, of the input for segmentation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<usize>,
 }
 
 impl TrainedNetwork {
-    /// The text that stands in a file.
+    /// The description as the text in a file.
     pub fn format(&self) -> String {
         serde_json::to_string(self).expect("plain data")
     }
 
-    /// What names and shapes tell of a genotype's network; classes have numbers for names, and nothing is
-    /// known of how pixels were normalised.
+    /// The description of a genotype's network according to names and shapes. Classes are named by their
+    /// numbers, and the normalisation is unknown.
     pub fn guessed(genotype: &Genotype, shapes: &Shapes) -> Option<Self> {
         let Seen { task, network, auxiliary } = Seen::of(shapes)?;
         let classes = (0..network.classes).map(|class| format!("class {class}")).collect();
@@ -93,7 +94,7 @@ impl TrainedNetwork {
         Some(Self { task, genotype, network, auxiliary, classes, mean, std, crop: None })
     }
 
-    /// Reads that text; `None` if it is none, or of a network that cannot be built.
+    /// Parses the text of a description; `None` if it is none, or of a network that cannot be built.
     pub fn parse(text: &str) -> Option<Self> {
         let found: Self = serde_json::from_str(text).ok()?;
         found.network.check().is_ok().then_some(found)

@@ -1,4 +1,4 @@
-//! A run as a person sees it: the fold over its events.
+//! A run as it is shown: the fold over its events.
 //!
 //! Live, attached, finished and replayed runs are all drawn from a [`RunView`]. There is no other kind of
 //! snapshot: the events determine the view.
@@ -39,7 +39,7 @@ use crate::{
 /// How many lines of the log a view keeps by default.
 const KEPT_LOG_LINES: usize = 2000;
 
-/// Everything that the events of a run tell about it.
+/// The state of a run as its events tell it.
 #[derive(Clone, Debug)]
 pub struct RunView {
     /// The number of events that were folded, which is the number of the next event.
@@ -47,14 +47,14 @@ pub struct RunView {
     /// When the first and the last event were written, in milliseconds since 1970 UTC.
     pub started_at: i64,
     pub changed_at: i64,
-    /// `None` in a training run, and before anything happened.
+    /// The search; `None` in a training run, and before the first event.
     pub search: Option<SearchView>,
     pub training: Option<TrainingView>,
     pub log: VecDeque<LogLine>,
     kept_log_lines: usize,
 }
 
-/// Everything that the events of a search tell about it.
+/// The state of a search as its events tell it.
 #[derive(Clone, Debug)]
 pub struct SearchView {
     pub settings: SearchSettings,
@@ -62,18 +62,18 @@ pub struct SearchView {
     pub images: Images,
     pub batch: usize,
     pub generation: u32,
-    /// Of the generation that is under way, as its beginning told it.
+    /// The learning rate of the current generation, from the event of its beginning.
     pub learning_rate: f64,
-    /// Members of every pair of this generation, in order.
+    /// The members of every pair of the current generation, in order.
     pub pairs: Vec<Vec<IndividualId>>,
-    /// Pairs of this generation that were compared, in order.
+    /// The pairs of the current generation that were compared, in order.
     pub compared: Vec<Comparison>,
-    /// The compared pairs of the generation before. How their slow learners moved is in `population`.
+    /// The compared pairs of the generation before. The moves of their slow learners are in `population`.
     pub compared_before: Vec<Comparison>,
-    /// Pairs of this generation that trained the weight set in a warm-up, in order.
+    /// The pairs of the current generation that trained the weight set in a warm-up, in order.
     pub warmed: Vec<Vec<Trainee>>,
     pub population: Vec<IndividualView>,
-    /// Finished generations.
+    /// The finished generations.
     pub generations: Vec<GenerationSummary>,
     /// The lowest validation loss so far.
     pub best: Option<Best>,
@@ -85,7 +85,7 @@ pub struct SearchView {
     pub injections: Vec<(u32, IndividualId)>,
     /// Estimates of the last population with the final weights, as far as they are known.
     pub ranked: Vec<Learner>,
-    /// Trainings from scratch after the ranking.
+    /// The trainings from scratch after the ranking.
     pub finals: Option<FinalsView>,
     /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<Ranked>,
@@ -98,7 +98,7 @@ pub struct SearchView {
 pub struct Comparison {
     pub generation: u32,
     pub pair: usize,
-    /// How often it was estimated; losses and accuracies are means over them.
+    /// The number of its estimations; losses and accuracies are means over them.
     pub estimations: u32,
     pub learners: Vec<Learner>,
     pub fast: Option<IndividualId>,
@@ -110,7 +110,7 @@ impl Comparison {
         self.learners.iter().find(|l| Some(l.individual) == individual)
     }
 
-    /// Loss of the slow learner less that of the fast one.
+    /// The loss of the slow learner less that of the fast one.
     pub fn gap(&self) -> Option<f64> {
         Some(self.learner(self.slow)?.estimate.loss - self.learner(self.fast)?.estimate.loss)
     }
@@ -124,17 +124,17 @@ impl Comparison {
     }
 }
 
-/// What is known of an individual of the population.
+/// The state of an individual of the population.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndividualView {
     pub position: Vec<f64>,
-    /// Where it was before the last move, if it moved when the last generation ended.
+    /// Its position before the last move, if it moved when the last generation ended.
     pub moved_from: Option<Vec<f64>>,
     /// Its last estimate.
     pub learner: Option<Learner>,
     /// The loss of its estimate before that.
     pub loss_before: Option<Loss>,
-    /// Every generation in which it was the slow learner, with the individual from which it learned.
+    /// Every generation in which it was the slow learner, with the individual that it moved towards.
     pub lessons: Vec<(u32, IndividualId)>,
     /// The generation in which an architecture was injected in its place.
     pub injected: Option<u32>,
@@ -183,11 +183,11 @@ impl RunView {
         }
     }
 
-    /// Takes the next line. A line that was seen before changes nothing.
+    /// Folds the next line into the view. A line that was folded before changes nothing.
     ///
     /// # Errors
-    /// If lines are missing in between, or the line names what the run does not have: an individual, a
-    /// gene, a network. The view is as before then.
+    /// If lines are missing in between, or the line names an individual, a gene or a network that the run
+    /// does not have. The view is unchanged then.
     pub fn apply(&mut self, line: &Line) -> Result<(), ViewError> {
         if line.seq < self.events {
             return Ok(());
@@ -291,12 +291,12 @@ impl SearchView {
         tabular::decode(&self.population.get(individual.0)?.position).ok()
     }
 
-    /// The diversity of the present population.
+    /// The diversity of the current population.
     pub fn diversity(&self) -> f64 {
         crate::population::diversity(self.population.iter().map(|i| i.position.as_slice()))
     }
 
-    /// Whether the search is done and has no winner: no loss of its ranking is a number.
+    /// Whether the search is done and has no winner, because no loss of its ranking is a number.
     pub fn has_no_winner(&self) -> bool {
         !self.ranking.is_empty() && self.ranking.iter().all(|place| !place.loss.is_finite())
     }

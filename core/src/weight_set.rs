@@ -1,6 +1,7 @@
 //! The shared weight set: which weights learners inherit, which they write, and how often each was trained.
 //!
-//! This module does not depend on what weights are: `T` stands for all tensors of one module of the network.
+//! This module does not depend on the kind of weights: `T` stands for all tensors of one module of the
+//! network.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WeightKey {
     Stem,
-    /// What brings input 0 or 1 of a cell to its channels and resolution.
+    /// The module that converts input 0 or 1 of a cell to its channels and resolution.
     Preprocess {
         cell: usize,
         input: usize,
@@ -31,9 +32,9 @@ pub enum WeightKey {
     Classifier,
 }
 
-/// Inputs of all nodes of a cell together: 2 + 3 + 4 + 5.
+/// The number of inputs of all nodes of a cell together: 2 + 3 + 4 + 5.
 pub const EDGES: usize = NODES * (NODES + 3) / 2;
-/// Candidate operations of one cell.
+/// The number of candidate operations of one cell.
 pub const CANDIDATES: usize = EDGES * Operation::SEARCHED.len();
 
 impl WeightKey {
@@ -55,10 +56,10 @@ impl WeightKey {
         (node, edge - node * (node + 3) / 2, Operation::SEARCHED[operation])
     }
 
-    /// Everything with weights that a learner of this genotype uses, each once, in network order.
+    /// The modules with weights that a learner of this genotype uses, each once, in network order.
     ///
-    /// A cell input that no gene reads needs no preprocessing. Two genes that name the same
-    /// operation on the same input are one module.
+    /// A cell input that no gene reads needs no preprocessing. Two genes with the same operation on the same
+    /// input are one module.
     pub fn of_genotype(genotype: &Genotype, shape: &NetworkShape) -> Vec<Self> {
         let mut keys = vec![Self::Stem];
         for (cell, place) in shape.places(genotype).iter().enumerate() {
@@ -97,7 +98,7 @@ impl fmt::Display for WeightKey {
     }
 }
 
-/// A text that is no [`WeightKey`].
+/// The error for a text that is no [`WeightKey`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names no module of a search network")]
 pub struct UnknownKey(String);
@@ -124,12 +125,12 @@ impl FromStr for WeightKey {
     }
 }
 
-/// Which learner wrote an entry last, and how often the entry was written.
+/// The learner that wrote an entry last, and the number of times that the entry was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trained {
     pub generation: u32,
     pub individual: IndividualId,
-    /// How often a learner wrote it.
+    /// The number of times that a learner wrote the entry.
     pub updates: u32,
 }
 
@@ -140,7 +141,7 @@ pub struct Entry<T> {
     pub trained: Trained,
 }
 
-/// How many operations of learners had trained weights in the set.
+/// The number of operations of learners that had trained weights in the set, and of those that had not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
     /// Operations whose trained weights were copied from the set.
@@ -159,20 +160,20 @@ impl Hits {
 
 impl std::ops::AddAssign for Hits {
     fn add_assign(&mut self, other: Self) {
-        // A damaged log may claim any number.
+        // A damaged log may have any number.
         self.hits = self.hits.saturating_add(other.hits);
         self.misses = self.misses.saturating_add(other.misses);
     }
 }
 
-/// Whether a learner's module enters the weight set: everything of the first giver, and of later ones
-/// the operations that no giver before them held.
+/// Whether a learner's module enters the weight set: all modules of the first giver, and of later ones the
+/// operations that no giver before them held.
 fn is_wanted(key: WeightKey, first_giver: bool, held_before: impl FnOnce() -> bool) -> bool {
     first_giver || (key.is_operation() && !held_before())
 }
 
-/// Which modules of each giver enter the weight set, in the order of [`crate::search::Verdict::gives`], given what
-/// each of them holds. [`WeightSet::adopt`] takes these and no others.
+/// The modules of each giver that enter the weight set, in the order of [`crate::search::Verdict::gives`],
+/// given the modules that each of them holds. [`WeightSet::adopt`] takes these and no others.
 pub fn entering(held: &[Vec<WeightKey>]) -> Vec<Vec<WeightKey>> {
     let wanted = |(index, keys): (usize, &Vec<WeightKey>)| {
         let held_before = |key: &WeightKey| held[..index].iter().any(|before| before.contains(key));
@@ -194,8 +195,8 @@ impl<T> Default for WeightSet<T> {
 }
 
 impl<T: Clone> WeightSet<T> {
-    /// Copies what was trained and creates the rest. `create` must depend on the key alone: an
-    /// untrained module is not stored, so every learner that asks for it gets the same fresh one.
+    /// Copies the modules that were trained and creates the rest. `create` must depend on the key alone: an
+    /// untrained module is not stored, so every learner that needs it gets the same fresh one.
     pub fn inherit(
         &self,
         keys: &[WeightKey],
@@ -265,7 +266,7 @@ impl<T: Clone> WeightSet<T> {
         self.entries.iter().map(|(&k, e)| (k, e))
     }
 
-    /// How many modules have been trained.
+    /// The number of modules that have been trained.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -276,8 +277,8 @@ impl<T: Clone> WeightSet<T> {
 }
 
 impl WeightSet<()> {
-    /// As [`WeightSet::adopt`] for history alone, given the sorted keys that each giver holds: what a
-    /// view of a long run does a hundred thousand times.
+    /// As [`WeightSet::adopt`] for history alone, given the sorted keys that each giver holds. A view of a
+    /// long run calls this a hundred thousand times.
     pub fn adopt_keys(&mut self, generation: u32, givers: &[(IndividualId, Vec<WeightKey>)]) {
         for (index, (individual, held)) in givers.iter().enumerate() {
             let before = &givers[..index];

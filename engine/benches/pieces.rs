@@ -28,7 +28,7 @@ use relativenas_engine::{
     network::{ModuleWeights, Plan, drop_path_masks},
     optimizer::SgdSettings,
     run::{
-        checkpoint::{self, Progress, State},
+        checkpoint::{self, CheckpointProgress, CheckpointState},
         disk::Disk,
         log::{EventLog, Extent},
     },
@@ -207,13 +207,13 @@ fn checkpoint(bencher: Bencher) {
             entry.value.tensors().map(move |(name, tensor)| (format!("{key}.{name}"), tensor.shallow_clone()))
         })
         .collect();
-    let progress = Progress::Search {
+    let progress = CheckpointProgress::Search {
         search: search().state().clone(),
         trained,
         history: Default::default(),
         finals: None,
     };
-    let state = State { log: Extent::default(), progress };
+    let state = CheckpointState { log: Extent::default(), progress };
     let folder = tempfile::tempdir().expect("a folder");
     bencher.bench_local(|| {
         checkpoint::write(&Disk::default(), folder.path(), &state, &tensors).expect("written")

@@ -16,13 +16,13 @@ use relativenas_core::{
 };
 use relativenas_engine::{
     augmentation::{Augmentation, ImageStore},
-    data::{self, Images},
+    data::{self, LabelledImages},
     device,
     images::ImageSet,
     network::Plan,
     optimizer::SgdSettings,
     ranks::Alone,
-    training::{LossFunction, Schedule, Source, Trainer, TrainerSettings, evaluate},
+    training::{ImageSource, RetrainSchedule, Trainer, TrainerSettings, TrainingLoss, evaluate},
 };
 use tch::Device;
 
@@ -37,10 +37,10 @@ fn main() -> anyhow::Result<()> {
     let epochs = epochs.context("the second argument is a number of epochs")?;
 
     let data = data::open(None)?;
-    let source = |images: &Images, count: usize, padding| -> anyhow::Result<Source> {
+    let source = |images: &LabelledImages, count: usize, padding| -> anyhow::Result<ImageSource> {
         let chosen: Vec<_> = (0..count.min(images.len())).collect();
         let set = ImageSet::of(&data, images, &chosen)?;
-        Ok(Source::Memory(ImageStore::new(&set, padding, Device::Cpu)?))
+        Ok(ImageSource::Memory(ImageStore::new(&set, padding, Device::Cpu)?))
     };
     let (train, test) = (source(&data.train, IMAGES.0, PADDING)?, source(&data.test, IMAGES.1, 0)?);
 
@@ -53,8 +53,8 @@ fn main() -> anyhow::Result<()> {
     let settings = TrainerSettings {
         batch: 50,
         augmentation: Augmentation { padding: PADDING, flip: true, cutout: 0 },
-        schedule: Schedule::of(&config.retrain),
-        loss: LossFunction { label_smoothing: 0.0, auxiliary_weight: 0.0 },
+        schedule: RetrainSchedule::of(&config.retrain),
+        loss: TrainingLoss { label_smoothing: 0.0, auxiliary_weight: 0.0 },
         sgd: SgdSettings {
             momentum: config.retrain.momentum,
             weight_decay: config.retrain.weight_decay,

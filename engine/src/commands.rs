@@ -25,7 +25,7 @@ pub use throughput::{ThroughputArguments, throughput};
 ///
 /// # Errors
 /// If it cannot be written for another reason, such as a full disk.
-fn say(line: &str) -> anyhow::Result<()> {
+fn print_line(line: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{line}").and_then(|()| out.flush());
     match written {

@@ -39,13 +39,13 @@ use std::{fs, io, path::Path};
 pub use cifar::Cifar100Labels;
 pub use encoded::{Encoded, EncodedDataSet, EncodedImages, Skipped, survey_parts};
 pub use error::DataError;
-pub use loader::{Batches, Batching, IMAGENET_STATISTICS, PhotoBatch, photo_batches, photo_batches_of};
+pub use loader::{Batching, IMAGENET_STATISTICS, PhotoBatch, PhotoBatches, photo_batches, photo_batches_of};
 pub use split::{Split, hold_out, split};
-pub use view::{ColourJitter, View, enhance};
+pub use view::{ColourJitter, PhotoView, enhance};
 
 /// Images of one size with their labels, in the order of their files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Images {
+pub struct LabelledImages {
     /// Pixels, `[N, 3, side, side] u8`, as red, green and blue planes, row by row.
     pub pixels: Vec<u8>,
     /// The label of each image, `[N]`, each below the number of classes.
@@ -54,7 +54,7 @@ pub struct Images {
     pub side: usize,
 }
 
-impl Images {
+impl LabelledImages {
     fn empty(side: usize) -> Self {
         Self { pixels: Vec::new(), labels: Vec::new(), side }
     }
@@ -120,9 +120,9 @@ pub struct DataSet {
     /// The names of the classes, in the order of their labels.
     pub classes: Vec<String>,
     /// The images that a search splits into a training and a validation half.
-    pub train: Images,
+    pub train: LabelledImages,
     /// Images that results are reported on, and that no choice depends on.
-    pub test: Images,
+    pub test: LabelledImages,
     /// Mean of each channel, where pixels count from 0 to 1: the published values for CIFAR, else those of
     /// the training images.
     pub mean: [f32; 3],
@@ -142,7 +142,12 @@ impl DataSet {
     }
 
     /// A data set that is normalised by the statistics of its own training images.
-    fn with_own_statistics(name: String, classes: Vec<String>, train: Images, test: Images) -> Self {
+    fn with_own_statistics(
+        name: String,
+        classes: Vec<String>,
+        train: LabelledImages,
+        test: LabelledImages,
+    ) -> Self {
         let (mean, std) = train.statistics();
         Self { name, classes, train, test, mean, std, notes: Vec::new() }.with_notes()
     }
@@ -157,7 +162,7 @@ impl DataSet {
 
 /// Choices about reading that the folder alone does not settle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct ReadOptions {
     pub cifar_100: Cifar100Labels,
     /// Photographs are cropped to their central square and resized to this height and width in pixels.
     pub side: usize,
@@ -165,7 +170,7 @@ pub struct Options {
     pub skip_faulty: usize,
 }
 
-impl Default for Options {
+impl Default for ReadOptions {
     fn default() -> Self {
         Self { cifar_100: Cifar100Labels::Fine, side: 32, skip_faulty: 0 }
     }
@@ -178,14 +183,14 @@ impl Default for Options {
 /// If the folder is missing or holds nothing (or more than one thing) that is known, or if any file
 /// in it is not what its layout promises.
 pub fn open(path: Option<&Path>) -> Result<DataSet, DataError> {
-    open_with(path, &Options::default())
+    open_with(path, &ReadOptions::default())
 }
 
 /// Reads a data set as [`open`] does, with options.
-pub fn open_with(path: Option<&Path>, options: &Options) -> Result<DataSet, DataError> {
+pub fn open_with(path: Option<&Path>, options: &ReadOptions) -> Result<DataSet, DataError> {
     match path.filter(|path| !path.as_os_str().is_empty()) {
         None => embedded::read(),
-        Some(path) => layout::Found::below(path)?.read(options),
+        Some(path) => layout::FoundLayout::below(path)?.read(options),
     }
 }
 
@@ -194,7 +199,7 @@ pub fn open_with(path: Option<&Path>, options: &Options) -> Result<DataSet, Data
 /// # Errors
 /// Fails for the same reasons as [`open`], and if the folder holds a data set of another kind.
 pub fn open_encoded(path: &Path) -> Result<EncodedDataSet, DataError> {
-    layout::Found::below(path)?.encoded()
+    layout::FoundLayout::below(path)?.encoded()
 }
 
 /// Reads a file. A pipe or a device, which may never end, is refused.
@@ -223,7 +228,7 @@ mod tests {
 
     #[test]
     fn statistics_are_those_of_the_definition() {
-        let images = Images { pixels: vec![0, 255, 51, 51, 255, 255], labels: vec![0, 0], side: 1 };
+        let images = LabelledImages { pixels: vec![0, 255, 51, 51, 255, 255], labels: vec![0, 0], side: 1 };
         let (mean, std) = images.statistics();
         assert_eq!(mean, [0.1, 1.0, 0.6]);
         assert_eq!(std, [0.1, 1.0, 0.4]); // the middle channel never varies

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
-use crate::{memory::values_mut, ranks::Place};
+use crate::{memory::values_mut, ranks::RankPlace};
 
 /// The device that a person asks for: `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,7 +137,12 @@ impl DeviceChoice {
     ///
     /// # Errors
     /// If `kind` is no device, or there are fewer devices than ranks.
-    pub fn of_rank(kind: &str, place: Place, found: usize, one_is_shown: bool) -> Result<Self, DeviceError> {
+    pub fn of_rank(
+        kind: &str,
+        place: RankPlace,
+        found: usize,
+        one_is_shown: bool,
+    ) -> Result<Self, DeviceError> {
         let named = Self::all(kind)?;
         let choice = match named[..] {
             [choice] => choice,
@@ -302,7 +307,7 @@ pub fn threads(asked: usize) -> usize {
 ///
 /// # Errors
 /// If there is no device for the rank, there are more devices than learners, or one cannot be used.
-pub fn all_of_rank(kind: &str, place: Place, learners: usize) -> Result<Vec<Device>, DeviceError> {
+pub fn all_of_rank(kind: &str, place: RankPlace, learners: usize) -> Result<Vec<Device>, DeviceError> {
     let named = DeviceChoice::all(kind)?;
     if named.len() == 1 || place.of_host > 1 {
         return Ok(vec![of_rank(kind, place)?]);
@@ -317,14 +322,14 @@ pub fn all_of_rank(kind: &str, place: Place, learners: usize) -> Result<Vec<Devi
 ///
 /// # Errors
 /// If there is no device for the rank, or it cannot be used.
-pub fn of_rank(kind: &str, place: Place) -> Result<Device, DeviceError> {
+pub fn of_rank(kind: &str, place: RankPlace) -> Result<Device, DeviceError> {
     let found = cuda_devices();
     let one_is_shown = found == 1 && std::env::var_os("CUDA_VISIBLE_DEVICES").is_some();
     DeviceChoice::of_rank(kind, place, found, one_is_shown)?.resolve()
 }
 
 /// The CPU threads of one rank: its part of the cores that it shares with others.
-pub fn threads_of_rank(asked: usize, place: Place) -> usize {
+pub fn threads_of_rank(asked: usize, place: RankPlace) -> usize {
     match asked {
         0 => (threads(0) / place.on_cores.max(1)).max(1),
         asked => asked,
@@ -383,7 +388,7 @@ mod tests {
     #[test]
     fn each_rank_of_a_machine_has_a_device_of_its_own_unless_a_number_was_asked_for() {
         let of = |kind, on_host, found, shown| {
-            DeviceChoice::of_rank(kind, Place { on_host, of_host: 3, on_cores: 3 }, found, shown)
+            DeviceChoice::of_rank(kind, RankPlace { on_host, of_host: 3, on_cores: 3 }, found, shown)
                 .map_err(|error| error.to_string())
         };
         for kind in ["auto", "cuda"] {
@@ -415,7 +420,7 @@ mod tests {
             let error = named(kind).unwrap_err();
             assert!(error.contains(problem), "{kind}: {error}");
         }
-        let alone = |kind, learners| all_of_rank(kind, Place::ALONE, learners).map_err(|e| e.to_string());
+        let alone = |kind, learners| all_of_rank(kind, RankPlace::ALONE, learners).map_err(|e| e.to_string());
         assert_eq!(alone("cpu,cpu", 2), Ok(vec![Device::Cpu; 2]));
         let error = alone("cpu,cpu,cpu", 2).unwrap_err();
         assert!(
@@ -425,14 +430,14 @@ mod tests {
         let error = alone("cuda:98,cuda:99", 2).unwrap_err();
         assert!(error.starts_with("cuda:98 was asked for, but "), "{error}");
         // A training has one learner, so it has one device.
-        let error = of_rank("cpu,cpu", Place::ALONE).unwrap_err().to_string();
+        let error = of_rank("cpu,cpu", RankPlace::ALONE).unwrap_err().to_string();
         assert!(error.contains("(--ranks 2)"), "{error}");
     }
 
     #[test]
     fn of_several_that_are_named_each_rank_takes_its_own() {
         let of = |on_host, of_host| {
-            let place = Place { on_host, of_host, on_cores: of_host };
+            let place = RankPlace { on_host, of_host, on_cores: of_host };
             DeviceChoice::of_rank("cuda:3,cuda:1", place, 4, false).map_err(|error| error.to_string())
         };
         assert_eq!([of(0, 2), of(1, 2)], [Ok(DeviceChoice::Cuda(3)), Ok(DeviceChoice::Cuda(1))]);

@@ -1,7 +1,9 @@
 //! Performance estimation by training: how good the networks of architectures are.
 
 mod lanes;
+mod learner_thread;
 mod parts;
+mod settings;
 
 use std::{
     collections::BTreeMap,
@@ -9,78 +11,31 @@ use std::{
 };
 
 use relativenas_core::{
-    config::Precision,
     finals::Figures,
     genotype::Genotype,
-    loss::Loss,
-    network::NetworkShape,
-    population::IndividualId,
     randomness::{Purpose, Streams},
+    search::Slot,
     search::{
-        BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Schedule, Slot, Stage,
-        Verdict,
+        BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Schedule, Stage, Verdict,
     },
-    space::VectorError,
-    weight_set::{Hits, WeightKey, WeightSet},
+    weight_set::{WeightKey, WeightSet},
 };
-use tch::{Device, TchError};
+use tch::Device;
 
-use self::lanes::in_lanes;
+use self::{
+    lanes::in_lanes,
+    learner_thread::{CandidateOutcome, DeviceImages, LearnerThread, PreparedCandidate},
+};
+pub use self::{
+    learner_thread::model_on,
+    settings::{EstimateError, EstimatorSettings, LearnerWeights, TrainedWeights},
+};
 use crate::{
     augmentation::ImageStore,
-    cpu::CpuModel,
-    device::{self, Sharing},
     images::ImageSet,
-    learner::{Epoch, Judgement, Learner, LearnerSettings},
-    model::{Model, TorchModel},
-    network::{ModuleWeights, Plan, WeightsError},
-    optimizer::SgdSettings,
+    learner::Epoch,
+    network::{ModuleWeights, Plan},
 };
-
-/// The settings of a [`NetworkEstimator`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EstimatorSettings {
-    pub shape: NetworkShape,
-    /// Whether the batch norms in the cells of networks with shared weights have a factor and an offset.
-    /// Networks that are trained from scratch always have them.
-    pub affine: bool,
-    pub learner: LearnerSettings,
-    /// Whether the candidates of a search and its ranking are validated with the weights that they inherit,
-    /// without training. Those of a warm-up are trained.
-    pub one_shot: bool,
-    /// The number of batches on which batch norm's statistics are estimated anew before a network with shared
-    /// weights is validated; 0 keeps the running statistics of training.
-    pub statistics: usize,
-    pub sgd: SgdSettings,
-    pub seed: u64,
-    /// The precision of libtorch's kernels; the kernels in [`crate::cpu`] compute in f32 only.
-    pub precision: Precision,
-    pub sharing: Sharing,
-}
-
-/// Why learners cannot be trained.
-#[derive(Debug, thiserror::Error)]
-pub enum EstimateError {
-    #[error("individual {individual}: {error}")]
-    Vector { individual: IndividualId, error: VectorError },
-    #[error("the stored weight set does not fit: {0}")]
-    Weights(#[from] WeightsError),
-    #[error("the device failed: {0}")]
-    Device(#[from] TchError),
-    #[error("there is no {half} image; give the data set more, or `data.{half}_images` less")]
-    NoImages { half: &'static str },
-    #[error(
-        "images of {side} pixels do not fit the search network, which halves them twice: resize them to {below} or \
-         {above} pixels (multiples of 4 from 36 on work, and whatever has 32 or fewer, which is framed in black)",
-        below = below(*side), above = side.next_multiple_of(4)
-    )]
-    Side { side: usize },
-}
-
-/// The largest side that fits, below one that does not.
-fn below(side: usize) -> usize {
-    side / 4 * 4
-}
 
 /// Trains and validates candidates with a shared weight set, on one device or several.
 pub struct NetworkEstimator {
@@ -92,64 +47,6 @@ pub struct NetworkEstimator {
     /// The images on each device; the weight set lies on the first.
     device_images: Vec<DeviceImages>,
     weights: WeightSet<ModuleWeights>,
-}
-
-/// A device, and the images on it.
-struct DeviceImages {
-    device: Device,
-    training: ImageStore,
-    validation: ImageStore,
-}
-
-impl DeviceImages {
-    fn share(&self) -> Self {
-        Self { device: self.device, training: self.training.share(), validation: self.validation.share() }
-    }
-}
-
-/// The weights of one learner, by module.
-pub type Held = BTreeMap<WeightKey, ModuleWeights>;
-
-/// The weights of the candidates of an estimation after it.
-#[derive(Debug, Default)]
-pub struct Trained(Vec<Held>);
-
-impl Trained {
-    /// The weights of a candidate, by its index among those that were trained by this estimator.
-    ///
-    /// # Panics
-    /// If there is no such candidate.
-    pub fn held(&self, slot: Slot) -> &Held {
-        &self.0[slot]
-    }
-}
-
-/// A candidate about to be trained, with its own copy of the weights.
-struct PreparedCandidate {
-    plan: Plan,
-    keys: Vec<WeightKey>,
-    inherited: Vec<ModuleWeights>,
-    hits: Hits,
-    /// The epochs that it is trained for; at least one.
-    epochs: Vec<Epoch>,
-    candidate: usize,
-    /// The index of the device that it is trained on.
-    device_index: usize,
-    /// Whether it is validated; otherwise it is trained for its weights alone, and its loss and accuracy are
-    /// NaN.
-    judged: bool,
-    /// Whether it is trained; otherwise it is validated as it is, and its training loss is NaN.
-    trained: bool,
-    /// As [`EstimatorSettings::statistics`].
-    statistics: usize,
-}
-
-/// The results of a candidate after validation.
-struct Outcome {
-    estimate: Estimate,
-    /// The training loss of every epoch.
-    train_losses: Vec<Loss>,
-    held: Held,
 }
 
 impl NetworkEstimator {
@@ -245,12 +142,12 @@ impl NetworkEstimator {
 
     /// Draws shuffles, augmentation and drop path with another seed from now on. Fresh weights keep the seed
     /// of the search.
-    pub fn draw_by(&mut self, seed: u64) {
+    pub fn reseed_draws(&mut self, seed: u64) {
         self.draws = Streams::new(seed);
     }
 
     /// Draws fresh weights with another seed from now on.
-    pub fn fresh_by(&mut self, seed: u64) {
+    pub fn reseed_fresh_weights(&mut self, seed: u64) {
         self.streams = Streams::new(seed);
     }
 
@@ -270,7 +167,7 @@ impl NetworkEstimator {
         epochs: u32,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Figures>>, EstimateError> {
-        assert!(epochs > 0, "somebody is trained");
+        assert!(epochs > 0, "there is an epoch to train for");
         let nothing = WeightSet::default();
         let prepared = candidates
             .iter()
@@ -287,13 +184,14 @@ impl NetworkEstimator {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let outcomes = self.train_all(prepared, candidates.len(), self.draws, progress)?;
-        let figures = |outcome: Outcome| {
+        let figures = |outcome: CandidateOutcome| {
             let Estimate { loss, accuracy, .. } = outcome.estimate;
             Figures { train_losses: outcome.train_losses, loss, accuracy }
         };
         Ok(outcomes.map(|outcomes| outcomes.into_iter().map(figures).collect()))
     }
 
+    /// A candidate with the weights that it inherits, and fresh ones for the modules that `weights` lacks.
     fn prepare(
         &self,
         index: usize,
@@ -350,7 +248,7 @@ impl NetworkEstimator {
         learners: usize,
         draws: Streams,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Vec<Outcome>>, EstimateError> {
+    ) -> Result<Option<Vec<CandidateOutcome>>, EstimateError> {
         let count = prepared.len();
         let lanes = self.settings.sharing.lanes(count);
         let threads = self.settings.sharing.threads_of_each(learners.max(count));
@@ -370,114 +268,15 @@ impl NetworkEstimator {
     }
 }
 
-struct LearnerThread {
-    threads: usize,
-    settings: EstimatorSettings,
-    streams: Streams,
-    /// The device to which the weights are copied in the end.
-    home: Device,
-    images: DeviceImages,
-}
-
-impl LearnerThread {
-    fn train(
-        self,
-        prepared: PreparedCandidate,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Outcome>, EstimateError> {
-        device::set_threads_of_this_thread(self.threads);
-        let plan = prepared.plan;
-        let genes = plan.genes();
-        let mut learner = Learner {
-            model: self.model(plan, &prepared.inherited)?,
-            genes,
-            settings: self.settings.learner,
-            epoch: prepared.epochs[0],
-            streams: self.streams,
-            candidate: prepared.candidate,
-            progress,
-        };
-        let mut train_losses = Vec::new();
-        for epoch in prepared.epochs.into_iter().filter(|_| prepared.trained) {
-            learner.epoch = epoch;
-            let Some(loss) = learner.train(&self.images.training)? else { return Ok(None) };
-            train_losses.push(loss);
-        }
-        let mut judgement = Judgement { loss: Loss::NAN, accuracy: f64::NAN };
-        if prepared.judged {
-            if learner.estimate_statistics(&self.images.training, prepared.statistics)?.is_none() {
-                return Ok(None);
-            }
-            let Some(found) = learner.validate(&self.images.validation)? else { return Ok(None) };
-            judgement = found;
-        }
-        let weights = learner.model.weights()?;
-        if !prepared.judged && !are_numbers(&weights)? {
-            // Without training, an infinite or NaN weight is not noticed until validation, so losses are set
-            // here.
-            train_losses.fill(Loss::NAN);
-        }
-        let Judgement { loss, accuracy } = judgement;
-        let train_loss = train_losses.last().map_or(f64::NAN, |loss| loss.0);
-        let Hits { hits, misses } = prepared.hits;
-        let weights = weights.into_iter().map(|weights| weights.on(self.home));
-        let weights = weights.collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Outcome {
-            estimate: Estimate { loss, accuracy, train_loss: Loss(train_loss), hits, misses },
-            train_losses,
-            held: prepared.keys.into_iter().zip(weights).collect(),
-        }))
-    }
-
-    fn model(&self, plan: Plan, weights: &[ModuleWeights]) -> Result<Box<dyn Model>, WeightsError> {
-        let EstimatorSettings { shape, sgd, precision, .. } = self.settings;
-        let side = shape.image_side();
-        let own_kernels = (self.images.training.side() == side).then_some(side);
-        model_on(plan, weights, sgd, precision, (self.images.device, self.threads), own_kernels)
-    }
-}
-
-/// A model of a search network. On a CPU that computes in f32 it uses the kernels of [`crate::cpu`] if images
-/// have the side `own_kernels`, and libtorch's otherwise.
-///
-/// If the weights belong to another plan, or the device fails.
-pub fn model_on(
-    plan: Plan,
-    weights: &[ModuleWeights],
-    sgd: SgdSettings,
-    precision: Precision,
-    (device, threads): (Device, usize),
-    own_kernels: Option<usize>,
-) -> Result<Box<dyn Model>, WeightsError> {
-    if device == Device::Cpu
-        && precision == Precision::F32
-        && let Some(side) = own_kernels
-        && let Some(model) = CpuModel::new(&plan, weights, sgd, side, threads)?
-    {
-        return Ok(Box::new(model));
-    }
-    Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, device)?))
-}
-
-/// Whether all weights are finite.
-fn are_numbers(weights: &[ModuleWeights]) -> Result<bool, TchError> {
-    for (_, tensor) in weights.iter().flat_map(ModuleWeights::tensors) {
-        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 impl Estimator for NetworkEstimator {
     type Error = EstimateError;
-    type Trained = Trained;
+    type Trained = TrainedWeights;
 
     fn estimate(
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> Result<Option<Estimated<Trained>>, Self::Error> {
+    ) -> Result<Option<Estimated<TrainedWeights>>, Self::Error> {
         let prepared = estimation
             .candidates
             .iter()
@@ -505,13 +304,13 @@ impl Estimator for NetworkEstimator {
             return Ok(None);
         };
         let (estimates, held) = outcomes.into_iter().map(|outcome| (outcome.estimate, outcome.held)).unzip();
-        Ok(Some(Estimated { estimates, trained: Trained(held) }))
+        Ok(Some(Estimated { estimates, trained: TrainedWeights(held) }))
     }
 
     fn adopt(
         &mut self,
         estimation: &Estimation,
-        trained: &Trained,
+        trained: &TrainedWeights,
         verdict: &Verdict,
     ) -> Result<(), Self::Error> {
         let giver = |&slot: &Slot| (estimation.candidates[slot].individual, trained.held(slot));

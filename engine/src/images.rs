@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use crate::data::{DataSet, Images};
+use crate::data::{DataSet, LabelledImages};
 
 /// Small images and their labels.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl ImageSet {
     ///
     /// # Panics
     /// If there is no such image.
-    pub fn of(data: &DataSet, images: &Images, chosen: &[usize]) -> Result<Self, TchError> {
+    pub fn of(data: &DataSet, images: &LabelledImages, chosen: &[usize]) -> Result<Self, TchError> {
         let mut pixels = Vec::with_capacity(chosen.len() * images.stride());
         for &index in chosen {
             pixels.extend_from_slice(images.image(index));

@@ -31,7 +31,7 @@ use crate::{
 
 /// The networks to be measured, and the device that they are measured on.
 #[derive(Clone, Copy, Debug)]
-pub struct Meter {
+pub struct LatencyMeasurement {
     pub shape: NetworkShape,
     /// Rows and columns of the images, in pixels; a multiple of 4.
     pub image_side: usize,
@@ -46,7 +46,7 @@ pub struct Meter {
 }
 
 /// Returns the nanoseconds of a pass through a network of this plan, over images of this side.
-type Clock<'a> = &'a dyn Fn(Plan, usize) -> Result<u64, WeightsError>;
+type PassTimer<'a> = &'a dyn Fn(Plan, usize) -> Result<u64, WeightsError>;
 
 /// The number of networks from which the remainder is computed: the mean of their times less those of their
 /// operations.
@@ -60,7 +60,7 @@ const PASSES: [usize; 2] = [3, 15];
 /// Once this time has passed, the least number of passes is enough.
 const ENOUGH: Duration = Duration::from_millis(60);
 
-impl Meter {
+impl LatencyMeasurement {
     /// Measures every operation at each spot, and some whole networks.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Meter {
     }
 
     /// Makes the table with the given function for timing a pass.
-    fn measure_by(&self, clock: Clock) -> Result<LatencyTable, WeightsError> {
+    fn measure_by(&self, clock: PassTimer) -> Result<LatencyTable, WeightsError> {
         let mut table = LatencyTable {
             device: match self.device {
                 Device::Cpu if self.threads == 1 => "cpu, 1 thread".to_owned(),
@@ -111,7 +111,7 @@ impl Meter {
 
     /// The nanoseconds that one operation adds to a cell: how much longer a cell with many of them takes than
     /// one with few, divided by how many more there are.
-    fn operation(&self, operation: Operation, spot: Spot, clock: Clock) -> Result<u64, WeightsError> {
+    fn operation(&self, operation: Operation, spot: Spot, clock: PassTimer) -> Result<u64, WeightsError> {
         // The table's sides are those for images of the shape's side.
         let side = spot.side * self.image_side / self.shape.image_side();
         let spot = Spot { side: side.max(1), ..spot };
@@ -125,7 +125,7 @@ impl Meter {
     }
 
     /// A random network, and the nanoseconds that it takes.
-    fn drawn(&self, number: u64, clock: Clock) -> Result<(Genotype, u64), WeightsError> {
+    fn drawn(&self, number: u64, clock: PassTimer) -> Result<(Genotype, u64), WeightsError> {
         let seed = Streams::new(self.seed).stream(Purpose::Latency, 0, 0).bits();
         let position = sample_position(Space::Cells, &Streams::new(seed), 0, IndividualId(number as usize));
         let genotype = Genotype::decode(&position).expect("drawn from the space");
@@ -176,8 +176,8 @@ mod tests {
 
     use super::*;
 
-    fn meter(image_side: usize, batch: usize) -> Meter {
-        Meter {
+    fn meter(image_side: usize, batch: usize) -> LatencyMeasurement {
+        LatencyMeasurement {
             shape: NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 10 },
             image_side,
             batch,

@@ -44,7 +44,7 @@ pub struct Epoch {
 
 /// The results of validation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Judgement {
+pub struct Validation {
     /// Mean cross-entropy over all images.
     pub loss: Loss,
     /// Share of images that were classified correctly, in per cent.
@@ -139,7 +139,7 @@ impl Learner<'_> {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn validate(&mut self, images: &ImageStore) -> Result<Option<Judgement>, TchError> {
+    pub fn validate(&mut self, images: &ImageStore) -> Result<Option<Validation>, TchError> {
         let places = Tensor::f_arange(images.len() as i64, (Kind::Int64, images.device()))?;
         let mut augmentation = self.stream(Purpose::Validation);
         let mut tally = Tally::new(images.device())?;
@@ -155,7 +155,7 @@ impl Learner<'_> {
             }
         }
         let accuracy = 100.0 * right.f_double_value(&[])? / images.len() as f64;
-        Ok(Some(Judgement { loss: tally.mean_loss()?, accuracy }))
+        Ok(Some(Validation { loss: tally.mean_loss()?, accuracy }))
     }
 
     fn stream(&self, purpose: Purpose) -> Stream {

@@ -98,7 +98,7 @@ fn main() -> ExitCode {
         }
         Some(Work::Run { run, die_with_parent, force, paused, leave_with, ranks, restart }) => {
             let (ranked, rank_timeout) = (ranks.ranked(), ranks.timeout());
-            let options = run::Options { force, paused, ranked, rank_timeout, leave_with, restart };
+            let options = run::RunOptions { force, paused, ranked, rank_timeout, leave_with, restart };
             end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
         Some(Work::Evaluate(arguments)) => {

@@ -14,7 +14,7 @@ use relativenas_core::{
     cost::Part,
     loss::Loss,
     population::IndividualId,
-    probe::{Agreement, DrawnPair, Probe, Source, bootstrap_stream, fast, noise, scratch_seed},
+    probe::{Agreement, ArchitectureSource, DrawnPair, Probe, bootstrap_stream, fast, noise, scratch_seed},
     randomness::Streams,
     search::Slot,
     search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Search, Stage},
@@ -25,7 +25,7 @@ use crate::{
     estimator::{EstimateError, NetworkEstimator},
     run::StoppedSearch,
 };
-use meter::Meter;
+use meter::ProbeMeter;
 use printed::Printed;
 
 const GOES_ON: &str = "the meter aborts nothing";
@@ -93,7 +93,7 @@ pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
 
 /// The architectures that are ranked.
 struct Ranked {
-    source: Source,
+    source: ArchitectureSource,
     positions: Vec<Vec<f64>>,
     /// The losses that the run itself found for the first of them.
     known_losses: Vec<Loss>,
@@ -104,7 +104,7 @@ impl Ranked {
         let (settings, state) = (run.search.settings(), run.search.state());
         Ok(match arguments.from {
             From::Population => Self {
-                source: Source::Population,
+                source: ArchitectureSource::Population,
                 positions: state.population.iter().map(|individual| individual.position.clone()).collect(),
                 known_losses: state.ranking.iter().map(|estimate| estimate.loss).collect(),
             },
@@ -112,7 +112,7 @@ impl Ranked {
                 let searched = run.searched()?;
                 let count = arguments.architectures.map_or(settings.population, |count| count as usize);
                 Self {
-                    source: Source::Search { distinct: searched.distinct() },
+                    source: ArchitectureSource::Search { distinct: searched.distinct() },
                     positions: searched.draw(&Streams::new(settings.seed), state.generation, count),
                     known_losses: Vec::new(),
                 }
@@ -131,7 +131,7 @@ impl Ranked {
 }
 
 /// The results of a probe, with the lists that τ compares; all lists are by architecture.
-struct Found {
+struct ProbeResults {
     probe: Probe,
     positions: Vec<Vec<f64>>,
     shared_losses: Vec<Loss>,
@@ -147,7 +147,7 @@ struct Prober<'a> {
     streams: Streams,
     pairs: u32,
     epochs: u32,
-    meter: Meter,
+    meter: ProbeMeter,
 }
 
 impl<'a> Prober<'a> {
@@ -162,10 +162,10 @@ impl<'a> Prober<'a> {
         let unknown = count - ranked.known_losses.len();
         let learners = 4 * pairs as usize + unknown + epochs as usize * count;
         let streams = Streams::new(search.settings().seed);
-        Self { search, estimator, ranked, streams, pairs, epochs, meter: Meter::new(learners, watched) }
+        Self { search, estimator, ranked, streams, pairs, epochs, meter: ProbeMeter::new(learners, watched) }
     }
 
-    fn run(&mut self) -> Result<Found, EstimateError> {
+    fn run(&mut self) -> Result<ProbeResults, EstimateError> {
         let sizes = self.sizes()?;
         // This comes first, while the estimator still draws with the seed of the run.
         let shared = self.shared_losses()?;
@@ -190,7 +190,7 @@ impl<'a> Prober<'a> {
             by_parameters: by_size(|size| size.parameters),
             by_multiply_adds: by_size(|size| size.multiply_adds),
         };
-        Ok(Found {
+        Ok(ProbeResults {
             probe,
             positions: self.ranked.positions.clone(),
             shared_losses: shared,
@@ -220,7 +220,7 @@ impl<'a> Prober<'a> {
             let DrawnPair { members, seeds } = DrawnPair::draw(&self.streams, generation, pair, population);
             let (mut verdicts, mut gap) = ([None; 2], [f64::NAN; 2]);
             for ((verdict, gap), seed) in verdicts.iter_mut().zip(&mut gap).zip(seeds) {
-                self.estimator.draw_by(seed);
+                self.estimator.reseed_draws(seed);
                 let candidate = |i| Candidate { individual: i, position: self.position(i).to_vec() };
                 let estimates = self.estimate(pair, members.map(candidate).to_vec())?;
                 *verdict = self.verdict(&estimates, &members);
@@ -252,7 +252,7 @@ impl<'a> Prober<'a> {
     }
 
     fn scratch_losses(&mut self) -> Result<Vec<Loss>, EstimateError> {
-        self.estimator.draw_by(scratch_seed(&self.streams, self.search.state().generation));
+        self.estimator.reseed_draws(scratch_seed(&self.streams, self.search.state().generation));
         let schedule = self.search.settings().schedule;
         let count = self.ranked.positions.len();
         let mut losses = Vec::new();

@@ -33,7 +33,7 @@ pub trait Ranks: fmt::Debug + Send + Sync {
     fn count(&self) -> usize;
 
     /// The place of this rank among the ranks on its machine.
-    fn place(&self) -> Place;
+    fn place(&self) -> RankPlace;
 
     /// A description of a rank by which a person can find it: its number, its machine, its process.
     fn name(&self, rank: usize) -> String;
@@ -61,7 +61,7 @@ pub trait Ranks: fmt::Debug + Send + Sync {
 
 /// The place of a rank on its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RankPlace {
     /// The number of this rank among those on the machine, counted from 0.
     pub on_host: usize,
     /// The number of ranks on the machine.
@@ -70,7 +70,7 @@ pub struct Place {
     pub on_cores: usize,
 }
 
-impl Place {
+impl RankPlace {
     pub const ALONE: Self = Self { on_host: 0, of_host: 1, on_cores: 1 };
 }
 
@@ -78,14 +78,14 @@ impl Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RanksError {
     #[error(
-        "{who} did not take part in an exchange within {seconds} s: it hangs, or its machine does. `relativenas resume` \
+        "{ranks} did not take part in an exchange within {seconds} s: it hangs, or its machine does. `relativenas resume` \
          continues from the last checkpoint; device.rank_timeout says how long ranks wait for each other"
     )]
-    Silent { who: String, seconds: u64 },
+    Silent { ranks: String, seconds: u64 },
     #[error(
-        "{who} has ended, and the others cannot continue without it; `relativenas resume` continues from the last checkpoint"
+        "{ranks} has ended, and the others cannot continue without it; `relativenas resume` continues from the last checkpoint"
     )]
-    Gone { who: String },
+    Gone { ranks: String },
     #[error(
         "{found} ranks were started and {asked} were asked for; device.launcher has to start {{ranks}} of them, as \
          `mpirun -n {{ranks}}` does"
@@ -115,8 +115,8 @@ impl Ranks for Alone {
         1
     }
 
-    fn place(&self) -> Place {
-        Place::ALONE
+    fn place(&self) -> RankPlace {
+        RankPlace::ALONE
     }
 
     fn name(&self, _rank: usize) -> String {

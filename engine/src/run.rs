@@ -4,9 +4,9 @@
 //! training) and its tensors; another writes files. They communicate through [`control::Control`] and the
 //! recorder's queue.
 
-mod agreement;
 pub mod checkpoint;
 mod clock;
+mod comparable;
 pub mod control;
 mod finals;
 #[cfg(test)]
@@ -61,7 +61,7 @@ use crate::ranks::{Ranked, Ranks};
 
 /// How an engine is started on a run.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct RunOptions {
     /// Whether to work also where the file system has no locks.
     pub force: bool,
     /// Whether to begin paused.
@@ -83,41 +83,41 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const OPENING: u64 = 3;
 
 /// How often the engine checks that its folder and socket still exist.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_EVERY: Duration = Duration::from_secs(2);
 
 /// Works on the run in `path` until it is done or is stopped.
 ///
 /// # Errors
 /// If the run cannot continue; the message is for `engine.log`.
-pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
+pub fn run(path: &Path, options: RunOptions) -> anyhow::Result<()> {
     together::run(path, options)
 }
 
 /// Works on a run as its only rank or the first one.
-fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result<()> {
+fn lead(path: &Path, options: RunOptions, ranks: &Arc<dyn Ranks>) -> anyhow::Result<()> {
     together::same_build(&**ranks)?;
     let mut folder = HeldRun::hold(path, options.force)?;
     let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
     let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
     for problem in &passed_over {
-        say(&format!("checkpoint skipped: {problem}"));
+        log_line(&format!("checkpoint skipped: {problem}"));
     }
     if newest.is_none() && !options.restart {
         may_begin(folder.folder.reference(), found.events, &passed_over)?;
     }
     let edits = folder.folder.edits();
     if !edits.is_empty() {
-        say(&edited(&edits));
+        log_line(&edited(&edits));
     }
     let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
     folder.disk().permit()?; // Reading all of that takes a while.
     let (log, cut) = EventLog::open(&folder.folder.file(files::EVENTS), extent)?;
     if cut > 0 {
-        say(&format!("{}: cut back by {cut} bytes to event {}", files::EVENTS, extent.events));
+        log_line(&format!("{}: cut back by {cut} bytes to event {}", files::EVENTS, extent.events));
     }
     match &newest {
-        Some(found) => say(&format!("continuing from {}", found.path.display())),
-        None => say("beginning a new run"),
+        Some(found) => log_line(&format!("continuing from {}", found.path.display())),
+        None => log_line("beginning a new run"),
     }
     together::send(&**ranks, &folder.manifest, newest.as_ref())?;
     let prepared = together::prepare(&folder.manifest, newest, ranks);
@@ -226,8 +226,8 @@ async fn attend(
     let mut terminate = unix::signal(unix::SignalKind::terminate())?;
     let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
     let mut hang_up = unix::signal(unix::SignalKind::hangup())?; // Received, so that it does not end the engine.
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip); // After a stop, once will do.
+    let mut poll = tokio::time::interval(POLL_EVERY);
+    poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip); // After a stop, once will do.
     let mut socket = None;
     // Whether the socket was ever open, and whether its loss was reported.
     let (mut reached, mut lost) = (false, false);
@@ -237,22 +237,22 @@ async fn attend(
             _ = terminate.recv() => control.abort(),
             _ = interrupt.recv() => control.abort(),
             _ = hang_up.recv() => {}
-            _ = look.tick() => {
+            _ = poll.tick() => {
                 if leave_with.is_some_and(has_ended) {
-                    say("the command that started this has ended; leaving");
+                    log_line("the command that started this has ended; leaving");
                     control.abort();
                 }
                 if !server.folder.exists() {
-                    say("the run's folder is gone; leaving");
+                    log_line("the run's folder is gone; leaving");
                     control.abort();
                 } else if let Err(error) = server.folder.disk().permit() {
-                    say(&format!("{error}; leaving"));
+                    log_line(&format!("{error}; leaving"));
                     control.abort();
                 } else if socket.as_ref().is_none_or(|path: &PathBuf| !path.exists()) {
                     match open_socket(server) {
                         Ok(path) => {
                             if lost {
-                                say("the socket is open again");
+                                log_line("the socket is open again");
                             }
                             (socket, reached, lost) = (Some(path), true, false);
                         }
@@ -260,7 +260,7 @@ async fn attend(
                         Err(error) if !reached => return Err(error),
                         Err(error) => {
                             if !lost {
-                                say(&format!("{error:#}; the run continues, and the socket is tried again"));
+                                log_line(&format!("{error:#}; the run continues, and the socket is tried again"));
                             }
                             (socket, lost) = (None, true);
                         }
@@ -322,12 +322,12 @@ fn open_socket(server: &Arc<server::Server>) -> anyhow::Result<PathBuf> {
 /// be written, the run continues.
 fn note(folder: &HeldRun, did: Did) {
     if let Err(error) = folder.note(&folder.disk(), did) {
-        say(&format!("{}: {error}", files::SESSIONS));
+        log_line(&format!("{}: {error}", files::SESSIONS));
     }
 }
 
 /// Writes a line to engine.log.
-pub(crate) fn say(text: &str) {
+pub(crate) fn log_line(text: &str) {
     eprintln!("{} {text}", clock::stamp());
 }
 

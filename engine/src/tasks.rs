@@ -1,7 +1,7 @@
 //! Networks for the transfer tasks: a cell in a network for detection, segmentation or keypoints.
 //!
 //! A [`TaskNetwork`] consists of a [`Backbone`], which gives feature maps at strides 8, 16 and 32, and the
-//! head of a task: [`ssd_lite`], [`bisenet`] or [`simple_baseline`]. Its [`State`] holds the tensors under
+//! head of a task: [`ssd_lite`], [`bisenet`] or [`simple_baseline`]. Its [`NetworkState`] holds the tensors under
 //! the published names. [`losses`] has the losses that are minimised, [`sliding`] the segmentation of
 //! pictures that are too large for one pass.
 
@@ -31,7 +31,7 @@ use relativenas_core::{
 };
 
 pub use backbone::Backbone;
-pub use state::{State, StateError};
+pub use state::{NetworkState, StateError};
 
 use crate::network::TensorSpec;
 

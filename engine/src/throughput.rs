@@ -117,7 +117,7 @@ pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Thro
     let start = Instant::now();
     for (pair, genotypes) in measurement.genotypes.chunks(2).enumerate() {
         let estimation = estimation(pair, genotypes)?;
-        let clock = Clock::start(genotypes.len(), device);
+        let clock = CandidateTimes::start(genotypes.len(), device);
         let progress = |done: BatchDone| clock.note(done);
         let Some(found) = estimator.estimate(&estimation, &progress)? else { continue };
         let Estimated { estimates, trained } = found;
@@ -223,13 +223,13 @@ fn verdict(estimates: &[Estimate]) -> Verdict {
 }
 
 /// The times at which each candidate of an estimation ended its training and its validation.
-struct Clock {
+struct CandidateTimes {
     start: Instant,
     device: Device,
     ends: Mutex<Vec<[Duration; 2]>>,
 }
 
-impl Clock {
+impl CandidateTimes {
     fn start(candidates: usize, device: Device) -> Self {
         Self { start: Instant::now(), device, ends: Mutex::new(vec![[Duration::ZERO; 2]; candidates]) }
     }

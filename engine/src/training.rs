@@ -1,7 +1,7 @@
 //! Training a full network from scratch, and evaluating one.
 //!
 //! A [`Trainer`] takes one step for each batch and can be stored after any of them: everything random is
-//! drawn from streams that are named by epoch and batch. Batches come from a [`Source`].
+//! drawn from streams that are named by epoch and batch. Batches come from a [`ImageSource`].
 
 mod batch_norm;
 mod evaluation;
@@ -12,9 +12,9 @@ mod trainer;
 
 pub use batch_norm::{OneValue, check_batches};
 pub use evaluation::{Evaluation, evaluate};
-pub use loss::LossFunction;
-pub use schedule::Schedule;
-pub use source::{Batches, Feed, Part, Photos, Source, SourceError};
+pub use loss::TrainingLoss;
+pub use schedule::RetrainSchedule;
+pub use source::{BatchPart, BatchSettings, Batches, ImageSource, Photos, SourceError};
 pub use trainer::{
     EpochFigures, Position, ResumeError, StepError, Stored, Trainer, TrainerSettings, least_images,
 };

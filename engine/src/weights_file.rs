@@ -21,11 +21,11 @@ use relativenas_core::trained_network::{self, TrainedNetwork};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tch::{Device, Kind, TchError, Tensor};
 
-use names::Named;
+use names::NormalisedNames;
 pub use names::{LEFT_OUT, PREFIXES, is_left_out};
-use pytorch::Checkpoint;
+use pytorch::TorchCheckpoint;
 pub use state_dict::{AVERAGED_WORDS, WEIGHTS_KEYS};
-use tensor::{Element, Plain};
+use tensor::{Element, PlainTensor};
 
 /// The greatest size in bytes of a file or a pipe that is read.
 const LONGEST: u64 = 4 << 30;
@@ -47,7 +47,7 @@ const ELEMENTS: [(Element, Kind, Dtype); 10] = [
 
 /// Why a file gives no weights, or not those of the network.
 #[derive(Debug, thiserror::Error)]
-pub enum WeightsError {
+pub enum WeightsFileError {
     #[error("cannot read `{}`: {reason}", path.display())]
     Read { path: PathBuf, reason: io::Error },
     #[error("cannot write `{}`: {reason}", path.display())]
@@ -116,21 +116,21 @@ pub struct Weights {
 ///
 /// # Errors
 /// If the file has none of these formats, is damaged, or holds no state dict.
-pub fn find(path: &Path) -> Result<Weights, WeightsError> {
+pub fn find(path: &Path) -> Result<Weights, WeightsFileError> {
     let bytes = read_file(path)?;
-    let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
+    let malformed = |problem| WeightsFileError::Malformed { path: path.to_owned(), problem };
     let mut network = None;
     let checkpoint = match Format::of(&bytes) {
         Some(Format::Archive) => pytorch::read_archive(&bytes),
         Some(Format::Legacy) => pytorch::read_legacy(&bytes),
         Some(Format::Safetensors) => {
             network = described(&bytes).map(Box::new);
-            read_safetensors(&bytes).map(|tensors| Checkpoint { tensors, notes: Vec::new() })
+            read_safetensors(&bytes).map(|tensors| TorchCheckpoint { tensors, notes: Vec::new() })
         }
         None => return Err(unknown(path, &bytes)),
     };
-    let Checkpoint { tensors, mut notes } = checkpoint.map_err(malformed)?;
-    let Named { tensors, prefix, beside } = names::normalise(tensors).map_err(malformed)?;
+    let TorchCheckpoint { tensors, mut notes } = checkpoint.map_err(malformed)?;
+    let NormalisedNames { tensors, prefix, beside } = names::normalise(tensors).map_err(malformed)?;
     if !prefix.is_empty() {
         notes.push(format!("took `{prefix}` off all names"));
     }
@@ -145,7 +145,7 @@ pub fn find(path: &Path) -> Result<Weights, WeightsError> {
 ///
 /// # Errors
 /// As [`find`].
-pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, WeightsError> {
+pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, WeightsFileError> {
     find(path).map(|weights| weights.tensors)
 }
 
@@ -169,8 +169,8 @@ impl Format {
 }
 
 /// The bytes of a file or a pipe; only the first are read if they are of no known format.
-fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
-    let failed = |reason| WeightsError::Read { path: path.to_owned(), reason };
+fn read_file(path: &Path) -> Result<Vec<u8>, WeightsFileError> {
+    let failed = |reason| WeightsFileError::Read { path: path.to_owned(), reason };
     let mut file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     (&mut file).take(HEAD).read_to_end(&mut bytes).map_err(failed)?;
@@ -185,7 +185,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
 }
 
 /// An error for a file of an unknown format, with a hint for files that are often taken for weights.
-fn unknown(path: &Path, head: &[u8]) -> WeightsError {
+fn unknown(path: &Path, head: &[u8]) -> WeightsFileError {
     let otherwise = match head {
         [] => Some("it is empty"),
         [0x1f, 0x8b, ..] => Some("it is compressed; unpack it with `gunzip`"),
@@ -201,7 +201,7 @@ fn unknown(path: &Path, head: &[u8]) -> WeightsError {
         _ if head.get(257..262) == Some(b"ustar") => Some("it is a tar archive; unpack it with `tar -xf`"),
         _ => None,
     };
-    WeightsError::UnknownFormat { path: path.to_owned(), otherwise }
+    WeightsFileError::UnknownFormat { path: path.to_owned(), otherwise }
 }
 
 fn known_otherwise(what: &Option<&'static str>) -> String {
@@ -212,8 +212,8 @@ fn known_otherwise(what: &Option<&'static str>) -> String {
 ///
 /// # Errors
 /// If a tensor has a type that safetensors lack, or the file cannot be written.
-pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
-    let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
+pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsFileError> {
+    let malformed = |problem| WeightsFileError::Malformed { path: path.to_owned(), problem };
     let mut plain = BTreeMap::new();
     for (name, tensor) in tensors {
         plain.insert(name, bytes_of(tensor)?);
@@ -228,7 +228,7 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), Weig
     let bytes = safetensors::serialize(views, None).map_err(|error| malformed(error.to_string()))?;
     let partial = path.with_extension("partial");
     let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| WeightsError::Write { path: path.to_owned(), reason: source })
+    written.map_err(|source| WeightsFileError::Write { path: path.to_owned(), reason: source })
 }
 
 /// Checks that weights are those of a network: the same names, each with the expected shape.
@@ -239,7 +239,7 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), Weig
 pub fn compare<'a>(
     found: &BTreeMap<String, Tensor>,
     expected: impl IntoIterator<Item = (&'a str, Vec<i64>)>,
-) -> Result<(), WeightsError> {
+) -> Result<(), WeightsFileError> {
     let expected: BTreeMap<&str, Vec<i64>> = expected.into_iter().collect();
     let counts = |name: &str| !is_left_out(name);
     let mut mismatch = Mismatch::default();
@@ -254,7 +254,7 @@ pub fn compare<'a>(
     }
     let unexpected = found.keys().filter(|name| counts(name) && !expected.contains_key(name.as_str()));
     mismatch.unexpected.extend(unexpected.cloned());
-    if mismatch == Mismatch::default() { Ok(()) } else { Err(WeightsError::Mismatch(mismatch)) }
+    if mismatch == Mismatch::default() { Ok(()) } else { Err(WeightsFileError::Mismatch(mismatch)) }
 }
 
 /// The description of the network in a safetensors file.
@@ -263,7 +263,7 @@ fn described(bytes: &[u8]) -> Option<TrainedNetwork> {
     TrainedNetwork::parse(metadata.metadata().as_ref()?.get(trained_network::KEY)?)
 }
 
-fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Plain>, String> {
+fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, PlainTensor>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
@@ -271,20 +271,20 @@ fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Plain>, String> {
         let Some(&(element, ..)) = entry else {
             return Err(format!("tensor `{name}` has elements of {}, which is not supported", view.dtype()));
         };
-        let plain = Plain { element, shape: view.shape().to_vec(), bytes: view.data().to_vec() };
+        let plain = PlainTensor { element, shape: view.shape().to_vec(), bytes: view.data().to_vec() };
         tensors.insert(name.to_owned(), plain);
     }
     Ok(tensors)
 }
 
-fn tensor(plain: &Plain) -> Result<Tensor, TchError> {
+fn tensor(plain: &PlainTensor) -> Result<Tensor, TchError> {
     let kind = ELEMENTS.iter().find(|(element, ..)| *element == plain.element);
     let kind = kind.map_or(Kind::Float, |&(_, kind, _)| kind);
     let shape: Vec<i64> = plain.shape.iter().map(|&n| n as i64).collect();
     Tensor::f_from_data_size(&plain.bytes, &shape, kind)
 }
 
-fn bytes_of(tensor: &Tensor) -> Result<Plain, TchError> {
+fn bytes_of(tensor: &Tensor) -> Result<PlainTensor, TchError> {
     let tensor = tensor.f_to_device(Device::Cpu)?.f_contiguous()?;
     let kind = tensor.kind();
     let Some(&(element, ..)) = ELEMENTS.iter().find(|(_, known, _)| *known == kind) else {
@@ -293,7 +293,7 @@ fn bytes_of(tensor: &Tensor) -> Result<Plain, TchError> {
     let mut bytes = vec![0; tensor.numel() * element.size()];
     tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
     let shape = tensor.size().into_iter().map(|n| n as usize).collect();
-    Ok(Plain { element, shape, bytes })
+    Ok(PlainTensor { element, shape, bytes })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Whether the comparison of pairs is any good: what `search --probe` found.
 
-use relativenas_core::probe::{Agreement, Probe, Source};
+use relativenas_core::probe::{Agreement, ArchitectureSource, Probe};
 
 use super::{
     document::{Block, Section, Table, number, words},
@@ -55,8 +55,8 @@ fn rankings(probed: &[(&str, &Probe)]) -> Vec<Block> {
     ];
     let row = |&(name, probe): &(&str, &Probe)| {
         let ranked = match probe.from {
-            Source::Population => counted(probe.individuals, "individual"),
-            Source::Search { distinct } => {
+            ArchitectureSource::Population => counted(probe.individuals, "individual"),
+            ArchitectureSource::Search { distinct } => {
                 format!("{} of {} of the search", probe.individuals, counted(distinct, "architecture"))
             }
         };

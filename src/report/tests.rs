@@ -13,7 +13,7 @@ use relativenas_core::{
     operation::Family,
     operation::Operation,
     population::IndividualId,
-    probe::{Agreement, Source},
+    probe::{Agreement, ArchitectureSource},
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
     search::{Ask, BatchDone, Estimate, Estimated, Estimation, Estimator, Flow, Search, Verdict},
     view::RunView,
@@ -192,7 +192,7 @@ fn a_small_run_in_markdown() {
 #[test]
 fn a_probe_of_the_whole_search_says_how_many_there_were_to_draw_from() {
     let mut run = probed(small("fashion-quick-1124", &[]));
-    run.probe.as_mut().expect("probed").from = Source::Search { distinct: 743 };
+    run.probe.as_mut().expect("probed").from = ArchitectureSource::Search { distinct: 743 };
     let text = markdown(&[run]);
     let expected = "| 8 of 743 architectures of the search | 3 epochs | 0.43 | −0.14 to 0.79 | −0.25 | −0.60 to 0.10 | — | — |";
     assert!(text.contains(expected), "{text}");

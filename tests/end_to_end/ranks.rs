@@ -76,7 +76,7 @@ fn same(stage: &Stage, first: &str, second: &str) {
 }
 
 /// The process ids of all ranks, rank 0 first: children of one launcher, in the order of their start.
-pub fn ranks(folder: &std::path::Path) -> Vec<String> {
+fn ranks(folder: &std::path::Path) -> Vec<String> {
     let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let parent =
         |pid: &str| stat(pid).rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1).map(str::to_owned));
@@ -97,6 +97,23 @@ pub fn last_words(child: Child) -> String {
     let output = child.wait_with_output().expect("it ends");
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Kills rank 1 of a run, and checks that the command names it and the way out.
+pub fn kill_rank_1(stage: &Stage, run: &str, command: Child) {
+    signal(ranks(&stage.runs().join(run))[1].clone(), "-KILL");
+    let said = last_words(command);
+    assert!(said.contains("rank 1 on ") && said.contains(" was killed (signal 9"), "{said}");
+    assert!(said.contains(&format!("`relativenas resume {run}`")), "{said}");
+}
+
+/// Suspends rank 1 of a run whose ranks wait for each other for two seconds, and checks that the command names it.
+pub fn suspend_rank_1(stage: &Stage, run: &str, command: Child) {
+    let hanging = ranks(&stage.runs().join(run))[1].clone();
+    signal(hanging.clone(), "-STOP");
+    let said = last_words(command);
+    let process = format!("(process {hanging}) did not take part in an exchange within 2 s");
+    assert!(said.contains("rank 1 on ") && said.contains(&process), "{said}");
 }
 
 /// A training that is in its second epoch, and would go on for long.
@@ -167,10 +184,7 @@ fn a_killed_rank_ends_the_run_with_its_name_and_the_run_goes_on() {
     }
     let stage = Stage::new();
     let child = in_its_second_epoch(&stage, "killed", &[]);
-    signal(ranks(&stage.runs().join("killed"))[1].clone(), "-KILL");
-    let said = last_words(child);
-    assert!(said.contains("rank 1 on ") && said.contains(" was killed (signal 9"), "{said}");
-    assert!(said.contains("`relativenas resume killed`"), "{said}");
+    kill_rank_1(&stage, "killed", child);
     succeeded(allowed(stage.command(["resume", "killed", "--headless"])));
     succeeded(command(&stage, "whole", 2, THREADS, &["--epochs", MANY]));
     same(&stage, "whole", "killed");
@@ -183,11 +197,7 @@ fn a_rank_that_hangs_is_found_and_named() {
     }
     let stage = Stage::new();
     let child = in_its_second_epoch(&stage, "hangs", &["--set", "device.rank_timeout=2"]);
-    let hanging = ranks(&stage.runs().join("hangs"))[1].clone();
-    signal(hanging.clone(), "-STOP");
-    let said = last_words(child);
-    let process = format!("(process {hanging}) did not come to an exchange within 2 s");
-    assert!(said.contains("rank 1 on ") && said.contains(&process), "{said}");
+    suspend_rank_1(&stage, "hangs", child);
 }
 
 #[test]

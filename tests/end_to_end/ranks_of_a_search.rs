@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use relativenas_core::event::Event;
 
 use crate::{
-    ranks::{MPI, THREADS, allowed, last_words, mpi_is_here, ranks, succeeded},
+    ranks::{MPI, THREADS, allowed, kill_rank_1, last_words, mpi_is_here, succeeded, suspend_rank_1},
     search::{lines, pid, signal},
     stage::{Stage, wait_until},
 };
@@ -125,10 +125,7 @@ fn a_killed_rank_of_a_search_is_named_and_the_search_goes_on() {
     }
     let stage = Stage::new();
     let child = in_its_second_generation(&stage, "killed", MPI, &[]);
-    signal(ranks(&stage.runs().join("killed"))[1].clone(), "-KILL");
-    let said = last_words(child);
-    assert!(said.contains("rank 1 on ") && said.contains(" was killed (signal 9"), "{said}");
-    assert!(said.contains("`relativenas resume killed`"), "{said}");
+    kill_rank_1(&stage, "killed", child);
     resumed(&stage, "killed");
     succeeded(command(&stage, "whole", 1, THREADS, &MANY));
     assert_eq!(stage.events("killed"), stage.events("whole"));
@@ -141,11 +138,7 @@ fn a_rank_of_a_search_that_hangs_is_found_and_named() {
     }
     let stage = Stage::new();
     let child = in_its_second_generation(&stage, "hangs", MPI, &["--set", "device.rank_timeout=2"]);
-    let hanging = ranks(&stage.runs().join("hangs"))[1].clone();
-    signal(hanging.clone(), "-STOP");
-    let said = last_words(child);
-    let process = format!("(process {hanging}) did not come to an exchange within 2 s");
-    assert!(said.contains("rank 1 on ") && said.contains(&process), "{said}");
+    suspend_rank_1(&stage, "hangs", child);
 }
 
 #[test]

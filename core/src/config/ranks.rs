@@ -1,9 +1,9 @@
-//! Among how many ranks a search can be shared out.
+//! The numbers of ranks that can share a search.
 
 use super::Config;
 use crate::space::Space;
 
-/// Ranks that cannot share a search evenly.
+/// Why ranks cannot share a search evenly.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnevenRanks {
     #[error(
@@ -16,7 +16,7 @@ pub enum UnevenRanks {
 }
 
 impl Config {
-    /// Whether so many ranks can share a search, each with as many learners as any other.
+    /// Checks that this many ranks can share a search, with as many learners on each.
     ///
     /// # Errors
     /// If they cannot.

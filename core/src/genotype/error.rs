@@ -43,7 +43,7 @@ pub enum GenotypeError {
     #[error("`{entry}` is missing among the entries that NNI exports for a cell")]
     NniEntry { entry: String },
     #[error(
-        "{cell} cell: `{entry}` is {found}; which operation that is, only the script knows that wrote it: put its name \
+        "{cell} cell: `{entry}` is {found}; only the script that wrote it can tell which operation that is: put its name \
          there, such as \"sep_conv_3x3\""
     )]
     NniOperation { cell: &'static str, entry: String, found: String },

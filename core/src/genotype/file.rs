@@ -34,7 +34,7 @@ fn utf8(bytes: &[u8]) -> Result<String, GenotypeError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     pub genotype: Genotype,
-    /// How many genotypes the text holds.
+    /// The number of genotypes in the text.
     pub of: usize,
     /// The line on which it begins, from 1.
     pub line: usize,
@@ -49,9 +49,10 @@ struct Place<'a> {
 }
 
 impl Genotype {
-    /// Reads a genotype from a text: DARTS's Python text, JSON or TOML; the last one of a log, or, of several
-    /// that are assigned to names as in a `genotypes.py`, the one of this name.
+    /// Reads a genotype from a text in DARTS's Python form, JSON or TOML. Of a log it takes the last
+    /// genotype; of several that are assigned to names, as in a `genotypes.py`, the one with the given name.
     ///
+    /// # Errors
     /// If there is no genotype, or none of this name, or it cannot be read; also if several have names and no
     /// name was given.
     pub fn choose(text: &str, name: Option<&str>) -> Result<Chosen, GenotypeError> {
@@ -65,7 +66,7 @@ impl Genotype {
         }
         let place = pick(text, &places, name)?;
         let genotype = Self::parse_call(text, place.at).or_else(|error| {
-            // A log may put its time and level before every line. What is wrong is said of the text as it is.
+            // A log may put its time and level before every line. Errors refer to the text as it is.
             let call = without_prefixes(text, place.at);
             call.and_then(|call| Self::parse_call(&call, 0).ok()).ok_or(error)
         })?;

@@ -1,30 +1,31 @@
-//! Python literals, of which genotypes are made. No code is evaluated.
+//! Reading the Python literals that genotypes consist of. No code is evaluated.
 
 use super::error::GenotypeError;
 
 /// How deeply lists may be nested; a genotype needs four levels.
 const DEEPEST: usize = 32;
-/// Numbers that a `range` may give: more than a cell has nodes, and few enough to hold.
+/// The greatest number of values that a `range` may give: more than a cell has nodes, and few enough to hold.
 const LONGEST_RANGE: i128 = 64;
-/// Characters of an unexpected word that a message repeats.
+/// The number of characters of an unexpected word that a message repeats.
 const SHOWN: usize = 24;
 
 /// A value, as it is written in Python, JSON or TOML.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum Literal {
     /// A list, tuple or set.
-    Sequence(Vec<Value>),
+    Sequence(Vec<Literal>),
     Text(String),
     Number(i128),
     /// A dict, or the arguments of a call by name.
     Fields(Vec<Field>),
-    /// A call that is no number and no sequence, such as `Genotype(…)`, by the last part of its name.
+    /// A call that gives neither a number nor a sequence, such as `Genotype(…)`, by the last part of its
+    /// name.
     Call {
         name: String,
-        arguments: Vec<Value>,
+        arguments: Vec<Literal>,
         fields: Vec<Field>,
     },
-    /// A name such as `None`, or a number that is not whole.
+    /// A name such as `None`, or a number that is not an integer.
     Other(String),
 }
 
@@ -32,12 +33,12 @@ pub(super) enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Field {
     pub name: String,
-    pub value: Value,
-    /// Where the name stands, in bytes; 0 where the text is not Python.
+    pub value: Literal,
+    /// The position of the name in bytes; 0 where the text is not Python.
     pub at: usize,
 }
 
-impl Value {
+impl Literal {
     /// The value as messages show it, shortened.
     pub fn shown(&self) -> String {
         match self {
@@ -67,13 +68,13 @@ impl<'a> Reader<'a> {
         Self { text, at, depth: 0 }
     }
 
-    /// Where the reader is, in bytes.
+    /// The position of the reader in bytes.
     pub fn place(&self) -> usize {
         self.at
     }
 
     /// Reads one value, and stops behind it.
-    pub fn value(&mut self) -> Result<Value, GenotypeError> {
+    pub fn value(&mut self) -> Result<Literal, GenotypeError> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(self.expected("fewer lists within lists"));
@@ -83,7 +84,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn value_here(&mut self) -> Result<Value, GenotypeError> {
+    fn value_here(&mut self) -> Result<Literal, GenotypeError> {
         self.space();
         let rest = &self.text[self.at..];
         match rest.chars().next() {
@@ -97,7 +98,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn bracket(&mut self, close: char) -> Result<Value, GenotypeError> {
+    fn bracket(&mut self, close: char) -> Result<Literal, GenotypeError> {
         self.at += 1;
         let mut items = Vec::new();
         let mut commas = false;
@@ -109,26 +110,26 @@ impl<'a> Reader<'a> {
             }
             commas = true;
         }
-        // Parentheses around a single value change nothing.
+        // Parentheses around a single value do not change it.
         match items.pop() {
             Some(only) if close == ')' && !commas && items.is_empty() => Ok(only),
             Some(last) => {
                 items.push(last);
-                Ok(Value::Sequence(items))
+                Ok(Literal::Sequence(items))
             }
-            None => Ok(Value::Sequence(items)),
+            None => Ok(Literal::Sequence(items)),
         }
     }
 
     /// A set or a dict.
-    fn braces(&mut self) -> Result<Value, GenotypeError> {
+    fn braces(&mut self) -> Result<Literal, GenotypeError> {
         self.at += 1;
         let (mut items, mut fields) = (Vec::new(), Vec::new());
         while !self.take('}') {
             let at = self.start();
             let item = self.value()?;
             if self.take(':') {
-                let Value::Text(name) = item else {
+                let Literal::Text(name) = item else {
                     self.at = at;
                     return Err(self.expected("the name of a field in quotes"));
                 };
@@ -144,17 +145,17 @@ impl<'a> Reader<'a> {
         }
         if fields.is_empty() {
             // Python's sets have no order. In genotypes they hold only numbers, which are sorted.
-            items.sort_by_key(|item| if let Value::Number(number) = item { *number } else { 0 });
-            return Ok(Value::Sequence(items));
+            items.sort_by_key(|item| if let Literal::Number(number) = item { *number } else { 0 });
+            return Ok(Literal::Sequence(items));
         }
         if !items.is_empty() {
             return Err(self.expected("either a dict or a set"));
         }
-        Ok(Value::Fields(fields))
+        Ok(Literal::Fields(fields))
     }
 
-    /// Reads a text. Texts that follow each other are joined, as in Python.
-    fn quoted(&mut self) -> Result<Value, GenotypeError> {
+    /// Reads a text. Adjacent texts are joined, as in Python.
+    fn quoted(&mut self) -> Result<Literal, GenotypeError> {
         let mut text = String::new();
         loop {
             let rest = &self.text[self.at..];
@@ -166,12 +167,12 @@ impl<'a> Reader<'a> {
             self.at += end + 2 * quote;
             self.space();
             if !self.text[self.at..].starts_with(['"', '\'']) {
-                return Ok(Value::Text(text));
+                return Ok(Literal::Text(text));
             }
         }
     }
 
-    fn number(&mut self) -> Result<Value, GenotypeError> {
+    fn number(&mut self) -> Result<Literal, GenotypeError> {
         let rest = &self.text[self.at..];
         let belongs = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
         let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len());
@@ -179,8 +180,8 @@ impl<'a> Reader<'a> {
         let whole = word.trim_start_matches('+').trim_end_matches(['L', 'l']).trim_end_matches(".0");
         let whole = whole.trim_end_matches('.');
         let value = match (whole.parse(), word.parse::<f64>()) {
-            (Ok(number), _) => Value::Number(number),
-            (_, Ok(_)) => Value::Other(word.to_owned()),
+            (Ok(number), _) => Literal::Number(number),
+            (_, Ok(_)) => Literal::Other(word.to_owned()),
             _ => return Err(self.expected("a whole number")),
         };
         self.at += end;
@@ -188,7 +189,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A word: the prefix of a text, a call, or a name.
-    fn named(&mut self) -> Result<Value, GenotypeError> {
+    fn named(&mut self) -> Result<Literal, GenotypeError> {
         let name = self.dotted();
         let rest = &self.text[self.at..];
         let prefix = name.len() <= 2 && name.chars().all(|c| "urbURB".contains(c));
@@ -196,7 +197,7 @@ impl<'a> Reader<'a> {
             return self.quoted();
         }
         if !self.take('(') {
-            return Ok(Value::Other(name.to_owned()));
+            return Ok(Literal::Other(name.to_owned()));
         }
         let (arguments, fields) = self.arguments()?;
         Ok(called(name, arguments, fields))
@@ -211,8 +212,8 @@ impl<'a> Reader<'a> {
         &rest[..end]
     }
 
-    /// Reads the arguments of a call, whose opening parenthesis was read already.
-    pub fn arguments(&mut self) -> Result<(Vec<Value>, Vec<Field>), GenotypeError> {
+    /// Reads the arguments of a call, whose opening parenthesis was read before.
+    pub fn arguments(&mut self) -> Result<(Vec<Literal>, Vec<Field>), GenotypeError> {
         let (mut arguments, mut fields) = (Vec::new(), Vec::new());
         while !self.take(')') {
             let at = self.start();
@@ -252,7 +253,7 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// Skips white space, comments, and line ends that Python is told to overlook.
+    /// Skips white space, comments, and line ends behind a backslash.
     fn space(&mut self) {
         loop {
             let rest = &self.text[self.at..];
@@ -270,7 +271,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An error that names the line, the column and the word at a place of a text, in bytes.
+/// An error that names the line, the column and the word at a position in bytes.
 pub(super) fn expected_at(text: &str, at: usize, expected: &'static str) -> GenotypeError {
     let rest = &text[at.min(text.len())..];
     let found = match rest.split_whitespace().next() {
@@ -288,44 +289,44 @@ pub(super) fn expected_at(text: &str, at: usize, expected: &'static str) -> Geno
 }
 
 /// The value of a call that yields a number or a sequence; otherwise the call itself.
-fn called(name: &str, mut arguments: Vec<Value>, fields: Vec<Field>) -> Value {
+fn called(name: &str, mut arguments: Vec<Literal>, fields: Vec<Field>) -> Literal {
     let last = name.rsplit('.').next().unwrap_or(name);
     let numbers: Vec<_> = arguments
         .iter()
-        .filter_map(|argument| if let Value::Number(number) = argument { Some(*number) } else { None })
+        .filter_map(|argument| if let Literal::Number(number) = argument { Some(*number) } else { None })
         .collect();
     match (last, &numbers[..]) {
         ("range" | "xrange" | "arange", _) if numbers.len() == arguments.len() => match numbers[..] {
             [end] => range(0, end, 1),
             [first, end] => range(first, end, 1),
             [first, end, step] if step != 0 => range(first, end, step),
-            _ => Value::Other(name.to_owned()),
+            _ => Literal::Other(name.to_owned()),
         },
-        // What only says of which type its first argument is: `np.int64(1)`, `list(range(2, 6))`.
+        // These calls only give the type of their first argument: `np.int64(1)`, `list(range(2, 6))`.
         (
             "list" | "tuple" | "set" | "frozenset" | "sorted" | "array" | "asarray" | "tensor" | "int"
             | "int8" | "int16" | "int32" | "int64" | "intp" | "long" | "uint8" | "uint16" | "uint32"
             | "uint64" | "str" | "str_" | "dict" | "OrderedDict",
             _,
         ) if !arguments.is_empty() => arguments.swap_remove(0),
-        ("dict" | "OrderedDict", _) if !fields.is_empty() => Value::Fields(fields),
-        ("list" | "tuple" | "set", _) => Value::Sequence(Vec::new()),
-        _ => Value::Call { name: last.to_owned(), arguments, fields },
+        ("dict" | "OrderedDict", _) if !fields.is_empty() => Literal::Fields(fields),
+        ("list" | "tuple" | "set", _) => Literal::Sequence(Vec::new()),
+        _ => Literal::Call { name: last.to_owned(), arguments, fields },
     }
 }
 
-fn range(first: i128, end: i128, step: i128) -> Value {
+fn range(first: i128, end: i128, step: i128) -> Literal {
     let mut items = Vec::new();
     let mut next = first;
-    // A cell has few nodes; a huge range is a mistake, not a request for memory.
+    // A cell has few nodes, so a huge range is a mistake, and must not take memory.
     while (if step > 0 { next < end } else { next > end }) && (items.len() as i128) < LONGEST_RANGE {
-        items.push(Value::Number(next));
+        items.push(Literal::Number(next));
         next = next.saturating_add(step);
     }
-    Value::Sequence(items)
+    Literal::Sequence(items)
 }
 
-impl From<serde_json::Value> for Value {
+impl From<serde_json::Value> for Literal {
     fn from(json: serde_json::Value) -> Self {
         match json {
             serde_json::Value::Array(items) => Self::Sequence(items.into_iter().map(Self::from).collect()),

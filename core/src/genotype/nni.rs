@@ -7,25 +7,26 @@
 use super::{
     Gene,
     error::GenotypeError,
-    literal::{Field, Value},
+    literal::{Field, Literal},
 };
 use crate::operation::Operation;
 
-/// Nodes of a cell that NNI's spaces know at most, and so where a count of them ends.
+/// The greatest number of nodes in a cell of NNI's spaces, up to which nodes are looked for.
 const MOST_NODES: usize = 20;
-/// Nodes of a cell in NNI's DARTS space. Its spaces of five nodes put out all of them or only those that nobody
-/// reads, which the dict does not say.
+/// The number of nodes of a cell in NNI's DARTS space. Its spaces with five nodes concatenate all of them, or
+/// only those that no node reads; the dict does not say which.
 const NODES_OF_DARTS: usize = 4;
 
-/// The cells of a dict, as genes and the nodes that are put out, by DARTS's names of them.
+/// The two cells of a dict, each as its genes and the nodes that are concatenated, in the order of DARTS's
+/// names.
 pub(super) type Cells = [(Vec<Gene>, Vec<usize>); 2];
 
 /// How one of the two forms names its entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// `normal_n2_p0`, `normal_n2_switch`
+    /// The entries are called `normal_n2_p0` and `normal_n2_switch`.
     Switches,
-    /// `normal/op_2_0`, `normal/input_2_0`
+    /// The entries are called `normal/op_2_0` and `normal/input_2_0`.
     Inputs,
 }
 
@@ -37,10 +38,10 @@ fn form(fields: &[Field], cell: &str) -> Option<Form> {
     begins(&format!("{cell}/op_2_")).then_some(Form::Inputs)
 }
 
-/// Reads a dict as NNI exports it; none if it is no such dict.
+/// Reads a dict as NNI exports it; `None` if it is no such dict.
 ///
 /// # Errors
-/// If it is one, but a cell lacks an entry or cannot be represented.
+/// If the dict is one of NNI, but a cell lacks an entry or cannot be represented.
 pub(super) fn cells(fields: &[Field], names: [&'static str; 2]) -> Option<Result<Cells, GenotypeError>> {
     names.iter().any(|name| form(fields, name).is_some()).then(|| {
         let [normal, reduce] = names;
@@ -72,7 +73,7 @@ fn cell(fields: &[Field], cell: &'static str) -> Result<(Vec<Gene>, Vec<usize>),
     Ok((genes, (2..nodes + 2).collect()))
 }
 
-fn entry<'a>(fields: &'a [Field], name: &str) -> Option<&'a Value> {
+fn entry<'a>(fields: &'a [Field], name: &str) -> Option<&'a Literal> {
     fields.iter().find(|field| field.name == name).map(|field| &field.value)
 }
 
@@ -86,16 +87,16 @@ fn switched(fields: &[Field], cell: &'static str, node: usize) -> Result<Vec<Gen
         return Ok(Vec::new());
     };
     let kept = match switch {
-        Value::Sequence(items) => &items[..],
+        Literal::Sequence(items) => &items[..],
         one => std::slice::from_ref(one),
     };
     let mut inputs = Vec::new();
     for item in kept {
         let input = match item {
-            Value::Text(name) => {
+            Literal::Text(name) => {
                 name.strip_prefix(&format!("{prefix}p")).and_then(|digits| digits.parse().ok())
             }
-            Value::Number(number) => usize::try_from(*number).ok(),
+            Literal::Number(number) => usize::try_from(*number).ok(),
             _ => None,
         };
         inputs.push(input.ok_or_else(|| GenotypeError::Gene { cell, found: item.shown() })?);
@@ -104,7 +105,7 @@ fn switched(fields: &[Field], cell: &'static str, node: usize) -> Result<Vec<Gen
         let name = format!("{prefix}p{input}");
         Ok(Gene { operation: operation(fields, cell, &name)?, input })
     };
-    // A node that keeps nothing is told apart from one that is not there.
+    // A node that keeps no input is distinguished from one that does not exist.
     if inputs.is_empty() {
         return Err(GenotypeError::NodeGenes { cell, node, genes: 0 });
     }
@@ -124,11 +125,11 @@ fn listed(fields: &[Field], cell: &'static str, node: usize) -> Result<Vec<Gene>
         let found = entry(fields, &input_name)
             .ok_or_else(|| GenotypeError::NniEntry { entry: input_name.clone() })?;
         let number = match found {
-            Value::Sequence(items) if items.len() == 1 => &items[0],
+            Literal::Sequence(items) if items.len() == 1 => &items[0],
             other => other,
         };
         let input = match number {
-            Value::Number(number) => usize::try_from(*number).ok(),
+            Literal::Number(number) => usize::try_from(*number).ok(),
             _ => None,
         };
         let input = input.ok_or_else(|| GenotypeError::Gene { cell, found: found.shown() })?;
@@ -139,13 +140,13 @@ fn listed(fields: &[Field], cell: &'static str, node: usize) -> Result<Vec<Gene>
 fn operation(fields: &[Field], cell: &'static str, name: &str) -> Result<Operation, GenotypeError> {
     let value = entry(fields, name).ok_or_else(|| GenotypeError::NniEntry { entry: name.to_owned() })?;
     let value = match value {
-        Value::Sequence(items) if matches!(items[..], [Value::Text(_)]) => &items[0],
+        Literal::Sequence(items) if matches!(items[..], [Literal::Text(_)]) => &items[0],
         other => other,
     };
     match value {
-        Value::Text(word) => {
+        Literal::Text(word) => {
             let known = Operation::SEARCHED.into_iter().find(|known| known.name().replace('_', "") == *word);
-            // Its DARTS example leaves the size out of the names of pools.
+            // NNI's DARTS example leaves the size out of the names of pools.
             match (known, word.as_str()) {
                 (Some(known), _) => Ok(known),
                 (None, "maxpool") => Ok(Operation::MaxPool3x3),
@@ -153,7 +154,7 @@ fn operation(fields: &[Field], cell: &'static str, name: &str) -> Result<Operati
                 (None, word) => Ok(word.parse()?),
             }
         }
-        // Numbers and masks count the operations of a script that is not here.
+        // Numbers and masks refer to the operations of a script that is not available here.
         other => Err(GenotypeError::NniOperation { cell, entry: name.to_owned(), found: other.shown() }),
     }
 }
@@ -183,7 +184,7 @@ mod tests {
     fn the_export_of_the_darts_example_is_read() {
         let genotype = Genotype::parse(SWITCHES).expect("a dict of NNI");
         assert_eq!(genotype.format(GenotypeFormat::Darts), CELLS);
-        // As Python prints the same dict.
+        // The same dict as Python prints it.
         assert_eq!(Genotype::parse(&SWITCHES.replace('"', "'")), Ok(genotype));
     }
 
@@ -191,7 +192,7 @@ mod tests {
     fn what_an_export_leaves_open_is_refused_with_the_reason() {
         assert_eq!(
             error(&SWITCHES.replace("\"dilconv5x5\"", "6")),
-            "normal cell: `normal_n3_p2` is 6; which operation that is, only the script knows that wrote it: put its \
+            "normal cell: `normal_n3_p2` is 6; only the script that wrote it can tell which operation that is: put its \
              name there, such as \"sep_conv_3x3\""
         );
         assert!(

@@ -1,12 +1,14 @@
 //! Genotypes over several lines of a log, each of which begins with a time, a level or a rank.
 
-/// Lines that a genotype may take in a log: one for every gene of the largest cells, and some more.
+/// The greatest number of lines of a genotype in a log: one for every gene of the largest cells, and some
+/// more.
 const MOST_LINES: usize = 128;
 
-/// The call that begins at this byte without what a log has put before each of its lines; none if it
-/// stands on one line, does not end, or its lines have nothing in common with the one on which it begins.
+/// The call that begins at this byte, without the prefix that a log put before each of its lines. `None` if
+/// the call stands on one line, does not end, or its lines have no prefix in common with the line on which it
+/// begins.
 ///
-/// What they have in common may differ in numbers, because a clock goes on.
+/// Prefixes may differ in numbers, such as times.
 pub(super) fn without_prefixes(text: &str, at: usize) -> Option<String> {
     let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let prefix = &text[line_start..at];
@@ -22,7 +24,7 @@ pub(super) fn without_prefixes(text: &str, at: usize) -> Option<String> {
     None
 }
 
-/// Brackets that a line opens and does not close.
+/// The number of brackets that a line opens less those that it closes.
 fn balance(line: &str) -> i32 {
     line.chars().map(|c| i32::from("([{".contains(c)) - i32::from(")]}".contains(c))).sum()
 }
@@ -52,12 +54,12 @@ fn units(text: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
-/// Units with which both texts begin.
+/// The number of units with which both texts begin.
 fn alike(one: &str, other: &str) -> usize {
     units(one).zip(units(other)).take_while(|((_, a), (_, b))| a == b).count()
 }
 
-/// What follows so many units.
+/// What follows after `count` units.
 fn after(line: &str, count: usize) -> &str {
     units(line).nth(count).map_or("", |(at, _)| &line[at..])
 }
@@ -94,7 +96,7 @@ mod tests {
             logged(&named, |i| format!("INFO:root:{} ", 9 + i)),
             logged(&named, |_| "> ".to_owned()),
             logged(&named, |i| format!("\x1b[32m10:11:{i:02}\x1b[0m | \x1b[1mINFO\x1b[0m | ")),
-            // Brackets that do not close within the prefix's own line belong to nobody else.
+            // Brackets that do not close within the prefix of a line are not counted.
             logged(&named, |i| format!("[03/05 12:00:{i:02} search] (1/30): ")),
         ] {
             let chosen = Genotype::choose(&log, None).unwrap_or_else(|error| panic!("{error}\n{log}"));

@@ -12,27 +12,27 @@ use crate::{
     operation::Operation,
 };
 
-/// PyTorch's default, with which the networks are trained.
+/// The number that batch norm adds to variances: PyTorch's default, with which the networks are trained.
 const EPSILON: f32 = 1e-5;
 
-/// How a convolution moves over its input; rows and columns.
+/// The kernel, stride, padding and dilation of a convolution, each for rows and columns.
 #[derive(Clone, Copy)]
-pub(super) struct Window {
+pub(super) struct ConvolutionShape {
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
     dilation: usize,
 }
 
-impl Window {
-    /// Padded so that stride 1 keeps the size.
+impl ConvolutionShape {
+    /// A square kernel, padded so that stride 1 keeps the size.
     pub(super) fn square(kernel: usize, stride: usize, dilation: usize) -> Self {
         Self { kernel: [kernel; 2], stride: [stride; 2], padding: [kernel / 2 * dilation; 2], dilation }
     }
 }
 
-/// Adds nodes for layers whose weights have names behind a prefix. For a value whose ReLU was needed,
-/// `rectified` holds the name of that ReLU.
+/// Adds nodes for layers whose weights have names behind a prefix. If the ReLU of a value was needed before,
+/// `rectified` has its name.
 pub(super) struct Builder<'a> {
     pub(super) graph: &'a mut Graph,
     rectified: BTreeMap<String, String>,
@@ -79,7 +79,7 @@ impl Builder<'_> {
     /// The inputs of the first cell.
     fn stems(&mut self, shape: &NetworkShape) -> [String; 2] {
         let channels = shape.stem_channels();
-        let window = |stride| Window::square(3, stride, 1);
+        let window = |stride| ConvolutionShape::square(3, stride, 1);
         match shape.kind {
             NetworkKind::Cifar => {
                 let stem = self.convolution(INPUT, "stem.0", [channels, 3], window(1));
@@ -139,19 +139,20 @@ impl Builder<'_> {
         self.graph.node("Concat", &outputs, vec![Integer("axis", 1)])
     }
 
-    /// Brings an input to the channels of its cell.
+    /// Converts an input to the channels of its cell.
     fn pointwise(&mut self, value: &str, name: &str, place: &CellPlace, from: usize) -> String {
         let value = self.relu(value);
         let channels = [place.channels, from];
-        let value = self.convolution(&value, &format!("{name}.op.1"), channels, Window::square(1, 1, 1));
+        let value =
+            self.convolution(&value, &format!("{name}.op.1"), channels, ConvolutionShape::square(1, 1, 1));
         self.batch_norm(&value, &format!("{name}.op.2"), place.channels)
     }
 
-    /// Halves the resolution: two pointwise convolutions of stride 2, the second moved by one pixel.
+    /// Halves the resolution by two pointwise convolutions of stride 2, the second shifted by one pixel.
     fn halved(&mut self, value: &str, name: &str, [to, from]: [usize; 2]) -> String {
         let value = self.relu(value);
         let moved = self.slice(&value, [1, 1], [1, 1]);
-        let window = Window::square(1, 2, 1);
+        let window = ConvolutionShape::square(1, 2, 1);
         let even = self.convolution(&value, &format!("{name}.conv_1"), [to / 2, from], window);
         let odd = self.convolution(&moved, &format!("{name}.conv_2"), [to / 2, from], window);
         let both = self.graph.node("Concat", &[&even, &odd], vec![Integer("axis", 1)]);
@@ -174,11 +175,17 @@ impl Builder<'_> {
             Operation::SepConv3x3 => self.separable(value, name, channels, 3, stride),
             Operation::SepConv5x5 => self.separable(value, name, channels, 5, stride),
             Operation::SepConv7x7 => self.separable(value, name, channels, 7, stride),
-            Operation::DilConv3x3 => self.separated(value, name, 0, channels, Window::square(3, stride, 2)),
-            Operation::DilConv5x5 => self.separated(value, name, 0, channels, Window::square(5, stride, 2)),
+            Operation::DilConv3x3 => {
+                self.separated(value, name, 0, channels, ConvolutionShape::square(3, stride, 2))
+            }
+            Operation::DilConv5x5 => {
+                self.separated(value, name, 0, channels, ConvolutionShape::square(5, stride, 2))
+            }
             Operation::Conv7x1Then1x7 => {
-                let row = Window { kernel: [1, 7], stride: [1, stride], padding: [0, 3], dilation: 1 };
-                let column = Window { kernel: [7, 1], stride: [stride, 1], padding: [3, 0], dilation: 1 };
+                let row =
+                    ConvolutionShape { kernel: [1, 7], stride: [1, stride], padding: [0, 3], dilation: 1 };
+                let column =
+                    ConvolutionShape { kernel: [7, 1], stride: [stride, 1], padding: [3, 0], dilation: 1 };
                 let value = self.relu(value);
                 let value = self.convolution(&value, &format!("{name}.1"), [channels, channels], row);
                 let value = self.convolution(&value, &format!("{name}.2"), [channels, channels], column);
@@ -192,7 +199,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Applied twice; only the first has the stride.
+    /// A separable convolution, which is applied twice; only the first has the stride.
     fn separable(
         &mut self,
         value: &str,
@@ -201,24 +208,29 @@ impl Builder<'_> {
         kernel: usize,
         stride: usize,
     ) -> String {
-        let value = self.separated(value, name, 0, channels, Window::square(kernel, stride, 1));
-        self.separated(&value, name, 4, channels, Window::square(kernel, 1, 1))
+        let value = self.separated(value, name, 0, channels, ConvolutionShape::square(kernel, stride, 1));
+        self.separated(&value, name, 4, channels, ConvolutionShape::square(kernel, 1, 1))
     }
 
-    /// ReLU, depthwise, pointwise, batch norm; `first` is the number of the ReLU among the layers.
+    /// ReLU, depthwise convolution, pointwise convolution and batch norm; `first` is the number of the ReLU
+    /// among the layers.
     fn separated(
         &mut self,
         value: &str,
         name: &str,
         first: usize,
         channels: usize,
-        window: Window,
+        window: ConvolutionShape,
     ) -> String {
         let value = self.relu(value);
         let value = self.convolution(&value, &format!("{name}.op.{}", first + 1), [channels, 1], window);
         let square = [channels, channels];
-        let value =
-            self.convolution(&value, &format!("{name}.op.{}", first + 2), square, Window::square(1, 1, 1));
+        let value = self.convolution(
+            &value,
+            &format!("{name}.op.{}", first + 2),
+            square,
+            ConvolutionShape::square(1, 1, 1),
+        );
         self.batch_norm(&value, &format!("{name}.op.{}", first + 3), channels)
     }
 
@@ -231,28 +243,29 @@ impl Builder<'_> {
         rectified
     }
 
-    /// `channels` out and in; one in is depthwise, and as many groups as go out.
+    /// A convolution without bias with these output and input channels; with one input channel it is
+    /// depthwise, with as many groups as output channels.
     pub(super) fn convolution(
         &mut self,
         value: &str,
         name: &str,
         channels: [usize; 2],
-        window: Window,
+        window: ConvolutionShape,
     ) -> String {
         self.convolution_with(value, name, channels, window, false)
     }
 
-    /// With a bias, or without.
+    /// A convolution with or without bias.
     pub(super) fn convolution_with(
         &mut self,
         value: &str,
         name: &str,
         channels: [usize; 2],
-        window: Window,
+        window: ConvolutionShape,
         bias: bool,
     ) -> String {
         let [to, from] = channels;
-        let Window { kernel, stride, padding, dilation } = window;
+        let ConvolutionShape { kernel, stride, padding, dilation } = window;
         let weight = self.weight(&format!("{name}.weight"), &[to, from, kernel[0], kernel[1]]);
         let bias = bias.then(|| self.weight(&format!("{name}.bias"), &[to]));
         let list = |numbers: &[usize]| numbers.iter().map(|&n| n as i64).collect::<Vec<_>>();
@@ -275,7 +288,7 @@ impl Builder<'_> {
         self.graph.node("BatchNormalization", &inputs, vec![Float("epsilon", EPSILON)])
     }
 
-    /// 3×3; pixels of the padding never win, and are not counted in a mean.
+    /// A 3×3 pool; pixels of the padding are never the maximum, and are not counted in a mean.
     fn pool(&mut self, operator: &'static str, value: &str, stride: usize) -> String {
         let attributes = vec![
             Integers("kernel_shape", vec![3, 3]),

@@ -1,7 +1,7 @@
 //! SSDLite as ONNX nodes: probabilities and boxes of all priors.
 
 use super::{
-    cells::{Builder, Window},
+    cells::{Builder, ConvolutionShape},
     graph::{
         Attribute::{Integer, Integers},
         Graph, Output,
@@ -40,13 +40,13 @@ pub(super) fn outputs(graph: &mut Graph, genotype: &Genotype, shape: &NetworkSha
     ]
 }
 
-/// From 0 to 6.
+/// The value clamped to 0 to 6.
 fn relu6(builder: &mut Builder<'_>, value: &str) -> String {
     let (zero, six) = (builder.graph.zero(), builder.graph.floats("six", &[], vec![6.0]));
     builder.graph.node("Clip", &[value, zero, six], Vec::new())
 }
 
-/// Wider, depthwise with stride 2, narrower.
+/// A convolution to more channels, a depthwise one with stride 2, and one to fewer channels.
 fn inverted_residual(
     builder: &mut Builder<'_>,
     map: &str,
@@ -55,20 +55,21 @@ fn inverted_residual(
     share: f64,
 ) -> String {
     let hidden = (from as f64 * share).round() as usize;
-    let pointwise = Window::square(1, 1, 1);
+    let pointwise = ConvolutionShape::square(1, 1, 1);
     let value = builder.convolution(map, &format!("{name}.0.0"), [hidden, from], pointwise);
     let value = builder.batch_norm(&value, &format!("{name}.0.1"), hidden);
     let value = relu6(builder, &value);
-    let value = builder.convolution(&value, &format!("{name}.1.0"), [hidden, 1], Window::square(3, 2, 1));
+    let value =
+        builder.convolution(&value, &format!("{name}.1.0"), [hidden, 1], ConvolutionShape::square(3, 2, 1));
     let value = builder.batch_norm(&value, &format!("{name}.1.1"), hidden);
     let value = relu6(builder, &value);
     let value = builder.convolution(&value, &format!("{name}.2"), [to, hidden], pointwise);
     builder.batch_norm(&value, &format!("{name}.3"), to)
 }
 
-/// What the headers of all levels say, prior by prior.
+/// The outputs of the headers of all levels, prior by prior.
 fn all(builder: &mut Builder<'_>, levels: &[(String, usize)], kind: &str, numbers: usize) -> String {
-    let pointwise = Window::square(1, 1, 1);
+    let pointwise = ConvolutionShape::square(1, 1, 1);
     let shape = builder.graph.integers(&[0, -1, numbers as i64]);
     let said: Vec<_> = levels
         .iter()
@@ -78,14 +79,14 @@ fn all(builder: &mut Builder<'_>, levels: &[(String, usize)], kind: &str, number
             let said = if level + 1 == LEVELS.len() {
                 builder.convolution_with(map, &name, to, pointwise, true)
             } else {
-                let depthwise = Window::square(3, 1, 1);
+                let depthwise = ConvolutionShape::square(3, 1, 1);
                 let value =
                     builder.convolution_with(map, &format!("{name}.0"), [*channels, 1], depthwise, true);
                 let value = builder.batch_norm(&value, &format!("{name}.1"), *channels);
                 let value = relu6(builder, &value);
                 builder.convolution_with(&value, &format!("{name}.3"), to, pointwise, true)
             };
-            // Row by row, then prior by prior.
+            // The order is row by row, then prior by prior.
             let said = builder.graph.node("Transpose", &[&said], vec![Integers("perm", vec![0, 2, 3, 1])]);
             builder.graph.node("Reshape", &[&said, &shape], Vec::new())
         })
@@ -94,7 +95,7 @@ fn all(builder: &mut Builder<'_>, levels: &[(String, usize)], kind: &str, number
     builder.graph.node("Concat", &said, vec![Integer("axis", 1)])
 }
 
-/// Corners of boxes from what is said of each prior.
+/// The corners of boxes from the predictions of each prior.
 fn decoded(graph: &mut Graph, locations: &str) -> String {
     let priors = priors();
     let shape = [1, priors.len() as u64, 2];

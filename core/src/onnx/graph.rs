@@ -25,7 +25,7 @@ pub(super) enum Attribute {
     Text(&'static str, &'static str),
 }
 
-/// A value that the graph puts out, under a name of its own; the batch comes before its sides.
+/// An output of the graph, under a name of its own; the batch comes before its other dimensions.
 pub(super) struct Output {
     pub(super) value: String,
     pub(super) name: &'static str,
@@ -40,7 +40,7 @@ struct Node {
     attributes: Vec<Attribute>,
 }
 
-/// A graph that grows node by node; values are known by their names.
+/// A graph that is built node by node. Values are identified by their names.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
@@ -53,7 +53,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Adds a node, and returns the name of what it puts out.
+    /// Adds a node, and returns the name of its output.
     pub(super) fn node(
         &mut self,
         operator: &'static str,
@@ -66,7 +66,7 @@ impl Graph {
         output
     }
 
-    /// A tensor of the network, by its name in the state.
+    /// A tensor of the network, by its name in the state dict.
     pub(super) fn weight(&mut self, name: String, shape: &[usize]) -> String {
         self.weights.insert(name.clone(), shape.iter().map(|&n| n as u64).collect());
         name
@@ -110,7 +110,7 @@ impl Graph {
         live
     }
 
-    /// The file of a graph that puts out these; weights that they do not depend on are left out.
+    /// The file of a graph with these outputs; weights that they do not depend on are left out.
     pub(super) fn file(
         &self,
         outputs: &[Output],
@@ -156,7 +156,7 @@ impl Graph {
 }
 
 impl Node {
-    /// The message of a node. A value that the graph puts out gets the name of that output.
+    /// The message of a node. A value that is an output of the graph gets the name of that output.
     fn message(&self, index: usize, outputs: &[Output]) -> Message {
         let mut node = Message::default();
         self.inputs.iter().for_each(|input| node.text(1, input));

@@ -1,7 +1,7 @@
-//! SimpleBaseline as ONNX nodes: a map of heat for every joint.
+//! SimpleBaseline as ONNX nodes: a heat map for every joint.
 
 use super::{
-    cells::{Builder, Window},
+    cells::{Builder, ConvolutionShape},
     graph::{Attribute::Integers, Graph, Output},
 };
 use crate::{
@@ -32,8 +32,13 @@ pub(super) fn outputs(graph: &mut Graph, genotype: &Genotype, shape: &NetworkSha
         map = builder.relu(&map);
         from = CHANNELS;
     }
-    let value =
-        builder.convolution_with(&map, "final_layer", [JOINTS, CHANNELS], Window::square(1, 1, 1), true);
+    let value = builder.convolution_with(
+        &map,
+        "final_layer",
+        [JOINTS, CHANNELS],
+        ConvolutionShape::square(1, 1, 1),
+        true,
+    );
     let [width, height] = MAP.map(|side| side as u64);
     vec![Output { value, name: "heat_maps", sides: vec![JOINTS as u64, height, width] }]
 }

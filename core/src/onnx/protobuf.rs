@@ -5,7 +5,7 @@
 pub(super) struct Message(pub(super) Vec<u8>);
 
 impl Message {
-    /// Seven bits a byte, the lowest first.
+    /// A number in groups of seven bits, one to a byte, the lowest first.
     fn varint(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push(number as u8 | 0x80);

@@ -1,7 +1,8 @@
-//! BiSeNet as ONNX nodes: the scores of every pixel. The two outputs that only help training are left out.
+//! BiSeNet as ONNX nodes: the scores of every pixel. The two outputs that are used in training only are left
+//! out.
 
 use super::{
-    cells::{Builder, Window},
+    cells::{Builder, ConvolutionShape},
     graph::{
         Attribute::{Float, Integer, Text},
         Graph, INPUT, Output,
@@ -13,10 +14,10 @@ use crate::{
     tasks::heads::{CONTEXT, DETAIL, FUSED, taps},
 };
 
-/// Slope of the leaky ReLU.
+/// The slope of the leaky ReLU.
 const SLOPE: f32 = 0.01;
 
-/// Adds the whole network, for so many rows and columns.
+/// Adds the whole network, for an input with these rows and columns.
 pub(super) fn outputs(
     graph: &mut Graph,
     genotype: &Genotype,
@@ -47,16 +48,19 @@ pub(super) fn outputs(
     let joined = head.0.graph.node("Concat", &[&detail, &context8], vec![Integer("axis", 1)]);
     let joined = head.activated(&joined, "ffm.convblk", [FUSED, 2 * CONTEXT], 1, 1);
     let weight = head.average(&joined);
-    let weight = head.0.convolution(&weight, "ffm.conv1", [FUSED / 4, FUSED], Window::square(1, 1, 1));
+    let weight =
+        head.0.convolution(&weight, "ffm.conv1", [FUSED / 4, FUSED], ConvolutionShape::square(1, 1, 1));
     let weight = head.0.relu(&weight);
-    let weight = head.0.convolution(&weight, "ffm.conv2", [FUSED, FUSED / 4], Window::square(1, 1, 1));
+    let weight =
+        head.0.convolution(&weight, "ffm.conv2", [FUSED, FUSED / 4], ConvolutionShape::square(1, 1, 1));
     let weight = head.0.graph.node("Sigmoid", &[&weight], Vec::new());
     let weighted = head.0.graph.node("Mul", &[&joined, &weight], Vec::new());
     let fused = head.add(&joined, &weighted);
 
     let classes = shape.classes;
     let hidden = head.activated(&fused, "conv_out.conv", [FUSED; 2], 3, 1);
-    let scores = head.0.convolution(&hidden, "conv_out.conv_out", [classes, FUSED], Window::square(1, 1, 1));
+    let scores =
+        head.0.convolution(&hidden, "conv_out.conv_out", [classes, FUSED], ConvolutionShape::square(1, 1, 1));
     let value = head.enlarged(&scores, "eightfold", 8.0);
     vec![Output { value, name: "logits", sides: vec![classes as u64, crop as u64, crop as u64] }]
 }
@@ -72,7 +76,7 @@ impl Head<'_> {
         kernel: usize,
         stride: usize,
     ) -> String {
-        let window = Window::square(kernel, stride, 1);
+        let window = ConvolutionShape::square(kernel, stride, 1);
         let value = self.0.convolution(value, &format!("{name}.conv"), channels, window);
         let value = self.0.batch_norm(&value, &format!("{name}.bn"), channels[0]);
         self.0.graph.node("LeakyRelu", &[&value], vec![Float("alpha", SLOPE)])
@@ -89,14 +93,15 @@ impl Head<'_> {
     fn attention(&mut self, map: &str, name: &str, channels: usize) -> String {
         let map = self.activated(map, &format!("{name}.conv"), [CONTEXT, channels], 3, 1);
         let weight = self.average(&map);
-        let pointwise = Window::square(1, 1, 1);
+        let pointwise = ConvolutionShape::square(1, 1, 1);
         let weight = self.0.convolution(&weight, &format!("{name}.conv_atten"), [CONTEXT; 2], pointwise);
         let weight = self.0.batch_norm(&weight, &format!("{name}.bn_atten"), CONTEXT);
         let weight = self.0.graph.node("Sigmoid", &[&weight], Vec::new());
         self.0.graph.node("Mul", &[&map, &weight], Vec::new())
     }
 
-    /// Twice as large every pixel stands four times; more is bilinear, corners on corners.
+    /// An enlarged map: with a factor of 2 every pixel is repeated four times; larger factors interpolate
+    /// bilinearly with aligned corners.
     fn enlarged(&mut self, value: &str, name: &'static str, times: f32) -> String {
         let scales = self.0.graph.floats(name, &[4], vec![1.0, 1.0, times, times]);
         let attributes = if times > 2.0 {

@@ -1,8 +1,8 @@
 //! The architectures of a whole search, for a probe that ranks some of them.
 //!
-//! The last population of a search is a narrow range: where all architectures are about equally good, no
-//! judge can rank them well. Architectures of all generations are a wider one, so both together tell a
-//! poor judge from a narrow range.
+//! The last population of a search covers a narrow range: where all architectures are about equally good, no
+//! estimate can rank them well. Architectures of all generations cover a wider range, so both together
+//! distinguish a poor estimate from a narrow range.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Searched {
     space: Space,
-    /// As choices: several vectors mean the same architecture.
+    /// The architectures as decoded choices, because several vectors have the same architecture.
     known: BTreeSet<Vec<usize>>,
     positions: Vec<Vec<f64>>,
 }
@@ -27,10 +27,10 @@ impl Searched {
         Self { space, known: BTreeSet::new(), positions: Vec::new() }
     }
 
-    /// Takes an event of the search. Networks of a warm-up are no individuals, and do not count.
+    /// Adds the architectures of an event. Networks of a warm-up are not individuals, and do not count.
     ///
     /// # Errors
-    /// If the event has a vector from outside the space.
+    /// If the event has a vector outside of the space.
     pub fn note(&mut self, event: &Event) -> Result<(), VectorError> {
         match event {
             Event::PopulationSampled { positions } => self.take(positions),
@@ -50,12 +50,12 @@ impl Searched {
         Ok(())
     }
 
-    /// How many there are.
+    /// The number of distinct architectures.
     pub fn distinct(&self) -> usize {
         self.positions.len()
     }
 
-    /// So many of them, each as likely as any other; all if there are no more.
+    /// Draws `count` of them, each with the same probability; all if there are no more.
     pub fn draw(&self, streams: &Streams, generation: u32, count: usize) -> Vec<Vec<f64>> {
         let mut stream = streams.stream(Purpose::Probe, u64::from(generation), DRAWN);
         let order = stream.order(self.positions.len());

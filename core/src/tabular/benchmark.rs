@@ -12,17 +12,17 @@ use crate::{
     space::Space,
 };
 
-/// Individuals of every searcher, as in the paper.
+/// The population of every searcher, as in the paper.
 const POPULATION: u32 = 20;
 
-/// A search that met nothing new for so many generations is at its end, whatever is left to spend.
+/// A search ends after this many generations without a new architecture, whatever is left of its budget.
 const PATIENCE: u32 = 1000;
 
 /// Which estimations are charged to the budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Charge {
-    /// Every one, also of an architecture that the search has met before.
+    /// All estimations, also of architectures that the search has met before.
     #[default]
     All,
     /// Only the first estimation of each architecture counts, because a table can be looked up again at no
@@ -45,7 +45,7 @@ impl fmt::Display for Charge {
     }
 }
 
-/// A text that names no [`Charge`].
+/// The error for a text that names no [`Charge`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` cannot be charged; there are all and distinct")]
 pub struct UnknownCharge(String);
@@ -61,7 +61,7 @@ impl FromStr for Charge {
     }
 }
 
-/// What all searchers of a benchmark have in common.
+/// The settings that all searchers of a benchmark share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BenchmarkSettings {
     pub dataset: Dataset,
@@ -74,8 +74,8 @@ pub struct BenchmarkSettings {
     pub mutation: f64,
 }
 
-/// How a searcher did over all seeds. Accuracies are per cent; deviations are those of a sample, and
-/// 0 for a single seed.
+/// The results of a searcher over all seeds. Accuracies are in per cent; deviations are those of a sample,
+/// and 0 for a single seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearcherResult {
     pub searcher: SearcherKind,
@@ -134,7 +134,7 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         pairs_at_once: 1,
         generations: match settings.charge {
             Charge::All => settings.evaluations.get().div_ceil(POPULATION),
-            // It is not known how many generations it takes to meet that many architectures.
+            // The number of generations that it takes to meet that many architectures is not known.
             Charge::Distinct => u32::MAX,
         },
         seed,
@@ -161,7 +161,7 @@ fn search_once(table: &Table, settings: &BenchmarkSettings, search_settings: Sea
             break;
         }
         let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
-        let estimates = found.expect("nobody aborted").estimates;
+        let estimates = found.expect("it was not aborted").estimates;
         for (candidate, estimate) in estimation.candidates.iter().zip(&estimates) {
             let architecture = super::decode(&candidate.position).expect("positions stay in their bounds");
             let number = met.len();
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use crate::tabular::{ARCHITECTURES, OPERATIONS};
 
-    /// A table in which accuracy is how many edges are 3×3 convolutions.
+    /// A table in which the accuracy is the number of edges that are 3×3 convolutions.
     fn table() -> Table {
         let accuracy = |number: usize| {
             let edges = (0..6).map(|edge| number / OPERATIONS.len().pow(edge) % OPERATIONS.len());
@@ -283,7 +283,7 @@ mod tests {
         let some = benchmark_searchers(&table(), &some, &kinds);
         assert!(some[0].best_mean >= none[0].best_mean, "{some:?} {none:?}");
         assert!(some[0].population_mean < none[0].population_mean, "{some:?} {none:?}");
-        assert_eq!(some[1], none[1], "random search moves nobody");
+        assert_eq!(some[1], none[1], "random search moves no individual");
     }
 
     #[test]

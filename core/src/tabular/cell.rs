@@ -4,12 +4,12 @@ use super::edge::{EDGES, EdgeOperation, OPERATIONS};
 use crate::cost::Part;
 use crate::space::{Space, VectorError};
 
-/// The node that each edge reads; the edges of a node stand together.
+/// The node that each edge reads; the edges of a node are adjacent.
 const SOURCES: [usize; EDGES] = [0, 0, 1, 0, 1, 2];
 /// The node that each edge leads to. Node 0 is the cell's input, node 3 its output.
 const TARGETS: [usize; EDGES] = [1, 2, 2, 3, 3, 3];
 
-/// Every way from the input to the output, as edges.
+/// Every path from the input to the output, as its edges.
 const WAYS: [&[usize]; 4] = [&[3], &[0, 4], &[1, 5], &[0, 2, 5]];
 
 /// The nodes that an edge connects: the earlier one and the later one.
@@ -32,11 +32,11 @@ pub fn decode(position: &[f64]) -> Result<[usize; EDGES], VectorError> {
     Ok(indices.try_into().expect("an index for every edge"))
 }
 
-/// What the operations of all cells cost in the network of the paper: five cells at each of 16, 32
-/// and 64 channels, where maps are 32, 16 and 8 pixels high and wide; for one image.
+/// The cost of the operations of all cells in the network of the paper, for one image: five cells at each of
+/// 16, 32 and 64 channels, where maps are 32, 16 and 8 pixels high and wide.
 ///
-/// A convolution has its kernel and a batch norm. Stem, reductions and classifier, the same in every
-/// architecture, are left out (73,306 parameters on CIFAR-10).
+/// A convolution has its kernel and a batch norm. Stem, reductions and classifier, which are the same for
+/// every architecture, are left out (73,306 parameters on CIFAR-10).
 pub fn size(indices: &[usize; EDGES]) -> Part {
     const CELLS: u64 = 5;
     let convolution = |kernel: u64| {
@@ -68,7 +68,7 @@ pub fn architecture(indices: &[usize; EDGES]) -> String {
     text
 }
 
-/// Reads an architecture string as [`architecture`] writes it; `None` if the text is none.
+/// Parses an architecture string as [`architecture`] writes it; `None` if the text is none.
 pub fn parse_architecture(text: &str) -> Option<[usize; EDGES]> {
     let mut indices = [0; EDGES];
     let mut edges = text.split(['|', '+']).filter(|edge| !edge.is_empty());
@@ -83,7 +83,7 @@ pub fn parse_architecture(text: &str) -> Option<[usize; EDGES]> {
     (architecture(&indices) == text).then_some(indices)
 }
 
-/// A few sentences: what the edges do, and what lies between input and output.
+/// A few sentences about the operations of the edges, and about the paths between input and output.
 pub fn describe(indices: &[usize; EDGES]) -> String {
     let operations = indices.map(|index| OPERATIONS[index]);
     let counts: Vec<_> = OPERATIONS

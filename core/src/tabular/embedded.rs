@@ -1,4 +1,4 @@
-//! The table that is in the program.
+//! The table that the program contains.
 
 use std::io::{self, Read as _};
 

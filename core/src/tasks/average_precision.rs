@@ -19,7 +19,7 @@ pub struct Object {
     pub corners: CornerBox,
 }
 
-/// A box that a detector drew, in pixels.
+/// A box that a detector reports, in pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
     pub image: usize,
@@ -28,23 +28,23 @@ pub struct Detection {
     pub corners: CornerBox,
 }
 
-/// How a detection was judged.
+/// The result of comparing a detection with the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum DetectionVerdict {
     True,
     /// It overlaps no object by more than the threshold.
     False,
     /// A detection with a higher score found this object before; it counts as false.
     Duplicate,
-    /// It found an object that is marked difficult, and counts for nothing.
+    /// The detection found an object that is marked difficult, and is not counted.
     Ignored,
 }
 
-/// How the area below the curve of precision over recall is taken.
+/// How the area below the curve of precision over recall is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Mean of the best precision at recalls of at least 0, 0.1, … 1, as until 2009.
+    /// The mean of the best precision at recalls of at least 0, 0.1, … 1, as until 2009.
     ElevenPoints,
     /// The area under the curve after it was made monotonically decreasing.
     Area,
@@ -53,19 +53,18 @@ pub enum Rule {
 /// The curve of precision over recall for one class.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
-    /// How many objects count, difficult ones left out.
+    /// The number of objects that count, without difficult ones.
     pub objects: usize,
     /// The verdict on each detection, in order of decreasing score.
-    pub verdicts: Vec<Verdict>,
-    /// After each of those detections; 0 as long as nothing has been counted.
+    pub verdicts: Vec<DetectionVerdict>,
+    /// The precision after each of those detections; 0 as long as nothing has been counted.
     pub precision: Vec<f64>,
     pub recall: Vec<f64>,
 }
 
-/// Judges the detections of one class. The protocol has an `overlap` of 0.5.
+/// The curve of the detections of one class. The protocol has an `overlap` of 0.5.
 ///
-/// Detections of equal scores keep their order, and of objects that are overlapped equally the first
-/// is meant.
+/// Detections with equal scores keep their order; of objects that are overlapped equally, the first is taken.
 pub fn curve(objects: &[Object], detections: &[Detection], class: usize, overlap: f64) -> Curve {
     let objects: Vec<_> = objects.iter().filter(|object| object.class == class).collect();
     let mut detections: Vec<_> = detections.iter().filter(|found| found.class == class).collect();
@@ -82,14 +81,14 @@ pub fn curve(objects: &[Object], detections: &[Detection], class: usize, overlap
         match best {
             Some((index, found)) if found > overlap => {
                 if objects[index].difficult {
-                    Verdict::Ignored
+                    DetectionVerdict::Ignored
                 } else if std::mem::replace(&mut taken[index], true) {
-                    Verdict::Duplicate
+                    DetectionVerdict::Duplicate
                 } else {
-                    Verdict::True
+                    DetectionVerdict::True
                 }
             }
-            _ => Verdict::False,
+            _ => DetectionVerdict::False,
         }
     };
     let verdicts: Vec<_> = detections.into_iter().map(&mut verdict).collect();
@@ -98,9 +97,9 @@ pub fn curve(objects: &[Object], detections: &[Detection], class: usize, overlap
     let (mut precision, mut recall) = (Vec::new(), Vec::new());
     for verdict in &verdicts {
         match verdict {
-            Verdict::True => right += 1,
-            Verdict::False | Verdict::Duplicate => wrong += 1,
-            Verdict::Ignored => {}
+            DetectionVerdict::True => right += 1,
+            DetectionVerdict::False | DetectionVerdict::Duplicate => wrong += 1,
+            DetectionVerdict::Ignored => {}
         }
         precision.push(f64::from(right) / f64::from((right + wrong).max(1)));
         recall.push(f64::from(right) / counted.max(1) as f64);
@@ -109,7 +108,7 @@ pub fn curve(objects: &[Object], detections: &[Detection], class: usize, overlap
 }
 
 impl Curve {
-    /// Between 0 and 1; `None` for a class without an object that counts.
+    /// The average precision, between 0 and 1; `None` for a class without an object that counts.
     pub fn average_precision(&self, rule: Rule) -> Option<f64> {
         if self.objects == 0 {
             return None;
@@ -136,7 +135,7 @@ impl Curve {
     }
 }
 
-/// Average precision class by class, `None` where none is defined.
+/// The average precision of each class; `None` for a class without one.
 pub fn by_class(
     objects: &[Object],
     detections: &[Detection],
@@ -148,7 +147,7 @@ pub fn by_class(
     classes.into_iter().map(one).collect()
 }
 
-/// The mean of what is defined; `None` if nothing is.
+/// The mean of the defined values; `None` if there are none.
 pub fn mean(values: &[Option<f64>]) -> Option<f64> {
     let defined: Vec<f64> = values.iter().copied().flatten().collect();
     (!defined.is_empty()).then(|| defined.iter().sum::<f64>() / defined.len() as f64)
@@ -170,7 +169,7 @@ mod tests {
     fn an_overlap_of_exactly_one_half_is_not_enough() {
         let half = Detection { corners: CornerBox::from([0.0, 0.0, 10.0, 5.0]), ..detection(0, 0.9) };
         let found = curve(&[object(false)], &[half], 1, 0.5);
-        assert_eq!(found.verdicts, [Verdict::False]);
+        assert_eq!(found.verdicts, [DetectionVerdict::False]);
         assert_eq!(found.average_precision(Rule::Area), Some(0.0));
     }
 
@@ -179,7 +178,7 @@ mod tests {
         let mut objects = vec![object(true), object(false)];
         objects[1].image = 1;
         let found = curve(&objects, &[detection(0, 0.9), detection(1, 0.8)], 1, 0.5);
-        assert_eq!(found.verdicts, [Verdict::Ignored, Verdict::True]);
+        assert_eq!(found.verdicts, [DetectionVerdict::Ignored, DetectionVerdict::True]);
         assert_eq!(found.precision, [0.0, 1.0]);
         for rule in [Rule::ElevenPoints, Rule::Area] {
             assert_eq!(found.average_precision(rule), Some(1.0));

@@ -1,4 +1,4 @@
-//! Boxes with edges parallel to the picture's, by their corners or by their centre.
+//! Boxes with sides parallel to the picture's, given by corners or by centre.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ impl CornerBox {
         }
     }
 
-    /// Every coordinate multiplied, x by `width` and y by `height`.
+    /// The box with its coordinates multiplied, x by `width` and y by `height`.
     pub fn scaled(&self, width: f64, height: f64) -> Self {
         Self {
             left: self.left * width,

@@ -12,7 +12,7 @@ use super::boxes::CornerBox;
 pub struct Truth {
     /// The area of the object's mask, in pixels, which decides whether it is medium or large.
     pub area: f64,
-    /// Whether it counts for nothing: crowds, and people without joints.
+    /// Whether the object is not counted, such as a crowd or a person without joints.
     pub ignored: bool,
     /// Whether the object is a crowd, which may be matched with any number of detections.
     pub crowd: bool,
@@ -22,21 +22,21 @@ pub struct Truth {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
     pub score: f64,
-    /// The area in pixels. A detection without an object whose area is outside the range that is judged does
-    /// not count as wrong.
+    /// The area in pixels. A detection that matches no object and whose area is outside of the evaluated
+    /// range does not count as wrong.
     pub area: f64,
 }
 
 /// The objects and detections of one class in one image.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Image {
+pub struct ImageResult {
     pub truths: Vec<Truth>,
     pub found: Vec<Found>,
     /// The similarity of each detection to each object, `[found, truths]`, between 0 and 1.
     pub similarity: Vec<Vec<f64>>,
 }
 
-/// Areas in pixels, both ends included.
+/// A range of areas in pixels, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Areas {
     pub least: f64,
@@ -69,20 +69,20 @@ pub struct Curves {
 }
 
 impl Curves {
-    /// The mean over the thresholds: what is called AP.
+    /// The mean over the thresholds, which is called AP.
     pub fn precision(&self) -> f64 {
         self.average_precision.iter().sum::<f64>() / 10.0
     }
 
-    /// The mean over the thresholds: what is called AR.
+    /// The mean recall over the thresholds, which is called AR.
     pub fn mean_recall(&self) -> f64 {
         self.recall.iter().sum::<f64>() / 10.0
     }
 }
 
-/// Judges one class over all images, the `most` best detections of each (20 for people, 100 for
-/// boxes). `None` if no object of such an area is asked for.
-pub fn curves(images: &[Image], areas: Areas, most: usize) -> Option<Curves> {
+/// The curves of one class over all images, from the `most` best detections of each image (20 for people, 100
+/// for boxes). `None` if there is no object to find with such an area.
+pub fn curves(images: &[ImageResult], areas: Areas, most: usize) -> Option<Curves> {
     let asked_of = |truth: &&Truth| !truth.ignored && areas.holds(truth.area);
     let asked = images.iter().flat_map(|image| &image.truths).filter(asked_of).count();
     if asked == 0 {
@@ -117,12 +117,12 @@ pub fn curves(images: &[Image], areas: Areas, most: usize) -> Option<Curves> {
     Some(curves)
 }
 
-impl Image {
-    /// The best detections with their scores; `Some` says whether one is right, `None` that it is not
-    /// counted.
+impl ImageResult {
+    /// The best detections with their scores; `Some` says whether a detection is correct, `None` that it is
+    /// not counted.
     fn judge(&self, areas: Areas, most: usize, threshold: f64) -> Vec<(f64, Option<bool>)> {
         let ignored = |truth: usize| self.truths[truth].ignored || !areas.holds(self.truths[truth].area);
-        // Those that are asked for come first, so that a detection prefers them.
+        // Objects to be found come first, so that a detection prefers them.
         let mut truths: Vec<_> = (0..self.truths.len()).collect();
         truths.sort_by_key(|&truth| ignored(truth));
         let mut taken = vec![false; truths.len()];
@@ -172,17 +172,17 @@ mod tests {
     const MAN: Truth = Truth { area: 2000.0, ignored: false, crowd: false };
     const CROWD: Truth = Truth { area: 2000.0, ignored: true, crowd: true };
 
-    fn image(truths: &[Truth], similarity: &[&[f64]]) -> Image {
+    fn image(truths: &[Truth], similarity: &[&[f64]]) -> ImageResult {
         let found = (0..similarity.len()).map(|i| Found { score: 1.0 - 0.1 * i as f64, area: 2000.0 });
         let rows = similarity.iter().map(|row| row.to_vec()).collect();
-        Image { truths: truths.to_vec(), found: found.collect(), similarity: rows }
+        ImageResult { truths: truths.to_vec(), found: found.collect(), similarity: rows }
     }
 
     #[test]
     fn crowds_absorb_detections_and_are_not_asked_for() {
         let found =
             curves(&[image(&[CROWD, MAN], &[&[0.99, 0.0], &[0.99, 0.0], &[0.6, 0.8]])], Areas::ALL, 20)
-                .expect("somebody");
+                .expect("an object to find");
         assert_eq!(found.recall, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
         assert!((found.average_precision[0] - 1.0).abs() < 1e-12);
         assert_eq!(curves(&[image(&[CROWD], &[&[0.9]])], Areas::ALL, 20), None);
@@ -191,11 +191,11 @@ mod tests {
     #[test]
     fn a_second_detection_of_one_person_is_wrong() {
         let found = curves(&[image(&[MAN, MAN], &[&[0.9, 0.0], &[0.9, 0.0], &[0.0, 0.9]])], Areas::ALL, 20)
-            .expect("somebody");
+            .expect("an object to find");
         // Precision 1 up to recall 0.5 (51 of 101 points), then 2/3.
         assert!((found.average_precision[0] - (51.0 + 50.0 * 2.0 / 3.0) / 101.0).abs() < 1e-12);
         let two = curves(&[image(&[MAN, MAN], &[&[0.9, 0.0], &[0.9, 0.0], &[0.0, 0.9]])], Areas::ALL, 2);
-        assert_eq!(two.expect("somebody").recall[0], 0.5);
+        assert_eq!(two.expect("an object to find").recall[0], 0.5);
     }
 
     #[test]

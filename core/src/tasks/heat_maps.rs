@@ -11,19 +11,20 @@ pub const MAP: [usize; 2] = [48, 64];
 const STRIDE: f64 = 4.0;
 /// The standard deviation of the Gaussian around a joint, in pixels of the map.
 const SIGMA: f64 = 2.0;
-/// The patch around a joint reaches three sigmas to each side.
+/// The distance, in pixels of the map, that the patch around a joint reaches to each side: three standard
+/// deviations.
 const REACH: i64 = 6;
 
-/// What a network has to draw for one person.
+/// The maps that a network is trained to give for one person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// `[joints, 64, 48]`, 0 to 1.
+    /// The maps, `[joints, 64, 48]`, with values from 0 to 1.
     pub maps: Vec<f32>,
     /// 1 for a joint that counts, 0 for one that is not labelled or whose patch lies outside.
     pub weights: [f32; JOINTS],
 }
 
-/// Where a joint's peak lies in its map: rounded half up, but toward zero below zero.
+/// The position of a joint's peak in its map: rounded half up, but toward zero below zero.
 pub fn centre([x, y]: [f64; 2]) -> [i64; 2] {
     [x, y].map(|at| (at / STRIDE + 0.5).trunc() as i64)
 }
@@ -54,8 +55,8 @@ pub fn target(joints: &[[f64; 2]; JOINTS], labelled: &[bool; JOINTS]) -> Target 
     Target { maps, weights }
 }
 
-/// Where the heat of one map `[64, 48]` is greatest: column, row and the heat there. The first of equal
-/// ones in row-major order; column and row are 0 where nothing is above 0.
+/// The position of the greatest value of one map `[64, 48]`, as column and row, and the value. Of equal
+/// values the first in row-major order counts; column and row are 0 where no value is above 0.
 pub fn peak(map: &[f32]) -> ([usize; 2], f32) {
     let mut best = (0, f32::NEG_INFINITY);
     for (place, &heat) in map.iter().enumerate() {
@@ -67,8 +68,8 @@ pub fn peak(map: &[f32]) -> ([usize; 2], f32) {
     ([place % MAP[0], place / MAP[0]], best.1)
 }
 
-/// The peak of a map, moved by a quarter of a pixel towards its warmer neighbour in x and in y; not at
-/// the border or next to it.
+/// The peak of a map, moved by a quarter of a pixel towards its greater neighbour in x and in y, except at
+/// the border and next to it.
 pub fn refined_peak(map: &[f32]) -> ([f64; 2], f32) {
     let ([column, row], heat) = peak(map);
     let mut place = [column as f64, row as f64];
@@ -85,8 +86,8 @@ pub fn refined_peak(map: &[f32]) -> ([f64; 2], f32) {
     (place, heat)
 }
 
-/// The share of joints that are found within half a tenth of the map's size, joint by joint over all
-/// images; `None` for a joint that lies nowhere beyond the first two rows and columns.
+/// The share of joints that are found within half a tenth of the map's size, for each joint over all images;
+/// `None` for a joint that never lies beyond the first two rows and columns.
 ///
 /// Peaks are `[column, row]`. (The published program exchanges width and height here.)
 pub fn correct_joints(
@@ -111,7 +112,7 @@ pub fn exchange<T>(values: &mut [T; JOINTS]) {
     }
 }
 
-/// The joints in the mirror image of a picture with this width, in pixels. Joints that are not labelled stay
+/// The joints in the mirror image of a picture with this width in pixels. Joints that are not labelled stay
 /// at 0.
 pub fn mirror(joints: &mut [[f64; 2]; JOINTS], labelled: &mut [bool; JOINTS], width: usize) {
     for joint in joints.iter_mut() {

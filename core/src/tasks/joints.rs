@@ -2,10 +2,10 @@
 
 use super::boxes::CornerBox;
 
-/// How many joints a person has.
+/// The number of joints of a person.
 pub const JOINTS: usize = 17;
 
-/// Their names, in COCO's order.
+/// The names of the joints, in COCO's order.
 pub const NAMES: [&str; JOINTS] = [
     "nose",
     "left_eye",
@@ -51,7 +51,7 @@ pub enum Visibility {
 }
 
 impl Visibility {
-    /// COCO's numbers: 0, 1, 2.
+    /// The visibility for COCO's numbers 0, 1 and 2.
     pub fn from_number(number: u64) -> Option<Self> {
         match number {
             0 => Some(Self::NotLabelled),
@@ -66,19 +66,19 @@ impl Visibility {
     }
 }
 
-/// A person of the annotations, in pixels.
+/// An annotated person; positions are in pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Person {
     pub joints: [([f64; 2], Visibility); JOINTS],
     pub corners: CornerBox,
-    /// The area of the person's mask.
+    /// The area of the person's mask, in square pixels.
     pub area: f64,
 }
 
-/// Object keypoint similarity of a found pose to an annotated person, between 0 and 1.
+/// The object keypoint similarity of a found pose to an annotated person, between 0 and 1.
 ///
-/// Only labelled joints count. For a person without any, a pose is compared with the box, grown
-/// threefold: every joint that lies in it is in its place.
+/// Only labelled joints count. For a person without any, a pose is compared with the box, grown threefold:
+/// every joint within it has no distance.
 pub fn similarity(person: &Person, pose: &[[f64; 2]; JOINTS]) -> f64 {
     let labelled = person.joints.iter().filter(|(_, visible)| visible.is_labelled()).count();
     let CornerBox { left, top, right, bottom } = person.corners;
@@ -103,7 +103,7 @@ pub fn similarity(person: &Person, pose: &[[f64; 2]; JOINTS]) -> f64 {
     sum / if labelled > 0 { labelled } else { JOINTS } as f64
 }
 
-/// Object keypoint similarity of two found poses over all joints; the area is the mean of both.
+/// The object keypoint similarity of two found poses over all joints; the area is the mean of both.
 pub fn similarity_of_poses(one: &[[f64; 2]; JOINTS], other: &[[f64; 2]; JOINTS], area: f64) -> f64 {
     let one_joint = |j: usize| closeness(j, one[j][0] - other[j][0], one[j][1] - other[j][1], area);
     (0..JOINTS).map(one_joint).sum::<f64>() / JOINTS as f64
@@ -114,7 +114,7 @@ fn closeness(joint: usize, dx: f64, dy: f64, area: f64) -> f64 {
     (-(dx * dx + dy * dy) / variance / (area + f64::EPSILON) / 2.0).exp()
 }
 
-/// The area that COCO's program gives a found pose: of the box around its joints.
+/// The area that COCO's program assigns to a found pose: that of the box around its joints.
 pub fn area_of_pose(pose: &[[f64; 2]; JOINTS]) -> f64 {
     let extent = |axis: usize| {
         let values = pose.iter().map(|joint| joint[axis]);
@@ -129,12 +129,12 @@ pub fn score(box_score: f64, joint_scores: &[f64; JOINTS]) -> f64 {
     if counted.is_empty() { 0.0 } else { box_score * counted.iter().sum::<f64>() / counted.len() as f64 }
 }
 
-/// A found pose with what suppression needs.
+/// A found pose with the values that suppression needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pose {
     pub joints: [[f64; 2]; JOINTS],
     pub score: f64,
-    /// In pixels: of the box that the pose was looked for in, as the published program grows it.
+    /// The area in pixels of the box in which the pose was looked for, grown as in the published program.
     pub area: f64,
 }
 
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn a_person_without_joints_is_its_box_grown_threefold() {
-        let nobody = person(Visibility::NotLabelled);
-        assert_eq!(similarity(&nobody, &[[-9.9, 19.9]; JOINTS]), 1.0);
-        assert!(similarity(&nobody, &[[-12.0, 5.0]; JOINTS]) < 1.0);
+        let unlabelled = person(Visibility::NotLabelled);
+        assert_eq!(similarity(&unlabelled, &[[-9.9, 19.9]; JOINTS]), 1.0);
+        assert!(similarity(&unlabelled, &[[-12.0, 5.0]; JOINTS]) < 1.0);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! What a full network is trained for.
+//! The task for which a full network is trained.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A task, and the metric that its weights are chosen by.
+/// A task, with the metric by which its weights are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
@@ -18,7 +18,7 @@ pub enum Task {
     Keypoints,
 }
 
-/// A name that is no task.
+/// The error for a name that is no task.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no task; there are classification, detection, segmentation and keypoints")]
 pub struct UnknownTask(String);
@@ -26,7 +26,7 @@ pub struct UnknownTask(String);
 impl Task {
     pub const ALL: [Self; 4] = [Self::Classification, Self::Detection, Self::Segmentation, Self::Keypoints];
 
-    /// As in settings; the preset with a task's published settings has the same name.
+    /// The name in settings, which is also that of the preset with the task's published settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Classification => "classification",
@@ -36,7 +36,7 @@ impl Task {
         }
     }
 
-    /// The key of its metric, for scripts.
+    /// The key of the task's metric, for scripts.
     pub fn metric(self) -> &'static str {
         match self {
             Self::Classification => "accuracy",
@@ -46,7 +46,7 @@ impl Task {
         }
     }
 
-    /// Its metric, for a person.
+    /// The name of the task's metric, for a person.
     pub fn metric_name(self) -> &'static str {
         match self {
             Self::Classification => "accuracy",

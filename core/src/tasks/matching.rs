@@ -1,23 +1,23 @@
-//! Which prior learns which box, and how a box is written relative to its prior.
+//! Which box each prior is trained on, and how a box is written relative to its prior.
 
 use super::boxes::{CentreBox, CornerBox};
 
 /// The least overlap at which a prior is matched with a box.
 pub const THRESHOLD: f64 = 0.5;
 
-/// Negatives that are learned for each positive of an image.
+/// The number of negatives in the loss for each positive of an image.
 pub const NEGATIVES_PER_POSITIVE: usize = 3;
 
-/// What differences of centres are divided by, in shares of the prior.
+/// The number by which differences of centres are divided, in shares of the prior.
 pub const CENTRE_VARIANCE: f64 = 0.1;
-/// What logarithms of ratios of sizes are divided by.
+/// The number by which logarithms of ratios of sizes are divided.
 pub const SIZE_VARIANCE: f64 = 0.2;
 
 /// For every prior the index of its box, or `None` for background.
 ///
 /// A prior is matched with the box that it overlaps most, if the overlap is at least [`THRESHOLD`]. In
-/// addition every box is matched with the prior that overlaps it most, however small the overlap is; if two
-/// boxes want the same prior, the later box gets it. Without boxes, every prior is background.
+/// addition every box is matched with the prior that overlaps it most, however small the overlap is; if this
+/// is the same prior for two boxes, the later box gets it. Without boxes, every prior is background.
 pub fn match_boxes(priors: &[CentreBox], boxes: &[CornerBox]) -> Vec<Option<usize>> {
     let mut claims: Vec<(usize, f64)> = vec![(0, f64::NEG_INFINITY); boxes.len()];
     let mut matched = Vec::with_capacity(priors.len());
@@ -43,7 +43,7 @@ pub fn match_boxes(priors: &[CentreBox], boxes: &[CornerBox]) -> Vec<Option<usiz
     matched
 }
 
-/// A box relative to a prior: what the network has to say. Both have sizes above 0.
+/// A box relative to a prior, which is what the network is trained to output. Both have sizes above 0.
 pub fn encode(object: &CornerBox, prior: &CentreBox) -> [f64; 4] {
     let object = object.centred();
     [
@@ -54,7 +54,7 @@ pub fn encode(object: &CornerBox, prior: &CentreBox) -> [f64; 4] {
     ]
 }
 
-/// The box that the network means.
+/// The box that the output of a network stands for.
 pub fn decode(said: [f64; 4], prior: &CentreBox) -> CentreBox {
     CentreBox {
         x: said[0] * CENTRE_VARIANCE * prior.width + prior.x,
@@ -64,7 +64,7 @@ pub fn decode(said: [f64; 4], prior: &CentreBox) -> CentreBox {
     }
 }
 
-/// The priors of one image that are learned as background: those with the highest loss, `per_positive`
+/// The priors of one image that are in the loss as background: those with the highest loss, `per_positive`
 /// for each positive, in the order of their indices. Of equal losses the first is taken.
 pub fn hard_negatives(background_loss: &[f32], positive: &[bool], per_positive: usize) -> Vec<usize> {
     let wanted = per_positive * positive.iter().filter(|&&positive| positive).count();

@@ -1,9 +1,9 @@
 //! Mean intersection over union of a segmentation, from one confusion matrix over all pixels.
 
-/// The label of pixels that count for nothing.
+/// The label of pixels that are not counted.
 pub const IGNORED: u8 = 255;
 
-/// How many pixels of each label were given which class.
+/// The number of pixels with each label that were given each class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
@@ -11,7 +11,7 @@ pub struct Confusion {
     counts: Vec<u64>,
 }
 
-/// A pixel that cannot be counted.
+/// Why pixels cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PixelError {
     #[error("{predictions} predictions for {labels} labels; they have to be the same picture")]
@@ -27,7 +27,7 @@ impl Confusion {
         Self { classes, counts: vec![0; classes * classes] }
     }
 
-    /// From counts `[predicted class, label]`; `None` if these are not square.
+    /// A matrix from counts `[predicted class, label]`; `None` if these are not square.
     pub fn from_rows(rows: &[Vec<u64>]) -> Option<Self> {
         let classes = rows.len();
         rows.iter().all(|row| row.len() == classes).then(|| Self { classes, counts: rows.concat() })
@@ -36,7 +36,7 @@ impl Confusion {
     /// Counts the pixels of one picture; those with label [`IGNORED`] are left out.
     ///
     /// # Errors
-    /// If the two are not the same picture, or a number is no class. Nothing is counted then.
+    /// If the two are not of the same picture, or a number is no class. In that case nothing is counted.
     pub fn add(&mut self, predictions: &[u8], labels: &[u8]) -> Result<(), PixelError> {
         let classes = self.classes;
         if predictions.len() != labels.len() {
@@ -56,8 +56,8 @@ impl Confusion {
         Ok(())
     }
 
-    /// Intersection over union class by class, between 0 and 1; `None` for a class that neither
-    /// labels nor predictions have.
+    /// Intersection over union of each class, between 0 and 1; `None` for a class that neither labels nor
+    /// predictions have.
     pub fn by_class(&self) -> Vec<Option<f64>> {
         let n = self.classes;
         let one = |class: usize| {

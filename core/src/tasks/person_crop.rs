@@ -10,17 +10,17 @@ const PIXELS: f64 = 200.0;
 /// The crop is larger than the person's box by this factor.
 const MARGIN: f64 = 1.25;
 
-/// The part of a picture in which a person's joints are searched.
+/// The part of a picture in which a person's joints are looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PersonCrop {
-    /// In pixels of the picture.
+    /// The centre in pixels of the picture.
     pub centre: [f64; 2],
-    /// Width and height in 200 pixels.
+    /// Width and height, in units of 200 pixels.
     pub scale: [f64; 2],
 }
 
-/// An annotated box (x, y, width, height) cut to a picture (width, height). A box loses one pixel in
-/// both directions, as in the published program. `None` if nothing of it lies in the picture.
+/// An annotated box (x, y, width, height) clipped to a picture (width, height). A box loses one pixel in both
+/// directions, as in the published program. `None` if no part of it lies in the picture.
 pub fn cut([x, y, width, height]: [f64; 4], [image_width, image_height]: [usize; 2]) -> Option<CornerBox> {
     let (left, top) = (x.max(0.0), y.max(0.0));
     let right = (left + (width - 1.0).max(0.0)).min(image_width as f64 - 1.0);
@@ -29,7 +29,7 @@ pub fn cut([x, y, width, height]: [f64; 4], [image_width, image_height]: [usize;
 }
 
 impl PersonCrop {
-    /// Around a box, grown to the shape of the network's input and by a quarter.
+    /// The crop around a box, grown to the ratio of sides of the network's input and by a quarter.
     pub fn around(corners: &CornerBox) -> Self {
         let mut size = [corners.right - corners.left, corners.bottom - corners.top];
         let aspect = INPUT[0] as f64 / INPUT[1] as f64;
@@ -42,7 +42,7 @@ impl PersonCrop {
         Self { centre, scale: size.map(|side| side / PIXELS * MARGIN) }
     }
 
-    /// In pixels, as the suppression of poses takes it.
+    /// The area in pixels, as the suppression of poses uses it.
     pub fn area(&self) -> f64 {
         self.scale[0] * PIXELS * self.scale[1] * PIXELS
     }
@@ -58,7 +58,7 @@ impl PersonCrop {
         })
     }
 
-    /// The way back from [`Self::to_output`].
+    /// The inverse of [`Self::to_output`].
     pub fn from_output(&self, output: [usize; 2], degrees: f64) -> Affine {
         let shrinks = self.scale[0] * PIXELS / output[0] as f64;
         let (sine, cosine) = degrees.to_radians().sin_cos();
@@ -72,7 +72,7 @@ impl PersonCrop {
     }
 }
 
-/// A map of the plane: rows of the 2 × 3 matrix.
+/// An affine map of the plane, as the rows of its 2 × 3 matrix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine(pub [[f64; 3]; 2]);
 

@@ -16,7 +16,8 @@ pub struct Level {
     /// Pixels of the input from one cell to the next. The last three come from a detector with 300
     /// pixels and do not divide 320; published weights were trained with them.
     pub shrinkage: f64,
-    /// Sides of the small square, and of another one: the large square has their geometric mean as its side.
+    /// Sides of the small square and of another one, in pixels: the large square has their geometric mean as
+    /// its side.
     pub least: f64,
     pub most: f64,
 }
@@ -31,8 +32,8 @@ pub const LEVELS: [Level; 6] = [
     Level { side: 1, shrinkage: 300.0, least: 285.0, most: 330.0 },
 ];
 
-/// All priors in shares of the image, level by level, row by row, six a cell: the small square, the
-/// large one, then for the ratios 2 and 3 the wide one and the tall one. Every number is cut to 0–1.
+/// All priors in shares of the image, level by level, row by row, six for each cell: the small square, the
+/// large one, then for the ratios 2 and 3 the wide one and the tall one. Every number is clamped to 0 to 1.
 pub fn priors() -> Vec<CentreBox> {
     let mut priors = Vec::new();
     let image = IMAGE_SIDE as f64;

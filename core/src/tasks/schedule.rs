@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-/// A half cosine from `base` to 0 over so many epochs (detection). The first epoch is 0.
+/// A half cosine from `base` to 0 over this many epochs (detection). The first epoch is 0.
 pub fn cosine(base: f64, epoch: usize, epochs: usize) -> f64 {
     base * (1.0 + (PI * epoch as f64 / epochs as f64).cos()) / 2.0
 }
@@ -12,7 +12,8 @@ pub fn steps(base: f64, epoch: usize, milestones: &[usize]) -> f64 {
     base * 0.1_f64.powi(milestones.iter().filter(|&&milestone| epoch >= milestone).count() as i32)
 }
 
-/// Grows by equal factors to `base`, then falls with a power of what is left (segmentation).
+/// A rate that grows by equal factors to `base`, then falls with a power of the share of steps that is left
+/// (segmentation).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WarmPolynomial {
     /// The rate of the first step.
@@ -26,7 +27,7 @@ pub struct WarmPolynomial {
 }
 
 impl WarmPolynomial {
-    /// The published segmentation: 80,000 steps.
+    /// The schedule of the published segmentation: 80,000 steps.
     pub const PUBLISHED: Self = Self { start: 1e-5, base: 0.01, warm_up: 1000, steps: 80_000, power: 0.9 };
 
     /// The rate of a step; the first step is number 0.

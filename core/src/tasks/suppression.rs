@@ -20,7 +20,7 @@ impl Suppression {
     pub const PUBLISHED: Self = Self { score: 0.01, overlap: 0.45, candidates: 200, most: usize::MAX };
 
     /// The boxes to keep, as indices, the best first. Of equal scores the later box counts as better, as in a
-    /// list that is sorted upwards and read from its end.
+    /// list that is sorted in ascending order and read from its end.
     pub fn keep(&self, boxes: &[CornerBox], scores: &[f64]) -> Vec<usize> {
         let mut order: Vec<_> = (0..boxes.len()).filter(|&i| scores[i] > self.score).collect();
         order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
@@ -36,10 +36,10 @@ impl Suppression {
         kept
     }
 
-    /// The boxes to report of one image, class by class, best first.
+    /// The boxes to report for one image, class by class, best first.
     ///
-    /// `probabilities` are `[priors, classes]`, row by row, class 0 being background; `boxes` is one
-    /// a prior.
+    /// `probabilities` are `[priors, classes]`, row by row, where class 0 is background; `boxes` has one box
+    /// for each prior.
     pub fn detect(&self, probabilities: &[f64], classes: usize, boxes: &[CornerBox]) -> Vec<ScoredBox> {
         let mut reported = Vec::new();
         for class in 1..classes {

@@ -1,4 +1,4 @@
-//! Finals as their events tell them, and the winner of a search.
+//! The finals as their events tell them, and the winner of a search.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use super::{
     log::{Tone, counted},
 };
 
-/// Everything that the events of a search tell about its finals.
+/// The state of the finals as the events of a search tell it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinalsView {
     pub settings: FinalsSettings,
@@ -36,19 +36,19 @@ pub struct Finalist {
     pub round: u32,
     /// The entrant, as an index.
     pub entrant: usize,
-    /// Which of the round's seeds, counted from 0.
+    /// The number of the seed among those of the round, counted from 0.
     pub seed: u32,
     pub epochs: u32,
     pub figures: Figures,
 }
 
-/// What decided who wins a search.
+/// What the winner of a search was decided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WinnerSource {
     /// The finals, in which entrants are trained from scratch.
     Finals,
-    /// Shared weights after the last generation.
+    /// The losses with shared weights after the last generation.
     Ranking,
     /// The searcher's own rule, such as the size of the largest network.
     Search,
@@ -78,8 +78,8 @@ pub struct Winner {
     /// generations.
     pub generation: u32,
     pub position: Vec<f64>,
-    /// On the validation half: of the winner of finals in the last round (the mean over its seeds), else by shared
-    /// weights.
+    /// The loss on the validation half: for a winner of finals that of the last round (the mean over its
+    /// seeds), else the one with shared weights.
     pub loss: Loss,
     /// The accuracy in the same estimate, in per cent.
     pub accuracy: f64,
@@ -106,7 +106,7 @@ impl FinalsView {
         Figures::mean(self.seeds(round, entrant))
     }
 
-    /// How many trainings a round (counted from 0) has, if it has begun.
+    /// The number of trainings of a round (counted from 0), if it has begun.
     pub fn trainings(&self, round: u32) -> usize {
         self.settings.trainings_of(self.going(round).len())
     }
@@ -124,12 +124,12 @@ impl FinalsView {
         (self.rounds.len() as u32).saturating_sub(u32::from(self.ended))
     }
 
-    /// How many rounds there are, if every figure is a number.
+    /// The number of rounds if every figure is a number.
     pub fn rounds_in_all(&self) -> u32 {
         rounds_of(self.entrants.len())
     }
 
-    /// What the finished trainings took.
+    /// The work of the finished trainings.
     pub fn work(&self) -> Work {
         let epochs =
             self.trained.iter().map(|trained| u64::from(trained.epochs)).fold(0, u64::saturating_add);
@@ -175,7 +175,7 @@ impl SearchView {
         };
         let is_winner =
             |other: &[f64]| winner.position == other || same_architecture(&winner.position, other);
-        // Several individuals may be the same architecture; one of them won.
+        // Several individuals may have the same architecture; only one of them won.
         let mut passed_over = false;
         let others = others.filter(|(_, position)| {
             let skip = !passed_over && is_winner(position);
@@ -185,7 +185,7 @@ impl SearchView {
         std::iter::once((winner.individual, winner.position.as_slice())).chain(others).collect()
     }
 
-    /// What an event says of the finals, with the names of entrants.
+    /// An event of the finals in words, with the names of entrants.
     pub(super) fn finals_in_words(&self, event: &Event) -> Option<(Tone, String)> {
         let finals = self.finals.as_ref()?;
         let name = |place: &usize| finals.entrants.get(*place).map_or_else(String::new, Entrant::name);
@@ -207,8 +207,8 @@ impl SearchView {
             }
             Event::FinalsRoundEnded { round, survivors } => {
                 let names: Vec<_> = survivors.iter().map(name).collect();
-                let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
-                let text = format!("round {} of the finals is over; left: {who}", round.saturating_add(1));
+                let left = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                let text = format!("round {} of the finals is over; left: {left}", round.saturating_add(1));
                 (Tone::Milestone, text)
             }
             Event::FinalsEnded { winner: Some(winner) } => {

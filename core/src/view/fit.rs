@@ -15,15 +15,15 @@ const LAST_TIME: i64 = 253_402_300_799_999;
 /// Why a line was not folded into a view.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
-    /// It does not follow the one before.
+    /// The line does not follow the one before.
     #[error("event {found} follows event {expected}; some are missing")]
     Gap { expected: u64, found: u64 },
-    /// It cannot have happened in this run.
+    /// The event cannot have happened in this run.
     #[error("event {seq} is not of this run: {problem}")]
     Misfit { seq: u64, problem: String },
 }
 
-/// Checks a line against what the view knows of its run.
+/// Checks a line against the state of its run.
 pub(super) fn check(view: &RunView, line: &Line) -> Result<(), ViewError> {
     let problem = if (0..=LAST_TIME).contains(&line.time) {
         problem(view, &line.event)

@@ -26,8 +26,8 @@ pub fn settings(space: Space, searcher: SearcherKind, population: usize, generat
     }
 }
 
-/// Runs a search whose loss is the distance of the first gene from 0, for so many estimations or to its end,
-/// and passes on its events in batches, as they come.
+/// Runs a search whose loss is the distance of the first gene from 0, for this many estimations or to its
+/// end, and passes on its events in batches as they come.
 pub fn play(
     settings: SearchSettings,
     network: Option<NetworkShape>,

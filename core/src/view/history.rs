@@ -1,7 +1,7 @@
-//! How a run was at earlier moments.
+//! Earlier moments of a run.
 //!
-//! Whatever a view shows is a fold over events, so an earlier moment is the fold of fewer of them.
-//! The events are kept, and the fold at intervals, so that going back folds few events anew.
+//! A view is a fold over events, so an earlier moment is the fold of fewer of them. The events are kept, and
+//! folds at intervals, so that going back folds few events anew.
 
 use super::RunView;
 use crate::event::{Event, Line};
@@ -11,10 +11,10 @@ use crate::event::{Event, Line};
 const MOST_FOLDS: usize = 128;
 /// The first interval, in events.
 const FIRST_INTERVAL: u64 = 32;
-/// Log lines that an earlier view has.
+/// The number of log lines in an earlier view.
 const LOG_LINES: usize = 24;
 
-/// The events of a run, and its fold every so often.
+/// The events of a run, and folds of them at intervals.
 #[derive(Clone, Debug)]
 pub struct History {
     lines: Vec<Line>,
@@ -23,14 +23,14 @@ pub struct History {
     interval: u64,
 }
 
-/// A moment that one may want to go back to.
+/// A moment to which one may want to go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
     /// The number of events up to this moment.
     pub events: u64,
-    /// The generation that was under way (in a training: epochs that were done).
+    /// The current generation (in a training, the number of epochs that are done).
     pub generation: u32,
-    /// Pairs of it that were compared.
+    /// The number of its pairs that were compared.
     pub pairs: usize,
 }
 
@@ -48,7 +48,7 @@ impl Default for History {
 }
 
 impl History {
-    /// Takes a line that `view` has just taken. A line that was seen before changes nothing.
+    /// Adds a line that was just folded into `view`. A line that was added before changes nothing.
     pub fn take(&mut self, line: Line, view: &RunView) {
         if line.seq != self.lines.len() as u64 || view.events != line.seq + 1 {
             return;
@@ -64,14 +64,14 @@ impl History {
         }
     }
 
-    /// The run after so many events, or as it is now if there were not so many. Its log has few lines.
+    /// The run after this many events, or its present state if there are not so many. Its log has few lines.
     pub fn at(&self, events: u64) -> RunView {
         let mut view = self.nearest(events).cloned().unwrap_or_else(|| RunView::new(LOG_LINES));
         self.go_on(&mut view, events);
         view
     }
 
-    /// Lets an earlier view go on until it has so many events.
+    /// Folds further events into an earlier view until it has this many.
     pub fn go_on(&self, view: &mut RunView, events: u64) {
         let end = usize::try_from(events).unwrap_or(usize::MAX).min(self.lines.len());
         let start = usize::try_from(view.events).unwrap_or(usize::MAX).min(end);
@@ -82,7 +82,7 @@ impl History {
         }
     }
 
-    /// How many events [`History::at`] folds anew.
+    /// The number of events that [`History::at`] folds anew.
     pub fn distance(&self, events: u64) -> u64 {
         events - self.nearest(events).map_or(0, |fold| fold.events)
     }
@@ -92,14 +92,14 @@ impl History {
         self.folds[..after].last()
     }
 
-    /// The last moment before so many events: the beginning of a generation, or if `pairs` also the
+    /// The last moment before this many events: the beginning of a generation or, if `pairs` is set, also the
     /// end of a pair.
     pub fn earlier(&self, events: u64, pairs: bool) -> Option<Stop> {
         let before = self.stops.partition_point(|stop| stop.events < events);
         self.stops[..before].iter().rev().find(|stop| pairs || stop.is_beginning()).copied()
     }
 
-    /// The first moment after so many events, likewise.
+    /// The first moment after this many events, of the same kinds.
     pub fn later(&self, events: u64, pairs: bool) -> Option<Stop> {
         let until = self.stops.partition_point(|stop| stop.events <= events);
         self.stops[until..].iter().find(|stop| pairs || stop.is_beginning()).copied()
@@ -122,7 +122,7 @@ fn stop(event: &Event, view: &RunView) -> Option<Stop> {
             let pairs = view.search.as_ref()?.pairs_done();
             Some(Stop { events, generation: *generation, pairs })
         }
-        // The last generation is followed by no other, so its end is a stop, which shows what moved.
+        // The last generation is followed by no other, so its end is a stop, which shows the moves.
         Event::GenerationFinished { generation, .. } => {
             let next = generation.saturating_add(1);
             let is_last = next >= view.search.as_ref()?.settings.generations;
@@ -158,7 +158,7 @@ mod tests {
         view::fixture,
     };
 
-    /// A search after so many pairs, and its history.
+    /// A search after this many pairs, and its history.
     fn search(population: usize, generations: u32, pairs: usize) -> (RunView, History) {
         let settings = fixture::settings(Space::Cells, Default::default(), population, generations);
         let network = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 10 };
@@ -173,7 +173,7 @@ mod tests {
         (view, history)
     }
 
-    /// Everything that a view says.
+    /// Everything that a view shows.
     fn said(view: &RunView) -> String {
         format!("{view:?}")
     }

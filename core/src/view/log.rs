@@ -29,12 +29,12 @@ pub enum Tone {
     Plain,
     /// The end of a generation, of an epoch or of the run.
     Milestone,
-    /// Something a person should look at, such as a loss that is not a number.
+    /// Something that a person should see, such as a loss that is not a number.
     Warning,
 }
 
 impl LogLine {
-    /// The line in words; `None` where there is nothing to say.
+    /// The line for an event; `None` if there is nothing to say.
     pub(super) fn of(
         line: &Line,
         search: Option<&SearchView>,
@@ -49,7 +49,7 @@ impl LogLine {
     }
 }
 
-/// The architecture that was injected: by its published name, if it has one, else in full.
+/// The architecture that was injected: its published name, if it has one, else in full.
 fn injected(position: &[f64]) -> String {
     if let Ok(genotype) = Genotype::decode(position) {
         return published::name_of(&genotype).map_or_else(
@@ -65,7 +65,7 @@ pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
-/// How far off sums of latencies are, where they have a limit.
+/// The error of sums of latencies, where latency has a limit.
 fn latency_words(limits: &Limits) -> String {
     let table = limits.latencies.as_ref();
     table.map_or_else(String::new, |table| {
@@ -144,7 +144,7 @@ fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
             ),
         ),
         Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
-            return None; // The view describes these, because it knows the entrants' names.
+            return None; // The view describes these, because it has the names of the entrants.
         }
         Event::WeightsWarmed { .. } => return None, // So it is with a warm-up.
         Event::SearchFinished { ranking, evaluations } => {

@@ -1,4 +1,4 @@
-//! The population on a plane: a fold beside the rest of the view.
+//! The population on a plane, as a fold beside the rest of the view.
 //!
 //! The plane is that of the two principal components of all positions so far. It is computed again only when
 //! the number of positions has grown by a tenth, and then turned to face the plane before. So in between, a
@@ -10,22 +10,22 @@ use super::SearchView;
 use crate::{
     event::Move,
     population::IndividualId,
-    principal::{Moments, Plane},
+    principal::{Plane, SampleMoments},
     searcher::SearcherKind,
     space::Space,
 };
 
-/// For how many generations lessons are kept.
+/// The number of generations for which lessons are kept.
 pub const KEPT_GENERATIONS: u32 = 4;
-/// Lessons that are kept at most, whatever the population: more of them could not be told apart.
+/// The greatest number of lessons that are kept, for any population: more could not be told apart.
 const KEPT_LESSONS: usize = 360;
 
-/// Where each individual is on the plane, and how slow learners moved there.
+/// The position of each individual on the plane, and the moves of slow learners there.
 #[derive(Clone, Debug)]
 pub struct MapView {
     /// The upper bounds of all genes.
     upper: Vec<f64>,
-    moments: Moments,
+    moments: SampleMoments,
     plane: Option<Plane>,
     /// The number of positions for which the plane was computed.
     laid_for: u64,
@@ -55,7 +55,7 @@ impl MapView {
     pub(super) fn new(space: Space) -> Self {
         Self {
             upper: (0..space.genes()).map(|gene| space.upper(gene)).collect(),
-            moments: Moments::new(space.genes()),
+            moments: SampleMoments::new(space.genes()),
             plane: None,
             laid_for: 0,
             window: Window { x: (-1.0, 1.0), y: (-1.0, 1.0) },
@@ -80,7 +80,7 @@ impl MapView {
         self.window
     }
 
-    /// Lessons of the last generations, the newest last.
+    /// The lessons of the last generations, the newest last.
     pub fn lessons(&self) -> impl DoubleEndedIterator<Item = &Lesson> {
         self.lessons.iter()
     }
@@ -140,7 +140,7 @@ impl MapView {
 }
 
 impl SearchView {
-    /// Takes the moves at the end of a generation, which have been made in the population already.
+    /// Adds the moves at the end of a generation, which have been made in the population already.
     pub(super) fn draw_on_the_map(&mut self, generation: u32, moves: &[Move]) {
         self.map.visit(moves.iter().map(|moved| moved.position.as_slice()));
         // Only a slow learner's move is a lesson, not a position that was drawn at random.
@@ -161,8 +161,7 @@ impl SearchView {
     }
 }
 
-/// A side of the window that holds `(from, to)`: the old one where it does without being far too
-/// large.
+/// A side of the window that contains `(from, to)`: the old one if it does so without being far too large.
 fn hold((low, high): (f64, f64), (from, to): (f64, f64)) -> (f64, f64) {
     let fits = low <= from && to <= high && to - from >= 0.7 * (high - low);
     if fits {

@@ -1,4 +1,4 @@
-//! Where a run is in its life, by its events and by the engine that works on it or has left it.
+//! How far a run is, by its events, and whether an engine works on it or how the last one left it.
 
 use serde::{Serialize, Serializer};
 
@@ -6,12 +6,12 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Empty,
-    /// The weight set is trained, and no network is judged yet.
+    /// The weight set is trained, and no network is validated yet.
     WarmUp,
     Searching,
     /// The last population is being ranked.
     Ranking,
-    /// The best are trained from scratch.
+    /// The best architectures are trained from scratch.
     Finals,
     Training,
     Finished,
@@ -31,7 +31,7 @@ impl Phase {
     }
 }
 
-/// What becomes of a run now. Its name is the `phase` of `status --json` and `runs --json`.
+/// The present state of a run. Its name is the `phase` in `status --json` and `runs --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     /// The run is finished, or an engine works on it.
@@ -41,11 +41,11 @@ pub enum RunState {
     Stopping,
     /// No engine lives, because it was asked to end.
     Stopped,
-    /// No engine lives, and the last one left without a word.
+    /// No engine lives, and the last one ended without saying so.
     Dead,
     /// The command of a study that worked on the run failed.
     Failed,
-    /// Its files cannot be read.
+    /// The files of the run cannot be read.
     Unreadable,
 }
 

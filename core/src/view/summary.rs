@@ -11,20 +11,20 @@ use crate::{
     weight_set::Hits,
 };
 
-/// A finished generation. A value that is not known (no pair had a verdict, say) is NaN: curves
-/// show a gap there. A warm-up has a training loss and hits, and nothing that is a judgement.
+/// A finished generation. A value that is not known (for example, because no pair had a verdict) is NaN:
+/// curves have a gap there. A warm-up has a training loss and hits, and no validation losses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GenerationSummary {
     pub generation: u32,
-    /// Mean validation loss of fast learners, of slow learners, of all; and the best.
+    /// Mean validation loss of fast learners, of slow learners and of all; and the best.
     pub fast: f64,
     pub slow: f64,
     pub mean: f64,
     pub best: f64,
-    /// Mean over all learners and the best, per cent.
+    /// The mean accuracy of all learners and the best, in per cent.
     pub accuracy: f64,
     pub best_accuracy: f64,
-    /// Mean training loss of all learners.
+    /// The mean training loss of all learners.
     pub train: f64,
     pub diversity: f64,
     pub hits: Hits,
@@ -71,7 +71,7 @@ impl GenerationSummary {
     }
 }
 
-/// Mean of the finite values; NaN if there are none.
+/// The mean of the finite values; NaN if there are none.
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.filter(|v| v.is_finite()).fold((0.0, 0), |(s, n), v| (s + v, n + 1));
     sum / f64::from(count)
@@ -86,7 +86,7 @@ pub(super) fn warmed_hits(trained: &[Trainee]) -> Hits {
     sum
 }
 
-/// Everything that the events of a training run tell about it.
+/// The state of a training run as its events tell it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingView {
     pub task: Task,
@@ -96,7 +96,7 @@ pub struct TrainingView {
     pub epochs: u32,
     pub images: Images,
     pub batch: usize,
-    /// Finished epochs.
+    /// The finished epochs.
     pub history: Vec<EpochSummary>,
     pub best_epoch: Option<u32>,
     pub test: Option<TestSummary>,
@@ -108,10 +108,10 @@ pub struct EpochSummary {
     pub learning_rate: f64,
     pub drop_path: f64,
     pub train_loss: Loss,
-    /// Not a number where the task is none of classification.
+    /// Training accuracy in per cent; NaN for tasks other than classification.
     pub train_accuracy: f64,
     pub valid_loss: Loss,
-    /// Accuracy, or the metric of the task, per cent.
+    /// The accuracy, or the metric of the task, in per cent.
     pub valid_accuracy: f64,
 }
 
@@ -119,9 +119,9 @@ pub struct EpochSummary {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TestSummary {
     pub loss: Loss,
-    /// Accuracy, or the metric of the task, per cent.
+    /// The accuracy, or the metric of the task, in per cent.
     pub top1: f64,
-    /// Not a number where the task is none of classification.
+    /// The accuracy among the five highest scores, in per cent; NaN for tasks other than classification.
     pub top5: f64,
     pub images: usize,
     pub part: Part,
@@ -145,13 +145,13 @@ impl TrainingView {
         self.history.iter().find(|epoch| Some(epoch.epoch) == self.best_epoch)
     }
 
-    /// What the best weights reached in the end, such as `81.50 % of 64 test images`, or `73.10 % mAP on
-    /// 4952 test images`; `counted` writes how many.
+    /// The result of the best weights in the end, such as `81.50 % of 64 test images`, or `73.10 % mAP on
+    /// 4952 test images`; `counted` formats the number of images.
     pub fn result(&self, counted: fn(u64) -> String) -> Option<String> {
         Some(result(self.task, &self.test?, counted))
     }
 
-    /// Whether all epochs are done and none is the best: no loss is a number.
+    /// Whether all epochs are done and none is the best, because no loss is a number.
     pub fn has_no_best(&self) -> bool {
         self.history.len() >= self.epochs as usize && self.best_epoch.is_none()
     }
@@ -196,7 +196,7 @@ impl TrainingView {
     }
 }
 
-/// See [`TrainingView::result`].
+/// The text of [`TrainingView::result`].
 pub(super) fn result(task: Task, test: &TestSummary, counted: fn(u64) -> String) -> String {
     let TestSummary { top1, part, .. } = test;
     let (part, images) = (part.name(), counted(test.images as u64));

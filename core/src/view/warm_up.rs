@@ -1,4 +1,4 @@
-//! What a view says of a warm-up: which networks trained the weight set before anybody was judged.
+//! The warm-up in a view: the networks that trained the weight set before any comparison.
 
 use super::{SearchView, Tone, log::counted, summary::warmed_hits};
 use crate::{
@@ -9,12 +9,12 @@ use crate::{
 };
 
 impl SearchView {
-    /// Whether the generation under way only trains the weight set.
+    /// Whether the current generation only trains the weight set.
     pub fn is_warming_up(&self) -> bool {
         self.generation < self.settings.warm_up
     }
 
-    /// Pairs of this generation that are done: compared, or in a warm-up trained.
+    /// The number of pairs of the current generation that are done: compared or, in a warm-up, trained.
     pub fn pairs_done(&self) -> usize {
         if self.is_warming_up() { self.warmed.len() } else { self.compared.len() }
     }
@@ -37,7 +37,7 @@ impl SearchView {
         self.warmed.push(trained.to_vec());
     }
 
-    /// What there is to say of an event because of a warm-up.
+    /// An event of a warm-up in words.
     pub(super) fn warm_up_in_words(&self, event: &Event) -> Option<(Tone, String)> {
         let warm_up = self.settings.warm_up;
         match event {
@@ -86,7 +86,7 @@ mod tests {
         view::{Phase, RunView, fixture},
     };
 
-    /// A search whose first two of four generations are the warm-up, after so many pairs.
+    /// A search whose first two of four generations are the warm-up, after this many pairs.
     fn view(pairs: usize) -> RunView {
         let settings =
             SearchSettings { warm_up: 2, ..fixture::settings(Space::Cells, Default::default(), 4, 4) };

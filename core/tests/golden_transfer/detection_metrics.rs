@@ -1,5 +1,5 @@
 use relativenas_core::tasks::{
-    average_precision::{Detection, Object, Rule, Verdict, by_class, curve, mean},
+    average_precision::{Detection, DetectionVerdict, Object, Rule, by_class, curve, mean},
     boxes::CornerBox,
 };
 use serde::Deserialize;
@@ -40,7 +40,7 @@ struct Class {
     class: usize,
     name: String,
     objects: usize,
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<DetectionVerdict>,
     precision: Option<Vec<f64>>,
     recall: Option<Vec<f64>>,
     average_precision_11: Option<f64>,

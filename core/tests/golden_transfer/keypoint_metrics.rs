@@ -2,7 +2,7 @@ use std::{array, collections::BTreeMap};
 
 use relativenas_core::tasks::{
     boxes::CornerBox,
-    coco::{Areas, Curves, Found, Image, Truth, curves, thresholds},
+    coco::{Areas, Curves, Found, ImageResult, Truth, curves, thresholds},
     joints::{
         JOINTS, NAMES, PAIRS, Person, Pose, SIGMAS, Visibility, area_of_pose, score, similarity,
         similarity_of_poses, suppress,
@@ -92,7 +92,7 @@ fn golden_object_keypoint_similarity_and_average_precision() {
         for (row, expected) in rows.iter().zip(&figures.similarity[id]) {
             check_all(&format!("similarity in image {id}"), row, expected, 1e-12);
         }
-        images.push(Image {
+        images.push(ImageResult {
             truths: people.iter().map(|person| person.truth()).collect(),
             found: found.iter().map(|d| Found { score: d.score, area: area_of_pose(&d.pose()) }).collect(),
             similarity: rows,

@@ -33,9 +33,9 @@ pub fn data(arguments: &DataArguments) -> anyhow::Result<()> {
     let Action::Check { folder, json } = &arguments.action;
     let checked = check(folder)?;
     if *json {
-        super::say(&serde_json::to_string(&checked).context("the result cannot be written")?)?;
+        super::print_line(&serde_json::to_string(&checked).context("the result cannot be written")?)?;
     } else {
-        super::say(&in_words(&checked))?;
+        super::print_line(&in_words(&checked))?;
     }
     match checked.faults.len() {
         0 => Ok(()),
@@ -47,7 +47,7 @@ pub fn data(arguments: &DataArguments) -> anyhow::Result<()> {
 fn in_words(checked: &Checked) -> String {
     let Checked { kind, task, classes, train_images, valid_images, test_images, .. } = checked;
     let mut lines = vec![
-        format!("{kind} ({task}), {classes} classes: {}", some(&checked.class_names)),
+        format!("{kind} ({task}), {classes} classes: {}", first_names(&checked.class_names)),
         format!("images: {train_images} for training, {valid_images} for validation, {test_images} for test"),
     ];
     if let Some(Sizes { least, greatest }) = checked.sizes {
@@ -63,7 +63,7 @@ fn in_words(checked: &Checked) -> String {
 }
 
 /// A list of names, cut off after the first few.
-fn some(names: &[String]) -> String {
+fn first_names(names: &[String]) -> String {
     match names.len() {
         0..=20 => names.join(", "),
         more => format!("{}, … and {} more", names[..20].join(", "), more - 20),

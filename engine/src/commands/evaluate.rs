@@ -35,7 +35,7 @@ use crate::{
     images::ImageSet,
     network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
     ranks::{self, Card, Ranked, Ranks, agree},
-    training::{self, Evaluation, Photos, Source},
+    training::{self, Evaluation, ImageSource, Photos},
     weights_file::{self, Weights},
 };
 
@@ -117,7 +117,7 @@ enum Kind {
 
 /// The images that a network is judged with.
 struct Opened {
-    source: Source,
+    source: ImageSource,
     classes: usize,
     fingerprint: String,
 }
@@ -176,7 +176,7 @@ fn evaluate_share(arguments: &EvaluateArguments, ranks: &dyn Ranks) -> anyhow::R
             device::name(device)
         )
     };
-    super::say(&line)
+    super::print_line(&line)
 }
 
 /// What all ranks must have in common before they judge together.
@@ -231,7 +231,7 @@ impl EvaluateArguments {
 fn small(data: &DataSet, device: Device) -> anyhow::Result<Opened> {
     let all: Vec<_> = (0..data.test.len()).collect();
     let set = ImageSet::of(data, &data.test, &all)?;
-    let source = Source::Memory(ImageStore::new(&set, 0, device)?);
+    let source = ImageSource::Memory(ImageStore::new(&set, 0, device)?);
     Ok(Opened { source, classes: data.classes.len(), fingerprint: data.fingerprint() })
 }
 
@@ -240,7 +240,7 @@ fn photos(data: EncodedDataSet, device: Device) -> Opened {
     let chosen = (0..data.valid.len()).collect();
     let side = NetworkKind::Imagenet.image_side();
     let photos = Photos { images: data.valid, chosen, side, threads: device::threads(0), device };
-    Opened { source: Source::Photos(photos), classes, fingerprint }
+    Opened { source: ImageSource::Photos(photos), classes, fingerprint }
 }
 
 impl Trained {
@@ -327,7 +327,7 @@ fn chosen(path: &Path, name: Option<&str>) -> anyhow::Result<Genotype> {
 fn judge(
     arguments: &EvaluateArguments,
     trained: &Trained,
-    source: &Source,
+    source: &ImageSource,
     ranks: &dyn Ranks,
 ) -> anyhow::Result<Evaluation> {
     let limit = arguments.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));

@@ -55,7 +55,7 @@ fn measure(arguments: &ExchangeArguments, ranks: &dyn Ranks) -> anyhow::Result<(
         let rate = bytes as f64 / seconds / 1e6;
         format!("{bytes:>10} bytes: {:>9.3} ms, {rate:>7.0} MB/s", 1e3 * seconds)
     };
-    super::say(&if arguments.json {
+    super::print_line(&if arguments.json {
         let sizes: Vec<_> = found.iter().map(|(bytes, s)| json!({"bytes": bytes, "seconds": s})).collect();
         json!({"ranks": ranks.count(), "exchanges": sizes}).to_string()
     } else {

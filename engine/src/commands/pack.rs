@@ -43,11 +43,11 @@ pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
         for note in pack::pack(source, target, options, &mut progress("packed"))? {
             eprintln!("{note}");
         }
-        super::say(&format!("{}: packed", target.display()))?;
+        super::print_line(&format!("{}: packed", target.display()))?;
     }
     if arguments.verify {
         pack::verify(source, target, options, &mut progress("verified"))?;
-        super::say(&format!("{}: every image reads back", target.display()))?;
+        super::print_line(&format!("{}: every image reads back", target.display()))?;
     }
     Ok(())
 }

@@ -76,18 +76,18 @@ pub fn predict(arguments: &PredictArguments) -> anyhow::Result<()> {
     let people = arguments.boxes.as_deref().map(found::people_in).transpose()?;
     if let Some(folder) = &arguments.draw {
         fs::create_dir_all(folder).with_context(|| format!("`{}` cannot be made", folder.display()))?;
-        alone(&arguments.images)?;
+        refuse_equal_names(&arguments.images)?;
     }
-    let mut said = Vec::new();
+    let mut all_entries = Vec::new();
     for file in &arguments.images {
         let picture = read(file)?;
-        let (entries, drawing) = loaded.look_at(file, &picture, people.as_ref(), arguments.score)?;
-        said.extend(entries);
+        let (entries, drawing) = loaded.predict(file, &picture, people.as_ref(), arguments.score)?;
+        all_entries.extend(entries);
         if let Some(folder) = &arguments.draw {
             write(folder, file, &picture, &drawing)?;
         }
     }
-    super::say(&array(&said))
+    super::print_line(&array(&all_entries))
 }
 
 /// Writes entries one to a line, so that the array is readable.
@@ -102,7 +102,7 @@ fn read(file: &Path) -> anyhow::Result<Picture> {
 }
 
 /// Refuses pictures whose drawings would have the same name.
-fn alone(images: &[PathBuf]) -> anyhow::Result<()> {
+fn refuse_equal_names(images: &[PathBuf]) -> anyhow::Result<()> {
     let names: Vec<_> = images.iter().map(|image| stem(image)).collect();
     for (place, name) in names.iter().enumerate() {
         if let Some(first) = names[..place].iter().position(|other| other == name) {

@@ -15,33 +15,37 @@ use crate::{
 /// What is measured, with the argument names of the PyTorch program that it is compared with.
 #[derive(Args)]
 pub struct ThroughputArguments {
-    /// Folder of a data set; the embedded one without it.
+    /// Folder of a data set [default: the embedded Fashion-MNIST]
     #[arg(long)]
     data: Option<PathBuf>,
-    /// JSON list of {normal: [[operation, input] × 8], reduce: …}; four random ones without it.
+    /// File with a JSON list of {normal: [[operation, input] × 8], reduce: …} [default: four random genotypes]
     #[arg(long)]
     genotypes: Option<PathBuf>,
+    /// Training images of each learner
     #[arg(long, default_value_t = 1024)]
     train_images: usize,
+    /// Validation images of each learner
     #[arg(long, default_value_t = 1024)]
     valid_images: usize,
+    /// Images in a training step
     #[arg(long, default_value_t = 64)]
     batch: usize,
+    /// Channels of a node in the first cells
     #[arg(long, default_value_t = 16)]
     channels: usize,
-    /// Cells of the network.
+    /// Cells of the network
     #[arg(long, default_value_t = 8)]
     layers: usize,
-    /// auto, cpu or cuda:N.
+    /// auto, cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// f32 or bf16.
+    /// f32 or bf16: of feature maps and convolutions
     #[arg(long, default_value = "f32")]
     precision: Precision,
-    /// Of the CPU; 0: as many as there are cores.
+    /// Threads of the CPU; 0 takes as many as there are cores
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// One JSON line with the yardstick's keys.
+    /// Print one JSON object, with the keys of the PyTorch program
     #[arg(long)]
     json: bool,
 }

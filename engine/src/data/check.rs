@@ -10,9 +10,9 @@ use relativenas_core::tasks::{joints, label_ids, mean_iou::IGNORED};
 use serde::Serialize;
 
 use super::{
-    DataError, Options, cityscapes, coco,
+    DataError, ReadOptions, cityscapes, coco,
     fault::Fault,
-    layout::Found,
+    layout::FoundLayout,
     picture::Picture,
     voc::{self, VocImage},
 };
@@ -170,7 +170,7 @@ fn check_coco(folder: &Path) -> Checked {
 /// Checks a set of labelled images. Its readers report everything that is wrong in one error, whose lines
 /// become faults.
 fn check_labelled(folder: &Path) -> Result<Checked, DataError> {
-    let found = Found::below(folder)?;
+    let found = FoundLayout::below(folder)?;
     let failed = |error: DataError| {
         let one = |what: String| Fault { file: PathBuf::from(folder), what };
         let faults = match error {
@@ -195,7 +195,7 @@ fn check_labelled(folder: &Path) -> Result<Checked, DataError> {
             checked.notes = encoded.notes.iter().cloned().chain(encoded.patched()).collect();
             Ok(checked)
         }
-        Err(DataError::NotPhotographs { .. }) => Ok(match found.read(&Options::default()) {
+        Err(DataError::NotPhotographs { .. }) => Ok(match found.read(&ReadOptions::default()) {
             Err(error) => failed(error),
             Ok(data) => {
                 let images = [data.train.len(), 0, data.test.len()];

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DataError, DataSet, Images, cifar_names};
+use super::{DataError, DataSet, LabelledImages, cifar_names};
 
 /// Height and width of a CIFAR image in pixels.
 pub(super) const SIDE: usize = 32;
@@ -57,7 +57,12 @@ impl Cifar {
         }
     }
 
-    pub(super) fn data_set(self, classes: Vec<String>, train: Images, test: Images) -> DataSet {
+    pub(super) fn data_set(
+        self,
+        classes: Vec<String>,
+        train: LabelledImages,
+        test: LabelledImages,
+    ) -> DataSet {
         let (mean, std) = self.statistics();
         DataSet { name: self.name().into(), classes, train, test, mean, std, notes: Vec::new() }.with_notes()
     }
@@ -91,7 +96,7 @@ impl Cifar {
     }
 
     /// Appends the records of a binary file.
-    fn append(self, bytes: &[u8], path: &Path, images: &mut Images) -> Result<(), DataError> {
+    fn append(self, bytes: &[u8], path: &Path, images: &mut LabelledImages) -> Result<(), DataError> {
         let (label_bytes, counts) = self.label_bytes();
         let record_bytes = label_bytes + PIXELS;
         if bytes.is_empty() || !bytes.len().is_multiple_of(record_bytes) {
@@ -113,8 +118,8 @@ impl Cifar {
         Ok(())
     }
 
-    fn read(self, paths: &[PathBuf]) -> Result<Images, DataError> {
-        let mut images = Images::empty(SIDE);
+    fn read(self, paths: &[PathBuf]) -> Result<LabelledImages, DataError> {
+        let mut images = LabelledImages::empty(SIDE);
         for path in paths {
             self.append(&super::read_file(path)?, path, &mut images)?;
         }
@@ -170,7 +175,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::data::{Options, open, open_with, samples::sample};
+    use crate::data::{ReadOptions, open, open_with, samples::sample};
 
     /// A copy of the CIFAR-10 sample that a test may damage.
     fn copy() -> tempfile::TempDir {
@@ -199,7 +204,7 @@ mod tests {
         let folder = sample("cifar-100-binary");
         let fine = open(Some(&folder)).expect("the sample");
         assert_eq!((fine.train.len(), fine.test.len(), fine.classes.len()), (24, 16, 100));
-        let options = Options { cifar_100: Cifar100Labels::Coarse, ..Options::default() };
+        let options = ReadOptions { cifar_100: Cifar100Labels::Coarse, ..ReadOptions::default() };
         let coarse = open_with(Some(&folder), &options).expect("the sample");
         assert_eq!((coarse.train.len(), coarse.classes.len()), (24, 20));
         let bytes = fs::read(folder.join("train.bin")).expect("the file");
@@ -281,7 +286,7 @@ mod tests {
         ) {
             let cifar = if hundred { Cifar::Hundred(Cifar100Labels::Fine) } else { Cifar::Ten };
             let length = records * (cifar.label_bytes().0 + PIXELS) + rest;
-            let mut images = Images::empty(SIDE);
+            let mut images = LabelledImages::empty(SIDE);
             let result = cifar.append(&vec![label; length], Path::new("batch"), &mut images);
             let good = records > 0 && rest == 0 && usize::from(label) < cifar.official_classes().len();
             proptest::prop_assert_eq!(result.is_ok(), good);

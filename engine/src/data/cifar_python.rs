@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    DataError, DataSet, Images, cifar,
+    DataError, DataSet, LabelledImages, cifar,
     cifar::{Cifar, Cifar100Labels},
     numpy,
 };
@@ -12,16 +12,16 @@ use crate::pickle::{self, Value};
 /// Reads `data_batch_1` to `data_batch_5` and `test_batch` of CIFAR-10, `train` and `test` of CIFAR-100.
 pub(super) fn read(cifar: Cifar, folder: &Path) -> Result<DataSet, DataError> {
     let (train_files, test_file) = cifar::files(cifar, folder, "")?;
-    let mut train = Images::empty(cifar::SIDE);
+    let mut train = LabelledImages::empty(cifar::SIDE);
     for path in &train_files {
         append(cifar, path, &mut train)?;
     }
-    let mut test = Images::empty(cifar::SIDE);
+    let mut test = LabelledImages::empty(cifar::SIDE);
     append(cifar, &test_file, &mut test)?;
     Ok(cifar.data_set(read_names(cifar, folder)?, train, test))
 }
 
-fn append(cifar: Cifar, path: &Path, images: &mut Images) -> Result<(), DataError> {
+fn append(cifar: Cifar, path: &Path, images: &mut LabelledImages) -> Result<(), DataError> {
     let labels_key = match cifar {
         Cifar::Ten => "labels",
         Cifar::Hundred(Cifar100Labels::Fine) => "fine_labels",
@@ -89,7 +89,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::data::{Options, open, open_with, samples::sample};
+    use crate::data::{ReadOptions, open, open_with, samples::sample};
 
     #[test]
     fn every_layout_holds_the_same_images() {
@@ -97,7 +97,7 @@ mod tests {
         let hundred = ["cifar-100-binary", "cifar-100-python", "cifar-100-python3"];
         for folders in [ten, hundred] {
             for cifar_100 in [Cifar100Labels::Fine, Cifar100Labels::Coarse] {
-                let options = Options { cifar_100, ..Options::default() };
+                let options = ReadOptions { cifar_100, ..ReadOptions::default() };
                 let [first, second, third] =
                     folders.map(|folder| open_with(Some(&sample(folder)), &options).expect("the sample"));
                 assert!(first == second && second == third, "{folders:?}");
@@ -162,7 +162,7 @@ mod tests {
             let at = if at % 2 == 0 { at % 270 } else { at };
             bytes[at] = byte;
             fs::write(&path, bytes).expect("written");
-            let _ = append(Cifar::Ten, &path, &mut Images::empty(cifar::SIDE));
+            let _ = append(Cifar::Ten, &path, &mut LabelledImages::empty(cifar::SIDE));
         }
     }
 }

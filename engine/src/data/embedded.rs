@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{DataError, DataSet, Images, idx};
+use super::{DataError, DataSet, LabelledImages, idx};
 
 macro_rules! asset {
     ($name:literal) => {
@@ -23,7 +23,7 @@ pub(super) fn read() -> Result<DataSet, DataError> {
     Ok(DataSet::with_own_statistics(name, idx::fashion_classes(), train, test))
 }
 
-fn decode(images: (&str, &[u8]), labels: (&str, &[u8])) -> Result<Images, DataError> {
+fn decode(images: (&str, &[u8]), labels: (&str, &[u8])) -> Result<LabelledImages, DataError> {
     let inflate = |(name, bytes): (&str, &[u8])| idx::inflate(bytes, Path::new(name));
     idx::decode(&inflate(images)?, Path::new(images.0), &inflate(labels)?, Path::new(labels.0))
 }

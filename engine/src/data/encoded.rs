@@ -14,10 +14,10 @@ use std::{
 
 use fast_image_resize::Resizer;
 
-use self::survey::Fault;
+use self::survey::FaultyPhoto;
 pub use self::survey::{Skipped, survey_parts};
 use super::{
-    DataError, DataSet, Images, labels,
+    DataError, DataSet, LabelledImages, labels,
     lmdb::Environment,
     picture::{Picture, append_planes},
     record,
@@ -256,16 +256,16 @@ impl EncodedImages {
 
     /// Decodes all images, in as many threads as there are processors; returns those that cannot be decoded
     /// beside the others.
-    fn decode_all(&self, side: usize) -> Result<(Vec<Fault>, Images), DataError> {
+    fn decode_all(&self, side: usize) -> Result<(Vec<FaultyPhoto>, LabelledImages), DataError> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(self.len().max(1));
         let too_large = || DataError::TooLarge { images: self.len(), side };
-        let mut images = Images::empty(side);
+        let mut images = LabelledImages::empty(side);
         let bytes = self.len().checked_mul(images.stride()).ok_or_else(too_large)?;
         images.pixels.try_reserve_exact(bytes).map_err(|_| too_large())?;
 
         let share = self.len().div_ceil(threads).max(1);
         let decode_part = |start: usize| {
-            let (mut part, mut resizer) = (Images::empty(side), Resizer::new());
+            let (mut part, mut resizer) = (LabelledImages::empty(side), Resizer::new());
             // A faulty image does not end the work, so that all of them can be reported together.
             let mut faults = Vec::new();
             for index in start..self.len().min(start + share) {
@@ -275,7 +275,7 @@ impl EncodedImages {
             }
             (part, faults)
         };
-        let parts: Vec<(Images, Vec<Fault>)> = thread::scope(|scope| {
+        let parts: Vec<(LabelledImages, Vec<FaultyPhoto>)> = thread::scope(|scope| {
             let starts = (0..self.len()).step_by(share);
             let workers: Vec<_> = starts.map(|start| scope.spawn(move || decode_part(start))).collect();
             let join = |worker: thread::ScopedJoinHandle<'_, _>| {
@@ -292,7 +292,12 @@ impl EncodedImages {
         Ok((faults, images))
     }
 
-    fn append(&self, index: usize, images: &mut Images, resizer: &mut Resizer) -> Result<(), DataError> {
+    fn append(
+        &self,
+        index: usize,
+        images: &mut LabelledImages,
+        resizer: &mut Resizer,
+    ) -> Result<(), DataError> {
         let (picture, label) = self.decode(index)?;
         let rgb = picture
             .resize(picture.centre(1.0), images.side, resizer)

@@ -24,7 +24,7 @@ const NAMED: usize = 10;
 /// A data set that is refused because of its faults: figures would be of other images than they claim.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` has faults:{}", folder.display(), named(faults))]
-pub struct Faults {
+pub struct RefusedDataSet {
     pub folder: PathBuf,
     pub faults: Vec<Fault>,
 }
@@ -81,7 +81,7 @@ pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> =
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     let mut junk = Junk::default();
-    found.retain(|path| !junk.takes(&path.file_name().unwrap_or_default().to_string_lossy()));
+    found.retain(|path| !junk.skips(&path.file_name().unwrap_or_default().to_string_lossy()));
     found.sort();
     found
 }

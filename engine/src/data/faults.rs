@@ -9,12 +9,12 @@ const NAMED: usize = 10;
 
 /// Faults in the order in which they were found.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct FaultList {
     named: Vec<DataError>,
     total: usize,
 }
 
-impl Faults {
+impl FaultList {
     pub(super) fn add(&mut self, fault: DataError) {
         self.total += 1;
         if self.named.len() < NAMED {

@@ -11,8 +11,8 @@ use std::{
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    DataError, DataSet, Images,
-    idx_names::{self, Role, Set},
+    DataError, DataSet, LabelledImages,
+    idx_names::{self, IdxRole, Set},
 };
 
 /// Smaller images are padded to this side, in pixels.
@@ -55,8 +55,8 @@ pub(super) fn read(folder: &Path, prefix: Option<&str>) -> Result<DataSet, DataE
         }
         None => sets.into_values().next().unwrap_or_default(),
     };
-    let train = read_part(folder, &set, Role::TrainImages, Role::TrainLabels)?;
-    let test = read_part(folder, &set, Role::TestImages, Role::TestLabels)?;
+    let train = read_part(folder, &set, IdxRole::TrainImages, IdxRole::TrainLabels)?;
+    let test = read_part(folder, &set, IdxRole::TestImages, IdxRole::TestLabels)?;
     if test.side != train.side {
         return Err(DataError::Malformed {
             path: folder.to_owned(),
@@ -67,7 +67,12 @@ pub(super) fn read(folder: &Path, prefix: Option<&str>) -> Result<DataSet, DataE
     Ok(DataSet::with_own_statistics(name, classes, train, test))
 }
 
-fn read_part(folder: &Path, set: &Set, images: Role, labels: Role) -> Result<Images, DataError> {
+fn read_part(
+    folder: &Path,
+    set: &Set,
+    images: IdxRole,
+    labels: IdxRole,
+) -> Result<LabelledImages, DataError> {
     let (images_path, images) = read_file(folder, set, images)?;
     let (labels_path, labels) = read_file(folder, set, labels)?;
     decode(&images, &images_path, &labels, &labels_path)
@@ -75,15 +80,15 @@ fn read_part(folder: &Path, set: &Set, images: Role, labels: Role) -> Result<Ima
 
 /// Reads a file, and decompresses it if its content is compressed. The ending is not relied on: browsers
 /// decompress `.gz` files and keep the name, and archives drop the ending.
-fn read_file(folder: &Path, set: &Set, role: Role) -> Result<(PathBuf, Vec<u8>), DataError> {
+fn read_file(folder: &Path, set: &Set, role: IdxRole) -> Result<(PathBuf, Vec<u8>), DataError> {
     let Some(path) = set.get(&role).cloned() else {
-        let train = set.get(&Role::TrainImages).and_then(|path| path.file_name());
+        let train = set.get(&IdxRole::TrainImages).and_then(|path| path.file_name());
         let beside = train.map(|name| name.to_string_lossy().into_owned());
         return Err(DataError::MissingFile {
             path: folder
                 .join(beside.as_deref().map_or(role.published().to_owned(), |name| sibling(name, role))),
             layout: "the MNIST layout",
-            beside: beside.unwrap_or_else(|| Role::TrainImages.published().to_owned()),
+            beside: beside.unwrap_or_else(|| IdxRole::TrainImages.published().to_owned()),
         });
     };
     let bytes = super::read_file(&path)?;
@@ -97,14 +102,14 @@ fn read_file(folder: &Path, set: &Set, role: Role) -> Result<(PathBuf, Vec<u8>),
 }
 
 /// The expected name of the file with another role, beside a file of training images with this name.
-fn sibling(train_images: &str, role: Role) -> String {
+fn sibling(train_images: &str, role: IdxRole) -> String {
     let labels = |name: &str| name.replacen("images", "labels", 1).replacen("idx3", "idx1", 1);
     let test = if train_images.starts_with("train") { "t10k" } else { "test" };
     match role {
-        Role::TrainImages => train_images.to_owned(),
-        Role::TrainLabels => labels(train_images),
-        Role::TestImages => train_images.replacen("train", test, 1),
-        Role::TestLabels => labels(&train_images.replacen("train", test, 1)),
+        IdxRole::TrainImages => train_images.to_owned(),
+        IdxRole::TrainLabels => labels(train_images),
+        IdxRole::TestImages => train_images.replacen("train", test, 1),
+        IdxRole::TestLabels => labels(&train_images.replacen("train", test, 1)),
     }
 }
 
@@ -123,7 +128,7 @@ pub(super) fn decode(
     images_path: &Path,
     labels: &[u8],
     labels_path: &Path,
-) -> Result<Images, DataError> {
+) -> Result<LabelledImages, DataError> {
     let ([count, height, width], pixels) = header::<3>(images, images_path)?;
     let ([labelled], labels) = header::<1>(labels, labels_path)?;
     if labelled != count {
@@ -141,7 +146,7 @@ pub(super) fn decode(
             ),
         });
     }
-    Ok(Images {
+    Ok(LabelledImages {
         pixels: grey_to_rgb(pixels, height),
         labels: labels.iter().map(|&label| label.into()).collect(),
         side: height.max(SMALLEST_SIDE),
@@ -200,8 +205,13 @@ fn grey_to_rgb(grey: &[u8], side: usize) -> Vec<u8> {
 
 /// The name and the classes of the data set, as far as the names of folder and files tell; else numbered
 /// classes.
-fn name_and_classes(folder: &Path, set: &Set, train: &Images, test: &Images) -> (String, Vec<String>) {
-    let file = set.get(&Role::TrainImages).and_then(|path| path.file_name()).unwrap_or_default();
+fn name_and_classes(
+    folder: &Path,
+    set: &Set,
+    train: &LabelledImages,
+    test: &LabelledImages,
+) -> (String, Vec<String>) {
+    let file = set.get(&IdxRole::TrainImages).and_then(|path| path.file_name()).unwrap_or_default();
     let path = folder.join(file).to_string_lossy().to_lowercase();
     if path.contains("fashion") {
         return ("Fashion-MNIST".into(), fashion_classes());
@@ -223,7 +233,7 @@ mod tests {
     fn grey_images_become_three_channels_with_a_black_margin() {
         let data = open(Some(&sample("idx"))).expect("the sample");
         assert_eq!((data.train.len(), data.test.len(), data.train.side), (12, 12, 32));
-        let raw = unpacked(Role::TrainImages);
+        let raw = unpacked(IdxRole::TrainImages);
         let image = data.train.image(3);
         for channel in image.chunks_exact(32 * 32) {
             assert_eq!(&channel[(2 + 14) * 32 + 2..][..28], &raw[16 + 3 * 784 + 14 * 28..][..28]);
@@ -232,11 +242,11 @@ mod tests {
         assert_eq!(data.train.labels, (0..12).map(|i| i % 10).collect::<Vec<_>>());
     }
 
-    fn packed(role: Role) -> Vec<u8> {
+    fn packed(role: IdxRole) -> Vec<u8> {
         fs::read(sample("idx").join(format!("{}.gz", role.published()))).expect("the sample")
     }
 
-    fn unpacked(role: Role) -> Vec<u8> {
+    fn unpacked(role: IdxRole) -> Vec<u8> {
         inflate(&packed(role), Path::new(role.published())).expect("the sample")
     }
 
@@ -254,14 +264,14 @@ mod tests {
     #[test]
     fn files_are_read_whatever_programs_made_of_their_names() {
         let sample = open(Some(&sample("idx"))).expect("the sample").fingerprint();
-        let check = |what: &str, name: &dyn Fn(Role) -> String, bytes: &dyn Fn(Role) -> Vec<u8>| {
-            let folder = renamed(Role::ALL.map(|role| (name(role), bytes(role))));
+        let check = |what: &str, name: &dyn Fn(IdxRole) -> String, bytes: &dyn Fn(IdxRole) -> Vec<u8>| {
+            let folder = renamed(IdxRole::ALL.map(|role| (name(role), bytes(role))));
             let data = open(Some(folder.path())).unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(data.fingerprint(), sample, "{what}");
         };
-        let published = |role: Role| role.published().to_owned();
-        let dotted = |role: Role| role.published().replace("-idx", ".idx");
-        let emnist = |role: Role| format!("emnist-digits-{}", role.published().replace("t10k", "test"));
+        let published = |role: IdxRole| role.published().to_owned();
+        let dotted = |role: IdxRole| role.published().replace("-idx", ".idx");
+        let emnist = |role: IdxRole| format!("emnist-digits-{}", role.published().replace("t10k", "test"));
         check("unpacked", &published, &unpacked);
         check("packed, without .gz", &published, &packed);
         check("unpacked, with .gz", &|role| format!("{}.gz", role.published()), &unpacked);
@@ -278,11 +288,11 @@ mod tests {
 
     #[test]
     fn several_sets_in_a_folder_are_a_question_that_a_path_answers() {
-        let emnist = |set: &str, role: Role| {
+        let emnist = |set: &str, role: IdxRole| {
             (format!("emnist-{set}-{}.gz", role.published().replace("t10k", "test")), packed(role))
         };
         let folder =
-            renamed(["letters", "digits"].iter().flat_map(|set| Role::ALL.map(|role| emnist(set, role))));
+            renamed(["letters", "digits"].iter().flat_map(|set| IdxRole::ALL.map(|role| emnist(set, role))));
         let at = folder.path().display();
         assert_eq!(
             open(Some(folder.path())).expect_err("two sets").to_string(),
@@ -297,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_as_its_siblings_are() {
-        let present = [("emnist-digits-train-images-idx3-ubyte.gz".to_owned(), packed(Role::TrainImages))];
+        let present = [("emnist-digits-train-images-idx3-ubyte.gz".to_owned(), packed(IdxRole::TrainImages))];
         let folder = renamed(present);
         let error = open(Some(folder.path())).expect_err("labels are missing").to_string();
         let at = folder.path().display();

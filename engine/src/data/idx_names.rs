@@ -8,14 +8,14 @@ use std::{
 
 /// What an IDX file contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub(super) enum IdxRole {
     TrainImages,
     TrainLabels,
     TestImages,
     TestLabels,
 }
 
-impl Role {
+impl IdxRole {
     #[cfg(test)]
     pub(super) const ALL: [Self; 4] =
         [Self::TrainImages, Self::TrainLabels, Self::TestImages, Self::TestLabels];
@@ -33,12 +33,12 @@ impl Role {
 
 /// The files of one data set. EMNIST has several sets in a folder, whose names differ in what precedes
 /// `train`.
-pub(super) type Set = BTreeMap<Role, PathBuf>;
+pub(super) type Set = BTreeMap<IdxRole, PathBuf>;
 
 /// The role that the name of a file tells, and what precedes it, such as `emnist-letters`.
 ///
 /// Dots, underscores and dashes are equivalent, and so are capital and small letters.
-fn parse(name: &str) -> Option<(Role, String)> {
+fn parse(name: &str) -> Option<(IdxRole, String)> {
     let plain = name.to_ascii_lowercase().replace(['.', '_', ' '], "-");
     let plain = plain.strip_suffix("-gz").unwrap_or(&plain);
     let plain = plain.strip_suffix("-ubyte")?;
@@ -51,10 +51,10 @@ fn parse(name: &str) -> Option<(Role, String)> {
         None => (rest, ""),
     };
     let role = match (part, images) {
-        ("train", true) => Role::TrainImages,
-        ("train", false) => Role::TrainLabels,
-        ("t10k" | "test", true) => Role::TestImages,
-        ("t10k" | "test", false) => Role::TestLabels,
+        ("train", true) => IdxRole::TrainImages,
+        ("train", false) => IdxRole::TrainLabels,
+        ("t10k" | "test", true) => IdxRole::TestImages,
+        ("t10k" | "test", false) => IdxRole::TestLabels,
         _ => return None,
     };
     Some((role, prefix.to_owned()))
@@ -65,11 +65,11 @@ fn parse(name: &str) -> Option<(Role, String)> {
 pub(super) fn sets(folder: &Path) -> BTreeMap<String, Set> {
     let mut sets: BTreeMap<String, Set> = BTreeMap::new();
     // Of two names for one file the published one takes precedence, then the one that is not compressed.
-    let rank = |path: &Path, role: Role| {
+    let rank = |path: &Path, role: IdxRole| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         (path.parent() != Some(folder), name != role.published(), name.ends_with("gz"), name)
     };
-    let mut take = |path: PathBuf, wanted: Option<Role>| {
+    let mut take = |path: PathBuf, wanted: Option<IdxRole>| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let Some((role, prefix)) = name.as_deref().and_then(parse) else { return };
         if !path.is_file() || wanted.is_some_and(|wanted| wanted != role) {
@@ -88,7 +88,7 @@ pub(super) fn sets(folder: &Path) -> BTreeMap<String, Set> {
             None => {}
         }
     }
-    sets.retain(|_, set| set.contains_key(&Role::TrainImages));
+    sets.retain(|_, set| set.contains_key(&IdxRole::TrainImages));
     sets
 }
 
@@ -114,18 +114,18 @@ mod tests {
 
     #[test]
     fn names_are_read_as_programs_change_them() {
-        let check = |name: &str, role: Role, prefix: &str| {
+        let check = |name: &str, role: IdxRole, prefix: &str| {
             assert_eq!(parse(name), Some((role, prefix.to_owned())), "{name}");
         };
-        for role in Role::ALL {
+        for role in IdxRole::ALL {
             let dotted = role.published().replace("-idx", ".idx");
             check(role.published(), role, "");
             check(&dotted, role, "");
             check(&format!("{dotted}.gz"), role, "");
             check(&role.published().replace('-', "_").to_uppercase(), role, "");
         }
-        check("emnist-balanced-train-images-idx3-ubyte.gz", Role::TrainImages, "emnist-balanced");
-        check("emnist-letters-test-labels-idx1-ubyte", Role::TestLabels, "emnist-letters");
+        check("emnist-balanced-train-images-idx3-ubyte.gz", IdxRole::TrainImages, "emnist-balanced");
+        check("emnist-letters-test-labels-idx1-ubyte", IdxRole::TestLabels, "emnist-letters");
         for other in ["train-images", "train-images-idx1-ubyte", "valid-images-idx3-ubyte", "data_batch_1"] {
             assert_eq!(parse(other), None, "{other}");
         }

@@ -24,7 +24,7 @@ const RESTART_INTERVAL: u8 = 0xdd;
 
 /// A file that is whole.
 #[derive(Debug)]
-pub(super) struct Checked<'a> {
+pub(super) struct WholeFile<'a> {
     /// The bytes for a strict decoder: the file without stray bytes.
     pub(super) bytes: Cow<'a, [u8]>,
     /// The number of stray bytes that were left out.
@@ -76,28 +76,28 @@ struct MarkerReader<'a> {
 ///
 /// # Errors
 /// If the file is damaged; the text says what is wrong with it.
-pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, String> {
-    let mut walk = MarkerReader { bytes, at: 2, kept: Vec::new(), stray: 0 };
-    walk.keep(0..2);
+pub(super) fn check(bytes: &[u8]) -> Result<WholeFile<'_>, String> {
+    let mut reader = MarkerReader { bytes, at: 2, kept: Vec::new(), stray: 0 };
+    reader.keep(0..2);
     let mut tables = Tables::default();
     let mut frame = None;
     loop {
-        let (marker, start) = walk.next_marker().ok_or("it ends before its end-of-image marker")?;
+        let (marker, start) = reader.next_marker().ok_or("it ends before its end-of-image marker")?;
         match marker {
             END_OF_IMAGE => {
-                walk.keep(start..walk.at);
+                reader.keep(start..reader.at);
                 break;
             }
             // Markers without content where none is due, which libjpeg skips.
             0x01 | 0xd0..=0xd7 => {
-                walk.stray += 2;
+                reader.stray += 2;
                 continue;
             }
             START_OF_IMAGE => return Err("a second image begins in the middle of it".into()),
             _ => {}
         }
-        let content = walk.content(marker)?;
-        walk.keep(start..walk.at);
+        let content = reader.content(marker)?;
+        reader.keep(start..reader.at);
         match marker {
             HUFFMAN_TABLES => tables.define(content)?,
             RESTART_INTERVAL => {
@@ -120,17 +120,17 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, String> {
             }
             START_OF_SCAN => {
                 let frame: &mut Frame = frame.as_mut().ok_or("a scan begins before its frame")?;
-                scan::walk(&mut walk, frame, &tables, content)?;
+                scan::check(&mut reader, frame, &tables, content)?;
             }
             _ => {}
         }
     }
     frame.ok_or("it has no frame")?.check_whole()?;
-    let bytes = match walk.stray {
+    let bytes = match reader.stray {
         0 => Cow::Borrowed(bytes),
-        _ => Cow::Owned(walk.kept.iter().flat_map(|range| &bytes[range.clone()]).copied().collect()),
+        _ => Cow::Owned(reader.kept.iter().flat_map(|range| &bytes[range.clone()]).copied().collect()),
     };
-    Ok(Checked { bytes, stray: walk.stray })
+    Ok(WholeFile { bytes, stray: reader.stray })
 }
 
 impl<'a> MarkerReader<'a> {

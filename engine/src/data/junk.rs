@@ -25,7 +25,7 @@ pub(super) struct Junk(BTreeMap<String, usize>);
 
 impl Junk {
     /// Whether a file or folder of this name is skipped; if so, it is counted.
-    pub(super) fn takes(&mut self, name: &str) -> bool {
+    pub(super) fn skips(&mut self, name: &str) -> bool {
         let known = NAMES.contains(&name.to_ascii_lowercase().as_str());
         // There may be as many hidden files as there are images, each with another name, so they are counted
         // together.
@@ -79,10 +79,10 @@ mod tests {
         .into_iter()
         .chain(["a.jpg:Zone.Identifier"])
         {
-            assert!(junk.takes(name), "{name}");
+            assert!(junk.skips(name), "{name}");
         }
         for name in ["cat", "0001.jpg", "thumbs", "_a.jpg", "n01440764"] {
-            assert!(!junk.takes(name), "{name}");
+            assert!(!junk.skips(name), "{name}");
         }
         assert_eq!(
             junk.note("photos").as_deref(),

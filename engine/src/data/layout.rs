@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    DataError, DataSet, Options, cifar,
+    DataError, DataSet, ReadOptions, cifar,
     cifar::Cifar,
     cifar_python,
     encoded::{self, EncodedDataSet},
@@ -92,14 +92,14 @@ impl Layout {
 
 /// A layout and where it was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundLayout {
     layout: Layout,
     folder: PathBuf,
     /// What precedes the names of the files, if the path says so.
     prefix: Option<String>,
 }
 
-impl Found {
+impl FoundLayout {
     /// Finds the data set in a folder; if there is none, in the folders below it that archives unpack to.
     pub(super) fn below(path: &Path) -> Result<Self, DataError> {
         match fs::metadata(path) {
@@ -140,7 +140,7 @@ impl Found {
         }
     }
 
-    pub(super) fn read(&self, options: &Options) -> Result<DataSet, DataError> {
+    pub(super) fn read(&self, options: &ReadOptions) -> Result<DataSet, DataError> {
         let hundred = Cifar::Hundred(options.cifar_100);
         match self.layout {
             Layout::Cifar10Binary => cifar::read(Cifar::Ten, &self.folder),
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn message(path: &Path) -> String {
-        Found::below(path).expect_err("nothing is there").to_string()
+        FoundLayout::below(path).expect_err("nothing is there").to_string()
     }
 
     #[test]
@@ -241,6 +241,6 @@ mod tests {
             std::os::unix::fs::symlink(crate::data::samples::sample(name), folder.path().join(name))
                 .expect("linked");
         }
-        assert_eq!(Found::below(folder.path()).expect("the sample").layout, Layout::Cifar10Binary);
+        assert_eq!(FoundLayout::below(folder.path()).expect("the sample").layout, Layout::Cifar10Binary);
     }
 }

@@ -107,8 +107,8 @@ impl Environment {
                 LEAF => {
                     return match page.leaf(key)? {
                         None => Ok(None),
-                        Some(Found::Here(value)) => Ok(Some(value.to_vec())),
-                        Some(Found::Elsewhere { page, length }) => self.large(page, length).map(Some),
+                        Some(LeafValue::Here(value)) => Ok(Some(value.to_vec())),
+                        Some(LeafValue::Elsewhere { page, length }) => self.large(page, length).map(Some),
                     };
                 }
                 _ => return Err(format!("page {number} is neither branch nor leaf").into()),
@@ -182,7 +182,7 @@ impl Meta {
     }
 }
 
-enum Found<'a> {
+enum LeafValue<'a> {
     Here(&'a [u8]),
     Elsewhere { page: u64, length: usize },
 }
@@ -218,7 +218,7 @@ impl Page {
         Ok(part(0)? | part(2)? << 16 | part(4)? << 32)
     }
 
-    fn leaf(&self, key: &[u8]) -> Result<Option<Found<'_>>, Problem> {
+    fn leaf(&self, key: &[u8]) -> Result<Option<LeafValue<'_>>, Problem> {
         let Some(index) = self.up_to(key, 0)?.checked_sub(1) else { return Ok(None) };
         let found = self.key(index)?;
         if found != key {
@@ -230,8 +230,8 @@ impl Page {
         let content = &node[NODE_HEADER + found.len()..];
         let (outside, length) = ("a value lies outside of its page", length as usize);
         match flags {
-            0 => Ok(Some(Found::Here(content.get(..length).ok_or(outside)?))),
-            BIG => Ok(Some(Found::Elsewhere { page: u64_at(content, 0).ok_or(outside)?, length })),
+            0 => Ok(Some(LeafValue::Here(content.get(..length).ok_or(outside)?))),
+            BIG => Ok(Some(LeafValue::Elsewhere { page: u64_at(content, 0).ok_or(outside)?, length })),
             _ => Err("a key holds several values".into()),
         }
     }

@@ -17,7 +17,7 @@ use std::{
 use fast_image_resize::Resizer;
 use relativenas_core::randomness::{Purpose, Streams};
 
-use super::{DataError, EncodedImages, View};
+use super::{DataError, EncodedImages, PhotoView};
 use crate::batches::batches;
 
 /// Mean and standard deviation of ImageNet's channels, where pixels count from 0 to 1, as they are generally
@@ -38,7 +38,7 @@ pub struct Batching {
     pub side: usize,
     /// The number of threads that decode; at least one.
     pub threads: usize,
-    pub view: View,
+    pub view: PhotoView,
 }
 
 /// The photographs of one batch.
@@ -54,13 +54,13 @@ pub struct PhotoBatch {
 ///
 /// An image that cannot be decoded ends the pass with an error that names it.
 #[derive(Debug)]
-pub struct Batches {
+pub struct PhotoBatches {
     receiver: Option<Receiver<Result<PhotoBatch, DataError>>>,
     shared: Arc<Shared>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
-impl Iterator for Batches {
+impl Iterator for PhotoBatches {
     type Item = Result<PhotoBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -68,7 +68,7 @@ impl Iterator for Batches {
     }
 }
 
-impl Drop for Batches {
+impl Drop for PhotoBatches {
     fn drop(&mut self) {
         // Without a receiver, the assembling thread does not wait for room, and the others do not wait for
         // that thread.
@@ -97,12 +97,12 @@ struct Work {
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<Pipeline>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Pipeline {
     /// The piece that the next free thread takes.
     next: usize,
     /// The piece that the batch being assembled needs next.
@@ -119,7 +119,7 @@ pub fn photo_batches(
     batching: Batching,
     streams: Streams,
     epoch: u64,
-) -> Batches {
+) -> PhotoBatches {
     let whole = batches(order.len(), batching.batch).map(|(start, length)| start..start + length);
     photo_batches_of(images, order, whole, batching, streams, epoch)
 }
@@ -133,7 +133,7 @@ pub fn photo_batches_of(
     batching: Batching,
     streams: Streams,
     epoch: u64,
-) -> Batches {
+) -> PhotoBatches {
     let (mut pieces, mut lengths) = (Vec::new(), Vec::new());
     for part in parts {
         lengths.push(part.len());
@@ -154,15 +154,15 @@ pub fn photo_batches_of(
     let mut handles: Vec<_> = decoding.collect();
     let (work, shared_with_assembly) = parties();
     handles.push(thread::spawn(move || assemble(&work, &shared_with_assembly, &sender)));
-    Batches { receiver: Some(receiver), shared, threads: handles }
+    PhotoBatches { receiver: Some(receiver), shared, threads: handles }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Pipeline> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_while(&self, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+    fn wait_while(&self, condition: impl FnMut(&mut Pipeline) -> bool) -> MutexGuard<'_, Pipeline> {
         self.changed.wait_while(self.lock(), condition).unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -259,13 +259,13 @@ mod tests {
     use super::*;
     use crate::data::{ColourJitter, open, open_encoded, samples::sample};
 
-    const TRAINING: View = View::Training { jitter: ColourJitter::PUBLISHED };
+    const TRAINING: PhotoView = PhotoView::Training { jitter: ColourJitter::PUBLISHED };
 
     fn sample_images() -> Arc<EncodedImages> {
         open_encoded(&sample("lmdb")).expect("the sample").train
     }
 
-    fn in_order(images: &Arc<EncodedImages>, batching: Batching) -> Batches {
+    fn in_order(images: &Arc<EncodedImages>, batching: Batching) -> PhotoBatches {
         let order: Vec<_> = (0..images.len()).collect();
         photo_batches(images, &order, batching, Streams::new(0), 0)
     }
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn one_image_that_is_left_over_joins_the_batch_before() {
         // There are 24 images, in batches of 23.
-        let batching = Batching { batch: 23, side: 24, threads: 2, view: View::Centre { share: 1.0 } };
+        let batching = Batching { batch: 23, side: 24, threads: 2, view: PhotoView::Centre { share: 1.0 } };
         let lengths: Vec<_> =
             in_order(&sample_images(), batching).map(|b| b.expect("the sample").labels.len()).collect();
         assert_eq!(lengths, [24]);
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn in_order_and_whole_is_what_memory_holds() {
-        let batching = Batching { batch: 24, side: 32, threads: 3, view: View::Centre { share: 1.0 } };
+        let batching = Batching { batch: 24, side: 32, threads: 3, view: PhotoView::Centre { share: 1.0 } };
         let batch = in_order(&sample_images(), batching).next().expect("a batch").expect("the sample");
         let memory = open(Some(&sample("lmdb"))).expect("the sample").train;
         assert_eq!(batch.labels, memory.labels);
@@ -338,7 +338,7 @@ mod tests {
         let damaged = folder.path().join("train/cat/17.jpg");
         fs::write(&damaged, &original[..400]).expect("written");
         let images = open_encoded(folder.path()).expect("a data set").train;
-        let batching = Batching { batch: 5, side: 24, threads: 2, view: View::Centre { share: 1.0 } };
+        let batching = Batching { batch: 5, side: 24, threads: 2, view: PhotoView::Centre { share: 1.0 } };
         let batches: Vec<_> = in_order(&images, batching).collect();
         assert_eq!(batches.len(), 4);
         assert!(batches[..3].iter().all(Result::is_ok));

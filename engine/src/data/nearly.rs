@@ -35,8 +35,8 @@ pub(super) fn hint(folder: &Path) -> Option<String> {
     };
     let class = names.iter().find(holds_images)?;
     Some(format!(
-        "`{class}` holds images, but which are to train on and which to judge by is not said: move class folders to \
-         `train` and `val`"
+        "`{class}` holds images, but nothing says which are for training and which for validation: move class \
+         folders to `train` and `val`"
     ))
 }
 

@@ -20,7 +20,7 @@ use self::journal::Journal;
 use super::{
     DataError, EncodedDataSet, EncodedImages, Skipped,
     encoded::{compare_classes, folder, lmdb},
-    faults::Faults,
+    faults::FaultList,
     lmdb::writer::{LONGEST_KEY, Writer},
     picture::Picture,
     record, survey_parts,
@@ -92,7 +92,6 @@ pub type Report<'a> = &'a mut dyn FnMut(PackProgress) -> ControlFlow<()>;
 ///
 /// Returns sentences about what is unusual but no error.
 ///
-///
 /// # Errors
 /// If the source is no image folder, images in it cannot be decoded (all are read, and the same packing
 /// continues once they are repaired), the target exists or cannot be written, or `report` ended the work.
@@ -117,8 +116,8 @@ pub fn pack(
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| PackError::Busy(partial.clone()))?;
 
-    let mut clock = Clock::start(images.train.len() + images.valid.len());
-    let mut faults = Faults::default();
+    let mut clock = PackingClock::start(images.train.len() + images.valid.len());
+    let mut faults = FaultList::default();
     for (part, images) in [("train", &images.train), ("val", &images.valid)] {
         pack_part(images, &partial, part, options, &mut faults, &mut clock, report)?;
         let list = lmdb::list_file(&partial, part);
@@ -166,7 +165,7 @@ pub fn verify(
 ) -> Result<(), PackError> {
     let (mut original, packed) = (folder::list(source)?, lmdb::list(target)?);
     leave_out_faulty(&mut original, options)?;
-    let mut clock = Clock::start(original.train.len() + original.valid.len());
+    let mut clock = PackingClock::start(original.train.len() + original.valid.len());
     let EncodedDataSet { train, valid, .. } = &original;
     for (original, packed) in [(train, &packed.train), (valid, &packed.valid)] {
         if original.names() != packed.names() {
@@ -217,8 +216,8 @@ fn pack_part(
     partial: &Path,
     part: &str,
     options: PackOptions,
-    faults: &mut Faults,
-    clock: &mut Clock,
+    faults: &mut FaultList,
+    clock: &mut PackingClock,
     report: Report<'_>,
 ) -> Result<(), PackError> {
     if let Some(name) = images.names().iter().find(|name| name.len() > LONGEST_KEY) {
@@ -256,7 +255,7 @@ fn records_of(
     images: &EncodedImages,
     indices: &[usize],
     options: PackOptions,
-    faults: &mut Faults,
+    faults: &mut FaultList,
 ) -> Result<Vec<Vec<u8>>, PackError> {
     let results = in_parallel(indices, |index| Ok(record_of(images, index, options)))?;
     let mut records = Vec::with_capacity(results.len());
@@ -318,7 +317,7 @@ fn in_parallel<T: Send>(
 }
 
 /// Counts images, and estimates how long the remaining ones will take.
-struct Clock {
+struct PackingClock {
     started: Instant,
     total: usize,
     done: usize,
@@ -326,7 +325,7 @@ struct Clock {
     skipped: usize,
 }
 
-impl Clock {
+impl PackingClock {
     fn start(total: usize) -> Self {
         Self { started: Instant::now(), total, done: 0, skipped: 0 }
     }

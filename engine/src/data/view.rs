@@ -32,7 +32,7 @@ impl ColourJitter {
 
 /// How a photograph is cropped to a square.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum View {
+pub enum PhotoView {
     /// A random part, mirrored or not, in changed colours.
     Training { jitter: ColourJitter },
     /// The middle, with `share` of the shorter side. 224/256 is the share that is generally used to validate
@@ -40,7 +40,7 @@ pub enum View {
     Centre { share: f64 },
 }
 
-impl View {
+impl PhotoView {
     /// Returns the square, `[side, side, 3] u8`. The number of draws from the stream does not depend on the
     /// size of the picture.
     ///
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_view_depends_on_the_stream_alone() {
         let (picture, mut resizer) = (picture(60, 40), Resizer::new());
-        let view = View::Training { jitter: ColourJitter::PUBLISHED };
+        let view = PhotoView::Training { jitter: ColourJitter::PUBLISHED };
         let mut of = |number| view.of(&picture, 16, &mut stream(number), &mut resizer).expect("resized");
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));

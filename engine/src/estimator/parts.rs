@@ -4,12 +4,15 @@ use relativenas_core::{
     genotype::Genotype, population::IndividualId, search::Candidate, weight_set::WeightKey,
 };
 
-use super::{EstimateError, Held, NetworkEstimator};
+use super::{
+    NetworkEstimator,
+    settings::{EstimateError, LearnerWeights},
+};
 
 impl NetworkEstimator {
     /// Puts the weights of learners into the weight set, in the order of
     /// [`relativenas_core::search::Verdict::gives`].
-    pub fn take(&mut self, generation: u32, givers: &[(IndividualId, Held)]) {
+    pub fn adopt_weights(&mut self, generation: u32, givers: &[(IndividualId, LearnerWeights)]) {
         self.weights.adopt(generation, givers.iter().map(|(individual, held)| (*individual, held)));
     }
 

@@ -1,10 +1,21 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use relativenas_core::{network::NetworkKind, search::Candidate, space::Space};
+use relativenas_core::{
+    config::Precision,
+    network::{NetworkKind, NetworkShape},
+    population::IndividualId,
+    search::Candidate,
+    space::Space,
+};
 use tch::{Kind, Tensor};
 
 use super::*;
-use crate::{augmentation::Augmentation, device::DeviceChoice};
+use crate::{
+    augmentation::Augmentation,
+    device::{DeviceChoice, Sharing},
+    learner::LearnerSettings,
+    optimizer::SgdSettings,
+};
 
 const AT_ONCE: Sharing = Sharing { at_once: 2, together: 2, threads: 2 };
 
@@ -238,7 +249,7 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
     };
     let found = judged(&mut estimator, Stage::Search, 0.05);
     assert_eq!(judged(&mut estimator, Stage::Ranking, 0.5), found);
-    estimator.draw_by(99);
+    estimator.reseed_draws(99);
     assert_eq!(judged(&mut estimator, Stage::Search, 0.05), found);
     assert_eq!(trained.into_inner(), 0);
     assert_eq!(numbers(estimator.weights()), before);
@@ -437,7 +448,7 @@ fn an_epoch_from_scratch_is_an_estimation_without_weights_to_inherit() {
 fn other_draws_start_from_the_same_fresh_weights() {
     let train = |seed, draws, learning_rate| {
         let mut estimator = estimator(EstimatorSettings { seed, ..settings() });
-        estimator.draw_by(draws);
+        estimator.reseed_draws(draws);
         let estimation = estimation(Stage::Search, learning_rate);
         let Estimated { estimates, trained } = estimator.estimate(&estimation, &go).unwrap().unwrap();
         estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();

@@ -165,7 +165,7 @@ fn cifar(channels: usize, cells: usize, classes: usize) -> NetworkShape {
 }
 
 /// An implementation that is compared with the figures.
-trait Subject {
+trait Implementation {
     fn new(plan: &Plan, weights: &[ModuleWeights], device: Device) -> Self;
     fn evaluation_logits(&mut self, images: &Tensor) -> Tensor;
     /// Logits and mean loss in training mode, and the gradient with respect to all parameters.
@@ -190,7 +190,7 @@ impl Torch {
     }
 }
 
-impl Subject for Torch {
+impl Implementation for Torch {
     fn new(plan: &Plan, weights: &[ModuleWeights], device: Device) -> Self {
         Self { plan: plan.clone(), weights: FlatWeights::gather(plan, weights, device).unwrap() }
     }
@@ -211,7 +211,7 @@ impl Subject for Torch {
     }
 }
 
-impl Subject for CpuModel {
+impl Implementation for CpuModel {
     fn new(plan: &Plan, weights: &[ModuleWeights], _: Device) -> Self {
         let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
         Self::new(plan, weights, sgd, 32, 2).unwrap().unwrap()
@@ -230,7 +230,7 @@ impl Subject for CpuModel {
     }
 }
 
-fn check_search_networks<S: Subject>() {
+fn check_search_networks<S: Implementation>() {
     let rule = Rule::read();
     for case in read::<Vec<SearchCase>>("search_network.json") {
         let what = &case.input_name;
@@ -289,7 +289,7 @@ struct SgdCase {
     state_after: BTreeMap<String, Summary>,
 }
 
-fn check_sgd_steps<S: Subject>() {
+fn check_sgd_steps<S: Implementation>() {
     let rule = Rule::read();
     let case: SgdCase = read("sgd_steps.json");
     let plan = Plan::search(&case.genotype, &cifar(case.channels, case.layers, case.classes));

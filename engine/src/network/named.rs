@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use super::{plan::Plan, weights::ModuleWeights};
-use crate::weights_file::{self, WeightsError};
+use crate::weights_file::{self, WeightsFileError};
 
 /// All tensors of a network by name. They share memory with `weights`.
 pub fn to_named(plan: &Plan, weights: &[ModuleWeights]) -> BTreeMap<String, Tensor> {
@@ -23,7 +23,7 @@ pub fn to_named(plan: &Plan, weights: &[ModuleWeights]) -> BTreeMap<String, Tens
 pub fn from_named(
     plan: &Plan,
     mut tensors: BTreeMap<String, Tensor>,
-) -> Result<Vec<ModuleWeights>, WeightsError> {
+) -> Result<Vec<ModuleWeights>, WeightsFileError> {
     let expected: Vec<Vec<_>> = plan
         .modules
         .iter()

@@ -17,7 +17,7 @@ const ON_TERMINAL: Duration = Duration::from_millis(500);
 const ELSEWHERE: Duration = Duration::from_secs(30);
 
 /// Counts training batches; each stands for its share of the validation too.
-pub struct Meter {
+pub struct ProbeMeter {
     /// The number of epochs of single learners in all.
     epochs: usize,
     batches: AtomicUsize,
@@ -27,7 +27,7 @@ pub struct Meter {
     every: Duration,
 }
 
-impl Meter {
+impl ProbeMeter {
     pub fn new(epochs: usize, watched: bool) -> Self {
         let began = Instant::now();
         let on_terminal = io::stderr().is_terminal();
@@ -45,7 +45,7 @@ impl Meter {
         if said.elapsed() >= self.every {
             *said = Instant::now();
             let share = batches as f64 / (self.epochs * done.batches) as f64;
-            self.say(&progress(share, self.began.elapsed()));
+            self.print(&progress(share, self.began.elapsed()));
         }
         Flow::Go
     }
@@ -57,7 +57,7 @@ impl Meter {
         }
     }
 
-    fn say(&self, text: &str) {
+    fn print(&self, text: &str) {
         let mut out = io::stderr();
         let _ = if self.on_terminal {
             write!(out, "\r{text}\x1b[K").and_then(|()| out.flush())

@@ -2,11 +2,11 @@
 
 use relativenas_core::{
     loss::Loss,
-    probe::{Agreement, Probe, Source},
+    probe::{Agreement, ArchitectureSource, Probe},
 };
 use serde::Serialize;
 
-use super::Found;
+use super::ProbeResults;
 
 /// What is printed, which is more than `probe.json` stores.
 #[derive(Serialize)]
@@ -26,8 +26,8 @@ pub struct Printed<'a> {
 }
 
 impl<'a> Printed<'a> {
-    pub fn new(run: String, generation: u32, found: &'a Found) -> Self {
-        let Found { probe, positions, shared_losses, scratch_losses, sizes } = found;
+    pub fn new(run: String, generation: u32, found: &'a ProbeResults) -> Self {
+        let ProbeResults { probe, positions, shared_losses, scratch_losses, sizes } = found;
         Self {
             run,
             generation,
@@ -51,8 +51,8 @@ impl<'a> Printed<'a> {
             format!("{:.1} % to {:.1} %", 100.0 * low, 100.0 * high)
         });
         let ranked = match from {
-            Source::Population => format!("{individuals} individuals by shared weights"),
-            Source::Search { distinct } => format!(
+            ArchitectureSource::Population => format!("{individuals} individuals by shared weights"),
+            ArchitectureSource::Search { distinct } => format!(
                 "{individuals} architectures, drawn from {distinct} distinct ones\n\
                  \u{20}              of the whole search, by shared weights"
             ),
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    fn found(tau: Option<f64>, tau_interval: Option<(f64, f64)>) -> Found {
+    fn found(tau: Option<f64>, tau_interval: Option<(f64, f64)>) -> ProbeResults {
         let probe = Probe {
             pairs: 8,
             flips: 3,
@@ -111,16 +111,16 @@ mod tests {
             ..Probe::default()
         };
         let size = |parameters| Part { parameters, multiply_adds: 10 * parameters };
-        Found {
+        ProbeResults {
             probe,
             positions: vec![vec![0.5; 3]; 2],
-            shared_losses: vec![Loss(1.0), Loss(f64::NAN)],
+            shared_losses: vec![Loss(1.0), Loss::NAN],
             scratch_losses: vec![Loss(2.0); 2],
             sizes: vec![size(7), size(4)],
         }
     }
 
-    fn words(found: &Found) -> String {
+    fn words(found: &ProbeResults) -> String {
         Printed::new("a".to_owned(), 6, found).in_words()
     }
 
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn people_read_where_architectures_come_from() {
         let mut found = found(Some(0.25), None);
-        found.probe.from = Source::Search { distinct: 743 };
+        found.probe.from = ArchitectureSource::Search { distinct: 743 };
         let said = words(&found);
         assert!(said.contains("of 2 architectures, drawn from 743 distinct ones\n"), "{said}");
     }

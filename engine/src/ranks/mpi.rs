@@ -23,7 +23,7 @@ use mpi::{
 use relativenas_run::host::this_host;
 use serde::{Deserialize, Serialize};
 
-use super::{Disagreement, Place, Ranks, RanksError};
+use super::{Disagreement, RankPlace, Ranks, RanksError};
 use crate::failure;
 
 /// The tag of messages by which a rank says that it is waiting.
@@ -155,16 +155,16 @@ impl Mpi {
             let waited = began.elapsed();
             if self.rank != 0 && waited >= told + word {
                 told = waited;
-                self.say_that_i_wait();
+                self.report_waiting();
             }
             if self.rank == 0 && waited >= word && !asked {
                 asked = true;
-                self.who_waits(); // What was said before is old.
+                self.waiting_ranks(); // What was said before is old.
             }
             if let Some(timeout) = timeout {
                 let patience = if self.rank == 0 { timeout } else { timeout + timeout / 2 };
                 if waited >= patience {
-                    return Err(self.silent(timeout));
+                    return Err(self.timed_out(timeout));
                 }
             }
             match waited {
@@ -210,20 +210,20 @@ impl Mpi {
         self.finish(request, timeout, bytes)
     }
 
-    fn silent(&self, timeout: Duration) -> RanksError {
+    fn timed_out(&self, timeout: Duration) -> RanksError {
         let missing: Vec<_> = if self.rank == 0 {
-            let waiting = self.who_waits();
+            let waiting = self.waiting_ranks();
             (1..self.count()).filter(|rank| !waiting.contains(rank)).collect()
         } else {
             vec![0]
         };
         let names = missing.iter().map(|&rank| self.name(rank)).collect::<Vec<_>>();
-        let who = if names.is_empty() { "a rank (all are waiting)".to_owned() } else { names.join(", ") };
-        RanksError::Silent { who, seconds: timeout.as_secs() }
+        let ranks = if names.is_empty() { "a rank (all are waiting)".to_owned() } else { names.join(", ") };
+        RanksError::Silent { ranks, seconds: timeout.as_secs() }
     }
 
     /// Sends rank 0 a message without content, which says that this rank is waiting.
-    fn say_that_i_wait(&self) {
+    fn report_waiting(&self) {
         let mut request = no_request();
         // SAFETY: nothing is sent, so no memory has to stay valid; MPI sends small messages at once.
         unsafe {
@@ -241,7 +241,7 @@ impl Mpi {
     }
 
     /// The ranks that said that they are waiting since this was called last.
-    fn who_waits(&self) -> BTreeSet<usize> {
+    fn waiting_ranks(&self) -> BTreeSet<usize> {
         let mut waiting = BTreeSet::new();
         loop {
             let mut there = 0;
@@ -295,11 +295,11 @@ impl Ranks for Mpi {
         self.ranks.len()
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> RankPlace {
         let own = &self.ranks[self.rank];
         let on_host = |ranks: &[Process]| ranks.iter().filter(|other| other.host == own.host).count();
         let on_cores = |other: &&Process| other.host == own.host && other.cores == own.cores;
-        Place {
+        RankPlace {
             on_host: on_host(&self.ranks[..self.rank]),
             of_host: on_host(&self.ranks),
             on_cores: self.ranks.iter().filter(on_cores).count(),

@@ -17,12 +17,12 @@ fn each<T: Send>(count: usize, does: impl Fn(&dyn Ranks) -> T + Sync) -> Vec<T> 
 #[test]
 fn sums_are_taken_in_the_order_of_ranks() {
     // In any other order the rounding gives another sum.
-    let brought = [1.0_f32, 1e8, -1e8, 0.25];
-    let expected = brought.iter().sum::<f32>();
-    assert_ne!(expected, brought.iter().rev().sum::<f32>());
+    let contributed = [1.0_f32, 1e8, -1e8, 0.25];
+    let expected = contributed.iter().sum::<f32>();
+    assert_ne!(expected, contributed.iter().rev().sum::<f32>());
     for _ in 0..20 {
         let sums = each(4, |ranks| {
-            let mut values = vec![brought[ranks.rank()]; 3];
+            let mut values = vec![contributed[ranks.rank()]; 3];
             ranks.all_reduce(&mut values).unwrap();
             values
         });
@@ -59,7 +59,7 @@ fn a_rank_that_does_not_come_is_named() {
             crew.iter().map(|rank| scope.spawn(|| rank.all_reduce(&mut [0.0]).unwrap_err())).collect();
         waiting.into_iter().map(|thread| thread.join().expect("no panic")).next().expect("two")
     });
-    assert_eq!(error, RanksError::Silent { who: absent.name(1), seconds: 0 });
+    assert_eq!(error, RanksError::Silent { ranks: absent.name(1), seconds: 0 });
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_rank_that_has_ended_is_named() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| rest.broadcast(0, &mut Vec::new()));
         drop(ended);
-        assert_eq!(waiting.join().expect("no panic"), Err(RanksError::Gone { who: name }));
+        assert_eq!(waiting.join().expect("no panic"), Err(RanksError::Gone { ranks: name }));
     });
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Place, Ranks, RanksError};
+use super::{RankPlace, Ranks, RanksError};
 
 /// A rank that is a thread.
 #[derive(Debug)]
@@ -19,12 +19,12 @@ pub struct Threads {
 struct Exchange {
     count: usize,
     timeout: Duration,
-    state: Mutex<State>,
+    state: Mutex<ExchangeState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ExchangeState {
     /// The number of exchanges that are finished.
     round: u64,
     /// What ranks have contributed to the current exchange.
@@ -46,7 +46,7 @@ enum Contribution {
 impl Threads {
     /// Makes `count` connected ranks, which wait for each other no longer than `timeout`.
     pub fn crew(count: usize, timeout: Duration) -> Vec<Self> {
-        let state = State { contributions: vec![None; count], ..State::default() };
+        let state = ExchangeState { contributions: vec![None; count], ..ExchangeState::default() };
         let exchange =
             Arc::new(Exchange { count, timeout, state: Mutex::new(state), changed: Condvar::new() });
         (0..count).map(|rank| Self { rank, exchange: Arc::clone(&exchange) }).collect()
@@ -69,7 +69,7 @@ impl Threads {
         }
         while state.round == round {
             if let Some(gone) = state.gone {
-                return Err(RanksError::Gone { who: self.name(gone) });
+                return Err(RanksError::Gone { ranks: self.name(gone) });
             }
             let Some(timeout) = timeout else {
                 state = exchange.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -77,8 +77,8 @@ impl Threads {
             };
             let Some(left) = timeout.checked_sub(began.elapsed()) else {
                 let missing = (0..exchange.count).filter(|&rank| state.contributions[rank].is_none());
-                let who = missing.map(|rank| self.name(rank)).collect::<Vec<_>>().join(", ");
-                return Err(RanksError::Silent { who, seconds: timeout.as_secs() });
+                let ranks = missing.map(|rank| self.name(rank)).collect::<Vec<_>>().join(", ");
+                return Err(RanksError::Silent { ranks, seconds: timeout.as_secs() });
             };
             state = exchange.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -94,7 +94,7 @@ impl Drop for Threads {
 }
 
 impl Exchange {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ExchangeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,9 +108,9 @@ impl Ranks for Threads {
         self.exchange.count
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> RankPlace {
         let count = self.exchange.count;
-        Place { on_host: self.rank, of_host: count, on_cores: count }
+        RankPlace { on_host: self.rank, of_host: count, on_cores: count }
     }
 
     fn name(&self, rank: usize) -> String {

@@ -19,7 +19,7 @@ use relativenas_core::{
 use tokio::sync::watch;
 
 use meter::Meter;
-pub use meter::Work;
+pub use meter::Workload;
 use steering::Steering;
 pub use steering::{Bounds, Done, Injection, Next};
 
@@ -28,7 +28,7 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
 /// Shared by the server, the signal listener, the recorder and the thread that does the work.
 pub struct Control {
-    state: Mutex<State>,
+    state: Mutex<ControlState>,
     changed: Condvar,
     progress: watch::Sender<Progress>,
     #[cfg(test)]
@@ -39,7 +39,7 @@ pub struct Control {
 #[cfg(test)]
 pub type Observer = Box<dyn Fn(Progress) + Send + Sync>;
 
-struct State {
+struct ControlState {
     steering: Steering,
     meter: Meter,
     /// Whether the thread that does the work is waiting.
@@ -50,7 +50,7 @@ struct State {
 impl Control {
     pub fn new(bounds: Bounds, paused: bool) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(ControlState {
                 steering: Steering::new(bounds, paused),
                 meter: Meter::new(Instant::now()),
                 holding: false,
@@ -70,7 +70,7 @@ impl Control {
     }
 
     #[cfg(test)]
-    fn show<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn show<'a>(&'a self, mut state: MutexGuard<'a, ControlState>) -> MutexGuard<'a, ControlState> {
         let Some(observer) = self.observer.get() else {
             return state;
         };
@@ -91,7 +91,7 @@ impl Control {
     /// # Errors
     /// If the command is refused; the text gives the reason.
     pub fn steer(&self, command: &Command) -> Result<(), String> {
-        self.change(|State { steering, meter, holding, .. }| {
+        self.change(|ControlState { steering, meter, holding, .. }| {
             steering.command(command, meter.generation(), *holding)
         })
     }
@@ -136,7 +136,7 @@ impl Control {
         generation: u32,
         pairs: Range<usize>,
         candidates: &[Candidate],
-        work: Work,
+        work: Workload,
     ) {
         let mut state = self.lock();
         state.meter.begin(activity, generation, pairs, candidates, work, Instant::now());
@@ -181,7 +181,7 @@ impl Control {
     }
 
     /// Changes what was asked, tells clients, and wakes the thread that waits.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut ControlState) -> T) -> T {
         let mut state = self.lock();
         let changed = change(&mut state);
         self.publish(&mut state);
@@ -190,7 +190,7 @@ impl Control {
         changed
     }
 
-    fn hold<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn hold<'a>(&self, mut state: MutexGuard<'a, ControlState>) -> MutexGuard<'a, ControlState> {
         let (began, outermost) = (Instant::now(), !state.holding);
         state.holding = true;
         self.publish(&mut state);
@@ -205,10 +205,10 @@ impl Control {
         state
     }
 
-    fn publish(&self, state: &mut State) {
+    fn publish(&self, state: &mut ControlState) {
         let now = Instant::now();
         state.published = Some(now);
-        let State { steering, meter, holding, .. } = state;
+        let ControlState { steering, meter, holding, .. } = state;
         self.progress.send_replace(Progress {
             mode: steering.mode(*holding),
             activity: meter.activity(),
@@ -223,7 +223,7 @@ impl Control {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ControlState> {
         // A poisoned lock means that a thread panicked between batches; the guarded values are plain ones,
         // each valid on its own.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -100,8 +100,8 @@ pub fn train(
     let Trainings { round, seed, epochs, entrants } = trainings;
     let settings = search.settings();
     let seeds = TrainingSeeds::of(settings.seed, *round, *seed);
-    estimator.draw_by(seeds.draws);
-    estimator.fresh_by(seeds.weights);
+    estimator.reseed_draws(seeds.draws);
+    estimator.reseed_fresh_weights(seeds.weights);
     let trained: Vec<_> = candidates.iter().map(|_| AtomicUsize::new(0)).collect();
     let progress = |done: BatchDone| -> Flow {
         if done.validating {

@@ -123,13 +123,13 @@ struct Batches {
 }
 
 fn observe(control: &Control) -> Batches {
-    let (teller, progress) = mpsc::sync_channel(0);
+    let (sender, progress) = mpsc::sync_channel(0);
     let (seen, waiter) = mpsc::channel();
-    let ends = Mutex::new((teller, waiter));
+    let ends = Mutex::new((sender, waiter));
     control.observe(Box::new(move |now| {
-        let (teller, waiter) = &*ends.lock().expect("no panic");
+        let (sender, waiter) = &*ends.lock().expect("no panic");
         // Sending fails only if the test has failed.
-        if teller.send(now).is_ok() {
+        if sender.send(now).is_ok() {
             let _ = waiter.recv();
         }
     }));

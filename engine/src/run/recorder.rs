@@ -17,7 +17,7 @@ use tch::Tensor;
 use tokio::sync::watch;
 
 use super::{
-    checkpoint::{self, Progress, State},
+    checkpoint::{self, CheckpointProgress, CheckpointState},
     control::Control,
     disk::Disk,
     log::{EventLog, Extent},
@@ -35,7 +35,7 @@ pub enum Record {
     Events(Vec<Event>),
     /// A checkpoint. Its tensors are never changed in place, although the training continues.
     Checkpoint {
-        progress: Box<Progress>,
+        progress: Box<CheckpointProgress>,
         weights: BTreeMap<String, Tensor>,
     },
     /// A file of weights, which replaces the one before. It is for other programs; the run itself never reads
@@ -127,7 +127,7 @@ impl Writer {
                 Ok(()) => break,
                 Err(error) if passes(&error) && !self.control.aborted() => {
                     if !stalled {
-                        super::say(&format!("cannot write ({error}); waiting"));
+                        super::log_line(&format!("cannot write ({error}); waiting"));
                         self.control.stall(Some(format!(
                             "cannot write: {error}; the run waits, and continues once it can"
                         )));
@@ -139,7 +139,7 @@ impl Writer {
             }
         }
         if stalled {
-            super::say("writing works again");
+            super::log_line("writing works again");
             self.control.stall(None);
         }
         Ok(())
@@ -154,7 +154,7 @@ impl Writer {
             }
             Record::Checkpoint { progress, weights } => {
                 self.log.sync(&self.disk)?;
-                let state = State { log: self.log.extent(), progress: (**progress).clone() };
+                let state = CheckpointState { log: self.log.extent(), progress: (**progress).clone() };
                 checkpoint::write(&self.disk, &self.checkpoints, &state, weights)?;
             }
             Record::Weights { file, weights, network } => {

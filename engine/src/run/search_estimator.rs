@@ -3,7 +3,7 @@
 use relativenas_core::search::{BatchDone, Estimated, Estimation, Estimator, Flow, Verdict};
 
 use super::shared_estimation::SharedEstimator;
-use crate::{estimator::Trained, table::PacedTable};
+use crate::{estimator::TrainedWeights, table::PacedTable};
 
 /// Estimates the candidates of a search in its own space.
 pub enum SearchEstimator {
@@ -15,23 +15,28 @@ pub enum SearchEstimator {
 impl Estimator for SearchEstimator {
     type Error = anyhow::Error;
     /// Empty where a table is used.
-    type Trained = Trained;
+    type Trained = TrainedWeights;
 
     fn estimate(
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> anyhow::Result<Option<Estimated<Trained>>> {
+    ) -> anyhow::Result<Option<Estimated<TrainedWeights>>> {
         match self {
             Self::Network(network) => network.estimate(estimation, progress),
             Self::Table(table) => {
                 let found = table.estimate(estimation, progress);
-                Ok(found.map(|estimates| Estimated { estimates, trained: Trained::default() }))
+                Ok(found.map(|estimates| Estimated { estimates, trained: TrainedWeights::default() }))
             }
         }
     }
 
-    fn adopt(&mut self, estimation: &Estimation, trained: &Trained, verdict: &Verdict) -> anyhow::Result<()> {
+    fn adopt(
+        &mut self,
+        estimation: &Estimation,
+        trained: &TrainedWeights,
+        verdict: &Verdict,
+    ) -> anyhow::Result<()> {
         match self {
             Self::Network(network) => network.adopt(estimation, trained, verdict),
             Self::Table(_) => Ok(()),

@@ -19,9 +19,9 @@ use relativenas_core::{
 use tch::Tensor;
 
 use super::{
-    agreement::Agreement,
-    checkpoint::{Checkpoint, Progress},
-    control::{Bounds, Control, Done, Injection, Next, Work},
+    checkpoint::{Checkpoint, CheckpointProgress},
+    comparable::ComparableSettings,
+    control::{Bounds, Control, Done, Injection, Next, Workload},
     finals::{self, SearchFinals},
     named_weights,
     outcome::Outcome,
@@ -37,7 +37,7 @@ use crate::{
     device::{self, Sharing},
     estimator::{EstimatorSettings, NetworkEstimator},
     images::ImageSet,
-    latency::Meter,
+    latency::LatencyMeasurement,
     learner::LearnerSettings,
     network::ModuleWeights,
     optimizer::SgdSettings,
@@ -90,14 +90,14 @@ impl SearchJob {
         let sharing =
             Sharing::of(&inputs.devices, inputs.threads, config.device.parallel_learners, (together, most));
         let settings = estimator_settings(config, images.classes, sharing);
-        let agreement = Agreement::of(config);
-        let facts = inputs.facts(manifest, settings.learner.validation_batch, &agreement)?;
+        let comparable = ComparableSettings::of(config);
+        let facts = inputs.facts(manifest, settings.learner.validation_batch, &comparable)?;
         let network = config.search_network(images.classes);
         let mut search = manifest.search_settings(images.classes);
         // The estimator below refuses images that do not fit the network.
         let fits = data.train.side.is_multiple_of(4);
         if search.limits.max_latency > 0.0 && ranks.is_first() && fits {
-            let meter = Meter {
+            let meter = LatencyMeasurement {
                 shape: network,
                 image_side: data.train.side,
                 batch: config.training.batch,
@@ -176,7 +176,7 @@ impl SearchJob {
             self.record(opening, recorder)?;
         }
         match self.estimate_all(control, recorder)? {
-            Outcome::Done => self.play_finals(control, recorder),
+            Outcome::Done => self.run_finals(control, recorder),
             Outcome::Stopped => Ok(Outcome::Stopped),
         }
     }
@@ -241,7 +241,7 @@ impl SearchJob {
     fn inject(&mut self, injections: Vec<Injection>, recorder: &Recorder) -> anyhow::Result<()> {
         if !self.search.accepts_injections() {
             // The injection was accepted just before the search ended.
-            super::say("an injection came after the last generation; no individual was replaced");
+            super::log_line("an injection came after the last generation; no individual was replaced");
             return Ok(());
         }
         let events = injections.into_iter().map(|i| self.search.inject(i.individual, i.position)).collect();
@@ -250,7 +250,7 @@ impl SearchJob {
 
     /// Trains the entrants of the finals from scratch until the winner is found. Without finals it does
     /// nothing.
-    fn play_finals(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
+    fn run_finals(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let generations = self.search.settings().generations;
         while let Some(mut trainings) = self.finals_of_search.finals().and_then(Finals::ask) {
             control.close("the finals are under way");
@@ -272,7 +272,7 @@ impl SearchJob {
                 trainings: count as u64,
                 epochs: count as u64 * u64::from(trainings.epochs),
             });
-            let work = Work { now, after: scale.finals(finals.left_after(count)) };
+            let work = Workload { now, after: scale.finals(finals.left_after(count)) };
             let place = finals.state().told.len();
             control.begin(Activity::Training, generations, place..place + 1, &candidates, work);
             let Some(figures) = finals::train(estimator, &self.search, &candidates, &trainings, control)?
@@ -304,7 +304,7 @@ impl SearchJob {
         };
         let trained = entries.iter().map(|(key, entry)| (key.to_string(), entry.trained)).collect();
         let weights = named_weights::named(entries.iter().map(|(key, entry)| (*key, &entry.value)));
-        let progress = Box::new(Progress::Search {
+        let progress = Box::new(CheckpointProgress::Search {
             search: self.search.state().clone(),
             trained,
             history: self.finals_of_search.history().clone(),
@@ -324,7 +324,7 @@ impl SearchJob {
     }
 
     /// The work of an estimation, and the work after it up to the end of the finals.
-    fn work(&self, estimation: &Estimation) -> Work {
+    fn work(&self, estimation: &Estimation) -> Workload {
         let scale = match &self.estimator {
             SearchEstimator::Network(network) => {
                 let network = network.own();
@@ -338,7 +338,7 @@ impl SearchJob {
         let now = scale.learners(estimation.stage, estimation.candidates.len());
         let settings = self.finals_of_search.settings();
         let finals = scale.finals(settings.work(settings.architectures));
-        Work { now, after: scale.left(&self.search) - now + finals }
+        Workload { now, after: scale.left(&self.search) - now + finals }
     }
 }
 
@@ -346,14 +346,17 @@ impl SearchJob {
 ///
 /// # Errors
 /// If the known table is for another network, or the device fails.
-fn latencies(known: Option<&Arc<LatencyTable>>, meter: &Meter) -> anyhow::Result<Arc<LatencyTable>> {
+fn latencies(
+    known: Option<&Arc<LatencyTable>>,
+    meter: &LatencyMeasurement,
+) -> anyhow::Result<Arc<LatencyTable>> {
     if let Some(table) = known {
         table.check(&meter.shape).context(files::MANIFEST)?;
         return Ok(Arc::clone(table));
     }
-    super::say("measuring latencies of operations, once");
+    super::log_line("measuring latencies of operations, once");
     let table = meter.measure().context("measuring latencies")?;
-    super::say(&format!("latencies: {}", table.words()));
+    super::log_line(&format!("latencies: {}", table.words()));
     Ok(Arc::new(table))
 }
 
@@ -386,7 +389,7 @@ fn begin_or_go_on(
             tensors,
         });
     };
-    let Progress::Search { search, trained, history, finals: played } = state.progress else {
+    let CheckpointProgress::Search { search, trained, history, finals: played } = state.progress else {
         anyhow::bail!("the checkpoint is not one of a search");
     };
     let search = Search::resume(settings, search)?;

@@ -97,7 +97,7 @@ impl Server {
     ) -> std::io::Result<()> {
         let mut extent = self.extent.clone();
         let mut progress = self.control.progress();
-        let mut following: Option<Follower> = None;
+        let mut following: Option<LogCopier> = None;
         progress.mark_changed();
         loop {
             if let Some(follower) = &mut following {
@@ -108,7 +108,7 @@ impl Server {
                 request = inbox.recv() => match request {
                     None => return Ok(()),
                     Some(Request::Follow { from }) => {
-                        following = Some(Follower::open(self.folder.folder.file(files::EVENTS), from).await?);
+                        following = Some(LogCopier::open(self.folder.folder.file(files::EVENTS), from).await?);
                         extent.mark_changed();
                     }
                     Some(Request::Steer { id, command }) => {
@@ -166,12 +166,12 @@ async fn read_requests(reader: OwnedReadHalf, requests: mpsc::Sender<Request>) {
 }
 
 /// Copies the log to a client.
-struct Follower {
+struct LogCopier {
     file: File,
     at: u64,
 }
 
-impl Follower {
+impl LogCopier {
     /// Opens the log at event `from`, or at the end if there are fewer events.
     async fn open(path: PathBuf, from: u64) -> std::io::Result<Self> {
         let mut reader = BufReader::new(File::open(path).await?);

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use relativenas_core::{
     config::Config,
     event,
+    genotype::Genotype,
     manifest::{BUILD, EngineFacts, Manifest},
     randomness::Streams,
 };
@@ -15,13 +17,21 @@ use tch::Device;
 use crate::{
     data::{self, DataError, DataSet, EncodedDataSet, Split},
     device,
-    ranks::Place,
+    ranks::RankPlace,
     table::PacedTable,
 };
 
 /// The number of images in a validation step unless a setting says otherwise: it changes speed and memory
 /// only.
 pub const VALIDATION_BATCH: usize = 256;
+
+/// The genotype that a training is of.
+///
+/// # Errors
+/// If the manifest has none.
+pub fn genotype(manifest: &Manifest) -> anyhow::Result<&Genotype> {
+    manifest.genotype.as_ref().context("run.toml names no genotype to train; make the run again")
+}
 
 /// The description of a data set, without its images.
 pub struct About {
@@ -64,7 +74,7 @@ impl From<&EncodedDataSet> for About {
 /// # Errors
 /// If there is no data set, or something is wrong with it.
 pub fn open(config: &Config) -> Result<DataSet, DataError> {
-    let options = data::Options { skip_faulty: config.data.skip_faulty, ..data::Options::default() };
+    let options = data::ReadOptions { skip_faulty: config.data.skip_faulty, ..data::ReadOptions::default() };
     data::open_with(Some(Path::new(&config.data.path)), &options)
 }
 
@@ -88,11 +98,11 @@ impl Inputs {
         about: About,
         config: &Config,
         seed: u64,
-        (place, learners): (Place, usize),
+        (place, learners): (RankPlace, usize),
         split: impl FnOnce(usize, &Streams) -> Result<Split, DataError>,
     ) -> anyhow::Result<Self> {
         for note in about.notes.iter().filter(|_| place.on_host == 0) {
-            super::say(note);
+            super::log_line(note);
         }
         let devices = device::all_of_rank(&config.device.kind, place, learners)?;
         let split = split(about.images, &Streams::new(seed))?;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::{named_weights, tensors};
 use crate::{
     device,
-    estimator::{Held, NetworkEstimator, Trained},
+    estimator::{LearnerWeights, NetworkEstimator, TrainedWeights},
     ranks::{Ranks, RanksError},
 };
 
@@ -77,11 +77,11 @@ impl SharedEstimator {
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> anyhow::Result<Option<Estimated<Trained>>> {
+    ) -> anyhow::Result<Option<Estimated<TrainedWeights>>> {
         if self.ranks.count() == 1 {
             return Ok(self.own.estimate(estimation, progress)?);
         }
-        self.say(&RankCommand::Estimate(estimation.clone()))?;
+        self.send(&RankCommand::Estimate(estimation.clone()))?;
         let found = self.estimate_part(estimation, progress)?;
         self.ended = found.is_none();
         Ok(found)
@@ -94,13 +94,13 @@ impl SharedEstimator {
     pub fn adopt(
         &mut self,
         estimation: &Estimation,
-        trained: &Trained,
+        trained: &TrainedWeights,
         verdict: &Verdict,
     ) -> anyhow::Result<()> {
         if self.ranks.count() == 1 {
             return Ok(self.own.adopt(estimation, trained, verdict)?);
         }
-        self.say(&RankCommand::Adopt(verdict.clone()))?;
+        self.send(&RankCommand::Adopt(verdict.clone()))?;
         self.exchange(estimation, trained, verdict)
     }
 
@@ -111,7 +111,7 @@ impl SharedEstimator {
     pub fn end(&mut self) -> anyhow::Result<()> {
         if self.ranks.count() > 1 && !self.ended {
             self.ended = true;
-            self.say(&RankCommand::End)?;
+            self.send(&RankCommand::End)?;
         }
         Ok(())
     }
@@ -142,7 +142,7 @@ impl SharedEstimator {
         }
     }
 
-    fn say(&self, order: &RankCommand) -> anyhow::Result<()> {
+    fn send(&self, order: &RankCommand) -> anyhow::Result<()> {
         Ok(self.ranks.broadcast(0, &mut serde_json::to_vec(order)?)?)
     }
 
@@ -152,7 +152,7 @@ impl SharedEstimator {
         &mut self,
         estimation: &Estimation,
         progress: &(dyn Fn(BatchDone) -> Flow + Sync),
-    ) -> anyhow::Result<Option<Estimated<Trained>>> {
+    ) -> anyhow::Result<Option<Estimated<TrainedWeights>>> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
         let all = &estimation.candidates;
         let candidates = all.iter().skip(ranks.rank()).step_by(count).cloned().collect();
@@ -183,7 +183,7 @@ impl SharedEstimator {
     fn exchange(
         &mut self,
         estimation: &Estimation,
-        trained: &Trained,
+        trained: &TrainedWeights,
         verdict: &Verdict,
     ) -> anyhow::Result<()> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
@@ -194,7 +194,7 @@ impl SharedEstimator {
         let mut givers = Vec::new();
         for (&slot, keys) in verdict.gives.iter().zip(entering(&held)) {
             let (owner, mut bytes) = (slot.0 % count, Vec::new());
-            let mine: Option<Held> = if owner == ranks.rank() {
+            let mine: Option<LearnerWeights> = if owner == ranks.rank() {
                 let held = trained.held(Slot(slot.0 / count));
                 Some(keys.iter().filter_map(|key| Some((*key, held.get(key)?.clone()))).collect())
             } else {
@@ -216,7 +216,7 @@ impl SharedEstimator {
             };
             givers.push((candidate(slot).individual, held));
         }
-        self.own.take(estimation.generation, &givers);
+        self.own.adopt_weights(estimation.generation, &givers);
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ impl StoppedSearch {
         let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
         let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
         for problem in passed_over {
-            super::say(&format!("checkpoint skipped: {problem}"));
+            super::log_line(&format!("checkpoint skipped: {problem}"));
         }
         let Some(newest) = newest else {
             bail!(

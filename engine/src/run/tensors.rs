@@ -20,12 +20,12 @@ pub enum TensorsError {
 }
 
 /// A tensor on the CPU, as the bytes of its `f32` values, row-major.
-struct Plain {
+struct F32Bytes {
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
-impl View for &Plain {
+impl View for &F32Bytes {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
@@ -72,7 +72,7 @@ fn serialized(
         let mut bytes = vec![0; values.numel() * size_of::<f32>()];
         values.f_copy_data_u8(&mut bytes, values.numel())?;
         let shape = tensor.size().into_iter().map(|n| usize::try_from(n).unwrap_or(0)).collect();
-        plain.insert(name.as_str(), Plain { shape, bytes });
+        plain.insert(name.as_str(), F32Bytes { shape, bytes });
     }
     safetensors::serialize(plain.iter(), metadata)
         .map_err(|e| TensorsError::File { file: "safetensors".to_owned(), message: e.to_string() })

@@ -10,8 +10,8 @@ use relativenas_core::manifest::{BUILD, EngineFacts, Manifest, files};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Options,
-    checkpoint::{Checkpoint, State},
+    RunOptions,
+    checkpoint::{Checkpoint, CheckpointState},
     control::Control,
     lead,
     recorder::Recorder,
@@ -27,7 +27,7 @@ use crate::{
 ///
 /// # Errors
 /// If the run cannot continue.
-pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
+pub fn run(path: &Path, options: RunOptions) -> anyhow::Result<()> {
     ranks::together(options.ranked, options.rank_timeout, |ranks| lead(path, options, ranks), follow)
 }
 
@@ -52,7 +52,7 @@ pub fn same_build(ranks: &dyn Ranks) -> anyhow::Result<()> {
 #[derive(Serialize, Deserialize)]
 struct Brief {
     manifest: Manifest,
-    checkpoint: Option<State>,
+    checkpoint: Option<CheckpointState>,
 }
 
 /// Sends the other ranks what they need of the folder.

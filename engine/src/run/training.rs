@@ -23,14 +23,14 @@ use relativenas_core::{
 };
 
 use super::{
-    checkpoint::{Best, Checkpoint, Progress},
-    control::{Bounds, Control, Done, Next, Work},
+    checkpoint::{BestEpoch, Checkpoint, CheckpointProgress},
+    control::{Bounds, Control, Done, Next, Workload},
     outcome::Outcome,
     recorder::{Record, Recorder},
 };
 use crate::{device, ranks::Ranks};
 
-use subject::{Judgement, LeftOut, Named, Snapshot, Subject};
+use subject::{Judgement, LeftOut, NamedTensors, Snapshot, Subject};
 
 /// The file with the best weights, in the folder `weights` of the run.
 const BEST: &str = "best.safetensors";
@@ -60,7 +60,7 @@ struct Ready {
 pub struct TrainingJob {
     ranks: Arc<dyn Ranks>,
     subject: Box<dyn Subject>,
-    best: Option<(Best, Named)>,
+    best: Option<(BestEpoch, NamedTensors)>,
     finished: bool,
     /// The time between checkpoints within an epoch.
     checkpoint_every: Option<Duration>,
@@ -139,7 +139,7 @@ impl TrainingJob {
             if !self.ranks.decide(|| surveyed)? {
                 return Ok(Outcome::Stopped);
             }
-            self.hear_what_is_left_out()?;
+            self.receive_left_out()?;
             recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
             self.store(recorder)?;
         } else {
@@ -175,7 +175,7 @@ impl TrainingJob {
     }
 
     /// Leaves out the photographs that the first rank found faulty.
-    fn hear_what_is_left_out(&mut self) -> anyhow::Result<()> {
+    fn receive_left_out(&mut self) -> anyhow::Result<()> {
         if self.ranks.count() == 1 {
             return Ok(());
         }
@@ -216,7 +216,7 @@ impl TrainingJob {
             return Ok(Outcome::Stopped);
         };
         let apart = self.subject.images().1 > 0;
-        let judged = Best { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.metric };
+        let judged = BestEpoch { epoch, valid_loss: judgement.loss, valid_accuracy: judgement.metric };
         let judged_loss = if apart { judgement.loss } else { figures.loss };
         let better = !apart || self.best.as_ref().is_none_or(|(best, _)| beats(&judged, best));
         let best = better && judged_loss.is_finite();
@@ -285,7 +285,7 @@ impl TrainingJob {
         let ((epoch, _), epochs) = (self.subject.place(), self.subject.epochs());
         let member = Candidate { individual: IndividualId(0), position: Vec::new() };
         let left = epochs.saturating_sub(epoch + 1) as usize;
-        let work = Work { now: 1.0, after: left as f64 };
+        let work = Workload { now: 1.0, after: left as f64 };
         control.begin(activity, epoch.min(epochs - 1), 0..1, &[member], work);
     }
 
@@ -317,7 +317,7 @@ impl TrainingJob {
 }
 
 /// Shallow clones of the tensors.
-fn shared(named: &Named) -> Named {
+fn shared(named: &NamedTensors) -> NamedTensors {
     named.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
 }
 
@@ -328,45 +328,50 @@ fn flow(control: &Control, done: BatchDone) -> Flow {
 
 /// Whether an epoch is better than the best before: a higher metric, or the same at a lower loss. A value
 /// that is not a number is worse than all others.
-fn beats(new: &Best, old: &Best) -> bool {
-    let key = |best: &Best| {
+fn beats(new: &BestEpoch, old: &BestEpoch) -> bool {
+    let key = |best: &BestEpoch| {
         let number = |value: f64| if value.is_nan() { f64::NEG_INFINITY } else { value };
         (number(best.valid_accuracy), number(-best.valid_loss.0))
     };
     key(new) > key(old)
 }
 
-fn checkpoint(subject: &dyn Subject, best: Option<&(Best, Named)>, finished: bool) -> anyhow::Result<Record> {
+fn checkpoint(
+    subject: &dyn Subject,
+    best: Option<&(BestEpoch, NamedTensors)>,
+    finished: bool,
+) -> anyhow::Result<Record> {
     let Snapshot { position, weights, optimizer } = subject.snapshot()?;
-    let prefixed = |prefix: &'static str, weights: Named| {
+    let prefixed = |prefix: &'static str, weights: NamedTensors| {
         weights.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
     };
-    let mut tensors: Named = prefixed(WEIGHTS_PREFIX, weights).collect();
+    let mut tensors: NamedTensors = prefixed(WEIGHTS_PREFIX, weights).collect();
     tensors.extend(optimizer);
     if let Some((_, weights)) = best {
         tensors.extend(prefixed(BEST_PREFIX, shared(weights)));
     }
     let (best, skipped) = (best.map(|(best, _)| *best), subject.left_out());
-    let progress = Box::new(Progress::Train { position, best, finished, skipped });
+    let progress = Box::new(CheckpointProgress::Train { position, best, finished, skipped });
     Ok(Record::Checkpoint { progress, weights: tensors })
 }
 
 /// The content of what [`checkpoint`] stored.
 struct Restored {
     snapshot: Snapshot,
-    best: Option<(Best, Named)>,
+    best: Option<(BestEpoch, NamedTensors)>,
     finished: bool,
     left_out: LeftOut,
 }
 
 impl Restored {
     fn of(checkpoint: Checkpoint) -> anyhow::Result<Self> {
-        let Progress::Train { position, best, finished, skipped: left_out } = checkpoint.state.progress
+        let CheckpointProgress::Train { position, best, finished, skipped: left_out } =
+            checkpoint.state.progress
         else {
             anyhow::bail!("it is not one of a training");
         };
         let mut snapshot = Snapshot { position, ..Snapshot::default() };
-        let mut best_weights = Named::new();
+        let mut best_weights = NamedTensors::new();
         for (name, tensor) in checkpoint.tensors {
             if let Some(name) = name.strip_prefix(WEIGHTS_PREFIX) {
                 snapshot.weights.insert(name.to_owned(), tensor);
@@ -388,7 +393,7 @@ mod tests {
 
     #[test]
     fn accuracy_decides_then_loss_and_what_is_no_number_never_wins() {
-        let epoch = |valid_loss, valid_accuracy| Best { epoch: 0, valid_loss, valid_accuracy };
+        let epoch = |valid_loss, valid_accuracy| BestEpoch { epoch: 0, valid_loss, valid_accuracy };
         let nothing = epoch(Loss::NAN, f64::NAN);
         for (better, worse) in [
             (epoch(Loss(0.9), 91.0), epoch(Loss(0.1), 90.0)),

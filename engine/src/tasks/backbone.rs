@@ -12,7 +12,7 @@ use tch::{TchError, Tensor};
 
 use crate::{
     network::{Mode, Pass, Plan, TensorSpec},
-    weights_file::{self, WeightsError},
+    weights_file::{self, WeightsFileError},
 };
 
 /// A genotype as an ImageNet network, with feature maps at strides 8, 16 and 32.
@@ -60,7 +60,7 @@ impl Backbone {
     pub fn of_classifier(
         &self,
         mut tensors: BTreeMap<String, Tensor>,
-    ) -> Result<BTreeMap<String, Tensor>, WeightsError> {
+    ) -> Result<BTreeMap<String, Tensor>, WeightsFileError> {
         tensors.retain(|name, _| !name.starts_with("classifier.") && !name.starts_with("auxiliary_head."));
         let expected = self.tensors();
         weights_file::compare(

@@ -8,8 +8,8 @@ use relativenas_core::tasks::heads::{CONTEXT, DETAIL, FUSED};
 use tch::{TchError, Tensor};
 
 use super::{
-    Head, State, TaskNetwork,
-    layers::{Layers, Specs, average, double, resize},
+    Head, NetworkState, TaskNetwork,
+    layers::{HeadLayers, Specs, average, double, resize},
 };
 use crate::network::{Mode, TensorSpec};
 
@@ -58,14 +58,14 @@ pub(super) fn tensors([_, middle, last]: [usize; 3], classes: usize) -> Vec<Tens
 /// If the network has another head, the shapes do not fit, or the device fails.
 pub fn run(
     network: &TaskNetwork,
-    state: &State,
+    state: &NetworkState,
     images: &Tensor,
     mode: Mode,
 ) -> Result<Segmentation, TchError> {
     if !matches!(network.head, Head::BiSeNet { .. }) {
         return Err(TchError::Shape("the network's head is not BiSeNet".to_owned()));
     }
-    let layers = Layers { state, mode };
+    let layers = HeadLayers { state, mode };
     let [_, middle, last] = state.maps(network, images, mode)?;
     let global = layers.activated(&average(&last)?, "cp.conv_avg", 1)?;
     let refined = attention(&layers, &last, "cp.arm32")?.f_add(&global)?;
@@ -94,7 +94,7 @@ pub fn run(
     })
 }
 
-fn attention(layers: &Layers<'_>, map: &Tensor, name: &str) -> Result<Tensor, TchError> {
+fn attention(layers: &HeadLayers<'_>, map: &Tensor, name: &str) -> Result<Tensor, TchError> {
     let map = layers.activated(map, &format!("{name}.conv"), 1)?;
     let weight = layers.convolve(&average(&map)?, &format!("{name}.conv_atten"), 1)?;
     let weight = layers.batch_norm(&weight, &format!("{name}.bn_atten"))?.f_sigmoid()?;

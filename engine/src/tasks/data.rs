@@ -7,7 +7,7 @@ use relativenas_core::tasks::{Task, label_ids};
 use crate::data::{
     cityscapes::{self, Street},
     coco::{self, CocoImage},
-    fault::{Fault, Faults},
+    fault::{Fault, RefusedDataSet},
     voc::{self, VocImage},
 };
 
@@ -105,13 +105,13 @@ impl TaskData {
     ///
     /// # Errors
     /// If there are more than `bearable` faults; the error names the first ones.
-    pub fn open(task: Task, folder: &Path, bearable: usize) -> Result<Self, Faults> {
+    pub fn open(task: Task, folder: &Path, bearable: usize) -> Result<Self, RefusedDataSet> {
         let mut faults = Vec::new();
         let data = match task {
             Task::Classification => {
                 let what = "classification has labels for whole pictures, and no annotations to read";
                 let faults = vec![Fault { file: folder.to_owned(), what: what.to_owned() }];
-                return Err(Faults { folder: folder.to_owned(), faults });
+                return Err(RefusedDataSet { folder: folder.to_owned(), faults });
             }
             Task::Detection => {
                 let found = voc::read(folder, &mut faults);
@@ -134,7 +134,7 @@ impl TaskData {
             }
         };
         if faults.len() > bearable {
-            return Err(Faults { folder: folder.to_owned(), faults });
+            return Err(RefusedDataSet { folder: folder.to_owned(), faults });
         }
         Ok(Self { faults, ..data })
     }

@@ -13,14 +13,14 @@ use relativenas_core::{loss::Loss, search::Flow};
 use tch::{Device, TchError, Tensor};
 
 use super::{
-    State, TaskNetwork, bisenet, data::TaskImages, pixels::exchanged, simple_baseline, sliding::Sliding,
-    ssd_lite,
+    NetworkState, TaskNetwork, bisenet, data::TaskImages, pixels::exchanged, simple_baseline,
+    sliding::Sliding, ssd_lite,
 };
 use crate::{data::fault::Fault, network::Mode};
 
 /// The device that a network is evaluated on, and the number of images in a batch.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct EvaluationRun<'a> {
     pub device: Device,
     /// The number of images, or of people, in a batch.
     pub batch: usize,
@@ -28,7 +28,7 @@ pub struct Place<'a> {
     pub after: &'a dyn Fn(usize) -> Flow,
 }
 
-impl Place<'_> {
+impl EvaluationRun<'_> {
     fn after(&self, images: usize) -> Result<(), EvaluationError> {
         match (self.after)(images) {
             Flow::Abort => Err(EvaluationError::Ended),
@@ -59,10 +59,10 @@ impl TaskView {
 /// If a picture cannot be read, the images are not those of the network's task, or the device fails; or
 /// [`EvaluationError::Ended`] if `after` ended it.
 pub fn judge(
-    place: Place<'_>,
-    look: TaskView,
+    place: EvaluationRun<'_>,
+    view: TaskView,
     network: &TaskNetwork,
-    state: &State,
+    state: &NetworkState,
     images: &TaskImages,
 ) -> Result<Judged, EvaluationError> {
     let mode = Mode::Evaluation;
@@ -72,12 +72,12 @@ pub fn judge(
             detection(place, classes, images, &mut run)
         }
         TaskImages::Masks(streets) => {
-            let sliding = Sliding { chip: look.chip, ..Sliding::plain() };
+            let sliding = Sliding { chip: view.chip, ..Sliding::plain() };
             let mut run = |inputs: &Tensor| bisenet::run(network, state, inputs, mode);
             segmentation(place, streets, &sliding, &mut run)
         }
         TaskImages::People(images) => {
-            let mut run = |inputs: &Tensor| heat(network, state, look, inputs);
+            let mut run = |inputs: &Tensor| heat(network, state, view, inputs);
             keypoints(place, images, &mut run)
         }
     }
@@ -89,12 +89,12 @@ pub fn judge(
 /// If the network is not one for keypoints, or the device fails.
 pub fn heat(
     network: &TaskNetwork,
-    state: &State,
-    look: TaskView,
+    state: &NetworkState,
+    view: TaskView,
     inputs: &Tensor,
 ) -> Result<Tensor, TchError> {
-    let inputs = if look.blue_first { exchanged(inputs)? } else { inputs.shallow_clone() };
-    if look.flip {
+    let inputs = if view.blue_first { exchanged(inputs)? } else { inputs.shallow_clone() };
+    if view.flip {
         simple_baseline::run_flipped(network, state, &inputs)
     } else {
         simple_baseline::run(network, state, &inputs, Mode::Evaluation)

@@ -12,7 +12,7 @@ use relativenas_core::{genotype::Genotype, published};
 use serde::{Deserialize, de::DeserializeOwned};
 use tch::{Device, Kind, Tensor};
 
-use super::{Head, State, TaskNetwork};
+use super::{Head, NetworkState, TaskNetwork};
 use crate::network::{
     Mode, TensorSpec,
     golden::{Rule, read},
@@ -106,10 +106,10 @@ impl Case {
     }
 
     /// The network of the case with weights that are filled from their names.
-    fn network(&self, head: Head, rule: &Rule) -> (TaskNetwork, State) {
+    fn network(&self, head: Head, rule: &Rule) -> (TaskNetwork, NetworkState) {
         let network = TaskNetwork::new(&relativenas(), self.channels, self.layers, head).unwrap();
         let filled = filled(&network.tensors(), rule);
-        let state = State::from_named(&network, &filled, rule.device).unwrap();
+        let state = NetworkState::from_named(&network, &filled, rule.device).unwrap();
         (network, state)
     }
 
@@ -130,7 +130,7 @@ impl Case {
     }
 
     /// Checks the gradients of a loss for all parameters, where the case has any.
-    fn check_gradients(&self, network: &TaskNetwork, state: &State, loss: &Tensor) {
+    fn check_gradients(&self, network: &TaskNetwork, state: &NetworkState, loss: &Tensor) {
         let parameters: Vec<_> =
             network.tensors().into_iter().filter(|spec| spec.role.is_parameter()).map(|s| s.name).collect();
         let leaves: Vec<_> = parameters.iter().map(|name| &state.tensors()[name]).collect();

@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::State;
+use super::NetworkState;
 use crate::network::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Mode, Role, TensorSpec};
 
 /// A list of tensors in the order of the published state dict.
@@ -51,12 +51,12 @@ impl Specs {
 
 /// The tensors of a network, and whether its batch norms use the statistics of the batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layers<'a> {
-    pub(super) state: &'a State,
+pub(super) struct HeadLayers<'a> {
+    pub(super) state: &'a NetworkState,
     pub(super) mode: Mode,
 }
 
-impl Layers<'_> {
+impl HeadLayers<'_> {
     /// A convolution, with a bias if the tensors have one; padded so that stride 1 keeps the resolution. A
     /// convolution whose weight has one input channel is depthwise.
     ///

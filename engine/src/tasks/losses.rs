@@ -31,14 +31,14 @@ pub struct DetectionLoss {
 ///
 /// # Errors
 /// If the shapes do not fit, or the device fails.
-pub fn detection(said: &Predictions, targets: &BoxTargets) -> Result<DetectionLoss, TchError> {
-    let (device, classes) = (said.confidences.device(), said.confidences.size3()?.2);
-    let (negatives, chosen) = no_grad(|| mine(&said.confidences, &targets.labels))?;
+pub fn detection(outputs: &Predictions, targets: &BoxTargets) -> Result<DetectionLoss, TchError> {
+    let (device, classes) = (outputs.confidences.device(), outputs.confidences.size3()?.2);
+    let (negatives, chosen) = no_grad(|| mine(&outputs.confidences, &targets.labels))?;
     let chosen = Tensor::from_slice(&chosen).f_to_device(device)?;
     let labels = targets.labels.f_reshape([-1])?;
     let positive = labels.f_gt(0)?;
     let count = positive.f_sum(Kind::Float)?.f_clamp_min(1.0)?;
-    let rows = said.confidences.f_reshape([-1, classes])?.f_index_select(0, &chosen)?;
+    let rows = outputs.confidences.f_reshape([-1, classes])?.f_index_select(0, &chosen)?;
     let classification = rows.f_cross_entropy_loss(
         &labels.f_index_select(0, &chosen)?,
         None::<&Tensor>,
@@ -48,7 +48,7 @@ pub fn detection(said: &Predictions, targets: &BoxTargets) -> Result<DetectionLo
     )?;
     let places = positive.f_nonzero()?.f_reshape([-1])?;
     let of_positives = |all: &Tensor| all.f_reshape([-1, 4])?.f_index_select(0, &places);
-    let regression = of_positives(&said.locations)?.f_smooth_l1_loss(
+    let regression = of_positives(&outputs.locations)?.f_smooth_l1_loss(
         &of_positives(&targets.locations)?,
         Reduction::Sum,
         1.0,
@@ -107,10 +107,10 @@ pub fn hard_pixels(logits: &Tensor, labels: &Tensor, fewest: usize) -> Result<Te
 ///
 /// # Errors
 /// As [`hard_pixels`].
-pub fn segmentation(said: &Segmentation, labels: &Tensor, fewest: usize) -> Result<[Tensor; 3], TchError> {
-    let [first, second] = &said.auxiliary;
+pub fn segmentation(outputs: &Segmentation, labels: &Tensor, fewest: usize) -> Result<[Tensor; 3], TchError> {
+    let [first, second] = &outputs.auxiliary;
     Ok([
-        hard_pixels(&said.main, labels, fewest)?,
+        hard_pixels(&outputs.main, labels, fewest)?,
         hard_pixels(first, labels, fewest)?,
         hard_pixels(second, labels, fewest)?,
     ])
@@ -120,8 +120,8 @@ pub fn segmentation(said: &Segmentation, labels: &Tensor, fewest: usize) -> Resu
 ///
 /// # Errors
 /// If the shapes do not fit, or the device fails.
-pub fn heat_maps(said: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<Tensor, TchError> {
+pub fn heat_maps(outputs: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<Tensor, TchError> {
     let weights = weights.f_unsqueeze(-1)?.f_unsqueeze(-1)?;
-    let error = said.f_sub(targets)?.f_mul(&weights)?;
+    let error = outputs.f_sub(targets)?.f_mul(&weights)?;
     error.f_square()?.f_mean(Kind::Float)?.f_mul_scalar(0.5)
 }

@@ -18,7 +18,7 @@ use relativenas_core::{
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{Head, State, TaskNetwork, bisenet, simple_baseline, ssd_lite};
+use super::{Head, NetworkState, TaskNetwork, bisenet, simple_baseline, ssd_lite};
 use crate::network::{Mode, Role};
 
 /// Checks a model, runs it on three images at once and one by one, and prints its outputs by name.
@@ -85,7 +85,7 @@ fn check(name: &str, found: &[f64], expected: &[f64]) {
 }
 
 /// The outputs of a network for images, by their names in the file.
-type Outputs = dyn Fn(&TaskNetwork, &State, &Tensor) -> BTreeMap<&'static str, Vec<f64>>;
+type Outputs = dyn Fn(&TaskNetwork, &NetworkState, &Tensor) -> BTreeMap<&'static str, Vec<f64>>;
 
 /// Compares the outputs for images of these rows and columns.
 fn agrees(task: Task, head: Head, classes: usize, [height, width]: [usize; 2], run: &Outputs) {
@@ -94,7 +94,7 @@ fn agrees(task: Task, head: Head, classes: usize, [height, width]: [usize; 2], r
     let shape = NetworkShape { kind: NetworkKind::Imagenet, channels: 8, cells: 5, classes };
     let network = TaskNetwork::new(&genotype, shape.channels, shape.cells, head).unwrap();
     let tensors = trained(&network);
-    let state = State::from_named(&network, &tensors, Device::Cpu).unwrap();
+    let state = NetworkState::from_named(&network, &tensors, Device::Cpu).unwrap();
     let weights = tensors.iter().map(|(name, tensor)| {
         let values = flat(tensor).into_iter().map(|value| value as f32).collect();
         let shape = tensor.size().into_iter().map(|n| n as u64).collect();
@@ -128,13 +128,13 @@ fn agrees(task: Task, head: Head, classes: usize, [height, width]: [usize; 2], r
 
 #[test]
 fn onnx_of_a_detector_gives_its_scores_and_boxes() {
-    let run = |network: &TaskNetwork, state: &State, images: &Tensor| {
-        let said = ssd_lite::run(network, state, images, Mode::Evaluation).unwrap();
-        let locations = flat(&said.locations);
+    let run = |network: &TaskNetwork, state: &NetworkState, images: &Tensor| {
+        let outputs = ssd_lite::run(network, state, images, Mode::Evaluation).unwrap();
+        let locations = flat(&outputs.locations);
         let rows = locations.chunks_exact(4).zip(priors().into_iter().cycle());
         let boxes =
             rows.flat_map(|(n, prior)| <[f64; 4]>::from(decode([n[0], n[1], n[2], n[3]], &prior).corners()));
-        let scores = said.confidences.softmax(-1, Kind::Float);
+        let scores = outputs.confidences.softmax(-1, Kind::Float);
         BTreeMap::from([("boxes", boxes.collect()), ("scores", flat(&scores))])
     };
     agrees(Task::Detection, Head::SsdLite { classes: 4 }, 3, [IMAGE_SIDE; 2], &run);
@@ -142,18 +142,18 @@ fn onnx_of_a_detector_gives_its_scores_and_boxes() {
 
 #[test]
 fn onnx_of_a_segmentation_gives_its_scores() {
-    let run = |network: &TaskNetwork, state: &State, images: &Tensor| {
-        let said = bisenet::run(network, state, images, Mode::Evaluation).unwrap();
-        BTreeMap::from([("logits", flat(&said.main))])
+    let run = |network: &TaskNetwork, state: &NetworkState, images: &Tensor| {
+        let outputs = bisenet::run(network, state, images, Mode::Evaluation).unwrap();
+        BTreeMap::from([("logits", flat(&outputs.main))])
     };
     agrees(Task::Segmentation, Head::SEGMENTATION, 19, [96; 2], &run);
 }
 
 #[test]
 fn onnx_of_keypoints_gives_their_maps() {
-    let run = |network: &TaskNetwork, state: &State, images: &Tensor| {
-        let said = simple_baseline::run(network, state, images, Mode::Evaluation).unwrap();
-        BTreeMap::from([("heat_maps", flat(&said))])
+    let run = |network: &TaskNetwork, state: &NetworkState, images: &Tensor| {
+        let outputs = simple_baseline::run(network, state, images, Mode::Evaluation).unwrap();
+        BTreeMap::from([("heat_maps", flat(&outputs))])
     };
     agrees(Task::Keypoints, Head::KEYPOINTS, 1, [256, 192], &run);
 }

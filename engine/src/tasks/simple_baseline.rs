@@ -8,8 +8,8 @@ use relativenas_core::tasks::{
 use tch::{TchError, Tensor};
 
 use super::{
-    Head, State, TaskNetwork,
-    layers::{Layers, Specs},
+    Head, NetworkState, TaskNetwork,
+    layers::{HeadLayers, Specs},
 };
 use crate::network::{Mode, TensorSpec};
 
@@ -31,11 +31,16 @@ pub(super) fn tensors([_, _, last]: [usize; 3], joints: usize) -> Vec<TensorSpec
 ///
 /// # Errors
 /// If the network has another head, the shapes do not fit, or the device fails.
-pub fn run(network: &TaskNetwork, state: &State, images: &Tensor, mode: Mode) -> Result<Tensor, TchError> {
+pub fn run(
+    network: &TaskNetwork,
+    state: &NetworkState,
+    images: &Tensor,
+    mode: Mode,
+) -> Result<Tensor, TchError> {
     if !matches!(network.head, Head::SimpleBaseline { .. }) {
         return Err(TchError::Shape("the network's head is not SimpleBaseline".to_owned()));
     }
-    let layers = Layers { state, mode };
+    let layers = HeadLayers { state, mode };
     let [_, _, mut map] = state.maps(network, images, mode)?;
     for index in TRANSPOSED {
         let weight = state.get(&format!("deconv_layers.{index}.weight"))?;
@@ -50,7 +55,7 @@ pub fn run(network: &TaskNetwork, state: &State, images: &Tensor, mode: Mode) ->
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_flipped(network: &TaskNetwork, state: &State, images: &Tensor) -> Result<Tensor, TchError> {
+pub fn run_flipped(network: &TaskNetwork, state: &NetworkState, images: &Tensor) -> Result<Tensor, TchError> {
     let maps = run(network, state, images, Mode::Evaluation)?;
     let mirrored = run(network, state, &images.f_flip([3])?, Mode::Evaluation)?.f_flip([3])?;
     let (_, joints, _, width) = mirrored.size4()?;

@@ -11,8 +11,8 @@ use relativenas_core::tasks::{
 use tch::{TchError, Tensor};
 
 use super::{
-    Head, State, TaskNetwork,
-    layers::{Layers, Specs},
+    Head, NetworkState, TaskNetwork,
+    layers::{HeadLayers, Specs},
 };
 use crate::network::{Mode, TensorSpec};
 
@@ -69,14 +69,14 @@ pub(super) fn tensors(maps: [usize; 3], classes: usize) -> Vec<TensorSpec> {
 /// If the network has another head, the shapes do not fit, or the device fails.
 pub fn run(
     network: &TaskNetwork,
-    state: &State,
+    state: &NetworkState,
     images: &Tensor,
     mode: Mode,
 ) -> Result<Predictions, TchError> {
     let Head::SsdLite { classes } = network.head else {
         return Err(TchError::Shape("the network's head is not SSDLite".to_owned()));
     };
-    let layers = Layers { state, mode };
+    let layers = HeadLayers { state, mode };
     let [_, middle, last] = state.maps(network, images, mode)?;
     let mut maps = vec![middle, last];
     for index in 0..EXTRAS.len() {
@@ -85,10 +85,10 @@ pub fn run(
     }
     let all = |kind: &str, numbers: usize| {
         let levels = maps.iter().enumerate().map(|(level, map)| {
-            let said = header(&layers, map, &format!("{kind}.{level}"), level + 1 == LEVELS.len())?;
+            let outputs = header(&layers, map, &format!("{kind}.{level}"), level + 1 == LEVELS.len())?;
             // The order is row by row, then prior by prior.
-            let said = said.f_permute([0, 2, 3, 1])?.f_contiguous()?;
-            said.f_view([said.size()[0], -1, numbers as i64])
+            let outputs = outputs.f_permute([0, 2, 3, 1])?.f_contiguous()?;
+            outputs.f_view([outputs.size()[0], -1, numbers as i64])
         });
         Tensor::f_cat(&levels.collect::<Result<Vec<_>, _>>()?, 1)
     };
@@ -100,7 +100,7 @@ pub fn run(
 
 /// An inverted residual: a convolution to more channels, a depthwise one with stride 2, and one to fewer
 /// channels, without shortcut.
-fn inverted_residual(layers: &Layers<'_>, map: &Tensor, name: &str) -> Result<Tensor, TchError> {
+fn inverted_residual(layers: &HeadLayers<'_>, map: &Tensor, name: &str) -> Result<Tensor, TchError> {
     let wide = layers.convolve(map, &format!("{name}.0.0"), 1)?;
     let wide = layers.batch_norm(&wide, &format!("{name}.0.1"))?.f_relu6()?;
     let halved = layers.convolve(&wide, &format!("{name}.1.0"), 2)?;
@@ -108,7 +108,7 @@ fn inverted_residual(layers: &Layers<'_>, map: &Tensor, name: &str) -> Result<Te
     layers.batch_norm(&layers.convolve(&halved, &format!("{name}.2"), 1)?, &format!("{name}.3"))
 }
 
-fn header(layers: &Layers<'_>, map: &Tensor, name: &str, plain: bool) -> Result<Tensor, TchError> {
+fn header(layers: &HeadLayers<'_>, map: &Tensor, name: &str, plain: bool) -> Result<Tensor, TchError> {
     if plain {
         return layers.convolve(map, name, 1);
     }

@@ -7,13 +7,13 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::TaskNetwork;
 use crate::{
     network::{ALIGNMENT, Mode, TensorSpec, aligned, defined, joined},
-    weights_file::{self, WeightsError},
+    weights_file::{self, WeightsFileError},
 };
 
 /// Weights and running statistics on a device. Parameters are leaves of differentiation; training passes
 /// update the statistics in place.
 #[derive(Debug)]
-pub struct State {
+pub struct NetworkState {
     /// All tensors by name; those that are trained are views into `parameters`.
     tensors: BTreeMap<String, Tensor>,
     /// All trained parameters in one piece, each tensor where cuDNN can read it, `[P] f32`.
@@ -24,7 +24,7 @@ pub struct State {
     modules: Vec<Vec<Tensor>>,
 }
 
-impl State {
+impl NetworkState {
     /// Copies tensors under the names of a network, such as those of a published file. The counters of
     /// PyTorch's batch norm (`num_batches_tracked`) are ignored, and need not be there.
     ///
@@ -133,7 +133,7 @@ impl State {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     #[error(transparent)]
-    Names(#[from] WeightsError),
+    Names(#[from] WeightsFileError),
     #[error(transparent)]
     Device(#[from] TchError),
 }

@@ -27,8 +27,8 @@ impl Priors {
         let (mut labels, mut locations) = (Vec::new(), Vec::new());
         for (found, prior) in match_boxes(priors, &corners).into_iter().zip(priors) {
             labels.push(found.map_or(0, |object| boxes[object].1 as i64 + 1));
-            let said = found.map_or([0.0; 4], |object| encode(&corners[object], prior));
-            locations.extend(said.map(|number| number as f32));
+            let location = found.map_or([0.0; 4], |object| encode(&corners[object], prior));
+            locations.extend(location.map(|number| number as f32));
         }
         Self { labels, locations }
     }

@@ -10,7 +10,7 @@ mod optimizer;
 mod rates;
 mod trainer;
 
-pub use examples::{Example, Examples, Pass, Targets, TaskBatch};
+pub use examples::{EpochBatches, Example, Examples, Targets, TaskBatch};
 pub use fresh::{fresh, with_backbone};
 pub use optimizer::{OptimizerSettings, TaskOptimizer};
 pub use rates::Rates;
@@ -32,6 +32,6 @@ pub enum TaskError {
     Device(#[from] TchError),
     #[error("a thread that makes pictures ready has ended before its work was done; engine.log may say why")]
     Thread,
-    #[error("`{0}` is nothing that the optimizer stores")]
+    #[error("there is a tensor `{0}`, which the optimizer does not store")]
     Stored(String),
 }

@@ -7,7 +7,7 @@ use relativenas_core::{
 };
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
-use super::source::{Source, SourceError};
+use super::source::{ImageSource, SourceError};
 use crate::{batches::batch_count, network::Pass, ranks::Ranks};
 
 /// How good a network is.
@@ -32,7 +32,7 @@ pub struct Evaluation {
 /// If an image cannot be read, or the device or a rank fails.
 pub fn evaluate(
     pass: &Pass<'_>,
-    source: &Source,
+    source: &ImageSource,
     batch: usize,
     limit: usize,
     ranks: &dyn Ranks,
@@ -71,7 +71,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(source: &Source) -> Result<Self, TchError> {
+    fn new(source: &ImageSource) -> Result<Self, TchError> {
         let device = source.device();
         Ok(Self {
             loss: Tensor::f_zeros([0; 0], (Kind::Double, device))?,

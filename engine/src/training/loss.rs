@@ -6,14 +6,14 @@ use crate::network::Logits;
 
 /// Cross-entropy with label smoothing, plus a share of the loss of the auxiliary head.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LossFunction {
+pub struct TrainingLoss {
     /// The share ε of the target that is spread evenly over all classes.
     pub label_smoothing: f64,
     /// The factor of the auxiliary head's loss.
     pub auxiliary_weight: f64,
 }
 
-impl LossFunction {
+impl TrainingLoss {
     /// The mean over the batch, a scalar that can be differentiated. `labels` are `[N] i64`.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ mod tests {
         let labels = [0_i64, 2];
         let auxiliary = logits() * -0.5;
         for (smoothing, weight) in [(0.0, 0.4), (0.1, 0.4), (0.3, 0.0)] {
-            let loss = LossFunction { label_smoothing: smoothing, auxiliary_weight: weight };
+            let loss = TrainingLoss { label_smoothing: smoothing, auxiliary_weight: weight };
             let both = Logits { main: logits(), auxiliary: Some(auxiliary.shallow_clone()) };
             let found = loss.of(&both, &Tensor::from_slice(&labels)).unwrap();
             assert_eq!(found.kind(), Kind::Float);

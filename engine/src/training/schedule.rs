@@ -9,7 +9,7 @@ const TAIL: u32 = 5;
 
 /// The values that change from epoch to epoch. Epochs count from 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Schedule {
+pub struct RetrainSchedule {
     pub shape: RateSchedule,
     pub epochs: u32,
     /// The highest learning rate.
@@ -21,7 +21,7 @@ pub struct Schedule {
     pub drop_path: f64,
 }
 
-impl Schedule {
+impl RetrainSchedule {
     pub fn of(config: &RetrainConfig) -> Self {
         Self {
             shape: config.schedule,
@@ -46,7 +46,7 @@ impl Schedule {
     }
 
     /// The probability of dropping a path, which grows from 0 by the same amount in every epoch and would
-    /// reach [`Schedule::drop_path`] after the last.
+    /// reach [`RetrainSchedule::drop_path`] after the last.
     pub fn drop_path(&self, epoch: u32) -> f64 {
         self.drop_path * f64::from(epoch) / f64::from(self.epochs)
     }
@@ -71,8 +71,8 @@ fn linear(epoch: u32, epochs: u32) -> f64 {
 mod tests {
     use super::*;
 
-    fn schedule(shape: RateSchedule, epochs: u32, learning_rate: f64, warmup_epochs: u32) -> Schedule {
-        Schedule { shape, epochs, learning_rate, warmup_epochs, drop_path: 0.3 }
+    fn schedule(shape: RateSchedule, epochs: u32, learning_rate: f64, warmup_epochs: u32) -> RetrainSchedule {
+        RetrainSchedule { shape, epochs, learning_rate, warmup_epochs, drop_path: 0.3 }
     }
 
     fn near(found: f64, expected: f64) {

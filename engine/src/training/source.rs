@@ -9,7 +9,7 @@ use crate::{
     augmentation::{Augmentation, Batch, ImageStore},
     batches::batches,
     data::{
-        Batching, ColourJitter, DataError, EncodedImages, IMAGENET_STATISTICS, PhotoBatch, View,
+        Batching, ColourJitter, DataError, EncodedImages, IMAGENET_STATISTICS, PhotoBatch, PhotoView,
         photo_batches_of,
     },
     device::send,
@@ -22,7 +22,7 @@ const CENTRE: f64 = 224.0 / 256.0;
 
 /// The images that a network is trained or evaluated on.
 #[derive(Debug)]
-pub enum Source {
+pub enum ImageSource {
     /// Small images, all of them on the device.
     Memory(ImageStore),
     /// Photographs that are decoded while the network computes.
@@ -55,7 +55,7 @@ pub enum SourceError {
 
 /// How the batches of a training are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Feed {
+pub struct BatchSettings {
     /// Images in a batch; the division into batches is that of [`batches`].
     pub batch: usize,
     /// The variations of small images. Photographs are cropped and coloured as published for ImageNet.
@@ -67,7 +67,7 @@ pub struct Feed {
 
 /// A rank's part of a batch. It dereferences to a batch of its own, which may be empty.
 #[derive(Debug)]
-pub struct Part {
+pub struct BatchPart {
     pub batch: Batch,
     /// The index of its first image in the whole batch.
     pub first: usize,
@@ -75,7 +75,7 @@ pub struct Part {
     pub whole: usize,
 }
 
-impl Deref for Part {
+impl Deref for BatchPart {
     type Target = Batch;
 
     fn deref(&self) -> &Batch {
@@ -84,9 +84,9 @@ impl Deref for Part {
 }
 
 /// An iterator over batches.
-pub type Batches<'a> = Box<dyn Iterator<Item = Result<Part, SourceError>> + 'a>;
+pub type Batches<'a> = Box<dyn Iterator<Item = Result<BatchPart, SourceError>> + 'a>;
 
-impl Source {
+impl ImageSource {
     pub fn len(&self) -> usize {
         match self {
             Self::Memory(images) => images.len(),
@@ -110,7 +110,12 @@ impl Source {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn training(&self, feed: Feed, epoch: u32, first: usize) -> Result<Batches<'_>, SourceError> {
+    pub fn training(
+        &self,
+        feed: BatchSettings,
+        epoch: u32,
+        first: usize,
+    ) -> Result<Batches<'_>, SourceError> {
         let order = feed.streams.stream(Purpose::Shuffle, u64::from(epoch), 0).order(self.len());
         match self {
             Self::Memory(images) => {
@@ -124,12 +129,12 @@ impl Source {
                     let part = feed.share.of(whole);
                     let first = part.start;
                     let batch = images.part(&places, part, feed.augmentation, &mut stream)?;
-                    Ok(Part { batch, first, whole })
+                    Ok(BatchPart { batch, first, whole })
                 })))
             }
             Self::Photos(photos) => {
                 let batches: Vec<_> = batches(order.len(), feed.batch).skip(first).collect();
-                let view = View::Training { jitter: ColourJitter::PUBLISHED };
+                let view = PhotoView::Training { jitter: ColourJitter::PUBLISHED };
                 photos.batches(&order, batches, feed.share, view, feed.streams, epoch)
             }
         }
@@ -152,13 +157,13 @@ impl Source {
                     let (first, count) = (part.start, part.len());
                     let places = places.f_narrow(0, (start + first) as i64, count as i64)?;
                     let batch = images.batch(&places, Augmentation::NONE, &mut stream)?;
-                    Ok(Part { batch, first, whole })
+                    Ok(BatchPart { batch, first, whole })
                 })))
             }
             Self::Photos(photos) => {
                 let order: Vec<_> = (0..count).collect();
                 let batches: Vec<_> = batches(count, batch).collect();
-                photos.batches(&order, batches, share, View::Centre { share: CENTRE }, streams, 0)
+                photos.batches(&order, batches, share, PhotoView::Centre { share: CENTRE }, streams, 0)
             }
         }
     }
@@ -171,7 +176,7 @@ impl Photos {
         order: &[usize],
         batches: Vec<(usize, usize)>,
         share: Share,
-        view: View,
+        view: PhotoView,
         streams: Streams,
         epoch: u32,
     ) -> Result<Batches<'_>, SourceError> {
@@ -196,7 +201,7 @@ impl Photos {
             let labels: Vec<_> = labels.into_iter().map(i64::from).collect();
             let labels = send(&Tensor::f_from_slice(&labels)?, self.device)?;
             let batch = Batch { images: images.f_permute([0, 3, 1, 2])?, labels };
-            Ok(Part { batch, first: share.of(whole).start, whole })
+            Ok(BatchPart { batch, first: share.of(whole).start, whole })
         })))
     }
 }
@@ -209,17 +214,17 @@ mod tests {
         images::ImageSet,
     };
 
-    fn photos() -> Source {
+    fn photos() -> ImageSource {
         let data = open_encoded(&sample("image-folder")).unwrap();
         let chosen = (0..data.train.len()).rev().take(11).collect();
-        Source::Photos(Photos { images: data.train, chosen, side: 24, threads: 2, device: Device::Cpu })
+        ImageSource::Photos(Photos { images: data.train, chosen, side: 24, threads: 2, device: Device::Cpu })
     }
 
     #[test]
     fn photographs_come_normalised_and_the_same_from_any_first_batch() {
         let source = photos();
         let (augmentation, streams) = (Augmentation::NONE, Streams::new(3));
-        let feed = Feed { batch: 4, augmentation, streams, share: Share::WHOLE };
+        let feed = BatchSettings { batch: 4, augmentation, streams, share: Share::WHOLE };
         let all: Vec<_> = source.training(feed, 2, 0).unwrap().map(Result::unwrap).collect();
         assert_eq!(all.iter().map(|part| part.len()).collect::<Vec<_>>(), [4, 4, 3]);
         assert_eq!(all[0].images.size(), [4, 3, 24, 24]);
@@ -227,7 +232,7 @@ mod tests {
         let rest: Vec<_> = source.training(feed, 2, 1).unwrap().map(Result::unwrap).collect();
         assert_eq!((&rest[0].images, &rest[1].labels), (&all[1].images, &all[2].labels));
         // Eleven images in batches of five: one is left, and joins the second batch.
-        let feed = Feed { batch: 5, ..feed };
+        let feed = BatchSettings { batch: 5, ..feed };
         let from = |first| source.training(feed, 2, first).unwrap().map(|batch| batch.unwrap().len());
         assert_eq!([0, 1, 2].map(|first| from(first).collect::<Vec<_>>()), [vec![5, 6], vec![6], vec![]]);
         let (low, high) = (all[0].images.min().double_value(&[]), all[0].images.max().double_value(&[]));
@@ -236,10 +241,10 @@ mod tests {
 
     #[test]
     fn photographs_are_judged_in_the_order_of_their_list() {
-        let Source::Photos(photos) = photos() else { unreachable!("made above") };
+        let ImageSource::Photos(photos) = photos() else { unreachable!("made above") };
         let label = |&place: &usize| i64::from(photos.images.read(place).unwrap().label);
         let expected: Vec<_> = photos.chosen.iter().map(label).collect();
-        let source = Source::Photos(photos);
+        let source = ImageSource::Photos(photos);
         let labels = source
             .in_order(4, 7, Share::WHOLE)
             .unwrap()
@@ -247,12 +252,13 @@ mod tests {
         assert_eq!(labels.map(Result::unwrap).collect::<Vec<_>>().concat(), expected[..7]);
     }
     /// The pixels and labels of all batches of an epoch, put together from the shares of all ranks.
-    fn together(source: &Source, ranks: usize) -> Vec<(Tensor, Tensor)> {
+    fn together(source: &ImageSource, ranks: usize) -> Vec<(Tensor, Tensor)> {
         let augmentation = Augmentation { padding: 4, flip: true, cutout: 8 };
         let share = |rank| Share { rank, ranks, least: 2 };
-        let feed = |rank| Feed { batch: 4, augmentation, streams: Streams::new(3), share: share(rank) };
+        let feed =
+            |rank| BatchSettings { batch: 4, augmentation, streams: Streams::new(3), share: share(rank) };
         let of = |rank| source.training(feed(rank), 1, 0).unwrap().map(Result::unwrap).collect::<Vec<_>>();
-        let parts: Vec<Vec<Part>> = (0..ranks).map(of).collect();
+        let parts: Vec<Vec<BatchPart>> = (0..ranks).map(of).collect();
         let whole = |batch: usize| {
             let parts: Vec<_> = parts.iter().map(|parts| &parts[batch]).collect();
             let mut next = 0;
@@ -278,7 +284,7 @@ mod tests {
             std: [0.25; 3],
             classes: 11,
         };
-        for source in [photos(), Source::Memory(ImageStore::new(&small, 4, Device::Cpu).unwrap())] {
+        for source in [photos(), ImageSource::Memory(ImageStore::new(&small, 4, Device::Cpu).unwrap())] {
             let expected = together(&source, 1);
             assert_eq!(expected.len(), 3);
             // With four and with three images, at least two are in each share, so the third rank has none.

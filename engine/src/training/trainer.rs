@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
-    loss::LossFunction,
-    schedule::Schedule,
-    source::{Feed, Part},
+    loss::TrainingLoss,
+    schedule::RetrainSchedule,
+    source::{BatchPart, BatchSettings},
 };
 use crate::{
     augmentation::{Augmentation, Batch},
@@ -33,8 +33,8 @@ use crate::{
 pub struct TrainerSettings {
     pub batch: usize,
     pub augmentation: Augmentation,
-    pub schedule: Schedule,
-    pub loss: LossFunction,
+    pub schedule: RetrainSchedule,
+    pub loss: TrainingLoss,
     pub sgd: SgdSettings,
     pub precision: Precision,
     /// The number of CPU threads, which the last bits of the results on a CPU depend on.
@@ -82,7 +82,7 @@ pub struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
     #[error(transparent)]
-    Names(#[from] weights_file::WeightsError),
+    Names(#[from] weights_file::WeightsFileError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
 }
@@ -209,9 +209,9 @@ impl Trainer {
     }
 
     /// How the batches of the current epoch are made.
-    pub fn feed(&self) -> Feed {
+    pub fn feed(&self) -> BatchSettings {
         let TrainerSettings { batch, augmentation, seed, .. } = self.settings;
-        Feed { batch, augmentation, streams: Streams::new(seed), share: self.share() }
+        BatchSettings { batch, augmentation, streams: Streams::new(seed), share: self.share() }
     }
 
     fn share(&self) -> Share {
@@ -222,7 +222,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If the device or a rank fails.
-    pub fn step(&mut self, part: &Part) -> Result<(), StepError> {
+    pub fn step(&mut self, part: &BatchPart) -> Result<(), StepError> {
         let Position { epoch, batch: number, .. } = self.position;
         let schedule = self.settings.schedule;
         let mut stream = self.feed().streams.stream(Purpose::DropPath, u64::from(epoch), number as u64);
@@ -244,7 +244,7 @@ impl Trainer {
     }
 
     /// Computes this rank's part of a batch and adds up the results of all ranks in one exchange.
-    fn learn_together(&mut self, part: &Part, masks: Option<&Tensor>) -> Result<Learned, StepError> {
+    fn learn_together(&mut self, part: &BatchPart, masks: Option<&Tensor>) -> Result<Learned, StepError> {
         let before = no_grad(|| copied(self.weights.parts().1))?;
         let found = if part.is_empty() {
             let nothing = Tensor::f_zeros([1], (Kind::Float, part.images.device()))?;

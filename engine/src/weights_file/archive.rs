@@ -23,7 +23,7 @@ const DEFLATED: usize = 8;
 pub(super) struct Archive<'a> {
     bytes: &'a [u8],
     /// The entries by their whole names.
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, ArchiveEntry>,
 }
 
 impl<'a> Archive<'a> {
@@ -37,7 +37,7 @@ impl<'a> Archive<'a> {
         let mut archive = Self { bytes, entries: BTreeMap::new() };
         let mut rest = bytes.get(directory..).unwrap_or_default();
         for _ in 0..count {
-            let (name, entry) = Entry::parse(rest).ok_or("the archive's directory is damaged")?;
+            let (name, entry) = ArchiveEntry::parse(rest).ok_or("the archive's directory is damaged")?;
             if archive.stored(&entry).is_none() {
                 return Err(format!("entry `{name}` does not lie in the file: it is truncated or damaged"));
             }
@@ -84,7 +84,7 @@ impl<'a> Archive<'a> {
     }
 
     /// The bytes of an entry in the file, which follow a header whose length only that header gives.
-    fn stored(&self, entry: &Entry) -> Option<&'a [u8]> {
+    fn stored(&self, entry: &ArchiveEntry) -> Option<&'a [u8]> {
         let local = self.bytes.get(entry.offset..)?;
         local.starts_with(LOCAL).then_some(())?;
         let (name, extra) = (number(local, 26, 2)?, number(local, 28, 2)?);
@@ -94,7 +94,7 @@ impl<'a> Archive<'a> {
 }
 
 /// Inflates an entry, and checks its length and checksum against the directory.
-fn inflate(stored: &[u8], entry: &Entry, most: &mut usize) -> Result<Vec<u8>, String> {
+fn inflate(stored: &[u8], entry: &ArchiveEntry, most: &mut usize) -> Result<Vec<u8>, String> {
     if entry.size > *most {
         return Err(format!(
             "inflates to {} bytes, and only {most} more are believed of a file of this size; unzip it and zip it \
@@ -128,7 +128,7 @@ fn find_directory(bytes: &[u8]) -> Option<(usize, usize)> {
 
 /// One entry of the directory.
 #[derive(Debug)]
-struct Entry {
+struct ArchiveEntry {
     encrypted: bool,
     method: usize,
     checksum: usize,
@@ -142,7 +142,7 @@ struct Entry {
     length: usize,
 }
 
-impl Entry {
+impl ArchiveEntry {
     /// Parses an entry; returns its name and the entry.
     fn parse(bytes: &[u8]) -> Option<(String, Self)> {
         bytes.starts_with(ENTRY).then_some(())?;

@@ -37,7 +37,7 @@ fn last_part(name: &str) -> &str {
 
 /// Tensors under the names that the network itself gives them.
 #[derive(Debug)]
-pub struct Named<T> {
+pub struct NormalisedNames<T> {
     pub tensors: BTreeMap<String, T>,
     /// The prefix that was removed from all names, with its dots.
     pub prefix: String,
@@ -49,7 +49,7 @@ pub struct Named<T> {
 ///
 /// # Errors
 /// If two tensors have the same name after that.
-pub fn normalise<T>(tensors: BTreeMap<String, T>) -> Result<Named<T>, String> {
+pub fn normalise<T>(tensors: BTreeMap<String, T>) -> Result<NormalisedNames<T>, String> {
     let mut names: Vec<(String, T)> = tensors.into_iter().filter(|(name, _)| !is_left_out(name)).collect();
     let (mut prefix, mut beside) = (String::new(), Vec::new());
     for _ in 0..MOST_PREFIXES {
@@ -73,7 +73,7 @@ pub fn normalise<T>(tensors: BTreeMap<String, T>) -> Result<Named<T>, String> {
         }
         tensors.insert(name, tensor);
     }
-    Ok(Named { tensors, prefix, beside })
+    Ok(NormalisedNames { tensors, prefix, beside })
 }
 
 /// The first part of all names, with its dot, if they share it and it is none of a network's own.
@@ -98,7 +98,7 @@ mod tests {
 
     fn normalised(names: &[&str]) -> (Vec<String>, String, Vec<String>) {
         let tensors = names.iter().map(|name| ((*name).to_owned(), ())).collect();
-        let Named { tensors, prefix, beside } = normalise(tensors).expect("names");
+        let NormalisedNames { tensors, prefix, beside } = normalise(tensors).expect("names");
         (tensors.into_keys().collect(), prefix, beside)
     }
 

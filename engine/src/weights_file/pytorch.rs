@@ -12,8 +12,8 @@ use std::{
 use super::{
     archive::Archive,
     names,
-    state_dict::{self, Found},
-    tensor::{Plain, Storage, View, width_of_storage},
+    state_dict::{self, StateDict},
+    tensor::{PlainTensor, Storage, TensorView, width_of_storage},
 };
 use crate::pickle::{self, Pickle, Value};
 
@@ -38,8 +38,8 @@ const PICKLE_ALWAYS: usize = 1 << 20;
 
 /// Named tensors, and sentences about what was taken and what was left out.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Checkpoint {
-    pub(super) tensors: BTreeMap<String, Plain>,
+pub(super) struct TorchCheckpoint {
+    pub(super) tensors: BTreeMap<String, PlainTensor>,
     pub(super) notes: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// If it is damaged or unsupported; the text says why and continues the name of the file.
-pub(super) fn read_archive(bytes: &[u8]) -> Result<Checkpoint, String> {
+pub(super) fn read_archive(bytes: &[u8]) -> Result<TorchCheckpoint, String> {
     let archive = Archive::read(bytes)?;
     let folder = archive.folder_of("data.pkl").ok_or_else(|| of_others(&archive))?.to_owned();
     let mut most = INFLATED_PICKLE * bytes.len() + PICKLE_ALWAYS;
@@ -133,7 +133,7 @@ impl Storages for InFile<'_> {
 ///
 /// # Errors
 /// If it is damaged or unsupported; the text says why and continues the name of the file.
-pub(super) fn read_legacy(bytes: &[u8]) -> Result<Checkpoint, String> {
+pub(super) fn read_legacy(bytes: &[u8]) -> Result<TorchCheckpoint, String> {
     let mut rest = bytes;
     let mut next = || {
         let pickle = pickle::read(rest).map_err(|error| error.to_string())?;
@@ -180,8 +180,8 @@ fn read_state_dict(
     pickle: &Pickle<'_>,
     storages: &mut dyn Storages,
     length: usize,
-) -> Result<Checkpoint, String> {
-    let Found { entries, mut notes } = state_dict::find(pickle.root())?;
+) -> Result<TorchCheckpoint, String> {
+    let StateDict { entries, mut notes } = state_dict::find(pickle.root())?;
     let (mut tensors, mut beside) = (BTreeMap::new(), 0);
     let mut left = SHARED * length + ALWAYS;
     for (name, value) in entries {
@@ -189,7 +189,7 @@ fn read_state_dict(
         if names::is_left_out(&name) {
             continue;
         }
-        let Some(view) = View::of(value) else {
+        let Some(view) = TensorView::of(value) else {
             if name.contains('.') {
                 return Err(format!("tensor `{name}` is {}, expected a tensor", value.kind()));
             }
@@ -211,10 +211,14 @@ fn read_state_dict(
     if beside > 0 {
         notes.push(format!("entries among the weights that are no tensors were left: {beside}"));
     }
-    Ok(Checkpoint { tensors, notes })
+    Ok(TorchCheckpoint { tensors, notes })
 }
 
-fn read_tensor(view: View<'_, '_>, storages: &mut dyn Storages, most: usize) -> Result<Plain, String> {
+fn read_tensor(
+    view: TensorView<'_, '_>,
+    storages: &mut dyn Storages,
+    most: usize,
+) -> Result<PlainTensor, String> {
     let storage = Storage::read(view.storage)?;
     let bytes = storages
         .bytes(&storage.key)?

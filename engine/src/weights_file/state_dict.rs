@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{names, tensor::View};
+use super::{names, tensor::TensorView};
 use crate::pickle::Value;
 
 /// The names under which training scripts keep the weights; an earlier one takes precedence.
@@ -39,14 +39,14 @@ const LONGEST_LISTED: usize = 80;
 type Entries<'p, 'a> = Vec<(Value<'p, 'a>, Value<'p, 'a>)>;
 
 /// The entries of a state dict, and where it was found.
-pub(super) struct Found<'p, 'a> {
+pub(super) struct StateDict<'p, 'a> {
     pub(super) entries: Entries<'p, 'a>,
     /// Sentences about what was taken and what was left out.
     pub(super) notes: Vec<String>,
 }
 
 /// A dict of tensors, with the keys that lead to it.
-struct Candidate<'p, 'a> {
+struct DictCandidate<'p, 'a> {
     keys: Vec<Key<'p, 'a>>,
     dict: Value<'p, 'a>,
     /// Whether names have dots, as those of a network's tensors do and an optimizer's do not.
@@ -63,18 +63,18 @@ enum Key<'p, 'a> {
 ///
 /// # Errors
 /// If there are none, or several that cannot be told apart.
-pub(super) fn find<'p, 'a>(root: Value<'p, 'a>) -> Result<Found<'p, 'a>, String> {
-    let mut looked = Looked::default();
-    looked.look(root);
-    let Looked { mut candidates, module, .. } = looked;
+pub(super) fn find<'p, 'a>(root: Value<'p, 'a>) -> Result<StateDict<'p, 'a>, String> {
+    let mut search = StateDictSearch::default();
+    search.visit(root);
+    let StateDictSearch { mut candidates, module, .. } = search;
     if candidates.iter().any(|candidate| candidate.dotted) {
         candidates.retain(|candidate| candidate.dotted);
     }
     let chosen = match choose(&candidates) {
         Some(chosen) => chosen,
-        None if candidates.is_empty() => return Err(nothing(root, module)),
+        None if candidates.is_empty() => return Err(no_weights(root, module)),
         None => {
-            let paths = listed(candidates.iter().map(Candidate::path));
+            let paths = listed(candidates.iter().map(DictCandidate::path));
             let first = candidates[0].subscript();
             return Err(format!(
                 "it holds several state dicts, {paths}, and no name says which is the network's; save that one \
@@ -97,12 +97,12 @@ pub(super) fn find<'p, 'a>(root: Value<'p, 'a>) -> Result<Found<'p, 'a>, String>
             first.subscript()
         ));
     }
-    Ok(Found { entries, notes })
+    Ok(StateDict { entries, notes })
 }
 
 /// The whole checkpoint if it is a state dict; else the dict under a known name; else the only one. Averaged
 /// weights come after all others.
-fn choose<'c, 'p, 'a>(candidates: &'c [Candidate<'p, 'a>]) -> Option<&'c Candidate<'p, 'a>> {
+fn choose<'c, 'p, 'a>(candidates: &'c [DictCandidate<'p, 'a>]) -> Option<&'c DictCandidate<'p, 'a>> {
     let plain: Vec<_> = candidates.iter().filter(|candidate| !candidate.is_averaged()).collect();
     let group = if plain.is_empty() { candidates.iter().collect() } else { plain };
     let known = group.iter().filter_map(|candidate| Some((candidate.rank()?, *candidate)));
@@ -110,7 +110,7 @@ fn choose<'c, 'p, 'a>(candidates: &'c [Candidate<'p, 'a>]) -> Option<&'c Candida
     known.or(if let [only] = group[..] { Some(only) } else { None })
 }
 
-impl Candidate<'_, '_> {
+impl DictCandidate<'_, '_> {
     /// The precedence of a candidate, where lower comes first; `None` where no key is known.
     fn rank(&self) -> Option<usize> {
         if self.keys.is_empty() {
@@ -181,15 +181,15 @@ fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 #[derive(Default)]
-struct Looked<'p, 'a> {
-    candidates: Vec<Candidate<'p, 'a>>,
+struct StateDictSearch<'p, 'a> {
+    candidates: Vec<DictCandidate<'p, 'a>>,
     /// The first whole module: its keys and its class.
     module: Option<(Vec<Key<'p, 'a>>, String)>,
 }
 
-impl<'p, 'a> Looked<'p, 'a> {
+impl<'p, 'a> StateDictSearch<'p, 'a> {
     /// Searches dicts and lists, each once, those nearest to the top first.
-    fn look(&mut self, root: Value<'p, 'a>) {
+    fn visit(&mut self, root: Value<'p, 'a>) {
         let mut seen = HashSet::from([root.identity()]);
         let mut level = vec![(Vec::new(), root)];
         for _ in 0..=DEEPEST {
@@ -198,7 +198,7 @@ impl<'p, 'a> Looked<'p, 'a> {
                 let children = self.children(&keys, value);
                 for (key, child) in children {
                     let worth = child.is_container() || child.callable().is_some();
-                    if worth && View::of(child).is_none() && seen.insert(child.identity()) {
+                    if worth && TensorView::of(child).is_none() && seen.insert(child.identity()) {
                         next.push(([&keys[..], &[key]].concat(), child));
                     }
                 }
@@ -211,7 +211,7 @@ impl<'p, 'a> Looked<'p, 'a> {
     fn children(&mut self, keys: &[Key<'p, 'a>], value: Value<'p, 'a>) -> Vec<(Key<'p, 'a>, Value<'p, 'a>)> {
         if let Some(entries) = value.entries() {
             if let Some(dotted) = is_state_dict(&entries) {
-                self.candidates.push(Candidate { keys: keys.to_vec(), dict: value, dotted });
+                self.candidates.push(DictCandidate { keys: keys.to_vec(), dict: value, dotted });
                 if dotted {
                     return Vec::new();
                 }
@@ -231,7 +231,7 @@ impl<'p, 'a> Looked<'p, 'a> {
 
 /// Whether entries are weights, and if so, whether their names have dots.
 fn is_state_dict(entries: &Entries<'_, '_>) -> Option<bool> {
-    let tensors = entries.iter().filter(|(_, value)| View::of(*value).is_some());
+    let tensors = entries.iter().filter(|(_, value)| TensorView::of(*value).is_some());
     let named = |name: Value<'_, '_>| name.text().is_some_and(|n| n.contains('.') && !names::is_left_out(&n));
     if tensors.clone().any(|(name, _)| named(*name)) {
         return Some(true);
@@ -259,7 +259,7 @@ fn class_of(value: Value<'_, '_>) -> Option<String> {
 }
 
 /// Why no weights were found.
-fn nothing(root: Value<'_, '_>, module: Option<(Vec<Key<'_, '_>>, String)>) -> String {
+fn no_weights(root: Value<'_, '_>, module: Option<(Vec<Key<'_, '_>>, String)>) -> String {
     if let Some((keys, class)) = module {
         let place: Vec<_> = keys.iter().map(|key| key.written()).collect();
         let place = if place.is_empty() { "it".to_owned() } else { format!("`{}`", place.join(".")) };
@@ -278,7 +278,7 @@ fn nothing(root: Value<'_, '_>, module: Option<(Vec<Key<'_, '_>>, String)>) -> S
             Some(pair) if is_pair(pair) => "it holds a list of names and tensors; `torch.save(dict(torch.load(FILE)), \
                                             \"weights.pt\")` makes a state dict of it"
                 .to_owned(),
-            Some(tensor) if View::of(tensor).is_some() => "it holds tensors without names, such as \
+            Some(tensor) if TensorView::of(tensor).is_some() => "it holds tensors without names, such as \
                                                            `model.parameters()`; `torch.save(model.state_dict(), \
                                                            \"weights.pt\")` saves what is needed"
                 .to_owned(),
@@ -291,6 +291,6 @@ fn nothing(root: Value<'_, '_>, module: Option<(Vec<Key<'_, '_>>, String)>) -> S
 fn is_pair(value: Value<'_, '_>) -> bool {
     value.items().is_some_and(|items| {
         let parts: Vec<_> = items.take(3).collect();
-        matches!(parts[..], [name, tensor] if name.text().is_some() && View::of(tensor).is_some())
+        matches!(parts[..], [name, tensor] if name.text().is_some() && TensorView::of(tensor).is_some())
     })
 }

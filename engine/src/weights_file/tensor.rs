@@ -56,7 +56,7 @@ impl Element {
 
 /// A tensor as plain bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plain {
+pub struct PlainTensor {
     pub element: Element,
     pub shape: Vec<usize>,
     /// The elements, row-major and little-endian.
@@ -146,7 +146,7 @@ impl Storage {
 
 /// A tensor as a pickle describes it.
 #[derive(Clone, Copy)]
-pub(super) struct View<'p, 'a> {
+pub(super) struct TensorView<'p, 'a> {
     pub(super) storage: Value<'p, 'a>,
     offset: Value<'p, 'a>,
     shape: Value<'p, 'a>,
@@ -155,7 +155,7 @@ pub(super) struct View<'p, 'a> {
     element: Option<&'p str>,
 }
 
-impl<'p, 'a> View<'p, 'a> {
+impl<'p, 'a> TensorView<'p, 'a> {
     /// Reads the description of a tensor, of a parameter, or of one of them with attributes or of a class of
     /// its own.
     pub(super) fn of(value: Value<'p, 'a>) -> Option<Self> {
@@ -193,7 +193,7 @@ impl<'p, 'a> View<'p, 'a> {
     /// # Errors
     /// If it does not fit the storage or is too large; the text says why and continues the name of the
     /// tensor.
-    pub(super) fn read(self, storage: &Storage, bytes: &[u8], most: usize) -> Result<Plain, String> {
+    pub(super) fn read(self, storage: &Storage, bytes: &[u8], most: usize) -> Result<PlainTensor, String> {
         let sizes = |value: Value<'_, '_>| {
             let items = value.items().filter(|items| items.len() <= MOST_DIMENSIONS)?;
             items.map(Value::size).collect::<Option<Vec<_>>>()
@@ -221,7 +221,7 @@ impl<'p, 'a> View<'p, 'a> {
         let bytes = gather(within, element.size(), offset, &shape, &strides).ok_or_else(|| {
             format!("of shape {shape:?} reaches beyond storage `{key}` of {count} elements")
         })?;
-        Ok(Plain { element, shape, bytes })
+        Ok(PlainTensor { element, shape, bytes })
     }
 }
 

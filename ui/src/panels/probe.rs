@@ -1,7 +1,7 @@
 //! Whether the comparison of pairs is any good, in a line: what a probe found, or how far it is.
 
 use ratatui::text::Line;
-use relativenas_core::probe::{Probe, Source};
+use relativenas_core::probe::{ArchitectureSource, Probe};
 
 use crate::{
     canvas::{Look, span},
@@ -44,7 +44,7 @@ fn found(probe: &Probe, look: &Look, form: Form) -> Line<'static> {
     let correlation = |tau: Option<f64>| tau.map_or_else(|| "unknown".to_owned(), signed);
     let rate = probe.flip_rate().map_or_else(|| "unknown".to_owned(), per_cent);
     let over = match probe.from {
-        Source::Search { .. } if long => "over the whole search ",
+        ArchitectureSource::Search { .. } if long => "over the whole search ",
         _ => "",
     };
     let mut spans = vec![

@@ -4,7 +4,7 @@ use relativenas_core::{
     finals::{FinalsSettings, Judge},
     loss::Loss,
     population::IndividualId,
-    probe::{Agreement, Probe, Source},
+    probe::{Agreement, ArchitectureSource, Probe},
     protocol::{Activity, MemberProgress, Mode, Progress},
     searcher::SearcherKind,
 };
@@ -293,13 +293,13 @@ fn a_probe_stands_beside_the_losses() {
         stage.tell(probe(WorkState::Probed(found)));
         stage
     };
-    let found = |options| found_from(options, Source::Population);
+    let found = |options| found_from(options, ArchitectureSource::Population);
     check("probing", &mut probing(), &[(80, 24)]);
     check("probed", &mut found(options()), &THREE);
     check("probed_curves", found(options()).press("6"), &[(80, 24)]);
     let screen = found(ascii()).press("6").screen(100, 30);
     assert!(screen.is_ascii() && screen.contains("tau 0.31 (-0.08 to 0.61)"), "{screen}");
-    let mut whole = found_from(options(), Source::Search { distinct: 743 });
+    let mut whole = found_from(options(), ArchitectureSource::Search { distinct: 743 });
     let wide = whole.press("6").screen(140, 40);
     let expected =
         "Kendall's τ over the whole search 0.31 (−0.08 to 0.61), of parameters −0.25, of multiply-adds −0.22";

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use relativenas_core::{
     config::Theme,
-    probe::{Agreement, Probe, Source},
+    probe::{Agreement, ArchitectureSource, Probe},
     protocol::Mode,
     searcher::SearcherKind,
 };
@@ -78,7 +78,11 @@ fn scenes() -> impl Strategy<Value = Scene> {
             pairs: 8,
             flips: flips.min(8),
             individuals: 4,
-            from: if flips % 2 == 0 { Source::Population } else { Source::Search { distinct: 743 } },
+            from: if flips % 2 == 0 {
+                ArchitectureSource::Population
+            } else {
+                ArchitectureSource::Search { distinct: 743 }
+            },
             epochs: 2,
             tau,
             tau_interval,

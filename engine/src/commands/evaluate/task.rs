@@ -10,12 +10,12 @@ use tch::{Device, TchError, Tensor};
 
 use super::{EvaluateArguments, genotype, note};
 use crate::{
-    commands::say,
+    commands::print_line,
     device::{self, DeviceChoice},
     tasks::{
-        Head, State, TaskNetwork, bisenet,
+        Head, NetworkState, TaskNetwork, bisenet,
         data::{TaskData, TaskImages},
-        evaluation::{self, Judged, Place, TaskView},
+        evaluation::{self, EvaluationRun, Judged, TaskView},
     },
     weights_file::{self, Weights},
 };
@@ -64,7 +64,7 @@ pub(super) fn evaluate(arguments: &EvaluateArguments, task: Task) -> anyhow::Res
         let classes: Map<_, _> =
             judged.by_class.iter().map(|(name, value)| (name.clone(), percent(*value))).collect();
         line.insert("by_class".to_owned(), Value::Object(classes));
-        return say(&Value::Object(line).to_string());
+        return print_line(&Value::Object(line).to_string());
     }
     let shown =
         |value: Option<f64>| value.map_or("none".to_owned(), |value| format!("{:.2} %", 100.0 * value));
@@ -73,7 +73,7 @@ pub(super) fn evaluate(arguments: &EvaluateArguments, task: Task) -> anyhow::Res
     let more = judged.more.iter().map(|(name, value)| (*name, *value));
     let classes = judged.by_class.iter().map(|(name, value)| (name.as_str(), *value));
     lines.extend(more.chain(classes).map(|(name, value)| format!("  {name}: {}", shown(value))));
-    say(&lines.join("\n"))
+    print_line(&lines.join("\n"))
 }
 
 fn judge(arguments: &EvaluateArguments, task: Task, folder: &Path, device: Device) -> anyhow::Result<Judged> {
@@ -85,10 +85,10 @@ fn judge(arguments: &EvaluateArguments, task: Task, folder: &Path, device: Devic
     };
     let images = chosen(arguments, task, data)?;
     let (network, state) = load(arguments, head, device)?;
-    let place = Place { device, batch: arguments.batch.min(32) as usize, after: &|_| Flow::Go };
-    let look =
+    let place = EvaluationRun { device, batch: arguments.batch.min(32) as usize, after: &|_| Flow::Go };
+    let view =
         TaskView { chip: arguments.chip as usize, blue_first: arguments.published, ..TaskView::PUBLISHED };
-    Ok(evaluation::judge(place, look, &network, &state, &images)?)
+    Ok(evaluation::judge(place, view, &network, &state, &images)?)
 }
 
 /// The images of the part that was asked for.
@@ -108,7 +108,11 @@ fn chosen(arguments: &EvaluateArguments, task: Task, data: TaskData) -> anyhow::
     Ok(images.first(limit))
 }
 
-fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Result<(TaskNetwork, State)> {
+fn load(
+    arguments: &EvaluateArguments,
+    head: Head,
+    device: Device,
+) -> anyhow::Result<(TaskNetwork, NetworkState)> {
     let genotype = genotype(&arguments.arch)?;
     let (channels, cells) = (arguments.channels.unwrap_or(46), arguments.cells.unwrap_or(14));
     let network = TaskNetwork::new(&genotype, channels, cells, head)?;
@@ -116,7 +120,7 @@ fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Re
     let Weights { tensors, notes, .. } = weights_file::find(path)?;
     notes.iter().for_each(|text| note(path, text));
     let tensors = if arguments.published { converted(tensors, head)? } else { tensors };
-    let state = State::from_named(&network, &tensors, device);
+    let state = NetworkState::from_named(&network, &tensors, device);
     Ok((network, state.with_context(|| format!("`{}`", path.display()))?))
 }
 

@@ -113,7 +113,7 @@ fn people_of<'a>(people: &'a People, file: &Path) -> &'a [([f64; 4], f64)] {
 
 impl Loaded {
     /// The JSON entries for one picture, and what is drawn on it.
-    pub fn look_at(
+    pub fn predict(
         &self,
         file: &Path,
         picture: &Picture,
@@ -168,8 +168,8 @@ impl Loaded {
     fn boxes_in(&self, file: &Path, picture: &Picture, least: f64) -> anyhow::Result<(Vec<Value>, Drawing)> {
         let (network, state) = self.task()?;
         let input = detector_input(&tensor(picture, self.device)?)?;
-        let said = no_grad(|| ssd_lite::run(network, state, &input, Mode::Evaluation))?;
-        let mut found = report(&said, &priors())?.pop().unwrap_or_default();
+        let outputs = no_grad(|| ssd_lite::run(network, state, &input, Mode::Evaluation))?;
+        let mut found = report(&outputs, &priors())?.pop().unwrap_or_default();
         found.retain(|reported| reported.score >= least);
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
         let (width, height) = (picture.width as f64, picture.height as f64);
@@ -197,7 +197,7 @@ impl Loaded {
     fn classes_in(&self, file: &Path, picture: &Picture) -> anyhow::Result<(Vec<Value>, Drawing)> {
         let (network, state) = self.task()?;
         let input = normalised(&tensor(picture, self.device)?)?;
-        let sliding = Sliding { chip: self.look.chip, ..Sliding::plain() };
+        let sliding = Sliding { chip: self.view.chip, ..Sliding::plain() };
         let mut run = |chip: &Tensor| bisenet::run(network, state, chip, Mode::Evaluation);
         let ids = classes(&input, &sliding, &mut run)?;
         let label_id = |class: u8| label_ids::IDS.iter().position(|(_, train)| *train == class);
@@ -236,7 +236,7 @@ impl Loaded {
             return Ok((Vec::new(), Drawing::default()));
         }
         let crops: Vec<_> = wanted.iter().map(|(crop, _)| *crop).collect();
-        let mut run = |inputs: &Tensor| heat(network, state, self.look, inputs);
+        let mut run = |inputs: &Tensor| heat(network, state, self.view, inputs);
         let (found, _) = poses(self.device, picture, &crops, &mut run)?;
         let (mut entries, mut marks) = (Vec::new(), Vec::new());
         for (person, ((pose, scores), (_, box_score))) in found.into_iter().zip(wanted).enumerate() {

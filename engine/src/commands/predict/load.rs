@@ -14,7 +14,7 @@ use crate::{
     commands::evaluate::{converted, genotype},
     data::{self, IMAGENET_STATISTICS, voc},
     network::{FlatWeights, Pass, Plan, from_named},
-    tasks::{Head, State, TaskNetwork, evaluation::TaskView},
+    tasks::{Head, NetworkState, TaskNetwork, evaluation::TaskView},
     weights_file::{self, Weights},
 };
 
@@ -22,13 +22,13 @@ use crate::{
 pub struct Loaded {
     pub network: TrainedNetwork,
     pub device: Device,
-    pub look: TaskView,
+    pub view: TaskView,
     model: Model,
 }
 
 enum Model {
     Classifier { plan: Box<Plan>, weights: FlatWeights },
-    Task { network: Box<TaskNetwork>, state: State },
+    Task { network: Box<TaskNetwork>, state: NetworkState },
 }
 
 impl Loaded {
@@ -38,7 +38,7 @@ impl Loaded {
         let network = described(arguments, &weights).with_context(|| format!("`{}`", path.display()))?;
         let TrainedNetwork { genotype, network: shape, task, crop, .. } = &network;
         let chip = arguments.chip.map(|chip| chip as usize).or(*crop).unwrap_or(TaskView::PUBLISHED.chip);
-        let look = TaskView { chip, blue_first: arguments.published, ..TaskView::PUBLISHED };
+        let view = TaskView { chip, blue_first: arguments.published, ..TaskView::PUBLISHED };
         let model = match head(*task, shape.classes) {
             None => {
                 let plan = Plan::full(genotype, shape, network.auxiliary);
@@ -51,16 +51,16 @@ impl Loaded {
                 let network = TaskNetwork::new(genotype, shape.channels, shape.cells, head)?;
                 let tensors =
                     if arguments.published { converted(weights.tensors, head)? } else { weights.tensors };
-                let state = State::from_named(&network, &tensors, device);
+                let state = NetworkState::from_named(&network, &tensors, device);
                 let state = state.with_context(|| format!("`{}`", path.display()))?;
                 Model::Task { network: Box::new(network), state }
             }
         };
-        Ok(Self { network, device, look, model })
+        Ok(Self { network, device, view, model })
     }
 
     /// The network of a task and its weights.
-    pub fn task(&self) -> anyhow::Result<(&TaskNetwork, &State)> {
+    pub fn task(&self) -> anyhow::Result<(&TaskNetwork, &NetworkState)> {
         match &self.model {
             Model::Task { network, state } => Ok((network, state)),
             Model::Classifier { .. } => bail!("the weights are a classifier's"),

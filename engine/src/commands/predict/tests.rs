@@ -64,7 +64,7 @@ fn weights(folder: &Path, task: Task, classes: &[&str]) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-fn look(task: Task, classes: &[&str], picture: &str, more: &[&str]) -> (Vec<Value>, Drawing, Picture) {
+fn predictions(task: Task, classes: &[&str], picture: &str, more: &[&str]) -> (Vec<Value>, Drawing, Picture) {
     let folder = tempfile::tempdir().unwrap();
     let weights = weights(folder.path(), task, classes);
     let file = sample(picture);
@@ -73,7 +73,7 @@ fn look(task: Task, classes: &[&str], picture: &str, more: &[&str]) -> (Vec<Valu
     let loaded = Loaded::load(&arguments, Device::Cpu).unwrap();
     let people = arguments.boxes.as_deref().map(found::people_in).transpose().unwrap();
     let picture = read(&file).unwrap();
-    let (entries, drawing) = loaded.look_at(&file, &picture, people.as_ref(), arguments.score).unwrap();
+    let (entries, drawing) = loaded.predict(&file, &picture, people.as_ref(), arguments.score).unwrap();
     (entries, drawing, picture)
 }
 
@@ -81,7 +81,7 @@ fn look(task: Task, classes: &[&str], picture: &str, more: &[&str]) -> (Vec<Valu
 fn boxes_have_coco_s_form_and_the_classes_of_the_weights() {
     let picture = "transfer/VOCdevkit/VOC2007/JPEGImages/000001.jpg";
     let names = ["bottle", "car", "person"];
-    let (entries, drawing, _) = look(Task::Detection, &names, picture, &["--score", "0.2"]);
+    let (entries, drawing, _) = predictions(Task::Detection, &names, picture, &["--score", "0.2"]);
     assert!(!entries.is_empty() && drawing.marks.len() == entries.len(), "fresh weights find something");
     for entry in &entries {
         assert!(entry["score"].as_f64().unwrap() >= 0.2);
@@ -89,14 +89,14 @@ fn boxes_have_coco_s_form_and_the_classes_of_the_weights() {
         assert_eq!(entry["category"], names[category - 1]);
         assert_eq!((entry["image_id"].as_u64(), entry["bbox"].as_array().map(Vec::len)), (Some(1), Some(4)));
     }
-    let (none, _, _) = look(Task::Detection, &names, picture, &["--score", "1"]);
+    let (none, _, _) = predictions(Task::Detection, &names, picture, &["--score", "1"]);
     assert!(none.is_empty());
 }
 
 #[test]
 fn every_pixel_has_a_class_and_runs_say_which() {
     let picture = "transfer/cityscapes/leftImg8bit/val/frankfurt/frankfurt_000000_000294_leftImg8bit.png";
-    let (entries, drawing, picture) = look(Task::Segmentation, &[], picture, &[]);
+    let (entries, drawing, picture) = predictions(Task::Segmentation, &[], picture, &[]);
     let pixels = picture.width * picture.height;
     let ids = drawing.mask.clone().unwrap();
     assert_eq!((ids.len(), drawing.label_ids.as_ref().map(Vec::len)), (pixels, Some(pixels)));
@@ -119,20 +119,21 @@ fn people_are_looked_for_where_a_file_says() {
     let picture = "transfer/coco/val2017/000000000139.jpg";
     let boxes = sample("transfer/coco/annotations/person_keypoints_val2017.json");
     let more = ["--boxes", boxes.to_str().unwrap()];
-    let (entries, drawing, _) = look(Task::Keypoints, &["person"], picture, &more);
+    let (entries, drawing, _) = predictions(Task::Keypoints, &["person"], picture, &more);
     assert!(!entries.is_empty() && drawing.marks.len() == entries.len());
     for entry in &entries {
         assert_eq!(entry["keypoints"].as_array().unwrap().len(), 3 * JOINTS);
         assert_eq!((entry["image_id"].as_u64(), entry["category_id"].as_u64()), (Some(139), Some(1)));
     }
-    let (alone, _, _) = look(Task::Keypoints, &["person"], picture, &[]);
+    let (alone, _, _) = predictions(Task::Keypoints, &["person"], picture, &[]);
     assert_eq!(alone.len(), 1, "one who fills the picture");
 }
 
 #[test]
 fn a_classifier_names_its_best_classes() {
     let names = ["cat", "dog", "house"];
-    let (entries, drawing, _) = look(Task::Classification, &names, "image-folder/train/cat/0003.jpg", &[]);
+    let (entries, drawing, _) =
+        predictions(Task::Classification, &names, "image-folder/train/cat/0003.jpg", &[]);
     let top = entries[0]["top"].as_array().unwrap();
     let shares: Vec<_> = top.iter().map(|class| class["probability"].as_f64().unwrap()).collect();
     assert!(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{EncodedDataSet, EncodedImages, Source, compare_classes, folder_name};
-use crate::data::{DataError, faults::Faults, junk::Junk};
+use crate::data::{DataError, faults::FaultList, junk::Junk};
 
 /// Lists the images of both parts. A label is the index of the class folder's name in alphabetical order.
 ///
@@ -35,11 +35,11 @@ pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> 
 #[derive(Default)]
 struct Listing {
     junk: Junk,
-    faults: Faults,
+    faults: FaultList,
 }
 
 /// A file or folder in a folder.
-struct Entry {
+struct DirectoryEntry {
     name: String,
     path: PathBuf,
     is_folder: bool,
@@ -48,7 +48,7 @@ struct Entry {
 impl Listing {
     fn class_names(&mut self, part: &Path) -> Result<Vec<String>, DataError> {
         let mut names = Vec::new();
-        for Entry { name, path, is_folder } in self.entries(part)? {
+        for DirectoryEntry { name, path, is_folder } in self.entries(part)? {
             if is_folder {
                 names.push(name);
             } else {
@@ -76,7 +76,7 @@ impl Listing {
                 path: folder.clone(),
                 problem: format!("it has {} class folders, at most 65536 have labels", classes.len()),
             })?;
-            for Entry { name, path, is_folder } in self.entries(&folder.join(class))? {
+            for DirectoryEntry { name, path, is_folder } in self.entries(&folder.join(class))? {
                 let problem = match (is_folder, is_image(&name)) {
                     (true, _) => "it is a folder within a class folder; move its images up, or it away",
                     (false, false) => "images end in .jpg, .jpeg or .png; convert it or move it away",
@@ -96,7 +96,7 @@ impl Listing {
     }
 
     /// The files and folders in a folder, in alphabetical order.
-    fn entries(&mut self, folder: &Path) -> Result<Vec<Entry>, DataError> {
+    fn entries(&mut self, folder: &Path) -> Result<Vec<DirectoryEntry>, DataError> {
         let read = |source| DataError::Read { path: folder.to_owned(), reason: source };
         let mut entries = Vec::new();
         for entry in fs::read_dir(folder).map_err(read)? {
@@ -106,13 +106,13 @@ impl Listing {
                 self.faults.add(DataError::Malformed { path, problem: "its name is not UTF-8".into() });
                 continue;
             };
-            if self.junk.takes(&name) {
+            if self.junk.skips(&name) {
                 continue;
             }
             let kind = entry.file_type().map_err(read)?;
             // A link counts as what it leads to.
             let is_folder = kind.is_dir() || (kind.is_symlink() && path.is_dir());
-            entries.push(Entry { name, path, is_folder });
+            entries.push(DirectoryEntry { name, path, is_folder });
         }
         entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Ok(entries)
@@ -127,7 +127,7 @@ fn is_image(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Options, open, open_with, samples::sample};
+    use crate::data::{ReadOptions, open, open_with, samples::sample};
 
     /// A copy of the sample that a test may damage.
     fn copy() -> tempfile::TempDir {
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(data.classes[..3], ["airplane", "automobile", "bird"]);
         assert_eq!(data.train.labels[..8], [0, 0, 0, 1, 1, 1, 2, 2]);
         assert_eq!(data.train.pixels.len(), 24 * 3 * 32 * 32);
-        let options = Options { side: 16, ..Options::default() };
+        let options = ReadOptions { side: 16, ..ReadOptions::default() };
         let small = open_with(Some(&sample("image-folder")), &options).expect("the sample");
         assert_eq!((small.train.side, small.train.pixels.len()), (16, 24 * 3 * 16 * 16));
     }

@@ -10,29 +10,33 @@ use std::{
 };
 
 use super::EncodedImages;
-use crate::data::{DataError, faults::Faults};
+use crate::data::{DataError, faults::FaultList};
 
 /// The index of a photograph in its part, and what is wrong with it.
-pub(in crate::data) type Fault = (usize, DataError);
+pub(in crate::data) type FaultyPhoto = (usize, DataError);
 
 impl EncodedImages {
     /// Reads every image, so that those that cannot be decoded are found before a training begins. Returns
-    /// early once `leave` returns true.
+    /// early once `cancelled` returns true.
     ///
     /// # Errors
     /// If images cannot be read or decoded; the error names all of them.
-    pub fn survey(&self, threads: usize, leave: &(dyn Fn() -> bool + Sync)) -> Result<(), DataError> {
-        refuse(self.faults(threads, leave), &self.folder)
+    pub fn survey(&self, threads: usize, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<(), DataError> {
+        refuse(self.faults(threads, cancelled), &self.folder)
     }
 
     /// Every image that cannot be read or decoded, in order.
-    pub(in crate::data) fn faults(&self, threads: usize, leave: &(dyn Fn() -> bool + Sync)) -> Vec<Fault> {
+    pub(in crate::data) fn faults(
+        &self,
+        threads: usize,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Vec<FaultyPhoto> {
         let next = AtomicUsize::new(0);
-        let look = || {
+        let survey = || {
             let mut faults = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= self.len() || leave() {
+                if index >= self.len() || cancelled() {
                     return faults;
                 }
                 if let Err(fault) = self.check(index) {
@@ -41,7 +45,7 @@ impl EncodedImages {
             }
         };
         let mut found: Vec<_> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(look)).collect();
+            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(survey)).collect();
             let join = |worker: thread::ScopedJoinHandle<'_, _>| {
                 worker.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
             };
@@ -72,28 +76,29 @@ pub fn survey_parts(
     valid: &EncodedImages,
     allowed: usize,
     threads: usize,
-    leave: &(dyn Fn() -> bool + Sync),
+    cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Skipped, DataError> {
-    skip([train, valid], allowed, |part| Ok((part.faults(threads, leave), ()))).map(|(skipped, _)| skipped)
+    skip([train, valid], allowed, |part| Ok((part.faults(threads, cancelled), ())))
+        .map(|(skipped, _)| skipped)
 }
 
-/// The images to leave out of both parts, and the result of `look` for each part.
+/// The images to leave out of both parts, and the result of `survey` for each part.
 ///
 /// # Errors
-/// If `look` fails, or finds more than `allowed` faulty images.
+/// If `survey` fails, or finds more than `allowed` faulty images.
 pub(super) fn skip<T>(
     [train, valid]: [&EncodedImages; 2],
     allowed: usize,
-    look: impl Fn(&EncodedImages) -> Result<(Vec<Fault>, T), DataError>,
+    survey: impl Fn(&EncodedImages) -> Result<(Vec<FaultyPhoto>, T), DataError>,
 ) -> Result<(Skipped, [T; 2]), DataError> {
-    let (of_train, first) = look(train)?;
+    let (of_train, first) = survey(train)?;
     if allowed == 0 {
         refuse(of_train, &train.folder)?;
-        let (of_valid, second) = look(valid)?;
+        let (of_valid, second) = survey(valid)?;
         refuse(of_valid, &valid.folder)?;
         return Ok((Skipped::default(), [first, second]));
     }
-    let (of_valid, second) = look(valid)?;
+    let (of_valid, second) = survey(valid)?;
     let total = of_train.len() + of_valid.len();
     if total > allowed {
         let both = train.folder.parent().unwrap_or(&train.folder);
@@ -101,13 +106,13 @@ pub(super) fn skip<T>(
         return Err(DataError::TooManyFaulty { allowed, total, faults });
     }
     let notes = of_train.iter().chain(&of_valid).map(|(_, fault)| format!("left out: {fault}")).collect();
-    let places = |faults: Vec<Fault>| faults.into_iter().map(|(index, _)| index).collect();
+    let places = |faults: Vec<FaultyPhoto>| faults.into_iter().map(|(index, _)| index).collect();
     Ok((Skipped { train: places(of_train), valid: places(of_valid), notes }, [first, second]))
 }
 
 /// Returns an error with all faults, if there are any.
-fn refuse(found: impl IntoIterator<Item = Fault>, folder: &Path) -> Result<(), DataError> {
-    let mut faults = Faults::default();
+fn refuse(found: impl IntoIterator<Item = FaultyPhoto>, folder: &Path) -> Result<(), DataError> {
+    let mut faults = FaultList::default();
     found.into_iter().for_each(|(_, fault)| faults.add(fault));
     faults.into_result(folder)
 }
@@ -117,7 +122,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::data::{Options, open, open_encoded, open_with, samples::copy_of_photographs};
+    use crate::data::{ReadOptions, open, open_encoded, open_with, samples::copy_of_photographs};
 
     /// The sample data set, with these photographs damaged.
     fn damaged(names: &[&str]) -> tempfile::TempDir {
@@ -131,7 +136,7 @@ mod tests {
     #[test]
     fn so_many_faulty_photographs_are_left_out_and_named() {
         let folder = damaged(&["train/cat/0003.jpg", "val/bird/0032.jpg"]);
-        let options = Options { skip_faulty: 2, ..Options::default() };
+        let options = ReadOptions { skip_faulty: 2, ..ReadOptions::default() };
         let data = open_with(Some(folder.path()), &options).expect("two are allowed");
         let whole = open(Some(damaged(&[]).path())).expect("the sample");
         assert_eq!((data.train.len(), data.test.len()), (whole.train.len() - 1, whole.test.len() - 1));
@@ -164,7 +169,7 @@ mod tests {
     #[test]
     fn one_more_than_allowed_is_refused_with_the_list_of_all() {
         let folder = damaged(&["train/cat/0003.jpg", "val/bird/0032.jpg"]);
-        let options = Options { skip_faulty: 1, ..Options::default() };
+        let options = ReadOptions { skip_faulty: 1, ..ReadOptions::default() };
         let decoded = open_with(Some(folder.path()), &options).expect_err("one too many").to_string();
         let data = open_encoded(folder.path()).expect("names are whole");
         let surveyed =

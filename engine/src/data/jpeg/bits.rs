@@ -2,7 +2,7 @@
 
 /// Why the bits of a scan cannot be decoded further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum BitsError {
     /// A marker follows, or the file ends.
     RanOut,
     /// No code of the table begins with these bits.
@@ -60,11 +60,11 @@ impl<'a> Bits<'a> {
     }
 
     /// Skips up to sixteen bits.
-    pub(super) fn skip(&mut self, bits: u32) -> Result<(), Stop> {
+    pub(super) fn skip(&mut self, bits: u32) -> Result<(), BitsError> {
         if self.count < bits {
             self.fill();
             if self.count < bits {
-                return Err(Stop::RanOut);
+                return Err(BitsError::RanOut);
             }
         }
         self.buffer <<= bits;
@@ -73,7 +73,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Reads up to sixteen bits as a number.
-    pub(super) fn take(&mut self, bits: u32) -> Result<u32, Stop> {
+    pub(super) fn take(&mut self, bits: u32) -> Result<u32, BitsError> {
         let next = u32::from(self.peek());
         self.skip(bits)?;
         Ok(if bits == 0 { 0 } else { next >> (16 - bits) })

@@ -1,6 +1,6 @@
 //! Huffman codes of up to sixteen bits.
 
-use super::bits::{Bits, Stop};
+use super::bits::{Bits, BitsError};
 
 /// Codes of up to this many bits are looked up in one step.
 const QUICK: u32 = 9;
@@ -44,7 +44,7 @@ impl Huffman {
         Ok((Self { quick, longer, symbols }, 16 + total))
     }
 
-    pub(super) fn decode(&self, bits: &mut Bits<'_>) -> Result<u8, Stop> {
+    pub(super) fn decode(&self, bits: &mut Bits<'_>) -> Result<u8, BitsError> {
         let next = u32::from(bits.peek());
         let (length, symbol) = self.quick[(next >> (16 - QUICK)) as usize];
         if length > 0 {
@@ -56,11 +56,11 @@ impl Huffman {
             if code < end {
                 bits.skip(length)?;
                 let symbol = usize::try_from(code as i32 + offset).ok().and_then(|at| self.symbols.get(at));
-                return symbol.copied().ok_or(Stop::NoCode);
+                return symbol.copied().ok_or(BitsError::NoCode);
             }
         }
         // The zeros behind the last bit may look like a code that does not exist.
         bits.skip(16)?;
-        Err(Stop::NoCode)
+        Err(BitsError::NoCode)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Component, Frame, MarkerReader, Tables,
-    bits::{Bits, Stop},
+    bits::{Bits, BitsError},
     huffman::Huffman,
 };
 
@@ -10,7 +10,7 @@ use super::{
 const LARGEST_UNIT: usize = 10;
 
 /// A component of a scan.
-struct Part<'t> {
+struct ScanComponent<'t> {
     component: usize,
     dc: Option<&'t Huffman>,
     ac: Option<&'t Huffman>,
@@ -18,7 +18,7 @@ struct Part<'t> {
 
 /// What the header of a scan says.
 struct Header<'t> {
-    parts: Vec<Part<'t>>,
+    components: Vec<ScanComponent<'t>>,
     /// First and last coefficient, in zigzag order.
     band: (u32, u32),
     /// Whether the scan gives one more bit of coefficients whose higher bits are known.
@@ -28,8 +28,8 @@ struct Header<'t> {
 }
 
 /// Reads to the end of a scan's data and fails if it ends early.
-pub(super) fn walk(
-    walk: &mut MarkerReader<'_>,
+pub(super) fn check(
+    reader: &mut MarkerReader<'_>,
     frame: &mut Frame,
     tables: &Tables,
     header: &[u8],
@@ -39,16 +39,16 @@ pub(super) fn walk(
     let total: usize = units.0 * units.1;
     // Every block takes a bit or more, so a header that promises more than the file can hold is refused
     // before memory is allocated for it. Only scans that refine blocks that end early may have fewer bits.
-    if header.band.0 == 0 && total / 8 > walk.bytes.len() {
+    if header.band.0 == 0 && total / 8 > reader.bytes.len() {
         return Err(missing(0, total));
     }
     if frame.progressive {
         let (across, down) = frame.units();
-        for part in &header.parts {
+        for part in &header.components {
             let component = &mut frame.components[part.component];
             let blocks = across * component.horizontal * down * component.vertical;
             if component.nonzero.is_empty() && header.band.0 == 0 {
-                if blocks / 8 > walk.bytes.len() {
+                if blocks / 8 > reader.bytes.len() {
                     return Err(missing(0, blocks));
                 }
                 component.nonzero = vec![0; blocks];
@@ -58,20 +58,20 @@ pub(super) fn walk(
             }
         }
     }
-    let start = walk.at;
-    let mut bits = Bits::new(walk.bytes, start);
+    let start = reader.at;
+    let mut bits = Bits::new(reader.bytes, start);
     let mut run = 0;
     let mut kept_from = start;
     for unit in 0..total {
         if tables.restart > 0 && unit > 0 && unit % tables.restart == 0 {
-            walk.keep(kept_from..bits.position());
-            walk.at = bits.position();
+            reader.keep(kept_from..bits.position());
+            reader.at = bits.position();
             let expected = 0xd0 + ((unit / tables.restart - 1) % 8) as u8;
-            match walk.next_marker() {
+            match reader.next_marker() {
                 Some((marker, at)) if marker == expected => kept_from = at,
                 _ => return Err(missing(unit, total)),
             }
-            bits = Bits::new(walk.bytes, walk.at);
+            bits = Bits::new(reader.bytes, reader.at);
             run = 0;
         }
         let read = if frame.progressive {
@@ -80,13 +80,13 @@ pub(super) fn walk(
             header.sequential_unit(&mut bits, frame)
         };
         read.map_err(|stop| match stop {
-            Stop::RanOut => missing(unit, total),
-            Stop::NoCode => format!("its data are damaged after {unit} of {total} blocks"),
+            BitsError::RanOut => missing(unit, total),
+            BitsError::NoCode => format!("its data are damaged after {unit} of {total} blocks"),
         })?;
     }
-    walk.keep(kept_from..bits.position());
-    walk.at = bits.position();
-    for part in &header.parts {
+    reader.keep(kept_from..bits.position());
+    reader.at = bits.position();
+    for part in &header.components {
         let known = &mut frame.components[part.component].known;
         for coefficient in &mut known[header.band.0 as usize..=header.band.1 as usize] {
             *coefficient = Some(header.low);
@@ -109,31 +109,32 @@ impl<'t> Header<'t> {
             let component = frame.components.iter().position(|component| component.id == id)?;
             let dc = tables.dc.get(usize::from(of_tables >> 4))?.as_ref();
             let ac = tables.ac.get(usize::from(of_tables & 0xf))?.as_ref();
-            Some(Part { component, dc, ac })
+            Some(ScanComponent { component, dc, ac })
         };
-        let parts: Option<Vec<_>> = components.as_chunks().0.iter().map(part).collect();
-        let parts = parts.filter(|parts| (1..=4).contains(&parts.len())).ok_or_else(damaged)?;
-        let blocks = |part: &Part<'_>| {
+        let components: Option<Vec<_>> = components.as_chunks().0.iter().map(part).collect();
+        let components =
+            components.filter(|components| (1..=4).contains(&components.len())).ok_or_else(damaged)?;
+        let blocks = |part: &ScanComponent<'_>| {
             frame.components[part.component].horizontal * frame.components[part.component].vertical
         };
-        if parts.len() > 1 && parts.iter().map(blocks).sum::<usize>() > LARGEST_UNIT {
+        if components.len() > 1 && components.iter().map(blocks).sum::<usize>() > LARGEST_UNIT {
             return Err(damaged());
         }
         if !frame.progressive {
-            return Ok(Self { parts, band: (0, 63), refines: false, low: 0 });
+            return Ok(Self { components, band: (0, 63), refines: false, low: 0 });
         }
         let (refines, low) = (precision >> 4 > 0, precision & 0xf);
         let of_dc = first == 0 && last == 0;
-        let of_ac = first > 0 && first <= last && last < 64 && parts.len() == 1;
+        let of_ac = first > 0 && first <= last && last < 64 && components.len() == 1;
         if !(of_dc || of_ac) || low > 13 {
             return Err(damaged());
         }
-        Ok(Self { parts, band: (first.into(), last.into()), refines, low })
+        Ok(Self { components, band: (first.into(), last.into()), refines, low })
     }
 
     /// The number of units in the scan, across and down: single blocks if it has one component.
     fn units(&self, frame: &Frame) -> (usize, usize) {
-        match &self.parts[..] {
+        match &self.components[..] {
             [part] => frame.blocks(part.component),
             _ => frame.units(),
         }
@@ -141,13 +142,13 @@ impl<'t> Header<'t> {
 
     /// The number of blocks of a component in a unit, across and down.
     fn blocks_of(&self, component: &Component) -> (usize, usize) {
-        if self.parts.len() == 1 { (1, 1) } else { (component.horizontal, component.vertical) }
+        if self.components.len() == 1 { (1, 1) } else { (component.horizontal, component.vertical) }
     }
 
-    fn sequential_unit(&self, bits: &mut Bits<'_>, frame: &Frame) -> Result<(), Stop> {
-        for part in &self.parts {
+    fn sequential_unit(&self, bits: &mut Bits<'_>, frame: &Frame) -> Result<(), BitsError> {
+        for part in &self.components {
             let (across, down) = self.blocks_of(&frame.components[part.component]);
-            let (dc, ac) = (part.dc.ok_or(Stop::NoCode)?, part.ac.ok_or(Stop::NoCode)?);
+            let (dc, ac) = (part.dc.ok_or(BitsError::NoCode)?, part.ac.ok_or(BitsError::NoCode)?);
             for _ in 0..across * down {
                 let size = dc.decode(bits)?;
                 bits.skip(u32::from(size).min(16))?;
@@ -176,15 +177,15 @@ impl<'t> Header<'t> {
         unit: usize,
         units_across: usize,
         run: &mut u32,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), BitsError> {
         if self.band.0 == 0 {
-            for part in &self.parts {
+            for part in &self.components {
                 let (across, down) = self.blocks_of(&frame.components[part.component]);
                 for _ in 0..across * down {
                     if self.refines {
                         bits.skip(1)?;
                     } else {
-                        let size = part.dc.ok_or(Stop::NoCode)?.decode(bits)?;
+                        let size = part.dc.ok_or(BitsError::NoCode)?.decode(bits)?;
                         bits.skip(u32::from(size).min(16))?;
                     }
                 }
@@ -194,16 +195,22 @@ impl<'t> Header<'t> {
         // A scan of coefficients other than the first has one component, whose blocks lie in rows of whole
         // units.
         let (across, _) = frame.units();
-        let part = &self.parts[0];
+        let part = &self.components[0];
         let component = &mut frame.components[part.component];
         let row = across * component.horizontal;
         let block = unit / units_across * row + unit % units_across;
-        let nonzero = component.nonzero.get_mut(block).ok_or(Stop::NoCode)?;
-        let ac = part.ac.ok_or(Stop::NoCode)?;
+        let nonzero = component.nonzero.get_mut(block).ok_or(BitsError::NoCode)?;
+        let ac = part.ac.ok_or(BitsError::NoCode)?;
         if self.refines { self.refine(bits, ac, nonzero, run) } else { self.first(bits, ac, nonzero, run) }
     }
 
-    fn first(&self, bits: &mut Bits<'_>, ac: &Huffman, nonzero: &mut u64, run: &mut u32) -> Result<(), Stop> {
+    fn first(
+        &self,
+        bits: &mut Bits<'_>,
+        ac: &Huffman,
+        nonzero: &mut u64,
+        run: &mut u32,
+    ) -> Result<(), BitsError> {
         if *run > 0 {
             *run -= 1;
             return Ok(());
@@ -233,7 +240,7 @@ impl<'t> Header<'t> {
         ac: &Huffman,
         nonzero: &mut u64,
         run: &mut u32,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), BitsError> {
         let (mut coefficient, last) = self.band;
         let is_nonzero = |nonzero: u64, coefficient: u32| nonzero >> coefficient & 1 == 1;
         if *run == 0 {

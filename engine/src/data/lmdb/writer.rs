@@ -27,13 +27,13 @@ const BUFFER: usize = 1 << 20;
 
 /// The key of a value, and where the value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::data) struct Entry {
+pub(in crate::data) struct StoredValue {
     pub(in crate::data) key: String,
     pub(in crate::data) page: u64,
     pub(in crate::data) length: u32,
 }
 
-impl Entry {
+impl StoredValue {
     /// The number of the page after this value's pages.
     fn end(&self) -> u64 {
         self.page + pages(self.length as usize)
@@ -44,13 +44,13 @@ impl Entry {
 #[derive(Debug)]
 pub(in crate::data) struct Writer {
     file: BufWriter<File>,
-    entries: Vec<Entry>,
+    entries: Vec<StoredValue>,
 }
 
 impl Writer {
     /// Opens a file to continue after `entries`, of which it may hold only the first ones; without entries,
     /// starts a new file. Returns the writer and the number of entries that the file holds.
-    pub(in crate::data) fn open(path: &Path, mut entries: Vec<Entry>) -> io::Result<(Self, usize)> {
+    pub(in crate::data) fn open(path: &Path, mut entries: Vec<StoredValue>) -> io::Result<(Self, usize)> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         let whole_pages = file.metadata()?.len() / PAGE as u64;
         let held = entries.iter().take_while(|entry| entry.end() <= whole_pages).count();
@@ -63,7 +63,7 @@ impl Writer {
     }
 
     /// Appends a value. Keys may come in any order, each once, and have at most [`LONGEST_KEY`] bytes.
-    pub(in crate::data) fn append(&mut self, key: &str, value: &[u8]) -> io::Result<&Entry> {
+    pub(in crate::data) fn append(&mut self, key: &str, value: &[u8]) -> io::Result<&StoredValue> {
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "longer than LMDB stores");
         if key.len() > LONGEST_KEY {
             return Err(too_long());
@@ -76,7 +76,7 @@ impl Writer {
         self.file.write_all(value)?;
         let padding = pages(value.len()) as usize * PAGE - PAGE_HEADER - value.len();
         self.file.write_all(&[0; PAGE][..padding])?;
-        self.entries.push(Entry { key: key.to_owned(), page, length });
+        self.entries.push(StoredValue { key: key.to_owned(), page, length });
         Ok(&self.entries[self.entries.len() - 1])
     }
 
@@ -103,7 +103,7 @@ impl Writer {
     }
 
     fn next_page(&self) -> u64 {
-        self.entries.last().map_or(FIRST_PAGE, Entry::end)
+        self.entries.last().map_or(FIRST_PAGE, StoredValue::end)
     }
 }
 
@@ -132,7 +132,7 @@ struct Tree {
 
 impl Tree {
     /// Builds a tree over sorted entries, whose first page gets the number `first_page`.
-    fn build(entries: &[Entry], first_page: u64) -> Self {
+    fn build(entries: &[StoredValue], first_page: u64) -> Self {
         let mut tree = Self { entries: entries.len() as u64, ..Self::default() };
         let mut level = tree.add_level(entries.iter().map(Node::leaf).collect(), LEAF, first_page);
         tree.leaves = level.len() as u64;
@@ -168,7 +168,7 @@ struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    fn leaf(entry: &'a Entry) -> Self {
+    fn leaf(entry: &'a StoredValue) -> Self {
         let header = node_header(entry.length.into(), BIG, entry.key.len());
         Self { key: &entry.key, bytes: [&header, entry.key.as_bytes(), &entry.page.to_le_bytes()].concat() }
     }

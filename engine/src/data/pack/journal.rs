@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{EncodedImages, PackOptions};
-use crate::data::lmdb::writer::Entry;
+use crate::data::lmdb::writer::StoredValue;
 
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -24,7 +24,7 @@ impl Journal {
         part: &str,
         images: &EncodedImages,
         options: PackOptions,
-    ) -> io::Result<(Self, Vec<Entry>)> {
+    ) -> io::Result<(Self, Vec<StoredValue>)> {
         let path = path(partial, part);
         let head = head(images, options);
         let text = match fs::read_to_string(&path) {
@@ -37,7 +37,7 @@ impl Journal {
         let names = images.names().iter();
         let parsed =
             lines.zip(names).map_while(|(line, name)| parse(line).filter(|entry| entry.key == *name));
-        let entries: Vec<Entry> = if same { parsed.collect() } else { Vec::new() };
+        let entries: Vec<StoredValue> = if same { parsed.collect() } else { Vec::new() };
         fs::write(&path, head)?;
         let file = OpenOptions::new().append(true).open(&path)?;
         let mut journal = Self { path, file };
@@ -52,8 +52,8 @@ impl Journal {
         self.file.set_len(length as u64)
     }
 
-    pub(super) fn add(&mut self, entries: &[Entry]) -> io::Result<()> {
-        let line = |entry: &Entry| format!("{} {} {}\n", entry.page, entry.length, entry.key);
+    pub(super) fn add(&mut self, entries: &[StoredValue]) -> io::Result<()> {
+        let line = |entry: &StoredValue| format!("{} {} {}\n", entry.page, entry.length, entry.key);
         self.file.write_all(entries.iter().map(line).collect::<String>().as_bytes())
     }
 
@@ -76,8 +76,8 @@ fn head(images: &EncodedImages, options: PackOptions) -> String {
 }
 
 /// Parses an entry from a complete line.
-fn parse(line: &str) -> Option<Entry> {
+fn parse(line: &str) -> Option<StoredValue> {
     let mut fields = line.strip_suffix('\n')?.splitn(3, ' ');
     let (page, length) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(Entry { key: fields.next()?.to_owned(), page, length })
+    Some(StoredValue { key: fields.next()?.to_owned(), page, length })
 }

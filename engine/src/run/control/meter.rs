@@ -12,7 +12,7 @@ use relativenas_core::{
 
 /// The current work and the work after it, in units that take about the same time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Work {
+pub struct Workload {
     pub now: f64,
     pub after: f64,
 }
@@ -30,7 +30,7 @@ pub struct Meter {
     began: Instant,
     /// The time spent paused since then.
     held: Duration,
-    work: Work,
+    work: Workload,
     /// The seconds that a unit of work took recently.
     seconds_each: Option<f64>,
     images_per_second: f64,
@@ -46,7 +46,7 @@ impl Meter {
             images: Vec::new(),
             began: now,
             held: Duration::ZERO,
-            work: Work { now: 1.0, after: 0.0 },
+            work: Workload { now: 1.0, after: 0.0 },
             seconds_each: None,
             images_per_second: 0.0,
         }
@@ -59,7 +59,7 @@ impl Meter {
         generation: u32,
         pairs: Range<usize>,
         candidates: &[Candidate],
-        work: Work,
+        work: Workload,
         now: Instant,
     ) {
         let member = |candidate: &Candidate| MemberProgress {
@@ -126,7 +126,7 @@ impl Meter {
 
     /// The seconds until everything is done; `None` before the first unit of work is.
     pub fn seconds_left(&self, now: Instant) -> Option<f64> {
-        let Work { now: in_hand, after } = self.work;
+        let Workload { now: in_hand, after } = self.work;
         self.seconds_each.map(|each| (each * in_hand - self.worked(now)).max(0.0) + each * after)
     }
 
@@ -171,7 +171,7 @@ mod tests {
     /// A meter of an estimation of this many candidates that begins now.
     fn begun(count: usize, now: Instant) -> Meter {
         let mut meter = Meter::new(now);
-        meter.begin(Activity::Training, 0, 0..1, &candidates(count), Work { now: 1.0, after: 0.0 }, now);
+        meter.begin(Activity::Training, 0, 0..1, &candidates(count), Workload { now: 1.0, after: 0.0 }, now);
         meter
     }
 
@@ -190,11 +190,18 @@ mod tests {
     fn the_time_that_is_left_counts_work_and_not_estimations_and_no_pauses() {
         let start = Instant::now();
         let mut meter = Meter::new(start);
-        meter.begin(Activity::Training, 0, 0..1, &[], Work { now: 2.0, after: 30.0 }, start);
+        meter.begin(Activity::Training, 0, 0..1, &[], Workload { now: 2.0, after: 30.0 }, start);
         assert_eq!(meter.seconds_left(start), None);
         meter.held(seconds(5));
         meter.end(start + seconds(25));
-        meter.begin(Activity::Training, 0, 1..2, &[], Work { now: 2.0, after: 28.0 }, start + seconds(25));
+        meter.begin(
+            Activity::Training,
+            0,
+            1..2,
+            &[],
+            Workload { now: 2.0, after: 28.0 },
+            start + seconds(25),
+        );
         assert_eq!(meter.seconds_left(start + seconds(25)), Some(300.0), "30 units of ten seconds");
         assert_eq!(meter.seconds_left(start + seconds(31)), Some(294.0));
         assert_eq!(meter.seconds_left(start + seconds(99)), Some(280.0), "what is late ends now");

@@ -17,7 +17,7 @@ use tch::Device;
 use super::{
     Ready, shared,
     sources::{Normalised, Sources},
-    subject::{AfterBatch, AfterStep, Figures, Judgement, LeftOut, Named, Snapshot, Subject},
+    subject::{AfterBatch, AfterStep, Judgement, LeftOut, NamedTensors, Snapshot, Subject, TrainingFigures},
 };
 use crate::{
     augmentation::Augmentation,
@@ -26,10 +26,10 @@ use crate::{
     network::{FlatWeights, Pass, Plan, from_named, to_named},
     optimizer::SgdSettings,
     ranks::Ranks,
-    run::setup::VALIDATION_BATCH,
+    run::setup::{self, VALIDATION_BATCH},
     training::{
-        LossFunction, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate,
-        least_images,
+        ImageSource, RetrainSchedule, Stored, Trainer, TrainerSettings, TrainingLoss, check_batches,
+        evaluate, least_images,
     },
 };
 
@@ -40,10 +40,10 @@ const VELOCITY: &str = "velocity";
 pub struct Classifier {
     ranks: Arc<dyn Ranks>,
     trainer: Trainer,
-    train: Source,
+    train: ImageSource,
     /// Validation images; empty if none are set apart.
-    valid: Source,
-    test: Source,
+    valid: ImageSource,
+    test: ImageSource,
     /// Whether all photographs were read.
     surveyed: bool,
     kind: NetworkKind,
@@ -60,12 +60,11 @@ pub struct Classifier {
 /// If the data, the device or the snapshot is not what the manifest asks for.
 pub fn prepare(
     manifest: &Manifest,
-    snapshot: Option<(Snapshot, Option<&Named>)>,
+    snapshot: Option<(Snapshot, Option<&NamedTensors>)>,
     ranks: &Arc<dyn Ranks>,
 ) -> anyhow::Result<Ready> {
     let (config, retrain) = (&manifest.config, &manifest.config.retrain);
-    let genotype = manifest.genotype.as_ref();
-    let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
+    let genotype = setup::genotype(manifest)?;
     let sources = Sources::open(config, ranks.place())?;
     let inputs = &sources.inputs;
     let images = inputs.images();
@@ -124,13 +123,13 @@ fn restored(
     plan: Plan,
     settings: TrainerSettings,
     snapshot: Snapshot,
-    best: Option<&Named>,
+    best: Option<&NamedTensors>,
     device: Device,
 ) -> anyhow::Result<Trainer> {
     let Snapshot { position, weights, mut optimizer } = snapshot;
     let velocity = optimizer.remove(VELOCITY);
     if let Some(name) = optimizer.keys().next() {
-        anyhow::bail!("`{name}` is nothing that a training stores");
+        anyhow::bail!("it has a tensor `{name}`, which no training stores");
     }
     if let Some(best) = best {
         from_named(&plan, shared(best)).context("the best weights")?;
@@ -142,7 +141,7 @@ impl Classifier {
     fn judge(
         &self,
         pass: &Pass<'_>,
-        source: &Source,
+        source: &ImageSource,
         after: AfterBatch<'_>,
     ) -> anyhow::Result<Option<Judgement>> {
         let found = evaluate(pass, source, VALIDATION_BATCH, usize::MAX, &*self.ranks, after)?;
@@ -199,9 +198,9 @@ impl Subject for Classifier {
         Ok(true)
     }
 
-    fn figures(&self) -> anyhow::Result<Figures> {
+    fn figures(&self) -> anyhow::Result<TrainingFigures> {
         let figures = self.trainer.figures()?;
-        Ok(Figures { loss: figures.loss, accuracy: figures.accuracy })
+        Ok(TrainingFigures { loss: figures.loss, accuracy: figures.accuracy })
     }
 
     fn next_epoch(&mut self) -> anyhow::Result<()> {
@@ -215,14 +214,14 @@ impl Subject for Classifier {
         self.judge(&self.trainer.evaluation(), &self.valid, after)
     }
 
-    fn test(&self, weights: &Named, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
+    fn test(&self, weights: &NamedTensors, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
         let plan = self.trainer.plan();
         let weights = FlatWeights::gather(plan, &from_named(plan, shared(weights))?, self.device)?;
         let precision = self.trainer.settings().precision;
         self.judge(&Pass::evaluation(plan, weights.modules(), precision), &self.test, after)
     }
 
-    fn weights(&self) -> anyhow::Result<Named> {
+    fn weights(&self) -> anyhow::Result<NamedTensors> {
         Ok(to_named(self.trainer.plan(), &self.trainer.weights()?))
     }
 
@@ -233,9 +232,9 @@ impl Subject for Classifier {
     }
 
     fn photographs(&self) -> usize {
-        let count = |source: &Source| match source {
-            Source::Photos(photos) => photos.images.len(),
-            Source::Memory(_) => 0,
+        let count = |source: &ImageSource| match source {
+            ImageSource::Photos(photos) => photos.images.len(),
+            ImageSource::Memory(_) => 0,
         };
         count(&self.train) + count(&self.test)
     }
@@ -243,7 +242,8 @@ impl Subject for Classifier {
     /// Reads all photographs, so that a damaged one is known before hours are spent, leaves out as many
     /// faulty ones as the settings allow, and says what is odd.
     fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
-        if let (false, Source::Photos(train), Source::Photos(test)) = (self.surveyed, &self.train, &self.test)
+        if let (false, ImageSource::Photos(train), ImageSource::Photos(test)) =
+            (self.surveyed, &self.train, &self.test)
         {
             let Skipped { train: of_train, valid: of_test, notes } =
                 survey_parts(&train.images, &test.images, self.skip_faulty, train.threads, leaving)?;
@@ -251,7 +251,7 @@ impl Subject for Classifier {
                 return Ok(false);
             }
             let patched = [&train.images, &test.images].into_iter().filter_map(|images| images.patched());
-            patched.chain(notes).for_each(|note| crate::run::say(&note));
+            patched.chain(notes).for_each(|note| crate::run::log_line(&note));
             self.leave_out([of_train, of_test])?;
         }
         self.surveyed = !leaving();
@@ -267,7 +267,7 @@ impl Subject for Classifier {
         for (source, gone) in
             [(&mut self.train, of_train), (&mut self.valid, of_train), (&mut self.test, of_test)]
         {
-            if let Source::Photos(photos) = source {
+            if let ImageSource::Photos(photos) = source {
                 photos.chosen.retain(|index| !gone.contains(index));
             }
         }
@@ -288,8 +288,8 @@ fn trainer_settings(config: &Config, threads: usize) -> TrainerSettings {
             flip: config.data.flip,
             cutout: retrain.cutout,
         },
-        schedule: Schedule::of(retrain),
-        loss: LossFunction {
+        schedule: RetrainSchedule::of(retrain),
+        loss: TrainingLoss {
             label_smoothing: retrain.label_smoothing,
             auxiliary_weight: retrain.auxiliary_weight,
         },

@@ -7,21 +7,21 @@ use relativenas_core::{config::Config, network::NetworkKind};
 
 use crate::{
     augmentation::ImageStore,
-    data::{self, DataSet, EncodedDataSet, IMAGENET_STATISTICS, Images},
+    data::{self, DataSet, EncodedDataSet, IMAGENET_STATISTICS, LabelledImages},
     images::ImageSet,
-    ranks::Place,
+    ranks::RankPlace,
     run::setup::{self, About, Inputs},
-    training::{Photos, Source},
+    training::{ImageSource, Photos},
 };
 
 /// The images that a network is trained on, validated on, and tested on.
 pub struct Sources {
     pub inputs: Inputs,
     pub normalised: Normalised,
-    pub train: Source,
+    pub train: ImageSource,
     /// Validation images; empty if none are set apart.
-    pub valid: Source,
-    pub test: Source,
+    pub valid: ImageSource,
+    pub test: ImageSource,
 }
 
 /// The classes and the normalisation that a network is trained with.
@@ -39,7 +39,7 @@ impl Sources {
     ///
     /// # Errors
     /// If there is no data set, it does not fit the kind of network, or the device fails.
-    pub fn open(config: &Config, place: Place) -> anyhow::Result<Self> {
+    pub fn open(config: &Config, place: RankPlace) -> anyhow::Result<Self> {
         let path = Path::new(&config.data.path);
         match config.retrain.kind {
             NetworkKind::Cifar => Self::small(config, place, &setup::open(config)?),
@@ -54,7 +54,7 @@ impl Sources {
         }
     }
 
-    fn small(config: &Config, place: Place, data: &DataSet) -> anyhow::Result<Self> {
+    fn small(config: &Config, place: RankPlace, data: &DataSet) -> anyhow::Result<Self> {
         ensure!(
             data.train.side == NetworkKind::Cifar.image_side(),
             "{} has images of {} pixels, and retrain.kind = \"cifar\" is for images of 32: resize them to 32 pixels \
@@ -63,9 +63,9 @@ impl Sources {
             data.train.side,
         );
         let inputs = inputs(config, place, About::from(data))?;
-        let source = |images: &Images, chosen: &[usize], padding| -> anyhow::Result<Source> {
+        let source = |images: &LabelledImages, chosen: &[usize], padding| -> anyhow::Result<ImageSource> {
             let set = ImageSet::of(data, images, chosen)?;
-            Ok(Source::Memory(ImageStore::new(&set, padding, inputs.device())?))
+            Ok(ImageSource::Memory(ImageStore::new(&set, padding, inputs.device())?))
         };
         let all: Vec<_> = (0..data.test.len()).collect();
         Ok(Self {
@@ -77,13 +77,13 @@ impl Sources {
         })
     }
 
-    fn photos(config: &Config, place: Place, data: &EncodedDataSet) -> anyhow::Result<Self> {
+    fn photos(config: &Config, place: RankPlace, data: &EncodedDataSet) -> anyhow::Result<Self> {
         let inputs = inputs(config, place, About::from(data))?;
         let (mean, std) = IMAGENET_STATISTICS;
         let source = |images, chosen| {
             let side = NetworkKind::Imagenet.image_side();
             let (threads, device) = (inputs.threads, inputs.device());
-            Source::Photos(Photos { images, chosen, side, threads, device })
+            ImageSource::Photos(Photos { images, chosen, side, threads, device })
         };
         Ok(Self {
             train: source(data.train.clone(), inputs.split.train.clone()),
@@ -95,7 +95,7 @@ impl Sources {
     }
 }
 
-fn inputs(config: &Config, place: Place, about: About) -> anyhow::Result<Inputs> {
+fn inputs(config: &Config, place: RankPlace, about: About) -> anyhow::Result<Inputs> {
     let (train, valid) = (config.data.train_images, config.data.valid_images);
     Inputs::of_rank(about, config, config.retrain.seed, (place, 1), |images, streams| {
         data::hold_out(images, config.retrain.valid_share, train, valid, streams)

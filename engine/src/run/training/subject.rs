@@ -12,7 +12,7 @@ use tch::Tensor;
 use crate::training::Position;
 
 /// Tensors by their published names.
-pub type Named = BTreeMap<String, Tensor>;
+pub type NamedTensors = BTreeMap<String, Tensor>;
 
 /// Indices of photographs that are left out: of training images, then of test images.
 pub type LeftOut = [BTreeSet<usize>; 2];
@@ -25,7 +25,7 @@ pub type AfterStep<'a> = &'a mut dyn FnMut(&dyn Subject, BatchDone) -> anyhow::R
 
 /// The results of training for an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figures {
+pub struct TrainingFigures {
     pub loss: Loss,
     /// Training accuracy in per cent; NaN where it is not counted.
     pub accuracy: f64,
@@ -53,9 +53,9 @@ impl Judgement {
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pub position: Position,
-    pub weights: Named,
+    pub weights: NamedTensors,
     /// The tensors of the optimizer.
-    pub optimizer: Named,
+    pub optimizer: NamedTensors,
 }
 
 /// A network in training. The caller decides when to stop, store and validate.
@@ -80,7 +80,7 @@ pub trait Subject: Send {
     fn train(&mut self, after: AfterStep<'_>) -> anyhow::Result<bool>;
 
     /// The results of the epoch so far.
-    fn figures(&self) -> anyhow::Result<Figures>;
+    fn figures(&self) -> anyhow::Result<TrainingFigures>;
 
     /// Ends the current epoch and begins the next one.
     fn next_epoch(&mut self) -> anyhow::Result<()>;
@@ -89,10 +89,10 @@ pub trait Subject: Send {
     fn validate(&self, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>>;
 
     /// Tests weights in the end; returns `None` if `after` ended it.
-    fn test(&self, weights: &Named, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>>;
+    fn test(&self, weights: &NamedTensors, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>>;
 
     /// Copies of the weights.
-    fn weights(&self) -> anyhow::Result<Named>;
+    fn weights(&self) -> anyhow::Result<NamedTensors>;
 
     fn snapshot(&self) -> anyhow::Result<Snapshot>;
 

@@ -20,17 +20,17 @@ use tch::Device;
 use super::{
     Ready,
     classifier::network_shape,
-    subject::{AfterBatch, AfterStep, Figures, Judgement, Named, Snapshot, Subject},
+    subject::{AfterBatch, AfterStep, Judgement, NamedTensors, Snapshot, Subject, TrainingFigures},
 };
 use crate::{
     batches::batch_count,
     data::{self, IMAGENET_STATISTICS, Split},
-    ranks::{Place as Rank, Ranks},
-    run::setup::{About, Inputs},
+    ranks::{RankPlace, Ranks},
+    run::setup::{self, About, Inputs},
     tasks::{
-        Head, State, TaskNetwork,
+        Head, NetworkState, TaskNetwork,
         data::{TaskData, TaskImages},
-        evaluation::{EvaluationError, Place, TaskView, judge},
+        evaluation::{EvaluationError, EvaluationRun, TaskView, judge},
         training::{Examples, OptimizerSettings, Rates, TaskSettings, TaskTrainer, fresh, with_backbone},
     },
     weights_file::{self, Weights},
@@ -59,7 +59,7 @@ pub struct TaskSubject {
 /// If the data, the device, the backbone's weights or the snapshot are not what the manifest asks for.
 pub fn prepare(
     manifest: &Manifest,
-    snapshot: Option<(Snapshot, Option<&Named>)>,
+    snapshot: Option<(Snapshot, Option<&NamedTensors>)>,
     ranks: &Arc<dyn Ranks>,
 ) -> anyhow::Result<Ready> {
     let (config, retrain) = (&manifest.config, &manifest.config.retrain);
@@ -69,11 +69,10 @@ pub fn prepare(
         "{} is not shared among ranks; only classification is, so leave out --ranks",
         task.name()
     );
-    let genotype = manifest.genotype.as_ref();
-    let genotype = genotype.context("run.toml names no genotype to train; make the run again")?;
+    let genotype = setup::genotype(manifest)?;
     ensure!(!config.data.path.is_empty(), "{} needs data.path, the folder of its data set", task.name());
     let data = TaskData::open(task, Path::new(&config.data.path), config.data.skip_faulty)?;
-    data.faults.iter().for_each(|fault| crate::run::say(&format!("left out: {fault}")));
+    data.faults.iter().for_each(|fault| crate::run::log_line(&format!("left out: {fault}")));
     let Parts { inputs, train, valid, test } = divided(config, data)?;
     let (classes, images) = (train.1, inputs.images());
     let shape = network_shape(retrain, images.classes)?;
@@ -119,13 +118,14 @@ pub fn prepare(
     let trainer = match snapshot {
         None => {
             let weights = first_weights(&network, retrain)?;
-            let (at, nothing) = ((Default::default(), batches), Named::new());
+            let (at, nothing) = ((Default::default(), batches), NamedTensors::new());
             TaskTrainer::new(network, settings, at, &weights, nothing, inputs.device())?
         }
         Some((snapshot, best)) => {
             let Snapshot { position, weights, optimizer } = snapshot;
             if let Some(best) = best {
-                State::from_named(&network, best, Device::Cpu).context("the checkpoint: the best weights")?;
+                NetworkState::from_named(&network, best, Device::Cpu)
+                    .context("the checkpoint: the best weights")?;
             }
             TaskTrainer::new(network, settings, (position, batches), &weights, optimizer, inputs.device())
                 .context("the checkpoint")?
@@ -160,14 +160,14 @@ fn network(
 }
 
 /// The first weights: fresh ones, with a trained backbone if the settings name one.
-fn first_weights(network: &TaskNetwork, retrain: &RetrainConfig) -> anyhow::Result<Named> {
+fn first_weights(network: &TaskNetwork, retrain: &RetrainConfig) -> anyhow::Result<NamedTensors> {
     let weights = fresh(network, &Streams::new(retrain.seed))?;
     if retrain.backbone.is_empty() {
         return Ok(weights);
     }
     let path = Path::new(&retrain.backbone);
     let Weights { tensors, notes, .. } = weights_file::find(path)?;
-    notes.iter().for_each(|note| crate::run::say(&format!("{}: {note}", path.display())));
+    notes.iter().for_each(|note| crate::run::log_line(&format!("{}: {note}", path.display())));
     with_backbone(network, weights, tensors).with_context(|| format!("the backbone `{}`", path.display()))
 }
 
@@ -194,7 +194,7 @@ fn divided(config: &Config, data: TaskData) -> anyhow::Result<Parts> {
     let all = data.train.followed_by(&data.valid);
     let (own, apart) = (data.train.len(), data.valid.len());
     let own_part = share > 0.0 && apart > 0;
-    let inputs = Inputs::of_rank(about, config, config.retrain.seed, (Rank::ALONE, 1), |_, streams| {
+    let inputs = Inputs::of_rank(about, config, config.retrain.seed, (RankPlace::ALONE, 1), |_, streams| {
         if own_part {
             let limit = |count: usize, asked: usize| if asked == 0 { count } else { asked.min(count) };
             let (train, valid) = (0..limit(own, asked[0]), own..own + limit(apart, asked[1]));
@@ -216,7 +216,7 @@ fn divided(config: &Config, data: TaskData) -> anyhow::Result<Parts> {
 impl TaskSubject {
     fn judge(
         &self,
-        state: &State,
+        state: &NetworkState,
         images: &TaskImages,
         part: Part,
         flip: bool,
@@ -238,9 +238,9 @@ impl TaskSubject {
                 loss: None,
             })
         };
-        let place = Place { device: self.device, batch: VALIDATION_BATCH, after: &after };
-        let look = TaskView { chip: self.chip, flip, blue_first: false };
-        match judge(place, look, self.trainer.network(), state, images) {
+        let place = EvaluationRun { device: self.device, batch: VALIDATION_BATCH, after: &after };
+        let view = TaskView { chip: self.chip, flip, blue_first: false };
+        match judge(place, view, self.trainer.network(), state, images) {
             Err(EvaluationError::Ended) => Ok(None),
             Err(error) => Err(error.into()),
             Ok(found) => Ok(Some(Judgement {
@@ -293,8 +293,8 @@ impl Subject for TaskSubject {
         Ok(true)
     }
 
-    fn figures(&self) -> anyhow::Result<Figures> {
-        Ok(Figures { loss: Loss(self.trainer.loss()), accuracy: f64::NAN })
+    fn figures(&self) -> anyhow::Result<TrainingFigures> {
+        Ok(TrainingFigures { loss: Loss(self.trainer.loss()), accuracy: f64::NAN })
     }
 
     fn next_epoch(&mut self) -> anyhow::Result<()> {
@@ -307,13 +307,13 @@ impl Subject for TaskSubject {
         self.judge(self.trainer.state(), &self.valid, Part::Validation, false, after)
     }
 
-    fn test(&self, weights: &Named, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
-        let state = State::from_named(self.trainer.network(), weights, self.device)?;
+    fn test(&self, weights: &NamedTensors, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
+        let state = NetworkState::from_named(self.trainer.network(), weights, self.device)?;
         let (images, part) = &self.test;
         self.judge(&state, images, *part, true, after)
     }
 
-    fn weights(&self) -> anyhow::Result<Named> {
+    fn weights(&self) -> anyhow::Result<NamedTensors> {
         Ok(self.trainer.weights()?)
     }
 

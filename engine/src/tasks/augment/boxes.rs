@@ -24,7 +24,7 @@ const ROUNDS: usize = 50;
 
 /// A picture with the size of the detector's input, and the boxes in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
+pub struct DetectorInput {
     /// Pixels, `[320, 320, 3] f32`, not clamped to 0 to 255.
     pub rgb: Vec<f32>,
     /// Boxes in shares of the sides, with their classes.
@@ -39,12 +39,12 @@ struct Scene {
 }
 
 /// A picture without variations. `boxes` are in pixels.
-pub fn plain(picture: &Picture, boxes: &[(CornerBox, usize)]) -> Shown {
+pub fn plain(picture: &Picture, boxes: &[(CornerBox, usize)]) -> DetectorInput {
     Scene { canvas: Canvas::from(picture), boxes: boxes.to_vec() }.shown()
 }
 
 /// A picture with random variations. `boxes` are in pixels.
-pub fn varied(picture: &Picture, boxes: &[(CornerBox, usize)], stream: &mut Stream) -> Shown {
+pub fn varied(picture: &Picture, boxes: &[(CornerBox, usize)], stream: &mut Stream) -> DetectorInput {
     let mut scene = Scene { canvas: Canvas::from(picture), boxes: boxes.to_vec() };
     colours::change(&mut scene.canvas, stream);
     scene.moved(stream).shown()
@@ -61,12 +61,12 @@ impl Scene {
         scene
     }
 
-    fn shown(&self) -> Shown {
+    fn shown(&self) -> DetectorInput {
         let (width, height) = (self.canvas.width as f64, self.canvas.height as f64);
         let share =
             |(corners, class): &(CornerBox, usize)| (corners.scaled(1.0 / width, 1.0 / height), *class);
         let boxes = self.boxes.iter().map(share).collect();
-        Shown { rgb: self.canvas.resized(IMAGE_SIDE, IMAGE_SIDE).rgb, boxes }
+        DetectorInput { rgb: self.canvas.resized(IMAGE_SIDE, IMAGE_SIDE).rgb, boxes }
     }
 
     fn shifted(boxes: &[(CornerBox, usize)], x: f64, y: f64) -> Vec<(CornerBox, usize)> {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     /// The smallest box around all red pixels, in shares of the sides.
-    fn where_red(shown: &Shown) -> Option<CornerBox> {
+    fn where_red(shown: &DetectorInput) -> Option<CornerBox> {
         let red = |place: usize| shown.rgb[3 * place] - shown.rgb[3 * place + 1] > 100.0;
         let places = (0..IMAGE_SIDE * IMAGE_SIDE).filter(|&place| red(place));
         let side = IMAGE_SIDE as f64;

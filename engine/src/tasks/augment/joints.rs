@@ -24,7 +24,7 @@ const TURN: (f64, f64, f64) = (0.6, 40.0, 80.0);
 
 /// A person in the network's input.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
+pub struct KeypointInput {
     /// Pixels, `[256, 192, 3] u8`.
     pub rgb: Vec<u8>,
     /// The joints, in pixels of the input.
@@ -32,7 +32,7 @@ pub struct Shown {
     pub labelled: [bool; JOINTS],
 }
 
-impl Shown {
+impl KeypointInput {
     /// The heat maps that the network is trained to give.
     pub fn target(&self) -> Target {
         target(&self.joints, &self.labelled)
@@ -40,12 +40,17 @@ impl Shown {
 }
 
 /// A person without variations.
-pub fn plain(picture: &Picture, person: &CocoPerson, crop: PersonCrop) -> Shown {
+pub fn plain(picture: &Picture, person: &CocoPerson, crop: PersonCrop) -> KeypointInput {
     seen(picture, person, crop, 0.0, false)
 }
 
 /// A person with random variations.
-pub fn varied(picture: &Picture, person: &CocoPerson, crop: PersonCrop, stream: &mut Stream) -> Shown {
+pub fn varied(
+    picture: &Picture,
+    person: &CocoPerson,
+    crop: PersonCrop,
+    stream: &mut Stream,
+) -> KeypointInput {
     let size = (1.0 + SIZE.0 * normal(stream)).clamp(SIZE.1, SIZE.2);
     let turned = stream.unit() < TURN.0;
     let turn = (TURN.1 * normal(stream)).clamp(-TURN.2, TURN.2);
@@ -53,7 +58,13 @@ pub fn varied(picture: &Picture, person: &CocoPerson, crop: PersonCrop, stream: 
     seen(picture, person, crop, if turned { turn } else { 0.0 }, half(stream))
 }
 
-fn seen(picture: &Picture, person: &CocoPerson, mut crop: PersonCrop, degrees: f64, mirrored: bool) -> Shown {
+fn seen(
+    picture: &Picture,
+    person: &CocoPerson,
+    mut crop: PersonCrop,
+    degrees: f64,
+    mirrored: bool,
+) -> KeypointInput {
     let mut joints = person.joints.map(|(place, _)| place);
     let mut labelled = person.joints.map(|(_, visible)| visible.is_labelled());
     if mirrored {
@@ -63,7 +74,7 @@ fn seen(picture: &Picture, person: &CocoPerson, mut crop: PersonCrop, degrees: f
     let back = crop.from_output(INPUT, degrees);
     let there = crop.to_output(INPUT, degrees);
     let joints = joints.map(|place| there.map_or(place, |there| there.apply(place)));
-    Shown { rgb: sampled(picture, &back, INPUT, mirrored), joints, labelled }
+    KeypointInput { rgb: sampled(picture, &back, INPUT, mirrored), joints, labelled }
 }
 
 /// A normally distributed number (Box and Muller).
@@ -103,7 +114,7 @@ mod tests {
     }
 
     /// The centre of all bright pixels.
-    fn middle(shown: &Shown) -> ([f64; 2], f64) {
+    fn middle(shown: &KeypointInput) -> ([f64; 2], f64) {
         let mut sums = [0.0; 3];
         for (place, pixel) in shown.rgb.as_chunks::<3>().0.iter().enumerate() {
             let weight = f64::from(pixel[0]);

@@ -17,7 +17,7 @@ const SCALES: [f64; 6] = [0.75, 1.0, 1.25, 1.5, 1.75, 2.0];
 
 /// A square part of a picture, and its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct SegmentationInput {
     /// Pixels, `[side, side, 3] u8`.
     pub rgb: Vec<u8>,
     /// The training id of every pixel, `[side, side] u8`.
@@ -34,7 +34,7 @@ pub fn varied(
     side: usize,
     stream: &mut Stream,
     resizer: &mut Resizer,
-) -> Result<Shown, String> {
+) -> Result<SegmentationInput, String> {
     let mut picture = picture.clone();
     let mut factor = || uniform(FACTOR.0, FACTOR.1, stream) as f32;
     let factors = [factor(), factor(), factor()];
@@ -49,7 +49,7 @@ fn moved(
     side: usize,
     stream: &mut Stream,
     resizer: &mut Resizer,
-) -> Result<Shown, String> {
+) -> Result<SegmentationInput, String> {
     let mirrored = half(stream);
     let scale = SCALES[stream.below(SCALES.len())];
     let at = [stream.unit(), stream.unit()];
@@ -60,7 +60,6 @@ fn moved(
 /// A part of the picture in its own size; the picture is enlarged only if it is smaller than the crop. Which
 /// part of a larger picture it is, is random.
 ///
-///
 /// # Errors
 /// As [`varied`].
 pub fn plain(
@@ -69,7 +68,7 @@ pub fn plain(
     side: usize,
     stream: &mut Stream,
     resizer: &mut Resizer,
-) -> Result<Shown, String> {
+) -> Result<SegmentationInput, String> {
     let at = [stream.unit(), stream.unit()];
     Ok(sized(picture, labels, 1.0, side, resizer)?.part(at, side, false))
 }
@@ -107,7 +106,7 @@ fn sized(
 
 impl Sized {
     /// A square crop, whose corner lies at these shares of the room that there is.
-    fn part(&self, at: [f64; 2], side: usize, mirrored: bool) -> Shown {
+    fn part(&self, at: [f64; 2], side: usize, mirrored: bool) -> SegmentationInput {
         let Picture { width, height, rgb } = &self.picture;
         let [left, top] = [(at[0], width), (at[1], height)]
             .map(|(at, length)| ((at * (length - side + 1) as f64) as usize).min(length - side));
@@ -123,7 +122,7 @@ impl Sized {
                 ids.extend_from_slice(numbers);
             }
         }
-        Shown { rgb: pixels, ids }
+        SegmentationInput { rgb: pixels, ids }
     }
 }
 

@@ -12,7 +12,7 @@ use relativenas_core::{
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::{EvaluationError, Judged, Mean, Place};
+use super::{EvaluationError, EvaluationRun, Judged, Mean};
 use crate::{
     data::voc::VocImage,
     tasks::{
@@ -32,7 +32,7 @@ const OVERLAP: f64 = 0.5;
 /// # Errors
 /// If a picture cannot be read, or the device fails.
 pub fn detection(
-    place: Place<'_>,
+    place: EvaluationRun<'_>,
     classes: &[String],
     images: &[VocImage],
     run: &mut dyn FnMut(&Tensor) -> Result<Predictions, TchError>,
@@ -46,11 +46,11 @@ pub fn detection(
             pictures.push(input(&tensor(&image.decode()?, place.device)?)?);
         }
         let pictures = Tensor::f_cat(&pictures, 0)?;
-        let said = no_grad(|| run(&pictures))?;
+        let outputs = no_grad(|| run(&pictures))?;
         let targets = targets(batch, &priors, place.device)?;
-        let parts = no_grad(|| losses::detection(&said, &targets))?;
+        let parts = no_grad(|| losses::detection(&outputs, &targets))?;
         loss.add(&parts.regression.f_add(&parts.classification)?, 1)?;
-        for (within, (image, reported)) in batch.iter().zip(report(&said, &priors)?).enumerate() {
+        for (within, (image, reported)) in batch.iter().zip(report(&outputs, &priors)?).enumerate() {
             let index = first + within;
             objects.extend(image.objects.iter().map(|object| Object {
                 image: index,
@@ -111,15 +111,15 @@ pub(super) fn targets(
 ///
 /// # Errors
 /// If the device fails.
-pub fn report(said: &Predictions, priors: &[CentreBox]) -> Result<Vec<Vec<ScoredBox>>, TchError> {
-    let classes = said.confidences.size3()?.2 as usize;
+pub fn report(outputs: &Predictions, priors: &[CentreBox]) -> Result<Vec<Vec<ScoredBox>>, TchError> {
+    let classes = outputs.confidences.size3()?.2 as usize;
     let numbers = |tensor: Tensor| -> Result<Vec<f64>, TchError> {
         Vec::try_from(
             tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?.f_reshape([-1])?,
         )
     };
-    let probabilities = numbers(said.confidences.f_softmax(-1, Kind::Float)?)?;
-    let locations = numbers(said.locations.shallow_clone())?;
+    let probabilities = numbers(outputs.confidences.f_softmax(-1, Kind::Float)?)?;
+    let locations = numbers(outputs.locations.shallow_clone())?;
     let images = probabilities.chunks_exact(priors.len() * classes);
     let reported = images.zip(locations.chunks_exact(priors.len() * 4)).map(|(probabilities, locations)| {
         let rows = locations.chunks_exact(4).zip(priors);

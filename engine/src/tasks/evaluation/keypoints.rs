@@ -4,7 +4,7 @@ use relativenas_core::{
     loss::Loss,
     tasks::{
         boxes::CornerBox,
-        coco::{Areas, Found, Image, Truth, curves},
+        coco::{Areas, Found, ImageResult, Truth, curves},
         heat_maps::{INPUT, MAP, refined_peak, target},
         joints::{self, JOINTS, Person, Pose, suppress},
         person_crop::PersonCrop,
@@ -12,7 +12,7 @@ use relativenas_core::{
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::{EvaluationError, Judged, Mean, Place};
+use super::{EvaluationError, EvaluationRun, Judged, Mean};
 use crate::{
     data::{
         coco::{CocoImage, CocoPerson},
@@ -35,7 +35,7 @@ const ALIKE: f64 = 0.9;
 /// # Errors
 /// If a picture cannot be read, or the device fails.
 pub fn keypoints(
-    place: Place<'_>,
+    place: EvaluationRun<'_>,
     images: &[CocoImage],
     run: &mut dyn FnMut(&Tensor) -> Result<Tensor, TchError>,
 ) -> Result<Judged, EvaluationError> {
@@ -131,7 +131,7 @@ pub(super) fn targets(people: &[(&CocoPerson, PersonCrop)], device: Device) -> R
 }
 
 /// An image with the poses that count: of poses that are the same, only the best is kept.
-fn compared(image: &CocoImage, poses: &[Pose]) -> Image {
+fn compared(image: &CocoImage, poses: &[Pose]) -> ImageResult {
     let kept: Vec<_> = suppress(poses, ALIKE).into_iter().map(|index| &poses[index]).collect();
     let people: Vec<_> = image.people.iter().map(person).collect();
     let truth = |(person, annotated): (&CocoPerson, &Person)| Truth {
@@ -139,7 +139,7 @@ fn compared(image: &CocoImage, poses: &[Pose]) -> Image {
         ignored: person.crowd || person.labelled() == 0,
         crowd: person.crowd,
     };
-    Image {
+    ImageResult {
         truths: image.people.iter().zip(&people).map(truth).collect(),
         found: kept
             .iter()

@@ -10,7 +10,7 @@ use relativenas_core::{
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
-use super::{EvaluationError, Judged, Mean, Place};
+use super::{EvaluationError, EvaluationRun, Judged, Mean};
 use crate::{
     data::{
         cityscapes::{Labels, Street},
@@ -34,7 +34,7 @@ const HARD_SHARE: usize = 16;
 /// # Errors
 /// If a picture cannot be read or labels do not fit it, or the device fails.
 pub fn segmentation(
-    place: Place<'_>,
+    place: EvaluationRun<'_>,
     streets: &[Street],
     sliding: &Sliding,
     run: &mut dyn FnMut(&Tensor) -> Result<Segmentation, TchError>,
@@ -71,7 +71,7 @@ pub fn classes(
     sliding: &Sliding,
     run: &mut dyn FnMut(&Tensor) -> Result<Segmentation, TchError>,
 ) -> Result<Vec<u8>, TchError> {
-    let mut main = |chip: &Tensor| no_grad(|| run(chip)).map(|said| said.main);
+    let mut main = |chip: &Tensor| no_grad(|| run(chip)).map(|outputs| outputs.main);
     let shown = sliding.run(picture, &mut main)?.f_argmax(1, false)?;
     shown.f_to_device(Device::Cpu)?.f_to_kind(Kind::Uint8)?.f_contiguous()?.f_reshape([-1])?.try_into()
 }
@@ -92,8 +92,8 @@ fn loss_of(
     let ids = ids.f_sub_scalar(i64::from(IGNORED))?.f_constant_pad_nd(border)?;
     let ids = ids.f_add_scalar(i64::from(IGNORED))?.f_to_device(picture.device())?;
     no_grad(|| {
-        let said = run(&padded)?;
-        let [main, first, second] = losses::segmentation(&said, &ids, labels.ids.len() / HARD_SHARE)?;
+        let outputs = run(&padded)?;
+        let [main, first, second] = losses::segmentation(&outputs, &ids, labels.ids.len() / HARD_SHARE)?;
         main.f_add(&first)?.f_add(&second)
     })
 }

@@ -10,7 +10,7 @@ use crate::{
     tasks::{bisenet::Segmentation, sliding::Sliding, ssd_lite::Predictions},
 };
 
-const PLACE: Place<'_> = Place { device: Device::Cpu, batch: 3, after: &|_| Flow::Go };
+const PLACE: EvaluationRun<'_> = EvaluationRun { device: Device::Cpu, batch: 3, after: &|_| Flow::Go };
 
 #[track_caller]
 fn check(judged: &Judged, name: &str, least: f64, images: usize) {

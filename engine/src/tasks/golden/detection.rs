@@ -74,9 +74,9 @@ fn golden_detection_loss() {
             * input(&rule, &format!("{name}/prior"), &[images, count, 1]);
         let locations = input(&rule, &case.locations_name, &[images, count, 4]);
         let leaves = [confidences, locations].map(|tensor| tensor.detach().set_requires_grad(true));
-        let said =
+        let outputs =
             Predictions { confidences: leaves[0].shallow_clone(), locations: leaves[1].shallow_clone() };
-        let found = losses::detection(&said, &targets(&rule, &case.images)).unwrap();
+        let found = losses::detection(&outputs, &targets(&rule, &case.images)).unwrap();
         check_number(&format!("{name} regression"), &found.regression, case.regression, 1e-4);
         check_number(&format!("{name} classification"), &found.classification, case.classification, 1e-4);
         let counts: Vec<_> = found.negatives.iter().map(Vec::len).collect();
@@ -131,33 +131,33 @@ fn check_network(rule: &Rule, figures: &Network) {
     let (case, name) = (&figures.case, &figures.case.input_name);
     let (network, state) = case.network(Head::SsdLite { classes: figures.classes }, rule);
     let run = || ssd_lite::run(&network, &state, &case.images(rule), case.mode()).unwrap();
-    let said = if figures.loss.is_some() { run() } else { no_grad(run) };
+    let outputs = if figures.loss.is_some() { run() } else { no_grad(run) };
     let tolerance = case.tolerance();
-    figures.confidences.check(&format!("{name} confidences"), &said.confidences, tolerance);
-    figures.locations.check(&format!("{name} locations"), &said.locations, tolerance);
+    figures.confidences.check(&format!("{name} confidences"), &outputs.confidences, tolerance);
+    figures.locations.check(&format!("{name} locations"), &outputs.locations, tolerance);
     let mut start = 0;
     for (number, (level, expected)) in LEVELS.iter().zip(&figures.levels).enumerate() {
         let length = (level.side * level.side * PER_CELL) as i64;
         let part = |all: &Tensor| all.narrow(1, start, length);
-        expected.confidences.check(&format!("{name} level {number}"), &part(&said.confidences), tolerance);
-        expected.locations.check(&format!("{name} level {number}"), &part(&said.locations), tolerance);
+        expected.confidences.check(&format!("{name} level {number}"), &part(&outputs.confidences), tolerance);
+        expected.locations.check(&format!("{name} level {number}"), &part(&outputs.locations), tolerance);
         start += length;
     }
     if let Some(expected) = &figures.scores {
-        expected.check(&format!("{name} scores"), &said.confidences.softmax(-1, Kind::Float), tolerance);
+        expected.check(&format!("{name} scores"), &outputs.confidences.softmax(-1, Kind::Float), tolerance);
     }
     if let Some(expected) = &figures.boxes {
-        let numbers: Vec<f32> = said.locations.contiguous().reshape([-1]).try_into().unwrap();
+        let numbers: Vec<f32> = outputs.locations.contiguous().reshape([-1]).try_into().unwrap();
         let rows = numbers.chunks_exact(4).zip(priors().into_iter().cycle());
-        let corners = rows.flat_map(|(said, prior)| {
-            let corners = decode(std::array::from_fn(|i| f64::from(said[i])), &prior).corners();
+        let corners = rows.flat_map(|(outputs, prior)| {
+            let corners = decode(std::array::from_fn(|i| f64::from(outputs[i])), &prior).corners();
             <[f64; 4]>::from(corners)
         });
         let corners = Tensor::from_slice(&corners.collect::<Vec<_>>());
         expected.check(&format!("{name} boxes"), &corners, tolerance);
     }
     if let Some(loss) = figures.loss {
-        let found = losses::detection(&said, &targets(rule, &figures.images)).unwrap();
+        let found = losses::detection(&outputs, &targets(rule, &figures.images)).unwrap();
         let sums: Vec<usize> = found.negatives.iter().map(|image| image.iter().sum()).collect();
         assert_eq!(sums, figures.negative_index_sum, "{name}");
         let check = |what: &str, found: &Tensor, expected: f64| {

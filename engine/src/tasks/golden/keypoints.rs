@@ -74,15 +74,15 @@ fn golden_keypoint_networks() {
         let (network, state) = case.network(Head::KEYPOINTS, &rule);
         let images = case.images(&rule);
         let run = || simple_baseline::run(&network, &state, &images, case.mode()).unwrap();
-        let said = if figures.loss.is_some() { run() } else { no_grad(run) };
-        figures.output.check(&format!("{name} output"), &said, case.tolerance());
+        let outputs = if figures.loss.is_some() { run() } else { no_grad(run) };
+        figures.output.check(&format!("{name} output"), &outputs, case.tolerance());
         if let Some(expected) = &figures.flip_test {
             let found = no_grad(|| simple_baseline::run_flipped(&network, &state, &images)).unwrap();
             expected.check(&format!("{name} flip test"), &found, case.tolerance());
         }
         if let Some(expected) = figures.loss {
             let [maps, weights] = targets(&rule, &figures.targets);
-            let loss = losses::heat_maps(&said, &maps, &weights).unwrap();
+            let loss = losses::heat_maps(&outputs, &maps, &weights).unwrap();
             check_number(&format!("{name} loss"), &loss, expected, case.tolerance());
             case.check_gradients(&network, &state, &loss);
         }

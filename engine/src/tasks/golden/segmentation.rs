@@ -38,20 +38,21 @@ fn golden_segmentation_networks() {
         let (network, state) = case.network(Head::BiSeNet { classes: figures.classes }, &rule);
         let images = case.images(&rule);
         let run = || bisenet::run(&network, &state, &images, case.mode()).unwrap();
-        let said = if figures.loss.is_some() { run() } else { no_grad(run) };
-        let outputs = [("main", &said.main), ("aux16", &said.auxiliary[0]), ("aux32", &said.auxiliary[1])];
-        for (output, found) in outputs {
+        let outputs = if figures.loss.is_some() { run() } else { no_grad(run) };
+        let by_name =
+            [("main", &outputs.main), ("aux16", &outputs.auxiliary[0]), ("aux32", &outputs.auxiliary[1])];
+        for (output, found) in by_name {
             figures.outputs[output].check(&format!("{name} {output}"), found, case.tolerance());
         }
         if let Some(expected) = &figures.argmax_histogram {
-            assert_eq!(histogram(&said.main), *expected, "{name}");
+            assert_eq!(histogram(&outputs.main), *expected, "{name}");
         }
         if let (Some(expected), Some(total), Some(fewest)) = (figures.losses, figures.loss, figures.n_min) {
             let (batch, _, height, width) = images.size4().unwrap();
             let pixels = 0..batch * height * width;
             let labels: Vec<_> = pixels.map(|p| if p % 11 == 0 { 255 } else { class(p) }).collect();
             let labels = Tensor::from_slice(&labels).reshape([batch, height, width]).to_device(rule.device);
-            let found = losses::segmentation(&said, &labels, fewest).unwrap();
+            let found = losses::segmentation(&outputs, &labels, fewest).unwrap();
             for (found, expected) in found.iter().zip(expected) {
                 check_number(&format!("{name} loss"), found, expected, case.tolerance());
             }

@@ -72,7 +72,7 @@ pub enum Targets {
 
 /// How an epoch's batches are made.
 #[derive(Clone, Copy, Debug)]
-pub struct Pass {
+pub struct EpochBatches {
     pub batch: usize,
     pub epoch: u32,
     /// The number of batches that are skipped because they were done before.
@@ -137,7 +137,7 @@ impl Examples {
                 } else {
                     masks::plain(&picture, &labels, self.crop, &mut stream, &mut resizer)
                 };
-                let masks::Shown { rgb, ids } = shown.map_err(fault)?;
+                let masks::SegmentationInput { rgb, ids } = shown.map_err(fault)?;
                 Ok(Example::Mask { rgb, ids })
             }
             TaskImages::People(images) => {
@@ -163,9 +163,9 @@ impl Examples {
     /// whichever batch is the first.
     pub fn batches(
         self: &Arc<Self>,
-        pass: Pass,
+        pass: EpochBatches,
     ) -> impl Iterator<Item = Result<TaskBatch, TaskError>> + use<> {
-        let Pass { batch, epoch, first, streams, threads, device } = pass;
+        let EpochBatches { batch, epoch, first, streams, threads, device } = pass;
         let order = streams.stream(Purpose::Shuffle, u64::from(epoch), 0).order(self.len());
         let parts: Vec<_> = batches(order.len(), batch).skip(first).collect();
         let start = parts.first().map_or(order.len(), |&(start, _)| start);
@@ -250,7 +250,7 @@ impl TaskBatch {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn says_something(&self) -> Result<bool, TchError> {
+    pub fn has_targets(&self) -> Result<bool, TchError> {
         match &self.targets {
             Targets::Masks(ids) => Ok(ids.f_ne(i64::from(IGNORED))?.f_any()?.f_int64_value(&[])? != 0),
             _ => Ok(true),

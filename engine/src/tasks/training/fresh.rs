@@ -8,7 +8,7 @@ use tch::{TchError, Tensor};
 use crate::{
     network::{Role, TensorSpec, fresh_tensor, hash},
     tasks::{Head, TaskNetwork},
-    weights_file::WeightsError,
+    weights_file::WeightsFileError,
 };
 
 /// The standard deviation in the published keypoint head.
@@ -51,7 +51,7 @@ pub fn with_backbone(
     network: &TaskNetwork,
     mut tensors: BTreeMap<String, Tensor>,
     classifier: BTreeMap<String, Tensor>,
-) -> Result<BTreeMap<String, Tensor>, WeightsError> {
+) -> Result<BTreeMap<String, Tensor>, WeightsFileError> {
     let prefix = network.head.backbone_prefix();
     for (name, tensor) in network.backbone.of_classifier(classifier)? {
         tensors.insert(format!("{prefix}{name}"), tensor);

@@ -8,7 +8,7 @@ use tch::{TchError, Tensor, no_grad};
 use super::TaskError;
 use crate::{
     optimizer::{Adam, Moments, Sgd, SgdSettings, clipped},
-    tasks::{Head, State, bisenet::RateGroup},
+    tasks::{Head, NetworkState, bisenet::RateGroup},
 };
 
 /// The names of the tensors that are stored.
@@ -54,7 +54,7 @@ impl TaskOptimizer {
     pub fn new(
         settings: OptimizerSettings,
         head: Head,
-        state: &State,
+        state: &NetworkState,
         steps: u64,
         mut stored: BTreeMap<String, Tensor>,
     ) -> Result<Self, TaskError> {

@@ -5,7 +5,7 @@ use relativenas_core::{
     tasks::schedule::{WarmPolynomial, steps},
 };
 
-use crate::training::Schedule;
+use crate::training::RetrainSchedule;
 
 /// The share of the rate with which the warm-up of the polynomial schedule begins: 1e-5 of 0.01 as published.
 const FIRST_SHARE: f64 = 1e-3;
@@ -13,7 +13,7 @@ const FIRST_SHARE: f64 = 1e-3;
 /// The learning rate of every step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rates {
-    schedule: Schedule,
+    schedule: RetrainSchedule,
     warmup_steps: usize,
     milestones: Vec<usize>,
 }
@@ -21,7 +21,7 @@ pub struct Rates {
 impl Rates {
     pub fn of(config: &RetrainConfig) -> Self {
         Self {
-            schedule: Schedule::of(config),
+            schedule: RetrainSchedule::of(config),
             warmup_steps: config.warmup_steps as usize,
             milestones: config.milestones.iter().map(|&epoch| epoch as usize).collect(),
         }
@@ -33,7 +33,7 @@ impl Rates {
 
     /// The rate of step `batch` in an epoch of `batches` steps; epochs and steps count from 0.
     pub fn rate(&self, epoch: u32, batch: usize, batches: usize) -> f64 {
-        let Schedule { shape, epochs, learning_rate: base, warmup_epochs, .. } = self.schedule;
+        let RetrainSchedule { shape, epochs, learning_rate: base, warmup_epochs, .. } = self.schedule;
         match shape {
             RateSchedule::Steps if epoch >= warmup_epochs => steps(base, epoch as usize, &self.milestones),
             RateSchedule::Polynomial => {

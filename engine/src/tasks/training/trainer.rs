@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use relativenas_core::randomness::Streams;
 use tch::{Device, TchError, Tensor};
 
-use super::{OptimizerSettings, Pass, Rates, Targets, TaskBatch, TaskError, TaskOptimizer};
+use super::{EpochBatches, OptimizerSettings, Rates, Targets, TaskBatch, TaskError, TaskOptimizer};
 use crate::{
     network::Mode,
-    tasks::{State, TaskNetwork, bisenet, losses, simple_baseline, ssd_lite},
+    tasks::{NetworkState, TaskNetwork, bisenet, losses, simple_baseline, ssd_lite},
     training::Position,
 };
 
@@ -31,7 +31,7 @@ pub struct TaskSettings {
 #[derive(Debug)]
 pub struct TaskTrainer {
     network: TaskNetwork,
-    state: State,
+    state: NetworkState,
     optimizer: TaskOptimizer,
     settings: TaskSettings,
     position: Position,
@@ -54,7 +54,7 @@ impl TaskTrainer {
         optimizer: BTreeMap<String, Tensor>,
         device: Device,
     ) -> Result<Self, TaskError> {
-        let state = State::from_named(&network, weights, device)?;
+        let state = NetworkState::from_named(&network, weights, device)?;
         let optimizer = optimizer.into_iter().map(|(name, tensor)| Ok((name, tensor.f_to_device(device)?)));
         let optimizer = optimizer.collect::<Result<_, TchError>>()?;
         let steps = u64::from(position.epoch) * batches as u64 + position.batch as u64;
@@ -66,7 +66,7 @@ impl TaskTrainer {
         &self.network
     }
 
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &NetworkState {
         &self.state
     }
 
@@ -84,10 +84,10 @@ impl TaskTrainer {
     }
 
     /// How the remaining batches of the current epoch are made.
-    pub fn pass(&self) -> Pass {
+    pub fn pass(&self) -> EpochBatches {
         let TaskSettings { batch, threads, seed, .. } = self.settings;
         let Position { epoch, batch: first, .. } = self.position;
-        Pass { batch, epoch, first, streams: Streams::new(seed), threads, device: self.device }
+        EpochBatches { batch, epoch, first, streams: Streams::new(seed), threads, device: self.device }
     }
 
     /// Takes a training step with the next batch of the epoch.
@@ -97,7 +97,7 @@ impl TaskTrainer {
     pub fn step(&mut self, batch: &TaskBatch) -> Result<(), TaskError> {
         let Position { epoch, batch: number, .. } = self.position;
         let rate = self.settings.rates.rate(epoch, number, self.batches);
-        let loss = if batch.says_something()? {
+        let loss = if batch.has_targets()? {
             let loss = self.loss_of(batch)?;
             let gradient = self.state.gradient(&loss)?;
             self.optimizer.step(self.state.parameters(), gradient, rate)?;
@@ -115,18 +115,18 @@ impl TaskTrainer {
         let (network, state, images) = (&self.network, &self.state, &batch.images);
         match &batch.targets {
             Targets::Boxes(targets) => {
-                let said = ssd_lite::run(network, state, images, Mode::Training)?;
-                let parts = losses::detection(&said, targets)?;
+                let outputs = ssd_lite::run(network, state, images, Mode::Training)?;
+                let parts = losses::detection(&outputs, targets)?;
                 parts.regression.f_add(&parts.classification)
             }
             Targets::Masks(ids) => {
-                let said = bisenet::run(network, state, images, Mode::Training)?;
-                let [main, first, second] = losses::segmentation(&said, ids, batch.pixels() / HARD_SHARE)?;
+                let outputs = bisenet::run(network, state, images, Mode::Training)?;
+                let [main, first, second] = losses::segmentation(&outputs, ids, batch.pixels() / HARD_SHARE)?;
                 main.f_add(&first)?.f_add(&second)
             }
             Targets::Heat([maps, weights]) => {
-                let said = simple_baseline::run(network, state, images, Mode::Training)?;
-                losses::heat_maps(&said, maps, weights)
+                let outputs = simple_baseline::run(network, state, images, Mode::Training)?;
+                losses::heat_maps(&outputs, maps, weights)
             }
         }
     }

@@ -11,14 +11,14 @@ use super::*;
 use crate::{
     augmentation::ImageStore,
     images::ImageSet,
-    training::{Evaluation, Source, evaluate},
+    training::{Evaluation, ImageSource, evaluate},
 };
 
 const SIDE: i64 = 32;
 const CLASSES: usize = 3;
 
 /// Noise whose brightness depends on the class.
-fn source(images: usize) -> Source {
+fn source(images: usize) -> ImageSource {
     let mut stream = Streams::new(11).stream(Purpose::Population, 0, 0);
     let labels: Vec<i64> = (0..images).map(|image| (image % CLASSES) as i64).collect();
     let pixels: Vec<u8> = labels
@@ -33,7 +33,7 @@ fn source(images: usize) -> Source {
         std: [0.25; 3],
         classes: CLASSES,
     };
-    Source::Memory(ImageStore::new(&set, 4, Device::Cpu).unwrap())
+    ImageSource::Memory(ImageStore::new(&set, 4, Device::Cpu).unwrap())
 }
 
 fn plan() -> Plan {
@@ -45,14 +45,14 @@ fn settings() -> TrainerSettings {
     TrainerSettings {
         batch: 8,
         augmentation: Augmentation { padding: 4, flip: true, cutout: 8 },
-        schedule: Schedule {
+        schedule: RetrainSchedule {
             shape: RateSchedule::Cosine,
             epochs: 4,
             learning_rate: 0.1,
             warmup_epochs: 0,
             drop_path: 0.3,
         },
-        loss: LossFunction { label_smoothing: 0.1, auxiliary_weight: 0.4 },
+        loss: TrainingLoss { label_smoothing: 0.1, auxiliary_weight: 0.4 },
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         precision: Precision::F32,
         threads: 1,
@@ -65,7 +65,7 @@ fn fresh() -> Trainer {
 }
 
 /// Trains until this many epochs, and batches of the next one, are done.
-fn train(trainer: &mut Trainer, source: &Source, until: (u32, usize)) {
+fn train(trainer: &mut Trainer, source: &ImageSource, until: (u32, usize)) {
     while trainer.epoch() <= until.0 {
         for batch in source.training(trainer.feed(), trainer.epoch(), trainer.batch()).unwrap() {
             if (trainer.epoch(), trainer.batch()) == until {

@@ -8,12 +8,12 @@ fn read_sample(name: &str) -> Vec<u8> {
 }
 
 /// Reads one of the samples, each of which stands for a kind of checkpoint.
-fn read_kind(name: &str) -> Result<Checkpoint, String> {
+fn read_kind(name: &str) -> Result<TorchCheckpoint, String> {
     let bytes = read_sample(&format!("kinds/{name}.pt"));
     if is_legacy(&bytes) { read_legacy(&bytes) } else { read_archive(&bytes) }
 }
 
-fn named(name: &str) -> BTreeMap<String, Plain> {
+fn named(name: &str) -> BTreeMap<String, PlainTensor> {
     let checkpoint = read_kind(name).unwrap_or_else(|problem| panic!("{name}: {problem}"));
     names::normalise(checkpoint.tensors).expect("names").tensors
 }
@@ -25,7 +25,11 @@ impl Storages for BTreeMap<&str, Vec<u8>> {
     }
 }
 
-fn state_dict(pickled: &[u8], storage: Vec<u8>, length: usize) -> Result<BTreeMap<String, Plain>, String> {
+fn state_dict(
+    pickled: &[u8],
+    storage: Vec<u8>,
+    length: usize,
+) -> Result<BTreeMap<String, PlainTensor>, String> {
     let pickle = pickle::read(pickled).expect("a pickle");
     let mut storages = BTreeMap::from([("0", storage)]);
     read_state_dict(&pickle, &mut storages, length).map(|checkpoint| checkpoint.tensors)
@@ -241,10 +245,10 @@ fn what_is_inflated_has_a_limit() {
     let error = read_archive(&bomb).expect_err("too large");
     assert!(error.starts_with("entry `x/data.pkl` inflates to 1112576 bytes, and only"), "{error}");
     // An entry that claims to be small.
-    let mut liar = bomb;
-    let directory = liar.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a directory");
-    liar[directory + 24..directory + 28].copy_from_slice(&100_u32.to_le_bytes());
-    let error = read_archive(&liar).expect_err("a lie");
+    let mut dishonest = bomb;
+    let directory = dishonest.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a directory");
+    dishonest[directory + 24..directory + 28].copy_from_slice(&100_u32.to_le_bytes());
+    let error = read_archive(&dishonest).expect_err("a lie");
     assert_eq!(error, "entry `x/data.pkl` is damaged: it does not inflate to what was put in");
 }
 

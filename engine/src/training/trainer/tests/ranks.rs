@@ -50,7 +50,7 @@ fn shares_count_by_their_images() {
     // One part has two images, the other three.
     let part = |rank: usize| {
         let share = Share { rank, ranks: 2, least: 1 };
-        let feed = Feed { batch: 5, share, ..fresh().feed() };
+        let feed = BatchSettings { batch: 5, share, ..fresh().feed() };
         source(5).training(feed, 0, 0).unwrap().next().unwrap().unwrap()
     };
     let apart = [0, 1].map(|rank| {
@@ -75,14 +75,14 @@ fn shares_count_by_their_images() {
 #[test]
 fn ranks_with_the_same_images_learn_what_one_learns() {
     let images = || {
-        let feed = Feed { batch: 8, share: Share::WHOLE, ..fresh().feed() };
+        let feed = BatchSettings { batch: 8, share: Share::WHOLE, ..fresh().feed() };
         source(8).training(feed, 0, 0).unwrap().next().unwrap().unwrap()
     };
     let mut one = fresh();
     one.step(&images()).unwrap();
     let expected = Vec::<f32>::try_from(&*one.weights.parameters()).unwrap();
     let two = each(2, &plan(), |trainer| {
-        let part = Part { first: 8 * trainer.ranks.rank(), whole: 16, ..images() };
+        let part = BatchPart { first: 8 * trainer.ranks.rank(), whole: 16, ..images() };
         trainer.step(&part).unwrap();
         (Vec::<f32>::try_from(&*trainer.weights.parameters()).unwrap(), trainer.position().unwrap())
     });

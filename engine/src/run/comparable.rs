@@ -7,7 +7,7 @@ use serde::Serialize;
 /// device is not among them.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub enum Agreement {
+pub enum ComparableSettings {
     First(First),
     /// With settings that were added later, where they are not off, so that searches from before stay
     /// comparable.
@@ -34,7 +34,7 @@ pub struct Training {
     drop_path: f64,
 }
 
-impl Agreement {
+impl ComparableSettings {
     pub fn of(config: &Config) -> Self {
         // Naming each field ensures that the compiler reports a new one here.
         let NetworkConfig { channels, cells, affine } = config.network;
@@ -97,7 +97,7 @@ mod tests {
         for setting in settings {
             layers.add_assignment(setting).expect("a setting");
         }
-        serde_json::to_string(&Agreement::of(&layers.config().expect("valid"))).expect("plain data")
+        serde_json::to_string(&ComparableSettings::of(&layers.config().expect("valid"))).expect("plain data")
     }
 
     const PUBLISHED: &str = r#"[{"channels":16,"cells":8},{"batch":256,"validation_batch":0,"learning_rate":0.1,"learning_rate_end":0.001,"momentum":0.9,"weight_decay":0.0003,"gradient_clip":5.0,"drop_path":0.3},[4,true,16,false],"f32"]"#;

@@ -1,0 +1,12 @@
+//! The rules of the search, checked on whatever a search may encounter.
+
+mod comparison;
+mod decoding;
+mod fixture;
+mod learning;
+mod limits;
+mod pairs_at_once;
+mod repeat;
+mod resuming;
+mod warm_up;
+mod weight_set;
