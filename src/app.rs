@@ -43,11 +43,11 @@ pub enum First {
     Run(RunFolder),
     /// A run that is shown without the means to steer it.
     Look(RunFolder),
-    /// A run that is replayed, at so many generations (in a training: epochs) a second.
+    /// A run that is replayed, at this number of generations (in a training: epochs) a second.
     Replay(RunFolder, f64),
 }
 
-/// Shows the screen until a person leaves it, and says how to come back.
+/// Shows the screen until it is left, and says how to come back.
 ///
 /// # Errors
 /// If the settings are wrong, or this is no terminal that can be drawn on.
