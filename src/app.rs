@@ -48,7 +48,7 @@ pub enum First {
     Replay(RunFolder, f64),
 }
 
-/// Shows the screen until a person leaves it, and says how to come back.
+/// Shows the screen until it is left, and says how to come back.
 ///
 /// # Errors
 /// If the settings are wrong, or this is no terminal that can be drawn on.

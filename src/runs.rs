@@ -133,7 +133,7 @@ fn slug(text: &str) -> String {
     joined.chars().take(24).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-/// Whether a person may give a run this name; `what` is the argument or the field in which it was typed.
+/// Whether this name may be given to a run; `what` is the argument or the field in which it was typed.
 ///
 /// # Errors
 /// If it would be hard to type, or means something else.

@@ -1,15 +1,15 @@
-//! Numbers, times and names as people read them.
+//! Numbers, times and names as they are printed for a reader.
 
 use jiff::{Timestamp, tz::TimeZone};
 pub use relativenas_run::printable;
 pub use relativenas_ui::draw::text::{fitting, width};
 
-/// A text with spaces behind it, up to so many columns of a terminal: letters may be two wide, or join.
+/// A text that spaces fill up to this number of columns of a terminal: letters may be two wide, or join.
 pub fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
-/// `12 s`, `4 min 05 s`, `3 h 20 min`, `2 d 5 h`.
+/// A duration in its two largest units: `12 s`, `4 min 05 s`, `3 h 20 min`, `2 d 5 h`.
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
     match seconds {

@@ -33,7 +33,7 @@ pub fn announce(prepared: &Prepared, unknown: &str) -> Result<()> {
     Ok(())
 }
 
-/// Starts the engine and shows the run until a person leaves it, or, without a screen, until it ends.
+/// Starts the engine and shows the run until the screen is left, or, without a screen, until the run ends.
 ///
 /// # Errors
 /// If the engine fails.

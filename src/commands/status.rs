@@ -38,7 +38,7 @@ pub struct Status {
     pub pairs: usize,
     pub best_loss: Option<f64>,
     pub diversity: Option<f64>,
-    /// Share of inherited operations that had been trained before, in per cent, since the beginning.
+    /// The share of inherited operations that had been trained before, in per cent, since the beginning.
     pub hit_rate: Option<f64>,
     /// Seconds since the run last changed.
     pub age_seconds: u64,

@@ -6,7 +6,7 @@ use crate::written::thousands;
 /// The mark for an unknown number.
 pub const UNKNOWN: &str = "—";
 
-/// Four decimals; words for what is not finite.
+/// A number with four decimals; one that is not finite is put into words.
 pub fn loss(value: f64) -> String {
     fixed(value, 4)
 }
@@ -16,7 +16,7 @@ pub fn percent(value: f64) -> String {
     if value.is_finite() { format!("{value:.2} %") } else { UNKNOWN.to_owned() }
 }
 
-/// A value with so many decimals.
+/// A value with this number of decimals.
 pub fn fixed(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { UNKNOWN.to_owned() }
 }
@@ -26,7 +26,7 @@ pub fn or_unknown<T>(value: Option<T>, f: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), f)
 }
 
-/// Millions with two decimals, such as `3.43 M`; what is much less in full.
+/// A number in millions with two decimals, such as `3.43 M`; a much smaller one in full.
 pub fn millions(value: u64) -> String {
     if value < 100_000 { thousands(value) } else { format!("{:.2} M", value as f64 / 1e6) }
 }

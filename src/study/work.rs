@@ -52,7 +52,7 @@ pub enum Outcome {
     Done,
     /// Other workers hold what is left.
     LeftToOthers,
-    /// So many runs failed; whatever else is free is done.
+    /// This number of runs failed; whatever else is free is done.
     Failed(usize),
     /// A signal arrived. Runs in progress have left a checkpoint, and any worker can take them.
     Ended(Urgency),
@@ -117,7 +117,7 @@ struct Worker<'a> {
     holder: Holder,
     lease: Duration,
     signals: Signals,
-    /// By the clock of the study's file system.
+    /// When the worker began, by the clock of the study's file system.
     started: SystemTime,
     begun: Instant,
     /// The plan as it was when it was last read; the study may be extended meanwhile.
@@ -133,7 +133,8 @@ struct Worker<'a> {
 /// What is to be done next.
 enum Next {
     Run(PlannedRun, Claim),
-    /// All available runs are held by other workers. When these are finished, so many further runs can begin.
+    /// All available runs are held by other workers. When these are finished, this number of further runs can
+    /// begin.
     Wait(usize),
     Nothing,
 }
