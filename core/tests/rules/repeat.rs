@@ -7,7 +7,7 @@ use relativenas_core::{
     searcher::SearcherKind,
 };
 
-use crate::fixture::{SHAPE, estimate};
+use crate::fixture::{SHAPE, estimate, settings};
 
 fn doubting(searcher: SearcherKind, noise: f64, estimates: u32) -> SearchSettings {
     SearchSettings { repeat: Repeat { noise, estimates }, ..settings(searcher, 4, 2, 7) }

@@ -9,7 +9,7 @@ use relativenas_core::{
     space::Space,
 };
 
-use crate::fixture::json;
+use crate::fixture::{estimate, json, settings};
 
 /// A search with a warm-up of two generations, two more after it, to its end; every estimation, and all events.
 fn with_warm_up(searcher: SearcherKind) -> (Vec<Estimation>, Vec<Event>) {
