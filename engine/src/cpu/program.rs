@@ -213,7 +213,9 @@ fn front<'a>(
             let packing = Packing::new(&all_rows(next()?), c.channels_out, input, input.blocks());
             Some((Front::Rectified, packing))
         }
-        Layer::Convolution(c) if c.kernel == [3, 3] && c.channels_in == 3 && c.stride == [1, 1] => {
+        Layer::Convolution(c)
+            if c.kernel == [3, 3] && c.channels_in == 3 && c.groups == 1 && c.stride == [1, 1] =>
+        {
             let columns = Channels::one(27);
             let packing = Packing::new(&all_rows(next()?), c.channels_out, columns, columns.blocks());
             Some((Front::Patches, packing))

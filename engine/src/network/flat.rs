@@ -5,7 +5,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
     module::TensorSpec,
-    place::{ParameterPlace, Parameters, Place, StatisticPlace, Statistics},
+    place::{Numbers, NumbersMut, ParameterPlace, Parameters, Place, StatisticPlace, Statistics},
     plan::Plan,
     weights::{ModuleWeights, WeightsError},
 };
@@ -119,7 +119,7 @@ impl FlatWeights {
     ///
     /// # Errors
     /// If they lie on another device.
-    pub fn numbers(&self) -> Result<(Parameters<&[f32]>, Statistics<&[f32]>), TchError> {
+    pub fn numbers(&self) -> Result<Numbers<'_>, TchError> {
         Ok((Parameters(values(&self.parameters)?), Statistics(values(&self.statistics)?)))
     }
 
@@ -127,7 +127,7 @@ impl FlatWeights {
     ///
     /// # Errors
     /// If they lie on another device.
-    pub fn numbers_mut(&mut self) -> Result<(Parameters<&[f32]>, Statistics<&mut [f32]>), TchError> {
+    pub fn numbers_mut(&mut self) -> Result<NumbersMut<'_>, TchError> {
         Ok((Parameters(values(&self.parameters)?), Statistics(values_mut(&mut self.statistics)?)))
     }
 
