@@ -18,6 +18,7 @@ mod matrix;
 mod node;
 mod norm;
 mod packing;
+mod pictures;
 mod pointwise;
 mod pool;
 mod program;
@@ -35,7 +36,7 @@ mod window;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-pub use self::body::CpuBody;
+pub use self::{body::CpuBody, evaluation::CpuEvaluator, pictures::pictures};
 use self::{
     body::{Body, Part, TrainingBatch, Worker, parts},
     evaluation::Evaluation,
@@ -155,11 +156,6 @@ impl Worker {
     }
 }
 
-/// Pixels of a batch with channels last; no copy if they lie so already.
-pub fn pictures(batch: &Batch) -> Result<Tensor, TchError> {
-    batch.images.f_permute([0, 2, 3, 1])?.f_contiguous()
-}
-
 impl Model for CpuModel {
     fn train(
         &mut self,
@@ -167,7 +163,7 @@ impl Model for CpuModel {
         drop_path: Option<&Tensor>,
         learning_rate: f64,
     ) -> Result<Tensor, TchError> {
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let masks = drop_path.map(values).transpose()?;
         let training = TrainingBatch { pictures: values(&pictures)?, images: batch.len(), masks };
         let loss = self.differentiate(training, values(&batch.labels)?)?;
@@ -177,7 +173,7 @@ impl Model for CpuModel {
     }
 
     fn judge(&mut self, batch: &Batch) -> Result<(Tensor, Tensor), TchError> {
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let labels: &[i64] = values(&batch.labels)?;
         let (mut loss, mut right) = (0.0, 0);
         for (prediction, &label) in self.predict(values(&pictures)?)?.iter().zip(labels) {
@@ -189,7 +185,7 @@ impl Model for CpuModel {
 
     fn observe(&mut self, batch: &Batch) -> Result<Tensor, TchError> {
         self.ready_to_judge = false;
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let training = TrainingBatch { pictures: values(&pictures)?, images: batch.len(), masks: None };
         let (parameters, statistics) = self.weights.numbers_mut()?;
         self.body.pack(parameters);

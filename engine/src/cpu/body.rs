@@ -243,8 +243,7 @@ impl CpuBody {
 
     /// Whether it was made for images of this size, `[N, 3, H, W]`.
     pub fn fits(&self, images: &Tensor) -> bool {
-        let side = self.body.program.image_side as i64;
-        matches!(images.size()[..], [_, _, height, width] if (height, width) == (side, side))
+        self.body.program.fits(images)
     }
 
     /// What heads read of a batch in training mode, each `[N, C, H, W]`; the auxiliary head reads the

@@ -1,6 +1,7 @@
 //! A plan as stages, with the places of all weights in flat memory.
 
 use relativenas_core::operation::CellKind;
+use tch::Tensor;
 
 use super::{
     node::Node,
@@ -125,6 +126,12 @@ impl Program {
                 stage.packing.pack(parameters, packed);
             }
         }
+    }
+
+    /// Whether images, `[N, 3, H, W]`, have the size that it computes.
+    pub fn fits(&self, images: &Tensor) -> bool {
+        let side = self.image_side as i64;
+        matches!(images.size()[..], [_, 3, height, width] if (height, width) == (side, side))
     }
 
     /// Numbers of a picture, `[H, W, 3]`.

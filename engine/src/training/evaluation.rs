@@ -1,10 +1,19 @@
 //! Judging a network on images that it did not learn from.
 
+use std::borrow::Borrow;
+
 use relativenas_core::search::{BatchDone, Flow};
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
-use super::source::{Source, SourceError};
-use crate::{batches::batch_count, network::Pass, ranks::Ranks};
+use super::{
+    frozen::FrozenNetwork,
+    source::{Source, SourceError},
+};
+use crate::{
+    batches::batch_count,
+    network::{FlatWeights, Plan},
+    ranks::Ranks,
+};
 
 /// How good a network is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,16 +27,14 @@ pub struct Evaluation {
     pub images: usize,
 }
 
-/// Judges a network on the first `limit` images of a source, with a pass made by
-/// [`Pass::evaluation`]. Every rank judges its share of each batch.
+/// Judges a network on the first `limit` images of a source. Every rank judges its share of each batch.
 ///
-/// Returns `None` if `progress`, called after every
-/// batch (by the first rank), said [`Flow::Abort`].
+/// Returns `None` if `progress`, called after every batch (by the first rank), said [`Flow::Abort`].
 ///
 /// # Errors
 /// If an image cannot be read, or the device fails, or a rank.
-pub fn evaluate(
-    pass: &Pass<'_>,
+pub fn evaluate<P: Borrow<Plan>, W: Borrow<FlatWeights>>(
+    network: &FrozenNetwork<P, W>,
     source: &Source,
     batch: usize,
     limit: usize,
@@ -41,7 +48,7 @@ pub fn evaluate(
         let loaded = loaded?;
         if !loaded.is_empty() {
             judged += loaded.len();
-            no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
+            no_grad(|| tally.add(&network.logits(&loaded.images)?, &loaded.labels))?;
         }
         let done = BatchDone {
             candidate: 0,

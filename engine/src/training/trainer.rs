@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
+    frozen::FrozenNetwork,
     loss::Loss,
     schedule::Schedule,
     source::{Feed, Part},
@@ -191,9 +192,13 @@ impl Trainer {
         &self.plan
     }
 
-    /// For [`super::evaluate`], with the weights as they are now.
-    pub fn evaluation(&self) -> Pass<'_> {
-        Pass::evaluation(&self.plan, self.weights.modules(), self.settings.precision)
+    /// The network with the weights that it has now, for [`super::evaluate`].
+    ///
+    /// # Errors
+    /// If memory runs out.
+    pub fn frozen(&self) -> Result<FrozenNetwork<&Plan, &FlatWeights>, TchError> {
+        let TrainerSettings { precision, threads, .. } = self.settings;
+        FrozenNetwork::new(&self.plan, &self.weights, precision, threads)
     }
 
     /// Epochs that are finished.
@@ -319,7 +324,7 @@ impl Trainer {
             let gradient = self.weights.gradient(&loss)?;
             return Ok(Differentiated { loss, logits: logits.main, gradient });
         };
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let maps = body.maps(&mut self.weights, &pictures, masks)?;
         let maps = maps.iter().map(|map| map.f_set_requires_grad(true)).collect::<Result<Vec<_>, _>>()?;
         let pass = Pass { plan, modules: self.weights.modules(), mode, drop_path, precision };

@@ -243,7 +243,7 @@ fn it_learns_what_is_easy() {
     let mut trainer = fresh();
     let judge = |trainer: &Trainer| -> Evaluation {
         let go = |_| relativenas_core::search::Flow::Go;
-        evaluate(&trainer.evaluation(), &source, 20, usize::MAX, &Alone, &go).unwrap().unwrap()
+        evaluate(&trainer.frozen().unwrap(), &source, 20, usize::MAX, &Alone, &go).unwrap().unwrap()
     };
     let before = judge(&trainer);
     train(&mut trainer, &source, (4, 0));
