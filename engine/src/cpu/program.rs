@@ -1,5 +1,7 @@
 //! A plan as stages, with the places of all weights in flat memory.
 
+use std::collections::BTreeSet;
+
 use relativenas_core::operation::CellKind;
 use tch::Tensor;
 
@@ -9,6 +11,7 @@ use super::{
     packing::{Channels, MatrixPart, Packed, Packing},
     shape::MapShape,
     stage::{Front, Stage},
+    tape::sources,
     window::Taps,
 };
 use crate::network::{CellPlan, FlatWeights, Layer, Module, ParameterPlace, Parameters, Place, Plan, Step};
@@ -28,7 +31,7 @@ pub struct Program {
     pub image_side: usize,
 }
 
-/// A cell whose output is its nodes, one after the other.
+/// A cell, whose output in memory is all its nodes, one after the other.
 #[derive(Clone, Debug)]
 pub struct CellProgram {
     /// Whether anything reads it. If nothing does, nothing of it is computed.
@@ -50,7 +53,7 @@ impl CellProgram {
 }
 
 /// The classifier after the mean over pixels.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Head {
     /// The channels that it reads.
     pub features: Channels,
@@ -65,39 +68,40 @@ impl Program {
     /// `None` if the plan has something that only libtorch computes. An auxiliary head is left out.
     pub fn new(plan: &Plan, weights: &FlatWeights, image_side: usize) -> Option<Self> {
         let [stem] = plan.stems[..] else { return None };
-        if !plan.cells.iter().all(is_searched) {
+        if !plan.cells.iter().all(is_known) {
             return None;
         }
         let compile = |module: usize, input, side| {
             compile(&plan.modules[module].module, &weights.places()[module], input, side)
         };
         let mut modules = vec![Vec::new(); plan.modules.len()];
-        modules[stem] = compile(stem, Channels::one(3), image_side)?;
+        modules[stem] = compile(stem, &Channels::one(3), image_side)?;
         let mut channels = vec![Channels::one(modules[stem].last()?.norm.channels)];
         let (mut cells, mut first_gene) = (Vec::new(), 0);
         for (index, cell) in plan.cells.iter().enumerate() {
             let place = cell.place;
             let program = cell_program(cell, first_gene);
             first_gene += cell.genes.len();
-            let sources = [channels[index.saturating_sub(1)], channels[index]];
             let sides = [place.side * if place.after_reduction { 2 } else { 1 }, place.side];
-            for (module, (source, side)) in cell.preprocess.iter().zip(sources.into_iter().zip(sides)) {
+            for (module, (source, side)) in cell.preprocess.iter().zip(sources(index).into_iter().zip(sides))
+            {
                 if let Some(module) = *module {
-                    modules[module] = compile(module, source, side)?;
+                    modules[module] = compile(module, &channels[source], side)?;
                 }
             }
             if program.live {
                 for gene in &cell.genes {
                     if let Step::Module(module) = gene.step {
                         let side = program.gene_input(gene.input).side;
-                        modules[module] = compile(module, Channels::one(place.channels), side)?;
+                        modules[module] = compile(module, &Channels::one(place.channels), side)?;
                     }
                 }
             }
-            channels.push(Channels { nodes: cell.genes.len() / 2, per_node: place.channels });
+            let nodes = cell.concat.iter().map(|input| input - 2).collect();
+            channels.push(Channels { nodes, per_node: place.channels });
             cells.push(program);
         }
-        let head = head(plan, weights, *channels.last()?)?;
+        let head = head(plan, weights, channels.last()?.clone())?;
         Some(Self { modules, stem, cells, channels, head, image_side })
     }
 
@@ -140,10 +144,12 @@ impl Program {
     }
 }
 
-/// Whether the cell is one that the search can find.
-fn is_searched(cell: &CellPlan) -> bool {
+/// Whether the kernels know the cell: it puts out nodes, each of them once, and computes nothing in vain.
+fn is_known(cell: &CellPlan) -> bool {
     let halves = cell.place.kind == CellKind::Reduction || cell.place.after_reduction;
-    cell.concat.iter().copied().eq(2..2 + cell.genes.len() / 2)
+    let nodes: BTreeSet<_> = cell.concat.iter().copied().filter(|&input| input >= 2).collect();
+    nodes.len() == cell.concat.len()
+        && (!cell.is_live() || cell.live_nodes.iter().all(|&live| live))
         && !cell.genes.iter().any(|g| matches!(g.step, Step::Zero { .. }))
         && (!halves || cell.place.side.is_multiple_of(2))
 }
@@ -176,13 +182,13 @@ fn head(plan: &Plan, weights: &FlatWeights, features: Channels) -> Option<Head> 
 }
 
 /// The stages of a module that reads `input` at this side; `None` if it is not made of stages.
-fn compile(module: &Module, places: &[Place], input: Channels, side: usize) -> Option<Vec<Stage>> {
+fn compile(module: &Module, places: &[Place], input: &Channels, side: usize) -> Option<Vec<Stage>> {
     let mut places = places.iter().copied();
     let mut stages = Vec::new();
-    let (mut input, mut side) = (input, side);
+    let (mut input, mut side) = (input.clone(), side);
     let mut layers = module.layers().filter(|layer| **layer != Layer::Relu).peekable();
     while layers.peek().is_some() {
-        let (front, packing) = front(&mut layers, &mut places, input)?;
+        let (front, packing) = front(&mut layers, &mut places, &input)?;
         let norm = norm(*layers.next()?, &mut places)?;
         let side_out = match front {
             Front::Rectified | Front::Patches => side,
@@ -192,7 +198,8 @@ fn compile(module: &Module, places: &[Place], input: Channels, side: usize) -> O
         let output = Channels::one(norm.channels);
         stages.push(Stage {
             front,
-            input: MapShape { nodes: input.nodes, blocks: input.blocks_per_node(), side },
+            input: MapShape { nodes: input.nodes.len(), blocks: input.blocks_per_node(), side },
+            reads: input.nodes.clone(),
             output: MapShape::one(output.blocks(), side_out),
             packing,
             norm,
@@ -206,7 +213,7 @@ fn compile(module: &Module, places: &[Place], input: Channels, side: usize) -> O
 fn front<'a>(
     layers: &mut impl Iterator<Item = &'a Layer>,
     places: &mut impl Iterator<Item = Place>,
-    input: Channels,
+    input: &Channels,
 ) -> Option<(Front, Packing)> {
     let mut next = || places.next()?.parameter();
     let all_rows = |flat| [MatrixPart { flat, first_block: 0 }];
@@ -223,11 +230,13 @@ fn front<'a>(
         Layer::Convolution(c)
             if c.kernel == [3, 3] && c.channels_in == 3 && c.groups == 1 && c.stride == [1, 1] =>
         {
-            let columns = Channels::one(27);
+            let columns = &Channels::one(27);
             let packing = Packing::new(&all_rows(next()?), c.channels_out, columns, columns.blocks());
             Some((Front::Patches, packing))
         }
-        Layer::Convolution(c) if c.groups == c.channels_in && matches!(c.kernel, [3, 3] | [5, 5]) => {
+        Layer::Convolution(c)
+            if c.groups == c.channels_in && matches!(c.kernel, [3, 3] | [5, 5] | [7, 7]) =>
+        {
             let taps = Taps { kernel: c.kernel[0], stride: c.stride[0], dilation: c.dilation };
             let kernels = next()?;
             let Layer::Convolution(pointwise) = *layers.next()? else { return None };

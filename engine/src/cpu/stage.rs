@@ -11,7 +11,7 @@ use super::{
     norm::{Norm, NormBack},
     packing::{Packed, Packing},
     pointwise::{Affine, Arrival, NormGradient, RectifierGradient, Rectify},
-    shape::{Buffer, Image, ImageMut, MapShape},
+    shape::{Buffer, Image, ImageMut, MapShape, Plane},
     simd::{LANES, Lanes, dispatch},
     window::{Depthwise, Entry, Frame, Taps, WeightGradient},
 };
@@ -33,7 +33,10 @@ pub enum Front {
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub front: Front,
+    /// The shape of what it reads: these nodes of a feature map.
     pub input: MapShape,
+    /// Which nodes of a feature map it reads, in this order.
+    pub reads: Vec<usize>,
     pub output: MapShape,
     pub packing: Packing,
     pub norm: Norm,
@@ -42,17 +45,22 @@ pub struct Stage {
 impl Stage {
     /// The shape of what the pointwise convolution reads.
     pub fn front_shape(&self) -> MapShape {
-        let (planes, side) = (self.input.planes(), self.output.side);
+        let side = self.output.side;
         match self.front {
-            Front::Rectified | Front::Depthwise(_) => MapShape::one(planes, side),
-            Front::OffsetPair => MapShape { nodes: 2, blocks: planes, side },
+            Front::Rectified | Front::Depthwise(_) => MapShape { side, ..self.input },
+            Front::OffsetPair => MapShape { nodes: 2, blocks: self.input.planes(), side },
             Front::Patches => MapShape::one((9_usize * 3).div_ceil(LANES), side),
         }
     }
 
+    /// The planes of the nodes that it reads.
+    fn planes<'a>(&self, image: Image<'a>) -> impl Iterator<Item = Plane<'a>> {
+        self.reads.iter().flat_map(move |&node| image.node(node).planes())
+    }
+
     /// The shape of the framed input of a depthwise convolution.
     fn frames_shape(&self, taps: Taps) -> MapShape {
-        MapShape::one(self.input.planes(), taps.framed_side(self.input.side))
+        MapShape { side: taps.framed_side(self.input.side), ..self.input }
     }
 }
 
@@ -118,8 +126,12 @@ fn fill_front<'a>(
 ) -> Image<'a> {
     let mut front = front.image(stage.front_shape());
     match stage.front {
-        Front::Rectified => dispatch(Rectify { plane: input.image().lanes, output: front.lanes }),
-        Front::OffsetPair => gather_pair(input.image(), front.again()),
+        Front::Rectified => {
+            for (plane, output) in stage.planes(input.image()).zip(front.again().planes()) {
+                dispatch(Rectify { plane: plane.pixels, output: output.pixels });
+            }
+        }
+        Front::OffsetPair => gather_pair(stage, input.image(), front.again()),
         Front::Patches => {
             if let Input::Picture(picture) = input {
                 gather_patches(picture, front.again());
@@ -195,16 +207,22 @@ fn front_backward(
     packed: &Packed,
     sums: &mut Packed,
     input: Image<'_>,
-    (target, arrival): (ImageMut<'_>, Arrival),
+    (mut target, arrival): (ImageMut<'_>, Arrival),
     scratch: &mut Scratch,
 ) {
     let gradients = scratch.front_gradient.written(stage.front_shape());
     match stage.front {
         Front::Patches => {}
-        Front::OffsetPair => scatter_pair(gradients, input, (target, arrival)),
+        Front::OffsetPair => scatter_pair(stage, gradients, input, (target, arrival)),
         Front::Rectified => {
-            for ((gradient, sign), output) in gradients.planes().zip(input.planes()).zip(target.planes()) {
-                dispatch(RectifierGradient { gradient, sign, arrival, output });
+            if arrival == Arrival::First && stage.reads.len() < target.shape.nodes {
+                target.lanes.fill(Lanes::ZERO);
+            }
+            for (number, &node) in stage.reads.iter().enumerate() {
+                let planes = gradients.node(number).planes().zip(input.node(node).planes());
+                for ((gradient, sign), output) in planes.zip(target.again().node(node).planes()) {
+                    dispatch(RectifierGradient { gradient, sign, arrival, output });
+                }
             }
         }
         Front::Depthwise(taps) => {
@@ -243,10 +261,10 @@ fn every_other(side_out: usize, side_in: usize, offset: usize) -> impl Iterator<
     })
 }
 
-/// Fills the two nodes of an [`Front::OffsetPair`].
-fn gather_pair(input: Image<'_>, mut front: ImageMut<'_>) {
+/// Fills the two nodes of a [`Front::OffsetPair`].
+fn gather_pair(stage: &Stage, input: Image<'_>, mut front: ImageMut<'_>) {
     for offset in 0..front.shape.nodes {
-        for (output, plane) in front.again().node(offset).planes().zip(input.planes()) {
+        for (output, plane) in front.again().node(offset).planes().zip(stage.planes(input)) {
             for (to, from) in every_other(output.side, plane.side, offset) {
                 output.pixels[to] = Lanes(plane.pixels[from].0.map(|x| if x < 0.0 { 0.0 } else { x }));
             }
@@ -254,18 +272,27 @@ fn gather_pair(input: Image<'_>, mut front: ImageMut<'_>) {
     }
 }
 
-/// Takes the gradients of the two nodes of an [`Front::OffsetPair`] to the input, through its ReLU.
-fn scatter_pair(gradients: Image<'_>, input: Image<'_>, (mut target, arrival): (ImageMut<'_>, Arrival)) {
+/// Takes the gradients of the two nodes of a [`Front::OffsetPair`] to the input, through its ReLU.
+fn scatter_pair(
+    stage: &Stage,
+    gradients: Image<'_>,
+    input: Image<'_>,
+    (mut target, arrival): (ImageMut<'_>, Arrival),
+) {
     if arrival == Arrival::First {
         target.lanes.fill(Lanes::ZERO);
     }
     for offset in 0..gradients.shape.nodes {
-        let planes = gradients.node(offset).planes().zip(input.planes()).zip(target.again().planes());
-        for ((gradient, plane), sum) in planes {
-            for (from, to) in every_other(gradient.side, plane.side, offset) {
-                let lanes = sum.pixels[to].0.iter_mut().zip(plane.pixels[to].0);
-                for ((sum, x), gradient) in lanes.zip(gradient.pixels[from].0) {
-                    *sum += if x > 0.0 { gradient } else { 0.0 };
+        let mut gradients = gradients.node(offset).planes();
+        for &node in &stage.reads {
+            let planes = input.node(node).planes().zip(target.again().node(node).planes());
+            // Planes come first, so that the end of a node takes no gradient of the next.
+            for ((plane, sum), gradient) in planes.zip(gradients.by_ref()) {
+                for (from, to) in every_other(gradient.side, plane.side, offset) {
+                    let lanes = sum.pixels[to].0.iter_mut().zip(plane.pixels[to].0);
+                    for ((sum, x), gradient) in lanes.zip(gradient.pixels[from].0) {
+                        *sum += if x > 0.0 { gradient } else { 0.0 };
+                    }
                 }
             }
         }

@@ -4,6 +4,7 @@ use relativenas_core::{
     network::{NetworkKind, NetworkShape},
     operation::Operation,
     population::sample_position,
+    published,
     randomness::{Purpose, Streams},
     space::Space,
 };
@@ -135,6 +136,21 @@ fn batch_norms_that_only_normalise_are_computed_as_libtorch_does() {
         check_plan(&plan)
     });
     agree(errors.collect());
+}
+
+#[test]
+fn cells_that_put_out_some_of_their_nodes_and_large_kernels_are_computed_as_libtorch_does() {
+    let nasnet = published::genotype("NASNet").unwrap();
+    assert!(nasnet.reduction.concat.len() < nasnet.reduction.genes.len() / 2);
+    let mut shuffled = nasnet.clone();
+    shuffled.normal.concat = vec![6, 3, 5, 4, 2];
+    shuffled.reduction.concat = vec![6, 3, 5, 4];
+    let networks = [(&nasnet, 4, 3), (&nasnet, 20, 5), (&shuffled, 16, 4), (&shuffled, 6, 6)];
+    let errors = networks.map(|(genotype, channels, cells)| {
+        let shape = NetworkShape { kind: NetworkKind::Cifar, channels, cells, classes: 7 };
+        check_plan(&Plan::full(genotype, &shape, false))
+    });
+    agree(errors.to_vec());
 }
 
 fn cell(genes: [(Operation, usize); 8]) -> Cell {

@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn full_networks_on_own_kernels_give_libtorch_s_logits_and_loss() {
-        let published = ["RelativeNAS", "DARTS_V2"].map(|name| published::genotype(name).unwrap());
+        let published = ["RelativeNAS", "NASNet", "DARTS_V2"].map(|name| published::genotype(name).unwrap());
         let genotypes = published.into_iter().chain([0, 1, 2].map(random));
-        for ((number, genotype), channels) in genotypes.enumerate().zip([16, 6, 20, 4, 18]) {
+        for ((number, genotype), channels) in genotypes.enumerate().zip([16, 6, 20, 4, 18, 8]) {
             let plan = full(&genotype, NetworkKind::Cifar, channels, 3 + number % 4);
             let (weights, images) = (weights(&plan), images(3, 32));
             let network = FrozenNetwork::new(&plan, &weights, Precision::F32, 2).unwrap();
@@ -161,11 +161,11 @@ mod tests {
     #[test]
     fn what_the_kernels_do_not_know_is_computed_by_libtorch() {
         let relativenas = published::genotype("RelativeNAS").unwrap();
-        let nasnet = published::genotype("NASNet").unwrap();
+        let amoebanet = published::genotype("AmoebaNet").unwrap();
         let cifar = |genotype| full(genotype, NetworkKind::Cifar, 4, 3);
         let f32 = Precision::F32;
         for (plan, side, precision) in [
-            (cifar(&nasnet), 32, f32),
+            (cifar(&amoebanet), 32, f32),
             (full(&relativenas, NetworkKind::Imagenet, 4, 3), 64, f32),
             (cifar(&relativenas), 32, Precision::Bf16),
             (cifar(&relativenas), 24, f32),
