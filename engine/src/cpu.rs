@@ -1,4 +1,5 @@
-//! Search networks on a CPU, without libtorch's kernels.
+//! Networks on a CPU, without libtorch's kernels: search networks with their classifier, full networks up to their
+//! heads in training, and whole in evaluation.
 //!
 //! Their depthwise convolutions, batch norms and ReLUs move far more memory than they compute:
 //! libtorch reads and writes a batch of feature maps for each of them. Here a `stage` takes an
@@ -11,6 +12,7 @@
 
 mod backward;
 mod body;
+mod dense;
 mod evaluation;
 mod forward;
 mod head;
@@ -69,7 +71,7 @@ pub struct CpuModel {
 
 impl CpuModel {
     /// Copies the weights of the plan's modules, one [`ModuleWeights`] each. It will compute in so many
-    /// threads. `None` if the plan has something that only full networks have.
+    /// threads. `None` if the plan has something that the kernels do not know, or an auxiliary head.
     ///
     /// # Errors
     /// If the weights belong to another plan, or memory runs out.
@@ -139,7 +141,7 @@ impl Worker {
         labels: &[i64],
         images: usize,
     ) -> f64 {
-        let (last, tape) = (program.cells.len(), &self.tape);
+        let (last, tape) = (program.last_feature(), &self.tape);
         self.gradients.forget();
         let gradients = self.gradients.at(last, program.feature_shape(last), labels.len());
         let mut total = 0.0;
@@ -226,7 +228,7 @@ impl CpuModel {
         let mut logits = Vec::new();
         for worker in &self.body.workers {
             for n in 0..worker.tape.images {
-                let image = worker.tape.feature(program.cells.len(), n);
+                let image = worker.tape.feature(program.last_feature(), n);
                 logits.extend(Prediction::new(&program.head, image, parameters).logits);
             }
         }

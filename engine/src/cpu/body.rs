@@ -9,7 +9,7 @@ use super::{
     forward::{Forward, Normaliser},
     node::Paths,
     packing::{Channels, Lane, Packed},
-    program::Program,
+    program::{Program, picture_side},
     shape::{Image, ImageMut},
     simd::Lanes,
     stage::Scratch,
@@ -27,7 +27,7 @@ pub struct Body {
     pub program: Program,
     /// The packed weights, by module and stage.
     pub packed: Vec<Vec<Packed>>,
-    /// One for each thread.
+    /// The memory of every thread.
     pub workers: Vec<Worker>,
 }
 
@@ -234,10 +234,11 @@ impl CpuBody {
     /// `None` if the plan has something that only libtorch computes. Results depend on the number of
     /// threads, in their last bits.
     pub fn new(plan: &Plan, weights: &FlatWeights, threads: usize) -> Option<Self> {
-        // A single stem keeps the side.
-        let body = Body::new(plan, weights, plan.cells.first()?.place.side, threads)?;
-        let mut read = vec![plan.cells.len()];
-        read.extend(plan.auxiliary.map(|(cell, _)| cell + 1).filter(|&feature| feature != plan.cells.len()));
+        let body = Body::new(plan, weights, picture_side(plan)?, threads)?;
+        let last = body.program.last_feature();
+        let mut read = vec![last];
+        let auxiliary = plan.auxiliary.map(|(cell, _)| body.program.output(cell));
+        read.extend(auxiliary.filter(|&feature| feature != last));
         Some(Self { body, read })
     }
 

@@ -8,7 +8,7 @@ use super::{
     node::Paths,
     packing::Packed,
     pictures::pictures,
-    program::Program,
+    program::{Program, picture_side},
     shape::Image,
     stage::Scratch,
     tape::Tape,
@@ -33,7 +33,7 @@ struct Worker {
 }
 
 impl Evaluation {
-    /// Memory for so many threads.
+    /// Makes the memory for so many threads.
     pub fn new(program: &Program, threads: usize) -> Self {
         let worker = || Worker { tape: Tape::new(program), scratch: Scratch::default() };
         Self { workers: (0..threads.max(1)).map(|_| worker()).collect() }
@@ -49,7 +49,9 @@ impl Evaluation {
         for worker in &mut self.workers {
             for (stages, tapes) in program.modules.iter().zip(&mut worker.tape.stages) {
                 for (stage, tape) in stages.iter().zip(tapes) {
-                    tape.normalisation = stage.norm.running(parameters, statistics);
+                    if let Some(norm) = stage.norm {
+                        tape.normalisation = norm.running(parameters, statistics);
+                    }
                 }
             }
         }
@@ -85,7 +87,7 @@ impl Worker {
     ) -> T {
         let (normaliser, paths, scratch) = (Normaliser::Tape, Paths::KEPT, &mut self.scratch);
         Forward { program, packed, normaliser, paths, scratch }.run(&mut self.tape, picture);
-        read(self.tape.feature(program.cells.len(), 0))
+        read(self.tape.feature(program.last_feature(), 0))
     }
 }
 
@@ -104,9 +106,8 @@ impl CpuEvaluator {
     /// # Errors
     /// If the weights lie on another device.
     pub fn new(plan: &Plan, weights: &FlatWeights, threads: usize) -> Result<Option<Self>, TchError> {
-        // A single stem keeps the side.
-        let side = plan.cells.first().map(|cell| cell.place.side);
-        let Some(program) = side.and_then(|side| Program::new(plan, weights, side)) else { return Ok(None) };
+        let program = picture_side(plan).and_then(|side| Program::new(plan, weights, side));
+        let Some(program) = program else { return Ok(None) };
         let (parameters, statistics) = weights.numbers()?;
         let mut packed = program.room();
         program.pack(parameters, &mut packed);

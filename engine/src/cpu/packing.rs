@@ -52,6 +52,11 @@ impl Channels {
         Lane { block: node * self.blocks_per_node() + within / LANES, lane: within % LANES }
     }
 
+    /// The lanes of all channels in order, as [`Channels::lane_alone`] counts them.
+    pub fn lanes_alone(&self) -> Vec<Lane> {
+        (0..self.count()).map(|channel| self.lane_alone(channel)).collect()
+    }
+
     /// Where a real channel lies among the planes of the whole feature map.
     pub fn lane(&self, channel: usize) -> Lane {
         let Lane { block, lane } = self.lane_alone(channel);
@@ -136,22 +141,21 @@ impl Packed {
 
 impl Packing {
     /// A matrix for so many output channels. The outputs are divided evenly among its parts, in their order; every
-    /// row (the weights of one output) reads the channels `columns`. `blocks_front` are the blocks that all parts
-    /// together read.
-    pub fn new(parts: &[MatrixPart], outputs: usize, columns: &Channels, blocks_front: usize) -> Self {
+    /// row (the weights of one output) reads these lanes, a weight each. `blocks_front` are the blocks that all
+    /// parts together read.
+    pub fn new(parts: &[MatrixPart], outputs: usize, columns: &[Lane], blocks_front: usize) -> Self {
         let blocks_out = outputs.div_ceil(LANES);
         let rows = outputs / parts.len();
-        let mut matrix = Vec::with_capacity(outputs * columns.count());
+        let mut matrix = Vec::with_capacity(outputs * columns.len());
         for (part, &MatrixPart { flat, first_block }) in parts.iter().enumerate() {
             for row in 0..rows {
                 let output = part * rows + row;
-                for column in 0..columns.count() {
-                    let Lane { block, lane } = columns.lane_alone(column);
+                for (column, &Lane { block, lane }) in columns.iter().enumerate() {
                     let input = (first_block + block) * LANES + lane;
                     matrix.push(MatrixWeight {
                         matrix: (output / LANES * blocks_front * LANES + input) * LANES + output % LANES,
                         transposed: (input / LANES * blocks_out * LANES + output) * LANES + input % LANES,
-                        flat: flat.plus(row * columns.count() + column),
+                        flat: flat.plus(row * columns.len() + column),
                     });
                 }
             }

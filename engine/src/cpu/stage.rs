@@ -1,12 +1,13 @@
-//! A stage: what every module of a search network consists of, once or twice.
+//! A stage: what every module consists of, once or twice.
 //!
 //! ReLU, then something without mixing between channels (the *front*: nothing, a depthwise
-//! convolution, a gather of every other pixel), then a pointwise convolution, then batch norm.
+//! convolution, a gather of pixels), then a pointwise convolution, then batch norm.
 //! A stage computes up to the pointwise convolution and the moments of its output; batch norm is
 //! an [`Affine`] that readers apply on the way. The gradient computes the front again instead of
 //! storing it: arithmetic in the cache is cheaper than memory.
 
 use super::{
+    dense::{Window, unframe},
     matrix::{MatrixGradient, Multiply},
     norm::{Norm, NormBack},
     packing::{Packed, Packing},
@@ -25,8 +26,10 @@ pub enum Front {
     Depthwise(Taps),
     /// ReLU, and every other pixel of the image and of the image moved by one pixel, as two nodes.
     OffsetPair,
-    /// The 3×3 surroundings of each pixel of a picture of three channels; not rectified.
-    Patches,
+    /// What a window covers, a node a tap: the pointwise convolution that follows mixes all channels of all taps.
+    Window(Window),
+    /// The 3×3 surroundings of every `stride`-th pixel of a picture of three channels; not rectified.
+    Patches { stride: usize },
 }
 
 /// What a stage computes, and where its weights are.
@@ -39,7 +42,8 @@ pub struct Stage {
     pub reads: Vec<usize>,
     pub output: MapShape,
     pub packing: Packing,
-    pub norm: Norm,
+    /// `None` where another convolution follows at once.
+    pub norm: Option<Norm>,
 }
 
 impl Stage {
@@ -49,7 +53,8 @@ impl Stage {
         match self.front {
             Front::Rectified | Front::Depthwise(_) => MapShape { side, ..self.input },
             Front::OffsetPair => MapShape { nodes: 2, blocks: self.input.planes(), side },
-            Front::Patches => MapShape::one((9_usize * 3).div_ceil(LANES), side),
+            Front::Window(window) => MapShape { nodes: window.count(), side, ..self.input },
+            Front::Patches { .. } => MapShape::one((9_usize * 3).div_ceil(LANES), side),
         }
     }
 
@@ -58,9 +63,14 @@ impl Stage {
         self.reads.iter().flat_map(move |&node| image.node(node).planes())
     }
 
-    /// The shape of the framed input of a depthwise convolution.
-    fn frames_shape(&self, taps: Taps) -> MapShape {
-        MapShape { side: taps.framed_side(self.input.side), ..self.input }
+    /// The shape of the framed input.
+    fn frames_shape(&self) -> MapShape {
+        let side = match self.front {
+            Front::Depthwise(taps) => taps.framed_side(self.input.side),
+            Front::Window(window) => window.framed_side(self.input.side),
+            Front::Rectified | Front::OffsetPair | Front::Patches { .. } => self.input.side,
+        };
+        MapShape { side, ..self.input }
     }
 }
 
@@ -81,6 +91,14 @@ impl<'a> Input<'a> {
         match self {
             Self::Map(image) | Self::Normalised(image, _) => image,
             Self::Picture(_) => Image::EMPTY,
+        }
+    }
+
+    /// How a plane enters a frame through ReLU.
+    fn entry(self, block: usize) -> Entry<'a> {
+        match self {
+            Self::Normalised(_, affines) => Entry::AffineRelu(&affines[block]),
+            Self::Map(_) | Self::Picture(_) => Entry::Relu,
         }
     }
 }
@@ -132,20 +150,25 @@ fn fill_front<'a>(
             }
         }
         Front::OffsetPair => gather_pair(stage, input.image(), front.again()),
-        Front::Patches => {
+        Front::Patches { stride } => {
             if let Input::Picture(picture) = input {
-                gather_patches(picture, front.again());
+                gather_patches(picture, stage.input.side, stride, front.again());
             }
+        }
+        Front::Window(window) => {
+            let mut frames = frames.image(stage.frames_shape());
+            for (block, (plane, frame)) in input.image().planes().zip(frames.again().planes()).enumerate() {
+                let entry = if window.rectified { input.entry(block) } else { Entry::Copy };
+                dispatch(Frame { plane, spread: 1, padding: window.padding(), entry, frame });
+            }
+            window.gather(frames.read(), front.again());
         }
         Front::Depthwise(taps) => {
             let padding = taps.padding();
-            let frames = frames.image(stage.frames_shape(taps)).planes();
+            let frames = frames.image(stage.frames_shape()).planes();
             let planes = input.image().planes().zip(frames).zip(front.again().planes());
             for (block, ((plane, mut frame), output)) in planes.enumerate() {
-                let entry = match input {
-                    Input::Normalised(_, affines) => Entry::AffineRelu(&affines[block]),
-                    _ => Entry::Relu,
-                };
+                let entry = input.entry(block);
                 dispatch(Frame { plane, spread: 1, padding, entry, frame: frame.again() });
                 dispatch(Depthwise { taps, frame: frame.read(), weights: packed.taps(block, taps), output });
             }
@@ -212,7 +235,7 @@ fn front_backward(
 ) {
     let gradients = scratch.front_gradient.written(stage.front_shape());
     match stage.front {
-        Front::Patches => {}
+        Front::Patches { .. } => {}
         Front::OffsetPair => scatter_pair(stage, gradients, input, (target, arrival)),
         Front::Rectified => {
             if arrival == Arrival::First && stage.reads.len() < target.shape.nodes {
@@ -225,9 +248,22 @@ fn front_backward(
                 }
             }
         }
+        Front::Window(window) => {
+            let frames = scratch.frames.written(stage.frames_shape());
+            let mut sums = scratch.gradient_frame.plane(frames.shape.side);
+            for (block, (frame, output)) in frames.planes().zip(target.planes()).enumerate() {
+                window.scatter(gradients, block, sums.again());
+                let gradient = sums.read().without_border(window.padding());
+                let sign = frame.without_border(window.padding());
+                match window.rectified {
+                    true => dispatch(RectifierGradient { gradient, sign, arrival, output }),
+                    false => unframe(gradient, arrival, output),
+                }
+            }
+        }
         Front::Depthwise(taps) => {
             let padding = taps.padding();
-            let frames = scratch.frames.written(stage.frames_shape(taps));
+            let frames = scratch.frames.written(stage.frames_shape());
             let mut gradient_frame = scratch.gradient_frame.plane(frames.shape.side);
             let mut plane = scratch.plane.plane(stage.input.side);
             let blocks = gradients.planes().zip(frames.planes()).zip(target.planes());
@@ -300,16 +336,17 @@ fn scatter_pair(
 }
 
 /// Gathers the surroundings of each pixel, channel by channel and row by row, zero outside.
-fn gather_patches(picture: &[f32], mut front: ImageMut<'_>) {
-    let side = front.shape.side;
+fn gather_patches(picture: &[f32], side: usize, stride: usize, mut front: ImageMut<'_>) {
     front.lanes.fill(Lanes::ZERO);
+    // Output rows (or columns) whose tap in this row (or column) of the window is inside the picture.
+    let inside = |tap: usize| 1_usize.saturating_sub(tap)..(side - tap.saturating_sub(1)).div_ceil(stride);
     for tap in 0..27 {
         let (channel, ky, kx) = (tap / 9, tap / 3 % 3, tap % 3);
         let plane = front.again().plane(tap / LANES);
-        for y in (1_usize.saturating_sub(ky))..(side + 1 - ky).min(side) {
-            for x in (1_usize.saturating_sub(kx))..(side + 1 - kx).min(side) {
-                let pixel = (y + ky - 1) * side + x + kx - 1;
-                plane.pixels[y * side + x].0[tap % LANES] = picture[3 * pixel + channel];
+        for y in inside(ky) {
+            for x in inside(kx) {
+                let pixel = (y * stride + ky - 1) * side + x * stride + kx - 1;
+                plane.pixels[y * plane.side + x].0[tap % LANES] = picture[3 * pixel + channel];
             }
         }
     }

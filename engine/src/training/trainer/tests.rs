@@ -107,7 +107,7 @@ fn a_training_stored_after_any_batch_goes_on_to_the_same_bits() {
 fn our_kernels_differentiate_full_networks_as_well_as_libtorch_does() {
     let source = source(12);
     // Where pixels are nearly equal, rounding decides which one a pool of the largest takes.
-    let [relativenas, nasnet] = ["RelativeNAS", "NASNet"].map(|name| {
+    let [relativenas, nasnet, amoebanet] = ["RelativeNAS", "NASNet", "AmoebaNet"].map(|name| {
         let mut genotype = published::genotype(name).unwrap();
         let genes = genotype.normal.genes.iter_mut().chain(&mut genotype.reduction.genes);
         for gene in genes.filter(|gene| gene.operation == Operation::MaxPool3x3) {
@@ -123,6 +123,7 @@ fn our_kernels_differentiate_full_networks_as_well_as_libtorch_does() {
         (&relativenas, 9, true, 3),
         (&nasnet, 3, true, 2),
         (&nasnet, 6, true, 3),
+        (&amoebanet, 6, true, 2),
     ] {
         let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 6, cells, classes: CLASSES };
         let plan = Plan::full(genotype, &shape, auxiliary);
@@ -195,7 +196,9 @@ fn a_last_batch_may_have_fewer_images_than_there_are_threads() {
 #[test]
 fn networks_that_our_kernels_do_not_know_are_left_to_libtorch() {
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: CLASSES };
-    let plan = Plan::full(&published::genotype("AmoebaNet").unwrap(), &shape, true);
+    let mut genotype = published::genotype("RelativeNAS").unwrap();
+    genotype.normal.genes[0].operation = Operation::None;
+    let plan = Plan::full(&genotype, &shape, true);
     let mut trainer = Trainer::new(plan, settings(), Device::Cpu).unwrap();
     assert!(trainer.body.is_none());
     train(&mut trainer, &source(8), (0, 1));
