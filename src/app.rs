@@ -31,7 +31,7 @@ use relativenas_ui::{
     theme::Depth,
 };
 
-use crate::{arguments::SettingArguments, context::Context, failure::misuse, folder::RunFolder, settings};
+use crate::{context::Context, failure::misuse, folder::RunFolder, settings};
 use outlet::Outlet;
 use server::Server;
 
@@ -63,7 +63,7 @@ pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode>
     let mut options = options(layers, folder.as_ref().map(|folder| folder.path().to_owned()), replay)?;
     // Flags of another search that was started on the command line must not apply to a search that is started
     // here.
-    options.layers = context.layers(&SettingArguments::default())?;
+    options.layers = context.layers()?;
     let (outbox, requests) = channel();
     let inbox = serve(context.clone(), first, requests);
     let exit = relativenas_ui::run(options, inbox, outbox).map_err(|error| {
@@ -108,7 +108,7 @@ fn reference(context: &Context, first: Option<&RunFolder>, run: &str) -> String 
 
 fn say_goodbye(exit: &Exit, reference: impl Fn(&str) -> String) {
     match exit {
-        Exit::Detached(Some(left)) => println!("{}", farewell(&reference(&left.run), left.rest)),
+        Exit::Detached(Some(left)) => println!("{}", farewell(&reference(&left.run), left.afterwards)),
         Exit::Stopped { run } => {
             let run = reference(run);
             println!("{run}: stops after a checkpoint; `relativenas resume {run}` goes on");
@@ -118,8 +118,8 @@ fn say_goodbye(exit: &Exit, reference: impl Fn(&str) -> String) {
 }
 
 /// A sentence for the shell about the run that was left, with the command that returns to it.
-fn farewell(run: &str, rest: RunAfterwards) -> String {
-    match rest {
+fn farewell(run: &str, afterwards: RunAfterwards) -> String {
+    match afterwards {
         RunAfterwards::Engine => format!("{run}: left to its engine; `relativenas attach {run}` comes back"),
         RunAfterwards::Finished => format!("{run}: finished; `relativenas view {run}` shows it again"),
         RunAfterwards::Stopped => format!("{run}: no engine runs; `relativenas resume {run}` goes on"),

@@ -8,11 +8,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use relativenas_core::{manifest::BUILD, tasks::Task};
+use relativenas_core::{manifest::BUILD, network::NetworkKind, population::IndividualId, tasks::Task};
 
-pub use arch::{ArchAction, ArchArguments, Architecture, GenotypeText, Kind, ShapeArguments};
+use crate::settings::Choices;
+use arch::kind;
+pub use arch::{ArchAction, ArchArguments, Architecture, GenotypeText, ShapeArguments};
 pub use benchmark::{BenchmarkAction, BenchmarkArguments, SearchersArguments};
-pub use study::{StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments};
+pub use study::{
+    ExtendArguments, StudyAction, StudyArguments, StudyRunArguments, SubmitArguments, WorkArguments,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -150,6 +154,12 @@ pub struct SettingArguments {
     pub set: Vec<String>,
 }
 
+impl SettingArguments {
+    pub fn choices(&self) -> Choices<'_> {
+        Choices { preset: self.preset.as_deref(), assignments: &self.set }
+    }
+}
+
 #[derive(Clone, Debug, Default, Args)]
 pub struct SearchArguments {
     #[command(flatten)]
@@ -208,8 +218,8 @@ pub struct TrainArguments {
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
     /// Which images the network is built for [setting retrain.kind]
-    #[arg(long, value_enum, help_heading = "Settings")]
-    pub kind: Option<Kind>,
+    #[arg(long, value_parser = kind(), help_heading = "Settings")]
+    pub kind: Option<NetworkKind>,
     /// Channels of a node in the first cells [setting retrain.channels]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub channels: Option<usize>,
@@ -304,7 +314,7 @@ pub struct StepArguments {
     /// What to count in [default: pair, in a training run epoch]
     #[arg(value_enum)]
     pub unit: Option<Unit>,
-    /// How many
+    /// How many of them
     #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub count: u32,
     /// Return when the step is done, not when it is accepted
@@ -369,7 +379,7 @@ pub struct ExportArguments {
     pub rank: Option<usize>,
     /// This individual, counted from 0
     #[arg(long, value_name = "N")]
-    pub individual: Option<usize>,
+    pub individual: Option<IndividualId>,
     /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python; onnx
     /// the trained network, weights in it
     #[arg(long, value_enum, default_value = "darts")]
@@ -498,6 +508,30 @@ mod tests {
         assert_eq!(error.kind(), clap::error::ErrorKind::MissingRequiredArgument);
         assert!(error.to_string().contains("--headless"), "{error}");
         Arguments::try_parse_from(["relativenas", "search", "--headless", "--json"]).expect("valid");
+    }
+
+    #[test]
+    fn a_study_is_extended_by_seeds_or_searchers() {
+        let parse = |words: &[&str]| {
+            let command = ["relativenas", "study", "extend", "chance"];
+            Arguments::try_parse_from(command.iter().chain(words))
+        };
+        parse(&["--seeds", "10"]).expect("valid");
+        parse(&["--seeds", "10", "--searchers", "coin-flip,largest"]).expect("valid");
+        let error = parse(&[]).expect_err("there is nothing to extend it by");
+        assert_eq!(error.kind(), clap::error::ErrorKind::MissingRequiredArgument);
+        parse(&["--searchers", "coin-flop"]).expect_err("there is no such searcher");
+    }
+
+    #[test]
+    fn kinds_of_networks_are_those_of_the_settings() {
+        let parse =
+            |kind| Arguments::try_parse_from(["relativenas", "arch", "cost", "DARTS_V2", "--kind", kind]);
+        for kind in ["cifar", "imagenet"] {
+            parse(kind).expect(kind);
+        }
+        let error = parse("mnist").expect_err("another").to_string();
+        assert!(error.contains("[possible values: cifar, imagenet]"), "{error}");
     }
 
     #[test]

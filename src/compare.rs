@@ -52,7 +52,7 @@ const HARMLESS: [&str; 12] = [
 /// the fingerprints say it better: two paths may hold the same images, and 0 may mean 25000.
 const IMAGES: [&str; 3] = ["data.path", "data.train_images", "data.valid_images"];
 
-/// What differs in how two runs estimate, the grave first; empty if nothing does.
+/// The differences in how two runs estimate; those that forbid a comparison come first.
 ///
 /// The split is drawn with the run's seed. Where seeds differ, another split of the same images, of
 /// the same sizes, is no difference in protocol, but a repetition with fresh halves.
@@ -248,13 +248,13 @@ mod tests {
         Manifest { engine: Some(facts), ..manifest(settings) }
     }
 
-    /// Differing keys; those that forbid a comparison with an exclamation mark.
+    /// The keys that differ; those that forbid a comparison with an exclamation mark.
     fn check(left: &Manifest, right: &Manifest, expected: &[&str]) {
         let mark = |d: Difference| format!("{}{}", d.key, if d.grave { "!" } else { "" });
         let forth: Vec<_> = protocol_differences(left, right).into_iter().map(mark).collect();
         let back: Vec<_> = protocol_differences(right, left).into_iter().map(mark).collect();
         assert_eq!(forth, expected);
-        assert_eq!(forth, back, "who stands left makes no difference");
+        assert_eq!(forth, back, "the order makes no difference");
         assert_eq!(comparable(left, right), expected.iter().all(|k| !k.ends_with('!')));
     }
 

@@ -6,10 +6,11 @@ use anyhow::Result;
 use relativenas_core::config::{Config, Layers};
 
 use crate::{
-    arguments::{GlobalArguments, SettingArguments},
+    arguments::GlobalArguments,
     folder::RunFolder,
     places::{Places, absolute},
-    runs, settings,
+    runs,
+    settings::{self, Choices},
 };
 
 /// The user's places and the arguments that every command takes.
@@ -24,11 +25,19 @@ impl Context {
         Self { places, global }
     }
 
+    /// All settings: files and environment.
+    ///
+    /// # Errors
+    /// If something sets what does not exist.
+    pub fn layers(&self) -> Result<Layers> {
+        self.layers_under(Choices::default())
+    }
+
     /// All settings: files and environment, with these choices on top.
     ///
     /// # Errors
     /// If something sets what does not exist.
-    pub fn layers(&self, choices: &SettingArguments) -> Result<Layers> {
+    pub fn layers_under(&self, choices: Choices) -> Result<Layers> {
         let mut layers = settings::layers(&self.places, self.global.config.as_deref(), choices)?;
         for (flag, key, value) in self.global.settings() {
             layers.add_flag(flag, key, value)?;
@@ -41,7 +50,7 @@ impl Context {
     /// # Errors
     /// If a setting is wrong.
     pub fn runs(&self) -> Result<PathBuf> {
-        self.runs_of(&self.layers(&SettingArguments::default())?.config()?)
+        self.runs_of(&self.layers()?.config()?)
     }
 
     /// Where a run with these settings is kept.

@@ -3,6 +3,7 @@
 //!
 //! The process is this test program, started again to run [`process`] alone.
 
+pub mod live;
 mod tests;
 
 use std::{
@@ -47,6 +48,10 @@ pub const FAILS: &str = "fails";
 
 /// An engine on a run in whose folder this file is greets as the engine of another run.
 pub const STRANGER: &str = "stranger";
+
+/// An engine on a run in whose folder this file is sends the first client that follows the log nothing of it, hangs
+/// up, and removes the file, as it does with a client that does not listen for too long.
+pub const HANGS_UP: &str = "hangs-up";
 
 /// What these engines call themselves.
 const TOKEN: &str = "fake";
@@ -179,6 +184,10 @@ impl FakeEngine {
     }
 
     fn follow(&self, client: &UnixStream, from: usize) {
+        if fs::remove_file(self.folder.join(HANGS_UP)).is_ok() {
+            client.shutdown(Shutdown::Both).expect("shut");
+            return;
+        }
         let mut client = client.try_clone().expect("a file");
         let mut state = self.lock();
         for line in &self.log[from..state.written] {

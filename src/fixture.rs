@@ -6,11 +6,12 @@ use relativenas_core::{
     config::{Config, Layers},
     event::{Event, Images, Line},
     finals::{Figures, Finals, FinalsSettings, History, Judge},
+    loss::Loss,
     manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
     network::{NetworkKind, NetworkShape},
     published,
     randomness::RANDOMNESS_VERSION,
-    search::{Ask, Estimate, Loss, Search},
+    search::{Ask, Estimate, Search},
 };
 
 use crate::folder::{Naming, RunFolder, create};
@@ -47,7 +48,7 @@ pub fn run(runs: &Path, name: &str) -> RunFolder {
 
 /// The loss is the first gene and a bit.
 fn estimate(position: &[f64]) -> Estimate {
-    Estimate { loss: position[0] + 0.1, accuracy: 50.0, train_loss: 1.0, hits: 3, misses: 1 }
+    Estimate { loss: Loss(position[0] + 0.1), accuracy: 50.0, train_loss: Loss(1.0), hits: 3, misses: 1 }
 }
 
 /// The first generations of a search; a third one is the ranking.
@@ -60,7 +61,7 @@ pub fn log_with_finals() -> Vec<Line> {
     log_with_finals_of(1)
 }
 
-/// As [`log_with_finals`], with so many seeds for each entrant; the later, the worse.
+/// The same as [`log_with_finals`], with several seeds for each entrant, of which each is worse than the one before.
 pub fn log_with_finals_of(seeds: u32) -> Vec<Line> {
     let (search, mut events) = events(3);
     let finished = events.pop();
@@ -78,7 +79,7 @@ pub fn log_with_finals_of(seeds: u32) -> Vec<Line> {
         };
         let figures = |&entrant: &usize| Figures {
             train_losses: vec![Loss(loss(entrant)); trainings.epochs as usize],
-            loss: loss(entrant) + 0.05,
+            loss: Loss(loss(entrant) + 0.05),
             accuracy: 60.0,
         };
         events.extend(finals.tell(trainings.entrants.iter().map(figures).collect()));
@@ -128,15 +129,15 @@ pub fn training_log(name: &str, epochs: u32) -> Vec<Line> {
         epoch,
         learning_rate: 0.025,
         drop_path: 0.0,
-        train_loss: 1.0,
+        train_loss: Loss(1.0),
         train_accuracy: 60.0,
-        valid_loss: 0.5 - 0.1 * f64::from(epoch),
+        valid_loss: Loss(0.5 - 0.1 * f64::from(epoch)),
         valid_accuracy: 80.0 + f64::from(epoch),
         best: true,
     }));
     events.push(Event::TrainingFinished {
         best_epoch: epochs - 1,
-        test_loss: 0.4,
+        test_loss: Loss(0.4),
         test_top1: 81.5,
         test_top5: 99.0,
         test_images: 64,

@@ -10,14 +10,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::{
+    event::Line,
     manifest::files,
-    protocol::{Command, EngineLine, Reply},
+    protocol::{Answer, Command},
     view::{Phase, RunView, SearchView, TrainingView},
 };
 use relativenas_run::sessions::was_left_in_order;
@@ -25,32 +25,29 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
 use crate::{
     engine::{
-        connection::{Connection, Received},
-        liveness::{Liveness, liveness},
+        connection::Connection,
         start::{StartedEngine, explanation},
+        stream::{RunStream, Said},
     },
     failure,
     folder::RunFolder,
-    log::LogReader,
 };
 use printer::Printer;
 pub use printer::Style;
 
-/// How often to check for signals while nothing arrives.
-const GLANCE: Duration = Duration::from_millis(100);
 /// How long an engine may take to end after it closed the connection.
 const LEAVING: Duration = Duration::from_secs(30);
 
 /// Which events are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// All, of a run that was just made.
+    /// All events, because the run was just made.
     Beginning,
     /// Only new events.
     Now,
 }
 
-/// Follows a run until it is finished, stopped, or a signal comes.
+/// Prints a run until it is finished or stopped, or a signal ends this command.
 ///
 /// An engine that this command started is asked to stop by the first SIGINT, and left to die by
 /// the second; SIGTERM and SIGUSR1, which announce that time is up, make it leave at once with a
@@ -60,44 +57,37 @@ pub enum From {
 /// If the engine fails, or what comes from it cannot be understood.
 pub fn follow(
     folder: &RunFolder,
-    engine: Option<StartedEngine>,
+    mut engine: Option<StartedEngine>,
     from: From,
     style: Style,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let hurried = Arc::new(AtomicBool::new(false));
-    let mut follower = Follower {
+    let connection = match &mut engine {
+        Some(engine) => engine.connect()?,
+        None => Connection::open(folder)?,
+    };
+    let known = match from {
+        From::Beginning => 0,
+        From::Now => connection.hello().events,
+    };
+    let stream = RunStream::over(folder, connection)?;
+    let (interrupted, hurried) = (Arc::default(), Arc::default());
+    for (signal, flag) in [(SIGINT, &interrupted), (SIGTERM, &hurried), (SIGUSR1, &hurried)] {
+        signal_hook::flag::register(signal, Arc::clone(flag)).context("signals cannot be caught")?;
+    }
+    let follower = Follower {
         folder,
         engine,
         view: RunView::default(),
         printer: Printer::new(style, out),
-        interrupted: Arc::clone(&interrupted),
-        hurried: Arc::clone(&hurried),
+        known: Known::Events(known),
+        interrupted,
+        hurried,
         stopping: false,
+        unsent: 0,
+        closed: None,
     };
-    let mut connection = follower.connect()?;
-    for (signal, flag) in [(SIGINT, &interrupted), (SIGTERM, &hurried), (SIGUSR1, &hurried)] {
-        signal_hook::flag::register(signal, Arc::clone(flag)).context("signals cannot be caught")?;
-    }
-    if from == From::Now {
-        follower.catch_up(connection.hello().events)?;
-    }
-    loop {
-        // An engine that failed after its greeting does not take this; why it did is found out below.
-        let end = match connection.follow(follower.view.events) {
-            Ok(()) => follower.exchange(&mut connection)?,
-            Err(_) => End::Closed,
-        };
-        match end {
-            End::Finished => return follower.finish(connection),
-            End::Left => return follower.leave(),
-            End::Closed => match follower.reconnect()? {
-                Some(again) => connection = again,
-                None => return follower.gone(),
-            },
-        }
-    }
+    follower.follow(stream)
 }
 
 struct Follower<'a> {
@@ -106,132 +96,110 @@ struct Follower<'a> {
     engine: Option<StartedEngine>,
     view: RunView,
     printer: Printer<'a>,
+    /// Which events are folded into the view without being printed.
+    known: Known,
     /// Set by SIGINT.
     interrupted: Arc<AtomicBool>,
     /// Set by SIGTERM and SIGUSR1.
     hurried: Arc<AtomicBool>,
     /// The engine was asked to stop.
     stopping: bool,
+    /// How often it is to be asked to stop once it can be reached again.
+    unsent: usize,
+    /// When the engine was last no longer connected; `None` while it is.
+    closed: Option<Instant>,
 }
 
-/// Why the exchange with the engine ended.
-enum End {
-    /// The run is finished.
-    Finished,
-    /// A signal told us to leave.
-    Left,
-    /// The engine closed the connection.
-    Closed,
+/// Events that a person knows, so that they are not printed.
+#[derive(Clone, Copy)]
+enum Known {
+    /// So many of the first ones.
+    Events(u64),
+    /// Those that are not younger than this, in milliseconds since 1970 UTC.
+    Until(i64),
+}
+
+impl Known {
+    fn is_known(self, line: &Line) -> bool {
+        match self {
+            Self::Events(count) => line.seq < count,
+            Self::Until(time) => line.time <= time,
+        }
+    }
 }
 
 impl Follower<'_> {
-    fn connect(&mut self) -> Result<Connection> {
-        let connection = match &mut self.engine {
-            Some(engine) => engine.connect()?,
-            None => Connection::open(self.folder)?,
-        };
-        connection.set_patience(Some(GLANCE))?;
-        Ok(connection)
-    }
-
-    /// Folds the events before this one into the view, without printing them.
-    fn catch_up(&mut self, events: u64) -> Result<()> {
-        let mut reader = LogReader::new(self.folder);
-        while self.view.events < events {
-            let batch = reader.batch()?;
-            if batch.is_empty() {
-                break;
-            }
-            for line in batch.iter().filter(|l| l.seq < events) {
-                self.view.apply(line)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn exchange(&mut self, connection: &mut Connection) -> Result<End> {
+    fn follow(mut self, mut stream: RunStream) -> Result<ExitCode> {
         loop {
-            match connection.receive()? {
-                Received::Line(EngineLine::Log(line)) => {
-                    self.view.apply(&line)?;
-                    let words = self.view.log.pop_back();
-                    self.printer.line(&line, words.as_ref())?;
+            match stream.hear()? {
+                Said::Lines(lines) => {
+                    lines.iter().try_for_each(|line| self.print(line))?;
                     if self.view.phase() == Phase::Finished {
-                        return Ok(End::Finished);
+                        return self.finish(stream);
                     }
                 }
-                Received::Line(EngineLine::Reply(Reply::Progress(progress))) => {
-                    self.printer.progress(&progress, &self.view)?;
+                Said::Progress(progress) => self.printer.progress(&progress, &self.view)?,
+                Said::Answer(Answer { refused: Some(why), .. }) => bail!("the engine does not stop: {why}"),
+                Said::Answer(_) | Said::Nothing => {}
+                Said::Reached(_) => {
+                    self.closed = None;
+                    self.ask_to_stop(&stream, 0);
                 }
-                Received::Line(EngineLine::Reply(Reply::Answer(answer))) => {
-                    if let Some(why) = answer.refused {
-                        bail!("the engine does not stop: {why}");
-                    }
+                Said::Closed => self.closed = Some(Instant::now()),
+                // It was asked to stop, and takes as long as it needs for its checkpoint.
+                Said::Unheard(_) if self.stopping && self.unsent == 0 && self.engine.is_some() => {
+                    return self.gone();
                 }
-                Received::Line(EngineLine::Reply(Reply::Hello(_))) | Received::Nothing => {}
-                Received::Closed => return Ok(End::Closed),
-            }
-            if self.interrupted.swap(false, Ordering::Relaxed)
-                && let Some(end) = self.interrupt(connection)?
-            {
-                return Ok(end);
-            }
-            if self.hurried.swap(false, Ordering::Relaxed)
-                && let Some(end) = self.hurry(connection)?
-            {
-                return Ok(end);
-            }
-        }
-    }
-
-    /// Makes an engine that this command started leave with a checkpoint before it has finished what
-    /// is in hand; says how the exchange ends, if it does at once.
-    fn hurry(&mut self, connection: &mut Connection) -> Result<Option<End>> {
-        if self.engine.is_none() {
-            return Ok(Some(End::Left));
-        }
-        self.stopping = true;
-        self.printer.note("leaving at once, with a checkpoint")?;
-        // An engine that is asked to stop twice does not finish a pair.
-        let asked = (1..=2).all(|id| connection.steer(id, Command::Stop).is_ok());
-        Ok((!asked).then_some(End::Closed))
-    }
-
-    /// Handles SIGINT. Returns how the exchange ends, if it ends now.
-    fn interrupt(&mut self, connection: &mut Connection) -> Result<Option<End>> {
-        if self.engine.is_none() || self.stopping {
-            return Ok(Some(End::Left));
-        }
-        self.stopping = true;
-        self.printer.note("stopping after a checkpoint (once more leaves at once)")?;
-        // An engine that is gone needs not be asked.
-        Ok(connection.steer(1, Command::Stop).is_err().then_some(End::Closed))
-    }
-
-    /// Connects again to an engine that closed the connection because this command was slow; `None` if the
-    /// engine is gone.
-    fn reconnect(&mut self) -> Result<Option<Connection>> {
-        if let Some(engine) = self.engine.as_mut().filter(|_| self.stopping) {
-            engine.child.wait().context("the engine cannot be waited for")?;
-            return Ok(None);
-        }
-        // An engine that is leaving closes its socket a moment before it gives its lock back.
-        let deadline = Instant::now() + LEAVING;
-        while liveness(self.folder) == Liveness::Alive {
-            match Connection::open(self.folder) {
-                Ok(connection) => {
-                    connection.set_patience(Some(GLANCE))?;
-                    return Ok(Some(connection));
+                // An engine that is leaving closes its socket a moment before it gives its lock back.
+                Said::Unheard(error) if self.closed.is_some_and(|since| since.elapsed() > LEAVING) => {
+                    return Err(error);
                 }
-                Err(error) if Instant::now() > deadline => return Err(error),
-                Err(_) => thread::sleep(GLANCE),
+                Said::Unheard(_) => {}
+                Said::Anew => {
+                    self.known = Known::Until(self.view.changed_at);
+                    self.view = RunView::default();
+                    self.printer.note("resumed from a checkpoint; what was done after it is done again")?;
+                }
+                Said::Elsewhere(error) => return Err(error),
+                Said::Gone | Said::Finished => return self.gone(),
+            }
+            if self.interrupted.swap(false, Ordering::Relaxed) {
+                if self.engine.is_none() || self.stopping {
+                    return self.leave();
+                }
+                self.printer.note("stopping after a checkpoint (once more leaves at once)")?;
+                self.ask_to_stop(&stream, 1);
+            }
+            if self.hurried.swap(false, Ordering::Relaxed) {
+                if self.engine.is_none() {
+                    return self.leave();
+                }
+                self.printer.note("leaving at once, with a checkpoint")?;
+                // An engine that is asked to stop twice does not finish a pair.
+                self.ask_to_stop(&stream, 2);
             }
         }
-        Ok(None)
     }
 
-    fn finish(mut self, connection: Connection) -> Result<ExitCode> {
-        drop(connection); // An engine that is done waits for its clients to leave.
+    /// Folds an event into the view, and prints it unless it is known.
+    fn print(&mut self, line: &Line) -> Result<()> {
+        self.view.apply(line)?;
+        let words = self.view.log.pop_back();
+        if self.known.is_known(line) { Ok(()) } else { self.printer.line(line, words.as_ref()) }
+    }
+
+    /// Asks the engine this many times more to stop. What cannot be sent is sent to the engine that is reached
+    /// next; if it is gone, nothing needs to be sent.
+    fn ask_to_stop(&mut self, stream: &RunStream, times: usize) {
+        self.stopping |= times > 0;
+        self.unsent += times;
+        while self.unsent > 0 && stream.steer(1, Command::Stop).is_ok() {
+            self.unsent -= 1;
+        }
+    }
+
+    fn finish(mut self, stream: RunStream) -> Result<ExitCode> {
+        drop(stream); // An engine that is done waits for its clients to leave.
         if let Some(engine) = &mut self.engine {
             let status = engine.child.wait().context("the engine cannot be waited for")?;
             if !status.success() {
@@ -300,5 +268,61 @@ impl Follower<'_> {
         }
         self.printer.note(&format!("{name}: stopped after a checkpoint; {resume}"))?;
         Ok(ExitCode::from(failure::INTERRUPTED))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::fixture;
+
+    /// Takes what is printed; as soon as something is, the run has this log.
+    struct Resuming<'a> {
+        printed: Vec<u8>,
+        folder: &'a RunFolder,
+        log: Option<Vec<Line>>,
+    }
+
+    impl Write for Resuming<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(log) = self.log.take() {
+                fixture::write_log(self.folder, &log);
+            }
+            self.printed.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_done_again_after_a_resume_is_printed_again_and_nothing_else() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let folder = fixture::run(runs.path(), "r");
+        let lines = fixture::log(3);
+        let later: Vec<_> = lines.iter().map(|l| Line { time: l.time + 60_000, ..l.clone() }).collect();
+        let resumed = [&lines[..4], &later[4..]].concat();
+        fixture::write_log(&folder, &lines[..6]);
+        let mut out = Resuming { printed: Vec::new(), folder: &folder, log: Some(resumed) };
+        let follower = Follower {
+            folder: &folder,
+            engine: None,
+            view: RunView::default(),
+            printer: Printer::new(Style::Json, &mut out),
+            known: Known::Events(2),
+            interrupted: Arc::default(),
+            hurried: Arc::default(),
+            stopping: false,
+            unsent: 0,
+            closed: None,
+        };
+        follower.follow(RunStream::of_log(&folder)).expect("finished");
+        let printed = String::from_utf8(out.printed).expect("UTF-8");
+        let printed: Vec<Line> =
+            printed.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+        assert_eq!(printed, [&lines[2..6], &later[4..]].concat());
     }
 }

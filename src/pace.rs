@@ -114,10 +114,8 @@ fn finals(config: &Config) -> Option<String> {
             images(search)
         ),
     };
-    let seeds = match settings.seeds {
-        1 => String::new(),
-        seeds => format!(" with {seeds} seeds each"),
-    };
+    let each = |seeds: u32| format!(" with {seeds} seeds each");
+    let seeds = settings.several_seeds().map_or_else(String::new, each);
     Some(format!(
         "finals train {} architectures from scratch{seeds}, {} epochs in {} trainings: {cost}",
         settings.architectures, finals.epochs, finals.trainings

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Result;
 use relativenas_core::{
     config::Config,
+    loss::Loss,
     manifest::{Job, Manifest, files},
     nearest,
     protocol::Mode,
@@ -52,7 +53,7 @@ pub fn find(runs: &Path, run: &str) -> Result<RunFolder> {
         return Ok(as_listed(runs, folder));
     }
     if Path::new(run).is_dir() {
-        // A run of somebody else is one, though nobody else may look into it.
+        // A run of another user is one, even if it may not be looked into.
         return Err(match fs::metadata(Path::new(run).join(files::MANIFEST)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => misuse(format!("{run}: cannot be read: {e}")),
             _ => misuse(format!("{run}: no run; a run's folder holds {}", files::MANIFEST)),
@@ -153,6 +154,11 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
 
 /// A line of the list of runs.
 pub fn summary(folder: &RunFolder) -> RunSummary {
+    summary_and_view(folder).0
+}
+
+/// A line of the list of runs, and the view that it sums up, if the run can be read.
+pub fn summary_and_view(folder: &RunFolder) -> (RunSummary, Option<RunView>) {
     let alive = liveness(folder);
     let mut line = RunSummary {
         run: folder.name(),
@@ -169,10 +175,15 @@ pub fn summary(folder: &RunFolder) -> RunSummary {
         study: None,
     };
     match folder.manifest().and_then(|manifest| Ok((manifest, folder.view()?))) {
-        Ok((manifest, view)) => describe(&mut line, &manifest, &view, folder),
-        Err(error) => line.problem = Some(format!("{:#}", anyhow::Error::from(error))),
+        Ok((manifest, view)) => {
+            describe(&mut line, &manifest, &view, folder);
+            (line, Some(view))
+        }
+        Err(error) => {
+            line.problem = Some(format!("{:#}", anyhow::Error::from(error)));
+            (line, None)
+        }
     }
-    line
 }
 
 fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: &RunFolder) {
@@ -199,12 +210,12 @@ fn describe(line: &mut RunSummary, manifest: &Manifest, view: &RunView, folder: 
 }
 
 /// The winner's loss; before there is one, the lowest validation loss so far.
-pub fn best_loss(view: &RunView) -> Option<f64> {
+pub fn best_loss(view: &RunView) -> Option<Loss> {
     if let Some(search) = &view.search {
         return search.leader().map(|leader| leader.loss);
     }
     let losses = view.training.iter().flat_map(|t| &t.history).map(|e| e.valid_loss);
-    losses.filter(|l| l.is_finite()).reduce(f64::min)
+    losses.filter(|l| l.is_finite()).min_by(|a, b| a.order(*b))
 }
 
 /// The state of a run by its events and its engine.
@@ -281,7 +292,7 @@ mod tests {
         let path = folder.path().to_str().expect("UTF-8");
         let error = || find(Path::new("/nowhere"), path).expect_err("no run").to_string();
         assert_eq!(error(), format!("{path}: no run; a run's folder holds run.toml"));
-        // As with permissions, which root, who may run this test, has in any case.
+        // As without permission, which cannot be tested by root.
         std::os::unix::fs::symlink("run.toml", folder.path().join("run.toml")).expect("linked");
         assert!(error().starts_with(&format!("{path}: cannot be read: ")), "{}", error());
     }

@@ -8,16 +8,23 @@ use relativenas_run::limited::read_text;
 use relativenas_ui::KeyMap;
 
 use crate::{
-    arguments::SettingArguments,
     failure::misuse,
     places::{Places, absolute},
 };
 
-/// All layers of the settings, from the built-in ones to the flags.
+/// What is chosen for one command, or in one form, over files and environment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choices<'a> {
+    pub preset: Option<&'a str>,
+    /// Settings as `section.key=value`, laid over the preset.
+    pub assignments: &'a [String],
+}
+
+/// All layers of the settings, from the built-in ones to the choices.
 ///
 /// # Errors
 /// If a file cannot be read, or something sets what does not exist.
-pub fn layers(places: &Places, config: Option<&Path>, choices: &SettingArguments) -> Result<Layers> {
+pub fn layers(places: &Places, config: Option<&Path>, choices: Choices) -> Result<Layers> {
     let environment = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     layers_of(places, config, environment, choices)
@@ -27,7 +34,7 @@ fn layers_of(
     places: &Places,
     config: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
-    choices: &SettingArguments,
+    choices: Choices,
 ) -> Result<Layers> {
     let mut layers = Layers::built_in();
     let own = &places.config_file;
@@ -42,10 +49,10 @@ fn layers_of(
         layers.add_file(&file.display().to_string(), &text)?;
     }
     layers.add_environment(environment)?;
-    if let Some(preset) = &choices.preset {
+    if let Some(preset) = choices.preset {
         layers.add_preset(preset)?;
     }
-    for text in &choices.set {
+    for text in choices.assignments {
         layers.add_assignment(text)?;
     }
     Ok(layers)
@@ -106,13 +113,6 @@ mod tests {
         Places { config_file: folder.join("config.toml"), runs: folder.join("runs") }
     }
 
-    fn choices(preset: Option<&str>, set: &[&str]) -> SettingArguments {
-        SettingArguments {
-            preset: preset.map(str::to_owned),
-            set: set.iter().map(|&s| s.to_owned()).collect(),
-        }
-    }
-
     fn origin(layers: &Layers, key: &str) -> String {
         let (_, setting) = layers.settings().find(|(k, _)| *k == key).expect(key);
         format!("{} from {}", setting.value, setting.origin)
@@ -126,8 +126,9 @@ mod tests {
         fs::write(&given, "search.seed = 3\nsearch.population = 6\n").expect("written");
         let environment = [("RELATIVENAS_SEARCH__SEED", "4"), ("RELATIVENAS_ENGINE", "/no/setting")]
             .map(|(k, v)| (k.to_owned(), v.to_owned()));
-        let chosen = choices(Some("quick"), &["network.cells=3"]);
-        let layers = layers_of(&places(folder.path()), Some(&given), environment, &chosen).expect("valid");
+        let assignments = ["network.cells=3".to_owned()];
+        let chosen = Choices { preset: Some("quick"), assignments: &assignments };
+        let layers = layers_of(&places(folder.path()), Some(&given), environment, chosen).expect("valid");
         assert_eq!(origin(&layers, "search.seed"), "4 from environment, RELATIVENAS_SEARCH__SEED");
         assert_eq!(origin(&layers, "search.population"), "10 from preset quick");
         assert_eq!(origin(&layers, "network.cells"), "3 from --set network.cells=3");
@@ -139,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let places = places(folder.path());
         fs::write(&places.config_file, "[search]\n\npopulaton = 4\n").expect("written");
-        let error = layers_of(&places, None, [], &choices(None, &[])).expect_err("a typing error");
+        let error = layers_of(&places, None, [], Choices::default()).expect_err("a typing error");
         assert_eq!(
             error.to_string(),
             format!(
@@ -152,8 +153,8 @@ mod tests {
     #[test]
     fn settings_without_end_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let none = choices(None, &[]);
-        let error = layers_of(&places(folder.path()), Some(Path::new("/dev/zero")), [], &none);
+        let none = Choices::default();
+        let error = layers_of(&places(folder.path()), Some(Path::new("/dev/zero")), [], none);
         let expected = "--config /dev/zero: cannot be read: it has more than 1048576 bytes";
         assert_eq!(error.expect_err("endless").to_string(), expected);
     }

@@ -7,6 +7,8 @@
 //! any point goes on with what is missing. `claims/` records which worker has which run, so that any number
 //! of workers on any number of machines that share the folder can work together.
 
+pub mod extend;
+mod plan;
 mod process;
 mod signals;
 pub mod status;
@@ -20,112 +22,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use relativenas_core::{config::Config, manifest::BUILD, searcher::SearcherKind};
-use serde::{Deserialize, Serialize};
-
+use relativenas_core::config::Config;
 use relativenas_run::{claim::Claims, disk::Disk, folder::RunFolder, token::token};
 
+pub use plan::{Plan, PlannedRun, PlannedSearch};
 pub use signals::Urgency;
 
-use crate::{atomic, failure::misuse, places::absolute, runs, written};
+use crate::{atomic, failure::misuse, places::absolute, runs};
 
 /// The file that says which runs belong to a study.
 const PLAN: &str = "study.toml";
-/// Raised when a former program could no longer read the file.
-const FORMAT: u32 = 1;
-
-/// The content of `study.toml`: which runs belong to a study.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    pub format: u32,
-    /// The program that made it.
-    pub build: String,
-    /// When the study was made, in milliseconds since 1970 UTC.
-    pub created: i64,
-    /// The first is the one that the others are controls of.
-    pub searchers: Vec<SearcherKind>,
-    /// The number of searches of each searcher; their seeds count from 1.
-    pub seeds: u32,
-    /// The number of trainings of each winner; their seeds count from 1. With 0 winners are not trained.
-    pub judge_seeds: u32,
-    /// Images that each winner is trained on, 0 for all; `None` for as many as the searches train on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub judge_images: Option<u32>,
-}
-
-impl Plan {
-    pub fn new(searchers: Vec<SearcherKind>, seeds: u32, judge_seeds: u32) -> Self {
-        let mut distinct: Vec<SearcherKind> = Vec::new();
-        for searcher in searchers {
-            if !distinct.contains(&searcher) {
-                distinct.push(searcher);
-            }
-        }
-        let build = BUILD.to_owned();
-        let created = written::now();
-        Self { format: FORMAT, build, created, searchers: distinct, seeds, judge_seeds, judge_images: None }
-    }
-
-    /// The same plan, whose winners are trained on so many images.
-    pub fn judged_on(self, images: Option<u32>) -> Self {
-        Self { judge_images: images, ..self }
-    }
-
-    /// Every search with the trainings of its winner. Seeds come before searchers, so that a study that
-    /// is stopped early has compared all searchers under the same seeds.
-    pub fn searches(&self) -> Vec<PlannedSearch> {
-        let of_seed = |seed| self.searchers.iter().map(move |&searcher| PlannedSearch { searcher, seed });
-        (1..=u64::from(self.seeds)).flat_map(of_seed).collect()
-    }
-
-    /// Every run in the order in which they are begun: each search is followed by the trainings of its
-    /// winner.
-    pub fn in_order(&self) -> Vec<PlannedRun> {
-        let with_trainings = |search| {
-            let of_seed = move |judged| PlannedRun { search, judged };
-            std::iter::once(None).chain((1..=self.judge_seeds).map(Some)).map(of_seed)
-        };
-        self.searches().into_iter().flat_map(with_trainings).collect()
-    }
-
-    /// The number of all runs.
-    pub fn runs(&self) -> usize {
-        self.searchers.len() * self.seeds as usize * (1 + self.judge_seeds as usize)
-    }
-}
-
-/// One search of a study.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlannedSearch {
-    pub searcher: SearcherKind,
-    pub seed: u64,
-}
-
-impl PlannedSearch {
-    /// The name of the run, such as `slow-fast-3`.
-    pub fn name(self) -> String {
-        format!("{}-{}", self.searcher, self.seed)
-    }
-
-    /// The name of a training of its winner, such as `slow-fast-3-judged-1`.
-    pub fn judged(self, seed: u32) -> String {
-        format!("{}-judged-{seed}", self.name())
-    }
-}
-
-/// One run of a study: a search, or a training of its winner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlannedRun {
-    pub search: PlannedSearch,
-    /// The seed of the training; `None` of the search itself.
-    pub judged: Option<u32>,
-}
-
-impl PlannedRun {
-    pub fn name(self) -> String {
-        self.judged.map_or_else(|| self.search.name(), |seed| self.search.judged(seed))
-    }
-}
 
 /// A study that exists.
 #[derive(Clone, Debug)]
@@ -145,7 +51,8 @@ impl Study {
         let shown = path.display();
         if path.join(PLAN).exists() {
             return Err(misuse(format!(
-                "{shown}: there is a study of this name already; `relativenas study work {name}` goes on with it"
+                "{shown}: there is a study of this name already; `relativenas study work {name}` goes on with it, and \
+                 `relativenas study extend {name}` gives it more seeds or searchers"
             )));
         }
         if path.exists() {
@@ -162,8 +69,7 @@ impl Study {
         }
         let settings = toml::to_string(config).context("the settings cannot be written as TOML")?;
         atomic::write(&temporary.join("settings.toml"), settings.as_bytes())?;
-        let text = toml::to_string(&plan).context("the study cannot be written as TOML")?;
-        atomic::write(&temporary.join(PLAN), text.as_bytes())?;
+        plan.write(&temporary.join(PLAN))?;
         if let Err(error) = fs::rename(&temporary, &path) {
             let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
             return Err(error).with_context(cannot);
@@ -182,17 +88,16 @@ impl Study {
         let Some(path) = candidates.into_iter().find(|path| path.join(PLAN).is_file()) else {
             return Ok(None);
         };
-        let file = path.join(PLAN);
-        let shown = file.display();
-        let text = fs::read_to_string(&file).with_context(|| format!("{shown}: cannot be read"))?;
-        let plan: Plan = toml::from_str(&text).with_context(|| format!("{shown}: damaged"))?;
-        if plan.format != FORMAT {
-            let Plan { format, build, .. } = plan;
-            anyhow::bail!(
-                "{shown}: has format {format}, this program reads {FORMAT}; use the program that made it ({build})"
-            );
-        }
+        let plan = Plan::read(&path.join(PLAN))?;
         Ok(Some(Self { path, plan }))
+    }
+
+    /// The plan as it is in the file now: another command may have extended the study meanwhile.
+    ///
+    /// # Errors
+    /// As [`Study::find`].
+    pub fn plan_now(&self) -> Result<Plan> {
+        Plan::read(&self.path.join(PLAN))
     }
 
     /// Every study among the runs that can be read, by name.
@@ -287,19 +192,14 @@ impl Study {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::searcher::SearcherKind;
+
     use super::*;
     use crate::fixture;
 
     fn plan() -> Plan {
         let searchers = vec![SearcherKind::SlowFast, SearcherKind::Random, SearcherKind::SlowFast];
         Plan::new(searchers, 2, 1)
-    }
-
-    #[test]
-    fn every_searcher_has_a_seed_before_the_next_seed_begins() {
-        let names: Vec<_> = plan().searches().into_iter().map(PlannedSearch::name).collect();
-        assert_eq!(names, ["slow-fast-1", "random-1", "slow-fast-2", "random-2"]);
-        assert_eq!(plan().runs(), 8, "each search has a training");
     }
 
     #[test]

@@ -4,7 +4,9 @@ use divan::{Bencher, black_box};
 use relativenas_core::{
     event::Line,
     genotype::Genotype,
+    loss::Loss,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::{Individual, sample_position},
     randomness::{Purpose, Streams},
     search::{Ask, Estimate, Schedule, Search, SearchSettings},
@@ -22,7 +24,7 @@ fn main() {
 }
 
 fn position(individual: usize) -> Vec<f64> {
-    sample_position(Space::Cells, &Streams::new(1), 0, individual)
+    sample_position(Space::Cells, &Streams::new(1), 0, IndividualId(individual))
 }
 
 #[divan::bench]
@@ -44,7 +46,7 @@ fn inheritance(bencher: Bencher) {
     let keys = WeightKey::of_genotype(&genotype, &SHAPE);
     let mut weights = WeightSet::default();
     let (held, _) = weights.inherit(&keys, |_| ());
-    weights.adopt(0, [(0, &held)]);
+    weights.adopt(0, [(IndividualId(0), &held)]);
     bencher.bench(|| weights.inherit(black_box(&keys), |_| ()));
 }
 
@@ -81,9 +83,9 @@ fn events() -> Vec<Line> {
     let mut stream = Streams::new(2).stream(Purpose::Probe, 0, 0);
     while let Ask::Estimate(estimation) = search.ask() {
         let mut estimate = |_: &_| Estimate {
-            loss: 1.0 + stream.unit(),
+            loss: Loss(1.0 + stream.unit()),
             accuracy: 50.0,
-            train_loss: 1.0,
+            train_loss: Loss(1.0),
             hits: 40,
             misses: 2,
         };

@@ -17,6 +17,7 @@ use crate::{
     cost::Limits,
     finals::FinalsSettings,
     network::{NetworkKind, NetworkShape},
+    number,
     population::MOST_INDIVIDUALS,
     search::{Repeat, Schedule, SearchSettings},
     searcher::SearcherKind,
@@ -68,7 +69,7 @@ pub struct SearchConfig {
     pub space: Space,
     pub searcher: SearcherKind,
     pub population: usize,
-    #[serde(default = "one")]
+    #[serde(default = "number::one")]
     pub pairs_at_once: usize,
     pub generations: u32,
     pub seed: u64,
@@ -148,17 +149,12 @@ pub struct DeviceConfig {
     pub threads: usize,
     pub parallel_learners: bool,
     pub precision: Precision,
-    #[serde(default = "one")]
+    #[serde(default = "number::one")]
     pub ranks: usize,
     #[serde(default)]
     pub launcher: String,
     #[serde(default)]
     pub rank_timeout: u64,
-}
-
-/// Runs from before there were ranks, or pairs at once, have this many.
-fn one() -> usize {
-    1
 }
 
 /// What feature maps and convolutions are computed in; weights and statistics are f32 either way.

@@ -6,10 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    finals::{Entrant, Figures, FinalsSettings},
+    finals::{entrant::Entrant, figures::Figures, settings::FinalsSettings},
+    loss::Loss,
     network::NetworkShape,
     number,
-    search::{Estimate, SearchSettings},
+    population::IndividualId,
+    search::{estimation::Estimate, settings::SearchSettings},
     tasks::Task,
 };
 
@@ -41,7 +43,7 @@ pub enum Event {
     },
     GenerationStarted {
         generation: u32,
-        pairs: Vec<Vec<usize>>,
+        pairs: Vec<Vec<IndividualId>>,
         learning_rate: f64,
         drop_path: f64,
     },
@@ -62,11 +64,11 @@ pub enum Event {
         estimations: u32,
         learners: Vec<Learner>,
         /// The fast and the slow learner, as individuals; `None` where no loss was a number.
-        fast: Option<usize>,
-        slow: Option<usize>,
+        fast: Option<IndividualId>,
+        slow: Option<IndividualId>,
         /// The individuals that wrote to the weight set, in order; empty if no loss was a number, or if learners
         /// are judged without training.
-        gives: Vec<usize>,
+        gives: Vec<IndividualId>,
     },
     GenerationFinished {
         generation: u32,
@@ -76,7 +78,7 @@ pub enum Event {
         moves: Vec<Move>,
     },
     IndividualInjected {
-        individual: usize,
+        individual: IndividualId,
         position: Vec<f64>,
     },
     /// A member of the last population was estimated with the final weights.
@@ -128,13 +130,11 @@ pub enum Event {
         epoch: u32,
         learning_rate: f64,
         drop_path: f64,
-        #[serde(with = "number")]
-        train_loss: f64,
+        train_loss: Loss,
         /// Per cent; not a number where the task is none of classification.
         #[serde(with = "number")]
         train_accuracy: f64,
-        #[serde(with = "number")]
-        valid_loss: f64,
+        valid_loss: Loss,
         /// Per cent: accuracy, or the metric of the task.
         #[serde(with = "number")]
         valid_accuracy: f64,
@@ -143,8 +143,7 @@ pub enum Event {
     },
     TrainingFinished {
         best_epoch: u32,
-        #[serde(with = "number")]
-        test_loss: f64,
+        test_loss: Loss,
         /// Per cent: accuracy, or the metric of the task.
         #[serde(with = "number")]
         test_top1: f64,
@@ -207,7 +206,7 @@ pub struct Images {
 /// A candidate and its estimate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Learner {
-    pub individual: usize,
+    pub individual: IndividualId,
     pub position: Vec<f64>,
     pub estimate: Estimate,
     /// By how much it exceeds the limits; 0 within them.
@@ -222,8 +221,7 @@ pub struct Trainee {
     pub network: usize,
     pub position: Vec<f64>,
     /// Mean cross-entropy over the training epoch.
-    #[serde(with = "number")]
-    pub train_loss: f64,
+    pub train_loss: Loss,
     /// Inherited operations that somebody had trained before.
     pub hits: usize,
     /// Inherited operations that started fresh.
@@ -232,7 +230,7 @@ pub struct Trainee {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
-    pub individual: usize,
+    pub individual: IndividualId,
     pub position: Vec<f64>,
     pub velocity: Vec<f64>,
 }
@@ -242,9 +240,8 @@ pub struct Move {
 pub struct Ranked {
     /// The rank, counted from 1.
     pub rank: usize,
-    pub individual: usize,
-    #[serde(with = "number")]
-    pub loss: f64,
+    pub individual: IndividualId,
+    pub loss: Loss,
     /// Accuracy on the validation half, in per cent.
     #[serde(with = "number")]
     pub accuracy: f64,

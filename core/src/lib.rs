@@ -19,6 +19,7 @@ pub mod finals;
 pub mod genotype;
 pub mod latency;
 pub mod lint;
+pub mod loss;
 pub mod manifest;
 pub mod network;
 pub mod number;

@@ -38,24 +38,18 @@ pub fn is_off(choice: &bool) -> bool {
     !choice
 }
 
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    deserializer.deserialize_any(Written)
+/// Likewise, of a count whose default is [`one`].
+pub fn is_one<T: PartialEq + From<u8>>(count: &T) -> bool {
+    *count == one()
 }
 
-/// For use as `#[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]`.
-pub mod option {
-    use serde::{Deserializer, Serializer};
+/// For use as `default` of a count that older programs, in which there could be one only, did not write.
+pub fn one<T: From<u8>>() -> T {
+    T::from(1)
+}
 
-    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => super::serialize(value, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        super::deserialize(deserializer).map(Some)
-    }
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    deserializer.deserialize_any(Written)
 }
 
 /// A number, or the text of one that is not finite. Nothing is buffered: a log holds hundreds of

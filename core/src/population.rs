@@ -1,5 +1,11 @@
 //! The population: individuals with a position and a velocity in the search space.
 
+use std::{
+    fmt,
+    ops::{Index, IndexMut},
+    str::FromStr,
+};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,6 +15,57 @@ use crate::{
 
 /// Individuals of the largest population that a search may have; a larger one is a typing mistake.
 pub const MOST_INDIVIDUALS: usize = 10_000;
+
+/// Which individual of a population, counted from 0. It keeps its number for the whole search.
+///
+/// Lists with one entry for each individual are indexed by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IndividualId(pub usize);
+
+impl IndividualId {
+    /// All individuals of a population of this size, in order.
+    pub fn all(population: usize) -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator + Clone {
+        (0..population).map(Self)
+    }
+}
+
+impl fmt::Display for IndividualId {
+    /// The number, with the width that the format asks for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for IndividualId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl<T> Index<IndividualId> for [T] {
+    type Output = T;
+
+    fn index(&self, individual: IndividualId) -> &T {
+        &self[individual.0]
+    }
+}
+
+impl<T> Index<IndividualId> for Vec<T> {
+    type Output = T;
+
+    fn index(&self, individual: IndividualId) -> &T {
+        &self[individual.0]
+    }
+}
+
+impl<T> IndexMut<IndividualId> for Vec<T> {
+    fn index_mut(&mut self, individual: IndividualId) -> &mut T {
+        &mut self[individual.0]
+    }
+}
 
 /// An architecture vector and how it last moved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,8 +84,13 @@ impl Individual {
 }
 
 /// A position drawn uniformly in the bounds of `space`. `generation` is 0 for the first population.
-pub fn sample_position(space: Space, streams: &Streams, generation: u32, individual: usize) -> Vec<f64> {
-    let mut stream = streams.stream(Purpose::Population, u64::from(generation), individual as u64);
+pub fn sample_position(
+    space: Space,
+    streams: &Streams,
+    generation: u32,
+    individual: IndividualId,
+) -> Vec<f64> {
+    let mut stream = streams.stream(Purpose::Population, u64::from(generation), individual.0 as u64);
     (0..space.genes()).map(|gene| stream.unit() * space.upper(gene)).collect()
 }
 

@@ -10,8 +10,10 @@ mod searched;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    loss::Loss,
+    population::IndividualId,
     randomness::{Purpose, Stream, Streams},
-    search::{Estimate, Loss},
+    search::{Estimate, Slot},
     searcher::compare,
 };
 
@@ -113,7 +115,7 @@ impl Probe {
 /// A pair of the population, and the seeds of its two estimations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrawnPair {
-    pub members: [usize; 2],
+    pub members: [IndividualId; 2],
     pub seeds: [u64; 2],
 }
 
@@ -129,7 +131,7 @@ impl DrawnPair {
         let first = stream.below(population);
         let other = stream.below(population - 1);
         let second = if other < first { other } else { other + 1 };
-        Self { members: [first, second], seeds: [stream.bits(), stream.bits()] }
+        Self { members: [first, second].map(IndividualId), seeds: [stream.bits(), stream.bits()] }
     }
 }
 
@@ -145,7 +147,7 @@ pub fn bootstrap_stream(streams: &Streams, generation: u32) -> Stream {
 
 /// Which of two candidates is fast by the rule of slow-fast learning, whatever the run's searcher;
 /// `None` if neither loss is a number. `violations` says by how much each exceeds the limits.
-pub fn fast(estimates: &[Estimate], violations: &[f64]) -> Option<usize> {
+pub fn fast(estimates: &[Estimate], violations: &[f64]) -> Option<Slot> {
     compare(estimates, violations).fast
 }
 
@@ -358,7 +360,7 @@ mod tests {
         for pair in 0..600 {
             let DrawnPair { members: [a, b], seeds } = draw(pair);
             assert_ne!(seeds[0], seeds[1]);
-            met[a][b] += 1;
+            met[a.0][b.0] += 1;
         }
         // Each of the six meetings is expected 100 times, with a standard deviation of 9.
         for (a, row) in met.iter().enumerate() {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Line, number};
+use crate::{event::Line, loss::Loss, population::IndividualId};
 
 /// The version of the protocol. A client of another version may watch an engine, but not steer it.
 pub const PROTOCOL: u32 = 1;
@@ -50,7 +50,7 @@ pub enum Command {
     },
     /// Puts an architecture vector in an individual's place, between pairs.
     Inject {
-        individual: usize,
+        individual: IndividualId,
         position: Vec<f64>,
     },
 }
@@ -151,13 +151,13 @@ pub enum Activity {
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberProgress {
-    pub individual: usize,
+    pub individual: IndividualId,
     pub validating: bool,
     pub batch: usize,
     pub batches: usize,
     /// The loss of this stage so far; `None` until it was read from the device.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "number::option")]
-    pub loss: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
 }
 
 /// The engine's answer to a command.
@@ -177,7 +177,11 @@ mod tests {
     #[test]
     fn the_largest_population_moves_in_one_line() {
         let longest = vec![-1.2345678901234567e-308; Space::Cells.genes()];
-        let moved = Move { individual: MOST_INDIVIDUALS - 1, position: longest.clone(), velocity: longest };
+        let moved = Move {
+            individual: IndividualId(MOST_INDIVIDUALS - 1),
+            position: longest.clone(),
+            velocity: longest,
+        };
         let length = serde_json::to_vec(&moved).expect("plain data").len();
         assert!(MOST_INDIVIDUALS * (length + 1) < LINE_LIMIT, "{length} bytes each");
     }

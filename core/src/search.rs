@@ -8,6 +8,7 @@
 //! use relativenas_core::{
 //!     cost::Limits,
 //!     event::Event,
+//!     loss::Loss,
 //!     search::{Ask, Estimate, Schedule, Search, SearchSettings},
 //!     searcher::SearcherKind,
 //!     space::Space,
@@ -30,7 +31,7 @@
 //! let (mut search, mut events) = Search::new(settings)?;
 //! while let Ask::Estimate(estimation) = search.ask() {
 //!     // Where an engine trains and validates, this counts how far all genes are from their lower bound.
-//!     let losses = estimation.candidates.iter().map(|candidate| candidate.position.iter().sum());
+//!     let losses = estimation.candidates.iter().map(|c| Loss(c.position.iter().sum()));
 //!     let estimates: Vec<_> = losses
 //!         .map(|loss| Estimate { loss, accuracy: 0.0, train_loss: loss, hits: 0, misses: 0 })
 //!         .collect();
@@ -39,26 +40,27 @@
 //! }
 //! let Some(Event::SearchFinished { ranking, .. }) = events.last() else { panic!("a search ends") };
 //! assert_eq!(ranking.len(), 10);
-//! assert!(ranking[0].loss < ranking[9].loss);
+//! assert!(ranking[0].loss.order(ranking[9].loss).is_lt());
 //! # Ok::<(), relativenas_core::search::SettingsError>(())
 //! ```
 
-mod estimation;
+pub(crate) mod estimation;
 mod repeat;
-mod settings;
-mod state;
+pub(crate) mod settings;
+pub(crate) mod state;
 mod warm_up;
 
 pub use estimation::{
-    BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Stage, Verdict,
+    BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Slot, Stage, Verdict,
 };
 pub use repeat::Repeat;
 pub use settings::{Schedule, SearchSettings, SettingsError};
-pub use state::{Fitness, Lesson, Loss, SearchState};
+pub use state::{Lesson, SearchState};
 
 use crate::{
-    event::{Event, Learner, Move, Ranked},
-    population::{Individual, diversity, sample_position},
+    event::{Event, Learner, Move, Ranked, Trainee},
+    loss::Fitness,
+    population::{Individual, IndividualId, diversity, sample_position},
     randomness::Streams,
     searcher::Searcher,
 };
@@ -86,7 +88,7 @@ impl Search {
     pub fn new(settings: SearchSettings) -> Result<(Self, Vec<Event>), SettingsError> {
         settings::check(&settings)?;
         let streams = Streams::new(settings.seed);
-        let population: Vec<_> = (0..settings.population)
+        let population: Vec<_> = IndividualId::all(settings.population)
             .map(|i| Individual::at(sample_position(settings.space, &streams, 0, i)))
             .collect();
         let positions = population.iter().map(|i| i.position.clone()).collect();
@@ -136,7 +138,9 @@ impl Search {
         if generation == settings.generations {
             let first = self.state.ranking.len();
             let together = self.settings.pairs_at_once.saturating_mul(2);
-            let candidates = (first..self.settings.population.min(first.saturating_add(together)))
+            let candidates = IndividualId::all(self.settings.population)
+                .skip(first)
+                .take(together)
                 .map(|i| Candidate { individual: i, position: self.state.population[i].position.clone() })
                 .collect();
             return Ask::Estimate(Estimation {
@@ -162,7 +166,7 @@ impl Search {
                 learning_rate: settings.learning_rate(generation),
                 drop_path: settings.drop_path(generation),
                 candidates: networks
-                    .map(|&network| warm_up::candidate(&self.streams, population, generation, network))
+                    .map(|&network| warm_up::candidate(&self.streams, population, generation, network.0))
                     .collect(),
             });
         }
@@ -231,7 +235,7 @@ impl Search {
     /// # Panics
     /// If there is no such individual, the position has another length, or
     /// [`Search::accepts_injections`] says no.
-    pub fn inject(&mut self, individual: usize, position: Vec<f64>) -> Event {
+    pub fn inject(&mut self, individual: IndividualId, position: Vec<f64>) -> Event {
         assert!(self.accepts_injections(), "the last population is being ranked");
         assert_eq!(position.len(), self.settings.space.genes(), "a vector of this space");
         self.state.population[individual] = Individual::at(position.clone());
@@ -251,6 +255,33 @@ impl Search {
         }
     }
 
+    /// The weights of trained networks are adopted, and nobody is judged.
+    fn tell_warm_up(
+        &mut self,
+        estimation: &Estimation,
+        estimates: &[Estimate],
+        events: &mut Vec<Event>,
+    ) -> Verdict {
+        let verdict = warm_up::verdict(estimation, estimates);
+        let network = |slot: Slot| estimation.candidates[slot].individual.0;
+        let trained = estimation.candidates.iter().zip(estimates).map(|(candidate, estimate)| Trainee {
+            network: candidate.individual.0,
+            position: candidate.position.clone(),
+            train_loss: estimate.train_loss,
+            hits: estimate.hits,
+            misses: estimate.misses,
+        });
+        events.push(Event::WeightsWarmed {
+            generation: estimation.generation,
+            pair: estimation.pair,
+            trained: trained.collect(),
+            gives: verdict.gives.iter().copied().map(network).collect(),
+        });
+        self.state.evaluations += estimates.len() as u64;
+        self.end_pair(events);
+        verdict
+    }
+
     /// Each pair as if it had been asked for alone, and its verdict in places of the whole estimation.
     fn tell_pairs(
         &mut self,
@@ -267,7 +298,7 @@ impl Search {
                     candidates: candidates.to_vec(),
                     ..*estimation
                 };
-                let of_all = |slot: usize| index * together + slot;
+                let of_all = |slot: Slot| Slot(index * together + slot.0);
                 let Verdict { fast, slow, gives } = self.tell_pair(&pair, estimates, events);
                 Verdict {
                     fast: fast.map(of_all),
@@ -296,9 +327,9 @@ impl Search {
         if self.settings.one_shot {
             verdict.gives.clear(); // Nobody has learned anything.
         }
-        let individual = |slot: usize| estimation.candidates[slot].individual;
+        let individual = |slot: Slot| estimation.candidates[slot].individual;
         for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {
-            self.state.losses[candidate.individual] = Some(Loss(estimate.loss));
+            self.state.losses[candidate.individual] = Some(estimate.loss);
             let place = &mut self.state.population[candidate.individual];
             if place.position != candidate.position {
                 // Regularized evolution: the child takes the place of the oldest.
@@ -378,13 +409,13 @@ impl Search {
     fn ranking(&self) -> Vec<Ranked> {
         let SearchSettings { limits, space, .. } = &self.settings;
         let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {
-            Fitness { loss: Loss(estimate.loss), violation: limits.violation(*space, &individual.position) }
+            Fitness { loss: estimate.loss, violation: limits.violation(*space, &individual.position) }
         });
-        let mut order: Vec<_> = fitness.enumerate().collect();
-        if self.searcher().ranks_by_loss() {
+        let mut order: Vec<_> = IndividualId::all(self.state.ranking.len()).zip(fitness).collect();
+        if self.settings.searcher.ranks_by_loss() {
             order.sort_by(|(_, a), (_, b)| a.order(*b));
         }
-        let place = |(index, (individual, _)): (usize, (usize, Fitness))| {
+        let place = |(index, (individual, _)): (usize, (IndividualId, Fitness))| {
             let Estimate { loss, accuracy, .. } = self.state.ranking[individual];
             Ranked { rank: index + 1, individual, loss, accuracy }
         };

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     genotype::{Cell, Gene, Genotype},
     operation::{CellKind, Operation},
-    tabular,
+    tabular::edge,
 };
 
 /// Nodes of a cell in the searched space.
@@ -65,7 +65,7 @@ impl fmt::Display for Role {
         match *self {
             Self::Input { cell, node, .. } => write!(f, "{}{node}in", letter(cell)),
             Self::Operation { cell, node, .. } => write!(f, "{}{node}op", letter(cell)),
-            Self::Edge { edge } => f.write_str(tabular::edge_name(edge)),
+            Self::Edge { edge } => f.write_str(edge::edge_name(edge)),
         }
     }
 }
@@ -75,7 +75,7 @@ impl Space {
     pub fn genes(self) -> usize {
         match self {
             Self::Cells => 2 * CELL_GENES,
-            Self::NasBench201 => tabular::EDGES,
+            Self::NasBench201 => edge::EDGES,
         }
     }
 
@@ -104,7 +104,7 @@ impl Space {
         match self.role(gene) {
             Role::Input { node, .. } => node + 2,
             Role::Operation { .. } => Operation::SEARCHED.len(),
-            Role::Edge { .. } => tabular::OPERATIONS.len(),
+            Role::Edge { .. } => edge::OPERATIONS.len(),
         }
     }
 
@@ -149,7 +149,7 @@ impl Space {
         match self.role(gene) {
             Role::Input { .. } => index.to_string(),
             Role::Operation { .. } => Operation::SEARCHED[index].short_name().to_owned(),
-            Role::Edge { .. } => tabular::OPERATIONS[index].short_name().to_owned(),
+            Role::Edge { .. } => edge::OPERATIONS[index].short_name().to_owned(),
         }
     }
 }

@@ -6,7 +6,8 @@
 //! `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, from left to right.
 
 mod benchmark;
-mod cell;
+pub(crate) mod cell;
+pub(crate) mod edge;
 mod embedded;
 
 use std::{convert::Infallible, fmt, str::FromStr};
@@ -14,72 +15,18 @@ use std::{convert::Infallible, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use benchmark::{BenchmarkSettings, Charge, SearcherResult, UnknownCharge, benchmark_searchers};
-pub use cell::{architecture, decode, describe, edge_name, ends, parse_architecture, size};
+pub use cell::{architecture, decode, describe, ends, parse_architecture, size};
+pub use edge::{EDGES, EdgeOperation, OPERATIONS, edge_name};
 pub use embedded::{COMPRESSED, EmbeddedError, embedded};
 
 use crate::{
-    search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Verdict},
+    loss::Loss,
+    search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Slot, Verdict},
     space::VectorError,
 };
 
-/// The number of edges of a cell.
-pub const EDGES: usize = 6;
-
 /// The number of all architectures: each of the edges has one of five operations.
 pub const ARCHITECTURES: usize = OPERATIONS.len().pow(EDGES as u32);
-
-/// An operation of an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EdgeOperation {
-    None,
-    SkipConnect,
-    #[serde(rename = "nor_conv_1x1")]
-    Conv1x1,
-    #[serde(rename = "nor_conv_3x3")]
-    Conv3x3,
-    #[serde(rename = "avg_pool_3x3")]
-    AvgPool3x3,
-}
-
-/// The operations of an edge, in the order in which a gene counts them.
-pub const OPERATIONS: [EdgeOperation; 5] = [
-    EdgeOperation::None,
-    EdgeOperation::SkipConnect,
-    EdgeOperation::Conv1x1,
-    EdgeOperation::Conv3x3,
-    EdgeOperation::AvgPool3x3,
-];
-
-impl EdgeOperation {
-    /// The name in architecture strings, such as `nor_conv_3x3`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::SkipConnect => "skip_connect",
-            Self::Conv1x1 => "nor_conv_1x1",
-            Self::Conv3x3 => "nor_conv_3x3",
-            Self::AvgPool3x3 => "avg_pool_3x3",
-        }
-    }
-
-    /// Two letters for narrow places: `--`, `id`, `c1`, `c3`, `av`.
-    pub fn short_name(self) -> &'static str {
-        match self {
-            Self::None => "--",
-            Self::SkipConnect => "id",
-            Self::Conv1x1 => "c1",
-            Self::Conv3x3 => "c3",
-            Self::AvgPool3x3 => "av",
-        }
-    }
-}
-
-impl fmt::Display for EdgeOperation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// A data set on which the architectures were trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -251,7 +198,7 @@ impl<'a> TableEstimator<'a> {
     fn look_up(&self, candidate: &Candidate) -> Estimate {
         // A vector outside the space has no accuracy, and loses.
         let accuracy = self.table.accuracy_at(self.dataset, &candidate.position).unwrap_or(f64::NAN);
-        Estimate { loss: 100.0 - accuracy, accuracy, train_loss: f64::NAN, hits: 0, misses: 0 }
+        Estimate { loss: Loss(100.0 - accuracy), accuracy, train_loss: Loss::NAN, hits: 0, misses: 0 }
     }
 }
 
@@ -268,7 +215,7 @@ impl Estimator for TableEstimator<'_> {
         for (slot, candidate) in estimation.candidates.iter().enumerate() {
             let estimate = self.look_up(candidate);
             let done = BatchDone {
-                candidate: slot,
+                candidate: Slot(slot),
                 validating: true,
                 batch: 1,
                 batches: 1,
@@ -291,6 +238,7 @@ impl Estimator for TableEstimator<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::population::IndividualId;
     use crate::space::Space;
 
     const HEADER: &str = "CIFAR10TestAccuracy200Epochs,CIFAR100TestAccuracy200Epochs,\
@@ -328,7 +276,8 @@ mod tests {
     fn the_higher_accuracy_has_the_lower_loss_and_an_abort_is_obeyed() {
         let table = Table::parse(&text()).expect("a table");
         let mut estimator = TableEstimator::new(&table, Dataset::Cifar100);
-        let candidate = |indices: &[usize]| Candidate { individual: 0, position: Space::encode(indices) };
+        let candidate =
+            |indices: &[usize]| Candidate { individual: IndividualId(0), position: Space::encode(indices) };
         let estimation = Estimation {
             stage: crate::search::Stage::Search,
             generation: 0,
@@ -340,8 +289,8 @@ mod tests {
         };
         let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
         let losses: Vec<_> = found.expect("not aborted").estimates.iter().map(|e| e.loss).collect();
-        assert_eq!(losses, [100.0, 100.0 - table.best(Dataset::Cifar100)]);
-        let abort = |done: BatchDone| if done.candidate == 1 { Flow::Abort } else { Flow::Go };
+        assert_eq!(losses, [Loss(100.0), Loss(100.0 - table.best(Dataset::Cifar100))]);
+        let abort = |done: BatchDone| if done.candidate == Slot(1) { Flow::Abort } else { Flow::Go };
         assert_eq!(estimator.estimate(&estimation, &abort), Ok(None));
     }
 

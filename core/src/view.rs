@@ -27,7 +27,9 @@ pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 use crate::{
     event::{Event, Images, Learner, Line, Ranked, Trainee},
     genotype::Genotype,
+    loss::{Fitness, Loss},
     network::NetworkShape,
+    population::IndividualId,
     search::SearchSettings,
     space::Space,
     tabular,
@@ -63,7 +65,7 @@ pub struct SearchView {
     /// Of the generation that is under way, as its beginning told it.
     pub learning_rate: f64,
     /// Members of every pair of this generation, in order.
-    pub pairs: Vec<Vec<usize>>,
+    pub pairs: Vec<Vec<IndividualId>>,
     /// Pairs of this generation that were compared, in order.
     pub compared: Vec<Comparison>,
     /// The compared pairs of the generation before. How their slow learners moved is in `population`.
@@ -80,7 +82,7 @@ pub struct SearchView {
     pub hits: Hits,
     pub evaluations: u64,
     /// Every injection of an architecture: the generation, and the individual whose place it took.
-    pub injections: Vec<(u32, usize)>,
+    pub injections: Vec<(u32, IndividualId)>,
     /// Estimates of the last population with the final weights, as far as they are known.
     pub ranked: Vec<Learner>,
     /// Trainings from scratch after the ranking.
@@ -99,12 +101,12 @@ pub struct Comparison {
     /// How often it was estimated; losses and accuracies are means over them.
     pub estimations: u32,
     pub learners: Vec<Learner>,
-    pub fast: Option<usize>,
-    pub slow: Option<usize>,
+    pub fast: Option<IndividualId>,
+    pub slow: Option<IndividualId>,
 }
 
 impl Comparison {
-    pub fn learner(&self, individual: Option<usize>) -> Option<&Learner> {
+    pub fn learner(&self, individual: Option<IndividualId>) -> Option<&Learner> {
         self.learners.iter().find(|l| Some(l.individual) == individual)
     }
 
@@ -131,9 +133,9 @@ pub struct IndividualView {
     /// Its last estimate.
     pub learner: Option<Learner>,
     /// The loss of its estimate before that.
-    pub loss_before: Option<f64>,
+    pub loss_before: Option<Loss>,
     /// Every generation in which it was the slow learner, with the individual from which it learned.
-    pub lessons: Vec<(u32, usize)>,
+    pub lessons: Vec<(u32, IndividualId)>,
     /// The generation in which an architecture was injected in its place.
     pub injected: Option<u32>,
 }
@@ -151,12 +153,12 @@ pub struct Best {
 /// in its place, or it may have been estimated again with a higher loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BestFound<'a> {
-    pub individual: usize,
+    pub individual: IndividualId,
     /// The generation of the estimate; `None` if it is that of the final ranking.
     pub generation: Option<u32>,
     /// What decided that it won; `None` before the end.
     pub source: Option<WinnerSource>,
-    pub loss: f64,
+    pub loss: Loss,
     pub accuracy: f64,
     pub position: &'a [f64],
 }
@@ -266,17 +268,27 @@ impl SearchView {
         }
     }
 
+    /// An individual of the present population; `None` if there is none of this number.
+    pub fn individual(&self, individual: IndividualId) -> Option<&IndividualView> {
+        self.population.get(individual.0)
+    }
+
+    /// All individuals of the present population in the order of their numbers.
+    pub fn individuals(&self) -> impl Iterator<Item = (IndividualId, &IndividualView)> {
+        IndividualId::all(self.population.len()).zip(&self.population)
+    }
+
     /// The genotype of an individual, in the space that has genotypes.
-    pub fn genotype(&self, individual: usize) -> Option<Genotype> {
-        Genotype::decode(&self.population.get(individual)?.position).ok()
+    pub fn genotype(&self, individual: IndividualId) -> Option<Genotype> {
+        Genotype::decode(&self.population.get(individual.0)?.position).ok()
     }
 
     /// The operation of every edge of an individual, in the space of NAS-Bench-201.
-    pub fn edges(&self, individual: usize) -> Option<[usize; tabular::EDGES]> {
+    pub fn edges(&self, individual: IndividualId) -> Option<[usize; tabular::EDGES]> {
         if self.settings.space != Space::NasBench201 {
             return None;
         }
-        tabular::decode(&self.population.get(individual)?.position).ok()
+        tabular::decode(&self.population.get(individual.0)?.position).ok()
     }
 
     /// The diversity of the present population.
@@ -290,16 +302,16 @@ impl SearchView {
     }
 
     /// Individuals from best to worst: by the final ranking if there is one, else by last loss.
-    pub fn order(&self) -> Vec<usize> {
+    pub fn order(&self) -> Vec<IndividualId> {
         if !self.ranking.is_empty() {
             return self.ranking.iter().map(|r| r.individual).collect();
         }
-        let loss = |i: &usize| {
+        let loss = |i: &IndividualId| {
             let learner = self.population[*i].learner.as_ref();
-            learner.map(|l| l.estimate.loss).filter(|l| !l.is_nan()).unwrap_or(f64::INFINITY)
+            learner.map_or(Loss::NAN, |l| l.estimate.loss)
         };
-        let mut order: Vec<_> = (0..self.population.len()).collect();
-        order.sort_by(|a, b| loss(a).total_cmp(&loss(b)).then(a.cmp(b)));
+        let mut order: Vec<_> = IndividualId::all(self.population.len()).collect();
+        order.sort_by(|a, b| loss(a).order(loss(b)).then(a.cmp(b)));
         order
     }
 
@@ -317,7 +329,7 @@ impl SearchView {
             });
         }
         if let Some(winner) = self.ranking.first() {
-            let place = self.population.get(winner.individual)?;
+            let place = self.population.get(winner.individual.0)?;
             return Some(BestFound {
                 individual: winner.individual,
                 generation: None,
@@ -375,7 +387,7 @@ impl SearchView {
                     individual.moved_from = None;
                 }
                 for moved in moves {
-                    if let Some(individual) = self.population.get_mut(moved.individual) {
+                    if let Some(individual) = self.population.get_mut(moved.individual.0) {
                         let from = std::mem::replace(&mut individual.position, moved.position.clone());
                         individual.moved_from = Some(from);
                     }
@@ -383,7 +395,7 @@ impl SearchView {
                 for comparison in &self.compared {
                     if let (Some(slow), Some(fast)) = (comparison.slow, comparison.fast)
                         && moves.iter().any(|m| m.individual == slow)
-                        && let Some(individual) = self.population.get_mut(slow)
+                        && let Some(individual) = self.population.get_mut(slow.0)
                     {
                         individual.lessons.push((*generation, fast));
                     }
@@ -396,7 +408,7 @@ impl SearchView {
             }
             Event::IndividualInjected { individual, position } => {
                 let generation = self.generation;
-                if let Some(place) = self.population.get_mut(*individual) {
+                if let Some(place) = self.population.get_mut(individual.0) {
                     *place = IndividualView::new(position.clone());
                     place.injected = Some(generation);
                     self.injections.push((generation, *individual));
@@ -410,20 +422,20 @@ impl SearchView {
         }
     }
 
-    fn compare(&mut self, comparison: Comparison, gives: &[usize]) {
+    fn compare(&mut self, comparison: Comparison, gives: &[IndividualId]) {
         let Comparison { generation, estimations, ref learners, .. } = comparison;
         let estimated = (learners.len() as u64).saturating_mul(u64::from(estimations));
         self.evaluations = self.evaluations.saturating_add(estimated);
         for learner in learners {
-            let Some(individual) = self.population.get_mut(learner.individual) else {
+            let Some(individual) = self.population.get_mut(learner.individual.0) else {
                 continue;
             };
             individual.position.clone_from(&learner.position);
             let before = individual.learner.replace(learner.clone());
             individual.loss_before = before.map(|before| before.estimate.loss);
             let better = |best: &Best| {
-                (learner.violation, learner.estimate.loss)
-                    < (best.learner.violation, best.learner.estimate.loss)
+                let fitness = |of: &Learner| Fitness { loss: of.estimate.loss, violation: of.violation };
+                fitness(learner).order(fitness(&best.learner)).is_lt()
             };
             if learner.estimate.loss.is_finite() && self.best.as_ref().is_none_or(better) {
                 self.best = Some(Best { generation, learner: learner.clone() });
@@ -435,7 +447,7 @@ impl SearchView {
     }
 
     /// Updates the view's weight set as the estimator updated its own.
-    fn adopt(&mut self, generation: u32, learners: &[Learner], gives: &[usize]) {
+    fn adopt(&mut self, generation: u32, learners: &[Learner], gives: &[IndividualId]) {
         let Some(shape) = self.network else {
             return;
         };

@@ -10,7 +10,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{genotype::Genotype, network::NetworkShape, operation::Operation, space::NODES};
+use crate::{
+    genotype::Genotype, network::NetworkShape, operation::Operation, population::IndividualId, space::NODES,
+};
 
 /// A module of the search network that learners share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,7 +128,7 @@ impl FromStr for WeightKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trained {
     pub generation: u32,
-    pub individual: usize,
+    pub individual: IndividualId,
     /// How often a learner wrote it.
     pub updates: u32,
 }
@@ -221,7 +223,7 @@ impl<T: Clone> WeightSet<T> {
     pub fn adopt<'a>(
         &mut self,
         generation: u32,
-        givers: impl IntoIterator<Item = (usize, &'a BTreeMap<WeightKey, T>)>,
+        givers: impl IntoIterator<Item = (IndividualId, &'a BTreeMap<WeightKey, T>)>,
     ) where
         T: 'a,
     {
@@ -236,7 +238,7 @@ impl<T: Clone> WeightSet<T> {
         }
     }
 
-    fn put(&mut self, key: WeightKey, value: T, generation: u32, individual: usize) {
+    fn put(&mut self, key: WeightKey, value: T, generation: u32, individual: IndividualId) {
         match self.entries.entry(key) {
             btree_map::Entry::Vacant(place) => {
                 place.insert(Entry { value, trained: Trained { generation, individual, updates: 1 } });
@@ -276,7 +278,7 @@ impl<T: Clone> WeightSet<T> {
 impl WeightSet<()> {
     /// As [`WeightSet::adopt`] for history alone, given the sorted keys that each giver holds: what a
     /// view of a long run does a hundred thousand times.
-    pub fn adopt_keys(&mut self, generation: u32, givers: &[(usize, Vec<WeightKey>)]) {
+    pub fn adopt_keys(&mut self, generation: u32, givers: &[(IndividualId, Vec<WeightKey>)]) {
         for (index, (individual, held)) in givers.iter().enumerate() {
             let before = &givers[..index];
             for &key in held {

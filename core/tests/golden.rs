@@ -12,6 +12,7 @@ use relativenas_core::{
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
     operation::Operation,
+    population::IndividualId,
     population::{Individual, diversity},
     published, slow_fast,
     space::Space,
@@ -149,14 +150,14 @@ fn golden_weight_set() {
 
     let mut set = WeightSet::default();
     for (cell, candidate) in pair.parametric_ops_from.keys().map(|name| parse_candidate(name)) {
-        let trained = Trained { generation: 0, individual: 0, updates: 1 };
+        let trained = Trained { generation: 0, individual: IndividualId(0), updates: 1 };
         set.restore(WeightKey::Operation { cell, candidate }, Entry { value: "unchanged", trained });
     }
     let hold = |learner: &Learner, name: &'static str| -> BTreeMap<_, _> {
         WeightKey::of_genotype(&learner.genotype, &shape).into_iter().map(|key| (key, name)).collect()
     };
     let (fast, slow) = (hold(&pair.fast, "fast"), hold(&pair.slow, "slow"));
-    set.adopt(1, [(0, &fast), (1, &slow)]);
+    set.adopt(1, [(IndividualId(0), &fast), (IndividualId(1), &slow)]);
 
     let operations: BTreeMap<_, _> = set
         .entries()

@@ -8,10 +8,13 @@ use relativenas_core::{
     event::{Event, Learner, Line},
     genotype::{Genotype, GenotypeFormat},
     latency::{LatencyTable, OperationLatency, Spot},
+    loss::Loss,
     network::{NetworkKind, NetworkShape},
     operation::Operation,
     population::Individual,
+    population::IndividualId,
     published,
+    search::Slot,
     search::{
         Ask, Candidate, Estimate, Estimation, Repeat, Schedule, Search, SearchSettings, SearchState, Stage,
         Verdict,
@@ -40,7 +43,7 @@ fn settings(searcher: SearcherKind, population: usize, generations: u32, seed: u
 }
 
 fn estimate(loss: f64) -> Estimate {
-    Estimate { loss, accuracy: 100.0 - loss, train_loss: loss, hits: 3, misses: 1 }
+    Estimate { loss: Loss(loss), accuracy: 100.0 - loss, train_loss: Loss(loss), hits: 3, misses: 1 }
 }
 
 /// Losses as a device gives them, good and bad; few different ones, so that ties occur.
@@ -195,7 +198,7 @@ proptest! {
             prop_assert_eq!(compared, half);
             let moves = moved.unwrap_or_default();
             prop_assert_eq!(moves.iter().map(|m| m.individual).collect::<BTreeSet<_>>(), slow.clone());
-            for (individual, now) in search.state().population.iter().enumerate() {
+            for (individual, now) in IndividualId::all(before.len()).zip(&search.state().population) {
                 prop_assert!(Space::Cells.decode(&now.position).is_ok());
                 if !slow.contains(&individual) {
                     prop_assert_eq!(now, &before[individual]);
@@ -212,7 +215,7 @@ proptest! {
         let (mut search, _) = Search::new(settings(searcher, 2, 2, seed)).expect("valid");
         let (mut verdicts, events) = search.tell(&[estimate(a), estimate(b)]);
         let verdict = verdicts.pop().expect("one pair");
-        let gives = |slots: &[usize]| slots.to_vec();
+        let gives = |slots: &[Slot]| slots.to_vec();
         match (a.is_finite(), b.is_finite()) {
             (false, false) => {
                 prop_assert_eq!(verdict, Verdict::default());
@@ -220,14 +223,15 @@ proptest! {
                     |e| matches!(e, Event::GenerationFinished { moves, .. } if moves.is_empty()));
                 prop_assert!(stays || matches!(searcher, SearcherKind::Random | SearcherKind::Largest));
             }
-            (true, false) => prop_assert_eq!(verdict, Verdict { fast: Some(0), slow: Some(1), gives: gives(&[0]) }),
-            (false, true) => prop_assert_eq!(verdict, Verdict { fast: Some(1), slow: Some(0), gives: gives(&[1]) }),
+            (true, false) => prop_assert_eq!(verdict, Verdict { fast: Some(Slot(0)), slow: Some(Slot(1)), gives: gives(&[Slot(0)]) }),
+            (false, true) => prop_assert_eq!(verdict, Verdict { fast: Some(Slot(1)), slow: Some(Slot(0)), gives: gives(&[Slot(1)]) }),
             (true, true) => {
-                let fast = verdict.fast.expect("somebody is fast");
-                prop_assert_eq!((verdict.slow, verdict.gives), (Some(1 - fast), gives(&[fast, 1 - fast])));
+                let fast = verdict.fast.expect("one of them is fast");
+                let other = Slot(1 - fast.0);
+                prop_assert_eq!((verdict.slow, verdict.gives), (Some(other), gives(&[fast, other])));
                 if searcher != SearcherKind::CoinFlip {
                     // A tie makes the first member fast.
-                    prop_assert_eq!(fast, usize::from(b < a));
+                    prop_assert_eq!(fast, Slot(usize::from(b < a)));
                 }
             }
         }
@@ -247,7 +251,7 @@ proptest! {
             .collect();
         let (verdicts, events) = search.tell(&[estimate(losses[0]), estimate(losses[1])]);
         let second = if excess[0] == excess[1] { losses[1] < losses[0] } else { excess[1] < excess[0] };
-        prop_assert_eq!(verdicts[0].fast, Some(usize::from(second)));
+        prop_assert_eq!(verdicts[0].fast, Some(Slot(usize::from(second))));
         let Some(Event::PairCompared { learners, .. }) = events.first() else {
             return Err(TestCaseError::fail("no comparison"));
         };
@@ -285,7 +289,7 @@ proptest! {
         if let Some((individual, position)) = injected
             && search.accepts_injections()
         {
-            search.inject(individual % (2 * half), position);
+            search.inject(IndividualId(individual % (2 * half)), position);
         }
         let stored = json(search.state());
         let state: SearchState = serde_json::from_str(&stored).expect("it was just written");
@@ -317,7 +321,7 @@ proptest! {
             }
             last = events;
         }
-        prop_assert_eq!(ranked, (0..6).collect::<Vec<_>>());
+        prop_assert_eq!(ranked, IndividualId::all(6).collect::<Vec<_>>());
         let Some(Event::SearchFinished { ranking, evaluations }) = last.pop() else {
             return Err(TestCaseError::fail("no ranking"));
         };
@@ -325,14 +329,14 @@ proptest! {
         prop_assert_eq!(ranking.iter().map(|r| r.rank).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
         if searcher == SearcherKind::Largest {
             // Its last population stands in order of size, whatever the losses.
-            prop_assert!(ranking.iter().map(|r| r.individual).eq(0..6));
+            prop_assert!(ranking.iter().map(|r| r.individual).eq(IndividualId::all(6)));
             return Ok(());
         }
         for pair in ranking.windows(2) {
             // Not a number comes last, and equal losses in the order of individuals.
             let (a, b) = (pair[0].loss, pair[1].loss);
             prop_assert!(a.is_finite() || !b.is_finite());
-            prop_assert!(!(a.is_finite() && b.is_finite()) || a <= b);
+            prop_assert!(!(a.is_finite() && b.is_finite()) || a.0 <= b.0);
             let tie = a == b || !a.is_finite();
             prop_assert!(!tie || pair[0].individual < pair[1].individual);
         }
@@ -362,11 +366,11 @@ proptest! {
     ) {
         let mut set = WeightSet::default();
         for (generation, position) in before.iter().enumerate() {
-            set.adopt(generation as u32, [(9, &hold(position, "before"))]);
+            set.adopt(generation as u32, [(IndividualId(9), &hold(position, "before"))]);
         }
         let unchanged = set.clone();
         let (fast, slow) = (hold(&fast, "fast"), hold(&slow, "slow"));
-        set.adopt(7, [(1, &fast), (2, &slow)]);
+        set.adopt(7, [(IndividualId(1), &fast), (IndividualId(2), &slow)]);
         let keys = unchanged.entries().map(|(key, _)| key).chain(fast.keys().copied()).chain(slow.keys().copied());
         for key in keys {
             let (old, new) = (unchanged.get(key), set.get(key));
@@ -379,7 +383,7 @@ proptest! {
             };
             if let Some((name, individual)) = writer {
                 let entry = new.expect("written");
-                prop_assert_eq!((entry.value, entry.trained.individual, entry.trained.generation), (name, individual, 7));
+                prop_assert_eq!((entry.value, entry.trained.individual, entry.trained.generation), (name, IndividualId(individual), 7));
                 prop_assert_eq!(entry.trained.updates, old.map_or(0, |e| e.trained.updates) + 1);
             } else {
                 prop_assert_eq!(new, old, "{}", key);
@@ -391,7 +395,7 @@ proptest! {
         let entering = entering(&[keys(&fast), keys(&slow)]);
         let [of_fast, of_slow] = [(&fast, &entering[0]), (&slow, &entering[1])]
             .map(|(held, keys)| keys.iter().map(|key| (*key, held[key])).collect::<BTreeMap<_, _>>());
-        sent.adopt(7, [(1, &of_fast), (2, &of_slow)]);
+        sent.adopt(7, [(IndividualId(1), &of_fast), (IndividualId(2), &of_slow)]);
         prop_assert_eq!(&sent, &set);
         let mut nobody = set.clone();
         nobody.adopt(8, []);
@@ -405,9 +409,9 @@ proptest! {
         let (mut with_values, mut history) = (WeightSet::default(), WeightSet::default());
         for (generation, (fast, slow)) in pairs.iter().enumerate() {
             let (fast_held, slow_held) = (hold(fast, "fast"), hold(slow, "slow"));
-            with_values.adopt(generation as u32, [(1, &fast_held), (2, &slow_held)]);
+            with_values.adopt(generation as u32, [(IndividualId(1), &fast_held), (IndividualId(2), &slow_held)]);
             let sorted = |held: &BTreeMap<WeightKey, &str>| held.keys().copied().collect::<Vec<_>>();
-            history.adopt_keys(generation as u32, &[(1, sorted(&fast_held)), (2, sorted(&slow_held))]);
+            history.adopt_keys(generation as u32, &[(IndividualId(1), sorted(&fast_held)), (IndividualId(2), sorted(&slow_held))]);
         }
         let trained = |(key, entry): (_, &Entry<&str>)| (key, entry.trained);
         let expected: Vec<_> = with_values.entries().map(trained).collect();
@@ -420,7 +424,7 @@ proptest! {
     ) {
         let mut set = WeightSet::default();
         for position in &before {
-            set.adopt(0, [(0, &hold(position, "trained"))]);
+            set.adopt(0, [(IndividualId(0), &hold(position, "trained"))]);
         }
         let keys = keys(&position);
         let (values, Hits { hits, misses }) = set.inherit(&keys, |_| "fresh");
@@ -473,7 +477,11 @@ fn a_state_is_refused_by_another_search() {
     refuse(ours.clone(), |s| s.generation = 3, "it has seen more generations");
     refuse(ours.clone(), |s| s.done = 3, "its generation has no pair left");
     refuse(ours.clone(), |s| s.told = vec![vec![estimate(1.0); 2]], "more often than it is to be");
-    refuse(ours.clone(), |s| s.pairs[0] = vec![0, 6], "not those of this searcher and population");
+    refuse(
+        ours.clone(),
+        |s| s.pairs[0] = vec![IndividualId(0), IndividualId(6)],
+        "not those of this searcher and population",
+    );
     refuse(ours.clone(), |s| (s.generation, s.finished) = (2, true), "not as long as it should be");
     assert!(Search::resume(ours, search.state().clone()).is_ok());
 }
@@ -498,15 +506,15 @@ fn pairs_at_once_are_asked_for_together_and_told_one_by_one() {
         let (mut search, events) = Search::new(settings).expect("valid");
         let mut lines: Vec<_> = events.iter().map(json).collect();
         while let Ask::Estimate(estimation) = search.ask() {
-            asked.push(estimation.candidates.iter().map(|c| c.individual).collect());
+            asked.push(estimation.candidates.iter().map(|c| c.individual.0).collect());
             let losses: Vec<_> = (estimation.candidates.iter())
-                .map(|c| estimate(loss(c.individual, estimation.generation)))
+                .map(|c| estimate(loss(c.individual.0, estimation.generation)))
                 .collect();
             let (verdicts, told) = search.tell(&losses);
             for (pair, verdict) in verdicts.iter().enumerate() {
                 let places = verdict.fast.iter().chain(&verdict.slow).chain(&verdict.gives);
                 let together = searcher.together();
-                assert!(places.copied().all(|place| place / together == pair), "{pair}: {verdict:?}");
+                assert!(places.copied().all(|place| place.0 / together == pair), "{pair}: {verdict:?}");
             }
             lines.extend(told.iter().map(json));
         }
@@ -558,12 +566,15 @@ fn who_is_injected_into_regularized_evolution_is_estimated_before_it_dies() {
         search.tell(&[estimate(1.0)]);
     }
     let position = published::genotype("RelativeNAS").and_then(|g| g.encode().ok()).expect("searched");
-    search.inject(2, position.clone());
+    search.inject(IndividualId(2), position.clone());
     let Ask::Estimate(child) = search.ask() else { unreachable!("two generations are left") };
-    assert_eq!(child.candidates[0].individual, 1);
+    assert_eq!(child.candidates[0].individual, IndividualId(1));
     search.tell(&[estimate(1.0)]);
     let Ask::Estimate(injected) = search.ask() else { unreachable!("two generations are left") };
-    assert_eq!((injected.candidates[0].individual, &injected.candidates[0].position), (2, &position));
+    assert_eq!(
+        (injected.candidates[0].individual, &injected.candidates[0].position),
+        (IndividualId(2), &position)
+    );
 }
 
 /// A search to its end, every loss being 1; all events, as lines of JSON.
@@ -621,8 +632,11 @@ fn with_warm_up(searcher: SearcherKind) -> (Vec<Estimation>, Vec<Event>) {
         let stored = serde_json::from_str(&json(search.state())).expect("plain data");
         search = Search::resume(settings.clone(), stored).expect("its own state");
         let loss = |c: &Candidate| if estimation.stage == Stage::WarmUp { f64::NAN } else { c.position[0] };
-        let found: Vec<_> =
-            estimation.candidates.iter().map(|c| Estimate { train_loss: 0.5, ..estimate(loss(c)) }).collect();
+        let found: Vec<_> = estimation
+            .candidates
+            .iter()
+            .map(|c| Estimate { train_loss: Loss(0.5), ..estimate(loss(c)) })
+            .collect();
         events.extend(search.tell(&found).1);
         estimations.push(estimation);
     }
@@ -656,7 +670,7 @@ fn a_pair_within_the_noise_is_estimated_again_until_its_mean_losses_are_not_or_t
             let losses = rest.next().expect("asked no oftener");
             let (verdicts, events) = search.tell(&losses.map(estimate));
             if !events.is_empty() {
-                assert_eq!(verdicts[0].fast, Some(fast), "{told:?}");
+                assert_eq!(verdicts[0].fast, Some(Slot(fast)), "{told:?}");
                 break events;
             }
             assert_eq!(verdicts, [Verdict::default()]);
@@ -668,7 +682,7 @@ fn a_pair_within_the_noise_is_estimated_again_until_its_mean_losses_are_not_or_t
         for (slot, learner) in learners.iter().enumerate() {
             let mean = told.iter().map(|losses| losses[slot]).sum::<f64>() / told.len() as f64;
             let found = learner.estimate.loss;
-            assert!((found - mean).abs() < 1e-12 || found.is_nan() && mean.is_nan(), "{found} {mean}");
+            assert!((found.0 - mean).abs() < 1e-12 || found.0.is_nan() && mean.is_nan(), "{found} {mean}");
         }
         assert_eq!(search.state().evaluations, 2 * told.len() as u64, "each is paid for");
         let Ask::Estimate(next) = search.ask() else { unreachable!("the second pair") };
@@ -756,9 +770,12 @@ fn in_a_warm_up_whoever_ended_in_numbers_gives_in_order() {
     {
         let settings = SearchSettings { warm_up: 1, ..settings(SearcherKind::SlowFast, 4, 2, 1) };
         let (mut search, _) = Search::new(settings).expect("valid");
-        let told = losses.map(|train_loss| Estimate { train_loss, ..estimate(f64::NAN) });
+        let told = losses.map(|train_loss| Estimate { train_loss: Loss(train_loss), ..estimate(f64::NAN) });
         let (verdicts, events) = search.tell(&told);
-        assert_eq!(verdicts, [Verdict { fast: None, slow: None, gives: expected.to_vec() }]);
+        assert_eq!(
+            verdicts,
+            [Verdict { fast: None, slow: None, gives: expected.iter().copied().map(Slot).collect() }]
+        );
         assert!(
             matches!(&events[..], [Event::WeightsWarmed { gives, .. }] if gives == expected),
             "{events:?}"
@@ -771,13 +788,13 @@ fn one_shot_learners_are_compared_and_write_nothing() {
     let settings = SearchSettings { warm_up: 1, one_shot: true, ..settings(SearcherKind::SlowFast, 4, 2, 1) };
     let (mut search, _) = Search::new(settings.clone()).expect("valid");
     for losses in [[1.0, 0.5], [0.5, 1.0]] {
-        let (verdicts, _) =
-            search.tell(&losses.map(|train_loss| Estimate { train_loss, ..estimate(f64::NAN) }));
-        assert_eq!(verdicts[0].gives, [0, 1], "the warm-up writes");
+        let (verdicts, _) = search
+            .tell(&losses.map(|train_loss| Estimate { train_loss: Loss(train_loss), ..estimate(f64::NAN) }));
+        assert_eq!(verdicts[0].gives, [Slot(0), Slot(1)], "the warm-up writes");
     }
     let (verdicts, events) =
-        search.tell(&[1.0, 0.5].map(|l| Estimate { train_loss: f64::NAN, ..estimate(l) }));
-    assert_eq!(verdicts, [Verdict { fast: Some(1), slow: Some(0), gives: Vec::new() }]);
+        search.tell(&[1.0, 0.5].map(|l| Estimate { train_loss: Loss::NAN, ..estimate(l) }));
+    assert_eq!(verdicts, [Verdict { fast: Some(Slot(1)), slow: Some(Slot(0)), gives: Vec::new() }]);
     assert!(matches!(&events[..], [Event::PairCompared { gives, .. }] if gives.is_empty()), "{events:?}");
     let error = Search::new(SearchSettings { warm_up: 0, ..settings }).expect_err("refused").to_string();
     assert!(error.starts_with("without a warm-up nobody would ever train"), "{error}");

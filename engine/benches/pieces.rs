@@ -9,7 +9,9 @@ use divan::Bencher;
 use relativenas_core::{
     config::Precision,
     genotype::Genotype,
+    loss::Loss,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     published,
     randomness::{Purpose, Streams},
@@ -48,7 +50,8 @@ fn main() {
 }
 
 fn genotype(individual: usize) -> Genotype {
-    Genotype::decode(&sample_position(Space::Cells, &Streams::new(1), 0, individual)).expect("of this space")
+    Genotype::decode(&sample_position(Space::Cells, &Streams::new(1), 0, IndividualId(individual)))
+        .expect("of this space")
 }
 
 fn fresh(plan: &Plan) -> Vec<ModuleWeights> {
@@ -169,7 +172,7 @@ fn weight_set(individuals: usize) -> WeightSet<ModuleWeights> {
         let plan = Plan::search(&genotype, &SHAPE);
         let fresh: BTreeMap<_, _> = keys.iter().copied().zip(fresh(&plan)).collect();
         let (held, _) = weights.inherit(&keys, |key| fresh[&key].clone());
-        weights.adopt(0, [(individual, &held)]);
+        weights.adopt(0, [(IndividualId(individual), &held)]);
     }
     weights
 }
@@ -242,7 +245,8 @@ fn checkpoint(bencher: Bencher) {
 fn events_of_a_pair(bencher: Bencher) {
     let mut search = search();
     let Ask::Estimate(estimation) = search.ask() else { unreachable!("it has just begun") };
-    let estimate = |_: &_| Estimate { loss: 1.5, accuracy: 50.0, train_loss: 1.5, hits: 40, misses: 2 };
+    let estimate =
+        |_: &_| Estimate { loss: Loss(1.5), accuracy: 50.0, train_loss: Loss(1.5), hits: 40, misses: 2 };
     let estimates: Vec<_> = estimation.candidates.iter().map(estimate).collect();
     let (_, events) = search.tell(&estimates);
     let folder = tempfile::tempdir().expect("a folder");

@@ -22,7 +22,7 @@ use relativenas_engine::{
     network::Plan,
     optimizer::SgdSettings,
     ranks::Alone,
-    training::{Loss, Schedule, Source, Trainer, TrainerSettings, evaluate},
+    training::{LossFunction, Schedule, Source, Trainer, TrainerSettings, evaluate},
 };
 use tch::Device;
 
@@ -54,7 +54,7 @@ fn main() -> anyhow::Result<()> {
         batch: 50,
         augmentation: Augmentation { padding: PADDING, flip: true, cutout: 0 },
         schedule: Schedule::of(&config.retrain),
-        loss: Loss { label_smoothing: 0.0, auxiliary_weight: 0.0 },
+        loss: LossFunction { label_smoothing: 0.0, auxiliary_weight: 0.0 },
         sgd: SgdSettings {
             momentum: config.retrain.momentum,
             weight_decay: config.retrain.weight_decay,

@@ -1,4 +1,4 @@
-//! From stored bytes to batches that a network reads: crops, flips, cutout, normalisation.
+//! Batches that a network reads, made from stored bytes: crops, flips, cutout, normalisation.
 //!
 //! A batch is one gather and a few elementwise operations on the device, never a loop over images.
 
@@ -9,15 +9,16 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::{device, images::ImageSet};
 
-/// How training images vary. The published search: padding 4, flips, cutout 16.
+/// How training images are varied. The published search pads by 4 pixels, flips, and cuts out squares of side
+/// 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Augmentation {
-    /// Black pixels around the image before a crop of the original size is taken; 0: no crop.
+    /// Black pixels on each side of the image before a crop of the original size is taken; 0 takes no crop.
     pub padding: usize,
-    /// Mirror half of the images.
+    /// Whether half of the images are mirrored left to right.
     pub flip: bool,
-    /// Side of the square that is set to the mean; its centre lies anywhere, so it may be cut off
-    /// by the border. 0: no square.
+    /// Side in pixels of the square that is set to the mean. Its centre may lie on any pixel, so the border
+    /// may cut the square off. 0 cuts out nothing.
     pub cutout: usize,
 }
 
@@ -25,33 +26,34 @@ impl Augmentation {
     pub const NONE: Self = Self { padding: 0, flip: false, cutout: 0 };
 }
 
-/// An image set on a device, laid out so that crops are gathers.
+/// A set of images on a device, laid out so that crops are gathers.
 #[derive(Debug)]
 pub struct ImageStore {
-    /// Pixels of all images in a black frame, `[N · F · F, 3] u8` with F the framed side.
+    /// The pixels of all images, each in a black frame: `[N · F · F, 3] u8`, where F is the side of the
+    /// frame.
     pixels: Tensor,
-    /// `[N] i64`.
+    /// The label of each image, `[N] i64`.
     labels: Tensor,
-    /// Multiplied with a byte, `[3] f32`.
+    /// What a pixel's bytes are multiplied with when they are normalised, `[3] f32`.
     factor: Tensor,
-    /// Added then, `[3] f32`.
+    /// What is added to the product, `[3] f32`.
     offset: Tensor,
     count: usize,
     side: i64,
     frame: i64,
 }
 
-/// Images and labels that a network reads at once.
+/// Images that a network reads at once, with their labels.
 #[derive(Debug)]
 pub struct Batch {
-    /// `[B, 3, H, W] f32`, channels last in memory, normalised.
+    /// The normalised images, `[B, 3, H, W] f32`, channels last in memory.
     pub images: Tensor,
-    /// `[B] i64`.
+    /// The label of each image, `[B] i64`.
     pub labels: Tensor,
 }
 
 impl Batch {
-    /// Images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.size().first().map_or(0, |&n| n as usize)
     }
@@ -61,15 +63,15 @@ impl Batch {
     }
 }
 
-/// Random numbers of a batch, image by image.
+/// The random numbers that a batch is varied by, image by image.
 struct Draws {
-    /// Row, column of the crop's corner in the frame; mirrored or not; row, column of the cutout's
-    /// centre: `[5, B] i64`.
+    /// Five numbers for each image, `[5, B] i64`: row and column of the crop's corner in the frame; 1 if the
+    /// image is mirrored, else 0; row and column of the cutout's centre.
     numbers: Tensor,
 }
 
 impl ImageStore {
-    /// Copies a square-image set to a device, with room for crops of this padding.
+    /// Copies a set of square images to a device, with a frame that allows crops of this padding.
     ///
     /// # Errors
     /// If the images are not square `[N, 3, H, H]`, or the device fails.
@@ -97,7 +99,7 @@ impl ImageStore {
         })
     }
 
-    /// Another handle on the same memory, for another thread.
+    /// Returns another handle on the same memory, to be used by another thread.
     pub fn share(&self) -> Self {
         Self {
             pixels: self.pixels.shallow_clone(),
@@ -116,7 +118,7 @@ impl ImageStore {
         self.count == 0
     }
 
-    /// Rows and columns of an image.
+    /// The number of rows, and of columns, of an image.
     pub fn side(&self) -> usize {
         self.side as usize
     }
@@ -125,8 +127,8 @@ impl ImageStore {
         self.pixels.device()
     }
 
-    /// The images at these places (`[B] i64` on the device), varied by draws from `stream`.
-    /// A crop is at most as far off as the padding that the store was made with.
+    /// The images at these places (`[B] i64` on the device), varied by numbers drawn from `stream`. A crop is
+    /// shifted by at most the padding that the store was made with.
     ///
     /// # Errors
     /// If the device fails.
@@ -139,7 +141,8 @@ impl ImageStore {
         self.part(places, 0..places.size1()? as usize, augmentation, stream)
     }
 
-    /// Some images of [`ImageStore::batch`], the same as in the whole.
+    /// The images of `part` from the batch that [`ImageStore::batch`] gives, with the same variations as
+    /// there.
     ///
     /// # Errors
     /// If the device fails.
@@ -183,7 +186,7 @@ impl ImageStore {
         Ok(Draws { numbers: device::send(&numbers, self.device())? })
     }
 
-    /// `[B, H, W, 3] u8`.
+    /// The cropped and mirrored pixels, `[B, H, W, 3] u8`.
     fn crop(&self, places: &Tensor, draws: &Draws) -> Result<Tensor, TchError> {
         let steps = Tensor::f_arange(self.side, (Kind::Int64, self.device()))?;
         let mirrored = draws.column(2)?;
@@ -202,7 +205,7 @@ impl ImageStore {
         bytes.f_to_kind(Kind::Float)?.f_mul(&self.factor)?.f_add(&self.offset)
     }
 
-    /// 0 inside the square, 1 elsewhere: `[B, H, W, 1] f32`.
+    /// A mask that is 0 inside the square and 1 elsewhere, `[B, H, W, 1] f32`.
     fn cutout(&self, size: usize, draws: &Draws) -> Result<Tensor, TchError> {
         let half = (size / 2) as i64;
         let steps = Tensor::f_arange(self.side, (Kind::Int64, self.device()))?;
@@ -217,7 +220,7 @@ impl ImageStore {
 }
 
 impl Draws {
-    /// One number an image, `[B, 1]`.
+    /// One of the five numbers of every image, `[B, 1]`.
     fn column(&self, row: i64) -> Result<Tensor, TchError> {
         self.numbers.f_select(0, row)?.f_unsqueeze(1)
     }
@@ -289,7 +292,7 @@ mod tests {
             assert_eq!(red, 3.0);
             flips.push(right < column);
             shifts.push(row as i64 - 5);
-            // Whatever is not black lies in one row.
+            // All pixels that are not black lie in one row.
             for x in 0..SIDE {
                 let [_, r, _] = pixel(&images, 0, 4, x);
                 assert!(r == row || r == 0.0);

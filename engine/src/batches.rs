@@ -1,10 +1,10 @@
 //! How images are divided into batches.
 
-/// Start and length of every batch, one after the other.
+/// Start and length of every batch, in order.
 ///
-/// The last batch takes what is left. If that is a single image, it joins the batch before, which then has
-/// one more than `size`: batch norm over one value a channel has no variance (PyTorch refuses such a batch),
-/// and would leave statistics that are no numbers. Where `size` is 1, so is every batch.
+/// The last batch has the images that are left. If that is a single image, it joins the batch before, which
+/// then has one more than `size`: batch norm over one value a channel has no variance (PyTorch refuses such a
+/// batch), and its statistics would not be numbers. Where `size` is 1, every batch has one image.
 pub fn batches(images: usize, size: usize) -> impl ExactSizeIterator<Item = (usize, usize)> + Clone {
     let (size, count) = (size.max(1), batch_count(images, size));
     (0..count).map(move |number| {
@@ -13,7 +13,7 @@ pub fn batches(images: usize, size: usize) -> impl ExactSizeIterator<Item = (usi
     })
 }
 
-/// How many batches [`batches`] gives.
+/// The number of batches that [`batches`] gives.
 pub fn batch_count(images: usize, size: usize) -> usize {
     let size = size.max(1);
     let one_is_left = size > 1 && images > size && images % size == 1;

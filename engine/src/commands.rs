@@ -1,4 +1,5 @@
-//! What `relativenas-engine` does besides runs, in the terminal of the command that started it.
+//! The commands of `relativenas-engine` other than runs, which print to the terminal of the command that
+//! started it.
 
 mod data;
 mod evaluate;
@@ -20,7 +21,7 @@ pub use predict::{PredictArguments, predict};
 pub use ranks::RanksArguments;
 pub use throughput::{ThroughputArguments, throughput};
 
-/// Prints a line of results. That nobody reads any further, as in `… | head -0`, is no failure.
+/// Prints a line of results. A reader that closes the pipe early, as in `… | head -0`, is no failure.
 ///
 /// # Errors
 /// If it cannot be written for another reason, such as a full disk.

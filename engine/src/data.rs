@@ -1,8 +1,8 @@
 //! The images that a search trains and validates on.
 //!
-//! [`open`] recognises a data set by what lies in the folder and reads it into memory as plain
-//! bytes; nothing here knows tensors. Whatever is wrong with a file is an error that names it; an
-//! image is skipped only where somebody asked for it, and named then.
+//! [`open`] recognises a data set by the files in a folder and reads it into memory as plain bytes; this
+//! module does not depend on libtorch. Whatever is wrong with a file is an error that names it. An image is
+//! skipped only where the settings allow it, and then it is named.
 
 pub mod check;
 mod cifar;
@@ -46,11 +46,11 @@ pub use view::{ColourJitter, View, enhance};
 /// Images of one size with their labels, in the order of their files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// `[N, 3, side, side] u8`, row after row, red, green and blue planes.
+    /// Pixels, `[N, 3, side, side] u8`, as red, green and blue planes, row by row.
     pub pixels: Vec<u8>,
-    /// `[N]`, each below the number of classes.
+    /// The label of each image, `[N]`, each below the number of classes.
     pub labels: Vec<u16>,
-    /// Height and width.
+    /// Height and width in pixels.
     pub side: usize,
 }
 
@@ -59,7 +59,7 @@ impl Images {
         Self { pixels: Vec::new(), labels: Vec::new(), side }
     }
 
-    /// How many images these are.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -68,12 +68,12 @@ impl Images {
         self.labels.is_empty()
     }
 
-    /// Bytes of one image.
+    /// Size of one image in bytes.
     pub fn stride(&self) -> usize {
         3 * self.side * self.side
     }
 
-    /// Pixels of image `index`, `[3, side, side]`.
+    /// The pixels of image `index`, `[3, side, side]`.
     ///
     /// # Panics
     /// If there is no such image.
@@ -81,9 +81,9 @@ impl Images {
         &self.pixels[index * self.stride()..][..self.stride()]
     }
 
-    /// Mean and standard deviation of each channel, of pixels between 0 and 1.
+    /// Mean and standard deviation of each channel, where pixels count from 0 to 1.
     ///
-    /// The sums are whole numbers, so the order of the images changes nothing.
+    /// The sums are whole numbers, so the order of the images does not change the result.
     pub fn statistics(&self) -> ([f32; 3], [f32; 3]) {
         let plane = self.side * self.side;
         let (mut sums, mut squares) = ([0_u64; 3], [0_u64; 3]);
@@ -97,7 +97,7 @@ impl Images {
         let mean = sums.map(|sum| sum as f64 / count);
         let deviation: [f64; 3] =
             std::array::from_fn(|c| (squares[c] as f64 / count - mean[c] * mean[c]).max(0.0).sqrt());
-        // A channel that never varies carries nothing; dividing by 1 keeps it finite.
+        // A channel that never varies carries no information; dividing by 1 keeps it finite.
         let deviation = deviation.map(|d| if d > 0.0 { d / 255.0 } else { 1.0 });
         (mean.map(|m| (m / 255.0) as f32), deviation.map(|d| d as f32))
     }
@@ -115,24 +115,25 @@ impl Images {
 /// A data set in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
-    /// What people call it, such as `CIFAR-10`.
+    /// The usual name of the data set, such as `CIFAR-10`.
     pub name: String,
-    /// Names of the classes, by label.
+    /// The names of the classes, in the order of their labels.
     pub classes: Vec<String>,
-    /// What a search splits into a training and a validation half.
+    /// The images that a search splits into a training and a validation half.
     pub train: Images,
-    /// Reported, never used to choose.
+    /// Images that results are reported on, and that no choice depends on.
     pub test: Images,
-    /// Mean of each channel, of pixels between 0 and 1: published for CIFAR, else the training images'.
+    /// Mean of each channel, where pixels count from 0 to 1: the published values for CIFAR, else those of
+    /// the training images.
     pub mean: [f32; 3],
-    /// Standard deviation of each channel, likewise.
+    /// Standard deviation of each channel, where pixels count from 0 to 1, from the same source as the mean.
     pub std: [f32; 3],
-    /// What is worth a word though it is no error, such as classes that never occur; a sentence each.
+    /// Sentences about what is unusual but no error, such as classes that never occur.
     pub notes: Vec<String>,
 }
 
 impl DataSet {
-    /// Identifies pixels and labels, whatever layout they were read from: 64 hexadecimal digits.
+    /// A fingerprint of pixels and labels, whatever layout they were read from: 64 hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         self.train.hash_into(&mut hasher);
@@ -140,13 +141,13 @@ impl DataSet {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// A data set without published normalisation: that of its training images.
+    /// A data set that is normalised by the statistics of its own training images.
     fn with_own_statistics(name: String, classes: Vec<String>, train: Images, test: Images) -> Self {
         let (mean, std) = train.statistics();
         Self { name, classes, train, test, mean, std, notes: Vec::new() }.with_notes()
     }
 
-    /// Notes what is odd about the labels.
+    /// Adds notes about what is odd about the labels.
     fn with_notes(mut self) -> Self {
         let labels = self.train.labels.iter().copied();
         self.notes.extend(labels::note(&self.name, &self.classes, labels));
@@ -154,13 +155,13 @@ impl DataSet {
     }
 }
 
-/// What a folder alone does not decide.
+/// Choices about reading that the folder alone does not settle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     pub cifar_100: Cifar100Labels,
-    /// Photographs are cropped to their central square and resized to this height and width.
+    /// Photographs are cropped to their central square and resized to this height and width in pixels.
     pub side: usize,
-    /// Photographs that may be gone on without because they cannot be read.
+    /// The greatest number of photographs that may be left out because they cannot be read.
     pub skip_faulty: usize,
 }
 
@@ -170,8 +171,8 @@ impl Default for Options {
     }
 }
 
-/// Reads the data set in a folder, or in the folder that the official archive unpacks to below
-/// it; without a folder, the embedded one.
+/// Reads the data set in a folder, or in the folder below it that the official archive unpacks to; without a
+/// path, the embedded one.
 ///
 /// # Errors
 /// If the folder is missing or holds nothing (or more than one thing) that is known, or if any file
@@ -180,7 +181,7 @@ pub fn open(path: Option<&Path>) -> Result<DataSet, DataError> {
     open_with(path, &Options::default())
 }
 
-/// [`open`], with options.
+/// Reads a data set as [`open`] does, with options.
 pub fn open_with(path: Option<&Path>, options: &Options) -> Result<DataSet, DataError> {
     match path.filter(|path| !path.as_os_str().is_empty()) {
         None => embedded::read(),
@@ -188,15 +189,15 @@ pub fn open_with(path: Option<&Path>, options: &Options) -> Result<DataSet, Data
     }
 }
 
-/// Lists the photographs in a folder, without decoding any: for sizes that do not fit memory.
+/// Lists the photographs in a folder without decoding any, for data sets that do not fit into memory.
 ///
 /// # Errors
-/// As [`open`], and if the folder holds a data set of another kind.
+/// Fails for the same reasons as [`open`], and if the folder holds a data set of another kind.
 pub fn open_encoded(path: &Path) -> Result<EncodedDataSet, DataError> {
     layout::Found::below(path)?.encoded()
 }
 
-/// Reads a file. A pipe or a device, which may never end, is none.
+/// Reads a file. A pipe or a device, which may never end, is refused.
 fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let read = || {
         if !fs::metadata(path)?.is_file() {
@@ -210,7 +211,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     read().map_err(|source| DataError::Read { path: path.to_owned(), reason: source })
 }
 
-/// Reads a file of text.
+/// Reads a text file.
 fn read_text(path: &Path) -> Result<String, DataError> {
     String::from_utf8(read_file(path)?)
         .map_err(|_| DataError::Malformed { path: path.to_owned(), problem: "it is not UTF-8".into() })

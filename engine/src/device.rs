@@ -1,7 +1,7 @@
-//! Every decision about devices: which one, how many threads, which memory format, what travels how.
+//! Every decision about devices: which one, how many threads, which memory format, how tensors are sent.
 //!
-//! A CUDA device works through a queue, and nobody waits for it between batches: what it needs is
-//! sent ahead with [`send`], and sums of losses stay with it until an epoch is done.
+//! A CUDA device works through a queue, and the program does not wait for it between batches: tensors are
+//! sent ahead with [`send`], and sums of losses stay on the device until an epoch is done.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -9,7 +9,7 @@ use tch::{Cuda, Device, Kind, TchError, Tensor};
 
 use crate::{memory::values_mut, ranks::Place};
 
-/// What a person may ask for: `auto`, `cpu` or `cuda:N`.
+/// The device that a person asks for: `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The first CUDA device if there is one, otherwise the CPU.
@@ -91,10 +91,10 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device to use, made ready.
+    /// Returns the device to use, ready for work.
     ///
-    /// cuDNN tries its algorithms for a convolution and keeps the fastest. Which one that is may
-    /// differ from run to run, and with it the last bits of what a CUDA device computes.
+    /// cuDNN tries its algorithms for a convolution and keeps the fastest. Which one that is may differ from
+    /// run to run, and with it the last bits of the results of a CUDA device.
     ///
     /// # Errors
     /// If a CUDA device is asked for by number and is not there, or cannot be used.
@@ -102,7 +102,8 @@ impl DeviceChoice {
         let device = self.find()?;
         if device.is_cuda() {
             Cuda::cudnn_set_benchmark(true);
-            // Locked memory belongs to the device that is used first; else to cuda:0, whoever is meant.
+            // libtorch locks memory for the device that is used first, and otherwise for cuda:0, whichever
+            // device is meant.
             if let Err(error) = Tensor::f_zeros([1], (Kind::Float, device)) {
                 return Err(DeviceError::Unusable { device, why: error.to_string() });
             }
@@ -110,17 +111,19 @@ impl DeviceChoice {
         Ok(device)
     }
 
-    /// What `kind` (as in settings) names: a device, or several that work together, as in `cuda:0,cuda:1`.
+    /// The devices in `kind` (as in the settings): one device, or several that work together, as in
+    /// `cuda:0,cuda:1`.
     ///
     /// # Errors
-    /// If that is none, or they cannot work together.
+    /// If `kind` names no device, or several that cannot work together.
     pub fn all(kind: &str) -> Result<Vec<Self>, DeviceError> {
         let named = kind.split(',').map(|name| name.trim().parse()).collect::<Result<Vec<Self>, _>>()?;
         let cpus = named.iter().filter(|choice| **choice == Self::Cpu).count();
         if named.len() > 1 && (named.contains(&Self::Auto) || (1..named.len()).contains(&cpus)) {
             return Err(DeviceError::Mixed(kind.to_owned()));
         }
-        // The CPU may stand there twice: that is the same work as on two devices, to be looked at without them.
+        // The CPU may be named twice: the work is that of two devices, which lets it be tried out without
+        // any.
         let twice = (1..named.len()).find(|&i| cpus == 0 && named[..i].contains(&named[i]));
         match twice {
             Some(i) => Err(DeviceError::Twice { kind: kind.to_owned(), device: named[i] }),
@@ -128,8 +131,9 @@ impl DeviceChoice {
         }
     }
 
-    /// What a rank takes of the devices of its machine where `kind` (as in settings) leaves it the choice, or names
-    /// several: one of its own. Where whoever started the ranks shows each a single device, that is its own.
+    /// The device of a rank where `kind` (as in the settings) leaves the choice or names several: one of its
+    /// machine's devices for each rank. If the launcher shows each rank a single device (`one_is_shown`), the
+    /// rank takes that.
     ///
     /// # Errors
     /// If `kind` is no device, or there are fewer devices than ranks.
@@ -165,17 +169,17 @@ impl DeviceChoice {
     }
 }
 
-/// How many CUDA devices libtorch sees; 0 in its CPU variant.
+/// The number of CUDA devices that libtorch finds; 0 in its CPU variant.
 pub fn cuda_devices() -> usize {
     if Cuda::is_available() { usize::try_from(Cuda::device_count()).unwrap_or(0) } else { 0 }
 }
 
-/// As a person types them.
+/// Names of devices as a person types them, separated by commas.
 pub fn names(devices: &[Device]) -> String {
     devices.iter().map(|device| name(*device)).collect::<Vec<_>>().join(",")
 }
 
-/// `cpu` or `cuda:N`.
+/// The name of a device: `cpu` or `cuda:N`.
 pub fn name(device: Device) -> String {
     match device {
         Device::Cuda(index) => format!("cuda:{index}"),
@@ -185,13 +189,13 @@ pub fn name(device: Device) -> String {
 
 /// Sets how many threads libtorch's CPU kernels use when called from this thread.
 ///
-/// OpenMP keeps this number per calling thread, so every thread that computes must set it.
+/// OpenMP keeps this number for each calling thread, so every thread that computes must set it.
 pub fn set_threads_of_this_thread(threads: usize) {
     tch::set_num_threads(i32::try_from(threads.max(1)).unwrap_or(i32::MAX));
 }
 
-/// The same `[N, C, H, W]` values, channels last in memory: what depthwise convolutions and pools
-/// are fastest with on CPU and CUDA alike. Kernels follow the strides of their inputs.
+/// Returns the same `[N, C, H, W]` values, channels last in memory, which is the fastest format for depthwise
+/// convolutions and pools on CPU and CUDA alike. Kernels follow the strides of their inputs.
 ///
 /// # Errors
 /// If the tensor has not four dimensions, or memory runs out.
@@ -200,11 +204,11 @@ pub fn channels_last(images: &Tensor) -> Result<Tensor, TchError> {
     images.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }
 
-/// A tensor on a device. From main memory to CUDA it travels while both sides work on, queued like
-/// a kernel.
+/// Sends a tensor to a device. From main memory to CUDA it is copied while both sides work on, queued like a
+/// kernel.
 ///
-/// Only memory that is locked into main memory can travel so: a copy of any other waits for the
-/// whole queue. libtorch keeps the locked copy until it has arrived.
+/// Only page-locked memory can be copied that way: a copy of any other memory waits for the whole queue.
+/// libtorch keeps the locked copy until it has arrived.
 ///
 /// # Errors
 /// If memory runs out.
@@ -212,13 +216,13 @@ pub fn send(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     if !device.is_cuda() || tensor.device() != Device::Cpu {
         return tensor.f_to_device(device);
     }
-    // `pin_memory` would warn that its argument, which tch always gives, is deprecated.
+    // `pin_memory` would warn that its argument, which tch always passes, is deprecated.
     let locked = tensor.f_internal_pin_memory(device)?;
     locked.f_to_device_(device, tensor.f_kind()?, true, false)
 }
 
-/// Lets numbers be changed where the main processor and the network reach them: in place on a CPU; from CUDA
-/// they travel to locked memory and back, and this waits for the device.
+/// Changes numbers in main memory: in place on a CPU; from CUDA they are copied to locked memory and back,
+/// which waits for the device.
 ///
 /// # Errors
 /// If memory runs out, or the change fails.
@@ -238,7 +242,7 @@ pub fn in_main_memory<E: From<TchError>>(
     Ok(())
 }
 
-/// Waits until a device has done all that was asked of it. For clocks: nothing else needs it.
+/// Waits until a device has finished all its work. Only measurements of time need this.
 pub fn wait(device: Device) {
     if let Device::Cuda(index) = device {
         Cuda::synchronize(index as i64);
@@ -248,42 +252,44 @@ pub fn wait(device: Device) {
 /// How learners that are estimated together share devices and cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sharing {
-    /// As many train at the same time; the others wait for their turn. One alone does it in the thread that searches.
+    /// The number of learners that train at the same time; the others wait for their turn. A single one
+    /// trains in the thread of the search.
     pub at_once: usize,
-    /// As many are estimated together in a generation, unless fewer are left.
+    /// The number of learners that are estimated together in a generation, unless fewer are left.
     pub together: usize,
-    /// Of the CPU, for all learners together.
+    /// Threads of the CPU, for all learners together.
     pub threads: usize,
 }
 
 impl Sharing {
-    /// At once, if it is asked for, as many as there are CUDA devices; on a CPU, as there are threads. There are never
-    /// more than `most` to be estimated, and `together` in a generation.
+    /// If `at_once` is set, as many learners train at the same time as there are CUDA devices, or, on
+    /// CPUs, threads. No more than `most` are ever estimated, and no more than `together` in a
+    /// generation.
     ///
-    /// On one CUDA device they take turns. tch and torch-sys 0.26 can neither make a stream nor choose one, so
-    /// the kernels of two threads would stand in one queue; and libtorch keeps cuDNN's plans by
-    /// thread, so a thread that lives for one learner would try all algorithms again. Turns cost one
-    /// wait for the queue an epoch. On several devices the trying is worth it; ranks do without, each in a thread that
-    /// stays.
+    /// On one CUDA device learners take turns. tch and torch-sys 0.26 can neither make a stream nor choose
+    /// one, so the kernels of two threads would be in one queue; and libtorch keeps cuDNN's plans for each
+    /// thread, so a thread that lives for one learner would try all algorithms again. Taking turns costs one
+    /// wait for the queue each epoch. On several devices trying the algorithms again is worth it; ranks need
+    /// not, because each has a thread that stays.
     pub fn of(devices: &[Device], threads: usize, at_once: bool, (together, most): (usize, usize)) -> Self {
         let cuda = devices.iter().any(|device| device.is_cuda());
         let places = if cuda { devices.len() } else { threads.max(devices.len()) };
         Self { at_once: if at_once { places.min(most).max(1) } else { 1 }, together, threads }
     }
 
-    /// Threads in which so many learners train.
+    /// The number of threads in which these learners train.
     pub fn lanes(self, learners: usize) -> usize {
         self.at_once.min(learners).max(1)
     }
 
-    /// Threads of the CPU for each of so many learners: a part of them if they learn at once, else all. The last
-    /// bits of what a learner computes depend on it.
+    /// The CPU threads of each learner: a part of them if learners train at once, else all. The last bits of
+    /// the results depend on this number.
     pub fn threads_of_each(self, learners: usize) -> usize {
         (self.threads / self.lanes(learners)).max(1)
     }
 }
 
-/// Threads of the CPU to use: as many as asked for, or as there are cores.
+/// The CPU threads to use: as many as asked for, or as many as there are cores if 0 were.
 pub fn threads(asked: usize) -> usize {
     match asked {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -291,11 +297,11 @@ pub fn threads(asked: usize) -> usize {
     }
 }
 
-/// The devices of a rank that has so many learners to estimate at once, made ready: those that `kind` (as in settings)
-/// names, or one of them where the rank is not alone on its machine.
+/// The devices of a rank that estimates `learners` at once, ready for work: those in `kind` (as in the
+/// settings), or one of them where several ranks share the machine.
 ///
 /// # Errors
-/// If there is none for it, there are more than learners, or one cannot be used.
+/// If there is no device for the rank, there are more devices than learners, or one cannot be used.
 pub fn all_of_rank(kind: &str, place: Place, learners: usize) -> Result<Vec<Device>, DeviceError> {
     let named = DeviceChoice::all(kind)?;
     if named.len() == 1 || place.of_host > 1 {
@@ -307,17 +313,17 @@ pub fn all_of_rank(kind: &str, place: Place, learners: usize) -> Result<Vec<Devi
     named.into_iter().map(DeviceChoice::resolve).collect()
 }
 
-/// The device of a rank, made ready; see [`DeviceChoice::of_rank`].
+/// The device of a rank, ready for work; see [`DeviceChoice::of_rank`].
 ///
 /// # Errors
-/// If there is none for it, or it cannot be used.
+/// If there is no device for the rank, or it cannot be used.
 pub fn of_rank(kind: &str, place: Place) -> Result<Device, DeviceError> {
     let found = cuda_devices();
     let one_is_shown = found == 1 && std::env::var_os("CUDA_VISIBLE_DEVICES").is_some();
     DeviceChoice::of_rank(kind, place, found, one_is_shown)?.resolve()
 }
 
-/// Threads of one rank: its part of the cores that it shares with others.
+/// The CPU threads of one rank: its part of the cores that it shares with others.
 pub fn threads_of_rank(asked: usize, place: Place) -> usize {
     match asked {
         0 => (threads(0) / place.on_cores.max(1)).max(1),
@@ -325,7 +331,7 @@ pub fn threads_of_rank(asked: usize, place: Place) -> usize {
     }
 }
 
-/// Brings named tensors to a device.
+/// Copies named tensors to a device.
 ///
 /// # Errors
 /// If its memory runs out.
@@ -339,7 +345,7 @@ pub fn place_all(
 /// The version of libtorch that this program was built for.
 pub const LIBTORCH: &str = "2.13.0";
 
-/// Prints every device, for `relativenas doctor` and people.
+/// Prints every device, as text or JSON, for `relativenas doctor`.
 pub fn print(json: bool) {
     let found = cuda_devices();
     if json {
@@ -418,7 +424,7 @@ mod tests {
         );
         let error = alone("cuda:98,cuda:99", 2).unwrap_err();
         assert!(error.starts_with("cuda:98 was asked for, but "), "{error}");
-        // A training has one learner.
+        // A training has one learner, so it has one device.
         let error = of_rank("cpu,cpu", Place::ALONE).unwrap_err().to_string();
         assert!(error.contains("(--ranks 2)"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Finds out how good architectures are by training them: what a search asks of libtorch.
+//! Performance estimation by training: how good the networks of architectures are.
 
 mod lanes;
 mod parts;
@@ -12,10 +12,12 @@ use relativenas_core::{
     config::Precision,
     finals::Figures,
     genotype::Genotype,
+    loss::Loss,
     network::NetworkShape,
+    population::IndividualId,
     randomness::{Purpose, Streams},
     search::{
-        BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Loss, Schedule, Stage,
+        BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator, Flow, Schedule, Slot, Stage,
         Verdict,
     },
     space::VectorError,
@@ -35,23 +37,23 @@ use crate::{
     optimizer::SgdSettings,
 };
 
-/// What a [`NetworkEstimator`] needs to know beside the images.
+/// The settings of a [`NetworkEstimator`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EstimatorSettings {
     pub shape: NetworkShape,
-    /// Whether batch norms in the cells of networks with shared weights have a factor and an offset. Networks
-    /// that are trained from scratch always do.
+    /// Whether the batch norms in the cells of networks with shared weights have a factor and an offset.
+    /// Networks that are trained from scratch always have them.
     pub affine: bool,
     pub learner: LearnerSettings,
-    /// Whether candidates of a search and its ranking are judged by what they inherit, without training. Those
-    /// of a warm-up are trained.
+    /// Whether the candidates of a search and its ranking are validated with the weights that they inherit,
+    /// without training. Those of a warm-up are trained.
     pub one_shot: bool,
-    /// Batches that batch norm's statistics are estimated on anew before a network with shared weights is
-    /// validated; 0 leaves them as training did.
+    /// The number of batches on which batch norm's statistics are estimated anew before a network with shared
+    /// weights is validated; 0 keeps the running statistics of training.
     pub statistics: usize,
     pub sgd: SgdSettings,
     pub seed: u64,
-    /// Of libtorch's kernels; our own on the CPU compute in f32 alone.
+    /// The precision of libtorch's kernels; the kernels in [`crate::cpu`] compute in f32 only.
     pub precision: Precision,
     pub sharing: Sharing,
 }
@@ -60,7 +62,7 @@ pub struct EstimatorSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum EstimateError {
     #[error("individual {individual}: {error}")]
-    Vector { individual: usize, error: VectorError },
+    Vector { individual: IndividualId, error: VectorError },
     #[error("the stored weight set does not fit: {0}")]
     Weights(#[from] WeightsError),
     #[error("the device failed: {0}")]
@@ -75,7 +77,7 @@ pub enum EstimateError {
     Side { side: usize },
 }
 
-/// The largest side that fits, of those below one that does not.
+/// The largest side that fits, below one that does not.
 fn below(side: usize) -> usize {
     side / 4 * 4
 }
@@ -83,11 +85,11 @@ fn below(side: usize) -> usize {
 /// Trains and validates candidates with a shared weight set, on one device or several.
 pub struct NetworkEstimator {
     settings: EstimatorSettings,
-    /// Of fresh weights.
+    /// The random streams of fresh weights.
     streams: Streams,
-    /// Of shuffles, augmentation and drop path.
+    /// The random streams of shuffles, augmentation and drop path.
     draws: Streams,
-    /// One a device; the weight set lies on the first.
+    /// The images on each device; the weight set lies on the first.
     device_images: Vec<DeviceImages>,
     weights: WeightSet<ModuleWeights>,
 }
@@ -105,46 +107,47 @@ impl DeviceImages {
     }
 }
 
-/// What a learner holds.
+/// The weights of one learner, by module.
 pub type Held = BTreeMap<WeightKey, ModuleWeights>;
 
-/// What the candidates of an estimation hold after it.
+/// The weights of the candidates of an estimation after it.
 #[derive(Debug, Default)]
 pub struct Trained(Vec<Held>);
 
 impl Trained {
-    /// The weights of a candidate, by its place among those that were trained here.
+    /// The weights of a candidate, by its index among those that were trained by this estimator.
     ///
     /// # Panics
-    /// If there were fewer.
-    pub fn held(&self, place: usize) -> &Held {
-        &self.0[place]
+    /// If there is no such candidate.
+    pub fn held(&self, slot: Slot) -> &Held {
+        &self.0[slot]
     }
 }
 
-/// A candidate about to be trained, with weights of its own.
+/// A candidate about to be trained, with its own copy of the weights.
 struct PreparedCandidate {
     plan: Plan,
     keys: Vec<WeightKey>,
     inherited: Vec<ModuleWeights>,
     hits: Hits,
-    /// At least one.
+    /// The epochs that it is trained for; at least one.
     epochs: Vec<Epoch>,
     candidate: usize,
-    /// Which of the devices is its own.
+    /// The index of the device that it is trained on.
     device_index: usize,
-    /// Otherwise it is trained for its weights alone, and its loss and accuracy are NaN.
+    /// Whether it is validated; otherwise it is trained for its weights alone, and its loss and accuracy are
+    /// NaN.
     judged: bool,
-    /// Otherwise it is judged as it is, and its training loss is NaN.
+    /// Whether it is trained; otherwise it is validated as it is, and its training loss is NaN.
     trained: bool,
     /// As [`EstimatorSettings::statistics`].
     statistics: usize,
 }
 
-/// What is left of a candidate after validation.
+/// The results of a candidate after validation.
 struct Outcome {
     estimate: Estimate,
-    /// Of every epoch.
+    /// The training loss of every epoch.
     train_losses: Vec<Loss>,
     held: Held,
 }
@@ -163,7 +166,7 @@ impl NetworkEstimator {
         Self::on(settings, training, validation, &[device])
     }
 
-    /// As [`NetworkEstimator::new`], on these devices; candidates take one after the other.
+    /// As [`NetworkEstimator::new`], on these devices, to which candidates are assigned in turn.
     ///
     /// # Errors
     /// If a half has no images, or a device fails.
@@ -208,58 +211,58 @@ impl NetworkEstimator {
         })
     }
 
-    /// Goes on with a weight set that was stored.
+    /// Uses a weight set that was stored.
     #[must_use]
     pub fn with_weights(self, weights: WeightSet<ModuleWeights>) -> Self {
         Self { weights, ..self }
     }
 
-    /// What learners inherit from. Its tensors are never changed in place, so a shallow clone
-    /// stays what it is.
+    /// The shared weight set. Its tensors are never changed in place, so a shallow clone keeps its values.
     pub fn weights(&self) -> &WeightSet<ModuleWeights> {
         &self.weights
     }
 
-    /// How many there are in the training and in the validation half.
+    /// The number of images in the training and in the validation half.
     pub fn images(&self) -> (usize, usize) {
         (self.device_images[0].training.len(), self.device_images[0].validation.len())
     }
 
-    /// On how many batch norm's statistics are estimated before validation, if there are so many.
+    /// The number of images on which batch norm's statistics are estimated before validation, if the half has
+    /// as many.
     pub fn images_for_statistics(&self) -> usize {
         self.settings.statistics.saturating_mul(self.settings.learner.batch)
     }
 
-    /// How many learners are trained side by side; more would wait for each other.
+    /// The number of learners that are trained at the same time; further ones would wait.
     pub fn at_once(&self) -> usize {
         self.settings.sharing.at_once
     }
 
-    /// Where the weight set lies.
+    /// The device on which the weight set lies.
     pub fn home(&self) -> Device {
         self.device_images[0].device
     }
 
-    /// From now on learners draw shuffles, augmentation and drop path by another seed. Fresh weights
-    /// stay those of the search's seed.
+    /// Draws shuffles, augmentation and drop path with another seed from now on. Fresh weights keep the seed
+    /// of the search.
     pub fn draw_by(&mut self, seed: u64) {
         self.draws = Streams::new(seed);
     }
 
-    /// From now on fresh weights are drawn by another seed.
+    /// Draws fresh weights with another seed from now on.
     pub fn fresh_by(&mut self, seed: u64) {
         self.streams = Streams::new(seed);
     }
 
-    /// Trains every candidate from fresh weights for so many epochs, annealed by `schedule`, and
-    /// validates it in the end. The weight set is neither read nor written. Returns `None` if
-    /// `progress` said [`Flow::Abort`].
+    /// Trains every candidate from fresh weights for `epochs` epochs, with rates by `schedule`, and validates
+    /// it in the end. The weight set is neither read nor written. Returns `None` if `progress` returned
+    /// [`Flow::Abort`].
     ///
     /// # Errors
-    /// If the device fails. A loss that is not a number is no error.
+    /// If the device fails. A loss that is not a number is not an error.
     ///
     /// # Panics
-    /// If there are no epochs.
+    /// If `epochs` is 0.
     pub fn train_from_scratch(
         &self,
         candidates: &[Candidate],
@@ -334,13 +337,13 @@ impl NetworkEstimator {
         })
     }
 
-    /// Everything a learner's thread needs; it shares memory, but no handle, with the estimator.
+    /// What the thread of a learner needs. It shares memory with the estimator, but no handles.
     fn learner_thread(&self, device_index: usize, threads: usize, streams: Streams) -> LearnerThread {
         let (home, images) = (self.home(), self.device_images[device_index].share());
         LearnerThread { threads, settings: self.settings, streams, home, images }
     }
 
-    /// Trains all of them. Each has the threads that it would have among `learners` of them.
+    /// Trains all candidates. Each has the number of threads that it would have among `learners` of them.
     fn train_all(
         &self,
         prepared: Vec<PreparedCandidate>,
@@ -353,7 +356,7 @@ impl NetworkEstimator {
         let threads = self.settings.sharing.threads_of_each(learners.max(count));
         let aborted = AtomicBool::new(false);
         let progress = |done: BatchDone| {
-            // One learner's end is everybody's.
+            // An abort ends the training of all candidates.
             if aborted.load(Ordering::Relaxed) || progress(done) == Flow::Abort {
                 aborted.store(true, Ordering::Relaxed);
                 return Flow::Abort;
@@ -371,7 +374,7 @@ struct LearnerThread {
     threads: usize,
     settings: EstimatorSettings,
     streams: Streams,
-    /// Where what a learner holds in the end is brought.
+    /// The device to which the weights are copied in the end.
     home: Device,
     images: DeviceImages,
 }
@@ -398,9 +401,9 @@ impl LearnerThread {
         for epoch in prepared.epochs.into_iter().filter(|_| prepared.trained) {
             learner.epoch = epoch;
             let Some(loss) = learner.train(&self.images.training)? else { return Ok(None) };
-            train_losses.push(Loss(loss));
+            train_losses.push(loss);
         }
-        let mut judgement = Judgement { loss: f64::NAN, accuracy: f64::NAN };
+        let mut judgement = Judgement { loss: Loss::NAN, accuracy: f64::NAN };
         if prepared.judged {
             if learner.estimate_statistics(&self.images.training, prepared.statistics)?.is_none() {
                 return Ok(None);
@@ -410,8 +413,9 @@ impl LearnerThread {
         }
         let weights = learner.model.weights()?;
         if !prepared.judged && !are_numbers(&weights)? {
-            // Validation would have found out.
-            train_losses.fill(Loss(f64::NAN));
+            // Without training, an infinite or NaN weight is not noticed until validation, so losses are set
+            // here.
+            train_losses.fill(Loss::NAN);
         }
         let Judgement { loss, accuracy } = judgement;
         let train_loss = train_losses.last().map_or(f64::NAN, |loss| loss.0);
@@ -419,7 +423,7 @@ impl LearnerThread {
         let weights = weights.into_iter().map(|weights| weights.on(self.home));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(Outcome {
-            estimate: Estimate { loss, accuracy, train_loss, hits, misses },
+            estimate: Estimate { loss, accuracy, train_loss: Loss(train_loss), hits, misses },
             train_losses,
             held: prepared.keys.into_iter().zip(weights).collect(),
         }))
@@ -433,10 +437,9 @@ impl LearnerThread {
     }
 }
 
-/// A model of a search network. On a CPU that computes in f32 it has kernels of our own, if images have the side
-/// `own_kernels`; else libtorch's.
+/// A model of a search network. On a CPU that computes in f32 it uses the kernels of [`crate::cpu`] if images
+/// have the side `own_kernels`, and libtorch's otherwise.
 ///
-/// # Errors
 /// If the weights belong to another plan, or the device fails.
 pub fn model_on(
     plan: Plan,
@@ -456,7 +459,7 @@ pub fn model_on(
     Ok(Box::new(TorchModel::new(plan, weights, sgd, precision, device)?))
 }
 
-/// Whether no weight is infinite or NaN.
+/// Whether all weights are finite.
 fn are_numbers(weights: &[ModuleWeights]) -> Result<bool, TchError> {
     for (_, tensor) in weights.iter().flat_map(ModuleWeights::tensors) {
         if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
@@ -511,7 +514,7 @@ impl Estimator for NetworkEstimator {
         trained: &Trained,
         verdict: &Verdict,
     ) -> Result<(), Self::Error> {
-        let giver = |&place: &usize| (estimation.candidates[place].individual, trained.held(place));
+        let giver = |&slot: &Slot| (estimation.candidates[slot].individual, trained.held(slot));
         self.weights.adopt(estimation.generation, verdict.gives.iter().map(giver));
         Ok(())
     }

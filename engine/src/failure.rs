@@ -1,12 +1,12 @@
-//! Errors as a person reads them: what libtorch says in one line, without the frames of C++ that it appends.
+//! Error messages for a person: an error of libtorch in one line, without the frames of C++ that it appends.
 
-/// What libtorch's errors begin with, as tch passes them on.
+/// The beginning of libtorch's errors, as tch passes them on.
 const TORCH: &str = "Internal torch error: ";
-/// What helps when memory runs out.
+/// The advice that is given when memory runs out.
 const LESS_MEMORY: &str = "smaller batches (`--batch`, or the settings `training.batch` and `retrain.batch`), fewer \
                            channels, or a device with more memory help";
 
-/// An error and what caused it, in one text. What a cause repeats is said once.
+/// An error and its causes in one text. A cause that the text before already contains is left out.
 pub fn explain(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {
@@ -18,13 +18,13 @@ pub fn explain(error: &anyhow::Error) -> String {
     parts.join(": ")
 }
 
-/// A text in which an error of libtorch is left with its first line; running out of memory says what was asked for
-/// and what helps.
+/// Shortens an error of libtorch in a text to its first line. Where memory ran out, the text says how much
+/// was asked for and what helps.
 pub fn without_frames(text: &str) -> String {
     let Some((before, said)) = text.split_once(TORCH) else { return text.to_owned() };
     let mut lines = said.lines();
     let first = lines.find(|line| !line.trim().is_empty()).unwrap_or("libtorch gives no reason").trim();
-    // What follows the frames is ours again.
+    // The text behind the frames is this program's own again.
     let after = match said.rfind("\nframe #") {
         Some(last) => said[last + 1..].split_once('\n').map_or("", |(_, after)| after.trim()),
         None => "",
@@ -32,7 +32,8 @@ pub fn without_frames(text: &str) -> String {
     format!("{before}{}{after}", out_of_memory(first).unwrap_or_else(|| first.to_owned()))
 }
 
-/// Memory that ran out, by the words of libtorch's allocators of main memory and of CUDA.
+/// A message about memory that ran out, if the line is one of libtorch's allocators of main memory or of
+/// CUDA.
 fn out_of_memory(line: &str) -> Option<String> {
     let of_cuda = line.contains("CUDA") && line.contains("out of memory");
     if !of_cuda && !line.contains("can't allocate memory") {
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn main_memory_that_runs_out_says_what_was_asked_for() {
-        // More than any address reaches: what is merely more than this machine has may be promised all the same.
+        // A size beyond the address space: a smaller one that merely exceeds this machine's memory may be
+        // granted all the same.
         let error = Tensor::f_zeros([1 << 56], (Kind::Float, Device::Cpu)).unwrap_err();
         let said = explain(&error.into());
         let expected =

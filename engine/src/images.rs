@@ -1,4 +1,4 @@
-//! Images in memory, as data sets hand them over.
+//! Images in memory, as data sets provide them.
 
 use tch::{Kind, TchError, Tensor};
 
@@ -7,19 +7,19 @@ use crate::data::{DataSet, Images};
 /// Small images and their labels.
 #[derive(Debug)]
 pub struct ImageSet {
-    /// `[N, 3, H, W] u8`.
+    /// Pixels, `[N, 3, H, W] u8`.
     pub images: Tensor,
-    /// `[N] i64`, each below `classes`.
+    /// The label of each image, `[N] i64`, each below `classes`.
     pub labels: Tensor,
-    /// Mean of each channel, of pixels in [0, 1].
+    /// Mean of each channel, where pixels count from 0 to 1.
     pub mean: [f32; 3],
-    /// Standard deviation of each channel, likewise.
+    /// Standard deviation of each channel, where pixels count from 0 to 1.
     pub std: [f32; 3],
     pub classes: usize,
 }
 
 impl ImageSet {
-    /// The chosen images of one part of a data set.
+    /// The images of one part of a data set at these indices.
     ///
     /// # Errors
     /// If memory runs out.

@@ -1,6 +1,6 @@
 //! Measures the latencies that a search with `search.max_latency` sums.
 //!
-//! What is timed is what validation does: a pass over a batch in evaluation mode, with the kernels and the
+//! A measurement times what validation does: a pass over a batch in evaluation mode, with the kernels and the
 //! precision of the search, on its first device and with all of its threads.
 
 use std::{
@@ -14,6 +14,7 @@ use relativenas_core::{
     latency::{Calibration, LatencyTable, OperationLatency, Spot},
     network::NetworkShape,
     operation::Operation,
+    population::IndividualId,
     population::sample_position,
     randomness::{Purpose, Streams},
     space::Space,
@@ -28,34 +29,35 @@ use crate::{
     optimizer::SgdSettings,
 };
 
-/// What is measured, and where.
+/// The networks to be measured, and the device that they are measured on.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     pub shape: NetworkShape,
-    /// Rows and columns of the images; a multiple of 4.
+    /// Rows and columns of the images, in pixels; a multiple of 4.
     pub image_side: usize,
-    /// Images of a pass.
+    /// The number of images in a pass.
     pub batch: usize,
     pub device: Device,
-    /// Of the CPU.
+    /// The number of CPU threads.
     pub threads: usize,
     pub precision: Precision,
-    /// Of the networks that are drawn to be measured whole.
+    /// The seed of the networks that are drawn to be measured whole.
     pub seed: u64,
 }
 
-/// Nanoseconds of a pass through a network of this plan, over images of this side.
+/// Returns the nanoseconds of a pass through a network of this plan, over images of this side.
 type Clock<'a> = &'a dyn Fn(Plan, usize) -> Result<u64, WeightsError>;
 
-/// Networks whose time beside their operations is the remainder, in the mean.
+/// The number of networks from which the remainder is computed: the mean of their times less those of their
+/// operations.
 const FOR_REMAINDER: u64 = 4;
-/// Other networks, against which the sums are held.
+/// The number of further networks whose times are compared with the sums.
 const FOR_CALIBRATION: u64 = 6;
-/// Nodes of the two cells that are compared, each of which applies an operation twice.
+/// The numbers of nodes of the two cells that are compared. Each node applies the operation twice.
 const NODES: [usize; 2] = [1, 4];
-/// Passes that are timed, at least and at most, after one that is not.
+/// The least and the greatest number of passes that are timed, after one that is not timed.
 const PASSES: [usize; 2] = [3, 15];
-/// After so much time the least number of passes is enough.
+/// Once this time has passed, the least number of passes is enough.
 const ENOUGH: Duration = Duration::from_millis(60);
 
 impl Meter {
@@ -64,7 +66,7 @@ impl Meter {
     /// # Errors
     /// If the device fails.
     pub fn measure(&self) -> Result<LatencyTable, WeightsError> {
-        // The number of libtorch's threads belongs to a thread.
+        // libtorch keeps the number of its threads for each calling thread.
         thread::scope(|scope| {
             let measuring = scope.spawn(|| {
                 device::set_threads_of_this_thread(self.threads);
@@ -74,7 +76,7 @@ impl Meter {
         })
     }
 
-    /// Measures with a clock.
+    /// Makes the table with the given function for timing a pass.
     fn measure_by(&self, clock: Clock) -> Result<LatencyTable, WeightsError> {
         let mut table = LatencyTable {
             device: match self.device {
@@ -107,8 +109,8 @@ impl Meter {
         Ok(table)
     }
 
-    /// The time that one operation adds to a cell: how much longer a cell with many of it takes than one with
-    /// few, divided by how many more there are.
+    /// The nanoseconds that one operation adds to a cell: how much longer a cell with many of them takes than
+    /// one with few, divided by how many more there are.
     fn operation(&self, operation: Operation, spot: Spot, clock: Clock) -> Result<u64, WeightsError> {
         // The table's sides are those for images of the shape's side.
         let side = spot.side * self.image_side / self.shape.image_side();
@@ -118,25 +120,25 @@ impl Meter {
             clock(plan, spot.side)
         });
         let more = 2 * (NODES[1] - NODES[0]) as u64;
-        // What takes next to no time may seem to take less than none.
+        // The difference may be negative for an operation that takes hardly any time.
         Ok(many?.saturating_sub(few?) / more)
     }
 
-    /// A random network, and how long it takes.
+    /// A random network, and the nanoseconds that it takes.
     fn drawn(&self, number: u64, clock: Clock) -> Result<(Genotype, u64), WeightsError> {
         let seed = Streams::new(self.seed).stream(Purpose::Latency, 0, 0).bits();
-        let position = sample_position(Space::Cells, &Streams::new(seed), 0, number as usize);
+        let position = sample_position(Space::Cells, &Streams::new(seed), 0, IndividualId(number as usize));
         let genotype = Genotype::decode(&position).expect("drawn from the space");
         let time = clock(Plan::search(&genotype, &self.shape), self.image_side)?;
         Ok((genotype, time))
     }
 
-    /// Nanoseconds of the quickest pass: whatever else the machine does makes it slower, never quicker.
+    /// The nanoseconds of the quickest pass: other work of the machine makes a pass slower, never quicker.
     fn time(&self, plan: Plan, side: usize) -> Result<u64, WeightsError> {
         let streams = Streams::new(self.seed);
         let fresh = |planned| ModuleWeights::fresh(planned, &streams, self.device);
         let weights = plan.modules.iter().map(fresh).collect::<Result<Vec<_>, _>>()?;
-        // Nothing is learned.
+        // The model is not trained.
         let sgd = SgdSettings { momentum: 0.0, weight_decay: 0.0, clip: 0.0 };
         let own_kernels = (self.image_side == self.shape.image_side()).then_some(side);
         let place = (self.device, self.threads);
@@ -157,7 +159,7 @@ impl Meter {
         Ok(u64::try_from(quickest.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// A batch of grey images that are not all alike.
+    /// A batch of grey images that are not all the same.
     fn images(&self, side: usize) -> Result<Batch, WeightsError> {
         let (count, side) = (self.batch as i64, side as i64);
         let grey = Tensor::f_arange(count * 3 * side * side, (Kind::Float, self.device))?;
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn every_operation_of_the_search_is_measured_on_either_kernels() {
-        // Images of 36 pixels are computed by libtorch.
+        // For images of 36 pixels, libtorch's kernels are used.
         for side in [32, 36] {
             let meter = meter(side, 2);
             let table = meter.measure().unwrap();
@@ -205,7 +207,7 @@ mod tests {
         let meter = meter(32, 2);
         let clock = |plan: Plan, _| Ok(100 + 7 * plan.modules.len() as u64);
         let table = meter.measure_by(&clock).unwrap();
-        // Equal genes of a node share a module, so that the time beside operations differs between networks.
+        // Equal genes of a node share a module, so the time beside operations differs between networks.
         assert!(table.mean_error().is_some_and(|error| error < 5.0), "{table:?}");
         let operation = |operation| {
             let spot = Spot { channels: 4, side: 32, stride: 1 };

@@ -1,7 +1,10 @@
-//! One learner's life: train an epoch on one half of the images, be judged on the other.
+//! A learner: trains a model for an epoch on one half of the images, and validates it on the other.
 
 use relativenas_core::{
+    loss::Loss,
+    population::IndividualId,
     randomness::{Purpose, Stream, Streams},
+    search::Slot,
     search::{BatchDone, Flow},
 };
 use tch::{Device, Kind, TchError, Tensor};
@@ -14,61 +17,61 @@ use crate::{
     network::drop_path_masks,
 };
 
-/// What does not change from learner to learner.
+/// Settings that are the same for all learners.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LearnerSettings {
-    /// Images a training step; the last step of an epoch takes what is left, as [`batches`] has it.
+    /// Images in a training step; the division into batches is that of [`batches`].
     pub batch: usize,
-    /// Images a validation step; it changes speed and memory, not results.
+    /// Images in a validation step; it changes speed and memory, not results.
     pub validation_batch: usize,
     pub training: Augmentation,
-    /// [`Augmentation::NONE`] validates on images as they are. The published search uses the
-    /// training augmentation here too.
+    /// How validation images are varied. [`Augmentation::NONE`] validates on images as they are; the
+    /// published search uses the training augmentation here too.
     pub validation: Augmentation,
 }
 
-/// What this learner's epoch is like.
+/// The settings of a learner for one epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Epoch {
     pub learning_rate: f64,
-    /// Probability that a path is dropped.
+    /// Probability with which a path is dropped.
     pub drop_path: f64,
-    /// Names the learner's random streams.
+    /// The generation, which selects the learner's random streams.
     pub generation: u32,
-    /// Names the learner's random streams.
-    pub individual: usize,
+    /// The individual, which selects the learner's random streams.
+    pub individual: IndividualId,
 }
 
-/// What validation found.
+/// The results of validation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
-    /// Mean cross-entropy.
-    pub loss: f64,
-    /// Per cent.
+    /// Mean cross-entropy over all images.
+    pub loss: Loss,
+    /// Share of images that were classified correctly, in per cent.
     pub accuracy: f64,
 }
 
-/// A model on its way through one epoch.
+/// A model that is trained or validated.
 pub struct Learner<'a> {
     pub model: Box<dyn Model>,
-    /// Genes of all cells: rows of a drop-path mask.
+    /// The number of genes of all cells, which is the number of rows of a drop-path mask.
     pub genes: usize,
     pub settings: LearnerSettings,
     pub epoch: Epoch,
     pub streams: Streams,
-    /// Which candidate of the estimation this is, for reports.
+    /// The index of the candidate in its estimation, for reports of progress.
     pub candidate: usize,
-    /// Called after every batch; may hold the learner, or end it.
+    /// Called after every batch; it may make the learner wait, or end the work.
     pub progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
 }
 
 impl Learner<'_> {
-    /// Trains on every image once, in random order. Returns the mean loss over the epoch, or
-    /// `None` if `progress` said [`Flow::Abort`].
+    /// Trains on every image once, in random order. Returns the mean loss over the epoch, or `None` if
+    /// `progress` returned [`Flow::Abort`].
     ///
     /// # Errors
     /// If the device fails.
-    pub fn train(&mut self, images: &ImageStore) -> Result<Option<f64>, TchError> {
+    pub fn train(&mut self, images: &ImageStore) -> Result<Option<Loss>, TchError> {
         let order: Vec<_> =
             self.stream(Purpose::Shuffle).order(images.len()).into_iter().map(|i| i as i64).collect();
         let order = send(&Tensor::f_from_slice(&order)?, images.device())?;
@@ -89,13 +92,13 @@ impl Learner<'_> {
         tally.mean_loss().map(Some)
     }
 
-    /// Estimates batch norm's statistics anew: each becomes its mean over so many batches of these images,
-    /// if there are so many, as the model computes them with the weights that it has now. Running
-    /// statistics lag behind: they remember weights of the epoch's beginning and, where weights are
-    /// inherited, those of networks that put other numbers through the same operation.
+    /// Estimates batch norm's statistics anew: each becomes its mean over at most `most` batches of these
+    /// images, as the model computes them with its present weights. Running statistics lag behind: they still
+    /// contain weights from the beginning of the epoch and, where weights are inherited, networks that put
+    /// other values through the same operation.
     ///
-    /// Images are varied as in validation, because it is validation that the statistics are for. `None` if
-    /// `progress` said [`Flow::Abort`].
+    /// Images are varied as in validation, because the statistics are used there. Returns `None` if
+    /// `progress` returned [`Flow::Abort`].
     ///
     /// # Errors
     /// If the device fails.
@@ -108,14 +111,14 @@ impl Learner<'_> {
         for (number, (start, count)) in batches(images.len(), self.settings.batch).take(all).enumerate() {
             let places = order.f_narrow(0, start as i64, count as i64)?;
             let batch = images.batch(&places, self.settings.validation, &mut stream)?;
-            // In double precision, so that the mean of equal numbers is that number.
+            // The sum is in double precision, so that the mean of equal numbers is that number.
             let seen = self.model.observe(&batch)?.f_to_kind(Kind::Double)?;
             sum = Some(match sum {
                 Some(sum) => sum.f_add(&seen)?,
                 None => seen,
             });
             let done = BatchDone {
-                candidate: self.candidate,
+                candidate: Slot(self.candidate),
                 validating: true,
                 batch: number + 1,
                 batches: all,
@@ -132,7 +135,7 @@ impl Learner<'_> {
         Ok(Some(()))
     }
 
-    /// Judges the model on every image. `None` if `progress` said [`Flow::Abort`].
+    /// Validates the model on every image. Returns `None` if `progress` returned [`Flow::Abort`].
     ///
     /// # Errors
     /// If the device fails.
@@ -156,14 +159,14 @@ impl Learner<'_> {
     }
 
     fn stream(&self, purpose: Purpose) -> Stream {
-        self.streams.stream(purpose, u64::from(self.epoch.generation), self.epoch.individual as u64)
+        self.streams.stream(purpose, u64::from(self.epoch.generation), self.epoch.individual.0 as u64)
     }
 
-    /// After batch number `batch`, counted from 1.
+    /// Reports progress after batch number `batch`, counted from 1.
     fn report(&self, validating: bool, batch: usize, images: usize, tally: &Tally) -> Result<Flow, TchError> {
         let size = if validating { self.settings.validation_batch } else { self.settings.batch };
         Ok((self.progress)(BatchDone {
-            candidate: self.candidate,
+            candidate: Slot(self.candidate),
             validating,
             batch,
             batches: batch_count(images, size),
@@ -173,7 +176,7 @@ impl Learner<'_> {
     }
 }
 
-/// Losses added up on the device, so that nobody waits for it between batches.
+/// The sum of losses, kept on the device, so that the program does not wait for it between batches.
 struct Tally {
     sum: Tensor,
     images: usize,
@@ -193,13 +196,13 @@ impl Tally {
         Ok(())
     }
 
-    /// Waits for the device.
-    fn mean_loss(&self) -> Result<f64, TchError> {
-        Ok(self.sum.f_double_value(&[])? / self.images as f64)
+    /// The mean loss. Waits for the device.
+    fn mean_loss(&self) -> Result<Loss, TchError> {
+        Ok(Loss(self.sum.f_double_value(&[])? / self.images as f64))
     }
 
-    /// On a CPU there is nothing to wait for.
-    fn loss_if_free(&self) -> Result<Option<f64>, TchError> {
+    /// The mean loss on a CPU, where it is available without waiting; `None` on other devices.
+    fn loss_if_free(&self) -> Result<Option<Loss>, TchError> {
         if self.sum.device() == Device::Cpu { self.mean_loss().map(Some) } else { Ok(None) }
     }
 }

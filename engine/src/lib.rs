@@ -1,10 +1,10 @@
 //! Performance estimation on libtorch, and the program that runs a search.
 //!
-//! A [`network::Plan`] says which modules a genotype needs and who reads whom; a [`model::Model`]
-//! computes with it. A [`learner::Learner`] trains a model for an epoch and has it judged, and the
-//! [`estimator::NetworkEstimator`] does that for the candidates of a search, with a weight set that
-//! they share. A [`training::Trainer`] trains a full network. [`run::run`] drives all of it, with a
-//! folder, a log and a socket.
+//! A [`network::Plan`] lists the modules that a genotype needs and what each cell reads; a [`model::Model`]
+//! computes the network. A [`learner::Learner`] trains a model for an epoch and validates it, and the
+//! [`estimator::NetworkEstimator`] does so for the candidates of a search, with a weight set that they share.
+//! A [`training::Trainer`] trains a full network. [`run::run`] carries out a run with its folder, log and
+//! socket.
 
 pub mod allocator;
 pub mod augmentation;

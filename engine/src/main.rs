@@ -1,4 +1,4 @@
-//! `relativenas-engine`: everything that needs libtorch, for the command `relativenas`.
+//! `relativenas-engine`: everything that needs libtorch, on behalf of the command `relativenas`.
 
 use std::{
     io::{self, Write as _},
@@ -120,15 +120,15 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Whether it can be read changes nothing.
+            // A failure to print the error is ignored.
             let _ = writeln!(io::stderr(), "relativenas-engine: {}", failure::explain(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Ends this process with the one that started it, if it is to. Loading libtorch takes a while, in
-/// which that may have ended already: then this is another process's child by now.
+/// If asked to, has the kernel end this process together with the one that started it. That one may have
+/// ended already while libtorch was loaded; then this process has another parent by now.
 fn end_with(parent: Option<i32>) -> anyhow::Result<()> {
     use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
     let Some(parent) = parent else { return Ok(()) };

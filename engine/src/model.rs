@@ -1,4 +1,4 @@
-//! A network with its optimizer, as a learner sees it.
+//! A network with its optimizer, as a learner uses it.
 
 use relativenas_core::config::Precision;
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
@@ -9,10 +9,10 @@ use crate::{
     optimizer::{Sgd, SgdSettings},
 };
 
-/// Something that learns from batches and can be judged on others.
+/// A network that can be trained and evaluated batch by batch.
 pub trait Model: Send {
-    /// One step of training. Returns the batch's mean cross-entropy before the step, a scalar that
-    /// stays on the device. `drop_path` is as [`Pass::drop_path`].
+    /// Carries out one training step. Returns the mean cross-entropy of the batch before the step, a scalar
+    /// that stays on the device. `drop_path` is as [`Pass::drop_path`].
     ///
     /// # Errors
     /// If the device fails.
@@ -23,23 +23,24 @@ pub trait Model: Send {
         learning_rate: f64,
     ) -> Result<Tensor, TchError>;
 
-    /// Sum of cross-entropies and number of right answers, scalars that stay on the device.
+    /// The sum of cross-entropies and the number of images that are classified correctly, both scalars that
+    /// stay on the device.
     ///
     /// # Errors
     /// If the device fails.
     fn judge(&mut self, batch: &Batch) -> Result<(Tensor, Tensor), TchError>;
 
-    /// The statistics of batch norm that the batch has, in one piece: `[S] f32`, a copy that stays on the
-    /// device. No path is dropped and nothing is learned, but for now they are the running ones.
+    /// The statistics of batch norm over this batch, as one vector `[S] f32`, a copy that stays on the
+    /// device. No path is dropped and no weight is trained, but the statistics also replace the running ones.
     ///
     /// # Errors
     /// If the device fails.
     fn observe(&mut self, batch: &Batch) -> Result<Tensor, TchError>;
 
-    /// Makes these the running statistics: a mean of what [`Model::observe`] returned.
+    /// Sets the running statistics, usually to a mean of what [`Model::observe`] returned.
     ///
     /// # Errors
-    /// If they are those of another network, or the device fails.
+    /// If the number of statistics is that of another network, or the device fails.
     fn set_statistics(&mut self, statistics: &Tensor) -> Result<(), TchError>;
 
     /// Copies of the weights, in the order of the plan's modules.

@@ -1,9 +1,8 @@
 //! Networks of the DARTS family on libtorch.
 //!
-//! A network is described before it is built: a [`Plan`] lists the [`Module`]s that a genotype
-//! needs, with the published names of their tensors, and says who reads whom. [`ModuleWeights`]
-//! are the tensors of one module, [`FlatWeights`] those of a whole network in one piece, and a
-//! [`Pass`] computes logits.
+//! A network is described before it is built: a [`Plan`] lists the [`Module`]s that a genotype needs, with
+//! the published names of their tensors, and what each cell and node reads. [`ModuleWeights`] are the tensors
+//! of one module, [`FlatWeights`] those of a whole network in one piece, and a [`Pass`] computes logits.
 
 mod drop_path;
 mod flat;

@@ -1,4 +1,4 @@
-//! Optimizers on all parameters of a network at once.
+//! Optimizers that update all parameters of a network at once.
 
 mod adam;
 
@@ -10,14 +10,16 @@ pub use adam::{Adam, Moments};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SgdSettings {
     pub momentum: f64,
-    /// Added to the gradient, times the parameter. Batch norm's parameters decay too.
+    /// The factor by which a parameter is multiplied before it is added to its gradient. Batch norm's
+    /// parameters decay too.
     pub weight_decay: f64,
-    /// The largest Euclidean norm of the whole gradient; longer ones are shortened. 0: no limit.
+    /// The largest Euclidean norm of the whole gradient; a longer gradient is scaled down to it. 0 sets no
+    /// limit.
     pub clip: f64,
 }
 
-/// SGD with momentum, exactly as PyTorch's: the gradient is clipped, then decay is added, and
-/// the velocity starts as the first gradient.
+/// SGD with momentum, exactly as PyTorch's: the gradient is clipped, then decay is added, and the velocity
+/// starts as the first gradient.
 #[derive(Debug)]
 pub struct Sgd {
     settings: SgdSettings,
@@ -29,19 +31,20 @@ impl Sgd {
         Self { settings, velocity: None }
     }
 
-    /// Goes on with a velocity that was stored, `[P] f32`.
+    /// Continues with a velocity that was stored, `[P] f32`.
     pub fn with_velocity(mut self, velocity: Option<Tensor>) -> Self {
         self.velocity = velocity;
         self
     }
 
-    /// `[P] f32`; `None` before the first step. A step makes a new one and leaves this as it is.
+    /// The velocity, `[P] f32`; `None` before the first step. A step makes a new tensor and does not change
+    /// this one.
     pub fn velocity(&self) -> Option<&Tensor> {
         self.velocity.as_ref()
     }
 
-    /// Moves `parameters` (`[P] f32`, in place) against `gradient` (`[P] f32`).
-    /// Returns the gradient's norm before clipping, a scalar that stays on the device.
+    /// Moves `parameters` (`[P] f32`, in place) against `gradient` (`[P] f32`). Returns the norm of the
+    /// gradient before clipping, a scalar that stays on the device.
     ///
     /// # Errors
     /// If the device fails.
@@ -68,7 +71,7 @@ impl Sgd {
     }
 }
 
-/// A gradient of this norm, shortened to the largest that is allowed; 0 allows any.
+/// The gradient scaled down to the norm `clip`, given its present norm; 0 sets no limit.
 ///
 /// # Errors
 /// If the device fails.
@@ -76,7 +79,7 @@ pub fn clipped(gradient: Tensor, norm: &Tensor, clip: f64) -> Result<Tensor, Tch
     if clip <= 0.0 {
         return Ok(gradient);
     }
-    // The 1e-6 is PyTorch's.
+    // PyTorch adds the same 1e-6.
     let share = norm.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(clip)?;
     gradient.f_mul(&share.f_clamp_max(1.0)?)
 }

@@ -1,13 +1,13 @@
 //! Reads Python's pickles as data, and executes nothing.
 //!
 //! [`read`] runs the pickle's opcodes over a flat list of nodes. What Python would import stays a name
-//! ([`Value::global`]), what it would call stays a record of the call ([`Value::call`]); the caller picks
-//! out the few shapes that it knows. Bytes and texts are borrowed from the input and every opcode adds at
-//! most three small nodes, so memory stays proportional to the input; nodes refer to each other by number, so deep
-//! nesting and cycles cost no stack.
+//! ([`Value::global`]), what it would call stays a record of the call ([`Value::call`]); the caller picks out
+//! the few shapes that it supports. Bytes and texts are borrowed from the input and every opcode adds at most
+//! three small nodes, so memory stays proportional to the input; nodes refer to each other by number, so deep
+//! nesting and cycles do not deepen the stack.
 //!
-//! Source: the opcode list of CPython's `Lib/pickletools.py`. Not supported: extension codes and
-//! out-of-band buffers, which nobody writes to a file.
+//! Source: the opcode list of CPython's `Lib/pickletools.py`. Extension codes and out-of-band buffers, which
+//! do not occur in files, are not supported.
 
 mod machine;
 
@@ -23,21 +23,21 @@ enum Node<'a> {
     None,
     Bool(bool),
     Int(i64),
-    /// Beyond 64 bits: little-endian two's complement.
+    /// An integer beyond 64 bits, as little-endian two's complement.
     Long(&'a [u8]),
     Float(f64),
     Bytes(Cow<'a, [u8]>),
     Text(Cow<'a, str>),
-    /// List, tuple or set.
+    /// A list, tuple or set.
     Sequence(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Global(Box<Global<'a>>),
     Object(Box<Object>),
-    /// What the writer stored elsewhere, by the key it gave.
+    /// A reference to something that the writer stored elsewhere, by its key.
     Persistent(Id),
 }
 
-/// What Python would import.
+/// A module and a name in it that Python would import.
 #[derive(Debug)]
 struct Global<'a> {
     module: Cow<'a, str>,
@@ -59,7 +59,7 @@ struct Object {
 pub struct Pickle<'a> {
     nodes: Vec<Node<'a>>,
     root: Id,
-    /// How many bytes it took: another pickle may follow.
+    /// The number of bytes that the pickle takes; another pickle may follow.
     pub length: usize,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Pickle<'a> {
         Value { pickle: self, id: self.root }
     }
 
-    /// Every object within, in the order in which they were written.
+    /// Every object in the pickle, in the order in which they were written.
     pub fn values(&self) -> impl Iterator<Item = Value<'_, 'a>> {
         (0..self.nodes.len() as Id).map(|id| self.value(id))
     }
@@ -78,7 +78,7 @@ impl<'a> Pickle<'a> {
     }
 }
 
-/// One object within a pickle. Every accessor is `None` for objects of another type.
+/// One object in a pickle. Every accessor returns `None` for objects of another type.
 #[derive(Clone, Copy)]
 pub struct Value<'p, 'a> {
     pickle: &'p Pickle<'a>,
@@ -94,7 +94,7 @@ impl<'p, 'a> Value<'p, 'a> {
         ids.iter().map(move |&id| self.pickle.value(id))
     }
 
-    /// What kind of object this is, for messages.
+    /// The kind of this object, for messages.
     pub fn kind(self) -> &'static str {
         match self.node() {
             Node::None => "None",
@@ -119,12 +119,12 @@ impl<'p, 'a> Value<'p, 'a> {
         if let Node::Int(value) = self.node() { Some(*value) } else { None }
     }
 
-    /// An int that counts or measures something.
+    /// A non-negative int, such as a count or a length.
     pub fn size(self) -> Option<usize> {
         self.int().and_then(|value| value.try_into().ok())
     }
 
-    /// An int beyond 64 bits: little-endian two's complement.
+    /// An int beyond 64 bits, as little-endian two's complement.
     pub fn long(self) -> Option<&'a [u8]> {
         if let Node::Long(bytes) = self.node() { Some(bytes) } else { None }
     }
@@ -133,8 +133,8 @@ impl<'p, 'a> Value<'p, 'a> {
         if let Node::Float(value) = self.node() { Some(*value) } else { None }
     }
 
-    /// `bytes`, a Python 2 `str`, or the way in which Python 3 writes `bytes` for Python 2:
-    /// `_codecs.encode(text, 'latin1')`.
+    /// The content of `bytes`, of a Python 2 `str`, or of the call with which Python 3 writes `bytes` for
+    /// Python 2: `_codecs.encode(text, 'latin1')`.
     pub fn bytes(self) -> Option<Cow<'p, [u8]>> {
         if let Node::Bytes(bytes) = self.node() {
             return Some(Cow::Borrowed(bytes));
@@ -147,7 +147,7 @@ impl<'p, 'a> Value<'p, 'a> {
     /// The text of `_codecs.encode(text, 'latin1')`.
     fn latin_1(self) -> Option<&'p str> {
         let (("_codecs", "encode"), mut arguments) = self.call()? else { return None };
-        // Plain texts only: a call on the result of another call could go in circles.
+        // Only plain texts are accepted: a call on the result of another call could go in circles.
         let (text, codec) = (arguments.next()?.plain_text()?, arguments.next()?.plain_text()?);
         matches!(codec, "latin1" | "latin-1").then_some(text)
     }
@@ -156,7 +156,7 @@ impl<'p, 'a> Value<'p, 'a> {
         if let Node::Text(text) = self.node() { Some(text) } else { None }
     }
 
-    /// A text, or bytes that are one.
+    /// A text, or bytes that are UTF-8.
     pub fn text(self) -> Option<Cow<'p, str>> {
         if let Some(text) = self.plain_text() {
             return Some(Cow::Borrowed(text));
@@ -167,12 +167,12 @@ impl<'p, 'a> Value<'p, 'a> {
         }
     }
 
-    /// Items of a list, tuple or set.
+    /// The items of a list, tuple or set.
     pub fn items(self) -> Option<impl ExactSizeIterator<Item = Self>> {
         if let Node::Sequence(ids) = self.node() { Some(self.values(ids)) } else { None }
     }
 
-    /// Pairs of a dict, an `OrderedDict` or another class of dicts, in order.
+    /// The pairs of a dict, an `OrderedDict` or an object of another dict class, in order.
     pub fn entries(self) -> Option<Vec<(Self, Self)>> {
         let of = |pairs: &'p [(Id, Id)]| {
             pairs.iter().map(move |&(k, v)| (self.pickle.value(k), self.pickle.value(v)))
@@ -181,10 +181,10 @@ impl<'p, 'a> Value<'p, 'a> {
             Node::Dict(pairs) => Some(of(pairs).collect()),
             Node::Object(object) => {
                 let (("collections", "OrderedDict"), mut arguments) = self.call()? else {
-                    // Of other classes only what was put in as into a dict.
+                    // For other classes, only what was added as to a dict.
                     return (!object.entries.is_empty()).then(|| of(&object.entries).collect());
                 };
-                // Python 2 hands the pairs to the constructor, Python 3 sets them afterwards.
+                // Python 2 passes the pairs to the constructor, Python 3 sets them afterwards.
                 let given = arguments.next().and_then(Self::items).into_iter().flatten();
                 let mut pairs = Vec::new();
                 for pair in given {
@@ -198,14 +198,14 @@ impl<'p, 'a> Value<'p, 'a> {
         }
     }
 
-    /// What a dict holds under a text.
+    /// The value of a dict under a text.
     pub fn get(self, key: &str) -> Option<Self> {
         let pairs = self.entries()?;
         pairs.into_iter().rev().find(|(k, _)| k.is_text(key)).map(|(_, value)| value)
     }
 
-    /// Whether this is a certain text, or bytes that are it. Copies nothing: a dict may have one long
-    /// text under a million keys.
+    /// Whether this is the expected text, or bytes with that content. Nothing is copied: a dict may have one
+    /// long text under a million keys.
     fn is_text(self, expected: &str) -> bool {
         match self.node() {
             Node::Text(text) => text == expected,
@@ -214,7 +214,8 @@ impl<'p, 'a> Value<'p, 'a> {
         }
     }
 
-    /// Whether this is a dict, list, tuple or set: something that [`Self::entries`] or [`Self::items`] look into.
+    /// Whether this is a dict, list, tuple or set, so that [`Self::entries`] or [`Self::items`] return
+    /// something.
     pub fn is_container(self) -> bool {
         matches!(self.node(), Node::Sequence(_) | Node::Dict(_))
     }
@@ -224,31 +225,31 @@ impl<'p, 'a> Value<'p, 'a> {
         if let Node::Global(global) = self.node() { Some((&global.module, &global.name)) } else { None }
     }
 
-    /// What would have been called, and its arguments.
+    /// The module and name of what would have been called, and its arguments.
     pub fn call(self) -> Option<((&'p str, &'p str), impl ExactSizeIterator<Item = Self>)> {
         let Node::Object(object) = self.node() else { return None };
         let arguments = self.pickle.value(object.arguments).items()?;
         Some((self.pickle.value(object.callable).global()?, arguments))
     }
 
-    /// What would have been called, whatever it is, and its arguments.
+    /// What would have been called, of any kind, and its arguments.
     pub fn callable(self) -> Option<(Self, Self)> {
         let Node::Object(object) = self.node() else { return None };
         Some((self.pickle.value(object.callable), self.pickle.value(object.arguments)))
     }
 
-    /// A number that is this object's alone within its pickle.
+    /// A number that identifies this object within its pickle.
     pub fn identity(self) -> u32 {
         self.id
     }
 
-    /// What an object's `__setstate__` would have been given.
+    /// The state that would have been passed to an object's `__setstate__`.
     pub fn state(self) -> Option<Self> {
         let Node::Object(object) = self.node() else { return None };
         object.state.map(|id| self.pickle.value(id))
     }
 
-    /// The key of what the writer stored elsewhere.
+    /// The key of something that the writer stored elsewhere.
     pub fn persistent(self) -> Option<Self> {
         if let Node::Persistent(id) = self.node() { Some(self.pickle.value(*id)) } else { None }
     }
@@ -286,7 +287,7 @@ mod tests {
 
     #[test]
     fn nothing_is_executed() {
-        // What `pickle.loads` would hand to os.system stays a record.
+        // What `pickle.loads` would pass to os.system stays a record.
         let pickle = read(b"cos\nsystem\n(S'echo harm'\ntR.").expect("well formed");
         let (name, mut arguments) = pickle.root().call().expect("a call");
         assert_eq!(name, ("os", "system"));
@@ -300,7 +301,7 @@ mod tests {
         let pickle = read(b"]q\x00h\x00a.").expect("well formed");
         let inner = pickle.root().items().and_then(|mut items| items.next()).expect("an item");
         assert_eq!(inner.items().expect("itself").len(), 1);
-        // A codec called on the result of its own call.
+        // A codec that is called on the result of its own call.
         let pickle =
             read(b"]q\x00c_codecs\nencode\nh\x00Rq\x01h\x00h\x01ah\x00X\x06\x00\x00\x00latin1a0h\x01.");
         assert!(pickle.expect("well formed").root().text().is_none());

@@ -1,7 +1,7 @@
-//! `probe`: whether the comparison of a finished or stopped search is any good.
+//! `probe`: whether the comparison of pairs in a finished or stopped search is reliable.
 //!
-//! Everything is estimated with the weights of the newest checkpoint and nothing is adopted, so the
-//! search is afterwards what it was before.
+//! Everything is estimated with the weights of the newest checkpoint and nothing is adopted, so the search is
+//! unchanged afterwards.
 
 mod meter;
 mod printed;
@@ -12,9 +12,12 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use relativenas_core::{
     cost::Part,
+    loss::Loss,
+    population::IndividualId,
     probe::{Agreement, DrawnPair, Probe, Source, bootstrap_stream, fast, noise, scratch_seed},
     randomness::Streams,
-    search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Loss, Search, Stage},
+    search::Slot,
+    search::{BatchDone, Candidate, Estimate, Estimation, Estimator as _, Search, Stage},
     searcher::size,
 };
 
@@ -65,7 +68,7 @@ enum From {
     Search,
 }
 
-/// Probes a run, writes `probe.json` to its folder, and prints what was found.
+/// Probes a run, writes `probe.json` to its folder, and prints the results.
 ///
 /// # Errors
 /// If the run cannot be probed, the device fails, or the disk is full.
@@ -92,8 +95,8 @@ pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
 struct Ranked {
     source: Source,
     positions: Vec<Vec<f64>>,
-    /// Of the first of them, what the run itself found out.
-    known_losses: Vec<f64>,
+    /// The losses that the run itself found for the first of them.
+    known_losses: Vec<Loss>,
 }
 
 impl Ranked {
@@ -118,11 +121,16 @@ impl Ranked {
     }
 
     fn candidates(&self, places: impl Iterator<Item = usize>) -> Vec<Candidate> {
-        places.map(|place| Candidate { individual: place, position: self.positions[place].clone() }).collect()
+        places
+            .map(|place| Candidate {
+                individual: IndividualId(place),
+                position: self.positions[place].clone(),
+            })
+            .collect()
     }
 }
 
-/// What a probe found, with what τ compares; all lists by architecture.
+/// The results of a probe, with the lists that τ compares; all lists are by architecture.
 struct Found {
     probe: Probe,
     positions: Vec<Vec<f64>>,
@@ -159,15 +167,16 @@ impl<'a> Prober<'a> {
 
     fn run(&mut self) -> Result<Found, EstimateError> {
         let sizes = self.sizes()?;
-        // First, while the estimator still draws by the run's seed.
+        // This comes first, while the estimator still draws with the seed of the run.
         let shared = self.shared_losses()?;
         let (flips, gaps) = self.flips()?;
         let scratch = self.scratch_losses()?;
         self.meter.finish();
+        let values = |losses: &[Loss]| -> Vec<f64> { losses.iter().map(|loss| loss.0).collect() };
         let draws = || bootstrap_stream(&self.streams, self.search.state().generation);
-        let Agreement { tau, interval } = Agreement::of(&shared, &scratch, draws());
+        let Agreement { tau, interval } = Agreement::of(&values(&shared), &values(&scratch), draws());
         let by_size = |of: fn(&Part) -> u64| {
-            Agreement::of_sizes(&sizes.iter().map(of).collect::<Vec<_>>(), &scratch, draws())
+            Agreement::of_sizes(&sizes.iter().map(of).collect::<Vec<_>>(), &values(&scratch), draws())
         };
         let probe = Probe {
             pairs: self.pairs as usize,
@@ -181,27 +190,28 @@ impl<'a> Prober<'a> {
             by_parameters: by_size(|size| size.parameters),
             by_multiply_adds: by_size(|size| size.multiply_adds),
         };
-        let losses = |losses: Vec<f64>| losses.into_iter().map(Loss).collect();
         Ok(Found {
             probe,
             positions: self.ranked.positions.clone(),
-            shared_losses: losses(shared),
-            scratch_losses: losses(scratch),
+            shared_losses: shared,
+            scratch_losses: scratch,
             sizes,
         })
     }
 
-    /// Of the networks that the search trains.
+    /// The sizes of the networks that the search trains.
     fn sizes(&self) -> Result<Vec<Part>, EstimateError> {
         let settings = self.search.settings();
-        let size = |(individual, position): (usize, &Vec<f64>)| {
+        let size = |(place, position): (usize, &Vec<f64>)| {
+            let individual = IndividualId(place);
             size(settings.space, &settings.limits, position)
                 .map_err(|error| EstimateError::Vector { individual, error })
         };
         self.ranked.positions.iter().enumerate().map(size).collect()
     }
 
-    /// How many verdicts change when only the draws do, and how far losses were apart, each time.
+    /// The number of verdicts that change when only the draws do, and the differences of the losses each
+    /// time.
     fn flips(&mut self) -> Result<(usize, Vec<[f64; 2]>), EstimateError> {
         let generation = self.search.state().generation;
         let population = self.search.settings().population;
@@ -222,15 +232,15 @@ impl<'a> Prober<'a> {
         Ok((flips, gaps))
     }
 
-    fn verdict(&self, estimates: &[Estimate], members: &[usize]) -> Option<usize> {
+    fn verdict(&self, estimates: &[Estimate], members: &[IndividualId]) -> Option<Slot> {
         let settings = self.search.settings();
-        let violation = |&i: &usize| settings.limits.violation(settings.space, self.position(i));
+        let violation = |&i: &IndividualId| settings.limits.violation(settings.space, self.position(i));
         fast(estimates, &members.iter().map(violation).collect::<Vec<_>>())
     }
 
-    /// Losses of the run's own last ranking, as far as it has one; who is not in it is estimated as
-    /// the run would do it now.
-    fn shared_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
+    /// The losses from the run's own last ranking, as far as there is one; the other individuals are
+    /// estimated now, as the run would do it.
+    fn shared_losses(&mut self) -> Result<Vec<Loss>, EstimateError> {
         let mut losses = self.ranked.known_losses.clone();
         let count = self.ranked.positions.len();
         while losses.len() < count {
@@ -241,7 +251,7 @@ impl<'a> Prober<'a> {
         Ok(losses)
     }
 
-    fn scratch_losses(&mut self) -> Result<Vec<f64>, EstimateError> {
+    fn scratch_losses(&mut self) -> Result<Vec<Loss>, EstimateError> {
         self.estimator.draw_by(scratch_seed(&self.streams, self.search.state().generation));
         let schedule = self.search.settings().schedule;
         let count = self.ranked.positions.len();
@@ -256,7 +266,7 @@ impl<'a> Prober<'a> {
         Ok(losses)
     }
 
-    /// One epoch with inherited weights; nothing is adopted.
+    /// Estimates candidates after one epoch with inherited weights; nothing is adopted.
     fn estimate(&mut self, pair: usize, candidates: Vec<Candidate>) -> Result<Vec<Estimate>, EstimateError> {
         let (settings, generation) = (self.search.settings(), self.search.state().generation);
         let estimation = Estimation {
@@ -272,8 +282,8 @@ impl<'a> Prober<'a> {
         Ok(found.expect(GOES_ON).estimates)
     }
 
-    /// Of the population, whatever is ranked.
-    fn position(&self, individual: usize) -> &[f64] {
+    /// The architecture vector of an individual of the population, also where other architectures are ranked.
+    fn position(&self, individual: IndividualId) -> &[f64] {
         &self.search.state().population[individual].position
     }
 }

@@ -1,12 +1,12 @@
-//! Several devices on one training or one search: who they are, and what they say to each other.
+//! Several devices that work on one training or one search, and how they communicate.
 //!
-//! A rank is one engine with one device. Those of a search share its learners. In a training all ranks hold the same weights, each computes its [`Share`] of every
-//! batch, and what they computed is added up, always in the order of ranks: what comes out depends on how many
-//! there are, and not on how they were started or reach each other. Rank 0 is the engine that clients know;
-//! whatever is decided is decided there.
+//! A rank is one engine with one device. The ranks of a search share its learners. In a training all ranks
+//! hold the same weights, each computes its [`Share`] of every batch, and the results are added up, always in
+//! the order of ranks: the sums depend on the number of ranks, and not on how they were started or are
+//! connected. Rank 0 is the engine that clients are connected to; it makes all decisions.
 //!
-//! [`Alone`] is a single rank. [`Threads`] are the threads of one process, each with a device. With the feature
-//! `mpi`, `Mpi` are processes on one machine or many.
+//! [`Alone`] is a single rank. [`Threads`] are the threads of one process, each with a device. With the
+//! feature `mpi`, `Mpi` are processes on one machine or several.
 
 mod agreement;
 mod crew;
@@ -24,49 +24,49 @@ pub use mpi::Mpi;
 pub use share::Share;
 pub use threads::Threads;
 
-/// The ranks of a training, as one of them sees them.
+/// One of the ranks of a training or search, with its connection to the others.
 pub trait Ranks: fmt::Debug + Send + Sync {
-    /// Which one this is, counted from 0.
+    /// The number of this rank, counted from 0.
     fn rank(&self) -> usize;
 
-    /// How many there are.
+    /// The number of ranks.
     fn count(&self) -> usize;
 
-    /// Where this one sits among those of its machine.
+    /// The place of this rank among the ranks on its machine.
     fn place(&self) -> Place;
 
-    /// A rank as a person can find it: its number, its machine, its process.
+    /// A description of a rank by which a person can find it: its number, its machine, its process.
     fn name(&self, rank: usize) -> String;
 
-    /// Puts the sums over all ranks in the place of the values, of which every rank has as many. Each sum is
-    /// taken in the order of ranks, so it has the same bits everywhere, however the ranks are connected.
+    /// Replaces the values by their sums over all ranks, each of which passes as many values. Each sum is
+    /// taken in the order of ranks, so it has the same bits on every rank, however the ranks are connected.
     ///
     /// # Errors
-    /// If a rank does not come in time, or is gone.
+    /// If a rank does not take part within the timeout, or has ended.
     fn all_reduce(&self, values: &mut [f32]) -> Result<(), RanksError>;
 
-    /// Puts what `root` has in the place of what the others have. Waits as long as it takes: `root` may be
-    /// paused.
+    /// Replaces the bytes of the other ranks by those of rank `root`. There is no timeout, because `root` may
+    /// be paused.
     ///
     /// # Errors
-    /// If a rank is gone.
+    /// If a rank has ended.
     fn broadcast(&self, root: usize, bytes: &mut Vec<u8>) -> Result<(), RanksError>;
 
-    /// Waits until all ranks are here.
+    /// Waits until all ranks have called it.
     ///
     /// # Errors
-    /// If a rank does not come in time, or is gone.
+    /// If a rank does not call it within the timeout, or has ended.
     fn barrier(&self) -> Result<(), RanksError>;
 }
 
-/// Where a rank sits on its machine.
+/// The place of a rank on its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Counted from 0.
+    /// The number of this rank among those on the machine, counted from 0.
     pub on_host: usize,
-    /// Ranks on the machine.
+    /// The number of ranks on the machine.
     pub of_host: usize,
-    /// Ranks that may use the same cores as this one, itself included.
+    /// The number of ranks that may use the same cores as this one, itself included.
     pub on_cores: usize,
 }
 
@@ -74,16 +74,16 @@ impl Place {
     pub const ALONE: Self = Self { on_host: 0, of_host: 1, on_cores: 1 };
 }
 
-/// Why ranks cannot go on together.
+/// Why ranks cannot continue together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RanksError {
     #[error(
-        "{who} did not come to an exchange within {seconds} s: it hangs, or its machine does. `relativenas resume` \
-         goes on from the last checkpoint; device.rank_timeout says how long ranks wait for each other"
+        "{who} did not take part in an exchange within {seconds} s: it hangs, or its machine does. `relativenas resume` \
+         continues from the last checkpoint; device.rank_timeout says how long ranks wait for each other"
     )]
     Silent { who: String, seconds: u64 },
     #[error(
-        "{who} has ended, and the others cannot go on without it; `relativenas resume` goes on from the last checkpoint"
+        "{who} has ended, and the others cannot continue without it; `relativenas resume` continues from the last checkpoint"
     )]
     Gone { who: String },
     #[error(
@@ -102,7 +102,7 @@ pub enum RanksError {
     Threading,
 }
 
-/// A single rank, which has nobody to talk to.
+/// A single rank, which has no other ranks to communicate with.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alone;
 
@@ -137,20 +137,20 @@ impl Ranks for Alone {
 }
 
 impl dyn Ranks + '_ {
-    /// Whether this is the rank that decides, writes and talks to clients.
+    /// Whether this is rank 0, which makes the decisions, writes files and serves clients.
     pub fn is_first(&self) -> bool {
         self.rank() == 0
     }
 
-    /// The part of each batch that falls to this rank; nobody gets fewer than `least` images.
+    /// This rank's part of each batch; no rank gets a part of fewer than `least` images.
     pub fn share(&self, least: usize) -> Share {
         Share { rank: self.rank(), ranks: self.count(), least }
     }
 
-    /// What rank 0 decides. The others do not ask themselves; they wait for it.
+    /// The decision of rank 0, which alone calls `decision`. The other ranks wait for it.
     ///
     /// # Errors
-    /// If a rank is gone.
+    /// If a rank has ended.
     pub fn decide(&self, decision: impl FnOnce() -> bool) -> Result<bool, RanksError> {
         if self.count() == 1 {
             return Ok(decision());
@@ -160,10 +160,10 @@ impl dyn Ranks + '_ {
         Ok(word == [1])
     }
 
-    /// What every rank has, in the order of ranks.
+    /// What every rank passes, in the order of ranks.
     ///
     /// # Errors
-    /// If a rank is gone.
+    /// If a rank has ended.
     pub fn gather(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, RanksError> {
         let all = (0..self.count()).map(|root| {
             let mut bytes = if root == self.rank() { mine.to_vec() } else { Vec::new() };
@@ -176,7 +176,7 @@ impl dyn Ranks + '_ {
     /// Sums over all ranks, in the order of ranks, of a few numbers in double precision.
     ///
     /// # Errors
-    /// If a rank is gone.
+    /// If a rank has ended.
     pub fn sums<const N: usize>(&self, mine: [f64; N]) -> Result<[f64; N], RanksError> {
         if self.count() == 1 {
             return Ok(mine);

@@ -1,7 +1,8 @@
 //! A run: its folder, its log and checkpoints, its socket, and the thread that does the work.
 //!
-//! The main thread serves the socket and watches for signals. One thread owns the work (a search,
-//! or a training) and its tensors, one writes. They meet in [`control::Control`] and in the recorder's queue.
+//! The main thread serves the socket and watches for signals. One thread owns the work (a search or a
+//! training) and its tensors; another writes files. They communicate through [`control::Control`] and the
+//! recorder's queue.
 
 mod agreement;
 pub mod checkpoint;
@@ -61,44 +62,45 @@ use crate::ranks::{Ranked, Ranks};
 /// How an engine is started on a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Go on where the file system has no locks.
+    /// Whether to work also where the file system has no locks.
     pub force: bool,
-    /// Begin paused.
+    /// Whether to begin paused.
     pub paused: bool,
     pub ranked: Ranked,
     /// How long ranks wait for each other.
     pub rank_timeout: Duration,
-    /// Leave when this process of this machine ends.
+    /// A process on this machine with whose end the engine leaves the run.
     pub leave_with: Option<i32>,
-    /// Begin again where no checkpoint can be read, and lose what was done.
+    /// Whether to begin again, losing what was done, where no checkpoint can be read.
     pub restart: bool,
 }
 
-/// How long a finished engine waits for clients to read the end and leave.
+/// How long a finished engine waits for clients to read the last events and disconnect.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Events of a run in which nothing is done yet; from its first checkpoint on there are no fewer.
+/// The number of events of a run that has just begun; from the first checkpoint on there are at least as
+/// many.
 const OPENING: u64 = 3;
 
-/// How often the engine looks whether its folder and socket are still there.
+/// How often the engine checks that its folder and socket still exist.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Goes on with the run in `path` until it is done, or somebody ends it.
+/// Works on the run in `path` until it is done or is stopped.
 ///
 /// # Errors
-/// If the run cannot go on; the message is for `engine.log`.
+/// If the run cannot continue; the message is for `engine.log`.
 pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     together::run(path, options)
 }
 
-/// Goes on with a run as the only rank, or the first one.
+/// Works on a run as its only rank or the first one.
 fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result<()> {
     together::same_build(&**ranks)?;
     let mut folder = HeldRun::hold(path, options.force)?;
     let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
     let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
     for problem in &passed_over {
-        say(&format!("checkpoint passed over: {problem}"));
+        say(&format!("checkpoint skipped: {problem}"));
     }
     if newest.is_none() && !options.restart {
         may_begin(folder.folder.reference(), found.events, &passed_over)?;
@@ -114,8 +116,8 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
         say(&format!("{}: cut back by {cut} bytes to event {}", files::EVENTS, extent.events));
     }
     match &newest {
-        Some(found) => say(&format!("going on from {}", found.path.display())),
-        None => say("starting at the beginning"),
+        Some(found) => say(&format!("continuing from {}", found.path.display())),
+        None => say("beginning a new run"),
     }
     together::send(&**ranks, &folder.manifest, newest.as_ref())?;
     let prepared = together::prepare(&folder.manifest, newest, ranks);
@@ -135,7 +137,7 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
     written.with_context(|| format!("{}: cannot be written", files::MANIFEST))?;
     note(&folder, Did::Started);
     if options.paused {
-        note(&folder, Did::Steered(Command::Pause)); // Whoever resumes the run knows by it that it waited.
+        note(&folder, Did::Steered(Command::Pause)); // A later session shows that the run waited.
     }
 
     let control = Arc::new(Control::new(work.bounds(), options.paused));
@@ -173,7 +175,7 @@ fn lead(path: &Path, options: Options, ranks: &Arc<dyn Ranks>) -> anyhow::Result
     outcome.map(|_| ())
 }
 
-/// Whether a run without a checkpoint that can be read may begin at its beginning: only if nothing is lost.
+/// Whether a run may begin anew without a readable checkpoint: only if nothing is lost by it.
 fn may_begin(run: &str, events: u64, damaged: &[String]) -> anyhow::Result<()> {
     if events <= OPENING && damaged.is_empty() {
         return Ok(());
@@ -203,18 +205,18 @@ fn edited(edits: &[String]) -> String {
     )
 }
 
-/// The thread that owns the work and its tensors.
+/// Carries out the work in the thread that owns it and its tensors.
 fn carry_out(mut work: Work, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
     let outcome = work.go_on(control, &recorder);
     let written = recorder.finish().context("writing the run's folder");
     if matches!(outcome, Ok(Outcome::Done)) && written.is_ok() {
         control.finish();
     }
-    // Why the recorder gave up says more than that it is gone.
+    // The recorder's error says more than the worker's message that the recorder has ended.
     written.and(outcome)
 }
 
-/// Serves clients and signals until the worker is done and clients have read the end.
+/// Serves clients and signals until the worker is done and clients have read the last events.
 async fn attend(
     server: &Arc<server::Server>,
     mut done: oneshot::Receiver<()>,
@@ -223,11 +225,11 @@ async fn attend(
 ) -> anyhow::Result<()> {
     let mut terminate = unix::signal(unix::SignalKind::terminate())?;
     let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
-    let mut hang_up = unix::signal(unix::SignalKind::hangup())?; // Taken, so that it does not end us.
+    let mut hang_up = unix::signal(unix::SignalKind::hangup())?; // Received, so that it does not end the engine.
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip); // After a stop, once will do.
     let mut socket = None;
-    // Whether it ever listened, and whether it was said that it does not.
+    // Whether the socket was ever open, and whether its loss was reported.
     let (mut reached, mut lost) = (false, false);
     loop {
         tokio::select! {
@@ -254,11 +256,11 @@ async fn attend(
                             }
                             (socket, reached, lost) = (Some(path), true, false);
                         }
-                        // Nobody would ever reach it.
+                        // Without a socket, no client could ever reach the run.
                         Err(error) if !reached => return Err(error),
                         Err(error) => {
                             if !lost {
-                                say(&format!("{error:#}; the run goes on, and the socket is tried again"));
+                                say(&format!("{error:#}; the run continues, and the socket is tried again"));
                             }
                             (socket, lost) = (None, true);
                         }
@@ -281,13 +283,13 @@ async fn attend(
     Ok(())
 }
 
-/// Whether there is no process of this number on this machine.
+/// Whether no process with this id exists on this machine.
 fn has_ended(pid: i32) -> bool {
     use rustix::{io::Errno, process};
     process::Pid::from_raw(pid).is_none_or(|pid| process::test_kill_process(pid) == Err(Errno::SRCH))
 }
 
-/// What computes, for a person.
+/// The device and its threads, in words.
 fn device_in_words(facts: &EngineFacts, ranks: usize) -> String {
     let device = match facts.threads {
         0 => facts.device.clone(),
@@ -297,10 +299,10 @@ fn device_in_words(facts: &EngineFacts, ranks: usize) -> String {
     if ranks > 1 { format!("{device} · {ranks} ranks") } else { device }
 }
 
-/// Listens, and writes down where. Called again if somebody removed the socket.
+/// Opens a socket and publishes its address. It is opened again if its file was removed.
 fn open_socket(server: &Arc<server::Server>) -> anyhow::Result<PathBuf> {
     let token = &server.hello.token;
-    // A process id may be another engine's too, in a container that shares the folder.
+    // In a container that shares the folder, another engine may have the same process id.
     let folder = socket_folder().context("the folder for sockets")?;
     let path = folder.join(format!("{}-{}.sock", std::process::id(), &token[..16.min(token.len())]));
     let listener = server::listen(&path).with_context(|| format!("listening on {}", path.display()))?;
@@ -316,15 +318,15 @@ fn open_socket(server: &Arc<server::Server>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes into the run's `sessions.jsonl` what this engine did. It is a diary: where it cannot be
-/// written, the run goes on.
+/// Appends what this engine did to the run's `sessions.jsonl`. This is for information only: where it cannot
+/// be written, the run continues.
 fn note(folder: &HeldRun, did: Did) {
     if let Err(error) = folder.note(&folder.disk(), did) {
         say(&format!("{}: {error}", files::SESSIONS));
     }
 }
 
-/// A line of engine.log.
+/// Writes a line to engine.log.
 pub(crate) fn say(text: &str) {
     eprintln!("{} {text}", clock::stamp());
 }

@@ -1,31 +1,34 @@
-//! NAS-Bench-201 as an estimator: a table answers, as slowly as somebody wants to watch.
+//! NAS-Bench-201 as an estimator: losses come from a table, with a delay so that the search can be watched.
 
 use std::{thread, time::Duration};
 
 use relativenas_core::{
+    search::Slot,
     search::{BatchDone, Estimate, Estimation, Estimator as _, Flow},
     tabular::{self, Dataset, EmbeddedError, Table, TableEstimator},
 };
 
-/// Between looks at what a person asked for, while an answer is held back.
+/// The time between checks of whether to continue, while an answer is delayed.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Looks losses up, and takes its time.
+/// Looks losses up, with a delay.
 pub struct PacedTable {
     table: Table,
     dataset: Dataset,
-    /// That an estimation takes at least.
+    /// The least time that an estimation takes.
     pace: Duration,
 }
 
 impl PacedTable {
+    /// Opens the table that the program contains.
+    ///
     /// # Errors
-    /// If the table in the program is damaged.
+    /// If the table is damaged.
     pub fn open(dataset: Dataset, pace: Duration) -> Result<Self, EmbeddedError> {
         Ok(Self { table: tabular::embedded()?, dataset, pace })
     }
 
-    /// What the table is called in events and manifests.
+    /// The name of the table in events and manifests.
     pub fn name(&self) -> String {
         let dataset = match self.dataset {
             Dataset::Cifar10 => "CIFAR-10",
@@ -43,14 +46,14 @@ impl PacedTable {
         }
     }
 
-    /// Of the table and of what it is asked for.
+    /// A fingerprint of the table and of the data set that losses are taken from.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(tabular::COMPRESSED).update(self.dataset.name().as_bytes());
         hasher.finalize().to_hex().to_string()
     }
 
-    /// The losses of all candidates, or `None` if `progress` said [`Flow::Abort`].
+    /// The losses of all candidates, or `None` if `progress` returned [`Flow::Abort`].
     pub fn estimate(
         &self,
         estimation: &Estimation,
@@ -61,7 +64,7 @@ impl PacedTable {
             thread::sleep(STEP);
             for candidate in 0..estimation.candidates.len() {
                 let waited = BatchDone {
-                    candidate,
+                    candidate: Slot(candidate),
                     validating: true,
                     batch: step,
                     batches: steps,
@@ -86,6 +89,7 @@ mod tests {
     };
 
     use relativenas_core::{
+        population::IndividualId,
         search::{Candidate, Stage},
         space::Space,
     };
@@ -93,7 +97,7 @@ mod tests {
     use super::*;
 
     fn estimation() -> Estimation {
-        // Nothing reaches the output; and the architecture with 3×3 convolutions only.
+        // A cell whose output is not connected to its input, and the architecture with 3×3 convolutions only.
         let candidate = |individual, index| Candidate { individual, position: Space::encode(&[index; 6]) };
         Estimation {
             stage: Stage::Search,
@@ -102,17 +106,17 @@ mod tests {
             repeat: 0,
             learning_rate: 0.0,
             drop_path: 0.0,
-            candidates: vec![candidate(0, 0), candidate(1, 3)],
+            candidates: vec![candidate(IndividualId(0), 0), candidate(IndividualId(1), 3)],
         }
     }
 
     #[test]
     fn the_embedded_table_knows_that_a_cell_without_edges_guesses() {
         let table = PacedTable::open(Dataset::Cifar10, Duration::ZERO).expect("it is in the program");
-        let estimates = table.estimate(&estimation(), &|_| Flow::Go).expect("nobody aborts");
+        let estimates = table.estimate(&estimation(), &|_| Flow::Go).expect("it is not aborted");
         assert_eq!(estimates[0].accuracy, 10.0, "one of ten classes");
         assert!(estimates[1].accuracy > 90.0, "{}", estimates[1].accuracy);
-        assert!(estimates.iter().all(|e| (e.loss + e.accuracy - 100.0).abs() < 1e-9));
+        assert!(estimates.iter().all(|e| (e.loss.0 + e.accuracy - 100.0).abs() < 1e-9));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Networks that carry a cell into detection, segmentation and keypoints.
+//! Networks for the transfer tasks: a cell in a network for detection, segmentation or keypoints.
 //!
-//! A [`TaskNetwork`] is a [`Backbone`], whose feature maps at strides 8, 16 and 32 are handed on, and
-//! the head of a task: [`ssd_lite`], [`bisenet`] or [`simple_baseline`]. Its [`State`] holds the
-//! tensors under the published names. [`losses`] are what is minimised, [`sliding`] how a picture
-//! that is too large is segmented.
+//! A [`TaskNetwork`] consists of a [`Backbone`], which gives feature maps at strides 8, 16 and 32, and the
+//! head of a task: [`ssd_lite`], [`bisenet`] or [`simple_baseline`]. Its [`State`] holds the tensors under
+//! the published names. [`losses`] has the losses that are minimised, [`sliding`] the segmentation of
+//! pictures that are too large for one pass.
 
 pub mod augment;
 mod backbone;
@@ -35,7 +35,7 @@ pub use state::{State, StateError};
 
 use crate::network::TensorSpec;
 
-/// What a network does with feature maps.
+/// The head of a task, which turns feature maps into predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// SSDLite; background counts as a class.
@@ -51,14 +51,14 @@ pub enum Head {
 }
 
 impl Head {
-    /// For Pascal VOC: twenty classes and background.
+    /// The head for Pascal VOC: twenty classes and background.
     pub const DETECTION: Self = Self::SsdLite { classes: 21 };
-    /// For Cityscapes.
+    /// The head for Cityscapes.
     pub const SEGMENTATION: Self = Self::BiSeNet { classes: label_ids::CLASSES };
-    /// For COCO's people.
+    /// The head for the people of COCO.
     pub const KEYPOINTS: Self = Self::SimpleBaseline { joints: JOINTS };
 
-    /// What precedes the names of the backbone's tensors.
+    /// The prefix of the names of the backbone's tensors.
     pub fn backbone_prefix(self) -> &'static str {
         match self {
             Self::SsdLite { .. } => "base_net.",
@@ -87,12 +87,12 @@ impl TaskNetwork {
     /// The ImageNet network of a genotype, with a head.
     ///
     /// # Errors
-    /// If a network of so many channels or cells cannot be built.
+    /// If a network with this number of channels or cells cannot be built.
     pub fn new(genotype: &Genotype, channels: usize, cells: usize, head: Head) -> Result<Self, ShapeError> {
         Ok(Self { backbone: Backbone::new(genotype, channels, cells)?, head })
     }
 
-    /// All tensors by their published names, the backbone's first.
+    /// All tensors under their published names, the backbone's first.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let prefix = self.head.backbone_prefix();
         let mut tensors = self.backbone.tensors();
@@ -103,7 +103,7 @@ impl TaskNetwork {
         tensors
     }
 
-    /// How many numbers are learned.
+    /// The number of trained values.
     pub fn parameters(&self) -> usize {
         let tensors = self.tensors();
         tensors.iter().filter(|spec| spec.role.is_parameter()).map(TensorSpec::numel).sum()

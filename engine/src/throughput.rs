@@ -1,7 +1,7 @@
 //! How many images a second this machine trains and validates, as the estimations of a search do.
 //!
-//! The work and the report are those of a plain PyTorch program, so that the two can be compared:
-//! every genotype inherits, trains one epoch on one half and is validated on the other.
+//! The work and the report are those of a plain PyTorch program, so that the two can be compared: every
+//! genotype inherits, trains one epoch on one half and is validated on the other.
 
 use std::{
     path::Path,
@@ -14,8 +14,10 @@ use relativenas_core::{
     config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     randomness::Streams,
+    search::Slot,
     search::{BatchDone, Candidate, Estimate, Estimated, Estimation, Estimator as _, Flow, Stage, Verdict},
     space::Space,
 };
@@ -34,10 +36,10 @@ use crate::{
     optimizer::SgdSettings,
 };
 
-/// What to measure.
+/// The work to be measured.
 #[derive(Clone, Debug)]
 pub struct Measurement {
-    /// Taken two by two: both of a pair inherit the same weights, as in a search.
+    /// The genotypes, taken two by two: both of a pair inherit the same weights, as in a search.
     pub genotypes: Vec<Genotype>,
     pub train_images: usize,
     pub valid_images: usize,
@@ -46,34 +48,34 @@ pub struct Measurement {
     pub cells: usize,
     pub device: DeviceChoice,
     pub precision: Precision,
-    /// CPU threads of all learners together; 0: as many as there are cores.
+    /// The number of CPU threads of all learners together; 0 takes as many as there are cores.
     pub threads: usize,
 }
 
-/// What was measured.
+/// The results of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
     pub learners: usize,
-    /// Of everything, inheriting and adopting too.
+    /// The time of everything, inheriting and adopting included.
     pub seconds: f64,
     pub train_images_per_second: f64,
     pub valid_images_per_second: f64,
-    /// Training and validation images, by the time of everything.
+    /// Training and validation images together, divided by the time of everything.
     pub images_per_second: f64,
-    /// Validation losses, genotype by genotype.
+    /// The validation loss of each genotype.
     pub losses: Vec<f64>,
     pub threads: usize,
     /// The version of libtorch.
     pub torch: String,
 }
 
-/// Images of a validation step; as in a search, it changes nothing but the speed.
+/// The number of images in a validation step; as in a search, it changes only the speed.
 const VALIDATION_BATCH: usize = 256;
 
-/// Reads a JSON list of genotypes. Where one does not say which nodes it concatenates, it is all four.
+/// Reads a JSON list of genotypes. A genotype that does not say which nodes it concatenates has all four.
 ///
 /// # Errors
-/// If the file cannot be read, or holds something else.
+/// If the file cannot be read, or holds anything else.
 pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
     let text = read_text(path).with_context(|| format!("cannot read {}", path.display()))?;
     let parse = || -> anyhow::Result<Vec<Genotype>> {
@@ -91,13 +93,15 @@ pub fn read_genotypes(path: &Path) -> anyhow::Result<Vec<Genotype>> {
     parse().with_context(|| format!("{} is no list of genotypes in JSON", path.display()))
 }
 
-/// Four architectures as a search draws them first.
+/// Four architectures, drawn like the first ones of a search.
 ///
 /// # Panics
-/// Never: what is drawn is of the space.
+/// Never: the vectors are drawn from the space that decodes them.
 pub fn random_genotypes() -> Vec<Genotype> {
     let draw = |individual| sample_position(Space::Cells, &Streams::new(0), 0, individual);
-    (0..4).map(|individual| Genotype::decode(&draw(individual)).expect("of the space")).collect()
+    (0..4)
+        .map(|individual| Genotype::decode(&draw(IndividualId(individual))).expect("of the space"))
+        .collect()
 }
 
 /// Trains and validates every genotype.
@@ -130,7 +134,7 @@ pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Thro
         train_images_per_second: rate(measurement.train_images, spent.training.as_secs_f64()),
         valid_images_per_second: rate(measurement.valid_images, spent.validation.as_secs_f64()),
         images_per_second: rate(measurement.train_images + measurement.valid_images, whole),
-        losses: losses.into_iter().map(|l| round(l, 4)).collect(),
+        losses: losses.into_iter().map(|l| round(l.0, 4)).collect(),
         threads: device::threads(measurement.threads),
         torch: device::LIBTORCH.to_owned(),
     })
@@ -197,7 +201,7 @@ fn estimation(pair: usize, genotypes: &[Genotype]) -> anyhow::Result<Estimation>
     let candidate = |(slot, genotype): (usize, &Genotype)| {
         let number = 2 * pair + slot;
         let position = genotype.encode().with_context(|| format!("genotype {}", number + 1))?;
-        Ok(Candidate { individual: number, position })
+        Ok(Candidate { individual: IndividualId(number), position })
     };
     Ok(Estimation {
         stage: Stage::Search,
@@ -210,14 +214,15 @@ fn estimation(pair: usize, genotypes: &[Genotype]) -> anyhow::Result<Estimation>
     })
 }
 
-/// The better one gives everything, the other what only it has.
+/// A verdict by which the better genotype gives all its modules, the other only those that it alone has.
 fn verdict(estimates: &[Estimate]) -> Verdict {
-    let mut gives: Vec<_> = (0..estimates.len()).filter(|&i| estimates[i].loss.is_finite()).collect();
-    gives.sort_by(|&a, &b| estimates[a].loss.total_cmp(&estimates[b].loss));
+    let mut gives: Vec<_> =
+        (0..estimates.len()).map(Slot).filter(|&i| estimates[i].loss.is_finite()).collect();
+    gives.sort_by(|&a, &b| estimates[a].loss.order(estimates[b].loss));
     Verdict { fast: gives.first().copied(), slow: gives.get(1).copied(), gives }
 }
 
-/// When each candidate of an estimation ended its training and its validation.
+/// The times at which each candidate of an estimation ended its training and its validation.
 struct Clock {
     start: Instant,
     device: Device,
@@ -234,7 +239,7 @@ impl Clock {
             device::wait(self.device); // Its last batches may only have been asked for.
         }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends[done.candidate][usize::from(done.validating)] = self.start.elapsed();
+        ends[done.candidate.0][usize::from(done.validating)] = self.start.elapsed();
         Flow::Go
     }
 
@@ -243,7 +248,7 @@ impl Clock {
     }
 }
 
-/// Time by what it was spent on.
+/// The time that was spent on each kind of work.
 #[derive(Default)]
 struct Spent {
     training: Duration,
@@ -251,8 +256,9 @@ struct Spent {
 }
 
 impl Spent {
-    /// From when each candidate ended its training and its validation. Candidates at once spend a part
-    /// of the time each; one after the other, each begins when the one before has ended.
+    /// Adds the time that each candidate took, given when it ended its training and its validation.
+    /// Candidates that are estimated at once count with a part of the time each; otherwise each begins when
+    /// the one before has ended.
     fn add(&mut self, ends: &[[Duration; 2]], at_once: bool) {
         let parts = if at_once { ends.len().max(1) as u32 } else { 1 };
         let mut begin = Duration::ZERO;
@@ -275,7 +281,7 @@ mod tests {
     fn measurement(train_images: usize) -> Measurement {
         let genotype = |i| Genotype::decode(&sample_position(Space::Cells, &Streams::new(3), 0, i)).unwrap();
         Measurement {
-            genotypes: (0..3).map(genotype).collect(),
+            genotypes: IndividualId::all(3).map(genotype).collect(),
             train_images,
             valid_images: 5,
             batch: 4,

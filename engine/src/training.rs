@@ -1,6 +1,6 @@
-//! Training a full network from scratch, and judging one.
+//! Training a full network from scratch, and evaluating one.
 //!
-//! A [`Trainer`] takes one step a batch and can be stored after any of them: whatever is random is
+//! A [`Trainer`] takes one step for each batch and can be stored after any of them: everything random is
 //! drawn from streams that are named by epoch and batch. Batches come from a [`Source`].
 
 mod batch_norm;
@@ -14,7 +14,7 @@ mod trainer;
 pub use batch_norm::{OneValue, check_batches};
 pub use evaluation::{Evaluation, evaluate};
 pub use frozen::FrozenNetwork;
-pub use loss::Loss;
+pub use loss::LossFunction;
 pub use schedule::Schedule;
 pub use source::{Batches, Feed, Part, Photos, Source, SourceError};
 pub use trainer::{

@@ -1,6 +1,8 @@
-//! Weights of a whole network in a file: safetensors and PyTorch's checkpoints are read, safetensors written.
+//! Files with the weights of a whole network: safetensors and PyTorch's checkpoints are read, safetensors are
+//! written.
 //!
-//! A checkpoint is a pickle, which Python reads by running it. Here nothing is run: see [`crate::pickle`].
+//! A checkpoint is a pickle, which Python reads by executing it. Here nothing is executed: see
+//! [`crate::pickle`].
 
 mod archive;
 mod names;
@@ -25,11 +27,11 @@ use pytorch::Checkpoint;
 pub use state_dict::{AVERAGED_WORDS, WEIGHTS_KEYS};
 use tensor::{Element, Plain};
 
-/// Bytes of a file or a pipe that are read at most.
+/// The greatest size in bytes of a file or a pipe that is read.
 const LONGEST: u64 = 4 << 30;
-/// As many bytes tell every format.
+/// The number of bytes that tell every format.
 const HEAD: u64 = 512;
-/// One type of elements in the words of three libraries.
+/// The types of elements as three libraries name them.
 const ELEMENTS: [(Element, Kind, Dtype); 10] = [
     (Element::F64, Kind::Double, Dtype::F64),
     (Element::F32, Kind::Float, Dtype::F32),
@@ -63,14 +65,14 @@ pub enum WeightsError {
     Torch(#[from] TchError),
 }
 
-/// How weights differ from what a network expects.
+/// How weights differ from those that a network expects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Expected and not there.
+    /// Names that are expected and missing.
     pub missing: Vec<String>,
-    /// There and not expected.
+    /// Names that are there and not expected.
     pub unexpected: Vec<String>,
-    /// Name, shape that is there, shape that is expected.
+    /// Name, actual shape, and expected shape.
     pub misshaped: Vec<(String, Vec<i64>, Vec<i64>)>,
 }
 
@@ -87,7 +89,8 @@ impl std::fmt::Display for Mismatch {
         let counts: Vec<_> = groups.iter().map(|(what, names)| format!("{} {what}", names.len())).collect();
         write!(f, "{}", counts.join(", "))?;
         for (what, names) in groups {
-            // All of them: whoever compares two files by name needs the last as much as the first.
+            // All names are listed: when two files are compared by name, the last one is needed as much as
+            // the first.
             write!(f, "\n{what}: {}", names.join(", "))?;
         }
         Ok(())
@@ -97,22 +100,22 @@ impl std::fmt::Display for Mismatch {
 /// Weights from a file.
 #[derive(Debug)]
 pub struct Weights {
-    /// To the CPU, by the names that the network itself gives them.
+    /// The tensors on the CPU, under the names that the network itself gives them.
     pub tensors: BTreeMap<String, Tensor>,
-    /// What they are of, if the file says so.
+    /// The network that the weights belong to, if the file describes it.
     pub network: Option<Box<TrainedNetwork>>,
-    /// Sentences for a person: which part of the file was taken, and what was left.
+    /// Sentences about which part of the file was taken, and what was left out.
     pub notes: Vec<String>,
 }
 
-/// Reads named tensors, to the CPU, from safetensors or from a checkpoint of any version of PyTorch.
+/// Reads named tensors to the CPU, from safetensors or from a checkpoint of any version of PyTorch.
 ///
-/// The format is told by the content, not the name. Of a checkpoint that holds more than weights they are found
-/// by [`WEIGHTS_KEYS`]. Names lose what wrappers put before them ([`PREFIXES`]), and what is known to be no
-/// weight ([`LEFT_OUT`]) is left out.
+/// The format is told by the content, not the name. In a checkpoint that holds more than weights, they are
+/// found by [`WEIGHTS_KEYS`]. Prefixes that wrappers put before names ([`PREFIXES`]) are removed, and entries
+/// that are known not to be weights ([`LEFT_OUT`]) are left out.
 ///
 /// # Errors
-/// If the file is none of these, is damaged, or holds no state dict.
+/// If the file has none of these formats, is damaged, or holds no state dict.
 pub fn find(path: &Path) -> Result<Weights, WeightsError> {
     let bytes = read_file(path)?;
     let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
@@ -154,7 +157,7 @@ enum Format {
 }
 
 impl Format {
-    /// Told by the first bytes.
+    /// The format, told by the first bytes.
     fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [b'P', b'K', 3, 4, ..] => Some(Self::Archive),
@@ -165,7 +168,7 @@ impl Format {
     }
 }
 
-/// The bytes of a file, or of a pipe: all of them only if the first are of a known format.
+/// The bytes of a file or a pipe; only the first are read if they are of no known format.
 fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
     let failed = |reason| WeightsError::Read { path: path.to_owned(), reason };
     let mut file = File::open(path).map_err(failed)?;
@@ -181,7 +184,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
     Ok(bytes)
 }
 
-/// What people take for weights, by its first bytes.
+/// An error for a file of an unknown format, with a hint for files that are often taken for weights.
 fn unknown(path: &Path, head: &[u8]) -> WeightsError {
     let otherwise = match head {
         [] => Some("it is empty"),
@@ -208,7 +211,7 @@ fn known_otherwise(what: &Option<&'static str>) -> String {
 /// Writes named tensors as safetensors, in their own types; the file appears whole or not at all.
 ///
 /// # Errors
-/// If a tensor has a type that safetensors do not know, or the file cannot be written.
+/// If a tensor has a type that safetensors lack, or the file cannot be written.
 pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightsError> {
     let malformed = |problem| WeightsError::Malformed { path: path.to_owned(), problem };
     let mut plain = BTreeMap::new();
@@ -228,10 +231,11 @@ pub fn write(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), Weig
     written.map_err(|source| WeightsError::Write { path: path.to_owned(), reason: source })
 }
 
-/// Checks that weights are those of a network: the same names, each of the expected shape.
+/// Checks that weights are those of a network: the same names, each with the expected shape.
 ///
 /// # Errors
-/// Everything that differs, by name. What is known to be no weight ([`LEFT_OUT`]) may be there or not.
+/// If anything differs; the error names all differences. Entries that are known not to be weights
+/// ([`LEFT_OUT`]) may be there or not.
 pub fn compare<'a>(
     found: &BTreeMap<String, Tensor>,
     expected: impl IntoIterator<Item = (&'a str, Vec<i64>)>,
@@ -253,7 +257,7 @@ pub fn compare<'a>(
     if mismatch == Mismatch::default() { Ok(()) } else { Err(WeightsError::Mismatch(mismatch)) }
 }
 
-/// What a safetensors file says of itself.
+/// The description of the network in a safetensors file.
 fn described(bytes: &[u8]) -> Option<TrainedNetwork> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
     TrainedNetwork::parse(metadata.metadata().as_ref()?.get(trained_network::KEY)?)

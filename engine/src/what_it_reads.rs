@@ -1,4 +1,5 @@
-//! The README's table "What it reads", held against the readers: what it names is read, and what is read it names.
+//! Compares the README's table "What it reads" with the readers: what it names is read, and what is read is
+//! named.
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ fn row(title: &str) -> &'static str {
     rest.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no row `{title}`"))
 }
 
-/// Between backquotes in a row.
+/// The texts between backquotes in a row.
 fn quoted(title: &str) -> Vec<&'static str> {
     row(title).split('`').skip(1).step_by(2).collect()
 }
@@ -33,7 +34,7 @@ fn every_layout_of_data_is_named_and_every_one_that_is_named_is_read() {
     let Err(DataError::UnknownLayout { looked_for, .. }) = data::open(Some(empty.path())) else {
         panic!("an empty folder holds no data set");
     };
-    // What the reader looks for, what the row calls it, and one of it.
+    // The layout that the reader looks for, what the row calls it, and a sample of it.
     let known = [
         ("data_batch_1.bin", "CIFAR-10 ", "cifar-10-batches-bin"),
         ("data_batch_1 ", "CIFAR-10 ", "cifar-10-batches-py"),
@@ -83,7 +84,7 @@ fn keys_prefixes_and_what_is_left_out_are_the_readers_own() {
     assert_eq!(quoted("left out"), LEFT_OUT);
 }
 
-/// As NNI's DARTS example exports it.
+/// A genotype as NNI's DARTS example exports it.
 fn nni(genotype: &Genotype) -> String {
     let mut entries = Vec::new();
     for (name, cell) in [("normal", &genotype.normal), ("reduce", &genotype.reduction)] {

@@ -1,4 +1,4 @@
-//! Claims: who works on what, on a file system that several machines share and whose locks may not work.
+//! Claims: which process works on what, on a file system that several machines share and whose locks may not work.
 //!
 //! What can be claimed is a folder of numbered entries, `000001`, `000002`, …, of which the highest is in
 //! force: it says that the claim was taken, or given back. An entry is written completely under another name

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use relativenas_core::{
     config::{Config, Layers},
     event::{Event, Images, Line},
+    loss::Loss,
     manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
     randomness::RANDOMNESS_VERSION,
     search::{Ask, Estimate, Search},
@@ -56,8 +57,9 @@ pub fn log(generations: u32) -> Vec<Line> {
         if estimation.generation >= generations {
             break;
         }
-        let estimate = |loss| Estimate { loss, accuracy: 50.0, train_loss: 1.0, hits: 3, misses: 1 };
-        let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(c.position[0] + 0.1)).collect();
+        let estimate = |loss| Estimate { loss, accuracy: 50.0, train_loss: Loss(1.0), hits: 3, misses: 1 };
+        let estimates: Vec<_> =
+            estimation.candidates.iter().map(|c| estimate(Loss(c.position[0] + 0.1))).collect();
         events.extend(search.tell(&estimates).1);
     }
     (0..).zip(events).map(|(seq, event)| Line { seq, time: 1_700_000_000_000, event }).collect()

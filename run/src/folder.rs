@@ -131,7 +131,7 @@ impl RunFolder {
         Some(said.join("\n").trim_end().replacen(COMPLAINT, "", 1))
     }
 
-    /// What a person wrote about the run; empty where nobody did, or it cannot be read.
+    /// The note that was written about the run; empty if there is none, or it cannot be read.
     pub fn note(&self) -> String {
         read_text(&self.file(files::NOTE)).map(|text| printable(text.trim())).unwrap_or_default()
     }

@@ -186,7 +186,7 @@ mod tests {
         for failing in [Step::Write, Step::Sync, Step::Rename] {
             let runs = tempfile::tempdir().expect("a folder");
             let folder = fixture::run(runs.path(), "r");
-            let mut held = HeldRun::hold(folder.path(), false).expect("nobody else is here");
+            let mut held = HeldRun::hold(folder.path(), false).expect("no other engine holds it");
             let disk =
                 Disk::failing(
                     move |step| {

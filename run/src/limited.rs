@@ -1,4 +1,4 @@
-//! Texts of a person's own, read to a limit: a path may name a device or a pipe that never ends.
+//! Reading text files up to a limit: a path may name a device or a pipe that never ends.
 
 use std::{
     fs::File,

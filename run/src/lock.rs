@@ -53,8 +53,8 @@ pub fn liveness(folder: &RunFolder) -> Liveness {
     }
 }
 
-/// The process that holds the lock, where it can be told: not of one on another machine, or in a container
-/// of its own.
+/// The process that holds the lock; `None` if there is none, or it is on another machine or in a container of its
+/// own.
 pub fn holder(folder: &RunFolder) -> Option<u32> {
     let file = File::open(folder.file(files::ENGINE_LOCK)).ok()?;
     let wanted = Flock { length: 0, ..Flock::from(FlockType::WriteLock) };

@@ -12,7 +12,10 @@ use relativenas_core::view::{Phase, RunView};
 use relativenas_ui::messages::Message;
 
 use super::outlet::{Closed, RunOutlet};
-use crate::{folder::RunFolder, log::LogReader};
+use crate::{
+    engine::stream::{RunStream, Said},
+    folder::RunFolder,
+};
 
 /// How long to wait before a log is read again.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,7 +38,7 @@ impl Followers {
         let number = *number;
         drop(newest);
         let mut followed = Followed {
-            log: LogReader::new(&folder),
+            stream: RunStream::of_log(&folder),
             view: RunView::default(),
             followers: self.clone(),
             number,
@@ -53,7 +56,7 @@ impl Followers {
 /// A run, as far as its log was read.
 pub struct Followed {
     folder: RunFolder,
-    log: LogReader,
+    stream: RunStream,
     view: RunView,
     followers: Followers,
     number: u64,
@@ -75,27 +78,23 @@ impl Followed {
         self.view.phase() != Phase::Finished && self.followers.is_newest(&self.folder.name(), self.number)
     }
 
+    /// Reads what was written since the last time.
     fn read(&mut self) -> Result<()> {
         loop {
-            let lines = self.log.batch()?;
-            if lines.is_empty() {
-                return Ok(());
-            }
-            for line in &lines {
-                self.view.apply(line)?;
+            match self.stream.hear()? {
+                Said::Lines(lines) => lines.iter().try_for_each(|line| self.view.apply(line))?,
+                Said::Anew => self.view = RunView::default(),
+                _ => return Ok(()), // All that is written is read.
             }
         }
     }
 
-    /// Reads what was written since; whether there was anything.
+    /// Reads what was written since the last time; returns whether there was anything.
     fn grew(&mut self) -> Result<bool> {
-        let before = self.view.events;
-        if self.read().is_err() {
-            // The log became shorter because the run was resumed, so it is read again from its beginning.
-            (self.log, self.view) = (LogReader::new(&self.folder), RunView::default());
-            self.read()?;
-        }
-        Ok(self.view.events != before)
+        let state = |view: &RunView| (view.events, view.changed_at);
+        let before = state(&self.view);
+        self.read()?;
+        Ok(state(&self.view) != before)
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::{
     manifest::files,
+    population::IndividualId,
     view::{RunView, SearchView},
 };
 use relativenas_ui::messages::{ExportFormat, Exported};
@@ -52,7 +53,7 @@ pub fn export(folder: &RunFolder, what: &Exported, format: ExportFormat) -> Resu
         (Exported::All | Exported::Several(_), None) => {
             let all = match what {
                 Exported::Several(several) => several.clone(),
-                _ => (0..search(&view)?.population.len()).collect(),
+                _ => search(&view)?.individuals().map(|(number, _)| number).collect(),
             };
             for &number in &all {
                 let (name, content) = individual(&view, number, format, &network)?;
@@ -75,7 +76,7 @@ fn search(view: &RunView) -> Result<&SearchView> {
 /// it, because the individual moves.
 fn individual(
     view: &RunView,
-    number: usize,
+    number: IndividualId,
     format: Format,
     network: &FullNetwork,
 ) -> Result<(String, String)> {
@@ -115,7 +116,7 @@ fn write_apart(folder: &Path, name: &str, extension: &str, content: &str) -> Res
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::genotype::Genotype;
+    use relativenas_core::{genotype::Genotype, loss::Loss};
 
     use super::*;
     use crate::fixture;
@@ -132,11 +133,12 @@ mod tests {
         let (_runs, folder) = searched();
         let exports = folder.file(files::EXPORTS);
         let search = folder.view().expect("readable").search.expect("a search");
-        let done = export(&folder, &Exported::Individual(2), ExportFormat::Json).expect("written");
+        let done =
+            export(&folder, &Exported::Individual(IndividualId(2)), ExportFormat::Json).expect("written");
         let path = exports.join(format!("g{:02}-i02.json", search.generation));
         assert_eq!(done, format!("written: {}", path.display()));
         let text = fs::read_to_string(path).expect("there");
-        assert_eq!(Genotype::parse(&text).ok(), search.genotype(2));
+        assert_eq!(Genotype::parse(&text).ok(), search.genotype(IndividualId(2)));
         let done = export(&folder, &Exported::All, ExportFormat::Svg).expect("written");
         assert_eq!(done, format!("4 files written into {}", exports.display()));
         export(&folder, &Exported::All, ExportFormat::Csv).expect("written");
@@ -147,8 +149,12 @@ mod tests {
     fn the_best_is_exported_as_it_was_shown_wherever_its_individual_went() {
         let (_runs, folder) = searched();
         let position = vec![0.25; relativenas_core::space::Space::Cells.genes()];
-        let best =
-            Exported::Best { individual: 3, generation: Some(1), loss: 1.5, position: position.clone() };
+        let best = Exported::Best {
+            individual: IndividualId(3),
+            generation: Some(1),
+            loss: Loss(1.5),
+            position: position.clone(),
+        };
         let done = export(&folder, &best, ExportFormat::Toml).expect("written");
         let path = folder.file(files::EXPORTS).join("g01-i03.toml");
         assert_eq!(done, format!("written: {}", path.display()));
@@ -172,7 +178,8 @@ mod tests {
     fn a_run_that_has_not_begun_has_nothing_to_export() {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = fixture::run(runs.path(), "r");
-        let error = export(&folder, &Exported::Individual(0), ExportFormat::Darts).expect_err("nothing yet");
+        let error = export(&folder, &Exported::Individual(IndividualId(0)), ExportFormat::Darts)
+            .expect_err("nothing yet");
         assert_eq!(error.to_string(), "the run has no population yet");
     }
 }

@@ -12,15 +12,15 @@ use crate::{
     folder::RunFolder,
 };
 
-/// How often it is looked up.
+/// How often the load is looked up.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Bytes of the steps in which memory is told, so that an engine at rest always takes the same.
+/// The steps in which memory is told, in bytes, so that an engine at rest always takes the same.
 const STEP: u64 = 10_000_000;
 
 /// Clock ticks per second in what Linux tells of a process, whatever the kernel's own clock does.
 const TICKS: f64 = 100.0;
 
-/// Looks at an engine now and then.
+/// Measures the load of an engine from time to time.
 pub struct Gauge {
     /// The process; `None` if it is on another machine, or of another kernel's numbering.
     pid: Option<u32>,

@@ -17,7 +17,7 @@ use relativenas_core::{
 };
 use relativenas_ui::messages::{Architecture, Plan};
 
-use crate::{arguments::SettingArguments, context::Context, pace, places::absolute};
+use crate::{context::Context, pace, places::absolute, settings::Choices};
 
 /// The largest number of folder names that are offered at once.
 const OFFERED: usize = 40;
@@ -27,8 +27,7 @@ const OFFERED: usize = 40;
 /// # Errors
 /// If there is no such preset or setting, or a text is no value of its type.
 pub fn layers(context: &Context, preset: Option<&str>, typed: &[(String, String)]) -> Result<Layers> {
-    let choices = SettingArguments { preset: preset.map(str::to_owned), ..SettingArguments::default() };
-    let mut layers = context.layers(&choices)?;
+    let mut layers = context.layers_under(Choices { preset, assignments: &[] })?;
     for (key, value) in typed {
         layers.add_typed(key, value)?;
     }

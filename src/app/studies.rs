@@ -4,7 +4,6 @@ use relativenas_core::view::{Phase, RunState};
 use relativenas_ui::messages::{RunSummary, StudyRun};
 
 use crate::{
-    folder::RunFolder,
     study::{
         Study,
         status::{self, Row},
@@ -23,6 +22,7 @@ pub fn summary(study: &Study) -> RunSummary {
         _ => RunState::In(Phase::Searching),
     };
     let seeds = written::counted(study.plan.seeds as usize, "seed");
+    let changed = status.begun.iter().map(|row| row.changed).fold(study.plan.created, i64::max);
     RunSummary {
         run: study.name(),
         folder: study.path().to_owned(),
@@ -31,7 +31,7 @@ pub fn summary(study: &Study) -> RunSummary {
         generation: status.finished as u32,
         generations: status.runs as u32,
         best_loss: None,
-        age_seconds: written::seconds_since(changed(study)),
+        age_seconds: written::seconds_since(changed),
         alive: status.held > 0,
         problem: None,
         note: String::new(),
@@ -54,12 +54,6 @@ fn run(study: &Study, row: Row) -> StudyRun {
     }
 }
 
-/// When the newest of its runs last changed, in milliseconds since 1970 UTC.
-fn changed(study: &Study) -> i64 {
-    let of_run = |folder: &RunFolder| folder.view().map(|view| view.changed_at).ok();
-    study.begun().iter().filter_map(of_run).fold(study.plan.created, i64::max)
-}
-
 #[cfg(test)]
 mod tests {
     use relativenas_core::searcher::SearcherKind;
@@ -71,6 +65,7 @@ mod tests {
     fn a_study_is_a_line_with_its_runs() {
         let runs = tempfile::tempdir().expect("a folder");
         let plan = Plan::new(vec![SearcherKind::SlowFast, SearcherKind::Random], 2, 1);
+        let plan = Plan { created: 0, ..plan };
         let study = Study::create(runs.path(), "chance", plan, &fixture::config()).expect("made");
         assert_eq!(summary(&study).state, RunState::In(Phase::Empty));
         fixture::write_log(&fixture::run(&study.runs(), "slow-fast-1"), &fixture::log(3));
@@ -86,6 +81,8 @@ mod tests {
             ("random-1".to_owned(), RunState::Stopped),
         ];
         assert_eq!(begun, expected);
+        let changed = fixture::log(3).pop().expect("events").time;
+        assert!(line.age_seconds.abs_diff(written::seconds_since(changed)) <= 1, "the last event counts");
         let found: Vec<_> = Study::all(runs.path()).expect("listed").iter().map(Study::name).collect();
         assert_eq!(found, ["chance"]);
     }

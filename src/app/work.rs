@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, anyhow, ensure};
-use relativenas_core::{genotype::GenotypeFormat, manifest::files};
+use relativenas_core::{genotype::GenotypeFormat, loss::Loss, manifest::files};
 use relativenas_ui::messages::{Evaluated, Message, WorkKind, WorkState};
 use serde_json::Value;
 
@@ -170,7 +170,7 @@ fn finding(kind: WorkKind, folder: &RunFolder, printed: &str) -> Result<WorkStat
             let figures = figure("loss").zip(figure("top1")).zip(figure("top5")).zip(images);
             let (((loss, top1), top5), images) =
                 figures.ok_or_else(|| anyhow!("a figure is missing in {printed}"))?;
-            Ok(WorkState::Evaluated(Evaluated { loss, top1, top5, images }))
+            Ok(WorkState::Evaluated(Evaluated { loss: Loss(loss), top1, top5, images }))
         }
     }
 }
@@ -197,7 +197,7 @@ mod tests {
         let read =
             |text: &str| finding(WorkKind::Evaluation, &folder, text).map_err(|error| error.to_string());
         let line = r#"{"loss":0.5,"top1":81.25,"top5":99.0,"images":400,"images_per_second":1e3}"#;
-        let found = Evaluated { loss: 0.5, top1: 81.25, top5: 99.0, images: 400 };
+        let found = Evaluated { loss: Loss(0.5), top1: 81.25, top5: 99.0, images: 400 };
         assert_eq!(read(line), Ok(WorkState::Evaluated(found)));
         let refused = |text: &str, why: &str| assert_eq!(read(text), Err(why.to_owned()));
         let lost = r#"{"loss":null,"top1":81.25,"top5":99.0,"images":400}"#;

@@ -1,6 +1,10 @@
 //! What a person can type after `arch`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{
+    Args, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use relativenas_core::network::NetworkKind;
 
 const PUBLISHED: &str = "Published names: NASNet, AmoebaNet, DARTS_V1, DARTS_V2, RelativeNAS.";
 
@@ -67,8 +71,8 @@ pub enum GenotypeText {
 #[derive(Debug, Args)]
 pub struct ShapeArguments {
     /// Which images the network is built for
-    #[arg(long, value_enum, default_value = "cifar")]
-    pub kind: Kind,
+    #[arg(long, value_parser = kind(), default_value = "cifar")]
+    pub kind: NetworkKind,
     /// Channels of a node in the first cells [default: 36 for cifar, 46 for imagenet]
     #[arg(long, value_name = "N")]
     pub channels: Option<usize>,
@@ -80,20 +84,13 @@ pub struct ShapeArguments {
     pub classes: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Kind {
-    Cifar,
-    Imagenet,
-}
-
-impl Kind {
-    /// The name as it is written in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cifar => "cifar",
-            Self::Imagenet => "imagenet",
-        }
-    }
+/// Parses the name of a kind of network.
+pub fn kind() -> impl TypedValueParser<Value = NetworkKind> {
+    let kinds = [NetworkKind::Cifar, NetworkKind::Imagenet];
+    PossibleValuesParser::new(kinds.map(NetworkKind::name)).map(move |name| {
+        let named = kinds.into_iter().find(|kind| kind.name() == name);
+        named.expect("one of the possible values")
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The arguments of `relativenas study`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use relativenas_core::searcher::SearcherKind;
 
 use super::SettingArguments;
@@ -38,6 +38,12 @@ Example:
 Each worker is a task of a job array. Before the time limit Slurm signals it; it leaves a checkpoint, and the job script
 queues it again. The script, slurm.sh in the study's folder, may be changed and submitted by hand.";
 
+const EXTEND_EXAMPLES: &str = "\
+Example:
+  relativenas study extend chance --seeds 10
+  relativenas study extend chance --searchers coin-flip
+  relativenas study work chance";
+
 #[derive(Debug, Subcommand)]
 pub enum StudyAction {
     /// Make a study, and work on it until it is done
@@ -45,7 +51,7 @@ pub enum StudyAction {
     /// Go on with a study: take the next free run, until none is left
     ///
     /// Any number of workers may work on one study, on all machines that share its folder: a run is claimed in
-    /// the folder `claims` by who takes it, and no other worker does it. A worker renews its claims; one that
+    /// the folder `claims` by the worker that takes it, and no other worker does it. A worker renews its claims; one that
     /// was not heard of for the length of its lease has lost them, and others go on from its checkpoints.
     /// A worker that finds nothing free leaves, except for those that may still be needed: they wait.
     #[command(after_help = WORK_CODES)]
@@ -55,9 +61,15 @@ pub enum StudyAction {
         #[command(flatten)]
         work: WorkArguments,
     },
+    /// Give a study more seeds or searchers; the runs that it has stay
+    ///
+    /// Workers that are at it take the new runs too; `study work` and `study submit` start others. Nothing else of a
+    /// study can be changed: another protocol is another study.
+    #[command(after_help = EXTEND_EXAMPLES)]
+    Extend(ExtendArguments),
     /// Write a job script for a cluster with Slurm, and submit it
     Submit(SubmitArguments),
-    /// Say how far a study is, and who works on what
+    /// Say how far a study is, and which worker has which run
     Status {
         /// The study's name or folder
         study: String,
@@ -97,6 +109,19 @@ pub struct StudyRunArguments {
     pub device: Option<String>,
     #[command(flatten)]
     pub work: WorkArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("more").args(["seeds", "searchers"]).required(true).multiple(true)))]
+pub struct ExtendArguments {
+    /// The study's name or folder
+    pub study: String,
+    /// Searches of each searcher in all, with seeds 1, 2, …; at least as many as before
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<std::num::NonZeroU32>,
+    /// Searchers to compare beside those that the study has
+    #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
+    pub searchers: Vec<SearcherKind>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

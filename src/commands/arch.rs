@@ -16,7 +16,7 @@ use relativenas_core::{
 use serde_json::json;
 
 use crate::{
-    arguments::{self, ArchAction, GenotypeText, Kind, ShapeArguments},
+    arguments::{self, ArchAction, GenotypeText, ShapeArguments},
     failure::misuse,
     operations::{
         export,
@@ -127,9 +127,10 @@ fn changes(before: &Architecture, after: &Architecture) -> Result<Vec<String>> {
 }
 
 fn shape_of(arguments: &ShapeArguments) -> Result<NetworkShape> {
-    let (kind, channels, cells, classes) = match arguments.kind {
-        Kind::Cifar => (NetworkKind::Cifar, 36, 20, 10),
-        Kind::Imagenet => (NetworkKind::Imagenet, 46, 14, 1000),
+    let kind = arguments.kind;
+    let (channels, cells, classes) = match kind {
+        NetworkKind::Cifar => (36, 20, 10),
+        NetworkKind::Imagenet => (46, 14, 1000),
     };
     let shape = NetworkShape {
         kind,
@@ -228,8 +229,12 @@ mod tests {
     #[test]
     fn costs_have_the_keys_that_scripts_rely_on() {
         let genotype = published::genotype("DARTS_V2").expect("published");
-        let shape =
-            shape_of(&ShapeArguments { kind: Kind::Cifar, channels: None, cells: None, classes: None });
+        let shape = shape_of(&ShapeArguments {
+            kind: NetworkKind::Cifar,
+            channels: None,
+            cells: None,
+            classes: None,
+        });
         let json = cost_json(&genotype, &shape.expect("valid"));
         assert_eq!(json["parameters"], 3_349_342, "as the DARTS paper has it: 3.3 million");
         assert!(json["multiply_adds"].is_u64());
@@ -237,7 +242,8 @@ mod tests {
 
     #[test]
     fn an_impossible_network_is_refused() {
-        let shape = ShapeArguments { kind: Kind::Imagenet, channels: Some(45), cells: None, classes: None };
+        let shape =
+            ShapeArguments { kind: NetworkKind::Imagenet, channels: Some(45), cells: None, classes: None };
         let message = "45 channels; an ImageNet network needs an even number, because its stem halves them";
         assert_eq!(shape_of(&shape).expect_err("odd").to_string(), message);
     }

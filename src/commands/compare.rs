@@ -11,7 +11,7 @@ use crate::{
     context::Context,
 };
 
-/// Prints two runs side by side; refused where their losses mean different things.
+/// Prints two runs side by side; exits with 1 if their losses mean different things.
 ///
 /// # Errors
 /// If a run cannot be read, or the protocols differ; the message names what differs.
@@ -34,6 +34,7 @@ mod tests {
     use relativenas_core::{
         event::{Event, Line},
         manifest::{Branch, Job, Manifest, files},
+        population::IndividualId,
     };
 
     use super::*;
@@ -102,7 +103,11 @@ mod tests {
         let mut log = fixture::log(1);
         let position = vec![0.0; fixture::config().search.space.genes()];
         let seq = log.len() as u64;
-        log.push(Line { seq, time: 0, event: Event::IndividualInjected { individual: 1, position } });
+        log.push(Line {
+            seq,
+            time: 0,
+            event: Event::IndividualInjected { individual: IndividualId(1), position },
+        });
         fixture::write_log(&folder, &log);
         run(runs.path(), "b", |m| m.config.search.seed = 2);
         let places = Places { config_file: runs.path().join("config.toml"), runs: runs.path().to_owned() };

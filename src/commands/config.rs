@@ -8,21 +8,22 @@ use relativenas_ui::{KeyMap, TABLE};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    arguments::{ConfigAction, SettingArguments},
+    arguments::ConfigAction,
     context::Context,
     failure::misuse,
-    settings, written,
+    settings::{self, Choices},
+    written,
 };
 
 pub fn run(context: &Context, action: &ConfigAction, out: &mut dyn Write) -> Result<ExitCode> {
     match action {
-        ConfigAction::Check { settings } => check(context, settings, out),
-        ConfigAction::Show { settings, json } => show(&context.layers(settings)?, *json, out),
+        ConfigAction::Check { settings } => check(context, settings.choices(), out),
+        ConfigAction::Show { settings, json } => show(&context.layers_under(settings.choices())?, *json, out),
     }
 }
 
-fn check(context: &Context, choices: &SettingArguments, out: &mut dyn Write) -> Result<ExitCode> {
-    let layers = context.layers(choices)?;
+fn check(context: &Context, choices: Choices, out: &mut dyn Write) -> Result<ExitCode> {
+    let layers = context.layers_under(choices)?;
     settings::checked(&layers)?;
     let changed = layers.settings().filter(|(_, s)| s.origin != Origin::BuiltIn).count();
     let changed = match changed {

@@ -15,10 +15,7 @@ use relativenas_core::config::ColorDepth;
 use relativenas_ui::theme::Depth;
 use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 
-use crate::{
-    arguments::SettingArguments, context::Context, engine::program::EngineProgram, settings,
-    written::printable,
-};
+use crate::{context::Context, engine::program::EngineProgram, settings, written::printable};
 
 /// Less free space than this is worth a word: a checkpoint of a large search takes some of it.
 const LITTLE_SPACE: u64 = 2 << 30;
@@ -26,7 +23,7 @@ const LITTLE_SPACE: u64 = 2 << 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Works,
-    /// Something to know.
+    /// A fact that is worth knowing.
     Note,
     Fails,
 }
@@ -89,8 +86,7 @@ fn settings_findings(context: &Context) -> Vec<Finding> {
     } else {
         Finding::works(format!("no settings of your own; they would be in {}", file.display()))
     };
-    let checked =
-        context.layers(&SettingArguments::default()).and_then(|layers| settings::checked(&layers).map(drop));
+    let checked = context.layers().and_then(|layers| settings::checked(&layers).map(drop));
     match checked {
         Ok(()) => vec![own, Finding::works("all settings are right")],
         Err(error) => vec![own, Finding::fails(format!("{error:#}"))],

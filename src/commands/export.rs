@@ -79,6 +79,8 @@ fn chosen(view: &RunView, arguments: &ExportArguments, network: &FullNetwork) ->
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::{loss::Loss, population::IndividualId};
+
     use super::*;
     use crate::fixture;
 
@@ -88,7 +90,7 @@ mod tests {
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(3));
         let mut view = folder.view().expect("readable");
-        view.search.as_mut().expect("a search").ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        view.search.as_mut().expect("a search").ranking.iter_mut().for_each(|place| place.loss = Loss::NAN);
         let network = FullNetwork::of(&fixture::config(), &view);
         let arguments = |individual| ExportArguments {
             run: Some("r".to_owned()),
@@ -102,7 +104,7 @@ mod tests {
         };
         let error = chosen(&view, &arguments(None), &network).expect_err("no winner").to_string();
         assert!(error.ends_with("--individual N writes an individual all the same"), "{error}");
-        chosen(&view, &arguments(Some(0)), &network).expect("an individual all the same");
+        chosen(&view, &arguments(Some(IndividualId(0))), &network).expect("an individual all the same");
     }
 
     #[test]
@@ -119,6 +121,6 @@ mod tests {
         let curves = "--rank: csv has the curves of the whole run, not of an individual; leave it out";
         assert_eq!(check(Some(2), None, Format::Csv, false), Err(curves.to_owned()));
         let single = "--individual: a training run has one genotype, and no individuals; leave it out";
-        assert_eq!(check(None, Some(0), Format::Darts, true), Err(single.to_owned()));
+        assert_eq!(check(None, Some(IndividualId(0)), Format::Darts, true), Err(single.to_owned()));
     }
 }

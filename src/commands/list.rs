@@ -31,7 +31,7 @@ fn json_of(run: &RunSummary) -> serde_json::Value {
         "phase": run.state,
         "generation": run.generation,
         "generations": run.generations,
-        "best_loss": run.best_loss,
+        "best_loss": run.best_loss.map(|loss| loss.0),
         "age_seconds": run.age_seconds,
         "alive": run.alive,
         "problem": run.problem,

@@ -5,7 +5,6 @@ use std::{ffi::OsString, process::ExitCode};
 use anyhow::{Context as _, Result};
 
 use crate::{
-    arguments::SettingArguments,
     context::Context,
     engine::{launcher::Launcher, program::EngineProgram},
     failure::misuse,
@@ -19,7 +18,7 @@ const RANKS: &str = "--ranks";
 /// If the engine, or the ranks, cannot be started.
 pub fn run(context: &Context, name: &str, arguments: &[OsString]) -> Result<ExitCode> {
     let (ranks, arguments) = without_ranks(arguments)?;
-    let mut device = context.layers(&SettingArguments::default())?.config()?.device;
+    let mut device = context.layers()?.config()?.device;
     device.ranks = ranks;
     let (program, launcher) = (EngineProgram::find()?, Launcher::new(&device));
     launcher.check(&program)?;

@@ -106,7 +106,7 @@ fn format_of(output: Option<&Path>) -> Result<PageFormat> {
     }
 }
 
-/// In the working directory, after the run if there is only one.
+/// The name of the page's file in the working directory; it is called after the run if there is only one.
 fn usual_name(runs: &[Run], format: PageFormat) -> PathBuf {
     let extension = match format {
         PageFormat::Html => "html",

@@ -15,15 +15,19 @@ use super::{
 };
 use crate::{
     app::{self, First},
-    arguments::{AttachArguments, ResumeArguments, SearchArguments, SettingArguments},
+    arguments::{AttachArguments, ResumeArguments, SearchArguments},
     context::Context,
     engine::{
-        connection::{Connection, finished},
+        connection::Connection,
         program::EngineProgram,
         start::{StartOptions, start},
     },
     headless::{self, From},
-    operations::{begin::TYPED, resume::check_resumable, search::prepare},
+    operations::{
+        begin::TYPED,
+        resume::{Resumable, resumable},
+        search::prepare,
+    },
 };
 
 /// Starts a search.
@@ -43,7 +47,7 @@ pub fn search(context: &Context, arguments: &SearchArguments, out: &mut dyn Writ
 
 /// The settings, with this command's flags over them.
 fn layers(context: &Context, arguments: &SearchArguments) -> Result<Layers> {
-    let mut layers = context.layers(&arguments.settings)?;
+    let mut layers = context.layers_under(arguments.settings.choices())?;
     let flags = [
         ("--data", "data.path", &arguments.data),
         ("--skip-faulty", "data.skip_faulty", &arguments.skip_faulty),
@@ -65,17 +69,15 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     let headless = arguments.printing.headless;
     need_terminal("resume", headless)?;
     let folder = context.find(&arguments.run.run)?;
-    folder.manifest()?; // One of another version is refused, whatever its log says.
     // A script that resumes until a run is done has to hear that it is.
-    if let Some(words) = finished(&folder) {
+    if let Resumable::Finished(sentence) = resumable(&folder, arguments.force)? {
         if arguments.printing.json {
-            let _ = writeln!(io::stderr(), "{words}"); // Standard output has an event a line.
+            let _ = writeln!(io::stderr(), "{sentence}"); // Standard output has an event a line.
         } else {
-            writeln!(out, "{words}")?;
+            writeln!(out, "{sentence}")?;
         }
         return Ok(ExitCode::SUCCESS);
     }
-    check_resumable(&folder, arguments.force)?;
     let program = EngineProgram::find()?;
     let options = StartOptions {
         die_with_parent: headless,
@@ -92,7 +94,7 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     if headless {
         return headless::follow(&folder, Some(engine), From::Now, style(arguments.printing), out);
     }
-    show_started(context, context.layers(&SettingArguments::default())?, folder, engine)
+    show_started(context, context.layers()?, folder, engine)
 }
 
 /// Shows a run that is going on, so that it can be watched and steered.
@@ -104,7 +106,7 @@ pub fn attach(context: &Context, arguments: &AttachArguments, out: &mut dyn Writ
     }
     // If there is no engine to steer, the shell should say so before the screen opens.
     Connection::open(&folder)?;
-    app::show(context, context.layers(&SettingArguments::default())?, First::Run(folder))
+    app::show(context, context.layers()?, First::Run(folder))
 }
 
 /// Looks at a run without touching it, or plays it at a speed.
@@ -116,11 +118,11 @@ pub fn view(context: &Context, run: &str, replay: Option<f64>) -> Result<ExitCod
         Some(speed) => First::Replay(folder, speed),
         None => First::Look(folder),
     };
-    app::show(context, context.layers(&SettingArguments::default())?, first)
+    app::show(context, context.layers()?, first)
 }
 
 /// Shows the list of all runs, from which runs can be started and opened.
 pub fn browse(context: &Context) -> Result<ExitCode> {
     need_terminal("relativenas", false)?;
-    app::show(context, context.layers(&SettingArguments::default())?, First::Runs)
+    app::show(context, context.layers()?, First::Runs)
 }

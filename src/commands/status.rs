@@ -6,6 +6,7 @@ use anyhow::Result;
 use relativenas_core::{
     genotype::{Genotype, GenotypeFormat},
     manifest::Job,
+    population::IndividualId,
     space::Space,
     tabular,
     view::{RunState, SearchView, Winner, WinnerSource},
@@ -30,7 +31,7 @@ pub struct Status {
     /// Generations of a search, epochs of a training.
     pub generation: u32,
     pub generations: u32,
-    /// The first so many of them train the weights and judge nothing.
+    /// The number of generations, the first of all, that train the weight set and judge nothing.
     pub warm_up: u32,
     /// Pairs of this generation that were compared, or trained in the warm-up; a training has none.
     pub pair: usize,
@@ -39,7 +40,7 @@ pub struct Status {
     pub diversity: Option<f64>,
     /// Share of inherited operations that had been trained before, in per cent, since the beginning.
     pub hit_rate: Option<f64>,
-    /// Since the run last changed.
+    /// Seconds since the run last changed.
     pub age_seconds: u64,
     pub alive: bool,
     pub pid: Option<u32>,
@@ -47,25 +48,25 @@ pub struct Status {
     pub problem: Option<String>,
     /// The winner of a finished search; `None` before.
     pub winner: Option<WinnerStatus>,
-    /// In training runs.
+    /// What the best epoch reached; `None` for a search.
     pub metric: Option<MetricStatus>,
 }
 
 /// What a training's best epoch reached on validation images.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct MetricStatus {
-    /// accuracy, map, miou or ap.
+    /// The name of the metric: accuracy, map, miou or ap.
     pub name: &'static str,
-    /// Per cent; `None` before there is a best epoch, or without validation images.
+    /// The metric in per cent; `None` before there is a best epoch, or without validation images.
     pub value: Option<f64>,
 }
 
 /// The winner of a search.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct WinnerStatus {
-    /// finals, ranking (by shared weights) or search (a rule of the searcher's own).
+    /// What decided that it won: finals, ranking (by shared weights) or search (a rule of the searcher's own).
     pub source: WinnerSource,
-    pub individual: usize,
+    pub individual: IndividualId,
     pub generation: u32,
     pub loss: f64,
     /// The genotype as DARTS text; in NAS-Bench-201, the architecture string.
@@ -80,7 +81,7 @@ impl WinnerStatus {
             Space::NasBench201 => tabular::architecture(&tabular::decode(&position).ok()?),
         };
         let genotype = genotype.trim_end().to_owned();
-        Some(Self { source, individual, generation, loss, genotype })
+        Some(Self { source, individual, generation, loss: loss.0, genotype })
     }
 }
 
@@ -115,7 +116,7 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
         warm_up: manifest.config.search.warm_up,
         pair: 0,
         pairs: manifest.config.search.population / 2,
-        best_loss: runs::best_loss(&view),
+        best_loss: runs::best_loss(&view).map(|loss| loss.0),
         diversity: None,
         hit_rate: None,
         age_seconds: written::seconds_since(if view.events == 0 {
@@ -244,7 +245,7 @@ mod tests {
         let view = folder.view().expect("readable").search.expect("a search");
         let expected = view.winner().expect("finished");
         assert_eq!((winner.source, winner.individual), (WinnerSource::Finals, expected.individual));
-        assert_eq!(winner.loss, expected.loss);
+        assert_eq!(winner.loss, expected.loss.0);
         assert_eq!(Genotype::parse(&winner.genotype).ok(), Genotype::decode(&expected.position).ok());
         assert!(words(&status).contains("wins by the finals, validation loss"), "{}", words(&status));
     }

@@ -3,13 +3,13 @@
 mod status;
 mod submit;
 
-use std::{io::Write, process::ExitCode, thread, time::Duration};
+use std::{io::Write, num::NonZeroU32, process::ExitCode, thread, time::Duration};
 
 use anyhow::Result;
 use relativenas_core::config::Origin;
 
 use crate::{
-    arguments::{StudyAction, StudyArguments, StudyRunArguments, WorkArguments},
+    arguments::{ExtendArguments, StudyAction, StudyArguments, StudyRunArguments, WorkArguments},
     context::Context,
     failure::{self, misuse},
     pace,
@@ -17,6 +17,7 @@ use crate::{
     settings,
     study::{
         Plan, Study, Urgency,
+        extend::{Extension, extend},
         work::{Outcome, work},
     },
     written::counted,
@@ -30,6 +31,9 @@ pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -
     match &arguments.action {
         StudyAction::Run(arguments) => begin(context, arguments),
         StudyAction::Work { study, work } => go_on(&Study::open(&context.runs()?, study)?, *work),
+        StudyAction::Extend(arguments) => {
+            grow(&Study::open(&context.runs()?, &arguments.study)?, arguments, out)
+        }
         StudyAction::Submit(arguments) => {
             submit::submit(&Study::open(&context.runs()?, &arguments.study)?, arguments, out)
         }
@@ -44,7 +48,7 @@ pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -
 pub const GIVEN_BACK: u8 = 75;
 
 fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
-    let mut layers = context.layers(&arguments.settings)?;
+    let mut layers = context.layers_under(arguments.settings.choices())?;
     let flags = [("--data", "data.path", &arguments.data), ("--device", "device.kind", &arguments.device)];
     for (flag, key, value) in flags {
         if let Some(value) = value {
@@ -80,19 +84,41 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     if let Some(cost) = pace::costs(&config) {
         eprintln!("of every search, {cost}");
     }
+    eprintln!("{}; how long they take is known after the first", size(&study));
+    if arguments.no_work {
+        return Ok(ExitCode::SUCCESS);
+    }
+    go_on(&study, arguments.work)
+}
+
+/// The numbers of a study's searchers, seeds, trainings and runs, in a line.
+fn size(study: &Study) -> String {
     let Plan { searchers, seeds, judge_seeds, .. } = &study.plan;
-    eprintln!(
-        "{}: {}, {} each, {} of each winner: {}; how long they take is known after the first",
+    format!(
+        "{}: {}, {} each, {} of each winner: {}",
         study.name(),
         counted(searchers.len(), "searcher"),
         counted(*seeds as usize, "seed"),
         counted(*judge_seeds as usize, "training"),
         counted(study.plan.runs(), "run"),
-    );
-    if arguments.no_work {
-        return Ok(ExitCode::SUCCESS);
+    )
+}
+
+fn grow(study: &Study, arguments: &ExtendArguments, out: &mut dyn Write) -> Result<ExitCode> {
+    let seeds = arguments.seeds.map(NonZeroU32::get);
+    let extension = Extension { seeds, searchers: arguments.searchers.clone() };
+    let extended = extend(study, &extension)?;
+    let size = size(&extended);
+    match extended.plan.runs().saturating_sub(study.plan.runs()) {
+        0 => writeln!(out, "{size}; it has all of this already")?,
+        new => writeln!(
+            out,
+            "{size}, {new} more than before; workers that are at it take them too, and `relativenas study work {}` starts \
+             one",
+            arguments.study
+        )?,
     }
-    go_on(&study, arguments.work)
+    Ok(ExitCode::SUCCESS)
 }
 
 fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
@@ -113,4 +139,39 @@ fn go_on(study: &Study, arguments: WorkArguments) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use relativenas_core::searcher::SearcherKind;
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_study_that_is_extended_says_how_large_it_is_now() {
+        let home = tempfile::tempdir().expect("a folder");
+        let context = Context::in_folder(home.path());
+        let runs = context.runs().expect("settings");
+        let plan = Plan::new(vec![SearcherKind::SlowFast, SearcherKind::Random], 2, 1);
+        Study::create(&runs, "chance", plan, &fixture::config()).expect("made");
+        let said = |seeds, searchers: &[SearcherKind]| {
+            let (study, seeds) = ("chance".to_owned(), NonZeroU32::new(seeds));
+            let action = StudyAction::Extend(ExtendArguments { study, seeds, searchers: searchers.to_vec() });
+            let mut out = Vec::new();
+            run(&context, &StudyArguments { action }, &mut out).map(drop)?;
+            Ok::<_, anyhow::Error>(String::from_utf8(out).expect("UTF-8"))
+        };
+        assert_eq!(
+            said(3, &[SearcherKind::CoinFlip]).expect("more"),
+            "chance: 3 searchers, 3 seeds each, 1 training of each winner: 18 runs, 10 more than before; workers that are at \
+             it take them too, and `relativenas study work chance` starts one\n"
+        );
+        assert_eq!(
+            said(3, &[]).expect("the same"),
+            "chance: 3 searchers, 3 seeds each, 1 training of each winner: 18 runs; it has all of this already\n"
+        );
+        let error = said(1, &[]).expect_err("fewer").to_string();
+        assert!(error.starts_with("chance: it has 3 seeds, and none can be taken away"), "{error}");
+    }
 }

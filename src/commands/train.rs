@@ -32,12 +32,12 @@ pub fn train(context: &Context, arguments: &TrainArguments, out: &mut dyn Write)
 
 /// The settings, with this command's flags over them.
 fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
-    let mut choices = arguments.settings.clone();
+    let mut choices = arguments.settings.choices();
     let task = arguments.task.map(|task| task.name().to_owned());
     if let Some(task) = arguments.task.filter(|task| !task.is_classification()) {
-        choices.preset.get_or_insert_with(|| task.name().to_owned());
+        choices.preset.get_or_insert(task.name());
     }
-    let mut layers = context.layers(&choices)?;
+    let mut layers = context.layers_under(choices)?;
     let channels = &arguments.channels.map(|n| n.to_string());
     let cells = &arguments.cells.map(|n| n.to_string());
     let ranks = &arguments.ranks.map(|n| n.to_string());

@@ -12,7 +12,7 @@ use relativenas_core::{
     event::Line,
     manifest::EngineAddress,
     protocol::{Answer, Command, EngineLine, Hello, LINE_LIMIT, PROTOCOL, Progress, Reply, Request},
-    view::{Phase, SearchView},
+    view::{Phase, RunView, SearchView},
 };
 
 use relativenas_run::shell::quoted;
@@ -45,7 +45,7 @@ pub enum Received {
     Line(EngineLine),
     /// Nothing arrived in time.
     Nothing,
-    /// The engine closed the connection: it is gone, or we were too slow.
+    /// The engine closed the connection: it is gone, or this program did not listen to it for too long.
     Closed,
 }
 
@@ -58,7 +58,7 @@ impl Connection {
         let name = folder.reference();
         let alive = liveness(folder);
         if alive == Liveness::Gone {
-            if let Some(why) = finished(folder) {
+            if let Some(why) = folder.view().ok().and_then(|view| finished(folder, &view)) {
                 return Err(anyhow!(why));
             }
             return Err(anyhow!(
@@ -259,16 +259,18 @@ fn strange(text: &[u8]) -> String {
     format!("the engine sent something this program does not know: {}", printable(start.trim_end()))
 }
 
-/// A sentence that says what to do with a finished run; `None` if the run is not finished.
-pub fn finished(folder: &RunFolder) -> Option<String> {
-    let view = folder.view().ok().filter(|view| view.phase() == Phase::Finished)?;
+/// A sentence that says what to do with a finished run, by its view; `None` if the run is not finished.
+pub fn finished(folder: &RunFolder, view: &RunView) -> Option<String> {
+    if view.phase() != Phase::Finished {
+        return None;
+    }
     let name = folder.reference();
     if view.search.as_ref().is_some_and(SearchView::has_no_winner) {
         return Some(format!(
             "{name}: it is finished, and has no winner: no loss is a number; `relativenas view {name}` shows it"
         ));
     }
-    let train = if view.search.is_some_and(|search| search.network.is_some()) {
+    let train = if view.search.as_ref().is_some_and(|search| search.network.is_some()) {
         ", and `relativenas train` takes that for a full network"
     } else {
         ""

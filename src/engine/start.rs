@@ -25,9 +25,10 @@ use crate::{failure::misuse, folder::RunFolder};
 
 /// How often the engine's address is looked for.
 const GLANCE: Duration = Duration::from_millis(20);
-/// Loading libtorch takes a second; on a machine that swaps, much longer.
+/// How long an engine may take until it listens. Loading libtorch takes a second, and much longer on a machine that
+/// swaps.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Where it measures latencies first, which takes the longer the larger networks and batch are.
+/// The same for an engine that measures latencies first; larger networks and batches take longer.
 const PATIENCE_WHILE_MEASURING: Duration = Duration::from_secs(900);
 /// The number of lines of `engine.log` that are shown when an engine has died.
 const LAST_WORDS: usize = 20;
@@ -128,8 +129,8 @@ impl StartedEngine {
     /// Waits until the engine listens and has greeted.
     ///
     /// # Errors
-    /// If it exits before, with what it said (a new run in which nothing happened is removed then);
-    /// or does not listen in time.
+    /// If the engine exits before, with its last words (a new run in which nothing happened is removed then), or if
+    /// it does not listen in time.
     pub fn connect(&mut self) -> Result<Connection> {
         let started = Instant::now();
         loop {

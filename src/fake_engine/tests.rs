@@ -9,65 +9,23 @@ use std::{
 
 use relativenas_core::{
     manifest::files,
+    population::IndividualId,
     protocol::{Command, StepUnit},
 };
 use relativenas_ui::messages::{Link, Message, Request};
 
-use super::{FAILS, STRANGER, start_on};
+use super::{FAILS, HANGS_UP, STRANGER, live::LiveRun, start_on};
 use crate::{
     app::{First, serve},
     arguments::{PrintingArguments, ResumeArguments, RunArgument, StepArguments, Unit},
     commands::{list, search, status, steer},
     context::Context,
-    engine::{connection::Connection, start::StartedEngine},
+    engine::connection::Connection,
     failure::report,
     fixture,
-    folder::RunFolder,
     headless::{From, Style, follow},
     operations::resume::check_resumable,
 };
-
-/// A run with an engine on it, which is killed in the end.
-struct LiveRun {
-    context: Context,
-    folder: RunFolder,
-    engine: Option<StartedEngine>,
-    _home: tempfile::TempDir,
-}
-
-impl LiveRun {
-    fn new(paused: bool) -> Self {
-        let home = tempfile::tempdir().expect("a folder");
-        let context = Context::in_folder(home.path());
-        fixture::run(&context.runs().expect("settings"), "r");
-        let folder = context.find("r").expect("just made");
-        let engine = Some(start_on(&folder, paused));
-        Self { context, folder, engine, _home: home }
-    }
-
-    /// Waits until the engine listens.
-    fn listening(mut self) -> Self {
-        self.engine.as_mut().expect("started").connect().expect("it listens");
-        self
-    }
-
-    fn text(&self, command: impl FnOnce(&Context, &mut Vec<u8>) -> anyhow::Result<ExitCode>) -> String {
-        let mut out = Vec::new();
-        match command(&self.context, &mut out) {
-            Ok(_) => String::from_utf8(out).expect("UTF-8"),
-            Err(error) => format!("{error:#}"),
-        }
-    }
-}
-
-impl Drop for LiveRun {
-    fn drop(&mut self) {
-        if let Some(engine) = &mut self.engine {
-            let _ = engine.child.kill();
-            let _ = engine.child.wait();
-        }
-    }
-}
 
 fn run() -> RunArgument {
     RunArgument { run: "r".to_owned() }
@@ -89,6 +47,19 @@ fn a_headless_search_runs_to_the_end() {
     assert_eq!(printed, logged, "an event a line, as it is logged");
     let status = status::of(&live.folder).expect("readable");
     assert_eq!((status.phase.name(), status.alive), ("finished", false));
+}
+
+#[test]
+fn a_headless_search_that_its_engine_hangs_up_on_prints_every_event_once() {
+    let mut live = LiveRun::new(false);
+    std::fs::write(live.folder.file(HANGS_UP), "").expect("written");
+    let engine = live.engine.take();
+    let mut out = Vec::new();
+    let code = follow(&live.folder, engine, From::Beginning, Style::Json, &mut out).expect("followed");
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+    assert!(!live.folder.file(HANGS_UP).exists(), "it did hang up");
+    let logged = std::fs::read_to_string(live.folder.file(files::EVENTS)).expect("there");
+    assert_eq!(String::from_utf8(out).expect("UTF-8"), logged);
 }
 
 /// Tells when something was written.
@@ -170,7 +141,7 @@ fn a_live_run_is_neither_removed_nor_resumed() {
 fn an_engine_refuses_with_a_reason() {
     let live = LiveRun::new(true).listening();
     let mut connection = Connection::open(&live.folder).expect("it listens");
-    let inject = Command::Inject { individual: 9, position: vec![] };
+    let inject = Command::Inject { individual: IndividualId(9), position: vec![] };
     let error = connection.command(inject).expect_err("refused").to_string();
     assert_eq!(error, "the engine refused: there is no individual 9");
 }

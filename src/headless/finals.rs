@@ -6,11 +6,7 @@ use relativenas_core::view::{FinalsView, Winner, WinnerSource};
 
 /// Every round with its trainings, the best first; those that go on stand before those that do not.
 pub fn bracket(finals: &FinalsView) -> String {
-    let seeds = match finals.settings.seeds {
-        1 => String::new(),
-        seeds => format!(", means over {seeds} seeds"),
-    };
-    let mut text = format!("finals, by {}{seeds}:\n", finals.settings.judge.words());
+    let mut text = format!("finals, by {}{}:\n", finals.settings.judge.words(), finals.settings.means());
     for (round, survivors) in (0..).zip(&finals.rounds) {
         let mut out = finals.going(round);
         out.retain(|place| !survivors.contains(place));

@@ -228,7 +228,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::event::Event;
+    use relativenas_core::{event::Event, loss::Loss, population::IndividualId};
 
     use super::*;
     use crate::fixture;
@@ -244,13 +244,13 @@ mod tests {
             validating,
             batch: 3,
             batches: 8,
-            loss: Some(1.0),
+            loss: Some(Loss(1.0)),
         };
         let progress = Progress {
             activity: Activity::Training,
             generation: 1,
             pair: 1,
-            members: vec![member(7, false), member(15, true)],
+            members: vec![member(IndividualId(7), false), member(IndividualId(15), true)],
             images_per_second: 12_410.4,
             seconds_left: Some(125.0),
             ..Progress::default()
@@ -295,7 +295,7 @@ mod tests {
         fixture::write_log(&folder, &fixture::log(3));
         let mut view = folder.view().expect("readable");
         let ranking = &mut view.search.as_mut().expect("a search").ranking;
-        ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        ranking.iter_mut().for_each(|place| place.loss = Loss::NAN);
         let text = result(&view, &folder);
         assert!(text.starts_with("no winner: no loss is a number") && !text.contains("export"), "{text}");
     }

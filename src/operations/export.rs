@@ -7,7 +7,9 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     genotype::{Genotype, GenotypeFormat},
     network::NetworkShape,
-    picture, pytorch,
+    picture,
+    population::IndividualId,
+    pytorch,
     space::Space,
     tabular,
     view::{RunView, SearchView},
@@ -43,8 +45,8 @@ pub fn has_winner(search: &SearchView, what: &str) -> Result<()> {
 }
 
 /// The vector of an individual, counted from 0.
-pub fn of_individual(search: &SearchView, individual: usize) -> Result<&[f64]> {
-    let found = search.population.get(individual).map(|individual| individual.position.as_slice());
+pub fn of_individual(search: &SearchView, individual: IndividualId) -> Result<&[f64]> {
+    let found = search.individual(individual).map(|individual| individual.position.as_slice());
     found.ok_or_else(|| {
         let last = search.population.len().saturating_sub(1);
         misuse(format!("--individual {individual}: individuals go from 0 to {last}"))
@@ -133,9 +135,9 @@ pub fn curves(view: &RunView) -> String {
             let row = [
                 e.learning_rate,
                 e.drop_path,
-                e.train_loss,
+                e.train_loss.0,
                 e.train_accuracy,
-                e.valid_loss,
+                e.valid_loss.0,
                 e.valid_accuracy,
             ];
             let _ = writeln!(text, "{},{}", e.epoch, joined(&row));
@@ -172,6 +174,8 @@ fn joined(row: &[f64]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::loss::Loss;
+
     use super::*;
     use crate::fixture;
 
@@ -192,17 +196,20 @@ mod tests {
         let error = |r: Result<&[f64]>| r.expect_err("out of range").to_string();
         assert_eq!(error(of_rank(&search, 0)), "--rank 0: ranks go from 1 to 4");
         assert_eq!(error(of_rank(&search, 5)), "--rank 5: ranks go from 1 to 4");
-        assert_eq!(error(of_individual(&search, 4)), "--individual 4: individuals go from 0 to 3");
+        assert_eq!(
+            error(of_individual(&search, IndividualId(4))),
+            "--individual 4: individuals go from 0 to 3"
+        );
     }
 
     #[test]
     fn a_search_without_a_winner_has_no_ranks_but_individuals() {
         let (_runs, mut view) = finished();
         let search = view.search.as_mut().expect("a search");
-        search.ranking.iter_mut().for_each(|place| place.loss = f64::NAN);
+        search.ranking.iter_mut().for_each(|place| place.loss = Loss::NAN);
         let error = of_rank(search, 1).expect_err("no winner").to_string();
         assert!(error.starts_with("the search has no winner: no loss is a number"), "{error}");
-        of_individual(search, 0).expect("an individual all the same");
+        of_individual(search, IndividualId(0)).expect("an individual all the same");
     }
 
     #[test]
@@ -226,7 +233,7 @@ mod tests {
     #[test]
     fn what_is_exported_is_read_back() {
         let (_runs, view) = finished();
-        let genotype = view.search.as_ref().expect("a search").genotype(0).expect("there");
+        let genotype = view.search.as_ref().expect("a search").genotype(IndividualId(0)).expect("there");
         let network = FullNetwork::of(&fixture::config(), &view);
         for format in [Format::Darts, Format::Json, Format::Toml] {
             assert_eq!(Genotype::parse(&written_as(&genotype, format, &network)).as_ref(), Ok(&genotype));

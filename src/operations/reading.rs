@@ -1,4 +1,4 @@
-//! What a person types for an architecture: a name, a file, `-`, or the thing itself.
+//! Reading an architecture that was typed: as a name, a file, `-`, or written out.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use relativenas_core::{
 
 use crate::{failure::misuse, written::thousands};
 
-/// No genotype is longer; a file that is was named by mistake.
+/// The length of the longest genotype that is read, in bytes; a longer file was named by mistake.
 const LONGEST: u64 = 1 << 20;
 
 /// An architecture of either space.

@@ -25,7 +25,7 @@ pub fn set_aside(folder: &RunFolder) -> Result<Aside> {
     at_rest(folder, "remove", |folder| Ok(folder.set_aside()?))
 }
 
-/// Gives a run another name; it stays where it lies.
+/// Gives a run another name; it stays in the directory where it lies.
 ///
 /// # Errors
 /// If an engine works on the run, or that cannot be told, or the name is taken or cannot be given.

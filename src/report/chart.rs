@@ -80,7 +80,7 @@ impl Axes {
     }
 }
 
-/// Lowest and highest of the finite values.
+/// The lowest and the highest of the finite values.
 fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.filter(|v| v.is_finite()).fold(None, |known, v| match known {
         None => Some((v, v)),
@@ -171,7 +171,7 @@ fn line(axes: &Axes, piece: &[Point]) -> String {
     path(piece.iter().map(|p| (axes.across(p.x), axes.up(p.y))))
 }
 
-/// There along the highest values and back along the lowest; `None` if no point has a range.
+/// The outline of a range, along the highest values and back along the lowest; `None` if no point has a range.
 fn band(axes: &Axes, piece: &[Point]) -> Option<String> {
     piece.iter().any(|p| p.range.is_some()).then(|| {
         let range = |p: &Point| p.range.unwrap_or((p.y, p.y));

@@ -1,4 +1,4 @@
-//! Curves over generations: of one run in full, of several by searcher.
+//! Curves over generations: those of a single run in full, those of several runs by searcher.
 
 use relativenas_core::view::{GenerationSummary, SearchView};
 

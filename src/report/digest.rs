@@ -16,7 +16,7 @@ use super::{Run, statistics::Spread};
 pub struct Digest {
     pub run: String,
     pub job: Job,
-    /// `None` of a training run, as everything else that only a search has.
+    /// `None` for a training run, like every other figure that only a search has.
     pub searcher: Option<String>,
     pub seed: u64,
     pub data: Option<String>,
@@ -47,7 +47,7 @@ pub struct Digest {
     pub winner_source: Option<&'static str>,
     /// Epochs that the finals trained from scratch; `None` without finals.
     pub finals_epochs: Option<u64>,
-    /// Mean of the final ranking.
+    /// The mean loss of the final ranking.
     pub ranking_loss: Option<f64>,
     /// Parameters of the winner in the search network, or of the full network in a training.
     pub parameters: Option<u64>,
@@ -93,16 +93,16 @@ impl Digest {
             },
             genotype: trained(run).and_then(published::name_of).map(str::to_owned),
             best_epoch: best.map(|e| e.epoch),
-            valid_loss: best.and_then(|e| finite(e.valid_loss)),
+            valid_loss: best.and_then(|e| finite(e.valid_loss.0)),
             valid_accuracy: best.and_then(|e| finite(e.valid_accuracy)),
             test_accuracy: training.and_then(|t| finite(t.test?.top1)),
-            best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss),
-            winner_loss: winner.as_ref().and_then(|w| finite(w.loss)),
+            best_loss: search.and_then(|s| s.best.as_ref()).map(|b| b.learner.estimate.loss.0),
+            winner_loss: winner.as_ref().and_then(|w| finite(w.loss.0)),
             winner_accuracy: winner.as_ref().and_then(|w| finite(w.accuracy)),
             winner_source: winner.map(|w| w.source.name()),
             finals_epochs: search.and_then(|s| s.finals.as_ref()).map(|finals| finals.work().epochs),
             ranking_loss: search
-                .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss)))
+                .and_then(|s| Spread::of(s.ranking.iter().map(|r| r.loss.0)))
                 .map(|spread| spread.mean),
             parameters: network.as_ref().map(|n| n.parameters),
             multiply_adds: network.as_ref().map(|n| n.multiply_adds),

@@ -31,7 +31,7 @@ impl Section {
 pub enum Block {
     Heading(String),
     Text(String),
-    /// A caution.
+    /// A sentence that warns of something.
     Note(String),
     /// The few most important numbers.
     Figures(Vec<Figure>),

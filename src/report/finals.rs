@@ -13,7 +13,7 @@ use super::{
 };
 use crate::written::thousands;
 
-/// What is said of the finals of a search; empty where it has none.
+/// The part of a report about the finals of a search; empty if it has none.
 pub fn blocks(search: &SearchView) -> Vec<Block> {
     let Some(finals) = &search.finals else {
         return Vec::new();
@@ -25,7 +25,7 @@ pub fn blocks(search: &SearchView) -> Vec<Block> {
         let text = "No figure of the finals is a number; the ranking by shared weights stands.";
         blocks.push(Block::Note(text.to_owned()));
     }
-    let several = finals.settings.seeds > 1;
+    let several = finals.settings.several_seeds().is_some();
     let mut columns = vec![
         number("Round"),
         number("Epochs"),
@@ -62,9 +62,9 @@ fn rules(search: &SearchView, finals: &FinalsView) -> String {
         thousands(trained),
         thousands(validated),
         percent(100.0 * work.share_of(budget, train, valid)),
-        match settings.seeds {
-            1 => String::new(),
-            seeds => format!(
+        match settings.several_seeds() {
+            None => String::new(),
+            Some(seeds) => format!(
                 " Each was trained with {seeds} seeds in a round; the table shows means over them, which decide, and the \
                  sample standard deviation of the figure that decides."
             ),
@@ -107,12 +107,12 @@ fn row(finals: &FinalsView, round: u32, place: usize) -> Option<Vec<String>> {
         entrant.individual.to_string(),
         chosen.to_owned(),
         entrant.generation.to_string(),
-        loss(entrant.loss),
+        loss(entrant.loss.0),
         or_unknown(figures, |f| fixed(f.train_losses.iter().map(|loss| loss.0).sum(), 4)),
-        or_unknown(figures, |f| loss(f.loss)),
+        or_unknown(figures, |f| loss(f.loss.0)),
         or_unknown(figures, |f| percent(f.accuracy)),
     ];
-    if finals.settings.seeds > 1 {
+    if finals.settings.several_seeds().is_some() {
         let judged = finals.seeds(round, place).map(|f| f.judged(finals.settings.judge).0);
         row.push(or_unknown(Spread::of(judged).and_then(|s| s.deviation), |d| fixed(d, 4)));
     }

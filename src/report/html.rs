@@ -88,7 +88,7 @@ fn block_markup(block: &Block) -> Markup {
     }
 }
 
-/// What stands in backquotes becomes code; a lone backquote stays.
+/// Text in backquotes becomes code; a lone backquote stays.
 fn with_code(text: &str) -> Markup {
     let parts: Vec<_> = text.split('`').collect();
     if parts.len() % 2 == 0 {

@@ -6,6 +6,7 @@ use relativenas_core::{
     genotype::{Genotype, GenotypeFormat},
     lint::lint,
     network::NetworkShape,
+    population::IndividualId,
     space::Space,
     tasks::Task,
     view::{SearchView, TrainingView, Winner, WinnerSource},
@@ -58,14 +59,14 @@ pub fn of_each(study: &Study) -> Section {
 
 /// The leading individual with its vector: the winner, or, until there is one, the individual with the lowest
 /// last loss.
-fn leader(search: &SearchView) -> Option<(usize, &[f64])> {
+fn leader(search: &SearchView) -> Option<(IndividualId, &[f64])> {
     let (first, position) = search.placed().first().copied()?;
-    let known = !search.ranking.is_empty() || search.population.get(first)?.learner.is_some();
+    let known = !search.ranking.is_empty() || search.individual(first)?.learner.is_some();
     known.then_some((first, position))
 }
 
 /// A heading for the leading individual; if finals found it, it may have left the population long ago.
-fn called(search: &SearchView, leader: usize) -> String {
+fn called(search: &SearchView, leader: IndividualId) -> String {
     match search.winner() {
         Some(Winner { source: WinnerSource::Finals, generation, .. }) => {
             format!("Individual {leader}, as it was in generation {generation}; it won the finals.")
@@ -105,9 +106,9 @@ fn winner_blocks(run: &Run, search: &SearchView) -> Vec<Block> {
 }
 
 /// An architecture of a space without genotypes: an operation for every edge.
-fn vector_blocks(search: &SearchView, leader: usize) -> Vec<Block> {
+fn vector_blocks(search: &SearchView, leader: IndividualId) -> Vec<Block> {
     let space = search.settings.space;
-    let decoded = search.population.get(leader).and_then(|i| space.decode(&i.position).ok());
+    let decoded = search.individual(leader).and_then(|i| space.decode(&i.position).ok());
     let Some(decoded) = decoded.filter(|_| space == Space::NasBench201) else {
         return vec![Block::Text(format!("Individual {leader}; its vector does not decode."))];
     };
@@ -182,16 +183,16 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
         columns.push(number("Beyond limits"));
     }
     let row = |ranked: &relativenas_core::event::Ranked| {
-        let individual = search.population.get(ranked.individual);
+        let individual = search.individual(ranked.individual);
         let learner = individual.and_then(|i| i.learner.as_ref());
         let network = search.network.filter(|n| n.check().is_ok());
         let cost = network.zip(search.genotype(ranked.individual)).map(|(n, g)| cost(&g, &n));
         let mut row = vec![
             ranked.rank.to_string(),
             ranked.individual.to_string(),
-            loss(ranked.loss),
+            loss(ranked.loss.0),
             percent(ranked.accuracy),
-            or_unknown(learner, |l| loss(l.estimate.loss)),
+            or_unknown(learner, |l| loss(l.estimate.loss.0)),
             or_unknown(cost.as_ref(), |c| thousands(c.parameters)),
             or_unknown(cost.as_ref(), |c| millions(c.multiply_adds)),
             or_unknown(individual, |i| i.lessons.len().to_string()),
@@ -244,7 +245,7 @@ fn training_section(run: &Run, training: &TrainingView) -> Section {
             or_unknown(test, |t| percent(t.top1)),
             or_unknown(test, |t| format!("{} images, looked at once", thousands(t.images as u64))),
         ),
-        figure("Test loss", or_unknown(test, |t| loss(t.loss)), "at the best epoch".to_owned()),
+        figure("Test loss", or_unknown(test, |t| loss(t.loss.0)), "at the best epoch".to_owned()),
         figure(
             "Best epoch",
             or_unknown(training.best_epoch, |e| e.to_string()),
@@ -298,8 +299,8 @@ fn training_charts(training: &TrainingView) -> Vec<Chart> {
             "",
             (f64::NEG_INFINITY, f64::INFINITY),
             vec![
-                curve("training", Ink::Gray, |h| h.train_loss),
-                curve("validation", Ink::Blue, |h| h.valid_loss),
+                curve("training", Ink::Gray, |h| h.train_loss.0),
+                curve("validation", Ink::Blue, |h| h.valid_loss.0),
             ],
         ),
         chart(metric, " %", (0.0, 100.0), curves),

@@ -116,14 +116,15 @@ fn departures(config: &Config) -> Option<Block> {
     let mut said = Vec::new();
     if search.warm_up > 0 {
         said.push(format!(
-            "The first {} were a warm-up: architectures that are nobody's were trained, so that every operation of a \
-             node was trained equally often. Nobody was judged or moved, and curves of losses begin after it.",
+            "The first {} were a warm-up: architectures of no individual were trained, so that every operation of a \
+             node was trained equally often. No individual was judged or moved, and curves of losses begin after it.",
             counted(search.warm_up as usize, "generation")
         ));
     }
     if search.one_shot {
         said.push(
-            "After it nobody was trained: learners were judged by the weights that they inherited.".into(),
+            "After it no network was trained: learners were judged by the weights that they inherited."
+                .into(),
         );
     }
     if search.noise > 0.0 {

@@ -54,7 +54,7 @@ fn rankings(probed: &[(&str, &Probe)]) -> Vec<Block> {
         number("95 %"),
     ];
     let row = |&(name, probe): &(&str, &Probe)| {
-        let whom = match probe.from {
+        let ranked = match probe.from {
             Source::Population => counted(probe.individuals, "individual"),
             Source::Search { distinct } => {
                 format!("{} of {} of the search", probe.individuals, counted(distinct, "architecture"))
@@ -62,7 +62,7 @@ fn rankings(probed: &[(&str, &Probe)]) -> Vec<Block> {
         };
         let shared = Agreement { tau: probe.tau, interval: probe.tau_interval };
         let agreements = [shared, probe.by_parameters, probe.by_multiply_adds];
-        let start = [name.to_owned(), whom, counted(probe.epochs as usize, "epoch")];
+        let start = [name.to_owned(), ranked, counted(probe.epochs as usize, "epoch")];
         start.into_iter().chain(agreements.into_iter().flat_map(cells)).collect()
     };
     vec![Block::Text(text.to_owned()), Table::block(&columns, probed.iter().map(row).collect())]

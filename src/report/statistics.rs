@@ -7,7 +7,7 @@ use super::figures;
 pub struct Spread {
     pub count: usize,
     pub mean: f64,
-    /// Sample standard deviation; `None` of a single value.
+    /// The sample standard deviation; `None` for a single value.
     pub deviation: Option<f64>,
     pub low: f64,
     pub high: f64,
@@ -52,7 +52,7 @@ pub struct RankSum {
     /// ties count half.
     pub lower: f64,
     pub pairs: usize,
-    /// Exact and two-sided: the share of all assignments of the values to two samples that differ at least as
+    /// The p-value, exact and two-sided: the share of all assignments of the values to two samples that differ at least as
     /// much.
     pub p: f64,
     /// The smallest `p` that so few values can give.
@@ -111,7 +111,7 @@ pub struct Paired {
     pub mean: f64,
     /// The mean divided by the sample standard deviation; `None` where that is zero or unknown.
     pub effect: Option<f64>,
-    /// Exact and two-sided: under which share of all choices of signs the mean is as far from zero.
+    /// The p-value, exact and two-sided: the share of all choices of signs under which the mean is as far from zero.
     pub p: f64,
     /// The smallest `p` that so many pairs can give.
     pub smallest_p: f64,

@@ -10,7 +10,7 @@ use crate::compare::comparable;
 /// All runs of a report.
 pub struct Study<'a> {
     pub runs: &'a [Run],
-    /// Searches only; slow-fast first, and of one searcher the protocol of the first run first.
+    /// The groups of searches: slow-fast comes first, and for one searcher the protocol of the first run comes first.
     pub groups: Vec<Group<'a>>,
     /// How many protocols the searches followed.
     pub protocols: usize,
@@ -19,7 +19,7 @@ pub struct Study<'a> {
 /// Searches that differ in nothing but their seed.
 pub struct Group<'a> {
     pub searcher: SearcherKind,
-    /// Counts protocols in the order in which they occur.
+    /// The number of the group's protocol, in the order in which protocols occur, from 0.
     pub protocol: usize,
     pub runs: Vec<&'a Run>,
 }

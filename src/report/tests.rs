@@ -7,10 +7,12 @@ use relativenas_core::{
     event::{Event, Images, Line},
     genotype::Genotype,
     latency::{Calibration, LatencyTable, OperationLatency, Spot},
+    loss::Loss,
     manifest::{Branch, EngineFacts, Job, Manifest, RUN_FORMAT},
     network::NetworkShape,
     operation::Family,
     operation::Operation,
+    population::IndividualId,
     probe::{Agreement, Source},
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
     search::{Ask, BatchDone, Estimate, Estimated, Estimation, Estimator, Flow, Search, Verdict},
@@ -45,13 +47,13 @@ impl Estimator for FakeEstimator {
             let genes = genotype.normal.genes.iter().chain(&genotype.reduction.genes);
             let convolutions = genes.filter(|g| g.operation.family() == Family::Separable).count();
             let generation = f64::from(estimation.generation);
-            let draw = u64::from(estimation.generation) * 1000 + candidate.individual as u64;
+            let draw = u64::from(estimation.generation) * 1000 + candidate.individual.0 as u64;
             let noise = self.streams.stream(Purpose::Probe, draw, 0).unit() - 0.5;
             let loss = 0.6 + 1.7 / (1.0 + 0.3 * generation) - 0.02 * convolutions as f64 + 0.12 * noise;
             Estimate {
-                loss,
+                loss: Loss(loss),
                 accuracy: 100.0 * (-0.55 * loss).exp(),
-                train_loss: loss - 0.05,
+                train_loss: Loss(loss - 0.05),
                 hits: hits.hits,
                 misses: hits.misses,
             }
@@ -129,7 +131,7 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
         let Estimated { mut estimates, trained } = found.expect("never aborted");
         if broken.contains(&estimation.generation) {
             for estimate in &mut estimates {
-                (estimate.loss, estimate.accuracy, estimate.train_loss) = (f64::NAN, f64::NAN, f64::NAN);
+                (estimate.loss, estimate.accuracy, estimate.train_loss) = (Loss::NAN, f64::NAN, Loss::NAN);
             }
         }
         let (verdicts, told) = search.tell(&estimates);
@@ -246,7 +248,12 @@ fn runs_of_other_protocols_are_never_pooled() {
 
 /// The same run, with an architecture injected after the first pair.
 fn injected(mut run: Run) -> Run {
-    run.view.search.as_mut().expect("a search").injections.extend([(0, 3), (1, 2)]);
+    run.view
+        .search
+        .as_mut()
+        .expect("a search")
+        .injections
+        .extend([(0, IndividualId(3)), (1, IndividualId(2))]);
     run
 }
 
@@ -314,7 +321,7 @@ fn judging(search: &Run, seed: u64, top1: f64) -> Run {
     };
     let finished = Event::TrainingFinished {
         best_epoch: 0,
-        test_loss: 1.0,
+        test_loss: Loss(1.0),
         test_top1: top1,
         test_top5: 99.0,
         test_images: 1000,

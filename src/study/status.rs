@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use relativenas_core::view::{Phase, RunState};
+use relativenas_core::{
+    loss::Loss,
+    view::{Phase, RunState},
+};
 use relativenas_run::claim::{ClaimState, Held, now_in};
 use relativenas_ui::messages::RunSummary;
 use serde::Serialize;
@@ -38,9 +41,12 @@ pub struct Row {
     /// Finished generations of a search, or epochs of a training.
     pub done: u32,
     pub of: u32,
-    pub best_loss: Option<f64>,
+    pub best_loss: Option<Loss>,
     /// The test accuracy of a finished training, in per cent.
     pub test_accuracy: Option<f64>,
+    /// The time of the run's last event, in milliseconds since 1970 UTC; 0 if there is none.
+    #[serde(skip)]
+    pub changed: i64,
     /// The worker that holds the run, or that held it and was not heard of since.
     pub worker: Option<WorkerOf>,
 }
@@ -64,12 +70,12 @@ impl WorkerOf {
     /// The worker in words, with how long it has worked on the run, or how long it was not heard of.
     pub fn words(&self) -> String {
         let job = self.job.as_ref().map_or_else(String::new, |job| format!(", {job}"));
-        let who = format!("{} (process {}{job})", self.host, self.pid);
+        let worker = format!("{} (process {}{job})", self.host, self.pid);
         if self.lapsed {
-            return format!("left by {who}, not heard of for {}", duration(self.lease_age_seconds as f64));
+            return format!("left by {worker}, not heard of for {}", duration(self.lease_age_seconds as f64));
         }
         let since = duration(seconds_since(self.since) as f64);
-        format!("on {who} for {since}, heard of {}", age(self.lease_age_seconds))
+        format!("on {worker} for {since}, heard of {}", age(self.lease_age_seconds))
     }
 }
 
@@ -110,14 +116,17 @@ fn row(study: &Study, planned: PlannedRun, now: SystemTime) -> Option<Row> {
         of: 0,
         best_loss: None,
         test_accuracy: None,
+        changed: 0,
         worker: None,
     };
     let mut by_events = Phase::Empty;
     if let Some(folder) = &folder {
-        let RunSummary { state, generation, generations, best_loss, .. } = runs::summary(folder);
+        let (summary, view) = runs::summary_and_view(folder);
+        let RunSummary { state, generation, generations, best_loss, .. } = summary;
         (row.phase, row.done, row.of, row.best_loss) = (state, generation, generations, best_loss);
-        if let Ok(view) = folder.view() {
+        if let Some(view) = view {
             by_events = view.phase();
+            row.changed = view.changed_at;
             row.test_accuracy = view.training.and_then(|training| training.test).map(|test| test.top1);
         }
     }

@@ -1,6 +1,9 @@
 //! Working on a study: taking the next free run, until none is left, with as many workers as wanted on as
 //! many machines as share its folder.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashSet,
     env, io,
@@ -26,7 +29,7 @@ use relativenas_run::{
 };
 
 use super::{
-    PlannedRun, PlannedSearch, Study,
+    Plan, PlannedRun, PlannedSearch, Study,
     process::{End, GLANCE, carry_out, command, end_of, renew_if_due, say},
     signals::{Signals, Urgency},
 };
@@ -70,22 +73,8 @@ enum Step {
 /// # Errors
 /// If signals cannot be caught, this program cannot be found, or nothing can be claimed in the study's folder.
 pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
-    let signals = Signals::catch()?;
-    let claims = study.claims_folder();
-    let cannot = || format!("{}: runs cannot be claimed here", claims.display());
-    std::fs::create_dir_all(&claims).with_context(cannot)?;
-    let worker = Worker {
-        study,
-        program: env::current_exe().context("this program cannot be found")?,
-        holder: Holder::this(batch_job()),
-        lease,
-        signals,
-        started: now_in(&claims).with_context(cannot)?,
-        begun: Instant::now(),
-        done: AtomicUsize::new(0),
-        finished: Mutex::default(),
-        failed: Mutex::default(),
-    };
+    let cannot = || format!("{}: runs cannot be claimed here", study.claims_folder().display());
+    let worker = Worker::new(study, lease, Signals::catch()?, cannot)?;
     let worked = thread::scope(|scope| {
         let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.work_through())).collect();
         while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
@@ -103,7 +92,7 @@ pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
     });
     worked.with_context(cannot)?;
     let failed = lock(&worker.failed).len();
-    let all_done = || study.plan.in_order().into_iter().all(|run| worker.finished(run));
+    let all_done = || worker.plan().in_order().into_iter().all(|run| worker.finished(run));
     Ok(match worker.signals.ending() {
         _ if all_done() => Outcome::Done,
         Some(ending) => Outcome::Ended(ending),
@@ -131,6 +120,8 @@ struct Worker<'a> {
     /// By the clock of the study's file system.
     started: SystemTime,
     begun: Instant,
+    /// The plan as it was when it was last read; the study may be extended meanwhile.
+    plan: Mutex<Plan>,
     /// Runs that this worker has finished.
     done: AtomicUsize,
     /// Runs that are known to be finished, which they stay.
@@ -147,7 +138,31 @@ enum Next {
     Nothing,
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
+    /// A worker that has no run yet; `cannot` says that runs cannot be claimed.
+    fn new(
+        study: &'a Study,
+        lease: Duration,
+        signals: Signals,
+        cannot: impl Fn() -> String + Copy,
+    ) -> Result<Self> {
+        let claims = study.claims_folder();
+        std::fs::create_dir_all(&claims).with_context(cannot)?;
+        Ok(Self {
+            study,
+            program: env::current_exe().context("this program cannot be found")?,
+            holder: Holder::this(batch_job()),
+            lease,
+            signals,
+            started: now_in(&claims).with_context(cannot)?,
+            begun: Instant::now(),
+            plan: Mutex::new(study.plan.clone()),
+            done: AtomicUsize::new(0),
+            finished: Mutex::default(),
+            failed: Mutex::default(),
+        })
+    }
+
     /// Takes one run after the other.
     fn work_through(&self) -> io::Result<()> {
         let mut place: Option<(usize, Claim)> = None;
@@ -168,10 +183,23 @@ impl Worker<'_> {
         place.map_or(Ok(()), |(_, place)| place.give_back(ClaimAction::GaveBack))
     }
 
+    /// The study's plan, which another command may have extended.
+    fn plan(&self) -> Plan {
+        let mut known = lock(&self.plan);
+        // A file that cannot be read at this moment is read the next time.
+        if let Ok(now) = self.study.plan_now()
+            && now != *known
+        {
+            say(&format!("the study was extended; it has {} now", counted(now.runs(), "run")));
+            *known = now;
+        }
+        known.clone()
+    }
+
     fn next(&self) -> io::Result<Next> {
         let now = now_in(&self.study.claims_folder())?;
         let (mut held, mut blocked) = (0, 0);
-        for run in self.study.plan.in_order() {
+        for run in self.plan().in_order() {
             let name = run.name();
             if self.finished(run) || lock(&self.failed).contains(&name) {
                 continue;
@@ -360,7 +388,7 @@ impl Worker<'_> {
 
     /// How many runs are left, and how long they will take at the pace so far.
     fn left(&self, done: usize) -> String {
-        let left = self.study.plan.in_order().into_iter().filter(|run| !self.finished(*run)).count();
+        let left = self.plan().in_order().into_iter().filter(|run| !self.finished(*run)).count();
         if left == 0 {
             return "; that was the last one".to_owned();
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use relativenas_core::{event::Event, probe::tau_b, space::Space};
+use relativenas_core::{event::Event, loss::Loss, population::IndividualId, probe::tau_b, space::Space};
 
 use crate::{
     search::{pid, signal},
@@ -106,7 +106,7 @@ fn a_headless_search_is_probed_when_it_is_finished() {
     assert!(flips > 0 && flips < 50, "{flips} flips: draws decide some of such tiny trainings, not all");
 }
 
-fn ranked(event: Event) -> Option<(usize, f64)> {
+fn ranked(event: Event) -> Option<(IndividualId, Loss)> {
     match event {
         Event::IndividualRanked { learner } => Some((learner.individual, learner.estimate.loss)),
         _ => None,

@@ -2,11 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use relativenas_core::event::Event;
+use relativenas_core::{event::Event, population::IndividualId};
 
 use crate::stage::{Stage, samples, wait_until};
 
-fn winner(events: &[Event]) -> usize {
+fn winner(events: &[Event]) -> IndividualId {
     match events.last() {
         Some(Event::SearchFinished { ranking, .. }) => ranking[0].individual,
         other => panic!("the last event is {other:?}"),
@@ -23,7 +23,7 @@ fn a_search_ends_with_a_ranking_and_its_winner_can_be_exported_and_read_back() {
     };
     assert_eq!((ranking.len(), *evaluations), (4, 8));
     assert!(ranking.iter().enumerate().all(|(i, r)| r.rank == i + 1 && r.loss.is_finite()));
-    assert!(ranking.windows(2).all(|w| w[0].loss <= w[1].loss));
+    assert!(ranking.windows(2).all(|w| w[0].loss.order(w[1].loss).is_le()));
 
     let exported =
         stage.relativenas(["export", "one", "--rank", "1", "--format", "darts"]).succeeded().stdout;

@@ -70,7 +70,7 @@ fn a_training_ends_with_the_test_set_and_its_best_weights_evaluate_to_the_same()
     let file = stage.runs().join("one/weights/best.safetensors");
     let file = file.to_str().expect("text");
     let found = evaluated(&stage, &["--channels", "2", "--weights", file]);
-    for (key, expected) in [("loss", *test_loss), ("top1", *test_top1), ("top5", *test_top5)] {
+    for (key, expected) in [("loss", test_loss.0), ("top1", *test_top1), ("top5", *test_top5)] {
         let found = found[key].as_f64().expect("a number");
         assert!((found - expected).abs() <= 1e-4 * expected.abs(), "{key}: {found} for {expected}");
     }

@@ -12,6 +12,7 @@ use relativenas_core::{
     config::Theme,
     genotype::Genotype,
     operation::CellKind,
+    population::IndividualId,
     weight_set::{CANDIDATES, Entry, Trained, WeightKey, WeightSet},
 };
 use relativenas_ui::{
@@ -179,7 +180,8 @@ fn weights(glyphs: &Glyphs, palette: &Palette) -> Buffer {
         let (_, _, operation) = WeightKey::describe_candidate(candidate);
         if operation.has_parameters(1) {
             let updates = (candidate * 37 % 53 + 1) as u32;
-            let trained = Trained { generation: candidate as u32 * 11 % 13, individual: 3, updates };
+            let trained =
+                Trained { generation: candidate as u32 * 11 % 13, individual: IndividualId(3), updates };
             weights.restore(WeightKey::Operation { cell: 0, candidate }, Entry { value: (), trained });
         }
     }

@@ -17,6 +17,7 @@ use std::{
 use fake_run::{BATCHES, FakeRun};
 use relativenas_core::{
     config::Layers,
+    loss::Loss,
     protocol::{Answer, Command, Hello, Mode, PROTOCOL, StepUnit},
     published,
     view::{Phase, RunState},
@@ -147,7 +148,7 @@ impl Engine {
                 state: RunState::In(Phase::Searching),
                 generation: 12,
                 generations: 50,
-                best_loss: Some(1.087),
+                best_loss: Some(Loss(1.087)),
                 age_seconds: 3,
                 alive: true,
                 problem: None,

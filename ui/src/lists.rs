@@ -4,6 +4,8 @@
 
 use relativenas_core::{
     cost::cost,
+    loss::Loss,
+    population::IndividualId,
     view::{Comparison, IndividualView, RunView, SearchView},
 };
 
@@ -110,8 +112,8 @@ pub fn runs<'a>(state: &'a State, filter: &str, order: RunOrder) -> Vec<&'a RunS
         RunOrder::Phase => listed.sort_by_key(|run| run.state.name()),
         RunOrder::Done => listed.sort_by(|a, b| done(b).total_cmp(&done(a))),
         RunOrder::Best => {
-            let best = |run: &RunSummary| run.best_loss.unwrap_or(f64::INFINITY);
-            listed.sort_by(|a, b| best(a).total_cmp(&best(b)));
+            let best = |run: &RunSummary| run.best_loss.unwrap_or(Loss::NAN);
+            listed.sort_by(|a, b| best(a).order(best(b)));
         }
         RunOrder::Changed => listed.sort_by_key(|run| run.age_seconds),
     }
@@ -119,15 +121,15 @@ pub fn runs<'a>(state: &'a State, filter: &str, order: RunOrder) -> Vec<&'a RunS
 }
 
 /// All individuals of a search.
-pub fn population(search: &SearchView, order: Order) -> Vec<usize> {
-    let mut all: Vec<usize> = (0..search.population.len()).collect();
-    let mut by = |key: &dyn Fn(usize) -> f64| {
+pub fn population(search: &SearchView, order: Order) -> Vec<IndividualId> {
+    let mut all: Vec<_> = IndividualId::all(search.population.len()).collect();
+    let mut by = |key: &dyn Fn(IndividualId) -> f64| {
         // Unknown values come last.
         let known = |value: f64| if value.is_nan() { f64::INFINITY } else { value };
         let keys: Vec<f64> = all.iter().map(|&number| known(key(number))).collect();
         all.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]).then(a.cmp(&b)));
     };
-    let cost = |number: usize| Some(cost(&search.genotype(number)?, &search.network?));
+    let cost = |number: IndividualId| Some(cost(&search.genotype(number)?, &search.network?));
     match order {
         Order::Loss => return search.order(),
         Order::Number => {}
@@ -142,7 +144,7 @@ pub fn population(search: &SearchView, order: Order) -> Vec<usize> {
 }
 
 /// Milliseconds of a batch, where a table tells them.
-pub fn latency(search: &SearchView, number: usize) -> Option<f64> {
+pub fn latency(search: &SearchView, number: IndividualId) -> Option<f64> {
     search.settings.limits.latency(&search.genotype(number)?)
 }
 
@@ -152,11 +154,11 @@ pub fn change(place: &IndividualView) -> Option<f64> {
 }
 
 /// The accuracy that belongs to the loss an individual is sorted by.
-pub fn accuracy(search: &SearchView, number: usize) -> Option<f64> {
+pub fn accuracy(search: &SearchView, number: IndividualId) -> Option<f64> {
     if let Some(ranked) = words::ranked(search, number) {
         return Some(ranked.accuracy);
     }
-    search.population.get(number)?.learner.as_ref().map(|learner| learner.estimate.accuracy)
+    search.individual(number)?.learner.as_ref().map(|learner| learner.estimate.accuracy)
 }
 
 /// The comparisons of this generation, or of the one before it if `earlier` or if there is none yet.
@@ -166,7 +168,7 @@ pub fn pairs(search: &SearchView, earlier: bool) -> &[Comparison] {
 
 /// Individuals in the order in which this generation's pairs name them: those that were compared,
 /// then those that wait. Where no pair is known, all individuals by loss.
-pub fn this_generation(search: &SearchView) -> Vec<usize> {
+pub fn this_generation(search: &SearchView) -> Vec<IndividualId> {
     let compared = search.compared.iter().flat_map(members);
     let waiting = search.pairs.iter().skip(search.compared.len()).flatten().copied();
     let listed: Vec<_> = compared.chain(waiting).collect();
@@ -175,14 +177,14 @@ pub fn this_generation(search: &SearchView) -> Vec<usize> {
 
 /// The nearest individual in a direction on the map, given as (right, up) with negative numbers for left and
 /// down. Distance to the side counts twice.
-pub fn beside(search: &SearchView, from: usize, (right, up): (f64, f64)) -> Option<usize> {
+pub fn beside(search: &SearchView, from: IndividualId, (right, up): (f64, f64)) -> Option<IndividualId> {
     let window = search.map.window();
-    let place = |number: usize| {
-        let (x, y) = search.map.place(&search.population.get(number)?.position)?;
+    let place = |number: IndividualId| {
+        let (x, y) = search.map.place(&search.individual(number)?.position)?;
         Some((x / (window.x.1 - window.x.0), y / (window.y.1 - window.y.0)))
     };
     let here = place(from)?;
-    let others = (0..search.population.len()).filter(|number| *number != from);
+    let others = IndividualId::all(search.population.len()).filter(|number| *number != from);
     let ahead = others.filter_map(|number| {
         let (x, y) = place(number).map(|(x, y)| (x - here.0, y - here.1))?;
         let (along, aside) = (x * right + y * up, x * up - y * right);
@@ -192,7 +194,7 @@ pub fn beside(search: &SearchView, from: usize, (right, up): (f64, f64)) -> Opti
 }
 
 /// The individuals of a comparison as a row shows them: the slow learner before the fast one.
-fn members(comparison: &Comparison) -> Vec<usize> {
+fn members(comparison: &Comparison) -> Vec<IndividualId> {
     match (comparison.slow, comparison.fast) {
         (Some(slow), Some(fast)) => vec![slow, fast],
         _ => comparison.learners.iter().map(|learner| learner.individual).collect(),

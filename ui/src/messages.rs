@@ -7,6 +7,8 @@ use relativenas_core::{
     config::Theme,
     event::Line,
     genotype::Genotype,
+    loss::Loss,
+    population::IndividualId,
     probe::Probe,
     protocol::{Answer, Command, Hello, Progress},
     view::{RunState, RunView},
@@ -142,7 +144,7 @@ pub enum WorkState {
 /// How good the best weights of a training are on the test images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluated {
-    pub loss: f64,
+    pub loss: Loss,
     /// Accuracy in per cent.
     pub top1: f64,
     /// Share of images whose class is among the five that are deemed likeliest, in per cent.
@@ -184,7 +186,7 @@ pub struct RunSummary {
     pub state: RunState,
     pub generation: u32,
     pub generations: u32,
-    pub best_loss: Option<f64>,
+    pub best_loss: Option<Loss>,
     /// Seconds since the run last changed.
     pub age_seconds: u64,
     pub alive: bool,
@@ -208,7 +210,7 @@ pub struct StudyRun {
     /// Generations of a search, epochs of a training.
     pub done: u32,
     pub of: u32,
-    pub best_loss: Option<f64>,
+    pub best_loss: Option<Loss>,
     /// The test accuracy of a finished training, in per cent.
     pub test_accuracy: Option<f64>,
     /// The worker that holds the run, in words.
@@ -299,18 +301,18 @@ pub enum Request {
 /// What is exported from the run that is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Exported {
-    Individual(usize),
+    Individual(IndividualId),
     /// The best so far, or the winner: the vector as it was when this loss was estimated. Its individual may
     /// have moved since.
     Best {
-        individual: usize,
+        individual: IndividualId,
         /// The generation of its estimate; `None` for the final ranking.
         generation: Option<u32>,
-        loss: f64,
+        loss: Loss,
         position: Vec<f64>,
     },
     /// Several individuals, a file each.
-    Several(Vec<usize>),
+    Several(Vec<IndividualId>),
     /// The network of a training.
     Network,
     /// Every individual, a file each.
@@ -333,7 +335,7 @@ pub enum ExportFormat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detached {
     pub run: RunName,
-    pub rest: RunAfterwards,
+    pub afterwards: RunAfterwards,
 }
 
 /// What becomes of a run without the screen.

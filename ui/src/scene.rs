@@ -1,6 +1,7 @@
 //! Decisions that hold for one drawing of the whole screen.
 
 use crate::{actions::Action, keys::KeyMap, layout::Layout, view::View};
+use relativenas_core::population::IndividualId;
 
 /// Decisions that hold for one drawing of the whole screen. Colours and glyphs are not here, because every
 /// [`crate::canvas::Canvas`] carries them.
@@ -12,7 +13,7 @@ pub struct Scene<'a> {
     /// The view that is shown.
     pub view: View,
     /// The individual that is selected; `None` if there is none.
-    pub selected: Option<usize>,
+    pub selected: Option<IndividualId>,
 }
 
 impl Scene<'_> {

@@ -179,7 +179,7 @@ impl Shown {
     }
 
     /// What becomes of it without the screen.
-    pub fn rest(&self) -> RunAfterwards {
+    pub fn afterwards(&self) -> RunAfterwards {
         match self.status() {
             RunStatus::Connecting => RunAfterwards::Unknown,
             RunStatus::Finished => RunAfterwards::Finished,

@@ -8,6 +8,7 @@ use std::{
 
 use relativenas_core::{
     genotype::Genotype,
+    population::IndividualId,
     space::Space,
     view::{RunView, SearchView},
 };
@@ -31,9 +32,9 @@ pub struct State {
     /// Runs whose curves are laid over those of the run that is shown.
     pub compared: Vec<(RunName, Box<RunView>)>,
     /// The selected individual, the same in every view.
-    pub selected: Option<usize>,
+    pub selected: Option<IndividualId>,
     /// Individuals that were marked, to export or compare several.
-    pub marked: BTreeSet<usize>,
+    pub marked: BTreeSet<IndividualId>,
     /// Folders of the runs that were marked in the list, to remove several.
     pub marked_runs: BTreeSet<PathBuf>,
 }
@@ -76,13 +77,13 @@ impl State {
     }
 
     /// The selected individual, or the best where none is selected.
-    pub fn individual(&self) -> Option<usize> {
+    pub fn individual(&self) -> Option<IndividualId> {
         let search = self.search()?;
         let best = || {
             let winner = search.winner().map(|w| w.individual);
             winner.or_else(|| Some(search.best.as_ref()?.learner.individual))
         };
-        self.selected.filter(|i| *i < search.population.len()).or_else(best)
+        self.selected.filter(|i| search.individual(*i).is_some()).or_else(best)
     }
 
     /// What would be trained in full: the selected individual as it is at the moment that is looked at, else the
@@ -98,7 +99,7 @@ impl State {
             });
         };
         search.network?;
-        let selected = self.selected.and_then(|number| Some((number, search.population.get(number)?)));
+        let selected = self.selected.and_then(|number| Some((number, search.individual(number)?)));
         if let Some((number, place)) = selected {
             let name = words::individual(search, number);
             let (generation, standing) = (search.generation, words::standing(search, number, place));
@@ -127,7 +128,9 @@ impl State {
             return Exit::Stopped { run: shown.run.clone() };
         }
         Exit::Detached(
-            self.shown.as_ref().map(|shown| Detached { run: shown.run.clone(), rest: shown.rest() }),
+            self.shown
+                .as_ref()
+                .map(|shown| Detached { run: shown.run.clone(), afterwards: shown.afterwards() }),
         )
     }
 }

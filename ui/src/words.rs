@@ -2,6 +2,8 @@
 
 use relativenas_core::{
     event::Ranked,
+    loss::Loss,
+    population::IndividualId,
     space::Space,
     view::{IndividualView, SearchView},
 };
@@ -9,8 +11,8 @@ use relativenas_core::{
 use crate::{canvas::Look, draw::text};
 
 /// A loss in six columns.
-pub fn loss(value: f64) -> String {
-    text::number(value, 6, 3)
+pub fn loss(value: Loss) -> String {
+    text::number(value.0, 6, 3)
 }
 
 /// The name of the loss where a table is searched; empty where it is the usual validation loss.
@@ -22,7 +24,7 @@ pub fn loss_is(search: &SearchView) -> &'static str {
 }
 
 /// The place in the final ranking, if there is one.
-pub fn ranked(search: &SearchView, individual: usize) -> Option<&Ranked> {
+pub fn ranked(search: &SearchView, individual: IndividualId) -> Option<&Ranked> {
     search.ranking.iter().find(|ranked| ranked.individual == individual)
 }
 
@@ -37,19 +39,19 @@ pub fn per_cent(value: Option<f64>, look: &Look) -> String {
 /// A difference of losses in six columns, or a dash where there is none.
 pub fn gap(value: Option<f64>, look: &Look) -> String {
     match value.filter(|gap| !gap.is_nan()) {
-        Some(gap) => loss(gap),
+        Some(gap) => text::number(gap, 6, 3),
         None => format!("{:>6}", look.glyphs.horizontal),
     }
 }
 
 /// An individual's number, padded so that all have the same width.
-pub fn individual(search: &SearchView, number: usize) -> String {
+pub fn individual(search: &SearchView, number: IndividualId) -> String {
     let width = search.settings.population.saturating_sub(1).to_string().len().max(2);
     format!("{number:0width$}")
 }
 
 /// What an individual's loss is worth now: it may be of the vector before its last move.
-pub fn standing(search: &SearchView, number: usize, place: &IndividualView) -> String {
+pub fn standing(search: &SearchView, number: IndividualId, place: &IndividualView) -> String {
     if let Some(ranked) = ranked(search, number) {
         return format!("loss {} in the final ranking", loss(ranked.loss).trim_start());
     }
@@ -74,8 +76,8 @@ pub fn estimated_in(generation: Option<u32>) -> String {
 }
 
 /// The generations in which an individual was slow, and the individuals from which it learned.
-pub fn lineage(search: &SearchView, number: usize) -> String {
-    let Some(place) = search.population.get(number) else { return String::new() };
+pub fn lineage(search: &SearchView, number: IndividualId) -> String {
+    let Some(place) = search.individual(number) else { return String::new() };
     let injected = place.injected.map(|g| format!("Injected in generation {g}. ")).unwrap_or_default();
     if place.lessons.is_empty() {
         return format!("{injected}It was never the slow learner.");

@@ -1,48 +1,14 @@
-//! The architectures that take part in finals.
+//! Which architectures take part in finals.
 
 use serde::{Deserialize, Serialize};
 
+use super::entrant::{Entrant, EntrantSource};
 use crate::{
     event::{Event, Ranked},
     genotype::Genotype,
-    number,
-    search::{Loss, Search},
+    search::Search,
     space::Space,
 };
-
-/// An architecture that takes part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entrant {
-    pub source: EntrantSource,
-    pub individual: usize,
-    /// The generation in which the individual was estimated with this position; for the last population, the
-    /// number of generations.
-    pub generation: u32,
-    pub position: Vec<f64>,
-    /// By shared weights, when it was estimated.
-    #[serde(with = "number")]
-    pub loss: f64,
-}
-
-impl Entrant {
-    /// The individual's number, followed by the generation if the individual has moved since.
-    pub fn name(&self) -> String {
-        match self.source {
-            EntrantSource::Ranking => format!("{:02}", self.individual),
-            EntrantSource::Search => format!("{:02} of g{}", self.individual, self.generation),
-        }
-    }
-}
-
-/// Where an entrant comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EntrantSource {
-    /// The ranking of the last population.
-    Ranking,
-    /// The best of the search's second half; the population has left it since.
-    Search,
-}
 
 /// The best distinct architectures of a search's second half, as many as finals may need. Losses of
 /// the first half are not comparable with these: weights were hardly trained.
@@ -78,7 +44,7 @@ impl History {
     }
 
     fn insert(&mut self, entrant: Entrant) {
-        let better = |other: &Entrant| Loss(other.loss).order(Loss(entrant.loss)).is_le();
+        let better = |other: &Entrant| other.loss.order(entrant.loss).is_le();
         match self.best.iter().position(|other| same(other, &entrant)) {
             Some(place) if better(&self.best[place]) => return,
             Some(place) => drop(self.best.remove(place)),

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     event::Learner,
     genotype::Genotype,
+    population::IndividualId,
     search::{Ask, Estimate, SearchSettings},
     space::Space,
 };
@@ -9,10 +10,10 @@ use crate::{
 fn entrant(place: usize) -> Entrant {
     Entrant {
         source: EntrantSource::Ranking,
-        individual: place,
+        individual: IndividualId(place),
         generation: 3,
         position: vec![0.5; 32],
-        loss: 1.0,
+        loss: Loss(1.0),
     }
 }
 
@@ -37,7 +38,7 @@ fn finals_of_seeds(entrants: usize, seeds: u32) -> Finals {
 
 /// Figures of a made-up training: every epoch's loss is the entrant's.
 fn figures(loss: f64, epochs: u32) -> Figures {
-    Figures { train_losses: vec![Loss(loss); epochs as usize], loss: 2.0 * loss, accuracy: 50.0 }
+    Figures { train_losses: vec![Loss(loss); epochs as usize], loss: Loss(2.0 * loss), accuracy: 50.0 }
 }
 
 /// Tells `finals` the losses of entrants until they end; gives everything that happened.
@@ -154,7 +155,7 @@ fn losses_that_are_no_numbers_lose() {
 
 #[test]
 fn the_judge_decides_which_figure_counts() {
-    let given = Figures { train_losses: vec![Loss(2.0), Loss(1.0)], loss: 0.5, accuracy: 80.0 };
+    let given = Figures { train_losses: vec![Loss(2.0), Loss(1.0)], loss: Loss(0.5), accuracy: 80.0 };
     assert_eq!(given.judged(Judge::TrainingLoss), Loss(3.0));
     assert_eq!(given.judged(Judge::ValidationLoss), Loss(0.5));
 }
@@ -255,8 +256,8 @@ fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
     let (mut search, _) = Search::new(settings).expect("valid");
     let (mut history, mut ranking) = (History::default(), Vec::new());
     while let Ask::Estimate(estimation) = search.ask() {
-        let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
-        let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(c.position[1])).collect();
+        let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
+        let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(Loss(c.position[1]))).collect();
         for event in search.tell(&estimates).1 {
             history.note(&event, 6, 4);
             if let Event::SearchFinished { ranking: found, .. } = event {
@@ -292,7 +293,7 @@ fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
     let learner = |individual, loss, violation| Learner {
         individual,
         position: vec![0.5; 32],
-        estimate: Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 },
+        estimate: Estimate { loss, accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 },
         violation,
     };
     let compared = |generation, learners| Event::PairCompared {
@@ -305,14 +306,28 @@ fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
         gives: Vec::new(),
     };
     let mut history = History::default();
-    history.note(&compared(1, vec![learner(0, 0.1, 0.0)]), 2, 4);
+    history.note(&compared(1, vec![learner(IndividualId(0), Loss(0.1), 0.0)]), 2, 4);
     assert_eq!(history, History::default(), "the first half is not comparable");
-    history.note(&compared(2, vec![learner(1, 0.2, 0.5), learner(2, f64::NAN, 0.0)]), 2, 4);
+    history.note(
+        &compared(
+            2,
+            vec![learner(IndividualId(1), Loss(0.2), 0.5), learner(IndividualId(2), Loss::NAN, 0.0)],
+        ),
+        2,
+        4,
+    );
     assert_eq!(history, History::default(), "beyond the limits, and no number");
-    history.note(&compared(2, vec![learner(3, 0.5, 0.0), learner(4, 0.3, 0.0)]), 2, 4);
+    history.note(
+        &compared(
+            2,
+            vec![learner(IndividualId(3), Loss(0.5), 0.0), learner(IndividualId(4), Loss(0.3), 0.0)],
+        ),
+        2,
+        4,
+    );
     let (search, ..) = searched(Default::default());
     let settings = FinalsSettings { architectures: 2, epochs: 1, seeds: 1, judge: Judge::TrainingLoss };
     let (finals, _) = Finals::begin(settings, &search, &[], &history).expect("finals");
     let found: Vec<_> = finals.state().entrants.iter().map(|e| (e.individual, e.loss)).collect();
-    assert_eq!(found, [(4, 0.3)]);
+    assert_eq!(found, [(IndividualId(4), Loss(0.3))]);
 }

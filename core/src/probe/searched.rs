@@ -67,6 +67,7 @@ impl Searched {
 mod tests {
     use super::*;
     use crate::event::Move;
+    use crate::population::IndividualId;
 
     const SPACE: Space = Space::NasBench201;
 
@@ -79,13 +80,13 @@ mod tests {
 
     fn searched() -> Searched {
         let mut searched = Searched::new(SPACE);
-        let moved = |position| Move { individual: 0, position, velocity: vec![0.0; 6] };
+        let moved = |position| Move { individual: IndividualId(0), position, velocity: vec![0.0; 6] };
         let moves = vec![moved(cell(0, 0, 0.3)), moved(cell(0, 2, 0.5))];
         for event in [
             Event::PopulationSampled { positions: vec![cell(0, 0, 0.5), cell(0, 1, 0.5)] },
             Event::GenerationFinished { generation: 0, diversity: 1.0, moves },
-            Event::IndividualInjected { individual: 1, position: cell(1, 1, 0.9) },
-            Event::IndividualInjected { individual: 0, position: cell(0, 1, 0.9) },
+            Event::IndividualInjected { individual: IndividualId(1), position: cell(1, 1, 0.9) },
+            Event::IndividualInjected { individual: IndividualId(0), position: cell(0, 1, 0.9) },
         ] {
             searched.note(&event).expect("in the space");
         }
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_vector_from_outside_the_space_is_refused() {
-        let event = Event::IndividualInjected { individual: 0, position: vec![0.5; 32] };
+        let event = Event::IndividualInjected { individual: IndividualId(0), position: vec![0.5; 32] };
         assert!(Searched::new(SPACE).note(&event).is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! What a search asks of whoever trains networks, and what it is told.
 
+use std::ops::Index;
+
 use serde::{Deserialize, Serialize};
 
-use crate::number;
+use crate::{loss::Loss, number, population::IndividualId};
 
 /// Independent candidates to train and validate: those of a pair, or of as many pairs as are estimated at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +37,8 @@ pub enum Stage {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
-    pub individual: usize,
+    /// In a warm-up, the number of the network among those of its generation.
+    pub individual: IndividualId,
     pub position: Vec<f64>,
 }
 
@@ -43,28 +46,48 @@ pub struct Candidate {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Mean cross-entropy on the validation half; lower is better. May be NaN or infinite.
-    #[serde(with = "number")]
-    pub loss: f64,
+    pub loss: Loss,
     /// Per cent of the validation half.
     #[serde(with = "number")]
     pub accuracy: f64,
     /// Mean cross-entropy over the training epoch.
-    #[serde(with = "number")]
-    pub train_loss: f64,
+    pub train_loss: Loss,
     /// Inherited operations that somebody had trained before.
     pub hits: usize,
     /// Inherited operations that started fresh.
     pub misses: usize,
 }
 
-/// Who of a pair learns from whom. Indices count all candidates of the estimation.
+/// A candidate by its place in the estimation, counted from 0. Estimates and trained weights are listed in this
+/// order; which individual stands there, [`Candidate::individual`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slot(pub usize);
+
+impl<T> Index<Slot> for [T] {
+    type Output = T;
+
+    fn index(&self, slot: Slot) -> &T {
+        &self[slot.0]
+    }
+}
+
+impl<T> Index<Slot> for Vec<T> {
+    type Output = T;
+
+    fn index(&self, slot: Slot) -> &T {
+        &self[slot.0]
+    }
+}
+
+/// Which candidate of a pair learns from which, and whose weights are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    pub fast: Option<usize>,
-    pub slow: Option<usize>,
-    /// Whose weights enter the weight set: the first gives everything it holds, the others the
-    /// operations that nobody before them held. Empty if no loss was a number.
-    pub gives: Vec<usize>,
+    pub fast: Option<Slot>,
+    pub slow: Option<Slot>,
+    /// The candidates whose weights enter the weight set: the first gives everything it holds, the others the
+    /// operations that none before them held. Empty if no loss was a number.
+    pub gives: Vec<Slot>,
 }
 
 /// Says whether an estimation may go on.
@@ -78,15 +101,14 @@ pub enum Flow {
 /// Where an estimation is. Reported between batches; a pause holds the reporter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchDone {
-    /// Which candidate of the estimation.
-    pub candidate: usize,
+    pub candidate: Slot,
     pub validating: bool,
     /// Batches done and in all, of this stage.
     pub batch: usize,
     pub batches: usize,
     pub images: usize,
     /// Mean loss so far, if somebody read it from the device.
-    pub loss: Option<f64>,
+    pub loss: Option<Loss>,
 }
 
 /// What an estimation found out.

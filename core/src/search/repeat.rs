@@ -1,8 +1,9 @@
 //! Estimating a pair again where its losses are too near to each other to tell who is better.
 
+use crate::loss::Loss;
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, Estimation, Stage};
+use super::estimation::{Estimate, Estimation, Stage};
 
 /// When a pair is estimated again. The paper never does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,9 +60,9 @@ pub(super) fn mean(told: &[Vec<Estimate>]) -> Vec<Estimate> {
     last.iter()
         .enumerate()
         .map(|(slot, last)| Estimate {
-            loss: of(slot, |e| e.loss),
+            loss: Loss(of(slot, |e| e.loss.0)),
             accuracy: of(slot, |e| e.accuracy),
-            train_loss: of(slot, |e| e.train_loss),
+            train_loss: Loss(of(slot, |e| e.train_loss.0)),
             ..*last
         })
         .collect()

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Repeat;
-use crate::{cost::Limits, number, population::MOST_INDIVIDUALS, searcher::SearcherKind, space::Space};
+use super::repeat::Repeat;
+use crate::{cost::Limits, number, population::MOST_INDIVIDUALS, searcher::kind::SearcherKind, space::Space};
 
 /// What defines a search, apart from how losses are found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct SearchSettings {
     /// Individuals; even.
     pub population: usize,
     /// Pairs of a generation that start from the same weights and are then adopted in order; the paper has 1.
-    #[serde(default = "one_pair", skip_serializing_if = "is_one_pair")]
+    #[serde(default = "number::one", skip_serializing_if = "number::is_one")]
     pub pairs_at_once: usize,
     pub generations: u32,
     pub seed: u64,
@@ -36,15 +36,6 @@ pub struct SearchSettings {
     pub schedule: Schedule,
     /// Architectures beyond these lose against those within.
     pub limits: Limits,
-}
-
-/// Searches from before there were more have this many.
-fn one_pair() -> usize {
-    1
-}
-
-fn is_one_pair(pairs: &usize) -> bool {
-    *pairs == one_pair()
 }
 
 impl SearchSettings {

@@ -1,11 +1,16 @@
-//! The state of a search that is stored in checkpoints, and the order of losses.
-
-use std::cmp::Ordering;
+//! The state of a search that is stored in checkpoints.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, SearchSettings, SettingsError, warm_up};
-use crate::{number, population::Individual};
+use super::{
+    estimation::Estimate,
+    settings::{SearchSettings, SettingsError},
+    warm_up,
+};
+use crate::{
+    loss::Loss,
+    population::{Individual, IndividualId},
+};
 
 /// The state of a search, from which it can go on. It can be serialised, and holds no tensors, threads or
 /// files.
@@ -13,7 +18,7 @@ use crate::{number, population::Individual};
 pub struct SearchState {
     pub generation: u32,
     /// Estimations of this generation, as individuals; empty before the generation began.
-    pub pairs: Vec<Vec<usize>>,
+    pub pairs: Vec<Vec<IndividualId>>,
     /// Estimations of this generation that were told.
     pub done: usize,
     /// What the pair in hand was told so far, if it is estimated more than once: a list an estimation.
@@ -31,51 +36,17 @@ pub struct SearchState {
     pub finished: bool,
 }
 
-/// A loss that survives serialisation even if it is not a number.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Loss(#[serde(with = "number")] pub f64);
-
-impl Loss {
-    /// Orders losses from best to worst. What is not finite, of either sign, comes last.
-    pub fn order(self, other: Self) -> Ordering {
-        let key = |l: Self| if l.0.is_finite() { l.0 } else { f64::INFINITY };
-        // Not `total_cmp`, which tells 0 from −0: equal losses are a tie.
-        key(self).partial_cmp(&key(other)).unwrap_or(Ordering::Equal)
-    }
-}
-
-/// The loss of an architecture, and whether it keeps within the limits.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fitness {
-    pub loss: Loss,
-    /// By how much it exceeds the limits; 0 within them.
-    pub violation: f64,
-}
-
-impl Fitness {
-    /// Orders from best to worst: a loss that is not a number loses to any other, then the smaller
-    /// violation wins, then the lower loss.
-    pub fn order(self, other: Self) -> Ordering {
-        let broken = |f: Self| !f.loss.0.is_finite();
-        broken(self)
-            .cmp(&broken(other))
-            .then(self.violation.partial_cmp(&other.violation).unwrap_or(Ordering::Equal))
-            .then(self.loss.order(other.loss))
-    }
-}
-
 /// A slow learner and the fast one towards which it moves when the generation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
-    pub slow: usize,
-    pub fast: usize,
+    pub slow: IndividualId,
+    pub fast: IndividualId,
 }
 
 /// Whether a stored state belongs to a search with these settings.
 pub(super) fn check_state(settings: &SearchSettings, state: &SearchState) -> Result<(), SettingsError> {
     let members = settings.population;
-    let exists = |individual: &usize| *individual < members;
+    let exists = |individual: &IndividualId| individual.0 < members;
     let fits =
         |i: &Individual| settings.space.decode(&i.position).is_ok() && i.velocity.len() == i.position.len();
     let searching = state.generation < settings.generations;

@@ -18,10 +18,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Candidate, Estimate, Estimation, Search, Verdict};
+use super::estimation::{Candidate, Estimate, Estimation, Slot, Verdict};
 use crate::{
-    event::{Event, Trainee},
     operation::Operation,
+    population::IndividualId,
     randomness::{Purpose, Streams},
     space::{NODES, Space},
 };
@@ -34,9 +34,9 @@ const SLOTS: usize = 2;
 const HAND: usize = TOGETHER * SLOTS;
 
 /// Which networks are trained at once, in order.
-pub(super) fn pairs(population: usize) -> Vec<Vec<usize>> {
-    let networks: Vec<_> = (0..population).collect();
-    networks.chunks(TOGETHER).map(<[usize]>::to_vec).collect()
+pub(super) fn pairs(population: usize) -> Vec<Vec<IndividualId>> {
+    let networks: Vec<_> = IndividualId::all(population).collect();
+    networks.chunks(TOGETHER).map(<[_]>::to_vec).collect()
 }
 
 /// A network of a generation, as a vector in the middle of its intervals. It is named by a number below
@@ -53,7 +53,7 @@ pub(super) fn candidate(streams: &Streams, population: usize, generation: u32, n
             }
         }
     }
-    Candidate { individual: network, position: Space::encode(&indices) }
+    Candidate { individual: IndividualId(network), position: Space::encode(&indices) }
 }
 
 /// The card at a place of all decks that are dealt for a node, one after the other.
@@ -85,36 +85,11 @@ fn shuffled(streams: &Streams, node: usize, size: usize, deck: u64) -> Vec<usize
 
 /// Nobody is fast or slow. All give their weights, in their order, whose training ended in numbers.
 pub(super) fn verdict(estimation: &Estimation, estimates: &[Estimate]) -> Verdict {
-    let trained = |slot: &usize| estimates[*slot].train_loss.is_finite();
-    Verdict { fast: None, slow: None, gives: (0..estimation.candidates.len()).filter(trained).collect() }
-}
-
-impl Search {
-    /// The weights of trained networks are adopted, and nobody is judged.
-    pub(super) fn tell_warm_up(
-        &mut self,
-        estimation: &Estimation,
-        estimates: &[Estimate],
-        events: &mut Vec<Event>,
-    ) -> Verdict {
-        let verdict = verdict(estimation, estimates);
-        let network = |slot: usize| estimation.candidates[slot].individual;
-        let trained = estimation.candidates.iter().zip(estimates).map(|(candidate, estimate)| Trainee {
-            network: candidate.individual,
-            position: candidate.position.clone(),
-            train_loss: estimate.train_loss,
-            hits: estimate.hits,
-            misses: estimate.misses,
-        });
-        events.push(Event::WeightsWarmed {
-            generation: estimation.generation,
-            pair: estimation.pair,
-            trained: trained.collect(),
-            gives: verdict.gives.iter().copied().map(network).collect(),
-        });
-        self.state.evaluations += estimates.len() as u64;
-        self.end_pair(events);
-        verdict
+    let trained = |slot: &Slot| estimates[*slot].train_loss.is_finite();
+    Verdict {
+        fast: None,
+        slow: None,
+        gives: (0..estimation.candidates.len()).map(Slot).filter(trained).collect(),
     }
 }
 

@@ -1,10 +1,17 @@
 //! Slow-fast learning with the verdict drawn by lot: what is left when losses carry no signal.
 
-use super::{Searcher, compare, slow_fast::SlowFast, verdict};
+use super::{
+    rule::{Searcher, compare, verdict},
+    slow_fast::SlowFast,
+};
 use crate::{
-    population::Individual,
+    population::{Individual, IndividualId},
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Slot, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
 };
 
 pub(super) struct CoinFlip;
@@ -23,7 +30,7 @@ impl Searcher for CoinFlip {
         }
         let mut lot = streams.stream(Purpose::Lot, u64::from(estimation.generation), estimation.pair as u64);
         let fast = lot.below(2);
-        verdict(fast, 1 - fast, estimates)
+        verdict(Slot(fast), Slot(1 - fast), estimates)
     }
 
     fn advance(
@@ -31,7 +38,7 @@ impl Searcher for CoinFlip {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)> {
+    ) -> Vec<(IndividualId, Individual)> {
         SlowFast.advance(settings, streams, state)
     }
 }

@@ -6,16 +6,23 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use super::{Searcher, compare, random::Random};
+use super::{
+    random::Random,
+    rule::{Searcher, compare},
+};
 use crate::{
     cost::{Limits, Part, cost},
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
-    population::{Individual, sample_position},
+    population::{Individual, IndividualId, sample_position},
     randomness::Streams,
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
     space::{Space, VectorError},
-    tabular,
+    tabular::cell,
 };
 
 /// What sizes are counted of where a search names no network: the published search network.
@@ -34,7 +41,7 @@ impl Searcher for Largest {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)> {
+    ) -> Vec<(IndividualId, Individual)> {
         let SearchSettings { space, population, .. } = *settings;
         if state.generation + 1 < settings.generations {
             return Random.advance(settings, streams, state);
@@ -45,15 +52,11 @@ impl Searcher for Largest {
         // into the last generation competes; earlier ones gave way to the next draw, as in random search.
         let drawn = std::iter::once(0)
             .chain(later)
-            .flat_map(|generation| (0..population).map(move |i| (generation, i)))
+            .flat_map(|generation| IndividualId::all(population).map(move |i| (generation, i)))
             .map(|(generation, i)| sample_position(space, streams, generation, i))
             .chain(state.population.iter().map(|individual| individual.position.clone()));
         let kept = largest(space, &settings.limits, drawn, population);
-        kept.into_iter().map(Individual::at).enumerate().collect()
-    }
-
-    fn ranks_by_loss(&self) -> bool {
-        false
+        IndividualId::all(kept.len()).zip(kept.into_iter().map(Individual::at)).collect()
     }
 }
 
@@ -102,7 +105,7 @@ pub fn size(space: Space, limits: &Limits, position: &[f64]) -> Result<Part, Vec
             let cost = cost(&Genotype::decode(position)?, shape);
             Ok(Part { parameters: cost.parameters, multiply_adds: cost.multiply_adds })
         }
-        Space::NasBench201 => Ok(tabular::size(&tabular::decode(position)?)),
+        Space::NasBench201 => Ok(cell::size(&cell::decode(position)?)),
     }
 }
 

@@ -1,10 +1,14 @@
 //! Random search: fresh vectors every generation, everything else as in slow-fast.
 
-use super::{Searcher, compare};
+use super::rule::{Searcher, compare};
 use crate::{
-    population::{Individual, sample_position},
+    population::{Individual, IndividualId, sample_position},
     randomness::Streams,
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
 };
 
 pub(super) struct Random;
@@ -19,13 +23,13 @@ impl Searcher for Random {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)> {
+    ) -> Vec<(IndividualId, Individual)> {
         let next = state.generation + 1;
         if next == settings.generations {
             // The last population is ranked as it was estimated.
             return Vec::new();
         }
-        (0..settings.population)
+        IndividualId::all(settings.population)
             .map(|i| (i, Individual::at(sample_position(settings.space, streams, next, i))))
             .collect()
     }

@@ -4,11 +4,16 @@
 //! A generation estimates one child a place. Places are filled in order, so the place of a child
 //! always holds the oldest individual.
 
-use super::Searcher;
+use super::rule::Searcher;
 use crate::{
-    population::Individual,
+    loss::{Fitness, Loss},
+    population::{Individual, IndividualId},
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, Fitness, Loss, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Slot, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
     space::Space,
 };
 
@@ -18,8 +23,8 @@ const TOURNAMENT: usize = 5;
 pub(super) struct RegularizedEvolution;
 
 impl Searcher for RegularizedEvolution {
-    fn pairs(&self, settings: &SearchSettings, _: &Streams, _: u32) -> Vec<Vec<usize>> {
-        (0..settings.population).map(|i| vec![i]).collect()
+    fn pairs(&self, settings: &SearchSettings, _: &Streams, _: u32) -> Vec<Vec<IndividualId>> {
+        IndividualId::all(settings.population).map(|i| vec![i]).collect()
     }
 
     fn position(
@@ -27,19 +32,19 @@ impl Searcher for RegularizedEvolution {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-        individual: usize,
+        individual: IndividualId,
     ) -> Vec<f64> {
         if state.losses[individual].is_none() {
             // The first population, and whoever was injected since, are estimated themselves.
             return state.population[individual].position.clone();
         }
-        let mut stream = streams.stream(Purpose::Mutation, u64::from(state.generation), individual as u64);
-        let fitness = |i: usize| Fitness {
+        let mut stream = streams.stream(Purpose::Mutation, u64::from(state.generation), individual.0 as u64);
+        let fitness = |i: IndividualId| Fitness {
             loss: state.losses[i].unwrap_or(Loss(f64::INFINITY)),
             violation: settings.limits.violation(settings.space, &state.population[i].position),
         };
         let parent = (0..TOURNAMENT)
-            .map(|_| stream.below(settings.population))
+            .map(|_| IndividualId(stream.below(settings.population)))
             .map(|i| (i, fitness(i)))
             .min_by(|(_, a), (_, b)| a.order(*b))
             .map_or(individual, |(parent, _)| parent);
@@ -53,13 +58,13 @@ impl Searcher for RegularizedEvolution {
 
     fn judge(&self, _: &Streams, _: &Estimation, estimates: &[Estimate], _: &[f64]) -> Verdict {
         if estimates[0].loss.is_finite() {
-            Verdict { fast: Some(0), slow: None, gives: vec![0] }
+            Verdict { fast: Some(Slot(0)), slow: None, gives: vec![Slot(0)] }
         } else {
             Verdict::default()
         }
     }
 
-    fn advance(&self, _: &SearchSettings, _: &Streams, _: &SearchState) -> Vec<(usize, Individual)> {
+    fn advance(&self, _: &SearchSettings, _: &Streams, _: &SearchState) -> Vec<(IndividualId, Individual)> {
         Vec::new()
     }
 }

@@ -1,10 +1,14 @@
 //! RelativeNAS itself.
 
-use super::{Searcher, compare};
+use super::rule::{Searcher, compare};
 use crate::{
-    population::Individual,
+    population::{Individual, IndividualId},
     randomness::{Purpose, Streams},
-    search::{Estimate, Estimation, SearchSettings, SearchState, Verdict},
+    search::{
+        estimation::{Estimate, Estimation, Verdict},
+        settings::SearchSettings,
+        state::SearchState,
+    },
     slow_fast::{learn, mutate},
 };
 
@@ -20,21 +24,21 @@ impl Searcher for SlowFast {
         settings: &SearchSettings,
         streams: &Streams,
         state: &SearchState,
-    ) -> Vec<(usize, Individual)> {
+    ) -> Vec<(IndividualId, Individual)> {
         let genes = settings.space.genes();
         state
             .lessons
             .iter()
             .map(|lesson| {
                 let mut stream =
-                    streams.stream(Purpose::Learning, u64::from(state.generation), lesson.slow as u64);
+                    streams.stream(Purpose::Learning, u64::from(state.generation), lesson.slow.0 as u64);
                 let lambda1: Vec<_> = (0..genes).map(|_| stream.unit()).collect();
                 let lambda2: Vec<_> = (0..genes).map(|_| stream.unit()).collect();
                 let mut slow = state.population[lesson.slow].clone();
                 // Fast learners stay, so their positions are still those that were estimated.
                 learn(settings.space, &mut slow, &state.population[lesson.fast].position, &lambda1, &lambda2);
                 let mut mutation =
-                    streams.stream(Purpose::SlowMutation, u64::from(state.generation), lesson.slow as u64);
+                    streams.stream(Purpose::SlowMutation, u64::from(state.generation), lesson.slow.0 as u64);
                 mutate(settings.space, &mut slow, settings.mutation, &mut mutation);
                 (lesson.slow, slow)
             })

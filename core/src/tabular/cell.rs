@@ -1,6 +1,6 @@
 //! The cell of NAS-Bench-201: four nodes, and an edge from every node to every later one.
 
-use super::{EDGES, EdgeOperation, OPERATIONS};
+use super::edge::{EDGES, EdgeOperation, OPERATIONS};
 use crate::cost::Part;
 use crate::space::{Space, VectorError};
 
@@ -11,14 +11,6 @@ const TARGETS: [usize; EDGES] = [1, 2, 2, 3, 3, 3];
 
 /// Every way from the input to the output, as edges.
 const WAYS: [&[usize]; 4] = [&[3], &[0, 4], &[1, 5], &[0, 2, 5]];
-
-/// The ends of an edge, such as `in-1`.
-///
-/// # Panics
-/// If there is no such edge.
-pub fn edge_name(edge: usize) -> &'static str {
-    ["in-1", "in-2", "1-2", "in-out", "1-out", "2-out"][edge]
-}
 
 /// The nodes that an edge connects: the earlier one and the later one.
 ///
@@ -128,7 +120,7 @@ mod tests {
     fn ways_lead_from_the_input_to_the_output() {
         let node = |name: &str| ["in", "1", "2", "out"].iter().position(|node| *node == name);
         for edge in 0..EDGES {
-            let (from, to) = edge_name(edge).split_once('-').expect("two ends");
+            let (from, to) = crate::tabular::edge_name(edge).split_once('-').expect("two ends");
             assert_eq!((node(from), node(to)), (Some(ends(edge).0), Some(ends(edge).1)));
         }
         for way in WAYS {

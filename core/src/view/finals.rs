@@ -6,6 +6,8 @@ use crate::{
     event::Event,
     finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
     genotype::Genotype,
+    loss::Loss,
+    population::IndividualId,
     searcher::SearcherKind,
 };
 
@@ -71,14 +73,14 @@ impl WinnerSource {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Winner {
     pub source: WinnerSource,
-    pub individual: usize,
+    pub individual: IndividualId,
     /// The generation in which the individual was this architecture; for the last population, the number of
     /// generations.
     pub generation: u32,
     pub position: Vec<f64>,
     /// On the validation half: of the winner of finals in the last round (the mean over its seeds), else by shared
     /// weights.
-    pub loss: f64,
+    pub loss: Loss,
     /// The accuracy in the same estimate, in per cent.
     pub accuracy: f64,
 }
@@ -165,7 +167,7 @@ impl SearchView {
 
     /// The vectors of a search from best to worst, each with its individual: the winner, then all others by
     /// [`SearchView::order`].
-    pub fn placed(&self) -> Vec<(usize, &[f64])> {
+    pub fn placed(&self) -> Vec<(IndividualId, &[f64])> {
         let others = self.order().into_iter().map(|i| (i, self.population[i].position.as_slice()));
         let finals = self.finals.as_ref().filter(|_| !self.ranking.is_empty());
         let Some((winner, _)) = finals.and_then(FinalsView::won) else {
@@ -286,7 +288,8 @@ mod tests {
     use crate::{
         event::{Images, Line},
         finals::{EntrantSource, Judge},
-        search::{Ask, Estimate, Loss, Search, SearchSettings},
+        loss::Loss,
+        search::{Ask, Estimate, Search, SearchSettings},
         space::Space,
         view::{Phase, RunView, ViewError},
     };
@@ -320,9 +323,9 @@ mod tests {
         }
         loop {
             let Ask::Estimate(estimation) = search.ask() else { panic!("it ends with an event") };
-            let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+            let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
             let estimates: Vec<_> =
-                estimation.candidates.iter().map(|c| estimate(c.individual as f64)).collect();
+                estimation.candidates.iter().map(|c| estimate(Loss(c.individual.0 as f64))).collect();
             for event in search.tell(&estimates).1 {
                 if matches!(event, Event::SearchFinished { .. }) {
                     return (view, event);
@@ -334,15 +337,15 @@ mod tests {
 
     fn began(view: &RunView) -> Event {
         let search = view.search.as_ref().expect("a search");
-        let entrant = |individual: usize| Entrant {
+        let entrant = |individual: IndividualId| Entrant {
             source: EntrantSource::Ranking,
             individual,
             generation: 1,
             position: search.population[individual].position.clone(),
-            loss: individual as f64,
+            loss: Loss(individual.0 as f64),
         };
         let settings = FinalsSettings { architectures: 2, epochs: 1, seeds: 1, judge: Judge::ValidationLoss };
-        Event::FinalsBegan { settings, entrants: vec![entrant(0), entrant(2)] }
+        Event::FinalsBegan { settings, entrants: vec![entrant(IndividualId(0)), entrant(IndividualId(2))] }
     }
 
     #[test]
@@ -352,7 +355,7 @@ mod tests {
         tell(&mut view, event).expect("in order");
         assert_eq!(view.phase(), Phase::Finals);
         for (entrant, loss) in [(0, 0.9), (1, 0.4)] {
-            let figures = Figures { train_losses: vec![Loss(1.0)], loss, accuracy: 60.0 };
+            let figures = Figures { train_losses: vec![Loss(1.0)], loss: Loss(loss), accuracy: 60.0 };
             tell(&mut view, Event::FinalistTrained { round: 0, entrant, seed: 0, epochs: 1, figures })
                 .expect("in order");
         }
@@ -363,9 +366,12 @@ mod tests {
         assert_eq!(view.phase(), Phase::Finished);
         let search = view.search.as_ref().expect("a search");
         let winner = search.winner().expect("finished");
-        assert_eq!((winner.source, winner.individual, winner.loss), (WinnerSource::Finals, 2, 0.4));
-        assert_eq!(search.order(), [0, 1, 2, 3], "by shared weights");
-        assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3]);
+        assert_eq!(
+            (winner.source, winner.individual, winner.loss),
+            (WinnerSource::Finals, IndividualId(2), Loss(0.4))
+        );
+        assert_eq!(search.order(), [0, 1, 2, 3].map(IndividualId), "by shared weights");
+        assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3].map(IndividualId));
         let said: Vec<_> = view.log.iter().rev().take(4).map(|line| line.text.as_str()).collect();
         assert_eq!(
             said,
@@ -385,7 +391,7 @@ mod tests {
         settings.seeds = 2;
         tell(&mut view, Event::FinalsBegan { settings, entrants }).expect("in order");
         for (entrant, seed, loss) in [(0, 0, 0.9), (1, 0, 0.4), (0, 1, 0.7)] {
-            let figures = Figures { train_losses: vec![Loss(loss)], loss, accuracy: 60.0 };
+            let figures = Figures { train_losses: vec![Loss(loss)], loss: Loss(loss), accuracy: 60.0 };
             let trained = Event::FinalistTrained { round: 0, entrant, seed, epochs: 1, figures };
             tell(&mut view, trained).expect("in order");
         }
@@ -393,7 +399,7 @@ mod tests {
         assert_eq!(said, "00 trained from scratch, 1 epoch, seed 2 of 2: validation loss 0.700, 60.0 %");
         let finals = view.search.and_then(|search| search.finals).expect("finals");
         let loss = |entrant| finals.figures(0, entrant).map(|figures| figures.loss);
-        assert_eq!((loss(0), loss(1)), (Some(0.8), Some(0.4)));
+        assert_eq!((loss(0), loss(1)), (Some(Loss(0.8)), Some(Loss(0.4))));
         assert_eq!((finals.seed(), finals.trainings(0), finals.seeds(0, 1).count()), (2, 4, 1));
     }
 
@@ -405,7 +411,10 @@ mod tests {
         tell(&mut view, Event::FinalsEnded { winner: None }).expect("in order");
         tell(&mut view, finished).expect("in order");
         let search = view.search.expect("a search");
-        assert_eq!(search.winner().map(|w| (w.source, w.individual)), Some((WinnerSource::Ranking, 0)));
+        assert_eq!(
+            search.winner().map(|w| (w.source, w.individual)),
+            Some((WinnerSource::Ranking, IndividualId(0)))
+        );
     }
 
     #[test]

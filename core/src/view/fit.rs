@@ -5,6 +5,7 @@ use super::{RunView, SearchView};
 use crate::{
     event::{Event, Learner, Line},
     network::NetworkShape,
+    population::IndividualId,
     search::SearchSettings,
 };
 
@@ -65,9 +66,10 @@ impl SearchView {
             Event::WeightsWarmed { trained, gives, .. } => trained
                 .iter()
                 .find_map(|trainee| {
-                    self.no_individual(trainee.network).or_else(|| self.no_vector(&trainee.position))
+                    self.no_individual(IndividualId(trainee.network))
+                        .or_else(|| self.no_vector(&trainee.position))
                 })
-                .or_else(|| gives.iter().find_map(|&i| self.no_individual(i))),
+                .or_else(|| gives.iter().find_map(|&i| self.no_individual(IndividualId(i)))),
             Event::PairCompared { learners, fast, slow, gives, .. } => learners
                 .iter()
                 .find_map(|learner| self.no_learner(learner))
@@ -95,9 +97,9 @@ impl SearchView {
         self.no_individual(learner.individual).or_else(|| self.no_vector(&learner.position))
     }
 
-    fn no_individual(&self, individual: usize) -> Option<String> {
+    fn no_individual(&self, individual: IndividualId) -> Option<String> {
         let count = self.population.len();
-        (individual >= count).then(|| format!("it names individual {individual} of {count}"))
+        (individual.0 >= count).then(|| format!("it names individual {individual} of {count}"))
     }
 
     fn no_vector(&self, vector: &[f64]) -> Option<String> {
@@ -111,6 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         event::{Images, Move, Ranked},
+        loss::Loss,
         network::NetworkKind,
         search::{Estimate, Search},
         space::Space,
@@ -157,13 +160,14 @@ mod tests {
         assert_eq!(view.events, seq);
     }
 
-    fn learner(individual: usize, genes: usize) -> Learner {
-        let estimate = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: usize::MAX, misses: 1 };
+    fn learner(individual: IndividualId, genes: usize) -> Learner {
+        let estimate =
+            Estimate { loss: Loss(1.0), accuracy: 1.0, train_loss: Loss(1.0), hits: usize::MAX, misses: 1 };
         Learner { individual, position: vec![0.5; genes], estimate, violation: 0.0 }
     }
 
     fn compared(learners: Vec<Learner>, fast: usize) -> Event {
-        let (fast, slow) = (Some(fast), None);
+        let (fast, slow) = (Some(IndividualId(fast)), None);
         Event::PairCompared {
             generation: u32::MAX,
             pair: usize::MAX,
@@ -171,27 +175,32 @@ mod tests {
             learners,
             fast,
             slow,
-            gives: vec![0],
+            gives: vec![IndividualId(0)],
         }
     }
 
     #[test]
     fn individuals_and_genes_that_there_are_not_are_refused() {
-        refuse(begun(), compared(vec![learner(4, 32)], 0), "it names individual 4 of 4");
-        refuse(begun(), compared(vec![learner(0, 32)], 9), "it names individual 9 of 4");
-        refuse(begun(), compared(vec![learner(0, 31)], 0), "a vector has 31 genes, the space 32");
+        refuse(begun(), compared(vec![learner(IndividualId(4), 32)], 0), "it names individual 4 of 4");
+        refuse(begun(), compared(vec![learner(IndividualId(0), 32)], 9), "it names individual 9 of 4");
+        refuse(
+            begun(),
+            compared(vec![learner(IndividualId(0), 31)], 0),
+            "a vector has 31 genes, the space 32",
+        );
         refuse(
             begun(),
             Event::PopulationSampled { positions: vec![vec![0.5; 32]; 3] },
             "it has 3 individuals, the search 4",
         );
-        let moves = vec![Move { individual: 1, position: vec![0.5; 32], velocity: vec![] }];
+        let moves = vec![Move { individual: IndividualId(1), position: vec![0.5; 32], velocity: vec![] }];
         refuse(
             begun(),
             Event::GenerationFinished { generation: 0, diversity: 0.0, moves },
             "a vector has 0 genes, the space 32",
         );
-        let ranking = vec![Ranked { rank: 1, individual: usize::MAX, loss: 1.0, accuracy: 1.0 }];
+        let ranking =
+            vec![Ranked { rank: 1, individual: IndividualId(usize::MAX), loss: Loss(1.0), accuracy: 1.0 }];
         refuse(
             begun(),
             Event::SearchFinished { ranking, evaluations: 1 },
@@ -225,9 +234,9 @@ mod tests {
     fn the_largest_numbers_that_fit_are_counted_without_overflow() {
         let mut view = begun();
         for event in [
-            compared(vec![learner(0, 32), learner(1, 32)], 0),
+            compared(vec![learner(IndividualId(0), 32), learner(IndividualId(1), 32)], 0),
             Event::GenerationFinished { generation: u32::MAX, diversity: f64::MAX, moves: vec![] },
-            compared(vec![learner(0, 32)], 0),
+            compared(vec![learner(IndividualId(0), 32)], 0),
         ] {
             view.apply(&Line { seq: view.events, time: LAST_TIME, event }).expect("it fits");
         }

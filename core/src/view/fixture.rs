@@ -2,6 +2,7 @@
 
 use crate::{
     event::{Event, Images},
+    loss::Loss,
     network::NetworkShape,
     search::{Ask, Estimate, Schedule, Search, SearchSettings},
     searcher::SearcherKind,
@@ -40,9 +41,9 @@ pub fn play(
     for _ in 0..estimations {
         let Ask::Estimate(estimation) = search.ask() else { break };
         let answer = |position: &[f64]| Estimate {
-            loss: position[0],
+            loss: Loss(position[0]),
             accuracy: 0.0,
-            train_loss: 0.5,
+            train_loss: Loss(0.5),
             hits: 3,
             misses: 0,
         };

@@ -151,6 +151,7 @@ impl RunView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::population::IndividualId;
     use crate::{
         network::{NetworkKind, NetworkShape},
         space::Space,
@@ -196,7 +197,7 @@ mod tests {
             for event in [
                 Event::GenerationStarted {
                     generation,
-                    pairs: vec![vec![0, 1]],
+                    pairs: vec![vec![IndividualId(0), IndividualId(1)]],
                     learning_rate: 0.1,
                     drop_path: 0.0,
                 },
@@ -205,8 +206,8 @@ mod tests {
                     pair: 0,
                     estimations: 1,
                     learners: vec![],
-                    fast: Some(0),
-                    slow: Some(1),
+                    fast: Some(IndividualId(0)),
+                    slow: Some(IndividualId(1)),
                     gives: vec![],
                 },
                 Event::GenerationFinished { generation, diversity: 1.0, moves: vec![] },

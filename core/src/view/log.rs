@@ -9,6 +9,7 @@ use crate::{
     event::{Event, Learner, Line},
     genotype::Genotype,
     operation::CellKind,
+    population::IndividualId,
     published, tabular,
     tasks::Task,
 };
@@ -197,8 +198,13 @@ fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
     })
 }
 
-fn compared(pair: usize, learners: &[Learner], fast: Option<usize>, slow: Option<usize>) -> String {
-    let find = |who: Option<usize>| learners.iter().find(|l| Some(l.individual) == who);
+fn compared(
+    pair: usize,
+    learners: &[Learner],
+    fast: Option<IndividualId>,
+    slow: Option<IndividualId>,
+) -> String {
+    let find = |individual: Option<IndividualId>| learners.iter().find(|l| Some(l.individual) == individual);
     match (find(fast), find(slow)) {
         (Some(fast), Some(slow)) => format!(
             "pair {pair} compared: {:02} is fast, {:02} is slow (Δ {:.3})",
@@ -214,21 +220,21 @@ fn compared(pair: usize, learners: &[Learner], fast: Option<usize>, slow: Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Ranked;
+    use crate::{event::Ranked, loss::Loss};
 
     #[test]
     fn a_search_wins_by_a_number_or_not_at_all() {
         let said = |loss| {
-            let ranking = vec![Ranked { rank: 1, individual: 3, loss, accuracy: 10.0 }];
+            let ranking = vec![Ranked { rank: 1, individual: IndividualId(3), loss, accuracy: 10.0 }];
             words(&Event::SearchFinished { ranking, evaluations: 4 }, Task::Classification).expect("words")
         };
         assert_eq!(
-            said(0.5),
+            said(Loss(0.5)),
             (Tone::Milestone, "search done after 4 estimations: 03 wins with loss 0.500, 10.0 %".to_owned())
         );
         for loss in [f64::NAN, f64::INFINITY] {
             let expected = "search done after 4 estimations: no winner: no loss is a number";
-            assert_eq!(said(loss), (Tone::Warning, expected.to_owned()));
+            assert_eq!(said(Loss(loss)), (Tone::Warning, expected.to_owned()));
         }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use super::SearchView;
 use crate::{
     event::Move,
+    population::IndividualId,
     principal::{Moments, Plane},
     searcher::SearcherKind,
     space::Space,
@@ -36,8 +37,8 @@ pub struct MapView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lesson {
     pub generation: u32,
-    pub slow: usize,
-    pub fast: usize,
+    pub slow: IndividualId,
+    pub fast: IndividualId,
     /// The positions of the slow learner before and after the move.
     pub from: Vec<f64>,
     pub to: Vec<f64>,
@@ -148,7 +149,7 @@ impl SearchView {
         let lessons = self.compared.iter().filter(|_| learns).filter_map(|comparison| {
             let (slow, fast) = (comparison.slow?, comparison.fast?);
             let to = &moves.iter().find(|moved| moved.individual == slow)?.position;
-            let from = self.population.get(slow)?.moved_from.clone()?;
+            let from = self.population.get(slow.0)?.moved_from.clone()?;
             Some(Lesson { generation, slow, fast, from, to: to.clone() })
         });
         self.map.learn(generation, lessons);
@@ -238,10 +239,10 @@ mod tests {
             for (number, individual) in search.population.iter().enumerate() {
                 let recent =
                     individual.lessons.iter().filter(|(g, _)| g + KEPT_GENERATIONS >= search.generation);
-                let drawn = search.map.lessons().filter(|lesson| lesson.slow == number);
+                let drawn = search.map.lessons().filter(|lesson| lesson.slow == IndividualId(number));
                 let drawn: Vec<_> = drawn.map(|lesson| (lesson.generation, lesson.fast)).collect();
                 assert_eq!(drawn, recent.copied().collect::<Vec<_>>());
-                let last = search.map.lessons().rfind(|lesson| lesson.slow == number);
+                let last = search.map.lessons().rfind(|lesson| lesson.slow == IndividualId(number));
                 if let (Some(lesson), Some(from)) = (last, &individual.moved_from) {
                     assert_eq!((&lesson.from, &lesson.to), (from, &individual.position));
                 }

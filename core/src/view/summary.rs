@@ -4,7 +4,9 @@ use super::Comparison;
 use crate::{
     event::{Event, Images, Part, Trainee},
     genotype::Genotype,
+    loss::Loss,
     network::NetworkShape,
+    population::IndividualId,
     tasks::Task,
     weight_set::Hits,
 };
@@ -48,18 +50,18 @@ impl GenerationSummary {
         for comparison in compared {
             hits += comparison.hits();
         }
-        let side = |pick: fn(&Comparison) -> Option<usize>| {
-            mean(compared.iter().filter_map(|c| c.learner(pick(c))).map(|l| l.estimate.loss))
+        let side = |pick: fn(&Comparison) -> Option<IndividualId>| {
+            mean(compared.iter().filter_map(|c| c.learner(pick(c))).map(|l| l.estimate.loss.0))
         };
         Self {
             generation,
             fast: side(|c| c.fast),
             slow: side(|c| c.slow),
-            mean: mean(finite().map(|l| l.estimate.loss)),
-            best: finite().map(|l| l.estimate.loss).fold(f64::NAN, f64::min),
+            mean: mean(finite().map(|l| l.estimate.loss.0)),
+            best: finite().map(|l| l.estimate.loss.0).fold(f64::NAN, f64::min),
             accuracy: mean(finite().map(|l| l.estimate.accuracy)),
             best_accuracy: finite().map(|l| l.estimate.accuracy).fold(f64::NAN, f64::max),
-            train: mean(finite().map(|l| l.estimate.train_loss).chain(trained())),
+            train: mean(finite().map(|l| l.estimate.train_loss).chain(trained()).map(|loss| loss.0)),
             diversity,
             hits,
             learning_rate,
@@ -105,10 +107,10 @@ pub struct EpochSummary {
     pub epoch: u32,
     pub learning_rate: f64,
     pub drop_path: f64,
-    pub train_loss: f64,
+    pub train_loss: Loss,
     /// Not a number where the task is none of classification.
     pub train_accuracy: f64,
-    pub valid_loss: f64,
+    pub valid_loss: Loss,
     /// Accuracy, or the metric of the task, per cent.
     pub valid_accuracy: f64,
 }
@@ -116,7 +118,7 @@ pub struct EpochSummary {
 /// The results on the test set, which is used once, at the end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TestSummary {
-    pub loss: f64,
+    pub loss: Loss,
     /// Accuracy, or the metric of the task, per cent.
     pub top1: f64,
     /// Not a number where the task is none of classification.

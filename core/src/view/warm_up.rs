@@ -4,6 +4,7 @@ use super::{SearchView, Tone, log::counted, summary::warmed_hits};
 use crate::{
     event::{Event, Trainee},
     genotype::Genotype,
+    population::IndividualId,
     weight_set::WeightKey,
 };
 
@@ -28,7 +29,7 @@ impl SearchView {
                     let trainee = trained.iter().find(|trainee| trainee.network == network)?;
                     let mut keys = WeightKey::of_genotype(&Genotype::decode(&trainee.position).ok()?, &shape);
                     keys.sort_unstable();
-                    Some((network, keys))
+                    Some((IndividualId(network), keys))
                 })
                 .collect();
             self.weights.adopt_keys(generation, &held);

@@ -25,7 +25,7 @@ enum Action {
     },
 }
 
-/// Prints what was understood.
+/// Checks a data set and prints what it holds.
 ///
 /// # Errors
 /// If no data set is known in the folder, or something is wrong with it.
@@ -62,7 +62,7 @@ fn in_words(checked: &Checked) -> String {
     lines.join("\n")
 }
 
-/// The first names of many.
+/// A list of names, cut off after the first few.
 fn some(names: &[String]) -> String {
     match names.len() {
         0..=20 => names.join(", "),

@@ -39,7 +39,7 @@ use crate::{
     weights_file::{self, Weights},
 };
 
-/// Between two lines of progress on a terminal.
+/// Time between two lines of progress on a terminal.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
@@ -103,7 +103,7 @@ pub struct EvaluateArguments {
     pub die_with_parent: Option<i32>,
 }
 
-/// A side that the network can halve five times.
+/// Parses a side in pixels that the network can halve five times.
 pub(super) fn chip(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|n: &u32| (32..=16_384).contains(n) && n.is_multiple_of(32));
     number.ok_or_else(|| "it has to be a multiple of 32, from 32 to 16384".to_owned())
@@ -115,7 +115,7 @@ enum Kind {
     Imagenet,
 }
 
-/// Images to judge a network with.
+/// The images that a network is judged with.
 struct Opened {
     source: Source,
     classes: usize,
@@ -144,7 +144,7 @@ pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     ranks::together(arguments.ranks.ranked(), arguments.ranks.timeout(), each, each)
 }
 
-/// What each rank does; the first one prints.
+/// Judges this rank's share of the images; the first rank prints the figures.
 fn evaluate_share(arguments: &EvaluateArguments, ranks: &dyn Ranks) -> anyhow::Result<()> {
     let place = ranks.place();
     let prepare = || -> anyhow::Result<_> {
@@ -179,7 +179,7 @@ fn evaluate_share(arguments: &EvaluateArguments, ranks: &dyn Ranks) -> anyhow::R
     super::say(&line)
 }
 
-/// What ranks have to have in common.
+/// What all ranks must have in common before they judge together.
 fn card(arguments: &EvaluateArguments, data: Result<&String, &anyhow::Error>) -> Card {
     let data = match data {
         Ok(fingerprint) => fingerprint.clone(),
@@ -194,7 +194,7 @@ fn card(arguments: &EvaluateArguments, data: Result<&String, &anyhow::Error>) ->
     Card { problem: None, fingerprints: all.map(|(what, fingerprint)| (what.to_owned(), fingerprint)).into() }
 }
 
-/// Says something about the weights beside the results. Whether it can be read changes nothing.
+/// Prints a note about the weights to standard error, beside the results. A failure to print it is ignored.
 fn note(weights: &Path, text: &str) {
     let _ = writeln!(io::stderr(), "{}: {text}", weights.display());
 }
@@ -216,7 +216,7 @@ impl EvaluateArguments {
         Ok(shape)
     }
 
-    /// The test part of the data.
+    /// Opens the test part of the data.
     fn open(&self, device: Device) -> anyhow::Result<Opened> {
         match (self.kind, &self.data) {
             (Kind::Cifar, path) => small(&data::open(path.as_deref())?, device),
@@ -244,7 +244,7 @@ fn photos(data: EncodedDataSet, device: Device) -> Opened {
 }
 
 impl Trained {
-    /// Says what is odd about the weights, if it is the one to say so.
+    /// Loads the weights, and prints what is odd about them on the first rank.
     fn load(
         arguments: &EvaluateArguments,
         classes: usize,
@@ -270,7 +270,8 @@ impl Trained {
     }
 }
 
-/// Says which weights are no numbers, if some are: whatever is computed from them means nothing.
+/// A sentence about weights that are not finite, if there are any: whatever is computed from them means
+/// nothing.
 fn not_finite(plan: &Plan, modules: &[ModuleWeights]) -> anyhow::Result<Option<String>> {
     let (mut names, mut count) = (Vec::new(), 0);
     for (name, tensor) in to_named(plan, modules) {
@@ -309,7 +310,7 @@ pub(super) fn genotype(text: &str) -> anyhow::Result<Genotype> {
     bail!("--arch {text}: there is no such file")
 }
 
-/// No file with genotypes is longer.
+/// The greatest length in bytes of a file with genotypes.
 const LONGEST_GENOTYPES: u64 = 1 << 20;
 
 fn chosen(path: &Path, name: Option<&str>) -> anyhow::Result<Genotype> {
@@ -338,7 +339,7 @@ fn judge(
         done.set(done.get() + batch.images);
         if lively && shown.get().elapsed() > PROGRESS_EVERY {
             shown.set(Instant::now());
-            // Whether it can be seen changes nothing.
+            // A failure to print progress is ignored.
             let _ = write!(io::stderr(), "\r{} of {images} images ", done.get());
         }
         Flow::Go
@@ -349,7 +350,7 @@ fn judge(
     if lively {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
-    found.context("nobody ends an evaluation")
+    found.context("the evaluation was ended")
 }
 
 #[cfg(test)]
@@ -418,7 +419,7 @@ mod tests {
         weights_file::write(&plain, &tensors).unwrap();
         let expected = found(&plain, "cifar-10-batches-bin", "20");
         assert_eq!(expected.images, 20);
-        assert!(expected.top1 <= expected.top5 && expected.loss > 0.0, "{expected:?}");
+        assert!(expected.top1 <= expected.top5 && expected.loss.0 > 0.0, "{expected:?}");
         for data in ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-10-batches-py3"] {
             for weights in CHECKPOINTS.map(checkpoint) {
                 assert_eq!(found(&weights, data, "20"), expected, "{data} {}", weights.display());

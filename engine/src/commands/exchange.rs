@@ -1,4 +1,5 @@
-//! `exchange`: how long ranks take to add up their numbers, so that a person can tell how many devices pay.
+//! `exchange`: how long ranks take to add up their numbers, from which one can judge how many devices pay
+//! off.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,7 +8,8 @@ use serde_json::json;
 use super::RanksArguments;
 use crate::ranks::{self, Ranks};
 
-/// Numbers of an exchange: a word, the gradient of a small network, of a published one, of a large one.
+/// How many numbers are exchanged in each measurement: one, and then the gradients of networks from small to
+/// large (3,500,000 is a published one).
 const NUMBERS: [usize; 6] = [1, 1_000, 100_000, 1_000_000, 3_500_000, 10_000_000];
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +24,7 @@ pub struct ExchangeArguments {
     json: bool,
 }
 
-/// Measures and prints a line a size.
+/// Measures the exchanges and prints a line for each size.
 ///
 /// # Errors
 /// If the ranks cannot be started, or one does not come.

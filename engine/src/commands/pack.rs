@@ -1,4 +1,4 @@
-//! `pack`: an image folder to LMDB, and its verification.
+//! `pack`: packs an image folder into LMDB, and verifies what was packed.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -9,7 +9,7 @@ use std::{
 
 use crate::data::pack::{self, PackOptions, PackProgress};
 
-/// Between two lines of progress where standard error is no terminal.
+/// Time between two lines of progress where standard error is not a terminal.
 const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
@@ -52,12 +52,13 @@ pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints how far it is: on a terminal in one line that is written again, else now and then.
+/// Prints the progress: on a terminal in one line that is overwritten, elsewhere as a new line from time to
+/// time.
 fn progress(what: &'static str) -> impl FnMut(PackProgress) -> ControlFlow<()> {
     let lively = io::stderr().is_terminal();
     let mut said: Option<Instant> = None;
     move |progress| {
-        // Whether it can be seen changes nothing.
+        // A failure to print progress is ignored.
         let mut error = io::stderr();
         if lively {
             let end = if progress.done == progress.total { "\n" } else { "" };

@@ -1,4 +1,4 @@
-//! `predict`: what a trained network says about pictures, as JSON and drawn on them.
+//! `predict`: what a trained network predicts for pictures, as JSON and drawn on them.
 
 mod draw;
 mod font;
@@ -64,7 +64,7 @@ pub struct PredictArguments {
     device: String,
 }
 
-/// Prints what a network says as one JSON array, and draws it.
+/// Prints the predictions of a network as one JSON array, and draws them if asked to.
 ///
 /// # Errors
 /// If the weights, a picture or the device is not what was asked for, or a drawing cannot be written.
@@ -90,7 +90,7 @@ pub fn predict(arguments: &PredictArguments) -> anyhow::Result<()> {
     super::say(&array(&said))
 }
 
-/// Entries a line each, so that people can read them too.
+/// Writes entries one to a line, so that the array is readable.
 fn array(entries: &[Value]) -> String {
     let lines: Vec<_> = entries.iter().map(ToString::to_string).collect();
     if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n]", lines.join(",\n")) }
@@ -101,7 +101,7 @@ fn read(file: &Path) -> anyhow::Result<Picture> {
     Picture::decode(&bytes).map_err(|problem| anyhow::anyhow!("`{}`: {problem}", file.display()))
 }
 
-/// Refuses pictures whose drawings would have one name.
+/// Refuses pictures whose drawings would have the same name.
 fn alone(images: &[PathBuf]) -> anyhow::Result<()> {
     let names: Vec<_> = images.iter().map(|image| stem(image)).collect();
     for (place, name) in names.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! How many engines work together, as arguments.
+//! Arguments that say how many engines work together.
 
 use std::time::Duration;
 

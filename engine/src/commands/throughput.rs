@@ -1,4 +1,4 @@
-//! `throughput`: what this machine makes of a search's estimations.
+//! `throughput`: how fast this machine carries out a search's estimations.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::{
     throughput::{Measurement, measure, random_genotypes, read_genotypes},
 };
 
-/// The work of the yardstick, under the names of its arguments.
+/// What is measured, with the argument names of the PyTorch program that it is compared with.
 #[derive(Args)]
 pub struct ThroughputArguments {
     /// Folder of a data set; the embedded one without it.
@@ -46,7 +46,7 @@ pub struct ThroughputArguments {
     json: bool,
 }
 
-/// Measures, and prints one line.
+/// Measures the throughput and prints one line.
 ///
 /// # Errors
 /// If the data or the genotypes cannot be read, or the device fails.

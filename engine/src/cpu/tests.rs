@@ -3,6 +3,7 @@ use relativenas_core::{
     genotype::{Cell, Gene, Genotype},
     network::{NetworkKind, NetworkShape},
     operation::Operation,
+    population::IndividualId,
     population::sample_position,
     published,
     randomness::{Purpose, Streams},
@@ -117,7 +118,7 @@ fn random_architectures_are_computed_as_libtorch_does() {
     // As many channels as a picture has are no reason to take something for the stem.
     let individuals = [4, 6, 16, 20].into_iter().cycle().take(8).chain([3]).enumerate();
     let errors = individuals.map(|(individual, channels)| {
-        let position = sample_position(Space::Cells, &Streams::new(2), 0, individual);
+        let position = sample_position(Space::Cells, &Streams::new(2), 0, IndividualId(individual));
         check(&Genotype::decode(&position).unwrap(), channels, 3 + individual % 3)
     });
     agree(errors.collect());
@@ -127,7 +128,7 @@ fn random_architectures_are_computed_as_libtorch_does() {
 fn batch_norms_that_only_normalise_are_computed_as_libtorch_does() {
     let individuals = [4, 16, 20].into_iter().enumerate();
     let errors = individuals.map(|(individual, channels)| {
-        let position = sample_position(Space::Cells, &Streams::new(3), 0, individual);
+        let position = sample_position(Space::Cells, &Streams::new(3), 0, IndividualId(individual));
         let shape = NetworkShape { kind: NetworkKind::Cifar, channels, cells: 3 + individual, classes: 7 };
         let plan = Plan::search(&Genotype::decode(&position).unwrap(), &shape).without_affine();
         let norms = plan.modules.iter().flat_map(|planned| planned.module.tensors());

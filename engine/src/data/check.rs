@@ -1,4 +1,4 @@
-//! What a folder holds, and everything that is wrong with it.
+//! Checking what data set a folder holds, and finding everything that is wrong with it.
 
 use std::{
     collections::BTreeMap,
@@ -17,28 +17,28 @@ use super::{
     voc::{self, VocImage},
 };
 
-/// What was understood of a data set.
+/// What a check found in a data set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// `voc`, `cityscapes`, `coco`, or the name of a set of labelled images, such as `CIFAR-10`.
     pub kind: String,
-    /// What it can be used for: detection, segmentation, keypoints or classification.
+    /// What the data set can be used for: detection, segmentation, keypoints or classification.
     pub task: &'static str,
     pub classes: usize,
     pub class_names: Vec<String>,
     pub train_images: usize,
     pub valid_images: usize,
     pub test_images: usize,
-    /// Objects, people or pixels by class or kind, in all parts together.
+    /// The number of objects, people or pixels by class or kind, over all parts.
     pub counts: BTreeMap<String, u64>,
-    /// Least and greatest width and height of the pictures that could be read.
+    /// The smallest and the greatest width and height of the pictures that could be read.
     pub sizes: Option<Sizes>,
     pub faults: Vec<Fault>,
-    /// What is worth a word though it is no fault.
+    /// Sentences about what is unusual but no fault.
     pub notes: Vec<String>,
 }
 
-/// In pixels.
+/// Widths and heights in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Sizes {
     pub least: [usize; 2],
@@ -65,7 +65,7 @@ impl Checked {
         *self.counts.entry(what.into()).or_default() += number;
     }
 
-    /// A picture that was decoded, or why it was not.
+    /// Counts a picture that was decoded, or records why it could not be.
     fn decoded(&mut self, picture: Result<Picture, Fault>) {
         match picture {
             Ok(picture) => self.seen([picture.width, picture.height]),
@@ -77,8 +77,7 @@ impl Checked {
 /// Reads everything in a folder, pictures included.
 ///
 /// # Errors
-/// If it holds no data set that is known. What is wrong with one that is known stands in
-/// [`Checked::faults`].
+/// If the folder holds no known data set. What is wrong with a known one is listed in [`Checked::faults`].
 pub fn check(folder: &Path) -> Result<Checked, DataError> {
     let metadata = fs::metadata(folder);
     if metadata.is_ok_and(|found| found.is_dir()) {
@@ -168,7 +167,8 @@ fn check_coco(folder: &Path) -> Checked {
     checked
 }
 
-/// A set of labelled images. Its readers say what is wrong in one error, whose lines become faults.
+/// Checks a set of labelled images. Its readers report everything that is wrong in one error, whose lines
+/// become faults.
 fn check_labelled(folder: &Path) -> Result<Checked, DataError> {
     let found = Found::below(folder)?;
     let failed = |error: DataError| {

@@ -1,7 +1,7 @@
-//! CIFAR-10 and CIFAR-100: what both layouts share, and the binary one.
+//! CIFAR-10 and CIFAR-100: what their two layouts share, and the reader of the binary layout.
 //!
-//! Binary records are label bytes followed by 3×32×32 pixel bytes.
-//! Layouts: <https://www.cs.toronto.edu/~kriz/cifar.html>.
+//! Binary records are label bytes followed by 3×32×32 pixel bytes. Source of the layouts:
+//! <https://www.cs.toronto.edu/~kriz/cifar.html>.
 
 use std::{
     io,
@@ -10,22 +10,22 @@ use std::{
 
 use super::{DataError, DataSet, Images, cifar_names};
 
-/// Height and width of a CIFAR image.
+/// Height and width of a CIFAR image in pixels.
 pub(super) const SIDE: usize = 32;
-/// Bytes of a CIFAR image.
+/// Size of a CIFAR image in bytes.
 pub(super) const PIXELS: usize = 3 * SIDE * SIDE;
 
-/// Which of the two labels of a CIFAR-100 image counts.
+/// Which of the two labels of a CIFAR-100 image is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cifar100Labels {
-    /// 100 classes.
+    /// The label among 100 classes.
     #[default]
     Fine,
-    /// 20 groups of classes.
+    /// The label among 20 groups of classes.
     Coarse,
 }
 
-/// One of the CIFAR data sets with the labels that count.
+/// One of the CIFAR data sets, with the labels that are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cifar {
     Ten,
@@ -49,7 +49,7 @@ impl Cifar {
         }
     }
 
-    /// The mean and standard deviation that the field uses, the published search too.
+    /// Mean and standard deviation of each channel, as they are generally used, in the published search too.
     fn statistics(self) -> ([f32; 3], [f32; 3]) {
         match self {
             Self::Ten => ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
@@ -62,7 +62,7 @@ impl Cifar {
         DataSet { name: self.name().into(), classes, train, test, mean, std, notes: Vec::new() }.with_notes()
     }
 
-    /// A label that names a class.
+    /// Checks that a label names a class.
     pub(super) fn check_label(self, label: i128, record: usize, path: &Path) -> Result<u16, DataError> {
         let classes = self.official_classes().len();
         if (0..classes as i128).contains(&label) {
@@ -71,7 +71,7 @@ impl Cifar {
         Err(DataError::LabelOutOfRange { path: path.to_owned(), record, label, name: self.name(), classes })
     }
 
-    /// A file has to name as many classes as there are.
+    /// Checks that a file names as many classes as the data set has.
     pub(super) fn check_names(self, found: usize, path: &Path) -> Result<(), DataError> {
         let expected = self.official_classes().len();
         if found == expected {
@@ -81,7 +81,7 @@ impl Cifar {
         Err(DataError::Malformed { path: path.to_owned(), problem })
     }
 
-    /// Label bytes of a binary record, and which of them counts.
+    /// The number of label bytes in a binary record, and the index of the one that is used.
     fn label_bytes(self) -> (usize, usize) {
         match self {
             Self::Ten => (1, 0),
@@ -135,7 +135,7 @@ pub(super) fn read(cifar: Cifar, folder: &Path) -> Result<DataSet, DataError> {
     Ok(cifar.data_set(classes, cifar.read(&train)?, cifar.read(&[test])?))
 }
 
-/// Training and test files; all of them have to be there.
+/// The training files and the test file, all of which must exist.
 pub(super) fn files(cifar: Cifar, folder: &Path, ending: &str) -> Result<(Vec<PathBuf>, PathBuf), DataError> {
     let file = |name: String| folder.join(format!("{name}{ending}"));
     let (train, test) = match cifar {
@@ -152,7 +152,7 @@ pub(super) fn files(cifar: Cifar, folder: &Path, ending: &str) -> Result<(Vec<Pa
     Err(DataError::MissingFile { path, layout: cifar.name(), beside })
 }
 
-/// Class names, one a line; the official ones if the file is not there.
+/// Reads class names, one a line; returns the official ones if the file does not exist.
 fn read_names(cifar: Cifar, path: &Path) -> Result<Vec<String>, DataError> {
     let text = match super::read_text(path) {
         Err(DataError::Read { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! The official class names, for folders without the file that holds them.
+//! The official class names, for folders that lack the file with them.
 
 pub(super) const CIFAR_10: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
@@ -18,7 +18,7 @@ pub(super) const CIFAR_100: [&str; 100] = [
     "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
 ];
 
-/// Coarse labels of CIFAR-100.
+/// Coarse labels of CIFAR-100, in alphabetical order.
 #[rustfmt::skip]
 pub(super) const CIFAR_100_COARSE: [&str; 20] = [
     "aquatic_mammals", "fish", "flowers", "food_containers", "fruit_and_vegetables",

@@ -1,4 +1,4 @@
-//! The layout of CIFAR for Python: one pickled dict a file, by Python 2 or 3.
+//! The Python layout of CIFAR: every file is a pickled dict, written by Python 2 or 3.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn append(cifar: Cifar, path: &Path, images: &mut Images) -> Result<(), DataErro
     let array =
         numpy::Array::read(part("data")?).map_err(|problem| malformed(format!("`data` {problem}")))?;
     let shape = match array.shape[..] {
-        // The same bytes, as some programs keep them.
+        // The same bytes in another shape, as some programs store them.
         [count, 3, cifar::SIDE, cifar::SIDE] => [count, cifar::PIXELS].to_vec(),
         _ => array.shape.clone(),
     };
@@ -55,7 +55,7 @@ fn append(cifar: Cifar, path: &Path, images: &mut Images) -> Result<(), DataErro
     Ok(())
 }
 
-/// Class names from `batches.meta` or `meta`; the official ones if the file is not there.
+/// Reads class names from `batches.meta` or `meta`; returns the official ones if the file does not exist.
 fn read_names(cifar: Cifar, folder: &Path) -> Result<Vec<String>, DataError> {
     let (file, key) = match cifar {
         Cifar::Ten => ("batches.meta", "label_names"),
@@ -72,7 +72,7 @@ fn read_names(cifar: Cifar, folder: &Path) -> Result<Vec<String>, DataError> {
     let names = required(pickle.root(), key).map_err(malformed)?;
     let no_names = || malformed(format!("`{key}` is no list of names"));
     let items = names.items().ok_or_else(no_names)?;
-    // Before the names are copied: a list may hold one long text a million times.
+    // The number is checked before the names are copied: a list may hold one long text a million times.
     cifar.check_names(items.len(), &path)?;
     items.map(|name| name.text().map(|text| text.into_owned()).ok_or_else(no_names)).collect()
 }

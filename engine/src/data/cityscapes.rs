@@ -1,7 +1,8 @@
-//! Cityscapes: a class for every pixel.
+//! Cityscapes: pictures with a class for every pixel.
 //!
-//! Pictures lie in `leftImg8bit`, label pictures in `gtFine`, both in a folder a set, with or without
-//! a folder a city. Label pictures hold label ids, which become training ids when they are read.
+//! Pictures lie in `leftImg8bit` and label pictures in `gtFine`. Both have a folder for each set and,
+//! optionally, within it a folder for each city. Label pictures hold label ids, which become training ids
+//! when they are read.
 
 use std::{
     io::Cursor,
@@ -23,14 +24,14 @@ const LABELS: &str = "_gtFine_labelIds.png";
 pub struct Cityscapes {
     pub train: Vec<Street>,
     pub valid: Vec<Street>,
-    /// Its labels are not public, so they may be missing.
+    /// Test pictures, whose labels are not public and may be missing.
     pub test: Vec<Street>,
 }
 
-/// One picture.
+/// One picture and, if it has one, its label picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Street {
-    /// Such as `aachen_000000_000019`.
+    /// The name without folder and ending, such as `aachen_000000_000019`.
     pub name: String,
     pub picture: PathBuf,
     pub labels: Option<PathBuf>,
@@ -45,10 +46,10 @@ pub struct Labels {
 }
 
 impl Street {
-    /// The picture and, where there are some, its labels.
+    /// Decodes the picture and, where there are any, its labels.
     ///
     /// # Errors
-    /// If one of them cannot be decoded, they differ in size, or a pixel has an id that is none.
+    /// If one of them cannot be decoded, they differ in size, or a pixel has an id that does not exist.
     pub fn decode(&self) -> Result<(Picture, Option<Labels>), Fault> {
         let picture = fault::read_picture(&self.picture, None)?;
         let Some(file) = &self.labels else { return Ok((picture, None)) };
@@ -87,7 +88,7 @@ fn read_labels(file: &Path) -> Result<Labels, Fault> {
     Ok(Labels { width, height, ids })
 }
 
-/// Width, height and numbers of a PNG file of one channel with 8 bits.
+/// Width, height and values of a PNG file of one channel with 8 bits.
 fn decode_grey(bytes: &[u8]) -> Result<(usize, usize, Vec<u8>), String> {
     let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().map_err(|error| error.to_string())?;
     let (color, bits) = reader.output_color_type();
@@ -110,13 +111,13 @@ fn decode_grey(bytes: &[u8]) -> Result<(usize, usize, Vec<u8>), String> {
     Ok((frame.width as usize, frame.height as usize, pixels))
 }
 
-/// Whether a folder holds such a data set.
+/// Whether a folder holds Cityscapes.
 pub(super) fn lies_in(folder: &Path) -> bool {
     folder.join("leftImg8bit").is_dir() || folder.join("gtFine").is_dir()
 }
 
-/// Lists pictures and their labels without opening any. What is wrong is added to `faults`, and the
-/// picture left out.
+/// Lists pictures and their labels without opening any. What is wrong with a picture is added to `faults`,
+/// and the picture is left out.
 pub fn read(folder: &Path, faults: &mut Vec<Fault>) -> Cityscapes {
     let mut set = |name: &str, labelled: bool| {
         let pictures = files(&folder.join("leftImg8bit").join(name), PICTURE);
@@ -148,7 +149,7 @@ pub fn read(folder: &Path, faults: &mut Vec<Fault>) -> Cityscapes {
     Cityscapes { train, valid, test }
 }
 
-/// Files of that ending in a folder and in the folders in it, by their names without it.
+/// Files with this ending in a folder and its subfolders, by their names without the ending.
 fn files(folder: &Path, ending: &str) -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     let mut add = |before: &str, path: PathBuf| {

@@ -1,8 +1,8 @@
-//! COCO keypoints: people with seventeen joints.
+//! COCO keypoints: pictures of people with seventeen joints.
 //!
-//! `annotations/person_keypoints_{train,val}2017.json` names the pictures, which lie in
-//! `{train,val}2017` or in `images/{train,val}2017`. Crowds and people without joints are kept with
-//! the rest, because evaluation has to know them; [`CocoPerson::is_used`] tells who is trained on.
+//! `annotations/person_keypoints_{train,val}2017.json` names the pictures, which lie in `{train,val}2017` or
+//! in `images/{train,val}2017`. Crowds and people without joints are kept with the rest, because evaluation
+//! needs them; [`CocoPerson::is_used`] tells which people are trained on.
 
 mod file;
 
@@ -22,17 +22,18 @@ use super::{
     picture::Picture,
 };
 
-/// Boxes are written with two digits, so a border may be missed by the last of them.
+/// The rounding in pixels of the boxes in the files: they are written with two digits, so the last digit may
+/// place a border outside of the picture.
 const ROUNDING: f64 = 0.02;
 
-/// Pictures with people.
+/// The pictures of the training and the validation set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coco {
     pub train: Vec<CocoImage>,
     pub valid: Vec<CocoImage>,
 }
 
-/// One picture and everybody in it.
+/// One picture and all people in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CocoImage {
     pub id: u64,
@@ -42,34 +43,34 @@ pub struct CocoImage {
     pub people: Vec<CocoPerson>,
 }
 
-/// One annotation.
+/// One annotated person, or a crowd.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CocoPerson {
     pub id: u64,
     /// Left, top, width and height in pixels, as the file has them.
     pub corners: [f64; 4],
-    /// Of the person's mask, in pixels.
+    /// The area of the person's mask, in square pixels.
     pub area: f64,
     pub joints: [([f64; 2], Visibility); JOINTS],
     pub crowd: bool,
-    /// Where the person is looked for; nobody looks for a crowd.
+    /// The rectangle that the network sees of the person; `None` for a crowd, which is not used.
     pub crop: Option<PersonCrop>,
 }
 
 impl CocoPerson {
-    /// How many joints are labelled.
+    /// The number of joints that are labelled.
     pub fn labelled(&self) -> usize {
         self.joints.iter().filter(|(_, visible)| visible.is_labelled()).count()
     }
 
-    /// Whether the person is trained and evaluated on.
+    /// Whether training and evaluation use this person.
     pub fn is_used(&self) -> bool {
         !self.crowd && self.labelled() > 0
     }
 }
 
 impl CocoImage {
-    /// The picture itself.
+    /// Decodes the picture.
     ///
     /// # Errors
     /// If it cannot be decoded, or has another size than the file says.
@@ -82,13 +83,13 @@ fn annotations(folder: &Path, set: &str) -> PathBuf {
     folder.join(format!("annotations/person_keypoints_{set}2017.json"))
 }
 
-/// Whether a folder holds such a data set.
+/// Whether a folder holds COCO's keypoints.
 pub(super) fn lies_in(folder: &Path) -> bool {
     ["train", "val"].iter().any(|set| annotations(folder, set).is_file())
 }
 
-/// Reads both files of annotations; pictures stay closed. What is wrong is added to `faults`, and the
-/// annotation left out.
+/// Reads both files of annotations without opening pictures. What is wrong with an annotation is added to
+/// `faults`, and the annotation is left out.
 pub fn read(folder: &Path, faults: &mut Vec<Fault>) -> Coco {
     let mut set = |set: &str| {
         let file = annotations(folder, set);
@@ -158,7 +159,7 @@ fn read_set(folder: &Path, set: &str, path: &Path, faults: &mut Vec<Fault>) -> V
     found
 }
 
-/// The joints have to be COCO's, in its order: a network knows them by their place.
+/// Checks that the joints are COCO's in its order: a network distinguishes them by their index.
 fn check_names(person: Option<&Category>) -> Result<(), String> {
     let Some(person) = person else { return Err("it has no category `person`".into()) };
     let names = &person.keypoints;
@@ -207,7 +208,7 @@ fn read_person(annotation: &Annotation, size: [usize; 2]) -> Result<CocoPerson, 
     let crop = (!crowd).then(|| person_crop::cut(*bbox, size)).flatten();
     let crop = crop.map(|corners| PersonCrop::around(&corners)).filter(|crop| crop.scale[0] > 0.0);
     if crop.is_none() && !crowd && labelled > 0 {
-        return Err(format!("its box {bbox:?} is a pixel or less, in which nobody can be seen"));
+        return Err(format!("its box {bbox:?} is a pixel wide or high at most, too small to show a person"));
     }
     Ok(CocoPerson { id: *id, corners: *bbox, area: *area, joints, crowd, crop })
 }

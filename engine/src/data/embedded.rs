@@ -1,6 +1,6 @@
 //! The data set inside the program: enough of Fashion-MNIST for a first search without a download.
 //!
-//! Where it comes from: `assets/fashion-mnist/ORIGIN.md`.
+//! `assets/fashion-mnist/ORIGIN.md` says where it comes from.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ macro_rules! asset {
     };
 }
 
-/// 6000 training and 1000 test images of Fashion-MNIST.
+/// Reads the 6000 training and 1000 test images of Fashion-MNIST that the program contains.
 pub(super) fn read() -> Result<DataSet, DataError> {
     let train = decode(asset!("train-images-idx3-ubyte.gz"), asset!("train-labels-idx1-ubyte.gz"))?;
     let test = decode(asset!("t10k-images-idx3-ubyte.gz"), asset!("t10k-labels-idx1-ubyte.gz"))?;
@@ -36,14 +36,14 @@ mod tests {
     fn the_embedded_data_set_is_whole() {
         let data = open(None).expect("it is in the program");
         assert_eq!((data.train.len(), data.test.len(), data.train.side), (6000, 1000, 32));
-        // First labels of the published files.
+        // The first labels of the published files.
         assert_eq!(data.train.labels[..10], [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]);
         assert_eq!(data.test.labels[..10], [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]);
         let mut classes = data.train.labels.clone();
         classes.sort_unstable();
         classes.dedup();
         assert_eq!(classes.len(), data.classes.len());
-        // Mean 0.286 of the 28×28 pixels, over a black margin.
+        // The mean is 0.286 over the 28×28 pixels, and black in the margin around them.
         assert!((data.mean[0] - 0.286 * (28.0 * 28.0) / (32.0 * 32.0)).abs() < 0.002, "{:?}", data.mean);
     }
 

@@ -23,41 +23,42 @@ use super::{
     record,
 };
 
-/// A data set of photographs in two parts.
+/// A data set of photographs, divided into training and validation images.
 #[derive(Debug)]
 pub struct EncodedDataSet {
-    /// The folder's name.
+    /// The name of the folder.
     pub name: String,
-    /// Names of the classes, by label.
+    /// The names of the classes, in the order of their labels.
     pub classes: Vec<String>,
     pub train: Arc<EncodedImages>,
-    /// Reported, never used to choose.
+    /// Images that results are reported on, and that no choice depends on.
     pub valid: Arc<EncodedImages>,
-    /// What is worth a word though it is no error; a sentence each.
+    /// Sentences about what is unusual but no error.
     pub notes: Vec<String>,
 }
 
-/// One part: names of images, and where their bytes are.
+/// One part of a data set: the names of its images, and where their bytes are.
 #[derive(Debug)]
 pub struct EncodedImages {
-    /// The part's folder, before the names in messages.
+    /// The folder of the part, which precedes the names in messages.
     folder: PathBuf,
-    /// `class/file`, in the order of the list.
+    /// The name of each image, `class/file`, in the order of the list.
     names: Vec<String>,
     source: Source,
-    /// Images of which bytes were left out that belong nowhere.
+    /// Indices of the images in which stray bytes were left out.
     patched: Mutex<BTreeSet<usize>>,
 }
 
 #[derive(Debug)]
 enum Source {
-    /// Files, and each one's label.
+    /// Image files, with the label of each.
     Files(Vec<u16>),
-    /// Records, which hold their labels; class folders of the names, with the labels they have to have.
+    /// LMDB records, which hold their labels; and the class folders in the names, in the order of their
+    /// labels.
     Records { environment: Environment, classes: Vec<String>, list: PathBuf },
 }
 
-/// The bytes of one image's file, and its label.
+/// The bytes of one image file, and its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     pub bytes: Vec<u8>,
@@ -65,8 +66,8 @@ pub struct Encoded {
 }
 
 impl EncodedDataSet {
-    /// Identifies names and classes, not pixels: to read every photograph may take longer than an
-    /// epoch. 64 hexadecimal digits.
+    /// A fingerprint of names and classes, 64 hexadecimal digits. It does not cover pixels: reading every
+    /// photograph may take longer than an epoch.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for names in [&self.classes, &self.train.names, &self.valid.names] {
@@ -99,12 +100,12 @@ impl EncodedImages {
         folders.into_iter().map(str::to_owned).collect()
     }
 
-    /// Names of all images, in order.
+    /// The names of all images, in order.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Name of image `index`, such as `bird/0002.jpg`.
+    /// The name of image `index`, such as `bird/0002.jpg`.
     ///
     /// # Panics
     /// If there is no such image.
@@ -115,7 +116,8 @@ impl EncodedImages {
     /// Reads image `index`.
     ///
     /// # Errors
-    /// If it cannot be read, is not where the list says, or has another label than its class.
+    /// If it cannot be read, is missing from where the list says, or has a label other than that of its
+    /// class.
     ///
     /// # Panics
     /// If there is no such image.
@@ -174,13 +176,13 @@ impl EncodedImages {
     /// Reads and decodes image `index`.
     ///
     /// # Errors
-    /// As [`Self::read`], and if the bytes are no whole JPEG or PNG.
+    /// Fails for the same reasons as [`Self::read`], and if the bytes are not a whole JPEG or PNG file.
     ///
     /// # Panics
     /// If there is no such image.
     pub fn decode(&self, index: usize) -> Result<(Picture, u16), DataError> {
         let Encoded { bytes, label } = self.read(index)?;
-        // A decoder that panics on an image has met damage that it does not know.
+        // A decoder that panics on an image has met damage that it does not recognise.
         let (picture, stray) = panic::catch_unwind(|| Picture::decode_and_count(&bytes))
             .unwrap_or_else(|_| Err("the decoder failed on it".into()))
             .map_err(|problem| DataError::Undecodable { name: self.full_name(index), problem })?;
@@ -188,10 +190,10 @@ impl EncodedImages {
         Ok((picture, label))
     }
 
-    /// Whether image `index` can be decoded, as far as it can be told without computing pixels.
+    /// Checks that image `index` can be decoded, as far as this can be told without computing pixels.
     ///
     /// # Errors
-    /// As [`Self::decode`].
+    /// Fails for the same reasons as [`Self::decode`].
     ///
     /// # Panics
     /// If there is no such image.
@@ -210,7 +212,7 @@ impl EncodedImages {
         }
     }
 
-    /// A sentence on images of which bytes were left out, if there were any so far.
+    /// A sentence about the images in which stray bytes were left out, if there were any so far.
     pub fn patched(&self) -> Option<String> {
         let patched = self.patched.lock().unwrap_or_else(PoisonError::into_inner);
         let first = self.name(*patched.first()?);
@@ -223,7 +225,8 @@ impl EncodedImages {
         ))
     }
 
-    /// All labels. `None` if they stand in the records alone, which are not all read for it.
+    /// All labels; `None` if only the records hold them, because reading all records for this would take too
+    /// long.
     fn labels(&self, classes: &[String]) -> Option<Vec<u16>> {
         if let Source::Files(labels) = &self.source {
             return Some(labels.clone());
@@ -233,12 +236,12 @@ impl EncodedImages {
         self.names.iter().map(|name| by_name.get(class_of(name)?).copied()).collect()
     }
 
-    /// The name that messages give.
+    /// The name of image `index` in messages.
     pub(super) fn full_name(&self, index: usize) -> String {
         self.folder.join(self.name(index)).display().to_string()
     }
 
-    /// Keeps those images alone that `wanted` says.
+    /// Keeps only the images for which `wanted`, given index and name, returns true.
     pub(super) fn retain(&mut self, wanted: impl Fn(usize, &str) -> bool) {
         let kept: Vec<bool> =
             self.names.iter().enumerate().map(|(index, name)| wanted(index, name)).collect();
@@ -251,8 +254,8 @@ impl EncodedImages {
         self.patched = Mutex::default();
     }
 
-    /// Decodes all images, in as many threads as there are processors; those that cannot be decoded are left
-    /// out and returned.
+    /// Decodes all images, in as many threads as there are processors; returns those that cannot be decoded
+    /// beside the others.
     fn decode_all(&self, side: usize) -> Result<(Vec<Fault>, Images), DataError> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(self.len().max(1));
         let too_large = || DataError::TooLarge { images: self.len(), side };
@@ -263,7 +266,7 @@ impl EncodedImages {
         let share = self.len().div_ceil(threads).max(1);
         let decode_part = |start: usize| {
             let (mut part, mut resizer) = (Images::empty(side), Resizer::new());
-            // An image that fails stops nobody: whoever repairs one wants to know of all.
+            // A faulty image does not end the work, so that all of them can be reported together.
             let mut faults = Vec::new();
             for index in start..self.len().min(start + share) {
                 if let Err(fault) = self.append(index, &mut part, &mut resizer) {
@@ -301,28 +304,28 @@ impl EncodedImages {
 }
 
 impl EncodedDataSet {
-    /// Decodes everything into memory, cropped to the central square and resized, without up to `skip_faulty`
-    /// images that cannot be decoded, which are named in the notes.
+    /// Decodes everything into memory, cropped to the central square and resized to `side` pixels. Up to
+    /// `skip_faulty` images that cannot be decoded are left out and named in the notes.
     ///
     /// # Errors
-    /// If more are damaged: their names.
+    /// If more images than that are damaged; the message names them.
     pub fn decode(&self, side: usize, skip_faulty: usize) -> Result<DataSet, DataError> {
         let (skipped, [train, test]) =
             survey::skip([&self.train, &self.valid], skip_faulty, |part| part.decode_all(side))?;
         let mut data = DataSet::with_own_statistics(self.name.clone(), self.classes.clone(), train, test);
-        // Those on labels are there already, and of the same labels.
+        // The notes about labels are there already, and are of the same labels.
         data.notes.clone_from(&self.notes);
         data.notes.extend(self.patched());
         data.notes.extend(skipped.notes);
         Ok(data)
     }
 
-    /// What is to be said of images that were read so far.
+    /// Sentences about stray bytes in the images that were read so far.
     pub fn patched(&self) -> impl Iterator<Item = String> {
         [self.train.patched(), self.valid.patched()].into_iter().flatten()
     }
 
-    /// A data set without notes on its labels yet.
+    /// Adds the notes about labels.
     fn noted(mut self) -> Self {
         if let Some(labels) = self.train.labels(&self.classes) {
             self.notes.extend(labels::note(&self.name, &self.classes, labels));
@@ -336,7 +339,7 @@ fn class_of(name: &str) -> Option<&str> {
     name.rsplit_once('/').map(|(folder, _)| folder)
 }
 
-/// Refuses parts that do not have the same classes.
+/// Checks that both parts have the same classes.
 pub(super) fn compare_classes(train: &[String], valid: &[String]) -> Result<(), DataError> {
     let missing_from = |these: &[String], others: &[String]| {
         others.iter().filter(|name| !these.contains(name)).cloned().collect::<Vec<_>>()

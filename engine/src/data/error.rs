@@ -1,11 +1,11 @@
-//! What can be wrong with data, and the way out.
+//! Errors of data sets, each with a way out.
 
 use std::{io, path::PathBuf};
 
-/// Where the official CIFAR-10 archive is.
+/// The address of the official CIFAR-10 archive.
 pub(super) const CIFAR_10_ADDRESS: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
-/// Why no data set could be read.
+/// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     #[error(
@@ -61,7 +61,7 @@ pub enum DataError {
     Several {
         path: PathBuf,
         total: usize,
-        /// One a fault, each begun.
+        /// The faults, each on a line that it begins.
         lines: String,
     },
     #[error(

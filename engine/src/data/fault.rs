@@ -1,4 +1,4 @@
-//! What is wrong with one file of a data set with annotations.
+//! What is wrong with one file of an annotated data set.
 
 use std::{
     fs, panic,
@@ -14,14 +14,14 @@ use super::{junk::Junk, picture::Picture};
 #[error("`{}`: {what}", file.display())]
 pub struct Fault {
     pub file: PathBuf,
-    /// With the object, where it is about one.
+    /// What is wrong, and with which object if only one is concerned.
     pub what: String,
 }
 
-/// Faults that are named where a data set is refused.
+/// The number of faults that the error about a refused data set names.
 const NAMED: usize = 10;
 
-/// A data set that is not used because of its faults: figures would be of other images than they say.
+/// A data set that is refused because of its faults: figures would be of other images than they claim.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` has faults:{}", folder.display(), named(faults))]
 pub struct Faults {
@@ -29,7 +29,7 @@ pub struct Faults {
     pub faults: Vec<Fault>,
 }
 
-/// The first faults of many, a line each.
+/// The first faults, a line each.
 fn named(faults: &[Fault]) -> String {
     let mut lines: Vec<_> = faults.iter().take(NAMED).map(|fault| format!("\n- {fault}")).collect();
     if faults.len() > NAMED {
@@ -44,7 +44,7 @@ impl Fault {
     }
 }
 
-/// The bytes of a file.
+/// Reads the bytes of a file.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Fault> {
     fs::read(file).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Fault::new(file, "it is missing"),
@@ -52,15 +52,15 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Fault> {
     })
 }
 
-/// The text of a file.
+/// Reads a text file.
 pub(super) fn read_text(file: &Path) -> Result<String, Fault> {
     String::from_utf8(read(file)?).map_err(|_| Fault::new(file, "it is no text in UTF-8"))
 }
 
-/// A decoded photograph, which has to have the width and height that its annotations give.
+/// Decodes a photograph, and checks that it has the width and height in its annotations.
 pub(super) fn read_picture(file: &Path, size: Option<[usize; 2]>) -> Result<Picture, Fault> {
     let bytes = read(file)?;
-    // A decoder that panics on an image has met damage that it does not know.
+    // A decoder that panics on an image has met damage that it does not recognise.
     let picture = panic::catch_unwind(|| Picture::decode(&bytes))
         .unwrap_or_else(|_| Err("the decoder failed on it".into()))
         .map_err(|problem| Fault::new(file, problem))?;
@@ -76,7 +76,7 @@ pub(super) fn read_picture(file: &Path, size: Option<[usize; 2]>) -> Result<Pict
     }
 }
 
-/// The folders and files in a folder, by name; nothing if it cannot be read.
+/// The files and folders in a folder, in alphabetical order; empty if it cannot be read.
 pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> =
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();

@@ -1,10 +1,10 @@
-//! Everything that is wrong with a folder, said at once.
+//! Collecting all faults of a folder, so that they are reported together.
 
 use std::path::Path;
 
 use super::DataError;
 
-/// Faults that are named; of the others their number is said.
+/// The number of faults that are named; the others are counted.
 const NAMED: usize = 10;
 
 /// Faults in the order in which they were found.
@@ -26,7 +26,7 @@ impl Faults {
         self.total == 0
     }
 
-    /// An error if there are any: one alone is itself.
+    /// Returns an error if there are faults. A single fault is returned as it is.
     ///
     /// # Errors
     /// The faults.

@@ -1,7 +1,7 @@
-//! The layout of MNIST and its relatives: grey images in IDX files, raw or gzip.
+//! The layout of MNIST and related data sets: grey images in IDX files, raw or compressed with gzip.
 //!
-//! Layout: <https://yann.lecun.org/exdb/mnist/>. Images become three equal channels, and are padded
-//! with black to 32×32, the size that the search networks are made for.
+//! Source of the layout: <https://yann.lecun.org/exdb/mnist/>. Images become three equal channels, and are
+//! padded with black to 32×32 pixels, the size that the search networks are made for.
 
 use std::{
     io::Read as _,
@@ -15,14 +15,16 @@ use super::{
     idx_names::{self, Role, Set},
 };
 
-/// Smaller images are padded to this side.
+/// Smaller images are padded to this side, in pixels.
 const SMALLEST_SIDE: usize = 32;
-/// Images of a pixel or two are a damaged header: padded, a file would take thousands of times its size.
+/// The smallest side in pixels that is accepted. Images of a pixel or two come from a damaged header: once
+/// padded, they would take thousands of times the size of the file.
 const SMALLEST_IMAGE: usize = 8;
-/// The largest file that is believed: 60000 images of 128×128. Gzip can hold a thousand times its size.
+/// The largest size in bytes that a file may have once decompressed: 60000 images of 128×128 pixels. Gzip can
+/// hold a thousand times its own size.
 const LARGEST: u64 = 60_000 * 128 * 128 + 16;
 
-/// Ten classes by name, if the folder's name tells which relative of MNIST it is.
+/// The ten class names of Fashion-MNIST.
 const FASHION_CLASSES: [&str; 10] = [
     "T-shirt/top",
     "Trouser",
@@ -36,13 +38,13 @@ const FASHION_CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-/// Class names of Fashion-MNIST.
+/// The class names of Fashion-MNIST, as owned strings.
 pub(super) fn fashion_classes() -> Vec<String> {
     FASHION_CLASSES.map(str::to_owned).to_vec()
 }
 
-/// Reads the training and test files of the set whose names begin with `prefix`, each raw or compressed,
-/// whatever its name ends in.
+/// Reads the training and test files of the set whose names begin with `prefix`. Each may be raw or
+/// compressed, whatever its ending.
 pub(super) fn read(folder: &Path, prefix: Option<&str>) -> Result<DataSet, DataError> {
     let mut sets = idx_names::sets(folder);
     let set = match prefix {
@@ -71,8 +73,8 @@ fn read_part(folder: &Path, set: &Set, images: Role, labels: Role) -> Result<Ima
     decode(&images, &images_path, &labels, &labels_path)
 }
 
-/// The bytes of a file, decompressed if they are compressed. What they are tells, not the name: browsers
-/// unpack `.gz` and keep the name, and archives lose it.
+/// Reads a file, and decompresses it if its content is compressed. The ending is not relied on: browsers
+/// decompress `.gz` files and keep the name, and archives drop the ending.
 fn read_file(folder: &Path, set: &Set, role: Role) -> Result<(PathBuf, Vec<u8>), DataError> {
     let Some(path) = set.get(&role).cloned() else {
         let train = set.get(&Role::TrainImages).and_then(|path| path.file_name());
@@ -94,7 +96,7 @@ fn read_file(folder: &Path, set: &Set, role: Role) -> Result<(PathBuf, Vec<u8>),
     }
 }
 
-/// What a file of another role is called beside one of training images.
+/// The expected name of the file with another role, beside a file of training images with this name.
 fn sibling(train_images: &str, role: Role) -> String {
     let labels = |name: &str| name.replacen("images", "labels", 1).replacen("idx3", "idx1", 1);
     let test = if train_images.starts_with("train") { "t10k" } else { "test" };
@@ -115,7 +117,7 @@ pub(super) fn inflate(compressed: &[u8], path: &Path) -> Result<Vec<u8>, DataErr
     Ok(bytes)
 }
 
-/// Images and labels of two decompressed files.
+/// Images and labels from two decompressed files.
 pub(super) fn decode(
     images: &[u8],
     images_path: &Path,
@@ -146,7 +148,7 @@ pub(super) fn decode(
     })
 }
 
-/// The dimensions that an IDX file of bytes announces, and exactly as many values.
+/// The dimensions in the header of an IDX file of bytes, and exactly as many values.
 fn header<'a, const D: usize>(bytes: &'a [u8], path: &Path) -> Result<([usize; D], &'a [u8]), DataError> {
     let magic = [0, 0, 8, D as u8];
     if !bytes.starts_with(&magic) {
@@ -179,7 +181,7 @@ fn header<'a, const D: usize>(bytes: &'a [u8], path: &Path) -> Result<([usize; D
     }
 }
 
-/// Three equal channels, padded with black on all sides.
+/// Turns grey images into three equal channels, padded with black on all sides.
 fn grey_to_rgb(grey: &[u8], side: usize) -> Vec<u8> {
     let padded = side.max(SMALLEST_SIDE);
     let margin = (padded - side) / 2;
@@ -196,7 +198,8 @@ fn grey_to_rgb(grey: &[u8], side: usize) -> Vec<u8> {
     pixels
 }
 
-/// What the names of folder and files say it is; classes by number if they say nothing.
+/// The name and the classes of the data set, as far as the names of folder and files tell; else numbered
+/// classes.
 fn name_and_classes(folder: &Path, set: &Set, train: &Images, test: &Images) -> (String, Vec<String>) {
     let file = set.get(&Role::TrainImages).and_then(|path| path.file_name()).unwrap_or_default();
     let path = folder.join(file).to_string_lossy().to_lowercase();
@@ -237,7 +240,7 @@ mod tests {
         inflate(&packed(role), Path::new(role.published())).expect("the sample")
     }
 
-    /// A folder with the sample under other names, packed or not.
+    /// A folder with the sample under other names, compressed or not.
     fn renamed(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, bytes) in files {
@@ -343,7 +346,7 @@ mod tests {
             &label,
             "`images` is not what its name promises: it has 1 images of 2×2, expected square ones of 8×8 or more",
         );
-        // A header that promises 2⁹⁶ bytes is compared with the file, never allocated.
+        // A header that promises 2⁹⁶ bytes is compared with the file; nothing is allocated for it.
         check(
             &[&[0, 0, 8, 3][..], &[255; 12]].concat(),
             &label,

@@ -1,4 +1,4 @@
-//! Names of IDX files: as published, and as browsers, archives and other programs change them.
+//! The names of IDX files: as published, and as browsers, archives and other programs change them.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What an IDX file is for.
+/// What an IDX file contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     TrainImages,
@@ -31,12 +31,13 @@ impl Role {
     }
 }
 
-/// The files of one data set. EMNIST has several in a folder, which differ in what precedes `train`.
+/// The files of one data set. EMNIST has several sets in a folder, whose names differ in what precedes
+/// `train`.
 pub(super) type Set = BTreeMap<Role, PathBuf>;
 
-/// The role that a file's name tells, and what precedes it, such as `emnist-letters`.
+/// The role that the name of a file tells, and what precedes it, such as `emnist-letters`.
 ///
-/// Dots, underscores and dashes are the same, and so are large and small letters.
+/// Dots, underscores and dashes are equivalent, and so are capital and small letters.
 fn parse(name: &str) -> Option<(Role, String)> {
     let plain = name.to_ascii_lowercase().replace(['.', '_', ' '], "-");
     let plain = plain.strip_suffix("-gz").unwrap_or(&plain);
@@ -60,10 +61,10 @@ fn parse(name: &str) -> Option<(Role, String)> {
 }
 
 /// The sets whose files lie in a folder, by what precedes their names. A folder that has the name of a file
-/// may hold that file, as some archives unpack.
+/// may contain that file, as some archives unpack to.
 pub(super) fn sets(folder: &Path) -> BTreeMap<String, Set> {
     let mut sets: BTreeMap<String, Set> = BTreeMap::new();
-    // Of two names for one file the published one counts, and what is unpacked before what is packed.
+    // Of two names for one file the published one takes precedence, then the one that is not compressed.
     let rank = |path: &Path, role: Role| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         (path.parent() != Some(folder), name != role.published(), name.ends_with("gz"), name)
@@ -91,7 +92,7 @@ pub(super) fn sets(folder: &Path) -> BTreeMap<String, Set> {
     sets
 }
 
-/// The folder and what precedes the names of the set that a path to no file means, such as
+/// The folder and the prefix of the set that is meant by a path at which no file exists, such as
 /// `gzip/emnist-letters`.
 pub(super) fn chosen(path: &Path) -> Option<(PathBuf, String)> {
     let prefix = path.file_name()?.to_str()?.to_ascii_lowercase().replace(['.', '_', ' '], "-");

@@ -1,9 +1,9 @@
-//! Whether a JPEG file is whole, and what of it to decode.
+//! Checks whether a JPEG file is whole, and which of its bytes to decode.
 //!
-//! The decoder fills what is missing with grey, and takes bytes that belong nowhere for damage. libjpeg reads
-//! over such bytes with a warning, and so do most programs, so [`check`] leaves them out; and it walks through
-//! all scans, without computing pixels, to see that none ends early. An end marker or a restart marker behind
-//! a cut hides nothing.
+//! The decoder fills what is missing with grey, and takes bytes between segments for damage. libjpeg, and
+//! with it most programs, skips such bytes with a warning, so [`check`] leaves them out. It also reads
+//! through all scans without computing pixels, so that a scan that ends early is found even where an end
+//! marker or a restart marker follows the cut.
 //!
 //! Source: ITU-T T.81, annexes B, F and G.
 
@@ -25,22 +25,23 @@ const RESTART_INTERVAL: u8 = 0xdd;
 /// A file that is whole.
 #[derive(Debug)]
 pub(super) struct Checked<'a> {
-    /// What a strict decoder takes: the file, without bytes that belong nowhere.
+    /// The bytes for a strict decoder: the file without stray bytes.
     pub(super) bytes: Cow<'a, [u8]>,
-    /// How many bytes were left out.
+    /// The number of stray bytes that were left out.
     pub(super) stray: usize,
 }
 
-/// What a frame's header says of one component.
+/// The description of one component in a frame's header.
 #[derive(Clone, Debug)]
 struct Component {
     id: u8,
-    /// Sampling factors.
+    /// The sampling factors.
     horizontal: usize,
     vertical: usize,
-    /// For each coefficient, in zigzag order, the bit down to which scans have given it; `None` if none has.
+    /// For each coefficient, in zigzag order, the lowest bit that scans have given so far; `None` if they
+    /// have given none.
     known: [Option<u8>; 64],
-    /// Of progressive frames: which coefficients of each block are not 0 so far.
+    /// In a progressive frame, the coefficients of each block that are not 0 so far, one bit each.
     nonzero: Vec<u64>,
 }
 
@@ -52,29 +53,29 @@ struct Frame {
     components: Vec<Component>,
 }
 
-/// Everything that a scan is read with.
+/// The tables and the interval that a scan is read with.
 #[derive(Debug, Default)]
 struct Tables {
     dc: [Option<Huffman>; 4],
     ac: [Option<Huffman>; 4],
-    /// In units of a scan; 0 for none.
+    /// The restart interval in units of a scan; 0 if there are no restarts.
     restart: usize,
 }
 
-/// A walk through a file.
+/// Reads the markers and segments of a file in order.
 struct MarkerReader<'a> {
     bytes: &'a [u8],
-    /// Where the next marker is looked for.
+    /// The index at which the next marker is looked for.
     at: usize,
-    /// What belongs somewhere.
+    /// The ranges of bytes that belong to the image.
     kept: Vec<Range<usize>>,
     stray: usize,
 }
 
-/// Walks through a file that begins as JPEG.
+/// Reads through a file that begins as JPEG.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the file is damaged; the text says what is wrong with it.
 pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, String> {
     let mut walk = MarkerReader { bytes, at: 2, kept: Vec::new(), stray: 0 };
     walk.keep(0..2);
@@ -87,7 +88,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<Checked<'_>, String> {
                 walk.keep(start..walk.at);
                 break;
             }
-            // Markers without content, where none is due: libjpeg passes over them.
+            // Markers without content where none is due, which libjpeg skips.
             0x01 | 0xd0..=0xd7 => {
                 walk.stray += 2;
                 continue;
@@ -140,12 +141,13 @@ impl<'a> MarkerReader<'a> {
         }
     }
 
-    /// The next marker and where it begins; bytes before it belong nowhere. `None` at the end of the file.
+    /// The next marker and the index where it begins; bytes before it are stray. `None` at the end of the
+    /// file.
     fn next_marker(&mut self) -> Option<(u8, usize)> {
         loop {
             let skipped = self.bytes.get(self.at..)?.iter().position(|&byte| byte == 0xff)?;
             let start = self.at + skipped;
-            // Any number of 0xff may fill up before the marker.
+            // Any number of 0xff bytes may precede the marker.
             let fill = self.bytes[start..].iter().position(|&byte| byte != 0xff)?;
             let marker = self.bytes[start + fill];
             self.at = start + fill + 1;
@@ -157,7 +159,7 @@ impl<'a> MarkerReader<'a> {
         }
     }
 
-    /// What follows a marker, as long as it says.
+    /// The content of the segment that follows a marker.
     fn content(&mut self, marker: u8) -> Result<&'a [u8], String> {
         let damaged = || format!("it ends within the segment of marker 0x{marker:02x}");
         let length = self.bytes.get(self.at..self.at + 2).ok_or_else(damaged)?;
@@ -215,14 +217,14 @@ impl Frame {
         Ok(frame)
     }
 
-    /// Units of all components together, across and down.
+    /// The number of units, of all components together, across and down.
     fn units(&self) -> (usize, usize) {
         let most = |of: fn(&Component) -> usize| self.components.iter().map(of).max().unwrap_or(1);
         let (horizontal, vertical) = (most(|c| c.horizontal), most(|c| c.vertical));
         (self.width.div_ceil(8 * horizontal), self.height.div_ceil(8 * vertical))
     }
 
-    /// Blocks of a component that hold pixels, across and down.
+    /// The number of blocks of a component that hold pixels, across and down.
     fn blocks(&self, component: usize) -> (usize, usize) {
         let most = |of: fn(&Component) -> usize| self.components.iter().map(of).max().unwrap_or(1);
         let (horizontal, vertical) = (most(|c| c.horizontal), most(|c| c.vertical));
@@ -232,8 +234,8 @@ impl Frame {
         (width.div_ceil(8), height.div_ceil(8))
     }
 
-    /// Every coefficient of every component was sent, down to its last bit. The standard lets an encoder leave
-    /// some out, but none does, and a file that was cut between two scans looks like that.
+    /// Checks that every coefficient of every component was sent, down to its last bit. The standard lets an
+    /// encoder leave some out, but no encoder does, and a file that was cut between two scans looks the same.
     fn check_whole(&self) -> Result<(), String> {
         let mut known = self.components.iter().flat_map(|component| component.known);
         if known.all(|bit| bit == Some(0)) {

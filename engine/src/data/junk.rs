@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// In small letters.
+/// Their names, in small letters.
 const NAMES: [&str; 13] = [
     "thumbs.db",
     "ehthumbs.db",
@@ -19,21 +19,23 @@ const NAMES: [&str; 13] = [
     "__macosx",
 ];
 
-/// What was passed over, by name, and how often.
+/// The names that were skipped, and how often each.
 #[derive(Debug, Default)]
 pub(super) struct Junk(BTreeMap<String, usize>);
 
 impl Junk {
-    /// Whether a file or folder of this name is passed over; it is counted then.
+    /// Whether a file or folder of this name is skipped; if so, it is counted.
     pub(super) fn takes(&mut self, name: &str) -> bool {
         let known = NAMES.contains(&name.to_ascii_lowercase().as_str());
-        // Of files that programs hide there may be as many as there are images, each with another name.
+        // There may be as many hidden files as there are images, each with another name, so they are counted
+        // together.
         let kind = match (known, name) {
             (true, _) => name,
             (false, ".DS_Store") => name,
             (false, _) if name.starts_with("._") => "._…",
             (false, _) if name.starts_with('.') => ".…",
-            // What Windows knows of a download, once it is copied to another file system; copies that editors leave.
+            // The origin that Windows stores beside a download, once copied to another file system; and
+            // copies that editors leave.
             (false, _) if name.ends_with(":Zone.Identifier") => "…:Zone.Identifier",
             (false, _) if name.ends_with('~') => "…~",
             _ => return false,
@@ -42,7 +44,7 @@ impl Junk {
         true
     }
 
-    /// A sentence on what was passed over, if anything was.
+    /// A sentence about what was skipped, if anything was.
     pub(super) fn note(&self, folder: &str) -> Option<String> {
         let total: usize = self.0.values().sum();
         let kinds: Vec<_> =

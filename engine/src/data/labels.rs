@@ -1,9 +1,9 @@
-//! What is odd about the labels of a data set.
+//! Notes about what is odd about the labels of a data set.
 
-/// Classes that are named, of those that never occur.
+/// The number of classes that a note names, among those that never occur.
 const NAMED: usize = 5;
 
-/// A sentence on classes that never occur among the training images, if there are any.
+/// A sentence about classes that never occur among the training images, if there are any.
 pub(super) fn note(
     data_set: &str,
     classes: &[String],

@@ -1,4 +1,4 @@
-//! Which data set lies in a folder.
+//! Recognising which data set lies in a folder.
 
 use std::{
     fs, io,
@@ -36,7 +36,7 @@ impl Layout {
         Self::ImageFolder,
     ];
 
-    /// What is looked for, in words.
+    /// The files that are looked for, in words.
     fn description(self) -> &'static str {
         match self {
             Self::Cifar10Binary => "data_batch_1.bin (CIFAR-10, binary)",
@@ -53,7 +53,7 @@ impl Layout {
         }
     }
 
-    /// The folders that official archives, and the programs that download them, unpack to.
+    /// The folders to which official archives, and the programs that download them, unpack.
     fn folders(self) -> &'static [&'static str] {
         match self {
             Self::Cifar10Binary => &["cifar-10-batches-bin"],
@@ -65,7 +65,7 @@ impl Layout {
         }
     }
 
-    /// Whether two official archives are one data set, in which case either will do.
+    /// Whether two official archives hold the same data set, so that either will do.
     fn holds_the_same_as(self, other: Self) -> bool {
         matches!(
             (self, other),
@@ -95,12 +95,12 @@ impl Layout {
 pub(super) struct Found {
     layout: Layout,
     folder: PathBuf,
-    /// What precedes the names of its files, if the path says so.
+    /// What precedes the names of the files, if the path says so.
     prefix: Option<String>,
 }
 
 impl Found {
-    /// What lies in a folder; if nothing does, what lies in the folders that archives unpack to below it.
+    /// Finds the data set in a folder; if there is none, in the folders below it that archives unpack to.
     pub(super) fn below(path: &Path) -> Result<Self, DataError> {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -152,7 +152,7 @@ impl Found {
         }
     }
 
-    /// Photographs of any size, to be decoded as they are needed.
+    /// Opens photographs of any size, which are decoded as they are needed.
     pub(super) fn encoded(&self) -> Result<EncodedDataSet, DataError> {
         match self.layout {
             Layout::Lmdb => encoded::lmdb::list(&self.folder),

@@ -1,9 +1,9 @@
 //! LMDB environments, read without the C library.
 //!
-//! Why: that library maps the file, so a truncated copy ends the process with a signal instead of an
-//! error; it wants a lock file beside the data, which a shared, read-only folder has no place for; and
-//! it refuses to open a file twice. The format is small: pages of one size, two of which say where the
-//! newest tree is; the tree's leaves hold keys and values; a large value has pages of its own. Every
+//! The C library maps the file, so a truncated copy ends the process with a signal instead of an error; it
+//! needs a lock file beside the data, which cannot be made in a shared, read-only folder; and it refuses to
+//! open a file twice. The format is small: the file consists of pages of one size, two of which say where the
+//! newest tree is; the leaves of the tree hold keys and values; a large value has pages of its own. Every
 //! offset is checked against what it points into.
 //!
 //! Source: `MDB_page`, `MDB_node`, `MDB_meta` and `MDB_db` in `mdb.c` of LMDB 0.9, 64 bits, little-endian.
@@ -21,7 +21,7 @@ use super::DataError;
 
 const MAGIC: u32 = 0xbeef_c0de;
 const VERSION: u32 = 1;
-/// Bytes before a page's content.
+/// Bytes of a page before its content.
 const PAGE_HEADER: usize = 16;
 /// Bytes of a node before its key.
 const NODE_HEADER: usize = 8;
@@ -29,17 +29,17 @@ const BRANCH: u16 = 1;
 const LEAF: u16 = 2;
 const OVERFLOW: u16 = 4;
 const META: u16 = 8;
-/// A node whose value lies on pages of its own.
+/// Flag of a node whose value lies on pages of its own.
 const BIG: u16 = 1;
-/// Where a meta page, after its header, holds what.
+/// Offsets in a meta page, behind its header.
 const META_MAIN: usize = 24 + 48;
 const META_LAST_PAGE: usize = 24 + 2 * 48;
 const META_TRANSACTION: usize = META_LAST_PAGE + 8;
 const META_LENGTH: usize = META_TRANSACTION + 8;
-/// The root of an empty tree.
+/// The page number in place of the root of an empty tree.
 const NO_PAGE: u64 = u64::MAX;
 
-/// No tree is deeper: LMDB's own cursors have room for as many pages.
+/// The greatest depth of a tree: LMDB's own cursors have room for as many pages.
 const DEEPEST: usize = 32;
 
 /// The main database of an environment, as of its last committed transaction.
@@ -50,11 +50,11 @@ pub(super) struct Environment {
     page_size: usize,
     last_page: u64,
     root: u64,
-    /// How many keys it holds.
+    /// The number of keys in the database.
     pub(super) entries: u64,
 }
 
-/// A page and what its header says.
+/// A page and the fields of its header.
 struct Page {
     bytes: Vec<u8>,
     flags: u16,
@@ -71,7 +71,8 @@ impl Environment {
         let malformed = |problem: String| DataError::Malformed { path: path.clone(), problem };
 
         let first = Meta::read(&file, 0).map_err(io)?.map_err(malformed)?;
-        // Both pages take turns; after a crash one of them may be torn, and the other counts.
+        // Transactions write the two pages in turn; after a crash one of them may be torn, and the other is
+        // valid.
         let second = Meta::read(&file, first.page_size as u64).ok().and_then(Result::ok);
         let newest = second.filter(|second| second.transaction > first.transaction).unwrap_or(first);
         let expected = (u128::from(newest.last_page) + 1) * newest.page_size as u128;
@@ -130,7 +131,7 @@ impl Environment {
         Ok(Page { bytes, flags, nodes })
     }
 
-    /// A value with pages of its own.
+    /// A value that has pages of its own.
     fn large(&self, page: u64, length: usize) -> Result<Vec<u8>, Problem> {
         let start = u128::from(page) * self.page_size as u128 + PAGE_HEADER as u128;
         let end = (u128::from(self.last_page) + 1) * self.page_size as u128;
@@ -143,7 +144,7 @@ impl Environment {
     }
 }
 
-/// What a meta page says.
+/// The fields of a meta page.
 struct Meta {
     page_size: usize,
     last_page: u64,
@@ -168,7 +169,7 @@ impl Meta {
         if (u32_at(meta, 0)?, u32_at(meta, 4)?) != (MAGIC, VERSION) {
             return None;
         }
-        // The page size is stored where the list of free pages needs no padding.
+        // The page size is stored where the list of free pages has padding.
         let page_size = u32_at(meta, 24)? as usize;
         Some(Self {
             page_size: Some(page_size)
@@ -200,7 +201,7 @@ impl Page {
         node.get(NODE_HEADER..NODE_HEADER + length).ok_or_else(|| "a key lies outside of its page".into())
     }
 
-    /// How many of the nodes from `first` on have keys up to this one, by bisection.
+    /// The number of nodes, from `first` on, whose keys are not greater than this one; found by bisection.
     fn up_to(&self, key: &[u8], first: usize) -> Result<usize, Problem> {
         let (mut low, mut high) = (first, self.nodes);
         while low < high {
@@ -210,7 +211,7 @@ impl Page {
         Ok(low)
     }
 
-    /// The page that holds a key, below this branch. Its first node stands for all smaller keys.
+    /// The page that holds a key, below this branch. The first node of a branch stands for all smaller keys.
     fn child(&self, key: &[u8]) -> Result<u64, Problem> {
         let node = self.node(self.up_to(key, 1)? - 1)?;
         let part = |at| u16_at(node, at).map(u64::from).ok_or("a node is cut off");
@@ -236,7 +237,7 @@ impl Page {
     }
 }
 
-/// What a page ran into.
+/// Why a page could not be read.
 enum Problem {
     Io(io::Error),
     Other(String),

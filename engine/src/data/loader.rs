@@ -1,8 +1,8 @@
 //! Batches of photographs, decoded in threads of their own while the network trains.
 //!
-//! Which image is seen how depends on (seed, epoch, image) alone, not on the number of threads. Threads
-//! decode small pieces of coming batches; another puts the pieces together in order. Both stop when
-//! they are far enough ahead, so memory is bounded.
+//! Which part of an image is seen, and in which colours, depends on (seed, epoch, image) alone, not on the
+//! number of threads. Threads decode small pieces of coming batches; another thread puts the pieces together
+//! in order. All stop when they are far enough ahead, so memory is bounded.
 
 use std::{
     collections::BTreeMap,
@@ -20,32 +20,33 @@ use relativenas_core::randomness::{Purpose, Streams};
 use super::{DataError, EncodedImages, View};
 use crate::batches::batches;
 
-/// Mean and standard deviation of ImageNet's channels that the field uses.
+/// Mean and standard deviation of ImageNet's channels, where pixels count from 0 to 1, as they are generally
+/// used.
 pub const IMAGENET_STATISTICS: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
-/// Images that a thread decodes at once.
+/// Images that a thread decodes in one piece.
 const PIECE: usize = 16;
-/// Whole batches that wait for the network.
+/// The number of whole batches that may wait for the network.
 const BATCHES_AHEAD: usize = 2;
 
-/// What batches look like.
+/// Size and form of batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Batching {
-    /// Images of a batch; the last one takes what is left, as [`batches`] has it.
+    /// Images in a batch; the division into batches is that of [`batches`].
     pub batch: usize,
-    /// Height and width.
+    /// Height and width in pixels.
     pub side: usize,
-    /// Threads that decode; at least one.
+    /// The number of threads that decode; at least one.
     pub threads: usize,
     pub view: View,
 }
 
-/// Photographs of one batch.
+/// The photographs of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhotoBatch {
-    /// `[B, side, side, 3] u8`: channels last.
+    /// Pixels, `[B, side, side, 3] u8`, channels last.
     pub pixels: Vec<u8>,
-    /// `[B]`.
+    /// The label of each photograph, `[B]`.
     pub labels: Vec<u16>,
 }
 
@@ -69,11 +70,12 @@ impl Iterator for Batches {
 
 impl Drop for Batches {
     fn drop(&mut self) {
-        // Without a receiver the assembling thread cannot wait for room, nor others for it.
+        // Without a receiver, the assembling thread does not wait for room, and the others do not wait for
+        // that thread.
         self.receiver = None;
         self.shared.stop();
         for thread in self.threads.drain(..) {
-            // Threads do not panic: a decoder's panic is caught and becomes an error.
+            // The threads do not panic: a decoder's panic is caught and becomes an error.
             let _ = thread.join();
         }
     }
@@ -85,11 +87,11 @@ struct Work {
     batching: Batching,
     streams: Streams,
     epoch: u64,
-    /// Each a part of one batch.
+    /// The images of each piece. All images of a piece belong to the same batch.
     pieces: Vec<Vec<usize>>,
-    /// Images of each batch.
+    /// The number of images in each batch.
     lengths: Vec<usize>,
-    /// How many pieces decoding may be ahead of assembling.
+    /// The number of pieces by which decoding may be ahead of assembling.
     window: usize,
 }
 
@@ -103,13 +105,13 @@ struct Shared {
 struct State {
     /// The piece that the next free thread takes.
     next: usize,
-    /// The piece that the batch in the making needs.
+    /// The piece that the batch being assembled needs next.
     needed: usize,
     ready: BTreeMap<usize, Result<PhotoBatch, DataError>>,
     stopped: bool,
 }
 
-/// Batches of these images, in this order. How one is seen depends on the epoch and its place in
+/// Batches of these images, in this order. How an image is varied depends on the epoch and its index in
 /// `images`, not on the order.
 pub fn photo_batches(
     images: &Arc<EncodedImages>,
@@ -122,7 +124,8 @@ pub fn photo_batches(
     photo_batches_of(images, order, whole, batching, streams, epoch)
 }
 
-/// As [`photo_batches`], of these parts of the order, none of which is longer than a batch.
+/// As [`photo_batches`], with batches that are given as ranges of the order, none of which is longer than
+/// `batch`.
 pub fn photo_batches_of(
     images: &Arc<EncodedImages>,
     order: &[usize],
@@ -168,7 +171,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// The next piece to decode, once it is near enough to what is needed.
+    /// Takes the next piece to decode, once it is near enough to the piece that is needed.
     fn take(&self, work: &Work) -> Option<usize> {
         let total = work.pieces.len();
         let mut state = self.wait_while(|s| !s.stopped && s.next < total && s.next >= s.needed + work.window);
@@ -184,7 +187,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// The needed piece, once it is ready; `None` if nobody wants it any more.
+    /// Returns the needed piece once it is ready, or `None` if the batches were dropped.
     fn get(&self) -> Option<Result<PhotoBatch, DataError>> {
         let mut state = self.wait_while(|s| !s.stopped && !s.ready.contains_key(&s.needed));
         let needed = state.needed;
@@ -196,7 +199,7 @@ impl Shared {
     }
 }
 
-/// Decodes pieces until there are none.
+/// Decodes pieces until none are left.
 fn decode(work: &Work, shared: &Shared) {
     let mut resizer = Resizer::new();
     while let Some(piece) = shared.take(work) {
@@ -219,7 +222,7 @@ fn assemble(work: &Work, shared: &Shared, sender: &SyncSender<Result<PhotoBatch,
                     batch.labels.extend(piece.labels);
                 }
                 Some(Err(error)) => {
-                    // Nobody listens any more if this fails, which is fine.
+                    // Sending fails only if the batches were dropped, which is no error.
                     let _ = sender.send(Err(error));
                     return shared.stop();
                 }
@@ -294,7 +297,7 @@ mod tests {
 
     #[test]
     fn one_image_that_is_left_over_joins_the_batch_before() {
-        // 24 images in batches of 23.
+        // There are 24 images, in batches of 23.
         let batching = Batching { batch: 23, side: 24, threads: 2, view: View::Centre { share: 1.0 } };
         let lengths: Vec<_> =
             in_order(&sample_images(), batching).map(|b| b.expect("the sample").labels.len()).collect();

@@ -1,17 +1,17 @@
-//! Folders that nearly hold a data set, and what to do about them.
+//! Hints about folders that nearly hold a data set.
 
 use std::{fs, path::Path};
 
-/// Other names of the folder with the images that a training chooses its best epoch by.
+/// Other names under which the folder with validation images (`val`) is found.
 const NAMES_OF_VAL: [&str; 5] = ["valid", "validation", "dev", "test", "eval"];
-/// How archives end, and what is packed otherwise than as files in folders.
+/// The endings of archives, and of formats that store images otherwise than as files in folders.
 const ARCHIVES: [&str; 6] = [".tar.gz", ".tgz", ".tar", ".zip", ".tar.bz2", ".7z"];
 const OTHER_FORMATS: [&str; 6] = [".npz", ".npy", ".parquet", ".tfrecord", ".h5", ".mat"];
 const IMAGES: [&str; 3] = [".jpg", ".jpeg", ".png"];
-/// Entries of a folder that are looked at.
+/// The number of files and folders that are examined.
 const MOST_ENTRIES: usize = 1000;
 
-/// A sentence on what a folder holds in place of a data set, where that is plain.
+/// A sentence about what a folder holds in place of a data set, where that can be told.
 pub(super) fn hint(folder: &Path) -> Option<String> {
     let names = names(folder);
     let has_folder = |name: &str| folder.join(name).is_dir();
@@ -40,7 +40,7 @@ pub(super) fn hint(folder: &Path) -> Option<String> {
     ))
 }
 
-/// Names in a folder, in order; none if it cannot be read.
+/// The names in a folder, in alphabetical order; empty if it cannot be read.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
     let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();

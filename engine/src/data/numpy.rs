@@ -1,4 +1,4 @@
-//! Arrays of numpy within pickles.
+//! numpy's arrays within pickles.
 
 use std::borrow::Cow;
 
@@ -8,28 +8,29 @@ use crate::pickle::Value;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Array<'p> {
     pub(super) shape: Vec<usize>,
-    /// Element type as numpy writes it, such as `u1` or `i8`.
+    /// The element type in numpy's notation, such as `u1` or `i8`.
     kind: String,
     big_endian: bool,
     bytes: Cow<'p, [u8]>,
 }
 
 impl<'p> Array<'p> {
-    /// Reads an array as numpy before and after version 2 pickles it.
+    /// Reads an array as pickled by numpy before or since version 2.
     ///
     /// # Errors
-    /// What is wrong, to follow on "it".
+    /// If the value is no such array; the text says what is wrong and continues a sentence that begins with
+    /// "it".
     pub(super) fn read(value: Value<'p, '_>) -> Result<Self, String> {
         let Some(((module, name), arguments)) = value.call() else {
             return Err(format!("is {}, expected a numpy array", value.kind()));
         };
         let module = module.replace("numpy._core", "numpy.core");
         let parts: Vec<_> = match (module.as_str(), name) {
-            // State: version, shape, element type, whether in Fortran order, bytes.
+            // The state is version, shape, element type, whether in Fortran order, and bytes.
             ("numpy.core.multiarray", "_reconstruct") => {
                 value.state().and_then(Value::items).into_iter().flatten().skip(1).collect()
             }
-            // Arguments: bytes, element type, shape, order (protocol 5).
+            // The arguments are bytes, element type, shape, and order (protocol 5).
             ("numpy.core.numeric", "_frombuffer") => {
                 let parts: Vec<_> = arguments.collect();
                 match parts[..] {
@@ -70,11 +71,11 @@ impl<'p> Array<'p> {
         Some(Ok(array))
     }
 
-    /// Element type and bytes, not yet compared with the shape.
+    /// An array of this element type and these bytes, whose number is not yet compared with the shape.
     fn of_parts(shape: Vec<usize>, kind: Value<'p, '_>, bytes: Value<'p, '_>) -> Option<Self> {
         let (("numpy", "dtype"), mut arguments) = kind.call()? else { return None };
         let written = arguments.next()?.text()?.into_owned();
-        // State of an element type: version, byte order, …
+        // The state of an element type begins with version and byte order.
         let byte_order = kind.state().and_then(Value::items).and_then(|mut s| s.nth(1)).and_then(Value::text);
         let big_endian = byte_order.is_some_and(|o| o == ">") || written.starts_with('>');
         let kind = written.trim_start_matches(['|', '<', '>', '=']).to_owned();
@@ -96,7 +97,7 @@ impl<'p> Array<'p> {
         (self.kind == "u1").then_some(&*self.bytes)
     }
 
-    /// The elements as they are; `None` for one that is no whole number.
+    /// The elements as integers; `None` for one that is not a whole number.
     fn integers(&self) -> impl ExactSizeIterator<Item = Option<i128>> {
         let size = self.element_size().unwrap_or(1);
         self.bytes.chunks_exact(size).map(move |bytes| {
@@ -117,12 +118,12 @@ impl<'p> Array<'p> {
     }
 }
 
-/// A whole number that was stored as a float.
+/// The integer that a float equals, if it is a whole number.
 fn whole(number: f64) -> Option<i128> {
     (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i128)
 }
 
-/// A number as numpy pickles one that is no array, such as `numpy.int64(3)`.
+/// A single number as numpy pickles it, such as `numpy.int64(3)`.
 fn scalar(value: Value<'_, '_>) -> Option<i128> {
     let ((module, "scalar"), mut arguments) = value.call()? else { return None };
     if !matches!(module, "numpy.core.multiarray" | "numpy._core.multiarray") {
@@ -136,7 +137,7 @@ fn scalar(value: Value<'_, '_>) -> Option<i128> {
     array.integers().next()?
 }
 
-/// An int, as Python, numpy or a list of one has it.
+/// An integer, stored as an int of Python, a scalar of numpy, or a list of one.
 fn integer(value: Value<'_, '_>) -> Option<i128> {
     let plain = |value: Value<'_, '_>| {
         let int = value.int().map(i128::from);
@@ -153,10 +154,11 @@ fn integer(value: Value<'_, '_>) -> Option<i128> {
     }
 }
 
-/// The labels of a list, a tuple or an array.
+/// The integers in a list, a tuple or an array, such as labels.
 ///
 /// # Errors
-/// What is wrong, to follow on "it".
+/// If an element is not an integer; the text says what is wrong and continues a sentence that begins with
+/// "it".
 pub(super) fn integers(value: Value<'_, '_>) -> Result<Vec<i128>, String> {
     let wrong = |index: usize, what: String| format!("has {what} at place {index}, expected an int");
     match value.items() {
@@ -176,7 +178,8 @@ pub(super) fn integers(value: Value<'_, '_>) -> Result<Vec<i128>, String> {
     }
 }
 
-/// What stands where an integer should; one that no integer of ours holds is told from none.
+/// The kind of an element that is not an integer, in words. An integer too large to be stored has a kind of
+/// its own.
 fn kind_of(item: Value<'_, '_>) -> String {
     match item.kind() {
         "an int" => "an int beyond all labels".to_owned(),
@@ -191,7 +194,7 @@ mod tests {
 
     #[test]
     fn protocol_5_keeps_the_bytes_in_a_call() {
-        // pickle.dumps(numpy.array([[1, -2], [3, 4]], dtype='<i2'), protocol=5), numpy 2.
+        // The result of pickle.dumps(numpy.array([[1, -2], [3, 4]], dtype='<i2'), protocol=5) with numpy 2.
         let bytes = b"\x80\x05\x8c\x13numpy._core.numeric\x94\x8c\x0b_frombuffer\x94\x93\x94(\x96\x08\x00\x00\x00\x00\x00\x00\x00\
             \x01\x00\xfe\xff\x03\x00\x04\x00\x94\x8c\x05numpy\x94\x8c\x05dtype\x94\x93\x94\x8c\x02i2\x94\x89\x88\x87\x94R\x94(K\x03\
             \x8c\x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94bK\x02K\x02\x86\x94\x8c\x01C\x94t\x94R\x94.";
@@ -202,11 +205,11 @@ mod tests {
         assert_eq!(array.bytes(), None);
     }
 
-    /// What numpy 2 pickles of `numpy.int64(-3)` with protocol 2, without the opening.
+    /// What numpy 2 pickles for `numpy.int64(-3)` with protocol 2, without the opening.
     const NUMPY_INT64: &str = "cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\n(U\x02i8I00\nI01\ntR\
         (I3\nU\x01<NNNI-1\nI-1\nI0\ntbU\x08\u{fd}\u{ff}\u{ff}\u{ff}\u{ff}\u{ff}\u{ff}\u{ff}\u{86}R";
 
-    /// A pickle in Latin-1.
+    /// The bytes of a pickle that is written here in Latin-1.
     fn latin_1(text: &str) -> Vec<u8> {
         text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect()
     }
@@ -222,7 +225,7 @@ mod tests {
         check(&latin_1(&format!("(I3\n{NUMPY_INT64}l.")), Ok(vec![3, -3]));
         check(&latin_1(&format!("({NUMPY_INT64}t.").replace("_core", "core")), Ok(vec![-3]));
         check(&latin_1(&format!("({NUMPY_INT64}t.").replace('<', ">")), Ok(vec![-0x0200_0000_0000_0001]));
-        // Lists of one, and whole floats.
+        // Lists of one, and whole floats, are accepted.
         check(b"((I3\nl(I8\nll.", Ok(vec![3, 8]));
         check(b"(F3.0\nl.", Ok(vec![3]));
         check(b"(I3\nF3.5\nl.", Err("has a float at place 1, expected an int"));

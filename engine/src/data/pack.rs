@@ -1,7 +1,7 @@
 //! Packs an image folder into LMDB environments, which a slow or shared disk reads much faster.
 //!
 //! The result appears whole or not at all: everything is written to a folder beside the target, whose journal
-//! lets an interrupted packing go on, and that is renamed in the end.
+//! lets an interrupted packing continue, and which is renamed in the end.
 
 mod journal;
 
@@ -26,9 +26,9 @@ use super::{
     record, survey_parts,
 };
 
-/// Images between two entries in the journal.
+/// The number of images between two entries in the journal.
 const STEP: usize = 256;
-/// Quality of resized images, at which JPEG changes nothing that one can see.
+/// JPEG quality of resized images, at which compression changes nothing visible.
 const JPEG_QUALITY: u8 = 95;
 
 /// Why a folder was not packed.
@@ -46,28 +46,29 @@ pub enum PackError {
     LongName { name: String },
     #[error("image `{name}` was packed, but reads back differently ({problem}): pack again to another disk")]
     NotVerified { name: String, problem: String },
-    #[error("interrupted after {done} of {total} images: the same command goes on from there")]
+    #[error("interrupted after {done} of {total} images: the same command continues there")]
     Interrupted { done: usize, total: usize },
 }
 
-/// What to pack.
+/// Options of packing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PackOptions {
-    /// Shrinks images whose shorter side is longer than this; otherwise files are kept byte for byte.
+    /// Images whose shorter side in pixels is longer than this are shrunk to it; with `None` files are kept
+    /// byte for byte.
     pub shorter_side: Option<usize>,
-    /// So many images that cannot be read are left out, each named.
+    /// The greatest number of images that are left out because they cannot be read, each named.
     pub skip_faulty: usize,
 }
 
-/// How far a packing or its verification is.
+/// The progress of packing or verifying.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PackProgress {
-    /// Images of both parts that are done, and how many there are.
+    /// The number of images of both parts that are done.
     pub done: usize,
     pub total: usize,
-    /// Since this process started.
+    /// The rate since this process started.
     pub images_per_second: f64,
-    /// At this rate.
+    /// The time until the end at this rate.
     pub left: Option<Duration>,
 }
 
@@ -82,17 +83,19 @@ impl fmt::Display for PackProgress {
     }
 }
 
-/// Told now and then; may break off, and the same packing later goes on where it was.
+/// Called from time to time with the progress. It may end the work, and the same packing continues there
+/// later.
 pub type Report<'a> = &'a mut dyn FnMut(PackProgress) -> ControlFlow<()>;
 
-/// Packs `train` and `val` of an image folder into a new folder, with the lists of their keys and the names of
-/// the classes beside.
+/// Packs `train` and `val` of an image folder into a new folder, beside the lists of their keys and the names
+/// of the classes.
 ///
-/// Returns what is worth a word, a sentence each.
+/// Returns sentences about what is unusual but no error.
+///
 ///
 /// # Errors
-/// If the source is no image folder, images in it cannot be decoded (all are looked at, and the same packing
-/// goes on when they are repaired), the target exists or cannot be written, or `report` broke off.
+/// If the source is no image folder, images in it cannot be decoded (all are read, and the same packing
+/// continues once they are repaired), the target exists or cannot be written, or `report` ended the work.
 pub fn pack(
     source: &Path,
     target: &Path,
@@ -132,7 +135,7 @@ pub fn pack(
     Ok(images.notes.iter().cloned().chain(patched).chain(skipped).collect())
 }
 
-/// Takes out the images that may be left out because they cannot be read; a sentence each.
+/// Leaves out faulty images as far as the options allow; returns a sentence for each.
 fn leave_out_faulty(images: &mut EncodedDataSet, options: PackOptions) -> Result<Vec<String>, DataError> {
     if options.skip_faulty == 0 {
         return Ok(Vec::new()); // What is faulty is found as it is packed.
@@ -145,16 +148,16 @@ fn leave_out_faulty(images: &mut EncodedDataSet, options: PackOptions) -> Result
             part.retain(|index, _| !faulty.contains(&index));
         }
     }
-    // A class that lost all its images would make of both parts what nobody can open.
+    // If a class lost all its images, the packed parts could not be opened.
     compare_classes(&images.train.class_folders(), &images.valid.class_folders())?;
     Ok(notes)
 }
 
-/// Reads everything back: each record is there, has its class's label, is a whole image, and, unless images
-/// were shrunk, has the bytes of its file.
+/// Reads everything back: each record exists, has the label of its class, is a whole image, and, unless
+/// images were shrunk, has the bytes of its file.
 ///
 /// # Errors
-/// The first image that differs.
+/// If an image differs; the error names the first one.
 pub fn verify(
     source: &Path,
     target: &Path,
@@ -198,7 +201,7 @@ fn verify_image(
     Ok(())
 }
 
-/// Where a packing is before it is done.
+/// The folder in which the packing is stored until it is complete.
 fn partial_folder(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
@@ -232,7 +235,7 @@ fn pack_part(
         let indices: Vec<_> = (start..images.len().min(start + STEP)).collect();
         let records = records_of(images, &indices, options, faults)?;
         if !faults.is_empty() {
-            // Nothing is written any more, but all faults are found.
+            // Nothing is written any more, but all faults are still found.
             clock.advance(indices.len(), report)?;
             continue;
         }
@@ -240,7 +243,7 @@ fn pack_part(
         for (&index, record) in indices.iter().zip(&records) {
             written.push(writer.append(images.name(index), record).map_err(failed)?.clone());
         }
-        // What the journal says was written has to be on the disk.
+        // The values that the journal lists have to be on the disk first.
         writer.sync().map_err(failed)?;
         journal.add(&written).map_err(failed)?;
         clock.advance(indices.len(), report)?;
@@ -248,7 +251,7 @@ fn pack_part(
     if faults.is_empty() { writer.finish().map_err(failed) } else { Ok(()) }
 }
 
-/// The records of those images that can be decoded.
+/// The records of the images that can be decoded.
 fn records_of(
     images: &EncodedImages,
     indices: &[usize],
@@ -279,7 +282,7 @@ fn record_of(images: &EncodedImages, index: usize, options: PackOptions) -> Resu
     Ok(record::encode(&small, label))
 }
 
-/// A JPEG whose shorter side has this length.
+/// A JPEG file whose shorter side has this length in pixels.
 fn shrink(picture: &Picture, shorter: usize) -> Result<Vec<u8>, String> {
     let scale = shorter as f64 / picture.width.min(picture.height) as f64;
     let scaled = |side: usize| ((side as f64 * scale).round() as usize).max(shorter);
@@ -295,7 +298,7 @@ fn shrink(picture: &Picture, shorter: usize) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// What `work` makes of each index, in order, in as many threads as there are processors.
+/// Applies `work` to each index, in as many threads as there are processors; returns the results in order.
 fn in_parallel<T: Send>(
     indices: &[usize],
     work: impl Fn(usize) -> Result<T, PackError> + Sync,
@@ -314,12 +317,12 @@ fn in_parallel<T: Send>(
     })
 }
 
-/// Counts images, and says how long the others will take.
+/// Counts images, and estimates how long the remaining ones will take.
 struct Clock {
     started: Instant,
     total: usize,
     done: usize,
-    /// Done by an earlier process.
+    /// The number of images that an earlier process packed.
     skipped: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Decodes and resizes photographs.
+//! Decoding and resizing photographs.
 
 use std::io::Cursor;
 
@@ -14,7 +14,7 @@ use zune_jpeg::{
 
 use super::jpeg;
 
-/// The largest width and height that is believed; the JPEG decoder's own limit is the same.
+/// The largest width and height in pixels that is accepted; the JPEG decoder's own limit is the same.
 const LARGEST_SIDE: u32 = 1 << 14;
 
 /// A decoded photograph.
@@ -22,11 +22,11 @@ const LARGEST_SIDE: u32 = 1 << 14;
 pub struct Picture {
     pub width: usize,
     pub height: usize,
-    /// `[height, width, 3] u8`.
+    /// The pixels, `[height, width, 3] u8`.
     pub rgb: Vec<u8>,
 }
 
-/// A rectangle within a picture, in pixels; edges may fall between pixels.
+/// A rectangle within a picture, in pixels. Edges may lie between pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Crop {
     pub left: f64,
@@ -36,17 +36,17 @@ pub struct Crop {
 }
 
 impl Picture {
-    /// Decodes a JPEG or PNG file, whatever its name ends in.
+    /// Decodes a JPEG or PNG file, whatever its ending.
     ///
-    /// JPEG is decoded strictly: what a lenient decoder would fill with grey is an error.
+    /// JPEG is decoded strictly: a part that a lenient decoder would fill with grey is an error.
     ///
     /// # Errors
-    /// What is wrong with the bytes.
+    /// If the bytes cannot be decoded; the text says why.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         Self::decode_and_count(bytes).map(|(picture, _)| picture)
     }
 
-    /// [`Self::decode`], and how many bytes belonged nowhere and were left out.
+    /// As [`Self::decode`]; also returns the number of stray bytes that were left out.
     pub(super) fn decode_and_count(bytes: &[u8]) -> Result<(Self, usize), String> {
         match bytes {
             [0xff, 0xd8, ..] => {
@@ -58,11 +58,11 @@ impl Picture {
         }
     }
 
-    /// Whether [`Self::decode`] will do, at less cost where it can be told without pixels; and how many bytes
-    /// will be left out.
+    /// Checks whether [`Self::decode`] will succeed, without computing pixels where possible, and returns the
+    /// number of stray bytes that will be left out.
     ///
     /// # Errors
-    /// What is wrong with the bytes.
+    /// If the bytes cannot be decoded; the text says why.
     pub(super) fn check(bytes: &[u8]) -> Result<usize, String> {
         match bytes {
             [0xff, 0xd8, ..] => Ok(jpeg::check(bytes)?.stray),
@@ -70,7 +70,7 @@ impl Picture {
         }
     }
 
-    /// Decodes what [`jpeg::check`] found whole.
+    /// Decodes a file that [`jpeg::check`] found whole.
     fn decode_jpeg(bytes: &[u8]) -> Result<Self, String> {
         let options =
             DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
@@ -82,7 +82,7 @@ impl Picture {
 
     fn decode_png(bytes: &[u8]) -> Result<Self, String> {
         let mut decoder = png::Decoder::new(Cursor::new(bytes));
-        // Palettes, few bits and 16 bits all become 8 bits a channel.
+        // Palettes, fewer than 8 bits, and 16 bits all become 8 bits a channel.
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
         let (width, height) = reader.info().size();
@@ -95,7 +95,7 @@ impl Picture {
         pixels.truncate(frame.buffer_size());
         let rgb = match frame.color_type.samples() {
             3 => pixels,
-            // Grey, or grey with an opacity that nobody asked for.
+            // Grey, with or without an opacity, which is dropped.
             1 | 2 => pixels.chunks_exact(frame.color_type.samples()).flat_map(|p| [p[0]; 3]).collect(),
             _ => pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
         };
@@ -111,20 +111,20 @@ impl Picture {
 
     /// The largest square in the middle, shrunk to `share` of its side.
     ///
-    /// Cropping this and resizing it to 224 is what resizing the shorter side to 256 and cropping 224
-    /// does, where `share` = 224/256, without resizing what is then cut away.
+    /// Cropping this square with `share` = 224/256 and resizing it to 224 pixels gives the same as resizing
+    /// the shorter side to 256 and cropping 224, without resizing pixels that are then cut off.
     pub fn centre(&self, share: f64) -> Crop {
         let side = self.width.min(self.height) as f64 * share;
         let (left, top) = ((self.width as f64 - side) / 2.0, (self.height as f64 - side) / 2.0);
         Crop { left, top, width: side, height: side }
     }
 
-    /// Everything.
+    /// The whole picture.
     pub fn whole(&self) -> Crop {
         Crop { left: 0.0, top: 0.0, width: self.width as f64, height: self.height as f64 }
     }
 
-    /// The pixels of a crop, resized to `[side, side, 3]` (bilinear, with antialiasing).
+    /// The pixels of a crop, resized to `[side, side, 3]` bilinearly with antialiasing.
     ///
     /// # Errors
     /// If the crop does not lie in the picture.
@@ -132,7 +132,7 @@ impl Picture {
         self.resize_to(crop, side, side, resizer)
     }
 
-    /// The pixels of a crop, resized to `[height, width, 3]`.
+    /// The pixels of a crop, resized to `[height, width, 3]` bilinearly with antialiasing.
     ///
     /// # Errors
     /// If the crop does not lie in the picture.
@@ -159,14 +159,14 @@ impl Picture {
     }
 }
 
-/// `[pixels, 3]` to `[3, pixels]`.
+/// Appends pixels `[pixels, 3]` as planes `[3, pixels]`.
 pub(super) fn append_planes(rgb: &[u8], planes: &mut Vec<u8>) {
     for channel in 0..3 {
         planes.extend(rgb.iter().skip(channel).step_by(3));
     }
 }
 
-/// What is taken for a photograph and is none that is read, by its first bytes.
+/// What a file is that is neither JPEG nor PNG, told by its first bytes.
 fn otherwise(bytes: &[u8]) -> &'static str {
     match bytes {
         [] => "it is empty",
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_centre_of_a_wide_picture_is_taken() {
-        // Three grey columns: only the middle one is in the largest square.
+        // Of the three grey columns, only the middle one is in the largest square.
         let picture = Picture { width: 3, height: 1, rgb: vec![0, 0, 0, 90, 90, 90, 200, 200, 200] };
         let centre = picture.resize(picture.centre(1.0), 1, &mut Resizer::new()).expect("resized");
         assert_eq!(centre, [90, 90, 90]);

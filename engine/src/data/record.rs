@@ -1,10 +1,10 @@
-//! One image as the published packer stores it: the bytes of its file followed by its label, as a
+//! An image in the format of the published packer: the bytes of its file followed by its label, a
 //! little-endian u16, wrapped as a msgpack binary.
 
-/// Bytes of the file, and label.
+/// Splits a record into the bytes of the file and the label.
 ///
 /// # Errors
-/// What is wrong, to follow on the record's name.
+/// If the record is damaged; the text says why and continues the name of the record.
 pub(super) fn parse(record: &[u8]) -> Result<(&[u8], u16), String> {
     let (header, length) = header(record).ok_or("is no msgpack binary")?;
     let content = &record[header..];
@@ -15,7 +15,8 @@ pub(super) fn parse(record: &[u8]) -> Result<(&[u8], u16), String> {
     Ok((image, u16::from_le_bytes(*label)))
 }
 
-/// Length of the header, and what it says of the content's. Texts are what packers without a binary type write.
+/// The length of the header, and the length of the content that it announces. Packers without a binary type
+/// write a text.
 fn header(record: &[u8]) -> Option<(usize, usize)> {
     let digits = match record.first()? {
         0xa0..=0xbf => return Some((1, usize::from(record[0] & 0x1f))),

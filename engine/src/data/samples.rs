@@ -34,14 +34,14 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
 pub(crate) struct Expected;
 
 impl Expected {
-    /// `voc`, `cityscapes` or `coco`.
+    /// The expectations for `voc`, `cityscapes` or `coco`.
     pub(crate) fn part<T: serde::de::DeserializeOwned>(part: &str) -> T {
         let text = fs::read_to_string(sample("transfer/expected.json")).expect("expected.json");
         let mut value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         serde_json::from_value(value[part].take()).expect("this part")
     }
 
-    /// Decoders differ by some hundredths, exchanged channels by much more.
+    /// Compares mean colours. Decoders differ by some hundredths, exchanged channels by much more.
     pub(crate) fn check_mean(name: &str, picture: &super::picture::Picture, expected: [f64; 3]) {
         for (channel, expected) in expected.into_iter().enumerate() {
             let values = picture.rgb.iter().skip(channel).step_by(3);

@@ -1,10 +1,10 @@
-//! Which training images a search trains on, and which it validates on.
+//! Dividing training images between training and validation.
 
 use relativenas_core::randomness::{Purpose, Streams};
 
 use super::DataError;
 
-/// Indices into the training images: two disjoint sets, in the order in which they were drawn.
+/// Two disjoint sets of indices into the training images, in the order in which they were drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     pub train: Vec<usize>,
@@ -12,7 +12,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// Identifies both sets: 64 hexadecimal digits.
+    /// A fingerprint of both sets: 64 hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for half in [&self.train, &self.valid] {
@@ -25,11 +25,11 @@ impl Split {
     }
 }
 
-/// Divides `count` training images at random into two halves and takes the first `train_images` of
-/// the one and `valid_images` of the other; 0 takes the whole half.
+/// Divides `count` training images at random into two halves and takes the first `train_images` of one and
+/// the first `valid_images` of the other; 0 takes the whole half.
 ///
-/// A smaller part is the beginning of a larger one with the same seed, and no setting moves an image to
-/// the other half.
+/// A smaller part is the beginning of a larger one with the same seed, and no setting moves an image to the
+/// other half.
 ///
 /// # Errors
 /// If a half has fewer images than asked for, or none.
@@ -46,8 +46,8 @@ pub fn split(
     Ok(Split { train, valid })
 }
 
-/// Keeps a share of `count` training images apart, drawn at random, and trains on the others; of
-/// both takes the first so many, 0 takes all.
+/// Sets a random share of `count` training images apart for validation, and trains on the others. Of both it
+/// takes the first ones, as many as asked for; 0 takes all.
 ///
 /// # Errors
 /// If there are fewer images than asked for, or none to train on.

@@ -1,46 +1,48 @@
-//! What a network sees of a photograph: a square of it, in training a random one in changed colours.
+//! The part of a photograph that a network sees: a square, in training a random one with changed colours.
 
 use fast_image_resize::Resizer;
 use relativenas_core::randomness::Stream;
 
 use super::picture::{Crop, Picture};
 
-/// Share of a photograph that a crop may cover, and width over height that it may have: those of
-/// Inception, which the field trains ImageNet with.
+/// The share of a photograph that a crop may cover, and the ratio of width to height that it may have: those
+/// of Inception, which are generally used to train on ImageNet.
 const AREA: (f64, f64) = (0.08, 1.0);
 const RATIO: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
-/// After so many crops that do not fit, the middle is taken.
+/// The number of crops that are tried before the middle of the photograph is taken.
 const TRIES: usize = 10;
-/// Weights of red, green and blue in a grey (ITU-R BT.601).
+/// The weights of red, green and blue in grey (ITU-R BT.601).
 const GREY: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// How much colours may change. A factor is drawn from [1 − x, 1 + x].
+/// How much colours may change. Each factor is drawn from [1 − x, 1 + x].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColourJitter {
     pub brightness: f64,
     pub contrast: f64,
     pub saturation: f64,
-    /// In turns of the colour circle: drawn from [−x, x].
+    /// The greatest change of hue, in turns of the colour circle: it is drawn from [−x, x].
     pub hue: f64,
 }
 
 impl ColourJitter {
     pub const NONE: Self = Self { brightness: 0.0, contrast: 0.0, saturation: 0.0, hue: 0.0 };
-    /// What the published code trains ImageNet with.
+    /// The changes that the published code trains on ImageNet with.
     pub const PUBLISHED: Self = Self { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.2 };
 }
 
-/// How a photograph becomes a square.
+/// How a photograph is cropped to a square.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum View {
     /// A random part, mirrored or not, in changed colours.
     Training { jitter: ColourJitter },
-    /// The middle: `share` of the shorter side. 224/256 is what the field validates ImageNet with.
+    /// The middle, with `share` of the shorter side. 224/256 is the share that is generally used to validate
+    /// on ImageNet.
     Centre { share: f64 },
 }
 
 impl View {
-    /// The square, `[side, side, 3] u8`. Draws the same from the stream whatever the picture's size is.
+    /// Returns the square, `[side, side, 3] u8`. The number of draws from the stream does not depend on the
+    /// size of the picture.
     ///
     /// # Errors
     /// If the picture cannot be resized.
@@ -123,7 +125,7 @@ fn change_colours(pixels: &mut [u8], jitter: ColourJitter, stream: &mut Stream) 
     }
 }
 
-/// Multiplies brightness, contrast and saturation, in this order, each with a factor.
+/// Multiplies brightness, contrast and saturation, in this order, each by a factor.
 pub fn enhance(pixels: &mut [u8], [brightness, contrast, saturation]: [f32; 3]) {
     change_each(pixels, |p| p.map(|c| c * brightness));
     let mean = mean_grey(pixels).round();
@@ -134,7 +136,7 @@ pub fn enhance(pixels: &mut [u8], [brightness, contrast, saturation]: [f32; 3]) 
     });
 }
 
-/// Rounds and clamps what `change` makes of each pixel.
+/// Replaces each pixel by the rounded and clamped result of `change`.
 fn change_each(pixels: &mut [u8], change: impl Fn([f32; 3]) -> [f32; 3]) {
     for pixel in pixels.as_chunks_mut::<3>().0 {
         // The cast saturates: below 0 is 0, above 255 is 255.
@@ -152,7 +154,7 @@ fn mean_grey(pixels: &[u8]) -> f32 {
     (sum / pixels.len().max(1) as f64) as f32
 }
 
-/// Turns the hue of every pixel, and keeps its saturation and value (HSV).
+/// Rotates the hue of every pixel by `turn` of the colour circle, and keeps its saturation and value (HSV).
 fn turn_hue(pixels: &mut [u8], turn: f32) {
     change_each(pixels, |[r, g, b]| {
         let value = r.max(g).max(b);
@@ -160,7 +162,7 @@ fn turn_hue(pixels: &mut [u8], turn: f32) {
         if chroma == 0.0 {
             return [r, g, b];
         }
-        // In sixths of the circle, from red over yellow and green.
+        // The hue in sixths of the colour circle, from red over yellow to green and on.
         let hue = match value {
             v if v == r => (g - b) / chroma,
             v if v == g => (b - r) / chroma + 2.0,
@@ -216,7 +218,8 @@ mod tests {
             crop.width * crop.height / 250_000.0
         };
         let mean = (0..2000).map(area).sum::<f64>() / 2000.0;
-        // Uniform in [0.08, 1], a little less because the largest do not fit when they are not square.
+        // Areas are uniform in [0.08, 1]; the mean is a little less because the largest do not fit unless
+        // they are square.
         assert!((0.47..0.54).contains(&mean), "{mean}");
     }
 

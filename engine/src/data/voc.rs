@@ -1,9 +1,9 @@
-//! Pascal VOC: boxes of objects in photographs.
+//! Pascal VOC: photographs with boxes around objects.
 //!
-//! A devkit of one year is a folder with `Annotations`, `ImageSets/Main` and `JPEGImages`; several
-//! years side by side are one data set. The classes are those that `labels.txt` names, separated by
-//! commas or lines; without it those that have lists of their own in `ImageSets/Main`; without those
-//! the twenty of the challenge. Objects of other classes are left out.
+//! A devkit of one year is a folder with `Annotations`, `ImageSets/Main` and `JPEGImages`; several years side
+//! by side are one data set. The classes are those in `labels.txt`, separated by commas or lines; without
+//! that file, those that have lists of their own in `ImageSets/Main`; without such lists, the twenty of the
+//! challenge. Objects of other classes are left out.
 
 mod annotation;
 
@@ -49,9 +49,9 @@ const YEARS: [&str; 2] = ["VOC2007", "VOC2012"];
 /// Photographs with the boxes in them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Voc {
-    /// Class 0 of a detector is background, so the first of these is its class 1.
+    /// The names of the classes. Class 0 of a detector is background, so the first of these is its class 1.
     pub classes: Vec<String>,
-    /// Those of `trainval` where there is no `train`.
+    /// Training images: those of `trainval` where there is no `train`.
     pub train: Vec<VocImage>,
     pub valid: Vec<VocImage>,
     pub test: Vec<VocImage>,
@@ -60,36 +60,37 @@ pub struct Voc {
 /// One photograph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VocImage {
-    /// Such as `000001`; unique within a year.
+    /// The name of the image, such as `000001`, which is unique within a year.
     pub id: String,
     pub picture: PathBuf,
     pub width: usize,
     pub height: usize,
     pub objects: Vec<VocObject>,
-    /// How many objects of other classes were left out.
+    /// The number of objects of other classes that were left out.
     pub left_out: usize,
 }
 
 /// One object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VocObject {
-    /// Index of [`Voc::classes`].
+    /// The class, as an index of [`Voc::classes`].
     pub class: usize,
-    /// In pixels counted from 0: the file's numbers less 1.
+    /// The corners of the box, in pixels counted from 0: the numbers of the file less 1.
     pub corners: CornerBox,
-    /// Left out of training, and neither asked for nor counted in average precision.
+    /// Whether the object is marked difficult. Such objects are left out of training, and average precision
+    /// ignores them.
     pub difficult: bool,
     pub truncated: bool,
 }
 
 impl VocImage {
-    /// Boxes, and their classes, of the objects that are not difficult.
+    /// Boxes and classes of the objects that are not difficult.
     pub fn countable(&self) -> Vec<(CornerBox, usize)> {
         let countable = self.objects.iter().filter(|object| !object.difficult);
         countable.map(|object| (object.corners, object.class)).collect()
     }
 
-    /// The photograph itself.
+    /// Decodes the photograph.
     ///
     /// # Errors
     /// If it cannot be decoded, or has another size than its annotation says.
@@ -98,7 +99,7 @@ impl VocImage {
     }
 }
 
-/// The devkits in a folder: itself, or years in it or in its `VOCdevkit`.
+/// The devkits in a folder: the folder itself, or years in it or in its `VOCdevkit`.
 pub(super) fn devkits(folder: &Path) -> Vec<PathBuf> {
     let is_devkit = |path: &PathBuf| path.join("ImageSets/Main").is_dir();
     if is_devkit(&folder.to_owned()) {
@@ -108,8 +109,8 @@ pub(super) fn devkits(folder: &Path) -> Vec<PathBuf> {
     places.iter().flat_map(|place| YEARS.map(|year| place.join(year))).filter(is_devkit).collect()
 }
 
-/// Reads the annotations of all photographs; pictures stay closed. What is wrong is added to
-/// `faults`, and the image left out.
+/// Reads the annotations of all photographs without opening these. What is wrong with an image is added to
+/// `faults`, and the image is left out.
 pub fn read(folder: &Path, faults: &mut Vec<Fault>) -> Voc {
     let devkits = devkits(folder);
     let mut voc = Voc { classes: classes(folder, &devkits, faults), ..Voc::default() };

@@ -1,12 +1,12 @@
-//! Work side by side: so many threads, each of which takes its items one after the other.
+//! Working through items in several threads side by side.
 
 use std::{panic::resume_unwind, thread};
 
-/// Does something with every item, in as many threads; a single one is the one that calls. An item waits for that
-/// which is so many places before it. What comes out is in the order of the items.
+/// Applies `does` to every item in `lanes` threads, and returns the results in the order of the items. With
+/// one lane, the calling thread does the work. Item `i` waits for item `i - lanes`.
 ///
 /// # Panics
-/// If one of them does.
+/// If `does` panics.
 pub fn in_lanes<T: Send, U: Send>(items: Vec<T>, lanes: usize, does: impl Fn(T) -> U + Sync) -> Vec<U> {
     if lanes <= 1 {
         return items.into_iter().map(does).collect();
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn lanes_work_at_the_same_time() {
-        // One alone would wait for ever.
+        // A single thread would wait forever.
         let both = Barrier::new(2);
         assert_eq!(in_lanes(vec![1, 2], 2, |item| (both.wait(), item).1), [1, 2]);
     }

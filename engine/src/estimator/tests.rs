@@ -67,8 +67,8 @@ fn estimation(stage: Stage, learning_rate: f64) -> Estimation {
         learning_rate,
         drop_path: 0.2,
         candidates: vec![
-            Candidate { individual: 4, position: position(0) },
-            Candidate { individual: 1, position: position(3) },
+            Candidate { individual: IndividualId(4), position: position(0) },
+            Candidate { individual: IndividualId(1), position: position(3) },
         ],
     }
 }
@@ -78,10 +78,10 @@ fn go(_: BatchDone) -> Flow {
 }
 
 fn verdict(gives: &[usize]) -> Verdict {
-    Verdict { fast: Some(0), slow: Some(1), gives: gives.to_vec() }
+    Verdict { fast: Some(Slot(0)), slow: Some(Slot(1)), gives: gives.iter().copied().map(Slot).collect() }
 }
 
-/// Every number of a weight set.
+/// All values of a weight set.
 fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
     let module = |(key, entry): (WeightKey, &relativenas_core::weight_set::Entry<ModuleWeights>)| {
         let tensors: Vec<_> = entry
@@ -94,12 +94,12 @@ fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
     weights.entries().flat_map(module).collect()
 }
 
-/// What an estimation that nobody ends says of its candidates.
+/// The estimates of an estimation that is not aborted.
 fn losses(estimator: &mut NetworkEstimator, estimation: &Estimation) -> Vec<Estimate> {
     estimator.estimate(estimation, &go).unwrap().unwrap().estimates
 }
 
-/// Two generations; estimates and weights afterwards.
+/// Runs two generations; returns the estimates, and the weights afterwards.
 fn run(settings: EstimatorSettings) -> (Vec<Estimate>, Vec<(String, Vec<f32>)>) {
     run_on(estimator(settings))
 }
@@ -144,7 +144,7 @@ fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
     let mut candidates = estimation(Stage::Search, 0.05).candidates;
     candidates.extend([0, 2].map(|individual| {
         let position = candidates[individual / 2].position.iter().rev().map(|x| x.min(1.5)).collect();
-        Candidate { individual, position }
+        Candidate { individual: IndividualId(individual), position }
     }));
     let of = |candidates: &[Candidate]| Estimation {
         candidates: candidates.to_vec(),
@@ -159,12 +159,12 @@ fn pairs_at_once_find_what_each_finds_from_the_same_weights() {
         let all = of(&candidates);
         let Estimated { estimates, trained } = together.estimate(&all, &go).unwrap().unwrap();
         assert_eq!(estimates, alone, "{at_once} at once");
-        // The second pair gives too, after the first.
+        // The second pair gives weights too, after the first.
         together.adopt(&all, &trained, &verdict(&[1, 0])).unwrap();
         together.adopt(&all, &trained, &verdict(&[2, 3])).unwrap();
         let writer =
             |key| together.weights().get(key).map(|entry| (entry.trained.individual, entry.trained.updates));
-        assert_eq!(writer(WeightKey::Stem), Some((0, 2)));
+        assert_eq!(writer(WeightKey::Stem), Some((IndividualId(0), 2)));
     }
 }
 
@@ -207,11 +207,11 @@ fn statistics_estimated_anew_are_those_of_the_weights_that_are_judged() {
         assert_eq!(plain.train_loss, anew.train_loss);
         assert_ne!(plain.loss, anew.loss);
     }
-    // Parameters are what training made of them; statistics, which the weight set takes too, are not.
+    // Parameters are those after training. Statistics, which are adopted too, are estimated anew.
     for ((name, before), (_, after)) in weights.iter().zip(&others) {
         assert_eq!(before == after, !name.contains("running"), "{name}");
     }
-    // There are three batches; more than all are all.
+    // There are three batches, so asking for more takes all of them.
     let (all, observed, _) = with(1000, 0.05);
     assert_eq!((observed, &all), (2 * 3 + 4, &with(3, 0.05).0));
 }
@@ -229,11 +229,11 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
         trained.fetch_add(usize::from(!done.validating), Ordering::Relaxed);
         Flow::Go
     };
-    // Neither learning rate nor draws make a difference.
+    // Neither the learning rate nor the draws change the result.
     let judged = |estimator: &mut NetworkEstimator, stage, learning_rate| {
         let estimation = Estimation { generation: 9, ..estimation(stage, learning_rate) };
         let Estimated { estimates, .. } = estimator.estimate(&estimation, &note).unwrap().unwrap();
-        assert!(estimates.iter().all(|estimate| estimate.train_loss.is_nan() && estimate.hits > 0));
+        assert!(estimates.iter().all(|estimate| estimate.train_loss.0.is_nan() && estimate.hits > 0));
         estimates.into_iter().map(|estimate| (estimate.loss, estimate.accuracy)).collect::<Vec<_>>()
     };
     let found = judged(&mut estimator, Stage::Search, 0.05);
@@ -246,7 +246,7 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
 
 #[test]
 fn statistics_estimated_anew_are_means_over_plain_images() {
-    // Two batches of one size, so that the mean over batches is the mean over images.
+    // There are two batches of one size, so that the mean over batches is the mean over images.
     let learner = LearnerSettings { batch: 20, ..settings().learner };
     let mut estimator = estimator(EstimatorSettings { statistics: 2, learner, ..settings() });
     let estimation = estimation(Stage::Search, 0.05);
@@ -286,7 +286,7 @@ fn a_warm_up_trains_as_a_search_does_and_validates_nobody() {
     let (warmed, validated, weights) = pair(Stage::WarmUp);
     assert_eq!((validated, &weights), (0, &expected));
     for (warmed, searched) in warmed.iter().zip(searched) {
-        assert!(warmed.loss.is_nan() && warmed.accuracy.is_nan());
+        assert!(warmed.loss.0.is_nan() && warmed.accuracy.is_nan());
         assert_eq!(
             (warmed.train_loss, warmed.hits, warmed.misses),
             (searched.train_loss, searched.hits, searched.misses)
@@ -296,11 +296,11 @@ fn a_warm_up_trains_as_a_search_does_and_validates_nobody() {
 
 #[test]
 fn a_training_that_ends_in_no_numbers_is_seen_without_validation() {
-    // One step: the loss before it is a number, the weights after it are none.
+    // There is one step: the loss before it is finite, the weights after it are not.
     let learner = LearnerSettings { batch: 40, ..settings().learner };
     let mut estimator = estimator(EstimatorSettings { learner, ..settings() });
     let lost = losses(&mut estimator, &estimation(Stage::WarmUp, f64::INFINITY));
-    assert!(lost.iter().all(|estimate| estimate.train_loss.is_nan()), "{lost:?}");
+    assert!(lost.iter().all(|estimate| estimate.train_loss.0.is_nan()), "{lost:?}");
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn a_pair_that_is_estimated_again_draws_anew_from_the_same_weights_and_the_last_
         assert_eq!((estimate.hits, estimate.misses), (repeated.hits, repeated.misses));
     }
     one.adopt(&again, &repeated.trained, &verdict(&[0, 1])).unwrap();
-    // Whoever resumed between the two finds the same.
+    // A run that is resumed between the two gets the same result.
     let mut other = estimator(settings());
     let found = other.estimate(&again, &go).unwrap().unwrap();
     assert_eq!(found.estimates, repeated.estimates);
@@ -363,8 +363,8 @@ fn generations_of_training_learn_an_easy_task() {
         estimator.adopt(&estimation, &trained, &verdict(&[0, 1])).unwrap();
     }
     let (first, last) = (found[0], found[15]);
-    assert!(last.train_loss < 0.5 * first.train_loss, "{found:?}");
-    assert!(last.accuracy > 90.0 && last.loss < 0.5, "{found:?}");
+    assert!(last.train_loss.0 < 0.5 * first.train_loss.0, "{found:?}");
+    assert!(last.accuracy > 90.0 && last.loss.0 < 0.5, "{found:?}");
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn progress_counts_every_batch_of_both_stages() {
         let validate = [(1, 24), (2, 6)].map(|(batch, n)| (candidate, true, batch, 2, n));
         train.into_iter().chain(validate)
     };
-    assert_eq!(*seen.lock().unwrap(), one(0).chain(one(1)).collect::<Vec<_>>());
+    assert_eq!(*seen.lock().unwrap(), one(Slot(0)).chain(one(Slot(1))).collect::<Vec<_>>());
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_half_without_images_is_an_error() {
 
 fn as_figures(estimate: &Estimate) -> Figures {
     let Estimate { loss, accuracy, train_loss, .. } = *estimate;
-    Figures { train_losses: vec![Loss(train_loss)], loss, accuracy }
+    Figures { train_losses: vec![train_loss], loss, accuracy }
 }
 
 const SCHEDULE: Schedule = Schedule { learning_rate: 0.05, learning_rate_end: 0.0, drop_path: 0.2 };
@@ -420,7 +420,7 @@ fn an_epoch_from_scratch_is_an_estimation_without_weights_to_inherit() {
     let expected: Vec<_> = estimates.iter().map(as_figures).collect();
     assert_eq!(scratch(&estimator, 1), expected);
 
-    // Whatever was adopted, it is not inherited.
+    // What was adopted is not inherited.
     let pair = Estimation { stage: Stage::Search, ..estimation.clone() };
     let found = estimator.estimate(&pair, &go).unwrap().unwrap();
     estimator.adopt(&pair, &found.trained, &verdict(&[0, 1])).unwrap();
@@ -447,7 +447,7 @@ fn other_draws_start_from_the_same_fresh_weights() {
     };
     let own = settings().seed;
     assert_ne!(train(own, own, 0.05).0, train(own, own + 1, 0.05).0);
-    // Nobody moves from the fresh weights, which are those of the seed.
+    // No parameter moves from the fresh weights, which depend on the seed alone.
     assert_eq!(train(own, own, 0.0).1, train(own, own + 1, 0.0).1);
     assert_ne!(train(own, own, 0.0).1, train(own + 1, own, 0.0).1);
 }
@@ -467,7 +467,7 @@ fn sides_that_cannot_be_halved_twice_are_refused_with_those_that_can() {
         let error = made(side).err().expect("refused").to_string();
         assert!(error.starts_with(&format!("images of {side} pixels")) && error.contains(works), "{error}");
     }
-    // What is said to work does.
+    // The side in the advice is accepted.
     for side in [36, 40, 52] {
         let estimates = losses(&mut made(side).unwrap(), &estimation(Stage::Search, 0.05));
         assert!(estimates.iter().all(|estimate| estimate.loss.is_finite()), "{side}");

@@ -1,8 +1,9 @@
-//! bfloat16 held against f32.
+//! bfloat16 compared with f32.
 
 use relativenas_core::{
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     published,
     randomness::{Purpose, Streams},
@@ -20,7 +21,7 @@ fn fresh(plan: &Plan) -> Vec<ModuleWeights> {
     plan.modules.iter().map(fresh).collect()
 }
 
-/// Noise whose brightness tells the class.
+/// Noise whose brightness depends on the class.
 fn batch(images: i64) -> Batch {
     let mut stream = Streams::new(4).stream(Purpose::Probe, 0, 0);
     let pixels: Vec<f32> = (0..images)
@@ -32,7 +33,7 @@ fn batch(images: i64) -> Batch {
     Batch { images, labels: Tensor::from_slice(&labels) }
 }
 
-/// Loss and gradient of a training pass with dropped paths.
+/// The loss and the gradient of a training pass with dropped paths.
 fn differentiate(plan: &Plan, precision: Precision) -> (f64, Tensor) {
     let batch = batch(12);
     let weights = FlatWeights::gather(plan, &fresh(plan), Device::Cpu).unwrap();
@@ -49,7 +50,7 @@ fn differentiate(plan: &Plan, precision: Precision) -> (f64, Tensor) {
 #[test]
 fn bfloat16_gives_nearly_the_same_loss_and_gradient() {
     for individual in 0..4 {
-        let position = sample_position(Space::Cells, &Streams::new(2), 0, individual);
+        let position = sample_position(Space::Cells, &Streams::new(2), 0, IndividualId(individual));
         let plan = Plan::search(&Genotype::decode(&position).unwrap(), &SHAPE);
         let (expected_loss, expected) = differentiate(&plan, Precision::F32);
         let (loss, gradient) = differentiate(&plan, Precision::Bf16);

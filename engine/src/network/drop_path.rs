@@ -1,13 +1,13 @@
-//! Which paths of a batch are dropped.
+//! Drawing which paths of a batch are dropped.
 
 use relativenas_core::randomness::Stream;
 use tch::{Device, TchError, Tensor};
 
 use crate::device::send;
 
-/// Draws masks for a whole batch: `[genes, N] f32`, see [`super::Pass::drop_path`]. `None` if
-/// nothing is ever dropped. They are drawn from our streams, because libtorch's own generator is one
-/// per process.
+/// Draws masks for a whole batch, `[genes, N] f32`; see [`super::Pass::drop_path`]. Returns `None` if no path
+/// is ever dropped. The masks are drawn from the streams of the run, because libtorch has a single generator
+/// for the whole process.
 ///
 /// # Errors
 /// If the device fails.

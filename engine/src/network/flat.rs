@@ -1,45 +1,48 @@
-//! All weights of one network in two pieces of memory, so that an optimizer's step is a few
-//! operations and not a few a tensor.
+//! All weights of one network in two pieces of memory, so that the step of an optimizer is a few operations
+//! instead of a few for each tensor.
 
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
     module::TensorSpec,
-    place::{Numbers, NumbersMut, ParameterPlace, Parameters, Place, StatisticPlace, Statistics},
+    place::{ParameterPlace, Parameters, Place, StatisticPlace, Statistics},
     plan::Plan,
     weights::{ModuleWeights, WeightsError},
 };
 use crate::memory::{values, values_mut};
 
-/// A learner's own copy of its weights.
+/// A copy of the weights that belongs to one learner.
 ///
-/// Parameters that the loss depends on lie one after the other in one vector, running statistics in
-/// another; what modules compute with are views into them. Each begins where `ALIGNMENT` allows, with
-/// zeros in between.
+/// Parameters that the loss depends on lie in one vector, running statistics in another; modules compute with
+/// views into them. Each tensor begins at a multiple of `ALIGNMENT`, with zeros in the gaps.
 #[derive(Debug)]
 pub struct FlatWeights {
     parameters: Tensor,
     statistics: Tensor,
-    /// Views, module by module, in the order of [`super::Module::tensors`].
+    /// Views of the tensors, module by module, in the order of [`super::Module::tensors`].
     modules: Vec<Vec<Tensor>>,
-    /// Where each view lies.
+    /// The place of each view.
     places: Vec<Vec<Place>>,
-    /// The views among them that gradients are computed for, in the order of `parameters`.
+    /// The views that gradients are computed for, in the order of `parameters`.
     leaves: Vec<Tensor>,
-    /// What lies in between, cut to size where it is needed.
+    /// Zeros for the gaps, cut to length where they are needed.
     zeros: Tensor,
 }
 
-/// Numbers that a kernel of cuDNN reads at once: it fails on a tensor that begins in the middle of so many.
+/// The number of values that a kernel of cuDNN reads at once: it fails on a tensor that does not begin at a
+/// multiple of it.
 pub(crate) const ALIGNMENT: usize = 4;
 
-/// The next place where a tensor may begin.
+/// The next index at which a tensor may begin.
 pub(crate) fn aligned(numbers: usize) -> usize {
     numbers.next_multiple_of(ALIGNMENT)
 }
 
+/// The numbers of the two parts, each as a slice.
+pub type Numbers<P, S> = (Parameters<P>, Statistics<S>);
+
 impl FlatWeights {
-    /// Copies the weights of a plan's modules, one [`ModuleWeights`] each, to a device.
+    /// Copies the weights of a plan's modules, one [`ModuleWeights`] for each, to a device.
     ///
     /// # Errors
     /// If a tensor is missing or has another shape, or the device fails.
@@ -89,7 +92,8 @@ impl FlatWeights {
         let module = |(planned, views): (&super::PlannedModule, &Vec<Tensor>)| {
             let specs = planned.module.tensors();
             let tensors = specs.into_iter().zip(views).map(|(spec, view)| {
-                // empty + copy: `contiguous` would share memory with what is contiguous already.
+                // `contiguous` would share memory with a view that is contiguous already, so the values are
+                // copied into an empty tensor.
                 let mut copy = Tensor::f_empty(view.size(), (Kind::Float, view.device()))?;
                 copy.f_copy_(&view.f_detach()?)?;
                 Ok((spec.name, copy))
@@ -99,18 +103,17 @@ impl FlatWeights {
         plan.modules.iter().zip(&self.modules).map(module).collect()
     }
 
-    /// Tensors by module, in the order of [`super::Module::tensors`].
+    /// The tensors by module, in the order of [`super::Module::tensors`].
     pub fn modules(&self) -> &[Vec<Tensor>] {
         &self.modules
     }
 
-    /// Where the tensors of [`FlatWeights::modules`] lie.
+    /// The places of the tensors of [`FlatWeights::modules`].
     pub fn places(&self) -> &[Vec<Place>] {
         &self.places
     }
 
-    /// All trained parameters, and everything else (`[P] f32` and `[S] f32`); changing them changes
-    /// the network.
+    /// All trained parameters, `[P] f32`, and all other values, `[S] f32`; changing them changes the network.
     pub fn parts(&mut self) -> (&mut Tensor, &mut Tensor) {
         (&mut self.parameters, &mut self.statistics)
     }
@@ -124,7 +127,7 @@ impl FlatWeights {
     ///
     /// # Errors
     /// If they lie on another device.
-    pub fn numbers(&self) -> Result<Numbers<'_>, TchError> {
+    pub fn numbers(&self) -> Result<Numbers<&[f32], &[f32]>, TchError> {
         Ok((Parameters(values(&self.parameters)?), Statistics(values(&self.statistics)?)))
     }
 
@@ -132,11 +135,11 @@ impl FlatWeights {
     ///
     /// # Errors
     /// If they lie on another device.
-    pub fn numbers_mut(&mut self) -> Result<NumbersMut<'_>, TchError> {
+    pub fn numbers_mut(&mut self) -> Result<Numbers<&[f32], &mut [f32]>, TchError> {
         Ok((Parameters(values(&self.parameters)?), Statistics(values_mut(&mut self.statistics)?)))
     }
 
-    /// A copy of everything that no gradient moves, `[S] f32`.
+    /// A copy of all values that no gradient changes, `[S] f32`.
     ///
     /// # Errors
     /// If the device fails.
@@ -146,10 +149,10 @@ impl FlatWeights {
         Ok(copy)
     }
 
-    /// Puts other statistics, `[S]`, in the place of these.
+    /// Replaces all values that no gradient changes, `[S] f32`.
     ///
     /// # Errors
-    /// If there are more or fewer of them, or the device fails.
+    /// If the number of values differs, or the device fails.
     pub fn set_statistics(&mut self, statistics: &Tensor) -> Result<(), TchError> {
         no_grad(|| self.statistics.f_copy_(statistics))
     }
@@ -159,7 +162,8 @@ impl FlatWeights {
         &mut self.parameters
     }
 
-    /// Gradient of a scalar for all trained parameters, `[P] f32` in the order of `parameters`.
+    /// The gradient of a scalar with respect to all trained parameters, `[P] f32` in the order of
+    /// `parameters`.
     ///
     /// # Errors
     /// If the device fails.
@@ -171,8 +175,8 @@ impl FlatWeights {
         self.joined(&gradients)
     }
 
-    /// Gradients of a scalar for the trained parameters of some modules, `[P] f32` with zeros for all
-    /// others, and for other tensors that it depends on.
+    /// The gradients of a scalar with respect to the trained parameters of some modules, `[P] f32` with zeros
+    /// for all others, and with respect to other tensors that it depends on.
     ///
     /// # Errors
     /// If the device fails.
@@ -205,7 +209,7 @@ impl FlatWeights {
         Ok((flat, of_others))
     }
 
-    /// One tensor for each that is trained, as one vector in the order of `parameters`.
+    /// Joins tensors, one for each that is trained, to one vector in the order of `parameters`.
     ///
     /// # Errors
     /// If the device fails.
@@ -214,7 +218,8 @@ impl FlatWeights {
     }
 }
 
-/// Tensors one after the other, each where it may begin. `zeros` are a few of them on their device.
+/// Joins tensors to one vector, each at the next index where it may begin. `zeros` are at least as many as
+/// the longest gap, on the same device.
 pub(crate) fn joined(tensors: &[Tensor], zeros: &Tensor) -> Result<Tensor, TchError> {
     let mut flat = Vec::with_capacity(2 * tensors.len());
     for tensor in tensors {
@@ -224,8 +229,8 @@ pub(crate) fn joined(tensors: &[Tensor], zeros: &Tensor) -> Result<Tensor, TchEr
     Tensor::f_cat(&flat, 0)
 }
 
-/// Puts zeros in the place of a gradient that libtorch left out: the loss does not depend on weights that
-/// only a `none` reads.
+/// Replaces a gradient that libtorch left undefined by zeros: the loss does not depend on weights whose
+/// output only a `none` reads.
 pub(crate) fn defined(gradient: &mut Tensor, of: &Tensor) -> Result<(), TchError> {
     if !gradient.defined() {
         *gradient = no_grad(|| of.f_zeros_like())?;
@@ -240,7 +245,7 @@ fn view(vector: &Tensor, start: &mut usize, spec: &TensorSpec) -> Result<Tensor,
     piece.f_view(spec.shape.as_slice())
 }
 
-/// The zeros that follow a tensor of so many numbers, if any do.
+/// The zeros of the gap that follows a tensor of this many numbers, if there is a gap.
 fn gap(zeros: &Tensor, numbers: usize) -> Result<Option<Tensor>, TchError> {
     let length = aligned(numbers) - numbers;
     (length > 0).then(|| zeros.f_narrow(0, 0, length as i64)).transpose()
@@ -258,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_tensor_begins_where_cudnn_can_read_it_and_nothing_is_lost_in_between() {
-        // 46 channels, as published for ImageNet, are no multiple of four.
+        // The 46 channels of the published ImageNet networks are not a multiple of four.
         let shape = NetworkShape { kind: NetworkKind::Imagenet, channels: 46, cells: 4, classes: 7 };
         let plan = Plan::full(&published::genotype("RelativeNAS").unwrap(), &shape, true);
         let fresh = |m| ModuleWeights::fresh(m, &Streams::new(1), Device::Cpu).unwrap();
@@ -272,7 +277,7 @@ mod tests {
         for (before, after) in weights.iter().zip(flat.scatter(&plan).unwrap()) {
             assert!(before.tensors().zip(after.tensors()).all(|(b, a)| b == a));
         }
-        // Each leaf's gradient is its own values, so the whole is the parameters, zeros included.
+        // The gradient of each leaf is its own values, so the whole is the parameters, zeros included.
         let halves = flat.leaves.iter().map(|leaf| (leaf * leaf).sum(Kind::Float));
         let loss = halves.reduce(|a, b| a + b).unwrap() / 2.0;
         assert_eq!(flat.gradient(&loss).unwrap(), flat.parameters);

@@ -1,4 +1,4 @@
-//! From images to logits.
+//! The forward pass: from images to logits.
 
 use std::{cell::OnceCell, slice};
 
@@ -10,27 +10,27 @@ use super::{
     plan::{Applied, CellPlan, Plan, Step},
 };
 
-/// Share of the batch in the running statistics; PyTorch's default, which the published code uses.
+/// The share of the batch in the running statistics: PyTorch's default, which the published code uses.
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
-/// Added to variances; likewise.
+/// The number that is added to variances: PyTorch's default, which the published code uses.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-/// What batch norm normalises with.
+/// Which statistics batch norm normalises with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Statistics of the batch; the running statistics move. The auxiliary head is computed.
+    /// Statistics of the batch; the running statistics are updated. The auxiliary head is computed.
     Training,
-    /// Statistics of the batch, which become the running ones.
+    /// Statistics of the batch, which replace the running ones.
     Observation,
-    /// Running statistics.
+    /// The running statistics.
     Evaluation,
 }
 
-/// Not yet normalised class scores, `[N, classes] f32`.
+/// Class scores that are not yet normalised, `[N, classes] f32`.
 #[derive(Debug)]
 pub struct Logits {
     pub main: Tensor,
-    /// Of the auxiliary head, if the plan has one and the mode is training.
+    /// The scores of the auxiliary head, if the plan has one and the mode is training.
     pub auxiliary: Option<Tensor>,
 }
 
@@ -38,20 +38,20 @@ pub struct Logits {
 #[derive(Clone, Copy, Debug)]
 pub struct Pass<'a> {
     pub plan: &'a Plan,
-    /// Tensors by module, in the order of [`Module::tensors`]. Training moves the running
-    /// statistics among them in place.
+    /// The tensors by module, in the order of [`Module::tensors`]. Training updates the running statistics
+    /// among them in place.
     pub modules: &'a [Vec<Tensor>],
     pub mode: Mode,
-    /// What every gene's output is multiplied with, image by image, `[genes, N] f32`: 0 where a
-    /// path is dropped, 1/(1 − p) where it is kept. Identities are left alone.
+    /// What the output of every gene is multiplied by, image by image, `[genes, N] f32`: 0 where a path is
+    /// dropped, 1/(1 − p) where it is kept. Identities are never dropped.
     pub drop_path: Option<&'a Tensor>,
-    /// With [`Precision::Bf16`], feature maps are bfloat16, and so are convolutions, whose weights
-    /// are rounded on the way in. Weights and gradients, batch norm's moments, parameters and
-    /// statistics, the mean over all pixels and what follows stay f32.
+    /// With [`Precision::Bf16`], feature maps are bfloat16, and so are convolutions, whose weights are
+    /// rounded when they are read. Weights and gradients, batch norm's moments, parameters and statistics,
+    /// the mean over all pixels and what follows it stay f32.
     pub precision: Precision,
 }
 
-/// A feature map, and its ReLU for all who read it through one.
+/// A feature map, and its ReLU, which all readers that need it share.
 struct Feature {
     raw: Tensor,
     rectified: OnceCell<Tensor>,
@@ -72,14 +72,14 @@ impl Feature {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass for judging a network with its running statistics.
+    /// A pass that evaluates a network with its running statistics.
     pub fn evaluation(plan: &'a Plan, modules: &'a [Vec<Tensor>], precision: Precision) -> Self {
         Self { plan, modules, mode: Mode::Evaluation, drop_path: None, precision }
     }
 }
 
 impl Pass<'_> {
-    /// Logits of images `[N, 3, H, W] f32`, best channels last in memory.
+    /// Logits of images `[N, 3, H, W] f32`, which are processed fastest channels last in memory.
     ///
     /// # Errors
     /// If the shapes do not fit, or the device fails.
@@ -100,7 +100,7 @@ impl Pass<'_> {
         self.classify(&features[features.len() - 1], auxiliary)
     }
 
-    /// Outputs of some cells of a backbone for images `[N, 3, H, W] f32`.
+    /// The outputs of some cells of a backbone for images `[N, 3, H, W] f32`.
     ///
     /// # Errors
     /// If the shapes do not fit, or the device fails.
@@ -109,7 +109,7 @@ impl Pass<'_> {
         Ok(cells.iter().map(|&cell| features[cell + 2].raw.shallow_clone()).collect())
     }
 
-    /// What the first cell reads, and the outputs of all cells.
+    /// The inputs of the first cell, and the outputs of all cells.
     fn cells(&self, images: &Tensor) -> Result<Vec<Feature>, TchError> {
         let mut features = Vec::with_capacity(self.plan.cells.len() + 2);
         let mut input = Feature::new(images.shallow_clone());
@@ -118,7 +118,7 @@ impl Pass<'_> {
             features.push(Feature::new(input.raw.shallow_clone()));
         }
         if features.len() == 1 {
-            // Both inputs of the first cell are the one stem.
+            // Both inputs of the first cell are the output of the one stem.
             features.push(input);
         }
         let mut first_gene = 0;
@@ -157,7 +157,8 @@ impl Pass<'_> {
         }
         for (&module, before) in cell.idle.iter().zip(before) {
             if let Some(module) = module.filter(|_| self.mode == Mode::Training && before.raw.defined()) {
-                // For its statistics alone: what it computes on the way has no gradient, so it is not shared.
+                // The module runs only to update its statistics: what it computes has no gradient, so its
+                // ReLU is not shared.
                 let _ = no_grad(|| self.module(module, &Feature::new(before.raw.shallow_clone())))?;
             }
         }
@@ -272,24 +273,24 @@ fn convolve(value: &Tensor, weight: &Tensor, c: Convolution) -> Result<Tensor, T
     convolved(value, &weight)
 }
 
-/// Whether the gradient of the weights cannot be trusted: libtorch 2.13 computes it from memory that
-/// nobody wrote (oneDNN, dilated depthwise convolutions in bfloat16 on a CPU). Such a convolution has
-/// rounded operands and a rounded result, but is computed in f32.
+/// Whether the gradient of the weights would be wrong: for dilated depthwise convolutions in bfloat16 on a
+/// CPU, libtorch 2.13 computes it from memory that was never written (oneDNN). Such a convolution has rounded
+/// operands and a rounded result, but is computed in f32.
 fn loses_its_gradient(value: &Tensor, c: Convolution) -> bool {
     c.dilation > 1 && c.groups > 1 && value.kind() == Kind::BFloat16 && value.device() == Device::Cpu
 }
 
-/// See [`Layer::OffsetPair`].
+/// Computes [`Layer::OffsetPair`].
 fn offset_pair(value: &Tensor, even: &Tensor, odd: &Tensor) -> Result<Tensor, TchError> {
     let even = pointwise(&every_other_pixel(value, 0)?, even)?;
     let odd = pointwise(&every_other_pixel(value, 1)?, odd)?;
     Tensor::f_cat(&[even, odd], 1)
 }
 
-/// Pixels with these rows and columns: `offset`, `offset + 2`, …
+/// The pixels in the rows and columns `offset`, `offset + 2`, …
 ///
-/// A pointwise convolution with stride 2 would do it in one step, but its gradient writes beyond
-/// its memory where fewer than 16 channels lie last (oneDNN up to 3.12, issue 6035).
+/// A pointwise convolution with stride 2 would do it in one step, but its gradient writes outside of its
+/// memory where fewer than 16 channels lie last (oneDNN up to 3.12, issue 6035).
 fn every_other_pixel(value: &Tensor, offset: i64) -> Result<Tensor, TchError> {
     value.f_slice(2, offset, None, 2)?.f_slice(3, offset, None, 2)
 }
@@ -309,8 +310,8 @@ mod tests {
     use super::*;
     use crate::device::channels_last;
 
-    /// A pointwise convolution of stride 2, backward in channels last, ends the process or gives
-    /// other gradients where there are 4, 8 or 12 channels of 80 × 80.
+    /// In channels last, the backward pass of a pointwise convolution of stride 2 ends the process or gives
+    /// wrong gradients for 4, 8 or 12 channels of 80 × 80 pixels.
     #[test]
     fn halving_few_channels_in_channels_last_has_the_right_gradient() {
         for channels in [4, 8, 12] {

@@ -1,4 +1,4 @@
-//! The networks against figures computed by PyTorch; see tests/golden/README.md.
+//! The networks compared with figures computed by PyTorch; see tests/golden/README.md.
 
 mod full;
 
@@ -28,7 +28,7 @@ pub(crate) fn read<T: DeserializeOwned>(file: &str) -> T {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Fills tensors from their names.
+/// The rule by which tensors are filled from their names.
 pub(crate) struct Rule {
     salt: String,
     pub(crate) device: Device,
@@ -164,11 +164,11 @@ fn cifar(channels: usize, cells: usize, classes: usize) -> NetworkShape {
     NetworkShape { kind: NetworkKind::Cifar, channels, cells, classes }
 }
 
-/// An implementation that is held against the figures.
+/// An implementation that is compared with the figures.
 trait Subject {
     fn new(plan: &Plan, weights: &[ModuleWeights], device: Device) -> Self;
     fn evaluation_logits(&mut self, images: &Tensor) -> Tensor;
-    /// Logits and mean loss in training mode, and the gradient of all parameters.
+    /// Logits and mean loss in training mode, and the gradient with respect to all parameters.
     fn training(&mut self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor, Tensor);
     fn weights(&self) -> Vec<ModuleWeights>;
 }

@@ -1,16 +1,17 @@
-//! An estimate of what a step of the search asks of a CUDA device, counted from the plan.
+//! An estimate of how many kernels a step of the search launches on a CUDA device, counted from the plan.
 //!
-//! Nobody measured it. Each operation of [`super::Pass`] counts as the kernels that libtorch starts
-//! for it and its gradient, as far as its sources tell: batch norm three forward and two back, a
-//! convolution one and two, a max pool one and two, a gradient that several readers send back one
-//! addition each. A kernel takes as long as the bytes that it reads and writes, and at least
-//! [`SHORTEST`]; starting it takes [`LAUNCH`] of the thread that trains. Whichever is slower, the
-//! thread or the device, is what a step takes.
+//! It is not a measurement. Each operation of [`super::Pass`] counts as the kernels that libtorch launches
+//! for it and its gradient, as far as its sources tell: batch norm three forward and two backward, a
+//! convolution one and two, a max pool one and two, a gradient that several readers contribute to one
+//! addition for each. A kernel takes as long as the bytes that it reads and writes, and at least
+//! [`SHORTEST`]; launching it takes [`LAUNCH`] in the thread that trains. A step takes as long as the slower
+//! of the two, the thread or the device.
 
 use relativenas_core::{
     config::Precision,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
+    population::IndividualId,
     population::sample_position,
     randomness::Streams,
     space::Space,
@@ -20,14 +21,16 @@ use super::{CellPlan, Convolution, Layer, Module, Plan, Step};
 
 /// Bytes a second that kernels reach: 60 % of an H100's 3.35 TB/s.
 const BANDWIDTH: f64 = 2e12;
-/// How much longer than their bytes want depthwise convolutions take: no tensor core helps them.
+/// The factor by which depthwise convolutions take longer than reading and writing their bytes: they do not
+/// use tensor cores.
 const DEPTHWISE: f64 = 4.0;
 /// Seconds of the shortest kernel.
 const SHORTEST: f64 = 2.5e-6;
-/// Seconds until the next kernel is started: libtorch's dispatcher, automatic differentiation and the driver.
+/// Seconds until the next kernel is launched: libtorch's dispatcher, automatic differentiation and the
+/// driver.
 const LAUNCH: f64 = 6e-6;
 
-/// Kernels, and how long a device takes for them.
+/// A number of kernels, and the seconds that a device takes for them.
 #[derive(Clone, Copy, Debug, Default)]
 struct Work {
     kernels: usize,
@@ -42,7 +45,7 @@ impl Work {
         }
     }
 
-    /// What it takes, if the thread starts kernels while the device works.
+    /// The seconds of the whole work, if the thread launches kernels while the device computes.
     fn time(self) -> f64 {
         self.seconds.max(self.kernels as f64 * LAUNCH)
     }
@@ -77,7 +80,7 @@ impl Count<'_> {
         }
     }
 
-    /// Gradients of a map that so many read.
+    /// The gradients of a map that this many modules read.
     fn readers(&mut self, readers: usize, map: Map) {
         for _ in 1..readers {
             self.both((0, 0.0), (1, 3.0 * self.bytes(map)));
@@ -95,7 +98,7 @@ impl Count<'_> {
         let b = slower * (self.bytes(input) + self.bytes(output));
         self.both((1, b), (2, 2.0 * b));
         if self.precision == Precision::Bf16 {
-            // The weight to bfloat16, its gradient back.
+            // The weight is converted to bfloat16, and its gradient back.
             self.both((1, 0.0), (1, 0.0));
         }
         output
@@ -109,7 +112,7 @@ impl Count<'_> {
             Layer::OffsetPair { channels_in, channels_out } => {
                 let half = Map { channels: channels_out / 2, side: input.side / 2 };
                 for _ in 0..2 {
-                    // Every other pixel is copied; back, each of two slices is a zero and a copy.
+                    // Every other pixel is copied; backward, each of two slices takes a zero and a copy.
                     self.both((1, b / 2.0), (4, 3.0 * b));
                     let copied = Map { channels: channels_in, side: input.side / 2 };
                     let quarter = Convolution {
@@ -136,7 +139,7 @@ impl Count<'_> {
         input
     }
 
-    /// Without the ReLU in front, which the feature map's readers share.
+    /// A module without the ReLU in front, which the readers of the feature map share.
     fn module(&mut self, module: &Module, input: Map) -> Map {
         let skipped = usize::from(module.rectifies_input());
         module.layers().skip(skipped).fold(input, |map, layer| self.layer(layer, map))
@@ -206,7 +209,8 @@ impl Count<'_> {
             let map = if gene.input < 2 { input } else { node };
             match gene.step {
                 Step::Identity => {}
-                // Places of the largest are kept as 64-bit numbers; back, the sums start from a zero.
+                // The places of the largest values are kept as 64-bit numbers; backward, the sums start from
+                // a zero.
                 Step::MaxPool { .. } => self.both(
                     (1, self.bytes(map) + n * self.index_share()),
                     (2, 2.0 * self.bytes(map) + n * self.index_share()),
@@ -230,18 +234,18 @@ impl Count<'_> {
         output
     }
 
-    /// Bytes of an element and its place, in elements.
+    /// The size of an element together with the 64-bit index of its place, in elements.
     fn index_share(&self) -> f64 {
         if self.precision == Precision::Bf16 { 5.0 } else { 3.0 }
     }
 }
 
-/// Kernels of a batch that is cropped, flipped, cut out, and added to the tally: see
-/// [`crate::augmentation`] and [`crate::learner`].
+/// Kernels for cropping, flipping, cutting out and counting a batch: see [`crate::augmentation`] and
+/// [`crate::learner`].
 const BATCH: usize = 34;
 /// Kernels of clipping and SGD on one vector of all parameters: see [`crate::optimizer`].
 const OPTIMIZER: usize = 12;
-/// Tensors that libtorch puts side by side with one kernel.
+/// The number of tensors that libtorch concatenates with one kernel.
 const CONCATENATED: usize = 128;
 
 fn step(plan: &Plan, precision: Precision, training: bool) -> Work {
@@ -261,8 +265,8 @@ fn step(plan: &Plan, precision: Precision, training: bool) -> Work {
     work
 }
 
-/// The published search: 50 generations of 20 individuals and their ranking, 25000 images trained
-/// and 25000 validated by each, in batches of 256.
+/// Hours of the published search: 50 generations of 20 individuals and their ranking, with 25000 training and
+/// 25000 validation images for each, in batches of 256.
 fn search_hours(training: Work, validation: Work) -> f64 {
     let (epochs, batches) = (51.0 * 20.0, 25_000_f64 / 256.0);
     epochs * batches.ceil() * (training.time() + validation.time()) / 3600.0
@@ -273,7 +277,7 @@ fn search_hours(training: Work, validation: Work) -> f64 {
 fn a_search_step_starts_1200_kernels() {
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
     let plans: Vec<_> = (0..200)
-        .map(|individual| sample_position(Space::Cells, &Streams::new(1), 0, individual))
+        .map(|individual| sample_position(Space::Cells, &Streams::new(1), 0, IndividualId(individual)))
         .map(|position| Plan::search(&Genotype::decode(&position).unwrap(), &shape))
         .collect();
     let mean = |precision, training| {

@@ -1,4 +1,4 @@
-//! Modules with weights, as lists of layers: what a network learns, described without tensors.
+//! Modules with weights, as lists of layers: the trainable parts of a network, described without tensors.
 
 use relativenas_core::operation::Operation;
 
@@ -7,7 +7,7 @@ use relativenas_core::operation::Operation;
 pub struct Convolution {
     pub channels_in: usize,
     pub channels_out: usize,
-    /// Rows and columns, as everything below.
+    /// Rows and columns, like all pairs below.
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub padding: [usize; 2],
@@ -32,7 +32,7 @@ impl Convolution {
         Self::square(channels_in, channels_out, 1, 1)
     }
 
-    /// One filter a channel; padded so that stride 1 keeps the resolution.
+    /// A convolution with one filter for each channel, padded so that stride 1 keeps the resolution.
     fn depthwise(channels: usize, kernel: usize, stride: usize, dilation: usize) -> Self {
         Self {
             padding: [(kernel / 2) * dilation; 2],
@@ -48,17 +48,18 @@ impl Convolution {
 pub enum Layer {
     Relu,
     Convolution(Convolution),
-    /// Two pointwise convolutions with stride 2, the second moved by one pixel, side by side.
+    /// Two pointwise convolutions with stride 2, the second shifted by one pixel, whose outputs are
+    /// concatenated.
     OffsetPair {
         channels_in: usize,
         channels_out: usize,
     },
     BatchNorm {
         channels: usize,
-        /// Whether it has a factor and an offset, which gradients move.
+        /// Whether the batch norm has a factor and an offset, which are trained.
         affine: bool,
     },
-    /// A window without padding.
+    /// An average over windows, without padding.
     AveragePool {
         kernel: usize,
         stride: usize,
@@ -71,36 +72,36 @@ pub enum Layer {
     },
 }
 
-/// What a tensor is for, which decides how it starts.
+/// The purpose of a tensor, which decides its initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Of a convolution or linear layer: uniform in ±1/√fan_in.
+    /// The weight of a convolution or linear layer: uniform in ±1/√fan_in.
     Weight {
         fan_in: usize,
     },
-    /// Of a linear layer, likewise.
+    /// The bias of a linear layer: uniform in ±1/√fan_in.
     Bias {
         fan_in: usize,
     },
-    /// Batch norm's factor: 1.
+    /// The factor of batch norm: 1.
     Scale,
-    /// Batch norm's offset: 0.
+    /// The offset of batch norm: 0.
     Shift,
     RunningMean,
     RunningVariance,
 }
 
 impl Role {
-    /// Whether gradients move it; the rest are statistics.
+    /// Whether the tensor is trained; the others are statistics.
     pub fn is_parameter(self) -> bool {
         !matches!(self, Self::RunningMean | Self::RunningVariance)
     }
 }
 
-/// Name, shape and role of one tensor of a module.
+/// Name, shape and purpose of one tensor of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {
-    /// Within the module, such as `op.7.running_var`.
+    /// The name within the module, such as `op.7.running_var`.
     pub name: String,
     pub shape: Vec<i64>,
     pub role: Role,
@@ -115,7 +116,7 @@ impl TensorSpec {
 /// A sequence of named layers that is inherited, written and stored as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
-    /// Names as in the published state dict, such as `op.1`.
+    /// The layers under their names in the published state dict, such as `op.1`.
     layers: Vec<(String, Layer)>,
 }
 
@@ -125,13 +126,13 @@ impl Module {
         Self { layers: layers.collect() }
     }
 
-    /// The CIFAR stem: `[N, 3, 32, 32]` to `channels`.
+    /// The CIFAR stem: `[N, 3, 32, 32]` to `[N, channels, 32, 32]`.
     pub fn cifar_stem(channels: usize) -> Self {
         let convolution = Convolution::square(3, channels, 3, 1);
         Self::numbered("", [Layer::Convolution(convolution), norm(channels)])
     }
 
-    /// The first ImageNet stem: divides the resolution by four.
+    /// The first ImageNet stem, which divides the resolution by four.
     pub fn imagenet_stem0(channels: usize) -> Self {
         let half = channels / 2;
         Self::numbered(
@@ -146,13 +147,14 @@ impl Module {
         )
     }
 
-    /// The second ImageNet stem: halves the resolution of the first.
+    /// The second ImageNet stem, which halves the resolution of the first.
     pub fn imagenet_stem1(channels: usize) -> Self {
         let convolution = Convolution::square(channels, channels, 3, 2);
         Self::numbered("", [Layer::Relu, Layer::Convolution(convolution), norm(channels)])
     }
 
-    /// Brings a cell's input to its channels; `halve` where the input is twice as large as the cell.
+    /// Converts the input of a cell to the channels of the cell; `halve` where the resolution of the input is
+    /// twice that of the cell.
     pub fn preprocess(channels_in: usize, channels: usize, halve: bool) -> Self {
         if halve {
             return Self::factorized_reduction(channels_in, channels);
@@ -171,7 +173,7 @@ impl Module {
         }
     }
 
-    /// The weights of an operation; `None` if it has none when applied with this stride.
+    /// The module of an operation; `None` if the operation has no weights with this stride.
     pub fn operation(operation: Operation, channels: usize, stride: usize) -> Option<Self> {
         let module = match operation {
             Operation::MaxPool3x3 | Operation::AvgPool3x3 | Operation::None => return None,
@@ -206,11 +208,11 @@ impl Module {
         let square = Convolution::square(channels, channels, 1, 1);
         let row = Convolution { kernel: [1, 7], stride: [1, stride], padding: [0, 3], ..square };
         let column = Convolution { kernel: [7, 1], stride: [stride, 1], padding: [3, 0], ..square };
-        // Published as a bare sequence, unlike every other operation.
+        // This one is published as a bare sequence, unlike every other operation.
         Self::numbered("", [Layer::Relu, Layer::Convolution(row), Layer::Convolution(column), norm(channels)])
     }
 
-    /// Mean over the pixels, then one linear layer.
+    /// The mean over the pixels, then one linear layer.
     pub fn classifier(features: usize, classes: usize) -> Self {
         Self {
             layers: vec![
@@ -220,8 +222,8 @@ impl Module {
         }
     }
 
-    /// The auxiliary head of training; the ImageNet one has a smaller pooling stride, and lacks
-    /// the last batch norm as the published one does.
+    /// The auxiliary head, which is used in training only. The ImageNet one has a smaller pooling stride, and
+    /// lacks the last batch norm, as published.
     pub fn auxiliary_head(channels_in: usize, classes: usize, imagenet: bool) -> Self {
         let wide = Convolution { padding: [0, 0], ..Convolution::square(128, 768, 2, 1) };
         let mut module = Self::numbered(
@@ -244,7 +246,7 @@ impl Module {
         module
     }
 
-    /// The same with batch norms that only normalise.
+    /// The same module with batch norms that have no factor and offset.
     pub fn without_affine(mut self) -> Self {
         for (_, layer) in &mut self.layers {
             if let Layer::BatchNorm { affine, .. } = layer {
@@ -258,18 +260,18 @@ impl Module {
         self.layers.iter().map(|(_, layer)| layer)
     }
 
-    /// Whether it reads its input through a ReLU, which a cell computes once for all readers.
+    /// Whether the module applies a ReLU to its input, which a cell computes once for all readers.
     pub fn rectifies_input(&self) -> bool {
         matches!(self.layers.first(), Some((_, Layer::Relu)))
     }
 
-    /// Its tensors in the order in which the layers use them.
+    /// The tensors in the order in which the layers use them.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         self.layers.iter().flat_map(|(name, layer)| layer.tensors(name)).collect()
     }
 }
 
-/// Batch norm as networks have it unless somebody asks for less.
+/// Batch norm with a factor and an offset, which networks have unless the settings say otherwise.
 fn norm(channels: usize) -> Layer {
     Layer::BatchNorm { channels, affine: true }
 }

@@ -1,4 +1,4 @@
-//! The weights of a whole network by their published names, as files hold them.
+//! The weights of a whole network under their published names, as files contain them.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ pub fn to_named(plan: &Plan, weights: &[ModuleWeights]) -> BTreeMap<String, Tens
     named.collect()
 }
 
-/// The weights of a plan's modules. What PyTorch's batch norm counts (`num_batches_tracked`) is not
-/// needed and not missed.
+/// The weights of a plan's modules. The counters of PyTorch's batch norm (`num_batches_tracked`) are ignored,
+/// and need not be there.
 ///
 /// # Errors
-/// All tensors that are missing, unexpected or of another shape.
+/// If tensors are missing, unexpected or of another shape; the error names all of them.
 pub fn from_named(
     plan: &Plan,
     mut tensors: BTreeMap<String, Tensor>,

@@ -71,12 +71,6 @@ pub struct Parameters<M>(pub M);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Statistics<M>(pub M);
 
-/// Both pieces of a network, to be read.
-pub type Numbers<'a> = (Parameters<&'a [f32]>, Statistics<&'a [f32]>);
-
-/// Both pieces of a network, with statistics that can be changed.
-pub type NumbersMut<'a> = (Parameters<&'a [f32]>, Statistics<&'a mut [f32]>);
-
 impl<M: Deref<Target = [f32]>> Parameters<M> {
     /// The numbers from a place on: those of the tensor that begins there, and of all that follow.
     #[inline]

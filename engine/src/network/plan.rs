@@ -1,4 +1,4 @@
-//! Which modules a genotype needs, and who reads whom.
+//! Which modules a genotype needs, and how cells and nodes are connected.
 
 use relativenas_core::{
     genotype::{Cell, Gene, Genotype},
@@ -17,26 +17,26 @@ pub struct PlannedModule {
     pub module: Module,
 }
 
-/// What a gene does with its input.
+/// What a gene applies to its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Identity,
-    /// 3×3, padded; the padding never wins.
+    /// A 3×3 max pool; its padding is never the maximum.
     MaxPool {
         stride: usize,
     },
-    /// 3×3; pixels of the padding are not counted.
+    /// A 3×3 average pool; pixels of the padding are not counted.
     AveragePool {
         stride: usize,
     },
     Zero {
         stride: usize,
     },
-    /// Index of [`Plan::modules`].
+    /// A module, as an index of [`Plan::modules`].
     Module(usize),
 }
 
-/// A step on an input: 0 and 1 are the preprocessed cells before, `2 + j` is node `j`.
+/// A step and its input: 0 and 1 are the preprocessed outputs of the two cells before, `2 + j` is node `j`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
     pub step: Step,
@@ -46,19 +46,19 @@ pub struct Applied {
 /// One cell of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellPlan {
-    /// Its channels and resolution.
+    /// The channels and the resolution of the cell.
     pub place: CellPlace,
-    /// Modules that bring inputs 0 and 1 to the cell's channels; `None` for one that nobody reads.
+    /// The modules that convert inputs 0 and 1 to the cell's channels; `None` for an input that is not read.
     pub preprocess: [Option<usize>; 2],
-    /// Modules that nobody reads, and that run in training nevertheless, because the running
-    /// statistics of published backbones moved in them.
+    /// Modules whose output is not read, but which run in training, because the running statistics of
+    /// published backbones were updated in them.
     pub idle: [Option<usize>; 2],
-    /// Two a node.
+    /// The genes, two for each node.
     pub genes: Vec<Applied>,
-    /// Inputs, as in [`Applied`], that make up the output.
+    /// The inputs, numbered as in [`Applied`], that are concatenated to the output.
     pub concat: Vec<usize>,
-    /// Whether the logits depend on it. A cell that no later cell reads, or a node that is neither
-    /// read nor concatenated, is not computed.
+    /// Whether the logits depend on each node. They do not on any node of a cell that no later cell reads,
+    /// nor on a node that is neither read nor concatenated; such nodes are not computed.
     pub live_nodes: Vec<bool>,
 }
 
@@ -73,7 +73,7 @@ impl CellPlan {
         Self { place, preprocess, idle: [None; 2], genes, concat: concat.to_vec(), live_nodes }
     }
 
-    /// Live nodes of a cell whose output is read.
+    /// The nodes that the output depends on.
     fn live_nodes(genes: &[Applied], concat: &[usize]) -> Vec<bool> {
         let mut live: Vec<_> = (0..genes.len() / 2).map(|node| concat.contains(&(2 + node))).collect();
         for node in (0..live.len()).rev() {
@@ -101,22 +101,23 @@ impl CellPlan {
     }
 }
 
-/// A network as data: every module once, in network order, and the graph above them.
+/// A network as data: every module once, in network order, and how they are connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub modules: Vec<PlannedModule>,
-    /// Applied in a chain. The first cell's input 0 is the output of the first, input 1 of the last.
+    /// The stems, applied one after the other. Input 0 of the first cell is the output of the first stem,
+    /// input 1 that of the last.
     pub stems: Vec<usize>,
     pub cells: Vec<CellPlan>,
-    /// In a backbone, which has none, the number of its modules.
+    /// The classifier, as an index of `modules`; in a backbone, which has none, the number of modules.
     pub classifier: usize,
     /// The cell that the auxiliary head reads, and the head.
     pub auxiliary: Option<(usize, usize)>,
 }
 
 impl Plan {
-    /// A search network: only what the genotype uses, under the names of the shared weight set.
-    /// Its modules correspond one to one to [`WeightKey::of_genotype`].
+    /// A search network: only the modules that the genotype uses, under the names of the shared weight set.
+    /// They correspond one to one to [`WeightKey::of_genotype`].
     pub fn search(genotype: &Genotype, shape: &NetworkShape) -> Self {
         let places = shape.places(genotype);
         let mut plan = Self::empty();
@@ -132,8 +133,9 @@ impl Plan {
         plan
     }
 
-    /// The same network with batch norms in its cells that only normalise, as DARTS searches: how strongly an
-    /// operation speaks is then not learned by how often it was trained. Stems keep what they have, as there.
+    /// The same network with batch norms in its cells that have no factor and offset, as in DARTS: the
+    /// magnitude of an operation's output then does not depend on how often it was trained. Stems keep
+    /// theirs, as in DARTS.
     #[must_use]
     pub fn without_affine(mut self) -> Self {
         for (index, planned) in self.modules.iter_mut().enumerate() {
@@ -144,8 +146,8 @@ impl Plan {
         self
     }
 
-    /// A network of one cell, whose nodes apply an operation twice each to its input, each time with a module of
-    /// its own. Its images have the rows and columns that the operation reads.
+    /// A network of one cell, whose nodes each apply an operation twice to the cell's input, each time with a
+    /// module of its own. Its images have the rows and columns that the operation reads.
     pub fn of_operation(operation: Operation, spot: Spot, nodes: usize, classes: usize) -> Self {
         let Spot { channels, side, stride } = spot;
         let place = CellPlace {
@@ -190,8 +192,8 @@ impl Plan {
         plan
     }
 
-    /// A full network without classifier, of which the outputs of some cells are wanted. Its
-    /// [`Plan::classifier`] is none of its modules; [`super::Pass::maps`] computes it.
+    /// A full network without classifier, of which the outputs of the cells `taps` are used.
+    /// [`Plan::classifier`] is no index of its modules; [`super::Pass::maps`] computes the outputs.
     pub fn backbone(genotype: &Genotype, shape: &NetworkShape, taps: &[usize]) -> Self {
         let mut plan = Self::body(genotype, shape);
         plan.classifier = plan.modules.len();
@@ -219,7 +221,7 @@ impl Plan {
         plan
     }
 
-    /// By index: the modules that the logits depend on. The others get no gradient and no decay.
+    /// For each module, whether the logits depend on it. The others get no gradient and no weight decay.
     pub fn used_modules(&self) -> Vec<bool> {
         let mut used = vec![false; self.modules.len()];
         let heads = [Some(self.classifier), self.auxiliary.map(|(_, head)| head)];
@@ -241,7 +243,8 @@ impl Plan {
         used
     }
 
-    /// From the last cell back, leaves out what nobody reads. Preprocessing of a backbone is kept idle.
+    /// Removes cells and nodes that are not read, from the last cell back. The preprocessing of a backbone
+    /// stays as an idle module.
     fn drop_dead_cells(&mut self, taps: Option<&[usize]>) {
         let mut read = vec![false; self.cells.len()];
         if let Some(last) = read.last_mut() {
@@ -270,7 +273,7 @@ impl Plan {
         }
     }
 
-    /// Genes of all cells: rows of a drop-path mask.
+    /// The number of genes of all cells, which is the number of rows of a drop-path mask.
     pub fn genes(&self) -> usize {
         self.cells.iter().map(|c| c.genes.len()).sum()
     }
@@ -295,7 +298,7 @@ impl Plan {
 
     fn search_cell(&mut self, index: usize, cell: &Cell, place: &CellPlace) -> CellPlan {
         let preprocess = [0, 1].map(|input| cell.reads(input).then(|| self.preprocess(index, input, place)));
-        // In the order of candidates, as the weight set counts them; each once.
+        // Modules are in the order of candidates, as in the weight set, and each occurs once.
         let candidate =
             |(gene, g): (usize, &Gene)| WeightKey::candidate(Cell::node_of(gene), g.input, g.operation);
         let mut candidates: Vec<_> = cell.genes.iter().enumerate().map(candidate).collect();
@@ -359,7 +362,9 @@ fn output_channels(genotype: &Genotype, places: &[CellPlace], shape: &NetworkSha
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::{population::sample_position, randomness::Streams, space::Space};
+    use relativenas_core::{
+        population::IndividualId, population::sample_position, randomness::Streams, space::Space,
+    };
 
     use super::*;
 
@@ -368,7 +373,9 @@ mod tests {
         let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 5, classes: 10 };
         let streams = Streams::new(5);
         for individual in 0..50 {
-            let genotype = Genotype::decode(&sample_position(Space::Cells, &streams, 0, individual)).unwrap();
+            let genotype =
+                Genotype::decode(&sample_position(Space::Cells, &streams, 0, IndividualId(individual)))
+                    .unwrap();
             let names: Vec<_> = Plan::search(&genotype, &shape).modules.into_iter().map(|m| m.name).collect();
             let keys: Vec<_> =
                 WeightKey::of_genotype(&genotype, &shape).iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
-//! The file that `export --format pytorch` writes, run by PyTorch itself on our weights.
+//! Runs the file that `export --format pytorch` writes in PyTorch, with weights of this program.
 //!
-//! Needs a Python with torch: `RELATIVENAS_PYTHON` names one, else `python3` is tried.
+//! It needs a Python with torch: `RELATIVENAS_PYTHON` names one, else `python3` is tried.
 
 use std::{collections::BTreeMap, env, fs, path::Path, process::Command};
 
@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::{FlatWeights, Mode, ModuleWeights, Pass, Plan, to_named};
 use crate::{device::channels_last, weights_file};
 
-/// Loads the exported network and our weights; prints logits of the given images.
+/// Loads the exported network and the weights, and prints the logits of the given images.
 const SCRIPT: &str = "
 import json, sys, torch, network
 weights = network.read_weights('weights.safetensors')
@@ -43,7 +43,7 @@ fn random(shape: &[i64], streams: &Streams, salt: u64) -> Tensor {
     Tensor::from_slice(&values).view(shape)
 }
 
-/// Fresh weights, but with statistics, scales and offsets that are not all alike.
+/// Fresh weights with statistics, scales and offsets that are not all the same.
 fn weights(plan: &Plan, streams: &Streams) -> BTreeMap<String, Tensor> {
     let fresh = |planned| ModuleWeights::fresh(planned, streams, Device::Cpu).unwrap();
     let modules: Vec<_> = plan.modules.iter().map(fresh).collect();

@@ -12,7 +12,7 @@ use super::{
 
 /// All tensors of one module: parameters and running statistics, by their names within it.
 ///
-/// They are values: nobody changes one in place, so clones may share memory.
+/// They are values that are never changed in place, so clones may share memory.
 #[derive(Debug)]
 pub struct ModuleWeights {
     tensors: BTreeMap<String, Tensor>,
@@ -38,12 +38,13 @@ pub enum WeightsError {
 }
 
 impl ModuleWeights {
-    /// From tensors by their names within the module, such as `op.1.weight`.
+    /// Makes weights from tensors by their names within the module, such as `op.1.weight`.
     pub fn new(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
         Self { tensors: tensors.into_iter().collect() }
     }
 
-    /// Fresh weights as PyTorch's defaults. They depend on the seed and the module's name alone.
+    /// Fresh weights with PyTorch's default initialisation. They depend on the seed and the module's name
+    /// alone.
     ///
     /// # Errors
     /// If the device fails.
@@ -56,7 +57,7 @@ impl ModuleWeights {
         Ok(Self { tensors: tensors.collect::<Result<_, TchError>>()? })
     }
 
-    /// The same values on a device; where they lie there already, they share memory.
+    /// The same values on a device. If they lie there already, memory is shared.
     ///
     /// # Errors
     /// If its memory runs out.
@@ -69,15 +70,15 @@ impl ModuleWeights {
         self.tensors.get(name)
     }
 
-    /// By name, in the order of the names.
+    /// The tensors by name, in the order of the names.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(n, t)| (n.as_str(), t))
     }
 
-    /// Whether every tensor that the module needs is there, in its shape.
+    /// Checks that every tensor that the module needs exists in the expected shape.
     ///
     /// # Errors
-    /// The first that is not. `name` is the module's, for the message.
+    /// If one does not; the error names the first. `name` is the module's name in the message.
     pub fn check(&self, name: &str, module: &Module) -> Result<(), WeightsError> {
         for spec in module.tensors() {
             let name = format!("{name}.{}", spec.name);
@@ -92,7 +93,7 @@ impl ModuleWeights {
 
 pub(crate) fn fresh_tensor(spec: &TensorSpec, name: &str, streams: &Streams) -> Result<Tensor, TchError> {
     let values: Vec<f32> = match spec.role {
-        // Kaiming uniform with a = √5, PyTorch's default, is uniform in ±1/√fan_in.
+        // PyTorch's default, Kaiming uniform with a = √5, is uniform in ±1/√fan_in.
         Role::Weight { fan_in } | Role::Bias { fan_in } => {
             let bound = 1.0 / (fan_in as f64).sqrt();
             let mut stream = streams.stream(Purpose::Initialisation, hash(name), 0);
@@ -104,7 +105,8 @@ pub(crate) fn fresh_tensor(spec: &TensorSpec, name: &str, streams: &Streams) -> 
     Tensor::f_from_slice(&values)?.f_reshape(spec.shape.as_slice())
 }
 
-/// FNV-1a, 64 bit: a number for a name that no version of anything will change.
+/// The 64-bit FNV-1a hash of a name, which stays the same in all versions of this program and its
+/// dependencies.
 pub(crate) fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
@@ -134,7 +136,7 @@ mod tests {
         let bound = 1.0 / 27_f64.sqrt();
         let weight = weights.get("0.weight").unwrap();
         assert!(weight.abs().max().double_value(&[]) <= bound);
-        // The standard deviation of a uniform distribution; 162 values.
+        // The expected value is the standard deviation of a uniform distribution; there are 162 samples.
         assert!((weight.std(true).double_value(&[]) / (bound / 3_f64.sqrt()) - 1.0).abs() < 0.15);
         assert_eq!(weights.get("1.running_var").unwrap().sum(tch::Kind::Float).double_value(&[]), 6.0);
     }

@@ -1,8 +1,8 @@
-//! Adam: every parameter has a pace of its own.
+//! Adam, which adapts the step of every parameter to its gradients.
 
 use tch::{TchError, Tensor, no_grad};
 
-/// How much of the moments is kept from step to step, and what keeps a quotient finite: PyTorch's defaults.
+/// The decay rates of the two moments, PyTorch's defaults. (`EPSILON` keeps the quotient finite.)
 const KEPT: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
@@ -21,12 +21,12 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Goes on after so many steps.
+    /// Continues after this many steps with the moments that were stored.
     pub fn after(steps: u64, moments: Option<Moments>) -> Self {
         Self { moments, steps }
     }
 
-    /// `None` before the first step. A step makes new ones and leaves these as they are.
+    /// The moments; `None` before the first step. A step makes new tensors and does not change these.
     pub fn moments(&self) -> Option<&Moments> {
         self.moments.as_ref()
     }
@@ -52,7 +52,7 @@ impl Adam {
             let first = mixed(&moments.first, gradient, KEPT[0])?;
             let second = mixed(&moments.second, &gradient.f_square()?, KEPT[1])?;
             self.steps += 1;
-            // Moments begin at 0 and are too small at first.
+            // The moments begin at 0, so the first ones are too small and are corrected for that.
             let [first_share, second_share] = KEPT.map(|kept| 1.0 - kept.powf(self.steps as f64));
             let spread = second.f_sqrt()?.f_div_scalar(second_share.sqrt())?.f_add_scalar(EPSILON)?;
             let step = first.f_div(&spread)?.f_mul_scalar(learning_rate / first_share)?;
@@ -83,7 +83,7 @@ mod tests {
                 expected[i] -= 0.01 * mean / (square.sqrt() + 1e-8);
             }
             if step == 1 {
-                // A training that goes on here does the same.
+                // A training that continues from these moments takes the same steps.
                 let Moments { first, second } = adam.moments().unwrap();
                 let moments = Moments { first: first.copy(), second: second.copy() };
                 adam = Adam::after(1, Some(moments));

@@ -4,10 +4,11 @@ use std::{borrow::Cow, collections::HashMap};
 
 use super::{Global, Id, Node, Object, Pickle};
 
-/// A hundred times what CIFAR-100 has. An object of one byte takes dozens of bytes of memory.
+/// The greatest number of objects that is accepted, a hundred times what CIFAR-100 has. An object of one byte
+/// takes dozens of bytes of memory.
 const MOST_OBJECTS: usize = 1 << 24;
 
-/// Why bytes are no pickle.
+/// Why bytes are not a pickle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PickleError {
     #[error("the pickle ends in the middle, after {0} bytes")]
@@ -19,7 +20,7 @@ pub enum PickleError {
 /// Reads the pickle at the beginning of `bytes`.
 ///
 /// # Errors
-/// If the bytes end before the pickle does, or do what no pickler writes.
+/// If the bytes end before the pickle does, or contain something that no pickler writes.
 pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
     let mut machine = Machine { bytes, ..Machine::default() };
     loop {
@@ -31,7 +32,7 @@ pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
     }
 }
 
-/// What an opcode ran into.
+/// Why an opcode could not be carried out.
 enum Problem {
     EndOfBytes,
     Other(String),
@@ -60,13 +61,13 @@ struct Machine<'a> {
     position: usize,
     nodes: Vec<Node<'a>>,
     stack: Vec<Id>,
-    /// Heights of the stack at the marks that are still open.
+    /// The heights of the stack at the marks that are still open.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
 }
 
 impl<'a> Machine<'a> {
-    /// One opcode; the root when it was the last.
+    /// Carries out one opcode; returns the root if it was the last.
     fn step(&mut self) -> Step<Option<Id>> {
         let opcode = self.byte()?;
         match opcode {
@@ -77,7 +78,7 @@ impl<'a> Machine<'a> {
                     return Err(Problem::Other(format!("protocol {protocol} is not known")));
                 }
             }
-            // A frame only says how much may be read ahead.
+            // A frame only announces how many bytes may be read ahead.
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
@@ -100,7 +101,7 @@ impl<'a> Machine<'a> {
         Ok(None)
     }
 
-    /// The node of an opcode that needs nothing from the stack.
+    /// The node of an opcode that takes nothing from the stack.
     fn scalar(&mut self, opcode: u8) -> Step<Option<Node<'a>>> {
         Ok(Some(match opcode {
             b'N' => Node::None,
@@ -158,7 +159,7 @@ impl<'a> Machine<'a> {
                 object(callable, arguments)
             }
             0x92 => {
-                // Keyword arguments are for classes that nobody asks for here.
+                // Keyword arguments occur only for classes that are not used here.
                 let (_keywords, arguments, callable) = (self.pop()?, self.pop()?, self.pop()?);
                 object(callable, arguments)
             }
@@ -186,7 +187,7 @@ impl<'a> Machine<'a> {
         })
     }
 
-    /// Opcodes that put something into what lies below it on the stack.
+    /// Carries out an opcode that adds something to what lies below it on the stack.
     fn mutate(&mut self, opcode: u8) -> Step<()> {
         let parts = match opcode {
             b'a' | b'b' => vec![self.pop()?],
@@ -199,7 +200,7 @@ impl<'a> Machine<'a> {
         let target = self.top()?;
         match (opcode, &mut self.nodes[target as usize]) {
             (b'b', Node::Object(object)) => object.state = parts.first().copied(),
-            // Attributes of what is no object of a class: nobody reads them.
+            // Attributes of something that is no object of a class are not used.
             (b'b', _) => {}
             (b's' | b'u', Node::Dict(dict)) => dict.extend(pairs(parts)?),
             (b's' | b'u', Node::Object(object)) => object.entries.extend(pairs(parts)?),
@@ -271,7 +272,7 @@ impl<'a> Machine<'a> {
     /// The text of a node that names a module or a class.
     fn name(&self, id: Id) -> Step<Cow<'a, str>> {
         match &self.nodes[id as usize] {
-            // Shared, never copied: a name in the memo may be long and be used often.
+            // The text is shared, never copied: a name in the memo may be long and be used often.
             Node::Text(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text)),
             _ => Err("a class is named by something else than a text".into()),
         }
@@ -293,7 +294,7 @@ impl<'a> Machine<'a> {
         Ok(self.take(length)?.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    /// As many bytes as the number before them says.
+    /// As many bytes as the number before them announces.
     fn sized(&mut self, length: usize) -> Step<&'a [u8]> {
         let length = self.unsigned(length)?;
         self.take(length.try_into().map_err(|_| Problem::EndOfBytes)?)
@@ -342,7 +343,7 @@ fn decimal<'a>(digits: &str) -> Step<Node<'a>> {
     let valid = digits.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
     match digits.parse() {
         Ok(number) => Ok(Node::Int(number)),
-        // Protocol 0 writes numbers beyond 64 bits in decimal; nobody here needs their value.
+        // Protocol 0 writes numbers beyond 64 bits in decimal; their value is not needed here.
         Err(_) if valid && digits.len() > 18 => Ok(Node::Long(&[])),
         Err(_) => Err("no number".into()),
     }

@@ -1,4 +1,4 @@
-//! How far the probe is and how long it will take, on standard error.
+//! The progress of a probe and the time that it will still take, printed to standard error.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -11,14 +11,14 @@ use std::{
 
 use relativenas_core::search::{BatchDone, Flow};
 
-/// How often a terminal's line changes (or a line is added for a program that watches), and how
-/// often a line is added elsewhere.
+/// The time between updates of the line on a terminal, or between lines for a program that watches; and
+/// between lines elsewhere.
 const ON_TERMINAL: Duration = Duration::from_millis(500);
 const ELSEWHERE: Duration = Duration::from_secs(30);
 
-/// Counts training batches; validation takes its share of the time with them.
+/// Counts training batches; each stands for its share of the validation too.
 pub struct Meter {
-    /// Epochs of single learners in all.
+    /// The number of epochs of single learners in all.
     epochs: usize,
     batches: AtomicUsize,
     began: Instant,
@@ -35,7 +35,7 @@ impl Meter {
         Self { epochs, batches: AtomicUsize::new(0), began, said: Mutex::new(began), on_terminal, every }
     }
 
-    /// Takes note of a batch; says now and then how far the probe is.
+    /// Counts a batch, and prints the progress from time to time.
     pub fn note(&self, done: BatchDone) -> Flow {
         if done.validating {
             return Flow::Go;
@@ -50,7 +50,7 @@ impl Meter {
         Flow::Go
     }
 
-    /// Clears the terminal's line.
+    /// Clears the line on the terminal.
     pub fn finish(&self) {
         if self.on_terminal {
             let _ = write!(io::stderr(), "\r\x1b[K"); // Nobody reads it; so what.
@@ -67,7 +67,7 @@ impl Meter {
     }
 }
 
-/// In words, after `elapsed`; `share` is from 0 to 1.
+/// The progress in words after `elapsed`; `share` is from 0 to 1.
 fn progress(share: f64, elapsed: Duration) -> String {
     let left = elapsed.as_secs_f64() * (1.0 - share).max(0.0) / share;
     format!("probing: {:.0} %, {} left", 100.0 * share, duration(left))

@@ -1,18 +1,18 @@
-//! What a probe found, in words and for programs.
+//! The results of a probe, as text and as JSON.
 
 use relativenas_core::{
+    loss::Loss,
     probe::{Agreement, Probe, Source},
-    search::Loss,
 };
 use serde::Serialize;
 
 use super::Found;
 
-/// What is printed: more than `probe.json` keeps.
+/// What is printed, which is more than `probe.json` stores.
 #[derive(Serialize)]
 pub struct Printed<'a> {
     run: String,
-    /// After so many generations.
+    /// The number of generations that the search had finished.
     generation: u32,
     #[serde(flatten)]
     probe: &'a Probe,
@@ -50,7 +50,7 @@ impl<'a> Printed<'a> {
         let rate_interval = self.flip_interval.map_or("unknown".to_owned(), |(low, high)| {
             format!("{:.1} % to {:.1} %", 100.0 * low, 100.0 * high)
         });
-        let whom = match from {
+        let ranked = match from {
             Source::Population => format!("{individuals} individuals by shared weights"),
             Source::Search { distinct } => format!(
                 "{individuals} architectures, drawn from {distinct} distinct ones\n\
@@ -68,7 +68,7 @@ impl<'a> Printed<'a> {
              noise          {noise}\n\
              \u{20}              standard deviation, over seeds, of how far the losses of a pair are apart (search.noise)\n\
              Kendall's τ-b  {shared}\n\
-             \u{20}              between the rankings of {whom} and by training from\n\
+             \u{20}              between the rankings of {ranked} and by training from\n\
              \u{20}              scratch for {epochs} {unit}; 1 is the same order, 0 none in common\n\
              parameters     {parameters}\n\
              multiply-adds  {multiply_adds}\n\
@@ -87,7 +87,7 @@ fn in_words(Agreement { tau, interval }: Agreement) -> String {
     format!("{tau} (95 %: {interval})")
 }
 
-/// With a minus sign instead of a hyphen.
+/// A number with a minus sign instead of a hyphen.
 fn signed(value: f64) -> String {
     format!("{value:.2}").replace('-', "−")
 }

@@ -1,4 +1,5 @@
-//! What ranks compare before they begin: one that differs would spoil the work of all.
+//! What ranks compare before they begin, because a single rank with other data or settings would make the
+//! results wrong.
 
 use std::fmt;
 
@@ -6,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Ranks;
 
-/// What a rank found when it made itself ready.
+/// The state of a rank after its preparation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
-    /// Why it is not ready.
+    /// Why the rank is not ready; `None` if it is.
     pub problem: Option<String>,
-    /// Fingerprints that have to be equal, with what they are of.
+    /// Fingerprints that have to be equal on all ranks, each after a description of what it identifies.
     pub fingerprints: Vec<(String, String)>,
 }
 
-/// Ranks that cannot work together, in words; every rank has the same, so one of them says it.
+/// Why ranks cannot work together, in words; every rank has the same text, so one of them prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement(String);
 
@@ -27,10 +28,11 @@ impl fmt::Display for Disagreement {
 
 impl std::error::Error for Disagreement {}
 
-/// Shows every rank the cards of all.
+/// Compares the cards of all ranks.
 ///
 /// # Errors
-/// A [`Disagreement`] if one of them is not ready, or has other fingerprints than rank 0; else if a rank is gone.
+/// A [`Disagreement`] if a rank is not ready or has fingerprints other than those of rank 0; another error if
+/// a rank has ended.
 pub fn agree(ranks: &dyn Ranks, mine: &Card) -> anyhow::Result<()> {
     let cards = ranks.gather(&serde_json::to_vec(mine)?)?;
     let cards: Vec<Card> =

@@ -1,4 +1,4 @@
-//! Becoming one of several ranks, whatever they are.
+//! Starting the ranks, as threads or as processes.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -6,22 +6,23 @@ use anyhow::Context as _;
 
 use super::{Alone, Ranks, RanksError, Threads};
 
-/// How many engines work together, and what they are.
+/// How many ranks there are, and whether they are threads or processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ranked {
     #[default]
     Alone,
     /// Threads of one process, each with a device.
     Threads(usize),
-    /// Processes that a launcher of MPI started; this is one of them.
+    /// Processes that an MPI launcher started, of which this process is one.
     Processes(usize),
 }
 
-/// Has the first rank do one thing and the others another, until all are done. They wait for each other at most so
-/// long.
+/// Calls one function on the first rank and another on all others, and waits until all have ended. In an
+/// exchange, ranks wait for each other no longer than the timeout.
 ///
 /// # Errors
-/// What failed. Among processes the first alone says so; where another failed, it has said why and ended all.
+/// The error of a rank that failed. Among processes only the first rank returns it; another rank that fails
+/// prints its error and ends all processes.
 pub fn together(
     ranked: Ranked,
     timeout: Duration,
@@ -56,7 +57,7 @@ fn in_threads(
         drop(leader); // Whoever still waits for it hears that it is gone.
         for other in others {
             let theirs = other.join().map_err(|_| anyhow::anyhow!("the thread of a rank panicked"))?;
-            // That another has ended says less than why it did.
+            // The message that another rank has ended says less than the reason why that rank ended.
             if matches!((&outcome, &theirs), (Err(known), Err(why)) if is_gone(known) && !is_gone(why)) {
                 outcome = theirs;
             }

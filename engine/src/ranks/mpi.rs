@@ -1,8 +1,8 @@
-//! Ranks that are processes, on one machine or many, over MPI.
+//! Ranks that are processes on one machine or several, connected by MPI.
 //!
-//! Everything is started without blocking and then asked after, so that whoever waits sees when it takes too long.
-//! An all-reduce is an all-to-all of pieces, a sum in the order of ranks, and an all-gather: as many bytes travel as
-//! in a ring, and the sums are the same under every implementation of MPI.
+//! Every exchange is started without blocking and then polled, so that a rank that waits notices when it
+//! takes too long. An all-reduce is an all-to-all of pieces, a sum in the order of ranks, and an all-gather:
+//! it sends as many bytes as a ring, and the sums are the same with every implementation of MPI.
 
 use std::{
     collections::BTreeSet,
@@ -26,44 +26,46 @@ use serde::{Deserialize, Serialize};
 use super::{Disagreement, Place, Ranks, RanksError};
 use crate::failure;
 
-/// Of messages that say "I am waiting".
+/// The tag of messages by which a rank says that it is waiting.
 const WAITING: c_int = 1;
 
-/// A message has at most so many bytes, because MPI counts in `int`.
+/// The greatest number of bytes in a message, because MPI counts in `int`.
 const LONGEST: usize = 1 << 30;
 
-/// Whoever has waited so long lets others have its core.
+/// A rank that has waited this long sleeps between polls, so that other processes can use its core.
 const BRISK: Duration = Duration::from_millis(20);
-/// Between two looks then.
+/// The time between polls after that.
 const NAP: Duration = Duration::from_micros(500);
-/// Between two looks of somebody who has waited for seconds: the run is paused, or somebody hangs.
+/// The time between polls of a rank that has waited for seconds, because the run is paused or another rank
+/// hangs.
 const SLEEP: Duration = Duration::from_millis(20);
 
-/// The ranks that MPI started, as one of them sees them.
+/// The ranks that MPI started, from the side of one of them.
 #[derive(Debug)]
 pub struct Mpi {
     rank: usize,
     ranks: Vec<Process>,
     timeout: Duration,
-    /// MPI is called by one thread at a time.
+    /// Held by the thread that calls MPI, since only one may do so at a time.
     turn: Mutex<()>,
 }
 
-/// A process among the ranks.
+/// The process of a rank.
 #[derive(Debug, Serialize, Deserialize)]
 struct Process {
     host: String,
     pid: u32,
-    /// The cores that it may use, as the kernel lists them.
+    /// The cores that the process may use, in the kernel's notation.
     cores: String,
 }
 
 impl Mpi {
-    /// Does something as one of `count` ranks, which wait for each other at most so long. If it fails in one of them,
-    /// that one says why and ends all; what they found together, the first one alone says.
+    /// Calls `does` as one of `count` ranks, with a timeout for exchanges. If it fails on one of them, that
+    /// rank prints the error and ends all ranks; an error that all ranks have in common is printed by the
+    /// first rank alone.
     ///
     /// # Errors
-    /// What failed, in the first rank; the others do not return then.
+    /// The error of `does` on the first rank; the other ranks do not return in that case.
     pub fn with(
         count: usize,
         timeout: Duration,
@@ -84,7 +86,7 @@ impl Mpi {
             }
             Err(error) => {
                 let text = format!("{}: {}", ranks.name(ranks.rank()), failure::explain(error));
-                // Whether it can be read changes nothing.
+                // A failure to print the error is ignored.
                 let _ = writeln!(io::stderr(), "relativenas-engine: {text}");
                 abort();
             }
@@ -93,9 +95,9 @@ impl Mpi {
         outcome
     }
 
-    /// Becomes one of the ranks. MPI ends when the universe is dropped, in this thread.
+    /// Connects to the other ranks. MPI ends when the universe is dropped, in this thread.
     fn join(count: usize, timeout: Duration) -> Result<(Self, Option<Universe>), RanksError> {
-        // Serialized: the thread that works calls it, and this one ends it.
+        // Serialized: one thread calls MPI while it works, and this thread ends it.
         let universe = mpi::initialize_with_threading(Threading::Serialized);
         let (universe, threading) =
             universe.map_or((None, mpi::environment::threading_support()), |(u, t)| (Some(u), t));
@@ -103,7 +105,7 @@ impl Mpi {
             return Err(RanksError::Threading);
         }
         let (mut rank, mut found) = (0, 0);
-        // SAFETY: MPI is initialised, and both are valid places for an `int`.
+        // SAFETY: MPI is initialised, and both pointers are to an `int`.
         unsafe {
             ffi::MPI_Comm_rank(ffi::RSMPI_COMM_WORLD, &mut rank);
             ffi::MPI_Comm_size(ffi::RSMPI_COMM_WORLD, &mut found);
@@ -134,11 +136,11 @@ impl Mpi {
 
     /// Waits until a request is done.
     ///
-    /// Those who wait long tell rank 0 again and again, so that when it has waited too long it knows who does not
-    /// wait. If rank 0 is the one who hangs, the others find out a little later.
+    /// Ranks that wait long tell rank 0 so repeatedly; when rank 0 has waited too long, it can name the ranks
+    /// that did not. If rank 0 itself hangs, the others find out a little later.
     ///
     /// # Errors
-    /// If it takes too long.
+    /// If it takes longer than the timeout.
     fn wait(&self, request: &mut MPI_Request, timeout: Option<Duration>) -> Result<(), RanksError> {
         let began = Instant::now();
         let word = self.timeout / 4;
@@ -173,8 +175,8 @@ impl Mpi {
         }
     }
 
-    /// Waits until a request is done, with the memory that it reads and writes. If it takes too long, the request goes
-    /// on, so the memory stays for ever; the process ends soon after.
+    /// Waits until a request is done, and returns the memory that it reads or writes. If it takes too long,
+    /// the request stays active, so the memory is never freed; the process ends soon after.
     fn finish<M>(
         &self,
         mut request: MPI_Request,
@@ -190,16 +192,16 @@ impl Mpi {
         }
     }
 
-    /// What `root` has, of as many bytes as all have.
+    /// The bytes of rank `root`; every rank passes as many.
     ///
-    /// Whoever receives waits as long as it takes, because the first rank may be paused before it sends. Whoever
-    /// sends much waits for the others to take it, and does that for no longer than any exchange may last.
+    /// The receivers wait without a timeout, because the first rank may be paused before it sends. The sender
+    /// waits for them no longer than the timeout of an exchange.
     ///
     /// # Errors
-    /// If the others do not take it in time.
+    /// If the receivers do not take the bytes in time.
     fn sent_by(&self, root: usize, mut bytes: Vec<u8>) -> Result<Vec<u8>, RanksError> {
         let mut request = no_request();
-        // SAFETY: `finish` has the bytes until the request is done.
+        // SAFETY: `finish` keeps the bytes until the request is done.
         unsafe {
             let (start, length, root) = (bytes.as_mut_ptr().cast(), counted(bytes.len()), counted(root));
             ffi::MPI_Ibcast(start, length, ffi::RSMPI_UINT8_T, root, ffi::RSMPI_COMM_WORLD, &mut request);
@@ -220,10 +222,10 @@ impl Mpi {
         RanksError::Silent { who, seconds: timeout.as_secs() }
     }
 
-    /// A message without content; that it comes is what it says.
+    /// Sends rank 0 a message without content, which says that this rank is waiting.
     fn say_that_i_wait(&self) {
         let mut request = no_request();
-        // SAFETY: nothing is sent, so no memory has to stay; small messages are on their way at once.
+        // SAFETY: nothing is sent, so no memory has to stay valid; MPI sends small messages at once.
         unsafe {
             ffi::MPI_Isend(
                 ptr::null(),
@@ -238,14 +240,14 @@ impl Mpi {
         }
     }
 
-    /// Everybody who said that it waits since this was called last.
+    /// The ranks that said that they are waiting since this was called last.
     fn who_waits(&self) -> BTreeSet<usize> {
         let mut waiting = BTreeSet::new();
         loop {
             let mut there = 0;
-            // SAFETY: a status is plain numbers, which MPI fills in.
+            // SAFETY: a status consists of plain numbers, which MPI fills in.
             let mut status = unsafe { std::mem::zeroed::<ffi::MPI_Status>() };
-            // SAFETY: both places are valid; what is received has no content.
+            // SAFETY: both pointers are valid; the message has no content.
             unsafe {
                 let (world, any) = (ffi::RSMPI_COMM_WORLD, ffi::RSMPI_ANY_SOURCE);
                 ffi::MPI_Iprobe(any, WAITING, world, &mut there, &mut status);
@@ -259,24 +261,25 @@ impl Mpi {
         }
     }
 
-    /// Where each rank's piece of so many values begins; one more for the end.
+    /// The index at which each rank's piece of this many values begins, followed by the end of the last
+    /// piece.
     fn pieces(&self, values: usize) -> Vec<usize> {
         (0..=self.count()).map(|rank| rank * values / self.count()).collect()
     }
 }
 
-/// What MPI puts a request in the place of.
+/// The null request, which MPI overwrites.
 fn no_request() -> MPI_Request {
-    // SAFETY: a constant.
+    // SAFETY: this reads a constant.
     unsafe { ffi::RSMPI_REQUEST_NULL }
 }
 
-/// As MPI counts.
+/// A number in the type in which MPI counts.
 fn counted(number: usize) -> c_int {
     c_int::try_from(number).unwrap_or(c_int::MAX)
 }
 
-/// The cores that this process may use, as the kernel lists them; empty if it does not say.
+/// The cores that this process may use, in the kernel's notation; empty if the kernel does not tell.
 fn cores() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
@@ -319,8 +322,8 @@ impl Ranks for Mpi {
         let own_starts: Vec<c_int> = (0..count).map(|rank| counted(rank * own)).collect();
         let (sent, mut received) = (values.to_vec(), vec![0.0_f32; count * own]);
         let mut request = no_request();
-        // SAFETY: every rank's piece lies within `sent`, and `received` has room for one of each. All of it stays
-        // until the request is done: `finish` has it until then.
+        // SAFETY: every rank's piece lies within `sent`, and `received` has room for one of each. `finish`
+        // keeps all of it until the request is done.
         unsafe {
             ffi::MPI_Ialltoallv(
                 sent.as_ptr().cast(),
@@ -383,19 +386,19 @@ impl Ranks for Mpi {
     }
 }
 
-/// Leaves signals to the first rank, which tells the others; launchers send them to all.
+/// Ignores signals that launchers send to all ranks: the first rank receives them and tells the others.
 fn ignore_signals() {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
-        // SAFETY: to ignore a signal needs no handler.
+        // SAFETY: ignoring a signal installs no handler.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }
 
-/// Ends all ranks at once, whatever they do.
+/// Ends all ranks at once, whatever they are doing.
 fn abort() -> ! {
-    // Time for what was said to reach whoever collects it.
+    // This gives the error message time to reach the launcher.
     thread::sleep(Duration::from_millis(200));
-    // SAFETY: MPI is initialised; this does not return.
+    // SAFETY: MPI is initialised; this call does not return.
     unsafe { ffi::MPI_Abort(ffi::RSMPI_COMM_WORLD, 1) };
     std::process::exit(1)
 }

@@ -1,21 +1,22 @@
-//! Which images of a batch fall to whom.
+//! How the images of a batch are divided among ranks.
 
 use std::ops::Range;
 
-/// One rank's part of every batch: neighbouring images, as many as others have or one more or less.
+/// One rank's part of every batch: consecutive images, as many as other ranks have or one more or less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     pub rank: usize,
     pub ranks: usize,
-    /// Nobody has fewer images, save those who have none because there are so few: batch norm may need two.
+    /// The least number of images in a part; ranks for which too few are left have none. Batch norm may need
+    /// two.
     pub least: usize,
 }
 
 impl Share {
-    /// Of a rank that is alone.
+    /// The share of a single rank.
     pub const WHOLE: Self = Self { rank: 0, ranks: 1, least: 1 };
 
-    /// This rank's images of a batch of so many.
+    /// The images of this rank, in a batch of `images`.
     pub fn of(self, images: usize) -> Range<usize> {
         let at_work = (images / self.least.max(1)).clamp(1, self.ranks.max(1));
         let start = |rank: usize| rank.min(at_work) * images / at_work;

@@ -4,7 +4,7 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What each rank of a crew says that does this.
+/// The results of `does` on each rank of a crew.
 fn each<T: Send>(count: usize, does: impl Fn(&dyn Ranks) -> T + Sync) -> Vec<T> {
     let does = &does;
     thread::scope(|scope| {
@@ -16,7 +16,7 @@ fn each<T: Send>(count: usize, does: impl Fn(&dyn Ranks) -> T + Sync) -> Vec<T> 
 
 #[test]
 fn sums_are_taken_in_the_order_of_ranks() {
-    // In any other order these round to another number.
+    // In any other order the rounding gives another sum.
     let brought = [1.0_f32, 1e8, -1e8, 0.25];
     let expected = brought.iter().sum::<f32>();
     assert_ne!(expected, brought.iter().rev().sum::<f32>());

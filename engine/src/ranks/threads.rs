@@ -1,4 +1,4 @@
-//! Ranks that are threads of one process: several devices without MPI, and the reference that MPI is held against.
+//! Ranks that are threads of one process: several devices without MPI, and the reference for tests of MPI.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -7,14 +7,14 @@ use std::{
 
 use super::{Place, Ranks, RanksError};
 
-/// A rank in a thread.
+/// A rank that is a thread.
 #[derive(Debug)]
 pub struct Threads {
     rank: usize,
     exchange: Arc<Exchange>,
 }
 
-/// Where the threads exchange what they have.
+/// The exchange through which the threads pass what they contribute.
 #[derive(Debug)]
 struct Exchange {
     count: usize,
@@ -25,11 +25,11 @@ struct Exchange {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Exchanges that are over.
+    /// The number of exchanges that are finished.
     round: u64,
-    /// What ranks have contributed to the exchange under way.
+    /// What ranks have contributed to the current exchange.
     contributions: Vec<Option<Contribution>>,
-    /// What they contributed to the last one.
+    /// What ranks contributed to the last exchange.
     shown: Arc<Vec<Contribution>>,
     /// A rank that has ended.
     gone: Option<usize>,
@@ -44,7 +44,7 @@ enum Contribution {
 }
 
 impl Threads {
-    /// So many ranks that know each other. They wait for each other at most so long.
+    /// Makes `count` connected ranks, which wait for each other no longer than `timeout`.
     pub fn crew(count: usize, timeout: Duration) -> Vec<Self> {
         let state = State { contributions: vec![None; count], ..State::default() };
         let exchange =
@@ -52,7 +52,7 @@ impl Threads {
         (0..count).map(|rank| Self { rank, exchange: Arc::clone(&exchange) }).collect()
     }
 
-    /// Shows every rank what every rank contributed.
+    /// Passes to every rank what every rank contributed.
     fn show_all(
         &self,
         mine: Contribution,

@@ -1,15 +1,16 @@
-//! What two searches must share for their losses to be comparable, beside their images.
+//! What two searches must have in common, besides their images, for their losses to be comparable.
 
 use relativenas_core::config::{Config, NetworkConfig, Precision, TrainingConfig};
 use serde::Serialize;
 
-/// The settings that make a loss what it is, in a form whose text never changes. How the work is spread over
-/// a device is not among them.
+/// The settings that a loss depends on, in a form whose text never changes. How the work is distributed on a
+/// device is not among them.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Agreement {
     First(First),
-    /// With settings that came later, where they are not off: searches from before them stay comparable.
+    /// With settings that were added later, where they are not off, so that searches from before stay
+    /// comparable.
     WithLater(First, Vec<(&'static str, f64)>),
 }
 
@@ -35,7 +36,7 @@ pub struct Training {
 
 impl Agreement {
     pub fn of(config: &Config) -> Self {
-        // No field is left out by mistake: each is named, and one that is new ends up here.
+        // Naming each field ensures that the compiler reports a new one here.
         let NetworkConfig { channels, cells, affine } = config.network;
         let TrainingConfig {
             batch,
@@ -69,7 +70,7 @@ impl Agreement {
         let later = [
             ("search.pairs_at_once", search.pairs_at_once as f64, 1.0),
             ("search.warm_up", f64::from(search.warm_up), 0.0),
-            // 1 in programs whose rates did not end with the warm-up.
+            // This was 1 in programs whose rates did not end with the warm-up.
             ("search.one_shot", if search.one_shot { 2.0 } else { 0.0 }, 0.0),
             ("search.noise", search.noise, 0.0),
             ("search.estimates", f64::from(most), 0.0),

@@ -1,8 +1,8 @@
-//! Checkpoints: what a run needs to go on exactly where it was.
+//! Checkpoints: what a run needs to continue exactly where it was.
 //!
-//! A checkpoint is a folder that appears by rename, named by what was done: `0012-0003` was taken
-//! in generation 12 after three pairs. It holds `state.json` and `weights.safetensors`, each with a
-//! checksum, and remembers how long the log was.
+//! A checkpoint is a folder that appears by rename. Its name says what was done: `0012-0003` was taken in
+//! generation 12 after three pairs. It holds `state.json` and `weights.safetensors`, each with a checksum,
+//! and the length of the log at that time.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +12,7 @@ use std::{
 
 use relativenas_core::{
     finals::{FinalsState, History},
+    loss::Loss,
     number,
     search::SearchState,
     weight_set::Trained,
@@ -26,47 +27,48 @@ use super::{
 };
 use crate::training::Position;
 
-/// Grows whenever an older program could not read a checkpoint.
+/// The version of the format, which is raised whenever an older program could not read a checkpoint.
 const FORMAT: u32 = 1;
 
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "weights.safetensors";
 const TEMPORARY: &str = ".part";
 
-/// The newest so many are kept; of a search, every generation's last too.
+/// The number of newest checkpoints that are kept; of a search, the last one of every generation is kept too.
 const KEPT: usize = 2;
 
-/// What a checkpoint says, apart from the weights.
+/// The content of a checkpoint, apart from the tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// The log when the checkpoint was taken.
+    /// The extent of the log when the checkpoint was taken.
     pub log: Extent,
     pub progress: Progress,
 }
 
-/// Where the run was.
+/// How far the run was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)] // There is one at a time.
 pub enum Progress {
     Search {
         search: SearchState,
-        /// History of every module in the weight set, by name.
+        /// The history of every module in the weight set, by name.
         trained: BTreeMap<String, Trained>,
-        /// Who may take part in finals beside the last population; empty where there are to be none.
+        /// The architectures that may enter the finals besides the last population; empty where there are no
+        /// finals.
         #[serde(default, skip_serializing_if = "History::is_empty")]
         history: History,
-        /// Once they have begun.
+        /// The state of the finals, once they have begun.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finals: Option<FinalsState>,
     },
     Train {
         position: Position,
-        /// The epoch whose weights are the best so far; they are among the tensors.
+        /// The epoch whose weights are the best so far; these weights are among the tensors.
         best: Option<Best>,
-        /// The test set was looked at.
+        /// Whether the test set was evaluated.
         finished: bool,
-        /// Photographs that it goes on without, by their places: training images, then test images.
+        /// Indices of the photographs that are left out: of training images, then of test images.
         #[serde(default)]
         skipped: [BTreeSet<usize>; 2],
     },
@@ -76,9 +78,8 @@ pub enum Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     pub epoch: u32,
-    #[serde(with = "number")]
-    pub valid_loss: f64,
-    /// Per cent.
+    pub valid_loss: Loss,
+    /// Validation accuracy in per cent; for a task, its metric.
     #[serde(with = "number")]
     pub valid_accuracy: f64,
 }
@@ -92,8 +93,8 @@ pub struct Checkpoint {
 }
 
 impl Progress {
-    /// The checkpoint's folder: generation or epoch, and pairs or batches done in it. Trainings of
-    /// finals count after the pairs of the ranking.
+    /// The name of the checkpoint's folder: generation or epoch, and the number of pairs or batches done in
+    /// it. Trainings of the finals are counted after the pairs of the ranking.
     fn name(&self) -> String {
         match self {
             Self::Search { search, finals, .. } => {
@@ -102,15 +103,16 @@ impl Progress {
                 let trainings = finals.as_ref().map_or(0, |finals| finals.trainings);
                 format!("{:04}-{:04}", search.generation, pairs + trainings)
             }
-            // Before and after the test set, no batch is done of an epoch that will never be.
+            // In the epoch after the last, no batch is done before the test, and one afterwards stands for
+            // the test.
             Self::Train { position, finished, .. } => {
                 format!("{:04}-{:04}", position.epoch, position.batch + usize::from(*finished))
             }
         }
     }
 
-    /// Whether a checkpoint is kept beside the newest because of its name. A search can be looked
-    /// at, or branched from, at the end of any generation; a training has its best weights.
+    /// Whether a checkpoint with this name is kept when it is no longer among the newest. A search can be
+    /// examined, or branched off, at the end of any generation; a training has its best weights.
     fn is_kept(&self, (_, done): (u32, usize)) -> bool {
         match self {
             // `0012-0000` is the end of generation 11.
@@ -139,17 +141,17 @@ pub enum CheckpointError {
 #[derive(Serialize, Deserialize)]
 struct Envelope {
     format: u32,
-    /// Of `weights.safetensors`, and of `state`.
+    /// Checksums (BLAKE3) of `weights.safetensors` and of `state`.
     weights_checksum: String,
     state_checksum: String,
-    /// A [`State`] as text, so that its checksum does not depend on how JSON is laid out.
+    /// A [`State`] as text, so that its checksum does not depend on the layout of the JSON around it.
     state: String,
 }
 
 /// Writes a checkpoint below `checkpoints`, and removes those that are no longer needed.
 ///
 /// # Errors
-/// If the disk refuses; then the checkpoints are as before.
+/// If a file cannot be written; then the checkpoints are as before.
 pub fn write(
     disk: &Disk,
     checkpoints: &Path,
@@ -175,7 +177,7 @@ pub fn write(
     disk.sync_folder(&temporary.join(STATE))?;
     let path = checkpoints.join(state.progress.name());
     if path.exists() {
-        // Written by the run's own past, before the log was cut back.
+        // The checkpoint was written by this run before its log was cut back.
         fs::remove_dir_all(&path)?;
     }
     disk.rename(&temporary, &path)?;
@@ -190,10 +192,10 @@ fn put(disk: &Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.sync(&file)
 }
 
-/// All checkpoints, newest first.
+/// The paths of all checkpoints, newest first.
 ///
 /// # Errors
-/// If the folder cannot be listed; one that does not exist holds none.
+/// If the folder cannot be listed. A folder that does not exist holds no checkpoints.
 pub fn list(checkpoints: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(checkpoints) {
         Ok(entries) => entries,
@@ -207,12 +209,12 @@ pub fn list(checkpoints: &Path) -> io::Result<Vec<PathBuf>> {
             found.push(path);
         }
     }
-    // Numbers, not text: a run may have more than 9999 generations.
+    // Names are compared as numbers, because a run may have more than 9999 generations.
     found.sort_by_key(|path| std::cmp::Reverse(name_of(path)));
     Ok(found)
 }
 
-/// Generation and pair, or epoch and batch, in a checkpoint's name.
+/// The generation and the number of pairs, or epoch and batches, in the name of a checkpoint.
 fn name_of(path: &Path) -> Option<(u32, usize)> {
     let (generation, pair) = path.file_name()?.to_str()?.split_once('-')?;
     Some((generation.parse().ok()?, pair.parse().ok()?))
@@ -227,10 +229,10 @@ fn prune(checkpoints: &Path, progress: &Progress) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a checkpoint and checks it.
+/// Reads a checkpoint and compares its checksums.
 ///
 /// # Errors
-/// If anything about it is damaged or of another format.
+/// If a file is missing or damaged, or has another format.
 pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let (state_path, weights_path) = (path.join(STATE), path.join(WEIGHTS));
     let load = |path: &Path| {
@@ -256,8 +258,8 @@ pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     Ok(Checkpoint { path: path.to_owned(), state, tensors })
 }
 
-/// The newest checkpoint that is whole and does not reach beyond the log, and what is wrong with
-/// those that were passed over.
+/// The newest checkpoint that is whole and does not reach beyond the log, and what is wrong with the newer
+/// ones that were skipped.
 ///
 /// # Errors
 /// If the folder cannot be listed.
@@ -285,7 +287,7 @@ mod tests {
     use super::*;
     use crate::run::disk::Step;
 
-    /// A checkpoint in this generation after so many pairs.
+    /// The state of a search in this generation after `done` pairs.
     fn state(generation: u32, done: usize) -> State {
         let settings = SearchSettings {
             space: Default::default(),
@@ -362,7 +364,8 @@ mod tests {
         for trainings in [0, 2, 3] {
             let mut state = state(9, 0);
             if let Progress::Search { search, finals, .. } = &mut state.progress {
-                let ranked = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+                let ranked =
+                    Estimate { loss: Loss(1.0), accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
                 search.ranking = vec![ranked; 4];
                 *finals = Some(FinalsState {
                     settings: Default::default(),
@@ -421,15 +424,15 @@ mod tests {
         assert_eq!(newest_name(folder.path()), (Some("0000-0001".to_owned()), 0));
     }
 
-    /// What a disk or a person does to a checkpoint's file.
+    /// Damage to a file of a checkpoint.
     #[derive(Clone, Copy, Debug)]
     enum Fault {
-        /// Other bits in the byte at this share of the file.
+        /// Bits are flipped in the byte at this share of the file.
         Flipped(f64, u8),
-        /// Cut at this share.
+        /// The file is cut at this share.
         Cut(f64),
         Gone,
-        /// Another file's content.
+        /// The file has the content of another one.
         Swapped,
     }
 

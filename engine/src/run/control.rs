@@ -1,7 +1,7 @@
-//! Where those who steer a running engine meet the thread that does the work.
+//! The connection between what steers a running engine and the thread that does the work.
 //!
-//! `Steering` knows what was asked and what follows from it; `Meter` says how far the run is. Here is the lock
-//! around both, the waiting, and how often clients are told.
+//! `Steering` holds what was asked and decides what follows from it; `Meter` measures the progress. This
+//! module adds the lock around both, the waiting, and how often clients are told.
 
 mod meter;
 mod steering;
@@ -23,10 +23,10 @@ pub use meter::Work;
 use steering::Steering;
 pub use steering::{Bounds, Done, Injection, Next};
 
-/// Progress is published at most so often.
+/// The least time between two publications of progress.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
-/// Shared by the server, the signal listener, the recorder and the thread that searches.
+/// Shared by the server, the signal listener, the recorder and the thread that does the work.
 pub struct Control {
     state: Mutex<State>,
     changed: Condvar,
@@ -35,14 +35,14 @@ pub struct Control {
     observer: std::sync::OnceLock<Observer>,
 }
 
-/// Is told of progress after every batch by the thread that computed it, which waits meanwhile.
+/// Receives the progress after every batch, in the thread that computed the batch.
 #[cfg(test)]
 pub type Observer = Box<dyn Fn(Progress) + Send + Sync>;
 
 struct State {
     steering: Steering,
     meter: Meter,
-    /// The thread that searches is holding.
+    /// Whether the thread that does the work is waiting.
     holding: bool,
     published: Option<Instant>,
 }
@@ -63,7 +63,7 @@ impl Control {
         }
     }
 
-    /// Lets a test see every batch, whereas [`Control::progress`] may skip what is soon over.
+    /// Sets an observer that sees every batch in a test; [`Control::progress`] may skip some.
     #[cfg(test)]
     pub fn observe(&self, observer: Observer) {
         assert!(self.observer.set(observer).is_ok(), "one observer is enough");
@@ -81,22 +81,22 @@ impl Control {
         self.lock()
     }
 
-    /// Progress as it is published; the latest wins.
+    /// The published progress, of which only the latest value is kept.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
 
-    /// Takes a command from a client.
+    /// Carries out a command from a client.
     ///
     /// # Errors
-    /// Why it is refused, in words for a person.
+    /// If the command is refused; the text gives the reason.
     pub fn steer(&self, command: &Command) -> Result<(), String> {
         self.change(|State { steering, meter, holding, .. }| {
             steering.command(command, meter.generation(), *holding)
         })
     }
 
-    /// Ends the run at once; what is in hand does not count.
+    /// Ends the run at once; the current pair does not count.
     pub fn abort(&self) {
         self.lock().steering.abort();
         self.changed.notify_all();
@@ -106,13 +106,13 @@ impl Control {
         self.lock().steering.aborted()
     }
 
-    /// Whether the run shall end here. A search finishes the pair in hand if it was not aborted; a
+    /// Whether the run shall end here. A search that was not aborted finishes the current pair first; a
     /// training can be resumed at any batch, so it need not finish an epoch.
     pub fn leaving(&self) -> bool {
         self.lock().steering.leaving()
     }
 
-    /// Called between estimations. Holds while paused.
+    /// What to do next. Called between estimations; waits while the run is paused.
     pub fn next(&self) -> Next {
         let mut state = self.lock();
         loop {
@@ -123,12 +123,13 @@ impl Control {
         }
     }
 
-    /// From now on nobody can be replaced, and no generation lies ahead; says why.
+    /// From now on refuses to replace individuals and to pause at a later generation; `why` is part of the
+    /// message.
     pub fn close(&self, why: &'static str) {
         self.lock().steering.close(why);
     }
 
-    /// An estimation, or a training of finals, begins.
+    /// Called when an estimation, or a training of finals, begins.
     pub fn begin(
         &self,
         activity: Activity,
@@ -142,7 +143,7 @@ impl Control {
         self.publish(&mut state);
     }
 
-    /// Called between batches, from any thread. Holds while paused.
+    /// Called after each batch, from any thread. Waits while the run is paused.
     pub fn batch_done(&self, done: BatchDone) -> Flow {
         let mut state = self.lock();
         state.meter.batch(done);
@@ -157,7 +158,7 @@ impl Control {
         if state.steering.aborted() { Flow::Abort } else { Flow::Go }
     }
 
-    /// What was in hand is done and recorded. Counts steps, and pauses where somebody asked for it.
+    /// Called when the current work is done and recorded. Counts steps, and pauses where this was asked for.
     pub fn end(&self, done: Done, not_a_number: bool) {
         let mut state = self.lock();
         state.meter.end(Instant::now());
@@ -166,7 +167,7 @@ impl Control {
         self.publish(&mut state);
     }
 
-    /// Nothing more will happen.
+    /// Called when the run is done.
     pub fn finish(&self) {
         let mut state = self.lock();
         state.steering.finish();
@@ -174,12 +175,12 @@ impl Control {
         self.publish(&mut state);
     }
 
-    /// The recorder cannot write (`Some`, in words), or can again (`None`).
+    /// Called when the recorder cannot write (with a notice), and when it can again (with `None`).
     pub fn stall(&self, notice: Option<String>) {
         self.change(|state| state.steering.stall(notice));
     }
 
-    /// Changes what was asked, tells clients, and wakes whoever holds.
+    /// Changes what was asked, tells clients, and wakes the thread that waits.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let changed = change(&mut state);
@@ -223,8 +224,8 @@ impl Control {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A poisoned lock means that a thread panicked between batches; what it guards is plain
-        // values, each valid on its own.
+        // A poisoned lock means that a thread panicked between batches; the guarded values are plain ones,
+        // each valid on its own.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -233,7 +234,7 @@ impl Control {
 mod tests {
     use std::{sync::Arc, thread};
 
-    use relativenas_core::protocol::Mode;
+    use relativenas_core::{protocol::Mode, search::Slot};
 
     use super::*;
 
@@ -241,14 +242,15 @@ mod tests {
         Arc::new(Control::new(Bounds { population: None, generations: 5 }, paused))
     }
 
-    /// A thread that has done a batch, and whether it may go on.
+    /// A thread that has done a batch, and returns whether to go on.
     fn batch(control: &Arc<Control>) -> thread::JoinHandle<Flow> {
         let control = Arc::clone(control);
-        let done = BatchDone { candidate: 0, validating: false, batch: 1, batches: 2, images: 8, loss: None };
+        let done =
+            BatchDone { candidate: Slot(0), validating: false, batch: 1, batches: 2, images: 8, loss: None };
         thread::spawn(move || control.batch_done(done))
     }
 
-    /// Waits until the thread that searches holds.
+    /// Waits until the run is paused.
     fn wait_until_paused(control: &Control) {
         let mut progress = control.progress();
         tokio::runtime::Builder::new_current_thread()

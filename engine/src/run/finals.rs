@@ -1,4 +1,5 @@
-//! What follows a search's last generation: the ranking ends, and finals train from scratch.
+//! The finals of a search: after its last generation and the ranking, the best architectures are trained from
+//! scratch.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +15,7 @@ use relativenas_core::{
 use super::control::Control;
 use crate::estimator::{EstimateError, NetworkEstimator};
 
-/// The finals of a search, from the first entrant that a generation may bring to the winner.
+/// The finals of a search, from the first entrant that a generation may add to the winner.
 pub struct SearchFinals {
     settings: FinalsSettings,
     history: History,
@@ -26,7 +27,7 @@ impl SearchFinals {
         Self { settings, history: History::default(), finals: None }
     }
 
-    /// Where a checkpoint left it.
+    /// Restores the finals from a checkpoint.
     ///
     /// # Errors
     /// If the stored finals contradict themselves.
@@ -54,8 +55,8 @@ impl SearchFinals {
         self.finals.as_mut()
     }
 
-    /// Takes notice of what the search said. Where it ends, finals begin in the place of that event,
-    /// if there are to be any: it is told after them.
+    /// Processes events of the search. Where the search ends and there are to be finals, they begin in place
+    /// of the last event, which follows them.
     pub fn follow(&mut self, events: &mut Vec<Event>, search: &Search) {
         let (count, generations) = (self.settings.architectures, search.settings().generations);
         if count == 0 {
@@ -75,7 +76,7 @@ impl SearchFinals {
     }
 }
 
-/// Whom these trainings train.
+/// The candidates of these trainings.
 pub fn candidates(finals: &Finals, trainings: &Trainings) -> Vec<Candidate> {
     let candidate = |&place: &usize| {
         let entrant = &finals.state().entrants[place];
@@ -84,8 +85,8 @@ pub fn candidates(finals: &Finals, trainings: &Trainings) -> Vec<Candidate> {
     trainings.entrants.iter().map(candidate).collect()
 }
 
-/// Trains entrants from fresh weights of the round's seed; batches are reported over all epochs. `None` if somebody
-/// ended the run.
+/// Trains entrants from fresh weights drawn with the round's seed; the batches that are reported count over
+/// all epochs. Returns `None` if the run was aborted.
 ///
 /// # Errors
 /// If the device fails.

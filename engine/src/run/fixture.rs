@@ -1,4 +1,4 @@
-//! Runs in tests: begun in a folder, or gone on with, and steered between any two batches.
+//! Runs in tests: begun in a folder or continued there, and steered between any two batches.
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::ranks::{Alone, Ranks};
 
-/// What a run is to do by these settings.
+/// The manifest of a run with these settings.
 pub fn manifest(job: Job, layers: &Layers) -> Manifest {
     Manifest {
         format: RUN_FORMAT,
@@ -49,7 +49,7 @@ pub fn manifest(job: Job, layers: &Layers) -> Manifest {
     }
 }
 
-/// A search that ends within seconds, with more settings over its own.
+/// A search that ends within seconds, with further settings.
 pub fn small_search(more: &[(&str, &str)]) -> Manifest {
     let few = [
         ("search.population", "4"),
@@ -68,8 +68,8 @@ pub fn small_search(more: &[(&str, &str)]) -> Manifest {
     manifest(Job::Search, &layers)
 }
 
-/// Begins the run in `folder`, or goes on with it. `steer` is told how far it is after every batch,
-/// while the run waits for it, and again and again while the run is paused.
+/// Begins the run in `folder`, or continues it. `steer` receives the progress after every batch, while the
+/// run waits for it, and repeatedly while the run is paused.
 pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress, &Control)) -> Outcome {
     let found = log::whole_lines(&folder.join(files::EVENTS)).expect("readable");
     let (newest, passed_over) = checkpoint::newest(&folder.join(files::CHECKPOINTS), found).expect("listed");
@@ -102,7 +102,7 @@ pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress,
             }
             Err(RecvTimeoutError::Timeout) => {
                 let now = progress.borrow().clone();
-                // A worker that panicked says no last word.
+                // A worker that panicked does not publish that it is finished.
                 if now.activity == Activity::Finished || worker.is_finished() {
                     break;
                 }
@@ -116,7 +116,7 @@ pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress,
     worker.join().expect("no panic")
 }
 
-/// Batches as they are done; each waits until it is said to be seen.
+/// Batches as they are done; the run waits until each is marked as seen.
 struct Batches {
     progress: mpsc::Receiver<Progress>,
     seen: mpsc::Sender<()>,
@@ -128,7 +128,7 @@ fn observe(control: &Control) -> Batches {
     let ends = Mutex::new((teller, waiter));
     control.observe(Box::new(move |now| {
         let (teller, waiter) = &*ends.lock().expect("no panic");
-        // Nobody listens any more where the test has failed.
+        // Sending fails only if the test has failed.
         if teller.send(now).is_ok() {
             let _ = waiter.recv();
         }
@@ -136,7 +136,7 @@ fn observe(control: &Control) -> Batches {
     Batches { progress, seen }
 }
 
-/// What the run in `folder` has told.
+/// The events in the log of the run in `folder`.
 pub fn events(folder: &Path) -> Vec<Event> {
     let text = fs::read_to_string(folder.join(files::EVENTS)).expect("a log");
     let event = |line: &str| serde_json::from_str::<Line>(line).expect("a line").event;

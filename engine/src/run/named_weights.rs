@@ -8,7 +8,7 @@ use tch::Tensor;
 
 use crate::network::ModuleWeights;
 
-/// Tensors by the name of their module and their own name within it.
+/// Tensors under the name of their module, a dot, and their name within the module.
 pub fn named<'a>(modules: impl Iterator<Item = (WeightKey, &'a ModuleWeights)>) -> BTreeMap<String, Tensor> {
     let of_module = |(key, weights): (WeightKey, &'a ModuleWeights)| {
         weights.tensors().map(move |(name, tensor)| (format!("{key}.{name}"), tensor.shallow_clone()))
@@ -16,17 +16,17 @@ pub fn named<'a>(modules: impl Iterator<Item = (WeightKey, &'a ModuleWeights)>) 
     modules.flat_map(of_module).collect()
 }
 
-/// The modules that [`named`] named, given their keys as text.
+/// The modules in tensors from [`named`], given the keys of the modules as text.
 ///
 /// # Errors
-/// If a tensor belongs to none of them.
+/// If a tensor belongs to none of these modules.
 pub fn modules(
     keys: &BTreeSet<String>,
     tensors: BTreeMap<String, Tensor>,
 ) -> anyhow::Result<BTreeMap<WeightKey, ModuleWeights>> {
     let mut found: BTreeMap<&str, Vec<(String, Tensor)>> = BTreeMap::new();
     for (name, tensor) in tensors {
-        // A module's name may be the beginning of another's only up to a dot.
+        // The name of a module may be the beginning of another's only up to a dot.
         let module = keys.iter().find(|k| name.strip_prefix(k.as_str()).is_some_and(|r| r.starts_with('.')));
         let module = module.with_context(|| format!("`{name}` belongs to none of the modules"))?;
         found.entry(module).or_default().push((name[module.len() + 1..].to_owned(), tensor));

@@ -1,9 +1,9 @@
-//! How the work on a run came to its end.
+//! How the work on a run ended.
 
-/// How work came to its end.
+/// How the work on a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// Somebody ended it; it can be resumed.
+    /// The run was stopped; it can be resumed.
     Stopped,
 }

@@ -1,7 +1,7 @@
 //! The thread that writes: events to the log, checkpoints beside it, in the order they were sent.
 //!
-//! The log is the stream: clients read the file, and are told how far it reaches. A checkpoint is
-//! taken off the thread that trains; the log is on the disk before a checkpoint names its length.
+//! Clients read the log as a file, and are told its length. A checkpoint is written in this thread instead of
+//! the one that trains; the log is on the disk before a checkpoint refers to its length.
 
 use std::{
     collections::BTreeMap,
@@ -24,43 +24,44 @@ use super::{
     tensors,
 };
 
-/// Between tries while the disk is full.
+/// The time between attempts to write while the disk is full.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Records that may wait: the thread that trains is at most so far ahead of the disk.
+/// The number of records that may wait, by which the work may be ahead of the disk.
 const QUEUE: usize = 4;
 
-/// What the thread that searches wants written.
+/// What the thread that does the work has written.
 pub enum Record {
     Events(Vec<Event>),
-    /// Nobody changes the tensors in place, not even the thread that trains on.
+    /// A checkpoint. Its tensors are never changed in place, although the training continues.
     Checkpoint {
         progress: Box<Progress>,
         weights: BTreeMap<String, Tensor>,
     },
-    /// Replaces a file of weights for other programs to read; the run itself never does.
+    /// A file of weights, which replaces the one before. It is for other programs; the run itself never reads
+    /// it.
     Weights {
-        /// In the run's folder `weights`.
+        /// The name of the file in the folder `weights` of the run.
         file: &'static str,
         weights: BTreeMap<String, Tensor>,
-        /// What they are of.
+        /// The description of the network that the weights belong to.
         network: Box<TrainedNetwork>,
     },
 }
 
-/// The sending side, and the thread behind it.
+/// The sender of records to the thread that writes them.
 pub struct Recorder {
-    /// `None` writes nothing.
+    /// The sender and the thread; `None` writes nothing.
     writer: Option<(mpsc::SyncSender<Record>, thread::JoinHandle<io::Result<()>>)>,
 }
 
-/// The recorder's thread is gone; joining it says why.
+/// The error that the recorder's thread has ended; joining it gives the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the run's folder cannot be written any more")]
 pub struct RecorderGone;
 
 impl Recorder {
-    /// Starts the thread. `extent` follows the log, for those who serve it.
+    /// Starts the thread. `extent` is updated with the length of the log, for the server.
     pub fn start(
         disk: Disk,
         log: EventLog,
@@ -80,13 +81,15 @@ impl Recorder {
         Ok(Self { writer: Some((records, thread)) })
     }
 
-    /// Of a rank that leaves writing to another.
+    /// The recorder of a rank other than the first, which writes nothing.
     pub fn nowhere() -> Self {
         Self { writer: None }
     }
 
+    /// Passes a record to the thread.
+    ///
     /// # Errors
-    /// If the thread had to give up; [`Recorder::finish`] says why.
+    /// If the thread had to give up; [`Recorder::finish`] gives the reason.
     pub fn send(&self, record: Record) -> Result<(), RecorderGone> {
         match &self.writer {
             Some((records, _)) => records.send(record).map_err(|_| RecorderGone),
@@ -97,7 +100,7 @@ impl Recorder {
     /// Waits until everything is on the disk.
     ///
     /// # Errors
-    /// What made the thread give up.
+    /// The error because of which the thread gave up.
     pub fn finish(self) -> io::Result<()> {
         let Some((records, thread)) = self.writer else { return Ok(()) };
         drop(records);
@@ -115,7 +118,8 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes one record; while the disk is full the run is stalled, says so, and this tries again.
+    /// Writes one record. While the disk is full, the run is paused with a notice, and writing is tried
+    /// again.
     fn record(&mut self, record: &Record) -> io::Result<()> {
         let mut stalled = false;
         loop {
@@ -125,7 +129,7 @@ impl Writer {
                     if !stalled {
                         super::say(&format!("cannot write ({error}); waiting"));
                         self.control.stall(Some(format!(
-                            "cannot write: {error}; the run waits and goes on by itself"
+                            "cannot write: {error}; the run waits, and continues once it can"
                         )));
                         stalled = true;
                     }
@@ -163,7 +167,7 @@ impl Writer {
     }
 }
 
-/// Whether an error passes when somebody makes room.
+/// Whether an error may pass once space is freed.
 fn passes(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,38 +1,41 @@
-//! How much work is in hand and left, so that the time it takes can be told.
+//! Estimates of the current and the remaining work, from which the remaining time is computed.
 
 use relativenas_core::{
     finals::Work,
     search::{Search, SearchSettings, SearchState, Stage},
 };
 
-/// How long things take: an epoch of training is the unit.
+/// How long the parts of the work take, in units of an epoch of training.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scale {
-    /// A look at the validation half.
+    /// A validation on the validation half.
     validation: f64,
-    /// Estimating batch norm's statistics before it, where weights are shared.
+    /// Estimating batch norm's statistics before the validation, where weights are shared.
     statistics: f64,
-    /// After the warm-up nobody is trained.
+    /// Whether learners are not trained after the warm-up.
     one_shot: bool,
 }
 
 impl Scale {
-    /// Of halves of so many images. Of an image, validation takes about a quarter of training.
+    /// The scale for halves of these sizes. An image takes about a quarter as long in validation as in
+    /// training.
     pub fn of((train, valid): (usize, usize)) -> Self {
         Self { validation: 0.25 * valid as f64 / train.max(1) as f64, statistics: 0.0, one_shot: false }
     }
 
-    /// Where statistics are estimated on so many images, which go forward as in training: about a third.
+    /// Adds the estimation of batch norm's statistics on this many images, whose forward pass in training
+    /// mode takes about a third of a training step.
     pub fn with_statistics(self, images: usize, train: usize) -> Self {
         Self { statistics: 0.35 * images.min(train) as f64 / train.max(1) as f64, ..self }
     }
 
-    /// Where learners are judged without training.
+    /// Sets whether learners are validated without training after the warm-up.
     pub fn one_shot(self, one_shot: bool) -> Self {
         Self { one_shot, ..self }
     }
 
-    /// Estimations of a search: an epoch each, unless it is one-shot, and but for the warm-up a validation.
+    /// The estimations of `count` learners: an epoch for each, unless the search is one-shot, and, except in
+    /// the warm-up, a validation.
     pub fn learners(&self, stage: Stage, count: usize) -> f64 {
         let judged = self.statistics + self.validation;
         let each = match (stage, self.one_shot) {
@@ -43,7 +46,7 @@ impl Scale {
         count as f64 * each
     }
 
-    /// What is left of a search, its ranking included.
+    /// The remaining work of a search, its ranking included.
     pub fn left(&self, search: &Search) -> f64 {
         let (warming, judged) = learners_left(search);
         self.learners(Stage::WarmUp, warming) + self.learners(Stage::Search, judged)
@@ -54,8 +57,8 @@ impl Scale {
     }
 }
 
-/// Networks that are still to be trained in the warm-up, and learners that are still to be estimated
-/// after it, the ranking included.
+/// The number of networks that are still to be trained in the warm-up, and the number of learners that are
+/// still to be estimated after it, the ranking included.
 fn learners_left(search: &Search) -> (usize, usize) {
     let SearchSettings { population, generations, warm_up, .. } = *search.settings();
     let SearchState { generation, done, ref pairs, ref ranking, .. } = *search.state();
@@ -63,7 +66,7 @@ fn learners_left(search: &Search) -> (usize, usize) {
         return (0, population.saturating_sub(ranking.len()));
     }
     let now: usize = pairs.iter().skip(done).map(Vec::len).sum();
-    // Of generations from one to another, without the other.
+    // The learners of generations `from` up to `to`, which is excluded.
     let between = |from: u32, to: u32| to.saturating_sub(from) as usize * population;
     let ranked = population;
     if search.is_warming_up() {
@@ -75,6 +78,7 @@ fn learners_left(search: &Search) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use relativenas_core::{
+        loss::Loss,
         search::{Ask, Estimate},
         searcher::SearcherKind,
     };
@@ -100,12 +104,14 @@ mod tests {
             };
             let scale = Scale::of((100, 200)).with_statistics(0, 100);
             let (mut search, _) = Search::new(settings).expect("valid");
-            // Two generations of an epoch each; three and the ranking with a validation half as long.
+            // Two generations of an epoch each, then three and the ranking with a validation of half an
+            // epoch.
             assert_eq!(scale.left(&search), 6.0 * (2.0 + 4.0 * 1.5));
             while let Ask::Estimate(estimation) = search.ask() {
                 let took = scale.learners(estimation.stage, estimation.candidates.len());
                 let before = scale.left(&search);
-                let estimate = Estimate { loss: 1.0, accuracy: 1.0, train_loss: 1.0, hits: 0, misses: 0 };
+                let estimate =
+                    Estimate { loss: Loss(1.0), accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
                 search.tell(&vec![estimate; estimation.candidates.len()]);
                 assert_eq!(before - took, scale.left(&search), "{searcher}");
             }

@@ -1,20 +1,20 @@
-//! What finds losses for a search: networks that are trained, or a table.
+//! What a search obtains losses from: networks that are trained, or a table.
 
 use relativenas_core::search::{BatchDone, Estimated, Estimation, Estimator, Flow, Verdict};
 
 use super::shared_estimation::SharedEstimator;
 use crate::{estimator::Trained, table::PacedTable};
 
-/// Answers a search in its own space.
+/// Estimates the candidates of a search in its own space.
 pub enum SearchEstimator {
     Network(Box<SharedEstimator>),
-    /// There are no weights to inherit or adopt.
+    /// A table, which has no weights to inherit or adopt.
     Table(PacedTable),
 }
 
 impl Estimator for SearchEstimator {
     type Error = anyhow::Error;
-    /// Empty where a table answers.
+    /// Empty where a table is used.
     type Trained = Trained;
 
     fn estimate(

@@ -1,4 +1,5 @@
-//! The thread that searches: asks, estimates, tells, adopts, records.
+//! The thread that searches: it asks the search for an estimation, estimates, tells the search, adopts
+//! weights, and records.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
@@ -44,17 +45,17 @@ use crate::{
     table::PacedTable,
 };
 
-/// A search and what estimates for it.
+/// A search with its estimator.
 pub struct SearchJob {
     search: Search,
     estimator: SearchEstimator,
     finals_of_search: SearchFinals,
-    /// Events of a beginning that are not in the log yet; empty when a run goes on.
+    /// Events of the beginning that are not in the log yet; empty when a run is resumed.
     opening: Vec<Event>,
 }
 
 impl SearchJob {
-    /// Reads the data, finds the device, and puts the search where it was.
+    /// Reads the data, finds the device, and begins the search or restores it from the checkpoint.
     ///
     /// # Errors
     /// If the data, the device or the checkpoint is not what the manifest asks for.
@@ -77,7 +78,7 @@ impl SearchJob {
     ) -> anyhow::Result<(Self, EngineFacts)> {
         let config = &manifest.config;
         let data = setup::open(config)?;
-        // Of this rank: in a generation, and in the ranking.
+        // The number of learners of this rank in a generation, and in the ranking.
         let [together, most] =
             [config.search.searcher.together(), 2].map(|n| n * config.search.pairs_at_once / ranks.count());
         let about = About::from(&data);
@@ -93,7 +94,7 @@ impl SearchJob {
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &agreement)?;
         let network = config.search_network(images.classes);
         let mut search = manifest.search_settings(images.classes);
-        // Images that do not fit the network are refused by the estimator below.
+        // The estimator below refuses images that do not fit the network.
         let fits = data.train.side.is_multiple_of(4);
         if search.limits.max_latency > 0.0 && ranks.is_first() && fits {
             let meter = Meter {
@@ -121,7 +122,7 @@ impl SearchJob {
         Ok((Self { search, estimator, finals_of_search, opening }, facts))
     }
 
-    /// A search that a table answers: no images, no device, no weights.
+    /// A search that uses a table, without images, device or weights.
     fn prepare_table(
         manifest: &Manifest,
         checkpoint: Option<Checkpoint>,
@@ -136,12 +137,12 @@ impl SearchJob {
         Ok((Self { search, estimator: SearchEstimator::Table(table), finals_of_search, opening }, facts))
     }
 
-    /// What latencies are summed by, if they have a limit.
+    /// The latency table, if latencies have a limit.
     pub fn latencies(&self) -> Option<Arc<LatencyTable>> {
         self.search.settings().limits.latencies.clone()
     }
 
-    /// What the job consists of, for somebody who does not want it done.
+    /// The search and its estimator, for a caller that does not continue the search.
     pub fn into_parts(self) -> (Search, SearchEstimator) {
         (self.search, self.estimator)
     }
@@ -151,7 +152,7 @@ impl SearchJob {
         Bounds { population: Some((settings.space, settings.population)), generations: settings.generations }
     }
 
-    /// Goes on until the search and its finals are done or somebody ends it; says which.
+    /// Works until the search and its finals are done or the run is stopped; returns which of these happened.
     ///
     /// # Errors
     /// If the device fails, or the folder cannot be written any more.
@@ -208,7 +209,7 @@ impl SearchJob {
             let lost = is_lost(estimation.stage, &estimates);
             let (verdicts, mut events) = self.search.tell(&estimates);
             if events.is_empty() {
-                // The pair is estimated again. A run that is resumed goes on from here.
+                // The pair will be estimated again; a run that is resumed continues here.
                 recorder.send(self.checkpoint())?;
                 control.end(Done::Estimation, lost);
                 continue;
@@ -226,7 +227,7 @@ impl SearchJob {
         }
     }
 
-    /// Waits while the run is paused and does what people asked for meanwhile; says whether to go on.
+    /// Waits while the run is paused and applies injections meanwhile; returns whether to continue.
     fn may_go_on(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<bool> {
         loop {
             match control.next() {
@@ -239,15 +240,16 @@ impl SearchJob {
 
     fn inject(&mut self, injections: Vec<Injection>, recorder: &Recorder) -> anyhow::Result<()> {
         if !self.search.accepts_injections() {
-            // Asked for in the moment before it was too late.
-            super::say("an injection came after the last generation; nobody was replaced");
+            // The injection was accepted just before the search ended.
+            super::say("an injection came after the last generation; no individual was replaced");
             return Ok(());
         }
         let events = injections.into_iter().map(|i| self.search.inject(i.individual, i.position)).collect();
         self.record(events, recorder)
     }
 
-    /// Trains who has come so far from scratch, until one is left. Without finals there is nothing to do.
+    /// Trains the entrants of the finals from scratch until the winner is found. Without finals it does
+    /// nothing.
     fn play_finals(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let generations = self.search.settings().generations;
         while let Some(mut trainings) = self.finals_of_search.finals().and_then(Finals::ask) {
@@ -289,7 +291,7 @@ impl SearchJob {
         Ok(Outcome::Done)
     }
 
-    /// Writes events to the log, and everything that is needed to go on from here.
+    /// Writes events to the log, and a checkpoint.
     fn record(&self, events: Vec<Event>, recorder: &Recorder) -> anyhow::Result<()> {
         recorder.send(Record::Events(events))?;
         Ok(recorder.send(self.checkpoint())?)
@@ -311,7 +313,7 @@ impl SearchJob {
         Record::Checkpoint { progress, weights }
     }
 
-    /// Which pairs of the generation, or of the ranking, an estimation is of.
+    /// The pairs of the generation, or of the ranking, that an estimation covers.
     fn pairs(&self, estimation: &Estimation) -> Range<usize> {
         let together = match estimation.stage {
             Stage::Search => self.search.settings().searcher.together(),
@@ -321,7 +323,7 @@ impl SearchJob {
         estimation.pair..estimation.pair + pairs
     }
 
-    /// What an estimation takes, and what follows it up to the end of the finals.
+    /// The work of an estimation, and the work after it up to the end of the finals.
     fn work(&self, estimation: &Estimation) -> Work {
         let scale = match &self.estimator {
             SearchEstimator::Network(network) => {
@@ -340,10 +342,10 @@ impl SearchJob {
     }
 }
 
-/// The table that a search sums latencies by: the one that it began with, or one that is measured now.
+/// The latency table of a search: the one that it began with, or one that is measured now.
 ///
 /// # Errors
-/// If that one is of another network, or the device fails.
+/// If the known table is for another network, or the device fails.
 fn latencies(known: Option<&Arc<LatencyTable>>, meter: &Meter) -> anyhow::Result<Arc<LatencyTable>> {
     if let Some(table) = known {
         table.check(&meter.shape).context(files::MANIFEST)?;
@@ -355,8 +357,8 @@ fn latencies(known: Option<&Arc<LatencyTable>>, meter: &Meter) -> anyhow::Result
     Ok(Arc::new(table))
 }
 
-/// What a checkpoint, or the beginning, says: the search, events that are not in the log yet, and
-/// the weight set by name.
+/// What a checkpoint, or a new run, provides: the search, events that are not in the log yet, and the weight
+/// set by name.
 struct StartingState {
     search: Search,
     finals_of_search: SearchFinals,
@@ -365,8 +367,7 @@ struct StartingState {
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// A search at its beginning, with network, images and batch as its first event tells them; or where
-/// a checkpoint left it.
+/// Begins a search, with network, images and batch size in its first event, or restores it from a checkpoint.
 fn begin_or_go_on(
     (settings, finals): (SearchSettings, FinalsSettings),
     (network, images, batch): (Option<NetworkShape>, Images, usize),
@@ -424,10 +425,10 @@ fn estimator_settings(config: &Config, classes: usize, sharing: Sharing) -> Esti
     }
 }
 
-/// The weight set of a checkpoint.
+/// The weight set in a checkpoint.
 ///
 /// # Errors
-/// If a tensor belongs to no module of its list.
+/// If a tensor belongs to no module in the list.
 fn restore(
     trained: &BTreeMap<String, Trained>,
     weights: BTreeMap<String, Tensor>,
@@ -439,7 +440,8 @@ fn restore(
     Ok(set)
 }
 
-/// Why nobody can be replaced any more once this is estimated; `None` while pairs are still to be compared.
+/// Why individuals can no longer be replaced once this estimation has begun; `None` while pairs are still to
+/// be compared.
 fn closed(search: &Search) -> Option<&'static str> {
     let SearchState { generation, done, ref pairs, .. } = *search.state();
     let SearchSettings { generations, pairs_at_once, .. } = *search.settings();
@@ -447,10 +449,10 @@ fn closed(search: &Search) -> Option<&'static str> {
         return Some("the last population is being ranked");
     }
     let last = generation + 1 == generations && done + pairs_at_once >= pairs.len();
-    last.then_some("the last pair of the search is in hand")
+    last.then_some("the last pair of the search is being estimated")
 }
 
-/// Whether a candidate came to no number. In a warm-up nobody is validated.
+/// Whether the loss of a candidate is not a number. In a warm-up only training losses exist.
 fn is_lost(stage: Stage, estimates: &[Estimate]) -> bool {
     let loss = |e: &Estimate| if stage == Stage::WarmUp { e.train_loss } else { e.loss };
     estimates.iter().any(|estimate| !loss(estimate).is_finite())

@@ -1,7 +1,7 @@
-//! The socket: hello, the log from where a client wants it, progress, and answers.
+//! The socket of a run: a greeting, the log from where a client wants it, progress, and replies to requests.
 //!
-//! Nothing is queued for a client. Log lines are read from the file, progress is the latest. A
-//! client that does not read for a while is disconnected, and simply comes again.
+//! Nothing is queued for a client. Log lines are read from the file, and of the progress only the latest is
+//! sent. A client that does not read for a while is disconnected, and can connect again.
 
 use std::{
     io::SeekFrom,
@@ -32,13 +32,13 @@ use tokio::{
 
 use super::{control::Control, log::Extent};
 
-/// A client that takes nothing for so long is disconnected.
+/// A client that reads nothing for this long is disconnected.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// More clients are turned away.
+/// The greatest number of clients at a time; more are refused.
 const CLIENTS: usize = 64;
 
-/// What every client's task needs.
+/// What the task of every client shares.
 pub struct Server {
     pub folder: Arc<HeldRun>,
     pub control: Arc<Control>,
@@ -47,7 +47,7 @@ pub struct Server {
     pub clients: AtomicUsize,
 }
 
-/// Listens at a path, for this user alone.
+/// Listens at a path to which only this user has access.
 ///
 /// # Errors
 /// If the path cannot be bound.
@@ -59,7 +59,7 @@ pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
 }
 
 impl Server {
-    /// Accepts clients for ever.
+    /// Accepts clients until the engine ends.
     pub async fn serve(self: Arc<Self>, listener: UnixListener) {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -72,7 +72,7 @@ impl Server {
             }
             let server = Arc::clone(&self);
             tokio::spawn(async move {
-                // A client that went away, or sent what is no request, concerns nobody else.
+                // An error with one client does not concern the others.
                 let _ = server.client(stream).await;
                 server.clients.fetch_sub(1, Ordering::Relaxed);
             });
@@ -144,13 +144,13 @@ impl Server {
     }
 }
 
-/// Reads requests until the client leaves, sends what is none, or a line without end.
+/// Reads requests until the client disconnects, or sends a line that is no request or has no end.
 async fn read_requests(reader: OwnedReadHalf, requests: mpsc::Sender<Request>) {
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
     loop {
         line.clear();
-        // One byte more than allowed tells a line that is too long from one that is just long enough.
+        // Reading one byte more than allowed tells a line that is too long from one that just fits.
         let read = (&mut reader).take(REQUEST_LIMIT as u64 + 1).read_until(b'\n', &mut line).await;
         match read {
             Ok(1..) if line.len() <= REQUEST_LIMIT => {}
@@ -172,7 +172,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// Stands before event `from`, or at the end if there are fewer.
+    /// Opens the log at event `from`, or at the end if there are fewer events.
     async fn open(path: PathBuf, from: u64) -> std::io::Result<Self> {
         let mut reader = BufReader::new(File::open(path).await?);
         let mut at = 0;

@@ -1,5 +1,5 @@
-//! What every kind of run begins with: a split of the images, a device, and what the manifest says
-//! of both.
+//! The beginning that all kinds of runs have in common: a split of the images, a device, and a description of
+//! both for the manifest.
 
 use std::path::Path;
 
@@ -19,17 +19,18 @@ use crate::{
     table::PacedTable,
 };
 
-/// Images of a validation step unless a setting says otherwise: it changes speed and memory only.
+/// The number of images in a validation step unless a setting says otherwise: it changes speed and memory
+/// only.
 pub const VALIDATION_BATCH: usize = 256;
 
-/// A data set, apart from its images.
+/// The description of a data set, without its images.
 pub struct About {
     pub name: String,
     pub classes: usize,
-    /// In the training part.
+    /// The number of images in the training part.
     pub images: usize,
     pub fingerprint: String,
-    /// What is worth a word; see [`DataSet::notes`].
+    /// Sentences about what is unusual; see [`DataSet::notes`].
     pub notes: Vec<String>,
 }
 
@@ -57,10 +58,11 @@ impl From<&EncodedDataSet> for About {
     }
 }
 
-/// Reads the data set that the settings name into memory, without as many faulty photographs as they allow.
+/// Reads the data set of the settings into memory. Faulty photographs are left out as far as the settings
+/// allow.
 ///
 /// # Errors
-/// If there is none, or something is wrong with it.
+/// If there is no data set, or something is wrong with it.
 pub fn open(config: &Config) -> Result<DataSet, DataError> {
     let options = data::Options { skip_faulty: config.data.skip_faulty, ..data::Options::default() };
     data::open_with(Some(Path::new(&config.data.path)), &options)
@@ -70,15 +72,15 @@ pub fn open(config: &Config) -> Result<DataSet, DataError> {
 pub struct Inputs {
     pub about: About,
     pub split: Split,
-    /// At least one.
+    /// The devices; at least one.
     pub devices: Vec<Device>,
-    /// Of the CPU.
+    /// The number of CPU threads.
     pub threads: usize,
 }
 
 impl Inputs {
-    /// Finds the devices of a rank that has so many learners at once. `split` divides the training images, given how
-    /// many there are.
+    /// Finds the devices of a rank that estimates `learners` at once, and divides the training images with
+    /// `split`, which receives their number.
     ///
     /// # Errors
     /// If a device or the split is not what the settings ask for.
@@ -97,12 +99,12 @@ impl Inputs {
         Ok(Self { about, split, devices, threads: device::threads_of_rank(config.device.threads, place) })
     }
 
-    /// The only one, or the first.
+    /// The first device.
     pub fn device(&self) -> Device {
         self.devices[0]
     }
 
-    /// As the first event tells them.
+    /// The numbers of images, for the first event.
     pub fn images(&self) -> event::Images {
         event::Images {
             name: self.about.name.clone(),
@@ -112,8 +114,8 @@ impl Inputs {
         }
     }
 
-    /// What only the engine knows. `protocol`, the data and the sizes of the split are what two runs must share for
-    /// their losses to be comparable.
+    /// The facts about a run that only the engine can determine. `protocol`, the data and the sizes of the
+    /// split are what two runs must have in common for their losses to be comparable.
     ///
     /// # Errors
     /// If the run began with other images than these.
@@ -145,7 +147,7 @@ impl Inputs {
     }
 }
 
-/// What the manifest says of a search that a table answers.
+/// The facts about a search that uses a table.
 ///
 /// # Errors
 /// If the run began with another table.
@@ -155,11 +157,11 @@ pub fn table_facts(manifest: &Manifest, table: &PacedTable) -> anyhow::Result<En
         build: BUILD.to_owned(),
         libtorch: device::LIBTORCH.to_owned(),
         device: "a table".to_owned(),
-        // Nothing is computed.
+        // A table needs no threads.
         threads: 0,
         validation_batch: 0,
         data: table.name(),
-        // No images are split.
+        // A table has no images to split.
         split_fingerprint: String::new(),
         protocol_hash: fingerprint[..16].to_owned(),
         data_fingerprint: fingerprint,
@@ -170,7 +172,7 @@ pub fn table_facts(manifest: &Manifest, table: &PacedTable) -> anyhow::Result<En
     Ok(facts)
 }
 
-/// A run goes on only with the images that it began with.
+/// Checks that a run continues with the images that it began with.
 fn same_inputs(before: &EngineFacts, now: &EngineFacts) -> anyhow::Result<()> {
     anyhow::ensure!(
         before.data_fingerprint == now.data_fingerprint,

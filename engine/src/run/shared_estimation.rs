@@ -1,10 +1,11 @@
-//! Performance estimation on several ranks: each trains a part of the learners, and all hold the whole weight set.
+//! Performance estimation on several ranks: each trains a part of the learners, and all hold the whole weight
+//! set.
 //!
-//! The first rank holds the search and says what is done; the others follow. Candidates are dealt one after the other,
-//! so with as many ranks as candidates each has one. After each batch of a learner all ranks exchange how far
-//! they are, and the first one says whether they go on, which holds them all while the run is paused. Of the weights
-//! only what changed travels: after a comparison, the modules that enter the weight set, from the rank that trained
-//! them to all others.
+//! The first rank holds the search and sends commands; the others carry them out. Candidates are assigned to
+//! ranks in turn, so with as many ranks as candidates each has one. After each batch of a learner all ranks
+//! exchange their progress, and the first rank decides whether they continue, which makes them all wait while
+//! the run is paused. Of the weights, only what changed is sent: after a comparison, the modules that enter
+//! the weight set, from the rank that trained them to all others.
 
 use std::{
     collections::BTreeSet,
@@ -14,6 +15,8 @@ use std::{
 
 use anyhow::Context as _;
 use relativenas_core::{
+    loss::Loss,
+    search::Slot,
     search::{BatchDone, Estimate, Estimated, Estimation, Estimator as _, Flow, Verdict},
     weight_set::entering,
 };
@@ -26,21 +29,21 @@ use crate::{
     ranks::{Ranks, RanksError},
 };
 
-/// What the first rank has all of them do.
+/// What the first rank has all ranks do.
 #[derive(Debug, Serialize, Deserialize)]
 enum RankCommand {
     Estimate(Estimation),
-    /// Take what the members of one of its pairs give.
+    /// Adopt the weights that the verdict on a pair names.
     Adopt(Verdict),
     End,
 }
 
-/// An estimator of one rank or of several, as one of them sees it.
+/// An estimator whose work is shared by all ranks, from the side of one of them.
 pub struct SharedEstimator {
-    /// Of this rank's part.
+    /// The estimator of this rank's part.
     own: NetworkEstimator,
     ranks: Arc<dyn Ranks>,
-    /// The others were told that nothing follows, or know it.
+    /// Whether the other ranks were told, or found out, that no command follows.
     ended: bool,
 }
 
@@ -65,10 +68,11 @@ impl SharedEstimator {
         self.ranks.is_first()
     }
 
-    /// The losses of all candidates, or `None` if `progress` sent [`Flow::Abort`]; then the others have ended.
+    /// The losses of all candidates, or `None` if `progress` returned [`Flow::Abort`]; then the other ranks
+    /// have ended.
     ///
     /// # Errors
-    /// If a device fails, or a rank is gone.
+    /// If a device fails, or a rank has ended.
     pub fn estimate(
         &mut self,
         estimation: &Estimation,
@@ -83,10 +87,10 @@ impl SharedEstimator {
         Ok(found)
     }
 
-    /// Has all ranks take into the weight set what the verdict on a pair says.
+    /// Has all ranks adopt the weights that the verdict on a pair names.
     ///
     /// # Errors
-    /// If a device fails, or a rank is gone.
+    /// If a device fails, or a rank has ended.
     pub fn adopt(
         &mut self,
         estimation: &Estimation,
@@ -100,10 +104,10 @@ impl SharedEstimator {
         self.exchange(estimation, trained, verdict)
     }
 
-    /// Tells the others that nothing follows.
+    /// Tells the other ranks that no command follows.
     ///
     /// # Errors
-    /// If a rank is gone.
+    /// If a rank has ended.
     pub fn end(&mut self) -> anyhow::Result<()> {
         if self.ranks.count() > 1 && !self.ended {
             self.ended = true;
@@ -112,10 +116,10 @@ impl SharedEstimator {
         Ok(())
     }
 
-    /// Does what the first rank says, until nothing follows.
+    /// Carries out the commands of the first rank until no command follows.
     ///
     /// # Errors
-    /// If a device fails, or a rank is gone.
+    /// If a device fails, or a rank has ended.
     pub fn follow(&mut self) -> anyhow::Result<()> {
         let mut last = None;
         loop {
@@ -142,8 +146,8 @@ impl SharedEstimator {
         Ok(self.ranks.broadcast(0, &mut serde_json::to_vec(order)?)?)
     }
 
-    /// Trains this rank's part of the candidates, and says what all ranks found; the weights are of this part
-    /// alone. `None` if the first one ended it.
+    /// Trains this rank's part of the candidates, and returns the estimates of all ranks; the weights are
+    /// those of this part alone. Returns `None` if the first rank ended the work.
     fn estimate_part(
         &mut self,
         estimation: &Estimation,
@@ -155,14 +159,14 @@ impl SharedEstimator {
         let part = Estimation { candidates, ..*estimation };
         let exchange = BatchExchange::new(ranks, all.len(), progress);
         let report = |done: BatchDone| {
-            // Its place among all candidates.
-            exchange.report(BatchDone { candidate: done.candidate * count + ranks.rank(), ..done })
+            // The index of the candidate among all candidates.
+            exchange.report(BatchDone { candidate: Slot(done.candidate.0 * count + ranks.rank()), ..done })
         };
         let found = self.own.estimate(&part, &report)?;
         if !exchange.until_all_are_done()? {
             return Ok(None);
         }
-        let Estimated { estimates, trained } = found.context("a learner ended, and nobody ended it")?;
+        let Estimated { estimates, trained } = found.context("a learner ended without being asked to")?;
         let found = ranks.gather(&serde_json::to_vec(&estimates)?)?;
         let mut found = found
             .iter()
@@ -174,7 +178,8 @@ impl SharedEstimator {
         Ok(Some(Estimated { estimates, trained }))
     }
 
-    /// Takes what the givers of a pair hold into this rank's weight set, from the ranks that trained them.
+    /// Adopts the weights of a pair's givers into this rank's weight set, which the ranks that trained them
+    /// send.
     fn exchange(
         &mut self,
         estimation: &Estimation,
@@ -183,14 +188,14 @@ impl SharedEstimator {
     ) -> anyhow::Result<()> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
         ranks.barrier()?; // Whoever hangs is found here, where everybody waits only so long.
-        let candidate = |place: usize| &estimation.candidates[place];
-        let held = verdict.gives.iter().map(|&place| self.own.keys(candidate(place)));
+        let candidate = |slot: Slot| &estimation.candidates[slot];
+        let held = verdict.gives.iter().map(|&slot| self.own.keys(candidate(slot)));
         let held = held.collect::<Result<Vec<_>, _>>()?;
         let mut givers = Vec::new();
-        for (&place, keys) in verdict.gives.iter().zip(entering(&held)) {
-            let (owner, mut bytes) = (place % count, Vec::new());
+        for (&slot, keys) in verdict.gives.iter().zip(entering(&held)) {
+            let (owner, mut bytes) = (slot.0 % count, Vec::new());
             let mine: Option<Held> = if owner == ranks.rank() {
-                let held = trained.held(place / count);
+                let held = trained.held(Slot(slot.0 / count));
                 Some(keys.iter().filter_map(|key| Some((*key, held.get(key)?.clone()))).collect())
             } else {
                 None
@@ -209,32 +214,32 @@ impl SharedEstimator {
                     named_weights::modules(&keys, sent).context(name)?
                 }
             };
-            givers.push((candidate(place).individual, held));
+            givers.push((candidate(slot).individual, held));
         }
         self.own.take(estimation.generation, &givers);
         Ok(())
     }
 }
 
-/// Numbers that say how far a candidate is: whether it is trained (1) or validated (2), the batch, of how many, its
-/// images, whether the loss is known, and the loss.
+/// The numbers that describe the progress of a candidate: whether it is trained (1) or validated (2), the
+/// batch, the number of batches, its images, whether the loss is known, and the loss.
 const NUMBERS: usize = 6;
 
-/// Exchanges of all ranks while they estimate, one after each batch of each learner. A rank that has no learner any
-/// more takes part with nothing to say, until no rank has one.
+/// The exchanges of all ranks during an estimation, one after each batch of each learner. A rank whose
+/// learners are all done takes part without reports until no rank has a learner left.
 struct BatchExchange<'a> {
     ranks: &'a dyn Ranks,
     candidates: usize,
-    /// Asked by the first rank alone.
+    /// Called on the first rank only.
     progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
-    /// Why there are no more; learners of one rank come one at a time.
+    /// Why there are no more exchanges. Learners of one rank report one at a time.
     over: Mutex<Option<Ended>>,
 }
 
 #[derive(Clone, Debug)]
 enum Ended {
     AllAreDone,
-    /// The first rank ended it.
+    /// The first rank ended the work.
     Aborted,
     Failed(RanksError),
 }
@@ -248,15 +253,15 @@ impl<'a> BatchExchange<'a> {
         Self { ranks, candidates, progress, over: Mutex::new(None) }
     }
 
-    /// Says how far a learner is, and whether it may go on.
+    /// Reports the progress of a learner; returns whether it continues.
     fn report(&self, done: BatchDone) -> Flow {
         if self.exchange_batch(Some(done)).is_none() { Flow::Go } else { Flow::Abort }
     }
 
-    /// Takes part until no rank has a learner any more. Says whether nobody ended it.
+    /// Takes part until no rank has a learner left; returns whether the work was not aborted.
     ///
     /// # Errors
-    /// If a rank is gone, or does not answer in time.
+    /// If a rank has ended, or does not answer in time.
     fn until_all_are_done(&self) -> Result<bool, RanksError> {
         loop {
             match self.exchange_batch(None) {
@@ -280,29 +285,36 @@ impl<'a> BatchExchange<'a> {
         let mut words = vec![0.0_f32; self.candidates * NUMBERS];
         if let Some(done) = mine {
             let stage = if done.validating { 2.0 } else { 1.0 };
-            // Nothing but what a person sees of progress comes of these.
+            // The numbers are only shown as progress, so single precision is enough.
             let count = |number: usize| number as f32;
-            let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss as f32));
+            let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss.0 as f32));
             let sent = [stage, count(done.batch), count(done.batches), count(done.images), known, loss];
-            if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(done.candidate) {
+            if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(done.candidate.0) {
                 place.copy_from_slice(&sent);
             }
         }
-        // Nobody else has a word in the same place, so sums are what was sent.
+        // No two ranks report on the same candidate, so the sums are the reported numbers.
         self.ranks.all_reduce(&mut words)?;
         let sent = |(candidate, words): (usize, &[f32])| {
             let [stage, batch, batches, images, known, loss] = *words else { return None };
-            let loss = (known > 0.0).then_some(f64::from(loss));
+            let loss = (known > 0.0).then_some(Loss(f64::from(loss)));
             let (validating, [batch, batches, images]) =
                 (stage > 1.0, [batch, batches, images].map(|n| n as usize));
-            (stage > 0.0).then_some(BatchDone { candidate, validating, batch, batches, images, loss })
+            (stage > 0.0).then_some(BatchDone {
+                candidate: Slot(candidate),
+                validating,
+                batch,
+                batches,
+                images,
+                loss,
+            })
         };
         let reports: Vec<_> = words.chunks_exact(NUMBERS).enumerate().filter_map(sent).collect();
         if reports.is_empty() {
             return Ok(Some(Ended::AllAreDone));
         }
         let goes_on = self.ranks.decide(|| {
-            // Every one is counted, whatever the first says.
+            // All reports are passed on, even after one has asked to abort.
             let flows: Vec<_> = reports.into_iter().map(self.progress).collect();
             !flows.contains(&Flow::Abort)
         })?;

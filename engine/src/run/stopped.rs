@@ -1,4 +1,4 @@
-//! A search that nobody is working on, to be examined.
+//! A search that no engine works on, opened to be examined.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,24 +16,25 @@ use relativenas_run::{held::HeldRun, log::LogReader};
 use super::{checkpoint, disk::Disk, log, search_estimator::SearchEstimator, searching::SearchJob};
 use crate::{estimator::NetworkEstimator, ranks::Alone};
 
-/// A finished or stopped search at its newest checkpoint. Nobody can go on with it meanwhile.
+/// A finished or stopped search at its newest checkpoint. It holds the lock of the run, so no engine can
+/// continue the run meanwhile.
 pub struct StoppedSearch {
     folder: HeldRun,
-    /// How many events there were when the checkpoint was taken. What follows them is told again when the
-    /// run goes on.
+    /// The number of events when the checkpoint was taken. The events after them are written again when the
+    /// run is resumed.
     events: u64,
     pub search: Search,
-    /// With the weight set of the checkpoint.
+    /// An estimator with the weight set of the checkpoint.
     pub estimator: NetworkEstimator,
 }
 
 impl StoppedSearch {
-    /// Reads the run in `path` and changes nothing of it. `force` does without the lock where the
-    /// file system has none.
+    /// Reads the run in `path` without changing it. With `force` no lock is needed, for file systems that
+    /// have none.
     ///
     /// # Errors
-    /// If an engine is on the run, it is a training, it has no checkpoint yet, or the data or the
-    /// device is not what its manifest asks for.
+    /// If an engine works on the run, it is a training, it has no checkpoint yet, or the data or the device
+    /// is not what its manifest asks for.
     pub fn open(path: &Path, force: bool) -> anyhow::Result<Self> {
         let folder = HeldRun::hold(path, force)?;
         let name = folder.folder.name();
@@ -43,7 +44,7 @@ impl StoppedSearch {
         let found = log::whole_lines(&folder.folder.file(files::EVENTS))?;
         let (newest, passed_over) = checkpoint::newest(&folder.folder.file(files::CHECKPOINTS), found)?;
         for problem in passed_over {
-            super::say(&format!("checkpoint passed over: {problem}"));
+            super::say(&format!("checkpoint skipped: {problem}"));
         }
         let Some(newest) = newest else {
             bail!(
@@ -88,10 +89,10 @@ impl StoppedSearch {
         }
     }
 
-    /// Writes what a probe found to the run's folder; says where.
+    /// Writes the results of a probe to the run's folder; returns the path of the file.
     ///
     /// # Errors
-    /// If the disk refuses; then what was there before stays.
+    /// If the file cannot be written; an earlier one is then kept.
     pub fn keep(&self, probe: &Probe) -> anyhow::Result<PathBuf> {
         let path = self.folder.folder.file(files::PROBE);
         Disk::default()

@@ -43,7 +43,7 @@ impl View for &Plain {
     }
 }
 
-/// The bytes of a safetensors file, the same for the same values.
+/// The bytes of a safetensors file, which are the same for the same values.
 ///
 /// # Errors
 /// If a tensor cannot be brought to the CPU.
@@ -51,7 +51,7 @@ pub fn to_safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>, Ten
     serialized(tensors, None)
 }
 
-/// The same with what they are of, in the file's metadata.
+/// The bytes of a safetensors file with a description of the network in its metadata.
 ///
 /// # Errors
 /// If a tensor cannot be brought to the CPU.
@@ -59,7 +59,7 @@ pub fn of_network(
     tensors: &BTreeMap<String, Tensor>,
     network: &TrainedNetwork,
 ) -> Result<Vec<u8>, TensorsError> {
-    // One entry: more would lie in any order, and the bytes differ from time to time.
+    // There is one entry only: several would be in any order, and the bytes would differ from time to time.
     serialized(tensors, Some(HashMap::from([(trained_network::KEY.to_owned(), network.format())])))
 }
 
@@ -78,8 +78,8 @@ fn serialized(
         .map_err(|e| TensorsError::File { file: "safetensors".to_owned(), message: e.to_string() })
 }
 
-/// The values of tensors, row-major, on the CPU. What lies on another device travels in one piece: every
-/// copy from there waits for all that was asked of the device before.
+/// The values of tensors on the CPU, row-major. Tensors on another device are copied in one piece: every copy
+/// from there waits for all work that the device was given before.
 fn values<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<Tensor>, TchError> {
     let flat = |tensor: &Tensor| tensor.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1]);
     let mut values = tensors.map(flat).collect::<Result<Vec<_>, _>>()?;
@@ -97,10 +97,10 @@ fn values<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Vec<Tensor>, 
     Ok(values)
 }
 
-/// Reads the bytes of a safetensors file; `path` is what errors call it.
+/// Reads the bytes of a safetensors file; errors name `path`.
 ///
 /// # Errors
-/// If they are none, or hold other numbers than `f32`.
+/// If they are not safetensors, or hold numbers other than `f32`.
 pub fn from_safetensors(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, TensorsError> {
     let wrong = |message: String| TensorsError::File { file: path.display().to_string(), message };
     let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(e.to_string()))?;

@@ -1,7 +1,7 @@
-//! A run on several ranks: the first leads it, and the others follow.
+//! A run on several ranks, of which the first leads and the others follow.
 //!
-//! The first holds the folder, talks to clients, decides and writes. It sends the others what they need of the
-//! folder, which they never open, so only the data has to be on every machine.
+//! The first rank holds the folder, serves clients, decides and writes. It sends the other ranks what they
+//! need of the folder, which they never open, so only the data has to be on every machine.
 
 use std::{path::Path, sync::Arc};
 
@@ -23,15 +23,15 @@ use crate::{
     ranks::{self, Card, Ranks, agree},
 };
 
-/// Works on a run with all its ranks, until it is done or somebody ends it.
+/// Works on a run with all its ranks, until it is done or is stopped.
 ///
 /// # Errors
-/// If the run cannot go on.
+/// If the run cannot continue.
 pub fn run(path: &Path, options: Options) -> anyhow::Result<()> {
     ranks::together(options.ranked, options.rank_timeout, |ranks| lead(path, options, ranks), follow)
 }
 
-/// Works as the first one says.
+/// Carries out the commands of the first rank.
 fn follow(ranks: &Arc<dyn Ranks>) -> anyhow::Result<()> {
     same_build(&**ranks)?;
     let (manifest, checkpoint) = receive(&**ranks)?;
@@ -40,25 +40,25 @@ fn follow(ranks: &Arc<dyn Ranks>) -> anyhow::Result<()> {
     work.go_on(&control, &Recorder::nowhere()).map(drop)
 }
 
-/// Refuses ranks of another build, before they misunderstand each other.
+/// Checks that all ranks are of the same build, so that they do not misunderstand each other.
 ///
 /// # Errors
-/// If there is one.
+/// If one is of another build.
 pub fn same_build(ranks: &dyn Ranks) -> anyhow::Result<()> {
     agree(ranks, &Card { problem: None, fingerprints: vec![("build".to_owned(), BUILD.to_owned())] })
 }
 
-/// What ranks need of a run's folder, apart from tensors.
+/// What ranks need of a run's folder, besides tensors.
 #[derive(Serialize, Deserialize)]
 struct Brief {
     manifest: Manifest,
     checkpoint: Option<State>,
 }
 
-/// Sends the others what they need of the folder.
+/// Sends the other ranks what they need of the folder.
 ///
 /// # Errors
-/// If a rank is gone, or memory runs out.
+/// If a rank has ended, or memory runs out.
 pub fn send(ranks: &dyn Ranks, manifest: &Manifest, checkpoint: Option<&Checkpoint>) -> anyhow::Result<()> {
     if ranks.count() == 1 {
         return Ok(());
@@ -83,10 +83,10 @@ fn receive(ranks: &dyn Ranks) -> anyhow::Result<(Manifest, Option<Checkpoint>)> 
     Ok((manifest, checkpoint.transpose()?))
 }
 
-/// Makes the work ready, and sees to it that all ranks are ready for the same.
+/// Prepares the work, and checks that all ranks are ready with the same data and settings.
 ///
 /// # Errors
-/// If one is not.
+/// If a rank is not ready, or differs from the first.
 pub fn prepare(
     manifest: &Manifest,
     checkpoint: Option<Checkpoint>,

@@ -1,5 +1,5 @@
-//! The thread that trains: epoch by epoch, each judged on images that were kept apart, and in the
-//! end the best weights on the test set. What is trained is a [`Subject`].
+//! The thread that trains: epoch by epoch, each validated on images that were set apart, and in the end the
+//! best weights on the test set. What is trained is a [`Subject`].
 
 mod classifier;
 mod sources;
@@ -15,6 +15,7 @@ use anyhow::{Context as _, ensure};
 use relativenas_core::{
     event::{Event, Images},
     manifest::{EngineFacts, Manifest},
+    population::IndividualId,
     protocol::Activity,
     search::{BatchDone, Candidate, Flow},
     tasks::Task,
@@ -31,22 +32,22 @@ use crate::{device, ranks::Ranks};
 
 use subject::{Judgement, LeftOut, Named, Snapshot, Subject};
 
-/// In the run's folder `weights`.
+/// The file with the best weights, in the folder `weights` of the run.
 const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 
-/// So many photographs are looked at before a run begins, of more a run that has begun.
+/// Up to this many photographs are read before a run begins; more than that, only once it has begun.
 const FEW: usize = 20_000;
 
-/// Why a training ends without a test.
+/// The reason for which a training ends without a test.
 const NO_BEST: &str = "no epoch has a loss that is a number, so no weights are the best and none are tested: the training \
      diverged; train again with a lower retrain.learning_rate, or with a limit in retrain.gradient_clip";
 
-/// Names of a checkpoint's tensors: these before the published ones; the others are the optimizer's.
+/// Prefixes of the names of a checkpoint's tensors; names without them belong to the optimizer.
 const WEIGHTS_PREFIX: &str = "weights.";
 const BEST_PREFIX: &str = "best.";
 
-/// A subject that can begin, or go on where it was.
+/// A subject that can begin or continue.
 struct Ready {
     subject: Box<dyn Subject>,
     facts: EngineFacts,
@@ -61,16 +62,16 @@ pub struct TrainingJob {
     subject: Box<dyn Subject>,
     best: Option<(Best, Named)>,
     finished: bool,
-    /// Between checkpoints within an epoch.
+    /// The time between checkpoints within an epoch.
     checkpoint_every: Option<Duration>,
-    /// Events of a beginning that are not in the log yet; empty when a run goes on.
+    /// Events of the beginning that are not in the log yet; empty when a run is resumed.
     opening: Vec<Event>,
     network: TrainedNetwork,
     threads: usize,
 }
 
 impl TrainingJob {
-    /// Reads the data, finds the device, and puts the training where it was.
+    /// Reads the data, finds the device, and begins the training or restores it from the checkpoint.
     ///
     /// # Errors
     /// If the data, the device or the checkpoint is not what the manifest asks for.
@@ -127,7 +128,7 @@ impl TrainingJob {
         Bounds { population: None, generations: self.subject.epochs() }
     }
 
-    /// Goes on until the training is done or somebody ends it; says which.
+    /// Works until the training is done or the run is stopped; returns which of these happened.
     ///
     /// # Errors
     /// If the device fails, or the folder cannot be written any more.
@@ -142,14 +143,14 @@ impl TrainingJob {
             recorder.send(Record::Events(std::mem::take(&mut self.opening)))?;
             self.store(recorder)?;
         } else {
-            // The engine may have ended between a checkpoint and the files made from it.
+            // The engine may have ended between a checkpoint and the files that are made from it.
             self.publish(recorder, self.best.is_some())?;
         }
         loop {
             if self.finished {
                 return Ok(Outcome::Done);
             }
-            // There is nothing else: `Control` refuses injections, as there is no population.
+            // No other value is possible: `Control` refuses injections, as there is no population.
             if !self.ranks.decide(|| control.next() != Next::Leave)? {
                 return Ok(Outcome::Stopped);
             }
@@ -166,14 +167,14 @@ impl TrainingJob {
         }
     }
 
-    /// Says whether nobody ended it.
+    /// Reads all photographs; returns false if the run was stopped meanwhile.
     fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
         let surveyed = self.subject.survey(leaving)?;
         self.count_images();
         Ok(surveyed)
     }
 
-    /// Goes on without what the first rank found faulty when it looked at all photographs.
+    /// Leaves out the photographs that the first rank found faulty.
     fn hear_what_is_left_out(&mut self) -> anyhow::Result<()> {
         if self.ranks.count() == 1 {
             return Ok(());
@@ -183,14 +184,14 @@ impl TrainingJob {
         if self.ranks.is_first() { Ok(()) } else { self.leave_out(serde_json::from_slice(&left_out)?) }
     }
 
-    /// Goes on without these photographs.
+    /// Leaves out these photographs.
     fn leave_out(&mut self, left_out: LeftOut) -> anyhow::Result<()> {
         self.subject.leave_out(left_out)?;
         self.count_images();
         Ok(())
     }
 
-    /// Tells the log of as many images as there are.
+    /// Writes the numbers of images to the opening events.
     fn count_images(&mut self) {
         let (train, valid) = self.subject.images();
         for event in &mut self.opening {
@@ -200,7 +201,7 @@ impl TrainingJob {
         }
     }
 
-    /// What is left of the epoch in hand, and its validation.
+    /// The remaining steps of the current epoch, and its validation.
     fn epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let (epoch, _) = self.subject.place();
         self.subject.begin()?;
@@ -210,7 +211,7 @@ impl TrainingJob {
         }
         let figures = self.subject.figures()?;
         let Some(judgement) = self.subject.validate(&|done| flow(control, done))? else {
-            // The validation is done again; the steps of the epoch are not.
+            // If the run is stopped, the validation is done again later; the steps of the epoch are not.
             self.store(recorder)?;
             return Ok(Outcome::Stopped);
         };
@@ -241,7 +242,7 @@ impl TrainingJob {
         Ok(Outcome::Done)
     }
 
-    /// The steps of the epoch that are left, with a checkpoint now and then.
+    /// The remaining steps of the current epoch, with a checkpoint from time to time.
     fn train_epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let mut stored = Instant::now();
         let (ranks, best, every) = (&self.ranks, self.best.as_ref(), self.checkpoint_every);
@@ -258,7 +259,7 @@ impl TrainingJob {
         Ok(if stayed { Outcome::Done } else { Outcome::Stopped })
     }
 
-    /// Looks at the test set, once, with the best weights.
+    /// Evaluates the best weights on the test set, once.
     fn test(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         self.begin(control, Activity::Validating);
         let (best, weights) = self.best.as_ref().context("no epoch was the best")?;
@@ -282,13 +283,13 @@ impl TrainingJob {
 
     fn begin(&self, control: &Control, activity: Activity) {
         let ((epoch, _), epochs) = (self.subject.place(), self.subject.epochs());
-        let member = Candidate { individual: 0, position: Vec::new() };
+        let member = Candidate { individual: IndividualId(0), position: Vec::new() };
         let left = epochs.saturating_sub(epoch + 1) as usize;
         let work = Work { now: 1.0, after: left as f64 };
         control.begin(activity, epoch.min(epochs - 1), 0..1, &[member], work);
     }
 
-    /// Writes everything that is needed to go on from here. All ranks have the same, so one of them does.
+    /// Writes everything that is needed to continue. All ranks hold the same, so only the first one writes.
     fn store(&self, recorder: &Recorder) -> anyhow::Result<()> {
         if self.ranks.is_first() {
             recorder.send(checkpoint(&*self.subject, self.best.as_ref(), self.finished)?)?;
@@ -315,22 +316,22 @@ impl TrainingJob {
     }
 }
 
-/// The same tensors once more.
+/// Shallow clones of the tensors.
 fn shared(named: &Named) -> Named {
     named.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
 }
 
-/// Whether the work goes on after a batch. A training can be resumed at any, so it leaves at once.
+/// Whether the work continues after a batch. A training can be resumed at any batch, so it leaves at once.
 fn flow(control: &Control, done: BatchDone) -> Flow {
     if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
 }
 
-/// Whether an epoch is better than the best before: a higher metric, or the same at a lower loss.
-/// What is not a number is worse than anything else.
+/// Whether an epoch is better than the best before: a higher metric, or the same at a lower loss. A value
+/// that is not a number is worse than all others.
 fn beats(new: &Best, old: &Best) -> bool {
     let key = |best: &Best| {
         let number = |value: f64| if value.is_nan() { f64::NEG_INFINITY } else { value };
-        (number(best.valid_accuracy), number(-best.valid_loss))
+        (number(best.valid_accuracy), number(-best.valid_loss.0))
     };
     key(new) > key(old)
 }
@@ -350,7 +351,7 @@ fn checkpoint(subject: &dyn Subject, best: Option<&(Best, Named)>, finished: boo
     Ok(Record::Checkpoint { progress, weights: tensors })
 }
 
-/// What [`checkpoint`] stored.
+/// The content of what [`checkpoint`] stored.
 struct Restored {
     snapshot: Snapshot,
     best: Option<(Best, Named)>,
@@ -381,17 +382,19 @@ impl Restored {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::loss::Loss;
+
     use super::*;
 
     #[test]
     fn accuracy_decides_then_loss_and_what_is_no_number_never_wins() {
         let epoch = |valid_loss, valid_accuracy| Best { epoch: 0, valid_loss, valid_accuracy };
-        let nothing = epoch(f64::NAN, f64::NAN);
+        let nothing = epoch(Loss::NAN, f64::NAN);
         for (better, worse) in [
-            (epoch(0.9, 91.0), epoch(0.1, 90.0)),
-            (epoch(0.1, 90.0), epoch(0.2, 90.0)),
-            (epoch(0.1, 90.0), epoch(f64::NAN, 90.0)),
-            (epoch(9.0, 1.0), nothing),
+            (epoch(Loss(0.9), 91.0), epoch(Loss(0.1), 90.0)),
+            (epoch(Loss(0.1), 90.0), epoch(Loss(0.2), 90.0)),
+            (epoch(Loss(0.1), 90.0), epoch(Loss::NAN, 90.0)),
+            (epoch(Loss(9.0), 1.0), nothing),
         ] {
             assert!(beats(&better, &worse) && !beats(&worse, &better), "{better:?} {worse:?}");
             assert!(!beats(&better, &better));

@@ -1,4 +1,4 @@
-//! What a run does: it searches, or it trains.
+//! The work of a run: a search or a training.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use super::{
 };
 use crate::ranks::Ranks;
 
-/// Work that can begin, or go on where it was.
+/// Work that can begin, or be resumed from a checkpoint.
 pub enum Work {
     Search(Box<SearchJob>),
     Train(Box<TrainingJob>),
 }
 
 impl Work {
-    /// Reads the data, finds the device, and puts the run where it was.
+    /// Reads the data, finds the device, and begins the run or restores it from the checkpoint.
     ///
     /// # Errors
     /// If the data, the device or the checkpoint is not what the manifest asks for.
@@ -41,7 +41,7 @@ impl Work {
         }
     }
 
-    /// What latencies are summed by, if they have a limit.
+    /// The latency table, if latencies have a limit.
     pub fn latencies(&self) -> Option<Arc<LatencyTable>> {
         match self {
             Self::Search(job) => job.latencies(),
@@ -49,7 +49,7 @@ impl Work {
         }
     }
 
-    /// What commands are checked against.
+    /// The bounds against which commands are checked.
     pub fn bounds(&self) -> Bounds {
         match self {
             Self::Search(job) => job.bounds(),
@@ -57,7 +57,7 @@ impl Work {
         }
     }
 
-    /// Goes on until the work is done or somebody ends it; says which.
+    /// Works until the work is done or the run is stopped; returns which of these happened.
     ///
     /// # Errors
     /// If the device fails, or the folder cannot be written any more.

@@ -1,4 +1,4 @@
-//! How pictures vary in training, and what is known about them with them.
+//! Varying the pictures of a training, together with their annotations.
 
 pub mod boxes;
 mod canvas;
@@ -8,12 +8,12 @@ pub mod masks;
 
 use relativenas_core::randomness::Stream;
 
-/// Uniform between two numbers.
+/// A random number, uniform between two limits.
 fn uniform(low: f64, high: f64, stream: &mut Stream) -> f64 {
     low + (high - low) * stream.unit()
 }
 
-/// Heads or tails.
+/// True or false, with equal probability.
 fn half(stream: &mut Stream) -> bool {
     stream.bits() & 1 == 1
 }

@@ -1,4 +1,4 @@
-//! An ImageNet network without classifier, whose feature maps are handed on.
+//! An ImageNet network without classifier, whose feature maps the head of a task reads.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,21 @@ use crate::{
     weights_file::{self, WeightsError},
 };
 
-/// A genotype as an ImageNet network; its maps have strides 8, 16 and 32.
+/// A genotype as an ImageNet network, with feature maps at strides 8, 16 and 32.
 #[derive(Clone, Debug)]
 pub struct Backbone {
     plan: Plan,
-    /// The cells whose outputs are handed on: the last before each reduction, and the last of all.
+    /// The cells whose outputs are these maps: the last before each reduction, and the last of all.
     pub taps: [usize; 3],
-    /// Of the three maps.
+    /// The channels of the three maps.
     pub channels: [usize; 3],
 }
 
 impl Backbone {
+    /// The ImageNet network of a genotype.
+    ///
     /// # Errors
-    /// If a network of so many channels or cells cannot be built.
+    /// If a network with this number of channels or cells cannot be built.
     pub fn new(genotype: &Genotype, channels: usize, cells: usize) -> Result<Self, ShapeError> {
         let shape = NetworkShape { kind: NetworkKind::Imagenet, channels, cells, classes: 1 };
         shape.check()?;
@@ -40,7 +42,7 @@ impl Backbone {
         Ok(Self { plan: Plan::backbone(genotype, &shape, &taps), taps, channels })
     }
 
-    /// All tensors by their published names.
+    /// All tensors under their published names.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         let of_module = |planned: &crate::network::PlannedModule| {
             let name = planned.name.clone();
@@ -50,11 +52,11 @@ impl Backbone {
         self.plan.modules.iter().flat_map(of_module).collect()
     }
 
-    /// The tensors of the backbone among those of an ImageNet classifier, whose classifier and auxiliary
-    /// head are left out.
+    /// The tensors of the backbone from those of an ImageNet classifier, whose classifier and auxiliary head
+    /// are left out.
     ///
     /// # Errors
-    /// All tensors that are missing, unexpected or of another shape.
+    /// If tensors are missing, unexpected or of another shape; the error names all of them.
     pub fn of_classifier(
         &self,
         mut tensors: BTreeMap<String, Tensor>,
@@ -86,7 +88,7 @@ impl Backbone {
         self.plan.modules.iter().map(of_module).collect()
     }
 
-    /// Modules that no map depends on, by the names of their tensors: published backbones hold some.
+    /// The names of the tensors in modules that no map depends on: published backbones contain some.
     pub fn unused(&self) -> Vec<String> {
         let used = self.plan.used_modules();
         let unused = self.plan.modules.iter().zip(used).filter(|(_, used)| !used);

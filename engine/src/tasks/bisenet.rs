@@ -1,8 +1,8 @@
-//! BiSeNet: a class for every pixel, from context and from detail.
+//! BiSeNet, a head for segmentation, which finds a class for every pixel from context and from detail.
 //!
-//! The context path refines the backbone's maps at strides 16 and 32 with attention and the mean of
-//! all; the spatial path keeps detail at stride 8; both are fused. Two more outputs of the context
-//! path help training.
+//! The context path refines the backbone's maps at strides 16 and 32 with attention and the mean over all
+//! pixels; the spatial path keeps detail at stride 8; both are fused. Two further outputs of the context path
+//! are used in training only.
 
 use relativenas_core::tasks::heads::{CONTEXT, DETAIL, FUSED};
 use tch::{TchError, Tensor};
@@ -13,18 +13,18 @@ use super::{
 };
 use crate::network::{Mode, TensorSpec};
 
-/// Added to the size of a weight by the published activated batch norm.
+/// The number that the published activated batch norm adds to the absolute value of its weight.
 const PUBLISHED_EPSILON: f64 = 1e-5;
 
-/// Not yet normalised class scores of every pixel, `[N, classes, H, W] f32`.
+/// Class scores of every pixel that are not yet normalised, `[N, classes, H, W] f32`.
 #[derive(Debug)]
 pub struct Segmentation {
     pub main: Tensor,
-    /// From maps of stride 8 and 16; only for training.
+    /// The scores from the maps at stride 8 and 16; only used in training.
     pub auxiliary: [Tensor; 2],
 }
 
-/// Tensors of the head, in the order of the published state.
+/// The tensors of the head, in the order of the published state dict.
 pub(super) fn tensors([_, middle, last]: [usize; 3], classes: usize) -> Vec<TensorSpec> {
     let mut specs = Specs::default();
     for (name, from) in [("cp.arm16", middle), ("cp.arm32", last)] {
@@ -51,8 +51,8 @@ pub(super) fn tensors([_, middle, last]: [usize; 3], classes: usize) -> Vec<Tens
     specs.0
 }
 
-/// Scores for images `[N, 3, H, W] f32`, whose sides are multiples of 32. In training there are at least two
-/// images: batch norm after a mean over all pixels has no variance over one.
+/// Scores for images `[N, 3, H, W] f32`, whose sides are multiples of 32. In training there must be at least
+/// two images: batch norm after a mean over all pixels has no variance over one.
 ///
 /// # Errors
 /// If the network has another head, the shapes do not fit, or the device fails.
@@ -101,18 +101,18 @@ fn attention(layers: &Layers<'_>, map: &Tensor, name: &str) -> Result<Tensor, Tc
     map.f_mul(&weight)
 }
 
-/// How a tensor is trained.
+/// Weight decay and learning rate of a group of tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateGroup {
-    /// Whether it decays: convolutions do, batch norms do not.
+    /// Whether weight decay applies: to convolutions it does, to batch norms it does not.
     pub decays: bool,
-    /// What the learning rate is multiplied with: 10 in fusion and outputs.
+    /// The factor of the learning rate: 10 in the fusion and the outputs, 1 elsewhere.
     pub rate: u8,
 }
 
 impl RateGroup {
-    /// The group of a parameter. In the published program the backbone's batch norms are in none, and
-    /// so are never trained; here they are trained like all others.
+    /// The group of a parameter. The published program puts the backbone's batch norms into no group, so they
+    /// are never trained; here they are trained like all others.
     pub fn of(parameter: &TensorSpec) -> Self {
         let last = ["ffm.", "conv_out.", "conv_out16.", "conv_out32."];
         let rate = if last.iter().any(|prefix| parameter.name.starts_with(prefix)) { 10 } else { 1 };
@@ -120,8 +120,8 @@ impl RateGroup {
     }
 }
 
-/// The weight of a batch norm that computes what the published activated batch norm computes with
-/// its own: that scales by the size of its weight and a little more.
+/// The weight with which an ordinary batch norm computes the same as the published activated batch norm with
+/// its weight: that one scales by the absolute value of its weight plus a small constant.
 ///
 /// # Errors
 /// If the device fails.

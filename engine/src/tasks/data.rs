@@ -19,16 +19,16 @@ pub enum TaskImages {
     People(Vec<CocoImage>),
 }
 
-/// A data set of a task.
+/// The data set of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskData {
     pub name: &'static str,
     pub classes: Vec<String>,
     pub train: TaskImages,
     pub valid: TaskImages,
-    /// Those with annotations.
+    /// Test images; those without annotations are left out.
     pub test: TaskImages,
-    /// What was left out because something is wrong with it.
+    /// What is wrong with the images that were left out.
     pub faults: Vec<Fault>,
 }
 
@@ -45,7 +45,7 @@ impl TaskImages {
         self.len() == 0
     }
 
-    /// Those at these places.
+    /// The images at these indices.
     pub fn chosen(&self, places: &[usize]) -> Self {
         fn of<T: Clone>(all: &[T], places: &[usize]) -> Vec<T> {
             places.iter().filter_map(|&place| all.get(place).cloned()).collect()
@@ -59,12 +59,12 @@ impl TaskImages {
         }
     }
 
-    /// The first so many.
+    /// The first `count` images.
     pub fn first(&self, count: usize) -> Self {
         self.chosen(&(0..count.min(self.len())).collect::<Vec<_>>())
     }
 
-    /// These and those of the same kind after them.
+    /// These images followed by others of the same kind.
     pub fn followed_by(&self, more: &Self) -> Self {
         let mut all = self.clone();
         match (&mut all, more) {
@@ -76,7 +76,7 @@ impl TaskImages {
         all
     }
 
-    /// Everything that is known about them, as text; two sets that differ have other texts.
+    /// All annotations as text; two sets that differ have different texts.
     fn described(&self) -> String {
         match self {
             Self::Boxes { classes, images } => {
@@ -101,10 +101,10 @@ impl TaskImages {
 }
 
 impl TaskData {
-    /// Reads the annotations in a folder; pictures stay closed. Images with faults are left out.
+    /// Reads the annotations in a folder without opening pictures. Images with faults are left out.
     ///
     /// # Errors
-    /// If there are more faults than `bearable`; the first ones are named.
+    /// If there are more than `bearable` faults; the error names the first ones.
     pub fn open(task: Task, folder: &Path, bearable: usize) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         let data = match task {
@@ -139,7 +139,7 @@ impl TaskData {
         Ok(Self { faults, ..data })
     }
 
-    /// Identifies images and annotations: 64 hexadecimal digits.
+    /// A fingerprint of images and annotations: 64 hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for part in [&self.train, &self.valid, &self.test] {

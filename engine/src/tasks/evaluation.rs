@@ -1,5 +1,5 @@
-//! How good a trained network of a task is, by the metric of its protocol. The network itself is a
-//! function from inputs to what it says.
+//! How good a trained network of a task is, by the metric of its benchmark. The network is passed as a
+//! function from inputs to outputs.
 
 mod detection;
 mod keypoints;
@@ -9,7 +9,7 @@ pub use detection::{detection, input as detector_input, report};
 pub use keypoints::{keypoints, poses};
 pub use segmentation::{classes, segmentation};
 
-use relativenas_core::search::Flow;
+use relativenas_core::{loss::Loss, search::Flow};
 use tch::{Device, TchError, Tensor};
 
 use super::{
@@ -18,13 +18,13 @@ use super::{
 };
 use crate::{data::fault::Fault, network::Mode};
 
-/// Where a network computes, and how much of it at once.
+/// The device that a network is evaluated on, and the number of images in a batch.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     pub device: Device,
-    /// Images, or people, at once.
+    /// The number of images, or of people, in a batch.
     pub batch: usize,
-    /// Called after so many images; says whether to go on.
+    /// Called with the number of images that were evaluated since the last call; returns whether to go on.
     pub after: &'a dyn Fn(usize) -> Flow,
 }
 
@@ -37,27 +37,27 @@ impl Place<'_> {
     }
 }
 
-/// How a network of a task looks at pictures.
+/// How pictures are presented to the network of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskView {
-    /// Rows and columns of what segmentation sees at once.
+    /// Rows and columns, in pixels, of the chips that segmentation sees.
     pub chip: usize,
-    /// Keypoints are looked for in a mirror too, as in a published evaluation.
+    /// Whether keypoints are also looked for in the mirror image, as in published evaluations.
     pub flip: bool,
-    /// The network was trained with blue first, as published ones for keypoints.
+    /// Whether the network was trained with blue first, as the published ones for keypoints were.
     pub blue_first: bool,
 }
 
 impl TaskView {
-    /// As results are reported.
+    /// The settings with which results are published.
     pub const PUBLISHED: Self = Self { chip: 1024, flip: true, blue_first: false };
 }
 
-/// Judges a network by the metric of its images' task.
+/// Evaluates a network by the metric of its images' task.
 ///
 /// # Errors
 /// If a picture cannot be read, the images are not those of the network's task, or the device fails; or
-/// [`EvaluationError::Ended`] if somebody ended it.
+/// [`EvaluationError::Ended`] if `after` ended it.
 pub fn judge(
     place: Place<'_>,
     look: TaskView,
@@ -83,10 +83,10 @@ pub fn judge(
     }
 }
 
-/// Maps of people's joints.
+/// The heat maps of people's joints.
 ///
 /// # Errors
-/// If the network is none for keypoints, or the device fails.
+/// If the network is not one for keypoints, or the device fails.
 pub fn heat(
     network: &TaskNetwork,
     state: &State,
@@ -101,21 +101,22 @@ pub fn heat(
     }
 }
 
-/// What was found; shares are between 0 and 1.
+/// The results of an evaluation; shares are between 0 and 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
-    /// `map`, `miou` or `ap`; `None` where nothing is asked for.
+    /// The name and the value of the metric, `map`, `miou` or `ap`; the value is `None` where there is
+    /// nothing to find.
     pub metric: (&'static str, Option<f64>),
-    /// Figures beside it, such as `ap50`.
+    /// Further figures, such as `ap50`.
     pub more: Vec<(&'static str, Option<f64>)>,
-    /// The metric class by class, where there are classes.
+    /// The metric for each class, where there are classes.
     pub by_class: Vec<(String, Option<f64>)>,
-    /// Mean over the batches, of what training minimises.
-    pub loss: f64,
+    /// The mean over the batches of the loss that training minimises.
+    pub loss: Loss,
     pub images: usize,
 }
 
-/// Why nothing was found.
+/// Why an evaluation gave no results.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
     #[error(transparent)]
@@ -126,7 +127,7 @@ pub enum EvaluationError {
     Ended,
 }
 
-/// Means of losses.
+/// A mean of losses.
 #[derive(Debug, Default)]
 struct Mean {
     sum: f64,

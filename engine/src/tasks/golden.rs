@@ -1,4 +1,4 @@
-//! Networks and losses of the tasks against figures computed by PyTorch; see
+//! Networks and losses of the tasks compared with figures computed by PyTorch; see
 //! tests/golden/transfer/README.md.
 
 mod detection;
@@ -28,7 +28,7 @@ fn relativenas() -> Genotype {
     published::genotype("RelativeNAS").expect("published")
 }
 
-/// A flattened tensor; `largest` and `shape` stand with outputs of networks.
+/// The figures of a flattened tensor; only outputs of networks have `largest` and `shape`.
 #[derive(Deserialize)]
 struct Summary {
     shape: Option<Vec<i64>>,
@@ -65,7 +65,7 @@ fn check_number(what: &str, found: &Tensor, expected: f64, tolerance: f64) {
     assert!((found - expected).abs() <= tolerance * expected.abs(), "{what}: {found} for {expected}");
 }
 
-/// What every case of a network says.
+/// The fields that all cases of a network have.
 #[derive(Deserialize)]
 struct Case {
     channels: usize,
@@ -87,7 +87,7 @@ struct Case {
     grad_norm: Option<f64>,
 }
 
-/// Running statistics, one after the other in the order of the state.
+/// Running statistics, one after the other in the order of the state dict.
 #[derive(Deserialize)]
 struct Running {
     count: usize,
@@ -100,7 +100,7 @@ impl Case {
         if self.training { Mode::Training } else { Mode::Evaluation }
     }
 
-    /// Of outputs and losses.
+    /// The tolerance of outputs and losses.
     fn tolerance(&self) -> f64 {
         self.tolerance.unwrap_or(1e-4)
     }
@@ -129,7 +129,7 @@ impl Case {
         running.variances.check(&format!("{} running variances", self.input_name), &variances, 1e-3);
     }
 
-    /// Gradients of a loss for all parameters, where the case gives any.
+    /// Checks the gradients of a loss for all parameters, where the case has any.
     fn check_gradients(&self, network: &TaskNetwork, state: &State, loss: &Tensor) {
         let parameters: Vec<_> =
             network.tensors().into_iter().filter(|spec| spec.role.is_parameter()).map(|s| s.name).collect();
@@ -173,7 +173,7 @@ fn filled(tensors: &[TensorSpec], rule: &Rule) -> BTreeMap<String, Tensor> {
     tensors.iter().map(|spec| (spec.name.clone(), rule.weight(&spec.name, &spec.shape))).collect()
 }
 
-/// An input that is as large as those of the search.
+/// An input of the same size as in the search.
 fn input(rule: &Rule, name: &str, shape: &[i64]) -> Tensor {
     rule.fill(name, shape, |u| (u - 0.5) * 3.4)
 }

@@ -5,7 +5,7 @@ use tch::{TchError, Tensor};
 use super::State;
 use crate::network::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Mode, Role, TensorSpec};
 
-/// A list of tensors in the order of the published state.
+/// A list of tensors in the order of the published state dict.
 #[derive(Debug, Default)]
 pub(super) struct Specs(pub(super) Vec<TensorSpec>);
 
@@ -15,7 +15,7 @@ impl Specs {
         self.0.push(TensorSpec { name, shape, role });
     }
 
-    /// Of a convolution; a depthwise one has one channel in.
+    /// Adds the weight of a convolution; a depthwise one has one input channel.
     pub(super) fn convolution(&mut self, name: &str, [to, from]: [usize; 2], kernel: usize) {
         let role = Role::Weight { fan_in: from * kernel * kernel };
         self.add(format!("{name}.weight"), &[to, from, kernel, kernel], role);
@@ -25,7 +25,7 @@ impl Specs {
         self.add(format!("{name}.bias"), &[channels], Role::Bias { fan_in });
     }
 
-    /// Of a transposed convolution, whose first dimension counts inputs.
+    /// Adds the weight of a transposed convolution, whose first dimension counts input channels.
     pub(super) fn transposed(&mut self, name: &str, [from, to]: [usize; 2], kernel: usize) {
         let role = Role::Weight { fan_in: to * kernel * kernel };
         self.add(format!("{name}.weight"), &[from, to, kernel, kernel], role);
@@ -42,14 +42,14 @@ impl Specs {
         }
     }
 
-    /// A convolution without bias, and an activated batch norm.
+    /// Adds a convolution without bias, and an activated batch norm.
     pub(super) fn activated(&mut self, name: &str, channels: [usize; 2], kernel: usize) {
         self.convolution(&format!("{name}.conv"), channels, kernel);
         self.batch_norm(&format!("{name}.bn"), channels[0]);
     }
 }
 
-/// A state, and whether its batch norms take statistics of the batch.
+/// The tensors of a network, and whether its batch norms use the statistics of the batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layers<'a> {
     pub(super) state: &'a State,
@@ -57,11 +57,11 @@ pub(super) struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    /// A convolution with the bias that is there, if one is; padded so that stride 1 keeps the size.
-    /// One with a single channel in is depthwise.
+    /// A convolution, with a bias if the tensors have one; padded so that stride 1 keeps the resolution. A
+    /// convolution whose weight has one input channel is depthwise.
     ///
-    /// None of the heads has a pointwise convolution of stride 2, whose gradient libtorch computes
-    /// wrongly (see `every_other_pixel` of the networks).
+    /// None of the heads has a pointwise convolution of stride 2, whose gradient libtorch computes wrongly
+    /// (see `every_other_pixel` in the networks' forward pass).
     pub(super) fn convolve(&self, value: &Tensor, name: &str, stride: i64) -> Result<Tensor, TchError> {
         let weight = self.state.get(&format!("{name}.weight"))?;
         let (_, depth, kernel, _) = weight.size4()?;
@@ -84,7 +84,7 @@ impl Layers<'_> {
         )
     }
 
-    /// A convolution and an activated batch norm, as [`Specs::activated`] names them.
+    /// A convolution and an activated batch norm, named as in [`Specs::activated`].
     pub(super) fn activated(&self, value: &Tensor, name: &str, stride: i64) -> Result<Tensor, TchError> {
         let value = self.convolve(value, &format!("{name}.conv"), stride)?;
         leaky(&self.batch_norm(&value, &format!("{name}.bn"))?)
@@ -96,17 +96,17 @@ pub(super) fn leaky(value: &Tensor) -> Result<Tensor, TchError> {
     value.f_leaky_relu()
 }
 
-/// The mean over all pixels, as a map of one: `[N, C, 1, 1]`.
+/// The mean over all pixels, as a map of one pixel: `[N, C, 1, 1]`.
 pub(super) fn average(value: &Tensor) -> Result<Tensor, TchError> {
     value.f_mean_dim([2_i64, 3].as_slice(), true, None)
 }
 
-/// To other rows and columns, corners on corners.
+/// The map at another size, interpolated with aligned corners.
 pub(super) fn resize(value: &Tensor, height: i64, width: i64) -> Result<Tensor, TchError> {
     value.f_upsample_bilinear2d([height, width], true, None, None)
 }
 
-/// Twice as many rows and columns, every pixel four times.
+/// The map with twice as many rows and columns, every pixel repeated four times.
 pub(super) fn double(value: &Tensor) -> Result<Tensor, TchError> {
     let (_, _, height, width) = value.size4()?;
     value.f_upsample_nearest2d([2 * height, 2 * width], None, None)

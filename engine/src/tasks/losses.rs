@@ -1,33 +1,33 @@
-//! What training minimises.
+//! The losses of the transfer tasks.
 
 use relativenas_core::tasks::matching::{NEGATIVES_PER_POSITIVE, hard_negatives};
 use tch::{Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::{bisenet::Segmentation, ssd_lite::Predictions};
 
-/// A pixel's loss above which it is hard: of a right class with probability 0.7.
+/// The loss above which a pixel is hard: that of a correct class with probability 0.7.
 pub const HARD_LOSS: f64 = 0.356_674_943_938_732_4;
 
-/// What the priors of a batch have to say.
+/// The targets of the priors of a batch.
 #[derive(Debug)]
 pub struct BoxTargets {
-    /// Class of each prior, 0 for background, `[N, priors] i64`.
+    /// The class of each prior, 0 for background, `[N, priors] i64`.
     pub labels: Tensor,
-    /// `[N, priors, 4] f32`; what stands at background means nothing.
+    /// The position of the box of each prior, `[N, priors, 4] f32`; for background the values are not used.
     pub locations: Tensor,
 }
 
-/// The two parts of the detector's loss, each a scalar; their sum is minimised.
+/// The two parts of the detector's loss, both scalars, whose sum is minimised.
 #[derive(Debug)]
 pub struct DetectionLoss {
     pub regression: Tensor,
     pub classification: Tensor,
-    /// Indices of the priors that were learned as background, image by image.
+    /// Indices of the priors that count as background in the loss, for each image.
     pub negatives: Vec<Vec<usize>>,
 }
 
-/// Smooth L1 over the positives, and cross-entropy over positives and the hardest negatives of each
-/// image; both divided by the positives of the batch, or by 1 where there are none.
+/// Smooth L1 over the positives, and cross-entropy over positives and the hardest negatives of each image;
+/// both divided by the number of positives in the batch, or by 1 if there are none.
 ///
 /// # Errors
 /// If the shapes do not fit, or the device fails.
@@ -60,7 +60,7 @@ pub fn detection(said: &Predictions, targets: &BoxTargets) -> Result<DetectionLo
     })
 }
 
-/// The hardest negatives of each image, and the flat indices of all priors whose classes are learned.
+/// The hardest negatives of each image, and the flat indices of all priors whose classes are in the loss.
 fn mine(confidences: &Tensor, labels: &Tensor) -> Result<(Vec<Vec<usize>>, Vec<i64>), TchError> {
     let (images, priors, _) = confidences.size3()?;
     let background = confidences.f_log_softmax(-1, None)?.f_select(2, 0)?.f_neg()?;
@@ -84,8 +84,8 @@ where
     Vec::try_from(tensor.f_contiguous()?.f_reshape([-1])?)
 }
 
-/// Cross-entropy of the hardest pixels: those above [`HARD_LOSS`], or the `fewest` hardest where
-/// fewer are above it. Pixels with label 255 have no loss.
+/// Cross-entropy of the hardest pixels: those above [`HARD_LOSS`], or the `fewest` hardest where fewer are
+/// above it. Pixels with label 255 have no loss.
 ///
 /// # Errors
 /// If the shapes do not fit, or the device fails.
@@ -93,7 +93,7 @@ pub fn hard_pixels(logits: &Tensor, labels: &Tensor, fewest: usize) -> Result<Te
     let losses = logits.f_cross_entropy_loss(labels, None::<&Tensor>, Reduction::None, 255, 0.0)?;
     let (sorted, _) = losses.f_reshape([-1])?.f_sort(0, true)?;
     let pixels = sorted.size1()?;
-    // At least one pixel is counted, and the one after the fewest decides.
+    // At least one pixel is counted; the loss of the pixel after the `fewest` hardest decides.
     let fewest = (fewest as i64).clamp(1, pixels);
     let decides = sorted.f_detach()?.f_double_value(&[fewest.min(pixels - 1)])?;
     if fewest < pixels && decides > HARD_LOSS {
@@ -103,7 +103,7 @@ pub fn hard_pixels(logits: &Tensor, labels: &Tensor, fewest: usize) -> Result<Te
     sorted.f_narrow(0, 0, fewest)?.f_mean(Kind::Float)
 }
 
-/// The losses of the three outputs: main, and the two that help. Their sum is minimised.
+/// The losses of the three outputs, the main one first. Their sum is minimised.
 ///
 /// # Errors
 /// As [`hard_pixels`].
@@ -116,7 +116,7 @@ pub fn segmentation(said: &Segmentation, labels: &Tensor, fewest: usize) -> Resu
     ])
 }
 
-/// Half the mean squared error of maps `[N, joints, H, W]`, each joint by its weight `[N, joints]`.
+/// Half the mean squared error of maps `[N, joints, H, W]`, where each joint has a weight `[N, joints]`.
 ///
 /// # Errors
 /// If the shapes do not fit, or the device fails.

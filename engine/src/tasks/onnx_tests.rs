@@ -1,4 +1,4 @@
-//! ONNX files of the three tasks: what onnxruntime computes from them is what libtorch does.
+//! ONNX files of the three tasks: onnxruntime computes the same from them as libtorch does.
 //!
 //! It needs a Python with onnx and onnxruntime: `RELATIVENAS_PYTHON` names one, else `python3` is tried.
 
@@ -56,7 +56,7 @@ fn python() -> Option<String> {
     there.then_some(python)
 }
 
-/// Weights whose batch norms have moved away from where they begin, as in training.
+/// Weights whose batch norms have moved away from their initial values, as in training.
 fn trained(network: &TaskNetwork) -> BTreeMap<String, Tensor> {
     let stream = |number| Streams::new(9).stream(Purpose::Population, number, 0);
     let tensors = network.tensors().into_iter().zip(0..).map(|(spec, number)| {
@@ -84,10 +84,10 @@ fn check(name: &str, found: &[f64], expected: &[f64]) {
     assert!(error <= 1e-5 * scale, "{name}: error {error}, scale {scale}");
 }
 
-/// What a network puts out for images, by the names in the file.
+/// The outputs of a network for images, by their names in the file.
 type Outputs = dyn Fn(&TaskNetwork, &State, &Tensor) -> BTreeMap<&'static str, Vec<f64>>;
 
-/// Compares them for images of these rows and columns.
+/// Compares the outputs for images of these rows and columns.
 fn agrees(task: Task, head: Head, classes: usize, [height, width]: [usize; 2], run: &Outputs) {
     let Some(python) = python() else { return };
     let genotype = published::genotype("RelativeNAS").unwrap();

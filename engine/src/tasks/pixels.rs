@@ -1,11 +1,11 @@
-//! Pictures as tensors, and what networks get of them.
+//! Pictures as tensors, and the inputs of networks that are made of them.
 
 use relativenas_core::tasks::person_crop::Affine;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::data::{IMAGENET_STATISTICS, picture::Picture};
 
-/// A picture as `[1, 3, H, W] f32`, 0 to 255, red first.
+/// A picture as `[1, 3, H, W] f32`, with values from 0 to 255, red first.
 ///
 /// # Errors
 /// If the device fails.
@@ -23,7 +23,7 @@ fn statistics(device: Device) -> Result<[Tensor; 2], TchError> {
     Ok([row(mean)?, row(deviation)?])
 }
 
-/// Pictures normalised as ImageNet's are: what segmentation and keypoints see.
+/// Pictures normalised with the statistics of ImageNet: the inputs of segmentation and keypoints.
 ///
 /// # Errors
 /// If the device fails.
@@ -32,7 +32,7 @@ pub fn normalised(pictures: &Tensor) -> Result<Tensor, TchError> {
     pictures.f_div_scalar(255.0)?.f_sub(&mean)?.f_div(&deviation)
 }
 
-/// Pictures as the detector sees them: from about −1 to 1.
+/// Pictures with values from about −1 to 1: the inputs of the detector.
 ///
 /// # Errors
 /// If the device fails.
@@ -40,8 +40,8 @@ pub fn centred(pictures: &Tensor) -> Result<Tensor, TchError> {
     pictures.f_sub_scalar(127.0)?.f_div_scalar(128.0)
 }
 
-/// Normalised inputs as a network sees them that was trained with blue first: red and blue exchanged,
-/// and normalised by the place of a channel, whatever it shows.
+/// Normalised inputs for a network that was trained with blue first: red and blue are exchanged, and each
+/// channel is normalised by the statistics of its index, whichever colour it holds.
 ///
 /// # Errors
 /// If the device fails.
@@ -51,8 +51,8 @@ pub fn exchanged(inputs: &Tensor) -> Result<Tensor, TchError> {
     raw.f_sub(&mean)?.f_div(&deviation)
 }
 
-/// A part of a picture, sampled bilinearly, `[height, width, 3]`; black beside the picture. `back` leads
-/// from its pixels to those of the picture, or, where `mirrored`, to those of its mirror image.
+/// A part of a picture, sampled bilinearly, `[height, width, 3]`; outside of the picture it is black. `back`
+/// maps its pixels to those of the picture or, if `mirrored`, to those of the mirror image.
 pub fn sampled(picture: &Picture, back: &Affine, [width, height]: [usize; 2], mirrored: bool) -> Vec<u8> {
     let at = |x: i64, y: i64, channel: usize| {
         let inside = x >= 0 && y >= 0 && x < picture.width as i64 && y < picture.height as i64;

@@ -1,4 +1,5 @@
-//! SimpleBaseline: a map of heat for every joint, from the last map by three transposed convolutions.
+//! SimpleBaseline, a head for keypoints: a heat map for every joint, computed from the last map by three
+//! transposed convolutions.
 
 use relativenas_core::tasks::{
     heads::{TRANSPOSED, TRANSPOSED_CHANNELS as CHANNELS, TRANSPOSED_KERNEL as KERNEL},
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::network::{Mode, TensorSpec};
 
-/// Tensors of the head, in the order of the published state.
+/// The tensors of the head, in the order of the published state dict.
 pub(super) fn tensors([_, _, last]: [usize; 3], joints: usize) -> Vec<TensorSpec> {
     let mut specs = Specs::default();
     let mut from = last;
@@ -26,7 +27,7 @@ pub(super) fn tensors([_, _, last]: [usize; 3], joints: usize) -> Vec<TensorSpec
     specs.0
 }
 
-/// Maps `[N, joints, H/4, W/4] f32` of images `[N, 3, H, W] f32`, whose sides are multiples of 32.
+/// Heat maps `[N, joints, H/4, W/4] f32` for images `[N, 3, H, W] f32`, whose sides are multiples of 32.
 ///
 /// # Errors
 /// If the network has another head, the shapes do not fit, or the device fails.
@@ -44,8 +45,8 @@ pub fn run(network: &TaskNetwork, state: &State, images: &Tensor, mode: Mode) ->
     layers.convolve(&map, "final_layer", 1)
 }
 
-/// The mean of the maps of images and of their mirror images, mirrored back: pairs of joints exchanged,
-/// and moved one column to the right, where the first column stays.
+/// The mean of the heat maps of images and of their mirror images, mirrored back: pairs of joints are
+/// exchanged, and the maps are moved one column to the right, except for the first column.
 ///
 /// # Errors
 /// As [`run`].

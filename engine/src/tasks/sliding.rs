@@ -8,33 +8,33 @@ use super::layers::resize;
 /// How a picture is segmented.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sliding {
-    /// Rows and columns of a chip; 1024 as published.
+    /// Rows and columns of a chip, in pixels; 1024 as published.
     pub chip: usize,
-    /// The picture is looked at in each of these sizes.
+    /// The scales at which the picture is segmented.
     pub scales: Vec<f64>,
-    /// Each chip is looked at in a mirror too.
+    /// Whether each chip is segmented in its mirror image too.
     pub flip: bool,
 }
 
 impl Sliding {
-    /// One size, no mirror: what results are reported with if nothing else is said.
+    /// One scale without mirror: the setting of published results, unless they say otherwise.
     pub fn plain() -> Self {
         Self { chip: 1024, scales: vec![1.0], flip: false }
     }
 
-    /// Six sizes, with the mirror.
+    /// Six scales, with the mirror.
     pub fn many_scales() -> Self {
         Self { chip: 1024, scales: vec![0.5, 0.75, 1.0, 1.25, 1.5, 1.75], flip: true }
     }
 
-    /// How well each class fits each pixel of a normalised picture `[1, 3, H, W]`: `[1, classes, H, W]`.
-    /// The largest is what the pixel shows.
+    /// The scores of each class for each pixel of a normalised picture `[1, 3, H, W]`: `[1, classes, H, W]`.
+    /// The class with the largest score is the prediction.
     ///
-    /// Probabilities of a chip go through an exponential before they are added, and pixels that lie
-    /// in several chips weigh more, as in the published program.
+    /// The exponentials of a chip's probabilities are added up, and pixels that lie in several chips weigh
+    /// more, as in the published program.
     ///
     /// # Errors
-    /// If the shapes do not fit, or the device or `network` fails, which gives the scores of a chip.
+    /// If the shapes do not fit, or the device or `network`, which computes the scores of a chip, fails.
     pub fn run(
         &self,
         picture: &Tensor,

@@ -1,8 +1,8 @@
-//! SSDLite: boxes and classes from six maps.
+//! SSDLite, a head for detection: boxes and classes from six maps.
 //!
-//! The maps are the backbone's at strides 16 and 32, and four that inverted residuals make of the
-//! last. Each predicts, for the six priors of a cell, the scores of all classes and four numbers
-//! that place the box.
+//! The maps are the backbone's at strides 16 and 32, and four that inverted residuals make of the last. For
+//! each of the six priors of a cell, each map predicts the scores of all classes and four numbers that place
+//! the box.
 
 use relativenas_core::tasks::{
     heads::EXTRAS,
@@ -16,21 +16,21 @@ use super::{
 };
 use crate::network::{Mode, TensorSpec};
 
-/// What the network says about every prior.
+/// The predictions for every prior.
 #[derive(Debug)]
 pub struct Predictions {
-    /// Not yet normalised class scores, background first, `[N, priors, classes] f32`.
+    /// Class scores that are not yet normalised, background first, `[N, priors, classes] f32`.
     pub confidences: Tensor,
-    /// See [`relativenas_core::tasks::matching::decode`]; `[N, priors, 4] f32`.
+    /// The positions of the boxes, `[N, priors, 4] f32`; see [`relativenas_core::tasks::matching::decode`].
     pub locations: Tensor,
 }
 
-/// Channels of the six maps.
+/// The channels of the six maps.
 fn channels([_, middle, last]: [usize; 3]) -> [usize; 6] {
     [middle, last, EXTRAS[0].0, EXTRAS[1].0, EXTRAS[2].0, EXTRAS[3].0]
 }
 
-/// Tensors of the head, in the order of the published state.
+/// The tensors of the head, in the order of the published state dict.
 pub(super) fn tensors(maps: [usize; 3], classes: usize) -> Vec<TensorSpec> {
     let mut specs = Specs::default();
     let maps = channels(maps);
@@ -86,7 +86,7 @@ pub fn run(
     let all = |kind: &str, numbers: usize| {
         let levels = maps.iter().enumerate().map(|(level, map)| {
             let said = header(&layers, map, &format!("{kind}.{level}"), level + 1 == LEVELS.len())?;
-            // Row by row, then prior by prior.
+            // The order is row by row, then prior by prior.
             let said = said.f_permute([0, 2, 3, 1])?.f_contiguous()?;
             said.f_view([said.size()[0], -1, numbers as i64])
         });
@@ -98,7 +98,8 @@ pub fn run(
     })
 }
 
-/// Wider, depthwise with stride 2, narrower; no shortcut.
+/// An inverted residual: a convolution to more channels, a depthwise one with stride 2, and one to fewer
+/// channels, without shortcut.
 fn inverted_residual(layers: &Layers<'_>, map: &Tensor, name: &str) -> Result<Tensor, TchError> {
     let wide = layers.convolve(map, &format!("{name}.0.0"), 1)?;
     let wide = layers.batch_norm(&wide, &format!("{name}.0.1"))?.f_relu6()?;

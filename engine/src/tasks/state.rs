@@ -10,26 +10,27 @@ use crate::{
     weights_file::{self, WeightsError},
 };
 
-/// Weights and running statistics on a device. Parameters are leaves of differentiation; training
-/// passes move the statistics in place.
+/// Weights and running statistics on a device. Parameters are leaves of differentiation; training passes
+/// update the statistics in place.
 #[derive(Debug)]
 pub struct State {
-    /// Those that are trained are views into `parameters`.
+    /// All tensors by name; those that are trained are views into `parameters`.
     tensors: BTreeMap<String, Tensor>,
-    /// All that is trained in one piece, each tensor where cuDNN can read it, `[P] f32`.
+    /// All trained parameters in one piece, each tensor where cuDNN can read it, `[P] f32`.
     parameters: Tensor,
-    /// The tensors in it, in order.
+    /// The tensors in `parameters`, in order.
     trained: Vec<TensorSpec>,
-    /// The backbone's among them, by module.
+    /// The tensors of the backbone, by module.
     modules: Vec<Vec<Tensor>>,
 }
 
 impl State {
-    /// Copies tensors that have the names of a network, such as those of a published file. What
-    /// PyTorch's batch norm counts (`num_batches_tracked`) is not needed and not missed.
+    /// Copies tensors under the names of a network, such as those of a published file. The counters of
+    /// PyTorch's batch norm (`num_batches_tracked`) are ignored, and need not be there.
     ///
     /// # Errors
-    /// All tensors that are missing, unexpected or of another shape; or if the device fails.
+    /// If tensors are missing, unexpected or of another shape, of which the error names all; or if the device
+    /// fails.
     pub fn from_named(
         network: &TaskNetwork,
         tensors: &BTreeMap<String, Tensor>,
@@ -61,12 +62,13 @@ impl State {
         Ok(Self { tensors: own, parameters, trained, modules })
     }
 
-    /// All that is trained, `[P] f32`; changing it changes the network.
+    /// All trained parameters, `[P] f32`; changing them changes the network.
     pub fn parameters(&mut self) -> &mut Tensor {
         &mut self.parameters
     }
 
-    /// A number for each of [`Self::parameters`] by the tensor that it belongs to, `[P] f32`.
+    /// A value for each of [`Self::parameters`], which is computed from the tensor that it belongs to, `[P]
+    /// f32`.
     ///
     /// # Errors
     /// If the device fails.
@@ -76,7 +78,7 @@ impl State {
         Tensor::f_cat(&self.trained.iter().map(piece).collect::<Result<Vec<_>, _>>()?, 0)
     }
 
-    /// The gradient of a scalar for [`Self::parameters`], `[P] f32`.
+    /// The gradient of a scalar with respect to [`Self::parameters`], `[P] f32`.
     ///
     /// # Errors
     /// If the device fails.
@@ -90,7 +92,7 @@ impl State {
         joined(&gradients, &zeros)
     }
 
-    /// Copies of all tensors by name, which share no memory with this.
+    /// Copies of all tensors by name, which share no memory with `self`.
     ///
     /// # Errors
     /// If the device fails.

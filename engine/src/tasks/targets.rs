@@ -1,4 +1,4 @@
-//! What a network has to say about annotated pictures.
+//! The outputs that a network is trained to give for annotated pictures.
 
 use relativenas_core::tasks::{
     boxes::{CentreBox, CornerBox},
@@ -10,17 +10,18 @@ use tch::{Device, TchError, Tensor};
 
 use super::losses::BoxTargets;
 
-/// What the priors of one picture have to say.
+/// The targets of the priors of one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Priors {
-    /// Class of each, 0 for background.
+    /// The class of each prior, 0 for background.
     pub labels: Vec<i64>,
-    /// Four numbers each.
+    /// Four numbers for each prior, which place its box.
     pub locations: Vec<f32>,
 }
 
 impl Priors {
-    /// For boxes in shares of a picture's sides, with their classes counted from 0 (without background).
+    /// The targets for boxes in shares of a picture's sides, with their classes counted from 0 (without
+    /// background).
     pub fn of(priors: &[CentreBox], boxes: &[(CornerBox, usize)]) -> Self {
         let corners: Vec<_> = boxes.iter().map(|(corners, _)| *corners).collect();
         let (mut labels, mut locations) = (Vec::new(), Vec::new());
@@ -33,7 +34,7 @@ impl Priors {
     }
 }
 
-/// Targets of several pictures on a device.
+/// The targets of several pictures on a device.
 ///
 /// # Errors
 /// If the device fails.
@@ -50,8 +51,8 @@ pub fn boxes(pictures: &[Priors], device: Device) -> Result<BoxTargets, TchError
     })
 }
 
-/// Maps of several people (`[people, joints, 64, 48]` row by row) and the weights of their joints, on a
-/// device.
+/// The heat maps of several people (`[people, joints, 64, 48]` row by row) and the weights of their joints,
+/// on a device.
 ///
 /// # Errors
 /// If the device fails.

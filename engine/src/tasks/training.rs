@@ -1,7 +1,7 @@
 //! Training the network of a task.
 //!
-//! A [`TaskTrainer`] takes one step a batch and can be stored after any of them: whatever is random is
-//! drawn from streams that are named by epoch and example. [`Examples`] are what it learns from.
+//! A [`TaskTrainer`] takes one step for each batch and can be stored after any of them: everything random is
+//! drawn from streams that are named by epoch and example. [`Examples`] are what it is trained on.
 
 mod ahead;
 mod examples;
@@ -21,7 +21,7 @@ use tch::TchError;
 use super::StateError;
 use crate::data::fault::Fault;
 
-/// Why a training of a task does not go on.
+/// Why a training of a task cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! What batch norm cannot do: tell a variance from one value.
+//! Checks that batch norm has more than one value for each channel, since one value has no variance.
 
 use relativenas_core::network::NetworkKind;
 
@@ -18,9 +18,10 @@ pub enum OneValue {
     Image,
 }
 
-/// Refuses batches of a single image where batch norm would see one value a channel, which leaves statistics
-/// that are no numbers. Every map of the published networks has more pixels, save the last one of CIFAR's
-/// auxiliary head. What is left of an epoch is no matter: see [`crate::batches::batches`].
+/// Refuses batches of a single image where batch norm would have one value for each channel, which leaves
+/// statistics that are not numbers. Every map of the published networks has more pixels, except the last one
+/// of CIFAR's auxiliary head. A single image at the end of an epoch does no harm: see
+/// [`crate::batches::batches`].
 ///
 /// # Errors
 /// If there would be such a batch.

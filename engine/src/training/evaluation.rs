@@ -1,8 +1,12 @@
-//! Judging a network on images that it did not learn from.
+//! Evaluating a network on images that it was not trained on.
 
 use std::borrow::Borrow;
 
-use relativenas_core::search::{BatchDone, Flow};
+use relativenas_core::{
+    loss::Loss,
+    search::Slot,
+    search::{BatchDone, Flow},
+};
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use super::{
@@ -19,7 +23,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
     /// Mean cross-entropy, without label smoothing.
-    pub loss: f64,
+    pub loss: Loss,
     /// Images whose class has the highest score, in per cent.
     pub top1: f64,
     /// Images whose class is among the five highest, in per cent.
@@ -27,12 +31,13 @@ pub struct Evaluation {
     pub images: usize,
 }
 
-/// Judges a network on the first `limit` images of a source. Every rank judges its share of each batch.
+/// Evaluates a network on the first `limit` images of a source. Every rank evaluates its share of each batch.
 ///
-/// Returns `None` if `progress`, called after every batch (by the first rank), said [`Flow::Abort`].
+/// Returns `None` if `progress`, which is called after every batch (on the first rank), returned
+/// [`Flow::Abort`].
 ///
 /// # Errors
-/// If an image cannot be read, or the device fails, or a rank.
+/// If an image cannot be read, or the device or a rank fails.
 pub fn evaluate<P: Borrow<Plan>, W: Borrow<FlatWeights>>(
     network: &FrozenNetwork<P, W>,
     source: &Source,
@@ -51,7 +56,7 @@ pub fn evaluate<P: Borrow<Plan>, W: Borrow<FlatWeights>>(
             no_grad(|| tally.add(&network.logits(&loaded.images)?, &loaded.labels))?;
         }
         let done = BatchDone {
-            candidate: 0,
+            candidate: Slot(0),
             validating: true,
             batch: number + 1,
             batches: batch_count(images, batch),
@@ -65,10 +70,11 @@ pub fn evaluate<P: Borrow<Plan>, W: Borrow<FlatWeights>>(
     Ok(Some(tally.evaluation(images, ranks)?))
 }
 
-/// Sums that stay on the device, so that nobody waits for it between batches.
+/// Sums that stay on the device, so that the program does not wait for it between batches.
 struct Tally {
     loss: Tensor,
-    /// Images whose class came first, and among the first five: `[2] i64`.
+    /// The number of images whose class has the highest score, and of those whose class is among the five
+    /// highest: `[2] i64`.
     right: Tensor,
 }
 
@@ -92,17 +98,17 @@ impl Tally {
         Ok(())
     }
 
-    /// The mean so far, where there is no device to wait for.
-    fn loss_if_free(&self, images: usize) -> Result<Option<f64>, TchError> {
+    /// The mean loss so far on a CPU, where it is available without waiting; `None` on other devices.
+    fn loss_if_free(&self, images: usize) -> Result<Option<Loss>, TchError> {
         let free = self.loss.device() == Device::Cpu && images > 0;
-        free.then(|| Ok(self.loss.f_double_value(&[])? / images as f64)).transpose()
+        free.then(|| Ok(Loss(self.loss.f_double_value(&[])? / images as f64))).transpose()
     }
 
-    /// Of all ranks together.
+    /// The evaluation by all ranks together.
     fn evaluation(&self, images: usize, ranks: &dyn Ranks) -> Result<Evaluation, SourceError> {
         let right = |place| self.right.f_double_value(&[place]);
         let [loss, top1, top5] = ranks.sums([self.loss.f_double_value(&[])?, right(0)?, right(1)?])?;
         let share = |right: f64| 100.0 * right / images as f64;
-        Ok(Evaluation { loss: loss / images as f64, top1: share(top1), top5: share(top5), images })
+        Ok(Evaluation { loss: Loss(loss / images as f64), top1: share(top1), top5: share(top5), images })
     }
 }

@@ -59,7 +59,7 @@ mod tests {
         genotype::Genotype,
         network::{NetworkKind, NetworkShape},
         operation::Operation,
-        population::sample_position,
+        population::{IndividualId, sample_position},
         published,
         randomness::{Purpose, Streams},
         space::Space,
@@ -72,7 +72,8 @@ mod tests {
     const CLASSES: usize = 7;
 
     fn random(individual: usize) -> Genotype {
-        Genotype::decode(&sample_position(Space::Cells, &Streams::new(5), 0, individual)).unwrap()
+        Genotype::decode(&sample_position(Space::Cells, &Streams::new(5), 0, IndividualId(individual)))
+            .unwrap()
     }
 
     fn full(genotype: &Genotype, kind: NetworkKind, channels: usize, cells: usize) -> Plan {

@@ -1,20 +1,20 @@
-//! What training makes small.
+//! The loss that training minimises.
 
 use tch::{Reduction, TchError, Tensor};
 
 use crate::network::Logits;
 
-/// Cross-entropy, softened and with a share for the auxiliary head.
+/// Cross-entropy with label smoothing, plus a share of the loss of the auxiliary head.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Loss {
-    /// Share ε of the target that is spread evenly over all classes.
+pub struct LossFunction {
+    /// The share ε of the target that is spread evenly over all classes.
     pub label_smoothing: f64,
-    /// What the auxiliary head's loss is multiplied with.
+    /// The factor of the auxiliary head's loss.
     pub auxiliary_weight: f64,
 }
 
-impl Loss {
-    /// Mean over the batch, a scalar that gradients flow from. `labels` are `[N] i64`.
+impl LossFunction {
+    /// The mean over the batch, a scalar that can be differentiated. `labels` are `[N] i64`.
     ///
     /// # Errors
     /// If the shapes do not fit, or the device fails.
@@ -43,8 +43,8 @@ mod tests {
         Tensor::from_slice(&[2.0_f32, -1.0, 0.5, 0.0, 0.25, 3.0]).view([2, 3])
     }
 
-    /// The published formula, spelled out: targets (1 − ε)·onehot + ε/K, mean over images of
-    /// −Σ target · log p.
+    /// The published formula, written out: targets (1 − ε)·onehot + ε/K, mean over images of −Σ target · log
+    /// p.
     fn by_hand(logits: &Tensor, labels: &[i64], smoothing: f64) -> f64 {
         let (images, classes) = logits.size2().unwrap();
         let mut sum = 0.0;
@@ -64,7 +64,7 @@ mod tests {
         let labels = [0_i64, 2];
         let auxiliary = logits() * -0.5;
         for (smoothing, weight) in [(0.0, 0.4), (0.1, 0.4), (0.3, 0.0)] {
-            let loss = Loss { label_smoothing: smoothing, auxiliary_weight: weight };
+            let loss = LossFunction { label_smoothing: smoothing, auxiliary_weight: weight };
             let both = Logits { main: logits(), auxiliary: Some(auxiliary.shallow_clone()) };
             let found = loss.of(&both, &Tensor::from_slice(&labels)).unwrap();
             assert_eq!(found.kind(), Kind::Float);

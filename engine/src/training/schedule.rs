@@ -1,22 +1,23 @@
-//! Learning rate and drop path of every epoch.
+//! The learning rate and the drop path probability of every epoch.
 
 use std::f64::consts::PI;
 
 use relativenas_core::config::{RateSchedule, RetrainConfig};
 
-/// Epochs at the end of a linear schedule that have a slope of their own.
+/// The number of epochs at the end of a linear schedule that have a slope of their own.
 const TAIL: u32 = 5;
 
-/// What changes from epoch to epoch. Epochs count from 0.
+/// The values that change from epoch to epoch. Epochs count from 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
     pub shape: RateSchedule,
     pub epochs: u32,
-    /// The highest.
+    /// The highest learning rate.
     pub learning_rate: f64,
-    /// Epochs over which the rate rises in equal steps to the highest, whatever the shape says.
+    /// The number of epochs in which the rate rises in equal steps to the highest, whatever the shape of the
+    /// schedule.
     pub warmup_epochs: u32,
-    /// Towards which the probability of dropping a path rises.
+    /// The probability of dropping a path towards which it rises.
     pub drop_path: f64,
 }
 
@@ -39,12 +40,13 @@ impl Schedule {
             * match self.shape {
                 RateSchedule::Cosine => 0.5 * (1.0 + (PI * f64::from(epoch) / f64::from(self.epochs)).cos()),
                 RateSchedule::Linear => linear(epoch, self.epochs),
-                // Only of tasks, whose steps have rates of their own.
+                // Only tasks have these; the rates of their steps are computed elsewhere.
                 RateSchedule::Steps | RateSchedule::Polynomial => 1.0,
             }
     }
 
-    /// Grows from 0 by the same in every epoch; it would reach [`Schedule::drop_path`] after the last.
+    /// The probability of dropping a path, which grows from 0 by the same amount in every epoch and would
+    /// reach [`Schedule::drop_path`] after the last.
     pub fn drop_path(&self, epoch: u32) -> f64 {
         self.drop_path * f64::from(epoch) / f64::from(self.epochs)
     }
@@ -52,10 +54,10 @@ impl Schedule {
 
 /// The published schedule for ImageNet, as a share of the highest rate.
 ///
-/// With r epochs to go (this one included) and a tail of five, the rate is the share (r − 5)/(E − 5)
-/// until the tail begins: a line that would reach 0 there. The tail is a line from 1/(E − 5), where
-/// the first one stood in its last epoch, to 0: r/5 · 1/(E − 5). Without it the rate would end
-/// at 1/E, which is large for E = 250. A training of five epochs or fewer is all line and no tail.
+/// With r epochs to go (this one included) and a tail of five, the rate is the share (r − 5)/(E − 5) until
+/// the tail begins: a line that would reach 0 there. The tail is a line from 1/(E − 5), the value of the
+/// first line in its last epoch, to 0: r/5 · 1/(E − 5). Without the tail, one line would end at the share
+/// 1/E, five times as high. A training of five epochs or fewer has no tail.
 fn linear(epoch: u32, epochs: u32) -> f64 {
     let left = f64::from(epochs.saturating_sub(epoch));
     if epochs <= TAIL {

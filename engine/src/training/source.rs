@@ -1,4 +1,4 @@
-//! Where batches come from.
+//! The sources of batches.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -16,16 +16,16 @@ use crate::{
     ranks::{RanksError, Share},
 };
 
-/// Share of a photograph's shorter side that a network is judged on: 224 of 256 pixels, as the
-/// field does.
+/// The share of a photograph's shorter side that a network is evaluated on: 224 of 256 pixels, as is
+/// generally done.
 const CENTRE: f64 = 224.0 / 256.0;
 
-/// Images that a network is trained on or judged with.
+/// The images that a network is trained or evaluated on.
 #[derive(Debug)]
 pub enum Source {
     /// Small images, all of them on the device.
     Memory(ImageStore),
-    /// Photographs, decoded while the network works.
+    /// Photographs that are decoded while the network computes.
     Photos(Photos),
 }
 
@@ -33,11 +33,11 @@ pub enum Source {
 #[derive(Debug)]
 pub struct Photos {
     pub images: Arc<EncodedImages>,
-    /// Places in `images`.
+    /// Indices in `images`.
     pub chosen: Vec<usize>,
-    /// Height and width of what the network sees.
+    /// Height and width of the network's input in pixels.
     pub side: usize,
-    /// That decode.
+    /// The number of threads that decode.
     pub threads: usize,
     pub device: Device,
 }
@@ -53,25 +53,25 @@ pub enum SourceError {
     Ranks(#[from] RanksError),
 }
 
-/// How training walks through its images.
+/// How the batches of a training are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Feed {
-    /// Images a batch; the last one of an epoch takes what is left, as [`batches`] has it.
+    /// Images in a batch; the division into batches is that of [`batches`].
     pub batch: usize,
-    /// Of small images. Photographs are cropped and coloured as published for ImageNet.
+    /// The variations of small images. Photographs are cropped and coloured as published for ImageNet.
     pub augmentation: Augmentation,
     pub streams: Streams,
-    /// Which images of each batch are wanted. What is drawn for an image does not depend on it.
+    /// The share of each batch that is needed. The random draws for an image do not depend on it.
     pub share: Share,
 }
 
-/// A rank's part of a batch; it reads like a batch of its own, which may be empty.
+/// A rank's part of a batch. It dereferences to a batch of its own, which may be empty.
 #[derive(Debug)]
 pub struct Part {
     pub batch: Batch,
-    /// Where it begins in the whole batch.
+    /// The index of its first image in the whole batch.
     pub first: usize,
-    /// Images of the whole batch.
+    /// The number of images in the whole batch.
     pub whole: usize,
 }
 
@@ -83,7 +83,7 @@ impl Deref for Part {
     }
 }
 
-/// Batches one after the other.
+/// An iterator over batches.
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Part, SourceError>> + 'a>;
 
 impl Source {
@@ -105,8 +105,8 @@ impl Source {
         }
     }
 
-    /// Every image once, in the epoch's own random order, from batch number `first` on. Batches are
-    /// the same whichever is the first that somebody asks for.
+    /// Every image once, in the epoch's own random order, from batch number `first` on. A batch is the same
+    /// whichever batch is the first.
     ///
     /// # Errors
     /// If the device fails.
@@ -135,13 +135,13 @@ impl Source {
         }
     }
 
-    /// A share of the first `limit` images as they are, in their own order.
+    /// A share of the first `limit` images without variations, in their own order.
     ///
     /// # Errors
     /// If the device fails.
     pub fn in_order(&self, batch: usize, limit: usize, share: Share) -> Result<Batches<'_>, SourceError> {
         let count = limit.min(self.len());
-        // Nothing is drawn for images as they are.
+        // Nothing is drawn for images without variations.
         let streams = Streams::new(0);
         match self {
             Self::Memory(images) => {
@@ -165,7 +165,7 @@ impl Source {
 }
 
 impl Photos {
-    /// A share of batches that begin at these places of `order`, and are so long; `order` counts in `chosen`.
+    /// A share of batches with these starts and lengths in `order`, whose elements are indices in `chosen`.
     fn batches(
         &self,
         order: &[usize],
@@ -246,7 +246,7 @@ mod tests {
             .map(|batch| Vec::<i64>::try_from(&batch.unwrap().labels));
         assert_eq!(labels.map(Result::unwrap).collect::<Vec<_>>().concat(), expected[..7]);
     }
-    /// Pixels and labels of all batches of an epoch, put together from the shares of so many ranks.
+    /// The pixels and labels of all batches of an epoch, put together from the shares of all ranks.
     fn together(source: &Source, ranks: usize) -> Vec<(Tensor, Tensor)> {
         let augmentation = Augmentation { padding: 4, flip: true, cutout: 8 };
         let share = |rank| Share { rank, ranks, least: 2 };
@@ -281,7 +281,7 @@ mod tests {
         for source in [photos(), Source::Memory(ImageStore::new(&small, 4, Device::Cpu).unwrap())] {
             let expected = together(&source, 1);
             assert_eq!(expected.len(), 3);
-            // Of four and of three images at least two fall to a rank, so the third has none.
+            // With four and with three images, at least two are in each share, so the third rank has none.
             for ranks in [2, 3] {
                 assert_eq!(together(&source, ranks), expected, "{ranks} ranks");
             }

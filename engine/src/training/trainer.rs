@@ -1,9 +1,10 @@
-//! Training a full network, one step a batch.
+//! Training a full network, one step for each batch.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use relativenas_core::{
     config::Precision,
+    loss::Loss,
     number,
     randomness::{Purpose, Streams},
 };
@@ -12,7 +13,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
     frozen::FrozenNetwork,
-    loss::Loss,
+    loss::LossFunction,
     schedule::Schedule,
     source::{Feed, Part},
 };
@@ -28,57 +29,57 @@ use crate::{
     weights_file,
 };
 
-/// What does not change during a training.
+/// The settings of a training, which do not change while it lasts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainerSettings {
     pub batch: usize,
     pub augmentation: Augmentation,
     pub schedule: Schedule,
-    pub loss: Loss,
+    pub loss: LossFunction,
     pub sgd: SgdSettings,
     pub precision: Precision,
-    /// Of the CPU. The last bits of what is computed there depend on it.
+    /// The number of CPU threads, which the last bits of the results on a CPU depend on.
     pub threads: usize,
-    /// Of first weights, order of images, augmentation and dropped paths.
+    /// The seed of first weights, order of images, augmentation and dropped paths.
     pub seed: u64,
 }
 
-/// Where a training is.
+/// How far a training is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Epochs that are finished.
+    /// The number of epochs that are finished.
     pub epoch: u32,
-    /// Batches done of the epoch after those.
+    /// The number of batches that are done in the current epoch.
     pub batch: usize,
-    /// Images in these batches.
+    /// The number of images in these batches.
     pub images: usize,
-    /// Sum of their training losses.
+    /// The sum of their training losses.
     #[serde(with = "number")]
     pub loss: f64,
-    /// How many of them were classified right before their step.
+    /// The number of them that were classified correctly before their step.
     pub right: u64,
 }
 
-/// What training for an epoch gave.
+/// The results of training for an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochFigures {
-    /// Mean of what was minimised, label smoothing and auxiliary head included.
-    pub loss: f64,
-    /// Per cent.
+    /// The mean of the loss that was minimised, label smoothing and auxiliary head included.
+    pub loss: Loss,
+    /// Training accuracy in per cent.
     pub accuracy: f64,
 }
 
-/// Everything that a training needs to go on, as plain values and tensors that nobody changes.
+/// Everything that a training needs to continue, as plain values and tensors that are never changed in place.
 #[derive(Debug)]
 pub struct Stored {
     pub position: Position,
-    /// By published names.
+    /// The weights under their published names.
     pub weights: BTreeMap<String, Tensor>,
-    /// Of the optimizer, `[P] f32`; `None` before the first step.
+    /// The velocity of the optimizer, `[P] f32`; `None` before the first step.
     pub velocity: Option<Tensor>,
 }
 
-/// Why a training cannot go on from what was stored.
+/// Why a training cannot continue from what was stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
     #[error(transparent)]
@@ -96,38 +97,39 @@ pub enum StepError {
     Ranks(#[from] RanksError),
 }
 
-/// What a pass through the network and back gives.
+/// The results of a forward and backward pass.
 struct Differentiated {
     loss: Tensor,
     logits: Tensor,
-    /// Of all parameters.
+    /// The gradient with respect to all parameters.
     gradient: Tensor,
 }
 
-/// A whole batch, as all ranks found it.
+/// The results for a whole batch, from all ranks.
 struct Learned {
-    /// Its mean, a scalar.
+    /// The mean loss, a scalar.
     loss: Tensor,
-    /// Images that were classified right, `i64`.
+    /// The number of images that were classified correctly, `i64`.
     right: Tensor,
     gradient: Tensor,
 }
 
 /// A network in training.
 ///
-/// With several ranks, each computes its share of every batch, with batch norm of its own. Their gradients are
-/// added up, weighted by their shares, and so is what their running statistics moved by; so all ranks hold the
-/// same bits after every step, and any of them can be stored.
+/// With several ranks, each computes its share of every batch, with batch norm over the share. Their
+/// gradients are added up, weighted by their shares, and so are the changes of their running statistics; so
+/// all ranks hold the same bits after every step, and any of them can be stored.
 #[derive(Debug)]
 pub struct Trainer {
     ranks: Arc<dyn Ranks>,
     plan: Plan,
     weights: FlatWeights,
-    /// What computes the network up to its heads, where libtorch need not.
+    /// The kernels in [`crate::cpu`] for the network up to its heads, where they can be used instead of
+    /// libtorch's.
     body: Option<CpuBody>,
     sgd: Sgd,
     settings: TrainerSettings,
-    /// Sums lag behind those on the device; see [`Trainer::position`].
+    /// The position. Its sums lag behind those on the device; see [`Trainer::position`].
     position: Position,
     loss: Tensor,
     right: Tensor,
@@ -148,7 +150,7 @@ impl Trainer {
     /// A network as it was stored.
     ///
     /// # Errors
-    /// If it was another network, or the device fails.
+    /// If another network was stored, or the device fails.
     pub fn resume(
         plan: Plan,
         settings: TrainerSettings,
@@ -179,7 +181,7 @@ impl Trainer {
         Ok(Self { ranks, plan, weights, body, sgd, settings, position, loss, right })
     }
 
-    /// The same as one of several ranks, all of which are where this one is.
+    /// The same training as one of several ranks, all of which are at the same position.
     pub fn among(self, ranks: Arc<dyn Ranks>) -> Self {
         Self { ranks, ..self }
     }
@@ -201,17 +203,17 @@ impl Trainer {
         FrozenNetwork::new(&self.plan, &self.weights, precision, threads)
     }
 
-    /// Epochs that are finished.
+    /// The number of epochs that are finished.
     pub fn epoch(&self) -> u32 {
         self.position.epoch
     }
 
-    /// Batches done of the epoch after those.
+    /// The number of batches that are done in the current epoch.
     pub fn batch(&self) -> usize {
         self.position.batch
     }
 
-    /// How the epoch in hand walks through its images.
+    /// How the batches of the current epoch are made.
     pub fn feed(&self) -> Feed {
         let TrainerSettings { batch, augmentation, seed, .. } = self.settings;
         Feed { batch, augmentation, streams: Streams::new(seed), share: self.share() }
@@ -221,10 +223,10 @@ impl Trainer {
         self.ranks.share(least_images(&self.plan))
     }
 
-    /// Learns from the next batch of the epoch, of which this rank has a part.
+    /// Takes a training step with the next batch of the epoch, of which this rank has a part.
     ///
     /// # Errors
-    /// If the device fails, or a rank.
+    /// If the device or a rank fails.
     pub fn step(&mut self, part: &Part) -> Result<(), StepError> {
         let Position { epoch, batch: number, .. } = self.position;
         let schedule = self.settings.schedule;
@@ -246,7 +248,7 @@ impl Trainer {
         Ok(no_grad(|| self.count(&loss, &right, part.whole))?)
     }
 
-    /// Computes this rank's part of a batch and adds up what all ranks found, in one exchange.
+    /// Computes this rank's part of a batch and adds up the results of all ranks in one exchange.
     fn learn_together(&mut self, part: &Part, masks: Option<&Tensor>) -> Result<Learned, StepError> {
         let before = no_grad(|| copied(self.weights.parts().1))?;
         let found = if part.is_empty() {
@@ -278,11 +280,11 @@ impl Trainer {
         })
     }
 
-    /// Takes what the first rank has. Ranks on processors of one kind have the same; on others, kernels round in
-    /// other ways, and the last bits drift apart.
+    /// Replaces the state by that of the first rank. Ranks on processors of the same kind hold the same bits
+    /// already; on different ones, kernels round differently, and the last bits drift apart.
     ///
     /// # Errors
-    /// If the device fails, or a rank.
+    /// If the device or a rank fails.
     pub fn take_from_first(&mut self) -> Result<(), StepError> {
         if self.ranks.count() == 1 {
             return Ok(());
@@ -337,7 +339,7 @@ impl Trainer {
         Ok(Differentiated { loss, logits: logits.main, gradient })
     }
 
-    /// Adds a batch up on the device, so that nobody waits for it.
+    /// Adds the results of a batch to the sums on the device, without waiting for it.
     fn count(&mut self, loss: &Tensor, right: &Tensor, images: usize) -> Result<(), TchError> {
         self.loss = self.loss.f_add(&loss.f_mul_scalar(images as f64)?)?;
         self.right = self.right.f_add(right)?;
@@ -346,18 +348,19 @@ impl Trainer {
         Ok(())
     }
 
-    /// Mean loss of the epoch so far, where there is no device to wait for.
+    /// The mean loss of the epoch so far on a CPU, where it is available without waiting; `None` on other
+    /// devices.
     ///
     /// # Errors
     /// If memory runs out.
-    pub fn loss_if_free(&self) -> Result<Option<f64>, TchError> {
+    pub fn loss_if_free(&self) -> Result<Option<Loss>, TchError> {
         if self.loss.device() != Device::Cpu {
             return Ok(None);
         }
-        Ok(Some(self.loss.f_double_value(&[0])? / self.position.images as f64))
+        Ok(Some(Loss(self.loss.f_double_value(&[0])? / self.position.images as f64)))
     }
 
-    /// Where the training is. Waits for the device.
+    /// The position of the training. Waits for the device.
     ///
     /// # Errors
     /// If the device fails.
@@ -367,17 +370,17 @@ impl Trainer {
         Ok(Position { loss, right, ..self.position })
     }
 
-    /// What the epoch in hand gave so far.
+    /// The results of the current epoch so far.
     ///
     /// # Errors
     /// If the device fails.
     pub fn figures(&self) -> Result<EpochFigures, TchError> {
         let Position { loss, right, images, .. } = self.position()?;
         let images = images as f64;
-        Ok(EpochFigures { loss: loss / images, accuracy: 100.0 * right as f64 / images })
+        Ok(EpochFigures { loss: Loss(loss / images), accuracy: 100.0 * right as f64 / images })
     }
 
-    /// The epoch in hand is finished, the next one begins.
+    /// Ends the current epoch and begins the next one.
     ///
     /// # Errors
     /// If the device fails.
@@ -396,7 +399,7 @@ impl Trainer {
         self.weights.scatter(&self.plan)
     }
 
-    /// A copy of everything. Waits for the device.
+    /// A copy of everything that the training needs to continue. Waits for the device.
     ///
     /// # Errors
     /// If the device fails.
@@ -415,12 +418,12 @@ fn copied(tensor: &Tensor) -> Result<Tensor, TchError> {
     Ok(copy)
 }
 
-/// Images of a batch whose class has the highest score.
+/// The number of images in a batch whose class has the highest score.
 fn count_right(logits: &Tensor, batch: &Batch) -> Result<Tensor, TchError> {
     logits.f_argmax(1, false)?.f_eq_tensor(&batch.labels)?.f_sum(Kind::Int64)
 }
 
-/// As few images as a network can be trained on at once: where batch norm sees one value an image, it needs two.
+/// The least number of images in a batch: two where batch norm has one value for each image, otherwise one.
 pub fn least_images(plan: &Plan) -> usize {
     if plan.auxiliary.is_some() { 2 } else { 1 }
 }

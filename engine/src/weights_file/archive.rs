@@ -1,4 +1,4 @@
-//! The zip archives that PyTorch writes, and those that people make of them: entries are stored as they are, or
+//! Zip archives as PyTorch writes them, or repacked by other programs: entries are stored as they are, or
 //! deflated.
 //!
 //! Source: APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.14 to 4.3.16.
@@ -12,9 +12,9 @@ const END_64: &[u8] = b"PK\x06\x06";
 const END_64_LOCATOR: &[u8] = b"PK\x06\x07";
 const ENTRY: &[u8] = b"PK\x01\x02";
 const LOCAL: &[u8] = b"PK\x03\x04";
-/// The end record is followed by a comment of at most this length.
+/// The greatest length in bytes of the comment that follows the end record.
 const LONGEST_COMMENT: usize = u16::MAX as usize;
-/// The methods of compression that are known.
+/// The methods of compression that are supported.
 const STORED: usize = 0;
 const DEFLATED: usize = 8;
 
@@ -22,7 +22,7 @@ const DEFLATED: usize = 8;
 #[derive(Debug)]
 pub(super) struct Archive<'a> {
     bytes: &'a [u8],
-    /// By their whole names.
+    /// The entries by their whole names.
     entries: BTreeMap<String, Entry>,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Archive<'a> {
     /// Reads the directory at the end of an archive.
     ///
     /// # Errors
-    /// What is wrong, to follow on the file's name.
+    /// If the archive is damaged; the text says how and continues the name of the file.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, String> {
         let (count, directory) =
             find_directory(bytes).ok_or("the archive has no directory: it is truncated")?;
@@ -47,13 +47,13 @@ impl<'a> Archive<'a> {
         Ok(archive)
     }
 
-    /// The folder, with its slash, in which an entry of this name lies nearest to the top.
+    /// The folder, with its slash, of the entry with this name that is nearest to the top.
     pub(super) fn folder_of(&self, name: &str) -> Option<&str> {
         let folders = self.entries.keys().filter_map(|entry| entry.strip_suffix(name));
         folders.filter(|folder| folder.is_empty() || folder.ends_with('/')).min_by_key(|folder| folder.len())
     }
 
-    /// The first name that ends so.
+    /// The first name with one of these endings.
     pub(super) fn name_ending_in(&self, endings: &[&str]) -> Option<&str> {
         self.entries.keys().map(String::as_str).find(|name| endings.iter().any(|end| name.ends_with(end)))
     }
@@ -62,10 +62,11 @@ impl<'a> Archive<'a> {
         self.entries.contains_key(name)
     }
 
-    /// Content of an entry. What must be inflated is taken off `most`, the bytes that may still be.
+    /// The content of an entry. The size of what is inflated is subtracted from `most`, the number of bytes
+    /// that may still be inflated.
     ///
     /// # Errors
-    /// If the entry is compressed in a way that is not known, is damaged, or is larger than `most`.
+    /// If the entry is compressed in an unsupported way, is damaged, or is larger than `most`.
     pub(super) fn content(&self, name: &str, most: &mut usize) -> Result<Option<Cow<'a, [u8]>>, String> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
         let stored = self.stored(entry).ok_or_else(|| format!("entry `{name}` does not lie in the file"))?;
@@ -82,7 +83,7 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// What an entry takes in the file, after a header whose length only that header knows.
+    /// The bytes of an entry in the file, which follow a header whose length only that header gives.
     fn stored(&self, entry: &Entry) -> Option<&'a [u8]> {
         let local = self.bytes.get(entry.offset..)?;
         local.starts_with(LOCAL).then_some(())?;
@@ -92,7 +93,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Inflates an entry; the directory's length and checksum have to be right.
+/// Inflates an entry, and checks its length and checksum against the directory.
 fn inflate(stored: &[u8], entry: &Entry, most: &mut usize) -> Result<Vec<u8>, String> {
     if entry.size > *most {
         return Err(format!(
@@ -101,7 +102,7 @@ fn inflate(stored: &[u8], entry: &Entry, most: &mut usize) -> Result<Vec<u8>, St
             entry.size
         ));
     }
-    // It grows with what is there, not with what the directory says.
+    // The memory grows with the actual content, not with what the directory says.
     let mut bytes = Vec::new();
     let read = DeflateDecoder::new(stored).take(entry.size as u64 + 1).read_to_end(&mut bytes);
     *most -= entry.size;
@@ -111,13 +112,13 @@ fn inflate(stored: &[u8], entry: &Entry, most: &mut usize) -> Result<Vec<u8>, St
     if whole { Ok(bytes) } else { Err("is damaged: it does not inflate to what was put in".into()) }
 }
 
-/// How many entries there are, and where their directory starts.
+/// The number of entries, and the offset of the directory.
 fn find_directory(bytes: &[u8]) -> Option<(usize, usize)> {
     let first = bytes.len().saturating_sub(LONGEST_COMMENT + 22);
     let end = first + bytes[first..].windows(4).rposition(|window| window == END)?;
     let locator = end.checked_sub(20).filter(|&at| bytes[at..].starts_with(END_64_LOCATOR));
     if let Some(locator) = locator {
-        // Archives beyond 4 GiB say so in a second, longer record.
+        // Archives beyond 4 GiB have a second, longer record.
         let end = bytes.get(number(bytes, locator + 8, 8)?..)?;
         end.starts_with(END_64).then_some(())?;
         return Some((number(end, 32, 8)?, number(end, 48, 8)?));
@@ -131,24 +132,25 @@ struct Entry {
     encrypted: bool,
     method: usize,
     checksum: usize,
-    /// Bytes in the file.
+    /// The size in the file, in bytes.
     stored: usize,
-    /// Bytes when inflated.
+    /// The size once inflated, in bytes.
     size: usize,
-    /// Where its local header is.
+    /// The offset of the entry's local header.
     offset: usize,
-    /// Of the entry itself.
+    /// The length of the directory entry itself.
     length: usize,
 }
 
 impl Entry {
-    /// An entry and its name.
+    /// Parses an entry; returns its name and the entry.
     fn parse(bytes: &[u8]) -> Option<(String, Self)> {
         bytes.starts_with(ENTRY).then_some(())?;
         let (name, extra, comment) = (number(bytes, 28, 2)?, number(bytes, 30, 2)?, number(bytes, 32, 2)?);
         let (mut stored, mut size, mut offset) =
             (number(bytes, 20, 4)?, number(bytes, 24, 4)?, number(bytes, 42, 4)?);
-        // What does not fit 32 bits is in an extra field: size, stored size and offset, each if it does not fit.
+        // Numbers that do not fit 32 bits are in an extra field: size, stored size and offset, each if it
+        // does not fit.
         let mut wide = wide_numbers(bytes.get(46 + name..46 + name + extra)?).into_iter();
         let too_large = u32::MAX as usize;
         for number in [&mut size, &mut stored, &mut offset] {

@@ -1,10 +1,10 @@
-//! What stands before the names of a network's tensors, and beside them.
+//! What files put before the names of a network's tensors, and beside them.
 
 use std::collections::BTreeMap;
 
-/// What wrappers put before every name: data parallelism and averaging, `torch.compile`, attributes of training
-/// classes, sharding. They come in any order and more than once. Any other first part that all names share is
-/// taken off too.
+/// The parts that wrappers put before every name: data parallelism and averaging, `torch.compile`, attributes
+/// of training classes, sharding. They come in any order and more than once. Any other first part that all
+/// names share is removed too.
 pub const PREFIXES: [&str; 8] = [
     "module",
     "_orig_mod",
@@ -15,18 +15,18 @@ pub const PREFIXES: [&str; 8] = [
     "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
 ];
-/// Those that wrap single modules too, so that they stand in the middle of names.
+/// The wrappers of single modules, which therefore also stand in the middle of names.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
-/// Entries beside the weights, by the last part of their names: how often batch norm was trained, what a module
-/// keeps for itself, how many weights were averaged, and thop's counters.
+/// Entries beside the weights, by the last part of their names: the batch counters of batch norm, the private
+/// values of a module, the number of weights that were averaged, and thop's counters.
 pub const LEFT_OUT: [&str; 5] =
     ["num_batches_tracked", "_extra_state", "n_averaged", "total_ops", "total_params"];
-/// The first parts of the names of our own networks, which are no prefixes.
+/// The first parts of the names of this program's networks, which are not prefixes.
 const OWN: [&str; 6] = ["stem", "stem0", "stem1", "cells", "classifier", "auxiliary_head"];
-/// Nobody wraps a network more often.
+/// The greatest number of prefixes that are removed.
 const MOST_PREFIXES: usize = 16;
 
-/// Whether an entry is known to be no weight.
+/// Whether an entry is known not to be a weight.
 pub fn is_left_out(name: &str) -> bool {
     LEFT_OUT.contains(&last_part(name))
 }
@@ -35,20 +35,20 @@ fn last_part(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, last)| last)
 }
 
-/// Tensors by the names that the network itself gives them.
+/// Tensors under the names that the network itself gives them.
 #[derive(Debug)]
 pub struct Named<T> {
     pub tensors: BTreeMap<String, T>,
-    /// What was taken off all names, with its dots.
+    /// The prefix that was removed from all names, with its dots.
     pub prefix: String,
-    /// Tensors that belong to no module, such as `best_acc1`: they stand beside names with dots.
+    /// Tensors that belong to no module, such as `best_acc1`, whose names have no dots while others do.
     pub beside: Vec<String>,
 }
 
-/// Takes off what wrappers put before names, and leaves out what is no weight.
+/// Removes the prefixes of wrappers from names, and leaves out entries that are not weights.
 ///
 /// # Errors
-/// If two tensors have the same name then.
+/// If two tensors have the same name after that.
 pub fn normalise<T>(tensors: BTreeMap<String, T>) -> Result<Named<T>, String> {
     let mut names: Vec<(String, T)> = tensors.into_iter().filter(|(name, _)| !is_left_out(name)).collect();
     let (mut prefix, mut beside) = (String::new(), Vec::new());
@@ -76,7 +76,7 @@ pub fn normalise<T>(tensors: BTreeMap<String, T>) -> Result<Named<T>, String> {
     Ok(Named { tensors, prefix, beside })
 }
 
-/// The first part of all names, with its dot, if it is the same and none of a network's own.
+/// The first part of all names, with its dot, if they share it and it is none of a network's own.
 fn shared_part<T>(names: &[(String, T)]) -> Option<&str> {
     let (first, _) = names.first()?;
     let part = &first[..=first.find('.')?];

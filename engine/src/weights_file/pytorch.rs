@@ -1,5 +1,5 @@
-//! Checkpoints as `torch.save` writes them: a pickle that says how tensors look into storages, and the storages'
-//! bytes, in a zip archive or, before PyTorch 1.6, one after the other.
+//! Checkpoints as `torch.save` writes them: a pickle that describes tensors as views into storages, and the
+//! storages' bytes, in a zip archive or, before PyTorch 1.6, one after the other.
 //!
 //! Source: `torch/serialization.py`.
 
@@ -17,34 +17,36 @@ use super::{
 };
 use crate::pickle::{self, Pickle, Value};
 
-/// Every checkpoint before PyTorch 1.6 begins with this number, as a pickle of its own: in bytes, or in digits.
+/// The beginning of every checkpoint before PyTorch 1.6: a number as a pickle of its own, in bytes or in
+/// digits.
 const LEGACY_MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 const LEGACY_MAGIC_IN_DIGITS: &[u8] = b"L119547037146038801333356L\n.";
 
-/// Tensors may share a storage, or repeat its elements; all of them together may be so many times as large as the
-/// file, and [`ALWAYS`] more.
+/// Tensors may share a storage, or repeat its elements. All of them together may be this many times as large
+/// as the file, plus [`ALWAYS`].
 const SHARED: usize = 4;
-/// What is inflated may be so many times as large as the file, and [`ALWAYS`] more.
+/// Inflated entries may be this many times as large as the file, plus [`ALWAYS`].
 const INFLATED: usize = 64;
-/// The same of the pickle, of which every byte may take dozens when it is read.
+/// The inflated pickle may be this many times as large as the file: each of its bytes may take dozens in
+/// memory.
 const INFLATED_PICKLE: usize = 16;
-/// Letters of a name in a message.
+/// The greatest number of characters of a name in a message.
 const LONGEST_NAME: usize = 80;
-/// Bytes that are believed of a file of any size.
+/// The number of bytes that is accepted for a file of any size.
 const ALWAYS: usize = 16 << 20;
 const PICKLE_ALWAYS: usize = 1 << 20;
 
-/// Named tensors, and sentences about what was taken and left.
+/// Named tensors, and sentences about what was taken and what was left out.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Checkpoint {
     pub(super) tensors: BTreeMap<String, Plain>,
     pub(super) notes: Vec<String>,
 }
 
-/// Whether a file begins as PyTorch's before 1.6, with any protocol of pickles.
+/// Whether a file begins like those of PyTorch before 1.6, with any protocol of pickles.
 pub(super) fn is_legacy(bytes: &[u8]) -> bool {
     let [0x80, 0..=5, rest @ ..] = bytes else { return bytes.starts_with(LEGACY_MAGIC_IN_DIGITS) };
-    // From protocol 4 on a frame of eight bytes stands before.
+    // From protocol 4 on, a frame header of eight bytes comes first.
     let unframed = rest.strip_prefix(b"\x95").and_then(|rest| rest.get(8..)).unwrap_or(rest);
     unframed.starts_with(LEGACY_MAGIC)
 }
@@ -52,7 +54,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 /// Reads the zip archive that PyTorch has written since 1.6.
 ///
 /// # Errors
-/// What is wrong, to follow on the file's name.
+/// If it is damaged or unsupported; the text says why and continues the name of the file.
 pub(super) fn read_archive(bytes: &[u8]) -> Result<Checkpoint, String> {
     let archive = Archive::read(bytes)?;
     let folder = archive.folder_of("data.pkl").ok_or_else(|| of_others(&archive))?.to_owned();
@@ -90,13 +92,13 @@ fn of_others(archive: &Archive<'_>) -> String {
     "the archive has no `data.pkl`: PyTorch has not written it".into()
 }
 
-/// Where the bytes of storages are.
+/// The bytes of storages.
 trait Storages {
-    /// Bytes of a storage; `None` if there is none of this key.
+    /// The bytes of a storage; `None` if none has this key.
     fn bytes(&mut self, key: &str) -> Result<Option<&[u8]>, String>;
 }
 
-/// Storages that are entries of an archive, each inflated once if it is compressed.
+/// Storages that are entries of an archive; a compressed one is inflated once.
 struct InArchive<'s, 'a> {
     archive: &'s Archive<'a>,
     folder: String,
@@ -130,7 +132,7 @@ impl Storages for InFile<'_> {
 /// Reads the container of PyTorch before 1.6: five pickles, then every storage's length and bytes.
 ///
 /// # Errors
-/// What is wrong, to follow on the file's name.
+/// If it is damaged or unsupported; the text says why and continues the name of the file.
 pub(super) fn read_legacy(bytes: &[u8]) -> Result<Checkpoint, String> {
     let mut rest = bytes;
     let mut next = || {
@@ -161,7 +163,7 @@ fn legacy_storage(bytes: &[u8], at: usize, width: usize) -> Option<Range<usize>>
     (end <= bytes.len()).then_some(at + 8..end)
 }
 
-/// Bytes of an element of every storage that a tensor refers to.
+/// The size of an element, in bytes, in every storage that a tensor refers to.
 fn storage_widths(pickle: &Pickle<'_>) -> Result<BTreeMap<String, usize>, String> {
     let mut widths = BTreeMap::new();
     for value in pickle.values().filter(|value| Storage::is_one(*value)) {
@@ -173,7 +175,7 @@ fn storage_widths(pickle: &Pickle<'_>) -> Result<BTreeMap<String, usize>, String
     Ok(widths)
 }
 
-/// Tensors by name, copied out of their storages; `length` is the file's.
+/// Tensors by name, copied out of their storages; `length` is that of the file in bytes.
 fn read_state_dict(
     pickle: &Pickle<'_>,
     storages: &mut dyn Storages,
@@ -191,7 +193,7 @@ fn read_state_dict(
             if name.contains('.') {
                 return Err(format!("tensor `{name}` is {}, expected a tensor", value.kind()));
             }
-            // An epoch, an accuracy: a script keeps them among the weights.
+            // Some scripts keep an epoch or an accuracy among the weights.
             beside += 1;
             continue;
         };
@@ -202,7 +204,7 @@ fn read_state_dict(
             Entry::Vacant(place) => {
                 place.insert(tensor);
             }
-            // No dict does; a file could copy one long name a million times.
+            // A dict has no key twice; a damaged file could copy one long name a million times.
             Entry::Occupied(place) => return Err(format!("tensor `{}` is there twice", place.key())),
         }
     }

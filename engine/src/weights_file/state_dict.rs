@@ -1,4 +1,4 @@
-//! The weights among what a training script saves beside them: epochs, best figures, random states, architecture
+//! Finding the weights among what a training script saves: epochs, best figures, random states, architecture
 //! parameters, optimizers.
 
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{names, tensor::View};
 use crate::pickle::Value;
 
-/// Names under which training scripts keep the weights, the first that is there before the others.
+/// The names under which training scripts keep the weights; an earlier one takes precedence.
 pub const WEIGHTS_KEYS: [&str; 16] = [
     "state_dict",
     "model_state_dict",
@@ -25,31 +25,31 @@ pub const WEIGHTS_KEYS: [&str; 16] = [
     "state",
     "last",
 ];
-/// Words in a name that say of weights that they are a mean over the training's steps: `state_dict_ema`, `ema`,
-/// `model_ema`, `swa_state_dict`. They are taken only where no others are.
+/// Words in a name that mark weights as a mean over the steps of training: `state_dict_ema`, `ema`,
+/// `model_ema`, `swa_state_dict`. They are taken only where there are no others.
 pub const AVERAGED_WORDS: [&str; 6] = ["ema", "swa", "averaged", "average", "avg", "shadow"];
 
-/// Dicts in dicts, so many deep.
+/// The greatest depth of dicts within dicts that is searched.
 const DEEPEST: usize = 4;
-/// Names that a message lists.
+/// The greatest number of names that a message lists.
 const MOST_LISTED: usize = 8;
-/// Bytes of a name in a message.
+/// The greatest number of bytes of a name in a message.
 const LONGEST_LISTED: usize = 80;
 
 type Entries<'p, 'a> = Vec<(Value<'p, 'a>, Value<'p, 'a>)>;
 
-/// The entries of a state dict, and where it was.
+/// The entries of a state dict, and where it was found.
 pub(super) struct Found<'p, 'a> {
     pub(super) entries: Entries<'p, 'a>,
-    /// Sentences about what was taken and what was left, for a person.
+    /// Sentences about what was taken and what was left out.
     pub(super) notes: Vec<String>,
 }
 
-/// A dict of tensors, by the keys that lead to it.
+/// A dict of tensors, with the keys that lead to it.
 struct Candidate<'p, 'a> {
     keys: Vec<Key<'p, 'a>>,
     dict: Value<'p, 'a>,
-    /// Whether names have dots, as those of a network's tensors do; an optimizer's have none.
+    /// Whether names have dots, as those of a network's tensors do and an optimizer's do not.
     dotted: bool,
 }
 
@@ -62,7 +62,7 @@ enum Key<'p, 'a> {
 /// Finds the weights: the whole of a checkpoint, or one of its parts.
 ///
 /// # Errors
-/// If there are none, or several that nothing tells apart.
+/// If there are none, or several that cannot be told apart.
 pub(super) fn find<'p, 'a>(root: Value<'p, 'a>) -> Result<Found<'p, 'a>, String> {
     let mut looked = Looked::default();
     looked.look(root);
@@ -100,8 +100,8 @@ pub(super) fn find<'p, 'a>(root: Value<'p, 'a>) -> Result<Found<'p, 'a>, String>
     Ok(Found { entries, notes })
 }
 
-/// The whole checkpoint if it is a state dict; else what a known name leads to; else the only one. Weights that
-/// are averages come after all others.
+/// The whole checkpoint if it is a state dict; else the dict under a known name; else the only one. Averaged
+/// weights come after all others.
 fn choose<'c, 'p, 'a>(candidates: &'c [Candidate<'p, 'a>]) -> Option<&'c Candidate<'p, 'a>> {
     let plain: Vec<_> = candidates.iter().filter(|candidate| !candidate.is_averaged()).collect();
     let group = if plain.is_empty() { candidates.iter().collect() } else { plain };
@@ -111,7 +111,7 @@ fn choose<'c, 'p, 'a>(candidates: &'c [Candidate<'p, 'a>]) -> Option<&'c Candida
 }
 
 impl Candidate<'_, '_> {
-    /// Lower is taken first; `None` where no key is known.
+    /// The precedence of a candidate, where lower comes first; `None` where no key is known.
     fn rank(&self) -> Option<usize> {
         if self.keys.is_empty() {
             return Some(0);
@@ -134,13 +134,13 @@ impl Candidate<'_, '_> {
         })
     }
 
-    /// Its keys for a person.
+    /// The keys in a form for messages.
     fn path(&self) -> String {
         let keys: Vec<_> = self.keys.iter().map(|key| key.written()).collect();
         if keys.is_empty() { "the file's own names".to_owned() } else { format!("`{}`", keys.join(".")) }
     }
 
-    /// Its keys as Python takes them.
+    /// The keys as a Python expression.
     fn subscript(&self) -> String {
         let key = |key: &Key<'_, '_>| match key {
             Key::Name(_) => format!("[\"{}\"]", key.written()),
@@ -163,7 +163,7 @@ impl Key<'_, '_> {
     }
 }
 
-/// The beginning of a name: a file may have one of any length.
+/// The beginning of a name: a file may contain one of any length.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(LONGEST_LISTED) {
         Some((end, _)) => format!("{}…", &name[..end]),
@@ -188,7 +188,7 @@ struct Looked<'p, 'a> {
 }
 
 impl<'p, 'a> Looked<'p, 'a> {
-    /// Looks into dicts and lists, each once, those nearest to the top first.
+    /// Searches dicts and lists, each once, those nearest to the top first.
     fn look(&mut self, root: Value<'p, 'a>) {
         let mut seen = HashSet::from([root.identity()]);
         let mut level = vec![(Vec::new(), root)];
@@ -207,7 +207,7 @@ impl<'p, 'a> Looked<'p, 'a> {
         }
     }
 
-    /// What lies in a value that is no dict of tensors itself.
+    /// The values within a value that is not itself a dict of tensors.
     fn children(&mut self, keys: &[Key<'p, 'a>], value: Value<'p, 'a>) -> Vec<(Key<'p, 'a>, Value<'p, 'a>)> {
         if let Some(entries) = value.entries() {
             if let Some(dotted) = is_state_dict(&entries) {
@@ -229,7 +229,7 @@ impl<'p, 'a> Looked<'p, 'a> {
     }
 }
 
-/// Whether entries are weights, and whether their names have dots.
+/// Whether entries are weights, and if so, whether their names have dots.
 fn is_state_dict(entries: &Entries<'_, '_>) -> Option<bool> {
     let tensors = entries.iter().filter(|(_, value)| View::of(*value).is_some());
     let named = |name: Value<'_, '_>| name.text().is_some_and(|n| n.contains('.') && !names::is_left_out(&n));
@@ -239,7 +239,7 @@ fn is_state_dict(entries: &Entries<'_, '_>) -> Option<bool> {
     (!entries.is_empty() && tensors.count() == entries.len()).then_some(false)
 }
 
-/// A class, which before 1.6 comes with its source: ('module', class, file, source).
+/// The name of a class. Before 1.6 it comes with its source: ('module', class, file, source).
 fn class<'p>(value: Value<'p, '_>) -> Option<(&'p str, &'p str)> {
     match value.persistent() {
         Some(id) => id.items()?.nth(1)?.global(),
@@ -247,7 +247,7 @@ fn class<'p>(value: Value<'p, '_>) -> Option<(&'p str, &'p str)> {
     }
 }
 
-/// Module and class of an object, however it was made.
+/// Module and class of an object, whichever way it was built.
 fn class_of(value: Value<'_, '_>) -> Option<String> {
     let (callable, arguments) = value.callable()?;
     let mut found = class(callable)?;
@@ -258,7 +258,7 @@ fn class_of(value: Value<'_, '_>) -> Option<String> {
     Some(shortened(&format!("{module}.{name}")))
 }
 
-/// Why there is nothing to take.
+/// Why no weights were found.
 fn nothing(root: Value<'_, '_>, module: Option<(Vec<Key<'_, '_>>, String)>) -> String {
     if let Some((keys, class)) = module {
         let place: Vec<_> = keys.iter().map(|key| key.written()).collect();
@@ -287,7 +287,7 @@ fn nothing(root: Value<'_, '_>, module: Option<(Vec<Key<'_, '_>>, String)>) -> S
     }
 }
 
-/// A name and its tensor.
+/// Whether a value is a pair of a name and a tensor.
 fn is_pair(value: Value<'_, '_>) -> bool {
     value.items().is_some_and(|items| {
         let parts: Vec<_> = items.take(3).collect();

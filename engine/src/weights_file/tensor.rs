@@ -4,12 +4,13 @@
 
 use crate::pickle::Value;
 
-/// PyTorch's own tensors have no more.
+/// The greatest number of dimensions, which is also that of PyTorch's own tensors.
 const MOST_DIMENSIONS: usize = 64;
-/// A tensor may be wrapped so many times: as a parameter, with attributes, of a class of its own.
+/// The greatest number of times that a tensor may be wrapped: as a parameter, with attributes, of a class of
+/// its own.
 const MOST_WRAPPERS: usize = 8;
 
-/// Type of a tensor's elements.
+/// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     F64,
@@ -25,7 +26,7 @@ pub enum Element {
 }
 
 impl Element {
-    /// Bytes of one element.
+    /// The size of one element in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 => 8,
@@ -35,7 +36,7 @@ impl Element {
         }
     }
 
-    /// By the name of a class of storages, such as `FloatStorage`.
+    /// The type of elements in a class of storages, such as `FloatStorage`.
     fn of_storage(name: &str) -> Option<Self> {
         Some(match name {
             "DoubleStorage" => Self::F64,
@@ -58,11 +59,12 @@ impl Element {
 pub struct Plain {
     pub element: Element,
     pub shape: Vec<usize>,
-    /// Row-major, little-endian.
+    /// The elements, row-major and little-endian.
     pub bytes: Vec<u8>,
 }
 
-/// Bytes of one element in a storage of this class. Some are read over only, beside the weights.
+/// The size in bytes of an element in a storage of this class. Some types are only skipped, beside the
+/// weights.
 pub(super) fn width_of_storage(name: &str) -> Option<usize> {
     Element::of_storage(name).map(Element::size).or(match name {
         "ComplexDoubleStorage" => Some(16),
@@ -75,21 +77,21 @@ pub(super) fn width_of_storage(name: &str) -> Option<usize> {
     })
 }
 
-/// What a persistent id says: ('storage', class, key, device, elements), and before 2018 which part of the
-/// storage is meant.
+/// A storage as described by a persistent id: ('storage', class, key, device, elements), and before 2018 the
+/// part of the storage that is meant.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Storage {
-    /// Name of the class, such as `FloatStorage`.
+    /// The name of the class, such as `FloatStorage`.
     pub(super) class: String,
     pub(super) key: String,
-    /// Elements of the whole storage.
+    /// The number of elements in the whole storage.
     count: usize,
-    /// Where the part begins and how many elements it has.
+    /// The index at which the part begins, and its number of elements.
     part: Option<(usize, usize)>,
 }
 
 impl Storage {
-    /// Whether a value is a reference to a storage; the other references are to classes.
+    /// Whether a value is a reference to a storage; other references are to classes.
     pub(super) fn is_one(value: Value<'_, '_>) -> bool {
         value.persistent().is_some_and(|id| match id.items() {
             Some(mut parts) => parts.next().and_then(Value::text).as_deref() == Some("storage"),
@@ -121,8 +123,8 @@ impl Storage {
         Ok(Self { class, key, count: count.size().ok_or("a storage has no length")?, part })
     }
 
-    /// Protocol 0 writes the tuple as Python prints it:
-    /// `('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 12)`, with `, None` before 1.6.
+    /// Parses the tuple as protocol 0 writes it, which is as Python prints it: `('storage', <class
+    /// 'torch.FloatStorage'>, '0', 'cpu', 12)`, with `, None` before 1.6.
     fn parse(text: &str) -> Option<Self> {
         let inner = text.strip_prefix("('storage', <class '")?.strip_suffix(')')?;
         let (class, rest) = inner.split_once("'>, '")?;
@@ -133,7 +135,7 @@ impl Storage {
         Some(Self { class, key: key.to_owned(), count, part: None })
     }
 
-    /// The bytes that tensors look into, of all that the storage has.
+    /// The bytes of the part that tensors refer to, out of those of the whole storage.
     fn within<'s>(&self, bytes: &'s [u8], width: usize) -> Option<&'s [u8]> {
         let whole = bytes.get(..self.count.checked_mul(width)?)?;
         let Some((offset, count)) = self.part else { return Some(whole) };
@@ -149,12 +151,13 @@ pub(super) struct View<'p, 'a> {
     offset: Value<'p, 'a>,
     shape: Value<'p, 'a>,
     strides: Value<'p, 'a>,
-    /// The element type, where it is not the storage's.
+    /// The element type, where it is not that of the storage.
     element: Option<&'p str>,
 }
 
 impl<'p, 'a> View<'p, 'a> {
-    /// What is a tensor, a parameter, or one of them with attributes or of a class of its own.
+    /// Reads the description of a tensor, of a parameter, or of one of them with attributes or of a class of
+    /// its own.
     pub(super) fn of(value: Value<'p, 'a>) -> Option<Self> {
         let (mut name, arguments) = value.call()?;
         let mut arguments: Vec<_> = arguments.take(7).collect();
@@ -167,13 +170,13 @@ impl<'p, 'a> View<'p, 'a> {
                     let (storage, offset, shape, strides) = (*storage, *offset, *shape, *strides);
                     return Some(Self { storage, offset, shape, strides, element: element.map(|(_, n)| n) });
                 }
-                // Function, class, arguments, attributes.
+                // The arguments are function, class, arguments, attributes.
                 ("torch._tensor" | "torch.tensor", "_rebuild_from_type" | "_rebuild_from_type_v2") => {
                     let [function, _, inner, ..] = arguments[..] else { return None };
                     name = function.global()?;
                     arguments = inner.items()?.take(7).collect();
                 }
-                // The tensor, whether it is trained, hooks, attributes.
+                // The arguments are the tensor, whether it is trained, hooks, attributes.
                 ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
                     let (inner, values) = arguments.first()?.call()?;
                     name = inner;
@@ -188,7 +191,8 @@ impl<'p, 'a> View<'p, 'a> {
     /// Copies the tensor, of at most `most` bytes, out of its storage.
     ///
     /// # Errors
-    /// What is wrong, to follow on the tensor's name.
+    /// If it does not fit the storage or is too large; the text says why and continues the name of the
+    /// tensor.
     pub(super) fn read(self, storage: &Storage, bytes: &[u8], most: usize) -> Result<Plain, String> {
         let sizes = |value: Value<'_, '_>| {
             let items = value.items().filter(|items| items.len() <= MOST_DIMENSIONS)?;
@@ -221,7 +225,8 @@ impl<'p, 'a> View<'p, 'a> {
     }
 }
 
-/// The elements of a strided view, row-major. A stride of 0 repeats elements: the caller has limited how many.
+/// The elements of a strided view, row-major. A stride of 0 repeats elements, whose number the caller has
+/// limited.
 fn gather(storage: &[u8], size: usize, offset: usize, shape: &[usize], strides: &[usize]) -> Option<Vec<u8>> {
     let count = shape.iter().try_fold(1_usize, |count, &n| count.checked_mul(n))?;
     if strides.len() != shape.len() {
@@ -240,7 +245,7 @@ fn gather(storage: &[u8], size: usize, offset: usize, shape: &[usize], strides: 
         let start = offset.checked_mul(size)?;
         return storage.get(start..start.checked_add(count * size)?).map(<[u8]>::to_vec);
     }
-    // The last element lies furthest, so whatever does not reach it is refused before anything is allocated.
+    // The last element lies furthest, so a view that does not fit is refused before anything is allocated.
     let furthest = shape
         .iter()
         .zip(strides)
@@ -272,7 +277,7 @@ mod tests {
 
     #[test]
     fn strided_views_become_row_major() {
-        // 2×3 elements of two bytes, transposed, after one element that is not part of it.
+        // 2×3 elements of two bytes, transposed, after one element that is not part of the view.
         let storage: Vec<u8> = (0..14).collect();
         let transposed = gather(&storage, 2, 1, &[3, 2], &[1, 3]).expect("within");
         assert_eq!(transposed, [2, 3, 8, 9, 4, 5, 10, 11, 6, 7, 12, 13]);

@@ -24,6 +24,7 @@ use relativenas_core::{
     config::Layers,
     event::Line,
     genotype::{Genotype, GenotypeFormat},
+    population::IndividualId,
     protocol::{Command, Request, StepUnit},
     published,
     view::RunView,
@@ -383,7 +384,7 @@ fn damaged_event_logs() {
 
 #[test]
 fn damaged_requests() {
-    let inject = Command::Inject { individual: 1, position: vec![0.5; 32] };
+    let inject = Command::Inject { individual: IndividualId(1), position: vec![0.5; 32] };
     let step = Command::Step { unit: StepUnit::Pair, count: 3 };
     let lines = [
         Request::Follow { from: 7 },

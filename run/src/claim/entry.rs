@@ -32,7 +32,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// This process.
+    /// This process as a holder.
     pub fn this(job: Option<String>) -> Self {
         Self { host: this_host(), pid: std::process::id(), job }
     }
@@ -44,7 +44,7 @@ impl Holder {
 pub enum ClaimAction {
     Took,
     GaveBack,
-    /// Gave it back after a failure, which the next one may well meet too.
+    /// The holder gave the claim back after a failure, which may well happen to the next holder too.
     Failed,
 }
 
@@ -75,7 +75,7 @@ impl Entry {
         Ok(text)
     }
 
-    /// `None` if it is damaged.
+    /// Reads an entry; `None` if it is damaged.
     pub fn read(file: File) -> io::Result<Option<Self>> {
         let mut text = Vec::new();
         file.take(LONGEST).read_to_end(&mut text)?;

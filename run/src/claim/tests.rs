@@ -69,7 +69,7 @@ fn a_lease_that_is_renewed_does_not_lapse_and_one_that_is_not_does() {
     }
     lapse(&claims);
     let other = claims.take(&me(2), LONG).expect("writable").expect("lapsed");
-    assert!(!claim.renew().expect("writable"), "whoever wakes up late hears that it lost");
+    assert!(!claim.renew().expect("writable"), "a process that wakes up late hears that it lost");
     claim.give_back(ClaimAction::GaveBack).expect("nothing to give back");
     let ClaimState::Held(held) = state(&claims) else { panic!("the other one lost its claim") };
     assert_eq!(held.holder, Some(me(2)));
@@ -84,7 +84,7 @@ fn whoever_works_under_a_claim_hears_before_it_writes_that_the_claim_is_lost() {
     let watch = Watch::of(&claim.path()).expect("an entry");
     watch.check().expect("it stands");
     lapse(&claims);
-    watch.check().expect("nobody has taken it, so it can still be renewed");
+    watch.check().expect("no other process has taken it, so it can still be renewed");
     claims.take(&me(2), LONG).expect("writable").expect("lapsed");
     let error = watch.check().expect_err("lost").to_string();
     assert!(error.contains("000001: the claim has lapsed, and another worker"), "{error}");

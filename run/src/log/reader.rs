@@ -2,8 +2,9 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _, SeekFrom},
     num::NonZeroUsize,
+    os::unix::fs::FileExt as _,
     path::PathBuf,
     sync::mpsc::sync_channel,
     thread,
@@ -14,13 +15,15 @@ use relativenas_core::{event::Line, manifest::files, protocol::LINE_LIMIT, view:
 
 use crate::{RunError, folder::RunFolder};
 
-/// Bytes read at a time: few enough that a screen moves meanwhile.
+/// The number of bytes that are read at a time: so few that a screen that is fed with them keeps moving.
 const BATCH: usize = 4 << 20;
 /// The fewest bytes for a thread: most of the time goes into parsing, but less text than this is not worth a
 /// thread.
 const WORTH_A_THREAD: usize = 128 << 10;
-/// More threads would wait for the disk.
+/// The largest number of threads; more would wait for the disk.
 const MOST_THREADS: usize = 8;
+/// The number of bytes of a line by which it is recognised: they hold its number and its time.
+const MARK: usize = 64;
 
 /// Reads a log from its beginning, batch by batch.
 pub struct LogReader {
@@ -28,12 +31,25 @@ pub struct LogReader {
     file: Option<File>,
     /// The beginning of a line whose end is not written yet.
     partial: Vec<u8>,
+    /// Whole lines that were read.
     lines: usize,
+    /// The length of these lines in bytes.
+    length: u64,
+    last: Option<Mark>,
+}
+
+/// The last line that was read.
+struct Mark {
+    /// Where it begins in the file.
+    at: u64,
+    /// Its first bytes.
+    bytes: Vec<u8>,
 }
 
 impl LogReader {
     pub fn new(folder: &RunFolder) -> Self {
-        Self { path: folder.file(files::EVENTS), file: None, partial: Vec::new(), lines: 0 }
+        let path = folder.file(files::EVENTS);
+        Self { path, file: None, partial: Vec::new(), lines: 0, length: 0, last: None }
     }
 
     /// The next lines; none at the end of what is written so far.
@@ -47,7 +63,7 @@ impl LogReader {
                 Ok(file) => self.file = Some(file),
                 // A run that has not begun has no log.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(source) => return Err(RunError::Read { path: self.path.clone(), source }),
+                Err(source) => return Err(self.unreadable(source)),
             }
         }
         let Some(file) = &mut self.file else {
@@ -69,7 +85,63 @@ impl LogReader {
         if self.partial.len() > LINE_LIMIT {
             return Err(RunError::LineTooLong { path: self.path.clone(), line: self.lines + 1 });
         }
-        self.parse(&text)
+        let lines = self.parse(&text)?;
+        self.mark(&text);
+        Ok(lines)
+    }
+
+    /// The number of whole lines that were read so far.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines as u64
+    }
+
+    /// Whether the file no longer begins with what was read of it, because the engine that resumed the run has cut
+    /// it back. The time that every line holds tells a new line from the one that stood in its place.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(super) fn was_cut_back(&self) -> Result<bool, RunError> {
+        let (Some(file), Some(last)) = (&self.file, &self.last) else {
+            return Ok(false);
+        };
+        if file.metadata().map_err(|source| self.unreadable(source))?.len() < self.length {
+            return Ok(true);
+        }
+        let mut found = vec![0; last.bytes.len()];
+        match file.read_exact_at(&mut found, last.at) {
+            Ok(()) => Ok(found != last.bytes),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
+            Err(source) => Err(self.unreadable(source)),
+        }
+    }
+
+    /// Forgets the beginning of a line that is not written completely, so that it is read again: another line may
+    /// stand in its place when it is whole.
+    ///
+    /// # Errors
+    /// If there is no such place in the file.
+    pub(super) fn forget_half_line(&mut self) -> Result<(), RunError> {
+        if self.partial.is_empty() {
+            return Ok(());
+        }
+        self.partial.clear();
+        let sought = self.file.as_mut().map_or(Ok(0), |file| file.seek(SeekFrom::Start(self.length)));
+        sought.map(drop).map_err(|source| self.unreadable(source))
+    }
+
+    /// Remembers the last of these whole lines, which were just read.
+    fn mark(&mut self, text: &[u8]) {
+        let Some((b'\n', before)) = text.split_last() else {
+            return;
+        };
+        let begin = memrchr(b'\n', before).map_or(0, |end| end + 1);
+        let bytes = text[begin..].iter().copied().take(MARK).collect();
+        self.last = Some(Mark { at: self.length + begin as u64, bytes });
+        self.length += text.len() as u64;
+    }
+
+    fn unreadable(&self, source: io::Error) -> RunError {
+        RunError::Read { path: self.path.clone(), source }
     }
 
     /// Parses whole lines, on several threads where there are many.
@@ -166,6 +238,8 @@ mod tests {
 
     use relativenas_core::event::Event;
 
+    use relativenas_core::population::IndividualId;
+
     use super::*;
     use crate::fixture;
 
@@ -243,7 +317,7 @@ mod tests {
         let mut lines = fixture::log(1);
         for line in &mut lines {
             if let Event::PairCompared { learners, .. } = &mut line.event {
-                learners[0].individual = 99;
+                learners[0].individual = IndividualId(99);
             }
         }
         fixture::write_log(&folder, &lines);

@@ -16,7 +16,7 @@ use crate::{clock, disk::Disk};
 /// How much of the log is valid: recorded in checkpoints, and sent to clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Extent {
-    /// Events, which is also the number of the next one.
+    /// The number of events, which is also the number of the next one.
     pub events: u64,
     /// The length in bytes.
     pub length: u64,
@@ -29,8 +29,8 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// Opens or creates the log and cuts it back to `extent`; what lies beyond was never confirmed
-    /// by a checkpoint and will be told again.
+    /// Opens or creates the log and cuts it back to `extent`; events beyond it were never confirmed
+    /// by a checkpoint and will happen again.
     ///
     /// Returns how many bytes were cut.
     ///
@@ -62,7 +62,7 @@ impl EventLog {
     /// Appends events. If that fails, the log is as before, and the same call can be made again.
     ///
     /// # Errors
-    /// If the disk refuses, because it is full say.
+    /// If the disk refuses, for example because it is full.
     pub fn append(&mut self, disk: &Disk, events: &[Event]) -> io::Result<()> {
         disk.permit()?; // If the claim is lost, the log belongs to another process, and must not even be cut.
         let mut bytes = Vec::new();

@@ -22,7 +22,7 @@ use crate::{arguments::ExportArguments, context::Context, failure::misuse, opera
 /// Rows and columns that segmentation sees where the weights do not say.
 const PUBLISHED_CROP: usize = 1024;
 
-/// The whole file. The network's size follows from the weights.
+/// The content of the ONNX file. The network's size follows from the weights.
 ///
 /// # Errors
 /// If there are no weights, they cannot be read, or are another network's.

@@ -5,6 +5,7 @@ use std::path::Path;
 use relativenas_core::{
     config::Theme,
     genotype::Genotype,
+    population::IndividualId,
     protocol::{Command, StepUnit},
 };
 
@@ -170,7 +171,7 @@ impl App {
 
     /// Lays two marked individuals side by side.
     fn compare_marked(&mut self) {
-        let marked: Vec<usize> = self.state.marked.iter().copied().collect();
+        let marked: Vec<IndividualId> = self.state.marked.iter().copied().collect();
         let [left, right] = marked[..] else {
             return self.warn("mark two individuals first; they are compared in Architecture");
         };
@@ -231,7 +232,7 @@ impl App {
     }
 
     /// Puts a genotype in an individual's place.
-    pub(super) fn inject(&mut self, individual: usize, genotype: &Genotype) {
+    pub(super) fn inject(&mut self, individual: IndividualId, genotype: &Genotype) {
         match genotype.encode() {
             Ok(position) => {
                 self.overlay = None;

@@ -2,6 +2,7 @@
 
 use relativenas_core::{
     operation::Operation,
+    population::IndividualId,
     view::SearchView,
     weight_set::{CANDIDATES, EDGES},
 };
@@ -102,7 +103,7 @@ impl App {
         self.state.selected = slow.or(self.state.selected);
     }
 
-    fn select_among(&mut self, list: impl Fn(&SearchView) -> Vec<usize>, by: isize) {
+    fn select_among(&mut self, list: impl Fn(&SearchView) -> Vec<IndividualId>, by: isize) {
         let listed = self.state.search().map(list).unwrap_or_default();
         let at = self.state.selected.and_then(|selected| listed.iter().position(|i| *i == selected));
         let at = match at {

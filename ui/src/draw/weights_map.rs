@@ -210,6 +210,8 @@ mod tests {
     use proptest::prelude::*;
     use relativenas_core::{config::Theme, weight_set::Entry};
 
+    use relativenas_core::population::IndividualId;
+
     use super::*;
     use crate::{
         draw::tests::{EVERY_FINENESS, sheet},
@@ -224,7 +226,11 @@ mod tests {
             let (_, _, operation) = WeightKey::describe_candidate(candidate);
             if operation.has_parameters(1) {
                 let left = (CANDIDATES - candidate) as u32;
-                let trained = Trained { generation: left / 9, individual: 3, updates: left * left / 80 + 1 };
+                let trained = Trained {
+                    generation: left / 9,
+                    individual: IndividualId(3),
+                    updates: left * left / 80 + 1,
+                };
                 weights.restore(WeightKey::Operation { cell, candidate }, Entry { value: (), trained });
             }
         }
@@ -255,7 +261,7 @@ mod tests {
             fineness in prop::sample::select(EVERY_FINENESS.to_vec()),
         ) {
             let mut weights = weights(1);
-            let trained = Trained { generation: 7, individual: 1, updates };
+            let trained = Trained { generation: 7, individual: IndividualId(1), updates };
             weights.restore(WeightKey::Operation { cell: 1, candidate: 3 }, Entry { value: (), trained });
             let (glyphs, palette) = (Glyphs::new(fineness), Palette::new(Theme::Light, Depth::Indexed));
             let map = WeightsMap::new(&weights, (cell, CellKind::Normal), generation, &glyphs, &palette)

@@ -1,7 +1,7 @@
 //! Chooses what is exported, and in which format.
 
 use crossterm::event::{KeyCode, KeyEvent};
-use relativenas_core::view::SearchView;
+use relativenas_core::{population::IndividualId, view::SearchView};
 
 use super::{reaction::Reaction, window::window};
 use crate::{
@@ -48,7 +48,7 @@ impl Export {
         }
         if let Some(search) = state.search() {
             if !state.marked.is_empty() {
-                let marked: Vec<usize> = state.marked.iter().copied().collect();
+                let marked: Vec<IndividualId> = state.marked.iter().copied().collect();
                 let name = format!("{} marked", marked.len());
                 choices.insert(0, (Exported::Several(marked), name));
             }
@@ -67,7 +67,7 @@ impl Export {
         let Some(search) = state.search() else { return "the genotype that is trained".to_owned() };
         match &self.choices[self.what].0 {
             Exported::Individual(number) => {
-                let place = search.population.get(*number);
+                let place = search.individual(*number);
                 let words = place.map(|place| words::standing(search, *number, place)).unwrap_or_default();
                 format!("individual {} as it is now: {words}", words::individual(search, *number))
             }

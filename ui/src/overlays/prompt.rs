@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use relativenas_core::{
+    population::IndividualId,
     protocol::{Command, StepUnit},
     published,
     space::Space,
@@ -93,7 +94,7 @@ impl Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GenotypeUse {
     /// It is put in the place of this individual.
-    Inject(usize),
+    Inject(IndividualId),
     Compare,
 }
 
@@ -104,7 +105,7 @@ pub struct Prompt {
     field: Field,
     explanation: String,
     /// The individual that the explanation names, whose place a genotype takes.
-    individual: Option<usize>,
+    individual: Option<IndividualId>,
     /// The folder of the run that a name or a note is for.
     folder: PathBuf,
     /// What is wrong with what was typed.
@@ -317,8 +318,8 @@ fn branch(text: &str, state: &State) -> Result<Request, String> {
 
 fn compare(text: &str, state: &State) -> Result<Reaction, String> {
     let population = state.search().map_or(0, |search| search.population.len());
-    if let Ok(individual) = text.parse::<usize>() {
-        if individual >= population {
+    if let Ok(individual) = text.parse::<IndividualId>() {
+        if individual.0 >= population {
             return Err(format!(
                 "there is no individual {individual}; they go from 0 to {}",
                 population.saturating_sub(1)

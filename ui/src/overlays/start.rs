@@ -257,7 +257,7 @@ impl Start {
                 layers.add_preset(&preset)?;
             }
             for (key, value) in self.settings() {
-                layers.add_assignment(&format!("{key}={value}"))?;
+                layers.add_typed(&key, &value)?;
             }
             for word in self.other.text().split_whitespace().filter(|word| !word.contains('=')) {
                 layers.add_assignment(word)?;

@@ -120,7 +120,7 @@ fn searchers(runs: &[StudyRun], look: &Look) -> Vec<Line<'static>> {
             runs.iter()
                 .filter(move |run| run.searcher == name && run.judges == judges && run.state.is_finished())
         };
-        let losses: Vec<_> = done(false).filter_map(|run| run.best_loss).collect();
+        let losses: Vec<_> = done(false).filter_map(|run| Some(run.best_loss?.0)).collect();
         let accuracies: Vec<_> = done(true).filter_map(|run| run.test_accuracy).collect();
         Line::from(vec![
             span(format!("{name:<21}"), palette.text),

@@ -71,16 +71,13 @@ fn columns(width: usize) -> usize {
 fn about(finals: &FinalsView) -> String {
     let judge = finals.settings.judge.words();
     let (round, rounds) = (finals.round() + 1, finals.rounds_in_all());
-    let several = |seeds: String| if finals.settings.seeds > 1 { seeds } else { String::new() };
     match (finals.ended, finals.winner) {
         (false, _) => {
-            let seed = several(format!(", seed {} of {}", finals.seed(), finals.settings.seeds));
+            let of = |seeds: u32| format!(", seed {} of {seeds}", finals.seed());
+            let seed = finals.settings.several_seeds().map_or_else(String::new, of);
             format!("round {round} of {rounds}{seed}, by {judge}")
         }
-        (true, Some(_)) => {
-            let seeds = several(format!(", means over {} seeds", finals.settings.seeds));
-            format!("from scratch{seeds}, by {judge}")
-        }
+        (true, Some(_)) => format!("from scratch{}, by {judge}", finals.settings.means()),
         (true, None) => "no figure is a number; the ranking stands".to_owned(),
     }
 }
@@ -118,7 +115,7 @@ fn standing(finals: &FinalsView, place: usize) -> Standing {
 fn figure(finals: &FinalsView, round: u32, place: usize, to_come: char) -> Option<(String, bool)> {
     match finals.figures(round, place) {
         Some(figures) => {
-            let judged = figures.judged(finals.settings.judge).0;
+            let judged = figures.judged(finals.settings.judge);
             Some((loss(judged), judged.is_finite()))
         }
         None => finals.going(round).contains(&place).then(|| (to_come.to_string(), true)),

@@ -127,7 +127,7 @@ fn word(state: &State, action: Action, short: &'static str, narrow: bool) -> &'s
         Action::StepGeneration if narrow => "gen.",
         Action::Palette if narrow => "find",
         Action::Detach if narrow => "leave",
-        Action::Detach if !shown.is_some_and(|shown| shown.rest() == RunAfterwards::Engine) => "leave",
+        Action::Detach if !shown.is_some_and(|shown| shown.afterwards() == RunAfterwards::Engine) => "leave",
         _ => short,
     }
 }

@@ -4,6 +4,7 @@ use ratatui::text::Line;
 use relativenas_core::{
     genotype::Cell,
     operation::CellKind,
+    population::IndividualId,
     search::Estimate,
     tabular::{self, OPERATIONS},
     view::SearchView,
@@ -18,14 +19,14 @@ use crate::{
 /// What is said of an individual, in lines of at most `width` columns; `cells` tells its cells too.
 pub fn lines(
     search: &SearchView,
-    number: usize,
+    number: IndividualId,
     look: &Look,
     width: usize,
     cells: bool,
 ) -> Vec<Line<'static>> {
     let palette = &look.palette;
     let mut lines = Vec::new();
-    let Some(place) = search.population.get(number) else { return lines };
+    let Some(place) = search.individual(number) else { return lines };
     if let Some(ranked) = ranked(search, number) {
         lines.push(Line::from(vec![
             span("ranking  place ", palette.dim),

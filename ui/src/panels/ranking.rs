@@ -1,6 +1,6 @@
 //! The ranking of the last population, at the end of a search.
 
-use relativenas_core::view::SearchView;
+use relativenas_core::{loss::Loss, population::IndividualId, view::SearchView};
 
 use crate::{
     canvas::Canvas,
@@ -39,6 +39,6 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, search: &SearchView) {
     }
 }
 
-fn line(search: &SearchView, number: usize, value: f64, accuracy: f64) -> String {
+fn line(search: &SearchView, number: IndividualId, value: Loss, accuracy: f64) -> String {
     format!("{}  {}  {accuracy:>5.1} %", individual(search, number), loss(value))
 }

@@ -3,6 +3,8 @@
 use ratatui::text::Line;
 use relativenas_core::{
     describe::gene_changes,
+    loss::Loss,
+    population::IndividualId,
     protocol::{MemberProgress, Progress},
     view::{Comparison, SearchView},
 };
@@ -88,7 +90,7 @@ struct Columns {
 }
 
 fn columns(search: &SearchView) -> Columns {
-    let name = individual(search, 0).len();
+    let name = individual(search, IndividualId(0)).len();
     let learner = name + 1 + 6;
     let slow = 2;
     let arrow = slow + learner + 1;
@@ -118,7 +120,7 @@ fn pair(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, search: &SearchVie
 }
 
 /// While a generation runs: in how many genes the two differ. Afterwards: which genes the step changed.
-fn genes(search: &SearchView, comparison: &Comparison, slow: usize) -> String {
+fn genes(search: &SearchView, comparison: &Comparison, slow: IndividualId) -> String {
     let space = search.settings.space;
     if comparison.generation == search.generation {
         let (Some(slow), Some(fast)) =
@@ -129,7 +131,7 @@ fn genes(search: &SearchView, comparison: &Comparison, slow: usize) -> String {
         let differ = gene_changes(space, &slow.position, &fast.position).len();
         return format!("{differ} of {} differ", space.genes());
     }
-    let place = search.population.get(slow);
+    let place = search.individual(slow);
     match place.and_then(|place| Some((place.moved_from.as_ref()?, &place.position))) {
         Some((from, to)) => {
             let mut labels: Vec<_> =
@@ -146,7 +148,7 @@ fn learner(
     x: usize,
     y: usize,
     name: &str,
-    value: f64,
+    value: Loss,
     style: ratatui::style::Style,
 ) {
     let style = if value.is_finite() { style } else { canvas.look.palette.warning };
@@ -168,7 +170,7 @@ fn without_verdict(canvas: &mut Canvas<'_>, y: usize, search: &SearchView, compa
 }
 
 /// The pairs that are estimated now, or will be next.
-fn in_hand(search: &SearchView) -> &[Vec<usize>] {
+fn in_hand(search: &SearchView) -> &[Vec<IndividualId>] {
     let after = search.pairs.get(search.compared.len()..).unwrap_or_default();
     &after[..search.settings.pairs_at_once.min(after.len())]
 }
@@ -186,7 +188,7 @@ fn pair_in_hand(
     y: usize,
     scene: &Scene<'_>,
     search: &SearchView,
-    (members, begun): (&[usize], &[MemberProgress]),
+    (members, begun): (&[IndividualId], &[MemberProgress]),
 ) {
     let look = canvas.look;
     let c = columns(search);
@@ -212,7 +214,7 @@ fn pair_in_hand(
 }
 
 /// The selected individual is reversed, and has a bar before it.
-fn mark_selected(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, places: &[(usize, usize)]) {
+fn mark_selected(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, places: &[(IndividualId, usize)]) {
     let Some(&(number, x)) = places.iter().find(|(individual, _)| Some(*individual) == scene.selected) else {
         return;
     };
@@ -252,7 +254,7 @@ pub fn last_pair(search: &SearchView, canvas: &Canvas<'_>) -> Line<'static> {
     let Some(comparison) = compared else {
         return Line::styled("no pair was compared yet", palette.dim);
     };
-    let side = |who: Option<usize>, style| {
+    let side = |who: Option<IndividualId>, style| {
         comparison.learner(who).map(|l| {
             span(
                 format!("{} {}", individual(search, l.individual), loss(l.estimate.loss).trim_start()),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub fn losses(canvas: &mut Canvas<'_>, training: &TrainingView) {
-    chart(canvas, training, "LOSS PER EPOCH", Some(|e| e.train_loss), |e| e.valid_loss);
+    chart(canvas, training, "LOSS PER EPOCH", Some(|e| e.train_loss.0), |e| e.valid_loss.0);
 }
 
 pub fn accuracies(canvas: &mut Canvas<'_>, training: &TrainingView) {

@@ -1,6 +1,6 @@
 //! The warm-up: which networks trained the weights in this generation, and that nobody is judged.
 
-use relativenas_core::{event::Trainee, view::SearchView};
+use relativenas_core::{event::Trainee, population::IndividualId, view::SearchView};
 
 use crate::{
     canvas::Canvas,
@@ -32,7 +32,8 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
         let mut x = 1;
         for Trainee { network, train_loss, .. } in pair {
             let style = if train_loss.is_finite() { plain } else { warning };
-            let words = format!("network {} {}", individual(search, *network), loss(*train_loss));
+            let words =
+                format!("network {} {}", individual(search, IndividualId(*network)), loss(*train_loss));
             x = canvas.text(x, y, &words, style) + 3;
         }
         y += 1;

@@ -9,8 +9,10 @@ use relativenas_core::{
     event::Ranked,
     genotype::{Cell, Genotype},
     lint::lint,
+    loss::Loss,
     network::NetworkShape,
     operation::CellKind,
+    population::IndividualId,
     space::Space,
 };
 
@@ -39,7 +41,7 @@ pub struct ArchitecturePlace {
 /// Something to compare an architecture with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Beside {
-    Individual(usize),
+    Individual(IndividualId),
     Named(String, Genotype),
 }
 
@@ -53,7 +55,7 @@ struct Subject {
     /// Genes of both cells that just changed.
     changed: [Vec<usize>; 2],
     /// Loss and accuracy, for individuals that were estimated.
-    estimate: Option<(f64, f64)>,
+    estimate: Option<(Loss, f64)>,
     /// Loss and lineage, for individuals.
     words: Vec<String>,
 }
@@ -189,9 +191,9 @@ fn named(name: &str, genotype: Genotype) -> Subject {
     }
 }
 
-fn numbered(state: &State, number: usize) -> Option<Subject> {
+fn numbered(state: &State, number: IndividualId) -> Option<Subject> {
     let search = state.search()?;
-    let place = search.population.get(number)?;
+    let place = search.individual(number)?;
     let genotype = search.genotype(number)?;
     let mut changed: [Vec<usize>; 2] = Default::default();
     if let Some(from) = &place.moved_from {

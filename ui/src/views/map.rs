@@ -4,7 +4,10 @@ mod picture;
 mod words;
 
 use ratatui::{text::Line, widgets::Widget};
-use relativenas_core::view::{KEPT_GENERATIONS, SearchView, Window};
+use relativenas_core::{
+    population::IndividualId,
+    view::{KEPT_GENERATIONS, SearchView, Window},
+};
 
 use self::picture::Picture;
 use crate::{
@@ -31,7 +34,8 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, shown: &S
     let window =
         controls.iter().fold(search.map.window(), |window, (_, control)| around(window, search, control));
     let columns = (width - beside) / (1 + controls.len());
-    let trained: Vec<usize> = shown.progress.iter().flat_map(|p| &p.members).map(|m| m.individual).collect();
+    let trained: Vec<IndividualId> =
+        shown.progress.iter().flat_map(|p| &p.members).map(|m| m.individual).collect();
     let memory = if scene.layout >= Layout::Medium { KEPT_GENERATIONS } else { 2 };
     let named = scene.layout >= Layout::Medium && controls.is_empty();
     let picture =

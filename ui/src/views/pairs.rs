@@ -124,7 +124,7 @@ fn moved<'a>(search: &'a SearchView, pair: &Comparison) -> Option<(&'a [f64], &'
     if pair.generation == search.generation {
         return None;
     }
-    let place = search.population.get(pair.slow?)?;
+    let place = search.individual(pair.slow?)?;
     Some((place.moved_from.as_deref()?, &place.position))
 }
 

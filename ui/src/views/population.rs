@@ -7,6 +7,7 @@ use ratatui::widgets::Widget;
 use relativenas_core::{
     config::Theme,
     describe::gene_changes,
+    population::IndividualId,
     space::Space,
     tabular,
     view::{IndividualView, SearchView},
@@ -239,7 +240,7 @@ fn row(
     scene: &Scene<'_>,
     place: &PopulationPlace,
     search: &SearchView,
-    number: usize,
+    number: IndividualId,
     narrow: bool,
 ) -> HeatRow {
     let space = search.settings.space;

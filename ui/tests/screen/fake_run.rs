@@ -8,11 +8,13 @@ use relativenas_core::{
     finals::{Figures, Finals, FinalsSettings, History, Trainings},
     genotype::Genotype,
     latency::{Calibration, LatencyTable, OperationLatency, Spot},
+    loss::Loss,
     network::{NetworkKind, NetworkShape},
     operation::Operation,
+    population::IndividualId,
     protocol::{Activity, MemberProgress, Mode, Progress},
     randomness::{Purpose, Streams},
-    search::{Ask, Estimate, Estimation, Loss, Schedule, Search, SearchSettings, Stage},
+    search::{Ask, Estimate, Estimation, Schedule, Search, SearchSettings, Stage},
     searcher::SearcherKind,
     space::Space,
     weight_set::{WeightKey, WeightSet},
@@ -187,11 +189,11 @@ impl FakeRun {
                 let lost = self.lost_in == Some(estimation.generation)
                     && estimation.pair == 0
                     && *individual == estimation.candidates[0].individual;
-                let loss = if lost { f64::NAN } else { loss(genotype, estimation.generation, *individual) };
+                let loss = if lost { f64::NAN } else { loss(genotype, estimation.generation, individual.0) };
                 Estimate {
-                    loss,
+                    loss: Loss(loss),
                     accuracy: 100.0 * (-0.62 * loss).exp(),
-                    train_loss: loss * 0.94,
+                    train_loss: Loss(loss * 0.94),
                     hits: hits.hits,
                     misses: hits.misses,
                 }
@@ -202,7 +204,7 @@ impl FakeRun {
             self.follow(&mut events);
         }
         for verdict in verdicts {
-            let givers: Vec<(usize, &BTreeMap<_, _>)> =
+            let givers: Vec<(IndividualId, &BTreeMap<_, _>)> =
                 verdict.gives.iter().map(|&slot| (held[slot].0, &held[slot].2)).collect();
             self.weights.adopt(estimation.generation, givers);
         }
@@ -233,7 +235,7 @@ impl FakeRun {
             };
             Figures {
                 train_losses: (0..epochs).map(|epoch| Loss(loss(epoch))).collect(),
-                loss: loss(epochs) + 0.1,
+                loss: Loss(loss(epochs) + 0.1),
                 accuracy: 100.0 * (-0.62 * loss(epochs)).exp(),
             }
         };
@@ -258,7 +260,7 @@ impl FakeRun {
             validating: false,
             batch: batches / 3,
             batches,
-            loss: Some(0.9),
+            loss: Some(Loss(0.9)),
         };
         Progress {
             activity: Activity::Training,
@@ -281,7 +283,7 @@ impl FakeRun {
             validating: batch > BATCHES / 2 && estimation.stage != Stage::WarmUp,
             batch: batch.saturating_sub(2 * slot),
             batches: BATCHES,
-            loss: Some(1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64),
+            loss: Some(Loss(1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64)),
         };
         let pairs = self.search.settings().population / 2;
         let left = pairs * (self.search.settings().generations - estimation.generation.min(49)) as usize;
@@ -320,7 +322,7 @@ fn answer(position: &[f64]) -> Estimate {
     let indices = Space::NasBench201.decode(position).expect("a vector of this space");
     let convolutions = indices.iter().filter(|&&index| index == 3).count();
     let loss = 12.5 - convolutions as f64;
-    Estimate { loss, accuracy: 100.0 - loss, train_loss: f64::NAN, hits: 0, misses: 0 }
+    Estimate { loss: Loss(loss), accuracy: 100.0 - loss, train_loss: Loss::NAN, hits: 0, misses: 0 }
 }
 
 /// Falls with the generations; convolutions are better than pools; the rest is luck.
@@ -351,9 +353,9 @@ pub fn training(epochs: u32) -> Vec<Line> {
             epoch,
             learning_rate: 0.025,
             drop_path: 0.3 * f64::from(epoch) / 600.0,
-            train_loss: loss,
+            train_loss: Loss(loss),
             train_accuracy: 100.0 * (-0.4 * loss).exp(),
-            valid_loss: loss + 0.1 * luck,
+            valid_loss: Loss(loss + 0.1 * luck),
             valid_accuracy: 100.0 * (-0.45 * (loss + 0.1 * luck)).exp(),
             best: epoch == 0 || luck < 0.4,
         }
@@ -366,7 +368,7 @@ pub fn training(epochs: u32) -> Vec<Line> {
 pub fn training_end(epochs: u32) -> Vec<Line> {
     let event = Event::TrainingFinished {
         best_epoch: epochs.saturating_sub(1),
-        test_loss: 0.401,
+        test_loss: Loss(0.401),
         test_top1: 93.31,
         test_top5: 99.52,
         test_images: 10_000,

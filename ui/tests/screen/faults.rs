@@ -3,6 +3,8 @@
 use relativenas_core::{
     event::{Event, Line},
     genotype::Genotype,
+    loss::Loss,
+    population::IndividualId,
     protocol::{Answer, Command, Mode},
     published,
 };
@@ -81,7 +83,7 @@ fn an_injected_cell_without_a_name_is_told_in_full() {
     let (mut stage, run) = after(3);
     let position = vec![0.3; 32];
     let normal = Genotype::decode(&position).expect("a vector").normal.short();
-    let event = Event::IndividualInjected { individual: 4, position };
+    let event = Event::IndividualInjected { individual: IndividualId(4), position };
     stage.tell(Message::Lines(vec![Line { seq: run.events(), time: 1_780_100_000_000, event }]));
     let screen = stage.press("7").screen(200, 60);
     assert!(screen.contains(&format!("normal {normal}, reduction ")), "{screen}");
@@ -104,7 +106,8 @@ fn keys_work_while_somebody_is_inspected() {
     // Scrolling keeps it open.
     assert!(stage.press("down").screen(100, 30).contains("Individual 09"));
     stage.press("e down enter");
-    let expected = Request::Export { what: Exported::Individual(9), format: ExportFormat::Json };
+    let expected =
+        Request::Export { what: Exported::Individual(IndividualId(9)), format: ExportFormat::Json };
     assert_eq!(stage.requests(), [expected]);
     stage.press("enter space");
     assert_eq!(stage.requests(), [Request::Steer { id: 1, command: Command::Pause }]);
@@ -204,7 +207,7 @@ fn one_outlier_does_not_flatten_a_curve() {
     let mut lines = training(12);
     for line in &mut lines {
         if let Event::EpochFinished { epoch: 4, valid_loss, .. } = &mut line.event {
-            *valid_loss = 900.0;
+            *valid_loss = Loss(900.0);
         }
     }
     let mut stage = Stage::new(options());

@@ -4,6 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use relativenas_core::{
     config::Theme,
     genotype::Genotype,
+    loss::Loss,
+    population::IndividualId,
     protocol::{Answer, Command, Hello, Mode, StepUnit},
     published,
     searcher::SearcherKind,
@@ -60,7 +62,8 @@ fn the_selected_individual_is_exported() {
     let best = stage.press("2 down").screen(100, 30);
     assert!(best.contains("> 09"), "the best comes first:\n{best}");
     stage.press("e down enter");
-    let expected = Request::Export { what: Exported::Individual(9), format: ExportFormat::Json };
+    let expected =
+        Request::Export { what: Exported::Individual(IndividualId(9)), format: ExportFormat::Json };
     assert_eq!(stage.requests(), [expected]);
 }
 
@@ -142,7 +145,9 @@ fn a_genotype_is_injected_in_two_steps() {
     let genotype = published::genotype("RelativeNAS").expect("published");
     stage.tell(Message::Genotype { name: "RelativeNAS".to_owned(), genotype: genotype.clone() });
     let requests = stage.requests();
-    let [Request::Steer { command: Command::Inject { individual: 14, position }, .. }] = &requests[..] else {
+    let [Request::Steer { command: Command::Inject { individual: IndividualId(14), position }, .. }] =
+        &requests[..]
+    else {
         panic!("{requests:?}");
     };
     assert_eq!(Genotype::decode(position), Ok(genotype));
@@ -233,8 +238,8 @@ fn q_leaves_the_engine_alone_and_shift_q_asks_first() {
     assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
 }
 
-fn left(rest: RunAfterwards) -> Exit {
-    Exit::Detached(Some(Detached { run: RUN.to_owned(), rest }))
+fn left(afterwards: RunAfterwards) -> Exit {
+    Exit::Detached(Some(Detached { run: RUN.to_owned(), afterwards }))
 }
 
 #[test]
@@ -750,7 +755,7 @@ fn a_finished_training_is_evaluated_in_the_background() {
     assert!(stage.screen(80, 24).contains("An evaluation ends with the screen"));
     stage.press("n E");
     assert_eq!(stage.requests(), [Request::EndWork]);
-    let found = Evaluated { loss: 0.412, top1: 93.25, top5: 99.5, images: 10_000 };
+    let found = Evaluated { loss: Loss(0.412), top1: 93.25, top5: 99.5, images: 10_000 };
     let word = WorkState::Evaluated(found);
     stage.tell(Message::Work { folder: folder(RUN), kind: WorkKind::Evaluation, word });
     let screen = stage.screen(100, 30);

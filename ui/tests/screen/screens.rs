@@ -2,6 +2,7 @@
 
 use relativenas_core::{
     finals::{FinalsSettings, Judge},
+    loss::Loss,
     probe::{Agreement, Probe, Source},
     protocol::{Activity, Mode, Progress},
     searcher::SearcherKind,
@@ -332,7 +333,7 @@ fn trained_and_evaluated() {
     check("trained", &mut finished(options()), &[(80, 24), (60, 16)]);
     check("evaluating", finished(options()).press("E"), &[(100, 30)]);
     let mut evaluated = finished(ascii());
-    let found = Evaluated { loss: 0.412, top1: 93.25, top5: 99.5, images: 10_000 };
+    let found = Evaluated { loss: Loss(0.412), top1: 93.25, top5: 99.5, images: 10_000 };
     let (kind, word) = (WorkKind::Evaluation, WorkState::Evaluated(found));
     evaluated.tell(Message::Work { folder: folder(RUN), kind, word });
     check("evaluated_ascii", &mut evaluated, &[(80, 24), (140, 40)]);

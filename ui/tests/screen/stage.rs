@@ -7,6 +7,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use relativenas_core::{
     config::Layers,
     event::Line,
+    loss::Loss,
     protocol::{Hello, Mode, PROTOCOL, Progress},
     searcher::SearcherKind,
     view::{Phase, RunState, RunView},
@@ -221,10 +222,10 @@ pub fn summaries() -> Vec<RunSummary> {
     let mut broken = run("fashion-quick-0398", RunState::Dead, 0, None, 400_000, false);
     broken.problem = Some("run.toml: line 3: expected `=`".to_owned());
     vec![
-        run(RUN, RunState::In(Phase::Searching), 12, Some(1.087), 2, true),
-        run("cifar-paper-0410", RunState::Paused, 31, Some(0.812), 190, true),
-        run("fashion-quick-0409", RunState::In(Phase::Finished), 50, Some(0.934), 7200, false),
-        run("fashion-quick-0401", RunState::Stopped, 4, Some(1.604), 90_000, false),
+        run(RUN, RunState::In(Phase::Searching), 12, Some(Loss(1.087)), 2, true),
+        run("cifar-paper-0410", RunState::Paused, 31, Some(Loss(0.812)), 190, true),
+        run("fashion-quick-0409", RunState::In(Phase::Finished), 50, Some(Loss(0.934)), 7200, false),
+        run("fashion-quick-0401", RunState::Stopped, 4, Some(Loss(1.604)), 90_000, false),
         broken,
     ]
 }
@@ -242,7 +243,7 @@ pub fn summaries_with_a_study() -> Vec<RunSummary> {
             state: RunState::In(if finished { Phase::Finished } else { Phase::Training }),
             done: if finished { 12 } else { 7 },
             of: 12,
-            best_loss: Some(best_loss),
+            best_loss: Some(Loss(best_loss)),
             test_accuracy,
             worker: (!finished).then(|| "on node7 (process 41) for 2 min, heard of 3 s ago".to_owned()),
         }

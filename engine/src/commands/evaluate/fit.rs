@@ -1,4 +1,5 @@
-//! Why weights are not those of a network: which arguments would fit, inferred by their names and shapes.
+//! Why weights do not fit a network, and which arguments would fit them, inferred from their names and
+//! shapes.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +12,18 @@ use tch::Tensor;
 
 use crate::{network::Plan, weights_file};
 
-/// Genes of a cell as nearly everybody has them.
+/// The number of genes of a cell in nearly all architectures.
 const GENES: usize = 8;
 
-/// Arguments that weights say they belong to.
+/// The arguments that fit the weights, inferred from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Inferred {
     shape: NetworkShape,
     auxiliary: bool,
 }
 
-/// What would fit, if `found` are not the weights of the network that was asked for; `None` where they are, or say
-/// nothing.
+/// Explains which arguments would fit, if `found` are not the weights of the network that was asked for;
+/// `None` where they are, or where nothing can be inferred.
 pub(super) fn causes(
     found: &BTreeMap<String, Tensor>,
     genotype: &Genotype,
@@ -103,7 +104,7 @@ impl Inferred {
     }
 }
 
-/// What names say that no argument changes.
+/// What the names say is wrong that no argument can change.
 fn foreign_names(found: &BTreeMap<String, Tensor>) -> Option<String> {
     let stem = ["stem.0.weight", "stem0.0.weight"];
     let behind = |name: &String| stem.iter().find_map(|stem| name.strip_suffix(stem).map(str::to_owned));

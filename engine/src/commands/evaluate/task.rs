@@ -1,4 +1,4 @@
-//! `evaluate --task`: how good the network of a task is.
+//! `evaluate --task`: how good the network of a transfer task is.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -47,7 +47,7 @@ pub(super) enum Part {
     Test,
 }
 
-/// Judges the network of a task and prints the figures, shares in per cent.
+/// Judges the network of a task and prints the figures; shares are in per cent.
 pub(super) fn evaluate(arguments: &EvaluateArguments, task: Task) -> anyhow::Result<()> {
     let device = arguments.device.parse::<DeviceChoice>()?.resolve()?;
     device::set_threads_of_this_thread(device::threads(0));
@@ -120,7 +120,8 @@ fn load(arguments: &EvaluateArguments, head: Head, device: Device) -> anyhow::Re
     Ok((network, state.with_context(|| format!("`{}`", path.display()))?))
 }
 
-/// The published segmentation scales by the size of a batch norm's weight and a little more.
+/// The weights of a published segmentation network, as this program uses them: the published batch norm
+/// scales by the absolute value of its weight plus a small constant.
 pub(in crate::commands) fn converted(
     mut tensors: BTreeMap<String, Tensor>,
     head: Head,

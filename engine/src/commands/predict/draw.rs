@@ -1,11 +1,12 @@
-//! Boxes, masks, skeletons and words on pictures.
+//! Drawing boxes, masks, skeletons and text on pictures.
 
 use relativenas_core::tasks::{boxes::CornerBox, joints::JOINTS};
 
 use super::font::{self, GLYPH};
 use crate::data::picture::Picture;
 
-/// A colour for each class or person, over and over: twelve that differ on photographs.
+/// The colour of each class or person. The twelve can be told apart on photographs, and are used again from
+/// the start beyond that.
 const COLORS: [[u8; 3]; 12] = [
     [230, 57, 70],
     [29, 120, 216],
@@ -20,7 +21,7 @@ const COLORS: [[u8; 3]; 12] = [
     [170, 255, 120],
     [255, 214, 102],
 ];
-/// Of Cityscapes' classes, as its own pictures have them.
+/// The colours of Cityscapes' classes, as in the data set's own pictures.
 const STREET: [[u8; 3]; 19] = [
     [128, 64, 128],
     [244, 35, 232],
@@ -42,7 +43,7 @@ const STREET: [[u8; 3]; 19] = [
     [0, 0, 230],
     [119, 11, 32],
 ];
-/// Joints that a bone connects.
+/// The bones of a skeleton, as pairs of joints.
 const BONES: [(usize, usize); 19] = [
     (15, 13),
     (13, 11),
@@ -64,24 +65,25 @@ const BONES: [(usize, usize); 19] = [
     (3, 5),
     (4, 6),
 ];
-/// How much of a mask's colour covers the picture.
+/// The opacity of a mask, from 0 to 1.
 const COVERS: f64 = 0.55;
-/// Pictures with a shorter side than this are drawn larger, so that lines and words can be told apart.
+/// Pictures whose shorter side, in pixels, is below this are drawn larger, so that lines and text stay
+/// legible.
 const READABLE: usize = 240;
 const LARGEST_SCALE: usize = 4;
 
-/// What is to be drawn on a picture.
+/// What is drawn on a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Drawing {
-    /// In this order.
+    /// Boxes, skeletons and labels, drawn in this order.
     pub marks: Vec<Mark>,
-    /// A class for every pixel.
+    /// The class of every pixel, row by row.
     pub mask: Option<Vec<u8>>,
-    /// Cityscapes' label of every pixel, for a file of its own.
+    /// Cityscapes' label id of every pixel, row by row, which is written to a file of its own.
     pub label_ids: Option<Vec<u8>>,
 }
 
-/// In pixels of the picture.
+/// One thing that is drawn. Coordinates are in pixels of the picture.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mark {
     Title {
@@ -93,7 +95,7 @@ pub enum Mark {
         color: usize,
         text: String,
     },
-    /// `None` for a joint that is not known.
+    /// A person's joints; `None` for a joint that is not known.
     Skeleton {
         joints: Box<[Option<[f64; 2]>; JOINTS]>,
         color: usize,
@@ -101,7 +103,7 @@ pub enum Mark {
 }
 
 impl Drawing {
-    /// The picture with everything on it; small ones are drawn larger.
+    /// Returns the picture with everything drawn on it; small pictures are enlarged.
     pub fn on(&self, picture: &Picture) -> Picture {
         let shorter = picture.width.min(picture.height).max(1);
         let scale = READABLE.div_ceil(shorter).clamp(1, LARGEST_SCALE);
@@ -122,7 +124,7 @@ impl Drawing {
     }
 }
 
-/// Every pixel as a square of so many.
+/// Enlarges a picture: every pixel becomes a square of `scale` × `scale` pixels.
 fn enlarged(picture: &Picture, scale: usize) -> Picture {
     let (width, height) = (picture.width * scale, picture.height * scale);
     let mut rgb = Vec::with_capacity(3 * width * height);
@@ -141,7 +143,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    /// Pixels outside are left out.
+    /// Sets a pixel; pixels outside of the picture are ignored.
     fn dot(&mut self, x: i64, y: i64, color: [u8; 3]) {
         let (width, height) = (self.picture.width as i64, self.picture.height as i64);
         if (0..width).contains(&x) && (0..height).contains(&y) {
@@ -159,12 +161,12 @@ impl Canvas {
         }
     }
 
-    /// Of the picture's pixels to the canvas's.
+    /// Converts a coordinate of the picture to the canvas.
     fn place(&self, value: f64) -> i64 {
         (value * self.scale as f64).round().clamp(-1e9, 1e9) as i64
     }
 
-    /// Lines are thicker on larger pictures.
+    /// The thickness of lines in pixels, which grows with the picture.
     fn thickness(&self) -> i64 {
         (self.picture.width.min(self.picture.height) / 200).clamp(1, 8) as i64
     }
@@ -177,13 +179,13 @@ impl Canvas {
         self.block([left, bottom - thick], [right, bottom], color);
         self.block([left, top], [left + thick, bottom], color);
         self.block([right - thick, top], [right, bottom], color);
-        // Above the box if there is room, else in it.
+        // The text stands above the box if there is room, else inside it.
         let height = self.line_height();
         let y = if top >= height { top - height } else { top.max(0) };
         self.words(text, left.max(0), y, color);
     }
 
-    /// Pixels of the canvas that a pixel of a letter takes.
+    /// The side, in pixels of the canvas, of one pixel of a letter.
     fn letter(&self) -> i64 {
         self.thickness().min(3)
     }
@@ -192,12 +194,12 @@ impl Canvas {
         (GLYPH[1] as i64 + 2) * self.letter()
     }
 
-    /// A line of words on a bar of the colour.
+    /// Draws a line of text on a bar of the given colour.
     fn words(&mut self, text: &str, x: i64, y: i64, color: [u8; 3]) {
         let size = self.letter();
         let advance = (GLYPH[0] as i64 + 1) * size;
         let width = advance * text.chars().count() as i64 + size;
-        // Pushed back where it would leave the picture.
+        // The bar is moved back where it would leave the picture.
         let x = x.min(self.picture.width as i64 - width).max(0);
         self.block([x, y], [x + width, y + self.line_height()], color);
         let light = color.iter().map(|&c| u32::from(c)).sum::<u32>() > 420;
@@ -229,7 +231,7 @@ impl Canvas {
         }
     }
 
-    /// Everything within a radius of the way from one point to another.
+    /// Colours every pixel within `radius` of the line between two points.
     fn line(&mut self, from: [f64; 2], to: [f64; 2], radius: f64, color: [u8; 3]) {
         let span = |axis: usize, most: usize| {
             let (low, high) = (from[axis].min(to[axis]) - radius, from[axis].max(to[axis]) + radius);

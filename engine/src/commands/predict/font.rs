@@ -1,10 +1,10 @@
-//! Letters of five by seven pixels, for words on pictures.
+//! A font of five by seven pixels, for text on pictures.
 
-/// Columns and rows of a letter.
+/// Columns and rows of a letter, in pixels.
 pub const GLYPH: [usize; 2] = [5, 7];
 
-/// Rows of a letter, top first, five bits each. Small letters look like large ones; what is not known
-/// is an empty frame.
+/// The rows of a letter from the top, five bits each. Lower-case letters look like capitals; a character that
+/// the font lacks is an empty frame.
 pub fn glyph(letter: char) -> [u8; GLYPH[1]] {
     let rows = match letter.to_ascii_uppercase() {
         ' ' => "..... ..... ..... ..... ..... ..... .....",

@@ -1,4 +1,4 @@
-//! What a network finds in a picture, as JSON and to be drawn.
+//! What a network predicts for a picture, as JSON and as a drawing.
 
 use std::{
     collections::BTreeMap,
@@ -38,12 +38,12 @@ use crate::{
     },
 };
 
-/// Classes that are named of one picture.
+/// The number of most probable classes that are listed for a picture.
 const TOP: usize = 5;
-/// Share of a photograph's shorter side that a classifier looks at, as when it is judged.
+/// The share of a photograph's shorter side that a classifier sees, the same as in evaluation.
 const CENTRE: f64 = 224.0 / 256.0;
 
-/// Boxes of people (x, y, width, height) with their scores, by the picture's name or number.
+/// Boxes of people (x, y, width, height, in pixels) with their scores, by the name or number of the picture.
 pub type People = BTreeMap<String, Vec<([f64; 4], f64)>>;
 
 /// An entry of COCO's annotations or detections.
@@ -66,8 +66,8 @@ enum BoxFile {
     Annotations { annotations: Vec<PersonBox> },
 }
 
-/// Reads boxes of people: COCO's detections, or its annotations. Crowds are passed over, and other
-/// categories than 1, which are no people.
+/// Reads boxes of people from COCO's detections or annotations. Crowds, and categories other than 1 (people),
+/// are skipped.
 ///
 /// # Errors
 /// If the file is neither, or a box is empty.
@@ -99,7 +99,7 @@ pub fn people_in(path: &Path) -> anyhow::Result<People> {
     Ok(people)
 }
 
-/// The number that COCO's file names are.
+/// The number in a COCO file name.
 fn image_id(file: &Path) -> Value {
     let name = stem(file);
     name.parse::<u64>().map_or_else(|_| json!(name), |number| json!(number))
@@ -112,7 +112,7 @@ fn people_of<'a>(people: &'a People, file: &Path) -> &'a [([f64; 4], f64)] {
 }
 
 impl Loaded {
-    /// Entries of the JSON for one picture, and what is to be drawn on it.
+    /// The JSON entries for one picture, and what is drawn on it.
     pub fn look_at(
         &self,
         file: &Path,
@@ -163,7 +163,8 @@ impl Loaded {
         Ok((vec![json!({"image": file.display().to_string(), "top": top})], drawing))
     }
 
-    /// In COCO's form of detections, with names; boxes are (x, y, width, height) in pixels from 0.
+    /// Boxes in COCO's detection format with class names added; boxes are (x, y, width, height) in pixels
+    /// counted from 0.
     fn boxes_in(&self, file: &Path, picture: &Picture, least: f64) -> anyhow::Result<(Vec<Value>, Drawing)> {
         let (network, state) = self.task()?;
         let input = detector_input(&tensor(picture, self.device)?)?;
@@ -191,8 +192,8 @@ impl Loaded {
         Ok((entries, Drawing { marks, ..Drawing::default() }))
     }
 
-    /// Every class that is there, its share of the pixels, and which they are: lengths of runs, row by row,
-    /// of what it is not and what it is by turns.
+    /// Every class that occurs, its share of the pixels, and which pixels these are, as run lengths: row by
+    /// row, pixels of other classes and pixels of this class alternate.
     fn classes_in(&self, file: &Path, picture: &Picture) -> anyhow::Result<(Vec<Value>, Drawing)> {
         let (network, state) = self.task()?;
         let input = normalised(&tensor(picture, self.device)?)?;
@@ -219,7 +220,7 @@ impl Loaded {
         Ok((vec![entry], drawing))
     }
 
-    /// In COCO's form of keypoint detections.
+    /// Poses in COCO's keypoint detection format.
     fn people_in(
         &self,
         file: &Path,
@@ -253,7 +254,7 @@ impl Loaded {
     }
 }
 
-/// Lengths of runs of other values and of this one, by turns, others first.
+/// Run lengths of other values and of this value alternately, beginning with the other values.
 fn runs(values: &[u8], value: u8) -> Vec<usize> {
     let (mut runs, mut inside, mut length) = (Vec::new(), false, 0);
     for &found in values {

@@ -1,4 +1,4 @@
-//! The network that predicts, from its weights and what is said about them.
+//! The network that predicts, built from its weights and their description.
 
 use anyhow::{Context as _, bail, ensure};
 use relativenas_core::{
@@ -20,7 +20,7 @@ use crate::{
     weights_file::{self, Weights},
 };
 
-/// A network on a device, and all that is needed to use it.
+/// A network on a device, with everything that prediction needs.
 pub struct Loaded {
     pub network: TrainedNetwork,
     pub device: Device,
@@ -62,7 +62,7 @@ impl Loaded {
         Ok(Self { network, device, look, model })
     }
 
-    /// The network of a task.
+    /// The network of a task and its weights.
     pub fn task(&self) -> anyhow::Result<(&TaskNetwork, &State)> {
         match &self.model {
             Model::Task { network, state } => Ok((network, state)),
@@ -70,7 +70,7 @@ impl Loaded {
         }
     }
 
-    /// Probabilities of a classifier's classes for one normalised image.
+    /// The probabilities of a classifier's classes for one normalised image.
     pub fn classify(&self, image: &Tensor) -> anyhow::Result<Vec<f64>> {
         let Model::Classifier(network) = &self.model else {
             bail!("the weights are no classifier's");
@@ -90,8 +90,8 @@ fn head(task: Task, classes: usize) -> Option<Head> {
     }
 }
 
-/// What the weights are of: what they say themselves, else what their names and shapes tell of a named
-/// architecture; arguments win.
+/// A description of the network: as stored in the weights' file, else inferred from names and shapes together
+/// with a named architecture. Arguments take precedence.
 fn described(arguments: &PredictArguments, weights: &Weights) -> anyhow::Result<TrainedNetwork> {
     let mut network = match (&weights.network, &arguments.arch) {
         (Some(network), None) => (**network).clone(),
@@ -125,7 +125,7 @@ fn described(arguments: &PredictArguments, weights: &Weights) -> anyhow::Result<
     Ok(network)
 }
 
-/// Names and normalisation that weights do not hold.
+/// Adds the class names and the normalisation that the file of weights does not hold.
 fn with_names(mut network: TrainedNetwork, arguments: &PredictArguments) -> anyhow::Result<TrainedNetwork> {
     let classes = network.network.classes;
     (network.mean, network.std) = IMAGENET_STATISTICS;

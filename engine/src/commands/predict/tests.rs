@@ -32,7 +32,7 @@ fn genotype() -> Genotype {
     published::genotype("RelativeNAS").unwrap()
 }
 
-/// A file with fresh weights that says what it is.
+/// A file with fresh weights that describes its network.
 fn weights(folder: &Path, task: Task, classes: &[&str]) -> String {
     let count = if task == Task::Segmentation { label_ids::CLASSES } else { classes.len() };
     let network = NetworkShape { kind: NetworkKind::Imagenet, channels: 4, cells: 3, classes: count };
@@ -142,7 +142,7 @@ fn a_classifier_names_its_best_classes() {
     assert_eq!(drawing.marks.len(), 1);
 }
 
-/// Why weights with this beside them cannot be used.
+/// The error with these arguments added.
 fn refusal(arguments: &[&str]) -> String {
     format!("{:#}", predict(&typed(arguments)).expect_err("refused"))
 }
@@ -162,7 +162,7 @@ fn what_cannot_be_used_is_said() {
     let said = refusal(&["--weights", &described, "/nowhere.png"]);
     assert!(said.starts_with("`/nowhere.png` cannot be read"), "{said}");
 
-    // Without a description the architecture has to be named.
+    // Without a description the architecture has to be given.
     let plain = folder.path().join("plain.safetensors");
     weights_file::write(&plain, &weights_file::read(Path::new(&described)).unwrap()).unwrap();
     let plain = plain.to_str().unwrap();

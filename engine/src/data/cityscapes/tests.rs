@@ -59,7 +59,7 @@ fn folders_without_cities_are_read_too() {
     assert_eq!((found.train.len(), found.valid.len()), (4, 2));
 }
 
-/// A label picture of these numbers.
+/// Writes a label picture with these values.
 fn write_labels(file: &Path, width: u32, height: u32, pixels: &[u8], color: png::ColorType) {
     let mut encoder = png::Encoder::new(fs::File::create(file).expect("created"), width, height);
     encoder.set_color(color);

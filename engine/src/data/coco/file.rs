@@ -1,4 +1,4 @@
-//! The file of annotations as it is written.
+//! The structure of a file of annotations.
 
 use serde::Deserialize;
 

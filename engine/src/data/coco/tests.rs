@@ -68,7 +68,7 @@ fn everybody_in_the_sample_is_read_as_they_were_drawn() {
     }
 }
 
-/// What is said when the file of training annotations reads otherwise.
+/// The faults that are found when the file of training annotations is changed.
 fn fault_of(change: impl FnOnce(&mut Value)) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     copy_folder(&sample("transfer/coco"), folder.path());
@@ -144,7 +144,7 @@ fn pictures_may_lie_in_a_folder_of_images_and_are_missed_by_name() {
     fs::remove_file(moved.join("000000000034.jpg")).expect("removed");
     let (_, faults) = read_all(folder.path());
     let wanted = folder.path().join("train2017/000000000034.jpg");
-    // The picture, and the person in it.
+    // The faults are of the picture, and of the person in it.
     assert_eq!(faults[0].what, format!("image 34: `{}` is missing", wanted.display()));
     assert_eq!(faults[1].what, "annotation 1006: there is no image 34");
 }

@@ -1,4 +1,4 @@
-//! Image folders: `train` and `val`, each with one folder a class.
+//! Image folders: `train` and `val`, each with one folder for each class.
 
 use std::{
     fs,
@@ -9,9 +9,10 @@ use std::{
 use super::{EncodedDataSet, EncodedImages, Source, compare_classes, folder_name};
 use crate::data::{DataError, faults::Faults, junk::Junk};
 
-/// Lists the images of both parts. Labels are the positions of the class folders' names in order.
+/// Lists the images of both parts. A label is the index of the class folder's name in alphabetical order.
 ///
-/// What other programs leave there is passed over and counted; anything else that is no image is an error.
+/// Files that other programs leave behind are skipped and counted; anything else that is not an image is an
+/// error.
 pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> {
     let (train, valid) = (folder.join("train"), folder.join("val"));
     let mut listing = Listing::default();
@@ -30,14 +31,14 @@ pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> 
     Ok(EncodedDataSet { name, train, valid, classes, notes }.noted())
 }
 
-/// What is found on the way through a folder.
+/// What was found so far while a folder is read.
 #[derive(Default)]
 struct Listing {
     junk: Junk,
     faults: Faults,
 }
 
-/// A name in a folder.
+/// A file or folder in a folder.
 struct Entry {
     name: String,
     path: PathBuf,
@@ -62,7 +63,7 @@ impl Listing {
         Ok(names)
     }
 
-    /// The images of those classes that are `present`.
+    /// Lists the images of the classes in `present`.
     fn part(
         &mut self,
         folder: PathBuf,
@@ -94,7 +95,7 @@ impl Listing {
         Ok(EncodedImages::new(folder, names, Source::Files(labels)))
     }
 
-    /// What lies in a folder, in order.
+    /// The files and folders in a folder, in alphabetical order.
     fn entries(&mut self, folder: &Path) -> Result<Vec<Entry>, DataError> {
         let read = |source| DataError::Read { path: folder.to_owned(), reason: source };
         let mut entries = Vec::new();
@@ -109,7 +110,7 @@ impl Listing {
                 continue;
             }
             let kind = entry.file_type().map_err(read)?;
-            // A link is what it leads to.
+            // A link counts as what it leads to.
             let is_folder = kind.is_dir() || (kind.is_symlink() && path.is_dir());
             entries.push(Entry { name, path, is_folder });
         }

@@ -1,8 +1,8 @@
-//! LMDB environments in the published packer's layout.
+//! LMDB environments in the layout of the published packer.
 //!
-//! `train_datalist.txt` and `val_datalist.txt` list the keys, one a line, `class/file`; the environments
-//! `train` and `val`, or `train_256` and `val_256` if it resized them, hold a record for each. `classes.txt` beside them, if it is there, names the classes in
-//! the order of their labels.
+//! `train_datalist.txt` and `val_datalist.txt` list the keys, one a line, as `class/file`. The environments
+//! `train` and `val`, or `train_256` and `val_256` if the packer resized the images, hold a record for each
+//! key. `classes.txt`, if there is one beside them, names the classes in the order of their labels.
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +14,10 @@ use std::{
 use super::{EncodedDataSet, EncodedImages, Source, class_of, compare_classes, folder_name};
 use crate::data::{DataError, lmdb::Environment, read_text};
 
-/// Where the class names are, one a line, by label.
+/// The file with the class names, one a line, in the order of their labels.
 pub(in crate::data) const CLASSES_FILE: &str = "classes.txt";
 
-/// The list of a part's keys.
+/// The file that lists the keys of a part.
 pub(in crate::data) fn list_file(folder: &Path, part: &str) -> PathBuf {
     folder.join(format!("{part}_datalist.txt"))
 }
@@ -47,13 +47,13 @@ pub(in crate::data) fn list(folder: &Path) -> Result<EncodedDataSet, DataError> 
     Ok(EncodedDataSet { name: folder_name(folder), classes, train, valid, notes: Vec::new() }.noted())
 }
 
-/// Whether the environment of training images lies in a folder, under its plain name or one with a size.
+/// Whether a folder holds the environment of training images, under its plain name or one with a size.
 pub(in crate::data) fn lies_in(folder: &Path) -> bool {
     !sizes(folder, "train").is_empty()
 }
 
-/// What follows `train` or `val` in the names of the environments that lie in a folder: nothing, or what the
-/// published packer appends for the length of the shorter side, such as `_256`.
+/// The size suffixes of the environments of a part (`train` or `val`) that lie in a folder: empty, or what
+/// the published packer appends for the length of the shorter side, such as `_256`.
 fn sizes(folder: &Path, part: &str) -> Vec<String> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let size = |name: std::ffi::OsString| {
@@ -67,8 +67,8 @@ fn sizes(folder: &Path, part: &str) -> Vec<String> {
     sizes
 }
 
-/// The names of the environments of training and validation images. Those without a size come first; images
-/// of another size serve where there are no others.
+/// The names of the environments of training and validation images. An environment without a size takes
+/// precedence; one of another size is used where there is no other.
 fn parts(folder: &Path) -> Result<[String; 2], DataError> {
     let (train, valid) = (sizes(folder, "train"), sizes(folder, "val"));
     let pair = |train: &str, valid: &str| Ok([format!("train{train}"), format!("val{valid}")]);
@@ -88,9 +88,10 @@ fn parts(folder: &Path) -> Result<[String; 2], DataError> {
     }
 }
 
-/// Opens the environment of this name.
+/// Opens the environment with this name.
 fn open_part(folder: &Path, part: &str, name: &str) -> Result<EncodedImages, DataError> {
-    // The packer lists what it reads: `train`, or a folder of images that were resized before.
+    // The packer names its list after the folder it reads, which is `train` or a folder of images that were
+    // resized before.
     let list = list_file(folder, part);
     let list = if list.is_file() { list } else { list_file(folder, name) };
     let list = if list.is_file() { list } else { list_file(folder, part) };
@@ -103,7 +104,7 @@ fn open_part(folder: &Path, part: &str, name: &str) -> Result<EncodedImages, Dat
     let folder = folder.join(name);
     let environment = Environment::open(&folder)?;
     if names.len() as u64 > environment.entries {
-        // Known now, rather than in the middle of an epoch.
+        // This is checked when the data set is opened, rather than found in the middle of an epoch.
         let problem =
             format!("it lists {} images, `{}` holds {}", names.len(), folder.display(), environment.entries);
         return Err(DataError::Malformed { path: list, problem });
@@ -134,7 +135,7 @@ fn names(firsts: &BTreeMap<String, usize>) -> Vec<String> {
     firsts.keys().cloned().collect()
 }
 
-/// Class names by label, from the folders in the keys and the labels in their records.
+/// Class names in the order of their labels, from the folders in the keys and the labels in their records.
 fn classes_of(train: &EncodedImages, folder: &Path) -> Result<Vec<String>, DataError> {
     let Source::Records { environment, list, .. } = &train.source else { return Ok(Vec::new()) };
     let firsts = first_of_each_class(train);

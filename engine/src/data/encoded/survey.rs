@@ -1,4 +1,5 @@
-//! Photographs that cannot be read: found before hours are spent, refused all at once, or gone on without.
+//! Finding photographs that cannot be read before a training begins, and refusing them together or leaving
+//! them out.
 
 use std::{
     collections::BTreeSet,
@@ -11,15 +12,15 @@ use std::{
 use super::EncodedImages;
 use crate::data::{DataError, faults::Faults};
 
-/// A photograph's place in its part, and what is wrong with it.
+/// The index of a photograph in its part, and what is wrong with it.
 pub(in crate::data) type Fault = (usize, DataError);
 
 impl EncodedImages {
-    /// Looks at every image, so that what cannot be decoded is known before a training begins. Ends early if
-    /// `leave` says so.
+    /// Reads every image, so that those that cannot be decoded are found before a training begins. Returns
+    /// early once `leave` returns true.
     ///
     /// # Errors
-    /// All images that cannot be read or decoded.
+    /// If images cannot be read or decoded; the error names all of them.
     pub fn survey(&self, threads: usize, leave: &(dyn Fn() -> bool + Sync)) -> Result<(), DataError> {
         refuse(self.faults(threads, leave), &self.folder)
     }
@@ -51,21 +52,21 @@ impl EncodedImages {
     }
 }
 
-/// What is gone on without.
+/// The photographs that are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// Places in the part with the training images.
+    /// Indices in the part of training images.
     pub train: BTreeSet<usize>,
-    /// Places in the part with the images that are reported on.
+    /// Indices in the part of validation images.
     pub valid: BTreeSet<usize>,
-    /// A sentence each.
+    /// A sentence for each photograph.
     pub notes: Vec<String>,
 }
 
-/// Looks at every image of both parts. Up to `allowed` of them may be faulty.
+/// Reads every image of both parts; up to `allowed` of them may be faulty.
 ///
 /// # Errors
-/// All that cannot be read or decoded, if there are more.
+/// If more images than allowed cannot be read or decoded; the error names all of them.
 pub fn survey_parts(
     train: &EncodedImages,
     valid: &EncodedImages,
@@ -76,7 +77,7 @@ pub fn survey_parts(
     skip([train, valid], allowed, |part| Ok((part.faults(threads, leave), ()))).map(|(skipped, _)| skipped)
 }
 
-/// What may be gone on without of both parts, and what `look` made of each.
+/// The images to leave out of both parts, and the result of `look` for each part.
 ///
 /// # Errors
 /// If `look` fails, or finds more than `allowed` faulty images.
@@ -99,13 +100,12 @@ pub(super) fn skip<T>(
         let faults = refuse(of_train.into_iter().chain(of_valid), both).err().map(Box::new);
         return Err(DataError::TooManyFaulty { allowed, total, faults });
     }
-    let notes =
-        of_train.iter().chain(&of_valid).map(|(_, fault)| format!("going on without: {fault}")).collect();
+    let notes = of_train.iter().chain(&of_valid).map(|(_, fault)| format!("left out: {fault}")).collect();
     let places = |faults: Vec<Fault>| faults.into_iter().map(|(index, _)| index).collect();
     Ok((Skipped { train: places(of_train), valid: places(of_valid), notes }, [first, second]))
 }
 
-/// An error of all faults, if there are any.
+/// Returns an error with all faults, if there are any.
 fn refuse(found: impl IntoIterator<Item = Fault>, folder: &Path) -> Result<(), DataError> {
     let mut faults = Faults::default();
     found.into_iter().for_each(|(_, fault)| faults.add(fault));
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::data::{Options, open, open_encoded, open_with, samples::copy_of_photographs};
 
-    /// The sample, with these of its photographs damaged.
+    /// The sample data set, with these photographs damaged.
     fn damaged(names: &[&str]) -> tempfile::TempDir {
         let folder = copy_of_photographs();
         for name in names {
@@ -136,10 +136,10 @@ mod tests {
         let whole = open(Some(damaged(&[]).path())).expect("the sample");
         assert_eq!((data.train.len(), data.test.len()), (whole.train.len() - 1, whole.test.len() - 1));
         let named = |name: &str| {
-            data.notes.iter().any(|note| note.starts_with("going on without: image `") && note.contains(name))
+            data.notes.iter().any(|note| note.starts_with("left out: image `") && note.contains(name))
         };
         assert!(named("train/cat/0003.jpg") && named("val/bird/0032.jpg"), "{:?}", data.notes);
-        // The others are what they were, in their order.
+        // The other images are unchanged, in their order.
         let stride = whole.train.stride();
         let gone = (0..whole.train.len())
             .find(|index| {

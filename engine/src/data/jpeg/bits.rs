@@ -1,9 +1,9 @@
-//! Bits of entropy-coded data.
+//! Reading bits of entropy-coded data.
 
-/// Why a scan cannot be read on.
+/// Why the bits of a scan cannot be decoded further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// A marker comes, or the file ends.
+    /// A marker follows, or the file ends.
     RanOut,
     /// No code of the table begins with these bits.
     NoCode,
@@ -12,12 +12,12 @@ pub(super) enum Stop {
 /// Reads bits from the most significant on, up to the next marker.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
-    /// The first byte that is not in `buffer`.
+    /// The index of the first byte that is not in `buffer`.
     at: usize,
-    /// Unread bits, from the top.
+    /// Unread bits, the next one in the most significant place.
     buffer: u64,
     count: u32,
-    /// A marker or the end of the file is at `at`.
+    /// Whether a marker or the end of the file is at `at`.
     ended: bool,
 }
 
@@ -34,7 +34,8 @@ impl<'a> Bits<'a> {
             };
             let mut next = self.at + 1;
             if byte == 0xff {
-                // A byte of ones is followed by a zero, with any number of other ones in between.
+                // A byte of ones is followed by a zero byte, with any number of other bytes of ones in
+                // between.
                 while self.bytes.get(next) == Some(&0xff) {
                     next += 1;
                 }
@@ -50,7 +51,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next sixteen bits, with zeros behind the last.
+    /// The next sixteen bits, padded with zeros behind the last.
     pub(super) fn peek(&mut self) -> u16 {
         if self.count < 16 {
             self.fill();
@@ -58,7 +59,7 @@ impl<'a> Bits<'a> {
         (self.buffer >> 48) as u16
     }
 
-    /// Passes over up to sixteen bits.
+    /// Skips up to sixteen bits.
     pub(super) fn skip(&mut self, bits: u32) -> Result<(), Stop> {
         if self.count < bits {
             self.fill();
@@ -71,14 +72,14 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Up to sixteen bits as a number.
+    /// Reads up to sixteen bits as a number.
     pub(super) fn take(&mut self, bits: u32) -> Result<u32, Stop> {
         let next = u32::from(self.peek());
         self.skip(bits)?;
         Ok(if bits == 0 { 0 } else { next >> (16 - bits) })
     }
 
-    /// Where the first whole byte lies that was not read.
+    /// The index of the first whole byte that was not read.
     pub(super) fn position(&self) -> usize {
         let mut at = self.at;
         for _ in 0..self.count / 8 {

@@ -2,20 +2,21 @@
 
 use super::bits::{Bits, Stop};
 
-/// Bits of codes that are looked up at once.
+/// Codes of up to this many bits are looked up in one step.
 const QUICK: u32 = 9;
 
 #[derive(Debug)]
 pub(super) struct Huffman {
-    /// By the next bits: length and symbol of the code that they begin with; length 0 if it is longer.
+    /// By the next bits: length and symbol of the code that they begin with; length 0 if the code is longer.
     quick: Vec<(u8, u8)>,
-    /// By length: the first code that is too large for it, and what to add to a code to find its symbol.
+    /// By length: the first code that is too large for it, and what to add to a code to get the index of its
+    /// symbol.
     longer: [(u32, i32); 17],
     symbols: Vec<u8>,
 }
 
 impl Huffman {
-    /// Reads a table as its segment holds it, and says how many bytes it takes.
+    /// Reads a table from its segment, and returns the number of bytes that it takes.
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, usize), String> {
         let damaged = || "a Huffman table is damaged".to_owned();
         let (counts, rest) = bytes.split_first_chunk::<16>().ok_or_else(damaged)?;
@@ -58,7 +59,7 @@ impl Huffman {
                 return symbol.copied().ok_or(Stop::NoCode);
             }
         }
-        // Zeros behind the last bit may look like a code that there is not.
+        // The zeros behind the last bit may look like a code that does not exist.
         bits.skip(16)?;
         Err(Stop::NoCode)
     }

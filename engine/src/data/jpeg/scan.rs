@@ -1,4 +1,4 @@
-//! Walks through the entropy-coded data of one scan.
+//! Checks the entropy-coded data of one scan.
 
 use super::{
     Component, Frame, MarkerReader, Tables,
@@ -6,7 +6,7 @@ use super::{
     huffman::Huffman,
 };
 
-/// Blocks of all components that libjpeg takes in a unit.
+/// The greatest number of blocks, of all components together, that libjpeg accepts in a unit.
 const LARGEST_UNIT: usize = 10;
 
 /// A component of a scan.
@@ -16,18 +16,18 @@ struct Part<'t> {
     ac: Option<&'t Huffman>,
 }
 
-/// What a scan's header says.
+/// What the header of a scan says.
 struct Header<'t> {
     parts: Vec<Part<'t>>,
     /// First and last coefficient, in zigzag order.
     band: (u32, u32),
-    /// The scan gives this bit of coefficients that are known down to the one above.
+    /// Whether the scan gives one more bit of coefficients whose higher bits are known.
     refines: bool,
-    /// The last bit that it gives.
+    /// The lowest bit that the scan gives.
     low: u8,
 }
 
-/// Walks to the end of a scan's data.
+/// Reads to the end of a scan's data and fails if it ends early.
 pub(super) fn walk(
     walk: &mut MarkerReader<'_>,
     frame: &mut Frame,
@@ -37,8 +37,8 @@ pub(super) fn walk(
     let header = Header::read(header, frame, tables)?;
     let units = header.units(frame);
     let total: usize = units.0 * units.1;
-    // Every block takes a bit or more, so a header that promises more than the file can hold is found out
-    // before memory is taken for it. Only scans of bits of blocks that end early may have fewer.
+    // Every block takes a bit or more, so a header that promises more than the file can hold is refused
+    // before memory is allocated for it. Only scans that refine blocks that end early may have fewer bits.
     if header.band.0 == 0 && total / 8 > walk.bytes.len() {
         return Err(missing(0, total));
     }
@@ -131,7 +131,7 @@ impl<'t> Header<'t> {
         Ok(Self { parts, band: (first.into(), last.into()), refines, low })
     }
 
-    /// How many units the scan has, across and down: blocks, where it has a single component.
+    /// The number of units in the scan, across and down: single blocks if it has one component.
     fn units(&self, frame: &Frame) -> (usize, usize) {
         match &self.parts[..] {
             [part] => frame.blocks(part.component),
@@ -139,7 +139,7 @@ impl<'t> Header<'t> {
         }
     }
 
-    /// Blocks of a component in a unit, across and down.
+    /// The number of blocks of a component in a unit, across and down.
     fn blocks_of(&self, component: &Component) -> (usize, usize) {
         if self.parts.len() == 1 { (1, 1) } else { (component.horizontal, component.vertical) }
     }
@@ -168,7 +168,7 @@ impl<'t> Header<'t> {
         Ok(())
     }
 
-    /// `run` counts blocks that have ended before they begin.
+    /// Reads a unit of a progressive scan. `run` counts the following blocks that have no more coefficients.
     fn progressive_unit(
         &self,
         bits: &mut Bits<'_>,
@@ -191,7 +191,8 @@ impl<'t> Header<'t> {
             }
             return Ok(());
         }
-        // A scan of other coefficients has one component, whose blocks lie in rows of whole units.
+        // A scan of coefficients other than the first has one component, whose blocks lie in rows of whole
+        // units.
         let (across, _) = frame.units();
         let part = &self.parts[0];
         let component = &mut frame.components[part.component];
@@ -245,7 +246,7 @@ impl<'t> Header<'t> {
                 if size > 0 {
                     bits.skip(1)?; // Its sign.
                 }
-                // Each that is not 0 on the way gets a bit; those that are 0 are counted.
+                // Each coefficient on the way that is not 0 gets a bit; those that are 0 are counted.
                 while coefficient <= last {
                     if is_nonzero(*nonzero, coefficient) {
                         bits.skip(1)?;
@@ -273,7 +274,7 @@ impl<'t> Header<'t> {
     }
 }
 
-/// What a symbol of other coefficients than the first says.
+/// The run length and the size in a symbol for coefficients other than the first.
 fn run_and_size(symbol: u8) -> (u32, u32) {
     (u32::from(symbol >> 4), u32::from(symbol & 0xf))
 }

@@ -5,7 +5,7 @@ use crate::data::picture::Picture;
 
 const END: [u8; 2] = [0xff, END_OF_IMAGE];
 
-/// Photographs in the ways in which programs write them, with a name for each.
+/// Photographs in the formats that programs write, each with a name.
 fn photographs() -> Vec<(&'static str, Vec<u8>)> {
     let encode = |(width, height): (u16, u16), set: &dyn Fn(&mut Encoder<&mut Vec<u8>>)| {
         let rgb: Vec<u8> =
@@ -33,7 +33,7 @@ fn photographs() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Where the data of the first scan begin.
+/// The index at which the data of the first scan begin.
 fn first_scan(bytes: &[u8]) -> usize {
     let marker = bytes.windows(2).position(|two| two == [0xff, START_OF_SCAN]).expect("a scan");
     marker + 2 + usize::from(bytes[marker + 3])
@@ -77,7 +77,8 @@ fn a_restart_interval_that_is_missing_is_found() {
 #[test]
 fn bytes_that_belong_nowhere_are_left_out() {
     for (what, bytes) in photographs() {
-        // Before the second marker and before the last; a zero behind ones makes no marker.
+        // Bytes are added before the second marker and before the last one; a zero byte behind a byte of ones
+        // makes no marker.
         let last = bytes.len() - END.len();
         for (at, stray) in [(2, &[7_u8, 8, 9][..]), (last, &[0, 0, 0]), (last, &[1, 0xff, 0, 2])] {
             let mut padded = bytes.clone();
@@ -87,7 +88,7 @@ fn bytes_that_belong_nowhere_are_left_out() {
             assert!(checked.stray > 0, "{what}: {stray:?} at {at}");
             assert_eq!(Picture::decode(&padded), Picture::decode(&bytes), "{what}: {stray:?} at {at}");
         }
-        // What lies behind the end is no matter to anybody.
+        // Bytes behind the end marker are ignored.
         assert!(check(&[&bytes[..], b"anything"].concat()).is_ok(), "{what}");
     }
 }

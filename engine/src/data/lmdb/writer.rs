@@ -1,8 +1,8 @@
 //! Writes an LMDB environment once, front to back: values first, then the tree over their keys.
 //!
 //! Every value has pages of its own, so that what was written never moves and an interrupted file can be
-//! continued where it ends. The tree needs all keys and comes last; the page that makes it valid
-//! comes after it.
+//! continued where it ends. The tree needs all keys and comes last; the page that makes it valid is written
+//! after it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,15 +17,15 @@ use super::{
 };
 
 const PAGE: usize = 4096;
-/// Two meta pages come before everything.
+/// The first page behind the two meta pages.
 const FIRST_PAGE: u64 = 2;
-/// LMDB refuses longer keys.
+/// The greatest length of a key in bytes that LMDB accepts.
 pub(in crate::data) const LONGEST_KEY: usize = 511;
-/// Keys of the list of free pages are numbers; LMDB sets this flag in every environment.
+/// A flag that LMDB sets in every environment, because the keys of the list of free pages are numbers.
 const INTEGER_KEYS: u16 = 8;
 const BUFFER: usize = 1 << 20;
 
-/// Where a value is.
+/// The key of a value, and where the value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::data) struct Entry {
     pub(in crate::data) key: String,
@@ -34,13 +34,13 @@ pub(in crate::data) struct Entry {
 }
 
 impl Entry {
-    /// The page after this value's.
+    /// The number of the page after this value's pages.
     fn end(&self) -> u64 {
         self.page + pages(self.length as usize)
     }
 }
 
-/// An environment in the making.
+/// An environment that is being written.
 #[derive(Debug)]
 pub(in crate::data) struct Writer {
     file: BufWriter<File>,
@@ -48,8 +48,8 @@ pub(in crate::data) struct Writer {
 }
 
 impl Writer {
-    /// Goes on after the values that were written before, of which the file may hold only the first;
-    /// with none, starts a new file. The second is how many it does hold.
+    /// Opens a file to continue after `entries`, of which it may hold only the first ones; without entries,
+    /// starts a new file. Returns the writer and the number of entries that the file holds.
     pub(in crate::data) fn open(path: &Path, mut entries: Vec<Entry>) -> io::Result<(Self, usize)> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         let whole_pages = file.metadata()?.len() / PAGE as u64;
@@ -62,7 +62,7 @@ impl Writer {
         Ok((writer, held))
     }
 
-    /// Appends a value. Keys may come in any order, each once, and be [`LONGEST_KEY`] bytes at most.
+    /// Appends a value. Keys may come in any order, each once, and have at most [`LONGEST_KEY`] bytes.
     pub(in crate::data) fn append(&mut self, key: &str, value: &[u8]) -> io::Result<&Entry> {
         let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "longer than LMDB stores");
         if key.len() > LONGEST_KEY {
@@ -80,7 +80,7 @@ impl Writer {
         Ok(&self.entries[self.entries.len() - 1])
     }
 
-    /// Brings everything that was appended to the disk.
+    /// Writes everything that was appended to the disk.
     pub(in crate::data) fn sync(&mut self) -> io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_data()
@@ -94,7 +94,7 @@ impl Writer {
         self.file.write_all(&tree.bytes)?;
         self.file.flush()?;
         let file = self.file.get_ref();
-        // The tree has to be on the disk before anything says that it is valid.
+        // The tree has to be on the disk before a page says that it is valid.
         file.sync_all()?;
         file.write_all_at(&meta_page(0, &Tree::default(), 0, FIRST_PAGE - 1), 0)?;
         let last_page = overflow_pages + FIRST_PAGE + tree.pages() - 1;
@@ -107,7 +107,7 @@ impl Writer {
     }
 }
 
-/// Pages of a value with its header.
+/// The number of pages that a value takes with its header.
 fn pages(length: usize) -> u64 {
     (PAGE_HEADER + length).div_ceil(PAGE) as u64
 }
@@ -131,7 +131,7 @@ struct Tree {
 }
 
 impl Tree {
-    /// A tree over sorted entries, whose first page gets this number.
+    /// Builds a tree over sorted entries, whose first page gets the number `first_page`.
     fn build(entries: &[Entry], first_page: u64) -> Self {
         let mut tree = Self { entries: entries.len() as u64, ..Self::default() };
         let mut level = tree.add_level(entries.iter().map(Node::leaf).collect(), LEAF, first_page);
@@ -145,7 +145,7 @@ impl Tree {
         tree
     }
 
-    /// Adds the pages of one level; first key and number of each.
+    /// Adds the pages of one level, and returns the first key and the number of each page.
     fn add_level<'a>(&mut self, nodes: Vec<Node<'a>>, flags: u16, first_page: u64) -> Vec<(&'a str, u64)> {
         let mut parents = Vec::new();
         for nodes in fill_pages(nodes) {
@@ -178,7 +178,7 @@ impl<'a> Node<'a> {
         Self { key, bytes: [&header, key.as_bytes()].concat() }
     }
 
-    /// Bytes in a page: nodes begin at even places, and each has a pointer.
+    /// Bytes that the node takes in a page: nodes begin at even offsets, and each has a pointer.
     fn size(&self) -> usize {
         self.bytes.len().next_multiple_of(2) + 2
     }
@@ -192,7 +192,7 @@ fn node_header(number: u64, flags: u16, key: usize) -> [u8; NODE_HEADER] {
     header
 }
 
-/// As many nodes on each page as fit, and never a single one on the last of several: LMDB takes a branch
+/// Puts as many nodes on each page as fit, but never a single one on the last of several: LMDB takes a branch
 /// with one child for damage.
 fn fill_pages(nodes: Vec<Node<'_>>) -> Vec<Vec<Node<'_>>> {
     let mut pages: Vec<Vec<Node<'_>>> = Vec::new();
@@ -230,7 +230,7 @@ fn tree_page(number: u64, flags: u16, nodes: &[Node<'_>]) -> Vec<u8> {
     page
 }
 
-/// A meta page; its number is that of the transaction that wrote it.
+/// A meta page; its number is also that of the transaction that wrote it.
 fn meta_page(number: u64, tree: &Tree, overflow_pages: u64, last_page: u64) -> Vec<u8> {
     let mut meta = [0; META_LENGTH];
     let mut put = |at: usize, bytes: &[u8]| meta[at..at + bytes.len()].copy_from_slice(bytes);
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::data::lmdb::Environment;
 
-    /// Keys of very different lengths, not in order, and values around the size of a page.
+    /// Keys of very different lengths, not in order, with values around the size of a page.
     fn pairs(count: usize) -> Vec<(String, Vec<u8>)> {
         let pair = |i: usize| {
             let key = format!("{}/{}", i * 7919 % 1009, "x".repeat(1 + i * 31 % 480));
@@ -298,11 +298,11 @@ mod tests {
         write(folder.path(), &pairs(3000));
         let mut expected = pairs(3000);
         expected.sort_unstable();
-        // SAFETY: nobody else has the file, and it does not change while it is mapped.
+        // SAFETY: no other process has the file open, and it does not change while it is mapped.
         assert!(unsafe { read_with_c(folder.path(), &expected) } == expected);
     }
 
-    /// Every pair that a cursor visits, after looking up each expected key.
+    /// Returns every pair that a cursor visits, after looking up each expected key.
     unsafe fn read_with_c(folder: &Path, expected: &[(String, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
         use std::{ffi::CString, ptr::null_mut, slice};
 

@@ -1,4 +1,5 @@
-//! Which values an unfinished environment holds: one line each, after a line that says of what.
+//! The journal of an unfinished environment: one line for each value that it holds, after a line that
+//! identifies the images.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,8 +17,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of a part, and what it lists. One that was kept of other images, or with
-    /// other options, lists nothing.
+    /// Opens the journal of a part, and returns the values that it lists. A journal of other images, or with
+    /// other options, lists none.
     pub(super) fn open(
         partial: &Path,
         part: &str,
@@ -44,7 +45,7 @@ impl Journal {
         Ok((journal, entries))
     }
 
-    /// Forgets all but the first entries.
+    /// Removes all entries but the first ones.
     pub(super) fn keep(&mut self, entries: usize) -> io::Result<()> {
         let text = fs::read_to_string(&self.path)?;
         let length: usize = text.split_inclusive('\n').take(1 + entries).map(str::len).sum();
@@ -65,7 +66,7 @@ fn path(partial: &Path, part: &str) -> PathBuf {
     partial.join(format!("{part}.journal"))
 }
 
-/// Identifies the list of images, in their order, and what is done to them.
+/// The first line, which identifies the images, their order, and what is done to them.
 fn head(images: &EncodedImages, options: PackOptions) -> String {
     let mut hasher = blake3::Hasher::new();
     for name in images.names() {
@@ -74,7 +75,7 @@ fn head(images: &EncodedImages, options: PackOptions) -> String {
     format!("relativenas pack 1 {} {:?}\n", hasher.finalize().to_hex(), options.shorter_side)
 }
 
-/// An entry, of a line that was written to its end.
+/// Parses an entry from a complete line.
 fn parse(line: &str) -> Option<Entry> {
     let mut fields = line.strip_suffix('\n')?.splitn(3, ' ');
     let (page, length) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);

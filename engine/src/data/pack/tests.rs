@@ -58,7 +58,7 @@ fn an_interrupted_packing_goes_on_to_the_same_bytes() {
     let stopped = pack(&source(), &target, PackOptions::default(), &mut |_| ControlFlow::Break(()));
     assert_eq!(
         stopped.expect_err("interrupted").to_string(),
-        "interrupted after 24 of 40 images: the same command goes on from there"
+        "interrupted after 24 of 40 images: the same command continues there"
     );
     assert!(!target.exists());
     // A crash in the middle of a line, and of a value.
@@ -72,7 +72,7 @@ fn an_interrupted_packing_goes_on_to_the_same_bytes() {
         ControlFlow::Continue(())
     };
     pack(&source(), &target, PackOptions::default(), &mut report).expect("packed");
-    // 23 images were kept, one was written again, then the validation images.
+    // 23 images were kept and one was written again, then the validation images were.
     assert_eq!(reports, [24, 40]);
     verify(&source(), &target, PackOptions::default(), &mut go_on).expect("verified");
     assert!(whole.is_some() && fs::read(target.join("val/data.mdb")).ok() == whole);
@@ -148,7 +148,7 @@ fn faulty_images_are_left_out_up_to_the_number_that_is_allowed() {
     pack(source.path(), &target, skipping(0), &mut go_on).expect_err("none is allowed");
     let notes = pack(source.path(), &target, skipping(1), &mut go_on).expect("one is allowed");
     assert!(
-        notes.iter().any(|note| note.starts_with("going on without: ") && note.contains("0003.jpg")),
+        notes.iter().any(|note| note.starts_with("left out: ") && note.contains("0003.jpg")),
         "{notes:?}"
     );
     verify(source.path(), &target, skipping(1), &mut go_on).expect("the others read back");

@@ -5,20 +5,20 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::VocObject;
 
-/// No annotation has as many elements.
+/// The greatest number of XML nodes that is accepted.
 const MOST_NODES: u32 = 1 << 20;
 
-/// What an annotation says.
+/// The content of an annotation.
 #[derive(Debug)]
 pub(super) struct Annotation {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) objects: Vec<VocObject>,
-    /// Objects of classes that nobody asked for.
+    /// The number of objects of other classes.
     pub(super) left_out: usize,
 }
 
-/// Reads an annotation; what is wrong with it, object by object, is the error.
+/// Parses an annotation; the error lists what is wrong, object by object.
 pub(super) fn parse(text: &str, classes: &[String]) -> Result<Annotation, Vec<String>> {
     let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options)
@@ -51,9 +51,9 @@ pub(super) fn parse(text: &str, classes: &[String]) -> Result<Annotation, Vec<St
     if problems.is_empty() { Ok(Annotation { width, height, objects, left_out }) } else { Err(problems) }
 }
 
-/// The box, and whether the object is difficult or truncated.
+/// The box of an object, and whether the object is marked difficult and truncated.
 fn object(node: Node<'_, '_>, [width, height]: [usize; 2]) -> Result<(CornerBox, bool, bool), String> {
-    // Only a child: parts of the object have boxes of their own.
+    // Only a child counts, because parts of the object have boxes of their own.
     let corners = child(node, "bndbox").ok_or("it has no `bndbox`")?;
     let [left, top, right, bottom] = ["xmin", "ymin", "xmax", "ymax"].map(|name| number(corners, name));
     let (left, top, right, bottom) = (left?, top?, right?, bottom?);
@@ -83,7 +83,7 @@ fn number(node: Node<'_, '_>, name: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("`{name}` is `{text}`, which is no number"))
 }
 
-/// Whether something is marked; what is not said is not.
+/// Whether a flag is set; a flag that is missing is not set.
 fn flag(node: Node<'_, '_>, name: &str) -> Result<bool, String> {
     match child(node, name).and_then(|n| n.text()).map(str::trim) {
         None | Some("0") => Ok(false),

@@ -41,7 +41,7 @@ struct ExpectedObject {
 #[test]
 fn every_object_of_the_sample_is_read_as_it_was_drawn() {
     let expected: ExpectedVoc = Expected::part("voc");
-    // The folder of a year, of all years, and the one around it are all the same data set.
+    // The folder of a year, the folder of all years, and the folder around it are the same data set.
     for folder in [sample("transfer"), devkit(), devkit().join("VOC2007")] {
         let mut faults = Vec::new();
         let found = read(&folder, &mut faults);
@@ -66,7 +66,7 @@ fn every_object_of_the_sample_is_read_as_it_was_drawn() {
     }
 }
 
-/// What is said when a part of an annotation reads otherwise.
+/// The faults that are found when a part of an annotation is changed.
 fn fault_of(id: &str, old: &str, new: &str) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
     copy_folder(&devkit(), folder.path());

@@ -14,7 +14,7 @@ use super::{Rule, check_logits, check_number, read};
 use crate::{
     cpu::CpuEvaluator,
     network::{FlatWeights, Mode, Pass, Plan, to_named},
-    training::Loss,
+    training::LossFunction,
 };
 
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ fn golden_full_networks() {
         check_logits(&format!("{what} training"), &logits.main, &case.logits_train);
         let auxiliary = logits.auxiliary.as_ref().expect("an auxiliary head");
         check_logits(&format!("{what} auxiliary"), auxiliary, &case.logits_auxiliary);
-        let loss = Loss { label_smoothing: 0.0, auxiliary_weight: case.auxiliary_weight };
+        let loss = LossFunction { label_smoothing: 0.0, auxiliary_weight: case.auxiliary_weight };
         let loss = loss.of(&logits, &targets).unwrap();
         check_number(&format!("{what} loss"), &loss, case.loss_train, 1e-4);
         let gradient = weights.gradient(&loss).unwrap();

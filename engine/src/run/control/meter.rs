@@ -1,4 +1,4 @@
-//! How far a run is, how fast it works, and how long it will take.
+//! The progress of a run, its speed, and the time that it will still take.
 
 use std::{
     ops::Range,
@@ -10,28 +10,28 @@ use relativenas_core::{
     search::{BatchDone, Candidate},
 };
 
-/// Work in hand and work after it, in units that take about as long as each other.
+/// The current work and the work after it, in units that take about the same time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Work {
     pub now: f64,
     pub after: f64,
 }
 
-/// Measures the estimation, or the training, that is in hand. Whoever calls it says what time it is.
+/// Measures the current estimation or training. The caller passes the time.
 #[derive(Debug)]
 pub struct Meter {
     activity: Activity,
     generation: u32,
-    /// In hand; an epoch of a training counts as one.
+    /// The current pairs; an epoch of a training counts as one pair.
     pairs: Range<usize>,
     members: Vec<MemberProgress>,
-    /// Images of every member so far in this estimation.
+    /// The number of images of every member so far in this estimation.
     images: Vec<usize>,
     began: Instant,
-    /// Spent holding since then.
+    /// The time spent paused since then.
     held: Duration,
     work: Work,
-    /// Seconds that a unit of work took lately.
+    /// The seconds that a unit of work took recently.
     seconds_each: Option<f64>,
     images_per_second: f64,
 }
@@ -52,7 +52,7 @@ impl Meter {
         }
     }
 
-    /// An estimation, or a training of finals, begins.
+    /// Called when an estimation, or a training of finals, begins.
     pub fn begin(
         &mut self,
         activity: Activity,
@@ -79,43 +79,43 @@ impl Meter {
         self.work = work;
     }
 
-    /// A member has done a batch.
+    /// Called when a member has done a batch.
     pub fn batch(&mut self, done: BatchDone) {
-        if let Some(member) = self.members.get_mut(done.candidate) {
+        if let Some(member) = self.members.get_mut(done.candidate.0) {
             member.validating = done.validating;
             (member.batch, member.batches) = (done.batch, done.batches);
             member.loss = done.loss.or(member.loss.filter(|_| done.batch > 1));
         }
-        if let Some(images) = self.images.get_mut(done.candidate) {
+        if let Some(images) = self.images.get_mut(done.candidate.0) {
             *images += done.images;
         }
     }
 
-    /// The run has waited for so long, which is no work.
+    /// Counts time during which the run was paused, which is not work.
     pub fn held(&mut self, time: Duration) {
         self.held += time;
     }
 
-    /// What was in hand is done.
+    /// Called when the current work is done.
     pub fn end(&mut self, now: Instant) {
         let seconds = self.worked(now) / self.work.now;
-        // Later estimations weigh more: learners share a machine with other people.
+        // Later estimations weigh more, because other programs may use the machine at times.
         self.seconds_each = Some(self.seconds_each.map_or(seconds, |s| 0.7 * s + 0.3 * seconds));
     }
 
-    /// Nothing more will happen.
+    /// Called when the run is done.
     pub fn finish(&mut self) {
         self.activity = Activity::Finished;
         self.members.clear();
         self.seconds_each = None;
     }
 
-    /// Seconds of work on what is in hand.
+    /// The seconds spent on the current work, without pauses.
     fn worked(&self, now: Instant) -> f64 {
         now.duration_since(self.began).saturating_sub(self.held).as_secs_f64()
     }
 
-    /// Measures the rate anew; not while the run holds.
+    /// Measures the rate anew, in images per second. It must not be called while the run is paused.
     pub fn measure_rate(&mut self, now: Instant) -> f64 {
         let worked = self.worked(now);
         if worked > 0.0 && self.images.iter().any(|&images| images > 0) {
@@ -124,13 +124,13 @@ impl Meter {
         self.images_per_second
     }
 
-    /// Seconds until everything is done; `None` before the first unit of work is.
+    /// The seconds until everything is done; `None` before the first unit of work is.
     pub fn seconds_left(&self, now: Instant) -> Option<f64> {
         let Work { now: in_hand, after } = self.work;
         self.seconds_each.map(|each| (each * in_hand - self.worked(now)).max(0.0) + each * after)
     }
 
-    /// What the run does; members that are all validated do not train any more.
+    /// What the run is doing: training, until all members are being validated.
     pub fn activity(&self) -> Activity {
         let validating = self.members.iter().all(|m| m.validating) && !self.members.is_empty();
         match self.activity {
@@ -154,6 +154,8 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use relativenas_core::{loss::Loss, population::IndividualId, search::Slot};
+
     use super::*;
 
     fn seconds(seconds: u64) -> Duration {
@@ -161,10 +163,12 @@ mod tests {
     }
 
     fn candidates(count: usize) -> Vec<Candidate> {
-        (0..count).map(|individual| Candidate { individual, position: Vec::new() }).collect()
+        (0..count)
+            .map(|individual| Candidate { individual: IndividualId(individual), position: Vec::new() })
+            .collect()
     }
 
-    /// A meter of an estimation of so many candidates that begins now.
+    /// A meter of an estimation of this many candidates that begins now.
     fn begun(count: usize, now: Instant) -> Meter {
         let mut meter = Meter::new(now);
         meter.begin(Activity::Training, 0, 0..1, &candidates(count), Work { now: 1.0, after: 0.0 }, now);
@@ -172,7 +176,14 @@ mod tests {
     }
 
     fn batch(candidate: usize, validating: bool) -> BatchDone {
-        BatchDone { candidate, validating, batch: 1, batches: 2, images: 8, loss: Some(2.0) }
+        BatchDone {
+            candidate: Slot(candidate),
+            validating,
+            batch: 1,
+            batches: 2,
+            images: 8,
+            loss: Some(Loss(2.0)),
+        }
     }
 
     #[test]
@@ -221,7 +232,7 @@ mod tests {
             (BatchDone { loss: None, ..batch(0, true) }, None),
         ] {
             meter.batch(done);
-            assert_eq!(meter.members()[0].loss, loss);
+            assert_eq!(meter.members()[0].loss, loss.map(Loss));
         }
     }
 }

@@ -1,65 +1,66 @@
-//! What was asked of a run, and what follows from it: no lock, no clock, no thread.
+//! What was asked of a run, and what follows from it, without locks, clocks or threads.
 
 use relativenas_core::{
+    population::IndividualId,
     protocol::{Command, Mode, StepUnit},
     space::Space,
 };
 
-/// What a command's values are checked against.
+/// The bounds against which the values of a command are checked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bounds {
-    /// `None` in a training run, which has nobody to replace.
+    /// The space and the size of the population; `None` for a training, which has no individuals to replace.
     pub population: Option<(Space, usize)>,
     pub generations: u32,
 }
 
-/// A genotype's vector that somebody wants in an individual's place.
+/// An architecture vector that is to replace an individual's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Injection {
-    pub individual: usize,
+    pub individual: IndividualId,
     pub position: Vec<f64>,
 }
 
-/// What was done when an estimation, or a training of finals, is over.
+/// What was done in an estimation or a training of finals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Pair,
-    /// An estimation of a pair that is to be estimated again. It is no step.
+    /// An estimation of a pair that will be estimated again, which does not count as a step.
     Estimation,
     Generation(u32),
-    /// Of a training. Clients of older programs step it by "pairs".
+    /// An epoch of a training. Clients of older programs step through epochs with "pairs".
     Epoch(u32),
-    /// Of the finals. To whoever goes step by step it is what a generation is to a search.
+    /// A round of the finals, which counts as a step like a generation of the search.
     Round,
 }
 
-/// What the thread that searches does next.
+/// What the thread that does the work does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     Estimate,
-    /// Apply these, write a checkpoint, and ask again.
+    /// Apply these injections, write a checkpoint, and ask again.
     Inject(Vec<Injection>),
     Leave,
 }
 
-/// What people and the recorder asked of a run.
+/// What clients, signals and the recorder asked of a run.
 #[derive(Debug)]
 pub struct Steering {
     bounds: Bounds,
-    /// Hold between batches.
+    /// Whether to wait between batches.
     paused: bool,
     step: Option<(StepUnit, u32)>,
     stop: bool,
-    /// Leave at once; the pair in hand does not count.
+    /// Whether to leave at once; the current pair does not count.
     abort: bool,
     pause_at: Option<u32>,
     pause_on_nan: bool,
     injections: Vec<Injection>,
-    /// The recorder cannot write; nobody goes on until it can.
+    /// Why the recorder cannot write; the run waits until it can.
     stalled: Option<String>,
-    /// Why nobody can be replaced any more, and no generation lies ahead.
+    /// Why no individual can be replaced any more, and no generation lies ahead.
     closed: Option<&'static str>,
-    /// Nothing more will happen.
+    /// Whether the run is done.
     finished: bool,
 }
 
@@ -80,10 +81,10 @@ impl Steering {
         }
     }
 
-    /// Takes a command while `generation` is in hand; `holding` says whether the run waits already.
+    /// Carries out a command during `generation`; `holding` says whether the run is waiting already.
     ///
     /// # Errors
-    /// Why it is refused, in words for a person.
+    /// If the command is refused; the text gives the reason.
     pub fn command(&mut self, command: &Command, generation: u32, holding: bool) -> Result<(), String> {
         if self.finished {
             return Err("the run is finished".to_owned());
@@ -103,7 +104,7 @@ impl Steering {
                 self.paused = false;
             }
             Command::Stop => {
-                // Whoever holds has nothing to finish, and whoever asks twice does not want to wait.
+                // A run that waits has nothing to finish, and a second stop means to leave at once.
                 self.abort |= self.stop || holding || self.stalled.is_some();
                 self.stop = true;
             }
@@ -139,16 +140,16 @@ impl Steering {
             return Err("a training run has no population".to_owned());
         };
         if let Some(why) = self.closed {
-            return Err(format!("{why}; nobody can be replaced any more"));
+            return Err(format!("{why}; no individual can be replaced any more"));
         }
         let individual = injection.individual;
-        if individual >= population {
+        if individual >= IndividualId(population) {
             return Err(format!("there is no individual {individual}; there are 0 to {}", population - 1));
         }
         space.decode(&injection.position).map(drop).map_err(|error| error.to_string())
     }
 
-    /// The run shall end at once.
+    /// Ends the run at once.
     pub fn abort(&mut self) {
         self.abort = true;
     }
@@ -157,27 +158,28 @@ impl Steering {
         self.abort
     }
 
-    /// Whether the run shall end here, after the pair in hand if it was not aborted.
+    /// Whether the run shall end here: after the current pair, if it was not aborted.
     pub fn leaving(&self) -> bool {
         self.abort || self.stop
     }
 
-    /// From now on nobody can be replaced, and no generation lies ahead; says why.
+    /// From now on refuses to replace individuals and to pause at a later generation; `why` is part of the
+    /// message.
     pub fn close(&mut self, why: &'static str) {
         self.closed = Some(why);
     }
 
-    /// Nothing more will happen.
+    /// Called when the run is done.
     pub fn finish(&mut self) {
         self.finished = true;
     }
 
-    /// The recorder cannot write (`Some`, in words), or can again (`None`).
+    /// Called when the recorder cannot write (with a notice), and when it can again (with `None`).
     pub fn stall(&mut self, notice: Option<String>) {
         self.stalled = notice;
     }
 
-    /// Between estimations: what comes next, or `None` while the run has to hold.
+    /// What comes next, or `None` while the run has to wait. Called between estimations.
     pub fn next(&mut self) -> Option<Next> {
         if self.leaving() {
             return Some(Next::Leave);
@@ -188,24 +190,25 @@ impl Steering {
         self.goes_on().then_some(Next::Estimate)
     }
 
-    /// Between batches: whether the run has to hold. Whoever stops wants the pair in hand finished, also where
-    /// a pause was asked for and not reached.
+    /// Whether the run has to wait. Called between batches. A stop finishes the current pair even if a pause
+    /// was asked for and not yet reached.
     pub fn holds_between_batches(&self) -> bool {
         !self.abort && (self.paused && !self.stop || self.stalled.is_some())
     }
 
-    /// Whether nobody wants the run to hold.
+    /// Whether nothing makes the run wait.
     pub fn goes_on(&self) -> bool {
         !self.paused && self.stalled.is_none()
     }
 
-    /// What was in hand is done: so many pairs at once. Counts steps, and pauses where somebody asked for it.
+    /// Called when the current work is done, with the number of pairs that were compared at once. Counts
+    /// steps, and pauses where this was asked for.
     pub fn done(&mut self, done: Done, pairs: usize, not_a_number: bool) {
         if let Some((unit, left)) = self.step
             && done != Done::Estimation
             && (unit == StepUnit::Pair || done != Done::Pair)
         {
-            // Pairs that are estimated at once are one step, and count as many.
+            // Pairs that are estimated at once cannot be divided, and each counts.
             let pairs = u32::try_from(pairs).unwrap_or(u32::MAX).max(1);
             let left = left.saturating_sub(if unit == StepUnit::Pair { pairs } else { 1 });
             self.step = (left > 0).then_some((unit, left));
@@ -220,7 +223,7 @@ impl Steering {
         self.paused |= not_a_number && self.pause_on_nan;
     }
 
-    /// What clients are told; `holding` says whether the run waits.
+    /// The mode that clients are told; `holding` says whether the run is waiting.
     pub fn mode(&self, holding: bool) -> Mode {
         match self {
             Self { stop: true, .. } | Self { abort: true, .. } => Mode::Stopping,
@@ -252,7 +255,7 @@ mod tests {
         Steering::new(Bounds { population: Some((Space::Cells, 4)), generations: 5 }, paused)
     }
 
-    /// Tells a run that is in its first generation, and not held.
+    /// Passes a command to a run in its first generation that is not waiting.
     fn tell(steering: &mut Steering, command: &Command) {
         steering.command(command, 0, false).expect("accepted");
     }
@@ -356,13 +359,16 @@ mod tests {
         let mut steering = steering(false);
         let mut inject =
             |individual, position| steering.command(&Command::Inject { individual, position }, 0, false);
-        assert_eq!(inject(4, vec![0.5; 32]), Err("there is no individual 4; there are 0 to 3".to_owned()));
         assert_eq!(
-            inject(0, vec![0.5]),
+            inject(IndividualId(4), vec![0.5; 32]),
+            Err("there is no individual 4; there are 0 to 3".to_owned())
+        );
+        assert_eq!(
+            inject(IndividualId(0), vec![0.5]),
             Err("an architecture vector of this space has 32 numbers, not 1".to_owned())
         );
-        inject(1, vec![0.5; 32]).expect("accepted");
-        let expected = Injection { individual: 1, position: vec![0.5; 32] };
+        inject(IndividualId(1), vec![0.5; 32]).expect("accepted");
+        let expected = Injection { individual: IndividualId(1), position: vec![0.5; 32] };
         assert_eq!(steering.next(), Some(Next::Inject(vec![expected])));
         assert_eq!(steering.next(), Some(Next::Estimate));
     }
@@ -374,8 +380,8 @@ mod tests {
         steering.close("the finals are under way");
         let mut refused = |command| steering.command(&command, 5, false).expect_err("too late");
         assert_eq!(
-            refused(Command::Inject { individual: 0, position: vec![0.5; 32] }),
-            "the finals are under way; nobody can be replaced any more"
+            refused(Command::Inject { individual: IndividualId(0), position: vec![0.5; 32] }),
+            "the finals are under way; no individual can be replaced any more"
         );
         assert_eq!(
             refused(Command::PauseAt { generation: Some(5) }),

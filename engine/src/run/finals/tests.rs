@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use relativenas_core::{
     event::Event,
     manifest::Manifest,
+    population::IndividualId,
     protocol::{Command, Mode, StepUnit},
 };
 
@@ -12,7 +13,7 @@ use crate::run::{
     outcome::Outcome,
 };
 
-/// A small search with finals of so many architectures.
+/// A small search with finals of this many architectures.
 fn manifest(architectures: usize, threads: usize) -> Manifest {
     manifest_of_seeds(architectures, 1, threads)
 }
@@ -27,14 +28,14 @@ fn manifest_of_seeds(architectures: usize, seeds: u32, threads: usize) -> Manife
     ])
 }
 
-/// The events of a run that nobody interrupts.
+/// The events of a run that is not interrupted.
 fn undisturbed(manifest: &Manifest) -> Vec<Event> {
     let folder = tempfile::tempdir().expect("a folder");
     assert_eq!(work(folder.path(), manifest, |_, _| {}), Outcome::Done);
     events(folder.path())
 }
 
-/// Finals of four, whose trainings are done two at a time.
+/// Finals of four architectures, which are trained two at a time.
 static FOUR: LazyLock<(Manifest, Vec<Event>)> = LazyLock::new(|| {
     let manifest = manifest(4, 2);
     let events = undisturbed(&manifest);
@@ -73,15 +74,15 @@ fn a_search_without_finals_ends_as_it_always_did() {
     assert!(matches!(events.last(), Some(Event::SearchFinished { .. })));
 }
 
-/// Ends the run at once in the middle of a training of the finals, goes on, and compares.
+/// Aborts the run in the middle of a training of the finals, resumes it, and compares the events.
 fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let outcome = work(folder.path(), manifest, |progress, control| {
         let begun = progress.members.first().is_some_and(|member| member.batch > 0);
         if progress.generation == 2 && begun && in_finals(control) {
-            let inject = Command::Inject { individual: 0, position: vec![0.5; 32] };
+            let inject = Command::Inject { individual: IndividualId(0), position: vec![0.5; 32] };
             let refused = control.steer(&inject).expect_err("it is too late");
-            assert_eq!(refused, "the finals are under way; nobody can be replaced any more");
+            assert_eq!(refused, "the finals are under way; no individual can be replaced any more");
             if progress.pair >= place {
                 control.abort();
             }
@@ -95,7 +96,7 @@ fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     assert_eq!(events(folder.path()), *expected);
 }
 
-/// Whether generations lie behind, and the ranking too.
+/// Whether the generations and the ranking are done.
 fn in_finals(control: &Control) -> bool {
     let refused = control.steer(&Command::PauseAt { generation: Some(2) });
     refused.is_err_and(|why| why.starts_with("the finals are under way"))
@@ -126,7 +127,7 @@ fn every_seed_of_a_finalist_is_a_training_of_its_own_and_is_gone_on_with() {
     for entrant in 0..3 {
         assert_ne!(trained[entrant].2, trained[3 + entrant].2, "the seed decides what is drawn");
     }
-    // The first seed gives what it gives alone.
+    // With several seeds, the first gives the same results as it does alone.
     let alone: Vec<_> = undisturbed(&manifest_of_seeds(3, 1, 2));
     let first = |events: &[Event]| {
         let of = |e: &&Event| matches!(e, Event::FinalistTrained { round: 0, seed: 0, .. });

@@ -12,12 +12,12 @@ use crate::run::{
     outcome::Outcome,
 };
 
-/// A small search in which a batch may take so many milliseconds.
+/// A small search whose networks may take this many milliseconds for a batch.
 fn manifest(max_latency: &str) -> Manifest {
     fixture::small_search(&[("search.max_latency", max_latency), ("device.threads", "1")])
 }
 
-/// Separable convolutions take a millisecond, and nothing else takes any time.
+/// A table in which separable convolutions take a millisecond and everything else no time.
 fn table(manifest: &Manifest) -> LatencyTable {
     let entry = |spot| {
         Operation::SEARCHED.map(|operation| {

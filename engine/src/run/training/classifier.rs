@@ -1,4 +1,4 @@
-//! Classification: a full network on labelled images.
+//! Classification: a full network that is trained on labelled images.
 
 use std::{borrow::Borrow, collections::BTreeSet, sync::Arc};
 
@@ -8,6 +8,7 @@ use relativenas_core::{
     event::Part,
     manifest::Manifest,
     network::{NetworkKind, NetworkShape},
+    search::Slot,
     search::{BatchDone, Flow},
     trained_network::TrainedNetwork,
 };
@@ -27,33 +28,33 @@ use crate::{
     ranks::Ranks,
     run::setup::VALIDATION_BATCH,
     training::{
-        FrozenNetwork, Loss, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches, evaluate,
-        least_images,
+        FrozenNetwork, LossFunction, Schedule, Source, Stored, Trainer, TrainerSettings, check_batches,
+        evaluate, least_images,
     },
 };
 
-/// What the optimizer remembers.
+/// The name of the optimizer's tensor.
 const VELOCITY: &str = "velocity";
 
-/// A classifier in training, as one of several ranks.
+/// A classifier in training, on one of several ranks.
 pub struct Classifier {
     ranks: Arc<dyn Ranks>,
     trainer: Trainer,
     train: Source,
-    /// Empty if no images are kept apart.
+    /// Validation images; empty if none are set apart.
     valid: Source,
     test: Source,
-    /// All photographs were looked at.
+    /// Whether all photographs were read.
     surveyed: bool,
     kind: NetworkKind,
     auxiliary: bool,
-    /// Photographs that may be gone on without.
+    /// The number of faulty photographs that may be left out.
     skip_faulty: usize,
     left_out: LeftOut,
     device: Device,
 }
 
-/// Reads the data, finds the device, and puts the training where it was.
+/// Reads the data, finds the device, and begins the training or restores it from the snapshot.
 ///
 /// # Errors
 /// If the data, the device or the snapshot is not what the manifest asks for.
@@ -72,14 +73,14 @@ pub fn prepare(
     check_batches(retrain.kind, retrain.auxiliary, images.train, retrain.batch)?;
     let plan = Plan::full(genotype, &shape, retrain.auxiliary);
     check_shares(&plan, retrain.batch, ranks.count())?;
-    // How often it is stored changes no loss.
+    // How often checkpoints are written does not change a loss.
     let protocol = (
         genotype,
         RetrainConfig { checkpoint_seconds: 0, ..retrain.clone() },
         (config.data.crop_padding, config.data.flip),
         config.device.precision,
     );
-    // Several ranks normalise by the statistics of their shares, which is another training.
+    // Several ranks normalise by the statistics of their shares, which changes the losses.
     let facts = match ranks.count() {
         1 => inputs.facts(manifest, VALIDATION_BATCH, &protocol)?,
         count => inputs.facts(manifest, VALIDATION_BATCH, &(protocol, count))?,
@@ -184,7 +185,7 @@ impl Subject for Classifier {
             let part = part?;
             self.trainer.step(&part)?;
             let done = BatchDone {
-                candidate: 0,
+                candidate: Slot(0),
                 validating: false,
                 batch: self.trainer.batch(),
                 batches,
@@ -239,8 +240,8 @@ impl Subject for Classifier {
         count(&self.train) + count(&self.test)
     }
 
-    /// Looks at all photographs, so that a damaged one is known before hours are spent, leaves out as many faulty
-    /// ones as the settings allow, and says what is odd.
+    /// Reads all photographs, so that a damaged one is known before hours are spent, leaves out as many
+    /// faulty ones as the settings allow, and says what is odd.
     fn survey(&mut self, leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
         if let (false, Source::Photos(train), Source::Photos(test)) = (self.surveyed, &self.train, &self.test)
         {
@@ -288,7 +289,10 @@ fn trainer_settings(config: &Config, threads: usize) -> TrainerSettings {
             cutout: retrain.cutout,
         },
         schedule: Schedule::of(retrain),
-        loss: Loss { label_smoothing: retrain.label_smoothing, auxiliary_weight: retrain.auxiliary_weight },
+        loss: LossFunction {
+            label_smoothing: retrain.label_smoothing,
+            auxiliary_weight: retrain.auxiliary_weight,
+        },
         sgd: SgdSettings {
             momentum: retrain.momentum,
             weight_decay: retrain.weight_decay,
@@ -300,7 +304,7 @@ fn trainer_settings(config: &Config, threads: usize) -> TrainerSettings {
     }
 }
 
-/// The network of the settings, for so many classes.
+/// The network of the settings, for this many classes.
 ///
 /// # Errors
 /// If it cannot be built.

@@ -1,4 +1,4 @@
-//! The images of a training: small ones in memory, or photographs that are decoded on the way.
+//! The images of a training: small ones in memory, or photographs that are decoded as they are needed.
 
 use std::path::Path;
 
@@ -14,30 +14,31 @@ use crate::{
     training::{Photos, Source},
 };
 
-/// What a network is trained on, chosen with, and reported on.
+/// The images that a network is trained on, validated on, and tested on.
 pub struct Sources {
     pub inputs: Inputs,
     pub normalised: Normalised,
     pub train: Source,
-    /// Empty if no images are kept apart.
+    /// Validation images; empty if none are set apart.
     pub valid: Source,
     pub test: Source,
 }
 
-/// What a network is told of its images.
+/// The classes and the normalisation that a network is trained with.
 pub struct Normalised {
-    /// Names, by label.
+    /// The names of the classes, in the order of their labels.
     pub classes: Vec<String>,
-    /// Of pixels between 0 and 1, by channel.
+    /// Mean of each channel, where pixels count from 0 to 1; the standard deviation follows.
     pub mean: [f32; 3],
     pub std: [f32; 3],
 }
 
 impl Sources {
-    /// Opens the data set that the settings name, as the kind of network needs it, for a rank on its device.
+    /// Opens the data set of the settings for a rank on its device, in the way that the kind of network
+    /// needs.
     ///
     /// # Errors
-    /// If there is none, or it does not fit the kind, or the device fails.
+    /// If there is no data set, it does not fit the kind of network, or the device fails.
     pub fn open(config: &Config, place: Place) -> anyhow::Result<Self> {
         let path = Path::new(&config.data.path);
         match config.retrain.kind {

@@ -1,9 +1,10 @@
-//! What a training is over: a network with its images, what it minimises and how it is judged.
+//! What is trained in a training: a network with its images, its loss and its evaluation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use relativenas_core::{
     event::Part,
+    loss::Loss,
     search::{BatchDone, Flow},
 };
 use tch::Tensor;
@@ -13,81 +14,81 @@ use crate::training::Position;
 /// Tensors by their published names.
 pub type Named = BTreeMap<String, Tensor>;
 
-/// Photographs that a training goes on without, by their places: training images, then test images.
+/// Indices of photographs that are left out: of training images, then of test images.
 pub type LeftOut = [BTreeSet<usize>; 2];
 
-/// Called after a batch; says whether to go on.
+/// Called after a batch; returns whether to go on.
 pub type AfterBatch<'a> = &'a dyn Fn(BatchDone) -> Flow;
 
-/// Called after a step, with what has taken it; says whether to go on.
+/// Called after a step with the subject; returns whether to go on.
 pub type AfterStep<'a> = &'a mut dyn FnMut(&dyn Subject, BatchDone) -> anyhow::Result<Flow>;
 
-/// What an epoch's training gave.
+/// The results of training for an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
-    pub loss: f64,
-    /// Per cent; not a number where nobody counts what is right.
+    pub loss: Loss,
+    /// Training accuracy in per cent; NaN where it is not counted.
     pub accuracy: f64,
 }
 
-/// What images said about weights.
+/// The results of validating or testing weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judgement {
-    pub loss: f64,
-    /// Accuracy, or the metric of the task, per cent.
+    pub loss: Loss,
+    /// The accuracy, or the metric of the task, in per cent.
     pub metric: f64,
-    /// Accuracy among the first five, per cent; not a number where there is none.
+    /// The accuracy among the five highest scores, in per cent; NaN where it is not defined.
     pub top5: f64,
     pub images: usize,
     pub part: Part,
 }
 
 impl Judgement {
-    /// Without images nothing is known.
+    /// The results without any images.
     pub const NOTHING: Self =
-        Self { loss: f64::NAN, metric: f64::NAN, top5: f64::NAN, images: 0, part: Part::Test };
+        Self { loss: Loss::NAN, metric: f64::NAN, top5: f64::NAN, images: 0, part: Part::Test };
 }
 
-/// Everything that a subject needs to go on, as plain values and tensors that nobody changes.
+/// Everything that a subject needs to continue, as plain values and tensors that are never changed in place.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pub position: Position,
     pub weights: Named,
-    /// What its optimizer remembers.
+    /// The tensors of the optimizer.
     pub optimizer: Named,
 }
 
-/// A network in training. Whoever trains it decides when to stop, store and judge.
+/// A network in training. The caller decides when to stop, store and validate.
 pub trait Subject: Send {
     fn epochs(&self) -> u32;
 
-    /// Epochs that are finished, and batches done of the one after those.
+    /// The number of epochs that are finished, and of batches that are done in the current one.
     fn place(&self) -> (u32, usize);
 
-    /// Learning rate and drop path of an epoch.
+    /// The learning rate and the drop path probability of an epoch.
     fn rates(&self, epoch: u32) -> (f64, f64);
 
-    /// Images to learn from, and to choose the best epoch with.
+    /// The numbers of training and validation images.
     fn images(&self) -> (usize, usize);
 
-    /// Before an epoch's first or next step.
+    /// Called before the first or next step of an epoch.
     fn begin(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
 
-    /// The steps of the epoch that are left. Says whether nobody ended them.
+    /// Carries out the remaining steps of the epoch; returns false if `after` ended them.
     fn train(&mut self, after: AfterStep<'_>) -> anyhow::Result<bool>;
 
-    /// What the epoch gave so far.
+    /// The results of the epoch so far.
     fn figures(&self) -> anyhow::Result<Figures>;
 
-    /// The epoch in hand is finished, the next one begins.
+    /// Ends the current epoch and begins the next one.
     fn next_epoch(&mut self) -> anyhow::Result<()>;
 
-    /// Judges the weights as they are on the images kept apart; `None` if somebody ended it.
+    /// Validates the current weights; returns `None` if `after` ended it.
     fn validate(&self, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>>;
 
-    /// Judges weights in the end; `None` if somebody ended it.
+    /// Tests weights in the end; returns `None` if `after` ended it.
     fn test(&self, weights: &Named, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>>;
 
     /// Copies of the weights.
@@ -95,13 +96,13 @@ pub trait Subject: Send {
 
     fn snapshot(&self) -> anyhow::Result<Snapshot>;
 
-    /// How many photographs there are, of all parts, that may be looked at before hours are spent.
+    /// The number of photographs, of all parts, that can be checked before the training begins.
     fn photographs(&self) -> usize {
         0
     }
 
-    /// Looks at them, and goes on without faulty ones as far as the settings allow. Says whether nobody
-    /// ended it.
+    /// Reads all photographs, and leaves out faulty ones as far as the settings allow. Returns false if it
+    /// was ended early.
     fn survey(&mut self, _leaving: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<bool> {
         Ok(true)
     }
@@ -110,7 +111,7 @@ pub trait Subject: Send {
         LeftOut::default()
     }
 
-    /// Goes on without these photographs.
+    /// Leaves out these photographs.
     fn leave_out(&mut self, _left_out: LeftOut) -> anyhow::Result<()> {
         Ok(())
     }

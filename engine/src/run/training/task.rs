@@ -1,4 +1,4 @@
-//! Detection, segmentation and keypoints: a backbone with a head, on annotated pictures.
+//! Detection, segmentation and keypoints: a backbone with a head that is trained on annotated pictures.
 
 use std::{cell::Cell, path::Path, sync::Arc};
 
@@ -7,8 +7,10 @@ use relativenas_core::{
     config::{Config, RetrainConfig},
     event::Part,
     genotype::Genotype,
+    loss::Loss,
     manifest::Manifest,
     randomness::Streams,
+    search::Slot,
     search::{BatchDone, Flow},
     tasks::Task,
     trained_network::TrainedNetwork,
@@ -34,24 +36,24 @@ use crate::{
     weights_file::{self, Weights},
 };
 
-/// Images of a validation step; it changes speed and memory only.
+/// The number of images in a validation step; it changes speed and memory only.
 const VALIDATION_BATCH: usize = 32;
 
 /// The network of a task in training.
 pub struct TaskSubject {
     trainer: TaskTrainer,
     train: Arc<Examples>,
-    /// How many pictures the examples are of.
+    /// The number of pictures from which the examples are made.
     train_images: usize,
-    /// Empty if no images are kept apart.
+    /// Validation images; empty if none are set apart.
     valid: TaskImages,
-    /// What the best weights are judged on in the end, and which part of the data it is.
+    /// The images on which the best weights are evaluated in the end, and the part of the data that they are.
     test: (TaskImages, Part),
     chip: usize,
     device: Device,
 }
 
-/// Reads the annotations, finds the device, and puts the training where it was.
+/// Reads the annotations, finds the device, and begins the training or restores it from the snapshot.
 ///
 /// # Errors
 /// If the data, the device, the backbone's weights or the snapshot are not what the manifest asks for.
@@ -93,7 +95,7 @@ pub fn prepare(
     let examples = Arc::new(Examples::new(train.0.clone(), retrain.crop, retrain.augmentation));
     ensure!(
         !examples.is_empty(),
-        "there is nobody to learn from: no person of the training images has joints"
+        "there is nothing to train on: no person in the training images has labelled joints"
     );
     let least = if task == Task::Keypoints { 1 } else { 2 };
     ensure!(
@@ -141,7 +143,7 @@ pub fn prepare(
     Ok(Ready { subject: Box::new(subject), facts, images, network: trained, threads: inputs.threads })
 }
 
-/// The network of the settings, for so many classes of objects.
+/// The network of the settings, for this many classes of objects.
 fn network(
     task: Task,
     genotype: &Genotype,
@@ -157,7 +159,7 @@ fn network(
     TaskNetwork::new(genotype, retrain.channels, retrain.cells, head).context("the network of [retrain]")
 }
 
-/// What the network begins with: fresh weights, and a trained backbone if the settings name one.
+/// The first weights: fresh ones, with a trained backbone if the settings name one.
 fn first_weights(network: &TaskNetwork, retrain: &RetrainConfig) -> anyhow::Result<Named> {
     let weights = fresh(network, &Streams::new(retrain.seed))?;
     if retrain.backbone.is_empty() {
@@ -169,17 +171,17 @@ fn first_weights(network: &TaskNetwork, retrain: &RetrainConfig) -> anyhow::Resu
     with_backbone(network, weights, tensors).with_context(|| format!("the backbone `{}`", path.display()))
 }
 
-/// The data in the parts that a training needs.
+/// The data, divided into the parts that a training needs.
 struct Parts {
     inputs: Inputs,
-    /// With the names of the classes.
+    /// Training images, and the names of the classes.
     train: (TaskImages, Vec<String>),
     valid: TaskImages,
     test: (TaskImages, Part),
 }
 
-/// Keeps validation images apart: those of the data if it has some, else a share of the training images.
-/// A share of 0 trains on all of them.
+/// Sets validation images apart: those of the data set if it has some, else a share of the training images. A
+/// share of 0 trains on all of them.
 fn divided(config: &Config, data: TaskData) -> anyhow::Result<Parts> {
     let (share, asked) = (config.retrain.valid_share, [config.data.train_images, config.data.valid_images]);
     let about = About {
@@ -202,7 +204,7 @@ fn divided(config: &Config, data: TaskData) -> anyhow::Result<Parts> {
     })?;
     ensure!(!inputs.split.train.is_empty(), "the data have no training images");
     let (train, valid) = (all.chosen(&inputs.split.train), all.chosen(&inputs.split.valid));
-    // Labels of Cityscapes' test images are not public, and COCO has none at all.
+    // The labels of Cityscapes' test images are not public, and COCO has none at all.
     let test = if matches!(data.test, TaskImages::Boxes { .. }) && !data.test.is_empty() {
         (data.test, Part::Test)
     } else {
@@ -227,7 +229,14 @@ impl TaskSubject {
         let after = |count: usize| {
             done.set(done.get() + count);
             let (batch, batches) = (done.get(), images.len());
-            after(BatchDone { candidate: 0, validating: true, batch, batches, images: count, loss: None })
+            after(BatchDone {
+                candidate: Slot(0),
+                validating: true,
+                batch,
+                batches,
+                images: count,
+                loss: None,
+            })
         };
         let place = Place { device: self.device, batch: VALIDATION_BATCH, after: &after };
         let look = TaskView { chip: self.chip, flip, blue_first: false };
@@ -270,12 +279,12 @@ impl Subject for TaskSubject {
             let batch = batch?;
             self.trainer.step(&batch)?;
             let done = BatchDone {
-                candidate: 0,
+                candidate: Slot(0),
                 validating: false,
                 batch: self.trainer.position().batch,
                 batches,
                 images: batch.count,
-                loss: Some(self.trainer.loss()),
+                loss: Some(Loss(self.trainer.loss())),
             };
             if after(self, done)? == Flow::Abort {
                 return Ok(false);
@@ -285,7 +294,7 @@ impl Subject for TaskSubject {
     }
 
     fn figures(&self) -> anyhow::Result<Figures> {
-        Ok(Figures { loss: self.trainer.loss(), accuracy: f64::NAN })
+        Ok(Figures { loss: Loss(self.trainer.loss()), accuracy: f64::NAN })
     }
 
     fn next_epoch(&mut self) -> anyhow::Result<()> {
@@ -293,7 +302,7 @@ impl Subject for TaskSubject {
         Ok(())
     }
 
-    /// Without a mirror: it takes twice the time, and the published training leaves it out too.
+    /// Validates without a mirror, which would take twice the time; the published training leaves it out too.
     fn validate(&self, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
         self.judge(self.trainer.state(), &self.valid, Part::Validation, false, after)
     }

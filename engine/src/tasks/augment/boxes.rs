@@ -1,4 +1,4 @@
-//! Pictures with boxes: colours, a larger canvas, a crop, a mirror.
+//! Varying pictures with boxes: colours, a larger canvas, a crop, a mirror.
 
 use relativenas_core::{
     randomness::Stream,
@@ -8,41 +8,42 @@ use relativenas_core::{
 use super::{canvas::Canvas, colours, half, uniform};
 use crate::data::picture::Picture;
 
-/// The grey around a picture on a larger canvas.
+/// The grey value around a picture on a larger canvas.
 const GREY: f32 = 127.0;
-/// How much larger the canvas may be.
+/// The greatest ratio of the canvas's sides to the picture's.
 const LARGEST: f64 = 4.0;
-/// Overlap that a crop has to have with some box; `None` asks for nothing.
+/// The overlap that a crop must have with some box, of which one is drawn; `None` requires nothing.
 const OVERLAPS: [Option<f64>; 5] = [Some(0.1), Some(0.3), Some(0.7), Some(0.9), None];
-/// Least share of a side that a crop keeps.
+/// The least share of a side that a crop keeps.
 const LEAST_SIDE: f64 = 0.3;
-/// Crops that are tried with one overlap, before another is drawn.
+/// The number of crops that are tried with one overlap, before another overlap is drawn.
 const TRIES: usize = 50;
-/// Overlaps that are drawn before the whole picture is taken. (The published program has no end.)
+/// The number of overlaps that are drawn before the whole picture is taken. (The published program has no
+/// limit.)
 const ROUNDS: usize = 50;
 
-/// A picture of the detector's size, and the boxes in it.
+/// A picture with the size of the detector's input, and the boxes in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
-    /// `[320, 320, 3] f32`, not cut to 0 to 255.
+    /// Pixels, `[320, 320, 3] f32`, not clamped to 0 to 255.
     pub rgb: Vec<f32>,
-    /// In shares of the sides, with their classes.
+    /// Boxes in shares of the sides, with their classes.
     pub boxes: Vec<(CornerBox, usize)>,
 }
 
-/// A picture and boxes in its pixels, with their classes.
+/// A picture with boxes in its pixels and their classes.
 #[derive(Clone, Debug)]
 struct Scene {
     canvas: Canvas,
     boxes: Vec<(CornerBox, usize)>,
 }
 
-/// A picture as it is. Boxes are in pixels.
+/// A picture without variations. `boxes` are in pixels.
 pub fn plain(picture: &Picture, boxes: &[(CornerBox, usize)]) -> Shown {
     Scene { canvas: Canvas::from(picture), boxes: boxes.to_vec() }.shown()
 }
 
-/// A picture as training sees it. Boxes are in pixels.
+/// A picture with random variations. `boxes` are in pixels.
 pub fn varied(picture: &Picture, boxes: &[(CornerBox, usize)], stream: &mut Stream) -> Shown {
     let mut scene = Scene { canvas: Canvas::from(picture), boxes: boxes.to_vec() };
     colours::change(&mut scene.canvas, stream);
@@ -50,7 +51,7 @@ pub fn varied(picture: &Picture, boxes: &[(CornerBox, usize)], stream: &mut Stre
 }
 
 impl Scene {
-    /// Everything that moves boxes.
+    /// The variations that move boxes.
     fn moved(self, stream: &mut Stream) -> Self {
         let mut scene = if half(stream) { self.on_larger_canvas(stream) } else { self };
         scene = scene.cropped(stream);
@@ -85,9 +86,10 @@ impl Scene {
         Self { canvas, boxes: Self::shifted(&self.boxes, corner[0] as f64, corner[1] as f64) }
     }
 
-    /// A part of the picture that some box overlaps enough; what is left of boxes whose centres lie in it.
+    /// A random part of the picture that some box overlaps enough, with the visible parts of the boxes whose
+    /// centres lie in it.
     ///
-    /// The published program means this, but its test joins two conditions of which one is never true, so
+    /// The published program intends this, but its test joins two conditions of which one is never true, so
     /// it takes any crop.
     fn cropped(self, stream: &mut Stream) -> Self {
         let (width, height) = (self.canvas.width as f64, self.canvas.height as f64);
@@ -110,8 +112,8 @@ impl Scene {
         self
     }
 
-    /// What is left of the boxes in a part of the picture; `None` if it does not overlap any enough, or
-    /// the centre of none lies in it. A picture without boxes has nothing to overlap.
+    /// The visible parts of the boxes in a part of the picture; `None` if it overlaps no box enough, or the
+    /// centre of no box lies in it. Without boxes, no overlap is required.
     fn boxes_in(
         &self,
         corner: [usize; 2],
@@ -166,7 +168,7 @@ mod tests {
         Scene { canvas: Canvas { width, height, rgb }, boxes: vec![(corners, 3)] }
     }
 
-    /// The smallest box around everything red, in shares.
+    /// The smallest box around all red pixels, in shares of the sides.
     fn where_red(shown: &Shown) -> Option<CornerBox> {
         let red = |place: usize| shown.rgb[3 * place] - shown.rgb[3 * place + 1] > 100.0;
         let places = (0..IMAGE_SIDE * IMAGE_SIDE).filter(|&place| red(place));
@@ -203,7 +205,7 @@ mod tests {
             let (corners, class) = shown.boxes[0];
             let red = where_red(&shown).expect("something red");
             prop_assert_eq!(class, 3);
-            // What is bilinear between two pixels is half red.
+            // A pixel that is interpolated between two is half red.
             for (found, expected, side) in [
                 (corners.left, red.left, sides[0]), (corners.right, red.right, sides[0]),
                 (corners.top, red.top, sides[1]), (corners.bottom, red.bottom, sides[1]),

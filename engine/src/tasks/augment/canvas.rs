@@ -1,8 +1,8 @@
-//! A picture whose values may leave 0 to 255 on the way.
+//! A picture whose values may lie outside of 0 to 255 between two variations.
 
 use crate::data::picture::Picture;
 
-/// `[height, width, 3] f32`, red first.
+/// Pixels, `[height, width, 3] f32`, red first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Canvas {
     pub width: usize,
@@ -30,7 +30,7 @@ impl Canvas {
         }
     }
 
-    /// A rectangle that lies in the picture.
+    /// The pixels of a rectangle that lies in the picture.
     pub fn cropped(&self, [left, top]: [usize; 2], [width, height]: [usize; 2]) -> Self {
         let rows = self.rgb.chunks_exact(3 * self.width).skip(top).take(height);
         let rgb = rows.flat_map(|row| &row[3 * left..3 * (left + width)]).copied().collect();
@@ -47,7 +47,7 @@ impl Canvas {
         Self { width, height, rgb }
     }
 
-    /// To other sides, bilinearly between centres of pixels, as evaluation does it.
+    /// The picture at another size, interpolated bilinearly between the centres of pixels, as in evaluation.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         let columns: Vec<_> = (0..width).map(|x| neighbours(x, width, self.width)).collect();
         let mut rgb = Vec::with_capacity(3 * width * height);
@@ -70,7 +70,7 @@ impl Canvas {
     }
 }
 
-/// The two old pixels that a new one lies between, and how far it is from the first.
+/// The two old pixels between which a new one lies, and its distance from the first.
 fn neighbours(new: usize, count: usize, old: usize) -> (usize, usize, f32) {
     let place = ((new as f32 + 0.5) * old as f32 / count as f32 - 0.5).max(0.0);
     let first = (place as usize).min(old - 1);

@@ -1,18 +1,18 @@
-//! Changes of colour that the published detector is trained with.
+//! Changes of colour with which the published detector is trained.
 
 use relativenas_core::randomness::Stream;
 
 use super::{canvas::Canvas, half, uniform};
 
-/// Added to all values.
+/// The greatest number that is added to or subtracted from all values.
 const BRIGHTNESS: f64 = 32.0;
-/// What values, and saturations, are multiplied with.
+/// The range of the factors of contrast and saturation.
 const FACTOR: (f64, f64) = (0.5, 1.5);
-/// Degrees of the colour circle.
+/// The greatest change of hue, in degrees of the colour circle.
 const HUE: f64 = 18.0;
 
-/// Brightness, contrast, saturation and hue, and the order of the channels, each with even chances.
-/// Contrast comes before or after the changes of hue. Nothing is cut to 0 to 255.
+/// Changes brightness, contrast, saturation and hue, and the order of the channels, each with a probability
+/// of one half. Contrast comes before or after the changes of hue. Nothing is clamped to 0 to 255.
 pub fn change(canvas: &mut Canvas, stream: &mut Stream) {
     if half(stream) {
         let more = uniform(-BRIGHTNESS, BRIGHTNESS, stream) as f32;
@@ -50,7 +50,7 @@ fn saturation_and_hue(canvas: &mut Canvas, stream: &mut Stream) {
     }
 }
 
-/// Degrees, a share, and the largest value.
+/// The hue in degrees, the saturation as a share, and the value, which is the largest of the three.
 fn to_hsv([red, green, blue]: [f32; 3]) -> [f32; 3] {
     let (value, least) = (red.max(green).max(blue), red.min(green).min(blue));
     let chroma = value - least;
@@ -62,7 +62,7 @@ fn to_hsv([red, green, blue]: [f32; 3]) -> [f32; 3] {
         v if v == green => (blue - red) / chroma + 2.0,
         _ => (red - green) / chroma + 4.0,
     };
-    // Values below 0 are darker than black; the saturation is that of their distance from it.
+    // Values below 0 are darker than black; the saturation is the share of their absolute value.
     [60.0 * sixths, chroma / value.abs(), value]
 }
 
@@ -107,8 +107,8 @@ mod tests {
             canvas
         };
         assert_eq!(changed(1), changed(1));
-        // Nothing changes with a chance of 1/2 (brightness) · 1/2 (contrast) · 1/4 (hue and saturation) ·
-        // 7/12 (the order of channels): 3.6 %.
+        // The probability that nothing changes is 1/2 (brightness) · 1/2 (contrast) · 1/4 (hue and
+        // saturation) · 7/12 (the order of channels), which is 3.6 %.
         let alike = (0..400).filter(|&number| changed(number) == canvas()).count();
         assert!((4..30).contains(&alike), "{alike} of 400");
     }

@@ -1,4 +1,4 @@
-//! People with joints: another size, a turn, a mirror.
+//! Varying pictures of people with joints: another size, a rotation, a mirror.
 
 use std::f64::consts::PI;
 
@@ -17,34 +17,34 @@ use crate::{
     tasks::pixels::sampled,
 };
 
-/// Of the normal number that a person's size is changed by, and its limits.
+/// The standard deviation of the factor by which the size of a person changes, and the limits of the factor.
 const SIZE: (f64, f64, f64) = (0.3, 0.7, 1.3);
-/// Chance of a turn; of the normal number in degrees, and its limit.
+/// The probability of a rotation, and the standard deviation and the limit of its angle in degrees.
 const TURN: (f64, f64, f64) = (0.6, 40.0, 80.0);
 
 /// A person in the network's input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
-    /// `[256, 192, 3]`.
+    /// Pixels, `[256, 192, 3] u8`.
     pub rgb: Vec<u8>,
-    /// In pixels of the input.
+    /// The joints, in pixels of the input.
     pub joints: [[f64; 2]; JOINTS],
     pub labelled: [bool; JOINTS],
 }
 
 impl Shown {
-    /// What the network has to draw.
+    /// The heat maps that the network is trained to give.
     pub fn target(&self) -> Target {
         target(&self.joints, &self.labelled)
     }
 }
 
-/// A person as evaluation shows it.
+/// A person without variations.
 pub fn plain(picture: &Picture, person: &CocoPerson, crop: PersonCrop) -> Shown {
     seen(picture, person, crop, 0.0, false)
 }
 
-/// A person as training shows it.
+/// A person with random variations.
 pub fn varied(picture: &Picture, person: &CocoPerson, crop: PersonCrop, stream: &mut Stream) -> Shown {
     let size = (1.0 + SIZE.0 * normal(stream)).clamp(SIZE.1, SIZE.2);
     let turned = stream.unit() < TURN.0;
@@ -66,7 +66,7 @@ fn seen(picture: &Picture, person: &CocoPerson, mut crop: PersonCrop, degrees: f
     Shown { rgb: sampled(picture, &back, INPUT, mirrored), joints, labelled }
 }
 
-/// A number of the normal distribution (Box and Muller).
+/// A normally distributed number (Box and Muller).
 fn normal(stream: &mut Stream) -> f64 {
     let (radius, angle) = (1.0 - stream.unit(), stream.unit());
     (-2.0 * radius.ln()).sqrt() * (2.0 * PI * angle).cos()
@@ -102,7 +102,7 @@ mod tests {
         (Picture { width, height, rgb }, person, crop)
     }
 
-    /// The middle of everything bright.
+    /// The centre of all bright pixels.
     fn middle(shown: &Shown) -> ([f64; 2], f64) {
         let mut sums = [0.0; 3];
         for (place, pixel) in shown.rgb.as_chunks::<3>().0.iter().enumerate() {

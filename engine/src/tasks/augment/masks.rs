@@ -1,4 +1,4 @@
-//! Pictures with a label for every pixel: colours, a mirror, another size, a crop.
+//! Varying pictures with a label for every pixel: colours, a mirror, another size, a crop.
 
 use fast_image_resize::Resizer;
 use relativenas_core::randomness::Stream;
@@ -10,24 +10,24 @@ use crate::data::{
     picture::{Crop, Picture},
 };
 
-/// Factors of brightness, contrast and saturation.
+/// The range of the factors of brightness, contrast and saturation.
 const FACTOR: (f64, f64) = (0.5, 1.5);
-/// Sizes that a picture may have.
+/// The factors by which a picture may be resized.
 const SCALES: [f64; 6] = [0.75, 1.0, 1.25, 1.5, 1.75, 2.0];
 
 /// A square part of a picture, and its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
-    /// `[side, side, 3]`.
+    /// Pixels, `[side, side, 3] u8`.
     pub rgb: Vec<u8>,
-    /// `[side, side]`.
+    /// The training id of every pixel, `[side, side] u8`.
     pub ids: Vec<u8>,
 }
 
-/// As training sees it.
+/// A part with random variations.
 ///
 /// # Errors
-/// What the picture cannot be resized for.
+/// If the picture cannot be resized; the text gives the reason.
 pub fn varied(
     picture: &Picture,
     labels: &Labels,
@@ -42,7 +42,7 @@ pub fn varied(
     moved(&picture, labels, side, stream, resizer)
 }
 
-/// Mirror, size and crop.
+/// Mirrors, resizes and crops.
 fn moved(
     picture: &Picture,
     labels: &Labels,
@@ -57,8 +57,9 @@ fn moved(
     Ok(sized.part(at, side, mirrored))
 }
 
-/// As it is: in its own size, enlarged only if it is smaller than the crop. Of a larger one a part is seen,
-/// now here and now there.
+/// A part of the picture in its own size; the picture is enlarged only if it is smaller than the crop. Which
+/// part of a larger picture it is, is random.
+///
 ///
 /// # Errors
 /// As [`varied`].
@@ -78,8 +79,8 @@ struct Sized {
     ids: Vec<u8>,
 }
 
-/// In another size, whose sides are at least `side`: what is smaller is enlarged by the larger of the two
-/// ratios. (The published program takes one side's, so that a part may not fit.)
+/// Resizes a picture so that its sides are at least `side`: a smaller result is enlarged by the larger of the
+/// two ratios. (The published program takes that of one side, so that a crop may not fit.)
 fn sized(
     picture: &Picture,
     labels: &Labels,
@@ -105,7 +106,7 @@ fn sized(
 }
 
 impl Sized {
-    /// A square, whose corner lies in this share of the room that there is.
+    /// A square crop, whose corner lies at these shares of the room that there is.
     fn part(&self, at: [f64; 2], side: usize, mirrored: bool) -> Shown {
         let Picture { width, height, rgb } = &self.picture;
         let [left, top] = [(at[0], width), (at[1], height)]
@@ -153,7 +154,7 @@ mod tests {
             let side = 64;
             let shown = moved(&picture, &labels, side, &mut stream, &mut Resizer::new()).expect("resized");
             prop_assert_eq!((shown.rgb.len(), shown.ids.len()), (3 * side * side, side * side));
-            // Where all neighbours have one label, no colour is mixed.
+            // Where all neighbouring pixels have one label, no grey value is interpolated.
             let id = |x: usize, y: usize| shown.ids[y * side + x];
             let mut seen = 0;
             for y in 2..side - 2 {

@@ -1,11 +1,14 @@
 //! Average precision of boxes, as Pascal VOC reports it.
 
-use relativenas_core::tasks::{
-    average_precision::{Detection, Object, Rule, by_class, mean},
-    boxes::CentreBox,
-    matching::decode,
-    priors::{IMAGE_SIDE, priors},
-    suppression::{ScoredBox, Suppression},
+use relativenas_core::{
+    loss::Loss,
+    tasks::{
+        average_precision::{Detection, Object, Rule, by_class, mean},
+        boxes::CentreBox,
+        matching::decode,
+        priors::{IMAGE_SIDE, priors},
+        suppression::{ScoredBox, Suppression},
+    },
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -20,11 +23,11 @@ use crate::{
     },
 };
 
-/// Overlap from which a detection may be right.
+/// The overlap from which on a detection may count as correct.
 const OVERLAP: f64 = 0.5;
 
-/// Judges boxes; difficult objects count for nothing. The metric is the mean of 11 points over
-/// classes, `map_area` that of the area below the curve.
+/// Evaluates boxes; difficult objects are ignored. The metric is the mean over classes of the 11-point
+/// average precision, `map_area` that of the area below the curve.
 ///
 /// # Errors
 /// If a picture cannot be read, or the device fails.
@@ -71,12 +74,12 @@ pub fn detection(
         metric: ("map", mean(&points)),
         more: vec![("map_area", mean(&of(Rule::Area)))],
         by_class: classes.iter().cloned().zip(points).collect(),
-        loss: loss.value(),
+        loss: Loss(loss.value()),
         images: images.len(),
     })
 }
 
-/// A picture as the network gets it: resized without regard to its shape.
+/// A picture as the input of the network: resized without keeping its ratio of sides.
 ///
 /// # Errors
 /// If the device fails.
@@ -85,7 +88,7 @@ pub fn input(picture: &Tensor) -> Result<Tensor, TchError> {
     centred(&picture.f_upsample_bilinear2d([side, side], false, None, None)?)
 }
 
-/// What the priors of images have to say; difficult objects are left out.
+/// The targets of the priors of images; difficult objects are left out.
 pub(super) fn targets(
     images: &[VocImage],
     priors: &[CentreBox],
@@ -104,7 +107,7 @@ pub(super) fn targets(
     targets::boxes(&all, device)
 }
 
-/// The boxes to report of each image, in shares of its sides.
+/// The boxes to report for each image, in shares of its sides.
 ///
 /// # Errors
 /// If the device fails.

@@ -1,11 +1,14 @@
 //! Average precision of people's joints, as COCO reports it, with the boxes of the annotations.
 
-use relativenas_core::tasks::{
-    boxes::CornerBox,
-    coco::{Areas, Found, Image, Truth, curves},
-    heat_maps::{INPUT, MAP, refined_peak, target},
-    joints::{self, JOINTS, Person, Pose, suppress},
-    person_crop::PersonCrop,
+use relativenas_core::{
+    loss::Loss,
+    tasks::{
+        boxes::CornerBox,
+        coco::{Areas, Found, Image, Truth, curves},
+        heat_maps::{INPUT, MAP, refined_peak, target},
+        joints::{self, JOINTS, Person, Pose, suppress},
+        person_crop::PersonCrop,
+    },
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -22,12 +25,12 @@ use crate::{
     },
 };
 
-/// Detections that count in an image.
+/// The greatest number of detections that count in an image.
 const MOST: usize = 20;
-/// Similarity above which two poses say the same.
+/// The similarity above which two poses count as the same.
 const ALIKE: f64 = 0.9;
 
-/// Judges poses; neither crowds nor people without joints are looked at.
+/// Evaluates poses; crowds and people without joints are left out.
 ///
 /// # Errors
 /// If a picture cannot be read, or the device fails.
@@ -59,7 +62,7 @@ pub fn keypoints(
             ("ar", all.map(|curves| curves.mean_recall())),
         ],
         by_class: Vec::new(),
-        loss: loss.value(),
+        loss: Loss(loss.value()),
         images: images.len(),
     })
 }
@@ -82,8 +85,8 @@ fn poses_of(
 /// A pose, and the score of each of its joints.
 pub type ScoredPose = (Pose, [f64; JOINTS]);
 
-/// Poses of people who are looked for in these crops of a picture, each with the scores of its joints; and
-/// the maps of them all.
+/// The poses of the people in these crops of a picture, each with the scores of its joints; and the heat maps
+/// of all of them.
 ///
 /// # Errors
 /// If the device fails.
@@ -113,7 +116,7 @@ pub fn poses(
     Ok((poses.collect(), maps))
 }
 
-/// What the maps of people have to show, and the weights of their joints.
+/// The heat maps that the network should give for people, and the weights of their joints.
 pub(super) fn targets(people: &[(&CocoPerson, PersonCrop)], device: Device) -> Result<[Tensor; 2], TchError> {
     let (mut heat, mut weights) = (Vec::new(), Vec::new());
     for (person, crop) in people {
@@ -127,7 +130,7 @@ pub(super) fn targets(people: &[(&CocoPerson, PersonCrop)], device: Device) -> R
     targets::heat_maps(&heat, &weights, device)
 }
 
-/// An image as it is judged: poses that say the same are suppressed first.
+/// An image with the poses that count: of poses that are the same, only the best is kept.
 fn compared(image: &CocoImage, poses: &[Pose]) -> Image {
     let kept: Vec<_> = suppress(poses, ALIKE).into_iter().map(|index| &poses[index]).collect();
     let people: Vec<_> = image.people.iter().map(person).collect();

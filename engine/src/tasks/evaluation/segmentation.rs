@@ -1,9 +1,12 @@
 //! Mean intersection over union, as Cityscapes reports it.
 
-use relativenas_core::tasks::{
-    average_precision::mean,
-    label_ids,
-    mean_iou::{Confusion, IGNORED},
+use relativenas_core::{
+    loss::Loss,
+    tasks::{
+        average_precision::mean,
+        label_ids,
+        mean_iou::{Confusion, IGNORED},
+    },
 };
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
@@ -21,12 +24,12 @@ use crate::{
     },
 };
 
-/// Sides that the network takes are multiples of this.
+/// The sides of the network's input are multiples of this number of pixels.
 const MULTIPLE: i64 = 32;
-/// One pixel of so many is learned in any case.
+/// The loss covers at least one pixel in this many.
 const HARD_SHARE: usize = 16;
 
-/// Judges masks of whole pictures, which the network gets in chips; those without labels are left out.
+/// Evaluates masks of whole pictures, which the network sees in chips; pictures without labels are left out.
 ///
 /// # Errors
 /// If a picture cannot be read or labels do not fit it, or the device fails.
@@ -54,7 +57,7 @@ pub fn segmentation(
         metric: ("miou", mean(&by_class)),
         more: vec![("pixel_accuracy", confusion.accuracy())],
         by_class: names.zip(by_class).collect(),
-        loss: loss.value(),
+        loss: Loss(loss.value()),
         images: loss.count,
     })
 }
@@ -73,7 +76,7 @@ pub fn classes(
     shown.f_to_device(Device::Cpu)?.f_to_kind(Kind::Uint8)?.f_contiguous()?.f_reshape([-1])?.try_into()
 }
 
-/// The loss of the three outputs on a whole picture, padded to sides that the network takes.
+/// The loss of the three outputs on a whole picture, padded to sides that the network accepts.
 fn loss_of(
     picture: &Tensor,
     labels: &Labels,

@@ -1,5 +1,5 @@
-//! Networks that say what is in the annotations have to be judged as nearly perfect, and those that say
-//! nothing as worthless: all that lies between a file and a figure is in between.
+//! Networks that return the annotations must be evaluated as nearly perfect, and those that return nothing as
+//! worthless; this covers everything between a file and a figure.
 
 use relativenas_core::tasks::{label_ids::CLASSES, mean_iou::IGNORED, priors::priors};
 use tch::Kind;
@@ -35,7 +35,7 @@ fn boxes_that_are_where_the_annotations_say_are_all_found() {
     };
     let judged = detection(PLACE, &voc.classes, &voc.train, &mut perfect).unwrap();
     check(&judged, "map", 0.999, 5);
-    assert!(judged.loss < 1e-3, "{judged:?}");
+    assert!(judged.loss.0 < 1e-3, "{judged:?}");
     assert_eq!(judged.by_class.len(), 3);
     let mut silent = |pictures: &Tensor| {
         let (batch, rows) = (pictures.size()[0], priors.len() as i64);
@@ -46,7 +46,7 @@ fn boxes_that_are_where_the_annotations_say_are_all_found() {
     };
     let judged = detection(PLACE, &voc.classes, &voc.train, &mut silent).unwrap();
     assert_eq!(judged.metric, ("map", Some(0.0)));
-    assert!(judged.loss > 1.0, "{judged:?}");
+    assert!(judged.loss.0 > 1.0, "{judged:?}");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn masks_that_show_the_labels_are_right_everywhere() {
     let found = cityscapes::read(&sample("transfer/cityscapes"), &mut Vec::new());
     let mut labels = found.train.iter().flat_map(|street| {
         let ids = street.decode().unwrap().1.unwrap().ids;
-        // Once in chips, once whole for the loss.
+        // Once for the chips, once for the loss on the whole picture.
         [ids.clone(), ids]
     });
     let mut perfect = |pictures: &Tensor| {
@@ -70,7 +70,7 @@ fn masks_that_show_the_labels_are_right_everywhere() {
     let sliding = Sliding { chip: 128, scales: vec![1.0], flip: false };
     let judged = segmentation(PLACE, &found.train, &sliding, &mut perfect).unwrap();
     check(&judged, "miou", 1.0, 4);
-    assert!(judged.loss < 1e-3, "{judged:?}");
+    assert!(judged.loss.0 < 1e-3, "{judged:?}");
     // Three of the nineteen classes are in no training picture.
     assert_eq!(judged.by_class.iter().filter(|(_, share)| share.is_none()).count(), 4);
 }
@@ -91,7 +91,7 @@ fn poses_that_are_where_the_annotations_say_are_all_right() {
     };
     let judged = keypoints(PLACE, &found.train, &mut perfect).unwrap();
     check(&judged, "ap", 0.9, 4);
-    assert!(judged.loss < 1e-9, "{judged:?}");
+    assert!(judged.loss.0 < 1e-9, "{judged:?}");
     let shape = |inputs: &Tensor| [inputs.size()[0], 17, 64, 48];
     let mut silent = |inputs: &Tensor| Tensor::f_zeros(shape(inputs), (Kind::Float, Device::Cpu));
     let judged = keypoints(PLACE, &found.train, &mut silent).unwrap();

@@ -23,7 +23,7 @@ struct Boxes {
     labels: Vec<i64>,
 }
 
-/// Targets of some of the images of `matching`.
+/// The targets of some of the images of `matching`.
 fn targets(rule: &Rule, images: &[usize]) -> BoxTargets {
     let matching: Matching = part("detection.json", "matching");
     let priors = priors();

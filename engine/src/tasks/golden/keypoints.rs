@@ -19,7 +19,7 @@ struct TargetCase {
     visible: [u8; JOINTS],
 }
 
-/// Maps and weights of some of the cases of `targets`.
+/// The heat maps and weights of some of the cases of `targets`.
 fn targets(rule: &Rule, cases: &[usize]) -> [Tensor; 2] {
     let figures: Targets = part("keypoints.json", "targets");
     let (mut maps, mut weights) = (Vec::new(), Vec::new());

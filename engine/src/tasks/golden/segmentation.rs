@@ -25,7 +25,7 @@ struct Network {
     loss: Option<f64>,
 }
 
-/// Class of pixel `p` of a batch.
+/// The class of pixel `p` of a batch.
 fn class(p: i64) -> i64 {
     (7 * p + 3) % 19
 }
@@ -63,7 +63,7 @@ fn golden_segmentation_networks() {
     }
 }
 
-/// How many pixels show each class most.
+/// The number of pixels for which each class has the highest score.
 fn histogram(scores: &Tensor) -> Vec<i64> {
     let classes = scores.size()[1];
     let shown = scores.argmax(1, false);

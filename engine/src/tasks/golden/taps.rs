@@ -1,4 +1,4 @@
-//! The backbone alone, and the names of all networks.
+//! The backbone alone, and the names of all networks' tensors.
 
 use relativenas_core::genotype::Genotype;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Work that threads do ahead of whoever needs it, in order.
+//! Results that threads compute before they are needed, in order.
 
 use std::{
     sync::{
@@ -8,18 +8,18 @@ use std::{
     thread,
 };
 
-/// Results of `make`, from 0 on, each made by one of some threads before it is asked for. Dropping it ends
-/// the threads once each has done what it has in hand.
+/// The results of `make` for the indices from 0 on, each computed by a thread before it is requested.
+/// Dropping it ends the threads once each has finished its current result.
 #[derive(Debug)]
 pub struct Ahead<T> {
-    /// One a thread; result `i` comes from thread `i` modulo their number.
+    /// One receiver for each thread; result `i` comes from thread `i` modulo their number.
     threads: Vec<Receiver<T>>,
     next: usize,
     count: usize,
 }
 
 impl<T: Send + 'static> Ahead<T> {
-    /// Each thread is at most `depth` results ahead.
+    /// Starts the threads. Each is at most `depth` results ahead.
     pub fn new(
         count: usize,
         threads: usize,
@@ -31,7 +31,7 @@ impl<T: Send + 'static> Ahead<T> {
             let (sender, receiver) = sync_channel(depth);
             let make = Arc::clone(&make);
             thread::spawn(move || {
-                // Nobody listens any more if it cannot be sent.
+                // Sending fails only if the receiver was dropped.
                 (first..count).step_by(threads).all(|index| sender.send(make(index)).is_ok())
             });
             receiver

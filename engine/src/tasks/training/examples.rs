@@ -1,4 +1,4 @@
-//! What the network of a task learns from: pictures, varied and ready, with what is to be said about them.
+//! What the network of a task is trained on: pictures with variations, and the targets for them.
 
 use std::{iter, sync::Arc};
 
@@ -28,22 +28,22 @@ use crate::{
     },
 };
 
-/// Batches that are made ready before they are needed.
+/// The number of batches that are computed before they are needed.
 const BATCHES_AHEAD: usize = 2;
 
-/// Everything that can be learned from. For keypoints an example is a person, else it is a picture.
+/// All training examples. For keypoints an example is a person, else it is a picture.
 #[derive(Debug)]
 pub struct Examples {
     images: TaskImages,
-    /// Picture and person, for keypoints.
+    /// For keypoints, the indices of a picture and of a person in it.
     people: Vec<(usize, usize)>,
     priors: Vec<CentreBox>,
-    /// Rows and columns that segmentation sees.
+    /// Rows and columns, in pixels, of the crops for segmentation.
     crop: usize,
     augmentation: bool,
 }
 
-/// One of them.
+/// One example.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Example {
     Boxes { rgb: Vec<f32>, priors: Priors },
@@ -51,31 +51,31 @@ pub enum Example {
     Person { rgb: Vec<u8>, maps: Vec<f32>, weights: Vec<f32> },
 }
 
-/// Some of them on a device.
+/// A batch of examples on a device.
 #[derive(Debug)]
 pub struct TaskBatch {
-    /// `[B, 3, H, W] f32`, channels last in memory, normalised.
+    /// The normalised inputs, `[B, 3, H, W] f32`, channels last in memory.
     pub images: Tensor,
     pub targets: Targets,
     pub count: usize,
 }
 
-/// What is to be said about a batch.
+/// The targets of a batch.
 #[derive(Debug)]
 pub enum Targets {
     Boxes(BoxTargets),
-    /// Classes, `[B, H, W] i64`.
+    /// The class of every pixel, `[B, H, W] i64`.
     Masks(Tensor),
-    /// Maps `[B, joints, 64, 48]` and weights `[B, joints]`.
+    /// Heat maps `[B, joints, 64, 48] f32`, and weights `[B, joints] f32`.
     Heat([Tensor; 2]),
 }
 
-/// How an epoch walks through its examples.
+/// How an epoch's batches are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
     pub batch: usize,
     pub epoch: u32,
-    /// Batches that were seen before.
+    /// The number of batches that are skipped because they were done before.
     pub first: usize,
     pub streams: Streams,
     pub threads: usize,
@@ -83,7 +83,7 @@ pub struct Pass {
 }
 
 impl Examples {
-    /// Nothing is varied without `augmentation`.
+    /// Without `augmentation`, the examples have no variations.
     pub fn new(images: TaskImages, crop: usize, augmentation: bool) -> Self {
         let people = match &images {
             TaskImages::People(images) => {
@@ -109,7 +109,7 @@ impl Examples {
         self.len() == 0
     }
 
-    /// An example as an epoch sees it.
+    /// An example with the variations of an epoch.
     ///
     /// # Errors
     /// If its picture or its labels cannot be read.
@@ -159,8 +159,8 @@ impl Examples {
         }
     }
 
-    /// Every example once, in the epoch's own random order, from a batch on. Batches are the same whichever
-    /// is the first that somebody asks for.
+    /// Every example once, in the epoch's own random order, from batch number `first` on. A batch is the same
+    /// whichever batch is the first.
     pub fn batches(
         self: &Arc<Self>,
         pass: Pass,
@@ -186,7 +186,7 @@ impl Examples {
         })
     }
 
-    /// Width and height of what the network sees.
+    /// Width and height of the network's input.
     fn side(&self) -> [usize; 2] {
         match self.images {
             TaskImages::Boxes { .. } => [IMAGE_SIDE; 2],
@@ -238,7 +238,7 @@ fn to_device(
 }
 
 impl TaskBatch {
-    /// Pixels of a picture that have a label, at most.
+    /// The number of pixels in the batch that have a label, at most.
     pub fn pixels(&self) -> usize {
         match &self.targets {
             Targets::Masks(ids) => ids.numel(),
@@ -246,7 +246,7 @@ impl TaskBatch {
         }
     }
 
-    /// Whether there is anything to learn: labels that are all [`IGNORED`] teach nothing.
+    /// Whether the batch has anything to be trained on: labels that are all [`IGNORED`] give no loss.
     ///
     /// # Errors
     /// If the device fails.

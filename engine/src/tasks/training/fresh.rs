@@ -1,4 +1,4 @@
-//! What a task's network begins with.
+//! The first weights of a task's network.
 
 use std::{collections::BTreeMap, f64::consts::PI};
 
@@ -11,11 +11,11 @@ use crate::{
     weights_file::WeightsError,
 };
 
-/// Standard deviation of the published keypoint head.
+/// The standard deviation in the published keypoint head.
 const KEYPOINTS: f64 = 0.001;
 
-/// First weights by name, on the CPU: PyTorch's defaults in the backbone and the detector's head;
-/// normal numbers in the convolutions of the other heads, as published. They depend on the seed and the
+/// First weights by name, on the CPU: PyTorch's defaults in the backbone and the detector's head; normally
+/// distributed numbers in the convolutions of the other heads, as published. They depend on the seed and the
 /// names alone.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ pub fn fresh(network: &TaskNetwork, streams: &Streams) -> Result<BTreeMap<String
     let prefix = network.head.backbone_prefix();
     let tensors = network.tensors().into_iter().map(|spec| {
         let tensor = match (spec.name.strip_prefix(prefix), network.head) {
-            // The same backbone whatever the task is.
+            // The backbone is the same for all tasks.
             (Some(name), _) => fresh_tensor(&spec, name, streams),
             (None, Head::SsdLite { .. }) => fresh_tensor(&spec, &spec.name, streams),
             (None, Head::BiSeNet { .. }) => match spec.role {
@@ -42,11 +42,11 @@ pub fn fresh(network: &TaskNetwork, streams: &Streams) -> Result<BTreeMap<String
     tensors.collect()
 }
 
-/// The same with the backbone of an ImageNet classifier's weights; its classifier and auxiliary head are
-/// left out.
+/// The same weights with the backbone of an ImageNet classifier, whose classifier and auxiliary head are left
+/// out.
 ///
 /// # Errors
-/// All tensors that are missing, unexpected or of another shape.
+/// If tensors are missing, unexpected or of another shape; the error names all of them.
 pub fn with_backbone(
     network: &TaskNetwork,
     mut tensors: BTreeMap<String, Tensor>,
@@ -59,7 +59,7 @@ pub fn with_backbone(
     Ok(tensors)
 }
 
-/// Normal numbers with mean 0 (Box and Muller).
+/// Normally distributed numbers with mean 0 (Box and Muller).
 fn normal(spec: &TensorSpec, deviation: f64, streams: &Streams) -> Result<Tensor, TchError> {
     let mut stream = streams.stream(Purpose::Initialisation, hash(&spec.name), 0);
     let mut number = || {

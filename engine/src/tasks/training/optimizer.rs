@@ -1,4 +1,4 @@
-//! The optimizer of a task, with a rate and a decay of their own for groups of tensors.
+//! The optimizer of a task, with learning rates and weight decays for groups of tensors.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     tasks::{Head, State, bisenet::RateGroup},
 };
 
-/// Names of what is stored.
+/// The names of the tensors that are stored.
 const VELOCITY: &str = "velocity";
 const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
 
@@ -19,13 +19,13 @@ const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
 pub struct OptimizerSettings {
     pub kind: OptimizerKind,
     pub momentum: f64,
-    /// Added to the gradient, times the parameter.
+    /// The factor by which a parameter is multiplied before it is added to its gradient.
     pub weight_decay: f64,
-    /// Of the whole gradient's norm; 0: no limit.
+    /// The largest norm of the whole gradient; 0 sets no limit.
     pub clip: f64,
 }
 
-/// What a head's groups do to the gradient, number by number, each `[P] f32`.
+/// Decay and rate of every parameter according to its group, each `[P] f32`.
 #[derive(Debug)]
 struct Groups {
     decay: Tensor,
@@ -41,16 +41,16 @@ enum Method {
 #[derive(Debug)]
 pub struct TaskOptimizer {
     settings: OptimizerSettings,
-    /// `None` where all tensors are alike.
+    /// `None` where all tensors are in one group.
     groups: Option<Groups>,
     method: Method,
 }
 
 impl TaskOptimizer {
-    /// Goes on after so many steps with what was stored, which is nothing at first.
+    /// Continues after this many steps with the tensors that were stored, which are none at first.
     ///
     /// # Errors
-    /// If something else was stored, or the device fails.
+    /// If other tensors were stored, or the device fails.
     pub fn new(
         settings: OptimizerSettings,
         head: Head,
@@ -96,7 +96,7 @@ impl TaskOptimizer {
             let norm = gradient.f_norm()?;
             let gradient = clipped(gradient, &norm, clip)?;
             match &self.groups {
-                // A group's rate multiplies the whole step, which is linear in the gradient.
+                // The rate of a group multiplies the whole step, which is linear in the gradient.
                 Some(Groups { decay, rate }) => gradient.f_add(&parameters.f_mul(decay)?)?.f_mul(rate),
                 None if weight_decay > 0.0 => gradient.f_add(&parameters.f_mul_scalar(weight_decay)?),
                 None => Ok(gradient),
@@ -108,7 +108,7 @@ impl TaskOptimizer {
         }
     }
 
-    /// What it needs to go on. A step leaves these tensors as they are.
+    /// The tensors that it needs to continue. A step does not change these in place.
     pub fn stored(&self) -> BTreeMap<String, Tensor> {
         let named = |name: &str, tensor: &Tensor| (name.to_owned(), tensor.shallow_clone());
         match &self.method {

@@ -1,4 +1,4 @@
-//! Learning rates of a task's training.
+//! The learning rates of a task's training.
 
 use relativenas_core::{
     config::{RateSchedule, RetrainConfig},
@@ -7,10 +7,10 @@ use relativenas_core::{
 
 use crate::training::Schedule;
 
-/// The warm-up of the polynomial begins with this share of the rate: 1e-5 of 0.01 as published.
+/// The share of the rate with which the warm-up of the polynomial schedule begins: 1e-5 of 0.01 as published.
 const FIRST_SHARE: f64 = 1e-3;
 
-/// The rate of every step.
+/// The learning rate of every step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rates {
     schedule: Schedule,
@@ -31,7 +31,7 @@ impl Rates {
         self.schedule.epochs
     }
 
-    /// Of a step of an epoch that has `batches` of them; all count from 0.
+    /// The rate of step `batch` in an epoch of `batches` steps; epochs and steps count from 0.
     pub fn rate(&self, epoch: u32, batch: usize, batches: usize) -> f64 {
         let Schedule { shape, epochs, learning_rate: base, warmup_epochs, .. } = self.schedule;
         match shape {
@@ -73,7 +73,7 @@ mod tests {
         check(detection.rate(0, 9, 10), 0.01);
         check(detection.rate(100, 0, 10), 0.005);
         let segmentation = of_preset("segmentation");
-        // 2975 images in batches of 16 are 186 steps; 430 epochs are 79,980.
+        // 2975 images in batches of 16 are 186 steps; 430 epochs are 79,980 steps.
         check(segmentation.rate(0, 0, 186), 1e-5);
         check(segmentation.rate(2, 128, 186), 5.623_413_251_903_491e-5 * 10_f64.powf(0.75));
         let (done, all) = (f64::from(200 * 186 + 7 - 1000), f64::from(430 * 186 - 1000));

@@ -1,4 +1,4 @@
-//! Training the network of a task, one step a batch.
+//! Training the network of a task, one step for each batch.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use crate::{
     training::Position,
 };
 
-/// One pixel of so many is learned in any case.
+/// The loss covers at least one pixel in this many.
 const HARD_SHARE: usize = 16;
 
-/// What does not change during a training.
+/// The settings of a training, which do not change while it lasts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskSettings {
     pub batch: usize,
     pub rates: Rates,
     pub optimizer: OptimizerSettings,
-    /// Of the CPU. The last bits of what is computed there depend on it.
+    /// The number of CPU threads, which the last bits of the results on a CPU depend on.
     pub threads: usize,
-    /// Of first weights, order of images and how they vary.
+    /// The seed of the first weights, the order of the images and their variations.
     pub seed: u64,
 }
 
@@ -35,17 +35,17 @@ pub struct TaskTrainer {
     optimizer: TaskOptimizer,
     settings: TaskSettings,
     position: Position,
-    /// In an epoch.
+    /// The number of batches in an epoch.
     batches: usize,
     device: Device,
 }
 
 impl TaskTrainer {
-    /// A network with these weights, where a training is; `optimizer` is what was stored of that. An epoch
-    /// has so many `batches`.
+    /// Continues a training at `position` with these weights; `optimizer` holds the tensors that were stored
+    /// of the optimizer, and an epoch has `batches` batches.
     ///
     /// # Errors
-    /// If the tensors are not the network's, or the device fails.
+    /// If the tensors are not those of the network, or the device fails.
     pub fn new(
         network: TaskNetwork,
         settings: TaskSettings,
@@ -78,19 +78,19 @@ impl TaskTrainer {
         self.position
     }
 
-    /// Mean loss of the epoch so far.
+    /// The mean loss of the epoch so far.
     pub fn loss(&self) -> f64 {
         self.position.loss / self.position.images as f64
     }
 
-    /// How the epoch in hand walks through what is left of it.
+    /// How the remaining batches of the current epoch are made.
     pub fn pass(&self) -> Pass {
         let TaskSettings { batch, threads, seed, .. } = self.settings;
         let Position { epoch, batch: first, .. } = self.position;
         Pass { batch, epoch, first, streams: Streams::new(seed), threads, device: self.device }
     }
 
-    /// Learns from the next batch of the epoch.
+    /// Takes a training step with the next batch of the epoch.
     ///
     /// # Errors
     /// If the device fails.
@@ -131,7 +131,7 @@ impl TaskTrainer {
         }
     }
 
-    /// The epoch in hand is finished, the next one begins.
+    /// Ends the current epoch and begins the next one.
     pub fn next_epoch(&mut self) {
         self.position = Position { epoch: self.position.epoch + 1, ..Position::default() };
     }
@@ -144,7 +144,7 @@ impl TaskTrainer {
         self.state.copies()
     }
 
-    /// What the optimizer needs to go on.
+    /// The tensors that the optimizer needs to continue.
     pub fn optimizer(&self) -> BTreeMap<String, Tensor> {
         self.optimizer.stored()
     }

@@ -17,7 +17,7 @@ use crate::{
 const SIDE: i64 = 32;
 const CLASSES: usize = 3;
 
-/// Noise whose brightness tells the class.
+/// Noise whose brightness depends on the class.
 fn source(images: usize) -> Source {
     let mut stream = Streams::new(11).stream(Purpose::Population, 0, 0);
     let labels: Vec<i64> = (0..images).map(|image| (image % CLASSES) as i64).collect();
@@ -52,7 +52,7 @@ fn settings() -> TrainerSettings {
             warmup_epochs: 0,
             drop_path: 0.3,
         },
-        loss: Loss { label_smoothing: 0.1, auxiliary_weight: 0.4 },
+        loss: LossFunction { label_smoothing: 0.1, auxiliary_weight: 0.4 },
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         precision: Precision::F32,
         threads: 1,
@@ -64,7 +64,7 @@ fn fresh() -> Trainer {
     Trainer::new(plan(), settings(), Device::Cpu).unwrap()
 }
 
-/// Trains until so many epochs, and batches of the next, are done.
+/// Trains until this many epochs, and batches of the next one, are done.
 fn train(trainer: &mut Trainer, source: &Source, until: (u32, usize)) {
     while trainer.epoch() <= until.0 {
         for batch in source.training(trainer.feed(), trainer.epoch(), trainer.batch()).unwrap() {
@@ -94,7 +94,7 @@ fn a_training_stored_after_any_batch_goes_on_to_the_same_bits() {
         let mut first = fresh();
         train(&mut first, &source, stop);
         let stored = first.store().unwrap();
-        train(&mut first, &source, (2, 2)); // What is stored does not change when training goes on.
+        train(&mut first, &source, (2, 2)); // Stored tensors do not change when training continues.
         let mut second = Trainer::resume(plan(), settings(), stored, Device::Cpu).unwrap();
         train(&mut second, &source, (2, 2));
         let found = second.store().unwrap();
@@ -106,7 +106,7 @@ fn a_training_stored_after_any_batch_goes_on_to_the_same_bits() {
 #[test]
 fn our_kernels_differentiate_full_networks_as_well_as_libtorch_does() {
     let source = source(12);
-    // Where pixels are nearly equal, rounding decides which one a pool of the largest takes.
+    // Where pixels are nearly equal, rounding decides which one is the maximum in a pool.
     let [relativenas, nasnet, amoebanet] = ["RelativeNAS", "NASNet", "AmoebaNet"].map(|name| {
         let mut genotype = published::genotype(name).unwrap();
         let genes = genotype.normal.genes.iter_mut().chain(&mut genotype.reduction.genes);
@@ -206,8 +206,8 @@ fn networks_that_our_kernels_do_not_know_are_left_to_libtorch() {
 
 #[test]
 fn one_image_that_is_left_over_joins_the_batch_before() {
-    // Of nine images in batches of eight one is left. The auxiliary head's last batch norm sees one value
-    // an image.
+    // Of nine images in batches of eight, one is left. The last batch norm of the auxiliary head has one
+    // value for each image.
     let source = source(9);
     let mut trainer = fresh();
     let lengths: Vec<_> =
@@ -223,7 +223,7 @@ fn one_image_that_is_left_over_joins_the_batch_before() {
 
 #[test]
 fn weights_behind_none_have_no_gradient_and_the_others_learn() {
-    // Whatever node 2 of the normal cell reads passes a `none`.
+    // Everything that node 2 of the normal cell reads passes a `none`.
     let mut genotype = published::genotype("RelativeNAS").unwrap();
     for (gene, input) in genotype.normal.genes.iter_mut().zip([0, 1, 0, 2, 0, 3, 0, 4]) {
         (gene.operation, gene.input) = (Operation::SepConv3x3, input);
@@ -261,7 +261,7 @@ fn it_learns_what_is_easy() {
     let before = judge(&trainer);
     train(&mut trainer, &source, (4, 0));
     let after = judge(&trainer);
-    assert!(after.loss < before.loss && after.top1 > 60.0, "{before:?} {after:?}");
+    assert!(after.loss.0 < before.loss.0 && after.top1 > 60.0, "{before:?} {after:?}");
     assert_eq!((after.images, after.top5), (48, 100.0)); // Three classes are all among five.
 }
 

@@ -7,7 +7,7 @@ fn read_sample(name: &str) -> Vec<u8> {
     fs::read(sample("checkpoints").join(name)).expect("the sample")
 }
 
-/// One of the samples that stand for a kind each.
+/// Reads one of the samples, each of which stands for a kind of checkpoint.
 fn read_kind(name: &str) -> Result<Checkpoint, String> {
     let bytes = read_sample(&format!("kinds/{name}.pt"));
     if is_legacy(&bytes) { read_legacy(&bytes) } else { read_archive(&bytes) }
@@ -55,7 +55,7 @@ fn every_kind_of_checkpoint_gives_the_same_weights() {
     let bias: Vec<u8> = [-2.75_f32, -2.625, -2.5].iter().flat_map(|value| value.to_le_bytes()).collect();
     assert_eq!(expected["classifier.bias"].bytes, bias);
     for name in [
-        // What stands beside the weights, and where they are.
+        // Entries beside the weights, and where the weights are.
         "beside_imagenet_example",
         "beside_random_state_and_alphas",
         "beside_in_one_dict",
@@ -64,14 +64,14 @@ fn every_kind_of_checkpoint_gives_the_same_weights() {
         "two_deep",
         "raw_and_averaged",
         "averaged_only",
-        // What stands before names.
+        // Prefixes of names.
         "prefix_module_compiled",
         "prefix_compiled_module",
         "prefix_averaged_compiled",
         "prefix_of_one_cell",
-        // What stands among them.
+        // Entries among the weights.
         "counters_and_extra_state",
-        // Tensors that are more than tensors.
+        // Tensors that are wrapped.
         "parameters",
         "parameter_with_attribute_legacy",
         "tensors_with_attributes",
@@ -201,7 +201,7 @@ fn lists_of_tensors_are_told_from_lists_of_something_else() {
 
 #[test]
 fn many_tensors_in_one_storage_do_not_fill_the_memory() {
-    // One storage of 1 MiB, of which every name is given all: a file may say so a million times.
+    // Every name has the whole of one storage of 1 MiB; a file may repeat it a million times.
     let tensor = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nByteStorage\n\
         X\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ\x00\x00\x10\x00tQK\x00J\x00\x00\x10\x00\x85K\x01\x85\x89}tRq\x00";
     let names = |count: u8| (0..count).flat_map(|n| [b'U', 1, b'a' + n, b'h', 0]).collect::<Vec<u8>>();
@@ -234,13 +234,13 @@ fn a_stride_of_0_does_not_fill_the_memory() {
 
 #[test]
 fn what_is_inflated_has_a_limit() {
-    // An entry of zeros, a thousandth as large in the file.
+    // An entry of zeros, which in the file takes a thousandth of its size.
     let zeros = vec![0; INFLATED_PICKLE * 4000 + PICKLE_ALWAYS];
     let bomb = zip_of("x/data.pkl", &zeros);
     assert!(bomb.len() < 4000, "{}", bomb.len());
     let error = read_archive(&bomb).expect_err("too large");
     assert!(error.starts_with("entry `x/data.pkl` inflates to 1112576 bytes, and only"), "{error}");
-    // One that says it is small.
+    // An entry that claims to be small.
     let mut liar = bomb;
     let directory = liar.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a directory");
     liar[directory + 24..directory + 28].copy_from_slice(&100_u32.to_le_bytes());
@@ -248,7 +248,7 @@ fn what_is_inflated_has_a_limit() {
     assert_eq!(error, "entry `x/data.pkl` is damaged: it does not inflate to what was put in");
 }
 
-/// An archive of one deflated entry.
+/// An archive with one deflated entry.
 fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut deflated = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());

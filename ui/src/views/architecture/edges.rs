@@ -1,7 +1,7 @@
 //! An individual of NAS-Bench-201: its cell as a graph, in words and in time; another one beside it.
 
 use ratatui::widgets::Widget;
-use relativenas_core::{describe::gene_changes, tabular, view::SearchView};
+use relativenas_core::{describe::gene_changes, population::IndividualId, tabular, view::SearchView};
 
 use crate::{
     canvas::{Canvas, wrap},
@@ -14,9 +14,14 @@ use crate::{
 const GRAPH: [usize; 2] = [6, 9];
 
 /// Draws an individual, and `beside` it another one if it is given and exists.
-pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, beside: Option<usize>) {
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    search: &SearchView,
+    number: IndividualId,
+    beside: Option<IndividualId>,
+) {
     let (width, height) = (canvas.width(), canvas.height());
-    match beside.filter(|other| *other < search.population.len()) {
+    match beside.filter(|other| search.individual(*other).is_some()) {
         None => column(canvas, search, number, None),
         Some(other) if width >= Layout::TWO_COLUMNS => {
             column(&mut canvas.part(0, 0, width / 2, height), search, number, None);
@@ -27,7 +32,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, beside:
     }
 }
 
-fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: Option<usize>) {
+fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: IndividualId, before: Option<IndividualId>) {
     let look = canvas.look;
     let palette = &look.palette;
     let place = &search.population[number];

@@ -52,7 +52,7 @@ pub fn of_training(palette: &Palette, training: &TrainingView) -> Vec<Panel> {
         vec![Curve::new("validation", of(|e| e.valid_accuracy), Stroke::Solid, p.fast)]
     };
     let mut panels = vec![
-        Panel { is_loss: true, ..Panel::new("LOSS", both(|e| e.train_loss, |e| e.valid_loss)) },
+        Panel { is_loss: true, ..Panel::new("LOSS", both(|e| e.train_loss.0, |e| e.valid_loss.0)) },
         Panel::new(training.task.metric_title(), metric),
         Panel::new("LEARNING RATE", one(|e| e.learning_rate)),
     ];

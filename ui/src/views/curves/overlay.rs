@@ -68,7 +68,7 @@ fn nameless(palette: &Palette, place: &CurvesPlace, state: &State) -> Vec<Panel>
             task => task.metric_title(),
         };
         return vec![
-            panel("LOSS, VALIDATION", true, |e| e.valid_loss),
+            panel("LOSS, VALIDATION", true, |e| e.valid_loss.0),
             panel(metric, false, |e| e.valid_accuracy),
         ];
     }

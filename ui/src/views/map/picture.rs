@@ -1,7 +1,10 @@
 //! A population as points and trails, and the legend of both.
 
 use ratatui::{style::Style, text::Line};
-use relativenas_core::view::{Comparison, Lesson, MapView, SearchView};
+use relativenas_core::{
+    population::IndividualId,
+    view::{Comparison, Lesson, MapView, SearchView},
+};
 
 use crate::{
     canvas::{Canvas, Look, span},
@@ -14,9 +17,9 @@ pub(super) struct Picture<'a> {
     pub search: &'a SearchView,
     /// The map whose axes are used: its own, or that of the search it is compared with.
     pub axes: &'a MapView,
-    pub selected: Option<usize>,
+    pub selected: Option<IndividualId>,
     /// Individuals that are trained at this moment.
-    pub trained: &'a [usize],
+    pub trained: &'a [IndividualId],
     /// Whether every individual is labelled, where there is room.
     pub named: bool,
     /// For how many generations a movement stays visible.
@@ -58,7 +61,7 @@ impl Picture<'_> {
         let pairs = verdicts.filter_map(|comparison| Some((comparison.slow?, comparison.fast?)));
         let own = pairs.filter(|(slow, fast)| [*slow, *fast].contains(&selected));
         own.filter_map(|(slow, fast)| {
-            let place = |number: usize| self.axes.place(&self.search.population.get(number)?.position);
+            let place = |number: IndividualId| self.axes.place(&self.search.individual(number)?.position);
             let (from, to) = (place(slow)?, place(fast)?);
             Some(Trail { from, to, style: look.palette.fast, ink: Ink::Link })
         })
@@ -71,7 +74,7 @@ impl Picture<'_> {
         let [fast_mark, slow_mark, best_mark, ..] = look.glyphs.marks;
         let (fast, slow) = roles(self.search);
         let mut spots: Vec<(u8, Spot)> = Vec::new();
-        for (number, place) in self.search.population.iter().enumerate() {
+        for (number, place) in self.search.individuals() {
             let Some(at) = self.axes.place(&place.position) else { continue };
             let selected = self.selected == Some(number);
             let (glyph, style, importance) = match () {
@@ -119,10 +122,10 @@ fn latest(search: &SearchView) -> impl Iterator<Item = &Comparison> {
 }
 
 /// Fast and slow learners by the newest verdict on each of them.
-fn roles(search: &SearchView) -> (Vec<usize>, Vec<usize>) {
+fn roles(search: &SearchView) -> (Vec<IndividualId>, Vec<IndividualId>) {
     let (mut fast, mut slow) = (Vec::new(), Vec::new());
     for comparison in search.compared_before.iter().chain(&search.compared) {
-        let among = |number: &usize| comparison.learners.iter().any(|l| l.individual == *number);
+        let among = |number: &IndividualId| comparison.learners.iter().any(|l| l.individual == *number);
         fast.retain(|number| !among(number));
         slow.retain(|number| !among(number));
         fast.extend(comparison.fast);

@@ -3,31 +3,32 @@
 use ratatui::text::Line;
 use relativenas_core::{
     describe::{GeneChange, gene_changes},
+    population::IndividualId,
     view::{Comparison, SearchView},
 };
 
 use crate::{
     canvas::{Canvas, span, wrap},
     draw::text,
-    words::{individual, lineage, loss},
+    words::{gap, individual, lineage, loss},
 };
 
 /// The individual that is told of: the selected one, or the best.
-fn told(search: &SearchView, selected: Option<usize>) -> Option<usize> {
-    selected.filter(|i| *i < search.population.len()).or_else(|| Some(search.leader()?.individual))
+fn told(search: &SearchView, selected: Option<IndividualId>) -> Option<IndividualId> {
+    selected.filter(|i| search.individual(*i).is_some()).or_else(|| Some(search.leader()?.individual))
 }
 
 /// The newest comparison of an individual.
-fn verdict(search: &SearchView, number: usize) -> Option<&Comparison> {
+fn verdict(search: &SearchView, number: IndividualId) -> Option<&Comparison> {
     let all = search.compared_before.iter().chain(&search.compared);
     all.rev().find(|comparison| comparison.learners.iter().any(|l| l.individual == number))
 }
 
 /// The role of an individual, and what follows from it, in a few words.
-fn role(search: &SearchView, number: usize) -> String {
+fn role(search: &SearchView, number: IndividualId) -> String {
     let Some(comparison) = verdict(search, number) else { return "was not compared yet".to_owned() };
     let is_done = comparison.generation < search.generation;
-    let name = |who: Option<usize>| who.map(|who| individual(search, who)).unwrap_or_default();
+    let name = |who: Option<IndividualId>| who.map(|who| individual(search, who)).unwrap_or_default();
     let (fast, slow) = (comparison.fast, comparison.slow);
     match () {
         // Such a searcher draws everyone anew.
@@ -46,8 +47,8 @@ fn role(search: &SearchView, number: usize) -> String {
 }
 
 /// Its last loss, and whether that is of where it was before it moved.
-fn losses(search: &SearchView, number: usize) -> Option<(String, &'static str)> {
-    let place = search.population.get(number)?;
+fn losses(search: &SearchView, number: IndividualId) -> Option<(String, &'static str)> {
+    let place = search.individual(number)?;
     let learner = place.learner.as_ref()?;
     let moved = learner.position != place.position;
     let note = if moved { " before it moved" } else { "" };
@@ -55,7 +56,7 @@ fn losses(search: &SearchView, number: usize) -> Option<(String, &'static str)> 
 }
 
 /// One line, where there is no room beside the map.
-pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<usize>) {
+pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<IndividualId>) {
     let look = canvas.look;
     let palette = &look.palette;
     let Some(number) = told(search, selected) else { return };
@@ -73,16 +74,16 @@ pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Opti
 
 /// In how many genes an individual's last move changed the decoded value, if it moved after its newest
 /// comparison.
-fn genes(search: &SearchView, number: usize) -> Option<String> {
+fn genes(search: &SearchView, number: IndividualId) -> Option<String> {
     verdict(search, number).filter(|c| c.slow == Some(number) && c.generation < search.generation)?;
-    let place = search.population.get(number)?;
+    let place = search.individual(number)?;
     let from = place.moved_from.as_ref()?;
     let changed = gene_changes(search.settings.space, from, &place.position).len();
     Some(format!("{} changed", text::counted(changed, "gene")))
 }
 
 /// The individual in several lines, then the last generation's lessons.
-pub(super) fn beside(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<usize>) {
+pub(super) fn beside(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<IndividualId>) {
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
@@ -100,7 +101,7 @@ pub(super) fn beside(canvas: &mut Canvas<'_>, search: &SearchView, selected: Opt
         canvas.line(0, y, &line.into());
         y += 1;
     }
-    if let Some(place) = search.population.get(number)
+    if let Some(place) = search.individual(number)
         && let Some(from) = &place.moved_from
     {
         let changes = gene_changes(search.settings.space, from, &place.position);
@@ -140,14 +141,15 @@ fn lessons(canvas: &mut Canvas<'_>, search: &SearchView) {
             return;
         }
         let changed = gene_changes(search.settings.space, &lesson.from, &lesson.to).len();
-        let gap =
+        let found =
             search.compared_before.iter().find(|c| c.slow == Some(lesson.slow)).and_then(Comparison::gap);
-        let gap = gap.map_or(String::new(), |gap| format!("{}{}", look.glyphs.delta, loss(gap)));
+        let found =
+            found.map_or(String::new(), |value| format!("{}{}", look.glyphs.delta, gap(Some(value), look)));
         let line = vec![
             span(individual(search, lesson.slow), palette.slow),
             span(format!(" {} ", look.glyphs.arrow_right), palette.dim),
             span(individual(search, lesson.fast), palette.fast),
-            span(format!("  {gap}"), palette.text),
+            span(format!("  {found}"), palette.text),
             span(format!("  {}", text::counted(changed, "gene")), palette.dim),
         ];
         canvas.line(0, row + 1, &line.into());

@@ -1,7 +1,7 @@
 //! The individual that is selected, beside or below the population: cells, cost, lessons.
 
 use ratatui::{text::Line, widgets::Widget};
-use relativenas_core::{operation::CellKind, view::SearchView};
+use relativenas_core::{operation::CellKind, population::IndividualId, view::SearchView};
 
 use crate::{
     canvas::{Canvas, span, wrap},
@@ -13,7 +13,7 @@ use crate::{
 /// Rows of a cell's graph.
 const GRAPH: usize = 8;
 
-pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize) {
+pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: IndividualId) {
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());

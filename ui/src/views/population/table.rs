@@ -1,7 +1,7 @@
 //! The numbers of each individual in columns, as many columns as fit.
 
 use ratatui::style::Style;
-use relativenas_core::{cost::cost, view::SearchView};
+use relativenas_core::{cost::cost, population::IndividualId, view::SearchView};
 
 use crate::{
     canvas::{Canvas, Look},
@@ -70,7 +70,7 @@ pub struct Table {
 impl Table {
     /// As many columns as fit in `room`, but at least number and loss.
     pub fn of(search: &SearchView, room: usize) -> Self {
-        let digits = individual(search, 0).len();
+        let digits = individual(search, IndividualId(0)).len();
         let width = |column: Column| match column {
             Column::Number => digits,
             // A loss in parentheses needs nine columns.
@@ -117,7 +117,7 @@ impl Table {
         canvas: &mut Canvas<'_>,
         mut x: usize,
         y: usize,
-        (search, number): (&SearchView, usize),
+        (search, number): (&SearchView, IndividualId),
         over: Option<Style>,
     ) {
         let look = canvas.look;
@@ -129,7 +129,7 @@ impl Table {
     }
 }
 
-fn cell(look: &Look, search: &SearchView, number: usize, column: Column) -> (String, Style) {
+fn cell(look: &Look, search: &SearchView, number: IndividualId, column: Column) -> (String, Style) {
     let palette = &look.palette;
     let place = &search.population[number];
     let nothing = (look.glyphs.never.to_string(), palette.dim);

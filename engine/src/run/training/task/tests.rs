@@ -1,4 +1,4 @@
-//! Trainings of the three tasks on the samples: a few steps each, whole and cut short.
+//! Trainings of the three tasks on the samples: a few steps each, uninterrupted and interrupted.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -59,7 +59,7 @@ fn weights(folder: &Path) -> [Vec<u8>; 2] {
         .map(|file| fs::read(folder.join(files::WEIGHTS).join(file)).expect("written"))
 }
 
-/// Trains to the end, and once more with an end within the second epoch; returns the events.
+/// Trains to the end, and once more with a stop within the second epoch; returns the events.
 fn check(task: Task, epochs: usize, part: Part) {
     let data = sample(folder_of(task));
     let manifest = manifest(task, &data, &[]);
@@ -87,11 +87,11 @@ fn check(task: Task, epochs: usize, part: Part) {
     assert_eq!(outcome, Outcome::Stopped);
     assert!(events(cut.path()).len() < expected.len());
     assert_eq!(work(cut.path(), &manifest, |_, _| {}), Outcome::Done);
-    // As text: what is not a number differs from itself.
+    // The events are compared as text, because NaN does not equal itself.
     assert_eq!(format!("{:?}", events(cut.path())), format!("{expected:?}"));
     assert!(weights(cut.path()) == weights(whole.path()), "other weights");
 
-    // The file says what it is.
+    // The file describes its network.
     let best = whole.path().join(files::WEIGHTS).join("best.safetensors");
     let network = weights_file::find(&best).expect("readable").network.expect("described");
     let TrainedNetwork { task: said, network, .. } = *network;

@@ -1,11 +1,11 @@
-//! Several ranks on one training, as threads.
+//! A training by several ranks, as threads.
 
 use std::{thread, time::Duration};
 
 use super::*;
 use crate::ranks::Threads;
 
-/// What each of so many ranks has after it did this with a fresh trainer.
+/// The results of `does` with a fresh trainer on each of several ranks.
 fn each<T: Send>(ranks: usize, plan: &Plan, does: impl Fn(&mut Trainer) -> T + Sync) -> Vec<T> {
     let does = &does;
     thread::scope(|scope| {
@@ -22,7 +22,8 @@ fn each<T: Send>(ranks: usize, plan: &Plan, does: impl Fn(&mut Trainer) -> T + S
 
 #[test]
 fn all_ranks_hold_the_same_bits_and_one_that_is_resumed_goes_on_to_them() {
-    // Batches of eight and four: of the last one, the third rank gets nothing, because batch norm wants two images.
+    // Batches of eight and four: of the last one, the third rank gets nothing, because batch norm needs two
+    // images.
     let source = || source(20);
     for ranks in [2, 3] {
         let straight = each(ranks, &plan(), |trainer| {
@@ -46,7 +47,7 @@ fn all_ranks_hold_the_same_bits_and_one_that_is_resumed_goes_on_to_them() {
 fn shares_count_by_their_images() {
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 2, cells: 3, classes: CLASSES };
     let plan = Plan::full(&published::genotype("RelativeNAS").unwrap(), &shape, false);
-    // Two images and three.
+    // One part has two images, the other three.
     let part = |rank: usize| {
         let share = Share { rank, ranks: 2, least: 1 };
         let feed = Feed { batch: 5, share, ..fresh().feed() };
@@ -117,7 +118,7 @@ fn an_evaluation_by_ranks_is_that_of_all_images() {
     };
     let one = judge(&fresh());
     for found in each(3, &plan(), |trainer| judge(trainer)) {
-        assert!((found.loss - one.loss).abs() < 1e-5 * one.loss, "{found:?} {one:?}");
-        assert_eq!(Evaluation { loss: 0.0, ..found }, Evaluation { loss: 0.0, ..one });
+        assert!((found.loss - one.loss).abs() < 1e-5 * one.loss.0, "{found:?} {one:?}");
+        assert_eq!(Evaluation { loss: Loss(0.0), ..found }, Evaluation { loss: Loss(0.0), ..one });
     }
 }

@@ -1,0 +1,38 @@
+//! An architecture that takes part in finals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{loss::Loss, population::IndividualId};
+
+/// An architecture that takes part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entrant {
+    pub source: EntrantSource,
+    pub individual: IndividualId,
+    /// The generation in which the individual was estimated with this position; for the last population, the
+    /// number of generations.
+    pub generation: u32,
+    pub position: Vec<f64>,
+    /// By shared weights, when it was estimated.
+    pub loss: Loss,
+}
+
+impl Entrant {
+    /// The individual's number, followed by the generation if the individual has moved since.
+    pub fn name(&self) -> String {
+        match self.source {
+            EntrantSource::Ranking => format!("{:02}", self.individual),
+            EntrantSource::Search => format!("{:02} of g{}", self.individual, self.generation),
+        }
+    }
+}
+
+/// Where an entrant comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntrantSource {
+    /// The ranking of the last population.
+    Ranking,
+    /// The best of the search's second half; the population has left it since.
+    Search,
+}
