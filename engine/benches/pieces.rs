@@ -13,6 +13,7 @@ use relativenas_core::{
     network::{NetworkKind, NetworkShape},
     population::IndividualId,
     population::sample_position,
+    published,
     randomness::{Purpose, Streams},
     search::{Ask, Estimate, Schedule, Search, SearchSettings},
     space::Space,
@@ -21,11 +22,11 @@ use relativenas_core::{
 use relativenas_engine::{
     allocator::Jemalloc,
     augmentation::{Augmentation, Batch, ImageStore},
-    cpu::CpuModel,
+    cpu::{CpuEvaluator, CpuModel},
     data, device,
     images::ImageSet,
     model::{Model, TorchModel},
-    network::{ModuleWeights, Plan, drop_path_masks},
+    network::{FlatWeights, ModuleWeights, Pass, Plan, drop_path_masks},
     optimizer::SgdSettings,
     run::{
         checkpoint::{self, CheckpointProgress, CheckpointState},
@@ -33,7 +34,7 @@ use relativenas_engine::{
         log::{EventLog, Extent},
     },
 };
-use tch::{Device, Tensor};
+use tch::{Device, Tensor, no_grad};
 
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -76,7 +77,7 @@ fn masks(plan: &Plan) -> Option<Tensor> {
     drop_path_masks(plan.genes(), BATCH as usize, 0.2, &mut stream, Device::Cpu).expect("there is memory")
 }
 
-/// Who computes a search network.
+/// What computes a network.
 #[derive(Clone, Copy)]
 enum Kernels {
     Own { threads: usize },
@@ -129,6 +130,25 @@ fn validation_step(bencher: Bencher, kernels: Kernels) {
     let plan = Plan::search(&genotype(0), &SHAPE);
     let (mut model, batch) = (model(kernels, &plan), batch(&store()));
     bencher.bench_local(|| model.judge(&batch).expect("there is memory"));
+}
+
+/// Logits of a batch by a full network, as `evaluate` and the validation of a training compute them.
+#[divan::bench(args = KERNELS, sample_count = 10, sample_size = 1)]
+fn full_network_evaluation(bencher: Bencher, kernels: Kernels) {
+    let plan = Plan::full(&published::genotype("RelativeNAS").expect("published"), &SHAPE, true);
+    let weights = FlatWeights::gather(&plan, &fresh(&plan), Device::Cpu).expect("weights of this plan");
+    let images = batch(&store()).images;
+    match kernels {
+        Kernels::Own { threads } => {
+            let evaluator = CpuEvaluator::new(&plan, &weights, threads).expect("in main memory");
+            let mut evaluator = evaluator.expect("a network that the kernels know");
+            bencher.bench_local(|| evaluator.logits(&weights, &images).expect("there is memory"));
+        }
+        Kernels::Libtorch(precision) => {
+            let pass = Pass::evaluation(&plan, weights.modules(), precision);
+            bencher.bench_local(|| no_grad(|| pass.run(&images)).expect("there is memory").main);
+        }
+    }
 }
 
 #[divan::bench]

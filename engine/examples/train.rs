@@ -71,7 +71,7 @@ fn main() -> anyhow::Result<()> {
             trainer.step(&batch?)?;
         }
         let trained = trainer.figures()?;
-        let judged = evaluate(&trainer.evaluation(), &test, 100, usize::MAX, &Alone, &|_| Flow::Go)?;
+        let judged = evaluate(&trainer.frozen()?, &test, 100, usize::MAX, &Alone, &|_| Flow::Go)?;
         let judged = judged.context("the evaluation was cut short")?;
         println!(
             "epoch {epoch}: training loss {:.3}, test loss {:.3}, {:.1} % right",

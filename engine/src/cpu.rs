@@ -1,4 +1,5 @@
-//! Search networks on a CPU, without libtorch's kernels.
+//! Networks on a CPU, without libtorch's kernels: search networks with their classifier, full networks up to their
+//! heads in training, and whole in evaluation.
 //!
 //! Their depthwise convolutions, batch norms and ReLUs move far more memory than they compute:
 //! libtorch reads and writes a batch of feature maps for each of them. Here a `stage` takes an
@@ -11,6 +12,7 @@
 
 mod backward;
 mod body;
+mod dense;
 mod evaluation;
 mod forward;
 mod head;
@@ -18,6 +20,7 @@ mod matrix;
 mod node;
 mod norm;
 mod packing;
+mod pictures;
 mod pointwise;
 mod pool;
 mod program;
@@ -35,7 +38,7 @@ mod window;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-pub use self::body::CpuBody;
+pub use self::{body::CpuBody, evaluation::CpuEvaluator, pictures::pictures};
 use self::{
     body::{Body, Part, TrainingBatch, Worker, parts},
     evaluation::Evaluation,
@@ -68,7 +71,7 @@ pub struct CpuModel {
 
 impl CpuModel {
     /// Copies the weights of the plan's modules, one [`ModuleWeights`] each. It will compute in so many
-    /// threads. `None` if the plan has something that only full networks have.
+    /// threads. `None` if the plan has something that the kernels do not know, or an auxiliary head.
     ///
     /// # Errors
     /// If the weights belong to another plan, or memory runs out.
@@ -138,7 +141,7 @@ impl Worker {
         labels: &[i64],
         images: usize,
     ) -> f64 {
-        let (last, tape) = (program.cells.len(), &self.tape);
+        let (last, tape) = (program.last_feature(), &self.tape);
         self.gradients.forget();
         let gradients = self.gradients.at(last, program.feature_shape(last), labels.len());
         let mut total = 0.0;
@@ -155,11 +158,6 @@ impl Worker {
     }
 }
 
-/// Pixels of a batch with channels last; no copy if they lie so already.
-pub fn pictures(batch: &Batch) -> Result<Tensor, TchError> {
-    batch.images.f_permute([0, 2, 3, 1])?.f_contiguous()
-}
-
 impl Model for CpuModel {
     fn train(
         &mut self,
@@ -167,7 +165,7 @@ impl Model for CpuModel {
         drop_path: Option<&Tensor>,
         learning_rate: f64,
     ) -> Result<Tensor, TchError> {
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let masks = drop_path.map(values).transpose()?;
         let training = TrainingBatch { pictures: values(&pictures)?, images: batch.len(), masks };
         let loss = self.differentiate(training, values(&batch.labels)?)?;
@@ -177,7 +175,7 @@ impl Model for CpuModel {
     }
 
     fn judge(&mut self, batch: &Batch) -> Result<(Tensor, Tensor), TchError> {
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let labels: &[i64] = values(&batch.labels)?;
         let (mut loss, mut right) = (0.0, 0);
         for (prediction, &label) in self.predict(values(&pictures)?)?.iter().zip(labels) {
@@ -189,7 +187,7 @@ impl Model for CpuModel {
 
     fn observe(&mut self, batch: &Batch) -> Result<Tensor, TchError> {
         self.ready_to_judge = false;
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let training = TrainingBatch { pictures: values(&pictures)?, images: batch.len(), masks: None };
         let (parameters, statistics) = self.weights.numbers_mut()?;
         self.body.pack(parameters);
@@ -230,7 +228,7 @@ impl CpuModel {
         let mut logits = Vec::new();
         for worker in &self.body.workers {
             for n in 0..worker.tape.images {
-                let image = worker.tape.feature(program.cells.len(), n);
+                let image = worker.tape.feature(program.last_feature(), n);
                 logits.extend(Prediction::new(&program.head, image, parameters).logits);
             }
         }

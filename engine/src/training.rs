@@ -5,6 +5,7 @@
 
 mod batch_norm;
 mod evaluation;
+mod frozen;
 mod loss;
 mod schedule;
 mod source;
@@ -12,6 +13,7 @@ mod trainer;
 
 pub use batch_norm::{OneValue, check_batches};
 pub use evaluation::{Evaluation, evaluate};
+pub use frozen::FrozenNetwork;
 pub use loss::TrainingLoss;
 pub use schedule::RetrainSchedule;
 pub use source::{BatchPart, BatchSettings, Batches, ImageSource, Photos, SourceError};

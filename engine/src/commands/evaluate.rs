@@ -33,9 +33,9 @@ use crate::{
     data::{self, DataSet, EncodedDataSet},
     device, failure,
     images::ImageSet,
-    network::{FlatWeights, ModuleWeights, Pass, Plan, from_named, to_named},
+    network::{FlatWeights, ModuleWeights, Plan, from_named, to_named},
     ranks::{self, Card, Ranked, Ranks, agree},
-    training::{self, Evaluation, ImageSource, Photos},
+    training::{self, Evaluation, FrozenNetwork, ImageSource, Photos},
     weights_file::{self, Weights},
 };
 
@@ -344,8 +344,9 @@ fn judge(
         }
         Flow::Go
     };
-    let pass = Pass::evaluation(&trained.plan, trained.weights.modules(), arguments.precision);
-    let found = training::evaluate(&pass, source, arguments.batch as usize, limit, ranks, &progress)?;
+    let threads = device::threads_of_rank(0, ranks.place());
+    let network = FrozenNetwork::new(&trained.plan, &trained.weights, arguments.precision, threads)?;
+    let found = training::evaluate(&network, source, arguments.batch as usize, limit, ranks, &progress)?;
     if lively {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
@@ -356,7 +357,7 @@ fn judge(
 mod tests {
     use clap::Parser;
     use serde::Deserialize;
-    use tch::{Tensor, no_grad};
+    use tch::Tensor;
 
     use super::*;
     use crate::{data::samples::sample, ranks::Alone};
@@ -395,9 +396,8 @@ mod tests {
         let images = device::channels_last(&Tensor::from_slice(&images).view([2, 3, 32, 32])).unwrap();
         for name in CHECKPOINTS {
             let trained = Trained::load(&typed(&checkpoint(name), &[]), 10, Device::Cpu, true).unwrap();
-            let (plan, modules) = (&trained.plan, trained.weights.modules());
-            let pass = Pass::evaluation(plan, modules, Precision::F32);
-            let logits = no_grad(|| pass.run(&images)).unwrap().main.to_kind(Elements::Double);
+            let network = FrozenNetwork::new(&trained.plan, &trained.weights, Precision::F32, 2).unwrap();
+            let logits = network.logits(&images).unwrap().to_kind(Elements::Double);
             let error = (logits.flatten(0, -1) - Tensor::from_slice(&expected.logits_eval)).abs().max();
             assert!(error.double_value(&[]) < 1e-4 * 0.26, "{name}: {error:?}");
         }

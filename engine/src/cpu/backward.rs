@@ -4,15 +4,15 @@ use std::mem;
 
 use super::{
     node::{Edge, Node, Paths},
-    norm::GradientSums,
+    norm::{GradientSums, NormBack},
     packing::Packed,
     pointwise::{Accumulate, Arrival, GradientMoments},
     pool::{AveragePoolGradient, MaxPoolGradient},
     program::Program,
     shape::{Image, ImageMut, MapShape, Maps},
     simd::{LANES, Lanes, dispatch},
-    stage::{Backward, Input, Scratch, backward},
-    tape::{Source, StageTape, Tape, sources},
+    stage::{Backward, Scratch, backward},
+    tape::{Source, StageTape, Tape},
     team::Member,
 };
 use crate::network::{Parameters, Step};
@@ -20,9 +20,9 @@ use crate::network::{Parameters, Step};
 /// Memory for gradients of feature maps, kept from step to step.
 #[derive(Debug, Default)]
 pub struct Gradients {
-    /// By feature, counted as in [`Tape::feature`].
+    /// The gradient of every feature, counted as in [`Tape::feature`].
     features: Vec<Maps>,
-    /// By feature: whether its gradient has something in it already.
+    /// Whether the gradient of a feature has something in it already, by feature.
     arrived: Vec<bool>,
     /// The gradients of the two inputs of the cell in hand.
     inputs: [Maps; 2],
@@ -87,7 +87,13 @@ enum Target<'a> {
     Before { node: usize },
 }
 
-impl Target<'_> {
+impl<'t> Target<'t> {
+    /// To a feature of this shape, whose gradient may have something in it already.
+    fn feature(maps: &'t mut Maps, arrived: &mut bool, shape: MapShape, images: usize) -> Self {
+        maps.fit(shape, images);
+        Self::Map { maps, arrival: arrive(arrived) }
+    }
+
     /// The place in image `n`. `before` are the nodes of the upstream image before the one with the gradient.
     fn image<'a>(&'a mut self, n: usize, before: ImageMut<'a>) -> Option<(ImageMut<'a>, Arrival)> {
         match self {
@@ -103,13 +109,31 @@ impl Reverse<'_> {
     /// Goes back from the gradients that [`Gradients::at`] was filled with.
     pub fn run(&mut self, gradients: &mut Gradients) {
         for index in (0..self.program.cells.len()).rev() {
-            if self.program.cells[index].live && gradients.arrived[index + 1] {
+            if self.program.cells[index].live && gradients.arrived[self.program.output(index)] {
                 self.cell(gradients, index);
             }
         }
-        let upstream = Upstream { maps: &mut gradients.features[0], node: 0 };
-        let source = Source::Pictures(self.pictures);
-        self.module(self.program.stem, source, upstream, |_| 1.0, Target::Nowhere, &mut gradients.middle);
+        for (feature, &stem) in self.program.stems.iter().enumerate().rev() {
+            if gradients.arrived[feature] {
+                self.stem(gradients, feature, stem);
+            }
+        }
+    }
+
+    /// Through a stem, whose output is this feature, to the stem before it.
+    fn stem(&mut self, gradients: &mut Gradients, feature: usize, stem: usize) {
+        let mut maps = mem::take(&mut gradients.features[feature]);
+        let (source, target) = match feature.checked_sub(1) {
+            None => (Source::Pictures(self.pictures), Target::Nowhere),
+            Some(before) => {
+                let shape = self.program.feature_shape(before);
+                let (maps, arrived) = (&mut gradients.features[before], &mut gradients.arrived[before]);
+                (Source::Feature(before), Target::feature(maps, arrived, shape, self.tape.images))
+            }
+        };
+        let upstream = Upstream { maps: &mut maps, node: 0 };
+        self.module(stem, source, upstream, |_| 1.0, target, &mut gradients.middle);
+        gradients.features[feature] = maps;
     }
 
     fn cell(&mut self, gradients: &mut Gradients, index: usize) {
@@ -118,19 +142,19 @@ impl Reverse<'_> {
         for input in &mut gradients.inputs {
             input.fit(cell.input, self.tape.images);
         }
-        let mut maps = mem::take(&mut gradients.features[index + 1]);
+        let output = self.program.output(index);
+        let mut maps = mem::take(&mut gradients.features[output]);
         for (number, node) in cell.nodes.iter().enumerate().rev() {
             for &edge in node.edges() {
                 self.edge(gradients, &mut maps, index, (number, node), edge);
             }
         }
-        gradients.features[index + 1] = maps;
-        for (input, source) in sources(index).into_iter().enumerate() {
+        gradients.features[output] = maps;
+        for (input, source) in self.program.sources(index).into_iter().enumerate() {
             let Some(module) = cell.preprocess[input] else { continue };
-            let arrival = arrive(&mut gradients.arrived[source]);
-            let maps = &mut gradients.features[source];
-            maps.fit(self.program.feature_shape(source), self.tape.images);
-            let target = Target::Map { maps, arrival };
+            let shape = self.program.feature_shape(source);
+            let (maps, arrived) = (&mut gradients.features[source], &mut gradients.arrived[source]);
+            let target = Target::feature(maps, arrived, shape, self.tape.images);
             let upstream = Upstream { maps: &mut gradients.inputs[input], node: 0 };
             let source = Source::Feature(source);
             self.module(module, source, upstream, |_| 1.0, target, &mut gradients.middle);
@@ -205,8 +229,42 @@ impl Reverse<'_> {
         mut target: Target<'_>,
     ) {
         let tape = self.tape;
+        let norm = self.norm((module, index), &upstream, &factor);
+        let stage = &self.program.modules[module][index];
+        let weights = &mut self.sums[module][index];
+        weights.clear();
+        let packed = &self.packed[module][index];
+        for n in 0..tape.images {
+            let (before, gradient) = upstream.maps.image_mut(n).split_at(upstream.node);
+            let input = match index.checked_sub(1) {
+                None => source.image(tape, n),
+                Some(first) => tape.stages[module][first].input(n),
+            };
+            let back = Backward {
+                gradient: gradient.into(),
+                output: tape.stages[module][index].output.image(n),
+                input,
+                norm: &norm,
+                factor: factor(n),
+                target: target.image(n, before),
+            };
+            backward(stage, packed, weights, back, self.scratch);
+        }
+        stage.packing.unpack(weights, &mut self.flat);
+    }
+
+    /// How the gradient of a stage's batch norm comes about, block by block. The first member writes the gradients
+    /// of its parameters.
+    fn norm(
+        &mut self,
+        (module, index): (usize, usize),
+        upstream: &Upstream<'_>,
+        factor: impl Fn(usize) -> f32,
+    ) -> Vec<NormBack> {
+        let tape = self.tape;
         let stage = &self.program.modules[module][index];
         let StageTape { output, normalisation } = &tape.stages[module][index];
+        let Some(norm) = stage.norm else { return vec![NormBack::NONE; stage.output.blocks] };
         let mut moments = Vec::with_capacity(tape.images * stage.output.blocks);
         for n in 0..tape.images {
             let gradient = upstream.maps.image(n).node(upstream.node);
@@ -229,30 +287,7 @@ impl Reverse<'_> {
         }
         let count = self.paths.images * stage.output.pixels();
         let parameters = self.member.is_first().then(|| self.flat.again());
-        let norm = stage.norm.gradient(normalisation, &sums, count, parameters);
-        let weights = &mut self.sums[module][index];
-        weights.clear();
-        let packed = &self.packed[module][index];
-        for n in 0..tape.images {
-            let (before, gradient) = upstream.maps.image_mut(n).split_at(upstream.node);
-            let input = match index.checked_sub(1) {
-                None => source.image(tape, n),
-                Some(first) => {
-                    let StageTape { output, normalisation } = &tape.stages[module][first];
-                    Input::Normalised(output.image(n), &normalisation.affines)
-                }
-            };
-            let back = Backward {
-                gradient: gradient.into(),
-                output: output.image(n),
-                input,
-                norm: &norm,
-                factor: factor(n),
-                target: target.image(n, before),
-            };
-            backward(stage, packed, weights, back, self.scratch);
-        }
-        stage.packing.unpack(weights, &mut self.flat);
+        norm.gradient(normalisation, &sums, count, parameters)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     forward::{Forward, Normaliser},
     node::Paths,
     packing::{Channels, Lane, Packed},
-    program::Program,
+    program::{Program, picture_side},
     shape::{Image, ImageMut},
     simd::Lanes,
     stage::Scratch,
@@ -27,7 +27,7 @@ pub struct Body {
     pub program: Program,
     /// The packed weights, by module and stage.
     pub packed: Vec<Vec<Packed>>,
-    /// One for each thread.
+    /// The memory of every thread.
     pub workers: Vec<Worker>,
 }
 
@@ -148,7 +148,7 @@ impl Body {
 
     /// A feature of the batch in hand, `[N, C, H, W]`, channels last in memory.
     fn map(&self, feature: usize) -> Result<Tensor, TchError> {
-        let channels = self.program.channels[feature];
+        let channels = &self.program.channels[feature];
         let mut values = Vec::new();
         for worker in &self.workers {
             for n in 0..worker.tape.images {
@@ -161,7 +161,7 @@ impl Body {
 
     /// Puts the gradient of a feature, `[N, C, H, W]`, where [`Body::reverse`] begins.
     fn begin_at(&mut self, feature: usize, gradient: &Tensor) -> Result<(), TchError> {
-        let (channels, shape) = (self.program.channels[feature], self.program.feature_shape(feature));
+        let (channels, shape) = (&self.program.channels[feature], self.program.feature_shape(feature));
         let gradient = gradient.f_permute([0, 2, 3, 1])?.f_contiguous()?;
         let mut images = values::<f32>(&gradient)?.chunks_exact(shape.pixels() * channels.count());
         for worker in &mut self.workers {
@@ -202,7 +202,7 @@ pub fn parts<'a>(
 }
 
 /// From planes of sixteen channels to pixels of all channels, `[H, W, C]`.
-fn unfold(image: Image<'_>, channels: Channels, values: &mut Vec<f32>) {
+fn unfold(image: Image<'_>, channels: &Channels, values: &mut Vec<f32>) {
     for pixel in 0..image.shape.pixels() {
         values.extend((0..channels.count()).map(|channel| {
             let Lane { block, lane } = channels.lane(channel);
@@ -211,8 +211,8 @@ fn unfold(image: Image<'_>, channels: Channels, values: &mut Vec<f32>) {
     }
 }
 
-/// From pixels of all channels, `[H, W, C]`, to planes of sixteen; channels that only pad become zero.
-fn fold(values: &[f32], channels: Channels, mut image: ImageMut<'_>) {
+/// From pixels of all channels, `[H, W, C]`, to planes of sixteen; nodes and channels that it lacks become zero.
+fn fold(values: &[f32], channels: &Channels, mut image: ImageMut<'_>) {
     image.lanes.fill(Lanes::ZERO);
     for (pixel, values) in values.chunks_exact(channels.count()).enumerate() {
         for (channel, value) in values.iter().enumerate() {
@@ -234,17 +234,17 @@ impl CpuBody {
     /// `None` if the plan has something that only libtorch computes. Results depend on the number of
     /// threads, in their last bits.
     pub fn new(plan: &Plan, weights: &FlatWeights, threads: usize) -> Option<Self> {
-        // A single stem keeps the side.
-        let body = Body::new(plan, weights, plan.cells.first()?.place.side, threads)?;
-        let mut read = vec![plan.cells.len()];
-        read.extend(plan.auxiliary.map(|(cell, _)| cell + 1).filter(|&feature| feature != plan.cells.len()));
+        let body = Body::new(plan, weights, picture_side(plan)?, threads)?;
+        let last = body.program.last_feature();
+        let mut read = vec![last];
+        let auxiliary = plan.auxiliary.map(|(cell, _)| body.program.output(cell));
+        read.extend(auxiliary.filter(|&feature| feature != last));
         Some(Self { body, read })
     }
 
     /// Whether it was made for images of this size, `[N, 3, H, W]`.
     pub fn fits(&self, images: &Tensor) -> bool {
-        let side = self.body.program.image_side as i64;
-        matches!(images.size()[..], [_, _, height, width] if (height, width) == (side, side))
+        self.body.program.fits(images)
     }
 
     /// What heads read of a batch in training mode, each `[N, C, H, W]`; the auxiliary head reads the

@@ -1,16 +1,23 @@
 //! Evaluation mode: batch norm has its running statistics, so no image's result depends on another image.
 
+use tch::{TchError, Tensor};
+
 use super::{
     forward::{Forward, Normaliser},
+    head::Prediction,
     node::Paths,
     packing::Packed,
-    program::Program,
+    pictures::pictures,
+    program::{Program, picture_side},
     shape::Image,
     stage::Scratch,
     tape::Tape,
     team::{at_once, shares},
 };
-use crate::network::{Parameters, Statistics};
+use crate::{
+    memory::values,
+    network::{FlatWeights, Parameters, Plan, Statistics},
+};
 
 /// The threads that evaluate a program.
 #[derive(Debug)]
@@ -26,7 +33,7 @@ struct Worker {
 }
 
 impl Evaluation {
-    /// Memory for so many threads.
+    /// Makes the memory for so many threads.
     pub fn new(program: &Program, threads: usize) -> Self {
         let worker = || Worker { tape: Tape::new(program), scratch: Scratch::default() };
         Self { workers: (0..threads.max(1)).map(|_| worker()).collect() }
@@ -42,7 +49,9 @@ impl Evaluation {
         for worker in &mut self.workers {
             for (stages, tapes) in program.modules.iter().zip(&mut worker.tape.stages) {
                 for (stage, tape) in stages.iter().zip(tapes) {
-                    tape.normalisation = stage.norm.running(parameters, statistics);
+                    if let Some(norm) = stage.norm {
+                        tape.normalisation = norm.running(parameters, statistics);
+                    }
                 }
             }
         }
@@ -78,6 +87,52 @@ impl Worker {
     ) -> T {
         let (normaliser, paths, scratch) = (Normaliser::Tape, Paths::KEPT, &mut self.scratch);
         Forward { program, packed, normaliser, paths, scratch }.run(&mut self.tape, picture);
-        read(self.tape.feature(program.cells.len(), 0))
+        read(self.tape.feature(program.last_feature(), 0))
+    }
+}
+
+/// A full network in evaluation mode on a CPU, with weights that stay as they are.
+#[derive(Debug)]
+pub struct CpuEvaluator {
+    program: Program,
+    packed: Vec<Vec<Packed>>,
+    evaluation: Evaluation,
+}
+
+impl CpuEvaluator {
+    /// Packs the weights and takes the running statistics as they are now. It will compute in so many threads.
+    /// `None` if the plan has something that only libtorch computes.
+    ///
+    /// # Errors
+    /// If the weights lie on another device.
+    pub fn new(plan: &Plan, weights: &FlatWeights, threads: usize) -> Result<Option<Self>, TchError> {
+        let program = picture_side(plan).and_then(|side| Program::new(plan, weights, side));
+        let Some(program) = program else { return Ok(None) };
+        let (parameters, statistics) = weights.numbers()?;
+        let mut packed = program.room();
+        program.pack(parameters, &mut packed);
+        let mut evaluation = Evaluation::new(&program, threads);
+        evaluation.take(&program, parameters, statistics);
+        Ok(Some(Self { program, packed, evaluation }))
+    }
+
+    /// Whether it was made for images of this size, `[N, 3, H, W]`.
+    pub fn fits(&self, images: &Tensor) -> bool {
+        self.program.fits(images)
+    }
+
+    /// Logits of images `[N, 3, H, W] f32`, best channels last in memory: `[N, classes] f32`. `weights` are those
+    /// that it was made from. An image's logits are the same to the last bit in any batch, for any number of
+    /// threads.
+    ///
+    /// # Errors
+    /// If the images do not lie in main memory, or memory runs out.
+    pub fn logits(&mut self, weights: &FlatWeights, images: &Tensor) -> Result<Tensor, TchError> {
+        let Self { program, packed, evaluation } = self;
+        let (parameters, _) = weights.numbers()?;
+        let pictures = pictures(images)?;
+        let read = |image: Image<'_>| Prediction::new(&program.head, image, parameters).logits;
+        let logits = evaluation.run(program, packed, values(&pictures)?, read).concat();
+        Tensor::f_from_slice(&logits)?.f_view([-1, program.head.classes as i64])
     }
 }

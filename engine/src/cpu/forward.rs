@@ -11,8 +11,8 @@ use super::{
     program::Program,
     shape::Maps,
     simd::{Lanes, dispatch},
-    stage::{Input, Scratch, forward},
-    tape::{Source, StageTape, Tape, gene_input, sources},
+    stage::{Scratch, forward},
+    tape::{Source, StageTape, Tape, gene_input},
     team::Member,
 };
 use crate::network::{Parameters, Statistics, Step};
@@ -46,8 +46,11 @@ impl Forward<'_> {
     pub fn run(&mut self, tape: &mut Tape, pictures: &[f32]) {
         let program = self.program;
         tape.images = pictures.len() / program.picture_length();
-        let stem = mem::take(&mut tape.stem);
-        tape.stem = self.normalised(tape, program.stem, Source::Pictures(pictures), stem);
+        for (feature, &stem) in program.stems.iter().enumerate() {
+            let source = feature.checked_sub(1).map_or(Source::Pictures(pictures), Source::Feature);
+            let maps = mem::take(&mut tape.stems[feature]);
+            tape.stems[feature] = self.normalised(tape, stem, source, maps);
+        }
         for (index, cell) in program.cells.iter().enumerate() {
             if cell.live {
                 self.cell(tape, index);
@@ -57,7 +60,7 @@ impl Forward<'_> {
 
     fn cell(&mut self, tape: &mut Tape, index: usize) {
         let cell = &self.program.cells[index];
-        for (input, source) in sources(index).into_iter().enumerate() {
+        for (input, source) in self.program.sources(index).into_iter().enumerate() {
             let Some(module) = cell.preprocess[input] else { continue };
             let maps = mem::take(&mut tape.inputs[index][input]);
             tape.inputs[index][input] = self.normalised(tape, module, Source::Feature(source), maps);
@@ -126,14 +129,15 @@ impl Forward<'_> {
             for n in 0..tape.images {
                 let input = match before.last() {
                     None => source.image(tape, n),
-                    Some(before) => Input::Normalised(before.output.image(n), &before.normalisation.affines),
+                    Some(before) => before.input(n),
                 };
                 forward(stage, packed, input, output.image_mut(n), self.scratch);
-                if let Normaliser::Batch { .. } = self.normaliser {
+                if let (Normaliser::Batch { .. }, Some(_)) = (&self.normaliser, stage.norm) {
                     let planes = output.image(n).planes();
                     moments.extend(planes.map(|plane| dispatch(Moments { plane: plane.pixels })));
                 }
             }
+            let Some(norm) = stage.norm else { continue };
             if let Normaliser::Batch { parameters, statistics, momentum, member } = &mut self.normaliser {
                 let moments = member.gather(moments);
                 let running = statistics.as_mut().map(|statistics| Running {
@@ -141,7 +145,7 @@ impl Forward<'_> {
                     momentum: *momentum,
                     times,
                 });
-                *normalisation = stage.norm.of_batch(&moments, stage.output.pixels(), *parameters, running);
+                *normalisation = norm.of_batch(&moments, stage.output.pixels(), *parameters, running);
             }
         }
         tape.stages[module] = tapes;

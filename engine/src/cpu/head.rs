@@ -96,7 +96,7 @@ impl Prediction {
             }
         }
         let pixels = image.shape.pixels() as f32;
-        let mut of_blocks = vec![Lanes::ZERO; head.features.blocks()];
+        let mut of_blocks = vec![Lanes::ZERO; image.shape.planes()];
         for (channel, gradient) in feature_gradients.into_iter().enumerate() {
             let Lane { block, lane } = head.features.lane(channel);
             of_blocks[block].0[lane] = gradient / pixels;

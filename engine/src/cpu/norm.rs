@@ -12,11 +12,11 @@ use crate::network::{BATCH_NORM_EPSILON, ParameterPlace, Parameters, StatisticPl
 pub struct Norm {
     /// Real channels, without those that fill up the last block.
     pub channels: usize,
-    /// `None` if it only normalises.
+    /// Where its factor and offset lie; `None` if it only normalises.
     pub affine: Option<AffinePlaces>,
-    /// The running mean, `[channels]`.
+    /// Where the running mean lies, `[channels]`.
     pub mean: StatisticPlace,
-    /// The running variance, `[channels]`.
+    /// Where the running variance lies, `[channels]`.
     pub variance: StatisticPlace,
 }
 
@@ -33,7 +33,7 @@ pub struct Normalisation {
     /// The whole batch norm as one map of each value.
     pub affines: Vec<Affine>,
     pub means: Vec<Lanes>,
-    /// One by the standard deviation.
+    /// One divided by the standard deviation.
     inverse_deviations: Vec<Lanes>,
     /// The factors that batch norm has learned, or 1.
     scales: Vec<Lanes>,
@@ -46,6 +46,16 @@ pub struct NormBack {
     pub gradient_scale: Lanes,
     pub distance_scale: Lanes,
     pub offset: Lanes,
+}
+
+impl NormBack {
+    /// Leaves a gradient as it is, where there is no batch norm.
+    pub const NONE: Self = Self {
+        mean: Lanes::ZERO,
+        gradient_scale: Lanes([1.0; LANES]),
+        distance_scale: Lanes::ZERO,
+        offset: Lanes::ZERO,
+    };
 }
 
 /// Running statistics that a batch moves.
@@ -87,8 +97,9 @@ impl Norm {
         lanes
     }
 
-    /// From the moments of every image: block `b` of image `n` is `moments[n · blocks + b]`, a mean
-    /// and a sum of squares over `pixels`. Moves the running statistics, if there are any.
+    /// What a batch is normalised with, from the moments of its images: block `b` of image `n` is
+    /// `moments[n · blocks + b]`, a mean and a sum of squared distances over `pixels`. Moves the running statistics,
+    /// if there are any.
     pub fn of_batch(
         &self,
         moments: &[Sums],
@@ -124,7 +135,7 @@ impl Norm {
         result
     }
 
-    /// From the running statistics.
+    /// What evaluation normalises with: the running statistics.
     pub fn running(&self, parameters: Parameters<&[f32]>, statistics: Statistics<&[f32]>) -> Normalisation {
         let mut result = Normalisation::default();
         for block in 0..self.blocks() {

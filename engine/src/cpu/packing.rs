@@ -6,19 +6,20 @@ use super::{
 };
 use crate::network::{ParameterPlace, Parameters};
 
-/// The channels of a feature map. The output of a cell has those of several nodes, each of which is filled up to
-/// whole blocks of sixteen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The channels of a feature: those of the nodes that a cell concatenates, each filled up to whole blocks of
+/// sixteen.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channels {
-    pub nodes: usize,
+    /// Which nodes of the feature map, in the order of the channels.
+    pub nodes: Vec<usize>,
     /// Real channels of a node.
     pub per_node: usize,
 }
 
-/// Where a channel lies among the blocks of an image.
+/// Where a channel lies among blocks of sixteen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
-    /// The plane, counted over all nodes.
+    /// The number of the block.
     pub block: usize,
     /// The number among the sixteen channels of the plane.
     pub lane: usize,
@@ -27,28 +28,40 @@ pub struct Lane {
 impl Channels {
     /// The channels of a single node.
     pub fn one(channels: usize) -> Self {
-        Self { nodes: 1, per_node: channels }
+        Self { nodes: vec![0], per_node: channels }
     }
 
     /// Blocks of each node.
-    pub fn blocks_per_node(self) -> usize {
+    pub fn blocks_per_node(&self) -> usize {
         self.per_node.div_ceil(LANES)
     }
 
-    /// Blocks of all nodes.
-    pub fn blocks(self) -> usize {
-        self.nodes * self.blocks_per_node()
+    /// Blocks of all these nodes.
+    pub fn blocks(&self) -> usize {
+        self.nodes.len() * self.blocks_per_node()
     }
 
-    /// Real channels of all nodes.
-    pub fn count(self) -> usize {
-        self.nodes * self.per_node
+    /// Real channels of all these nodes.
+    pub fn count(&self) -> usize {
+        self.nodes.len() * self.per_node
     }
 
-    /// Where a real channel lies.
-    pub fn lane(self, channel: usize) -> Lane {
+    /// Where a real channel lies among the blocks of these nodes alone, one node after the other.
+    pub fn lane_alone(&self, channel: usize) -> Lane {
         let (node, within) = (channel / self.per_node, channel % self.per_node);
         Lane { block: node * self.blocks_per_node() + within / LANES, lane: within % LANES }
+    }
+
+    /// The lanes of all channels in order, as [`Channels::lane_alone`] counts them.
+    pub fn lanes_alone(&self) -> Vec<Lane> {
+        (0..self.count()).map(|channel| self.lane_alone(channel)).collect()
+    }
+
+    /// Where a real channel lies among the planes of the whole feature map.
+    pub fn lane(&self, channel: usize) -> Lane {
+        let Lane { block, lane } = self.lane_alone(channel);
+        let (node, within) = (block / self.blocks_per_node(), block % self.blocks_per_node());
+        Lane { block: self.nodes[node] * self.blocks_per_node() + within, lane }
     }
 }
 
@@ -128,22 +141,21 @@ impl Packed {
 
 impl Packing {
     /// A matrix for so many output channels. The outputs are divided evenly among its parts, in their order; every
-    /// row (the weights of one output) reads the channels `columns`. `blocks_front` are the blocks that all parts
-    /// together read.
-    pub fn new(parts: &[MatrixPart], outputs: usize, columns: Channels, blocks_front: usize) -> Self {
+    /// row (the weights of one output) reads these lanes, a weight each. `blocks_front` are the blocks that all
+    /// parts together read.
+    pub fn new(parts: &[MatrixPart], outputs: usize, columns: &[Lane], blocks_front: usize) -> Self {
         let blocks_out = outputs.div_ceil(LANES);
         let rows = outputs / parts.len();
-        let mut matrix = Vec::with_capacity(outputs * columns.count());
+        let mut matrix = Vec::with_capacity(outputs * columns.len());
         for (part, &MatrixPart { flat, first_block }) in parts.iter().enumerate() {
             for row in 0..rows {
                 let output = part * rows + row;
-                for column in 0..columns.count() {
-                    let Lane { block, lane } = columns.lane(column);
+                for (column, &Lane { block, lane }) in columns.iter().enumerate() {
                     let input = (first_block + block) * LANES + lane;
                     matrix.push(MatrixWeight {
                         matrix: (output / LANES * blocks_front * LANES + input) * LANES + output % LANES,
                         transposed: (input / LANES * blocks_out * LANES + output) * LANES + input % LANES,
-                        flat: flat.plus(row * columns.count() + column),
+                        flat: flat.plus(row * columns.len() + column),
                     });
                 }
             }

@@ -195,8 +195,8 @@ pub enum Arrival {
     Later,
 }
 
-/// Passes a gradient back through ReLU: where the pixel of `sign` is positive. The rows of `sign` may be longer
-/// than those of the others, so that it may be the middle of a frame.
+/// Passes a gradient back through ReLU: where the pixel of `sign` is positive. The rows of `sign` and
+/// `gradient` may be longer than those of the output, so that they may be the middle of a frame.
 pub struct RectifierGradient<'a> {
     pub gradient: Plane<'a>,
     /// What ReLU read, or what it let through.
@@ -211,7 +211,7 @@ impl Kernel for RectifierGradient<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let outputs = self.output.pixels.chunks_exact_mut(self.output.side);
-        let rows = outputs.zip(self.gradient.pixels.chunks_exact(self.gradient.side));
+        let rows = outputs.zip(self.gradient.pixels.chunks(self.gradient.side));
         for ((output, gradient), sign) in rows.zip(self.sign.pixels.chunks(self.sign.side)) {
             let pixels = output.iter_mut().zip(gradient).zip(sign);
             if self.arrival == Arrival::First {

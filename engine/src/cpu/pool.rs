@@ -59,7 +59,7 @@ impl Windows {
 impl Iterator for Windows {
     type Item = Window;
 
-    /// There is always a next one: whoever walks over the output's pixels knows where they end.
+    /// Is never `None`: the walk ends with the pixels of the output that it is zipped with.
     #[inline(always)]
     fn next(&mut self) -> Option<Window> {
         if self.x * self.stride >= self.side {

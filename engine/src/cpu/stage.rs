@@ -1,17 +1,18 @@
-//! A stage: what every module of a search network consists of, once or twice.
+//! A stage: what every module consists of, once or twice.
 //!
 //! ReLU, then something without mixing between channels (the *front*: nothing, a depthwise
-//! convolution, a gather of every other pixel), then a pointwise convolution, then batch norm.
+//! convolution, a gather of pixels), then a pointwise convolution, then batch norm.
 //! A stage computes up to the pointwise convolution and the moments of its output; batch norm is
 //! an [`Affine`] that readers apply on the way. The gradient computes the front again instead of
 //! storing it: arithmetic in the cache is cheaper than memory.
 
 use super::{
+    dense::{Window, unframe},
     matrix::{MatrixGradient, Multiply},
     norm::{Norm, NormBack},
     packing::{Packed, Packing},
     pointwise::{Affine, Arrival, NormGradient, RectifierGradient, Rectify},
-    shape::{Buffer, Image, ImageMut, MapShape},
+    shape::{Buffer, Image, ImageMut, MapShape, Plane},
     simd::{LANES, Lanes, dispatch},
     window::{Depthwise, Entry, Frame, Taps, WeightGradient},
 };
@@ -25,34 +26,51 @@ pub enum Front {
     Depthwise(Taps),
     /// ReLU, and every other pixel of the image and of the image moved by one pixel, as two nodes.
     OffsetPair,
-    /// The 3×3 surroundings of each pixel of a picture of three channels; not rectified.
-    Patches,
+    /// What a window covers, a node a tap: the pointwise convolution that follows mixes all channels of all taps.
+    Window(Window),
+    /// The 3×3 surroundings of every `stride`-th pixel of a picture of three channels; not rectified.
+    Patches { stride: usize },
 }
 
 /// What a stage computes, and where its weights are.
 #[derive(Clone, Debug)]
 pub struct Stage {
     pub front: Front,
+    /// The shape of what it reads: these nodes of a feature map.
     pub input: MapShape,
+    /// Which nodes of a feature map it reads, in this order.
+    pub reads: Vec<usize>,
     pub output: MapShape,
     pub packing: Packing,
-    pub norm: Norm,
+    /// `None` where another convolution follows at once.
+    pub norm: Option<Norm>,
 }
 
 impl Stage {
     /// The shape of what the pointwise convolution reads.
     pub fn front_shape(&self) -> MapShape {
-        let (planes, side) = (self.input.planes(), self.output.side);
+        let side = self.output.side;
         match self.front {
-            Front::Rectified | Front::Depthwise(_) => MapShape::one(planes, side),
-            Front::OffsetPair => MapShape { nodes: 2, blocks: planes, side },
-            Front::Patches => MapShape::one((9_usize * 3).div_ceil(LANES), side),
+            Front::Rectified | Front::Depthwise(_) => MapShape { side, ..self.input },
+            Front::OffsetPair => MapShape { nodes: 2, blocks: self.input.planes(), side },
+            Front::Window(window) => MapShape { nodes: window.count(), side, ..self.input },
+            Front::Patches { .. } => MapShape::one((9_usize * 3).div_ceil(LANES), side),
         }
     }
 
-    /// The shape of the framed input of a depthwise convolution.
-    fn frames_shape(&self, taps: Taps) -> MapShape {
-        MapShape::one(self.input.planes(), taps.framed_side(self.input.side))
+    /// The planes of the nodes that it reads.
+    fn planes<'a>(&self, image: Image<'a>) -> impl Iterator<Item = Plane<'a>> {
+        self.reads.iter().flat_map(move |&node| image.node(node).planes())
+    }
+
+    /// The shape of the framed input.
+    fn frames_shape(&self) -> MapShape {
+        let side = match self.front {
+            Front::Depthwise(taps) => taps.framed_side(self.input.side),
+            Front::Window(window) => window.framed_side(self.input.side),
+            Front::Rectified | Front::OffsetPair | Front::Patches { .. } => self.input.side,
+        };
+        MapShape { side, ..self.input }
     }
 }
 
@@ -73,6 +91,14 @@ impl<'a> Input<'a> {
         match self {
             Self::Map(image) | Self::Normalised(image, _) => image,
             Self::Picture(_) => Image::EMPTY,
+        }
+    }
+
+    /// How a plane enters a frame through ReLU.
+    fn entry(self, block: usize) -> Entry<'a> {
+        match self {
+            Self::Normalised(_, affines) => Entry::AffineRelu(&affines[block]),
+            Self::Map(_) | Self::Picture(_) => Entry::Relu,
         }
     }
 }
@@ -118,22 +144,31 @@ fn fill_front<'a>(
 ) -> Image<'a> {
     let mut front = front.image(stage.front_shape());
     match stage.front {
-        Front::Rectified => dispatch(Rectify { plane: input.image().lanes, output: front.lanes }),
-        Front::OffsetPair => gather_pair(input.image(), front.again()),
-        Front::Patches => {
-            if let Input::Picture(picture) = input {
-                gather_patches(picture, front.again());
+        Front::Rectified => {
+            for (plane, output) in stage.planes(input.image()).zip(front.again().planes()) {
+                dispatch(Rectify { plane: plane.pixels, output: output.pixels });
             }
+        }
+        Front::OffsetPair => gather_pair(stage, input.image(), front.again()),
+        Front::Patches { stride } => {
+            if let Input::Picture(picture) = input {
+                gather_patches(picture, stage.input.side, stride, front.again());
+            }
+        }
+        Front::Window(window) => {
+            let mut frames = frames.image(stage.frames_shape());
+            for (block, (plane, frame)) in input.image().planes().zip(frames.again().planes()).enumerate() {
+                let entry = if window.rectified { input.entry(block) } else { Entry::Copy };
+                dispatch(Frame { plane, spread: 1, padding: window.padding(), entry, frame });
+            }
+            window.gather(frames.read(), front.again());
         }
         Front::Depthwise(taps) => {
             let padding = taps.padding();
-            let frames = frames.image(stage.frames_shape(taps)).planes();
+            let frames = frames.image(stage.frames_shape()).planes();
             let planes = input.image().planes().zip(frames).zip(front.again().planes());
             for (block, ((plane, mut frame), output)) in planes.enumerate() {
-                let entry = match input {
-                    Input::Normalised(_, affines) => Entry::AffineRelu(&affines[block]),
-                    _ => Entry::Relu,
-                };
+                let entry = input.entry(block);
                 dispatch(Frame { plane, spread: 1, padding, entry, frame: frame.again() });
                 dispatch(Depthwise { taps, frame: frame.read(), weights: packed.taps(block, taps), output });
             }
@@ -195,21 +230,40 @@ fn front_backward(
     packed: &Packed,
     sums: &mut Packed,
     input: Image<'_>,
-    (target, arrival): (ImageMut<'_>, Arrival),
+    (mut target, arrival): (ImageMut<'_>, Arrival),
     scratch: &mut Scratch,
 ) {
     let gradients = scratch.front_gradient.written(stage.front_shape());
     match stage.front {
-        Front::Patches => {}
-        Front::OffsetPair => scatter_pair(gradients, input, (target, arrival)),
+        Front::Patches { .. } => {}
+        Front::OffsetPair => scatter_pair(stage, gradients, input, (target, arrival)),
         Front::Rectified => {
-            for ((gradient, sign), output) in gradients.planes().zip(input.planes()).zip(target.planes()) {
-                dispatch(RectifierGradient { gradient, sign, arrival, output });
+            if arrival == Arrival::First && stage.reads.len() < target.shape.nodes {
+                target.lanes.fill(Lanes::ZERO);
+            }
+            for (number, &node) in stage.reads.iter().enumerate() {
+                let planes = gradients.node(number).planes().zip(input.node(node).planes());
+                for ((gradient, sign), output) in planes.zip(target.again().node(node).planes()) {
+                    dispatch(RectifierGradient { gradient, sign, arrival, output });
+                }
+            }
+        }
+        Front::Window(window) => {
+            let frames = scratch.frames.written(stage.frames_shape());
+            let mut sums = scratch.gradient_frame.plane(frames.shape.side);
+            for (block, (frame, output)) in frames.planes().zip(target.planes()).enumerate() {
+                window.scatter(gradients, block, sums.again());
+                let gradient = sums.read().without_border(window.padding());
+                let sign = frame.without_border(window.padding());
+                match window.rectified {
+                    true => dispatch(RectifierGradient { gradient, sign, arrival, output }),
+                    false => unframe(gradient, arrival, output),
+                }
             }
         }
         Front::Depthwise(taps) => {
             let padding = taps.padding();
-            let frames = scratch.frames.written(stage.frames_shape(taps));
+            let frames = scratch.frames.written(stage.frames_shape());
             let mut gradient_frame = scratch.gradient_frame.plane(frames.shape.side);
             let mut plane = scratch.plane.plane(stage.input.side);
             let blocks = gradients.planes().zip(frames.planes()).zip(target.planes());
@@ -243,10 +297,10 @@ fn every_other(side_out: usize, side_in: usize, offset: usize) -> impl Iterator<
     })
 }
 
-/// Fills the two nodes of an [`Front::OffsetPair`].
-fn gather_pair(input: Image<'_>, mut front: ImageMut<'_>) {
+/// Fills the two nodes of a [`Front::OffsetPair`].
+fn gather_pair(stage: &Stage, input: Image<'_>, mut front: ImageMut<'_>) {
     for offset in 0..front.shape.nodes {
-        for (output, plane) in front.again().node(offset).planes().zip(input.planes()) {
+        for (output, plane) in front.again().node(offset).planes().zip(stage.planes(input)) {
             for (to, from) in every_other(output.side, plane.side, offset) {
                 output.pixels[to] = Lanes(plane.pixels[from].0.map(|x| if x < 0.0 { 0.0 } else { x }));
             }
@@ -254,18 +308,27 @@ fn gather_pair(input: Image<'_>, mut front: ImageMut<'_>) {
     }
 }
 
-/// Takes the gradients of the two nodes of an [`Front::OffsetPair`] to the input, through its ReLU.
-fn scatter_pair(gradients: Image<'_>, input: Image<'_>, (mut target, arrival): (ImageMut<'_>, Arrival)) {
+/// Takes the gradients of the two nodes of a [`Front::OffsetPair`] to the input, through its ReLU.
+fn scatter_pair(
+    stage: &Stage,
+    gradients: Image<'_>,
+    input: Image<'_>,
+    (mut target, arrival): (ImageMut<'_>, Arrival),
+) {
     if arrival == Arrival::First {
         target.lanes.fill(Lanes::ZERO);
     }
     for offset in 0..gradients.shape.nodes {
-        let planes = gradients.node(offset).planes().zip(input.planes()).zip(target.again().planes());
-        for ((gradient, plane), sum) in planes {
-            for (from, to) in every_other(gradient.side, plane.side, offset) {
-                let lanes = sum.pixels[to].0.iter_mut().zip(plane.pixels[to].0);
-                for ((sum, x), gradient) in lanes.zip(gradient.pixels[from].0) {
-                    *sum += if x > 0.0 { gradient } else { 0.0 };
+        let mut gradients = gradients.node(offset).planes();
+        for &node in &stage.reads {
+            let planes = input.node(node).planes().zip(target.again().node(node).planes());
+            // Planes come first, so that the end of a node takes no gradient of the next.
+            for ((plane, sum), gradient) in planes.zip(gradients.by_ref()) {
+                for (from, to) in every_other(gradient.side, plane.side, offset) {
+                    let lanes = sum.pixels[to].0.iter_mut().zip(plane.pixels[to].0);
+                    for ((sum, x), gradient) in lanes.zip(gradient.pixels[from].0) {
+                        *sum += if x > 0.0 { gradient } else { 0.0 };
+                    }
                 }
             }
         }
@@ -273,16 +336,17 @@ fn scatter_pair(gradients: Image<'_>, input: Image<'_>, (mut target, arrival): (
 }
 
 /// Gathers the surroundings of each pixel, channel by channel and row by row, zero outside.
-fn gather_patches(picture: &[f32], mut front: ImageMut<'_>) {
-    let side = front.shape.side;
+fn gather_patches(picture: &[f32], side: usize, stride: usize, mut front: ImageMut<'_>) {
     front.lanes.fill(Lanes::ZERO);
+    // Output rows (or columns) whose tap in this row (or column) of the window is inside the picture.
+    let inside = |tap: usize| 1_usize.saturating_sub(tap)..(side - tap.saturating_sub(1)).div_ceil(stride);
     for tap in 0..27 {
         let (channel, ky, kx) = (tap / 9, tap / 3 % 3, tap % 3);
         let plane = front.again().plane(tap / LANES);
-        for y in (1_usize.saturating_sub(ky))..(side + 1 - ky).min(side) {
-            for x in (1_usize.saturating_sub(kx))..(side + 1 - kx).min(side) {
-                let pixel = (y + ky - 1) * side + x + kx - 1;
-                plane.pixels[y * side + x].0[tap % LANES] = picture[3 * pixel + channel];
+        for y in inside(ky) {
+            for x in inside(kx) {
+                let pixel = (y * stride + ky - 1) * side + x * stride + kx - 1;
+                plane.pixels[y * plane.side + x].0[tap % LANES] = picture[3 * pixel + channel];
             }
         }
     }

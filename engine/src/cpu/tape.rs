@@ -14,18 +14,28 @@ pub struct StageTape {
     pub normalisation: Normalisation,
 }
 
+impl StageTape {
+    /// Image number `n` for the stage that follows in the same module: through batch norm, if there is one.
+    pub fn input(&self, n: usize) -> Input<'_> {
+        match &self.normalisation.affines[..] {
+            [] => Input::Map(self.output.image(n)),
+            affines => Input::Normalised(self.output.image(n), affines),
+        }
+    }
+}
+
 /// Everything that a batch has computed, or a thread's share of it.
 #[derive(Debug, Default)]
 pub struct Tape {
     /// How many images it holds.
     pub images: usize,
-    /// By module and stage.
+    /// The outputs of all stages, by module and stage.
     pub stages: Vec<Vec<StageTape>>,
-    /// The stem's output after batch norm.
-    pub stem: Maps,
-    /// By cell: its two inputs after preprocessing.
+    /// The stems' outputs after batch norm.
+    pub stems: Vec<Maps>,
+    /// The two inputs of every cell after preprocessing.
     pub inputs: Vec<[Maps; 2]>,
-    /// By cell: its output, node by node.
+    /// The output of every cell, node by node.
     pub outputs: Vec<Maps>,
 }
 
@@ -38,16 +48,16 @@ impl Tape {
                 .iter()
                 .map(|m| m.iter().map(|_| StageTape::default()).collect())
                 .collect(),
-            stem: Maps::default(),
+            stems: program.stems.iter().map(|_| Maps::default()).collect(),
             inputs: program.cells.iter().map(|_| Default::default()).collect(),
             outputs: program.cells.iter().map(|_| Maps::default()).collect(),
         }
     }
 
-    /// Image number `n` of a feature: feature 0 is the stem's output, feature `1 + c` that of cell `c`.
+    /// Image number `n` of a feature: the outputs of the stems come first, then those of the cells.
     pub fn feature(&self, feature: usize, n: usize) -> Image<'_> {
-        match feature.checked_sub(1) {
-            None => self.stem.image(n),
+        match feature.checked_sub(self.stems.len()) {
+            None => self.stems[feature].image(n),
             Some(cell) => self.outputs[cell].image(n),
         }
     }
@@ -90,9 +100,4 @@ impl<'a> Source<'a> {
             Self::Gene { cell, input } => Input::Map(tape.gene_input(cell, input, n)),
         }
     }
-}
-
-/// The features that the two inputs of a cell are preprocessed from.
-pub fn sources(cell: usize) -> [usize; 2] {
-    [cell.saturating_sub(1), cell]
 }

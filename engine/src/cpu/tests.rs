@@ -5,6 +5,7 @@ use relativenas_core::{
     operation::Operation,
     population::IndividualId,
     population::sample_position,
+    published,
     randomness::{Purpose, Streams},
     space::Space,
 };
@@ -27,7 +28,7 @@ fn check_plan(plan: &Plan) -> f64 {
     let weights: Vec<_> = plan.modules.iter().map(fresh).collect();
 
     let mut stream = streams.stream(Purpose::Probe, 1, 0);
-    let (images, side) = (3, 32);
+    let (images, side) = (3, program::picture_side(plan).unwrap() as i64);
     let pixels: Vec<f32> = (0..images * 3 * side * side).map(|_| 2.0 * stream.unit() as f32 - 1.0).collect();
     let genes = plan.genes() as i64;
     let masks: Vec<f32> =
@@ -114,7 +115,8 @@ fn agree(mut errors: Vec<f64>) {
 
 #[test]
 fn random_architectures_are_computed_as_libtorch_does() {
-    let individuals = [4, 6, 16, 20].into_iter().cycle().take(8).enumerate();
+    // As many channels as a picture has are no reason to take something for the stem.
+    let individuals = [4, 6, 16, 20].into_iter().cycle().take(8).chain([3]).enumerate();
     let errors = individuals.map(|(individual, channels)| {
         let position = sample_position(Space::Cells, &Streams::new(2), 0, IndividualId(individual));
         check(&Genotype::decode(&position).unwrap(), channels, 3 + individual % 3)
@@ -135,6 +137,29 @@ fn batch_norms_that_only_normalise_are_computed_as_libtorch_does() {
         check_plan(&plan)
     });
     agree(errors.collect());
+}
+
+#[test]
+fn cells_that_put_out_some_of_their_nodes_and_large_kernels_are_computed_as_libtorch_does() {
+    let nasnet = published::genotype("NASNet").unwrap();
+    assert!(nasnet.reduction.concat.len() < nasnet.reduction.genes.len() / 2);
+    let amoebanet = published::genotype("AmoebaNet").unwrap();
+    let mut shuffled = nasnet.clone();
+    shuffled.normal.concat = vec![6, 3, 5, 4, 2];
+    shuffled.reduction.concat = vec![6, 3, 5, 4];
+    let networks = [
+        (&nasnet, 4, 3),
+        (&nasnet, 20, 5),
+        (&shuffled, 16, 4),
+        (&shuffled, 6, 6),
+        (&amoebanet, 4, 3),
+        (&amoebanet, 18, 4),
+    ];
+    let errors = networks.map(|(genotype, channels, cells)| {
+        let shape = NetworkShape { kind: NetworkKind::Cifar, channels, cells, classes: 7 };
+        check_plan(&Plan::full(genotype, &shape, false))
+    });
+    agree(errors.to_vec());
 }
 
 fn cell(genes: [(Operation, usize); 8]) -> Cell {

@@ -118,6 +118,11 @@ impl FlatWeights {
         (&mut self.parameters, &mut self.statistics)
     }
 
+    /// Where it lies.
+    pub fn device(&self) -> Device {
+        self.parameters.device()
+    }
+
     /// The numbers of both parts, where they lie in main memory.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Evaluating a network on images that it was not trained on.
 
+use std::borrow::Borrow;
+
 use relativenas_core::{
     loss::Loss,
     search::Slot,
@@ -7,8 +9,15 @@ use relativenas_core::{
 };
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
-use super::source::{ImageSource, SourceError};
-use crate::{batches::batch_count, network::Pass, ranks::Ranks};
+use super::{
+    frozen::FrozenNetwork,
+    source::{ImageSource, SourceError},
+};
+use crate::{
+    batches::batch_count,
+    network::{FlatWeights, Plan},
+    ranks::Ranks,
+};
 
 /// How good a network is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,16 +31,15 @@ pub struct Evaluation {
     pub images: usize,
 }
 
-/// Evaluates a network on the first `limit` images of a source, with a pass made by [`Pass::evaluation`].
-/// Every rank evaluates its share of each batch.
+/// Evaluates a network on the first `limit` images of a source. Every rank evaluates its share of each batch.
 ///
 /// Returns `None` if `progress`, which is called after every batch (on the first rank), returned
 /// [`Flow::Abort`].
 ///
 /// # Errors
 /// If an image cannot be read, or the device or a rank fails.
-pub fn evaluate(
-    pass: &Pass<'_>,
+pub fn evaluate<P: Borrow<Plan>, W: Borrow<FlatWeights>>(
+    network: &FrozenNetwork<P, W>,
     source: &ImageSource,
     batch: usize,
     limit: usize,
@@ -45,7 +53,7 @@ pub fn evaluate(
         let loaded = loaded?;
         if !loaded.is_empty() {
             judged += loaded.len();
-            no_grad(|| tally.add(&pass.run(&loaded.images)?.main, &loaded.labels))?;
+            no_grad(|| tally.add(&network.logits(&loaded.images)?, &loaded.labels))?;
         }
         let done = BatchDone {
             candidate: Slot(0),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
+    frozen::FrozenNetwork,
     loss::TrainingLoss,
     schedule::RetrainSchedule,
     source::{BatchPart, BatchSettings},
@@ -193,9 +194,13 @@ impl Trainer {
         &self.plan
     }
 
-    /// A pass for [`super::evaluate`] with the present weights.
-    pub fn evaluation(&self) -> Pass<'_> {
-        Pass::evaluation(&self.plan, self.weights.modules(), self.settings.precision)
+    /// The network with the weights that it has now, for [`super::evaluate`].
+    ///
+    /// # Errors
+    /// If memory runs out.
+    pub fn frozen(&self) -> Result<FrozenNetwork<&Plan, &FlatWeights>, TchError> {
+        let TrainerSettings { precision, threads, .. } = self.settings;
+        FrozenNetwork::new(&self.plan, &self.weights, precision, threads)
     }
 
     /// The number of epochs that are finished.
@@ -321,7 +326,7 @@ impl Trainer {
             let gradient = self.weights.gradient(&loss)?;
             return Ok(Differentiated { loss, logits: logits.main, gradient });
         };
-        let pictures = pictures(batch)?;
+        let pictures = pictures(&batch.images)?;
         let maps = body.maps(&mut self.weights, &pictures, masks)?;
         let maps = maps.iter().map(|map| map.f_set_requires_grad(true)).collect::<Result<Vec<_>, _>>()?;
         let pass = Pass { plan, modules: self.weights.modules(), mode, drop_path, precision };

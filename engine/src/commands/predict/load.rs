@@ -13,8 +13,10 @@ use super::PredictArguments;
 use crate::{
     commands::evaluate::{converted, genotype},
     data::{self, IMAGENET_STATISTICS, voc},
-    network::{FlatWeights, Pass, Plan, from_named},
+    device,
+    network::{FlatWeights, Plan, from_named},
     tasks::{Head, NetworkState, TaskNetwork, evaluation::TaskView},
+    training::FrozenNetwork,
     weights_file::{self, Weights},
 };
 
@@ -27,7 +29,7 @@ pub struct Loaded {
 }
 
 enum Model {
-    Classifier { plan: Box<Plan>, weights: FlatWeights },
+    Classifier(Box<FrozenNetwork>),
     Task { network: Box<TaskNetwork>, state: NetworkState },
 }
 
@@ -45,7 +47,8 @@ impl Loaded {
                 let modules =
                     from_named(&plan, weights.tensors).with_context(|| format!("`{}`", path.display()))?;
                 let weights = FlatWeights::gather(&plan, &modules, device)?;
-                Model::Classifier { plan: Box::new(plan), weights }
+                let threads = device::threads(0);
+                Model::Classifier(Box::new(FrozenNetwork::new(plan, weights, Precision::F32, threads)?))
             }
             Some(head) => {
                 let network = TaskNetwork::new(genotype, shape.channels, shape.cells, head)?;
@@ -63,17 +66,16 @@ impl Loaded {
     pub fn task(&self) -> anyhow::Result<(&TaskNetwork, &NetworkState)> {
         match &self.model {
             Model::Task { network, state } => Ok((network, state)),
-            Model::Classifier { .. } => bail!("the weights are a classifier's"),
+            Model::Classifier(_) => bail!("the weights are a classifier's"),
         }
     }
 
     /// The probabilities of a classifier's classes for one normalised image.
     pub fn classify(&self, image: &Tensor) -> anyhow::Result<Vec<f64>> {
-        let Model::Classifier { plan, weights } = &self.model else {
+        let Model::Classifier(network) = &self.model else {
             bail!("the weights are no classifier's");
         };
-        let pass = Pass::evaluation(plan, weights.modules(), Precision::F32);
-        let logits = tch::no_grad(|| pass.run(image))?.main;
+        let logits = network.logits(image)?;
         let shares = logits.f_softmax(-1, tch::Kind::Double)?.f_to_device(Device::Cpu)?.f_reshape([-1])?;
         Ok(shares.try_into()?)
     }

@@ -8,10 +8,11 @@ use relativenas_core::{
     network::{NetworkKind, NetworkShape},
 };
 use serde::Deserialize;
-use tch::no_grad;
+use tch::{Device, no_grad};
 
 use super::{Rule, check_logits, check_number, read};
 use crate::{
+    cpu::CpuEvaluator,
     network::{FlatWeights, Mode, Pass, Plan, to_named},
     training::TrainingLoss,
 };
@@ -38,7 +39,7 @@ struct FullCase {
 
 #[test]
 fn golden_full_networks() {
-    let rule = Rule::read();
+    let (rule, mut by_own_kernels) = (Rule::read(), Vec::new());
     for case in read::<Vec<FullCase>>("network.json") {
         let what = format!("{} {}", case.input_name, case.genotype_name);
         let FullCase { kind, channels, layers: cells, classes, .. } = case;
@@ -49,6 +50,7 @@ fn golden_full_networks() {
             to_named(&plan, &weights).into_iter().map(|(n, t)| (n, t.size())).collect();
         assert_eq!(found, case.state_names.iter().cloned().collect(), "{what}");
 
+        let on_cpu = FlatWeights::gather(&plan, &weights, Device::Cpu).unwrap();
         let weights = FlatWeights::gather(&plan, &weights, rule.device).unwrap();
         let images = rule.images(&case.input_name, case.batch, shape.image_side() as i64);
         let targets = rule.targets(case.batch, 0, classes);
@@ -61,6 +63,11 @@ fn golden_full_networks() {
         };
         let logits = no_grad(|| pass(Mode::Evaluation).run(&images)).unwrap();
         check_logits(&format!("{what} evaluation"), &logits.main, &case.logits_eval);
+        if let Some(mut own) = CpuEvaluator::new(&plan, &on_cpu, 2).unwrap() {
+            let logits = own.logits(&on_cpu, &images.to_device(Device::Cpu)).unwrap();
+            check_logits(&format!("{what} evaluation by the CPU kernels"), &logits, &case.logits_eval);
+            by_own_kernels.push(case.genotype_name);
+        }
         let logits = pass(Mode::Training).run(&images).unwrap();
         check_logits(&format!("{what} training"), &logits.main, &case.logits_train);
         let auxiliary = logits.auxiliary.as_ref().expect("an auxiliary head");
@@ -71,4 +78,5 @@ fn golden_full_networks() {
         let gradient = weights.gradient(&loss).unwrap();
         check_number(&format!("{what} gradient norm"), &gradient.norm(), case.grad_norm, 1e-3);
     }
+    assert_eq!(by_own_kernels, ["RelativeNAS", "DARTS_V2", "NASNet", "AmoebaNet"], "for CIFAR");
 }

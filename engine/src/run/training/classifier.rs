@@ -1,6 +1,6 @@
 //! Classification: a full network that is trained on labelled images.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Borrow, collections::BTreeSet, sync::Arc};
 
 use anyhow::Context as _;
 use relativenas_core::{
@@ -23,13 +23,13 @@ use crate::{
     augmentation::Augmentation,
     batches::batch_count,
     data::{Skipped, survey_parts},
-    network::{FlatWeights, Pass, Plan, from_named, to_named},
+    network::{FlatWeights, Plan, from_named, to_named},
     optimizer::SgdSettings,
     ranks::Ranks,
     run::setup::{self, VALIDATION_BATCH},
     training::{
-        ImageSource, RetrainSchedule, Stored, Trainer, TrainerSettings, TrainingLoss, check_batches,
-        evaluate, least_images,
+        FrozenNetwork, ImageSource, RetrainSchedule, Stored, Trainer, TrainerSettings, TrainingLoss,
+        check_batches, evaluate, least_images,
     },
 };
 
@@ -138,13 +138,13 @@ fn restored(
 }
 
 impl Classifier {
-    fn judge(
+    fn judge<P: Borrow<Plan>, W: Borrow<FlatWeights>>(
         &self,
-        pass: &Pass<'_>,
+        network: &FrozenNetwork<P, W>,
         source: &ImageSource,
         after: AfterBatch<'_>,
     ) -> anyhow::Result<Option<Judgement>> {
-        let found = evaluate(pass, source, VALIDATION_BATCH, usize::MAX, &*self.ranks, after)?;
+        let found = evaluate(network, source, VALIDATION_BATCH, usize::MAX, &*self.ranks, after)?;
         Ok(found.map(|found| Judgement {
             loss: found.loss,
             metric: found.top1,
@@ -211,14 +211,14 @@ impl Subject for Classifier {
         if self.valid.is_empty() {
             return Ok(Some(Judgement::NOTHING));
         }
-        self.judge(&self.trainer.evaluation(), &self.valid, after)
+        self.judge(&self.trainer.frozen()?, &self.valid, after)
     }
 
     fn test(&self, weights: &NamedTensors, after: AfterBatch<'_>) -> anyhow::Result<Option<Judgement>> {
         let plan = self.trainer.plan();
         let weights = FlatWeights::gather(plan, &from_named(plan, shared(weights))?, self.device)?;
-        let precision = self.trainer.settings().precision;
-        self.judge(&Pass::evaluation(plan, weights.modules(), precision), &self.test, after)
+        let TrainerSettings { precision, threads, .. } = *self.trainer.settings();
+        self.judge(&FrozenNetwork::new(plan, weights, precision, threads)?, &self.test, after)
     }
 
     fn weights(&self) -> anyhow::Result<NamedTensors> {

@@ -107,15 +107,26 @@ fn a_training_stored_after_any_batch_goes_on_to_the_same_bits() {
 fn our_kernels_differentiate_full_networks_as_well_as_libtorch_does() {
     let source = source(12);
     // Where pixels are nearly equal, rounding decides which one is the maximum in a pool.
-    let mut genotype = published::genotype("RelativeNAS").unwrap();
-    let genes = genotype.normal.genes.iter_mut().chain(&mut genotype.reduction.genes);
-    for gene in genes.filter(|gene| gene.operation == Operation::MaxPool3x3) {
-        gene.operation = Operation::AvgPool3x3;
-    }
+    let [relativenas, nasnet, amoebanet] = ["RelativeNAS", "NASNet", "AmoebaNet"].map(|name| {
+        let mut genotype = published::genotype(name).unwrap();
+        let genes = genotype.normal.genes.iter_mut().chain(&mut genotype.reduction.genes);
+        for gene in genes.filter(|gene| gene.operation == Operation::MaxPool3x3) {
+            gene.operation = Operation::AvgPool3x3;
+        }
+        genotype
+    });
     // With three cells, the auxiliary head reads the last cell, as the classifier does.
-    for (cells, auxiliary, threads) in [(3, true, 1), (6, true, 2), (6, false, 1), (9, true, 3)] {
+    for (genotype, cells, auxiliary, threads) in [
+        (&relativenas, 3, true, 1),
+        (&relativenas, 6, true, 2),
+        (&relativenas, 6, false, 1),
+        (&relativenas, 9, true, 3),
+        (&nasnet, 3, true, 2),
+        (&nasnet, 6, true, 3),
+        (&amoebanet, 6, true, 2),
+    ] {
         let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 6, cells, classes: CLASSES };
-        let plan = Plan::full(&genotype, &shape, auxiliary);
+        let plan = Plan::full(genotype, &shape, auxiliary);
         let settings = TrainerSettings { batch: 12, threads, ..settings() };
         let mut ours = Trainer::new(plan.clone(), settings, Device::Cpu).unwrap();
         let mut theirs = Trainer::new(plan.clone(), settings, Device::Cpu).unwrap();
@@ -185,7 +196,9 @@ fn a_last_batch_may_have_fewer_images_than_there_are_threads() {
 #[test]
 fn networks_that_our_kernels_do_not_know_are_left_to_libtorch() {
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: CLASSES };
-    let plan = Plan::full(&published::genotype("NASNet").unwrap(), &shape, true);
+    let mut genotype = published::genotype("RelativeNAS").unwrap();
+    genotype.normal.genes[0].operation = Operation::None;
+    let plan = Plan::full(&genotype, &shape, true);
     let mut trainer = Trainer::new(plan, settings(), Device::Cpu).unwrap();
     assert!(trainer.body.is_none());
     train(&mut trainer, &source(8), (0, 1));
@@ -243,7 +256,7 @@ fn it_learns_what_is_easy() {
     let mut trainer = fresh();
     let judge = |trainer: &Trainer| -> Evaluation {
         let go = |_| relativenas_core::search::Flow::Go;
-        evaluate(&trainer.evaluation(), &source, 20, usize::MAX, &Alone, &go).unwrap().unwrap()
+        evaluate(&trainer.frozen().unwrap(), &source, 20, usize::MAX, &Alone, &go).unwrap().unwrap()
     };
     let before = judge(&trainer);
     train(&mut trainer, &source, (4, 0));

@@ -112,7 +112,9 @@ fn ranks_that_drifted_apart_take_what_the_first_has() {
 fn an_evaluation_by_ranks_is_that_of_all_images() {
     let go = |_| relativenas_core::search::Flow::Go;
     let judge = |trainer: &Trainer| {
-        evaluate(&trainer.evaluation(), &source(50), 20, usize::MAX, &*trainer.ranks, &go).unwrap().unwrap()
+        evaluate(&trainer.frozen().unwrap(), &source(50), 20, usize::MAX, &*trainer.ranks, &go)
+            .unwrap()
+            .unwrap()
     };
     let one = judge(&fresh());
     for found in each(3, &plan(), |trainer| judge(trainer)) {
