@@ -11,7 +11,7 @@ use relativenas_core::{
     space::Space,
 };
 
-use crate::{folder::RunFolder, log::LogReader, written};
+use crate::{folder::RunFolder, written};
 
 /// How many of the newest runs are considered.
 const LOOKED_AT: usize = 20;
@@ -206,7 +206,7 @@ fn median_gap(
     enough: usize,
     mut ends: impl FnMut(&Event) -> Option<bool>,
 ) -> Option<f64> {
-    let mut reader = LogReader::new(folder);
+    let mut reader = folder.log();
     let (mut last, mut gaps) = (None, Vec::new());
     loop {
         let batch = reader.batch().ok()?;

@@ -20,7 +20,7 @@ use crate::{
     disk::Disk,
     edits::edits,
     limited::read_text,
-    log::LogReader,
+    log::{LogFollower, LogReader},
     printable,
     shell::quoted,
     token::token,
@@ -90,13 +90,23 @@ impl RunFolder {
         }
     }
 
+    /// A reader of the run's log, at its beginning.
+    pub fn log(&self) -> LogReader {
+        LogReader::of(self.file(files::EVENTS))
+    }
+
+    /// A follower of the run's log, at its beginning.
+    pub fn follow(&self) -> LogFollower {
+        LogFollower::of(self.file(files::EVENTS))
+    }
+
     /// All events so far, folded.
     ///
     /// # Errors
     /// If the log cannot be read or is damaged.
     pub fn view(&self) -> Result<RunView, RunError> {
         let mut view = RunView::default();
-        LogReader::new(self).fold(&mut view)?;
+        self.log().fold(&mut view)?;
         Ok(view)
     }
 

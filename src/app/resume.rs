@@ -10,7 +10,7 @@ use relativenas_run::{
     sessions::{Did, Session, sessions},
 };
 
-use crate::{folder::RunFolder, log::LogReader};
+use crate::folder::RunFolder;
 
 /// The commands to an engine that still held when it ended.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,7 +28,7 @@ impl StandingCommands {
     /// # Errors
     /// If the run's log is damaged.
     pub fn of(folder: &RunFolder) -> Result<Self, RunError> {
-        let mut log = LogReader::new(folder);
+        let mut log = folder.log();
         let mut lines = Vec::new();
         loop {
             let batch = log.batch()?;

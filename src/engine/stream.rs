@@ -115,7 +115,7 @@ impl RunStream {
     }
 
     fn new(folder: &RunFolder, source: Source, state: State) -> Self {
-        Self { folder: folder.clone(), log: LogFollower::new(folder), source, state }
+        Self { folder: folder.clone(), log: folder.follow(), source, state }
     }
 
     /// What the run says next. Where there is nothing, it waits for a tenth of a second and says so; it waits longer

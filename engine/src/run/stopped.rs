@@ -11,7 +11,7 @@ use relativenas_core::{
     probe::{Probe, Searched},
     search::Search,
 };
-use relativenas_run::{held::HeldRun, log::LogReader};
+use relativenas_run::held::HeldRun;
 
 use super::{checkpoint, disk::Disk, log, search_estimator::SearchEstimator, searching::SearchJob};
 use crate::{estimator::NetworkEstimator, ranks::Alone};
@@ -74,7 +74,7 @@ impl StoppedSearch {
     /// If the log cannot be read, or is damaged.
     pub fn searched(&self) -> anyhow::Result<Searched> {
         let mut searched = Searched::new(self.search.settings().space);
-        let mut log = LogReader::new(&self.folder.folder);
+        let mut log = self.folder.folder.log();
         loop {
             let batch = log.batch()?;
             if batch.is_empty() {

@@ -14,7 +14,6 @@ use relativenas_engine::{data, weights_file};
 use relativenas_run::{
     address::address,
     folder::RunFolder,
-    log::LogReader,
     sessions::{sessions, was_left_in_order},
 };
 
@@ -185,7 +184,7 @@ fn damaged_in_a_run(victim: &str) {
     survives_in(folder.path(), victim, |path| {
         let Some(run) = RunFolder::at(path) else { return false };
         let _ = (run.edits(), run.complaint(0), was_left_in_order(&run), sessions(&run), address(&run));
-        let _ = LogReader::new(&run).batch();
+        let _ = run.log().batch();
         run.manifest().is_ok()
     });
 }

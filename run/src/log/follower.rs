@@ -1,13 +1,15 @@
 //! Following a run's log, `events.jsonl`, while it grows, also when the run is resumed and the log cut back.
 
+use std::path::PathBuf;
+
 use relativenas_core::event::{Event, Line};
 
 use super::LogReader;
-use crate::{RunError, folder::RunFolder};
+use crate::RunError;
 
 /// Reads a log from its beginning, and then what is added to it.
 pub struct LogFollower {
-    folder: RunFolder,
+    path: PathBuf,
     reader: LogReader,
     /// The number of events that are known.
     events: u64,
@@ -29,9 +31,10 @@ pub enum Growth {
 }
 
 impl LogFollower {
-    pub fn new(folder: &RunFolder) -> Self {
-        let (folder, reader) = (folder.clone(), LogReader::new(folder));
-        Self { folder, reader, events: 0, time: 0, finished: false }
+    /// The follower of the log in this file; [`crate::folder::RunFolder::follow`] knows where a run has it.
+    pub fn of(path: PathBuf) -> Self {
+        let reader = LogReader::of(path.clone());
+        Self { path, reader, events: 0, time: 0, finished: false }
     }
 
     /// The number of events that are known.
@@ -57,7 +60,7 @@ impl LogFollower {
 
     /// Forgets everything, so that the log is read again from its beginning.
     pub fn start_over(&mut self) {
-        *self = Self::new(&self.folder);
+        *self = Self::of(std::mem::take(&mut self.path));
     }
 
     /// What was written since the last look. It does not wait.
@@ -107,7 +110,7 @@ mod tests {
     use relativenas_core::manifest::files;
 
     use super::*;
-    use crate::fixture;
+    use crate::{fixture, folder::RunFolder};
 
     /// A run, and the lines of a log whose times differ.
     fn run() -> (tempfile::TempDir, RunFolder, Vec<Line>) {
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn what_is_added_is_returned_once() {
         let (_runs, folder, lines) = run();
-        let mut follower = LogFollower::new(&folder);
+        let mut follower = folder.follow();
         assert_eq!(look(&mut follower), Growth::Nothing, "a run that has not begun has no log");
         append(&folder, &text(&lines[..3]));
         assert_eq!(look(&mut follower), Growth::Lines(lines[..3].to_vec()));
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn two_followers_do_not_disturb_each_other() {
         let (_runs, folder, lines) = run();
-        let (mut one, mut other) = (LogFollower::new(&folder), LogFollower::new(&folder));
+        let (mut one, mut other) = (folder.follow(), folder.follow());
         append(&folder, &text(&lines[..2]));
         assert_eq!(look(&mut one), Growth::Lines(lines[..2].to_vec()));
         append(&folder, &text(&lines[2..4]));
@@ -175,7 +178,7 @@ mod tests {
         for (kept, written) in [(2, 3), (2, 5), (4, 5), (2, 7), (0, 5)] {
             let (_runs, folder, lines) = run();
             append(&folder, &text(&lines[..5]));
-            let mut follower = LogFollower::new(&folder);
+            let mut follower = folder.follow();
             assert_eq!(look(&mut follower), Growth::Lines(lines[..5].to_vec()));
             cut(&folder, kept);
             let again = later(lines.clone(), 1);
@@ -192,7 +195,7 @@ mod tests {
         let (_runs, folder, lines) = run();
         let half = text(&lines[2..3]);
         append(&folder, &(text(&lines[..2]) + &half[..half.len() / 2]));
-        let mut follower = LogFollower::new(&folder);
+        let mut follower = folder.follow();
         assert_eq!(look(&mut follower), Growth::Lines(lines[..2].to_vec()));
         // The line differs from the half of it that was there in nothing but its time, which has as many digits.
         let again = later(lines, 1);
@@ -205,7 +208,7 @@ mod tests {
     fn what_came_from_the_engine_is_not_read_again_unless_the_log_was_cut() {
         let (_runs, folder, lines) = run();
         append(&folder, &text(&lines[..2]));
-        let mut follower = LogFollower::new(&folder);
+        let mut follower = folder.follow();
         assert_eq!(look(&mut follower), Growth::Lines(lines[..2].to_vec()));
         append(&folder, &text(&lines[2..5]));
         assert!(lines[2..4].iter().all(|line| follower.take(line)));
@@ -224,7 +227,7 @@ mod tests {
     fn events_that_came_from_the_engine_and_are_gone_from_the_file_were_cut() {
         let (_runs, folder, lines) = run();
         append(&folder, &text(&lines[..2]));
-        let mut follower = LogFollower::new(&folder);
+        let mut follower = folder.follow();
         assert_eq!(look(&mut follower), Growth::Lines(lines[..2].to_vec()));
         assert!(follower.take(&lines[2]));
         assert_eq!(look(&mut follower), Growth::CutBack);
@@ -235,7 +238,7 @@ mod tests {
     fn damage_is_no_cut() {
         let (_runs, folder, lines) = run();
         append(&folder, &text(&lines[..2]));
-        let mut follower = LogFollower::new(&folder);
+        let mut follower = folder.follow();
         assert_eq!(look(&mut follower), Growth::Lines(lines[..2].to_vec()));
         append(&folder, "{}\n");
         let error = follower.look().expect_err("damaged").to_string();

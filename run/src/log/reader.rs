@@ -13,7 +13,7 @@ use std::{
 use memchr::{memchr, memchr_iter, memrchr};
 use relativenas_core::{event::Line, manifest::files, protocol::LINE_LIMIT, view::RunView};
 
-use crate::{RunError, folder::RunFolder};
+use crate::RunError;
 
 /// The number of bytes that are read at a time: so few that a screen that is fed with them keeps moving.
 const BATCH: usize = 4 << 20;
@@ -47,8 +47,8 @@ struct Mark {
 }
 
 impl LogReader {
-    pub fn new(folder: &RunFolder) -> Self {
-        let path = folder.file(files::EVENTS);
+    /// The reader of the log in this file; [`crate::folder::RunFolder::log`] knows where a run has it.
+    pub fn of(path: PathBuf) -> Self {
         Self { path, file: None, partial: Vec::new(), lines: 0, length: 0, last: None }
     }
 
@@ -251,7 +251,7 @@ mod tests {
         let text: Vec<_> = lines.iter().map(|l| serde_json::to_string(l).expect("plain data")).collect();
         let mut file =
             OpenOptions::new().create(true).append(true).open(folder.file(files::EVENTS)).expect("opened");
-        let mut reader = LogReader::new(&folder);
+        let mut reader = folder.log();
         let (head, tail) = text[1].split_at(20);
         write!(file, "{}\n{head}", text[0]).expect("written");
         assert_eq!(reader.batch().expect("readable"), lines[..1]);
@@ -274,7 +274,7 @@ mod tests {
         let event = &fixture::log(1)[1];
         let lines: Vec<_> = (0..4000).map(|seq| Line { seq, ..event.clone() }).collect();
         fixture::write_log(&folder, &lines);
-        let mut reader = LogReader::new(&folder);
+        let mut reader = folder.log();
         let mut read = Vec::new();
         while let batch @ [_, ..] = &reader.batch().expect("readable")[..] {
             read.extend_from_slice(batch);
@@ -291,7 +291,7 @@ mod tests {
         let long = Line { seq: 1, event: Event::PopulationSampled { positions }, ..first.clone() };
         assert!(serde_json::to_vec(&long).expect("plain data").len() > BATCH);
         fixture::write_log(&folder, &[first.clone(), long.clone()]);
-        let mut reader = LogReader::new(&folder);
+        let mut reader = folder.log();
         assert_eq!(reader.batch().expect("readable"), std::slice::from_ref(first));
         assert_eq!(reader.batch().expect("readable"), [long]);
         assert_eq!(reader.batch().expect("readable"), []);
@@ -304,7 +304,7 @@ mod tests {
         let path = folder.file(files::EVENTS);
         // A gigabyte that takes no room on the disk.
         File::create(&path).and_then(|file| file.set_len(1 << 30)).expect("made");
-        let mut reader = LogReader::new(&folder);
+        let mut reader = folder.log();
         let error = reader.batch().expect_err("no event").to_string();
         assert_eq!(error, format!("{}, line 1: longer than any event", path.display()));
         assert!(reader.partial.len() <= LINE_LIMIT + BATCH);
