@@ -156,6 +156,7 @@ impl Follower<'_> {
                 }
                 Said::Unheard(_) => {}
                 Said::Anew => {
+                    self.closed = Some(Instant::now());
                     self.known = Known::Until(self.view.changed_at);
                     self.view = RunView::default();
                     self.printer.note("resumed from a checkpoint; what was done after it is done again")?;

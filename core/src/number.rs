@@ -38,13 +38,12 @@ pub fn is_off(choice: &bool) -> bool {
     !choice
 }
 
-/// Likewise, of a count whose default is [`one`].
+/// Whether a count is 1, its default by [`one`], for use as `skip_serializing_if`.
 pub fn is_one<T: PartialEq + From<u8>>(count: &T) -> bool {
     *count == one()
 }
 
-/// The same for optional numbers: `default` of a count that older programs, in which there could be one only, did not
-/// write.
+/// For use as `default` of a count that older programs, in which there could be only one, did not write.
 pub fn one<T: From<u8>>() -> T {
     T::from(1)
 }

@@ -95,10 +95,10 @@ pub struct StudyRunArguments {
     #[arg(long, value_delimiter = ',', value_name = "A,B,…", required = true)]
     pub searchers: Vec<SearcherKind>,
     /// Searches of each searcher, with seeds 1, 2, …
-    #[arg(long, default_value = "5", value_name = "N")]
+    #[arg(long, default_value = "5", value_name = "N", value_parser = seeds)]
     pub seeds: std::num::NonZeroU32,
     /// Trainings from scratch of each winner, with seeds 1, 2, …; 0: the winners are not trained
-    #[arg(long, default_value = "1", value_name = "N")]
+    #[arg(long, default_value = "1", value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_SEEDS)))]
     pub judge_seeds: u32,
     /// Images that every winner is trained on; 0: all of the training half [default: as many as the
     /// searches train on]
@@ -119,13 +119,21 @@ pub struct StudyRunArguments {
     pub work: WorkArguments,
 }
 
+/// Seeds of the largest study; more are a typing mistake.
+const MOST_SEEDS: u32 = 10_000;
+
+fn seeds(text: &str) -> Result<std::num::NonZeroU32, String> {
+    let seeds = text.parse().ok().filter(|seeds: &std::num::NonZeroU32| seeds.get() <= MOST_SEEDS);
+    seeds.ok_or_else(|| format!("it must be a whole number from 1 to {MOST_SEEDS}"))
+}
+
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("more").args(["seeds", "searchers"]).required(true).multiple(true)))]
 pub struct ExtendArguments {
     /// The study's name or folder
     pub study: String,
     /// Searches of each searcher in all, with seeds 1, 2, …; at least as many as before
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seeds)]
     pub seeds: Option<std::num::NonZeroU32>,
     /// Searchers to compare beside those that the study has
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]

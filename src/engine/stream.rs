@@ -185,7 +185,8 @@ impl RunStream {
             Growth::Lines(lines) => (State::Reading(connection), Some(Said::Lines(lines))),
             Growth::CutBack => (State::Reading(None), Some(Said::Anew)),
             Growth::Nothing => match connection {
-                Some(connection) => (State::Asking(connection), None),
+                // Its greeting may be older than what was read since.
+                Some(connection) => self.follow(connection),
                 None if self.log.is_finished() => (State::Over, None),
                 None if self.source == Source::Log => (State::Reading(None), Some(Said::Nothing)),
                 None => (State::Seeking, None),
@@ -193,7 +194,7 @@ impl RunStream {
         })
     }
 
-    fn seek(&self) -> Result<(State, Option<Said>)> {
+    fn seek(&mut self) -> Result<(State, Option<Said>)> {
         let error = match Connection::open(&self.folder) {
             Ok(connection) => {
                 connection.set_patience(Some(PATIENCE))?;
@@ -209,7 +210,12 @@ impl RunStream {
                 (State::Seeking, Some(Said::Unheard(error)))
             }
             (true, false) => (State::Away(Instant::now()), Some(Said::Elsewhere(error))),
-            (false, _) => (State::Away(Instant::now()), Some(Said::Gone)),
+            // It may have written its last events since the file was read.
+            (false, _) => match self.log.look()? {
+                Growth::Lines(lines) => (State::Reading(None), Some(Said::Lines(lines))),
+                Growth::CutBack => (State::Reading(None), Some(Said::Anew)),
+                Growth::Nothing => (State::Away(Instant::now()), Some(Said::Gone)),
+            },
         })
     }
 
@@ -218,11 +224,16 @@ impl RunStream {
         address(&self.folder).is_none_or(|address| address.host == this_host())
     }
 
-    fn ask(&mut self, mut connection: Connection) -> (State, Option<Said>) {
+    /// Asks an engine that was reached after the log was read to its end. If it has fewer events, it has cut the log.
+    fn ask(&mut self, connection: Connection) -> (State, Option<Said>) {
         if connection.hello().events < self.log.events() {
             self.log.start_over();
             return (State::Reading(None), Some(Said::Anew));
         }
+        self.follow(connection)
+    }
+
+    fn follow(&self, mut connection: Connection) -> (State, Option<Said>) {
         match connection.follow(self.log.events()) {
             Ok(()) => (State::Listening(connection), None),
             // It failed after its greeting.

@@ -92,7 +92,9 @@ pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
     });
     worked.with_context(cannot)?;
     let failed = lock(&worker.failed).len();
-    let all_done = || worker.plan().in_order().into_iter().all(|run| worker.finished(run));
+    // By the plan that the threads knew last: an extension that came after they ended is left for the next worker.
+    let plan = lock(&worker.plan).clone();
+    let all_done = || plan.in_order().into_iter().all(|run| worker.finished(run));
     Ok(match worker.signals.ending() {
         _ if all_done() => Outcome::Done,
         Some(ending) => Outcome::Ended(ending),

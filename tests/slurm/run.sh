@@ -91,7 +91,7 @@ for run in "$runs"/one-by-one/runs/*/; do
     || fail "$name: other events"
   echo "$name: the same $(wc -l <"$run/events.jsonl") events"
 done
-resumed=$(grep -l "going on from" "$runs"/six/runs/*/engine.log | wc -l)
+resumed=$(grep -l "continuing from" "$runs"/six/runs/*/engine.log | wc -l)
 [ "$resumed" = 2 ] || fail "$resumed runs went on from a checkpoint, not 2"
 # Whoever begins or resumes a run says so there: nobody did a run twice.
 finishes=$(cat "$runs"/six/logs/slurm-*.log | grep -c ': finished in')

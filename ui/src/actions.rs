@@ -189,7 +189,7 @@ pub const TABLE: &[Definition] = &[
     define(Action::FilterRuns, ("filter", "/"), RUNS, Need::Listed, "filter", "List the runs alone whose name, state, searcher, data or note has these words"),
     define(Action::SortRuns, ("sort-runs", "o"), RUNS, Need::Listed, "order", "Sort by the next column: name, phase, done, best, changed, or when begun"),
     define(Action::MarkRun, ("mark-run", "space m"), RUNS, Need::Listed, "mark", "Mark the run, to remove several at once"),
-    define(Action::RemoveRuns, ("remove", "d"), RUNS, Need::Listed, "remove", "Remove the marked runs, or the selected one, after a question"),
+    define(Action::RemoveRuns, ("remove", "d"), RUNS, Need::Listed, "remove", "Remove the marked runs, or the selected run or study, after a question"),
     define(Action::RenameRun, ("rename", "R"), RUNS, Need::Listed, "", "Give the run another name"),
     define(Action::AnnotateRun, ("note", "a"), RUNS, Need::Listed, "", "Write a note about the run, or change it"),
     define(Action::ResumePaused, ("resume-paused", "p"), RUNS, Need::Listed, "", "Start an engine on the run, and let it wait for a command"),

@@ -16,7 +16,7 @@ use super::STEP;
 const LIBRARY: &str = "libnvidia-ml.so.1";
 
 /// A device as it is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceState {
     /// Per cent of the last moments in which it was at work.
     pub busy: u32,
@@ -35,7 +35,8 @@ pub struct DeviceProcess {
 
 /// What tells of a machine's devices.
 pub trait Devices: Send {
-    /// All devices whose state can be told.
+    /// All devices. One of several whose state cannot be told has no use, memory and processes; where it is the only
+    /// one, the list is empty.
     fn states(&self) -> Vec<DeviceState>;
 }
 
@@ -49,8 +50,12 @@ struct Driver(Nvml);
 
 impl Devices for Driver {
     fn states(&self) -> Vec<DeviceState> {
-        let state = |index| state(&self.0.device_by_index(index)?);
-        (0..self.0.device_count().unwrap_or(0)).filter_map(|index| state(index).ok()).collect()
+        let state = |index| state(&self.0.device_by_index(index)?).ok();
+        match self.0.device_count().unwrap_or(0) {
+            1 => state(0).into_iter().collect(),
+            // A device that says nothing is one of several all the same.
+            count => (0..count).map(|index| state(index).unwrap_or_default()).collect(),
+        }
     }
 }
 

@@ -113,6 +113,26 @@ fn a_run_says_its_log_and_then_what_its_engine_does() {
 }
 
 #[test]
+fn events_that_follow_a_greeting_do_not_pass_for_a_log_that_was_cut() {
+    let live = LiveRun::new(true).listening();
+    let connection = Connection::open(&live.folder).expect("it listens");
+    let greeted = connection.hello().events;
+    // Meanwhile another client has a pair compared.
+    let mut other = RunStream::of(&live.folder);
+    let mut heard_other = Heard::default();
+    heard_other.until(&mut other, "paused");
+    other.steer(1, pairs(1)).expect("it is reached");
+    heard_other.lines(&mut other, greeted as usize + 1);
+
+    let mut stream = RunStream::over(&live.folder, connection).expect("it is connected");
+    let mut heard = Heard::default();
+    heard.lines(&mut stream, greeted as usize + 1);
+    heard.until(&mut stream, "paused");
+    assert!(!heard.words.contains(&"anew"), "{:?}", heard.words);
+    assert_eq!(heard.lines, log_of(&live.folder));
+}
+
+#[test]
 fn two_streams_of_one_run_say_the_same() {
     let live = LiveRun::new(true).listening();
     let (mut one, mut other) = (RunStream::of(&live.folder), RunStream::of(&live.folder));

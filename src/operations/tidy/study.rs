@@ -71,10 +71,16 @@ fn check_claims(study: &Study) -> Result<()> {
     };
     match held().with_context(cannot_tell)? {
         None => Ok(()),
-        Some((name, Held { holder: Some(Holder { host, pid, .. }), .. })) => {
-            bail!("{}: a worker on {host} (process {pid}) has {name}; end it first", study.name())
+        Some((name, Held { holder, .. })) => {
+            let on = holder
+                .map_or_else(String::new, |Holder { host, pid, .. }| format!(" on {host} (process {pid})"));
+            let (who, does) = match name.strip_prefix('.') {
+                None => ("a worker", format!("has {name}")),
+                Some("extending") => ("a command", "extends it".to_owned()),
+                Some(_) => ("a worker", "waits for its runs".to_owned()),
+            };
+            bail!("{}: {who}{on} {does}; end it first", study.name())
         }
-        Some((name, _)) => bail!("{}: a worker has {name}; end it first", study.name()),
     }
 }
 

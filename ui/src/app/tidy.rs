@@ -141,7 +141,10 @@ impl App {
     fn selected_single_run(&mut self) -> Option<PathBuf> {
         let summary = self.selected_run()?;
         if summary.study.is_some() {
-            let words = format!("a study is kept as it is here; its folder is {}", summary.folder.display());
+            let words = format!(
+                "a study cannot be renamed, marked or annotated; its folder is {}",
+                summary.folder.display()
+            );
             self.warn(words);
             return None;
         }

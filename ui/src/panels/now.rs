@@ -57,9 +57,9 @@ fn members(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
         // The second row has room where the first says how fast both are.
         let speed = match (row, shown.load) {
             (0, _) => speed(progress.images_per_second),
-            (1, Some(Load { gpu: Some(gpu), .. })) if columns == SPEED => gpu_words(gpu),
+            (1, Some(Load { gpu: Some(gpu), .. })) if columns == SPEED => gpu_words_alone(gpu),
             (1, Some(load @ Load { gpu: Some(gpu), .. })) => {
-                format!("{}  {:>SPEED$}", load_words(load), gpu_words(gpu))
+                format!("{}  {:>SPEED$}", load_words(load), gpu_words_alone(gpu))
             }
             (1, Some(load)) => load_words(load),
             _ => String::new(),
@@ -99,11 +99,19 @@ fn gpu_words(gpu: GpuLoad) -> String {
     format!("gpu {}% {}", gpu.busy, memory(gpu.memory))
 }
 
-/// Memory in multiples of 10 MB, in at most five columns below 10 TB.
+/// The same where there is no room to say whose memory it is: without it, if it is that of all processes.
+fn gpu_words_alone(gpu: GpuLoad) -> String {
+    match gpu.owner {
+        MemoryOwner::Engine => gpu_words(gpu),
+        MemoryOwner::Device => format!("gpu {}%", gpu.busy),
+    }
+}
+
+/// Memory in multiples of 10 MB, in at most four columns below 1 TB.
 fn memory(tens: u64) -> String {
     match tens {
         0..100 => format!("{}M", tens * 10),
-        100..10_000 => format!("{:.1}G", tens as f64 / 100.0),
+        100..995 => format!("{:.1}G", tens as f64 / 100.0),
         _ => format!("{:.0}G", tens as f64 / 100.0),
     }
 }

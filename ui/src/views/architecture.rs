@@ -152,7 +152,7 @@ fn table(before: &Subject, after: &Subject, shape: Option<NetworkShape>, look: &
                         both(left.operation.short_name().to_owned(), right.operation.short_name().to_owned());
                     format!("{node}  {reads}{:gap$}  {through}", "")
                 }
-                _ => format!("{node}  there in one of the two alone"),
+                _ => format!("{node}  only one of the two has this gene"),
             });
         }
     }
