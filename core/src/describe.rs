@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     genotype::{Cell, Gene, Genotype},
     operation::{CellKind, Family, Operation},
-    space::{Role, Space},
+    space::{GeneIndex, Role, Space},
 };
 
 /// A description in a few sentences: the depth of both cells, their operations, and the inputs that they do
@@ -117,7 +117,7 @@ fn node_changes(old: &[Gene], new: &[Gene]) -> Vec<String> {
 /// A gene whose decoded value has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GeneChange {
-    pub gene: usize,
+    pub gene: GeneIndex,
     pub role: Role,
     /// The decoded value before; [`Space::label`] gives a short name for it.
     pub from: usize,
@@ -141,7 +141,8 @@ impl fmt::Display for GeneChange {
 /// # Panics
 /// If a position is shorter than the space has genes.
 pub fn gene_changes(space: Space, before: &[f64], after: &[f64]) -> Vec<GeneChange> {
-    (0..space.genes())
+    space
+        .gene_indices()
         .map(|gene| GeneChange {
             gene,
             role: space.role(gene),

@@ -91,7 +91,7 @@ pub fn sample_position(
     individual: IndividualId,
 ) -> Vec<f64> {
     let mut stream = streams.stream(Purpose::Population, u64::from(generation), individual.0 as u64);
-    (0..space.genes()).map(|gene| stream.unit() * space.upper(gene)).collect()
+    space.gene_indices().map(|gene| stream.unit() * space.upper(gene)).collect()
 }
 
 /// Mean Euclidean distance to the mean position; 0 for an empty population.

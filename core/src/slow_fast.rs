@@ -29,7 +29,7 @@ use crate::{population::Individual, randomness::Stream, space::Space};
 /// `lambda1` and `lambda2` hold a number in [0, 1) for every gene. The velocity is not clamped, the
 /// position is, to the bounds of `space`.
 pub fn learn(space: Space, slow: &mut Individual, fast: &[f64], lambda1: &[f64], lambda2: &[f64]) {
-    for gene in 0..space.genes() {
+    for gene in space.gene_indices() {
         let pull = fast[gene] - slow.position[gene];
         slow.velocity[gene] = lambda1[gene] * slow.velocity[gene] + lambda2[gene] * pull;
         slow.position[gene] = (slow.position[gene] + slow.velocity[gene]).clamp(0.0, space.upper(gene));
@@ -43,7 +43,7 @@ pub fn learn(space: Space, slow: &mut Individual, fast: &[f64], lambda1: &[f64],
 /// that the population has lost never comes back. Every gene takes two numbers from the stream, whether it is
 /// mutated or not.
 pub fn mutate(space: Space, learner: &mut Individual, probability: f64, stream: &mut Stream) {
-    for gene in 0..space.genes() {
+    for gene in space.gene_indices() {
         let (lot, value) = (stream.unit(), stream.unit());
         if lot < probability {
             learner.position[gene] = value * space.upper(gene);

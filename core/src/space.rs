@@ -1,12 +1,13 @@
 //! Search spaces: which genes an architecture vector has, and what a real number in one means.
 //!
 //! ```
-//! use relativenas_core::{genotype::Genotype, space::{Role, Space}};
+//! use relativenas_core::{genotype::Genotype, space::{GeneIndex, Role, Space}};
 //!
 //! // Gene 1 chooses among seven operations; 0.0 to 1.0 is the first of them, above that the second.
-//! assert!(matches!(Space::Cells.role(1), Role::Operation { node: 0, .. }));
-//! assert_eq!(Space::Cells.decode_gene(1, 1.0), 0);
-//! assert_eq!(Space::Cells.decode_gene(1, 1.1), 1);
+//! let first = GeneIndex(1);
+//! assert!(matches!(Space::Cells.role(first), Role::Operation { node: 0, .. }));
+//! assert_eq!(Space::Cells.decode_gene(first, 1.0), 0);
+//! assert_eq!(Space::Cells.decode_gene(first, 1.1), 1);
 //!
 //! // A whole vector is two cells, and the middle of every interval is a vector that means the same.
 //! let genotype = Genotype::decode(&[0.7; 32])?;
@@ -20,7 +21,10 @@
 //! # Ok::<(), relativenas_core::space::VectorError>(())
 //! ```
 
-use std::fmt;
+use std::{
+    fmt,
+    ops::{Index, IndexMut},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +49,39 @@ pub enum Space {
     /// NAS-Bench-201: six genes, an operation for each edge of a small cell.
     #[serde(rename = "nas-bench-201")]
     NasBench201,
+}
+
+/// Which gene of an architecture vector, counted from 0. Positions and velocities are indexed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GeneIndex(pub usize);
+
+impl fmt::Display for GeneIndex {
+    /// The number, with the width that the format asks for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T> Index<GeneIndex> for [T] {
+    type Output = T;
+
+    fn index(&self, gene: GeneIndex) -> &T {
+        &self[gene.0]
+    }
+}
+
+impl<T> Index<GeneIndex> for Vec<T> {
+    type Output = T;
+
+    fn index(&self, gene: GeneIndex) -> &T {
+        &self[gene.0]
+    }
+}
+
+impl<T> IndexMut<GeneIndex> for Vec<T> {
+    fn index_mut(&mut self, gene: GeneIndex) -> &mut T {
+        &mut self[gene.0]
+    }
 }
 
 /// What one gene decides.
@@ -79,28 +116,34 @@ impl Space {
         }
     }
 
+    /// The genes of a vector of this space, in order.
+    pub fn gene_indices(self) -> impl DoubleEndedIterator<Item = GeneIndex> + ExactSizeIterator + Clone {
+        (0..self.genes()).map(GeneIndex)
+    }
+
     /// What gene number `gene`, counted from 0, decides.
     ///
     /// # Panics
     /// If there is no such gene.
-    pub fn role(self, gene: usize) -> Role {
-        assert!(gene < self.genes(), "gene {gene} of {}", self.genes());
+    pub fn role(self, gene: GeneIndex) -> Role {
+        let number = gene.0;
+        assert!(number < self.genes(), "gene {number} of {}", self.genes());
         match self {
             Self::Cells => {
-                let cell = CellKind::BOTH[gene / CELL_GENES];
-                let (node, slot) = (gene % CELL_GENES / 4, gene % 4 / 2);
-                if gene.is_multiple_of(2) {
+                let cell = CellKind::BOTH[number / CELL_GENES];
+                let (node, slot) = (number % CELL_GENES / 4, number % 4 / 2);
+                if number.is_multiple_of(2) {
                     Role::Input { cell, node, slot }
                 } else {
                     Role::Operation { cell, node, slot }
                 }
             }
-            Self::NasBench201 => Role::Edge { edge: gene },
+            Self::NasBench201 => Role::Edge { edge: number },
         }
     }
 
     /// How many values a gene decodes to; its real number lies in `[0, choices]`.
-    pub fn choices(self, gene: usize) -> usize {
+    pub fn choices(self, gene: GeneIndex) -> usize {
         match self.role(gene) {
             Role::Input { node, .. } => node + 2,
             Role::Operation { .. } => Operation::SEARCHED.len(),
@@ -109,13 +152,13 @@ impl Space {
     }
 
     /// The upper bound of a gene; the lower one is 0.
-    pub fn upper(self, gene: usize) -> f64 {
+    pub fn upper(self, gene: GeneIndex) -> f64 {
         self.choices(gene) as f64
     }
 
     /// Decodes one gene: the floor, but a whole number decodes one lower, and 0 stays 0 (as the
     /// published code does, so that the upper bound is a valid value).
-    pub fn decode_gene(self, gene: usize, value: f64) -> usize {
+    pub fn decode_gene(self, gene: GeneIndex, value: f64) -> usize {
         let index = value.ceil() - 1.0;
         (index.max(0.0) as usize).min(self.choices(gene) - 1)
     }
@@ -128,7 +171,7 @@ impl Space {
         if position.len() != self.genes() {
             return Err(VectorError::Length { expected: self.genes(), found: position.len() });
         }
-        let decode = |(gene, &value): (usize, &f64)| {
+        let decode = |(gene, &value): (GeneIndex, &f64)| {
             let upper = self.upper(gene);
             if (0.0..=upper).contains(&value) {
                 Ok(self.decode_gene(gene, value))
@@ -136,7 +179,7 @@ impl Space {
                 Err(VectorError::Bounds { gene, role: self.role(gene), value, upper })
             }
         };
-        position.iter().enumerate().map(decode).collect()
+        self.gene_indices().zip(position).map(decode).collect()
     }
 
     /// The middle of the interval that decodes to each index: `index + 0.5`.
@@ -145,7 +188,7 @@ impl Space {
     }
 
     /// A short name for the decoded value of a gene: two letters or a digit.
-    pub fn label(self, gene: usize, index: usize) -> String {
+    pub fn label(self, gene: GeneIndex, index: usize) -> String {
         match self.role(gene) {
             Role::Input { .. } => index.to_string(),
             Role::Operation { .. } => Operation::SEARCHED[index].short_name().to_owned(),
@@ -160,7 +203,7 @@ pub enum VectorError {
     #[error("an architecture vector of this space has {expected} numbers, not {found}")]
     Length { expected: usize, found: usize },
     #[error("gene {gene} ({role}) is {value}; it must lie between 0 and {upper}")]
-    Bounds { gene: usize, role: Role, value: f64, upper: f64 },
+    Bounds { gene: GeneIndex, role: Role, value: f64, upper: f64 },
 }
 
 /// Why a genotype cannot be encoded in the search space.

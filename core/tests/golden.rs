@@ -40,7 +40,7 @@ fn golden_decode() {
     let space = Space::Cells;
     assert_eq!(decoding.primitives, Operation::SEARCHED);
     assert_eq!(decoding.lower, vec![0.0; space.genes()]);
-    assert_eq!(decoding.upper, (0..space.genes()).map(|g| space.upper(g)).collect::<Vec<_>>());
+    assert_eq!(decoding.upper, space.gene_indices().map(|g| space.upper(g)).collect::<Vec<_>>());
     assert!(!decoding.cases.is_empty());
     for Decoded { vector, genotype } in decoding.cases {
         assert_eq!(Genotype::decode(&vector).as_ref(), Ok(&genotype), "{vector:?}");

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use relativenas_core::{
+    space::GeneIndex,
     config::{ConfigError, Layers, Origin},
     space::{Space, VectorError},
 };
@@ -89,12 +90,12 @@ proptest! {
         numbers in prop::collection::vec(prop_oneof![4 => 0.0..2.0, 1 => any::<f64>()], 0..40),
         space in prop::sample::select(vec![Space::Cells, Space::NasBench201]),
     ) {
-        let inside = |gene: usize| (0.0..=space.upper(gene)).contains(&numbers[gene]);
+        let inside = |gene: GeneIndex| (0.0..=space.upper(gene)).contains(&numbers[gene]);
         match space.decode(&numbers) {
             Ok(indices) => {
                 prop_assert_eq!(numbers.len(), space.genes());
-                prop_assert!(indices.iter().enumerate().all(|(gene, &index)| index < space.choices(gene)));
-                prop_assert!((0..space.genes()).all(inside));
+                prop_assert!(space.gene_indices().zip(&indices).all(|(gene, &index)| index < space.choices(gene)));
+                prop_assert!(space.gene_indices().all(inside));
             }
             Err(VectorError::Length { expected, found }) => {
                 prop_assert_eq!((expected, found), (space.genes(), numbers.len()));

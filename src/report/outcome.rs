@@ -112,9 +112,9 @@ fn vector_blocks(search: &SearchView, leader: IndividualId) -> Vec<Block> {
     let Some(decoded) = decoded.filter(|_| space == Space::NasBench201) else {
         return vec![Block::Text(format!("Individual {leader}; its vector does not decode."))];
     };
-    let rows = decoded
-        .iter()
-        .enumerate()
+    let rows = space
+        .gene_indices()
+        .zip(&decoded)
         .map(|(gene, &index)| vec![space.role(gene).to_string(), space.label(gene, index)])
         .collect();
     vec![

@@ -14,7 +14,7 @@ use crate::{
         settings::SearchSettings,
         state::SearchState,
     },
-    space::Space,
+    space::{GeneIndex, Space},
 };
 
 /// Individuals drawn, with replacement, for a tournament.
@@ -49,7 +49,7 @@ impl Searcher for RegularizedEvolution {
             .min_by(|(_, a), (_, b)| a.order(*b))
             .map_or(individual, |(parent, _)| parent);
         let mut child = state.population[parent].position.clone();
-        let gene = stream.below(settings.space.genes());
+        let gene = GeneIndex(stream.below(settings.space.genes()));
         let now = settings.space.decode_gene(gene, child[gene]);
         let other = stream.below(settings.space.choices(gene) - 1);
         child[gene] = Space::encode(&[if other < now { other } else { other + 1 }])[0];

@@ -54,7 +54,7 @@ pub struct Window {
 impl MapView {
     pub(super) fn new(space: Space) -> Self {
         Self {
-            upper: (0..space.genes()).map(|gene| space.upper(gene)).collect(),
+            upper: space.gene_indices().map(|gene| space.upper(gene)).collect(),
             moments: SampleMoments::new(space.genes()),
             plane: None,
             laid_for: 0,

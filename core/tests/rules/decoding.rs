@@ -15,7 +15,7 @@ proptest! {
     #[test]
     fn decoding_stays_within_the_choices(position in a_position()) {
         let indices = Space::Cells.decode(&position).expect("within the bounds");
-        for (gene, &index) in indices.iter().enumerate() {
+        for (gene, &index) in Space::Cells.gene_indices().zip(&indices) {
             prop_assert!(index < Space::Cells.choices(gene), "gene {gene}: {index}");
             let floor = if position[gene].fract() == 0.0 { position[gene] - 1.0 } else { position[gene].floor() };
             prop_assert_eq!(index as f64, floor.max(0.0));

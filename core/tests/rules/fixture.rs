@@ -48,7 +48,8 @@ pub fn a_searcher() -> impl Strategy<Value = SearcherKind> {
 }
 
 pub fn a_position() -> impl Strategy<Value = Vec<f64>> {
-    let genes: Vec<_> = (0..Space::Cells.genes())
+    let genes: Vec<_> = Space::Cells
+        .gene_indices()
         .map(|gene| {
             let choices = Space::Cells.choices(gene);
             // Whole numbers are where decoding is special.

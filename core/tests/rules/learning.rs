@@ -29,7 +29,7 @@ proptest! {
         let before = Individual { position: slow, velocity };
         let mut after = before.clone();
         slow_fast::learn(Space::Cells, &mut after, &fast, &lambdas[..32], &lambdas[32..]);
-        for gene in 0..32 {
+        for gene in Space::Cells.gene_indices() {
             prop_assert!((0.0..=Space::Cells.upper(gene)).contains(&after.position[gene]));
             let unclamped = before.position[gene] + after.velocity[gene];
             prop_assert_eq!(after.position[gene], unclamped.clamp(0.0, Space::Cells.upper(gene)));

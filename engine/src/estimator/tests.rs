@@ -68,7 +68,10 @@ fn estimator(settings: EstimatorSettings) -> NetworkEstimator {
 
 fn estimation(stage: Stage, learning_rate: f64) -> Estimation {
     let position = |salt: usize| {
-        (0..32).map(|g| Space::Cells.upper(g) * ((g * 7 + salt) % 10) as f64 / 10.0).collect::<Vec<_>>()
+        Space::Cells
+            .gene_indices()
+            .map(|g| Space::Cells.upper(g) * ((g.0 * 7 + salt) % 10) as f64 / 10.0)
+            .collect::<Vec<_>>()
     };
     Estimation {
         stage,

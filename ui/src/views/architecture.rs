@@ -199,7 +199,7 @@ fn numbered(state: &State, number: IndividualId) -> Option<Subject> {
         let genes = Space::Cells.genes();
         for change in gene_changes(Space::Cells, from, &place.position) {
             // A gene of a cell has two numbers in the vector.
-            let (cell, gene) = (change.gene / (genes / 2), change.gene % (genes / 2) / 2);
+            let (cell, gene) = (change.gene.0 / (genes / 2), change.gene.0 % (genes / 2) / 2);
             if !changed[cell].contains(&gene) {
                 changed[cell].push(gene);
             }

@@ -2,6 +2,7 @@
 
 use ratatui::style::Style;
 use relativenas_core::{
+    space::GeneIndex,
     describe::{differences, gene_changes},
     event::Learner,
     genotype::Genotype,
@@ -188,7 +189,7 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
 }
 
 /// A gene's role with the slot of its node: `N1in0`, `N1in1`.
-fn role(gene: usize) -> String {
+fn role(gene: GeneIndex) -> String {
     let role = Space::Cells.role(gene);
     match role {
         Role::Input { slot, .. } | Role::Operation { slot, .. } => format!("{role}{slot}"),
@@ -215,8 +216,8 @@ fn genes(
     }
     let top = canvas.height().saturating_sub(of_cell).min(1);
     let first = if kind == CellKind::Normal { 0 } else { of_cell };
-    for gene in first..first + of_cell {
-        let row = top + gene - first;
+    for gene in space.gene_indices().skip(first).take(of_cell) {
+        let row = top + gene.0 - first;
         let from = step.map_or(&slow.position[..], |(from, _)| from)[gene];
         let to = step.map_or(&fast.position[..], |(_, to)| to)[gene];
         let label = |value: f64| space.label(gene, space.decode_gene(gene, value));

@@ -5,6 +5,7 @@ mod table;
 
 use ratatui::widgets::Widget;
 use relativenas_core::{
+    space::GeneIndex,
     config::Theme,
     describe::gene_changes,
     population::IndividualId,
@@ -243,11 +244,11 @@ fn columns(space: Space, width: usize) -> Vec<Column> {
 }
 
 fn cells(space: Space, position: &[f64]) -> Vec<HeatCell> {
-    let cell = |(gene, &value): (usize, &f64)| HeatCell {
+    let cell = |(gene, &value): (GeneIndex, &f64)| HeatCell {
         value: value / space.upper(gene),
         text: space.label(gene, space.decode_gene(gene, value)),
     };
-    position.iter().take(space.genes()).enumerate().map(cell).collect()
+    space.gene_indices().zip(position).map(cell).collect()
 }
 
 fn row(
@@ -315,7 +316,8 @@ fn entropy_row(glyphs: &Glyphs, search: &SearchView, rows: &[HeatRow]) -> HeatRo
 fn entropies(search: &SearchView) -> Vec<f64> {
     let space = search.settings.space;
     let count = search.population.len() as f64;
-    (0..space.genes())
+    space
+        .gene_indices()
         .map(|gene| {
             let mut counts = vec![0_usize; space.choices(gene)];
             for place in &search.population {

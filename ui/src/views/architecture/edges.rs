@@ -53,7 +53,7 @@ fn column(
     let space = search.settings.space;
     let changes = |from: &[f64]| gene_changes(space, from, &place.position);
     let moved: Vec<usize> =
-        place.moved_from.iter().flat_map(|from| changes(from)).map(|change| change.gene).collect();
+        place.moved_from.iter().flat_map(|from| changes(from)).map(|change| change.gene.0).collect();
     let (width, height) = (canvas.width().saturating_sub(3), canvas.height());
     canvas.heading(1, 1, "CELL");
     let rows = GRAPH[usize::from(height >= Layout::OPEN_EDGES)].min(height.saturating_sub(2));
@@ -66,7 +66,7 @@ fn column(
     let differing: Vec<usize>;
     let graph = match compared {
         Some((edges, side, changes)) => {
-            differing = changes.into_iter().map(|change| change.gene).collect();
+            differing = changes.into_iter().map(|change| change.gene.0).collect();
             graph.compared_with(edges, side).marked(&differing)
         }
         None => graph.marked(&moved),
