@@ -185,7 +185,7 @@ pub fn picture_side(plan: &Plan) -> Option<usize> {
 
 /// Whether the kernels know the cell: it puts out nodes, each of them once, and computes nothing in vain.
 fn is_known(cell: &CellPlan) -> bool {
-    let halves = cell.place.kind == CellKind::Reduction || cell.place.after_reduction;
+    let halves = cell.place.kind == CellKind::Reduction;
     let nodes: BTreeSet<_> = cell.concat.iter().copied().filter(|&input| input >= 2).collect();
     nodes.len() == cell.concat.len()
         && (!cell.is_live() || cell.live_nodes.iter().all(|&live| live))

@@ -162,6 +162,16 @@ fn cells_that_put_out_some_of_their_nodes_and_large_kernels_are_computed_as_libt
     agree(errors.to_vec());
 }
 
+#[test]
+fn stems_that_divide_the_resolution_are_computed_as_libtorch_does() {
+    let genotype = published::genotype("RelativeNAS").unwrap();
+    let errors = [(4, 3), (38, 4)].map(|(channels, cells)| {
+        let shape = NetworkShape { kind: NetworkKind::Imagenet, channels, cells, classes: 7 };
+        check_plan(&Plan::full(&genotype, &shape, false))
+    });
+    agree(errors.to_vec());
+}
+
 fn cell(genes: [(Operation, usize); 8]) -> Cell {
     Cell { genes: genes.map(Gene::from).to_vec(), concat: vec![2, 3, 4, 5] }
 }

@@ -131,7 +131,10 @@ mod tests {
         let plans = genotypes.map(|(number, (genotype, channels))| {
             (full(&genotype, NetworkKind::Cifar, channels, 3 + number % 4), 32)
         });
-        for (number, (plan, side)) in plans.enumerate() {
+        let relativenas = published::genotype("RelativeNAS").unwrap();
+        let imagenet = [(6, 4), (34, 3)]
+            .map(|(channels, cells)| (full(&relativenas, NetworkKind::Imagenet, channels, cells), 224));
+        for (number, (plan, side)) in plans.chain(imagenet).enumerate() {
             let (weights, images) = (weights(&plan), images(3, side));
             let network = FrozenNetwork::new(&plan, &weights, Precision::F32, 2).unwrap();
             assert!(network.own.is_some(), "network {number}");
