@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use relativenas_core::{
-    space::GeneIndex,
     config::{ConfigError, Layers, Origin},
+    space::GeneIndex,
     space::{Space, VectorError},
 };
 

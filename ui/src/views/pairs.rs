@@ -2,11 +2,11 @@
 
 use ratatui::style::Style;
 use relativenas_core::{
-    space::GeneIndex,
     describe::{differences, gene_changes},
     event::Learner,
     genotype::Genotype,
     operation::CellKind,
+    space::GeneIndex,
     space::{NODES, Role, Space},
     view::{Comparison, SearchView},
 };

@@ -5,10 +5,10 @@ mod table;
 
 use ratatui::widgets::Widget;
 use relativenas_core::{
-    space::GeneIndex,
     config::Theme,
     describe::gene_changes,
     population::IndividualId,
+    space::GeneIndex,
     space::Space,
     tabular,
     view::{IndividualView, SearchView},

@@ -87,7 +87,8 @@ impl Compared<'_> {
     fn edges(&self, node: usize) -> Vec<Genes> {
         let (first, second) = (2 * node, 2 * node + 1);
         if self.own(first) == self.own(second) && self.others(first) == self.others(second) {
-            return std::iter::once(first..second + 1).collect();
+            let both = first..second + 1;
+            return vec![both];
         }
         let inputs = |genes: &Genes| {
             let of = |gene: Option<Gene>| gene.map(|gene| gene.input);
