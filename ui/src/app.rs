@@ -38,7 +38,7 @@ use crate::{
         scrubber, status_line, title,
     },
     past::Replay,
-    scene::Scene,
+    scene::{Pace, Scene},
     shown::{RunStatus, Shown},
     state::State,
     theme::{Depth, Palette},
@@ -82,6 +82,8 @@ pub enum Input {
         width: u16,
         height: u16,
     },
+    /// How fast the link to the terminal is, whenever that was measured.
+    Pace(Pace),
     /// The time has come at which something that depends on the clock is drawn again, see [`App::next_tick`].
     Tick,
     /// The program was suspended and runs again.
@@ -101,6 +103,7 @@ pub struct App {
     keep_log_lines: usize,
     view: View,
     size: Size,
+    pace: Pace,
     state: State,
     places: Places,
     overlay: Option<Overlay>,
@@ -147,6 +150,7 @@ impl App {
             keep_log_lines: options.keep_log_lines,
             view: View::Overview,
             size: Size::new(80, 24),
+            pace: Pace::default(),
             state: State::default(),
             places: Places::default(),
             overlay: None,
@@ -197,6 +201,10 @@ impl App {
                     self.size = size;
                     self.dirty = true;
                 }
+            }
+            Input::Pace(pace) => {
+                self.dirty |= pace != self.pace;
+                self.pace = pace;
             }
             Input::Tick => {
                 if self.view == View::Runs {
@@ -348,7 +356,7 @@ impl App {
     }
 
     fn scene(&self, layout: Layout) -> Scene<'_> {
-        Scene { keys: &self.keys, layout, view: self.view, selected: self.state.selected }
+        Scene { keys: &self.keys, layout, view: self.view, selected: self.state.selected, pace: self.pace }
     }
 
     /// Whether the program was asked, since the last call, to suspend itself and return to the shell.

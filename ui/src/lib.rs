@@ -42,5 +42,6 @@ pub use actions::{Action, Definition, Need, Place, TABLE};
 pub use app::{App, Input, Options};
 pub use keys::{Key, KeyError, KeyMap};
 pub use painter::Painter;
+pub use scene::Pace;
 pub use screen::run;
 pub use view::View;

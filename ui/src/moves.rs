@@ -2,8 +2,6 @@
 //!
 //! In raw mode a line feed goes down and keeps the column, and a carriage return goes to the first one.
 
-use std::fmt::Write as _;
-
 /// Blanks that are written rather than jumped over: a jump has three letters at least.
 const MOST_BLANKS: u16 = 3;
 
@@ -19,49 +17,108 @@ pub struct Target {
 /// The shortest way, from a column and a row, which may be unknown. `is_sure` says whether the column is certain:
 /// terminals differ in how wide they take some letters for, so from an uncertain one every way names the column anew.
 pub fn way(from: Option<(u16, u16)>, is_sure: bool, target: Target) -> String {
-    let Target { x, y, behind_blanks } = target;
-    let mut ways = vec![match from {
-        Some((_, line)) if line == y => format!("\x1b[{}G", x + 1),
-        _ if x == 0 => format!("\x1b[{}H", y + 1),
-        _ => format!("\x1b[{};{}H", y + 1, x + 1),
-    }];
-    if let Some((column, line)) = from
-        && line <= y
-    {
-        let down = "\n".repeat(usize::from(y - line).min(8));
-        let is_near = y - line <= 8;
-        if is_sure && is_near {
-            ways.push(down.clone() + &along(column, x));
-        }
-        if is_near {
-            let mut anew = String::from("\r") + &down;
-            if behind_blanks && x <= MOST_BLANKS {
-                anew.extend(std::iter::repeat_n(' ', usize::from(x)));
-            } else {
-                anew += &along(0, x);
-            }
-            ways.push(anew);
-        }
-    }
-    // Of equals the first, which names the place.
-    ways.into_iter().min_by_key(String::len).unwrap_or_default()
+    let mut letters = String::new();
+    shortest(from, is_sure, target).iter().flatten().for_each(|step| step.write(&mut letters));
+    letters
 }
 
-/// Along a row.
-fn along(from: u16, to: u16) -> String {
-    let mut way = String::new();
-    let _ = match (from, to) {
-        _ if from == to => Ok(()),
-        _ if to == from + 1 => write!(way, "\x1b[C"),
-        _ if to > from => write!(way, "\x1b[{}C", to - from),
-        _ if from - to <= 4 => write!(way, "{}", "\x08".repeat(usize::from(from - to))),
-        _ => write!(way, "\x1b[{}D", from - to),
+/// The number of bytes of the shortest way to a column and a row, if blanks do not lead there.
+pub fn length(from: Option<(u16, u16)>, is_sure: bool, (x, y): (u16, u16)) -> usize {
+    length_of(&shortest(from, is_sure, Target { x, y, behind_blanks: false }))
+}
+
+/// What moves the cursor. Columns and rows count from zero; distances are at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    To(u16, u16),
+    ToColumn(u16),
+    ToFirstColumn,
+    Up(u16),
+    Down(u16),
+    Left(u16),
+    Right(u16),
+    Blanks(u16),
+}
+
+/// Steps one after the other.
+type Steps = [Option<Step>; 3];
+
+fn shortest(from: Option<(u16, u16)>, is_sure: bool, target: Target) -> Steps {
+    let Target { x, y, behind_blanks } = target;
+    let Some((column, row)) = from else { return [Some(Step::To(x, y)), None, None] };
+    let by_name = if row == y { Step::ToColumn(x) } else { Step::To(x, y) };
+    let rows = match () {
+        () if row < y => Some(Step::Down(y - row)),
+        () if row > y => Some(Step::Up(row - y)),
+        () => None,
     };
-    way
+    let along = |column: u16| match () {
+        () if column < x => Some(Step::Right(x - column)),
+        () if column > x => Some(Step::Left(column - x)),
+        () => None,
+    };
+    let blanks = Some(Step::Blanks(x)).filter(|_| behind_blanks && (1..=MOST_BLANKS).contains(&x));
+    let relative = [rows, along(column), None];
+    let anew = [Some(Step::ToFirstColumn), rows, blanks.or_else(|| along(0))];
+    let mut best = [Some(by_name), None, None];
+    // Of equals the first, which names the place.
+    for way in [Some(relative).filter(|_| is_sure), Some(anew)].into_iter().flatten() {
+        if length_of(&way) < length_of(&best) {
+            best = way;
+        }
+    }
+    best
+}
+
+fn length_of(steps: &Steps) -> usize {
+    steps.iter().flatten().map(|step| step.length()).sum()
+}
+
+/// Steps of one column or row up to which they are written one by one: a sequence with a number takes as many bytes.
+const FEW: u16 = 4;
+
+impl Step {
+    fn write(self, letters: &mut String) {
+        let repeated = |letter: &str, count: u16| letter.repeat(usize::from(count));
+        *letters += &match self {
+            Self::To(0, y) => format!("\x1b[{}H", y + 1),
+            Self::To(x, y) => format!("\x1b[{};{}H", y + 1, x + 1),
+            Self::ToColumn(x) => format!("\x1b[{}G", x + 1),
+            Self::ToFirstColumn => "\r".to_owned(),
+            Self::Up(1) => "\x1bM".to_owned(),
+            Self::Up(rows) => format!("\x1b[{rows}A"),
+            Self::Down(rows) if rows <= FEW => repeated("\n", rows),
+            Self::Down(rows) => format!("\x1b[{rows}B"),
+            Self::Left(columns) if columns <= FEW => repeated("\x08", columns),
+            Self::Left(columns) => format!("\x1b[{columns}D"),
+            Self::Right(1) => "\x1b[C".to_owned(),
+            Self::Right(columns) => format!("\x1b[{columns}C"),
+            Self::Blanks(columns) => repeated(" ", columns),
+        };
+    }
+
+    /// The bytes that [`Step::write`] adds.
+    fn length(self) -> usize {
+        let digits =
+            |number: u16| 1 + usize::from(number > 9) + usize::from(number > 99) + usize::from(number > 999);
+        match self {
+            Self::To(0, y) => 3 + digits(y + 1),
+            Self::To(x, y) => 4 + digits(y + 1) + digits(x + 1),
+            Self::ToColumn(x) => 3 + digits(x + 1),
+            Self::ToFirstColumn => 1,
+            Self::Up(1) => 2,
+            Self::Down(steps) | Self::Left(steps) if steps <= FEW => usize::from(steps),
+            Self::Right(1) => 3,
+            Self::Up(steps) | Self::Down(steps) | Self::Left(steps) | Self::Right(steps) => 3 + digits(steps),
+            Self::Blanks(columns) => usize::from(columns),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -78,11 +135,14 @@ mod tests {
         check(Some((60, 30)), true, (0, 31), "\r\n");
         check(Some((60, 30)), false, (70, 31), "\r\n\x1b[70C");
         check(Some((60, 30)), false, (1, 31), "\r\n\x1b[C");
-        check(Some((60, 30)), true, (20, 29), "\x1b[30;21H");
+        check(Some((60, 30)), true, (20, 29), "\x1bM\x1b[40D");
+        check(Some((60, 30)), false, (20, 29), "\x1b[30;21H");
+        check(Some((60, 30)), true, (58, 27), "\x1b[3A\x08\x08");
         check(Some((4, 30)), true, (20, 30), "\x1b[21G");
         check(Some((4, 30)), true, (3, 30), "\x08");
         check(Some((4, 30)), false, (0, 30), "\r");
-        check(Some((7, 0)), true, (7, 20), "\x1b[21;8H");
+        check(Some((7, 0)), true, (7, 20), "\x1b[20B");
+        check(Some((7, 0)), true, (17, 20), "\x1b[21;18H");
     }
 
     #[test]
@@ -90,5 +150,17 @@ mod tests {
         let target = Target { x: 2, y: 5, behind_blanks: true };
         assert_eq!(way(Some((40, 4)), false, target), "\r\n  ");
         assert_eq!(way(Some((40, 4)), false, Target { x: 9, ..target }), "\r\n\x1b[9C");
+    }
+
+    proptest! {
+        #[test]
+        fn the_length_is_that_of_the_way(
+            from in prop::option::of((0..300_u16, 0..120_u16)),
+            is_sure: bool,
+            (x, y) in (0..300_u16, 0..120_u16),
+        ) {
+            let way = way(from, is_sure, Target { x, y, behind_blanks: false });
+            prop_assert_eq!(length(from, is_sure, (x, y)), way.len(), "{}", way.escape_debug());
+        }
     }
 }

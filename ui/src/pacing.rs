@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::scene::Pace;
+
 /// Where is the cursor? The answer is `ESC [ row ; column R`.
 pub const QUESTION: &str = "\x1b[6n";
 
@@ -14,6 +16,11 @@ const WHILE_UNKNOWN: Duration = Duration::from_secs(1);
 const TRIAL: Duration = Duration::from_secs(15);
 /// An answer that has not come for so long is lost.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of a frame that tell how fast the link is; of shorter ones the answer takes as long as the way there and back.
+const TELLING: usize = 2000;
+/// Bytes a second below which a link is slow: a whole screen takes a second or more.
+const SLOW: f64 = 4000.0;
 
 /// What is known of the terminal's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +38,13 @@ pub struct Pacing {
     /// Questions without an answer, and when the last one was put.
     open: u32,
     asked: Option<Instant>,
+    /// Bytes that were written before the last question, and after the one before.
+    written: usize,
 }
 
 impl Pacing {
     pub fn new() -> Self {
-        Self { answers: Answers::Unasked, open: 0, asked: None }
+        Self { answers: Answers::Unasked, open: 0, asked: None, written: 0 }
     }
 
     /// Whether to put a question behind a frame.
@@ -46,17 +55,24 @@ impl Pacing {
         }
     }
 
-    pub fn asked(&mut self, now: Instant) {
+    /// A question was put behind a frame of so many bytes.
+    pub fn asked(&mut self, now: Instant, written: usize) {
         self.open += 1;
+        self.written = written;
         self.asked = Some(now);
         if self.answers == Answers::Unasked {
             self.answers = Answers::Awaited(now);
         }
     }
 
-    pub fn answered(&mut self) {
+    /// There is an answer; gives how fast the link is, if that tells.
+    pub fn answered(&mut self, now: Instant) -> Option<Pace> {
+        let is_of_last = self.open == 1;
         self.open = self.open.saturating_sub(1);
         self.answers = Answers::Given;
+        let asked = self.asked.filter(|_| is_of_last && self.written >= TELLING)?;
+        let seconds = now.saturating_duration_since(asked).as_secs_f64();
+        Some(if self.written as f64 > SLOW * seconds { Pace::Quick } else { Pace::Slow })
     }
 
     /// Forgets what is open: somebody else had the terminal, and its answers.
@@ -102,40 +118,59 @@ mod tests {
     fn a_terminal_that_answers_gets_one_frame_at_a_time() {
         let (mut pacing, now) = (Pacing::new(), Instant::now());
         assert!(pacing.asks());
-        pacing.asked(now);
-        pacing.answered();
+        pacing.asked(now, 100);
+        pacing.answered(now);
         assert_eq!(held(&pacing, now, false), LEAST, "a quick answer holds nothing up");
         assert!(pacing.asks());
-        pacing.asked(now);
+        pacing.asked(now, 100);
         for urgent in [false, true] {
             assert_eq!(held(&pacing, now, urgent), PATIENCE, "until there is an answer");
         }
-        pacing.answered();
+        pacing.answered(now);
         assert_eq!(held(&pacing, now, false), LEAST);
     }
 
     #[test]
     fn a_terminal_that_never_answers_is_asked_once_and_drawn_on_all_the_same() {
         let (mut pacing, now) = (Pacing::new(), Instant::now());
-        pacing.asked(now);
+        pacing.asked(now, 100);
         assert!(!pacing.asks());
         assert_eq!(held(&pacing, now, false), WHILE_UNKNOWN);
         assert_eq!(held(&pacing, now, true), LEAST, "a key is shown at once");
         assert_eq!(held(&pacing, now + TRIAL, false), LEAST);
         // If it was merely slow, it is one that answers.
-        pacing.answered();
+        pacing.answered(now);
         assert!(pacing.asks());
+    }
+
+    #[test]
+    fn a_link_is_slow_where_the_answer_to_a_large_frame_takes_long() {
+        let check = |bytes, milliseconds, expected| {
+            let (mut pacing, now) = (Pacing::new(), Instant::now());
+            pacing.asked(now, bytes);
+            let pace = pacing.answered(now + Duration::from_millis(milliseconds));
+            assert_eq!(pace, expected, "{bytes} bytes in {milliseconds} ms");
+        };
+        check(4000, 6700, Some(Pace::Slow));
+        check(2000, 600, Some(Pace::Slow));
+        check(4000, 300, Some(Pace::Quick));
+        check(40_000, 300, Some(Pace::Quick));
+        check(4000, 0, Some(Pace::Quick));
+        // Nothing is known from a small frame, whose answer only takes the way there and back.
+        check(300, 900, None);
+        // An answer that nothing was asked for tells nothing.
+        assert_eq!(Pacing::new().answered(Instant::now()), None);
     }
 
     #[test]
     fn what_is_open_is_waited_for_before_the_terminal_is_given_back() {
         let (mut pacing, now) = (Pacing::new(), Instant::now());
         assert_eq!(pacing.farewell(), Duration::ZERO);
-        pacing.asked(now);
+        pacing.asked(now, 100);
         assert_eq!(pacing.farewell(), Duration::from_millis(200));
-        pacing.answered();
+        pacing.answered(now);
         assert_eq!(pacing.farewell(), Duration::ZERO);
-        pacing.asked(now);
+        pacing.asked(now, 100);
         assert_eq!(pacing.farewell(), Duration::from_secs(2));
         pacing.forget();
         assert_eq!(pacing.farewell(), Duration::ZERO);

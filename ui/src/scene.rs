@@ -13,6 +13,16 @@ pub struct Scene<'a> {
     pub view: View,
     /// The individual that is selected; `None` if there is none.
     pub selected: Option<usize>,
+    pub pace: Pace,
+}
+
+/// How fast the link to the terminal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    #[default]
+    Quick,
+    /// A whole screen takes seconds, so what takes many bytes and can be done without is left out.
+    Slow,
 }
 
 impl Scene<'_> {

@@ -127,7 +127,11 @@ impl Screen {
         for wake in wakes {
             self.urgent |= matches!(wake, Wake::Terminal(_) | Wake::Stopped | Wake::Continued);
             match wake {
-                Wake::Answered => self.pacing.answered(),
+                Wake::Answered => {
+                    if let Some(pace) = self.pacing.answered(Instant::now()) {
+                        self.app.handle(Input::Pace(pace));
+                    }
+                }
                 Wake::Terminal(Event::Resize(width, height)) => size = Some((width, height)),
                 Wake::Terminal(Event::Key(key)) if key.is_press() || key.is_repeat() => {
                     self.app.handle(Input::Key(key));
@@ -176,7 +180,9 @@ impl Screen {
         while self.pacing.farewell() > Duration::ZERO && Instant::now() < deadline {
             for wake in self.mailbox.take(Some(deadline)) {
                 match wake {
-                    Wake::Answered => self.pacing.answered(),
+                    Wake::Answered => {
+                        self.pacing.answered(Instant::now());
+                    }
                     Wake::Message(message) => self.app.handle(Input::Message(message)),
                     Wake::Terminal(_) => {}
                     Wake::HungUp | Wake::Terminated => {
@@ -209,9 +215,9 @@ impl Screen {
         }
         self.app.drawn();
         let now = Instant::now();
-        if written && self.pacing.asks() {
+        if written > 0 && self.pacing.asks() {
             self.terminal.ask()?;
-            self.pacing.asked(now);
+            self.pacing.asked(now, written);
         }
         self.last_frame = Some(now);
         self.urgent = false;

@@ -71,11 +71,11 @@ impl Terminal {
         self.painter.forget();
     }
 
-    /// Shows a frame; says whether anything had to be written.
+    /// Shows a frame; says how many bytes had to be written for it.
     ///
     /// # Errors
     /// If the terminal cannot be written.
-    pub fn show(&mut self, frame: Buffer) -> io::Result<bool> {
+    pub fn show(&mut self, frame: Buffer) -> io::Result<usize> {
         self.painter.show(frame)
     }
 

@@ -68,6 +68,11 @@ impl Palette {
         pick(&self.ramp_age, share)
     }
 
+    /// The same without grounds for shares, as where there are no colours.
+    pub fn without_shades(&self) -> Self {
+        Self { ramp: Vec::new(), ramp_age: Vec::new(), ..self.clone() }
+    }
+
     fn of(tones: &Tones, theme: Theme, depth: Depth) -> Self {
         let color = |rgb| depth.color(rgb);
         let fg = |rgb| Style::new().fg(color(rgb));

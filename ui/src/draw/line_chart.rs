@@ -22,7 +22,7 @@ use super::{
 use crate::glyphs::{Fineness, Glyphs};
 
 /// Columns from one dot of the grid to the next: near enough to be seen as a line, and few bytes on a slow link.
-const GRID: usize = 6;
+const GRID: usize = 18;
 
 /// How a curve is told from the others where there is no colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,12 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// Whether all terminals agree in how many columns a text takes. Of some letters, such as lines of boxes and arrows, those
+/// that are set up for East Asian text make two.
+pub fn has_certain_width(text: &str) -> bool {
+    text.is_ascii() || text.width() == text.width_cjk()
+}
+
 /// Shortens a text to at most `columns`; one that was cut ends in an ellipsis.
 pub fn truncate<'a>(text: &'a str, columns: usize, glyphs: &Glyphs) -> Cow<'a, str> {
     if width(text) <= columns {
@@ -236,6 +242,16 @@ mod tests {
             prop_assert!(!quantity(value).is_empty());
             prop_assert!(duration(seconds).len() >= 8);
             prop_assert!(!age(seconds).is_empty() && !short_duration(seconds).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_width_of_lines_and_arrows_is_uncertain_that_of_braille_is_not() {
+        for certain in ["loss 1.08", "⠈⠢⣀", "−0.13", "数据", ""] {
+            assert!(has_certain_width(certain), "{certain}");
+        }
+        for uncertain in ["──", "s5→d3", "█▇", "·", "a …", "▶"] {
+            assert!(!has_certain_width(uncertain), "{uncertain}");
         }
     }
 }

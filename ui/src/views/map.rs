@@ -4,13 +4,14 @@ mod picture;
 mod words;
 
 use ratatui::{text::Line, widgets::Widget};
-use relativenas_core::view::{KEPT_GENERATIONS, SearchView, Window};
+use relativenas_core::view::{SearchView, Window};
 
 use self::picture::Picture;
 use crate::{
     canvas::{Canvas, span},
     draw::{plane::Plane, text},
     layout::Layout,
+    messages::RunName,
     scene::Scene,
     shown::Shown,
     state::State,
@@ -32,7 +33,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, shown: &S
         controls.iter().fold(search.map.window(), |window, (_, control)| around(window, search, control));
     let columns = (width - beside) / (1 + controls.len());
     let trained: Vec<usize> = shown.progress.iter().flat_map(|p| &p.members).map(|m| m.individual).collect();
-    let memory = if scene.layout >= Layout::Medium { KEPT_GENERATIONS } else { 2 };
+    let memory = if scene.layout >= Layout::Medium { 3 } else { 2 };
     let named = scene.layout >= Layout::Medium && controls.is_empty();
     let picture =
         Picture { search, axes: &search.map, selected: scene.selected, trained: &trained, named, memory };
@@ -122,10 +123,10 @@ fn title(canvas: &mut Canvas<'_>, name: &str, search: &SearchView) {
 }
 
 /// Searches of the same space that are compared with this one, as many as there is room for.
-fn controls<'a>(state: &'a State, search: &SearchView, width: usize) -> Vec<(&'a str, &'a SearchView)> {
+fn controls<'a>(state: &'a State, search: &SearchView, width: usize) -> Vec<(RunName, &'a SearchView)> {
     let most = (width / Layout::MAP_PLANE).saturating_sub(1);
     let searches =
-        state.compared.iter().filter_map(|(name, view)| Some((name.as_str(), view.search.as_ref()?)));
+        state.compared.iter().filter_map(|compared| Some((compared.name(), compared.view.search.as_ref()?)));
     searches.filter(|(_, other)| other.settings.space == search.settings.space).take(most).collect()
 }
 

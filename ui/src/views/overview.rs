@@ -10,7 +10,7 @@ use crate::{
         best, diversity, finals, log, losses, now, ranking, this_generation, training as trained, warm_up,
         weight_set,
     },
-    scene::Scene,
+    scene::{Pace, Scene},
     shown::Shown,
     words::{individual, loss, per_cent},
 };
@@ -53,6 +53,8 @@ fn large(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
     weight_set::draw(&mut canvas.part(0, y, first, lower), search);
     diversity::draw(&mut canvas.part(first + 1, y, chart_width - first - 1, lower), search);
     best::draw(&mut canvas.part(chart_width + 2, y, pairs_width, lower), search);
+    // On a slow link the latest line must do; the log has a view of its own.
+    let log_rows = if scene.pace == Pace::Slow { 1 } else { log_rows };
     log::draw(&mut canvas.part(0, y + lower + 1, width, log_rows), &shown.view, true);
 }
 

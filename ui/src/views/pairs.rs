@@ -62,6 +62,9 @@ pub fn draw(canvas: &mut Canvas<'_>, place: &PairsPlace, search: &SearchView) {
     }
 }
 
+/// Columns of the arrow of the widest gap: enough to compare gaps, and few bytes on a slow link.
+const LONGEST_ARROW: usize = 36;
+
 /// Slow on the left, an arrow as long as the gap, fast on the right.
 fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, widest: f64, selected: bool) {
     let look = canvas.look;
@@ -88,7 +91,7 @@ fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, wi
     };
     x = learner(canvas, x, slow, palette.slow) + 1;
     let behind = if width >= Layout::TWO_COLUMNS { 34 } else { 10 };
-    let columns = width.saturating_sub(x + 1 + 10 + behind);
+    let columns = width.saturating_sub(x + 1 + 10 + behind).min(LONGEST_ARROW);
     let difference = pair.gap().unwrap_or(f64::NAN);
     x = canvas.text(x, 0, &bars::arrow(difference, widest, columns, &look.glyphs), palette.dim) + 1;
     x = learner(canvas, x, fast, palette.fast) + 2;
@@ -174,7 +177,9 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
     }
     if words_width > 0 {
         let x = width - words_width;
-        in_words(&mut canvas.part(x, 1, words_width, height - 1), space, slow, fast, step);
+        // As high as the genes beside; these say the rest.
+        let rows = (height - 1).min(1 + 4 * NODES);
+        in_words(&mut canvas.part(x, 1, words_width, rows), space, slow, fast, step);
     } else {
         // Words below the genes, if there are rows left.
         let y = 3 + 4 * NODES;

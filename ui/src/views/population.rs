@@ -12,7 +12,7 @@ use relativenas_core::{
     view::{IndividualView, SearchView},
 };
 
-use self::table::Table;
+use self::{detail::Genes, table::Table};
 use crate::{
     canvas::Canvas,
     draw::{
@@ -23,7 +23,7 @@ use crate::{
     glyphs::Glyphs,
     layout::Layout,
     lists::{self, Order},
-    scene::Scene,
+    scene::{Pace, Scene},
     state::State,
     theme::{Depth, Palette},
     words::individual,
@@ -64,16 +64,16 @@ pub fn draw(
         for y in 0..height {
             canvas.text(left - 1, y, &rule, canvas.look.palette.rule);
         }
-        return detail::draw(&mut canvas.part(left + 1, 0, beside - 1, height), search, number);
+        return detail::draw(&mut canvas.part(left + 1, 0, beside - 1, height), search, number, Genes::Named);
     }
     // Rows are reserved for the former positions of those that moved, so that nothing jumps.
     let moved = if place.ghosts { search.population.len() } else { 1 };
     let master_rows = search.population.len() + moved + HEAD + 2 + FOOT;
     if height >= master_rows + Layout::DETAIL_BELOW {
         master(&mut canvas.part(0, 0, width, master_rows), scene, place, state, search);
-        canvas.rule(master_rows);
         let room = height - master_rows - 1;
-        detail::draw(&mut canvas.part(0, master_rows + 1, width, room), search, number);
+        let genes = if place.numbers { Genes::Named } else { Genes::StandAbove };
+        detail::draw(&mut canvas.part(0, master_rows + 1, width, room), search, number, genes);
     } else {
         master(canvas, scene, place, state, search);
     }
@@ -82,6 +82,13 @@ pub fn draw(
 /// Rows of the heading, and of the agreement below.
 const HEAD: usize = 2;
 const FOOT: usize = 3;
+
+/// Columns of `11 genes, towards 08`, and of `11 genes`.
+const TOWARDS: usize = 20;
+const GENES: usize = 8;
+
+/// Columns of the numbers beside the genes on a slow link: number, loss and change.
+const SLOW_TABLE: usize = 18;
 
 /// Columns before a row's number: the mark of the selected one, and that of a marked one.
 const MARK: usize = 2;
@@ -97,17 +104,25 @@ fn master(
     let (width, height) = (canvas.width(), canvas.height());
     let look = canvas.look;
     let top = if height >= Layout::POPULATION_APART { HEAD } else { 1 };
-    // The agreement stands below, under a rule, in the same columns.
+    // The agreement stands below, in the same columns.
     let foot = if height >= Layout::POPULATION_AGREEMENT && !place.numbers { FOOT } else { 0 };
     let order = lists::population(search, place.order);
     let selected = scene.selected.and_then(|number| order.iter().position(|i| *i == number));
     let columns = if place.numbers { Vec::new() } else { columns(search.settings.space, width) };
     let map_width: usize = columns.iter().map(|column| usize::from(column.width + column.gap)).sum();
     let room = if place.numbers { width.saturating_sub(4) } else { width.saturating_sub(map_width + 6) };
+    // Shades, and numbers that `v` shows too, are half of the bytes of this view.
+    let (palette, room) = match scene.pace {
+        Pace::Slow if !place.numbers => (look.palette.without_shades(), room.min(SLOW_TABLE)),
+        _ => (look.palette.clone(), room),
+    };
     let table = Table::of(search, room);
-    let narrow = width < Layout::MOVES_IN_WORDS;
+    let behind = match width {
+        Layout::MOVES_IN_WORDS.. => width.saturating_sub(MARK + table.width() + 2 + map_width + 2),
+        _ => 0,
+    };
     let mut rows: Vec<HeatRow> =
-        order.iter().map(|&number| row(scene, place, search, number, narrow)).collect();
+        order.iter().map(|&number| row(scene, place, search, number, behind)).collect();
     for row in &mut rows {
         row.before = " ".repeat(table.width());
         row.cells.truncate(columns.len());
@@ -137,7 +152,7 @@ fn master(
     let seen = seen(first, &rows, room.saturating_sub(headings.len()));
     head(canvas, place, search, &text::part_of(first, seen, rows.len()));
     let area = canvas.part(0, top, width, room).area;
-    HeatMap::new(&columns, &rows, &look.glyphs, &look.palette)
+    HeatMap::new(&columns, &rows, &look.glyphs, &palette)
         .headings(headings)
         .selected(selected)
         .first(first)
@@ -158,7 +173,6 @@ fn master(
         y += lines_of(&rows[index]);
     }
     if foot > 0 {
-        canvas.rule(height - foot);
         let agreement = [entropy_row(&look.glyphs, search, &rows)];
         let area = canvas.part(0, height - foot + 1, width, 2).area;
         // Bars are drawn without colours, so that their characters are visible.
@@ -240,7 +254,7 @@ fn row(
     place: &PopulationPlace,
     search: &SearchView,
     number: usize,
-    narrow: bool,
+    columns: usize,
 ) -> HeatRow {
     let space = search.settings.space;
     let vector = &search.population[number];
@@ -248,22 +262,23 @@ fn row(
     HeatRow {
         before: String::new(),
         cells: cells(space, &vector.position),
-        behind: moved(search, vector, narrow),
+        behind: moved(search, vector, columns),
         ghost: vector.moved_from.as_ref().filter(|_| shows_ghost).map(|from| cells(space, from)),
     }
 }
 
-/// How many genes decode to another value since the last move, and, where there is room, towards whom it
+/// How many genes decode to another value since the last move, and, where there are columns for it, towards whom it
 /// moved.
-fn moved(search: &SearchView, place: &IndividualView, narrow: bool) -> String {
+fn moved(search: &SearchView, place: &IndividualView, columns: usize) -> String {
     if let (Some(generation), None) = (place.injected, &place.learner) {
         return format!("injected in {generation}");
     }
     let Some(from) = &place.moved_from else { return String::new() };
     let genes = gene_changes(search.settings.space, from, &place.position).len();
-    let teacher = place.lessons.last().filter(|_| !narrow).map(|&(_, fast)| individual(search, fast));
+    let teacher =
+        place.lessons.last().filter(|_| columns >= TOWARDS).map(|&(_, fast)| individual(search, fast));
     let genes = match genes {
-        genes if narrow => format!("{genes}g"),
+        genes if columns < GENES => format!("{genes}g"),
         1 => "1 gene".to_owned(),
         genes => format!("{genes} genes"),
     };

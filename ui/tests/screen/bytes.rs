@@ -2,12 +2,12 @@
 
 use std::{cell::Cell, io::Write, rc::Rc};
 
-use relativenas_core::protocol::Mode;
-use relativenas_ui::{Painter, View, messages::Message};
+use relativenas_core::{config::Theme, protocol::Mode};
+use relativenas_ui::{Input, Options, Pace, Painter, View, glyphs::Fineness, messages::Message};
 
 use crate::{
     fake_run::FakeRun,
-    stage::{Stage, options},
+    stage::{Stage, options, summaries_with_a_study},
 };
 
 /// Bytes that each further frame writes on a screen of 140x40.
@@ -64,27 +64,74 @@ fn a_usual_frame_is_small() {
     }
 }
 
-#[test]
-fn a_switch_of_views_is_small() {
-    let mut stage = Stage::searching(options(), 124);
-    let mut lengths = Vec::new();
-    for keys in ["2", "3", "4", "5", "6", "7", "8", "1", "?", "esc", ":", "esc"] {
+/// Every view, one after the other, help and palette.
+const SWITCHES: [&str; 14] = ["2", "3", "4", "5", "6", "7", "8", "9", "2", "1", "?", "esc", ":", "esc"];
+
+/// Bytes that another view may take on 140x40: less than seven seconds on a link of 600 bytes a second.
+const MOST_FOR_A_VIEW: usize = 4000;
+/// The same for the population on a link that is not slow: every gene has a ground of its own.
+const MOST_FOR_SHADES: usize = 6400;
+/// The same on a link that is not slow, for runs with more to say than a usual search: four networks at once, long curves.
+const MOST_FOR_BUSY_VIEWS: usize = 4400;
+
+/// Bytes of each switch of views, on a link of this pace.
+fn switches(mut stage: Stage, pace: Pace) -> Vec<(&'static str, usize)> {
+    stage.app.handle(Input::Pace(pace));
+    let mut counted = Vec::new();
+    for keys in SWITCHES {
         let mut changed = |stage: &mut Stage, _| {
             stage.press(keys);
         };
-        let length = written(&mut stage, &mut changed, 1)[0];
-        println!("{keys}: {length} bytes");
-        lengths.push((keys, length));
+        counted.push((keys, written(&mut stage, &mut changed, 1)[0]));
     }
-    for (keys, length) in lengths {
-        // Of the population every gene has a ground of its own.
-        let most = if keys == "2" { 2 * MOST_FOR_A_VIEW } else { MOST_FOR_A_VIEW };
-        assert!(length <= most, "{keys} writes {length} bytes");
-    }
+    counted
 }
 
-/// Bytes that another view may take on 140x40: seven seconds and a half on a link of 600 bytes a second.
-const MOST_FOR_A_VIEW: usize = 4440;
+/// Runs as they are while they are watched.
+fn watched(options: &Options) -> [(&'static str, Stage); 6] {
+    let runs = |mut stage: Stage| {
+        stage.tell(Message::Runs(summaries_with_a_study()));
+        stage
+    };
+    let of = |stage: fn(Options, usize) -> Stage, pairs| runs(stage(options.clone(), pairs));
+    [
+        ("search", of(Stage::searching, 124)),
+        ("late search", of(Stage::searching, 444)),
+        ("random search", of(Stage::at_random, 124)),
+        ("two pairs at once", of(Stage::two_at_once, 62)),
+        ("warm-up", of(Stage::warming_up, 24)),
+        ("table", of(Stage::in_table, 65)),
+    ]
+}
+
+#[test]
+fn a_switch_of_views_is_small() {
+    let looks = [Theme::Dark, Theme::Light].into_iter().flat_map(|theme| {
+        [Fineness::Braille, Fineness::Block, Fineness::Ascii].map(|glyphs| (theme, glyphs))
+    });
+    let mut too_many = Vec::new();
+    for (theme, glyphs) in looks {
+        let mut options = Options { glyphs, ..options() };
+        options.screen.theme = theme;
+        for pace in [Pace::Quick, Pace::Slow] {
+            for (name, stage) in watched(&options) {
+                let counted = switches(stage, pace);
+                println!("{theme:?} {glyphs:?} {pace:?} {name}: {counted:?}");
+                for (keys, bytes) in counted {
+                    let most = match (pace, keys) {
+                        (Pace::Quick, "2") => MOST_FOR_SHADES,
+                        (Pace::Quick, _) if name != "search" => MOST_FOR_BUSY_VIEWS,
+                        _ => MOST_FOR_A_VIEW,
+                    };
+                    if bytes >= most {
+                        too_many.push(format!("{theme:?} {glyphs:?} {pace:?} {name}: {keys} writes {bytes}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(too_many.is_empty(), "{}", too_many.join("\n"));
+}
 
 #[test]
 fn nothing_is_written_where_nothing_changed() {

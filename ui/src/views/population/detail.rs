@@ -13,7 +13,15 @@ use crate::{
 /// Rows of a cell's graph.
 const GRAPH: usize = 8;
 
-pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize) {
+/// Whether the genes are named here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Genes {
+    Named,
+    /// They stand in the population above, so they are left out where there is no room to draw them as graphs.
+    StandAbove,
+}
+
+pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, genes: Genes) {
     let look = canvas.look;
     let palette = &look.palette;
     let (width, height) = (canvas.width(), canvas.height());
@@ -37,6 +45,9 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize) {
             CellGraph::new(genotype.cell(kind), &look.glyphs, palette).render(area, canvas.buffer);
             y += GRAPH + 1;
         }
+    } else if genes == Genes::StandAbove && !in_table {
+        y = 1;
+        words.retain(|line| line.width() > 0);
     } else if let Some(genotype) = genotype.filter(|_| !in_table) {
         y = 1;
         let cells = CellKind::BOTH.iter().flat_map(|kind| {
