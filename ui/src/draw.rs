@@ -12,6 +12,7 @@ pub mod line_chart;
 mod pen;
 pub mod plane;
 mod raster;
+pub mod side;
 pub mod text;
 pub mod weights_map;
 

@@ -21,16 +21,16 @@ use relativenas_core::{
 };
 
 pub use self::layout::input_name;
-use self::layout::{Drop, Layout};
-use super::pen::Pen;
+use self::layout::{Compared, Drop, Labels, Layout};
+use super::{pen::Pen, side::Side};
 use crate::{glyphs::Glyphs, theme::Palette};
 
 /// A graph of one cell; where there is no room for it, a sentence a node.
 #[derive(Clone, Debug)]
 pub struct CellGraph<'a> {
     cell: &'a Cell,
-    /// The cell that it is compared with.
-    before: Option<&'a Cell>,
+    /// The cell that it is compared with, and which of the two this one is.
+    other: Option<(&'a Cell, Side)>,
     marked: &'a [usize],
     glyphs: &'a Glyphs,
     palette: &'a Palette,
@@ -38,7 +38,7 @@ pub struct CellGraph<'a> {
 
 impl<'a> CellGraph<'a> {
     pub fn new(cell: &'a Cell, glyphs: &'a Glyphs, palette: &'a Palette) -> Self {
-        Self { cell, before: None, marked: &[], glyphs, palette }
+        Self { cell, other: None, marked: &[], glyphs, palette }
     }
 
     /// Genes (indices into [`Cell::genes`]) to be shown reversed, such as those that just changed.
@@ -47,10 +47,11 @@ impl<'a> CellGraph<'a> {
         self
     }
 
-    /// Compares it with another cell: an edge with another operation there says which, such as `s5→d3`, and edges
-    /// that are not marked recede.
-    pub fn compared_with(mut self, before: &'a Cell) -> Self {
-        self.before = Some(before);
+    /// Compares it with another cell: drawn in an area of the same size, both have their nodes and equal edges in the
+    /// same place. Marked edges are bold, the others recede. On the side after, an edge with another operation says
+    /// which it was before, such as `s5→d3`.
+    pub fn compared_with(mut self, other: &'a Cell, side: Side) -> Self {
+        self.other = Some((other, side));
         self
     }
 
@@ -64,7 +65,7 @@ impl<'a> CellGraph<'a> {
         self.draw_output(layout, pen);
     }
 
-    /// A wire: solid to the last operation that reads it, dashed from there to the output.
+    /// A wire: solid to the last operation that reads it, in dashes from there to the output.
     fn draw_wire(&self, input: usize, layout: &Layout, pen: &mut Pen<'_>) {
         let row = layout.row(input);
         let wire = &layout.wires[input];
@@ -80,7 +81,10 @@ impl<'a> CellGraph<'a> {
         pen.run(wire.start, row, read - wire.start, self.glyphs.horizontal, self.palette.rule);
         if self.cell.concat.contains(&input) {
             let dashed = if self.glyphs.is_ascii() { '.' } else { self.glyphs.dashed };
-            pen.run(read, row, layout.output.saturating_sub(read), dashed, self.palette.rule);
+            // With blanks between, which take fewer bytes on a slow link.
+            for column in (read..layout.output).step_by(2) {
+                pen.glyph(column, row, dashed, self.palette.rule);
+            }
         }
     }
 
@@ -133,12 +137,16 @@ impl<'a> CellGraph<'a> {
     fn draw_drop(&self, drop: &Drop, bottom: usize, layout: &Layout, pen: &mut Pen<'_>) {
         let top = layout.row(drop.input);
         let marked = drop.genes.clone().any(|g| self.marked.contains(&g));
-        let recedes = self.before.is_some() && !marked;
-        let style = if recedes { self.palette.dim } else { operation_style(drop.operation, self.palette) };
+        let own = operation_style(drop.operation, self.palette);
+        let (style, emphasis) = match (self.other.is_some(), marked) {
+            (true, true) => (own.add_modifier(Modifier::BOLD), Modifier::BOLD),
+            (true, false) => (self.palette.dim, Modifier::empty()),
+            (false, true) => (own, Modifier::REVERSED),
+            (false, false) => (own, Modifier::empty()),
+        };
         for row in top + 1..bottom {
             pen.glyph(drop.column, row, self.glyphs.vertical, style);
         }
-        let emphasis = if marked { Modifier::REVERSED } else { Modifier::empty() };
         let label = &drop.label;
         // Just above the node if there is a row for it, else in place of the branch.
         if layout.pitch > 1 {
@@ -187,9 +195,10 @@ impl<'a> CellGraph<'a> {
 impl Widget for CellGraph<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
         let mut pen = Pen::new(area, buffer);
-        let of = |before| Layout::of((self.cell, before), pen.width(), pen.height(), self.glyphs);
+        let cells = Compared { cell: self.cell, other: self.other };
+        let of = |labels| Layout::of(cells, labels, (pen.width(), pen.height()), self.glyphs);
         // Where there is no room to say what an edge was before, it is marked alone.
-        match of(self.before).or_else(|| of(None)) {
+        match of(Labels::Change).or_else(|| of(Labels::Own)) {
             Some(layout) => self.draw_graph(&layout, &mut pen),
             None => self.draw_sentences(&mut pen),
         }

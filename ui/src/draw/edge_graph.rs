@@ -9,7 +9,7 @@ use ratatui::{
 };
 use relativenas_core::tabular::{EDGES, EdgeOperation, OPERATIONS, ends};
 
-use super::{pen::Pen, text};
+use super::{pen::Pen, side::Side, text};
 use crate::{glyphs::Glyphs, theme::Palette};
 
 /// The names of the nodes.
@@ -27,8 +27,8 @@ const SHORT: usize = 2;
 #[derive(Clone, Debug)]
 pub struct EdgeGraph<'a> {
     indices: [usize; EDGES],
-    /// The cell that it is compared with.
-    before: Option<[usize; EDGES]>,
+    /// The cell that it is compared with, and which of the two this one is.
+    other: Option<([usize; EDGES], Side)>,
     marked: &'a [usize],
     glyphs: &'a Glyphs,
     palette: &'a Palette,
@@ -36,7 +36,7 @@ pub struct EdgeGraph<'a> {
 
 impl<'a> EdgeGraph<'a> {
     pub fn new(indices: [usize; EDGES], glyphs: &'a Glyphs, palette: &'a Palette) -> Self {
-        Self { indices, before: None, marked: &[], glyphs, palette }
+        Self { indices, other: None, marked: &[], glyphs, palette }
     }
 
     /// Edges to be shown reversed, such as those that just changed.
@@ -45,19 +45,32 @@ impl<'a> EdgeGraph<'a> {
         self
     }
 
-    /// Compares it with another cell: an edge with another operation there says which, such as `c1→c3`.
-    pub fn compared_with(mut self, before: [usize; EDGES]) -> Self {
-        self.before = Some(before);
+    /// Compares it with another cell: marked edges are bold, the others recede. On the side after, an edge with another
+    /// operation says which it was before, such as `c1→c3`.
+    pub fn compared_with(mut self, other: [usize; EDGES], side: Side) -> Self {
+        self.other = Some((other, side));
         self
     }
 
     /// What is written on an edge, with names in full or short.
     fn label(&self, edge: usize, long: bool) -> String {
         let name = |operation: EdgeOperation| if long { operation.name() } else { operation.short_name() };
-        let (now, before) = (self.operation(edge), self.before.map(|before| OPERATIONS[before[edge]]));
+        let before = self.other.filter(|(_, side)| *side == Side::After);
+        let (now, before) = (self.operation(edge), before.map(|(before, _)| OPERATIONS[before[edge]]));
         match before.filter(|before| *before != now) {
             Some(before) => format!("{}{}{}", name(before), self.glyphs.arrow_right, name(now)),
             None => name(now).to_owned(),
+        }
+    }
+
+    /// The style of an edge, and that of what is written on it.
+    fn styles(&self, edge: usize) -> (Style, Style) {
+        let own = operation_style(self.operation(edge), self.palette);
+        match (self.other.is_some(), self.marked.contains(&edge)) {
+            (true, true) => (own.add_modifier(Modifier::BOLD), own.add_modifier(Modifier::BOLD)),
+            (true, false) => (self.palette.dim, self.palette.dim),
+            (false, true) => (own, own.add_modifier(Modifier::REVERSED)),
+            (false, false) => (own, own),
         }
     }
 
@@ -82,7 +95,7 @@ impl<'a> EdgeGraph<'a> {
     fn draw_edge(&self, edge: usize, columns: &[usize; 4], (long, pitch): (bool, usize), pen: &mut Pen<'_>) {
         let g = self.glyphs;
         let operation = self.operation(edge);
-        let style = operation_style(operation, self.palette);
+        let (style, label_style) = self.styles(edge);
         let shaft = match (operation, g.is_ascii()) {
             (EdgeOperation::None, true) => '.',
             (EdgeOperation::None, false) => g.dashed,
@@ -116,24 +129,21 @@ impl<'a> EdgeGraph<'a> {
         } else {
             pen.glyph(right, 0, if g.is_ascii() { '>' } else { '▶' }, style);
         }
-        let marked = if self.marked.contains(&edge) { Modifier::REVERSED } else { Modifier::empty() };
         // In the middle of its first stretch, where no vertical line passes.
         let stretch = if passes { columns[from + 1] - columns[from] } else { right - left };
         let name = self.label(edge, long);
         let name = if text::width(&name) + 2 <= stretch { name } else { self.label(edge, false) };
         let start = left + (stretch.saturating_sub(text::width(&name) + 2)).div_ceil(2).max(1);
-        pen.text(start, row, &format!(" {name} "), style.add_modifier(marked));
+        pen.text(start, row, &format!(" {name} "), label_style);
     }
 
     fn draw_lines(&self, pen: &mut Pen<'_>) {
         let arrow = self.glyphs.arrow_right;
         for edge in 0..EDGES {
             let (from, to) = ends(edge);
-            let operation = self.operation(edge);
             let ends = format!("{:>3} {arrow} {:<3} ", NODES[from], NODES[to]);
             let x = pen.text(0, edge, &ends, self.palette.dim);
-            let marked = if self.marked.contains(&edge) { Modifier::REVERSED } else { Modifier::empty() };
-            let style = operation_style(operation, self.palette).add_modifier(marked);
+            let (_, style) = self.styles(edge);
             pen.text(x, edge, &self.label(edge, true), style);
         }
     }
@@ -194,7 +204,8 @@ mod tests {
     fn an_edge_says_what_it_was_in_the_cell_that_is_compared() {
         let glyphs = Glyphs::new(Fineness::Braille);
         let palette = Palette::new(Theme::Dark, Depth::None);
-        let graph = EdgeGraph::new([3, 0, 1, 4, 2, 3], &glyphs, &palette).compared_with([3, 1, 1, 0, 2, 2]);
+        let graph = EdgeGraph::new([3, 0, 1, 4, 2, 3], &glyphs, &palette)
+            .compared_with([3, 1, 1, 0, 2, 2], Side::After);
         insta::assert_snapshot!(sheet(&[(70, 9), (40, 5), (30, 6)], |area, buffer| {
             graph.clone().render(area, buffer)
         }));

@@ -4,7 +4,7 @@ mod edges;
 
 use ratatui::{text::Line, widgets::Widget};
 use relativenas_core::{
-    cost::cost,
+    cost::{Cost, cost},
     describe::{describe, gene_changes},
     event::Ranked,
     genotype::{Cell, Genotype},
@@ -19,6 +19,7 @@ use crate::{
     canvas::{Canvas, Look, wrap},
     draw::{
         cell_graph::{CellGraph, legend},
+        side::Side,
         text,
     },
     layout::Layout,
@@ -84,24 +85,22 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &ArchitecturePlac
         }
         None => (subject, None),
     };
+    let look = canvas.look;
     let Some(beside) = beside else {
-        column(canvas, scene, place.page, &subject, shape, None);
-        return;
+        let column = Column::new(&subject, None, shape, width, look);
+        return column.draw(canvas, scene, place.page, Some(graph_rows(column.words.len(), height)));
     };
-    if width >= Layout::TWO_COLUMNS {
-        let half = width / 2;
-        column(&mut canvas.part(0, 0, half, height), scene, place.page, &subject, shape, None);
-        column(
-            &mut canvas.part(half, 0, width - half, height),
-            scene,
-            place.page,
-            &beside,
-            shape,
-            Some(&subject),
-        );
-    } else {
-        // Where two do not fit, the other one is shown with what sets it apart.
-        column(canvas, scene, place.page, &beside, shape, Some(&subject));
+    let after = |width| Column::new(&beside, Some((&subject, Side::After)), shape, width, look);
+    if width < Layout::TWO_COLUMNS {
+        // Where two do not fit, what sets the other one apart is shown alone, as a table.
+        return after(width).draw(canvas, scene, place.page, None);
+    }
+    // Both are as wide as each other, and their graphs as high, so that what is equal is in the same place.
+    let half = width / 2;
+    let columns = [Column::new(&subject, Some((&beside, Side::Before)), shape, half, look), after(half)];
+    let rows = graph_rows(columns.iter().map(|column| column.words.len()).max().unwrap_or(0), height);
+    for (number, column) in columns.iter().enumerate() {
+        column.draw(&mut canvas.part(number * half, 0, half, height), scene, place.page, Some(rows));
     }
 }
 
@@ -219,63 +218,82 @@ fn numbered(state: &State, number: usize) -> Option<Subject> {
     Some(Subject { title, genotype, changed, estimate: estimate.or_else(last), words })
 }
 
-fn column(
-    canvas: &mut Canvas<'_>,
-    scene: &Scene<'_>,
-    page: isize,
-    subject: &Subject,
-    shape: Option<NetworkShape>,
-    before: Option<&Subject>,
-) {
-    let look = canvas.look;
-    let palette = &look.palette;
-    let (width, height) = (canvas.width(), canvas.height());
-    let mut x = canvas.text(1, 0, &subject.title, palette.strong);
-    if let Some(shape) = shape {
-        let cost = cost(&subject.genotype, &shape);
-        let words = format!(
-            "{} parameters {} {} multiply-adds",
-            text::quantity(cost.parameters as f64),
-            look.glyphs.separator,
-            text::quantity(cost.multiply_adds as f64)
-        );
-        if x + 3 + words.len() < width {
-            x = canvas.text(x + 3, 0, &words, palette.dim);
+/// An architecture, what it is compared with, and the words below its graphs.
+struct Column<'a> {
+    subject: &'a Subject,
+    other: Option<(&'a Subject, Side)>,
+    cost: Option<Cost>,
+    words: Vec<Line<'static>>,
+}
+
+/// Rows of each of a column's two graphs with its heading. Text of so many lines gets a third of a tall screen, but the
+/// graphs have priority.
+fn graph_rows(words: usize, height: usize) -> usize {
+    let kept = words.min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
+    (height.saturating_sub(1 + kept) / 2).clamp(4, 13)
+}
+
+impl<'a> Column<'a> {
+    fn new(
+        subject: &'a Subject,
+        other: Option<(&'a Subject, Side)>,
+        shape: Option<NetworkShape>,
+        width: usize,
+        look: &Look,
+    ) -> Self {
+        let before = other.filter(|(_, side)| *side == Side::After).map(|(before, _)| before);
+        let words = words(subject, before, shape, width.saturating_sub(3), look);
+        Self { subject, other, cost: shape.map(|shape| cost(&subject.genotype, &shape)), words }
+    }
+
+    /// Draws graphs of so many rows each, or none, and as many words below as there is room for.
+    fn draw(&self, canvas: &mut Canvas<'_>, scene: &Scene<'_>, page: isize, graph: Option<usize>) {
+        let look = canvas.look;
+        let palette = &look.palette;
+        let (width, height) = (canvas.width(), canvas.height());
+        let mut x = canvas.text(1, 0, &self.subject.title, palette.strong);
+        if let Some(cost) = &self.cost {
+            let words = format!(
+                "{} parameters {} {} multiply-adds",
+                text::quantity(cost.parameters as f64),
+                look.glyphs.separator,
+                text::quantity(cost.multiply_adds as f64)
+            );
+            if x + 3 + words.len() < width {
+                x = canvas.text(x + 3, 0, &words, palette.dim);
+            }
         }
-    }
-    let words = words(subject, before, shape, width.saturating_sub(3), look);
-    // Text gets a third of a tall screen, but the graphs have priority.
-    let kept = words.len().min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
-    let graph = ((height.saturating_sub(1 + kept)) / 2).clamp(4, 13);
-    let mut y = 1;
-    for (kind, changed) in CellKind::BOTH.into_iter().zip(&subject.changed) {
-        if y + 2 > height {
-            return;
+        let mut y = 1;
+        let cells = CellKind::BOTH.into_iter().zip(&self.subject.changed);
+        for ((kind, changed), graph) in cells.zip(graph.into_iter().cycle()) {
+            if y + 2 > height {
+                return;
+            }
+            canvas.heading(1, y, &format!("{} CELL", kind.to_string().to_uppercase()));
+            let cell = self.subject.genotype.cell(kind);
+            let rows = graph.saturating_sub(1).min(height - y - 1);
+            let area = canvas.part(1, y + 1, width.saturating_sub(3), rows).area;
+            let drawn = CellGraph::new(cell, &look.glyphs, palette).marked(changed);
+            let drawn = match self.other {
+                Some((other, side)) => drawn.compared_with(other.genotype.cell(kind), side),
+                None => drawn,
+            };
+            drawn.render(area, canvas.buffer);
+            y += graph;
         }
-        canvas.heading(1, y, &format!("{} CELL", kind.to_string().to_uppercase()));
-        let cell = subject.genotype.cell(kind);
-        let rows = graph.saturating_sub(1).min(height - y - 1);
-        let area = canvas.part(1, y + 1, width.saturating_sub(3), rows).area;
-        let drawn = CellGraph::new(cell, &look.glyphs, palette).marked(changed);
-        let drawn = match before {
-            Some(before) => drawn.compared_with(before.genotype.cell(kind)),
-            None => drawn,
-        };
-        drawn.render(area, canvas.buffer);
-        y += graph;
-    }
-    // Text that does not fit is split into pages.
-    let rows = height.saturating_sub(y);
-    let pages = words.len().div_ceil(rows.max(1));
-    let page = page.rem_euclid(pages.max(1) as isize) as usize;
-    for (row, line) in words.iter().skip(page * rows).take(rows).enumerate() {
-        canvas.line(1, y + row, line);
-    }
-    if rows > 0 && pages > 1 {
-        let key = scene.key(Action::PageDown);
-        let more = format!("{key}: {}/{pages}", page + 1);
-        if x + 2 + more.len() < width {
-            canvas.line_right(width - 1, 0, &Line::styled(more, palette.dim));
+        // Text that does not fit is split into pages.
+        let rows = height.saturating_sub(y);
+        let pages = self.words.len().div_ceil(rows.max(1));
+        let page = page.rem_euclid(pages.max(1) as isize) as usize;
+        for (row, line) in self.words.iter().skip(page * rows).take(rows).enumerate() {
+            canvas.line(1, y + row, line);
+        }
+        if rows > 0 && pages > 1 {
+            let key = scene.key(Action::PageDown);
+            let more = format!("{key}: {}/{pages}", page + 1);
+            if x + 2 + more.len() < width {
+                canvas.line_right(width - 1, 0, &Line::styled(more, palette.dim));
+            }
         }
     }
 }

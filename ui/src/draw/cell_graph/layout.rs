@@ -1,10 +1,16 @@
 //! Positions of the parts of a cell's graph.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
-use relativenas_core::{genotype::Cell, operation::Operation};
+use relativenas_core::{
+    genotype::{Cell, Gene},
+    operation::Operation,
+};
 
-use crate::{draw::text, glyphs::Glyphs};
+use crate::{
+    draw::{side::Side, text},
+    glyphs::Glyphs,
+};
 
 /// Genes that say the same thing and are drawn as one.
 pub type Genes = Range<usize>;
@@ -42,19 +48,82 @@ pub struct Drop {
     pub operation: Operation,
     pub genes: Genes,
     pub column: usize,
-    /// The operation's short name; where another cell has another operation there, both: `s5→d3`.
+    /// The operation's short name, or two of them: see [`Labels`].
     pub label: String,
 }
 
-/// What is written on the edge of these genes.
-fn label((cell, before): (&Cell, Option<&Cell>), genes: &Genes, glyphs: &Glyphs) -> String {
-    let times = if glyphs.is_ascii() { "x2" } else { "×2" };
-    let times = if genes.len() > 1 { times } else { "" };
-    let operation = cell.genes[genes.start].operation;
-    let was = before.and_then(|before| before.genes.get(genes.start)).map(|gene| gene.operation);
-    match was.filter(|was| *was != operation) {
-        Some(was) => format!("{}{}{}{times}", was.short_name(), glyphs.arrow_right, operation.short_name()),
-        None => format!("{}{times}", operation.short_name()),
+/// A cell, and the one that it is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    pub cell: &'a Cell,
+    pub other: Option<(&'a Cell, Side)>,
+}
+
+/// What is written on an edge whose operation is not that of the other cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// On the side after, the operation before and its own: `s5→d3`.
+    Change,
+    /// Its own operation.
+    Own,
+}
+
+impl Compared<'_> {
+    /// The nodes that there is room for.
+    fn nodes(&self) -> usize {
+        self.cell.nodes().max(self.other.map_or(0, |(other, _)| other.nodes()))
+    }
+
+    fn own(&self, gene: usize) -> Option<Gene> {
+        self.cell.genes.get(gene).copied()
+    }
+
+    fn others(&self, gene: usize) -> Option<Gene> {
+        self.other.and_then(|(other, _)| other.genes.get(gene).copied())
+    }
+
+    /// The edges of a node from left to right, in the order that fits both cells: the nearer a wire, the farther left,
+    /// so that it can end there instead of being crossed. It is one edge if both are the same in either cell.
+    fn edges(&self, node: usize) -> Vec<Genes> {
+        let (first, second) = (2 * node, 2 * node + 1);
+        if self.own(first) == self.own(second) && self.others(first) == self.others(second) {
+            let both = first..second + 1;
+            return vec![both];
+        }
+        let inputs = |genes: &Genes| {
+            let of = |gene: Option<Gene>| gene.map(|gene| gene.input);
+            let (own, others) = (of(self.own(genes.start)), of(self.others(genes.start)));
+            own.or(others).unwrap_or(0) + others.or(own).unwrap_or(0)
+        };
+        let mut edges = vec![first..second, second..second + 1];
+        edges.sort_by_key(|genes| Reverse(inputs(genes)));
+        edges
+    }
+
+    /// What is written on the edge of these genes, and the most columns that it takes on either side.
+    fn label(&self, genes: &Genes, labels: Labels, glyphs: &Glyphs) -> (String, usize) {
+        let times = if glyphs.is_ascii() { "x2" } else { "×2" };
+        let times = if genes.len() > 1 { times } else { "" };
+        let own = self.own(genes.start).map(|gene| gene.operation);
+        let others = self.others(genes.start).map(|gene| gene.operation);
+        let alone = |operation: Operation| format!("{}{times}", operation.short_name());
+        let change = |from: Operation, to: Operation| {
+            format!("{}{}{}{times}", from.short_name(), glyphs.arrow_right, to.short_name())
+        };
+        let own_label = own.or(others).map(alone).unwrap_or_default();
+        let (Some(own), Some(others)) = (own, others) else {
+            return (own_label.clone(), text::width(&own_label));
+        };
+        if own == others || labels == Labels::Own {
+            return (own_label.clone(), text::width(&own_label));
+        }
+        match self.other {
+            Some((_, Side::After)) => {
+                let label = change(others, own);
+                (label.clone(), text::width(&label))
+            }
+            _ => (own_label, text::width(&change(own, others))),
+        }
     }
 }
 
@@ -72,9 +141,7 @@ struct Measures {
 }
 
 /// All choices of measures, from the widest to the narrowest.
-const MEASURES: [Measures; 5] = [
-    Measures { between: 5, arrow: 4, frame: 4, gap: 4, long_names: true },
-    Measures { between: 4, arrow: 3, frame: 4, gap: 3, long_names: true },
+const MEASURES: [Measures; 3] = [
     Measures { between: 3, arrow: 3, frame: 4, gap: 2, long_names: true },
     Measures { between: 4, arrow: 3, frame: 0, gap: 3, long_names: true },
     Measures { between: 3, arrow: 2, frame: 0, gap: 2, long_names: false },
@@ -84,26 +151,29 @@ const MEASURES: [Measures; 5] = [
 const OUTPUT: usize = 5;
 
 impl Layout {
-    /// The roomiest layout of a cell, and the one that it is compared with, that fits; `None` if there is none.
-    pub fn of(cells: (&Cell, Option<&Cell>), width: usize, height: usize, glyphs: &Glyphs) -> Option<Self> {
-        let (cell, _) = cells;
-        let wires = cell.nodes() + 2;
-        if cell.nodes() == 0 || height < wires {
+    /// The roomiest layout of a cell, and of the one that it is compared with, that fits; `None` if there is none.
+    pub fn of(
+        cells: Compared<'_>,
+        labels: Labels,
+        (width, height): (usize, usize),
+        glyphs: &Glyphs,
+    ) -> Option<Self> {
+        let wires = cells.nodes() + 2;
+        if cells.cell.nodes() == 0 || height < wires {
             return None;
         }
-        MEASURES.iter().find_map(|measures| Self::with(cells, measures, width, height, glyphs))
+        MEASURES.iter().find_map(|measures| Self::with(cells, labels, measures, (width, height), glyphs))
     }
 
     fn with(
-        cells: (&Cell, Option<&Cell>),
+        cells: Compared<'_>,
+        labels: Labels,
         measures: &Measures,
-        width: usize,
-        height: usize,
+        (width, height): (usize, usize),
         glyphs: &Glyphs,
     ) -> Option<Self> {
-        let (cell, _) = cells;
         let boxed = measures.frame > 0;
-        let wires = cell.nodes() + 2;
+        let wires = cells.nodes() + 2;
         let room = height.checked_sub(usize::from(boxed))?;
         let pitch = ((room.checked_sub(1)?) / (wires - 1)).min(if boxed { 3 } else { 2 });
         if pitch < if boxed { 2 } else { 1 } {
@@ -122,8 +192,8 @@ impl Layout {
         let start = layout.input_name(0).len() + usize::from(measures.long_names);
         layout.wires.extend((0..2).map(|_| Wire { start, last_read: 0 }));
         let mut column = start + measures.gap - 1;
-        for node in 0..cell.nodes() {
-            column = layout.add_node(cells, node, column, measures, glyphs);
+        for node in 0..cells.nodes() {
+            column = layout.add_node((cells, labels), node, column, measures, glyphs);
         }
         // A dash of a wire is enough before the output.
         layout.output = column + 1 - measures.gap.max(1);
@@ -131,48 +201,47 @@ impl Layout {
         (layout.output + OUTPUT <= width).then_some(layout)
     }
 
-    /// Places a node. Returns the column for the next one.
+    /// Places a node, which may be the other cell's alone. Returns the column for the next one.
     fn add_node(
         &mut self,
-        cells: (&Cell, Option<&Cell>),
+        (cells, labels): (Compared<'_>, Labels),
         node: usize,
         start: usize,
         measures: &Measures,
         glyphs: &Glyphs,
     ) -> usize {
-        let (first, second) = (2 * node, 2 * node + 1);
-        let (cell, before) = cells;
-        let drop = |genes: Genes| {
-            let gene = cell.genes[genes.start];
-            let label = label(cells, &genes, glyphs);
-            Drop { input: gene.input, operation: gene.operation, genes, column: start, label }
-        };
-        let operation_before =
-            |gene: usize| before.and_then(|cell| cell.genes.get(gene)).map(|g| g.operation);
-        let alike = operation_before(first) == operation_before(second);
-        let mut drops = match cell.genes[first] == cell.genes[second] && alike {
-            true => vec![drop(first..second + 1)],
-            false => vec![drop(first..second), drop(second..second + 1)],
-        };
-        // The nearer wire goes left, so that it can end there instead of being crossed.
-        drops.sort_by_key(|d| std::cmp::Reverse(d.input));
-        if let [left, right] = &mut drops[..] {
-            // Its label ends before that of the other one begins.
-            right.column += measures.between.max(text::width(&left.label) + 1);
+        let mut drops = Vec::new();
+        let (mut last, mut label_width) = (start, 0);
+        for (place, genes) in cells.edges(node).into_iter().enumerate() {
+            if place > 0 {
+                // The label before ends before this one begins.
+                last += measures.between.max(label_width + 1);
+            }
+            let (label, widest) = cells.label(&genes, labels, glyphs);
+            label_width = widest;
+            if let Some(Gene { input, operation }) = cells.own(genes.start) {
+                drops.push(Drop { input, operation, genes, column: last, label });
+            }
         }
         for drop in &drops {
             if let Some(wire) = self.wires.get_mut(drop.input) {
                 wire.last_read = wire.last_read.max(drop.column + 1);
             }
         }
-        let last = drops.last().map_or(start, |d| start.max(d.column));
-        let label = drops.last().map_or(0, |d| text::width(&d.label));
-        let beside = if self.boxed || label > 4 { label + 1 } else { 0 };
-        let column = last + measures.arrow.max(beside);
         let name = node.to_string().len();
+        let beside = match () {
+            // The frame stands in the row of the label.
+            () if self.boxed => label_width + 1,
+            // A long one ends before the next node's first operation.
+            () if label_width > 4 => (label_width + 2).saturating_sub(name + measures.gap),
+            () => 0,
+        };
+        let column = last + measures.arrow.max(beside);
         let end = column + name + measures.frame;
-        self.nodes.push(NodePlace { drops, column });
-        self.wires.push(Wire { start: end, last_read: 0 });
+        if node < cells.cell.nodes() {
+            self.nodes.push(NodePlace { drops, column });
+            self.wires.push(Wire { start: end, last_read: 0 });
+        }
         end + measures.gap
     }
 

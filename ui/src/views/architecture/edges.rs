@@ -5,7 +5,7 @@ use relativenas_core::{describe::gene_changes, tabular, view::SearchView};
 
 use crate::{
     canvas::{Canvas, wrap},
-    draw::edge_graph::EdgeGraph,
+    draw::{edge_graph::EdgeGraph, side::Side},
     layout::Layout,
     words::{individual, lineage, loss},
 };
@@ -19,15 +19,17 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, beside:
     match beside.filter(|other| *other < search.population.len()) {
         None => column(canvas, search, number, None),
         Some(other) if width >= Layout::TWO_COLUMNS => {
-            column(&mut canvas.part(0, 0, width / 2, height), search, number, None);
-            column(&mut canvas.part(width / 2, 0, width - width / 2, height), search, other, Some(number));
+            // Both are as wide as each other, so that what is equal is in the same place.
+            let half = width / 2;
+            column(&mut canvas.part(0, 0, half, height), search, number, Some((other, Side::Before)));
+            column(&mut canvas.part(half, 0, half, height), search, other, Some((number, Side::After)));
         }
         // Where two do not fit, the other one is shown with what sets it apart.
-        Some(other) => column(canvas, search, other, Some(number)),
+        Some(other) => column(canvas, search, other, Some((number, Side::After))),
     }
 }
 
-fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: Option<usize>) {
+fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, beside: Option<(usize, Side)>) {
     let look = canvas.look;
     let palette = &look.palette;
     let place = &search.population[number];
@@ -47,12 +49,15 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
     let rows = GRAPH[usize::from(height >= Layout::OPEN_EDGES)].min(height.saturating_sub(2));
     let area = canvas.part(1, 2, width, rows).area;
     let graph = EdgeGraph::new(indices, &look.glyphs, palette);
-    let compared = before.and_then(|before| Some((search.edges(before)?, &search.population[before])));
+    let compared = beside.and_then(|(other, side)| {
+        let position = &search.population[other].position;
+        Some((search.edges(other)?, side, changes(position)))
+    });
     let differing: Vec<usize>;
     let graph = match compared {
-        Some((edges, other)) => {
-            differing = changes(&other.position).into_iter().map(|change| change.gene).collect();
-            graph.compared_with(edges).marked(&differing)
+        Some((edges, side, changes)) => {
+            differing = changes.into_iter().map(|change| change.gene).collect();
+            graph.compared_with(edges, side).marked(&differing)
         }
         None => graph.marked(&moved),
     };
@@ -66,7 +71,7 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
             y += 1;
         }
     };
-    if let Some(before) = before {
+    if let Some((before, Side::After)) = beside {
         let differences = changes(&search.population[before].position);
         let count = differences.len();
         let differ = if count == 1 { "difference" } else { "differences" };
@@ -77,7 +82,7 @@ fn column(canvas: &mut Canvas<'_>, search: &SearchView, number: usize, before: O
     }
     say(&tabular::describe(&indices), palette.text);
     say(&lineage(search, number), palette.text);
-    if !moved.is_empty() && before.is_none() {
+    if !moved.is_empty() && beside.is_none() {
         say("What changed in the last move is reversed.", palette.dim);
     }
     // Broken where it stays readable.
