@@ -16,7 +16,7 @@ mod work;
 
 use std::{
     env, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::mpsc::{Receiver, channel},
     thread,
@@ -24,6 +24,7 @@ use std::{
 
 use anyhow::Result;
 use relativenas_core::config::Layers;
+use relativenas_run::shell::quoted;
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
@@ -42,7 +43,7 @@ pub enum First {
     /// A run, which can be steered if an engine works on it.
     Run(RunFolder),
     /// A run that is shown without the means to steer it.
-    Look(RunFolder),
+    Watch(RunFolder),
     /// A run that is replayed, at so many generations (in a training: epochs) a second.
     Replay(RunFolder, f64),
 }
@@ -54,7 +55,7 @@ pub enum First {
 pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode> {
     let folder = match &first {
         First::Runs => None,
-        First::Run(folder) | First::Look(folder) | First::Replay(folder, _) => Some(folder.clone()),
+        First::Run(folder) | First::Watch(folder) | First::Replay(folder, _) => Some(folder.clone()),
     };
     let replay = match &first {
         First::Replay(_, speed) => Some(*speed),
@@ -70,7 +71,7 @@ pub fn show(context: &Context, layers: Layers, first: First) -> Result<ExitCode>
         let wrong_keys = error.kind() == io::ErrorKind::InvalidInput;
         if wrong_keys { misuse(error.to_string()) } else { error.into() }
     })?;
-    say_goodbye(&exit, |run| reference(context, folder.as_ref(), run));
+    say_goodbye(&exit, |folder| reference(context, folder));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -98,19 +99,17 @@ fn options(layers: Layers, first: Option<PathBuf>, replay: Option<f64>) -> Resul
     })
 }
 
-/// How a run that the screen showed is named on a command line.
-fn reference(context: &Context, first: Option<&RunFolder>, run: &str) -> String {
-    if let Some(folder) = first.filter(|f| f.name() == run) {
-        return folder.reference().to_owned();
-    }
-    context.find(run).map_or_else(|_| run.to_owned(), |folder| folder.reference().to_owned())
+/// How the run in this folder, which the screen showed, is named on a command line.
+fn reference(context: &Context, folder: &Path) -> String {
+    let found = RunFolder::at(folder).and_then(|run| Some(context.called(run, &context.runs().ok()?)));
+    found.map_or_else(|| quoted(&folder.display().to_string()), |run| run.reference().to_owned())
 }
 
-fn say_goodbye(exit: &Exit, reference: impl Fn(&str) -> String) {
+fn say_goodbye(exit: &Exit, reference: impl Fn(&Path) -> String) {
     match exit {
-        Exit::Detached(Some(left)) => println!("{}", farewell(&reference(&left.run), left.rest)),
-        Exit::Stopped { run } => {
-            let run = reference(run);
+        Exit::Detached(Some(left)) => println!("{}", farewell(&reference(&left.folder), left.rest)),
+        Exit::Stopped { folder } => {
+            let run = reference(folder);
             println!("{run}: stops after a checkpoint; `relativenas resume {run}` goes on");
         }
         Exit::Detached(None) | Exit::HungUp => {}
@@ -129,5 +128,24 @@ fn farewell(run: &str, rest: RunAfterwards) -> String {
         RunAfterwards::Unknown => {
             format!("{run}: left as it is; `relativenas attach {run}` comes back while its engine runs")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_run_that_was_left_is_named_as_a_command_finds_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let context = Context::in_folder(home.path());
+        let listed = fixture::run(&context.runs().expect("settings"), "r");
+        assert_eq!(reference(&context, listed.path()), "r");
+        // One of the same name elsewhere is another one.
+        let elsewhere = fixture::run(&home.path().join("study"), "r");
+        assert_eq!(reference(&context, elsewhere.path()), elsewhere.path().display().to_string());
+        let gone = home.path().join("gone");
+        assert_eq!(reference(&context, &gone), gone.display().to_string());
     }
 }

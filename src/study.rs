@@ -168,7 +168,8 @@ impl Study {
             let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
             return Err(error).with_context(cannot);
         }
-        Disk::default().sync_folder(&path).with_context(cannot)?;
+        // The study is made already; at worst, the machine crashes now and it never was.
+        let _ = Disk::default().sync_folder(&path);
         Ok(Self { path, plan })
     }
 
@@ -182,6 +183,14 @@ impl Study {
         let Some(path) = candidates.into_iter().find(|path| path.join(PLAN).is_file()) else {
             return Ok(None);
         };
+        Self::at(path).map(Some)
+    }
+
+    /// The study in this folder.
+    ///
+    /// # Errors
+    /// If there is none, or its `study.toml` is damaged or was made by a later program.
+    pub fn at(path: PathBuf) -> Result<Self> {
         let file = path.join(PLAN);
         let shown = file.display();
         let text = fs::read_to_string(&file).with_context(|| format!("{shown}: cannot be read"))?;
@@ -192,7 +201,7 @@ impl Study {
                 "{shown}: has format {format}, this program reads {FORMAT}; use the program that made it ({build})"
             );
         }
-        Ok(Some(Self { path, plan }))
+        Ok(Self { path, plan })
     }
 
     /// Every study among the runs that can be read, by name.

@@ -14,7 +14,15 @@ use relativenas_core::{
 };
 
 use crate::{
-    RunError, clock, disk::Disk, edits::edits, limited::read_text, log::LogReader, printable, shell::quoted,
+    RunError,
+    aside::{Aside, set_aside},
+    clock,
+    disk::Disk,
+    edits::edits,
+    limited::read_text,
+    log::LogReader,
+    printable,
+    shell::quoted,
     token::token,
 };
 
@@ -168,7 +176,7 @@ impl RunFolder {
         Self::at(&path).ok_or(RunError::Vanished { path })
     }
 
-    /// Removes the folder, as [`RunFolder::set_aside`] and [`Aside::delete`].
+    /// Removes the folder. The caller holds the run's lock, so that no engine works on it.
     ///
     /// # Errors
     /// If it cannot be moved, or some of it cannot be deleted.
@@ -176,37 +184,17 @@ impl RunFolder {
         self.set_aside()?.delete()
     }
 
-    /// Takes the folder away from where runs are found, to be deleted. Other processes that look for runs
-    /// meanwhile see the whole run or none. The caller holds the run's lock, so that no engine works on it.
+    /// Takes the folder away from where runs are found, see [`set_aside`]. The caller holds the run's lock.
     ///
     /// # Errors
     /// If it cannot be moved; the run is as before then.
     pub fn set_aside(&self) -> Result<Aside, RunError> {
-        let aside = self.path.with_file_name(format!(".removed-{}-{}", self.name(), token()));
-        match fs::rename(&self.path, &aside) {
-            Ok(()) => Ok(Aside(aside)),
-            Err(source) => Err(RunError::Remove { path: self.path.clone(), source }),
-        }
+        set_aside(&self.path)
     }
 
     /// Length of `engine.log` in bytes.
     pub fn log_length(&self) -> u64 {
         fs::metadata(self.file(files::ENGINE_LOG)).map_or(0, |m| m.len())
-    }
-}
-
-/// The folder of a run that was removed, until it is deleted.
-#[derive(Debug)]
-#[must_use = "the folder takes its place on the disk until it is deleted"]
-pub struct Aside(PathBuf);
-
-impl Aside {
-    /// Deletes the folder, which may take a while.
-    ///
-    /// # Errors
-    /// If some of it cannot be deleted.
-    pub fn delete(self) -> Result<(), RunError> {
-        fs::remove_dir_all(&self.0).map_err(|source| RunError::RemoveCompletely { path: self.0, source })
     }
 }
 
@@ -277,6 +265,16 @@ pub fn create_with<E: From<RunError>>(
     manifest: &Manifest,
     fill: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<RunFolder, E> {
+    create_on(&Disk::default(), runs, naming, manifest, fill)
+}
+
+fn create_on<E: From<RunError>>(
+    disk: &Disk,
+    runs: &Path,
+    naming: Naming,
+    manifest: &Manifest,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<RunFolder, E> {
     let cannot = |source| RunError::NoRunsHere { path: runs.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(runs).map_err(cannot)?;
     let temporary = runs.join(format!(".new-{}", token()));
@@ -286,7 +284,8 @@ pub fn create_with<E: From<RunError>>(
         let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
     }
     let path = placed?;
-    Disk::default().sync_folder(&path).map_err(cannot)?;
+    // The run is made already; at worst, the machine crashes now and it never was.
+    let _ = disk.sync_folder(&path);
     Ok(RunFolder::at(&path).ok_or(RunError::Vanished { path })?)
 }
 
@@ -403,6 +402,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_was_made_is_there_whatever_the_disk_says_then() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let unsure = Disk::failing(|step| match step {
+            crate::disk::Step::Sync => Err(io::ErrorKind::Other.into()),
+            _ => Ok(()),
+        });
+        let named = Naming::Fixed("r".to_owned());
+        let made = create_on(&unsure, runs.path(), named, &manifest(), |_| Ok::<_, RunError>(()));
+        assert_eq!(made.expect("made").path(), runs.path().join("r"));
+    }
+
+    #[test]
     fn a_run_that_has_its_new_name_was_renamed_whatever_the_disk_says_then() {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = crate::fixture::run(runs.path(), "old");
@@ -419,7 +430,7 @@ mod tests {
         let folder = crate::fixture::run(runs.path(), "old");
         let aside = folder.set_aside().expect("moved");
         assert_eq!(all(runs.path()).expect("readable"), []);
-        assert!(aside.0.join(files::MANIFEST).is_file(), "it is not deleted yet");
+        assert!(aside.path().join(files::MANIFEST).is_file(), "it is not deleted yet");
         crate::fixture::run(runs.path(), "old");
         aside.delete().expect("deleted");
         assert_eq!(fs::read_dir(runs.path()).expect("readable").count(), 1);

@@ -8,6 +8,7 @@
 //! decides which of several machines works on what, where locks cannot.
 
 pub mod address;
+pub mod aside;
 pub mod claim;
 pub mod clock;
 pub mod disk;

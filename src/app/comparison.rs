@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The newest follower of each run. A run that is compared again gets a new follower, and the old one ends.
 #[derive(Clone, Default)]
 pub struct Followers {
-    newest: Arc<Mutex<BTreeMap<String, u64>>>,
+    newest: Arc<Mutex<BTreeMap<PathBuf, u64>>>,
 }
 
 impl Followers {
@@ -29,8 +30,8 @@ impl Followers {
     /// # Errors
     /// If the run's log is damaged.
     pub fn follow(&self, folder: RunFolder) -> Result<Followed> {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = newest.entry(folder.name()).or_default();
+        let mut newest = self.lock();
+        let number = newest.entry(folder.path().to_owned()).or_default();
         *number += 1;
         let number = *number;
         drop(newest);
@@ -45,8 +46,25 @@ impl Followers {
         Ok(followed)
     }
 
-    fn is_newest(&self, run: &str, number: u64) -> bool {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(run) == Some(&number)
+    /// Ends the follower of the run in this folder; whether there was one.
+    pub fn forget(&self, folder: &Path) -> bool {
+        self.lock().remove(folder).is_some()
+    }
+
+    /// Ends all followers; gives the folders of the runs that they followed.
+    pub fn take(&mut self) -> Vec<PathBuf> {
+        // The followers so far keep the former list, in which none of them is left.
+        let former = std::mem::take(self);
+        let followed = std::mem::take(&mut *former.lock());
+        followed.into_keys().collect()
+    }
+
+    fn is_newest(&self, run: &Path, number: u64) -> bool {
+        self.lock().get(run) == Some(&number)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, u64>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,7 +80,12 @@ pub struct Followed {
 impl Followed {
     /// The message that carries the present view of the run.
     pub fn compared(&self) -> Message {
-        Message::Compared { run: self.folder.name(), view: Box::new(self.view.clone()) }
+        Message::Compared { folder: self.folder.path().to_owned(), view: Box::new(self.view.clone()) }
+    }
+
+    /// The same for a run that is compared already.
+    pub fn grown(&self) -> Message {
+        Message::Grown { folder: self.folder.path().to_owned(), view: Box::new(self.view.clone()) }
     }
 
     /// Whether no architecture was injected into the run. After an injection it no longer represents its
@@ -72,7 +95,7 @@ impl Followed {
     }
 
     fn goes_on(&self) -> bool {
-        self.view.phase() != Phase::Finished && self.followers.is_newest(&self.folder.name(), self.number)
+        self.view.phase() != Phase::Finished && self.followers.is_newest(self.folder.path(), self.number)
     }
 
     fn read(&mut self) -> Result<()> {
@@ -101,22 +124,20 @@ impl Followed {
 
 /// Sends runs again whenever they have grown, until another run is shown.
 pub fn keep_following(mut runs: Vec<Followed>, turn: &RunOutlet) {
-    let mut look = || -> Result<usize, Closed> {
+    let mut read_all = || -> Result<usize, Closed> {
         runs.retain(Followed::goes_on);
         let mut damaged = Vec::new();
         for run in &mut runs {
             match run.grew() {
-                Ok(true) => {
-                    turn.send(Message::Grown { run: run.folder.name(), view: Box::new(run.view.clone()) })?
-                }
+                Ok(true) => turn.send(run.grown())?,
                 Ok(false) => {}
-                Err(_) => damaged.push(run.folder.name()),
+                Err(_) => damaged.push(run.folder.clone()),
             }
         }
-        runs.retain(|run| !damaged.contains(&run.folder.name()));
+        runs.retain(|run| !damaged.contains(&run.folder));
         Ok(runs.len())
     };
-    while look().is_ok_and(|left| left > 0) && turn.is_open() {
+    while read_all().is_ok_and(|left| left > 0) && turn.is_open() {
         thread::sleep(PATIENCE);
     }
 }
@@ -142,7 +163,7 @@ mod tests {
         keep_following(vec![followed], &Outlet::new(sender).next_run());
         let last = screen.try_iter().last();
         assert!(
-            matches!(last, Some(Message::Grown { run, view }) if run == "r" && view.phase() == Phase::Finished)
+            matches!(last, Some(Message::Grown { folder: of, view }) if of == folder.path() && view.phase() == Phase::Finished)
         );
     }
 

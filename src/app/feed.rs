@@ -12,7 +12,7 @@ use relativenas_core::{
     protocol::{Activity, Command, EngineLine, Reply},
 };
 use relativenas_run::{RunError, sessions::was_left_in_order};
-use relativenas_ui::messages::{Link, Message, WorkKind, WorkState};
+use relativenas_ui::messages::{Link, Message};
 
 use super::{
     load::Gauge,
@@ -46,7 +46,7 @@ pub struct Feed {
     /// The engine, if it was just started.
     pub engine: Option<StartedEngine>,
     /// The run is only shown; commands are not sent.
-    pub look: bool,
+    pub only_watched: bool,
     /// What the engine is told as soon as it listens.
     pub first: Vec<Command>,
 }
@@ -141,8 +141,7 @@ impl Feed {
         self.turn.send(Message::Opened { run: self.folder.name(), folder: folder.clone() })?;
         // A damaged probe must not keep the run from being shown; `report` reports the damage.
         if let Ok(Some(probe)) = self.folder.probe() {
-            let word = WorkState::Probed(probe);
-            self.turn.send(Message::Work { folder, kind: WorkKind::Probe, word })?;
+            self.turn.send(Message::ProbedBefore { folder, probe })?;
         }
         Ok(())
     }
@@ -245,9 +244,10 @@ impl Feed {
     fn welcome(&mut self, connection: Connection) -> Result<Connection, FeedError> {
         connection.set_patience(Some(LOOK_EVERY))?;
         let hello = connection.hello().clone();
-        let look =
-            || self.look.then(|| format!("`relativenas attach {}` steers it", self.folder.reference()));
-        let link = match connection.watch_only().or_else(look) {
+        let why_only_watched = || {
+            self.only_watched.then(|| format!("`relativenas attach {}` steers it", self.folder.reference()))
+        };
+        let link = match connection.watch_only().or_else(why_only_watched) {
             Some(why) => Link::WatchOnly { hello, why },
             None => {
                 self.set_wire(Some(connection.sender()?));

@@ -1,5 +1,7 @@
 //! Answers the requests of the screen.
 
+mod tidying;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -53,8 +55,8 @@ pub struct Server {
     wire: EngineSender,
     /// The run that is shown, or was named to be.
     shown: Option<RunFolder>,
-    /// The first run is looked at, not steered.
-    look: bool,
+    /// The run that is shown is watched, not steered.
+    only_watched: bool,
     /// The followers of the runs that are compared with it.
     followers: Followers,
     listing: Listing,
@@ -68,10 +70,10 @@ pub struct Server {
 
 impl Server {
     pub fn new(context: Context, outlet: Outlet, first: First) -> Self {
-        let (shown, look) = match first {
+        let (shown, only_watched) = match first {
             First::Runs => (None, false),
             First::Run(folder) => (Some(folder), false),
-            First::Look(folder) | First::Replay(folder, _) => (Some(folder), true),
+            First::Watch(folder) | First::Replay(folder, _) => (Some(folder), true),
         };
         Self {
             context,
@@ -79,7 +81,7 @@ impl Server {
             outlet,
             wire: EngineSender::default(),
             shown,
-            look,
+            only_watched,
             followers: Followers::default(),
             planned: Arc::default(),
             turn: None,
@@ -89,6 +91,9 @@ impl Server {
 
     /// Answers requests until the screen is gone.
     pub fn serve(mut self, requests: &Receiver<Request>) {
+        if let Ok(runs) = self.context.runs() {
+            thread::spawn(move || tidy::finish_removals(&runs));
+        }
         for request in requests {
             if let Err(error) = self.answer(request) {
                 self.outlet.send(Message::Failed(format!("{error:#}")));
@@ -163,6 +168,7 @@ impl Server {
                 self.list();
             }
             Request::Remove { folders } => self.remove(&folders)?,
+            Request::RemoveStudy { folder } => self.remove_study(&folder)?,
             Request::RememberTheme { theme } => {
                 let done = remember(&self.context.places.config_file, theme)?;
                 self.outlet.send(Message::Done(done));
@@ -202,63 +208,6 @@ impl Server {
         let folder = self.shown()?;
         self.work = Some(RunningWork::start(&EngineProgram::find()?, folder, kind, self.outlet.clone())?);
         Ok(())
-    }
-
-    /// Gives a run another name. If it is the one that is shown, it is read again from where it lies now.
-    fn rename(&mut self, folder: &Path, name: &str) -> Result<()> {
-        let before = self.at(folder)?;
-        self.check_no_work(&before)?;
-        let is_shown = self.is_shown(&before);
-        let renamed = self.context.called(tidy::rename(&before, name)?, &self.context.runs()?);
-        let to = renamed.path().to_owned();
-        self.listing.change(Some(Message::Renamed { from: folder.to_owned(), to }));
-        if is_shown {
-            self.shown = Some(renamed.clone());
-            self.open(renamed, None);
-        }
-        self.list();
-        Ok(())
-    }
-
-    /// Removes runs one after the other until one cannot be removed. Their folders are deleted on a thread of
-    /// its own, because large ones take a while; they are not found any more by then.
-    fn remove(&mut self, folders: &[PathBuf]) -> Result<()> {
-        // All are looked up before the first is touched.
-        let folders = folders.iter().map(|folder| self.at(folder)).collect::<Result<Vec<_>>>()?;
-        folders.iter().try_for_each(|folder| self.check_no_work(folder))?;
-        let (mut removed, mut to_delete, mut outcome) = (Vec::new(), Vec::new(), Ok(()));
-        for folder in folders {
-            let is_shown = self.is_shown(&folder);
-            match tidy::set_aside(&folder) {
-                Ok(aside) => to_delete.push(aside),
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
-            }
-            removed.push(folder.path().to_owned());
-            if is_shown {
-                // What follows it must not be heard any more.
-                (self.shown, self.turn, self.wire) = (None, None, EngineSender::default());
-                drop(self.outlet.next_run());
-            }
-        }
-        if !removed.is_empty() {
-            self.listing.change(Some(Message::Removed(removed)));
-        }
-        self.list();
-        let outlet = self.outlet.clone();
-        thread::spawn(move || {
-            for error in to_delete.into_iter().filter_map(|aside| aside.delete().err()) {
-                outlet.send(Message::Failed(format!("{:#}", anyhow::Error::from(error))));
-            }
-        });
-        outcome
-    }
-
-    /// Refuses to touch a run on which work goes on in the background.
-    fn check_no_work(&self, folder: &RunFolder) -> Result<()> {
-        self.work.as_ref().map_or(Ok(()), |work| work.check_not_on(folder))
     }
 
     /// Sends every run whose losses may be compared, except for branches and runs with injected
@@ -331,15 +280,33 @@ impl Server {
     /// Opens a run, and tells its engine something as soon as it listens.
     fn open_and_tell(&mut self, folder: RunFolder, engine: Option<StartedEngine>, first: Vec<Command>) {
         let again = self.is_shown(&folder);
-        let look = self.look && again && engine.is_none();
-        self.look = look;
+        let followed = self.followers.take();
+        let only_watched = self.only_watched && again && engine.is_none();
+        self.only_watched = only_watched;
         self.shown = Some(folder.clone());
         let wire = EngineSender::default();
         self.wire = Arc::clone(&wire);
         let turn = self.outlet.next_run();
         self.turn = Some(turn.clone());
-        let feed = Feed { folder, turn, wire, engine, look, first };
+        let feed = Feed { folder, turn, wire, engine, only_watched, first };
         thread::spawn(move || feed.run());
+        if again {
+            // What is compared with it stays so, and those who followed it have ended with its former turn.
+            self.follow_again(followed);
+        }
+    }
+
+    /// Follows compared runs anew, and sends what they are now.
+    fn follow_again(&self, folders: Vec<PathBuf>) {
+        let Some(turn) = self.turn.clone() else { return };
+        let followers = self.followers.clone();
+        thread::spawn(move || {
+            let follow = |folder: PathBuf| followers.follow(RunFolder::at(folder)?).ok();
+            let followed: Vec<_> = folders.into_iter().filter_map(follow).collect();
+            if followed.iter().try_for_each(|run| turn.send(run.grown())).is_ok() {
+                keep_following(followed, &turn);
+            }
+        });
     }
 
     /// The run in this folder. The name of its folder would not do: the run that is shown may lie anywhere,
@@ -388,116 +355,4 @@ fn list_of_runs(context: &Context) -> Message {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::mpsc::{Sender, channel},
-        time::Duration,
-    };
-
-    use super::*;
-    use crate::fixture;
-
-    /// A server, and the screen's ends of its channels.
-    struct Served {
-        context: Context,
-        requests: Sender<Request>,
-        messages: Receiver<Message>,
-        home: tempfile::TempDir,
-    }
-
-    impl Served {
-        fn new() -> Self {
-            let home = tempfile::tempdir().expect("a folder");
-            let context = Context::in_folder(home.path());
-            let (requests, from_screen) = channel();
-            let messages = crate::app::serve(context.clone(), First::Runs, from_screen);
-            Self { context, requests, messages, home }
-        }
-
-        /// Makes a run in the usual directory.
-        fn run(&self, name: &str) -> PathBuf {
-            let runs = self.context.runs().expect("settings");
-            fixture::run(&runs, name).path().to_owned()
-        }
-
-        fn ask(&self, request: Request) {
-            self.requests.send(request).expect("served");
-        }
-
-        /// The next message that is what is waited for.
-        fn wait<T>(&self, wanted: impl Fn(Message) -> Option<T>) -> T {
-            loop {
-                let message = self.messages.recv_timeout(Duration::from_secs(30)).expect("a message");
-                if let Some(found) = wanted(message) {
-                    return found;
-                }
-            }
-        }
-
-        fn opened(&self) -> PathBuf {
-            self.wait(|message| match message {
-                Message::Opened { folder, .. } => Some(folder),
-                _ => None,
-            })
-        }
-
-        fn failure(&self) -> String {
-            self.wait(|message| match message {
-                Message::Failed(why) => Some(why),
-                _ => None,
-            })
-        }
-    }
-
-    #[test]
-    fn what_is_asked_about_a_listed_run_is_not_done_to_one_of_its_name_elsewhere() {
-        let served = Served::new();
-        let listed = served.run("r");
-        let elsewhere = fixture::run(&served.home.path().join("study"), "r").path().to_owned();
-        served.ask(Request::Open { folder: elsewhere.clone() });
-        assert_eq!(served.opened(), elsewhere);
-        let listed_then = listed.with_file_name("renamed");
-        served.ask(Request::Annotate { folder: listed.clone(), note: "mine".to_owned() });
-        served.ask(Request::Rename { folder: listed.clone(), name: "renamed".to_owned() });
-        served.ask(Request::Remove { folders: vec![listed_then.clone()] });
-        let told = |message| match message {
-            Message::Renamed { from, to } => Some(vec![from, to]),
-            Message::Removed(folders) => Some(folders),
-            _ => None,
-        };
-        assert_eq!(served.wait(told), [listed, listed_then.clone()]);
-        assert_eq!(served.wait(told), std::slice::from_ref(&listed_then));
-        assert!(!listed_then.exists());
-        let left = RunFolder::at(&elsewhere).expect("it was not meant");
-        assert_eq!(left.note(), "");
-        served.ask(Request::Open { folder: listed_then.clone() });
-        assert_eq!(served.failure(), format!("{}: there is no run any more", listed_then.display()));
-    }
-
-    #[test]
-    fn what_was_entered_in_a_form_is_not_called_an_argument() {
-        let served = Served::new();
-        let start = |name: &str, settings: &[(&str, &str)], architecture| Request::Start {
-            architecture,
-            preset: None,
-            settings: settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
-            name: Some(name.to_owned()),
-            paused: false,
-        };
-        served.ask(start("../r", &[], None));
-        let why = served.failure();
-        assert!(why.starts_with("the name ../r: a run's name has"), "{why}");
-        let architecture = Architecture {
-            genotype: relativenas_core::published::genotype("RelativeNAS").expect("published"),
-            name: "winner".to_owned(),
-            origin: String::new(),
-        };
-        served.ask(start(
-            "r",
-            &[("retrain.task", "detection"), ("retrain.kind", "imagenet")],
-            Some(architecture),
-        ));
-        let why = served.failure();
-        assert!(why.starts_with("detection needs data.path, a folder with"), "{why}");
-    }
-}
+mod tests;

@@ -65,6 +65,14 @@ pub enum StudyAction {
         #[arg(long)]
         json: bool,
     },
+    /// Remove a study with all its runs, after asking; refused while a worker or an engine is on one of them
+    Remove {
+        /// The study's name or folder
+        study: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Args)]

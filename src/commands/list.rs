@@ -76,6 +76,7 @@ pub fn remove(context: &Context, names: &[String], out: &mut dyn Write) -> Resul
         tidy::remove(&folder)?;
         writeln!(out, "{}: removed", folder.name())?;
     }
+    tidy::finish_removals(&context.runs()?);
     Ok(ExitCode::SUCCESS)
 }
 

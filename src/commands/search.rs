@@ -114,7 +114,7 @@ pub fn view(context: &Context, run: &str, replay: Option<f64>) -> Result<ExitCod
     folder.manifest()?;
     let first = match replay {
         Some(speed) => First::Replay(folder, speed),
-        None => First::Look(folder),
+        None => First::Watch(folder),
     };
     app::show(context, context.layers(&SettingArguments::default())?, first)
 }

@@ -1,5 +1,6 @@
 //! `study`: searchers against each other, from the searches to the test images.
 
+mod remove;
 mod status;
 mod submit;
 
@@ -35,6 +36,13 @@ pub fn run(context: &Context, arguments: &StudyArguments, out: &mut dyn Write) -
         }
         StudyAction::Status { study, json } => {
             status::status(&Study::open(&context.runs()?, study)?, *json, out)
+        }
+        StudyAction::Remove { study, yes } => {
+            let study = Study::open(&context.runs()?, study)?;
+            if !*yes && !remove::is_agreed(&study)? {
+                return Ok(ExitCode::FAILURE);
+            }
+            remove::remove(&study, out)
         }
     }
 }

@@ -1,11 +1,20 @@
-//! Naming and removing runs on which no engine works.
+//! Naming and removing runs on which no engine works, and studies on which no worker does.
+
+mod study;
+
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use relativenas_run::disk::Disk;
+use relativenas_run::{
+    aside::{Aside, left_aside},
+    disk::Disk,
+};
+
+pub use self::study::set_study_aside;
 
 use crate::{
     engine::liveness::{Liveness, hold, liveness},
-    folder::{Aside, RunFolder},
+    folder::RunFolder,
     runs,
 };
 
@@ -23,6 +32,14 @@ pub fn remove(folder: &RunFolder) -> Result<()> {
 /// If an engine works on the run, or that cannot be told, or the folder cannot be moved.
 pub fn set_aside(folder: &RunFolder) -> Result<Aside> {
     at_rest(folder, "remove", |folder| Ok(folder.set_aside()?))
+}
+
+/// Deletes what is left of runs and studies that were removed from this directory, where the program that removed them
+/// ended before their folders were deleted. What cannot be deleted stays.
+pub fn finish_removals(runs: &Path) {
+    for aside in left_aside(runs) {
+        let _ = aside.delete(); // It is tried again the next time.
+    }
 }
 
 /// Gives a run another name; it stays where it lies.

@@ -24,7 +24,7 @@ use relativenas_core::{
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Link, Message, Request, RunSummary, run_name},
+    messages::{Link, Message, Request, RunSummary},
     theme::Depth,
 };
 
@@ -154,7 +154,7 @@ impl Engine {
                 note: String::new(),
                 study: None,
             }]),
-            Request::Compare { folder } => Message::Compared { run: run_name(&folder), view: Box::default() },
+            Request::Compare { folder } => Message::Compared { folder, view: Box::default() },
             Request::ReadGenotype { from } => match published::find(&from) {
                 Ok(genotype) => Message::Genotype { name: from, genotype },
                 Err(error) => Message::Failed(error.to_string()),

@@ -7,7 +7,11 @@ use relativenas_core::{
     view::{Comparison, IndividualView, RunView, SearchView},
 };
 
-use crate::{messages::RunSummary, state::State, words};
+use crate::{
+    messages::{RunName, RunSummary},
+    state::State,
+    words,
+};
 
 /// How individuals are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,9 +204,9 @@ fn members(comparison: &Comparison) -> Vec<usize> {
 }
 
 /// The run that is shown, then those that are laid over its curves, each with its name.
-pub fn runs_with_curves(state: &State) -> impl Iterator<Item = (&str, &RunView)> {
-    let shown = state.shown.iter().map(|shown| (shown.run.as_str(), &shown.view));
-    shown.chain(state.compared.iter().map(|(name, view)| (name.as_str(), &**view)))
+pub fn runs_with_curves(state: &State) -> impl Iterator<Item = (RunName, &RunView)> {
+    let shown = state.shown.iter().map(|shown| (shown.run.clone(), &shown.view));
+    shown.chain(state.compared.iter().map(|compared| (compared.name(), &*compared.view)))
 }
 
 /// The number of points of the longest curve so far, and the number that it will have at the end of its run;

@@ -31,19 +31,24 @@ pub enum Message {
     Answer(Answer),
     /// All runs, newest first.
     Runs(Vec<RunSummary>),
-    /// The curves of another run, which [`Request::Compare`] asked for.
+    /// The curves of the run in this folder, which [`Request::Compare`] asked for.
     Compared {
-        run: RunName,
+        folder: PathBuf,
         view: Box<RunView>,
     },
-    /// The present view of a compared run, because its log has grown.
+    /// The present view of the compared run in this folder, because its log has grown.
     Grown {
-        run: RunName,
+        folder: PathBuf,
         view: Box<RunView>,
     },
     Genotype {
         name: String,
         genotype: Genotype,
+    },
+    /// What the last probe of the run in this folder found. It was made before the run was opened.
+    ProbedBefore {
+        folder: PathBuf,
+        probe: Probe,
     },
     /// What is known of work that goes on in the background for this run.
     Work {
@@ -57,7 +62,7 @@ pub enum Message {
         from: PathBuf,
         to: PathBuf,
     },
-    /// The runs in these folders exist no longer.
+    /// These folders, of runs or of studies with all their runs, exist no longer.
     Removed(Vec<PathBuf>),
     /// The answer to the [`Request::Plan`] of this number.
     Planned {
@@ -267,6 +272,10 @@ pub enum Request {
     Remove {
         folders: Vec<PathBuf>,
     },
+    /// Removes the folder of a study, with all its runs.
+    RemoveStudy {
+        folder: PathBuf,
+    },
     /// Starts a new run from where an earlier generation began, then opens it.
     Branch {
         generation: u32,
@@ -332,7 +341,7 @@ pub enum ExportFormat {
 /// The run that was shown when the screen was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detached {
-    pub run: RunName,
+    pub folder: PathBuf,
     pub rest: RunAfterwards,
 }
 
@@ -355,7 +364,7 @@ pub enum Exit {
     /// A person left the run that was shown, if one was.
     Detached(Option<Detached>),
     /// The engine was asked to stop after a checkpoint.
-    Stopped { run: RunName },
+    Stopped { folder: PathBuf },
     /// The terminal is gone.
     HungUp,
 }

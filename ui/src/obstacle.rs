@@ -33,6 +33,9 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     let engine = match shown.link {
         // A finished run has nothing left to do, even if its engine still lives.
         _ if finished => Some("the run is finished"),
+        Link::Live(_) if shown.is_stopping() && action != Action::Stop => {
+            Some("the run stops after a checkpoint; resume it then to go on")
+        }
         Link::Live(_) => None,
         Link::Connecting => Some("there is no word of an engine yet"),
         Link::WatchOnly { ref hello, .. } if hello.protocol != PROTOCOL => {

@@ -45,6 +45,12 @@ pub enum Overlay {
         /// How many of them the list does not show, because of its filter.
         unlisted: usize,
     },
+    /// Asks before the folder of a study is removed with all its runs.
+    ConfirmRemoveStudy {
+        folder: PathBuf,
+        /// The runs that were begun.
+        runs: Vec<RunName>,
+    },
     Export(export::Export),
     Inspect {
         scroll: usize,
@@ -85,6 +91,9 @@ impl Overlay {
             Self::ConfirmLeave { .. } => confirm::press(key, Reaction::Leave),
             Self::ConfirmRemove { folders, .. } => {
                 confirm::press(key, Reaction::Request(Request::Remove { folders: folders.clone() }))
+            }
+            Self::ConfirmRemoveStudy { folder, .. } => {
+                confirm::press(key, Reaction::Request(Request::RemoveStudy { folder: folder.clone() }))
             }
             Self::Export(export) => export.press(key),
             Self::Inspect { scroll } => inspect::press(scroll, key),
@@ -133,6 +142,7 @@ impl Overlay {
             | Self::ConfirmStop
             | Self::ConfirmLeave { .. }
             | Self::ConfirmRemove { .. }
+            | Self::ConfirmRemoveStudy { .. }
             | Self::Export(_)
             | Self::Inspect { .. }
             | Self::Study(_) => {}
@@ -148,6 +158,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
         Overlay::ConfirmStop => confirm::draw_stop(canvas, state.run_name()),
         Overlay::ConfirmLeave { folder, kind } => confirm::draw_leave(canvas, folder, *kind),
         Overlay::ConfirmRemove { folders, unlisted } => confirm::draw_remove(canvas, folders, *unlisted),
+        Overlay::ConfirmRemoveStudy { folder, runs } => confirm::draw_remove_study(canvas, folder, runs),
         Overlay::Export(export) => export.draw(canvas, state),
         Overlay::Inspect { scroll } => inspect::draw(canvas, state, *scroll),
         Overlay::Prompt(prompt) => prompt.draw(canvas),
@@ -163,7 +174,9 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
         Overlay::Palette(_) => &[("up/down", "choose"), ("enter", "do it"), ("esc", "close")],
         Overlay::ConfirmStop => &[("y", "stop it"), ("l", "stop it and leave"), ("n", "go on")],
         Overlay::ConfirmLeave { .. } => &[("y", "leave"), ("n", "stay")],
-        Overlay::ConfirmRemove { .. } => &[("y", "remove"), ("n", "keep")],
+        Overlay::ConfirmRemove { .. } | Overlay::ConfirmRemoveStudy { .. } => {
+            &[("y", "remove"), ("n", "keep")]
+        }
         Overlay::Export(_) => {
             &[("up/down", "format"), ("left/right", "what"), ("enter", "export"), ("esc", "close")]
         }

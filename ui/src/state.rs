@@ -13,7 +13,7 @@ use relativenas_core::{
 };
 
 use crate::{
-    messages::{Architecture, Detached, Exit, RunName, RunSummary},
+    messages::{Architecture, Detached, Exit, RunName, RunSummary, run_name},
     past::Past,
     shown::Shown,
     words,
@@ -29,13 +29,26 @@ pub struct State {
     /// All runs, and when they were told; `None` until they are.
     pub runs: Option<(Vec<RunSummary>, Instant)>,
     /// Runs whose curves are laid over those of the run that is shown.
-    pub compared: Vec<(RunName, Box<RunView>)>,
+    pub compared: Vec<ComparedRun>,
     /// The selected individual, the same in every view.
     pub selected: Option<usize>,
     /// Individuals that were marked, to export or compare several.
     pub marked: BTreeSet<usize>,
     /// Folders of the runs that were marked in the list, to remove several.
     pub marked_runs: BTreeSet<PathBuf>,
+}
+
+/// A run whose curves are laid over those of the run that is shown.
+#[derive(Clone, Debug)]
+pub struct ComparedRun {
+    pub folder: PathBuf,
+    pub view: Box<RunView>,
+}
+
+impl ComparedRun {
+    pub fn name(&self) -> RunName {
+        run_name(&self.folder)
+    }
 }
 
 impl State {
@@ -124,10 +137,10 @@ impl State {
     /// The exit of a screen that is left now, with the run that it shows.
     pub fn left(&self) -> Exit {
         if let Some(shown) = self.shown.as_ref().filter(|shown| shown.is_stopping()) {
-            return Exit::Stopped { run: shown.run.clone() };
+            return Exit::Stopped { folder: shown.folder.clone() };
         }
         Exit::Detached(
-            self.shown.as_ref().map(|shown| Detached { run: shown.run.clone(), rest: shown.rest() }),
+            self.shown.as_ref().map(|shown| Detached { folder: shown.folder.clone(), rest: shown.rest() }),
         )
     }
 }

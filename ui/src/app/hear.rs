@@ -9,6 +9,7 @@ use crate::{
     messages::{Exit, Link, Message, Request, WorkKind, WorkState},
     overlays::{Overlay, prompt::GenotypeUse},
     shown::{Asked, Shown},
+    state::ComparedRun,
     view::View,
     views::{Places, architecture::Beside},
 };
@@ -56,15 +57,21 @@ impl App {
                 self.keep_selected_run(|app| app.state.runs = Some((runs, Instant::now())));
                 self.forget_marks_of_others();
             }
-            Message::Compared { run, view } => {
-                self.state.compared.retain(|(name, _)| *name != run);
-                self.say(format!("{run} is laid over the curves; compare it again to take it away"));
-                self.state.compared.push((run, view));
+            Message::Compared { folder, view } => {
+                let run = ComparedRun { folder, view };
+                self.state.compared.retain(|before| before.folder != run.folder);
+                self.say(format!("{} is laid over the curves; compare it again to take it away", run.name()));
+                self.state.compared.push(run);
             }
-            Message::Grown { run, view } => {
+            Message::Grown { folder, view } => {
                 // The comparison may have been closed in the meantime.
-                if let Some((_, compared)) = self.state.compared.iter_mut().find(|(name, _)| *name == run) {
-                    *compared = view;
+                if let Some(compared) = self.state.compared.iter_mut().find(|run| run.folder == folder) {
+                    compared.view = view;
+                }
+            }
+            Message::ProbedBefore { folder, probe } => {
+                if let Some(shown) = self.state.shown.as_mut().filter(|shown| shown.folder == folder) {
+                    shown.probe = Some(probe);
                 }
             }
             Message::Work { folder, kind, word } => self.hear_work(&folder, kind, word),
@@ -169,8 +176,8 @@ impl App {
     }
 
     fn leave_stopped(&mut self) {
-        self.exit = Some(match self.state.run_name() {
-            Some(run) => Exit::Stopped { run: run.clone() },
+        self.exit = Some(match self.state.folder() {
+            Some(folder) => Exit::Stopped { folder: folder.to_owned() },
             None => self.state.left(),
         });
     }

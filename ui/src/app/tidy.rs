@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::App;
 use crate::{
-    messages::{Request, RunSummary, run_name},
+    messages::{Link, Request, RunSummary, run_name},
     overlays::{Overlay, prompt},
 };
 
@@ -30,10 +30,16 @@ impl App {
             let words = format!("`relativenas study work {}` goes on with a study", summary.run);
             return self.warn(words);
         }
-        if summary.alive {
-            return self.warn("an engine runs it already; open it instead");
+        let (folder, listed_alive) = (summary.folder.clone(), summary.alive);
+        // What is known of the run that is shown is newer than the list.
+        match self.state.shown.as_ref().filter(|shown| shown.folder == folder) {
+            Some(shown) if shown.is_stopping() => {
+                return self.warn("its engine still writes a checkpoint; resume it once it has stopped");
+            }
+            Some(shown) if matches!(shown.link, Link::NoEngine | Link::Dead { .. }) => {}
+            _ if listed_alive => return self.warn("an engine runs it already; open it instead"),
+            _ => {}
         }
-        let folder = summary.folder.clone();
         self.request(Request::Resume { folder, paused });
     }
 
@@ -47,7 +53,7 @@ impl App {
             return self.warn("this is the run that is shown; choose another to compare it with");
         }
         let before = self.state.compared.len();
-        self.state.compared.retain(|(name, _)| *name != run);
+        self.state.compared.retain(|compared| compared.folder != folder);
         if self.state.compared.len() < before {
             return self.say(format!("{run} is no longer compared"));
         }
@@ -100,8 +106,19 @@ impl App {
         self.overlay = Some(Overlay::Prompt(prompt::Prompt::about(purpose, &self.state, folder, &now)));
     }
 
-    /// Asks whether the marked runs, or the selected one where none is marked, are to be removed.
+    /// Asks whether the marked runs, or the selected run or study where none is marked, are to be removed.
     pub(super) fn ask_to_remove(&mut self) {
+        if self.state.marked_runs.is_empty()
+            && let Some(study) = self.selected_run().filter(|summary| summary.study.is_some())
+        {
+            if study.alive {
+                let words = format!("{}: workers are on its runs; end them first", study.run);
+                return self.warn(words);
+            }
+            let runs = study.study.iter().flatten().map(|run| run.run.clone()).collect();
+            self.overlay = Some(Overlay::ConfirmRemoveStudy { folder: study.folder.clone(), runs });
+            return;
+        }
         let mut folders: Vec<PathBuf> = self.state.marked_runs.iter().cloned().collect();
         if folders.is_empty() {
             folders.extend(self.selected_single_run());
@@ -144,9 +161,8 @@ impl App {
         for run in listed.filter(|run| run.folder == from) {
             (run.run, run.folder) = (name.clone(), to.clone());
         }
-        // What is compared is in the list, where no two runs have the same name.
-        let compared = self.state.compared.iter_mut().map(|(compared, _)| compared);
-        compared.filter(|compared| **compared == name_before).for_each(|compared| compared.clone_from(&name));
+        let compared = self.state.compared.iter_mut().map(|compared| &mut compared.folder);
+        compared.filter(|folder| *folder == from).for_each(|folder| folder.clone_from(to));
         let worked_on = self.worked_on.iter_mut().map(|(folder, _)| folder);
         worked_on.filter(|folder| *folder == from).for_each(|folder| folder.clone_from(to));
         if self.state.marked_runs.remove(from) {
@@ -155,14 +171,15 @@ impl App {
         self.say(format!("{name_before} is {name} from now on"));
     }
 
-    /// Forgets runs that exist no longer.
+    /// Forgets runs and studies that exist no longer.
     pub(super) fn hear_removed(&mut self, removed: &[PathBuf]) {
-        let is_gone = |folder: &Path| removed.iter().any(|gone| gone == folder);
+        // The runs of a study lie in its folder.
+        let is_gone = |folder: &Path| removed.iter().any(|gone| folder.starts_with(gone));
         if self.state.folder().is_some_and(is_gone) {
             (self.state.shown, self.state.past, self.state.selected) = (None, None, None);
             self.state.marked.clear();
         }
-        self.state.compared.retain(|(name, _)| !removed.iter().any(|gone| run_name(gone) == *name));
+        self.state.compared.retain(|compared| !is_gone(&compared.folder));
         self.state.marked_runs.retain(|folder| !is_gone(folder));
         self.keep_selected_run(|app| {
             if let Some((runs, _)) = &mut app.state.runs {

@@ -60,6 +60,19 @@ pub fn draw_remove(canvas: &mut Canvas<'_>, folders: &[PathBuf], unlisted: usize
     draw(canvas, &title, words, &names, &remark, &[("y", "remove"), ("n", "keep")]);
 }
 
+/// `runs` are those of the study that were begun.
+pub fn draw_remove_study(canvas: &mut Canvas<'_>, folder: &Path, runs: &[RunName]) {
+    let words = match runs.len() {
+        0 => "Its folder is deleted; none of its runs was begun:".to_owned(),
+        1 => "Its folder is deleted, with the one run that was begun:".to_owned(),
+        count => format!("Its folder is deleted, with the {count} runs that were begun:"),
+    };
+    let study = run_name(folder);
+    let names: Vec<_> =
+        std::iter::once(study.clone()).chain(runs.iter().map(|run| format!("{study}/{run}"))).collect();
+    draw(canvas, "Remove the study?", &words, &names, "", &[("y", "remove"), ("n", "keep")]);
+}
+
 /// A sentence, the names that it is about, a remark if there is one, and what each key does.
 fn draw(
     canvas: &mut Canvas<'_>,

@@ -171,7 +171,7 @@ fn line(canvas: &mut Canvas<'_>, state: &State, columns: &Columns, y: usize, run
     let palette = &look.palette;
     let [name, what, phase, progress, best, age] = columns.starts();
     let shown = state.folder() == Some(&run.folder);
-    let compared = state.compared.iter().any(|(compared, _)| *compared == run.run);
+    let compared = state.compared.iter().any(|compared| compared.folder == run.folder);
     let style = if shown { palette.strong } else { palette.text };
     canvas.text(name, y, &text::truncate(&run.run, columns.name, &look.glyphs), style);
     if compared {

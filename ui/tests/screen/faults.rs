@@ -13,14 +13,8 @@ use relativenas_ui::{
 
 use crate::{
     fake_run::{FakeRun, training},
-    stage::{RUN, Stage, folder, live, options},
+    stage::{RUN, Stage, folder, live, options, searching},
 };
-
-fn searching() -> Stage {
-    let mut stage = Stage::searching(options(), 124);
-    stage.requests();
-    stage
-}
 
 /// A search after so many pairs, with its run to go on with.
 fn after(pairs: usize) -> (Stage, FakeRun) {
@@ -130,7 +124,7 @@ fn stopping_a_run_leaves_the_screen_open_and_it_can_be_resumed_there() {
     // Whoever leaves while it stops is told that it stops.
     let mut stage = searching();
     stage.press("Q y q");
-    assert_eq!(stage.app.exit(), Some(&Exit::Stopped { run: RUN.to_owned() }));
+    assert_eq!(stage.app.exit(), Some(&Exit::Stopped { folder: folder(RUN) }));
 }
 
 #[test]

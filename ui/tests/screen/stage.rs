@@ -14,7 +14,7 @@ use relativenas_core::{
 use relativenas_ui::{
     App, Input, Options,
     glyphs::Fineness,
-    messages::{Link, Message, Request, RunSummary, StudyRun},
+    messages::{Detached, Exit, Link, Message, Request, RunAfterwards, RunSummary, StudyRun},
     theme::Depth,
 };
 
@@ -104,13 +104,13 @@ impl Stage {
     /// Lays a made-up search of another seed over the curves.
     pub fn compare(&mut self, name: &str, searcher: SearcherKind, seed: u64, pairs: usize) {
         let view = made_up(searcher, seed, pairs);
-        self.tell(Message::Compared { run: name.to_owned(), view });
+        self.tell(Message::Compared { folder: folder(name), view });
     }
 
     /// Lets it go on.
     pub fn grow(&mut self, name: &str, searcher: SearcherKind, seed: u64, pairs: usize) {
         let view = made_up(searcher, seed, pairs);
-        self.tell(Message::Grown { run: name.to_owned(), view });
+        self.tell(Message::Grown { folder: folder(name), view });
     }
 
     pub fn open(&mut self) {
@@ -180,6 +180,18 @@ fn made_up(searcher: SearcherKind, seed: u64, pairs: usize) -> Box<RunView> {
         view.apply(line).expect("in order");
     }
     view
+}
+
+/// A search in its 13th generation, of which nothing was asked yet.
+pub fn searching() -> Stage {
+    let mut stage = Stage::searching(options(), 124);
+    stage.requests();
+    stage
+}
+
+/// How the screen is left while the run is shown.
+pub fn left(rest: RunAfterwards) -> Exit {
+    Exit::Detached(Some(Detached { folder: folder(RUN), rest }))
 }
 
 pub fn live() -> Link {

@@ -25,7 +25,7 @@ fn groups<'a>(place: &CurvesPlace, state: &'a State) -> Vec<Group<'a>> {
     for (name, view) in lists::runs_with_curves(state) {
         // Trainings have no searcher to share.
         let searcher = view.search.as_ref().filter(|_| !place.one_by_one);
-        let name = searcher.map_or_else(|| name.to_owned(), |search| search.settings.rule());
+        let name = searcher.map_or(name, |search| search.settings.rule());
         match groups.iter_mut().find(|group| group.name == name) {
             Some(group) => group.runs.push(view),
             None => groups.push(Group { name, runs: vec![view] }),
@@ -112,7 +112,7 @@ fn panel(
         let values: Vec<_> = group.runs.iter().map(|view| of(view)).collect();
         let (means, band) = mean_and_band(&values);
         let count = if values.len() > 1 { format!(", {} runs", values.len()) } else { String::new() };
-        let (stroke, style) = look(palette, place);
+        let (stroke, style) = stroke_and_style(palette, place);
         let mut curve = Curve::new(format!("{}{count}", group.name), means, stroke, style);
         curve.band = Some(band).filter(|_| values.len() > 1);
         curve
@@ -122,7 +122,7 @@ fn panel(
 
 /// The group of the run that is shown looks like a curve of its own; others have other colours,
 /// and strokes for where there are none.
-fn look(palette: &Palette, place: usize) -> (Stroke, ratatui::style::Style) {
+fn stroke_and_style(palette: &Palette, place: usize) -> (Stroke, ratatui::style::Style) {
     let strokes = [Stroke::Solid, Stroke::Dashed, Stroke::Dotted, Stroke::DashDotted];
     let style = match place.checked_sub(1) {
         None => palette.fast,
