@@ -266,9 +266,9 @@ impl Feed {
 
     /// Passes on what the engine sends, until it hangs up or is done.
     fn listen(&self, connection: &mut Connection, told: &mut SentEvents) -> Result<(), FeedError> {
-        let mut gauge = Gauge::of(&self.folder);
+        let mut gauge = Gauge::of(&self.folder, &connection.hello().device);
         loop {
-            if let Some(load) = gauge.look(Instant::now()) {
+            if let Some(load) = gauge.measure(Instant::now()) {
                 self.turn.send(Message::Load(load))?;
             }
             match connection.receive()? {

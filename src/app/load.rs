@@ -1,4 +1,7 @@
-//! What an engine takes of its machine: processor and memory, as Linux tells of any process.
+//! What an engine takes of its machine: processor and memory, as Linux tells of any process, and of its graphics
+//! processors where it works on them.
+
+mod gpu;
 
 use std::{
     fs,
@@ -7,6 +10,7 @@ use std::{
 
 use relativenas_ui::messages::Load;
 
+use self::gpu::Devices;
 use crate::{
     engine::liveness::{address, holder, this_host},
     folder::RunFolder,
@@ -26,18 +30,22 @@ pub struct Gauge {
     pid: Option<u32>,
     /// When it was last looked at, and the processor time that it had taken by then, in clock ticks.
     last: Option<(Instant, u64)>,
+    /// The devices that it may work on; `None` if it works on the processor, or nothing is told of devices.
+    devices: Option<Box<dyn Devices>>,
 }
 
 impl Gauge {
-    /// A gauge of the engine that holds a run.
-    pub fn of(folder: &RunFolder) -> Self {
+    /// A gauge of the engine that holds a run, and says to work on this `device`.
+    pub fn of(folder: &RunFolder, device: &str) -> Self {
         let here = address(folder).is_some_and(|address| address.host == this_host());
         // The kernel names the process that holds the lock by the number that it has here.
-        Self { pid: holder(folder).filter(|_| here), last: None }
+        let pid = holder(folder).filter(|_| here);
+        let devices = pid.filter(|_| device.starts_with("cuda")).and_then(|_| gpu::devices());
+        Self { pid, last: None, devices }
     }
 
-    /// What the engine takes, if it is time `now` to look again and that can be told.
-    pub fn look(&mut self, now: Instant) -> Option<Load> {
+    /// What the engine takes, if it is time `now` to measure again and that can be told.
+    pub fn measure(&mut self, now: Instant) -> Option<Load> {
         let pid = self.pid?;
         if self.last.is_some_and(|(looked, _)| now.duration_since(looked) < PERIOD) {
             return None;
@@ -46,7 +54,8 @@ impl Gauge {
         let memory = resident(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
         let (looked, before) = self.last.replace((now, ticks))?;
         let share = ticks.saturating_sub(before) as f64 / TICKS / now.duration_since(looked).as_secs_f64();
-        Some(Load { cpu: (100.0 * share).round() as u32, memory: memory.div_ceil(STEP) })
+        let gpu = self.devices.as_ref().and_then(|devices| gpu::load_of(&devices.states(), pid));
+        Some(Load { cpu: (100.0 * share).round() as u32, memory: memory.div_ceil(STEP), gpu })
     }
 }
 
@@ -68,7 +77,12 @@ fn resident(status: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use relativenas_ui::messages::{GpuLoad, MemoryOwner};
+
+    use super::{
+        gpu::{DeviceProcess, DeviceState},
+        *,
+    };
 
     #[test]
     fn figures_are_found_whatever_the_process_is_called() {
@@ -81,11 +95,31 @@ mod tests {
 
     #[test]
     fn a_process_is_looked_at_now_and_then() {
-        let mut gauge = Gauge { pid: Some(std::process::id()), last: None };
+        let mut gauge = Gauge { pid: Some(std::process::id()), last: None, devices: None };
         let begun = Instant::now();
-        assert_eq!(gauge.look(begun), None, "there is nothing to compare with yet");
-        assert_eq!(gauge.look(begun + PERIOD - Duration::from_millis(1)), None, "it is too early");
-        assert!(gauge.look(begun + PERIOD).is_some_and(|load| load.memory > 0));
-        assert_eq!(Gauge { pid: None, last: None }.look(begun), None);
+        assert_eq!(gauge.measure(begun), None, "there is nothing to compare with yet");
+        assert_eq!(gauge.measure(begun + PERIOD - Duration::from_millis(1)), None, "it is too early");
+        assert!(gauge.measure(begun + PERIOD).is_some_and(|load| load.memory > 0 && load.gpu.is_none()));
+        assert_eq!(Gauge { pid: None, last: None, devices: None }.measure(begun), None);
+    }
+
+    /// A machine with one device, on which the process computes.
+    struct OneDevice(u32);
+
+    impl Devices for OneDevice {
+        fn states(&self) -> Vec<DeviceState> {
+            let process = DeviceProcess { pid: self.0, used: Some(2_105_000_000) };
+            vec![DeviceState { busy: 87, used: 3_000_000_000, processes: vec![process] }]
+        }
+    }
+
+    #[test]
+    fn a_process_on_a_device_is_told_with_what_it_takes_of_it() {
+        let pid = std::process::id();
+        let mut gauge = Gauge { pid: Some(pid), last: None, devices: Some(Box::new(OneDevice(pid))) };
+        let begun = Instant::now();
+        assert_eq!(gauge.measure(begun), None);
+        let load = gauge.measure(begun + PERIOD).expect("it is time");
+        assert_eq!(load.gpu, Some(GpuLoad { busy: 87, memory: 211, owner: MemoryOwner::Engine }));
     }
 }

@@ -131,6 +131,26 @@ pub struct Load {
     pub cpu: u32,
     /// Resident memory in multiples of 10 MB.
     pub memory: u64,
+    /// What it takes of graphics processors, where it works on them and that can be told.
+    pub gpu: Option<GpuLoad>,
+}
+
+/// The load of the graphics processors on which an engine works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GpuLoad {
+    /// Per cent of the time in which they were at work for any process; the mean of several.
+    pub busy: u32,
+    /// Memory in use on them, in multiples of 10 MB.
+    pub memory: u64,
+    pub owner: MemoryOwner,
+}
+
+/// Whose memory on a graphics processor is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryOwner {
+    Engine,
+    /// That of all processes on the device, where the driver does not tell how much of it is the engine's.
+    Device,
 }
 
 /// The state of work in the background.

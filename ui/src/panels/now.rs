@@ -10,7 +10,7 @@ use crate::{
     canvas::{Canvas, span},
     draw::{bars, text},
     layout::Layout,
-    messages::{Link, Load},
+    messages::{GpuLoad, Link, Load, MemoryOwner},
     scene::Scene,
     shown::{RunStatus, Shown},
     words::{individual, loss},
@@ -42,20 +42,42 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     }
 }
 
+/// Columns of a bar of progress: enough to see it move, and few bytes on a slow link.
+const LONGEST_BAR: usize = 36;
+
+/// Columns of what says how fast the networks are trained, and what the engine takes of its machine.
+const SPEED: usize = 13;
+
 fn members(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
+    // Where there is room for it, what the engine takes of its GPU stands beside processor and memory.
+    let has_gpu = shown.load.is_some_and(|load| load.gpu.is_some());
+    let both = has_gpu && progress.members.len() > 1 && canvas.width() >= Layout::LONG_LABELS;
+    let columns = if both { 2 * SPEED + 2 } else { SPEED };
     for (row, member) in progress.members.iter().enumerate().take(canvas.height()) {
         // The second row has room where the first says how fast both are.
         let speed = match (row, shown.load) {
             (0, _) => speed(progress.images_per_second),
+            (1, Some(Load { gpu: Some(gpu), .. })) if columns == SPEED => gpu_words(gpu),
+            (1, Some(load @ Load { gpu: Some(gpu), .. })) => {
+                format!("{}  {:>SPEED$}", load_words(load), gpu_words(gpu))
+            }
             (1, Some(load)) => load_words(load),
             _ => String::new(),
         };
-        member_line(canvas, row, member, shown, &speed);
+        member_line(canvas, row, member, shown, (&speed, columns));
     }
     // A training has one network and thus a row to spare.
     if let (1, Some(load)) = (progress.members.len(), shown.load) {
         let dim = canvas.look.palette.dim;
-        canvas.text(0, 1, &format!("engine: processor and memory {}", load_words(load)), dim);
+        let gpu = load.gpu.map_or_else(String::new, |gpu| {
+            let whose = match gpu.owner {
+                MemoryOwner::Engine => "",
+                MemoryOwner::Device => " of all processes",
+            };
+            format!("   {}{whose}", gpu_words(gpu))
+        });
+        let words = format!("engine: processor and memory {}{gpu}", load_words(load));
+        canvas.text(0, 1, &words, dim);
     }
 }
 
@@ -69,14 +91,30 @@ fn speed(images_per_second: f64) -> String {
 
 /// What the engine takes of its machine, in at most 13 columns.
 fn load_words(load: Load) -> String {
-    let memory = match load.memory {
-        tens @ 0..100 => format!("{}M", tens * 10),
-        tens => format!("{:.1}G", tens as f64 / 100.0),
-    };
-    format!("{}% {memory}", load.cpu)
+    format!("{}% {}", load.cpu, memory(load.memory))
 }
 
-fn member_line(canvas: &mut Canvas<'_>, y: usize, member: &MemberProgress, shown: &Shown, speed: &str) {
+/// How busy the engine's GPU is, and how much of its memory is in use, in at most 13 columns.
+fn gpu_words(gpu: GpuLoad) -> String {
+    format!("gpu {}% {}", gpu.busy, memory(gpu.memory))
+}
+
+/// Memory in multiples of 10 MB, in at most five columns below 10 TB.
+fn memory(tens: u64) -> String {
+    match tens {
+        0..100 => format!("{}M", tens * 10),
+        100..10_000 => format!("{:.1}G", tens as f64 / 100.0),
+        _ => format!("{:.0}G", tens as f64 / 100.0),
+    }
+}
+
+fn member_line(
+    canvas: &mut Canvas<'_>,
+    y: usize,
+    member: &MemberProgress,
+    shown: &Shown,
+    (speed, speed_columns): (&str, usize),
+) {
     let palette = &canvas.look.palette;
     let (text_style, dim, strong) = (palette.text, palette.dim, palette.strong);
     let (bar, rest) = (palette.fast, palette.rule);
@@ -113,7 +151,7 @@ fn member_line(canvas: &mut Canvas<'_>, y: usize, member: &MemberProgress, shown
     let loss_label = if width >= Layout::SPEED { "loss " } else { "" };
     put(canvas, loss_label.len() + 6 + 3, &[(loss_label, dim), (&loss_text, text_style)]);
     if width >= Layout::SPEED {
-        put(canvas, 13 + 2, &[(speed, text_style)]);
+        put(canvas, speed_columns + 2, &[(speed, text_style)]);
     }
     let label = if wide && !in_table { "batch " } else { "" };
     put(canvas, label.len() + batches.len() + 1, &[(label, dim), (&batches, text_style)]);
@@ -121,7 +159,7 @@ fn member_line(canvas: &mut Canvas<'_>, y: usize, member: &MemberProgress, shown
         put(canvas, stage.len() + 2, &[(stage, dim)]);
     }
     let fraction = member.batch as f64 / member.batches.max(1) as f64;
-    let columns = end.saturating_sub(x + 1);
+    let columns = end.saturating_sub(x + 1).min(LONGEST_BAR);
     canvas.line(x, y, &bars::progress(fraction, columns, &glyphs, bar, rest));
 }
 

@@ -3,13 +3,13 @@
 use relativenas_core::{
     finals::{FinalsSettings, Judge},
     probe::{Agreement, Probe, Source},
-    protocol::{Activity, Mode, Progress},
+    protocol::{Activity, MemberProgress, Mode, Progress},
     searcher::SearcherKind,
 };
 use relativenas_ui::{
     Options,
     glyphs::Fineness,
-    messages::{Evaluated, Link, Load, Message, Plan, WorkKind, WorkState},
+    messages::{Evaluated, GpuLoad, Link, Load, MemoryOwner, Message, Plan, WorkKind, WorkState},
     theme::Depth,
 };
 
@@ -113,7 +113,11 @@ fn architecture() {
     let pages = [read("5"), read("5 pagedown"), read("5 pagedown pagedown")].map(last_line);
     assert_ne!(pages[0], pages[1], "what does not fit is read page by page");
     assert_eq!(pages[0], pages[2]);
-    check("architecture_beside", stage.press("5 c RelativeNAS enter"), &[(140, 40), (80, 24)]);
+    check(
+        "architecture_beside",
+        stage.press("5 c RelativeNAS enter"),
+        &[(200, 60), (140, 40), (80, 24), (60, 16)],
+    );
 }
 
 #[test]
@@ -155,7 +159,11 @@ fn a_search_in_a_table() {
     check("table_pairs", stage.press("3"), &[(100, 30)]);
     check("table_weights", stage.press("4"), &[(80, 24)]);
     check("table_architecture", stage.press("5"), &THREE);
-    check("table_architecture_beside", stage.press("5 c 7 enter"), &[(140, 40), (80, 24)]);
+    check(
+        "table_architecture_beside",
+        stage.press("5 c 7 enter"),
+        &[(200, 60), (140, 40), (80, 24), (60, 16)],
+    );
     check("table_curves", stage.press("6"), &[(100, 30)]);
     check("table_inspect", stage.press("2 enter"), &[(80, 24)]);
     check("table_export", stage.press("esc e"), &[(80, 24)]);
@@ -305,7 +313,7 @@ fn log() {
 
 #[test]
 fn load_of_the_engine() {
-    let load = Load { cpu: 98, memory: 34 };
+    let load = Load { cpu: 98, memory: 34, gpu: None };
     let mut stage = Stage::searching(options(), 124);
     stage.tell(Message::Load(load));
     check("overview_load", &mut stage, &[(140, 40), (80, 24), (60, 16)]);
@@ -313,11 +321,37 @@ fn load_of_the_engine() {
     stage.app.drawn();
     stage.tell(Message::Load(load));
     assert!(!stage.app.is_dirty());
-    stage.tell(Message::Load(Load { cpu: 0, memory: 1234 }));
+    stage.tell(Message::Load(Load { cpu: 0, memory: 1234, gpu: None }));
     assert!(stage.app.is_dirty() && stage.screen(100, 30).contains("0% 12.3G"), "{}", stage.screen(100, 30));
     // What an engine took that is gone is not shown any more.
     stage.tell(Message::Link(Link::NoEngine));
     assert!(!stage.screen(100, 30).contains("12.3G"));
+}
+
+#[test]
+fn load_of_an_engine_on_a_gpu() {
+    let gpu = |busy, memory, owner| {
+        let gpu = Some(GpuLoad { busy, memory, owner });
+        Message::Load(Load { cpu: 98, memory: 340, gpu })
+    };
+    let mut stage = Stage::searching(options(), 124);
+    stage.tell(gpu(87, 211, MemoryOwner::Engine));
+    check("overview_load_gpu", &mut stage, &[(140, 40), (80, 24), (60, 16)]);
+    // The longest figures keep their columns.
+    stage.tell(gpu(100, 14_000, MemoryOwner::Engine));
+    let screen = stage.screen(140, 40);
+    assert!(screen.contains("98% 3.4G  gpu 100% 140G"), "{screen}");
+    let mut stage = Stage::new(options());
+    stage.open();
+    stage.tell(Message::Lines(training(3)));
+    stage.tell(Message::Link(live()));
+    let member = MemberProgress { individual: 0, validating: false, batch: 8, batches: 98, loss: Some(1.1) };
+    let activity = Activity::Training;
+    stage.progress(Progress { activity, members: vec![member], ..Progress::default() });
+    stage.tell(gpu(87, 211, MemoryOwner::Device));
+    let screen = stage.screen(100, 30);
+    let words = "engine: processor and memory 98% 3.4G   gpu 87% 2.1G of all processes";
+    assert!(screen.contains(words), "{screen}");
 }
 
 #[test]
