@@ -30,7 +30,7 @@ mod written;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use relativenas_run::{folder, log};
+use relativenas_run::folder;
 
 use crate::{arguments::Arguments, context::Context, places::Places};
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use memchr::{memchr, memchr_iter, memrchr};
-use relativenas_core::{event::Line, manifest::files, protocol::LINE_LIMIT, view::RunView};
+use relativenas_core::{event::Line, protocol::LINE_LIMIT, view::RunView};
 
 use crate::RunError;
 
@@ -236,9 +236,7 @@ fn split(mut text: &[u8], parts: usize) -> Vec<&[u8]> {
 mod tests {
     use std::{fs::OpenOptions, io::Write as _};
 
-    use relativenas_core::event::Event;
-
-    use relativenas_core::population::IndividualId;
+    use relativenas_core::{event::Event, manifest::files, population::IndividualId};
 
     use super::*;
     use crate::fixture;

@@ -50,7 +50,7 @@ struct Driver(Nvml);
 
 impl Devices for Driver {
     fn states(&self) -> Vec<DeviceState> {
-        let state = |index| state(&self.0.device_by_index(index)?).ok();
+        let state = |index| state(&self.0.device_by_index(index).ok()?).ok();
         match self.0.device_count().unwrap_or(0) {
             1 => state(0).into_iter().collect(),
             // A device that says nothing is one of several all the same.
