@@ -82,7 +82,7 @@ mod tests {
         check(
             &["cat/1.JPG", "dog/2.png"],
             Some(
-                "`cat` holds images, but which are to train on and which to judge by is not said: move class folders \
+                "`cat` holds images, but nothing says which are for training and which for validation: move class folders \
                  to `train` and `val`",
             ),
         );

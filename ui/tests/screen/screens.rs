@@ -324,10 +324,10 @@ fn load_of_the_engine() {
     stage.tell(Message::Load(load));
     assert!(!stage.app.is_dirty());
     stage.tell(Message::Load(Load { cpu: 0, memory: 1234, gpu: None }));
-    assert!(stage.app.is_dirty() && stage.screen(100, 30).contains("0% 12.3G"), "{}", stage.screen(100, 30));
+    assert!(stage.app.is_dirty() && stage.screen(100, 30).contains("0% 12G"), "{}", stage.screen(100, 30));
     // What an engine took that is gone is not shown any more.
     stage.tell(Message::Link(Link::NoEngine));
-    assert!(!stage.screen(100, 30).contains("12.3G"));
+    assert!(!stage.screen(100, 30).contains("0% 12G"));
 }
 
 #[test]
