@@ -47,12 +47,12 @@ pub enum Event {
         learning_rate: f64,
         drop_path: f64,
     },
-    /// Networks of the warm-up were trained for the weight set's sake. Nobody was compared.
+    /// Networks of the warm-up were trained for the weight set's sake; none were compared.
     WeightsWarmed {
         generation: u32,
         pair: usize,
         trained: Vec<Trainee>,
-        /// Who wrote to the weight set, in order; whoever did not ended in weights that are no numbers.
+        /// The networks that wrote to the weight set, in order; the others ended in weights that are no numbers.
         gives: Vec<usize>,
     },
     /// A pair (for regularized evolution: one individual) was estimated.
@@ -222,7 +222,7 @@ pub struct Trainee {
     pub position: Vec<f64>,
     /// Mean cross-entropy over the training epoch.
     pub train_loss: Loss,
-    /// Inherited operations that somebody had trained before.
+    /// Inherited operations that had been trained before.
     pub hits: usize,
     /// Inherited operations that started fresh.
     pub misses: usize,

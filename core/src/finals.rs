@@ -1,7 +1,7 @@
 //! Finals: after a search, its best distinct architectures are trained from scratch, side by side,
 //! and halved until one is left.
 //!
-//! The first round trains everybody for a few epochs. The better half goes on to a round with three
+//! The first round trains all of them for a few epochs. The better half goes on to a round with three
 //! times as many, and so on. Every round begins anew with fresh weights: its learning rate falls
 //! along a cosine that ends with the round, and a training that was annealed to its end cannot be
 //! continued as if it had been longer.
@@ -10,7 +10,7 @@
 //! on; the round is decided by the means over them.
 //!
 //! [`Finals::ask`] names trainings, [`Finals::tell`] takes what they gave. As in a search, the state
-//! is plain data: whoever stores it after a `tell` can go on from there, to exactly the same end.
+//! is plain data: finals that go on from what was stored after a `tell` come to exactly the same end.
 
 pub(crate) mod entrant;
 mod entrants;
@@ -95,7 +95,7 @@ impl Finals {
     pub fn resume(state: FinalsState) -> Result<Self, FinalsStateError> {
         let problems = [
             (state.going.iter().any(|&place| place >= state.entrants.len()), "it names an unknown entrant"),
-            (!state.ended && state.going.is_empty(), "nobody is left"),
+            (!state.ended && state.going.is_empty(), "no entrant is left"),
             (
                 !state.ended && state.told.len() >= state.settings.trainings_of(state.going.len()),
                 "its round has no training left",

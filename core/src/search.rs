@@ -1,8 +1,8 @@
 //! A search as a machine that asks for losses and is told them.
 //!
 //! [`Search::ask`] names independent candidates, a pair or a few, an [`Estimator`] finds their losses,
-//! [`Search::tell`] says who is fast and who is slow. The state is plain data: whoever stores it
-//! after a `tell` can go on from there, to exactly the same end.
+//! [`Search::tell`] says which is fast and which is slow. The state is plain data: a search that goes on
+//! from what was stored after a `tell` comes to exactly the same end.
 //!
 //! ```
 //! use relativenas_core::{
@@ -217,7 +217,7 @@ impl Search {
         finished.then(|| Event::SearchFinished { ranking: self.ranking(), evaluations })
     }
 
-    /// Whether the weight set is trained and nobody is judged yet.
+    /// Whether the weight set is trained and no individual is judged yet.
     pub fn is_warming_up(&self) -> bool {
         self.state.generation < self.settings.warm_up
     }
@@ -255,7 +255,7 @@ impl Search {
         }
     }
 
-    /// The weights of trained networks are adopted, and nobody is judged.
+    /// The weights of trained networks are adopted; no individual is judged.
     fn tell_warm_up(
         &mut self,
         estimation: &Estimation,
@@ -325,7 +325,7 @@ impl Search {
         let estimates = &repeat::mean(&told)[..];
         let mut verdict = self.searcher().judge(&self.streams, estimation, estimates, &violations);
         if self.settings.one_shot {
-            verdict.gives.clear(); // Nobody has learned anything.
+            verdict.gives.clear(); // No weights were trained.
         }
         let individual = |slot: Slot| estimation.candidates[slot].individual;
         for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {
@@ -405,7 +405,7 @@ impl Search {
         }
     }
 
-    /// Everybody, the best first by the searcher's rule; equals in the order of their numbers.
+    /// All individuals, the best first by the searcher's rule; equals in the order of their numbers.
     fn ranking(&self) -> Vec<Ranked> {
         let SearchSettings { limits, space, .. } = &self.settings;
         let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {

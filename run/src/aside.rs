@@ -17,7 +17,7 @@ const DIGITS: usize = 32;
 #[must_use = "the folder takes its place on the disk until it is deleted"]
 pub struct Aside(PathBuf);
 
-/// Takes a folder away from where others look for it, to be deleted. Whoever looks meanwhile sees the whole folder or
+/// Takes a folder away from where others look for it, to be deleted. A program that looks meanwhile sees the whole folder or
 /// none. The caller makes sure that nothing works in it.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! What a terminal sends, in bytes, as keys, pastes, moves of the mouse and answers.
 //!
-//! crossterm has a reader of its own, which swallows the terminal's answers: they are kept for whoever asks for the
-//! cursor, and whoever waits for a key never hears of them.
+//! crossterm has a reader of its own, which swallows the terminal's answers: it keeps them for a call that asks for the
+//! cursor, and a call that waits for a key never gets them.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 

@@ -82,8 +82,10 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
         Need::SearchEngine => engine.or(search),
         Need::Rest => rest,
         Need::Place => {
-            let nobody = state.selected.is_none();
-            engine.or(search).or(nobody.then_some("select an individual first: the genotype takes its place"))
+            let unselected = state.selected.is_none();
+            engine
+                .or(search)
+                .or(unselected.then_some("select an individual first: the genotype takes its place"))
         }
         Need::Probe => probe,
         Need::Architecture if state.is_in_table() => {

@@ -75,7 +75,7 @@ impl Pacing {
         Some(if self.written as f64 > SLOW * seconds { Pace::Quick } else { Pace::Slow })
     }
 
-    /// Forgets what is open: somebody else had the terminal, and its answers.
+    /// Forgets what is open, because another program had the terminal, and its answers.
     pub fn forget(&mut self) {
         self.open = 0;
     }

@@ -186,7 +186,7 @@ impl Screen {
                     Wake::Message(message) => self.app.handle(Input::Message(message)),
                     Wake::Terminal(_) => {}
                     Wake::HungUp | Wake::Terminated => {
-                        deadline = Instant::now(); // Nobody is there, or nobody wants to wait.
+                        deadline = Instant::now(); // No person is there, or the program is to end at once.
                         others.push(wake);
                     }
                     _ => others.push(wake),

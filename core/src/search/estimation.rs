@@ -1,4 +1,4 @@
-//! What a search asks of whoever trains networks, and what it is told.
+//! What a search asks of an estimator, and what it is told.
 
 use std::ops::Index;
 
@@ -26,7 +26,7 @@ pub struct Estimation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Results are adopted into the weight set, and nobody is judged: candidates are trained, not validated,
+    /// Results are adopted into the weight set, and no individual is judged: candidates are trained, not validated,
     /// and their losses and accuracies are NaN.
     WarmUp,
     /// Results are adopted into the weight set.
@@ -52,7 +52,7 @@ pub struct Estimate {
     pub accuracy: f64,
     /// Mean cross-entropy over the training epoch.
     pub train_loss: Loss,
-    /// Inherited operations that somebody had trained before.
+    /// Inherited operations that had been trained before.
     pub hits: usize,
     /// Inherited operations that started fresh.
     pub misses: usize,
@@ -107,7 +107,7 @@ pub struct BatchDone {
     pub batch: usize,
     pub batches: usize,
     pub images: usize,
-    /// Mean loss so far, if somebody read it from the device.
+    /// Mean loss so far; `None` if it was not read from the device.
     pub loss: Option<Loss>,
 }
 

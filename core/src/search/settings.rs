@@ -20,10 +20,10 @@ pub struct SearchSettings {
     /// With which probability a gene of a slow learner is drawn anew after its move; the paper has 0.
     #[serde(default, skip_serializing_if = "number::is_zero")]
     pub mutation: f64,
-    /// Generations, the first of all, that train the weight set and move nobody; the paper has 0. They count
+    /// Generations, the first of all, that train the weight set and move no individual; the paper has 0. They count
     /// in the budget, and learning rate and drop path go over them as over all others: it is the weight set
-    /// that is annealed, and searches with and without a warm-up differ in nothing but who is trained. In a
-    /// one-shot search, where nobody is trained after them, the rates reach their ends within the warm-up.
+    /// that is annealed, and searches with and without a warm-up differ in nothing but which networks are trained. In a
+    /// one-shot search, where no network is trained after them, the rates reach their ends within the warm-up.
     #[serde(default, skip_serializing_if = "number::is_none")]
     pub warm_up: u32,
     /// After the warm-up, learners are judged by what they inherit, without training, and write nothing to
@@ -109,7 +109,7 @@ pub enum SettingsError {
          shorter than the search, and 0 where a table answers"
     )]
     WarmUp(u32),
-    #[error("without a warm-up nobody would ever train the weights that one-shot learners are judged by")]
+    #[error("without a warm-up the weights that one-shot learners are judged by would never be trained")]
     OneShot,
     #[error("a noise of {0} is none; it must be a number, 0 or above")]
     Noise(f64),

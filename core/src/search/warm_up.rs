@@ -1,8 +1,8 @@
-//! The warm-up: generations that train the weight set before any verdict moves anybody.
+//! The warm-up: generations that train the weight set before any verdict moves an individual.
 //!
 //! A verdict compares how well inherited weights serve two architectures, so where some operations
 //! were trained often and others never it judges how well trained an operation is, not how good. In
-//! a warm-up architectures are trained that are nobody's; their weights are adopted, their losses
+//! a warm-up architectures are trained that belong to no individual; their weights are adopted, their losses
 //! are not asked for, and the population waits where it was drawn.
 //!
 //! Architectures are dealt, as cards are (strict fairness, as FairNAS has it; Chu et al., 2019). For
@@ -63,7 +63,7 @@ fn card(streams: &Streams, node: usize, inputs: usize, place: u64) -> usize {
     let mut order = shuffled(streams, node, size as usize, deck);
     if let Some(before) = deck.checked_sub(1) {
         // Networks that are trained at once may take their last cards of one deck and their first of the
-        // next: what they hold already goes further down. Nobody reaches the end of a deck in this way,
+        // next: what they hold already goes further down. No network reaches the end of a deck in this way,
         // so the deck before ends as it was shuffled.
         let taken = (deck * size) as usize % HAND;
         let before = shuffled(streams, node, size as usize, before);

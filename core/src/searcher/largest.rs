@@ -48,7 +48,7 @@ impl Searcher for Largest {
         }
         // The search begins after its warm-up with the first draw, as every search does.
         let later = settings.warm_up + 1..settings.generations;
-        // Draws are derived from the seed, so none of them needs to be stored. Whoever was injected
+        // Draws are derived from the seed, so none of them needs to be stored. What was injected
         // into the last generation competes; earlier ones gave way to the next draw, as in random search.
         let drawn = std::iter::once(0)
             .chain(later)

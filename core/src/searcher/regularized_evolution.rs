@@ -35,7 +35,7 @@ impl Searcher for RegularizedEvolution {
         individual: IndividualId,
     ) -> Vec<f64> {
         if state.losses[individual].is_none() {
-            // The first population, and whoever was injected since, are estimated themselves.
+            // The first population, and what was injected since, are estimated themselves.
             return state.population[individual].position.clone();
         }
         let mut stream = streams.stream(Purpose::Mutation, u64::from(state.generation), individual.0 as u64);

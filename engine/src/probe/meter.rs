@@ -53,7 +53,7 @@ impl ProbeMeter {
     /// Clears the line on the terminal.
     pub fn finish(&self) {
         if self.on_terminal {
-            let _ = write!(io::stderr(), "\r\x1b[K"); // Nobody reads it; so what.
+            let _ = write!(io::stderr(), "\r\x1b[K"); // It is lost where the standard error is closed, which does no harm.
         }
     }
 

@@ -54,7 +54,7 @@ fn in_threads(
         });
         let others = others.collect::<Result<Vec<_>, _>>()?;
         let mut outcome = first(&leader);
-        drop(leader); // Whoever still waits for it hears that it is gone.
+        drop(leader); // A rank that still waits for it hears that it is gone.
         for other in others {
             let theirs = other.join().map_err(|_| anyhow::anyhow!("the thread of a rank panicked"))?;
             // The message that another rank has ended says less than the reason why that rank ended.

@@ -187,7 +187,7 @@ impl SharedEstimator {
         verdict: &Verdict,
     ) -> anyhow::Result<()> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
-        ranks.barrier()?; // Whoever hangs is found here, where everybody waits only so long.
+        ranks.barrier()?; // A rank that hangs is found here: unlike a broadcast, a barrier has a time-out.
         let candidate = |slot: Slot| &estimation.candidates[slot];
         let held = verdict.gives.iter().map(|&slot| self.own.keys(candidate(slot)));
         let held = held.collect::<Result<Vec<_>, _>>()?;

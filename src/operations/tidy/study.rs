@@ -179,11 +179,15 @@ mod tests {
     fn a_study_on_which_a_worker_is_stays_as_it_is() {
         let runs = tempfile::tempdir().expect("a folder");
         let study = study(runs.path());
-        for name in ["random-2", ".waiting"] {
+        for (name, why_not) in [
+            ("random-2", "a worker on node7 (process 41) has random-2"),
+            (".waiting-1", "a worker on node7 (process 41) waits for its runs"),
+            (".extending", "a command on node7 (process 41) extends it"),
+        ] {
             let claims = study.claims(name);
             let claim = claims.take(&elsewhere(), LEASE).expect("writable").expect("free");
             let why = set_study_aside(&study).expect_err("held").to_string();
-            assert_eq!(why, format!("chance: a worker on node7 (process 41) has {name}; end it first"));
+            assert_eq!(why, format!("chance: {why_not}; end it first"));
             // Other workers may go on with what is free.
             let now = now_in(&study.claims_folder()).expect("writable");
             assert_eq!(study.claims("slow-fast-2").state(now).expect("readable"), ClaimState::Free);

@@ -1,4 +1,4 @@
-//! The warm-up: which networks trained the weights in this generation, and that nobody is judged.
+//! The warm-up: which networks trained the weights in this generation, and that no individual is judged.
 
 use relativenas_core::{event::Trainee, population::IndividualId, view::SearchView};
 
