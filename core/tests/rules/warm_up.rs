@@ -94,7 +94,10 @@ fn one_shot_learners_are_compared_and_write_nothing() {
     assert_eq!(verdicts, [Verdict { fast: Some(Slot(1)), slow: Some(Slot(0)), gives: Vec::new() }]);
     assert!(matches!(&events[..], [Event::PairCompared { gives, .. }] if gives.is_empty()), "{events:?}");
     let error = Search::new(SearchSettings { warm_up: 0, ..settings }).expect_err("refused").to_string();
-    assert!(error.starts_with("without a warm-up the weights that one-shot learners are judged by"), "{error}");
+    assert!(
+        error.starts_with("without a warm-up the weights that one-shot learners are judged by"),
+        "{error}"
+    );
 }
 
 #[test]
