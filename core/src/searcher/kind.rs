@@ -40,7 +40,7 @@ impl SearcherKind {
         if self == Self::RegularizedEvolution { 1 } else { 2 }
     }
 
-    /// Whether slow learners move, so that [`SearchSettings::mutation`] has an effect.
+    /// Whether slow learners move, so that [`crate::search::SearchSettings::mutation`] has an effect.
     pub fn moves_slow_learners(self) -> bool {
         matches!(self, Self::SlowFast | Self::CoinFlip)
     }
