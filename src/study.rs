@@ -201,15 +201,8 @@ impl Study {
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::searcher::SearcherKind;
-
-    use super::*;
+    use super::{plan::tests::plan, *};
     use crate::fixture;
-
-    fn plan() -> Plan {
-        let searchers = vec![SearcherKind::SlowFast, SearcherKind::Random, SearcherKind::SlowFast];
-        Plan::new(searchers, 2, 1)
-    }
 
     #[test]
     fn a_study_is_found_again_with_every_setting() {

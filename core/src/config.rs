@@ -85,17 +85,13 @@ pub struct SearchConfig {
     #[serde(default)]
     pub noise: f64,
     /// How often each pair is estimated; runs from before this setting estimated it once.
-    #[serde(default = "once")]
+    #[serde(default = "number::one")]
     pub estimates: u32,
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
     /// The greatest latency in milliseconds, or 0 for no limit; runs from before this setting have none.
     #[serde(default)]
     pub max_latency: f64,
-}
-
-fn once() -> u32 {
-    1
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -60,7 +60,7 @@ pub enum Event {
         generation: u32,
         pair: usize,
         /// How often it was; losses and accuracies are means over them.
-        #[serde(default = "once", skip_serializing_if = "is_once")]
+        #[serde(default = "number::one", skip_serializing_if = "number::is_one")]
         estimations: u32,
         learners: Vec<Learner>,
         /// The fast and the slow learner, as individuals; `None` where no loss was a number.
@@ -156,17 +156,8 @@ pub enum Event {
     },
 }
 
-/// In the paper, every pair is estimated so often.
-fn once() -> u32 {
-    1
-}
-
 fn is_first(seed: &u32) -> bool {
     *seed == 0
-}
-
-fn is_once(estimations: &u32) -> bool {
-    *estimations == 1
 }
 
 /// Which images the best weights were judged on in the end.

@@ -183,7 +183,7 @@ impl Finals {
 fn halved(going: &[usize], told: &[Figures], judge: Judge) -> Vec<usize> {
     let judged = |place: usize| {
         let mean = Figures::mean(told.iter().skip(place).step_by(going.len()));
-        mean.map_or(Loss(f64::NAN), |figures| figures.judged(judge))
+        mean.map_or(Loss::NAN, |figures| figures.judged(judge))
     };
     let mut order: Vec<_> =
         going.iter().enumerate().map(|(place, entrant)| (entrant, judged(place))).collect();

@@ -56,7 +56,7 @@ impl Fitness {
     /// Orders from best to worst: a loss that is not a number loses to any other, then the smaller
     /// violation wins, then the lower loss.
     pub fn order(self, other: Self) -> Ordering {
-        let broken = |f: Self| !f.loss.0.is_finite();
+        let broken = |f: Self| !f.loss.is_finite();
         broken(self)
             .cmp(&broken(other))
             .then(self.violation.partial_cmp(&other.violation).unwrap_or(Ordering::Equal))

@@ -280,7 +280,7 @@ impl SearchView {
 
     /// The genotype of an individual, in the space that has genotypes.
     pub fn genotype(&self, individual: IndividualId) -> Option<Genotype> {
-        Genotype::decode(&self.population.get(individual.0)?.position).ok()
+        Genotype::decode(&self.individual(individual)?.position).ok()
     }
 
     /// The operation of every edge of an individual, in the space of NAS-Bench-201.
@@ -288,7 +288,7 @@ impl SearchView {
         if self.settings.space != Space::NasBench201 {
             return None;
         }
-        tabular::decode(&self.population.get(individual.0)?.position).ok()
+        tabular::decode(&self.individual(individual)?.position).ok()
     }
 
     /// The diversity of the current population.
@@ -329,7 +329,7 @@ impl SearchView {
             });
         }
         if let Some(winner) = self.ranking.first() {
-            let place = self.population.get(winner.individual.0)?;
+            let place = self.individual(winner.individual)?;
             return Some(BestFound {
                 individual: winner.individual,
                 generation: None,

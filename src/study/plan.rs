@@ -131,10 +131,11 @@ impl PlannedRun {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn plan() -> Plan {
+    /// A study of two searchers, one of which is named twice.
+    pub fn plan() -> Plan {
         let searchers = vec![SearcherKind::SlowFast, SearcherKind::Random, SearcherKind::SlowFast];
         Plan::new(searchers, 2, 1)
     }

@@ -93,6 +93,16 @@ fn kill(live: &mut LiveRun) {
     engine.child.kill().and_then(|()| engine.child.wait()).expect("killed");
 }
 
+/// A stream of a paused run that was just stepped by two pairs, which makes five events.
+fn stepped(live: &LiveRun) -> (RunStream, Heard) {
+    let mut stream = RunStream::of(&live.folder);
+    let mut heard = Heard::default();
+    heard.until(&mut stream, "paused");
+    stream.steer(1, pairs(2)).expect("it is reached");
+    heard.lines(&mut stream, 5);
+    (stream, heard)
+}
+
 #[test]
 fn a_run_says_its_log_and_then_what_its_engine_does() {
     let live = LiveRun::new(true).listening();
@@ -167,11 +177,7 @@ fn a_client_that_fell_behind_is_reached_again_and_misses_nothing() {
 #[test]
 fn an_engine_that_dies_and_comes_back_is_noticed() {
     let mut live = LiveRun::new(true).listening();
-    let mut stream = RunStream::of(&live.folder);
-    let mut heard = Heard::default();
-    heard.until(&mut stream, "paused");
-    stream.steer(1, pairs(2)).expect("it is reached");
-    heard.lines(&mut stream, 5);
+    let (mut stream, mut heard) = stepped(&live);
     kill(&mut live);
     heard.until(&mut stream, "gone");
     // A checkpoint was taken after the first pair.
@@ -187,11 +193,7 @@ fn an_engine_that_dies_and_comes_back_is_noticed() {
 #[test]
 fn an_engine_that_resumed_the_run_at_once_is_not_taken_for_the_one_before() {
     let mut live = LiveRun::new(true).listening();
-    let mut stream = RunStream::of(&live.folder);
-    let mut heard = Heard::default();
-    heard.until(&mut stream, "paused");
-    stream.steer(1, pairs(2)).expect("it is reached");
-    heard.lines(&mut stream, 5);
+    let (mut stream, mut heard) = stepped(&live);
     heard.until(&mut stream, "paused");
     kill(&mut live);
     cut(&live.folder, 4);
