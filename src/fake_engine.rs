@@ -26,6 +26,7 @@ use relativenas_core::{
     event::{Event, Line},
     manifest::{BUILD, EngineAddress, files},
     protocol::{Activity, Answer, Command, Hello, Mode, PROTOCOL, Progress, Reply, Request, StepUnit},
+    search::Stage,
 };
 use relativenas_run::{
     disk::Disk,
@@ -255,7 +256,9 @@ impl FakeEngine {
 
     fn tell_progress(&self, state: &mut State) {
         let finished = state.written == self.log.len();
-        let activity = if finished { Activity::Finished } else { Activity::Idle };
+        let between_pairs =
+            Activity::Estimating { stage: Stage::Search, generation: 0, pair: 0, members: Vec::new() };
+        let activity = if finished { Activity::Finished } else { between_pairs };
         let progress = Progress { mode: state.mode, activity, ..Progress::default() };
         for client in &mut state.clients {
             send(client, &Reply::Progress(progress.clone()));

@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Line, loss::Loss, population::IndividualId};
+use crate::{event::Line, loss::Loss, population::IndividualId, search::Stage};
 
 /// The version of the protocol. A client of another version may watch an engine, but not steer it.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The longest line that a client may send, in bytes.
 pub const REQUEST_LIMIT: usize = 1 << 20;
@@ -40,7 +40,7 @@ pub enum Command {
     },
     /// Ends the engine after a checkpoint; the run can be resumed.
     Stop,
-    /// Pauses when this generation begins; `None` clears it.
+    /// Pauses when this generation begins, or this epoch of a training; `None` clears it.
     PauseAt {
         generation: Option<u32>,
     },
@@ -107,16 +107,12 @@ pub struct Hello {
 pub struct Progress {
     pub mode: Mode,
     pub activity: Activity,
-    pub generation: u32,
-    pub pair: usize,
-    /// The individuals in training, as many as are estimated together.
-    pub members: Vec<MemberProgress>,
     pub images_per_second: f64,
     /// Seconds until the run ends, if this can be estimated.
     pub seconds_left: Option<f64>,
     /// A notice for the person, such as that the disk is full.
     pub notice: Option<String>,
-    /// The generation at whose beginning the engine will pause.
+    /// The generation, or the epoch of a training, at whose beginning the engine will pause.
     #[serde(default)]
     pub pause_at: Option<u32>,
     #[serde(default)]
@@ -136,23 +132,83 @@ pub enum Mode {
     Stopping,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// The work that the engine does, and where in the run that is. Between two pieces of work it stays the one that
+/// was done last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "does", rename_all = "snake_case")]
 pub enum Activity {
+    /// Libtorch and the data are loaded.
     #[default]
     Starting,
-    Training,
-    Validating,
-    Ranking,
-    /// The engine is between pairs, or done.
-    Idle,
+    /// Candidates of a search are estimated.
+    Estimating {
+        stage: Stage,
+        generation: u32,
+        /// Which pair of the generation it is, or the first of those that are estimated together, from 0.
+        pair: usize,
+        members: Vec<MemberProgress>,
+    },
+    /// Architectures that a search found are trained from scratch, to see which is the best.
+    Finals {
+        /// How many trainings of this round were done before.
+        trainings: usize,
+        members: Vec<MemberProgress>,
+    },
+    /// A full network is trained for an epoch, and validated after it.
+    Training { epoch: u32, progress: BatchProgress },
+    /// The best weights of a training are evaluated on the test set.
+    Testing { progress: BatchProgress },
+    /// The run is finished.
     Finished,
 }
 
+impl Activity {
+    /// The individuals in training, as many as are estimated together; none unless the run is a search.
+    pub fn members(&self) -> &[MemberProgress] {
+        match self {
+            Self::Estimating { members, .. } | Self::Finals { members, .. } => members,
+            Self::Starting | Self::Training { .. } | Self::Testing { .. } | Self::Finished => &[],
+        }
+    }
+
+    /// The progress of each network in training, or in evaluation: of every member, or of the only network.
+    pub fn batches(&self) -> impl Iterator<Item = &BatchProgress> {
+        let only = match self {
+            Self::Training { progress, .. } | Self::Testing { progress } => Some(progress),
+            Self::Starting | Self::Estimating { .. } | Self::Finals { .. } | Self::Finished => None,
+        };
+        self.members().iter().map(|member| &member.progress).chain(only)
+    }
+
+    /// The generation of a search, or the epoch of a training, in which this is done.
+    pub fn generation_or_epoch(&self) -> Option<u32> {
+        match self {
+            Self::Estimating { generation, .. } => Some(*generation),
+            Self::Training { epoch, .. } => Some(*epoch),
+            Self::Starting | Self::Finals { .. } | Self::Testing { .. } | Self::Finished => None,
+        }
+    }
+
+    /// Whether every network in hand is being validated or tested.
+    pub fn is_validating(&self) -> bool {
+        let mut batches = self.batches().peekable();
+        batches.peek().is_some() && batches.all(|batch| batch.validating)
+    }
+}
+
+/// An individual in training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberProgress {
+    /// In a warm-up, the number of the network among those of its generation.
     pub individual: IndividualId,
+    pub progress: BatchProgress,
+}
+
+/// How far a network is in its epoch, or in its validation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BatchProgress {
     pub validating: bool,
+    /// Batches done and in all, of this stage.
     pub batch: usize,
     pub batches: usize,
     /// The mean loss of this stage so far; `None` until it was read from the device.

@@ -210,20 +210,14 @@ impl Estimator for TableEstimator<'_> {
     fn estimate(
         &mut self,
         estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Estimated<()>>, Infallible> {
         let mut estimates = Vec::with_capacity(estimation.candidates.len());
         for (slot, candidate) in estimation.candidates.iter().enumerate() {
             let estimate = self.look_up(candidate);
-            let done = BatchDone {
-                candidate: Slot(slot),
-                validating: true,
-                batch: 1,
-                batches: 1,
-                images: 0,
-                loss: Some(estimate.loss),
-            };
-            if progress(done) == Flow::Abort {
+            let done =
+                BatchDone { validating: true, batch: 1, batches: 1, images: 0, loss: Some(estimate.loss) };
+            if progress(Slot(slot), done) == Flow::Abort {
                 return Ok(None);
             }
             estimates.push(estimate);
@@ -288,10 +282,10 @@ mod tests {
             drop_path: 0.0,
             candidates: vec![candidate(&[0; EDGES]), candidate(&[4; EDGES])],
         };
-        let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let Ok(found) = estimator.estimate(&estimation, &|_, _| Flow::Go);
         let losses: Vec<_> = found.expect("not aborted").estimates.iter().map(|e| e.loss).collect();
         assert_eq!(losses, [Loss(100.0), Loss(100.0 - table.best(Dataset::Cifar100))]);
-        let abort = |done: BatchDone| if done.candidate == Slot(1) { Flow::Abort } else { Flow::Go };
+        let abort = |slot, _: BatchDone| if slot == Slot(1) { Flow::Abort } else { Flow::Go };
         assert_eq!(estimator.estimate(&estimation, &abort), Ok(None));
     }
 

@@ -165,7 +165,7 @@ impl NetworkEstimator {
         candidates: &[Candidate],
         schedule: Schedule,
         epochs: u32,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<Figures>>, EstimateError> {
         assert!(epochs > 0, "there is an epoch to train for");
         let nothing = WeightSet::default();
@@ -180,7 +180,7 @@ impl NetworkEstimator {
                     individual: candidate.individual,
                 };
                 let epochs = (0..epochs).map(epoch).collect();
-                self.prepare(index, candidate, (&nothing, true), epochs)
+                self.prepare(Slot(index), candidate, (&nothing, true), epochs)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let outcomes = self.train_all(prepared, candidates.len(), self.draws, progress)?;
@@ -194,13 +194,13 @@ impl NetworkEstimator {
     /// A candidate with the weights that it inherits, and fresh ones for the modules that `weights` lacks.
     fn prepare(
         &self,
-        index: usize,
+        slot: Slot,
         candidate: &Candidate,
         (weights, affine): (&WeightSet<ModuleWeights>, bool),
         epochs: Vec<Epoch>,
     ) -> Result<PreparedCandidate, EstimateError> {
         let individual = candidate.individual;
-        let device_index = index % self.device_images.len();
+        let device_index = slot.0 % self.device_images.len();
         let device = self.device_images[device_index].device;
         let genotype = Genotype::decode(&candidate.position)
             .map_err(|error| EstimateError::Vector { individual, error })?;
@@ -227,7 +227,7 @@ impl NetworkEstimator {
             inherited,
             hits,
             epochs,
-            candidate: index,
+            slot,
             device_index,
             judged: true,
             trained: true,
@@ -247,15 +247,15 @@ impl NetworkEstimator {
         prepared: Vec<PreparedCandidate>,
         learners: usize,
         draws: Streams,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Vec<CandidateOutcome>>, EstimateError> {
         let count = prepared.len();
         let lanes = self.settings.sharing.lanes(count);
         let threads = self.settings.sharing.threads_of_each(learners.max(count));
         let aborted = AtomicBool::new(false);
-        let progress = |done: BatchDone| {
+        let progress = |slot, done: BatchDone| {
             // An abort ends the training of all candidates.
-            if aborted.load(Ordering::Relaxed) || progress(done) == Flow::Abort {
+            if aborted.load(Ordering::Relaxed) || progress(slot, done) == Flow::Abort {
                 aborted.store(true, Ordering::Relaxed);
                 return Flow::Abort;
             }
@@ -275,7 +275,7 @@ impl Estimator for NetworkEstimator {
     fn estimate(
         &mut self,
         estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Estimated<TrainedWeights>>, Self::Error> {
         let prepared = estimation
             .candidates
@@ -289,7 +289,7 @@ impl Estimator for NetworkEstimator {
                     individual: candidate.individual,
                 };
                 let prepared =
-                    self.prepare(index, candidate, (&self.weights, self.settings.affine), vec![epoch])?;
+                    self.prepare(Slot(index), candidate, (&self.weights, self.settings.affine), vec![epoch])?;
                 let judged = estimation.stage != Stage::WarmUp;
                 let EstimatorSettings { one_shot, statistics, .. } = self.settings;
                 Ok(PreparedCandidate { judged, trained: !(judged && one_shot), statistics, ..prepared })

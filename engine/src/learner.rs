@@ -4,7 +4,6 @@ use relativenas_core::{
     loss::Loss,
     population::IndividualId,
     randomness::{Purpose, Stream, Streams},
-    search::Slot,
     search::{BatchDone, Flow},
 };
 use tch::{Device, Kind, TchError, Tensor};
@@ -59,8 +58,6 @@ pub struct Learner<'a> {
     pub settings: LearnerSettings,
     pub epoch: Epoch,
     pub streams: Streams,
-    /// The index of the candidate in its estimation, for reports of progress.
-    pub candidate: usize,
     /// Called after every batch; it may make the learner wait, or end the work.
     pub progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
 }
@@ -117,14 +114,8 @@ impl Learner<'_> {
                 Some(sum) => sum.f_add(&seen)?,
                 None => seen,
             });
-            let done = BatchDone {
-                candidate: Slot(self.candidate),
-                validating: true,
-                batch: number + 1,
-                batches: all,
-                images: count,
-                loss: None,
-            };
+            let done =
+                BatchDone { validating: true, batch: number + 1, batches: all, images: count, loss: None };
             if (self.progress)(done) == Flow::Abort {
                 return Ok(None);
             }
@@ -166,7 +157,6 @@ impl Learner<'_> {
     fn report(&self, validating: bool, batch: usize, images: usize, tally: &Tally) -> Result<Flow, TchError> {
         let size = if validating { self.settings.validation_batch } else { self.settings.batch };
         Ok((self.progress)(BatchDone {
-            candidate: Slot(self.candidate),
             validating,
             batch,
             batches: batch_count(images, size),

@@ -258,7 +258,7 @@ impl<'a> Prober<'a> {
         let mut losses = Vec::new();
         for first in (0..count).step_by(2) {
             let candidates = self.ranked.candidates(first..count.min(first + 2));
-            let progress = |done: BatchDone| self.meter.note(done);
+            let progress = |_, done: BatchDone| self.meter.note(done);
             let estimates =
                 self.estimator.train_from_scratch(&candidates, schedule, self.epochs, &progress)?;
             losses.extend(estimates.expect(GOES_ON).iter().map(|e| e.loss));
@@ -278,7 +278,7 @@ impl<'a> Prober<'a> {
             drop_path: settings.drop_path(generation),
             candidates,
         };
-        let found = self.estimator.estimate(&estimation, &|done| self.meter.note(done))?;
+        let found = self.estimator.estimate(&estimation, &|_, done| self.meter.note(done))?;
         Ok(found.expect(GOES_ON).estimates)
     }
 

@@ -57,21 +57,15 @@ impl PacedTable {
     pub fn estimate(
         &self,
         estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Option<Vec<Estimate>> {
         let steps = (self.pace.as_millis() / STEP.as_millis()) as usize;
         for step in 1..=steps {
             thread::sleep(STEP);
-            for candidate in 0..estimation.candidates.len() {
-                let waited = BatchDone {
-                    candidate: Slot(candidate),
-                    validating: true,
-                    batch: step,
-                    batches: steps,
-                    images: 0,
-                    loss: None,
-                };
-                if progress(waited) == Flow::Abort {
+            for slot in (0..estimation.candidates.len()).map(Slot) {
+                let waited =
+                    BatchDone { validating: true, batch: step, batches: steps, images: 0, loss: None };
+                if progress(slot, waited) == Flow::Abort {
                     return None;
                 }
             }
@@ -113,7 +107,7 @@ mod tests {
     #[test]
     fn the_embedded_table_knows_that_a_cell_without_edges_guesses() {
         let table = PacedTable::open(Dataset::Cifar10, Duration::ZERO).expect("it is in the program");
-        let estimates = table.estimate(&estimation(), &|_| Flow::Go).expect("it is not aborted");
+        let estimates = table.estimate(&estimation(), &|_, _| Flow::Go).expect("it is not aborted");
         assert_eq!(estimates[0].accuracy, 10.0, "one of ten classes");
         assert!(estimates[1].accuracy > 90.0, "{}", estimates[1].accuracy);
         assert!(estimates.iter().all(|e| (e.loss.0 + e.accuracy - 100.0).abs() < 1e-9));
@@ -125,13 +119,13 @@ mod tests {
             PacedTable::open(Dataset::Cifar100, Duration::from_millis(60)).expect("it is in the program");
         let began = Instant::now();
         let reports = AtomicUsize::new(0);
-        let count = |_| {
+        let count = |_, _| {
             reports.fetch_add(1, Ordering::Relaxed);
             Flow::Go
         };
         assert!(table.estimate(&estimation(), &count).is_some());
         assert!(began.elapsed() >= Duration::from_millis(60));
         assert_eq!(reports.load(Ordering::Relaxed), 2 * 3 + 2, "three waits and an answer for both");
-        assert_eq!(table.estimate(&estimation(), &|_| Flow::Abort), None);
+        assert_eq!(table.estimate(&estimation(), &|_, _| Flow::Abort), None);
     }
 }

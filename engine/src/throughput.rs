@@ -118,7 +118,7 @@ pub fn measure(measurement: &Measurement, data: &DataSet) -> anyhow::Result<Thro
     for (pair, genotypes) in measurement.genotypes.chunks(2).enumerate() {
         let estimation = estimation(pair, genotypes)?;
         let clock = CandidateTimes::start(genotypes.len(), device);
-        let progress = |done: BatchDone| clock.note(done);
+        let progress = |slot, done: BatchDone| clock.note(slot, done);
         let Some(found) = estimator.estimate(&estimation, &progress)? else { continue };
         let Estimated { estimates, trained } = found;
         spent.add(&clock.ends(), sharing.at_once > 1);
@@ -234,12 +234,12 @@ impl CandidateTimes {
         Self { start: Instant::now(), device, ends: Mutex::new(vec![[Duration::ZERO; 2]; candidates]) }
     }
 
-    fn note(&self, done: BatchDone) -> Flow {
+    fn note(&self, slot: Slot, done: BatchDone) -> Flow {
         if done.batch == done.batches {
             device::wait(self.device); // Its last batches may only have been asked for.
         }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends[done.candidate.0][usize::from(done.validating)] = self.start.elapsed();
+        ends[slot.0][usize::from(done.validating)] = self.start.elapsed();
         Flow::Go
     }
 

@@ -11,6 +11,7 @@ use anyhow::{Result, anyhow, bail};
 use relativenas_core::{
     manifest::Job,
     protocol::{Activity, Command, EngineLine, Mode, Progress, Reply, StepUnit},
+    search::Stage,
 };
 
 use crate::{
@@ -40,9 +41,19 @@ pub fn step(context: &Context, arguments: &StepArguments, out: &mut dyn Write) -
     writeln!(out, "{}: going on for {count} {what}{plural}, then pausing", folder.name())?;
     if arguments.wait {
         out.flush()?;
-        let progress = wait_for_pause(&mut connection, &folder)?;
-        let within = if job == Job::Train { "epoch" } else { "generation" };
-        writeln!(out, "{}: paused in {within} {}", folder.name(), progress.generation)?;
+        let place = match wait_for_pause(&mut connection, &folder)?.activity {
+            Activity::Starting => "paused before the first batch".to_owned(),
+            Activity::Estimating { stage: Stage::Ranking, .. } => "paused in the ranking".to_owned(),
+            Activity::Estimating { stage: Stage::WarmUp, generation, .. } => {
+                format!("paused in generation {generation} of the warm-up")
+            }
+            Activity::Estimating { generation, .. } => format!("paused in generation {generation}"),
+            Activity::Finals { .. } => "paused in the finals".to_owned(),
+            Activity::Training { epoch, .. } => format!("paused in epoch {epoch}"),
+            Activity::Testing { .. } => "paused in the test".to_owned(),
+            Activity::Finished => "finished".to_owned(),
+        };
+        writeln!(out, "{}: {place}", folder.name())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -43,7 +43,7 @@ pub struct Sender {
 #[allow(clippy::large_enum_variant)] // Nearly all lines are of the log, so boxing them saves nothing.
 pub enum Received {
     Line(EngineLine),
-    /// Nothing arrived in time.
+    /// Nothing arrived in time, or nothing that this version understands.
     Nothing,
     /// The engine closed the connection: it is gone, or this program did not listen to it for too long.
     Closed,
@@ -166,9 +166,13 @@ impl Connection {
         let read = (&mut self.reader).take(room).read_until(b'\n', &mut self.partial);
         match read {
             Ok(_) if self.partial.last() == Some(&b'\n') => {
-                let line = parse(&self.partial)?;
+                let line = parse(&self.partial);
                 self.partial.clear();
-                Ok(Received::Line(line))
+                match line {
+                    // An engine of another version is watched by its log; what else it says may be anything.
+                    Err(_) if self.writer.hello_protocol != PROTOCOL => Ok(Received::Nothing),
+                    line => line.map(Received::Line),
+                }
             }
             Ok(_) if self.partial.len() > LINE_LIMIT => bail!("the engine sent a line without an end"),
             Ok(_) => Ok(Received::Closed),

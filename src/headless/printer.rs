@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _, Write},
+    iter,
     time::{Duration, Instant},
 };
 
@@ -9,8 +10,9 @@ use anyhow::Result;
 use relativenas_core::{
     event::Line,
     manifest::files,
-    protocol::{Activity, MemberProgress, Mode, Progress},
-    view::{LogLine, Phase, RunView, SearchView},
+    protocol::{Activity, BatchProgress, Mode, Progress},
+    search::Stage,
+    view::{LogLine, RunView, SearchView},
 };
 
 use super::finals;
@@ -150,34 +152,18 @@ impl Drop for Printer<'_> {
 
 fn words(progress: &Progress, view: &RunView) -> String {
     let mut parts = Vec::new();
-    match (&view.search, &view.training) {
-        (_, Some(training)) => parts.push(format!("epoch {} of {}", progress.generation, training.epochs)),
-        (Some(search), _) if view.phase() == Phase::Finals => {
-            if let Some(finals) = &search.finals {
-                let (round, rounds) = (finals.round(), finals.rounds_in_all());
-                let (place, count) = (progress.pair + 1, finals.trainings(round));
-                parts.push(format!("finals, round {} of {rounds}, training {place} of {count}", round + 1));
-            }
-        }
-        (Some(search), _) => parts.push(format!(
-            "{} {} of {}, pair {} of {}",
-            if search.is_warming_up() { "warm-up, generation" } else { "generation" },
-            progress.generation,
-            if search.is_warming_up() { search.settings.warm_up } else { search.settings.generations },
-            progress.pair + 1,
-            search.pairs.len().max(1)
-        )),
-        _ => {}
+    parts.extend(place(&progress.activity, view));
+    match progress.mode {
+        Mode::Paused => parts.push("paused".to_owned()),
+        Mode::Stopping => parts.push("stopping".to_owned()),
+        Mode::Running | Mode::Pausing | Mode::Stepping => {}
     }
-    match (progress.mode, progress.activity) {
-        (Mode::Paused, _) => parts.push("paused".to_owned()),
-        (Mode::Stopping, _) => parts.push("stopping".to_owned()),
-        (_, Activity::Starting) => parts.push("starting".to_owned()),
-        (_, Activity::Ranking) => parts.push("ranking the last population".to_owned()),
-        _ => {}
-    }
-    if !progress.members.is_empty() {
-        parts.push(progress.members.iter().map(member).collect::<Vec<_>>().join(", "));
+    let members = progress.activity.members().iter();
+    let names = members.map(|member| Some(format!("{:02}", member.individual))).chain(iter::repeat(None));
+    let networks: Vec<_> =
+        names.zip(progress.activity.batches()).map(|(name, progress)| network(name, progress)).collect();
+    if !networks.is_empty() {
+        parts.push(networks.join(", "));
     }
     if progress.images_per_second > 0.0 {
         parts.push(format!("{} images/s", written::thousands(progress.images_per_second as u64)));
@@ -191,9 +177,40 @@ fn words(progress: &Progress, view: &RunView) -> String {
     parts.join(" · ")
 }
 
-fn member(member: &MemberProgress) -> String {
-    let stage = if member.validating { "validates" } else { "trains" };
-    format!("{:02} {stage} {}/{}", member.individual, member.batch, member.batches)
+/// Where in the run an activity is.
+fn place(activity: &Activity, view: &RunView) -> Option<String> {
+    let search = view.search.as_ref();
+    match activity {
+        Activity::Starting => Some("starting".to_owned()),
+        Activity::Estimating { stage: Stage::Ranking, .. } => Some("ranking the last population".to_owned()),
+        Activity::Estimating { stage, generation, pair, .. } => search.map(|search| {
+            let (word, all) = match stage {
+                Stage::WarmUp => ("warm-up, generation", search.settings.warm_up),
+                Stage::Search | Stage::Ranking => ("generation", search.settings.generations),
+            };
+            let pairs = search.pairs.len().max(1);
+            format!("{word} {generation} of {all}, pair {} of {pairs}", pair + 1)
+        }),
+        Activity::Finals { trainings, .. } => {
+            search.and_then(|search| search.finals.as_ref()).map(|finals| {
+                let (round, rounds) = (finals.round(), finals.rounds_in_all());
+                let (training, count) = (trainings + 1, finals.trainings(round));
+                format!("finals, round {} of {rounds}, training {training} of {count}", round + 1)
+            })
+        }
+        Activity::Training { epoch, .. } => {
+            view.training.as_ref().map(|training| format!("epoch {epoch} of {}", training.epochs))
+        }
+        Activity::Testing { .. } => Some("testing the best weights".to_owned()),
+        Activity::Finished => None,
+    }
+}
+
+/// What a network does; one without a name is the only one.
+fn network(name: Option<String>, progress: &BatchProgress) -> String {
+    let stage = if progress.validating { "validates" } else { "trains" };
+    let batches = format!("{stage} {}/{}", progress.batch, progress.batches);
+    name.map_or(batches.clone(), |name| format!("{name} {batches}"))
 }
 
 /// The first places of the ranking, and how to get the winner.
@@ -228,7 +245,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::{event::Event, loss::Loss, population::IndividualId};
+    use relativenas_core::{event::Event, loss::Loss, population::IndividualId, protocol::MemberProgress};
 
     use super::*;
     use crate::fixture;
@@ -239,18 +256,15 @@ mod tests {
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(1));
         let view = folder.view().expect("readable");
-        let member = |individual, validating| MemberProgress {
-            individual,
-            validating,
-            batch: 3,
-            batches: 8,
-            loss: Some(Loss(1.0)),
-        };
+        let batches = |validating| BatchProgress { validating, batch: 3, batches: 8, loss: Some(Loss(1.0)) };
+        let member = |individual, validating| MemberProgress { individual, progress: batches(validating) };
         let progress = Progress {
-            activity: Activity::Training,
-            generation: 1,
-            pair: 1,
-            members: vec![member(IndividualId(7), false), member(IndividualId(15), true)],
+            activity: Activity::Estimating {
+                stage: Stage::Search,
+                generation: 1,
+                pair: 1,
+                members: vec![member(IndividualId(7), false), member(IndividualId(15), true)],
+            },
             images_per_second: 12_410.4,
             seconds_left: Some(125.0),
             ..Progress::default()
@@ -270,9 +284,22 @@ mod tests {
         let first = log.iter().position(ends_round).expect("a round");
         fixture::write_log(&folder, &log[..=first]);
         let view = folder.view().expect("readable");
-        let progress =
-            Progress { activity: Activity::Training, generation: 2, pair: 0, ..Progress::default() };
+        let activity = Activity::Finals { trainings: 0, members: Vec::new() };
+        let progress = Progress { activity, ..Progress::default() };
         assert_eq!(words(&progress, &view), "finals, round 2 of 2, training 1 of 2");
+    }
+
+    #[test]
+    fn the_network_of_a_training_has_no_number() {
+        let mut view = RunView::default();
+        fixture::training_log("relativenas", 20)[..5]
+            .iter()
+            .for_each(|line| view.apply(line).expect("a log"));
+        let progress = BatchProgress { validating: false, batch: 3, batches: 8, loss: None };
+        let words = |activity| words(&Progress { activity, ..Progress::default() }, &view);
+        assert_eq!(words(Activity::Training { epoch: 4, progress }), "epoch 4 of 20 · trains 3/8");
+        let progress = BatchProgress { validating: true, ..progress };
+        assert_eq!(words(Activity::Testing { progress }), "testing the best weights · validates 3/8");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use relativenas_core::{
     population::IndividualId,
     probe::{Agreement, ArchitectureSource},
     randomness::{Purpose, RANDOMNESS_VERSION, Streams},
-    search::{Ask, BatchDone, Estimate, Estimated, Estimation, Estimator, Flow, Search, Verdict},
+    search::{Ask, BatchDone, Estimate, Estimated, Estimation, Estimator, Flow, Search, Slot, Verdict},
     view::RunView,
     weight_set::{WeightKey, WeightSet},
 };
@@ -36,7 +36,7 @@ impl Estimator for FakeEstimator {
     fn estimate(
         &mut self,
         estimation: &Estimation,
-        _: &(dyn Fn(BatchDone) -> Flow + Sync),
+        _: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Estimated<Self::Trained>>, Infallible> {
         let mut trained = Vec::new();
         let estimates = estimation.candidates.iter().map(|candidate| {
@@ -127,7 +127,7 @@ fn run(name: &str, settings: &[&str], broken: &[u32]) -> Run {
     let mut events = vec![Event::SearchStarted { settings, network: Some(shape), images, batch: 64 }];
     events.extend(first);
     while let Ask::Estimate(estimation) = search.ask() {
-        let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let Ok(found) = estimator.estimate(&estimation, &|_, _| Flow::Go);
         let Estimated { mut estimates, trained } = found.expect("never aborted");
         if broken.contains(&estimation.generation) {
             for estimate in &mut estimates {

@@ -311,7 +311,7 @@ impl App {
         let name: String = shown.run.chars().filter(|c| !c.is_control()).collect();
         // The words do not change from batch to batch, so that the title does not flicker.
         let state = match shown.status() {
-            RunStatus::Validating | RunStatus::Idle => "training",
+            RunStatus::Validating => "training",
             status => status.name(),
         };
         format!("{done}{state} - {name}")

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use relativenas_core::{
     probe::Probe,
     protocol::{Activity, Command, Mode, Progress},
+    search::Stage,
     view::{History, Phase, RunView, SearchView, Stop},
 };
 
@@ -86,7 +87,8 @@ pub enum RunStatus {
     /// Losses are read from a table instead of training a network.
     LookingUp,
     Ranking,
-    Idle,
+    /// The best weights of a training are evaluated on the test set.
+    Testing,
     PauseRequested,
     Pausing,
     Paused,
@@ -113,7 +115,7 @@ impl RunStatus {
             Self::Validating => "validating",
             Self::LookingUp => "looking up",
             Self::Ranking => "ranking",
-            Self::Idle => "between pairs",
+            Self::Testing => "testing",
             Self::PauseRequested => "pause asked",
             Self::Pausing => "pausing",
             Self::Paused => "paused",
@@ -228,12 +230,14 @@ impl Shown {
             (None, Mode::Stepping) => RunStatus::Stepping,
             (None, Mode::Running) => match progress.activity {
                 Activity::Starting => RunStatus::Starting,
-                Activity::Training | Activity::Validating if self.reads_a_table() => RunStatus::LookingUp,
-                Activity::Training => RunStatus::Training,
-                Activity::Validating => RunStatus::Validating,
-                Activity::Ranking => RunStatus::Ranking,
-                Activity::Idle => RunStatus::Idle,
+                Activity::Estimating { stage: Stage::Ranking, .. } => RunStatus::Ranking,
+                Activity::Estimating { .. } if self.reads_a_table() => RunStatus::LookingUp,
+                Activity::Testing { .. } => RunStatus::Testing,
                 Activity::Finished => RunStatus::Finished,
+                _ if progress.activity.is_validating() => RunStatus::Validating,
+                Activity::Estimating { .. } | Activity::Finals { .. } | Activity::Training { .. } => {
+                    RunStatus::Training
+                }
             },
         }
     }

@@ -98,10 +98,9 @@ pub enum Flow {
     Abort,
 }
 
-/// Where an estimation is. Reported between batches; a pause holds the reporter.
+/// How far a network is in its epoch or its validation. Reported between batches; a pause holds the reporter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchDone {
-    pub candidate: Slot,
     pub validating: bool,
     /// Batches done and in all, of this stage.
     pub batch: usize,
@@ -126,7 +125,8 @@ pub trait Estimator {
     /// The weights of an estimation's candidates.
     type Trained;
 
-    /// Inherits, trains and validates every candidate. `progress` may be called from several threads.
+    /// Inherits, trains and validates every candidate. `progress` is told of each batch of each candidate, and
+    /// may be called from several threads.
     ///
     /// Returns `None` if `progress` said [`Flow::Abort`].
     ///
@@ -135,7 +135,7 @@ pub trait Estimator {
     fn estimate(
         &mut self,
         estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Estimated<Self::Trained>>, Self::Error>;
 
     /// Writes weights that `estimation` trained into the weight set, as the verdict on one of its pairs says. Of a

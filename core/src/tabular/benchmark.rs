@@ -160,7 +160,7 @@ fn search_once(table: &Table, settings: &BenchmarkSettings, search_settings: Sea
         if estimation.generation - last_new > PATIENCE {
             break;
         }
-        let Ok(found) = estimator.estimate(&estimation, &|_| Flow::Go);
+        let Ok(found) = estimator.estimate(&estimation, &|_, _| Flow::Go);
         let estimates = found.expect("it was not aborted").estimates;
         for (candidate, estimate) in estimation.candidates.iter().zip(&estimates) {
             let architecture = super::decode(&candidate.position).expect("positions stay in their bounds");

@@ -4,7 +4,7 @@ use relativenas_core::{
     config::Precision,
     loss::Loss,
     randomness::Streams,
-    search::{BatchDone, Estimate, Flow},
+    search::{BatchDone, Estimate, Flow, Slot},
     weight_set::{Hits, WeightKey},
 };
 use tch::{Device, TchError};
@@ -41,7 +41,7 @@ pub(super) struct PreparedCandidate {
     pub(super) hits: Hits,
     /// The epochs that it is trained for; at least one.
     pub(super) epochs: Vec<Epoch>,
-    pub(super) candidate: usize,
+    pub(super) slot: Slot,
     /// The index of the device that it is trained on.
     pub(super) device_index: usize,
     /// Whether it is validated; otherwise it is trained for its weights alone, and its loss and accuracy are
@@ -76,7 +76,7 @@ impl LearnerThread {
     pub(super) fn train(
         self,
         prepared: PreparedCandidate,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<CandidateOutcome>, EstimateError> {
         device::set_threads_of_this_thread(self.threads);
         let plan = prepared.plan;
@@ -87,8 +87,7 @@ impl LearnerThread {
             settings: self.settings.learner,
             epoch: prepared.epochs[0],
             streams: self.streams,
-            candidate: prepared.candidate,
-            progress,
+            progress: &|done| progress(prepared.slot, done),
         };
         let mut train_losses = Vec::new();
         for epoch in prepared.epochs.into_iter().filter(|_| prepared.trained) {

@@ -87,7 +87,7 @@ fn estimation(stage: Stage, learning_rate: f64) -> Estimation {
     }
 }
 
-fn go(_: BatchDone) -> Flow {
+fn go(_: Slot, _: BatchDone) -> Flow {
     Flow::Go
 }
 
@@ -205,7 +205,7 @@ fn statistics_estimated_anew_are_those_of_the_weights_that_are_judged() {
     let with = |statistics, learning_rate| {
         let mut estimator = estimator(EstimatorSettings { statistics, ..settings() });
         let seen = AtomicUsize::new(0);
-        let note = |done: BatchDone| {
+        let note = |_: Slot, done: BatchDone| {
             seen.fetch_add(usize::from(done.validating), Ordering::Relaxed);
             Flow::Go
         };
@@ -239,7 +239,7 @@ fn one_shot_learners_are_judged_by_what_the_warm_up_trained() {
     estimator.adopt(&warm_up, &warmed.trained, &verdict(&[0, 1])).unwrap();
     let before = numbers(estimator.weights());
     let trained = AtomicUsize::new(0);
-    let note = |done: BatchDone| {
+    let note = |_: Slot, done: BatchDone| {
         trained.fetch_add(usize::from(!done.validating), Ordering::Relaxed);
         Flow::Go
     };
@@ -286,7 +286,7 @@ fn a_warm_up_trains_as_a_search_does_and_validates_nobody() {
     let pair = |stage| {
         let mut estimator = estimator(settings());
         let validated = AtomicUsize::new(0);
-        let note = |done: BatchDone| {
+        let note = |_: Slot, done: BatchDone| {
             validated.fetch_add(usize::from(done.validating), Ordering::Relaxed);
             Flow::Go
         };
@@ -359,7 +359,7 @@ fn an_abandoned_pair_leaves_no_trace() {
         let mut estimator = estimator(EstimatorSettings { sharing, ..settings() });
         let estimation = estimation(Stage::Search, 0.05);
         let batches = AtomicUsize::new(0);
-        let stop = |_| if batches.fetch_add(1, Ordering::Relaxed) == 3 { Flow::Abort } else { Flow::Go };
+        let stop = |_, _| if batches.fetch_add(1, Ordering::Relaxed) == 3 { Flow::Abort } else { Flow::Go };
         assert!(estimator.estimate(&estimation, &stop).unwrap().is_none());
         assert!(batches.load(Ordering::Relaxed) <= 5, "both learners stop");
         assert!(estimator.weights().is_empty());
@@ -392,8 +392,8 @@ fn a_loss_that_is_not_a_number_is_reported_as_such() {
 fn progress_counts_every_batch_of_both_stages() {
     let mut estimator = estimator(settings());
     let seen = std::sync::Mutex::new(Vec::new());
-    let note = |done: BatchDone| {
-        seen.lock().unwrap().push((done.candidate, done.validating, done.batch, done.batches, done.images));
+    let note = |slot: Slot, done: BatchDone| {
+        seen.lock().unwrap().push((slot, done.validating, done.batch, done.batches, done.images));
         Flow::Go
     };
     estimator.estimate(&estimation(Stage::Search, 0.05), &note).unwrap();
@@ -497,7 +497,7 @@ fn one_image_that_is_left_over_leaves_no_statistics_that_are_no_numbers() {
         let settings = EstimatorSettings { learner, ..settings() };
         let mut estimator = NetworkEstimator::new(settings, &images(40, 1), &images(40, 2), device).unwrap();
         let seen = std::sync::Mutex::new(Vec::new());
-        let progress = |done: BatchDone| {
+        let progress = |_: Slot, done: BatchDone| {
             seen.lock().unwrap().push((done.batch, done.batches, done.images));
             Flow::Go
         };

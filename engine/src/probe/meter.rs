@@ -35,7 +35,7 @@ impl ProbeMeter {
         Self { epochs, batches: AtomicUsize::new(0), began, said: Mutex::new(began), on_terminal, every }
     }
 
-    /// Counts a batch, and prints the progress from time to time.
+    /// Counts a batch of any candidate, and prints the progress from time to time.
     pub fn note(&self, done: BatchDone) -> Flow {
         if done.validating {
             return Flow::Go;

@@ -7,14 +7,13 @@ mod meter;
 mod steering;
 
 use std::{
-    ops::Range,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use relativenas_core::{
     protocol::{Activity, Command, Progress},
-    search::{BatchDone, Candidate, Flow},
+    search::{BatchDone, Flow, Slot},
 };
 use tokio::sync::watch;
 
@@ -92,7 +91,7 @@ impl Control {
     /// If the command is refused; the text gives the reason.
     pub fn steer(&self, command: &Command) -> Result<(), String> {
         self.change(|ControlState { steering, meter, holding, .. }| {
-            steering.command(command, meter.generation(), *holding)
+            steering.command(command, meter.activity().generation_or_epoch(), *holding)
         })
     }
 
@@ -129,24 +128,27 @@ impl Control {
         self.lock().steering.close(why);
     }
 
-    /// Called when an estimation, or a training of finals, begins.
-    pub fn begin(
-        &self,
-        activity: Activity,
-        generation: u32,
-        pairs: Range<usize>,
-        candidates: &[Candidate],
-        work: Workload,
-    ) {
+    /// Called when an estimation, a training of finals, or an epoch begins.
+    pub fn begin(&self, activity: Activity, work: Workload) {
         let mut state = self.lock();
-        state.meter.begin(activity, generation, pairs, candidates, work, Instant::now());
+        state.meter.begin(activity, work, Instant::now());
         self.publish(&mut state);
     }
 
-    /// Called after each batch, from any thread. Waits while the run is paused.
-    pub fn batch_done(&self, done: BatchDone) -> Flow {
+    /// Called after each batch of a member of an estimation or of finals, from any thread. Waits while the run
+    /// is paused.
+    pub fn member_batch_done(&self, slot: Slot, done: BatchDone) -> Flow {
+        self.batch_done(|meter| meter.member_batch(slot, done))
+    }
+
+    /// Called after each batch of a training. Waits while the run is paused.
+    pub fn training_batch_done(&self, done: BatchDone) -> Flow {
+        self.batch_done(|meter| meter.training_batch(done))
+    }
+
+    fn batch_done(&self, note: impl FnOnce(&mut Meter)) -> Flow {
         let mut state = self.lock();
-        state.meter.batch(done);
+        note(&mut state.meter);
         if state.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY) {
             self.publish(&mut state);
         }
@@ -162,8 +164,7 @@ impl Control {
     pub fn end(&self, done: Done, not_a_number: bool) {
         let mut state = self.lock();
         state.meter.end(Instant::now());
-        let pairs = state.meter.pairs().len();
-        state.steering.done(done, pairs, not_a_number);
+        state.steering.done(done, not_a_number);
         self.publish(&mut state);
     }
 
@@ -211,10 +212,7 @@ impl Control {
         let ControlState { steering, meter, holding, .. } = state;
         self.progress.send_replace(Progress {
             mode: steering.mode(*holding),
-            activity: meter.activity(),
-            generation: meter.generation(),
-            pair: meter.pairs().start,
-            members: meter.members().to_vec(),
+            activity: meter.activity().clone(),
             images_per_second: if *holding { 0.0 } else { meter.measure_rate(now) },
             seconds_left: meter.seconds_left(now),
             notice: steering.notice().map(str::to_owned),
@@ -234,7 +232,7 @@ impl Control {
 mod tests {
     use std::{sync::Arc, thread};
 
-    use relativenas_core::{protocol::Mode, search::Slot};
+    use relativenas_core::protocol::Mode;
 
     use super::*;
 
@@ -245,9 +243,8 @@ mod tests {
     /// A thread that has done a batch, and returns whether to go on.
     fn batch(control: &Arc<Control>) -> thread::JoinHandle<Flow> {
         let control = Arc::clone(control);
-        let done =
-            BatchDone { candidate: Slot(0), validating: false, batch: 1, batches: 2, images: 8, loss: None };
-        thread::spawn(move || control.batch_done(done))
+        let done = BatchDone { validating: false, batch: 1, batches: 2, images: 8, loss: None };
+        thread::spawn(move || control.member_batch_done(Slot(0), done))
     }
 
     /// Waits until the run is paused.

@@ -9,7 +9,7 @@ use relativenas_core::{
     finals::{
         Figures, Finals, FinalsSettings, FinalsState, FinalsStateError, History, TrainingSeeds, Trainings,
     },
-    search::{BatchDone, Candidate, Flow, Search},
+    search::{BatchDone, Candidate, Flow, Search, Slot},
 };
 
 use super::control::Control;
@@ -103,12 +103,12 @@ pub fn train(
     estimator.reseed_draws(seeds.draws);
     estimator.reseed_fresh_weights(seeds.weights);
     let trained: Vec<_> = candidates.iter().map(|_| AtomicUsize::new(0)).collect();
-    let progress = |done: BatchDone| -> Flow {
+    let progress = |slot: Slot, done: BatchDone| -> Flow {
         if done.validating {
-            return control.batch_done(done);
+            return control.member_batch_done(slot, done);
         }
-        let batch = trained[done.candidate].fetch_add(1, Ordering::Relaxed) + 1;
-        control.batch_done(BatchDone { batch, batches: done.batches * *epochs as usize, ..done })
+        let batch = trained[slot].fetch_add(1, Ordering::Relaxed) + 1;
+        control.member_batch_done(slot, BatchDone { batch, batches: done.batches * *epochs as usize, ..done })
     };
     let found: Result<_, EstimateError> =
         estimator.train_from_scratch(candidates, settings.schedule, *epochs, &progress);

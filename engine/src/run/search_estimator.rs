@@ -1,6 +1,6 @@
 //! What a search obtains losses from: networks that are trained, or a table.
 
-use relativenas_core::search::{BatchDone, Estimated, Estimation, Estimator, Flow, Verdict};
+use relativenas_core::search::{BatchDone, Estimated, Estimation, Estimator, Flow, Slot, Verdict};
 
 use super::shared_estimation::SharedEstimator;
 use crate::{estimator::TrainedWeights, table::PacedTable};
@@ -20,7 +20,7 @@ impl Estimator for SearchEstimator {
     fn estimate(
         &mut self,
         estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> anyhow::Result<Option<Estimated<TrainedWeights>>> {
         match self {
             Self::Network(network) => network.estimate(estimation, progress),

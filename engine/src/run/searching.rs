@@ -1,7 +1,7 @@
 //! The thread that searches: it asks the search for an estimation, estimates, tells the search, adopts
 //! weights, and records.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use relativenas_core::{
@@ -11,8 +11,11 @@ use relativenas_core::{
     latency::LatencyTable,
     manifest::{EngineFacts, Manifest, files},
     network::NetworkShape,
-    protocol::Activity,
-    search::{Ask, Estimate, Estimated, Estimation, Estimator, Search, SearchSettings, SearchState, Stage},
+    protocol::{Activity, BatchProgress, MemberProgress},
+    search::{
+        Ask, Candidate, Estimate, Estimated, Estimation, Estimator, Search, SearchSettings, SearchState,
+        Stage,
+    },
     space::Space,
     weight_set::{Entry, Trained, WeightSet},
 };
@@ -189,19 +192,20 @@ impl SearchJob {
             let Ask::Estimate(estimation) = self.search.ask() else {
                 return Ok(Outcome::Done);
             };
-            let activity = match estimation.stage {
-                Stage::WarmUp | Stage::Search => Activity::Training,
-                Stage::Ranking => Activity::Ranking,
-            };
             if let Some(why) = closed(&self.search) {
                 control.close(why);
             }
             let work = self.work(&estimation);
-            let pairs = self.pairs(&estimation);
-            control.begin(activity, estimation.generation, pairs, &estimation.candidates, work);
+            let activity = Activity::Estimating {
+                stage: estimation.stage,
+                generation: estimation.generation,
+                pair: estimation.pair,
+                members: members(&estimation.candidates),
+            };
+            control.begin(activity, work);
             let found = self
                 .estimator
-                .estimate(&estimation, &|done| control.batch_done(done))
+                .estimate(&estimation, &|slot, done| control.member_batch_done(slot, done))
                 .with_context(|| failed(&estimation))?;
             let Some(Estimated { estimates, trained }) = found else {
                 return Ok(Outcome::Stopped);
@@ -218,12 +222,13 @@ impl SearchJob {
                 self.estimator.adopt(&estimation, &trained, verdict).with_context(|| failed(&estimation))?;
             }
             self.finals_of_search.follow(&mut events, &self.search);
-            let done = events.iter().find_map(|event| match event {
-                Event::GenerationFinished { generation, .. } => Some(Done::Generation(*generation)),
+            let pairs = self.pairs(&estimation);
+            let done = events.iter().find_map(|event| match *event {
+                Event::GenerationFinished { generation, .. } => Some(Done::Generation { generation, pairs }),
                 _ => None,
             });
             self.record(events, recorder)?;
-            control.end(done.unwrap_or(Done::Pair), lost);
+            control.end(done.unwrap_or(Done::Pairs(pairs)), lost);
         }
     }
 
@@ -251,7 +256,6 @@ impl SearchJob {
     /// Trains the entrants of the finals from scratch until the winner is found. Without finals it does
     /// nothing.
     fn run_finals(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
-        let generations = self.search.settings().generations;
         while let Some(mut trainings) = self.finals_of_search.finals().and_then(Finals::ask) {
             control.close("the finals are under way");
             if !self.may_go_on(control, recorder)? {
@@ -273,8 +277,9 @@ impl SearchJob {
                 epochs: count as u64 * u64::from(trainings.epochs),
             });
             let work = Workload { now, after: scale.finals(finals.left_after(count)) };
-            let place = finals.state().told.len();
-            control.begin(Activity::Training, generations, place..place + 1, &candidates, work);
+            let trainings_before = finals.state().told.len();
+            let activity = Activity::Finals { trainings: trainings_before, members: members(&candidates) };
+            control.begin(activity, work);
             let Some(figures) = finals::train(estimator, &self.search, &candidates, &trainings, control)?
             else {
                 return Ok(Outcome::Stopped);
@@ -286,7 +291,7 @@ impl SearchJob {
                 events.extend(self.search.conclusion());
             }
             self.record(events, recorder)?;
-            control.end(if round_done { Done::Round } else { Done::Pair }, not_a_number);
+            control.end(if round_done { Done::Round } else { Done::Trainings }, not_a_number);
         }
         Ok(Outcome::Done)
     }
@@ -313,14 +318,13 @@ impl SearchJob {
         Record::Checkpoint { progress, weights }
     }
 
-    /// The pairs of the generation, or of the ranking, that an estimation covers.
-    fn pairs(&self, estimation: &Estimation) -> Range<usize> {
+    /// The number of pairs that an estimation covers.
+    fn pairs(&self, estimation: &Estimation) -> usize {
         let together = match estimation.stage {
             Stage::Search => self.search.settings().searcher.together(),
             Stage::WarmUp | Stage::Ranking => 2,
         };
-        let pairs = estimation.candidates.len().div_ceil(together);
-        estimation.pair..estimation.pair + pairs
+        estimation.candidates.len().div_ceil(together)
     }
 
     /// The work of an estimation, and the work after it up to the end of the finals.
@@ -340,6 +344,13 @@ impl SearchJob {
         let finals = scale.finals(settings.work(settings.architectures));
         Workload { now, after: scale.left(&self.search) - now + finals }
     }
+}
+
+/// The progress of candidates that begin.
+fn members(candidates: &[Candidate]) -> Vec<MemberProgress> {
+    let begins =
+        |c: &Candidate| MemberProgress { individual: c.individual, progress: BatchProgress::default() };
+    candidates.iter().map(begins).collect()
 }
 
 /// The latency table of a search: the one that it began with, or one that is measured now.

@@ -76,7 +76,7 @@ impl SharedEstimator {
     pub fn estimate(
         &mut self,
         estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> anyhow::Result<Option<Estimated<TrainedWeights>>> {
         if self.ranks.count() == 1 {
             return Ok(self.own.estimate(estimation, progress)?);
@@ -127,7 +127,7 @@ impl SharedEstimator {
             self.ranks.broadcast(0, &mut order)?;
             match serde_json::from_slice(&order).context("what the first rank sent")? {
                 RankCommand::Estimate(estimation) => {
-                    let Some(found) = self.estimate_part(&estimation, &|_| Flow::Go)? else {
+                    let Some(found) = self.estimate_part(&estimation, &|_, _| Flow::Go)? else {
                         return Ok(());
                     };
                     last = Some((estimation, found.trained));
@@ -151,16 +151,16 @@ impl SharedEstimator {
     fn estimate_part(
         &mut self,
         estimation: &Estimation,
-        progress: &(dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> anyhow::Result<Option<Estimated<TrainedWeights>>> {
         let (ranks, count) = (&*self.ranks, self.ranks.count());
         let all = &estimation.candidates;
         let candidates = all.iter().skip(ranks.rank()).step_by(count).cloned().collect();
         let part = Estimation { candidates, ..*estimation };
         let exchange = BatchExchange::new(ranks, all.len(), progress);
-        let report = |done: BatchDone| {
-            // The index of the candidate among all candidates.
-            exchange.report(BatchDone { candidate: Slot(done.candidate.0 * count + ranks.rank()), ..done })
+        let report = |slot: Slot, done| {
+            let among_all = Slot(slot.0 * count + ranks.rank());
+            exchange.report(among_all, done)
         };
         let found = self.own.estimate(&part, &report)?;
         if !exchange.until_all_are_done()? {
@@ -231,7 +231,7 @@ struct BatchExchange<'a> {
     ranks: &'a dyn Ranks,
     candidates: usize,
     /// Called on the first rank only.
-    progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
+    progress: &'a (dyn Fn(Slot, BatchDone) -> Flow + Sync),
     /// Why there are no more exchanges. Learners of one rank report one at a time.
     over: Mutex<Option<Ended>>,
 }
@@ -248,14 +248,14 @@ impl<'a> BatchExchange<'a> {
     fn new(
         ranks: &'a dyn Ranks,
         candidates: usize,
-        progress: &'a (dyn Fn(BatchDone) -> Flow + Sync),
+        progress: &'a (dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Self {
         Self { ranks, candidates, progress, over: Mutex::new(None) }
     }
 
     /// Reports the progress of a learner; returns whether it continues.
-    fn report(&self, done: BatchDone) -> Flow {
-        if self.exchange_batch(Some(done)).is_none() { Flow::Go } else { Flow::Abort }
+    fn report(&self, slot: Slot, done: BatchDone) -> Flow {
+        if self.exchange_batch(Some((slot, done))).is_none() { Flow::Go } else { Flow::Abort }
     }
 
     /// Takes part until no rank has a learner left; returns whether the work was not aborted.
@@ -273,7 +273,7 @@ impl<'a> BatchExchange<'a> {
         }
     }
 
-    fn exchange_batch(&self, mine: Option<BatchDone>) -> Option<Ended> {
+    fn exchange_batch(&self, mine: Option<(Slot, BatchDone)>) -> Option<Ended> {
         let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
         if over.is_none() {
             *over = self.next(mine).unwrap_or_else(|error| Some(Ended::Failed(error)));
@@ -281,33 +281,27 @@ impl<'a> BatchExchange<'a> {
         over.clone()
     }
 
-    fn next(&self, mine: Option<BatchDone>) -> Result<Option<Ended>, RanksError> {
+    fn next(&self, mine: Option<(Slot, BatchDone)>) -> Result<Option<Ended>, RanksError> {
         let mut words = vec![0.0_f32; self.candidates * NUMBERS];
-        if let Some(done) = mine {
+        if let Some((slot, done)) = mine {
             let stage = if done.validating { 2.0 } else { 1.0 };
             // The numbers are only shown as progress, so single precision is enough.
             let count = |number: usize| number as f32;
             let (known, loss) = done.loss.map_or((0.0, 0.0), |loss| (1.0, loss.0 as f32));
             let sent = [stage, count(done.batch), count(done.batches), count(done.images), known, loss];
-            if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(done.candidate.0) {
+            if let Some(place) = words.chunks_exact_mut(NUMBERS).nth(slot.0) {
                 place.copy_from_slice(&sent);
             }
         }
         // No two ranks report on the same candidate, so the sums are the reported numbers.
         self.ranks.all_reduce(&mut words)?;
-        let sent = |(candidate, words): (usize, &[f32])| {
+        let sent = |(place, words): (usize, &[f32])| {
             let [stage, batch, batches, images, known, loss] = *words else { return None };
             let loss = (known > 0.0).then_some(Loss(f64::from(loss)));
             let (validating, [batch, batches, images]) =
                 (stage > 1.0, [batch, batches, images].map(|n| n as usize));
-            (stage > 0.0).then_some(BatchDone {
-                candidate: Slot(candidate),
-                validating,
-                batch,
-                batches,
-                images,
-                loss,
-            })
+            let done = BatchDone { validating, batch, batches, images, loss };
+            (stage > 0.0).then_some((Slot(place), done))
         };
         let reports: Vec<_> = words.chunks_exact(NUMBERS).enumerate().filter_map(sent).collect();
         if reports.is_empty() {
@@ -315,7 +309,7 @@ impl<'a> BatchExchange<'a> {
         }
         let goes_on = self.ranks.decide(|| {
             // All reports are passed on, even after one has asked to abort.
-            let flows: Vec<_> = reports.into_iter().map(self.progress).collect();
+            let flows: Vec<_> = reports.into_iter().map(|(slot, done)| (self.progress)(slot, done)).collect();
             !flows.contains(&Flow::Abort)
         })?;
         Ok((!goes_on).then_some(Ended::Aborted))

@@ -15,9 +15,8 @@ use anyhow::{Context as _, ensure};
 use relativenas_core::{
     event::{Event, Images},
     manifest::{EngineFacts, Manifest},
-    population::IndividualId,
-    protocol::Activity,
-    search::{BatchDone, Candidate, Flow},
+    protocol::{Activity, BatchProgress},
+    search::{BatchDone, Flow},
     tasks::Task,
     trained_network::TrainedNetwork,
 };
@@ -205,7 +204,9 @@ impl TrainingJob {
     fn epoch(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
         let (epoch, _) = self.subject.place();
         self.subject.begin()?;
-        self.begin(control, Activity::Training);
+        let left = self.subject.epochs().saturating_sub(epoch + 1);
+        let activity = Activity::Training { epoch, progress: BatchProgress::default() };
+        control.begin(activity, Workload { now: 1.0, after: f64::from(left) });
         if self.train_epoch(control, recorder)? == Outcome::Stopped {
             return Ok(Outcome::Stopped);
         }
@@ -261,7 +262,10 @@ impl TrainingJob {
 
     /// Evaluates the best weights on the test set, once.
     fn test(&mut self, control: &Control, recorder: &Recorder) -> anyhow::Result<Outcome> {
-        self.begin(control, Activity::Validating);
+        control.close("the test set is being evaluated");
+        let activity =
+            Activity::Testing { progress: BatchProgress { validating: true, ..Default::default() } };
+        control.begin(activity, Workload { now: 1.0, after: 0.0 });
         let (best, weights) = self.best.as_ref().context("no epoch was the best")?;
         let judged = self.subject.test(weights, &|done| flow(control, done))?;
         let Some(Judgement { loss, metric, top5, images, part }) = judged else {
@@ -279,14 +283,6 @@ impl TrainingJob {
         recorder.send(Record::Events(vec![finished]))?;
         self.store(recorder)?;
         Ok(Outcome::Done)
-    }
-
-    fn begin(&self, control: &Control, activity: Activity) {
-        let ((epoch, _), epochs) = (self.subject.place(), self.subject.epochs());
-        let member = Candidate { individual: IndividualId(0), position: Vec::new() };
-        let left = epochs.saturating_sub(epoch + 1) as usize;
-        let work = Workload { now: 1.0, after: left as f64 };
-        control.begin(activity, epoch.min(epochs - 1), 0..1, &[member], work);
     }
 
     /// Writes everything that is needed to continue. All ranks hold the same, so only the first one writes.
@@ -323,7 +319,7 @@ fn shared(named: &NamedTensors) -> NamedTensors {
 
 /// Whether the work continues after a batch. A training can be resumed at any batch, so it leaves at once.
 fn flow(control: &Control, done: BatchDone) -> Flow {
-    if control.batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
+    if control.training_batch_done(done) == Flow::Abort || control.leaving() { Flow::Abort } else { Flow::Go }
 }
 
 /// Whether an epoch is better than the best before: a higher metric, or the same at a lower loss. A value

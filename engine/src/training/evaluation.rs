@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 
 use relativenas_core::{
     loss::Loss,
-    search::Slot,
     search::{BatchDone, Flow},
 };
 use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
@@ -56,7 +55,6 @@ pub fn evaluate<P: Borrow<Plan>, W: Borrow<FlatWeights>>(
             no_grad(|| tally.add(&network.logits(&loaded.images)?, &loaded.labels))?;
         }
         let done = BatchDone {
-            candidate: Slot(0),
             validating: true,
             batch: number + 1,
             batches: batch_count(images, batch),

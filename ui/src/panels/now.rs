@@ -1,7 +1,8 @@
 //! What the run is doing now: which individuals are being trained, or why none is.
 
 use relativenas_core::{
-    protocol::{MemberProgress, Mode, Progress},
+    population::IndividualId,
+    protocol::{BatchProgress, Mode, Progress},
     view::Phase,
 };
 
@@ -37,7 +38,9 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     let (width, height) = (canvas.width().saturating_sub(indent + 1), canvas.height());
     let mut inside = canvas.part(indent, 0, width, height);
     match &shown.progress {
-        Some(progress) if !progress.members.is_empty() => members(&mut inside, shown, progress),
+        Some(progress) if progress.activity.batches().next().is_some() => {
+            networks(&mut inside, shown, progress);
+        }
         progress => words(&mut inside, scene, shown, progress.as_ref()),
     }
 }
@@ -48,12 +51,17 @@ const LONGEST_BAR: usize = 36;
 /// Columns of what says how fast the networks are trained, and what the engine takes of its machine.
 const SPEED: usize = 13;
 
-fn members(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
+/// A line for each network in training or in evaluation.
+fn networks(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
+    let members = progress.activity.members().iter().map(|member| Some(member.individual));
+    let names = members.chain(std::iter::repeat(None)); // The network of a training is no individual.
+    let count = progress.activity.batches().count();
     // Where there is room for it, what the engine takes of its GPU stands beside processor and memory.
     let has_gpu = shown.load.is_some_and(|load| load.gpu.is_some());
-    let both = has_gpu && progress.members.len() > 1 && canvas.width() >= Layout::LONG_LABELS;
+    let both = has_gpu && count > 1 && canvas.width() >= Layout::LONG_LABELS;
     let columns = if both { 2 * SPEED + 2 } else { SPEED };
-    for (row, member) in progress.members.iter().enumerate().take(canvas.height()) {
+    let lines = names.zip(progress.activity.batches());
+    for (row, (name, batches)) in lines.enumerate().take(canvas.height()) {
         // The second row has room where the first says how fast both are.
         let speed = match (row, shown.load) {
             (0, _) => speed(progress.images_per_second),
@@ -64,10 +72,10 @@ fn members(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
             (1, Some(load)) => load_words(load),
             _ => String::new(),
         };
-        member_line(canvas, row, member, shown, (&speed, columns));
+        network_line(canvas, row, (name, batches), shown, (&speed, columns));
     }
     // A training has one network and thus a row to spare.
-    if let (1, Some(load)) = (progress.members.len(), shown.load) {
+    if let (1, Some(load)) = (count, shown.load) {
         let dim = canvas.look.palette.dim;
         let gpu = load.gpu.map_or_else(String::new, |gpu| {
             let whose = match gpu.owner {
@@ -116,10 +124,10 @@ fn memory(tens: u64) -> String {
     }
 }
 
-fn member_line(
+fn network_line(
     canvas: &mut Canvas<'_>,
     y: usize,
-    member: &MemberProgress,
+    (member, progress): (Option<IndividualId>, &BatchProgress),
     shown: &Shown,
     (speed, speed_columns): (&str, usize),
 ) {
@@ -129,26 +137,24 @@ fn member_line(
     let glyphs = canvas.look.glyphs;
     let width = canvas.width();
     let wide = width >= Layout::LONG_LABELS;
-    let name = match shown.search() {
-        Some(search) => individual(search, member.individual),
-        None => "network".to_owned(),
-    };
-    let label = match shown.search() {
-        Some(search) if wide && search.is_warming_up() => "network ",
-        Some(_) if wide => "individual ",
-        _ => "",
+    let (label, name) = match (shown.search(), member) {
+        (Some(search), Some(member)) => {
+            let label = if search.is_warming_up() { "network " } else { "individual " };
+            (if wide { label } else { "" }, individual(search, member))
+        }
+        _ => ("", "network".to_owned()),
     };
     let mut x = canvas.text(0, y, label, dim);
     x = canvas.text(x, y, &name, strong) + 2;
     let in_table = shown.search().is_some_and(|search| search.network.is_none());
-    let stage = match (member.validating, width) {
+    let stage = match (progress.validating, width) {
         (_, width) if width < Layout::STAGE => "",
         _ if in_table => "looks up",
         (true, _) => "valid",
         (false, _) => "train",
     };
-    let batches = if in_table { String::new() } else { text::out_of(member.batch, member.batches) };
-    let loss_text = member.loss.map_or_else(|| format!("{:>6}", glyphs.never), loss);
+    let batches = if in_table { String::new() } else { text::out_of(progress.batch, progress.batches) };
+    let loss_text = progress.loss.map_or_else(|| format!("{:>6}", glyphs.never), loss);
     // Loss, speed and batches are placed from the right; the bar takes the remaining columns.
     let mut end = width;
     let mut put = |canvas: &mut Canvas<'_>, columns: usize, content: &[(&str, ratatui::style::Style)]| {
@@ -166,7 +172,7 @@ fn member_line(
     if !stage.is_empty() {
         put(canvas, stage.len() + 2, &[(stage, dim)]);
     }
-    let fraction = member.batch as f64 / member.batches.max(1) as f64;
+    let fraction = progress.batch as f64 / progress.batches.max(1) as f64;
     let columns = end.saturating_sub(x + 1).min(LONGEST_BAR);
     canvas.line(x, y, &bars::progress(fraction, columns, &glyphs, bar, rest));
 }

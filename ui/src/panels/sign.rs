@@ -12,7 +12,7 @@ pub fn sign(status: RunStatus, look: &Look) -> (char, Style) {
         | RunStatus::Validating
         | RunStatus::LookingUp
         | RunStatus::Ranking
-        | RunStatus::Idle => (g.playing, p.fast),
+        | RunStatus::Testing => (g.playing, p.fast),
         RunStatus::Connecting | RunStatus::Starting | RunStatus::ContinueRequested => (g.working, p.dim),
         RunStatus::PauseRequested | RunStatus::Pausing | RunStatus::StopRequested | RunStatus::Stopping => {
             (g.working, p.slow)

@@ -5,7 +5,7 @@ use relativenas_core::{
     describe::gene_changes,
     loss::Loss,
     population::IndividualId,
-    protocol::{MemberProgress, Progress},
+    protocol::{Activity, MemberProgress},
     view::{Comparison, SearchView},
 };
 
@@ -178,8 +178,14 @@ fn in_hand(search: &SearchView) -> &[Vec<IndividualId>] {
 /// The engine's progress with the members of the pairs in hand; empty before it has begun them.
 fn begun<'a>(shown: &'a Shown, search: &SearchView) -> &'a [MemberProgress] {
     // After a pair, the engine's last word is of that pair until the next one begins.
-    let begun = |p: &&Progress| p.generation == search.generation && p.pair == search.compared.len();
-    shown.progress.as_ref().filter(begun).map(|progress| &progress.members[..]).unwrap_or_default()
+    match shown.progress.as_ref().map(|progress| &progress.activity) {
+        Some(Activity::Estimating { generation, pair, members, .. })
+            if *generation == search.generation && *pair == search.compared.len() =>
+        {
+            members
+        }
+        _ => &[],
+    }
 }
 
 /// The pair that is estimated, or the one that will be.
@@ -195,8 +201,11 @@ fn pair_in_hand(
     let mut marks = Vec::new();
     for (&member, x) in members.iter().zip([c.slow, c.fast]) {
         let after = canvas.text(x, y, &individual(search, member), look.palette.text);
-        let loss =
-            begun.iter().find(|m| m.individual == member).and_then(|m| m.loss).filter(|l| l.is_finite());
+        let loss = begun
+            .iter()
+            .find(|m| m.individual == member)
+            .and_then(|m| m.progress.loss)
+            .filter(|l| l.is_finite());
         let loss = loss.map_or_else(|| format!("{:>6}", look.glyphs.ellipsis), self::loss);
         canvas.text(after + 1, y, &loss, look.palette.dim);
         marks.push((member, x));

@@ -36,7 +36,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, shown: &S
         controls.iter().fold(search.map.window(), |window, (_, control)| around(window, search, control));
     let columns = (width - beside) / (1 + controls.len());
     let trained: Vec<IndividualId> =
-        shown.progress.iter().flat_map(|p| &p.members).map(|m| m.individual).collect();
+        shown.progress.iter().flat_map(|p| p.activity.members()).map(|m| m.individual).collect();
     let memory = if scene.layout >= Layout::Medium { 3 } else { 2 };
     let named = scene.layout >= Layout::Medium && controls.is_empty();
     let picture =

@@ -12,7 +12,7 @@ use relativenas_core::{
     network::{NetworkKind, NetworkShape},
     operation::Operation,
     population::IndividualId,
-    protocol::{Activity, MemberProgress, Mode, Progress},
+    protocol::{Activity, BatchProgress, MemberProgress, Mode, Progress},
     randomness::{Purpose, Streams},
     search::{Ask, Estimate, Estimation, Schedule, Search, SearchSettings, Stage},
     searcher::SearcherKind,
@@ -257,16 +257,13 @@ impl FakeRun {
         let batches = BATCHES * epochs as usize;
         let member = |&entrant: &usize| MemberProgress {
             individual: finals.state().entrants[entrant].individual,
-            validating: false,
-            batch: batches / 3,
-            batches,
-            loss: Some(Loss(0.9)),
+            progress: BatchProgress { validating: false, batch: batches / 3, batches, loss: Some(Loss(0.9)) },
         };
         Progress {
-            activity: Activity::Training,
-            generation: self.search.settings().generations,
-            pair: finals.state().told.len(),
-            members: entrants.iter().map(member).collect(),
+            activity: Activity::Finals {
+                trainings: finals.state().told.len(),
+                members: entrants.iter().map(member).collect(),
+            },
             images_per_second: 12_410.0,
             seconds_left: Some(754.0),
             ..Progress::default()
@@ -280,23 +277,23 @@ impl FakeRun {
         };
         let member = |(slot, candidate): (usize, &relativenas_core::search::Candidate)| MemberProgress {
             individual: candidate.individual,
-            validating: batch > BATCHES / 2 && estimation.stage != Stage::WarmUp,
-            batch: batch.saturating_sub(2 * slot),
-            batches: BATCHES,
-            loss: Some(Loss(1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64)),
+            progress: BatchProgress {
+                validating: batch > BATCHES / 2 && estimation.stage != Stage::WarmUp,
+                batch: batch.saturating_sub(2 * slot),
+                batches: BATCHES,
+                loss: Some(Loss(1.042 + 0.138 * slot as f64 + 0.3 / (batch + 1) as f64)),
+            },
         };
         let pairs = self.search.settings().population / 2;
         let left = pairs * (self.search.settings().generations - estimation.generation.min(49)) as usize;
         Progress {
             mode,
-            activity: match estimation.stage {
-                Stage::Ranking => Activity::Ranking,
-                Stage::Search if batch > BATCHES / 2 => Activity::Validating,
-                Stage::WarmUp | Stage::Search => Activity::Training,
+            activity: Activity::Estimating {
+                stage: estimation.stage,
+                generation: estimation.generation,
+                pair: estimation.pair,
+                members: estimation.candidates.iter().enumerate().map(member).collect(),
             },
-            generation: estimation.generation,
-            pair: estimation.pair,
-            members: estimation.candidates.iter().enumerate().map(member).collect(),
             images_per_second: 12_410.0 + (batch % 7) as f64,
             seconds_left: Some((left - estimation.pair.min(left)) as f64 * 3.25 - batch as f64 / 30.0),
             notice: None,

@@ -1,6 +1,6 @@
 //! Going back in a run, and playing it.
 
-use relativenas_core::protocol::{Command, Mode};
+use relativenas_core::protocol::{Activity, Command, Mode};
 use relativenas_ui::{
     Input, Options, View,
     messages::{Link, Message, Request},
@@ -30,11 +30,12 @@ fn a_view_of_the_past_is_the_view_that_was_seen_then() {
         let mut back = searching(124);
         let mut then = Stage::searching(options(), 120);
         let (run, _) = FakeRun::new(20, 50);
-        // Nobody is trained in the past.
-        then.progress(relativenas_core::protocol::Progress {
-            members: Vec::new(),
-            ..run.progress(0, Mode::Running)
-        });
+        // No individual is trained in the past.
+        let mut progress = run.progress(0, Mode::Running);
+        if let Activity::Estimating { members, .. } = &mut progress.activity {
+            members.clear();
+        }
+        then.progress(progress);
         back.press(view).press("{ { { {");
         let then = inside(then.press(view), 40);
         assert_eq!(inside(&mut back, 40), then, "view {view}");

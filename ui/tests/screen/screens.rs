@@ -3,9 +3,8 @@
 use relativenas_core::{
     finals::{FinalsSettings, Judge},
     loss::Loss,
-    population::IndividualId,
     probe::{Agreement, ArchitectureSource, Probe},
-    protocol::{Activity, MemberProgress, Mode, Progress},
+    protocol::{Activity, BatchProgress, Mode, Progress},
     searcher::SearcherKind,
 };
 use relativenas_ui::{
@@ -347,15 +346,9 @@ fn load_of_an_engine_on_a_gpu() {
     stage.open();
     stage.tell(Message::Lines(training(3)));
     stage.tell(Message::Link(live()));
-    let member = MemberProgress {
-        individual: IndividualId(0),
-        validating: false,
-        batch: 8,
-        batches: 98,
-        loss: Some(Loss(1.1)),
-    };
-    let activity = Activity::Training;
-    stage.progress(Progress { activity, members: vec![member], ..Progress::default() });
+    let progress = BatchProgress { validating: false, batch: 8, batches: 98, loss: Some(Loss(1.1)) };
+    let activity = Activity::Training { epoch: 3, progress };
+    stage.progress(Progress { activity, ..Progress::default() });
     stage.tell(gpu(87, 211, MemoryOwner::Device));
     let screen = stage.screen(100, 30);
     let words = "engine: processor and memory 98% 3.4G   gpu 87% 2.1G of all processes";
@@ -531,7 +524,7 @@ fn a_training_is_told_in_its_own_words() {
     stage.open();
     stage.tell(Message::Lines(training(40)));
     stage.tell(Message::Link(live()));
-    stage.progress(Progress { mode: Mode::Paused, activity: Activity::Training, ..Progress::default() });
+    stage.progress(Progress { mode: Mode::Paused, ..Progress::default() });
     let check = |stage: &mut Stage, keys: &str, words: &str| {
         let screen = stage.press(keys).screen(80, 24);
         assert!(screen.contains(words), "{words}:\n{screen}");

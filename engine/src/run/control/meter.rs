@@ -1,13 +1,10 @@
 //! The progress of a run, its speed, and the time that it will still take.
 
-use std::{
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use relativenas_core::{
-    protocol::{Activity, MemberProgress},
-    search::{BatchDone, Candidate},
+    protocol::{Activity, BatchProgress},
+    search::{BatchDone, Slot},
 };
 
 /// The current work and the work after it, in units that take about the same time.
@@ -21,12 +18,8 @@ pub struct Workload {
 #[derive(Debug)]
 pub struct Meter {
     activity: Activity,
-    generation: u32,
-    /// The current pairs; an epoch of a training counts as one pair.
-    pairs: Range<usize>,
-    members: Vec<MemberProgress>,
-    /// The number of images of every member so far in this estimation.
-    images: Vec<usize>,
+    /// The number of images of all networks so far in this activity.
+    images: usize,
     began: Instant,
     /// The time spent paused since then.
     held: Duration,
@@ -40,10 +33,7 @@ impl Meter {
     pub fn new(now: Instant) -> Self {
         Self {
             activity: Activity::Starting,
-            generation: 0,
-            pairs: 0..1,
-            members: Vec::new(),
-            images: Vec::new(),
+            images: 0,
             began: now,
             held: Duration::ZERO,
             work: Workload { now: 1.0, after: 0.0 },
@@ -52,42 +42,30 @@ impl Meter {
         }
     }
 
-    /// Called when an estimation, or a training of finals, begins.
-    pub fn begin(
-        &mut self,
-        activity: Activity,
-        generation: u32,
-        pairs: Range<usize>,
-        candidates: &[Candidate],
-        work: Workload,
-        now: Instant,
-    ) {
-        let member = |candidate: &Candidate| MemberProgress {
-            individual: candidate.individual,
-            validating: false,
-            batch: 0,
-            batches: 0,
-            loss: None,
-        };
+    /// Called when an estimation, a training of finals, or an epoch begins.
+    pub fn begin(&mut self, activity: Activity, work: Workload, now: Instant) {
         self.activity = activity;
-        self.generation = generation;
-        self.pairs = pairs;
-        self.members = candidates.iter().map(member).collect();
-        self.images = vec![0; candidates.len()];
+        self.images = 0;
         self.began = now;
         self.held = Duration::ZERO;
         self.work = work;
     }
 
-    /// Called when a member has done a batch.
-    pub fn batch(&mut self, done: BatchDone) {
-        if let Some(member) = self.members.get_mut(done.candidate.0) {
-            member.validating = done.validating;
-            (member.batch, member.batches) = (done.batch, done.batches);
-            member.loss = done.loss.or(member.loss.filter(|_| done.batch > 1));
+    /// Called when a member of an estimation or of finals has done a batch.
+    pub fn member_batch(&mut self, slot: Slot, done: BatchDone) {
+        if let Activity::Estimating { members, .. } | Activity::Finals { members, .. } = &mut self.activity
+            && let Some(member) = members.get_mut(slot.0)
+        {
+            note(&mut member.progress, done);
+            self.images += done.images;
         }
-        if let Some(images) = self.images.get_mut(done.candidate.0) {
-            *images += done.images;
+    }
+
+    /// Called when the network of a training has done a batch.
+    pub fn training_batch(&mut self, done: BatchDone) {
+        if let Activity::Training { progress, .. } | Activity::Testing { progress } = &mut self.activity {
+            note(progress, done);
+            self.images += done.images;
         }
     }
 
@@ -106,7 +84,6 @@ impl Meter {
     /// Called when the run is done.
     pub fn finish(&mut self) {
         self.activity = Activity::Finished;
-        self.members.clear();
         self.seconds_each = None;
     }
 
@@ -118,8 +95,8 @@ impl Meter {
     /// Measures the rate anew, in images per second. It must not be called while the run is paused.
     pub fn measure_rate(&mut self, now: Instant) -> f64 {
         let worked = self.worked(now);
-        if worked > 0.0 && self.images.iter().any(|&images| images > 0) {
-            self.images_per_second = self.images.iter().sum::<usize>() as f64 / worked;
+        if worked > 0.0 && self.images > 0 {
+            self.images_per_second = self.images as f64 / worked;
         }
         self.images_per_second
     }
@@ -130,31 +107,25 @@ impl Meter {
         self.seconds_each.map(|each| (each * in_hand - self.worked(now)).max(0.0) + each * after)
     }
 
-    /// What the run is doing: training, until all members are being validated.
-    pub fn activity(&self) -> Activity {
-        let validating = self.members.iter().all(|m| m.validating) && !self.members.is_empty();
-        match self.activity {
-            Activity::Training if validating => Activity::Validating,
-            activity => activity,
-        }
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
+}
 
-    pub fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    pub fn pairs(&self) -> &Range<usize> {
-        &self.pairs
-    }
-
-    pub fn members(&self) -> &[MemberProgress] {
-        &self.members
-    }
+/// Writes down a batch. A loss stays until another batch has one, or the batches begin anew.
+fn note(progress: &mut BatchProgress, done: BatchDone) {
+    let before = progress.loss.filter(|_| done.batch > 1);
+    *progress = BatchProgress {
+        validating: done.validating,
+        batch: done.batch,
+        batches: done.batches,
+        loss: done.loss.or(before),
+    };
 }
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::{loss::Loss, population::IndividualId, search::Slot};
+    use relativenas_core::{loss::Loss, population::IndividualId, protocol::MemberProgress, search::Stage};
 
     use super::*;
 
@@ -162,46 +133,38 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn candidates(count: usize) -> Vec<Candidate> {
-        (0..count)
-            .map(|individual| Candidate { individual: IndividualId(individual), position: Vec::new() })
-            .collect()
+    /// An estimation of this many candidates.
+    fn estimating(count: usize) -> Activity {
+        let member =
+            |number| MemberProgress { individual: IndividualId(number), progress: BatchProgress::default() };
+        Activity::Estimating {
+            stage: Stage::Search,
+            generation: 0,
+            pair: 0,
+            members: (0..count).map(member).collect(),
+        }
     }
 
-    /// A meter of an estimation of this many candidates that begins now.
-    fn begun(count: usize, now: Instant) -> Meter {
+    /// A meter of this activity, which begins now.
+    fn begun(activity: Activity, now: Instant) -> Meter {
         let mut meter = Meter::new(now);
-        meter.begin(Activity::Training, 0, 0..1, &candidates(count), Workload { now: 1.0, after: 0.0 }, now);
+        meter.begin(activity, Workload { now: 1.0, after: 0.0 }, now);
         meter
     }
 
-    fn batch(candidate: usize, validating: bool) -> BatchDone {
-        BatchDone {
-            candidate: Slot(candidate),
-            validating,
-            batch: 1,
-            batches: 2,
-            images: 8,
-            loss: Some(Loss(2.0)),
-        }
+    fn batch(validating: bool) -> BatchDone {
+        BatchDone { validating, batch: 1, batches: 2, images: 8, loss: Some(Loss(2.0)) }
     }
 
     #[test]
     fn the_time_that_is_left_counts_work_and_not_estimations_and_no_pauses() {
         let start = Instant::now();
         let mut meter = Meter::new(start);
-        meter.begin(Activity::Training, 0, 0..1, &[], Workload { now: 2.0, after: 30.0 }, start);
+        meter.begin(estimating(0), Workload { now: 2.0, after: 30.0 }, start);
         assert_eq!(meter.seconds_left(start), None);
         meter.held(seconds(5));
         meter.end(start + seconds(25));
-        meter.begin(
-            Activity::Training,
-            0,
-            1..2,
-            &[],
-            Workload { now: 2.0, after: 28.0 },
-            start + seconds(25),
-        );
+        meter.begin(estimating(0), Workload { now: 2.0, after: 28.0 }, start + seconds(25));
         assert_eq!(meter.seconds_left(start + seconds(25)), Some(300.0), "30 units of ten seconds");
         assert_eq!(meter.seconds_left(start + seconds(31)), Some(294.0));
         assert_eq!(meter.seconds_left(start + seconds(99)), Some(280.0), "what is late ends now");
@@ -210,36 +173,48 @@ mod tests {
     #[test]
     fn the_rate_is_of_all_members_together_and_pauses_do_not_count() {
         let start = Instant::now();
-        let mut meter = begun(2, start);
-        meter.batch(batch(0, false));
-        meter.batch(batch(1, false));
+        let mut meter = begun(estimating(2), start);
+        meter.member_batch(Slot(0), batch(false));
+        meter.member_batch(Slot(1), batch(false));
         meter.held(seconds(6));
         assert_eq!(meter.measure_rate(start + seconds(10)), 4.0);
     }
 
     #[test]
     fn a_pair_validates_once_both_do() {
-        let start = Instant::now();
-        let mut meter = begun(2, start);
-        meter.batch(batch(0, true));
-        assert_eq!(meter.activity(), Activity::Training);
-        meter.batch(batch(1, true));
-        assert_eq!(meter.activity(), Activity::Validating);
+        let mut meter = begun(estimating(2), Instant::now());
+        meter.member_batch(Slot(0), batch(true));
+        assert!(!meter.activity().is_validating());
+        meter.member_batch(Slot(1), batch(true));
+        assert!(meter.activity().is_validating());
         meter.finish();
-        assert_eq!((meter.activity(), meter.members().len()), (Activity::Finished, 0));
+        assert_eq!((meter.activity(), meter.activity().is_validating()), (&Activity::Finished, false));
+    }
+
+    #[test]
+    fn a_training_has_one_network_and_no_members() {
+        let start = Instant::now();
+        let training = Activity::Training { epoch: 3, progress: BatchProgress::default() };
+        let mut meter = begun(training, start);
+        meter.training_batch(batch(false));
+        meter.member_batch(Slot(0), batch(true)); // No such member.
+        let Activity::Training { epoch, progress } = meter.activity() else {
+            panic!("{:?}", meter.activity());
+        };
+        assert_eq!((*epoch, progress.batch, progress.validating), (3, 1, false));
+        assert_eq!(meter.measure_rate(start + seconds(2)), 4.0);
     }
 
     #[test]
     fn a_loss_stays_until_another_batch_has_one_or_the_batches_begin_anew() {
-        let start = Instant::now();
-        let mut meter = begun(1, start);
+        let mut meter = begun(estimating(1), Instant::now());
         for (done, loss) in [
-            (batch(0, false), Some(2.0)),
-            (BatchDone { batch: 2, loss: None, ..batch(0, false) }, Some(2.0)),
-            (BatchDone { loss: None, ..batch(0, true) }, None),
+            (batch(false), Some(2.0)),
+            (BatchDone { batch: 2, loss: None, ..batch(false) }, Some(2.0)),
+            (BatchDone { loss: None, ..batch(true) }, None),
         ] {
-            meter.batch(done);
-            assert_eq!(meter.members()[0].loss, loss.map(Loss));
+            meter.member_batch(Slot(0), done);
+            assert_eq!(meter.activity().members()[0].progress.loss, loss.map(Loss));
         }
     }
 }

@@ -21,17 +21,37 @@ pub struct Injection {
     pub position: Vec<f64>,
 }
 
-/// What was done in an estimation or a training of finals.
+/// The work that was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    Pair,
-    /// An estimation of a pair that will be estimated again, which does not count as a step.
+    /// Pairs that were estimated together.
+    Pairs(usize),
+    /// An estimation of pairs that will be estimated again, which does not count as a step.
     Estimation,
-    Generation(u32),
+    /// The last pairs of a generation.
+    Generation { generation: u32, pairs: usize },
+    /// Trainings of finals that ran at the same time.
+    Trainings,
+    /// The last trainings of a round of finals, which count as a step like a generation of the search.
+    Round,
     /// An epoch of a training. Clients of older programs step through epochs with "pairs".
     Epoch(u32),
-    /// A round of the finals, which counts as a step like a generation of the search.
-    Round,
+}
+
+impl Done {
+    /// How many steps of this unit it is.
+    fn steps(self, unit: StepUnit) -> u32 {
+        match (self, unit) {
+            (Self::Estimation, _) => 0,
+            // Pairs that are estimated at once cannot be divided, and each counts.
+            (Self::Pairs(pairs) | Self::Generation { pairs, .. }, StepUnit::Pair) => {
+                u32::try_from(pairs).unwrap_or(u32::MAX)
+            }
+            (Self::Trainings, StepUnit::Pair) => 1,
+            (Self::Pairs(_) | Self::Trainings, StepUnit::Generation | StepUnit::Epoch) => 0,
+            (Self::Generation { .. } | Self::Round | Self::Epoch(_), _) => 1,
+        }
+    }
 }
 
 /// What the thread that does the work does next.
@@ -81,11 +101,12 @@ impl Steering {
         }
     }
 
-    /// Carries out a command during `generation`; `holding` says whether the run is waiting already.
+    /// Carries out a command during this generation or epoch, if one has begun; `holding` says whether the run is
+    /// waiting already.
     ///
     /// # Errors
     /// If the command is refused; the text gives the reason.
-    pub fn command(&mut self, command: &Command, generation: u32, holding: bool) -> Result<(), String> {
+    pub fn command(&mut self, command: &Command, now: Option<u32>, holding: bool) -> Result<(), String> {
         if self.finished {
             return Err("the run is finished".to_owned());
         }
@@ -109,7 +130,7 @@ impl Steering {
                 self.stop = true;
             }
             Command::PauseAt { generation: at } => {
-                self.check_pause(*at, generation)?;
+                self.check_pause(*at, now)?;
                 self.pause_at = *at;
             }
             Command::PauseOnNan { on } => self.pause_on_nan = *on,
@@ -122,14 +143,14 @@ impl Steering {
         Ok(())
     }
 
-    fn check_pause(&self, at: Option<u32>, generation: u32) -> Result<(), String> {
+    fn check_pause(&self, at: Option<u32>, now: Option<u32>) -> Result<(), String> {
         let Some(at) = at else { return Ok(()) };
+        let unit = if self.bounds.population.is_some() { "generation" } else { "epoch" };
         if let Some(why) = self.closed {
-            return Err(format!("{why}; no generation lies ahead"));
+            return Err(format!("{why}; no {unit} lies ahead"));
         }
-        let (first, last) = (generation + 1, self.bounds.generations);
+        let (first, last) = (now.unwrap_or(0) + 1, self.bounds.generations);
         if !(first..=last).contains(&at) {
-            let unit = if self.bounds.population.is_some() { "generation" } else { "epoch" };
             return Err(format!("{unit} {at} does not lie ahead; give one from {first} to {last}"));
         }
         Ok(())
@@ -201,20 +222,14 @@ impl Steering {
         !self.paused && self.stalled.is_none()
     }
 
-    /// Called when the current work is done, with the number of pairs that were compared at once. Counts
-    /// steps, and pauses where this was asked for.
-    pub fn done(&mut self, done: Done, pairs: usize, not_a_number: bool) {
-        if let Some((unit, left)) = self.step
-            && done != Done::Estimation
-            && (unit == StepUnit::Pair || done != Done::Pair)
-        {
-            // Pairs that are estimated at once cannot be divided, and each counts.
-            let pairs = u32::try_from(pairs).unwrap_or(u32::MAX).max(1);
-            let left = left.saturating_sub(if unit == StepUnit::Pair { pairs } else { 1 });
+    /// Called when the current work is done. Counts steps, and pauses where this was asked for.
+    pub fn done(&mut self, done: Done, not_a_number: bool) {
+        if let Some((unit, left)) = self.step {
+            let left = left.saturating_sub(done.steps(unit));
             self.step = (left > 0).then_some((unit, left));
             self.paused |= left == 0;
         }
-        if let Done::Generation(number) | Done::Epoch(number) = done
+        if let Done::Generation { generation: number, .. } | Done::Epoch(number) = done
             && self.pause_at == Some(number + 1)
         {
             self.pause_at = None;
@@ -257,7 +272,7 @@ mod tests {
 
     /// Passes a command to a run in its first generation that is not waiting.
     fn tell(steering: &mut Steering, command: &Command) {
-        steering.command(command, 0, false).expect("accepted");
+        steering.command(command, Some(0), false).expect("accepted");
     }
 
     fn step(unit: StepUnit, count: u32) -> Steering {
@@ -270,9 +285,9 @@ mod tests {
     fn a_step_of_pairs_pauses_after_so_many() {
         let mut steering = step(StepUnit::Pair, 2);
         assert_eq!(steering.next(), Some(Next::Estimate));
-        steering.done(Done::Pair, 1, false);
+        steering.done(Done::Pairs(1), false);
         assert_eq!(steering.next(), Some(Next::Estimate));
-        steering.done(Done::Pair, 1, false);
+        steering.done(Done::Pairs(1), false);
         assert_eq!((steering.next(), steering.mode(false)), (None, Mode::Pausing));
         assert_eq!(steering.mode(true), Mode::Paused);
     }
@@ -281,20 +296,20 @@ mod tests {
     fn pairs_at_once_count_as_many_and_a_step_never_cuts_them() {
         let mut steering = step(StepUnit::Pair, 3);
         for mode in [Mode::Stepping, Mode::Pausing] {
-            steering.done(Done::Pair, 2, false);
+            steering.done(Done::Pairs(2), false);
             assert_eq!(steering.mode(false), mode);
         }
     }
 
     #[test]
     fn a_step_of_a_generation_pauses_at_its_end_or_after_a_round_of_finals() {
-        for end in [Done::Generation(0), Done::Round] {
+        for end in [Done::Generation { generation: 0, pairs: 1 }, Done::Round] {
             let mut steering = step(StepUnit::Generation, 1);
-            for done in [Done::Estimation, Done::Pair] {
-                steering.done(done, 1, false);
+            for done in [Done::Estimation, Done::Pairs(1), Done::Trainings] {
+                steering.done(done, false);
                 assert_eq!(steering.mode(false), Mode::Stepping);
             }
-            steering.done(end, 1, false);
+            steering.done(end, false);
             assert_eq!(steering.mode(false), Mode::Pausing);
         }
     }
@@ -309,7 +324,7 @@ mod tests {
         assert!(going.aborted());
 
         let mut held = steering(true);
-        held.command(&Command::Stop, 0, true).expect("accepted");
+        held.command(&Command::Stop, Some(0), true).expect("accepted");
         assert!(held.aborted());
     }
 
@@ -329,13 +344,13 @@ mod tests {
     fn it_pauses_at_a_generation_and_on_what_is_not_a_number_if_asked() {
         let mut steering = steering(false);
         tell(&mut steering, &Command::PauseAt { generation: Some(2) });
-        steering.done(Done::Generation(0), 1, true);
+        steering.done(Done::Generation { generation: 0, pairs: 1 }, true);
         assert_eq!(steering.mode(false), Mode::Running);
-        steering.done(Done::Generation(1), 1, false);
+        steering.done(Done::Generation { generation: 1, pairs: 1 }, false);
         assert_eq!((steering.mode(false), steering.pause_at()), (Mode::Pausing, None));
         tell(&mut steering, &Command::Continue);
         tell(&mut steering, &Command::PauseOnNan { on: true });
-        steering.done(Done::Pair, 1, true);
+        steering.done(Done::Pairs(1), true);
         assert_eq!(steering.mode(false), Mode::Pausing);
     }
 
@@ -343,7 +358,7 @@ mod tests {
     fn what_does_not_lie_ahead_cannot_be_paused_at() {
         let refused = |bounds, at| {
             let pause = Command::PauseAt { generation: Some(at) };
-            Steering::new(bounds, false).command(&pause, 2, false).expect_err("refused")
+            Steering::new(bounds, false).command(&pause, Some(2), false).expect_err("refused")
         };
         let search = Bounds { population: Some((Space::Cells, 4)), generations: 5 };
         for at in [0, 2, 6] {
@@ -357,8 +372,9 @@ mod tests {
     #[test]
     fn injections_are_checked_at_once_and_applied_between_pairs() {
         let mut steering = steering(false);
-        let mut inject =
-            |individual, position| steering.command(&Command::Inject { individual, position }, 0, false);
+        let mut inject = |individual, position| {
+            steering.command(&Command::Inject { individual, position }, Some(0), false)
+        };
         assert_eq!(
             inject(IndividualId(4), vec![0.5; 32]),
             Err("there is no individual 4; there are 0 to 3".to_owned())
@@ -378,7 +394,7 @@ mod tests {
         let mut steering = steering(false);
         tell(&mut steering, &Command::PauseAt { generation: Some(2) });
         steering.close("the finals are under way");
-        let mut refused = |command| steering.command(&command, 5, false).expect_err("too late");
+        let mut refused = |command| steering.command(&command, None, false).expect_err("too late");
         assert_eq!(
             refused(Command::Inject { individual: IndividualId(0), position: vec![0.5; 32] }),
             "the finals are under way; no individual can be replaced any more"
@@ -389,7 +405,7 @@ mod tests {
         );
         tell(&mut steering, &Command::PauseAt { generation: None });
         steering.finish();
-        assert_eq!(steering.command(&Command::Pause, 5, false), Err("the run is finished".to_owned()));
+        assert_eq!(steering.command(&Command::Pause, None, false), Err("the run is finished".to_owned()));
     }
 
     #[test]

@@ -4,11 +4,10 @@ use relativenas_core::{
     event::Event,
     manifest::Manifest,
     population::IndividualId,
-    protocol::{Command, Mode, StepUnit},
+    protocol::{Activity, Command, Mode, StepUnit},
 };
 
 use crate::run::{
-    control::Control,
     fixture::{self, events, work},
     outcome::Outcome,
 };
@@ -78,12 +77,13 @@ fn a_search_without_finals_ends_as_it_always_did() {
 fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let outcome = work(folder.path(), manifest, |progress, control| {
-        let begun = progress.members.first().is_some_and(|member| member.batch > 0);
-        if progress.generation == 2 && begun && in_finals(control) {
+        if let Activity::Finals { trainings, members } = &progress.activity
+            && members[0].progress.batch > 0
+        {
             let inject = Command::Inject { individual: IndividualId(0), position: vec![0.5; 32] };
             let refused = control.steer(&inject).expect_err("it is too late");
             assert_eq!(refused, "the finals are under way; no individual can be replaced any more");
-            if progress.pair >= place {
+            if *trainings >= place {
                 control.abort();
             }
         }
@@ -94,12 +94,6 @@ fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     assert!(before.iter().any(|e| matches!(e, Event::FinalsBegan { .. })), "{before:?}");
     assert_eq!(work(folder.path(), manifest, |_, _| {}), Outcome::Done);
     assert_eq!(events(folder.path()), *expected);
-}
-
-/// Whether the generations and the ranking are done.
-fn in_finals(control: &Control) -> bool {
-    let refused = control.steer(&Command::PauseAt { generation: Some(2) });
-    refused.is_err_and(|why| why.starts_with("the finals are under way"))
 }
 
 #[test]
@@ -144,7 +138,7 @@ fn a_round_is_a_step_and_pauses_between_trainings() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut stepped = false;
     let outcome = work(folder.path(), manifest, |progress, control| {
-        if !stepped && progress.generation == 2 && in_finals(control) {
+        if !stepped && matches!(progress.activity, Activity::Finals { .. }) {
             stepped = true;
             control.steer(&Command::Step { unit: StepUnit::Generation, count: 1 }).expect("accepted");
         } else if progress.mode == Mode::Paused {

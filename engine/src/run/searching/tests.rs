@@ -62,8 +62,8 @@ fn a_search_with_a_table_of_latencies_is_gone_on_with_to_the_same_events() {
 
     let cut = tempfile::tempdir().expect("a folder");
     let outcome = work(cut.path(), &manifest, |progress, control| {
-        let begun = progress.members.first().is_some_and(|member| member.batch > 0);
-        if progress.generation == 1 && begun {
+        let begun = progress.activity.batches().next().is_some_and(|progress| progress.batch > 0);
+        if progress.activity.generation_or_epoch() == Some(1) && begun {
             control.abort();
         }
     });

@@ -8,7 +8,6 @@ use relativenas_core::{
     event::Part,
     manifest::Manifest,
     network::{NetworkKind, NetworkShape},
-    search::Slot,
     search::{BatchDone, Flow},
     trained_network::TrainedNetwork,
 };
@@ -184,7 +183,6 @@ impl Subject for Classifier {
             let part = part?;
             self.trainer.step(&part)?;
             let done = BatchDone {
-                candidate: Slot(0),
                 validating: false,
                 batch: self.trainer.batch(),
                 batches,

@@ -10,7 +10,6 @@ use relativenas_core::{
     loss::Loss,
     manifest::Manifest,
     randomness::Streams,
-    search::Slot,
     search::{BatchDone, Flow},
     tasks::Task,
     trained_network::TrainedNetwork,
@@ -229,14 +228,7 @@ impl TaskSubject {
         let after = |count: usize| {
             done.set(done.get() + count);
             let (batch, batches) = (done.get(), images.len());
-            after(BatchDone {
-                candidate: Slot(0),
-                validating: true,
-                batch,
-                batches,
-                images: count,
-                loss: None,
-            })
+            after(BatchDone { validating: true, batch, batches, images: count, loss: None })
         };
         let place = EvaluationRun { device: self.device, batch: VALIDATION_BATCH, after: &after };
         let view = TaskView { chip: self.chip, flip, blue_first: false };
@@ -279,7 +271,6 @@ impl Subject for TaskSubject {
             let batch = batch?;
             self.trainer.step(&batch)?;
             let done = BatchDone {
-                candidate: Slot(0),
                 validating: false,
                 batch: self.trainer.position().batch,
                 batches,

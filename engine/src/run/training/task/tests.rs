@@ -80,7 +80,7 @@ fn check(task: Task, epochs: usize, part: Part) {
 
     let cut = tempfile::tempdir().expect("a folder");
     let outcome = work(cut.path(), &manifest, |progress, control| {
-        if progress.generation == 1 {
+        if progress.activity.generation_or_epoch() == Some(1) {
             control.abort();
         }
     });
