@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use relativenas_core::{
     config::{Config, Layers},
     event::{Event, Images, Line},
-    finals::{Figures, Finals, FinalsSettings, History, Judge},
+    finals::{EntrantHistory, Figures, Finals, FinalsSettings, Judge},
     loss::Loss,
     manifest::{BUILD, Job, Manifest, RUN_FORMAT, files},
     network::{NetworkKind, NetworkShape},
@@ -67,7 +67,7 @@ pub fn log_with_finals_of(seeds: u32) -> Vec<Line> {
     let finished = events.pop();
     let Some(Event::SearchFinished { ranking, .. }) = &finished else { panic!("a ranking ends a search") };
     let finals = FinalsSettings { architectures: 4, epochs: 3, seeds, judge: Judge::TrainingLoss };
-    let mut history = History::default();
+    let mut history = EntrantHistory::default();
     for event in &events {
         history.note(event, finals.architectures, search.settings().generations);
     }

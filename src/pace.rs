@@ -4,7 +4,7 @@ use relativenas_core::{
     config::{Config, RetrainConfig, SearchConfig},
     cost::cost,
     event::Event,
-    finals::Work,
+    finals::TrainingWork,
     genotype::Genotype,
     manifest::{Job, Manifest},
     network::NetworkShape,
@@ -96,7 +96,7 @@ fn finals(config: &Config) -> Option<String> {
     let (search, finals) = works(config);
     let (train, valid) = (config.data.train_images, config.data.valid_images);
     let share = |train, valid| format!("{:.0} %", 100.0 * finals.share_of(search, train, valid));
-    let images = |work: Work| {
+    let images = |work: TrainingWork| {
         let (trained, validated) = work.images(train, valid);
         written::thousands(trained.saturating_add(validated))
     };
@@ -123,9 +123,9 @@ fn finals(config: &Config) -> Option<String> {
 }
 
 /// What the search takes, and what its finals take.
-fn works(config: &Config) -> (Work, Work) {
+fn works(config: &Config) -> (TrainingWork, TrainingWork) {
     let SearchConfig { population, generations, warm_up, one_shot, .. } = config.search;
-    let search = Work::of_search(population, generations, warm_up, one_shot);
+    let search = TrainingWork::of_search(population, generations, warm_up, one_shot);
     (search, config.finals.work(config.finals.architectures))
 }
 
@@ -137,7 +137,7 @@ fn finals_time(config: &Config) -> f64 {
         (train @ 1.., valid @ 1..) => 0.25 * valid as f64 / train as f64,
         _ => 0.25,
     };
-    let time = |work: Work| work.epochs as f64 + validation * work.trainings as f64;
+    let time = |work: TrainingWork| work.epochs as f64 + validation * work.trainings as f64;
     time(finals) / time(search)
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     genotype::{Cell, Gene, Genotype},
     operation::{CellKind, Family, Operation},
-    space::{GeneIndex, Role, Space},
+    space::{GeneIndex, GeneRole, Space},
 };
 
 /// A description in a few sentences: the depth of both cells, their operations, and the inputs that they do
@@ -118,7 +118,7 @@ fn node_changes(old: &[Gene], new: &[Gene]) -> Vec<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GeneChange {
     pub gene: GeneIndex,
-    pub role: Role,
+    pub role: GeneRole,
     /// The decoded value before; [`Space::label`] gives a short name for it.
     pub from: usize,
     pub to: usize,
@@ -128,9 +128,9 @@ impl fmt::Display for GeneChange {
     /// Writes the change, such as `N1op: skip_connect → sep_conv_5x5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |index: usize| match self.role {
-            Role::Input { .. } => Cell::input_name(index),
-            Role::Operation { .. } => Operation::SEARCHED[index].name().to_owned(),
-            Role::Edge { .. } => crate::tabular::OPERATIONS[index].name().to_owned(),
+            GeneRole::Input { .. } => Cell::input_name(index),
+            GeneRole::Operation { .. } => Operation::SEARCHED[index].name().to_owned(),
+            GeneRole::Edge { .. } => crate::tabular::OPERATIONS[index].name().to_owned(),
         };
         write!(f, "{}: {} → {}", self.role, name(self.from), name(self.to))
     }

@@ -113,7 +113,7 @@ pub enum Event {
     /// The end of a search, after its finals if it has any.
     SearchFinished {
         /// The last population from best to worst, by its losses with shared weights.
-        ranking: Vec<Ranked>,
+        ranking: Vec<RankedIndividual>,
         evaluations: u64,
     },
 
@@ -228,7 +228,7 @@ pub struct Move {
 
 /// A place in the final ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ranked {
+pub struct RankedIndividual {
     /// The rank, counted from 1.
     pub rank: usize,
     pub individual: IndividualId,

@@ -20,12 +20,12 @@ pub(crate) mod settings;
 use serde::{Deserialize, Serialize};
 
 pub use entrant::{Entrant, EntrantSource};
-pub use entrants::History;
+pub use entrants::EntrantHistory;
 pub use figures::Figures;
-pub use settings::{FinalsSettings, Judge, Work, rounds_of};
+pub use settings::{FinalsSettings, Judge, TrainingWork, rounds_of};
 
 use crate::{
-    event::{Event, Ranked},
+    event::{Event, RankedIndividual},
     loss::Loss,
     randomness::{Purpose, Streams},
     search::Search,
@@ -74,8 +74,8 @@ impl Finals {
     pub fn begin(
         settings: FinalsSettings,
         search: &Search,
-        ranking: &[Ranked],
-        history: &History,
+        ranking: &[RankedIndividual],
+        history: &EntrantHistory,
     ) -> Option<(Self, Event)> {
         let entrants = entrants::choose(settings.architectures, search, ranking, history);
         if entrants.is_empty() {
@@ -164,10 +164,10 @@ impl Finals {
     }
 
     /// What is left after the next so many trainings of this round, if every loss is a number.
-    pub fn left_after(&self, trainings: usize) -> Work {
+    pub fn left_after(&self, trainings: usize) -> TrainingWork {
         let FinalsState { settings, round, ref going, ref told, ended, .. } = self.state;
         if ended {
-            return Work::default();
+            return TrainingWork::default();
         }
         let now = settings.trainings_of(going.len()).saturating_sub(told.len() + trainings);
         let now = settings.trainings(round, now);

@@ -17,6 +17,7 @@ pub mod describe;
 pub mod event;
 pub mod finals;
 pub mod genotype;
+mod indexing;
 pub mod latency;
 pub mod lint;
 pub mod loss;

@@ -1,10 +1,6 @@
 //! The population: individuals with a position and a velocity in the search space.
 
-use std::{
-    fmt,
-    ops::{Index, IndexMut},
-    str::FromStr,
-};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,28 +38,6 @@ impl FromStr for IndividualId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
-    }
-}
-
-impl<T> Index<IndividualId> for [T] {
-    type Output = T;
-
-    fn index(&self, individual: IndividualId) -> &T {
-        &self[individual.0]
-    }
-}
-
-impl<T> Index<IndividualId> for Vec<T> {
-    type Output = T;
-
-    fn index(&self, individual: IndividualId) -> &T {
-        &self[individual.0]
-    }
-}
-
-impl<T> IndexMut<IndividualId> for Vec<T> {
-    fn index_mut(&mut self, individual: IndividualId) -> &mut T {
-        &mut self[individual.0]
     }
 }
 

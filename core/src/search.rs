@@ -55,10 +55,10 @@ pub use estimation::{
 };
 pub use repeat::Repeat;
 pub use settings::{Schedule, SearchSettings, SettingsError};
-pub use state::{Lesson, SearchState};
+pub use state::{PendingMove, SearchState};
 
 use crate::{
-    event::{Event, Learner, Move, Ranked, Trainee},
+    event::{Event, Learner, Move, RankedIndividual, Trainee},
     loss::Fitness,
     population::{Individual, IndividualId, diversity, sample_position},
     randomness::Streams,
@@ -337,7 +337,7 @@ impl Search {
             }
         }
         if let (Some(slow), Some(fast)) = (verdict.slow, verdict.fast) {
-            self.state.lessons.push(Lesson { slow: individual(slow), fast: individual(fast) });
+            self.state.lessons.push(PendingMove { slow: individual(slow), fast: individual(fast) });
         }
         events.push(Event::PairCompared {
             generation: estimation.generation,
@@ -406,7 +406,7 @@ impl Search {
     }
 
     /// All individuals, the best first by the searcher's rule; equals in the order of their numbers.
-    fn ranking(&self) -> Vec<Ranked> {
+    fn ranking(&self) -> Vec<RankedIndividual> {
         let SearchSettings { limits, space, .. } = &self.settings;
         let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {
             Fitness { loss: estimate.loss, violation: limits.violation(*space, &individual.position) }
@@ -417,7 +417,7 @@ impl Search {
         }
         let place = |(index, (individual, _)): (usize, (IndividualId, Fitness))| {
             let Estimate { loss, accuracy, .. } = self.state.ranking[individual];
-            Ranked { rank: index + 1, individual, loss, accuracy }
+            RankedIndividual { rank: index + 1, individual, loss, accuracy }
         };
         order.into_iter().enumerate().map(place).collect()
     }

@@ -1,11 +1,11 @@
 //! Search spaces: which genes an architecture vector has, and what a real number in one means.
 //!
 //! ```
-//! use relativenas_core::{genotype::Genotype, space::{GeneIndex, Role, Space}};
+//! use relativenas_core::{genotype::Genotype, space::{GeneIndex, GeneRole, Space}};
 //!
 //! // Gene 1 chooses among seven operations; 0.0 to 1.0 is the first of them, above that the second.
 //! let first = GeneIndex(1);
-//! assert!(matches!(Space::Cells.role(first), Role::Operation { node: 0, .. }));
+//! assert!(matches!(Space::Cells.role(first), GeneRole::Operation { node: 0, .. }));
 //! assert_eq!(Space::Cells.decode_gene(first, 1.0), 0);
 //! assert_eq!(Space::Cells.decode_gene(first, 1.1), 1);
 //!
@@ -21,10 +21,7 @@
 //! # Ok::<(), relativenas_core::space::VectorError>(())
 //! ```
 
-use std::{
-    fmt,
-    ops::{Index, IndexMut},
-};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,31 +59,9 @@ impl fmt::Display for GeneIndex {
     }
 }
 
-impl<T> Index<GeneIndex> for [T] {
-    type Output = T;
-
-    fn index(&self, gene: GeneIndex) -> &T {
-        &self[gene.0]
-    }
-}
-
-impl<T> Index<GeneIndex> for Vec<T> {
-    type Output = T;
-
-    fn index(&self, gene: GeneIndex) -> &T {
-        &self[gene.0]
-    }
-}
-
-impl<T> IndexMut<GeneIndex> for Vec<T> {
-    fn index_mut(&mut self, gene: GeneIndex) -> &mut T {
-        &mut self[gene.0]
-    }
-}
-
 /// What one gene decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum GeneRole {
     /// Which earlier node or cell input an operation of `node` reads.
     Input { cell: CellKind, node: usize, slot: usize },
     /// Which operation `node` applies to it.
@@ -95,7 +70,7 @@ pub enum Role {
     Edge { edge: usize },
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for GeneRole {
     /// Short, as in the list of changed genes: `N1in`, `R3op`, `in-2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = |cell| if cell == CellKind::Normal { 'N' } else { 'R' };
@@ -125,7 +100,7 @@ impl Space {
     ///
     /// # Panics
     /// If there is no such gene.
-    pub fn role(self, gene: GeneIndex) -> Role {
+    pub fn role(self, gene: GeneIndex) -> GeneRole {
         let number = gene.0;
         assert!(number < self.genes(), "gene {number} of {}", self.genes());
         match self {
@@ -133,21 +108,21 @@ impl Space {
                 let cell = CellKind::BOTH[number / CELL_GENES];
                 let (node, slot) = (number % CELL_GENES / 4, number % 4 / 2);
                 if number.is_multiple_of(2) {
-                    Role::Input { cell, node, slot }
+                    GeneRole::Input { cell, node, slot }
                 } else {
-                    Role::Operation { cell, node, slot }
+                    GeneRole::Operation { cell, node, slot }
                 }
             }
-            Self::NasBench201 => Role::Edge { edge: number },
+            Self::NasBench201 => GeneRole::Edge { edge: number },
         }
     }
 
     /// How many values a gene decodes to; its real number lies in `[0, choices]`.
     pub fn choices(self, gene: GeneIndex) -> usize {
         match self.role(gene) {
-            Role::Input { node, .. } => node + 2,
-            Role::Operation { .. } => Operation::SEARCHED.len(),
-            Role::Edge { .. } => edge::OPERATIONS.len(),
+            GeneRole::Input { node, .. } => node + 2,
+            GeneRole::Operation { .. } => Operation::SEARCHED.len(),
+            GeneRole::Edge { .. } => edge::OPERATIONS.len(),
         }
     }
 
@@ -190,9 +165,9 @@ impl Space {
     /// A short name for the decoded value of a gene: two letters or a digit.
     pub fn label(self, gene: GeneIndex, index: usize) -> String {
         match self.role(gene) {
-            Role::Input { .. } => index.to_string(),
-            Role::Operation { .. } => Operation::SEARCHED[index].short_name().to_owned(),
-            Role::Edge { .. } => edge::OPERATIONS[index].short_name().to_owned(),
+            GeneRole::Input { .. } => index.to_string(),
+            GeneRole::Operation { .. } => Operation::SEARCHED[index].short_name().to_owned(),
+            GeneRole::Edge { .. } => edge::OPERATIONS[index].short_name().to_owned(),
         }
     }
 }
@@ -203,7 +178,7 @@ pub enum VectorError {
     #[error("an architecture vector of this space has {expected} numbers, not {found}")]
     Length { expected: usize, found: usize },
     #[error("gene {gene} ({role}) is {value}; it must lie between 0 and {upper}")]
-    Bounds { gene: GeneIndex, role: Role, value: f64, upper: f64 },
+    Bounds { gene: GeneIndex, role: GeneRole, value: f64, upper: f64 },
 }
 
 /// Why a genotype cannot be encoded in the search space.

@@ -20,12 +20,12 @@ pub use finals::{Finalist, FinalsView, Winner, WinnerSource};
 pub use fit::ViewError;
 pub use history::{History, Stop};
 pub use log::{LogLine, Tone};
-pub use map::{KEPT_GENERATIONS, Lesson, MapView, Window};
+pub use map::{KEPT_GENERATIONS, MapMove, MapView, Window};
 pub use state::{Phase, RunState};
 pub use summary::{EpochSummary, GenerationSummary, TestSummary, TrainingView};
 
 use crate::{
-    event::{Event, Images, Learner, Line, Ranked, Trainee},
+    event::{Event, Images, Learner, Line, RankedIndividual, Trainee},
     genotype::Genotype,
     loss::{Fitness, Loss},
     network::NetworkShape,
@@ -88,7 +88,7 @@ pub struct SearchView {
     /// The trainings from scratch after the ranking.
     pub finals: Option<FinalsView>,
     /// The result by shared weights; empty until the search, with its finals, is finished.
-    pub ranking: Vec<Ranked>,
+    pub ranking: Vec<RankedIndividual>,
     /// The population on a plane.
     pub map: MapView,
 }

@@ -33,11 +33,11 @@ struct Arguments {
     #[arg(long)]
     mpi: bool,
     #[command(subcommand)]
-    work: Option<Work>,
+    work: Option<EngineCommand>,
 }
 
 #[derive(Subcommand)]
-enum Work {
+enum EngineCommand {
     /// Go on with a run until it is done.
     Run {
         /// The run's folder.
@@ -96,23 +96,23 @@ fn main() -> ExitCode {
             eprintln!("relativenas-engine works for the command `relativenas`; see `relativenas --help`");
             return ExitCode::from(2);
         }
-        Some(Work::Run { run, die_with_parent, force, paused, leave_with, ranks, restart }) => {
+        Some(EngineCommand::Run { run, die_with_parent, force, paused, leave_with, ranks, restart }) => {
             let (ranked, rank_timeout) = (ranks.ranked(), ranks.timeout());
             let options = run::RunOptions { force, paused, ranked, rank_timeout, leave_with, restart };
             end_with(die_with_parent).and_then(|()| run::run(&run, options))
         }
-        Some(Work::Evaluate(arguments)) => {
+        Some(EngineCommand::Evaluate(arguments)) => {
             end_with(arguments.die_with_parent).and_then(|()| commands::evaluate(&arguments))
         }
-        Some(Work::Data(arguments)) => commands::data(&arguments),
-        Some(Work::Exchange(arguments)) => commands::exchange(&arguments),
-        Some(Work::Pack(arguments)) => commands::pack(&arguments),
-        Some(Work::Predict(arguments)) => commands::predict(&arguments),
-        Some(Work::Probe(arguments)) => {
+        Some(EngineCommand::Data(arguments)) => commands::data(&arguments),
+        Some(EngineCommand::Exchange(arguments)) => commands::exchange(&arguments),
+        Some(EngineCommand::Pack(arguments)) => commands::pack(&arguments),
+        Some(EngineCommand::Predict(arguments)) => commands::predict(&arguments),
+        Some(EngineCommand::Probe(arguments)) => {
             end_with(arguments.die_with_parent).and_then(|()| probe::probe(&arguments))
         }
-        Some(Work::Throughput(arguments)) => commands::throughput(&arguments),
-        Some(Work::Devices { json }) => {
+        Some(EngineCommand::Throughput(arguments)) => commands::throughput(&arguments),
+        Some(EngineCommand::Devices { json }) => {
             device::print(json);
             Ok(())
         }

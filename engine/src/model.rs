@@ -5,7 +5,7 @@ use tch::{Device, Kind, Reduction, TchError, Tensor, no_grad};
 
 use crate::{
     augmentation::Batch,
-    network::{FlatWeights, Mode, ModuleWeights, Pass, Plan, WeightsError},
+    network::{FlatWeights, ForwardMode, ModuleWeights, Pass, Plan, WeightsError},
     optimizer::{Sgd, SgdSettings},
 };
 
@@ -84,8 +84,13 @@ impl Model for TorchModel {
         learning_rate: f64,
     ) -> Result<Tensor, TchError> {
         let modules = self.weights.modules();
-        let pass =
-            Pass { plan: &self.plan, modules, mode: Mode::Training, drop_path, precision: self.precision };
+        let pass = Pass {
+            plan: &self.plan,
+            modules,
+            mode: ForwardMode::Training,
+            drop_path,
+            precision: self.precision,
+        };
         let logits = pass.run(&batch.images)?;
         let loss = cross_entropy(&logits.main, &batch.labels, Reduction::Mean)?;
         let gradient = self.weights.gradient(&loss)?;
@@ -105,7 +110,8 @@ impl Model for TorchModel {
 
     fn observe(&mut self, batch: &Batch) -> Result<Tensor, TchError> {
         no_grad(|| {
-            let (modules, mode, precision) = (self.weights.modules(), Mode::Observation, self.precision);
+            let (modules, mode, precision) =
+                (self.weights.modules(), ForwardMode::Observation, self.precision);
             Pass { plan: &self.plan, modules, mode, drop_path: None, precision }.run(&batch.images)?;
             self.weights.statistics()
         })

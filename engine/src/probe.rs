@@ -77,7 +77,7 @@ pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
         bail!("--architectures says how many are drawn with --from search; the population is ranked whole");
     }
     let mut run = StoppedSearch::open(&arguments.run, arguments.force)?;
-    let ranked = Ranked::of(&run, arguments)?;
+    let ranked = RankedArchitectures::of(&run, arguments)?;
     let mut prober = Prober::new(&run.search, &mut run.estimator, ranked, arguments);
     let found = prober.run().context("the device failed while probing; nothing was written")?;
     let path = run.keep(&found.probe)?;
@@ -92,14 +92,14 @@ pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
 }
 
 /// The architectures that are ranked.
-struct Ranked {
+struct RankedArchitectures {
     source: ArchitectureSource,
     positions: Vec<Vec<f64>>,
     /// The losses that the run itself found for the first of them.
     known_losses: Vec<Loss>,
 }
 
-impl Ranked {
+impl RankedArchitectures {
     fn of(run: &StoppedSearch, arguments: &ProbeArguments) -> anyhow::Result<Self> {
         let (settings, state) = (run.search.settings(), run.search.state());
         Ok(match arguments.from {
@@ -143,7 +143,7 @@ struct ProbeResults {
 struct Prober<'a> {
     search: &'a Search,
     estimator: &'a mut NetworkEstimator,
-    ranked: Ranked,
+    ranked: RankedArchitectures,
     streams: Streams,
     pairs: u32,
     epochs: u32,
@@ -154,7 +154,7 @@ impl<'a> Prober<'a> {
     fn new(
         search: &'a Search,
         estimator: &'a mut NetworkEstimator,
-        ranked: Ranked,
+        ranked: RankedArchitectures,
         arguments: &ProbeArguments,
     ) -> Self {
         let ProbeArguments { pairs, epochs, watched, .. } = *arguments;

@@ -18,7 +18,7 @@ mod threads;
 use std::fmt;
 
 pub use agreement::{Card, Disagreement, agree};
-pub use crew::{Ranked, together};
+pub use crew::{RankLayout, together};
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub use share::Share;

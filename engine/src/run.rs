@@ -55,9 +55,9 @@ use recorder::Recorder;
 pub use stopped::StoppedSearch;
 #[cfg(test)]
 pub(crate) use tensors::of_network as described_weights;
-use work::Work;
+use work::RunJob;
 
-use crate::ranks::{Ranked, Ranks};
+use crate::ranks::{RankLayout, Ranks};
 
 /// How an engine is started on a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,7 +66,7 @@ pub struct RunOptions {
     pub force: bool,
     /// Whether to begin paused.
     pub paused: bool,
-    pub ranked: Ranked,
+    pub ranked: RankLayout,
     /// How long ranks wait for each other.
     pub rank_timeout: Duration,
     /// A process on this machine with whose end the engine leaves the run.
@@ -206,7 +206,7 @@ fn edited(edits: &[String]) -> String {
 }
 
 /// Carries out the work in the thread that owns it and its tensors.
-fn carry_out(mut work: Work, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
+fn carry_out(mut work: RunJob, control: &Control, recorder: Recorder) -> anyhow::Result<Outcome> {
     let outcome = work.go_on(control, &recorder);
     let written = recorder.finish().context("writing the run's folder");
     if matches!(outcome, Ok(Outcome::Done)) && written.is_ok() {

@@ -13,7 +13,7 @@ use crate::{claim::Watch, host::this_host};
 
 /// A step of writing that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum WriteStep {
     Write,
     Sync,
     Rename,
@@ -22,14 +22,14 @@ pub enum Step {
 /// The disk, or a disk that fails on purpose.
 #[derive(Default)]
 pub struct Disk {
-    fault: Option<Box<dyn Fn(Step) -> io::Result<()> + Send + Sync>>,
+    fault: Option<Box<dyn Fn(WriteStep) -> io::Result<()> + Send + Sync>>,
     /// The claim that must be held before each write, if there is one.
     watch: Option<Watch>,
 }
 
 impl Disk {
     /// A disk whose steps fail where `fault` says so, for tests.
-    pub fn failing(fault: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn failing(fault: impl Fn(WriteStep) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self { fault: Some(Box::new(fault)), watch: None }
     }
 
@@ -52,7 +52,7 @@ impl Disk {
     /// If the disk refuses; some of the bytes may be in the file then.
     pub fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         self.permit()?;
-        if let Err(error) = self.check(Step::Write) {
+        if let Err(error) = self.check(WriteStep::Write) {
             // A full disk takes some of the bytes before it refuses the rest.
             file.write_all(&bytes[..bytes.len() / 2])?;
             return Err(error);
@@ -65,7 +65,7 @@ impl Disk {
     /// # Errors
     /// If the disk refuses.
     pub fn sync(&self, file: &File) -> io::Result<()> {
-        self.check(Step::Sync)?;
+        self.check(WriteStep::Sync)?;
         file.sync_all()
     }
 
@@ -74,7 +74,7 @@ impl Disk {
     /// # Errors
     /// If the disk refuses.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.check(Step::Rename)?;
+        self.check(WriteStep::Rename)?;
         fs::rename(from, to)
     }
 
@@ -105,7 +105,7 @@ impl Disk {
         self.sync(&File::open(folder)?)
     }
 
-    fn check(&self, step: Step) -> io::Result<()> {
+    fn check(&self, step: WriteStep) -> io::Result<()> {
         self.permit()?;
         self.fault.as_ref().map_or(Ok(()), |fault| fault(step))
     }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_failure_at_any_step_leaves_what_was_there() {
-        for failing in [Step::Write, Step::Sync, Step::Rename] {
+        for failing in [WriteStep::Write, WriteStep::Sync, WriteStep::Rename] {
             let folder = tempfile::tempdir().expect("a folder");
             let target = folder.path().join("winner.json");
             Disk::default().replace(&target, b"old").expect("written");

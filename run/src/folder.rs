@@ -415,7 +415,7 @@ mod tests {
     fn a_run_that_was_made_is_there_whatever_the_disk_says_then() {
         let runs = tempfile::tempdir().expect("a folder");
         let unsure = Disk::failing(|step| match step {
-            crate::disk::Step::Sync => Err(io::ErrorKind::Other.into()),
+            crate::disk::WriteStep::Sync => Err(io::ErrorKind::Other.into()),
             _ => Ok(()),
         });
         let named = Naming::Fixed("r".to_owned());
@@ -428,7 +428,7 @@ mod tests {
         let runs = tempfile::tempdir().expect("a folder");
         let folder = crate::fixture::run(runs.path(), "old");
         let unsure = Disk::failing(|step| match step {
-            crate::disk::Step::Sync => Err(io::ErrorKind::Other.into()),
+            crate::disk::WriteStep::Sync => Err(io::ErrorKind::Other.into()),
             _ => Ok(()),
         });
         assert_eq!(folder.rename(&unsure, "new").expect("renamed").path(), runs.path().join("new"));
@@ -453,7 +453,7 @@ mod tests {
         assert_eq!(folder.note(), "");
         folder.annotate(&Disk::default(), "before").expect("written");
         let full = Disk::failing(|step| match step {
-            crate::disk::Step::Sync => Err(io::ErrorKind::StorageFull.into()),
+            crate::disk::WriteStep::Sync => Err(io::ErrorKind::StorageFull.into()),
             _ => Ok(()),
         });
         folder.annotate(&full, "after").expect_err("the disk is full");

@@ -159,7 +159,7 @@ fn holder(folder: &RunFolder) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{disk::Step, fixture};
+    use crate::{disk::WriteStep, fixture};
 
     fn facts() -> EngineFacts {
         EngineFacts {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_manifest_and_an_address_are_whole_whatever_step_of_writing_fails() {
-        for failing in [Step::Write, Step::Sync, Step::Rename] {
+        for failing in [WriteStep::Write, WriteStep::Sync, WriteStep::Rename] {
             let runs = tempfile::tempdir().expect("a folder");
             let folder = fixture::run(runs.path(), "r");
             let mut held = HeldRun::hold(folder.path(), false).expect("no other engine holds it");

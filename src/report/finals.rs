@@ -1,7 +1,7 @@
 //! The finals as a table: which entrants were trained from scratch, for how long, and which were left.
 
 use relativenas_core::{
-    finals::{EntrantSource, Work},
+    finals::{EntrantSource, TrainingWork},
     search::SearchSettings,
     view::{FinalsView, SearchView},
 };
@@ -51,7 +51,7 @@ fn rules(search: &SearchView, finals: &FinalsView) -> String {
     let work = finals.work();
     let (trained, validated) = work.images(train, valid);
     let SearchSettings { population, generations, warm_up, one_shot, .. } = search.settings;
-    let budget = Work::of_search(population, generations, warm_up, one_shot);
+    let budget = TrainingWork::of_search(population, generations, warm_up, one_shot);
     format!(
         "{} of the search were trained from scratch on its training half, in its network: {} at first, and after every \
          round the better half began anew with three times as many. Judged by {}; no test image was looked at. That \

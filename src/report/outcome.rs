@@ -182,7 +182,7 @@ fn ranking_blocks(search: &SearchView) -> Vec<Block> {
     if limited {
         columns.push(number("Beyond limits"));
     }
-    let row = |ranked: &relativenas_core::event::Ranked| {
+    let row = |ranked: &relativenas_core::event::RankedIndividual| {
         let individual = search.individual(ranked.individual);
         let learner = individual.and_then(|i| i.learner.as_ref());
         let network = search.network.filter(|n| n.check().is_ok());

@@ -60,7 +60,7 @@ pub enum Outcome {
 
 /// The result of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum RunEnd {
     Done,
     Elsewhere,
     Failed,
@@ -263,23 +263,23 @@ impl<'a> Worker<'a> {
     fn hold(&self, run: PlannedRun, mut claim: Claim) -> io::Result<()> {
         let step = self.one(run, &mut claim).unwrap_or_else(|error| {
             say(&format!("{}: {error:#}", run.name()));
-            Step::Failed
+            RunEnd::Failed
         });
-        if step == Step::Failed {
+        if step == RunEnd::Failed {
             lock(&self.failed).insert(run.name());
         }
-        claim.give_back(if step == Step::Failed { ClaimAction::Failed } else { ClaimAction::GaveBack })
+        claim.give_back(if step == RunEnd::Failed { ClaimAction::Failed } else { ClaimAction::GaveBack })
     }
 
     /// Begins a run or goes on with it, and waits for its end.
-    fn one(&self, run: PlannedRun, claim: &mut Claim) -> Result<Step> {
+    fn one(&self, run: PlannedRun, claim: &mut Claim) -> Result<RunEnd> {
         let name = run.name();
         if self.finished(run) {
-            return Ok(Step::Done); // Another worker has just finished it.
+            return Ok(RunEnd::Done); // Another worker has just finished it.
         }
         if !self.wait_for_its_engine(&name, claim)? {
             say(&format!("{name}: an engine is running on it; left to the command that started it"));
-            return Ok(Step::Elsewhere);
+            return Ok(RunEnd::Elsewhere);
         }
         let folder = self.study.run(&name);
         say(&format!("{name}: {}", if folder.is_some() { "goes on" } else { "begins" }));
@@ -305,7 +305,7 @@ impl<'a> Worker<'a> {
                     "{name}: another worker has taken it over, because its claim was not renewed for {}; given up",
                     duration(claim.age().as_secs_f64())
                 ));
-                Step::Elsewhere
+                RunEnd::Elsewhere
             }
         })
     }
@@ -369,24 +369,24 @@ impl<'a> Worker<'a> {
         finished
     }
 
-    fn judge_end(&self, run: PlannedRun, status: ExitStatus, took: Duration) -> Step {
+    fn judge_end(&self, run: PlannedRun, status: ExitStatus, took: Duration) -> RunEnd {
         let name = run.name();
         if self.finished(run) {
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             let took = duration(took.as_secs_f64());
             let left = self.left(done);
             say(&format!("{name}: finished in {took}{left}"));
-            return Step::Done;
+            return RunEnd::Done;
         }
         if self.signals.ending().is_some() {
-            return Step::Interrupted;
+            return RunEnd::Interrupted;
         }
         if self.is_alive(&name) {
-            return Step::Elsewhere; // The run was resumed by hand a moment before.
+            return RunEnd::Elsewhere; // The run was resumed by hand a moment before.
         }
         let log = self.study.path().join("logs").join(format!("{name}.log"));
         say(&format!("{name}: failed ({status}); the end of {}:\n{}", log.display(), end_of(&log)));
-        Step::Failed
+        RunEnd::Failed
     }
 
     /// How many runs are left, and how long they will take at the pace so far.

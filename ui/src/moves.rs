@@ -29,7 +29,7 @@ pub fn length(from: Option<(u16, u16)>, is_sure: bool, (x, y): (u16, u16)) -> us
 
 /// What moves the cursor. Columns and rows count from zero; distances are at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum CursorMove {
     To(u16, u16),
     ToColumn(u16),
     ToFirstColumn,
@@ -41,25 +41,25 @@ enum Step {
 }
 
 /// Steps one after the other.
-type Steps = [Option<Step>; 3];
+type Steps = [Option<CursorMove>; 3];
 
 fn shortest(from: Option<(u16, u16)>, is_sure: bool, target: Target) -> Steps {
     let Target { x, y, behind_blanks } = target;
-    let Some((column, row)) = from else { return [Some(Step::To(x, y)), None, None] };
-    let by_name = if row == y { Step::ToColumn(x) } else { Step::To(x, y) };
+    let Some((column, row)) = from else { return [Some(CursorMove::To(x, y)), None, None] };
+    let by_name = if row == y { CursorMove::ToColumn(x) } else { CursorMove::To(x, y) };
     let rows = match () {
-        () if row < y => Some(Step::Down(y - row)),
-        () if row > y => Some(Step::Up(row - y)),
+        () if row < y => Some(CursorMove::Down(y - row)),
+        () if row > y => Some(CursorMove::Up(row - y)),
         () => None,
     };
     let along = |column: u16| match () {
-        () if column < x => Some(Step::Right(x - column)),
-        () if column > x => Some(Step::Left(column - x)),
+        () if column < x => Some(CursorMove::Right(x - column)),
+        () if column > x => Some(CursorMove::Left(column - x)),
         () => None,
     };
-    let blanks = Some(Step::Blanks(x)).filter(|_| behind_blanks && (1..=MOST_BLANKS).contains(&x));
+    let blanks = Some(CursorMove::Blanks(x)).filter(|_| behind_blanks && (1..=MOST_BLANKS).contains(&x));
     let relative = [rows, along(column), None];
-    let anew = [Some(Step::ToFirstColumn), rows, blanks.or_else(|| along(0))];
+    let anew = [Some(CursorMove::ToFirstColumn), rows, blanks.or_else(|| along(0))];
     let mut best = [Some(by_name), None, None];
     // Of equals the first, which names the place.
     for way in [Some(relative).filter(|_| is_sure), Some(anew)].into_iter().flatten() {
@@ -77,7 +77,7 @@ fn length_of(steps: &Steps) -> usize {
 /// Steps of one column or row up to which they are written one by one: a sequence with a number takes as many bytes.
 const FEW: u16 = 4;
 
-impl Step {
+impl CursorMove {
     fn write(self, letters: &mut String) {
         let repeated = |letter: &str, count: u16| letter.repeat(usize::from(count));
         *letters += &match self {
@@ -97,7 +97,7 @@ impl Step {
         };
     }
 
-    /// The bytes that [`Step::write`] adds.
+    /// The bytes that [`CursorMove::write`] adds.
     fn length(self) -> usize {
         let digits =
             |number: u16| 1 + usize::from(number > 9) + usize::from(number > 99) + usize::from(number > 999);

@@ -1,7 +1,7 @@
 //! Short texts about individuals and losses, the same wherever they are shown.
 
 use relativenas_core::{
-    event::Ranked,
+    event::RankedIndividual,
     loss::Loss,
     population::IndividualId,
     space::Space,
@@ -24,7 +24,7 @@ pub fn loss_is(search: &SearchView) -> &'static str {
 }
 
 /// The place in the final ranking, if there is one.
-pub fn ranked(search: &SearchView, individual: IndividualId) -> Option<&Ranked> {
+pub fn ranked(search: &SearchView, individual: IndividualId) -> Option<&RankedIndividual> {
     search.ranking.iter().find(|ranked| ranked.individual == individual)
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entrant::{Entrant, EntrantSource};
 use crate::{
-    event::{Event, Ranked},
+    event::{Event, RankedIndividual},
     genotype::Genotype,
     search::Search,
     space::Space,
@@ -13,11 +13,11 @@ use crate::{
 /// The best distinct architectures of a search's second half, as many as finals may need. Losses of
 /// the first half are not comparable with these: weights were hardly trained.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct History {
+pub struct EntrantHistory {
     best: Vec<Entrant>,
 }
 
-impl History {
+impl EntrantHistory {
     pub fn is_empty(&self) -> bool {
         self.best.is_empty()
     }
@@ -66,7 +66,12 @@ fn same(a: &Entrant, b: &Entrant) -> bool {
 /// Up to `count` distinct architectures: half of them (rounded up) from the top of the ranking, then the best
 /// of the search's later generations, then the rest of the ranking. Architectures that exceed the limits take
 /// part only if all do.
-pub(super) fn choose(count: usize, search: &Search, ranking: &[Ranked], history: &History) -> Vec<Entrant> {
+pub(super) fn choose(
+    count: usize,
+    search: &Search,
+    ranking: &[RankedIndividual],
+    history: &EntrantHistory,
+) -> Vec<Entrant> {
     let settings = search.settings();
     if settings.space != Space::Cells {
         return Vec::new(); // This space has no network that could be trained.

@@ -44,12 +44,12 @@ impl FinalsSettings {
     }
 
     /// What all trainings together take, if so many begin and every loss is a number.
-    pub fn work(&self, entrants: usize) -> Work {
+    pub fn work(&self, entrants: usize) -> TrainingWork {
         self.work_from(0, entrants)
     }
 
-    pub(super) fn work_from(&self, first: u32, entrants: usize) -> Work {
-        rounds(entrants).fold(Work::default(), |work, (round, count)| {
+    pub(super) fn work_from(&self, first: u32, entrants: usize) -> TrainingWork {
+        rounds(entrants).fold(TrainingWork::default(), |work, (round, count)| {
             work + self.trainings(first.saturating_add(round), self.trainings_of(count))
         })
     }
@@ -59,9 +59,9 @@ impl FinalsSettings {
         entrants.saturating_mul(self.seeds as usize)
     }
 
-    pub(super) fn trainings(&self, round: u32, count: usize) -> Work {
+    pub(super) fn trainings(&self, round: u32, count: usize) -> TrainingWork {
         let count = count as u64;
-        Work { trainings: count, epochs: count.saturating_mul(u64::from(self.epochs_of(round))) }
+        TrainingWork { trainings: count, epochs: count.saturating_mul(u64::from(self.epochs_of(round))) }
     }
 }
 
@@ -73,12 +73,12 @@ pub fn rounds_of(entrants: usize) -> u32 {
 /// What trainings from scratch take: epochs on the training half, and one look at the validation
 /// half each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Work {
+pub struct TrainingWork {
     pub trainings: u64,
     pub epochs: u64,
 }
 
-impl std::ops::Add for Work {
+impl std::ops::Add for TrainingWork {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -89,7 +89,7 @@ impl std::ops::Add for Work {
     }
 }
 
-impl Work {
+impl TrainingWork {
     /// What a search takes, its ranking included: every estimation is a training for an epoch, and in the
     /// generations of its warm-up nothing else. After that, one-shot learners are not trained.
     pub fn of_search(population: usize, generations: u32, warm_up: u32, one_shot: bool) -> Self {

@@ -76,7 +76,7 @@ fn eight_are_halved_to_one_in_rounds_of_three_times_as_many_epochs() {
     };
     let trained: Vec<_> = events.iter().filter_map(epochs).collect();
     assert_eq!(trained[8..], [(3, 9), (5, 9), (1, 9), (2, 9), (3, 27), (5, 27)]);
-    let all = Work { trainings: 8 + 4 + 2, epochs: 8 * 3 + 4 * 9 + 2 * 27 };
+    let all = TrainingWork { trainings: 8 + 4 + 2, epochs: 8 * 3 + 4 * 9 + 2 * 27 };
     assert_eq!((eight.state().settings.work(8), rounds_of(8)), (all, 3));
 }
 
@@ -109,7 +109,7 @@ fn with_several_seeds_the_mean_decides() {
         .collect();
     assert_eq!(trained[15..], expected[9..], "every seed in turn");
     assert_eq!(trained[..6], [(0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 0, 4), (0, 1, 0)]);
-    let all = Work { trainings: 3 * (5 + 3 + 2), epochs: 3 * (5 * 3 + 3 * 9 + 2 * 27) };
+    let all = TrainingWork { trainings: 3 * (5 + 3 + 2), epochs: 3 * (5 * 3 + 3 * 9 + 2 * 27) };
     assert_eq!((five.state().settings.work(5), five.state().trainings), (all, 30));
     // By its first seed alone, entrant 2 would have won.
     assert_eq!(survivors(&played_by(&mut finals(5), fickle)).last(), Some(&vec![2]));
@@ -195,8 +195,11 @@ fn what_is_left_is_what_follows_the_trainings_in_hand() {
         four.tell(told);
         left.push(four.left_after(2));
     }
-    let work = |trainings, epochs| Work { trainings, epochs };
-    assert_eq!(left, [work(4, 2 * 3 + 2 * 9), work(2, 2 * 9), Work::default(), Work::default()]);
+    let work = |trainings, epochs| TrainingWork { trainings, epochs };
+    assert_eq!(
+        left,
+        [work(4, 2 * 3 + 2 * 9), work(2, 2 * 9), TrainingWork::default(), TrainingWork::default()]
+    );
     assert_eq!(finals(4).left_after(0), finals(4).state().settings.work(4));
     assert_eq!(finals(5).left_after(1), work(4 + 3 + 2, 4 * 3 + 3 * 9 + 2 * 27));
     assert_eq!(finals_of_seeds(5, 2).left_after(1), work(9 + 6 + 4, 9 * 3 + 6 * 9 + 4 * 27));
@@ -216,7 +219,7 @@ fn trainings_that_are_told_one_by_one_end_as_those_that_are_told_in_pairs() {
 #[test]
 fn finals_are_counted_in_images_of_the_search() {
     let settings = FinalsSettings { architectures: 4, epochs: 3, seeds: 1, judge: Judge::TrainingLoss };
-    let (finals, search) = (settings.work(4), Work::of_search(10, 10, 0, false));
+    let (finals, search) = (settings.work(4), TrainingWork::of_search(10, 10, 0, false));
     assert_eq!(finals.images(512, 256), (30 * 512, 6 * 256));
     assert_eq!(search.images(512, 256), (110 * 512, 110 * 256));
     let share = finals.share_of(search, 512, 256);
@@ -238,7 +241,7 @@ fn stored_finals_that_contradict_themselves_are_refused() {
 }
 
 /// A finished search whose loss is a gene, with its ranking and its history.
-fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
+fn searched(limits: crate::cost::Limits) -> (Search, Vec<RankedIndividual>, EntrantHistory) {
     let settings = SearchSettings {
         space: Space::Cells,
         searcher: Default::default(),
@@ -254,7 +257,7 @@ fn searched(limits: crate::cost::Limits) -> (Search, Vec<Ranked>, History) {
         limits,
     };
     let (mut search, _) = Search::new(settings).expect("valid");
-    let (mut history, mut ranking) = (History::default(), Vec::new());
+    let (mut history, mut ranking) = (EntrantHistory::default(), Vec::new());
     while let Ask::Estimate(estimation) = search.ask() {
         let estimate = |loss| Estimate { loss, accuracy: 1.0, train_loss: Loss(1.0), hits: 0, misses: 0 };
         let estimates: Vec<_> = estimation.candidates.iter().map(|c| estimate(Loss(c.position[1]))).collect();
@@ -305,9 +308,9 @@ fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
         slow: None,
         gives: Vec::new(),
     };
-    let mut history = History::default();
+    let mut history = EntrantHistory::default();
     history.note(&compared(1, vec![learner(IndividualId(0), Loss(0.1), 0.0)]), 2, 4);
-    assert_eq!(history, History::default(), "the first half is not comparable");
+    assert_eq!(history, EntrantHistory::default(), "the first half is not comparable");
     history.note(
         &compared(
             2,
@@ -316,7 +319,7 @@ fn a_history_keeps_the_best_of_one_architecture_and_nobody_beyond_the_limits() {
         2,
         4,
     );
-    assert_eq!(history, History::default(), "beyond the limits, and no number");
+    assert_eq!(history, EntrantHistory::default(), "beyond the limits, and no number");
     history.note(
         &compared(
             2,

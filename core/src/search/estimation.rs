@@ -1,7 +1,5 @@
 //! What a search asks of an estimator, and what it is told.
 
-use std::ops::Index;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{loss::Loss, number, population::IndividualId};
@@ -63,22 +61,6 @@ pub struct Estimate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Slot(pub usize);
-
-impl<T> Index<Slot> for [T] {
-    type Output = T;
-
-    fn index(&self, slot: Slot) -> &T {
-        &self[slot.0]
-    }
-}
-
-impl<T> Index<Slot> for Vec<T> {
-    type Output = T;
-
-    fn index(&self, slot: Slot) -> &T {
-        &self[slot.0]
-    }
-}
 
 /// Which candidate of a pair learns from which, and whose weights are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,7 +26,7 @@ pub struct SearchState {
     pub told: Vec<Vec<Estimate>>,
     pub population: Vec<Individual>,
     /// Slow and fast individual of every pair told in this generation.
-    pub lessons: Vec<Lesson>,
+    pub lessons: Vec<PendingMove>,
     /// The last loss of every individual; `None` before its first estimate.
     pub losses: Vec<Option<Loss>>,
     /// Estimates after the last generation, by individual.
@@ -38,7 +38,7 @@ pub struct SearchState {
 
 /// A slow learner and the fast one towards which it moves when the generation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lesson {
+pub struct PendingMove {
     pub slow: IndividualId,
     pub fast: IndividualId,
 }

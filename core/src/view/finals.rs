@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     event::Event,
-    finals::{Entrant, Figures, FinalsSettings, Work, rounds_of},
+    finals::{Entrant, Figures, FinalsSettings, TrainingWork, rounds_of},
     genotype::Genotype,
     loss::Loss,
     population::IndividualId,
@@ -130,10 +130,10 @@ impl FinalsView {
     }
 
     /// The work of the finished trainings.
-    pub fn work(&self) -> Work {
+    pub fn work(&self) -> TrainingWork {
         let epochs =
             self.trained.iter().map(|trained| u64::from(trained.epochs)).fold(0, u64::saturating_add);
-        Work { trainings: self.trained.len() as u64, epochs }
+        TrainingWork { trainings: self.trained.len() as u64, epochs }
     }
 
     /// The winner of the finals with its mean figures in the last round; `None` before the end, and if no

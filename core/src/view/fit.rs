@@ -112,7 +112,7 @@ impl SearchView {
 mod tests {
     use super::*;
     use crate::{
-        event::{Images, Move, Ranked},
+        event::{Images, Move, RankedIndividual},
         loss::Loss,
         network::NetworkKind,
         search::{Estimate, Search},
@@ -199,8 +199,12 @@ mod tests {
             Event::GenerationFinished { generation: 0, diversity: 0.0, moves },
             "a vector has 0 genes, the space 32",
         );
-        let ranking =
-            vec![Ranked { rank: 1, individual: IndividualId(usize::MAX), loss: Loss(1.0), accuracy: 1.0 }];
+        let ranking = vec![RankedIndividual {
+            rank: 1,
+            individual: IndividualId(usize::MAX),
+            loss: Loss(1.0),
+            accuracy: 1.0,
+        }];
         refuse(
             begun(),
             Event::SearchFinished { ranking, evaluations: 1 },

@@ -220,12 +220,13 @@ fn compared(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{event::Ranked, loss::Loss};
+    use crate::{event::RankedIndividual, loss::Loss};
 
     #[test]
     fn a_search_wins_by_a_number_or_not_at_all() {
         let said = |loss| {
-            let ranking = vec![Ranked { rank: 1, individual: IndividualId(3), loss, accuracy: 10.0 }];
+            let ranking =
+                vec![RankedIndividual { rank: 1, individual: IndividualId(3), loss, accuracy: 10.0 }];
             words(&Event::SearchFinished { ranking, evaluations: 4 }, Task::Classification).expect("words")
         };
         assert_eq!(

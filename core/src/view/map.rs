@@ -30,12 +30,12 @@ pub struct MapView {
     /// The number of positions for which the plane was computed.
     laid_for: u64,
     window: Window,
-    lessons: VecDeque<Lesson>,
+    lessons: VecDeque<MapMove>,
 }
 
 /// A slow learner's move towards its fast one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lesson {
+pub struct MapMove {
     pub generation: u32,
     pub slow: IndividualId,
     pub fast: IndividualId,
@@ -81,7 +81,7 @@ impl MapView {
     }
 
     /// The lessons of the last generations, the newest last.
-    pub fn lessons(&self) -> impl DoubleEndedIterator<Item = &Lesson> {
+    pub fn lessons(&self) -> impl DoubleEndedIterator<Item = &MapMove> {
         self.lessons.iter()
     }
 
@@ -101,9 +101,9 @@ impl MapView {
     }
 
     /// Adds the lessons of a generation.
-    pub(super) fn learn(&mut self, generation: u32, lessons: impl Iterator<Item = Lesson>) {
+    pub(super) fn learn(&mut self, generation: u32, lessons: impl Iterator<Item = MapMove>) {
         self.lessons.extend(lessons);
-        let is_old = |lesson: &Lesson| lesson.generation.saturating_add(KEPT_GENERATIONS) <= generation;
+        let is_old = |lesson: &MapMove| lesson.generation.saturating_add(KEPT_GENERATIONS) <= generation;
         while self.lessons.len() > KEPT_LESSONS || self.lessons.front().is_some_and(is_old) {
             self.lessons.pop_front();
         }
@@ -150,7 +150,7 @@ impl SearchView {
             let (slow, fast) = (comparison.slow?, comparison.fast?);
             let to = &moves.iter().find(|moved| moved.individual == slow)?.position;
             let from = self.population.get(slow.0)?.moved_from.clone()?;
-            Some(Lesson { generation, slow, fast, from, to: to.clone() })
+            Some(MapMove { generation, slow, fast, from, to: to.clone() })
         });
         self.map.learn(generation, lessons);
         self.look_at_the_map();

@@ -34,7 +34,7 @@ use crate::{
     device, failure,
     images::ImageSet,
     network::{FlatWeights, ModuleWeights, Plan, from_named, to_named},
-    ranks::{self, Card, Ranked, Ranks, agree},
+    ranks::{self, Card, RankLayout, Ranks, agree},
     training::{self, Evaluation, FrozenNetwork, ImageSource, Photos},
     weights_file::{self, Weights},
 };
@@ -135,7 +135,7 @@ struct Trained {
 pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     if let Some(task) = arguments.task {
         ensure!(
-            arguments.ranks.ranked() == Ranked::Alone,
+            arguments.ranks.ranked() == RankLayout::Alone,
             "--task is not shared among ranks; leave out --ranks"
         );
         return task::evaluate(arguments, task);

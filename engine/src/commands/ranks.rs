@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 
-use crate::ranks::Ranked;
+use crate::ranks::RankLayout;
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct RanksArguments {
@@ -24,11 +24,11 @@ fn number() -> impl TypedValueParser<Value = usize> {
 }
 
 impl RanksArguments {
-    pub fn ranked(&self) -> Ranked {
+    pub fn ranked(&self) -> RankLayout {
         match (self.ranks, self.rank_threads) {
-            (1, 1) => Ranked::Alone,
-            (1, threads) => Ranked::Threads(threads),
-            (processes, _) => Ranked::Processes(processes),
+            (1, 1) => RankLayout::Alone,
+            (1, threads) => RankLayout::Threads(threads),
+            (processes, _) => RankLayout::Processes(processes),
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     tape::{Source, StageTape, Tape},
     team::Member,
 };
-use crate::network::{Parameters, Step};
+use crate::network::{Parameters, PlannedOperation};
 
 /// Memory for gradients of feature maps, kept from step to step.
 #[derive(Debug, Default)]
@@ -179,7 +179,7 @@ impl Reverse<'_> {
             },
             input => Target::Before { node: input - 2 },
         };
-        if let Step::Module(module) = gene.step {
+        if let PlannedOperation::Module(module) = gene.step {
             let source = Source::Gene { cell: index, input: gene.input };
             let upstream = Upstream { maps, node: number };
             self.module(module, source, upstream, factor, target, &mut gradients.middle);
@@ -298,7 +298,7 @@ fn arrive(arrived: &mut bool) -> Arrival {
 
 /// One image of an edge without weights.
 struct PlainPath<'a> {
-    step: Step,
+    step: PlannedOperation,
     /// What the edge reads.
     input: Image<'a>,
     /// The gradient of the node.
@@ -311,7 +311,7 @@ impl PlainPath<'_> {
     /// Adds the gradient of the input to `target`, or writes it first.
     fn backward(&self, mut target: ImageMut<'_>, arrival: Arrival) {
         let factor = self.factor;
-        if matches!(self.step, Step::Identity) {
+        if matches!(self.step, PlannedOperation::Identity) {
             let (plane, output) = (self.gradient.lanes, target.lanes);
             dispatch(Accumulate { plane, factor: 1.0, arrival, output });
             return;
@@ -322,13 +322,13 @@ impl PlainPath<'_> {
         let planes = self.input.planes().zip(target.again().planes());
         for (gradient, (plane, sum)) in self.gradient.planes().zip(planes) {
             match self.step {
-                Step::MaxPool { stride } => {
+                PlannedOperation::MaxPool { stride } => {
                     dispatch(MaxPoolGradient { plane, stride, gradient, factor, sum });
                 }
-                Step::AveragePool { stride } => {
+                PlannedOperation::AveragePool { stride } => {
                     dispatch(AveragePoolGradient { stride, gradient, factor, sum });
                 }
-                Step::Identity | Step::Module(_) | Step::Zero { .. } => {}
+                PlannedOperation::Identity | PlannedOperation::Module(_) | PlannedOperation::Zero { .. } => {}
             }
         }
     }

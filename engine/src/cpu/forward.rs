@@ -15,7 +15,7 @@ use super::{
     tape::{Source, StageTape, Tape, gene_input},
     team::Member,
 };
-use crate::network::{Parameters, Statistics, Step};
+use crate::network::{Parameters, PlannedOperation, Statistics};
 
 /// What batch norm normalises with.
 pub enum Normaliser<'a> {
@@ -69,7 +69,7 @@ impl Forward<'_> {
         for (number, node) in cell.nodes.iter().enumerate() {
             for &edge in node.edges() {
                 let gene = node.gene(edge);
-                if let Step::Module(module) = gene.step {
+                if let PlannedOperation::Module(module) = gene.step {
                     let source = Source::Gene { cell: index, input: gene.input };
                     self.module(tape, module, node.times(), source);
                 }
@@ -93,22 +93,24 @@ impl Forward<'_> {
                 let factor = self.paths.factor(node, edge, n);
                 let input = || gene_input(&tape.inputs[index], before.read(), gene.input, n).plane(block);
                 *path = match gene.step {
-                    Step::Module(module) => {
+                    PlannedOperation::Module(module) => {
                         let last = &tape.stages[module][tape.stages[module].len() - 1];
                         let plane = last.output.image(n).plane(block);
                         (plane.pixels, last.normalisation.affines[block].times(factor))
                     }
-                    Step::MaxPool { stride } => {
+                    PlannedOperation::MaxPool { stride } => {
                         let mut pooled = pool.plane(output.shape.side);
                         dispatch(MaxPool { plane: input(), stride, output: pooled.again() });
                         (&*pooled.pixels, Affine::IDENTITY.times(factor))
                     }
-                    Step::AveragePool { stride } => {
+                    PlannedOperation::AveragePool { stride } => {
                         let mut pooled = pool.plane(output.shape.side);
                         dispatch(AveragePool { plane: input(), stride, output: pooled.again() });
                         (&*pooled.pixels, Affine::IDENTITY.times(factor))
                     }
-                    Step::Identity | Step::Zero { .. } => (input().pixels, Affine::IDENTITY),
+                    PlannedOperation::Identity | PlannedOperation::Zero { .. } => {
+                        (input().pixels, Affine::IDENTITY)
+                    }
                 };
             }
             let second = if node.is_shared() { None } else { Some(paths[1]) };

@@ -1,6 +1,6 @@
 //! The nodes of a cell, each of which sums what its two genes compute.
 
-use crate::network::{Applied, Step};
+use crate::network::{Applied, PlannedOperation};
 
 /// Which of a node's two genes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Node {
 
     /// Whether both edges are one module on one input. It is computed once and counts twice.
     pub fn is_shared(&self) -> bool {
-        self.genes[0] == self.genes[1] && matches!(self.genes[0].step, Step::Module(_))
+        self.genes[0] == self.genes[1] && matches!(self.genes[0].step, PlannedOperation::Module(_))
     }
 
     /// The edges that have to be computed: one if it is shared.

@@ -15,7 +15,8 @@ use super::{
     window::Taps,
 };
 use crate::network::{
-    CellPlan, Convolution, FlatWeights, Layer, Module, ParameterPlace, Parameters, Place, Plan, Step,
+    CellPlan, Convolution, FlatWeights, Layer, Module, ParameterPlace, Parameters, Place, Plan,
+    PlannedOperation,
 };
 
 /// What [`super::CpuModel`] computes, for one image.
@@ -101,7 +102,7 @@ impl Program {
             }
             if program.live {
                 for gene in &cell.genes {
-                    if let Step::Module(module) = gene.step {
+                    if let PlannedOperation::Module(module) = gene.step {
                         let side = program.gene_input(gene.input).side;
                         let channels = Channels::one(place.channels);
                         modules[module] = compile(module, Reads::Feature(&channels), side)?;
@@ -189,7 +190,7 @@ fn is_known(cell: &CellPlan) -> bool {
     let nodes: BTreeSet<_> = cell.concat.iter().copied().filter(|&input| input >= 2).collect();
     nodes.len() == cell.concat.len()
         && (!cell.is_live() || cell.live_nodes.iter().all(|&live| live))
-        && !cell.genes.iter().any(|g| matches!(g.step, Step::Zero { .. }))
+        && !cell.genes.iter().any(|g| matches!(g.step, PlannedOperation::Zero { .. }))
         && (!halves || cell.place.side.is_multiple_of(2))
 }
 

@@ -13,7 +13,7 @@ use tch::no_grad;
 
 use super::*;
 use crate::model::TorchModel;
-use crate::network::{Mode, Pass, PlannedModule, Role};
+use crate::network::{ForwardMode, Pass, PlannedModule, TensorRole};
 
 /// Both implementations on one batch with dropped paths: loss, statistics, judgement, gradient.
 /// Returns the relative error of the gradient.
@@ -55,7 +55,7 @@ fn check_plan(plan: &Plan) -> f64 {
         })
         .collect();
     let (double, double_masks) = (batch.images.to_kind(Kind::Double), masks.to_kind(Kind::Double));
-    let (mode, drop_path) = (Mode::Training, Some(&double_masks));
+    let (mode, drop_path) = (ForwardMode::Training, Some(&double_masks));
     let pass = Pass { plan, modules: &modules, mode, drop_path, precision: Precision::F32 };
     let loss = pass.run(&double).unwrap().main.cross_entropy_for_logits(&batch.labels);
     let gradients = Tensor::run_backward(&[&loss], &leaves, false, false);
@@ -132,7 +132,8 @@ fn batch_norms_that_only_normalise_are_computed_as_libtorch_does() {
         let shape = NetworkShape { kind: NetworkKind::Cifar, channels, cells: 3 + individual, classes: 7 };
         let plan = Plan::search(&Genotype::decode(&position).unwrap(), &shape).without_affine();
         let norms = plan.modules.iter().flat_map(|planned| planned.module.tensors());
-        let factors: Vec<_> = norms.filter(|spec| spec.role == Role::Scale).map(|spec| spec.name).collect();
+        let factors: Vec<_> =
+            norms.filter(|spec| spec.role == TensorRole::Scale).map(|spec| spec.name).collect();
         assert_eq!(factors, ["1.weight"], "the stem's alone");
         check_plan(&plan)
     });

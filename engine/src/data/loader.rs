@@ -82,7 +82,7 @@ impl Drop for PhotoBatches {
 }
 
 #[derive(Debug)]
-struct Work {
+struct DecodingWork {
     images: Arc<EncodedImages>,
     batching: Batching,
     streams: Streams,
@@ -141,8 +141,15 @@ pub fn photo_batches_of(
     }
     let threads = batching.threads.max(1);
     let window = 2 * threads + batching.batch.div_ceil(PIECE);
-    let work =
-        Arc::new(Work { images: Arc::clone(images), batching, streams, epoch, pieces, lengths, window });
+    let work = Arc::new(DecodingWork {
+        images: Arc::clone(images),
+        batching,
+        streams,
+        epoch,
+        pieces,
+        lengths,
+        window,
+    });
     let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
 
@@ -172,7 +179,7 @@ impl Shared {
     }
 
     /// Takes the next piece to decode, once it is near enough to the piece that is needed.
-    fn take(&self, work: &Work) -> Option<usize> {
+    fn take(&self, work: &DecodingWork) -> Option<usize> {
         let total = work.pieces.len();
         let mut state = self.wait_while(|s| !s.stopped && s.next < total && s.next >= s.needed + work.window);
         if state.stopped || state.next >= total {
@@ -200,7 +207,7 @@ impl Shared {
 }
 
 /// Decodes pieces until none are left.
-fn decode(work: &Work, shared: &Shared) {
+fn decode(work: &DecodingWork, shared: &Shared) {
     let mut resizer = Resizer::new();
     while let Some(piece) = shared.take(work) {
         shared.put(piece, work.decode(&work.pieces[piece], &mut resizer));
@@ -208,7 +215,7 @@ fn decode(work: &Work, shared: &Shared) {
 }
 
 /// Puts pieces together, batch by batch.
-fn assemble(work: &Work, shared: &Shared, sender: &SyncSender<Result<PhotoBatch, DataError>>) {
+fn assemble(work: &DecodingWork, shared: &Shared, sender: &SyncSender<Result<PhotoBatch, DataError>>) {
     let batch_of = |count: usize| PhotoBatch {
         pixels: Vec::with_capacity(count * 3 * work.batching.side.pow(2)),
         labels: Vec::with_capacity(count),
@@ -235,7 +242,7 @@ fn assemble(work: &Work, shared: &Shared, sender: &SyncSender<Result<PhotoBatch,
     }
 }
 
-impl Work {
+impl DecodingWork {
     fn decode(&self, piece: &[usize], resizer: &mut Resizer) -> Result<PhotoBatch, DataError> {
         let Batching { side, view, .. } = self.batching;
         let mut batch = PhotoBatch { pixels: Vec::new(), labels: Vec::new() };

@@ -40,7 +40,7 @@ fn differentiate(plan: &Plan, precision: Precision) -> (f64, Tensor) {
     let mut stream = Streams::new(5).stream(Purpose::DropPath, 0, 0);
     let masks = drop_path_masks(plan.genes(), 12, 0.2, &mut stream, Device::Cpu).unwrap();
     let (modules, drop_path) = (weights.modules(), masks.as_ref());
-    let pass = Pass { plan, modules, mode: Mode::Training, drop_path, precision };
+    let pass = Pass { plan, modules, mode: ForwardMode::Training, drop_path, precision };
     let logits = pass.run(&batch.images).unwrap();
     assert_eq!(logits.main.kind(), Kind::Float);
     let loss = cross_entropy(&logits.main, &batch.labels, Reduction::Mean).unwrap();
@@ -85,7 +85,7 @@ fn full_networks_compute_in_bfloat16_with_their_auxiliary_head() {
         let pass = Pass {
             plan: &plan,
             modules: weights.modules(),
-            mode: Mode::Training,
+            mode: ForwardMode::Training,
             drop_path: None,
             precision,
         };

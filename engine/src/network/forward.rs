@@ -7,7 +7,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::{
     module::{Convolution, Layer, Module},
-    plan::{Applied, CellPlan, Plan, Step},
+    plan::{Applied, CellPlan, Plan, PlannedOperation},
 };
 
 /// The share of the batch in the running statistics: PyTorch's default, which the published code uses.
@@ -17,7 +17,7 @@ pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// Which statistics batch norm normalises with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum ForwardMode {
     /// Statistics of the batch; the running statistics are updated. The auxiliary head is computed.
     Training,
     /// Statistics of the batch, which replace the running ones.
@@ -41,7 +41,7 @@ pub struct Pass<'a> {
     /// The tensors by module, in the order of [`Module::tensors`]. Training updates the running statistics
     /// among them in place.
     pub modules: &'a [Vec<Tensor>],
-    pub mode: Mode,
+    pub mode: ForwardMode,
     /// What the output of every gene is multiplied by, image by image, `[genes, N] f32`: 0 where a path is
     /// dropped, 1/(1 − p) where it is kept. Identities are never dropped.
     pub drop_path: Option<&'a Tensor>,
@@ -74,7 +74,7 @@ impl Feature {
 impl<'a> Pass<'a> {
     /// A pass that evaluates a network with its running statistics.
     pub fn evaluation(plan: &'a Plan, modules: &'a [Vec<Tensor>], precision: Precision) -> Self {
-        Self { plan, modules, mode: Mode::Evaluation, drop_path: None, precision }
+        Self { plan, modules, mode: ForwardMode::Evaluation, drop_path: None, precision }
     }
 }
 
@@ -144,7 +144,7 @@ impl Pass<'_> {
     }
 
     fn classify(&self, last: &Feature, auxiliary: Option<&Feature>) -> Result<Logits, TchError> {
-        let head = self.plan.auxiliary.filter(|_| self.mode == Mode::Training);
+        let head = self.plan.auxiliary.filter(|_| self.mode == ForwardMode::Training);
         let auxiliary = head.zip(auxiliary).map(|((_, head), map)| self.module(head, map)).transpose()?;
         Ok(Logits { main: self.module(self.plan.classifier, last)?, auxiliary })
     }
@@ -156,7 +156,9 @@ impl Pass<'_> {
             features.push(Feature::new(raw));
         }
         for (&module, before) in cell.idle.iter().zip(before) {
-            if let Some(module) = module.filter(|_| self.mode == Mode::Training && before.raw.defined()) {
+            if let Some(module) =
+                module.filter(|_| self.mode == ForwardMode::Training && before.raw.defined())
+            {
                 // The module runs only to update its statistics: what it computes has no gradient, so its
                 // ReLU is not shared.
                 let _ = no_grad(|| self.module(module, &Feature::new(before.raw.shallow_clone())))?;
@@ -179,19 +181,19 @@ impl Pass<'_> {
     fn gene(&self, gene: Applied, features: &[Feature], number: usize) -> Result<Tensor, TchError> {
         let input = &features[gene.input];
         let output = match gene.step {
-            Step::Identity => return Ok(input.raw.shallow_clone()),
-            Step::MaxPool { stride } => {
+            PlannedOperation::Identity => return Ok(input.raw.shallow_clone()),
+            PlannedOperation::MaxPool { stride } => {
                 input.raw.f_max_pool2d([3, 3], [stride as i64; 2], [1, 1], [1, 1], false)?
             }
-            Step::AveragePool { stride } => {
+            PlannedOperation::AveragePool { stride } => {
                 input.raw.f_avg_pool2d([3, 3], [stride as i64; 2], [1, 1], false, false, None)?
             }
-            Step::Zero { stride } => {
+            PlannedOperation::Zero { stride } => {
                 let stride = stride as i64;
                 let kept = input.raw.f_slice(2, None, None, stride)?.f_slice(3, None, None, stride)?;
                 kept.f_zeros_like()?
             }
-            Step::Module(module) => self.module(module, input)?,
+            PlannedOperation::Module(module) => self.module(module, input)?,
         };
         match self.drop_path {
             Some(masks) => output.f_mul(&masks.f_select(0, number as i64)?.f_view([-1, 1, 1, 1])?),
@@ -241,8 +243,8 @@ impl Pass<'_> {
                     shift,
                     Some(mean),
                     Some(variance),
-                    self.mode != Mode::Evaluation,
-                    if self.mode == Mode::Observation { 1.0 } else { BATCH_NORM_MOMENTUM },
+                    self.mode != ForwardMode::Evaluation,
+                    if self.mode == ForwardMode::Observation { 1.0 } else { BATCH_NORM_MOMENTUM },
                     BATCH_NORM_EPSILON,
                     true,
                 )

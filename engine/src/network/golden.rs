@@ -12,7 +12,7 @@ use relativenas_core::{
 use serde::{Deserialize, de::DeserializeOwned};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{FlatWeights, Mode, ModuleWeights, Pass, Plan, to_named};
+use super::{FlatWeights, ForwardMode, ModuleWeights, Pass, Plan, to_named};
 use crate::{
     cpu::CpuModel,
     device::{DeviceChoice, channels_last},
@@ -179,7 +179,7 @@ struct Torch {
 }
 
 impl Torch {
-    fn pass(&self, mode: Mode) -> Pass<'_> {
+    fn pass(&self, mode: ForwardMode) -> Pass<'_> {
         Pass {
             plan: &self.plan,
             modules: self.weights.modules(),
@@ -196,11 +196,11 @@ impl Implementation for Torch {
     }
 
     fn evaluation_logits(&mut self, images: &Tensor) -> Tensor {
-        no_grad(|| self.pass(Mode::Evaluation).run(images)).unwrap().main
+        no_grad(|| self.pass(ForwardMode::Evaluation).run(images)).unwrap().main
     }
 
     fn training(&mut self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor, Tensor) {
-        let logits = self.pass(Mode::Training).run(images).unwrap().main;
+        let logits = self.pass(ForwardMode::Training).run(images).unwrap().main;
         let loss = logits.cross_entropy_for_logits(targets);
         let gradient = self.weights.gradient(&loss).unwrap();
         (logits, loss, gradient)

@@ -17,7 +17,7 @@ use relativenas_core::{
     space::Space,
 };
 
-use super::{CellPlan, Convolution, Layer, Module, Plan, Step};
+use super::{CellPlan, Convolution, Layer, Module, Plan, PlannedOperation};
 
 /// Bytes a second that kernels reach: 60 % of an H100's 3.35 TB/s.
 const BANDWIDTH: f64 = 2e12;
@@ -32,12 +32,12 @@ const LAUNCH: f64 = 6e-6;
 
 /// A number of kernels, and the seconds that a device takes for them.
 #[derive(Clone, Copy, Debug, Default)]
-struct Work {
+struct KernelTime {
     kernels: usize,
     seconds: f64,
 }
 
-impl Work {
+impl KernelTime {
     fn add(&mut self, kernels: usize, bytes: f64) {
         self.kernels += kernels;
         if kernels > 0 {
@@ -63,8 +63,8 @@ struct Count<'a> {
     images: usize,
     precision: Precision,
     training: bool,
-    forward: Work,
-    backward: Work,
+    forward: KernelTime,
+    backward: KernelTime,
 }
 
 impl Count<'_> {
@@ -198,7 +198,7 @@ impl Count<'_> {
             let (mut through_relu, mut plain) = (0, usize::from(cell.concat.contains(&feature)));
             for (_, gene) in live {
                 match gene.step {
-                    Step::Module(_) => through_relu += 1,
+                    PlannedOperation::Module(_) => through_relu += 1,
                     _ => plain += 1,
                 }
             }
@@ -208,21 +208,21 @@ impl Count<'_> {
         for (index, gene) in cell.genes.iter().enumerate().filter(|(gene, _)| cell.live_nodes[gene / 2]) {
             let map = if gene.input < 2 { input } else { node };
             match gene.step {
-                Step::Identity => {}
+                PlannedOperation::Identity => {}
                 // The places of the largest values are kept as 64-bit numbers; backward, the sums start from
                 // a zero.
-                Step::MaxPool { .. } => self.both(
+                PlannedOperation::MaxPool { .. } => self.both(
                     (1, self.bytes(map) + n * self.index_share()),
                     (2, 2.0 * self.bytes(map) + n * self.index_share()),
                 ),
-                Step::AveragePool { .. } | Step::Zero { .. } => {
+                PlannedOperation::AveragePool { .. } | PlannedOperation::Zero { .. } => {
                     self.both((1, self.bytes(map) + n), (1, self.bytes(map) + n));
                 }
-                Step::Module(module) => {
+                PlannedOperation::Module(module) => {
                     self.module(&plan.modules[module].module, map);
                 }
             }
-            if self.training && gene.step != Step::Identity {
+            if self.training && gene.step != PlannedOperation::Identity {
                 self.both((1, 2.0 * n), (1, 2.0 * n));
             }
             if index % 2 == 1 {
@@ -248,11 +248,11 @@ const OPTIMIZER: usize = 12;
 /// The number of tensors that libtorch concatenates with one kernel.
 const CONCATENATED: usize = 128;
 
-fn step(plan: &Plan, precision: Precision, training: bool) -> Work {
-    let zero = Work::default();
+fn step(plan: &Plan, precision: Precision, training: bool) -> KernelTime {
+    let zero = KernelTime::default();
     let mut count = Count { plan, images: 256, precision, training, forward: zero, backward: zero };
     count.network();
-    let mut work = Work {
+    let mut work = KernelTime {
         kernels: count.forward.kernels + count.backward.kernels,
         seconds: count.forward.seconds + count.backward.seconds,
     };
@@ -267,7 +267,7 @@ fn step(plan: &Plan, precision: Precision, training: bool) -> Work {
 
 /// Hours of the published search: 50 generations of 20 individuals and their ranking, with 25000 training and
 /// 25000 validation images for each, in batches of 256.
-fn search_hours(training: Work, validation: Work) -> f64 {
+fn search_hours(training: KernelTime, validation: KernelTime) -> f64 {
     let (epochs, batches) = (51.0 * 20.0, 25_000_f64 / 256.0);
     epochs * batches.ceil() * (training.time() + validation.time()) / 3600.0
 }
@@ -284,7 +284,7 @@ fn a_search_step_starts_1200_kernels() {
         let works: Vec<_> = plans.iter().map(|plan| step(plan, precision, training)).collect();
         let kernels = works.iter().map(|w| w.kernels).sum::<usize>() / works.len();
         let seconds = works.iter().map(|w| w.seconds).sum::<f64>() / works.len() as f64;
-        Work { kernels, seconds }
+        KernelTime { kernels, seconds }
     };
     let found = [Precision::F32, Precision::Bf16].map(|precision| {
         let (training, validation) = (mean(precision, true), mean(precision, false));

@@ -74,7 +74,7 @@ pub enum Layer {
 
 /// The purpose of a tensor, which decides its initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum TensorRole {
     /// The weight of a convolution or linear layer: uniform in ±1/√fan_in.
     Weight {
         fan_in: usize,
@@ -91,7 +91,7 @@ pub enum Role {
     RunningVariance,
 }
 
-impl Role {
+impl TensorRole {
     /// Whether the tensor is trained; the others are statistics.
     pub fn is_parameter(self) -> bool {
         !matches!(self, Self::RunningMean | Self::RunningVariance)
@@ -104,7 +104,7 @@ pub struct TensorSpec {
     /// The name within the module, such as `op.7.running_var`.
     pub name: String,
     pub shape: Vec<i64>,
-    pub role: Role,
+    pub role: TensorRole,
 }
 
 impl TensorSpec {
@@ -289,23 +289,23 @@ impl Layer {
                 let depth = c.channels_in / c.groups;
                 let fan_in = depth * c.kernel[0] * c.kernel[1];
                 let shape = [c.channels_out, depth, c.kernel[0], c.kernel[1]];
-                vec![tensor("weight", &shape, Role::Weight { fan_in })]
+                vec![tensor("weight", &shape, TensorRole::Weight { fan_in })]
             }
             Self::OffsetPair { channels_in, channels_out } => {
                 let shape = [channels_out / 2, channels_in, 1, 1];
-                let role = Role::Weight { fan_in: channels_in };
+                let role = TensorRole::Weight { fan_in: channels_in };
                 vec![tensor("conv_1.weight", &shape, role), tensor("conv_2.weight", &shape, role)]
             }
             Self::BatchNorm { channels, affine } => {
-                let parameters = [("weight", Role::Scale), ("bias", Role::Shift)];
+                let parameters = [("weight", TensorRole::Scale), ("bias", TensorRole::Shift)];
                 let statistics =
-                    [("running_mean", Role::RunningMean), ("running_var", Role::RunningVariance)];
+                    [("running_mean", TensorRole::RunningMean), ("running_var", TensorRole::RunningVariance)];
                 let parameters = parameters.into_iter().filter(|_| affine);
                 parameters.chain(statistics).map(|(part, role)| tensor(part, &[channels], role)).collect()
             }
             Self::Linear { features, classes } => vec![
-                tensor("weight", &[classes, features], Role::Weight { fan_in: features }),
-                tensor("bias", &[classes], Role::Bias { fan_in: features }),
+                tensor("weight", &[classes, features], TensorRole::Weight { fan_in: features }),
+                tensor("bias", &[classes], TensorRole::Bias { fan_in: features }),
             ],
         }
     }

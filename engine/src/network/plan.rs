@@ -19,7 +19,7 @@ pub struct PlannedModule {
 
 /// What a gene applies to its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PlannedOperation {
     Identity,
     /// A 3×3 max pool; its padding is never the maximum.
     MaxPool {
@@ -39,7 +39,7 @@ pub enum Step {
 /// A step and its input: 0 and 1 are the preprocessed outputs of the two cells before, `2 + j` is node `j`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
-    pub step: Step,
+    pub step: PlannedOperation,
     pub input: usize,
 }
 
@@ -235,7 +235,7 @@ impl Plan {
                 used[module] = true;
             }
             for (gene, applied) in cell.genes.iter().enumerate() {
-                if let (Step::Module(module), true) = (applied.step, cell.live_nodes[gene / 2]) {
+                if let (PlannedOperation::Module(module), true) = (applied.step, cell.live_nodes[gene / 2]) {
                     used[module] = true;
                 }
             }
@@ -305,7 +305,7 @@ impl Plan {
         let order = candidates.clone();
         candidates.sort_unstable();
         candidates.dedup();
-        let mut steps = vec![Step::Identity; candidates.len()];
+        let mut steps = vec![PlannedOperation::Identity; candidates.len()];
         for (step, &candidate) in steps.iter_mut().zip(&candidates) {
             let (_, input, operation) = WeightKey::describe_candidate(candidate);
             let key = WeightKey::Operation { cell: index, candidate };
@@ -343,15 +343,15 @@ impl Plan {
         channels: usize,
         stride: usize,
         name: impl FnOnce() -> String,
-    ) -> Step {
+    ) -> PlannedOperation {
         if let Some(module) = Module::operation(operation, channels, stride) {
-            return Step::Module(self.add(name(), module));
+            return PlannedOperation::Module(self.add(name(), module));
         }
         match operation {
-            Operation::MaxPool3x3 => Step::MaxPool { stride },
-            Operation::AvgPool3x3 => Step::AveragePool { stride },
-            Operation::None => Step::Zero { stride },
-            _ => Step::Identity,
+            Operation::MaxPool3x3 => PlannedOperation::MaxPool { stride },
+            Operation::AvgPool3x3 => PlannedOperation::AveragePool { stride },
+            Operation::None => PlannedOperation::Zero { stride },
+            _ => PlannedOperation::Identity,
         }
     }
 }

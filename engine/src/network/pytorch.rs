@@ -12,7 +12,7 @@ use relativenas_core::{
 };
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{FlatWeights, Mode, ModuleWeights, Pass, Plan, to_named};
+use super::{FlatWeights, ForwardMode, ModuleWeights, Pass, Plan, to_named};
 use crate::{device::channels_last, weights_file};
 
 /// Loads the exported network and the weights, and prints the logits of the given images.
@@ -80,8 +80,8 @@ fn check(folder: &Path, python: &str, cell: &str, shape: NetworkShape, images: i
         let (modules, precision) = (flat.modules(), Precision::F32);
         no_grad(|| Pass { plan: &plan, modules, mode, drop_path: None, precision }.run(&images)).unwrap()
     };
-    let evaluation = run(Mode::Evaluation).main;
-    let training = run(Mode::Training);
+    let evaluation = run(ForwardMode::Evaluation).main;
+    let training = run(ForwardMode::Training);
     let found = [evaluation, training.main, training.auxiliary.unwrap()];
     for (what, (found, expected)) in
         ["evaluation", "training", "auxiliary"].iter().zip(found.iter().zip(&expected))

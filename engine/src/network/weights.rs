@@ -6,7 +6,7 @@ use relativenas_core::randomness::{Purpose, Streams};
 use tch::{Device, TchError, Tensor};
 
 use super::{
-    module::{Module, Role, TensorSpec},
+    module::{Module, TensorRole, TensorSpec},
     plan::PlannedModule,
 };
 
@@ -94,13 +94,13 @@ impl ModuleWeights {
 pub(crate) fn fresh_tensor(spec: &TensorSpec, name: &str, streams: &Streams) -> Result<Tensor, TchError> {
     let values: Vec<f32> = match spec.role {
         // PyTorch's default, Kaiming uniform with a = √5, is uniform in ±1/√fan_in.
-        Role::Weight { fan_in } | Role::Bias { fan_in } => {
+        TensorRole::Weight { fan_in } | TensorRole::Bias { fan_in } => {
             let bound = 1.0 / (fan_in as f64).sqrt();
             let mut stream = streams.stream(Purpose::Initialisation, hash(name), 0);
             (0..spec.numel()).map(|_| ((2.0 * stream.unit() - 1.0) * bound) as f32).collect()
         }
-        Role::Scale | Role::RunningVariance => vec![1.0; spec.numel()],
-        Role::Shift | Role::RunningMean => vec![0.0; spec.numel()],
+        TensorRole::Scale | TensorRole::RunningVariance => vec![1.0; spec.numel()],
+        TensorRole::Shift | TensorRole::RunningMean => vec![0.0; spec.numel()],
     };
     Tensor::f_from_slice(&values)?.f_reshape(spec.shape.as_slice())
 }

@@ -53,7 +53,7 @@ impl From<&str> for Problem {
     }
 }
 
-type Step<T> = Result<T, Problem>;
+type Parsed<T> = Result<T, Problem>;
 
 #[derive(Default)]
 struct Machine<'a> {
@@ -68,7 +68,7 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// Carries out one opcode; returns the root if it was the last.
-    fn step(&mut self) -> Step<Option<Id>> {
+    fn step(&mut self) -> Parsed<Option<Id>> {
         let opcode = self.byte()?;
         match opcode {
             b'.' => return self.pop().map(Some),
@@ -102,7 +102,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The node of an opcode that takes nothing from the stack.
-    fn scalar(&mut self, opcode: u8) -> Step<Option<Node<'a>>> {
+    fn scalar(&mut self, opcode: u8) -> Parsed<Option<Node<'a>>> {
         Ok(Some(match opcode {
             b'N' => Node::None,
             0x88 => Node::Bool(true),
@@ -139,7 +139,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The node of an opcode that takes its parts from the stack.
-    fn compound(&mut self, opcode: u8) -> Step<Node<'a>> {
+    fn compound(&mut self, opcode: u8) -> Parsed<Node<'a>> {
         Ok(match opcode {
             b'l' | b't' | 0x91 => Node::Sequence(self.pop_to_mark()?),
             0x85..=0x87 => {
@@ -188,7 +188,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Carries out an opcode that adds something to what lies below it on the stack.
-    fn mutate(&mut self, opcode: u8) -> Step<()> {
+    fn mutate(&mut self, opcode: u8) -> Parsed<()> {
         let parts = match opcode {
             b'a' | b'b' => vec![self.pop()?],
             b's' => {
@@ -215,7 +215,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn memorise(&mut self, opcode: u8) -> Step<()> {
+    fn memorise(&mut self, opcode: u8) -> Parsed<()> {
         let key = match opcode {
             b'p' => self.number()?,
             b'q' => self.unsigned(1)?,
@@ -227,7 +227,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn recall(&mut self, opcode: u8) -> Step<()> {
+    fn recall(&mut self, opcode: u8) -> Parsed<()> {
         let key = match opcode {
             b'g' => self.number()?,
             b'h' => self.unsigned(1)?,
@@ -238,13 +238,13 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn push(&mut self, node: Node<'a>) -> Step<()> {
+    fn push(&mut self, node: Node<'a>) -> Parsed<()> {
         let id = self.add(node)?;
         self.stack.push(id);
         Ok(())
     }
 
-    fn add(&mut self, node: Node<'a>) -> Step<Id> {
+    fn add(&mut self, node: Node<'a>) -> Parsed<Id> {
         if self.nodes.len() >= MOST_OBJECTS {
             return Err(Problem::Other(format!("more than {MOST_OBJECTS} objects")));
         }
@@ -252,11 +252,11 @@ impl<'a> Machine<'a> {
         Ok(self.nodes.len() as Id - 1)
     }
 
-    fn top(&self) -> Step<Id> {
+    fn top(&self) -> Parsed<Id> {
         self.stack.last().copied().ok_or("the stack is empty".into())
     }
 
-    fn pop(&mut self) -> Step<Id> {
+    fn pop(&mut self) -> Parsed<Id> {
         // What lies below an open mark belongs to another list.
         if self.marks.last().is_some_and(|&height| height >= self.stack.len()) {
             return Err("the stack is empty".into());
@@ -264,13 +264,13 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or("the stack is empty".into())
     }
 
-    fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
+    fn pop_to_mark(&mut self) -> Parsed<Vec<Id>> {
         let height = self.marks.pop().ok_or("no mark was set")?;
         Ok(self.stack.split_off(height))
     }
 
     /// The text of a node that names a module or a class.
-    fn name(&self, id: Id) -> Step<Cow<'a, str>> {
+    fn name(&self, id: Id) -> Parsed<Cow<'a, str>> {
         match &self.nodes[id as usize] {
             // The text is shared, never copied: a name in the memo may be long and be used often.
             Node::Text(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text)),
@@ -278,45 +278,45 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn take(&mut self, length: usize) -> Step<&'a [u8]> {
+    fn take(&mut self, length: usize) -> Parsed<&'a [u8]> {
         let rest = &self.bytes[self.position..];
         let taken = rest.get(..length).ok_or(Problem::EndOfBytes)?;
         self.position += length;
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Step<u8> {
+    fn byte(&mut self) -> Parsed<u8> {
         Ok(self.take(1)?[0])
     }
 
     /// A little-endian number of up to eight bytes.
-    fn unsigned(&mut self, length: usize) -> Step<u64> {
+    fn unsigned(&mut self, length: usize) -> Parsed<u64> {
         Ok(self.take(length)?.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
     /// As many bytes as the number before them announces.
-    fn sized(&mut self, length: usize) -> Step<&'a [u8]> {
+    fn sized(&mut self, length: usize) -> Parsed<&'a [u8]> {
         let length = self.unsigned(length)?;
         self.take(length.try_into().map_err(|_| Problem::EndOfBytes)?)
     }
 
-    fn text(&mut self, length: usize) -> Step<Cow<'a, str>> {
+    fn text(&mut self, length: usize) -> Parsed<Cow<'a, str>> {
         let bytes = self.sized(length)?;
         str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| "a text is not UTF-8".into())
     }
 
-    fn line_bytes(&mut self) -> Step<&'a [u8]> {
+    fn line_bytes(&mut self) -> Parsed<&'a [u8]> {
         let rest = &self.bytes[self.position..];
         let length = rest.iter().position(|&byte| byte == b'\n').ok_or(Problem::EndOfBytes)?;
         self.position += length + 1;
         Ok(&rest[..length])
     }
 
-    fn line(&mut self) -> Step<&'a str> {
+    fn line(&mut self) -> Parsed<&'a str> {
         str::from_utf8(self.line_bytes()?).map_err(|_| "a line is not UTF-8".into())
     }
 
-    fn number(&mut self) -> Step<u64> {
+    fn number(&mut self) -> Parsed<u64> {
         self.line()?.parse().map_err(|_| "no number".into())
     }
 }
@@ -330,7 +330,7 @@ fn object<'a>(callable: Id, arguments: Id) -> Node<'a> {
     Node::Object(Box::new(Object { callable, arguments, state, items, entries }))
 }
 
-fn pairs(ids: Vec<Id>) -> Step<Vec<(Id, Id)>> {
+fn pairs(ids: Vec<Id>) -> Parsed<Vec<(Id, Id)>> {
     let (pairs, rest) = ids.as_chunks::<2>();
     if rest.is_empty() {
         Ok(pairs.iter().map(|&[k, v]| (k, v)).collect())
@@ -339,7 +339,7 @@ fn pairs(ids: Vec<Id>) -> Step<Vec<(Id, Id)>> {
     }
 }
 
-fn decimal<'a>(digits: &str) -> Step<Node<'a>> {
+fn decimal<'a>(digits: &str) -> Parsed<Node<'a>> {
     let valid = digits.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
     match digits.parse() {
         Ok(number) => Ok(Node::Int(number)),
@@ -361,7 +361,7 @@ fn long(bytes: &[u8]) -> Node<'_> {
 }
 
 /// A Python string literal in quotes, as protocol 0 writes `str` of Python 2.
-fn unquote(literal: &str) -> Step<Vec<u8>> {
+fn unquote(literal: &str) -> Parsed<Vec<u8>> {
     let inner = ['\'', '"']
         .iter()
         .find_map(|&quote| literal.strip_prefix(quote)?.strip_suffix(quote))
@@ -389,7 +389,7 @@ fn unquote(literal: &str) -> Step<Vec<u8>> {
 }
 
 /// Latin-1 with `\uXXXX` and `\UXXXXXXXX`, as protocols 0 and 1 write texts.
-fn raw_unicode(bytes: &[u8]) -> Step<String> {
+fn raw_unicode(bytes: &[u8]) -> Parsed<String> {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&byte, after)) = rest.split_first() {

@@ -8,7 +8,7 @@ use super::{Alone, Ranks, RanksError, Threads};
 
 /// How many ranks there are, and whether they are threads or processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ranked {
+pub enum RankLayout {
     #[default]
     Alone,
     /// Threads of one process, each with a device.
@@ -24,15 +24,15 @@ pub enum Ranked {
 /// The error of a rank that failed. Among processes only the first rank returns it; another rank that fails
 /// prints its error and ends all processes.
 pub fn together(
-    ranked: Ranked,
+    ranked: RankLayout,
     timeout: Duration,
     first: impl FnOnce(&Arc<dyn Ranks>) -> anyhow::Result<()>,
     other: impl Fn(&Arc<dyn Ranks>) -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<()> {
     match ranked {
-        Ranked::Alone => first(&(Arc::new(Alone) as _)),
-        Ranked::Threads(count) => in_threads(count, timeout, first, &other),
-        Ranked::Processes(count) => in_processes(count, timeout, first, other),
+        RankLayout::Alone => first(&(Arc::new(Alone) as _)),
+        RankLayout::Threads(count) => in_threads(count, timeout, first, &other),
+        RankLayout::Processes(count) => in_processes(count, timeout, first, other),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use relativenas_core::{
-    finals::{FinalsState, History},
+    finals::{EntrantHistory, FinalsState},
     loss::Loss,
     number,
     search::SearchState,
@@ -56,8 +56,8 @@ pub enum CheckpointProgress {
         trained: BTreeMap<String, Trained>,
         /// The architectures that may enter the finals besides the last population; empty where there are no
         /// finals.
-        #[serde(default, skip_serializing_if = "History::is_empty")]
-        history: History,
+        #[serde(default, skip_serializing_if = "EntrantHistory::is_empty")]
+        history: EntrantHistory,
         /// The state of the finals, once they have begun.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         finals: Option<FinalsState>,

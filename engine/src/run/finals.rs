@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use relativenas_core::{
     event::Event,
     finals::{
-        Figures, Finals, FinalsSettings, FinalsState, FinalsStateError, History, TrainingSeeds, Trainings,
+        EntrantHistory, Figures, Finals, FinalsSettings, FinalsState, FinalsStateError, TrainingSeeds,
+        Trainings,
     },
     search::{BatchDone, Candidate, Flow, Search, Slot},
 };
@@ -18,13 +19,13 @@ use crate::estimator::{EstimateError, NetworkEstimator};
 /// The finals of a search, from the first entrant that a generation may add to the winner.
 pub struct SearchFinals {
     settings: FinalsSettings,
-    history: History,
+    history: EntrantHistory,
     finals: Option<Finals>,
 }
 
 impl SearchFinals {
     pub fn new(settings: FinalsSettings) -> Self {
-        Self { settings, history: History::default(), finals: None }
+        Self { settings, history: EntrantHistory::default(), finals: None }
     }
 
     /// Restores the finals from a checkpoint.
@@ -33,7 +34,7 @@ impl SearchFinals {
     /// If the stored finals contradict themselves.
     pub fn resume(
         settings: FinalsSettings,
-        history: History,
+        history: EntrantHistory,
         finals: Option<FinalsState>,
     ) -> Result<Self, FinalsStateError> {
         Ok(Self { settings, history, finals: finals.map(Finals::resume).transpose()? })
@@ -43,7 +44,7 @@ impl SearchFinals {
         self.settings
     }
 
-    pub fn history(&self) -> &History {
+    pub fn history(&self) -> &EntrantHistory {
         &self.history
     }
 

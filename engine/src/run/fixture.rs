@@ -27,7 +27,7 @@ use super::{
     log::{self, EventLog, Extent},
     outcome::Outcome,
     recorder::Recorder,
-    work::Work,
+    work::RunJob,
 };
 use crate::ranks::{Alone, Ranks};
 
@@ -77,7 +77,7 @@ pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress,
     let extent = newest.as_ref().map_or(Extent::default(), |found| found.state.log);
     let (log, _) = EventLog::open(&folder.join(files::EVENTS), extent).expect("a log");
     let ranks: Arc<dyn Ranks> = Arc::new(Alone);
-    let (mut work, _) = Work::prepare(manifest, newest, &ranks).expect("a run");
+    let (mut work, _) = RunJob::prepare(manifest, newest, &ranks).expect("a run");
     let control = Arc::new(Control::new(work.bounds(), false));
     let batches = observe(&control);
     let (sender, _extent) = watch::channel(log.extent());

@@ -1,7 +1,7 @@
 //! Estimates of the current and the remaining work, from which the remaining time is computed.
 
 use relativenas_core::{
-    finals::Work,
+    finals::TrainingWork,
     search::{Search, SearchSettings, SearchState, Stage},
 };
 
@@ -52,7 +52,7 @@ impl Scale {
         self.learners(Stage::WarmUp, warming) + self.learners(Stage::Search, judged)
     }
 
-    pub fn finals(&self, work: Work) -> f64 {
+    pub fn finals(&self, work: TrainingWork) -> f64 {
         work.epochs as f64 + work.trainings as f64 * self.validation
     }
 }

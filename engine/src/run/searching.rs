@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use relativenas_core::{
     config::Config,
     event::{Event, Images},
-    finals::{Finals, FinalsSettings, Work as TrainingWork},
+    finals::{Finals, FinalsSettings, TrainingWork},
     latency::LatencyTable,
     manifest::{EngineFacts, Manifest, files},
     network::NetworkShape,

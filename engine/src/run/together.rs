@@ -16,7 +16,7 @@ use super::{
     lead,
     recorder::Recorder,
     tensors,
-    work::Work,
+    work::RunJob,
 };
 use crate::{
     failure,
@@ -91,8 +91,8 @@ pub fn prepare(
     manifest: &Manifest,
     checkpoint: Option<Checkpoint>,
     ranks: &Arc<dyn Ranks>,
-) -> anyhow::Result<(Work, EngineFacts)> {
-    let prepared = Work::prepare(manifest, checkpoint, ranks);
+) -> anyhow::Result<(RunJob, EngineFacts)> {
+    let prepared = RunJob::prepare(manifest, checkpoint, ranks);
     if ranks.count() == 1 {
         return prepared;
     }

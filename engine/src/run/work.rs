@@ -17,13 +17,13 @@ use super::{
 };
 use crate::ranks::Ranks;
 
-/// Work that can begin, or be resumed from a checkpoint.
-pub enum Work {
+/// The work of a run, ready to begin or to be resumed from a checkpoint.
+pub enum RunJob {
     Search(Box<SearchJob>),
     Train(Box<TrainingJob>),
 }
 
-impl Work {
+impl RunJob {
     /// Reads the data, finds the device, and begins the run or restores it from the checkpoint.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use relativenas_core::{
 use tch::{TchError, Tensor};
 
 use crate::{
-    network::{Mode, Pass, Plan, TensorSpec},
+    network::{ForwardMode, Pass, Plan, TensorSpec},
     weights_file::{self, WeightsFileError},
 };
 
@@ -106,7 +106,7 @@ impl Backbone {
         &self,
         modules: &[Vec<Tensor>],
         images: &Tensor,
-        mode: Mode,
+        mode: ForwardMode,
     ) -> Result<[Tensor; 3], TchError> {
         let (_, _, height, width) = images.size4()?;
         if height % 32 != 0 || width % 32 != 0 {

@@ -11,7 +11,7 @@ use super::{
     Head, NetworkState, TaskNetwork,
     layers::{HeadLayers, Specs, average, double, resize},
 };
-use crate::network::{Mode, TensorSpec};
+use crate::network::{ForwardMode, TensorSpec};
 
 /// The number that the published activated batch norm adds to the absolute value of its weight.
 const PUBLISHED_EPSILON: f64 = 1e-5;
@@ -60,7 +60,7 @@ pub fn run(
     network: &TaskNetwork,
     state: &NetworkState,
     images: &Tensor,
-    mode: Mode,
+    mode: ForwardMode,
 ) -> Result<Segmentation, TchError> {
     if !matches!(network.head, Head::BiSeNet { .. }) {
         return Err(TchError::Shape("the network's head is not BiSeNet".to_owned()));

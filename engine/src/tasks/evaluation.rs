@@ -16,7 +16,7 @@ use super::{
     NetworkState, TaskNetwork, bisenet, data::TaskImages, pixels::exchanged, simple_baseline,
     sliding::Sliding, ssd_lite,
 };
-use crate::{data::fault::Fault, network::Mode};
+use crate::{data::fault::Fault, network::ForwardMode};
 
 /// The device that a network is evaluated on, and the number of images in a batch.
 #[derive(Clone, Copy)]
@@ -65,7 +65,7 @@ pub fn judge(
     state: &NetworkState,
     images: &TaskImages,
 ) -> Result<Judged, EvaluationError> {
-    let mode = Mode::Evaluation;
+    let mode = ForwardMode::Evaluation;
     match images {
         TaskImages::Boxes { classes, images } => {
             let mut run = |inputs: &Tensor| ssd_lite::run(network, state, inputs, mode);
@@ -97,7 +97,7 @@ pub fn heat(
     if view.flip {
         simple_baseline::run_flipped(network, state, &inputs)
     } else {
-        simple_baseline::run(network, state, &inputs, Mode::Evaluation)
+        simple_baseline::run(network, state, &inputs, ForwardMode::Evaluation)
     }
 }
 

@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Head, NetworkState, TaskNetwork};
 use crate::network::{
-    Mode, TensorSpec,
+    ForwardMode, TensorSpec,
     golden::{Rule, read},
 };
 
@@ -96,8 +96,8 @@ struct Running {
 }
 
 impl Case {
-    fn mode(&self) -> Mode {
-        if self.training { Mode::Training } else { Mode::Evaluation }
+    fn mode(&self) -> ForwardMode {
+        if self.training { ForwardMode::Training } else { ForwardMode::Evaluation }
     }
 
     /// The tolerance of outputs and losses.

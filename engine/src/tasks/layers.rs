@@ -3,40 +3,40 @@
 use tch::{TchError, Tensor};
 
 use super::NetworkState;
-use crate::network::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Mode, Role, TensorSpec};
+use crate::network::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, ForwardMode, TensorRole, TensorSpec};
 
 /// A list of tensors in the order of the published state dict.
 #[derive(Debug, Default)]
 pub(super) struct Specs(pub(super) Vec<TensorSpec>);
 
 impl Specs {
-    fn add(&mut self, name: String, shape: &[usize], role: Role) {
+    fn add(&mut self, name: String, shape: &[usize], role: TensorRole) {
         let shape = shape.iter().map(|&n| n as i64).collect();
         self.0.push(TensorSpec { name, shape, role });
     }
 
     /// Adds the weight of a convolution; a depthwise one has one input channel.
     pub(super) fn convolution(&mut self, name: &str, [to, from]: [usize; 2], kernel: usize) {
-        let role = Role::Weight { fan_in: from * kernel * kernel };
+        let role = TensorRole::Weight { fan_in: from * kernel * kernel };
         self.add(format!("{name}.weight"), &[to, from, kernel, kernel], role);
     }
 
     pub(super) fn bias(&mut self, name: &str, channels: usize, fan_in: usize) {
-        self.add(format!("{name}.bias"), &[channels], Role::Bias { fan_in });
+        self.add(format!("{name}.bias"), &[channels], TensorRole::Bias { fan_in });
     }
 
     /// Adds the weight of a transposed convolution, whose first dimension counts input channels.
     pub(super) fn transposed(&mut self, name: &str, [from, to]: [usize; 2], kernel: usize) {
-        let role = Role::Weight { fan_in: to * kernel * kernel };
+        let role = TensorRole::Weight { fan_in: to * kernel * kernel };
         self.add(format!("{name}.weight"), &[from, to, kernel, kernel], role);
     }
 
     pub(super) fn batch_norm(&mut self, name: &str, channels: usize) {
         for (part, role) in [
-            ("weight", Role::Scale),
-            ("bias", Role::Shift),
-            ("running_mean", Role::RunningMean),
-            ("running_var", Role::RunningVariance),
+            ("weight", TensorRole::Scale),
+            ("bias", TensorRole::Shift),
+            ("running_mean", TensorRole::RunningMean),
+            ("running_var", TensorRole::RunningVariance),
         ] {
             self.add(format!("{name}.{part}"), &[channels], role);
         }
@@ -53,7 +53,7 @@ impl Specs {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeadLayers<'a> {
     pub(super) state: &'a NetworkState,
-    pub(super) mode: Mode,
+    pub(super) mode: ForwardMode,
 }
 
 impl HeadLayers<'_> {
@@ -77,7 +77,7 @@ impl HeadLayers<'_> {
             Some(part("bias")?),
             Some(part("running_mean")?),
             Some(part("running_var")?),
-            self.mode == Mode::Training,
+            self.mode == ForwardMode::Training,
             BATCH_NORM_MOMENTUM,
             BATCH_NORM_EPSILON,
             true,

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::{Head, NetworkState, TaskNetwork, bisenet, simple_baseline, ssd_lite};
-use crate::network::{Mode, Role};
+use crate::network::{ForwardMode, TensorRole};
 
 /// Checks a model, runs it on three images at once and one by one, and prints its outputs by name.
 const SCRIPT: &str = "
@@ -62,9 +62,9 @@ fn trained(network: &TaskNetwork) -> BTreeMap<String, Tensor> {
     let tensors = network.tensors().into_iter().zip(0..).map(|(spec, number)| {
         let mut stream = stream(number);
         let value = |unit: f64| match spec.role {
-            Role::Weight { fan_in } => (2.0 * unit - 1.0) * (3.0 / fan_in as f64).sqrt(),
-            Role::Scale | Role::RunningVariance => 0.5 + unit,
-            Role::Bias { .. } | Role::Shift | Role::RunningMean => 0.4 * (unit - 0.5),
+            TensorRole::Weight { fan_in } => (2.0 * unit - 1.0) * (3.0 / fan_in as f64).sqrt(),
+            TensorRole::Scale | TensorRole::RunningVariance => 0.5 + unit,
+            TensorRole::Bias { .. } | TensorRole::Shift | TensorRole::RunningMean => 0.4 * (unit - 0.5),
         };
         let values: Vec<f32> = (0..spec.numel()).map(|_| value(stream.unit()) as f32).collect();
         (spec.name, Tensor::from_slice(&values).reshape(spec.shape.as_slice()))
@@ -129,7 +129,7 @@ fn agrees(task: Task, head: Head, classes: usize, [height, width]: [usize; 2], r
 #[test]
 fn onnx_of_a_detector_gives_its_scores_and_boxes() {
     let run = |network: &TaskNetwork, state: &NetworkState, images: &Tensor| {
-        let outputs = ssd_lite::run(network, state, images, Mode::Evaluation).unwrap();
+        let outputs = ssd_lite::run(network, state, images, ForwardMode::Evaluation).unwrap();
         let locations = flat(&outputs.locations);
         let rows = locations.chunks_exact(4).zip(priors().into_iter().cycle());
         let boxes =
@@ -143,7 +143,7 @@ fn onnx_of_a_detector_gives_its_scores_and_boxes() {
 #[test]
 fn onnx_of_a_segmentation_gives_its_scores() {
     let run = |network: &TaskNetwork, state: &NetworkState, images: &Tensor| {
-        let outputs = bisenet::run(network, state, images, Mode::Evaluation).unwrap();
+        let outputs = bisenet::run(network, state, images, ForwardMode::Evaluation).unwrap();
         BTreeMap::from([("logits", flat(&outputs.main))])
     };
     agrees(Task::Segmentation, Head::SEGMENTATION, 19, [96; 2], &run);
@@ -152,7 +152,7 @@ fn onnx_of_a_segmentation_gives_its_scores() {
 #[test]
 fn onnx_of_keypoints_gives_their_maps() {
     let run = |network: &TaskNetwork, state: &NetworkState, images: &Tensor| {
-        let outputs = simple_baseline::run(network, state, images, Mode::Evaluation).unwrap();
+        let outputs = simple_baseline::run(network, state, images, ForwardMode::Evaluation).unwrap();
         BTreeMap::from([("heat_maps", flat(&outputs))])
     };
     agrees(Task::Keypoints, Head::KEYPOINTS, 1, [256, 192], &run);

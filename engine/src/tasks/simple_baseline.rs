@@ -11,7 +11,7 @@ use super::{
     Head, NetworkState, TaskNetwork,
     layers::{HeadLayers, Specs},
 };
-use crate::network::{Mode, TensorSpec};
+use crate::network::{ForwardMode, TensorSpec};
 
 /// The tensors of the head, in the order of the published state dict.
 pub(super) fn tensors([_, _, last]: [usize; 3], joints: usize) -> Vec<TensorSpec> {
@@ -35,7 +35,7 @@ pub fn run(
     network: &TaskNetwork,
     state: &NetworkState,
     images: &Tensor,
-    mode: Mode,
+    mode: ForwardMode,
 ) -> Result<Tensor, TchError> {
     if !matches!(network.head, Head::SimpleBaseline { .. }) {
         return Err(TchError::Shape("the network's head is not SimpleBaseline".to_owned()));
@@ -56,8 +56,8 @@ pub fn run(
 /// # Errors
 /// As [`run`].
 pub fn run_flipped(network: &TaskNetwork, state: &NetworkState, images: &Tensor) -> Result<Tensor, TchError> {
-    let maps = run(network, state, images, Mode::Evaluation)?;
-    let mirrored = run(network, state, &images.f_flip([3])?, Mode::Evaluation)?.f_flip([3])?;
+    let maps = run(network, state, images, ForwardMode::Evaluation)?;
+    let mirrored = run(network, state, &images.f_flip([3])?, ForwardMode::Evaluation)?.f_flip([3])?;
     let (_, joints, _, width) = mirrored.size4()?;
     let mut order: Vec<_> = (0..joints).collect();
     for (left, right) in PAIRS.into_iter().filter(|&(_, right)| (right as i64) < joints) {

@@ -14,7 +14,7 @@ use super::{
     Head, NetworkState, TaskNetwork,
     layers::{HeadLayers, Specs},
 };
-use crate::network::{Mode, TensorSpec};
+use crate::network::{ForwardMode, TensorSpec};
 
 /// The predictions for every prior.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub fn run(
     network: &TaskNetwork,
     state: &NetworkState,
     images: &Tensor,
-    mode: Mode,
+    mode: ForwardMode,
 ) -> Result<Predictions, TchError> {
     let Head::SsdLite { classes } = network.head else {
         return Err(TchError::Shape("the network's head is not SSDLite".to_owned()));

@@ -6,7 +6,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::TaskNetwork;
 use crate::{
-    network::{ALIGNMENT, Mode, TensorSpec, aligned, defined, joined},
+    network::{ALIGNMENT, ForwardMode, TensorSpec, aligned, defined, joined},
     weights_file::{self, WeightsFileError},
 };
 
@@ -123,7 +123,7 @@ impl NetworkState {
         &self,
         network: &TaskNetwork,
         images: &Tensor,
-        mode: Mode,
+        mode: ForwardMode,
     ) -> Result<[Tensor; 3], TchError> {
         network.backbone.maps(&self.modules, images, mode)
     }

@@ -22,7 +22,8 @@ use crate::{
     cpu::{CpuBody, pictures},
     device,
     network::{
-        FlatWeights, Mode, ModuleWeights, Pass, Plan, WeightsError, drop_path_masks, from_named, to_named,
+        FlatWeights, ForwardMode, ModuleWeights, Pass, Plan, WeightsError, drop_path_masks, from_named,
+        to_named,
     },
     optimizer::{Sgd, SgdSettings},
     ranks::{Alone, Ranks, RanksError, Share},
@@ -318,7 +319,7 @@ impl Trainer {
 
     fn differentiate(&mut self, batch: &Batch, masks: Option<&Tensor>) -> Result<Differentiated, TchError> {
         let TrainerSettings { loss, precision, .. } = self.settings;
-        let (plan, mode, drop_path) = (&self.plan, Mode::Training, masks);
+        let (plan, mode, drop_path) = (&self.plan, ForwardMode::Training, masks);
         let Some(body) = self.body.as_mut().filter(|body| body.fits(&batch.images)) else {
             let pass = Pass { plan, modules: self.weights.modules(), mode, drop_path, precision };
             let logits = pass.run(&batch.images)?;

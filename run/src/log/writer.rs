@@ -117,7 +117,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::disk::Step;
+    use crate::disk::WriteStep;
 
     fn finished(generation: u32) -> Event {
         Event::GenerationFinished { generation, diversity: 0.1, moves: Vec::new() }
@@ -189,7 +189,7 @@ mod tests {
         log.append(&Disk::default(), &[finished(0)]).expect("written");
         let before = fs::read(&path).expect("read");
         let full = Disk::failing(|step| match step {
-            Step::Write => Err(io::ErrorKind::StorageFull.into()),
+            WriteStep::Write => Err(io::ErrorKind::StorageFull.into()),
             _ => Ok(()),
         });
         log.append(&full, &[finished(1)]).expect_err("the disk is full");

@@ -6,7 +6,7 @@ use ratatui::{text::Line, widgets::Widget};
 use relativenas_core::{
     cost::{Cost, cost},
     describe::{describe, gene_changes},
-    event::Ranked,
+    event::RankedIndividual,
     genotype::{Cell, Genotype},
     lint::lint,
     loss::Loss,
@@ -207,7 +207,7 @@ fn numbered(state: &State, number: IndividualId) -> Option<Subject> {
     }
     let mut words = Vec::new();
     if let Some(ranked) = ranked(search, number) {
-        let Ranked { rank, loss: value, accuracy, .. } = ranked;
+        let RankedIndividual { rank, loss: value, accuracy, .. } = ranked;
         words.push(format!("Ranked {rank} with loss {}, {accuracy:.1} %.", loss(*value).trim_start()));
     } else if let Some(learner) = &place.learner {
         let estimate = learner.estimate;

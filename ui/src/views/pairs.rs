@@ -7,7 +7,7 @@ use relativenas_core::{
     genotype::Genotype,
     operation::CellKind,
     space::GeneIndex,
-    space::{NODES, Role, Space},
+    space::{GeneRole, NODES, Space},
     view::{Comparison, SearchView},
 };
 
@@ -192,8 +192,8 @@ fn detail(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison) {
 fn role(gene: GeneIndex) -> String {
     let role = Space::Cells.role(gene);
     match role {
-        Role::Input { slot, .. } | Role::Operation { slot, .. } => format!("{role}{slot}"),
-        Role::Edge { .. } => role.to_string(),
+        GeneRole::Input { slot, .. } | GeneRole::Operation { slot, .. } => format!("{role}{slot}"),
+        GeneRole::Edge { .. } => role.to_string(),
     }
 }
 

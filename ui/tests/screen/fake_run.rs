@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use relativenas_core::{
     cost::Limits,
     event::{Event, Images, Line},
-    finals::{Figures, Finals, FinalsSettings, History, Trainings},
+    finals::{EntrantHistory, Figures, Finals, FinalsSettings, Trainings},
     genotype::Genotype,
     latency::{Calibration, LatencyTable, OperationLatency, Spot},
     loss::Loss,
@@ -25,7 +25,7 @@ pub struct FakeRun {
     search: Search,
     /// What the finals are like, if there are any.
     pub finals: FinalsSettings,
-    history: History,
+    history: EntrantHistory,
     playing: Option<Finals>,
     weights: WeightSet<()>,
     next_event: u64,
@@ -135,7 +135,7 @@ impl FakeRun {
         let mut run = Self {
             search,
             finals: FinalsSettings::default(),
-            history: History::default(),
+            history: EntrantHistory::default(),
             playing: None,
             weights,
             next_event: 0,

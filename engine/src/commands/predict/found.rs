@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     data::picture::Picture,
-    network::Mode,
+    network::ForwardMode,
     tasks::{
         bisenet,
         evaluation::{classes, detector_input, heat, poses, report},
@@ -168,7 +168,7 @@ impl Loaded {
     fn boxes_in(&self, file: &Path, picture: &Picture, least: f64) -> anyhow::Result<(Vec<Value>, Drawing)> {
         let (network, state) = self.task()?;
         let input = detector_input(&tensor(picture, self.device)?)?;
-        let outputs = no_grad(|| ssd_lite::run(network, state, &input, Mode::Evaluation))?;
+        let outputs = no_grad(|| ssd_lite::run(network, state, &input, ForwardMode::Evaluation))?;
         let mut found = report(&outputs, &priors())?.pop().unwrap_or_default();
         found.retain(|reported| reported.score >= least);
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -198,7 +198,7 @@ impl Loaded {
         let (network, state) = self.task()?;
         let input = normalised(&tensor(picture, self.device)?)?;
         let sliding = Sliding { chip: self.view.chip, ..Sliding::plain() };
-        let mut run = |chip: &Tensor| bisenet::run(network, state, chip, Mode::Evaluation);
+        let mut run = |chip: &Tensor| bisenet::run(network, state, chip, ForwardMode::Evaluation);
         let ids = classes(&input, &sliding, &mut run)?;
         let label_id = |class: u8| label_ids::IDS.iter().position(|(_, train)| *train == class);
         let mut segments = Vec::new();

@@ -13,7 +13,7 @@ use tch::{Device, no_grad};
 use super::{Rule, check_logits, check_number, read};
 use crate::{
     cpu::CpuEvaluator,
-    network::{FlatWeights, Mode, Pass, Plan, to_named},
+    network::{FlatWeights, ForwardMode, Pass, Plan, to_named},
     training::TrainingLoss,
 };
 
@@ -61,14 +61,14 @@ fn golden_full_networks() {
             drop_path: None,
             precision: Precision::F32,
         };
-        let logits = no_grad(|| pass(Mode::Evaluation).run(&images)).unwrap();
+        let logits = no_grad(|| pass(ForwardMode::Evaluation).run(&images)).unwrap();
         check_logits(&format!("{what} evaluation"), &logits.main, &case.logits_eval);
         if let Some(mut own) = CpuEvaluator::new(&plan, &on_cpu, 2).unwrap() {
             let logits = own.logits(&on_cpu, &images.to_device(Device::Cpu)).unwrap();
             check_logits(&format!("{what} evaluation by the CPU kernels"), &logits, &case.logits_eval);
             by_own_kernels.push(case.genotype_name);
         }
-        let logits = pass(Mode::Training).run(&images).unwrap();
+        let logits = pass(ForwardMode::Training).run(&images).unwrap();
         check_logits(&format!("{what} training"), &logits.main, &case.logits_train);
         let auxiliary = logits.auxiliary.as_ref().expect("an auxiliary head");
         check_logits(&format!("{what} auxiliary"), auxiliary, &case.logits_auxiliary);

@@ -1,7 +1,7 @@
 use relativenas_core::search::{Estimate, Schedule, Search, SearchSettings};
 
 use super::*;
-use crate::run::disk::Step;
+use crate::run::disk::WriteStep;
 
 /// The state of a search in this generation after `done` pairs.
 fn state(generation: u32, done: usize) -> CheckpointState {
@@ -22,7 +22,7 @@ fn state(generation: u32, done: usize) -> CheckpointState {
     let (search, _) = Search::new(settings).expect("valid");
     let search = SearchState { generation, done, ..search.state().clone() };
     let log = Extent { events: u64::from(generation) * 10 + done as u64, length: 0 };
-    let (trained, history) = (BTreeMap::new(), History::default());
+    let (trained, history) = (BTreeMap::new(), EntrantHistory::default());
     CheckpointState { log, progress: CheckpointProgress::Search { search, trained, history, finals: None } }
 }
 
@@ -206,7 +206,7 @@ fn a_checkpoint_beyond_the_log_is_passed_over() {
 
 #[test]
 fn a_step_of_writing_that_fails_leaves_the_checkpoints_as_they_were() {
-    for failing in [Step::Write, Step::Sync, Step::Rename] {
+    for failing in [WriteStep::Write, WriteStep::Sync, WriteStep::Rename] {
         let folder = tempfile::tempdir().expect("a folder");
         write(&Disk::default(), folder.path(), &state(0, 0), &weights(1.0)).expect("written");
         let disk =

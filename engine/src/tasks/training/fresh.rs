@@ -6,7 +6,7 @@ use relativenas_core::randomness::{Purpose, Streams};
 use tch::{TchError, Tensor};
 
 use crate::{
-    network::{Role, TensorSpec, fresh_tensor, hash},
+    network::{TensorRole, TensorSpec, fresh_tensor, hash},
     tasks::{Head, TaskNetwork},
     weights_file::WeightsFileError,
 };
@@ -28,12 +28,12 @@ pub fn fresh(network: &TaskNetwork, streams: &Streams) -> Result<BTreeMap<String
             (Some(name), _) => fresh_tensor(&spec, name, streams),
             (None, Head::SsdLite { .. }) => fresh_tensor(&spec, &spec.name, streams),
             (None, Head::BiSeNet { .. }) => match spec.role {
-                Role::Weight { fan_in } => normal(&spec, 1.0 / (fan_in as f64).sqrt(), streams),
+                TensorRole::Weight { fan_in } => normal(&spec, 1.0 / (fan_in as f64).sqrt(), streams),
                 _ => fresh_tensor(&spec, &spec.name, streams),
             },
             (None, Head::SimpleBaseline { .. }) => match spec.role {
-                Role::Weight { .. } => normal(&spec, KEYPOINTS, streams),
-                Role::Bias { .. } => normal(&spec, 0.0, streams),
+                TensorRole::Weight { .. } => normal(&spec, KEYPOINTS, streams),
+                TensorRole::Bias { .. } => normal(&spec, 0.0, streams),
                 _ => fresh_tensor(&spec, &spec.name, streams),
             },
         }?;

@@ -7,7 +7,7 @@ use tch::{Device, TchError, Tensor};
 
 use super::{EpochBatches, OptimizerSettings, Rates, Targets, TaskBatch, TaskError, TaskOptimizer};
 use crate::{
-    network::Mode,
+    network::ForwardMode,
     tasks::{NetworkState, TaskNetwork, bisenet, losses, simple_baseline, ssd_lite},
     training::Position,
 };
@@ -115,17 +115,17 @@ impl TaskTrainer {
         let (network, state, images) = (&self.network, &self.state, &batch.images);
         match &batch.targets {
             Targets::Boxes(targets) => {
-                let outputs = ssd_lite::run(network, state, images, Mode::Training)?;
+                let outputs = ssd_lite::run(network, state, images, ForwardMode::Training)?;
                 let parts = losses::detection(&outputs, targets)?;
                 parts.regression.f_add(&parts.classification)
             }
             Targets::Masks(ids) => {
-                let outputs = bisenet::run(network, state, images, Mode::Training)?;
+                let outputs = bisenet::run(network, state, images, ForwardMode::Training)?;
                 let [main, first, second] = losses::segmentation(&outputs, ids, batch.pixels() / HARD_SHARE)?;
                 main.f_add(&first)?.f_add(&second)
             }
             Targets::Heat([maps, weights]) => {
-                let outputs = simple_baseline::run(network, state, images, Mode::Training)?;
+                let outputs = simple_baseline::run(network, state, images, ForwardMode::Training)?;
                 losses::heat_maps(&outputs, maps, weights)
             }
         }

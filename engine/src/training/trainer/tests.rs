@@ -166,7 +166,7 @@ fn exactly(trainer: &Trainer, batch: &Batch, masks: Option<&Tensor>) -> Tensor {
     let modules: Vec<Vec<_>> =
         trainer.weights.modules().iter().map(|tensors| tensors.iter().map(&mut double).collect()).collect();
     let masks = masks.map(|masks| masks.to_kind(Kind::Double));
-    let (plan, mode, precision) = (&trainer.plan, Mode::Training, Precision::F32);
+    let (plan, mode, precision) = (&trainer.plan, ForwardMode::Training, Precision::F32);
     let pass = Pass { plan, modules: &modules, mode, drop_path: masks.as_ref(), precision };
     let logits = pass.run(&batch.images.to_kind(Kind::Double)).unwrap();
     let loss = trainer.settings.loss.of(&logits, &batch.labels).unwrap();

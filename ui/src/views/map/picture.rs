@@ -3,7 +3,7 @@
 use ratatui::{style::Style, text::Line};
 use relativenas_core::{
     population::IndividualId,
-    view::{Comparison, Lesson, MapView, SearchView},
+    view::{Comparison, MapMove, MapView, SearchView},
 };
 
 use crate::{
@@ -35,7 +35,7 @@ impl Picture<'_> {
         trails
     }
 
-    fn trail(&self, lesson: &Lesson, look: &Look) -> Option<Trail> {
+    fn trail(&self, lesson: &MapMove, look: &Look) -> Option<Trail> {
         let palette = &look.palette;
         let age = self.search.generation.saturating_sub(lesson.generation.saturating_add(1));
         let (style, ink) = match age {
