@@ -54,6 +54,11 @@ impl Followers {
         self.lock().remove(folder).is_some()
     }
 
+    /// Ends the followers of all runs in this folder, which may be that of a run itself.
+    pub fn forget_below(&self, folder: &Path) {
+        self.lock().retain(|run, _| !run.starts_with(folder));
+    }
+
     /// Ends all followers; gives the folders of the runs that they followed.
     pub fn take(&mut self) -> Vec<PathBuf> {
         // The followers so far keep the former list, in which none of them is left.
@@ -180,5 +185,20 @@ mod tests {
         let closed = outlet.next_run();
         outlet.next_run();
         keep_following(vec![second], &closed);
+    }
+
+    #[test]
+    fn runs_that_were_removed_are_not_followed_any_more() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let followers = Followers::default();
+        let followed = ["study/runs/a", "other"].map(|name| {
+            let parent = runs.path().join(name).parent().expect("a parent").to_owned();
+            std::fs::create_dir_all(&parent).expect("made");
+            let folder = fixture::run(&parent, name.rsplit('/').next().expect("a name"));
+            fixture::write_log(&folder, &fixture::log(1));
+            followers.follow(folder).expect("readable")
+        });
+        followers.forget_below(&runs.path().join("study"));
+        assert_eq!(followed.map(|run| run.goes_on()), [false, true]);
     }
 }

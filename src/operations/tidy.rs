@@ -2,7 +2,7 @@
 
 mod study;
 
-use std::path::Path;
+use std::{iter, path::Path};
 
 use anyhow::{Result, bail};
 use relativenas_run::{
@@ -16,6 +16,7 @@ use crate::{
     engine::liveness::{Liveness, hold, liveness},
     folder::RunFolder,
     runs,
+    study::Study,
 };
 
 /// Removes a run's folder.
@@ -34,10 +35,12 @@ pub fn set_aside(folder: &RunFolder) -> Result<Aside> {
     at_rest(folder, "remove", |folder| Ok(folder.set_aside()?))
 }
 
-/// Deletes what is left of runs and studies that were removed from this directory, where the program that removed them
-/// ended before their folders were deleted. What cannot be deleted stays.
+/// Deletes what is left of runs and studies that were removed from this directory and from its studies, where the
+/// program that removed them ended before their folders were deleted. What cannot be deleted stays.
 pub fn finish_removals(runs: &Path) {
-    for aside in left_aside(runs) {
+    let studies = Study::all(runs).unwrap_or_default(); // Those that cannot be read are told of elsewhere.
+    let directories = iter::once(runs.to_owned()).chain(studies.iter().map(Study::runs));
+    for aside in directories.flat_map(|directory| left_aside(&directory)) {
         let _ = aside.delete(); // It is tried again the next time.
     }
 }

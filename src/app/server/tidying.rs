@@ -69,6 +69,7 @@ impl Server {
             (self.shown, self.turn, self.wire) = (None, None, EngineSender::default());
             drop(self.outlet.next_run());
         }
+        removed.iter().for_each(|gone| self.followers.forget_below(gone));
         if !removed.is_empty() {
             self.listing.change(Some(Message::Removed(removed)));
         }

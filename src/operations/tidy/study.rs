@@ -176,6 +176,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_program_left_of_a_removed_run_of_a_study_is_deleted_later() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let study = study(runs.path());
+        let removed = set_aside(&study.runs().join("random-1")).expect("moved");
+        let path = removed.path().to_owned();
+        assert!(path.is_dir(), "it waits");
+        super::super::finish_removals(runs.path());
+        assert!(!path.exists() && study.runs().join("slow-fast-1").is_dir());
+    }
+
+    #[test]
     fn a_study_on_which_a_worker_is_stays_as_it_is() {
         let runs = tempfile::tempdir().expect("a folder");
         let study = study(runs.path());
