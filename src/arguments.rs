@@ -79,25 +79,25 @@ pub enum Command {
     Search(SearchArguments),
     /// Train a full network of a genotype from scratch, and show it
     Train(TrainArguments),
-    /// Judge trained weights on images that they did not learn from: the engine's own arguments
+    /// Evaluate trained weights on images that they were not trained on; see `relativenas evaluate --help`
     #[command(disable_help_flag = true)]
     Evaluate {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
-    /// Say what a data set is, and what is wrong with it: the engine's own arguments
+    /// Say what a data set was recognised as, and what is wrong with it; see `relativenas data --help`
     #[command(disable_help_flag = true)]
     Data {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
-    /// Say what a trained network sees in pictures, as JSON and drawn on them: the engine's own arguments
+    /// Predict what pictures show, as JSON and drawn on the pictures; see `relativenas predict --help`
     #[command(disable_help_flag = true)]
     Predict {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
-    /// Pack an image folder to LMDB, which a slow or shared disk reads faster: the engine's own arguments
+    /// Pack an image folder to LMDB, which a slow or shared disk reads faster; see `relativenas pack --help`
     #[command(disable_help_flag = true)]
     Pack {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -111,21 +111,21 @@ pub enum Command {
     View(ViewArguments),
     /// Go on for a pair or a generation (in a training run: an epoch), then pause
     Step(StepArguments),
-    /// Pause a run that is going on, within a batch
+    /// Pause a run that is going on, at the latest after a batch
     Pause(RunArgument),
     /// Let a paused run go on
     Continue(RunArgument),
     /// Stop a run after a checkpoint
     Stop(RunArgument),
-    /// Say where a run is
+    /// Show the state and progress of a run
     Status(StatusArguments),
     /// List all runs, newest first
     Runs(RunsArguments),
-    /// Write what a run found
+    /// Write the architecture or the curves of a run to a file
     Export(ExportArguments),
-    /// Find out whether the comparison of a finished or stopped search is any good
+    /// Measure how reliably a finished or stopped search compares architectures
     Probe(ProbeArguments),
-    /// Write a page about one run, or about several of the same or of different searchers
+    /// Write a report about one run, or about several of the same or of different searchers
     Report(ReportArguments),
     /// Compare searchers on real images: searches, trainings of their winners, one report
     Study(StudyArguments),
@@ -135,7 +135,7 @@ pub enum Command {
     Arch(ArchArguments),
     /// Check the settings, or show where each came from
     Config(ConfigArguments),
-    /// Measure searchers against each other, or this machine
+    /// Compare searchers on NAS-Bench-201, or measure the speed of this machine
     Benchmark(BenchmarkArguments),
     /// Say what works on this machine, and what to do about the rest
     Doctor,
@@ -143,10 +143,10 @@ pub enum Command {
     Completions { shell: Shell },
 }
 
-/// Settings that lie over all files.
+/// Settings that override those of all files.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SettingArguments {
-    /// Settings that belong together: a table of config.toml, such as quick or paper
+    /// A preset, which is a named group of settings in config.toml, such as quick or paper
     #[arg(long, value_name = "NAME", help_heading = "Settings")]
     pub preset: Option<String>,
     /// One setting, such as training.batch=64; `relativenas config show` lists all
@@ -167,7 +167,7 @@ pub struct SearchArguments {
     /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
-    /// Go on without up to so many photographs that cannot be read, each named in engine.log
+    /// Skip up to this many photographs that cannot be read; each is named in engine.log
     /// [setting data.skip_faulty]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub skip_faulty: Option<String>,
@@ -180,8 +180,8 @@ pub struct SearchArguments {
     /// slow-fast, random, coin-flip, regularized-evolution or largest
     #[arg(long, value_name = "NAME", help_heading = "Settings")]
     pub searcher: Option<String>,
-    /// So many devices share the learners that are estimated at once: the members of search.pairs_at_once pairs. Each
-    /// has an engine that device.launcher starts [setting device.ranks]
+    /// Number of devices that share the learners which are estimated at once, those of search.pairs_at_once pairs.
+    /// Each device has an engine that device.launcher starts [setting device.ranks]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub ranks: Option<String>,
     /// The run's name [default: data, preset and date]
@@ -209,12 +209,12 @@ pub struct TrainArguments {
     /// takes the preset of its name, with the published settings [setting retrain.task]
     #[arg(long, value_name = "TASK", help_heading = "Settings")]
     pub task: Option<Task>,
-    /// Weights that the backbone of a task begins with: safetensors or a checkpoint of PyTorch of the ImageNet
-    /// classifier [setting retrain.backbone]
+    /// Weights of an ImageNet classifier with which the backbone of a task begins: safetensors or a PyTorch
+    /// checkpoint [setting retrain.backbone]
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     pub backbone: Option<String>,
-    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]; of a
-    /// task with Pascal VOC, Cityscapes or COCO keypoints
+    /// Folder with CIFAR-10, CIFAR-100, IDX files, images or LMDB [default: the embedded Fashion-MNIST]; for a
+    /// task other than classification: with Pascal VOC, Cityscapes or COCO keypoints
     #[arg(long, value_name = "PATH", help_heading = "Settings")]
     pub data: Option<String>,
     /// Which images the network is built for [setting retrain.kind]
@@ -229,12 +229,13 @@ pub struct TrainArguments {
     /// Epochs to train for [setting retrain.epochs]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub epochs: Option<usize>,
-    /// A second classifier at two thirds of the depth, while training [setting retrain.auxiliary]
+    /// Train with an auxiliary head, a second classifier at two thirds of the depth [setting retrain.auxiliary]
     #[arg(long, help_heading = "Settings", conflicts_with = "no_auxiliary")]
     pub auxiliary: bool,
+    /// Train without the auxiliary head
     #[arg(long, help_heading = "Settings")]
     pub no_auxiliary: bool,
-    /// Go on without up to so many photographs that cannot be read, each named in engine.log
+    /// Skip up to this many photographs that cannot be read; each is named in engine.log
     /// [setting data.skip_faulty]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub skip_faulty: Option<String>,
@@ -244,7 +245,8 @@ pub struct TrainArguments {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", help_heading = "Settings")]
     pub device: Option<String>,
-    /// So many devices share each batch, each with an engine that device.launcher starts [setting device.ranks]
+    /// Number of devices that share each batch, each with an engine that device.launcher starts [setting
+    /// device.ranks]
     #[arg(long, value_name = "N", help_heading = "Settings")]
     pub ranks: Option<usize>,
     /// The run's name [default: data, architecture and date]
@@ -259,7 +261,7 @@ pub struct TrainArguments {
 
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct PrintingArguments {
-    /// Print progress instead of showing a screen; an engine started so ends with this command
+    /// Print progress instead of showing a screen; an engine that this command starts then ends with it
     #[arg(long)]
     pub headless: bool,
     /// Print one event a line, as JSON (with --headless)
@@ -277,7 +279,7 @@ pub struct RunArgument {
 pub struct ViewArguments {
     #[command(flatten)]
     pub run: RunArgument,
-    /// Play the run from its beginning, so many generations (in a training: epochs) a second
+    /// Replay the run from its beginning, at this many generations (in a training: epochs) per second
     #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1", value_parser = speed)]
     pub replay: Option<f64>,
 }
@@ -297,10 +299,10 @@ pub struct ResumeArguments {
     /// Begin paused
     #[arg(long)]
     pub paused: bool,
-    /// Do without the lock, where a file system has none; be sure that no engine is running
+    /// Do without the lock on a file system that has no locks; make sure first that no engine is running
     #[arg(long)]
     pub force: bool,
-    /// Begin again at the beginning where no checkpoint can be read; what was done is lost
+    /// If no checkpoint can be read, start again from the beginning; what was done is lost
     #[arg(long)]
     pub restart: bool,
     #[command(flatten)]
@@ -311,10 +313,10 @@ pub struct ResumeArguments {
 pub struct StepArguments {
     #[command(flatten)]
     pub run: RunArgument,
-    /// What to count in [default: pair, in a training run epoch]
+    /// The unit of the step [default: pair; in a training run: epoch]
     #[arg(value_enum)]
     pub unit: Option<Unit>,
-    /// How many of them
+    /// How many pairs, generations or epochs
     #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub count: u32,
     /// Return when the step is done, not when it is accepted
@@ -353,7 +355,7 @@ pub struct RunsArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum RunsAction {
-    /// Remove runs and all that is in their folders; one that is going on is refused
+    /// Remove runs and all that is in their folders; a run that is going on is not removed
     Remove {
         #[arg(required = true)]
         runs: Vec<String>,
@@ -365,23 +367,23 @@ pub struct ExportArguments {
     /// A run's name, its folder, or `latest`
     #[arg(required_unless_present = "arch")]
     pub run: Option<String>,
-    /// With onnx, a published name, or a file with a genotype, instead of a run's
+    /// With onnx: a published name or a file with a genotype, in place of the genotype of a run
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "run", requires = "weights")]
     pub arch: Option<String>,
-    /// With pytorch, the network as a backbone too: its maps at strides 8, 16 and 32
+    /// With pytorch: also as a backbone, which returns the feature maps at strides 8, 16 and 32
     #[arg(long)]
     pub features: bool,
-    /// With onnx, the weights to write, safetensors [default: the run's best]
+    /// With onnx: a safetensors file with the weights to write [default: the run's best]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// The individual of this rank, counted from 1; before the end, ranks follow the last losses
+    /// The individual of this rank, counted from 1; before the end of the search, ranks are by the last losses
     #[arg(long, value_name = "N", conflicts_with = "individual")]
     pub rank: Option<usize>,
     /// This individual, counted from 0
     #[arg(long, value_name = "N")]
     pub individual: Option<IndividualId>,
-    /// csv has the curves, the others the genotype; pytorch the full network, as one file of Python; onnx
-    /// the trained network, weights in it
+    /// darts, json, toml, dot and svg hold the genotype, csv the curves, pytorch the full network as one Python file,
+    /// onnx the trained network with its weights
     #[arg(long, value_enum, default_value = "darts")]
     pub format: Format,
     /// A file to write [default: standard output]
@@ -401,7 +403,7 @@ pub enum Format {
     Csv,
 }
 
-/// Nothing of the run changes; what was found is kept beside it, for its report
+/// The run itself is not changed; the result is kept in its folder, for its report
 #[derive(Debug, Args)]
 pub struct ProbeArguments {
     #[command(flatten)]
@@ -422,14 +424,14 @@ pub struct ProbeArguments {
     /// Print a JSON object
     #[arg(long)]
     pub json: bool,
-    /// Do without the lock, where a file system has none; be sure that no engine is running
+    /// Do without the lock on a file system that has no locks; make sure first that no engine is running
     #[arg(long)]
     pub force: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// Names or folders of runs or of studies; runs of one searcher are repetitions, others are compared
+    /// Names or folders of runs or of studies; runs of one searcher are repetitions, different searchers are compared
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<String>,
     /// Where to write the page; `-` is standard output [default: a file in the working directory,
@@ -454,7 +456,7 @@ pub enum PageFormat {
 pub struct CompareArguments {
     pub first: String,
     pub second: String,
-    /// For scripts: both runs, whether they may be compared, and what differs
+    /// Print a JSON object: both runs, whether they may be compared, and what differs
     #[arg(long)]
     pub json: bool,
 }
@@ -467,7 +469,7 @@ pub struct ConfigArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigAction {
-    /// Say whether all settings are right
+    /// Check that all settings are valid
     Check {
         #[command(flatten)]
         settings: SettingArguments,
@@ -485,7 +487,7 @@ pub enum ConfigAction {
 fn speed(text: &str) -> Result<f64, String> {
     let found = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
     found.ok_or_else(|| {
-        "it must be a number above 0, of generations a second; the run's name stands before `--replay`"
+        "it must be a number of generations per second, above 0; put the run's name before `--replay`"
             .to_owned()
     })
 }

@@ -1,4 +1,4 @@
-//! Files that are there completely or not at all.
+//! Writing a file so that it is there completely or not at all.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Whether two runs may be compared, and what tells them apart.
 //!
-//! Losses mean the same only where data, split, network and training agree. Searcher and seed may
-//! differ: they are what is compared, and what it is repeated over.
+//! Losses mean the same only where data, split, network and training agree. Searchers and seeds may
+//! differ: searchers are what is compared, and seeds are what runs are repeated with.
 
 mod side_by_side;
 

@@ -28,7 +28,7 @@ impl Context {
     /// All settings: files and environment.
     ///
     /// # Errors
-    /// If something sets what does not exist.
+    /// If a file cannot be read, or one of them sets a setting that does not exist.
     pub fn layers(&self) -> Result<Layers> {
         self.layers_under(Choices::default())
     }
@@ -36,7 +36,7 @@ impl Context {
     /// All settings: files and environment, with these choices on top.
     ///
     /// # Errors
-    /// If something sets what does not exist.
+    /// If a file cannot be read, or one of them sets a setting or chooses a preset that does not exist.
     pub fn layers_under(&self, choices: Choices) -> Result<Layers> {
         let mut layers = settings::layers(&self.places, self.global.config.as_deref(), choices)?;
         for (flag, key, value) in self.global.settings() {

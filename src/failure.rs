@@ -12,7 +12,7 @@ use relativenas_run::RunError;
 /// The exit code of a command that was interrupted; its work is in a checkpoint.
 pub const INTERRUPTED: u8 = 130;
 
-/// Something was typed or configured that cannot be: exit code 2 instead of 1.
+/// An error in what was typed or configured. The command exits with code 2 for it, instead of 1.
 #[derive(Debug)]
 pub struct UsageError(String);
 
@@ -24,7 +24,7 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// An error that is the fault of what was typed or configured.
+/// A [`UsageError`] with this message.
 pub fn misuse(message: impl Into<String>) -> anyhow::Error {
     UsageError(message.into()).into()
 }
@@ -72,7 +72,7 @@ impl fmt::Display for Unwritable {
 
 impl std::error::Error for Unwritable {}
 
-/// Prints why the command failed, and says what it exits with.
+/// Prints why the command failed, and returns its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if nobody_reads(error) {
         return ExitCode::SUCCESS;
@@ -82,7 +82,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(error))
 }
 
-/// An error and its causes in one text. What a cause repeats is said once.
+/// An error and its causes in one text. A text that is repeated by a cause appears once.
 pub fn explain(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain() {

@@ -44,20 +44,21 @@ use crate::{
     folder::RunFolder,
 };
 
-/// An engine on a run in whose folder this file is greets a client, and fails.
+/// The name of a file in a run's folder with which the fake engine greets a client and then fails.
 pub const FAILS: &str = "fails";
 
-/// An engine on a run in whose folder this file is greets as the engine of another run.
+/// The name of a file in a run's folder with which the fake engine greets as the engine of another run.
 pub const STRANGER: &str = "stranger";
 
-/// An engine on a run in whose folder this file is sends the first client that follows the log nothing of it, hangs
-/// up, and removes the file, as it does with a client that does not listen for too long.
+/// The name of a file in a run's folder with which the fake engine closes the connection to the first client that
+/// follows the log without sending it any event, as an engine does with a client that has not read for too long. It
+/// removes the file.
 pub const HANGS_UP: &str = "hangs-up";
 
-/// What these engines call themselves.
+/// The token in the address and in the greeting of fake engines.
 const TOKEN: &str = "fake";
 
-/// Where the process finds its arguments.
+/// The environment variable in which the process finds its arguments.
 const VARIABLE: &str = "RELATIVENAS_FAKE_ENGINE";
 
 /// Makes a program that is started like the engine.

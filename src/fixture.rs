@@ -46,12 +46,12 @@ pub fn run(runs: &Path, name: &str) -> RunFolder {
     create(runs, Naming::Fixed(name.to_owned()), &manifest()).expect("a new folder")
 }
 
-/// The loss is the first gene and a bit.
+/// An estimate whose loss is the first gene plus 0.1.
 fn estimate(position: &[f64]) -> Estimate {
     Estimate { loss: Loss(position[0] + 0.1), accuracy: 50.0, train_loss: Loss(1.0), hits: 3, misses: 1 }
 }
 
-/// The first generations of a search; a third one is the ranking.
+/// The log of the first generations of a search that has two; a third one is the ranking.
 pub fn log(generations: u32) -> Vec<Line> {
     lines(events(generations).1)
 }

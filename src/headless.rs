@@ -1,4 +1,4 @@
-//! Following a run without a screen: human lines, or one JSON event a line.
+//! Following a run without a screen: its events are printed as lines in words, or as JSON, one event a line.
 
 mod finals;
 mod printer;
@@ -49,9 +49,9 @@ pub enum From {
 
 /// Prints a run until it is finished or stopped, or a signal ends this command.
 ///
-/// An engine that this command started is asked to stop by the first SIGINT, and left to die by
-/// the second; SIGTERM and SIGUSR1, which announce that time is up, make it leave at once with a
-/// checkpoint. Any other goes on.
+/// The first SIGINT asks an engine that this command started to stop after a checkpoint; the second ends this
+/// command, and the engine with it. SIGTERM and SIGUSR1, by which a batch system announces its time limit, make the
+/// engine stop at once with a checkpoint. An engine that this command did not start goes on in all cases.
 ///
 /// # Errors
 /// If the engine fails, or what comes from it cannot be understood.
@@ -110,12 +110,12 @@ struct Follower<'a> {
     closed: Option<Instant>,
 }
 
-/// Events that a person knows, so that they are not printed.
+/// Events that the user knows already, so that they are not printed.
 #[derive(Clone, Copy)]
 enum Known {
     /// So many of the first ones.
     Events(u64),
-    /// Those that are not younger than this, in milliseconds since 1970 UTC.
+    /// Those that were written up to this time, in milliseconds since 1970 UTC.
     Until(i64),
 }
 
@@ -168,7 +168,7 @@ impl Follower<'_> {
                 if self.engine.is_none() || self.stopping {
                     return self.leave();
                 }
-                self.printer.note("stopping after a checkpoint (once more leaves at once)")?;
+                self.printer.note("stopping after a checkpoint (interrupt again to stop at once)")?;
                 self.ask_to_stop(&stream, 1);
             }
             if self.hurried.swap(false, Ordering::Relaxed) {
@@ -256,7 +256,7 @@ impl Follower<'_> {
         )
     }
 
-    /// The engine is gone before the run was finished.
+    /// Ends this command after the engine ended before the run was finished.
     fn gone(mut self) -> Result<ExitCode> {
         let name = self.folder.reference();
         let resume = format!("`relativenas resume {name}` goes on from the newest checkpoint");

@@ -1,7 +1,7 @@
 //! The command `relativenas`: what a person types.
 //!
-//! It keeps runs in folders, starts engines and talks to them, and hands the screen what it shows.
-//! It knows no libtorch, so it starts in milliseconds, and runs where there is none.
+//! It keeps runs in folders, starts engines and talks to them, and provides the screen with what it shows.
+//! It does not link libtorch, so it starts in milliseconds and runs on machines without libtorch.
 
 mod app;
 mod arguments;

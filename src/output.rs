@@ -1,4 +1,4 @@
-//! What a person asked to be written: to a file, through a link, into a pipe or a device, or to standard output.
+//! Writing output where the user wants it: to a file, through a link, into a pipe or a device, or to standard output.
 
 use std::{
     fs::{self, OpenOptions},

@@ -34,8 +34,8 @@ pub fn estimate(config: &Config, earlier: &[RunFolder]) -> Option<String> {
     })
 }
 
-/// How long a training will take, as a sentence; `None` if no earlier training tells. One of another network tells
-/// too: the time of an image grows about as its multiply-adds do.
+/// How long a training will take, as a sentence; `None` if no earlier training tells. A training of another network
+/// tells too, because the time of an image is about proportional to the multiply-adds.
 pub fn estimate_training(config: &Config, genotype: &Genotype, earlier: &[RunFolder]) -> Option<String> {
     earlier.iter().take(LOOKED_AT).find_map(|folder| {
         folder.manifest().ok().filter(|manifest| trains_alike(manifest, config))?;
@@ -54,8 +54,8 @@ pub fn full_network(config: &Config, classes: usize) -> NetworkShape {
     NetworkShape { kind, channels, cells, classes }
 }
 
-/// What a person may not think of when a search is about to begin: its warm-up, pairs that are estimated
-/// again, and its finals.
+/// The parts of a search whose cost is easily overlooked: its warm-up, pairs that are estimated again, and its
+/// finals. A line for each; `None` if the search has none of them.
 pub fn costs(config: &Config) -> Option<String> {
     let parts: Vec<_> = [warm_up(config), repeats(config), finals(config)].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("\n"))
@@ -122,7 +122,7 @@ fn finals(config: &Config) -> Option<String> {
     ))
 }
 
-/// What the search takes, and what its finals take.
+/// The work of a search, and the work of its finals.
 fn works(config: &Config) -> (TrainingWork, TrainingWork) {
     let SearchConfig { population, generations, warm_up, one_shot, .. } = config.search;
     let search = TrainingWork::of_search(population, generations, warm_up, one_shot);
@@ -141,7 +141,7 @@ fn finals_time(config: &Config) -> f64 {
     time(finals) / time(search)
 }
 
-/// Whether a pair of that run took as long as one of ours will.
+/// Whether a pair of an earlier run took as long as a pair with our settings will.
 fn works_alike(manifest: &Manifest, ours: &Config) -> bool {
     let theirs = &manifest.config;
     let space = ours.search.space;
@@ -160,7 +160,8 @@ fn works_alike(manifest: &Manifest, ours: &Config) -> bool {
         && theirs.device == ours.device
 }
 
-/// Whether an epoch of that training took as long as one of ours will, but for the size of the network.
+/// Whether an epoch of an earlier training took as long as one with our settings will, apart from the size of the
+/// network.
 fn trains_alike(manifest: &Manifest, ours: &Config) -> bool {
     let theirs = &manifest.config;
     manifest.job == Job::Train

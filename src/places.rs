@@ -32,8 +32,11 @@ impl Places {
     }
 }
 
-/// A path as a person wrote it, made absolute: `~/` is the home directory, and what is relative
-/// starts in the working directory.
+/// A path as a person wrote it, made absolute: `~/` is the home directory, and a relative path starts in the working
+/// directory.
+///
+/// # Errors
+/// If the working directory does not exist any more.
 pub fn absolute(written: &str) -> Result<PathBuf> {
     let path = match (written.strip_prefix("~/"), env::var_os("HOME")) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest),

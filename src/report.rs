@@ -46,7 +46,7 @@ pub struct Run {
     pub judges: Option<String>,
 }
 
-/// The report as one HTML page that needs nothing else: no network, no scripts.
+/// The report as one HTML page that is complete in itself: it loads nothing and has no scripts.
 pub fn html(runs: &[Run]) -> String {
     html::page(&document(runs))
 }

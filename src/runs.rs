@@ -73,8 +73,8 @@ fn as_listed(runs: &Path, folder: RunFolder) -> RunFolder {
     RunFolder::at(listed).filter(|_| is_listed).unwrap_or(folder)
 }
 
-/// A name for a new run, such as `fashion-quick-0412`: data, preset, searcher unless it is the
-/// usual one, month and day.
+/// A name for a new search, such as `fashion-quick-0412`: data, preset, searcher, month and day. With a preset, the
+/// searcher is left out if it is slow-fast.
 pub fn suggested_name(config: &Config, preset: Option<&str>, now: i64) -> String {
     let mut parts = vec![what_is_searched(config)];
     if let Some(preset) = preset {
@@ -223,7 +223,7 @@ pub fn state(view: &RunView, alive: bool, folder: &RunFolder) -> RunState {
     state_and_problem(view, alive, folder).0
 }
 
-/// The state of a run, and what hinders it or why its engine failed.
+/// The state of a run, and its problem: what hinders it, such as a full disk, or why its engine failed.
 pub fn state_and_problem(view: &RunView, alive: bool, folder: &RunFolder) -> (RunState, Option<String>) {
     let by_events = view.phase();
     let progress = || Connection::open(folder).ok()?.progress(view.events);

@@ -12,7 +12,7 @@ use crate::{
     places::{Places, absolute},
 };
 
-/// What is chosen for one command, or in one form, over files and environment.
+/// The settings that were chosen for one command or in one form. They override those of files and environment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Choices<'a> {
     pub preset: Option<&'a str>,
@@ -23,7 +23,7 @@ pub struct Choices<'a> {
 /// All layers of the settings, from the built-in ones to the choices.
 ///
 /// # Errors
-/// If a file cannot be read, or something sets what does not exist.
+/// If a file cannot be read, or something sets a setting or chooses a preset that does not exist.
 pub fn layers(places: &Places, config: Option<&Path>, choices: Choices) -> Result<Layers> {
     let environment = env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

@@ -59,7 +59,7 @@ impl Study {
             return Err(misuse(format!("{shown}: the name is taken by something that is no study")));
         }
         let cannot =
-            || format!("{}: no study can be made here; --run-dir names another folder", runs.display());
+            || format!("{}: no study can be made here; choose another folder with --run-dir", runs.display());
         let parts = ["runs", "winners", "logs"];
         let temporary = runs.join(format!(".new-study-{}", token()));
         let mut builder = DirBuilder::new();
@@ -74,7 +74,7 @@ impl Study {
             let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
             return Err(error).with_context(cannot);
         }
-        // The study is made already; at worst, the machine crashes now and it never was.
+        // The study is made already. If the machine crashes now, at worst there is no study.
         let _ = Disk::default().sync_folder(&path);
         Ok(Self { path, plan })
     }
@@ -126,7 +126,7 @@ impl Study {
         Ok(names.iter().filter_map(|name| Self::find(runs, name).ok()?).collect())
     }
 
-    /// The same, where there has to be one.
+    /// The study of this name or folder.
     ///
     /// # Errors
     /// As [`Study::find`], and if there is none.

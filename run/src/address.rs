@@ -10,7 +10,8 @@ use relativenas_core::manifest::{EngineAddress, files};
 
 use crate::folder::RunFolder;
 
-/// Where the run's engine says it is. An engine that was killed leaves its address behind.
+/// The address that the run's engine has written down; `None` if none can be read. An engine that was killed leaves
+/// its address behind, so the address does not tell that an engine lives.
 pub fn address(folder: &RunFolder) -> Option<EngineAddress> {
     serde_json::from_slice(&fs::read(folder.file(files::ENGINE)).ok()?).ok()
 }
@@ -28,7 +29,7 @@ pub fn socket_folder() -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes a folder that this user alone may enter, or sees to it that it is one.
+/// Makes a folder that only this user may enter. A folder that exists is closed to others, if it belongs to the user.
 fn make_private(path: &Path, user: u32) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -41,9 +42,7 @@ fn make_private(path: &Path, user: u32) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.uid() != user {
         let other = metadata.uid();
-        return refused(format!(
-            "belongs to another user (uid {other}), who has to remove it, or root for them"
-        ));
+        return refused(format!("belongs to another user (uid {other}); that user or root has to remove it"));
     }
     if metadata.is_symlink() {
         return refused("is a link, which could be turned elsewhere; remove it".to_owned());

@@ -1,4 +1,5 @@
-//! Folders that are removed: first out of the way, as a whole, then deleted, which may take a while.
+//! Removing a folder in two steps: it is renamed as a whole, so that it is no longer found, and then deleted, which
+//! may take a while.
 
 use std::{
     fs, io,
@@ -7,18 +8,18 @@ use std::{
 
 use crate::{RunError, token::token};
 
-/// How the name begins under which a folder waits to be deleted.
+/// The beginning of the name under which a folder waits to be deleted.
 const PREFIX: &str = ".removed-";
 /// Hexadecimal digits at the end of that name, see [`token`].
 const DIGITS: usize = 32;
 
-/// A folder that was removed, until it is deleted.
+/// A folder that was moved out of the way and is still to be deleted.
 #[derive(Debug)]
 #[must_use = "the folder takes its place on the disk until it is deleted"]
 pub struct Aside(PathBuf);
 
-/// Takes a folder away from where others look for it, to be deleted. A program that looks meanwhile sees the whole folder or
-/// none. The caller makes sure that nothing works in it.
+/// Moves a folder out of the way, so that it can be deleted. A program that looks for it meanwhile sees the whole
+/// folder or none. The caller makes sure that no process works in it.
 ///
 /// # Errors
 /// If it cannot be moved; it is as before then.
@@ -43,7 +44,7 @@ pub fn left_aside(directory: &Path) -> Vec<Aside> {
         .collect()
 }
 
-/// Whether [`set_aside`] gives such names.
+/// Whether a name has the form of those that [`set_aside`] gives.
 fn is_of_one_aside(name: &str) -> bool {
     let Some((name, digits)) = name.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('-')) else {
         return false;
@@ -53,7 +54,7 @@ fn is_of_one_aside(name: &str) -> bool {
 }
 
 impl Aside {
-    /// Where it waits to be deleted.
+    /// The path at which the folder waits to be deleted.
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -77,7 +77,8 @@ pub struct Claim {
     renewed: Instant,
 }
 
-/// What time it is for the file system of a folder: the time of a file that is made for that.
+/// The present time by the clock of a folder's file system, which is the time of a file that is made for this
+/// purpose.
 ///
 /// # Errors
 /// If no file can be made there.
@@ -86,12 +87,13 @@ pub fn now_in(folder: &Path) -> io::Result<SystemTime> {
 }
 
 impl Claims {
+    /// What is claimed by the entries in this folder.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// How it stands at this time of the file system. Where that lies in the past, a lease may be
-    /// taken for valid that has lapsed, never the other way round.
+    /// The state at the time `now`, by the clock of the file system (see [`now_in`]). If `now` lies in the past, a
+    /// lease that has lapsed may be taken for a valid one, never the other way round.
     ///
     /// # Errors
     /// If the entries cannot be read.
@@ -177,7 +179,7 @@ impl Claim {
         self.renewed.elapsed() >= self.lease / RENEWALS
     }
 
-    /// Since when the lease was not renewed.
+    /// How long ago the lease was renewed.
     pub fn age(&self) -> Duration {
         self.renewed.elapsed()
     }
@@ -198,7 +200,8 @@ impl Claim {
         Ok(mine)
     }
 
-    /// Lets others take it. If one has already, nothing changes.
+    /// Gives the claim back, so that other processes can take it; `action` says whether after a failure. If another
+    /// process has taken it already, nothing changes.
     ///
     /// # Errors
     /// If the file system refuses; the claim lapses then.

@@ -19,7 +19,7 @@ pub enum WriteStep {
     Rename,
 }
 
-/// The disk, or a disk that fails on purpose.
+/// Writes files. Under a claim it refuses to write once the claim is lost; in tests it can be made to fail.
 #[derive(Default)]
 pub struct Disk {
     fault: Option<Box<dyn Fn(WriteStep) -> io::Result<()> + Send + Sync>>,
@@ -33,7 +33,7 @@ impl Disk {
         Self { fault: Some(Box::new(fault)), watch: None }
     }
 
-    /// A disk that is written as long as this claim stands.
+    /// A disk that is written only as long as the claim is held, if there is one.
     pub fn under(watch: Option<Watch>) -> Self {
         Self { fault: None, watch }
     }
@@ -111,7 +111,7 @@ impl Disk {
     }
 }
 
-/// How the name of a file ends that is not complete yet.
+/// The ending of the name of a file that is not complete yet.
 const PART: &str = ".part";
 
 /// The name under which a file is written before it takes the place of `path`: hidden, and another

@@ -15,7 +15,7 @@ pub enum RunError {
     Manifest(#[from] ManifestError),
     #[error("{path}, line {line}: longer than any event", path = .path.display())]
     LineTooLong { path: PathBuf, line: usize },
-    #[error("{path}, line {line}: no event of this version; the file is damaged", path = .path.display())]
+    #[error("{path}, line {line}: not an event that this version knows; the file is damaged", path = .path.display())]
     NoEvent { path: PathBuf, line: usize, source: serde_json::Error },
     #[error("{path}: damaged", path = .path.display())]
     Log { path: PathBuf, source: ViewError },
@@ -27,13 +27,13 @@ pub enum RunError {
     Remove { path: PathBuf, source: io::Error },
     #[error("{path}: cannot be removed completely", path = .path.display())]
     RemoveCompletely { path: PathBuf, source: io::Error },
-    #[error("{path}: no run can be made here; --run-dir names another folder", path = .path.display())]
+    #[error("{path}: no run can be made here; choose another folder with --run-dir", path = .path.display())]
     NoRunsHere { path: PathBuf, source: io::Error },
     #[error("{path}: cannot be made", path = .path.display())]
     Make { path: PathBuf, source: io::Error },
     #[error("{path}: there is a {by} of this name already", path = .path.display())]
     NameTaken { path: PathBuf, by: &'static str },
-    #[error("{path}: {count} runs are named {name} already; give it another", path = .path.display())]
+    #[error("{path}: {count} runs are named {name} already; choose another name", path = .path.display())]
     NamesUsedUp { path: PathBuf, name: String, count: usize },
     #[error("{path}: vanished as soon as it was made", path = .path.display())]
     Vanished { path: PathBuf },

@@ -71,6 +71,8 @@ impl RunFolder {
         self.path.join(name)
     }
 
+    /// Reads the run's `run.toml`.
+    ///
     /// # Errors
     /// If `run.toml` cannot be read, or was made by a program of another version.
     pub fn manifest(&self) -> Result<Manifest, RunError> {
@@ -135,10 +137,10 @@ impl RunFolder {
         all[all.len().saturating_sub(lines)..].iter().map(|l| printable(l)).collect()
     }
 
-    /// Why the last engine that ended with an error did so, in its own words, if it said so after this byte of
-    /// `engine.log`.
+    /// The error with which the last failed engine ended, as the engine wrote it to `engine.log` after this byte;
+    /// `None` if there is none.
     pub fn complaint(&self, from: u64) -> Option<String> {
-        /// Lines that one complaint may have.
+        /// The largest number of lines of such an error.
         const LONGEST: usize = 40;
         let words = self.last_words(from, LONGEST);
         let first = words.iter().rposition(|line| line.starts_with(COMPLAINT))?;
@@ -181,7 +183,7 @@ impl RunFolder {
             true => name_taken(path.clone()),
             false => RunError::Rename { path: self.path.clone(), source },
         })?;
-        // The run has its new name already; at worst, the machine crashes now and it has the old one again.
+        // The run has its new name already. If the machine crashes now, at worst it has its old name again.
         let _ = disk.sync_folder(&path);
         Self::at(&path).ok_or(RunError::Vanished { path })
     }
@@ -235,8 +237,9 @@ fn folders(runs: &Path) -> Result<Vec<RunFolder>, RunError> {
     Ok(found)
 }
 
-/// When a run was begun, in milliseconds since 1970 UTC, by a clock that never goes back: the manifest
-/// says so; where it cannot be read, the time of its file does.
+/// When a run was begun, in milliseconds since 1970 UTC, but always later than all runs before it, even if the
+/// clock was set back in between. The time is in the manifest; if that cannot be read, the time of its file is
+/// taken.
 fn place_in_time(folder: &RunFolder) -> i64 {
     match folder.manifest() {
         Ok(manifest) => manifest.begun(),
@@ -254,10 +257,11 @@ pub enum Naming {
     Suggested(String),
 }
 
-/// More runs of one suggested name are refused.
+/// The largest number of runs with the same suggested name.
 const MOST_OF_A_NAME: usize = 10_000;
 
-/// Makes a run's folder. It appears complete: under another name first, then moved into place.
+/// Makes a run's folder. It is filled under another name and then moved into place, so that no other program sees it
+/// incomplete.
 ///
 /// # Errors
 /// If the name is taken, or the folder cannot be made.
@@ -294,13 +298,13 @@ fn create_on<E: From<RunError>>(
         let _ = fs::remove_dir_all(&temporary); // The first error is the one to report.
     }
     let path = placed?;
-    // The run is made already; at worst, the machine crashes now and it never was.
+    // The run is made already. If the machine crashes now, at worst there is no run.
     let _ = disk.sync_folder(&path);
     Ok(RunFolder::at(&path).ok_or(RunError::Vanished { path })?)
 }
 
-/// The manifest of a run that is begun after all that are there, whatever the clock says: one that was
-/// set back must not make an older run the latest.
+/// The manifest with a time of beginning after those of all runs in the directory, so that an older run does not
+/// become the latest one because the clock was set back.
 fn after_all_others(runs: &Path, manifest: &Manifest) -> Manifest {
     let others = folders(runs).unwrap_or_default();
     let last = others.iter().map(place_in_time).max();
@@ -340,7 +344,7 @@ fn move_to_free_name(folder: &Path, to: &Path) -> io::Result<()> {
     if to.exists() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    // Should a run appear there meanwhile: renaming onto a folder that is not empty fails.
+    // If a run appears there meanwhile, renaming fails, because its folder is not empty.
     fs::rename(folder, to)
 }
 

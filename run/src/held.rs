@@ -1,4 +1,4 @@
-//! A run's folder in the hands of the one engine that works on it: lock, manifest, address, sessions.
+//! A run's folder while the one engine that works on it holds it: lock, manifest, address, sessions.
 
 use std::{
     fs, io,
@@ -40,7 +40,7 @@ pub enum HoldError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(
-        "another engine ({holder}) is on this run already; `relativenas attach {run}` takes it over, \
+        "another engine ({holder}) works on this run already; `relativenas attach {run}` connects to it, \
          `relativenas stop {run}` ends it"
     )]
     Held { run: String, holder: String },
@@ -144,7 +144,7 @@ impl HeldRun {
     /// Appends to `sessions.jsonl` what this process did.
     ///
     /// # Errors
-    /// If it cannot be written. It is a diary; the run does not depend on it.
+    /// If it cannot be written. The run does not depend on this file.
     pub fn note(&self, disk: &Disk, did: Did) -> io::Result<()> {
         note(disk, &self.folder, did)
     }

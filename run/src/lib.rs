@@ -1,5 +1,5 @@
-//! What is known of a run on disk and on the wire. The command and the engine both use it, so that
-//! neither has a rule of its own for what a run's folder holds.
+//! A run on disk, and where its engine is reached. The command and the engine both use this crate, so that
+//! there is one place that knows what a run's folder holds.
 //!
 //! [`folder::RunFolder`] is a run as any program finds it; [`held::HeldRun`] is the same run while one engine
 //! holds it. [`log`] writes and reads its events, [`sessions`] records which engines worked on it and how

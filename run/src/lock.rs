@@ -32,7 +32,7 @@ pub enum Liveness {
     Unknown(String),
 }
 
-/// The lock of a run's folder, in this process's hands as long as this value lives.
+/// The lock of a run's folder, which this process holds as long as this value lives.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,

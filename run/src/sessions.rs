@@ -1,7 +1,7 @@
 //! The sessions of a run, `sessions.jsonl`: what each engine did, one entry a line, appended by the engine.
 //!
-//! Every entry says the same twice: `did` for programs, `what` in words. Older programs wrote the words
-//! alone, and read nothing else; their entries are understood here, and only here, by those words.
+//! Every entry states the action twice: in `did` for programs, and in `what` in words. Older versions wrote and read
+//! the words alone; this module is the only one that interprets them.
 
 use std::{
     fs::{self, OpenOptions},
@@ -44,7 +44,7 @@ pub enum Did {
     Steered(Command),
     /// It refused a command, for the reason `why`.
     Refused { command: Command, why: String },
-    /// Something that this program does not know, in the words of the one that wrote it.
+    /// An action that this version does not know, in the words of the entry.
     #[serde(skip)]
     Other(String),
 }
@@ -55,7 +55,7 @@ const FAILED: &str = "engine failed";
 const STEERED: &str = "steered: ";
 
 impl Did {
-    /// Whether an engine that did this last left its run in order.
+    /// Whether an engine whose last action this is has ended in order.
     pub fn is_farewell(&self) -> bool {
         matches!(self, Self::Finished | Self::Stopped)
     }
@@ -106,14 +106,14 @@ impl From<Entry> for Session {
     }
 }
 
-/// All entries of a run, oldest first. A line that is torn or none at all is passed over.
+/// All entries of a run, oldest first. Lines that are incomplete or damaged are passed over.
 pub fn sessions(folder: &RunFolder) -> Vec<Session> {
     let diary = fs::read(folder.file(files::SESSIONS)).unwrap_or_default();
     let lines = diary.split(|byte| *byte == b'\n');
     lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok()).map(Session::from).collect()
 }
 
-/// Whether the last engine said good-bye, or none ever began.
+/// Whether the last engine on the run ended in order, or no engine ever began to work on it.
 pub fn was_left_in_order(folder: &RunFolder) -> bool {
     sessions(folder).last().is_none_or(|session| session.did.is_farewell())
 }

@@ -49,7 +49,7 @@ impl Followers {
         Ok(followed)
     }
 
-    /// Ends the follower of the run in this folder; whether there was one.
+    /// Ends the follower of the run in this folder; returns whether there was one.
     pub fn forget(&self, folder: &Path) -> bool {
         self.lock().remove(folder).is_some()
     }
@@ -59,7 +59,7 @@ impl Followers {
         self.lock().retain(|run, _| !run.starts_with(folder));
     }
 
-    /// Ends all followers; gives the folders of the runs that they followed.
+    /// Ends all followers; returns the folders of the runs that they followed.
     pub fn take(&mut self) -> Vec<PathBuf> {
         // The followers so far keep the former list, in which none of them is left.
         let former = std::mem::take(self);

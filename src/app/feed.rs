@@ -1,4 +1,4 @@
-//! Feeds the screen one run: what its log holds, and what its engine sends.
+//! Feeds the screen with one run: the events in its log, and what its engine sends.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -27,10 +27,10 @@ use crate::{
 /// The number of lines of `engine.log` that are shown when an engine has died.
 const LAST_WORDS: usize = 12;
 
-/// The way commands take to the engine of the run that is shown, while there is one.
+/// The sender of commands to the engine of the run that is shown; `None` while no engine is connected.
 pub type EngineSender = Arc<Mutex<Option<Sender>>>;
 
-/// The run that feeds the screen, and how it is reached.
+/// The run whose events are sent to the screen, and how its engine is reached.
 pub struct Feed {
     pub folder: RunFolder,
     pub turn: RunOutlet,
@@ -39,7 +39,7 @@ pub struct Feed {
     pub engine: Option<StartedEngine>,
     /// The run is only shown; commands are not sent.
     pub only_watched: bool,
-    /// What the engine is told as soon as it listens.
+    /// The commands that are sent to the engine as soon as it listens.
     pub first: Vec<Command>,
 }
 
@@ -179,7 +179,7 @@ struct Beginning {
 
 /// Why a feed ended before its run was finished.
 enum FeedError {
-    /// Another run is shown, or nothing.
+    /// Another run is shown, or the screen is gone.
     Unwanted,
     Failed(anyhow::Error),
 }

@@ -1,5 +1,5 @@
-//! What an engine takes of its machine: processor and memory, as Linux tells of any process, and of its graphics
-//! processors where it works on them.
+//! The load of an engine on its machine: processor time and memory, as Linux reports them for any process, and the
+//! use of graphics processors, if the engine works on them.
 
 mod gpu;
 
@@ -16,26 +16,26 @@ use crate::{
     folder::RunFolder,
 };
 
-/// How often the load is looked up.
+/// How often the load is measured.
 const PERIOD: Duration = Duration::from_secs(5);
-/// The steps in which memory is told, in bytes, so that an engine at rest always takes the same.
+/// Memory is reported in multiples of so many bytes, so that the figure of an engine at rest does not change.
 const STEP: u64 = 10_000_000;
 
-/// Clock ticks per second in what Linux tells of a process, whatever the kernel's own clock does.
+/// Clock ticks per second in `/proc/PID/stat`; Linux reports them at this rate whatever the rate of its own timer.
 const TICKS: f64 = 100.0;
 
 /// Measures the load of an engine from time to time.
 pub struct Gauge {
-    /// The process; `None` if it is on another machine, or of another kernel's numbering.
+    /// The engine's process; `None` if it is on another machine, or in a container with process ids of its own.
     pid: Option<u32>,
     /// When it was last looked at, and the processor time that it had taken by then, in clock ticks.
     last: Option<(Instant, u64)>,
-    /// The devices that it may work on; `None` if it works on the processor, or nothing is told of devices.
+    /// The devices that it may work on; `None` if it works on the processor, or no driver reports on devices.
     devices: Option<Box<dyn Devices>>,
 }
 
 impl Gauge {
-    /// A gauge of the engine that holds a run, and says to work on this `device`.
+    /// A gauge of the engine that holds a run; `device` is the device that it reports to work on.
     pub fn of(folder: &RunFolder, device: &str) -> Self {
         let here = address(folder).is_some_and(|address| address.host == this_host());
         // The kernel names the process that holds the lock by the number that it has here.
@@ -44,7 +44,8 @@ impl Gauge {
         Self { pid, last: None, devices }
     }
 
-    /// What the engine takes, if it is time `now` to measure again and that can be told.
+    /// The load of the engine at the time `now`; `None` if it is not yet time to measure again, or it cannot be
+    /// measured.
     pub fn measure(&mut self, now: Instant) -> Option<Load> {
         let pid = self.pid?;
         if self.last.is_some_and(|(looked, _)| now.duration_since(looked) < PERIOD) {

@@ -1,4 +1,4 @@
-//! The channel to the screen, through which only the feed of the present run may send.
+//! The channel to the screen. Messages about a run are sent only as long as that run is shown.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -22,7 +22,7 @@ pub struct RunOutlet {
     number: u64,
 }
 
-/// The messages are no longer needed.
+/// Messages about a run are no longer needed, because another run was opened or the screen is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
@@ -36,7 +36,7 @@ impl Outlet {
         let _ = self.sender.send(message);
     }
 
-    /// Closes the turn before, and opens the next.
+    /// Opens the sender of the next run, and closes that of the run before.
     pub fn next_run(&self) -> RunOutlet {
         let mut turn = self.lock();
         *turn += 1;

@@ -34,7 +34,7 @@ pub fn layers(context: &Context, preset: Option<&str>, typed: &[(String, String)
     Ok(layers)
 }
 
-/// What a form says.
+/// The contents of the form in which a search or a training is set up.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
     /// What is trained; `None` is a search.
@@ -45,7 +45,7 @@ pub struct Planned {
     pub path: Option<String>,
 }
 
-/// What a run with these settings would be.
+/// The cost of a run with these settings, and what the folder that is being typed holds.
 pub fn plan(context: &Context, asked: &Planned) -> Plan {
     let mut plan = match asked.path.as_deref().map(str::trim).filter(|path| !path.is_empty()) {
         Some(path) => looked_at(path),

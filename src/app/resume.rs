@@ -39,7 +39,7 @@ impl StandingCommands {
         }
     }
 
-    /// Goes through what was asked and what happened, in the order of time.
+    /// Goes through commands and events in the order of time.
     fn told(sessions: &[Session], lines: &[Line]) -> Self {
         let mut left = Self::default();
         let mut lines = lines.iter().peekable();
@@ -111,7 +111,7 @@ impl StandingCommands {
         }
     }
 
-    /// The same state, with its guards, but waiting for a command.
+    /// The same state with its scheduled pauses, but paused instead of running or stepping.
     pub fn but_paused(self) -> Self {
         Self { paused: true, step: None, ..self }
     }

@@ -53,9 +53,9 @@ pub struct Server {
     context: Context,
     outlet: Outlet,
     wire: EngineSender,
-    /// The run that is shown, or was named to be.
+    /// The run that is shown, or that is to be shown first.
     shown: Option<RunFolder>,
-    /// The run that is shown is watched, not steered.
+    /// The run that is shown is only watched; no commands are sent to its engine.
     only_watched: bool,
     /// The followers of the runs that are compared with it.
     followers: Followers,
@@ -64,7 +64,7 @@ pub struct Server {
     planned: Arc<AtomicU64>,
     /// The sender for messages about the run that is shown.
     turn: Option<RunOutlet>,
-    /// What goes on in the background, or went on last.
+    /// The work in the background, or the last that there was.
     work: Option<RunningWork>,
 }
 
@@ -255,7 +255,7 @@ impl Server {
         Ok(())
     }
 
-    /// Says what a run would amount to, on a thread of its own, unless another one is asked for meanwhile.
+    /// Sends the plan of a run from a thread of its own, unless another plan is asked for meanwhile.
     fn plan(&self, id: u64, asked: Planned) {
         let (context, outlet, planned) =
             (self.context.clone(), self.outlet.clone(), Arc::clone(&self.planned));
@@ -291,7 +291,7 @@ impl Server {
         let feed = Feed { folder, turn, wire, engine, only_watched, first };
         thread::spawn(move || feed.run());
         if again {
-            // What is compared with it stays so, and those who followed it have ended with its former turn.
+            // Runs that are compared with it stay compared. Their followers have ended with its former turn.
             self.follow_again(followed);
         }
     }
@@ -329,7 +329,7 @@ impl Server {
     fn read_genotype(&self, from: &str) -> Result<()> {
         let name = from.trim();
         if name == "-" {
-            bail!("the screen has the standard input; name a file, or a published genotype");
+            bail!("standard input belongs to the screen; name a file, or a published genotype");
         }
         // A shell would have replaced the tilde.
         let path =

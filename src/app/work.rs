@@ -22,7 +22,7 @@ use crate::{
     folder::RunFolder,
 };
 
-/// Work under way. It ends with the thread that started it.
+/// Work in the background. It ends with the thread that started it.
 pub struct RunningWork {
     folder: RunFolder,
     kind: WorkKind,
@@ -103,8 +103,10 @@ impl RunningWork {
         let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).kill();
     }
 
+    /// Checks that this work is not under way on a run, whose folder must not be moved meanwhile.
+    ///
     /// # Errors
-    /// If it is under way on this run, whose folder must stay where it is until then.
+    /// If it is.
     pub fn check_not_on(&self, folder: &RunFolder) -> Result<()> {
         let is_on = self.folder.path() == folder.path() && self.is_under_way();
         ensure!(!is_on, "{} is being {}; end that first", folder.name(), self.kind.done());
@@ -146,8 +148,8 @@ fn evaluation(command: &mut Command, folder: &RunFolder) -> Result<()> {
     Ok(())
 }
 
-/// Why a process failed: in its own words where it ended with some, else how it ended and the last line that it
-/// wrote.
+/// Why a process failed: the error that it wrote last, if there is one, or else its exit status and the last line
+/// that it wrote.
 fn complaint(status: ExitStatus, last: &str) -> Error {
     match (last.strip_prefix("relativenas-engine: "), last.trim()) {
         (Some(why), _) => anyhow!("{why}"),
@@ -156,7 +158,7 @@ fn complaint(status: ExitStatus, last: &str) -> Error {
     }
 }
 
-/// What was found by work that has ended well; an evaluation has printed it.
+/// The result of work that has succeeded. A probe has written it to the run's folder, an evaluation has printed it.
 fn finding(kind: WorkKind, folder: &RunFolder, printed: &str) -> Result<WorkState> {
     match kind {
         WorkKind::Probe => Ok(WorkState::Probed(folder.probe()?.context("no probe was written")?)),

@@ -25,7 +25,7 @@ pub struct Architecture {
 
 #[derive(Debug, Subcommand)]
 pub enum ArchAction {
-    /// Print the genotype, also that of a vector
+    /// Print the genotype of an architecture, also of an architecture vector
     #[command(after_help = PUBLISHED)]
     Decode {
         #[command(flatten)]
@@ -33,7 +33,7 @@ pub enum ArchAction {
         #[arg(long, value_enum, default_value = "darts")]
         format: GenotypeText,
     },
-    /// Say in words and in text what its cells do
+    /// Show the cells of an architecture as text and in words
     #[command(after_help = PUBLISHED)]
     Show {
         #[command(flatten)]
@@ -50,13 +50,13 @@ pub enum ArchAction {
         #[arg(long)]
         json: bool,
     },
-    /// Say what is unusual about it; exits with 1 if there is something
+    /// Say what is unusual about an architecture; exits with 1 if there is something
     #[command(after_help = PUBLISHED)]
     Lint {
         #[command(flatten)]
         architecture: Architecture,
     },
-    /// Say in words what changes from one to another; exits with 1 if they differ
+    /// Say in words what changes from one architecture to another; exits with 1 if they differ
     #[command(after_help = PUBLISHED)]
     Diff { before: String, after: String },
 }

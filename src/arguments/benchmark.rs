@@ -10,15 +10,15 @@ pub struct BenchmarkArguments {
 
 #[derive(Debug, Subcommand)]
 pub enum BenchmarkAction {
-    /// Searchers against each other on NAS-Bench-201, in seconds
+    /// Compare searchers on NAS-Bench-201, which takes seconds
     Searchers(SearchersArguments),
-    /// How long ranks take to add up their numbers (--ranks N): the engine's own arguments
+    /// Measure an all-reduce among ranks (--ranks N); see `relativenas benchmark exchange --help`
     #[command(disable_help_flag = true)]
     Exchange {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
-    /// How fast this machine trains and validates genotypes: the engine's own arguments
+    /// Measure how fast this machine trains and validates; see `relativenas benchmark throughput --help`
     #[command(disable_help_flag = true)]
     Throughput {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

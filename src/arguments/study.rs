@@ -14,7 +14,7 @@ Example:
 The searches take their settings as `relativenas search` does; the winners are trained from scratch with the
 settings retrain.* and judged on the test images, by which nothing is chosen.";
 
-/// Searchers against each other on real images: searches, trainings of their winners, one report
+/// Compare searchers on real images: searches, trainings of their winners, one report
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StudyArguments {
@@ -23,8 +23,8 @@ pub struct StudyArguments {
 }
 
 const WORK_CODES: &str = "\
-Signals: SIGINT stops runs after what is in hand; SIGTERM and SIGUSR1 make them leave at once. Either way they leave a
-checkpoint, and others may take them.
+Signals: SIGINT stops runs after the work in progress; SIGTERM and SIGUSR1 make them stop at once. Either way they
+leave a checkpoint, and other workers may take them.
 
 Exit codes: 0 nothing is left to do here, 1 runs failed, 75 ended by SIGTERM or SIGUSR1: start it again, 130 ended
 by SIGINT.";
@@ -50,10 +50,10 @@ pub enum StudyAction {
     Run(StudyRunArguments),
     /// Go on with a study: take the next free run, until none is left
     ///
-    /// Any number of workers may work on one study, on all machines that share its folder: a run is claimed in
-    /// the folder `claims` by the worker that takes it, and no other worker does it. A worker renews its claims; one that
-    /// was not heard of for the length of its lease has lost them, and others go on from its checkpoints.
-    /// A worker that finds nothing free leaves, except for those that may still be needed: they wait.
+    /// Any number of workers may work on one study, on all machines that share its folder: a run is claimed in the
+    /// folder `claims` by the worker that takes it, and no other worker does it. A worker renews its claims; if it
+    /// does not for the length of its lease, it loses them, and other workers go on from its checkpoints. A worker
+    /// that finds no free run ends, unless it may still be needed; then it waits.
     #[command(after_help = WORK_CODES)]
     Work {
         /// The study's name or folder
@@ -63,13 +63,13 @@ pub enum StudyAction {
     },
     /// Give a study more seeds or searchers; the runs that it has stay
     ///
-    /// Workers that are at it take the new runs too; `study work` and `study submit` start others. Nothing else of a
-    /// study can be changed: another protocol is another study.
+    /// Workers that are running take the new runs too; `study work` and `study submit` start others. Nothing else
+    /// of a study can be changed: another protocol needs another study.
     #[command(after_help = EXTEND_EXAMPLES)]
     Extend(ExtendArguments),
     /// Write a job script for a cluster with Slurm, and submit it
     Submit(SubmitArguments),
-    /// Say how far a study is, and which worker has which run
+    /// Show the progress of a study, and which worker has which run
     Status {
         /// The study's name or folder
         study: String,
@@ -91,7 +91,7 @@ pub enum StudyAction {
 pub struct StudyRunArguments {
     /// The study's name: that of its folder among the runs
     pub name: String,
-    /// The searchers to compare; the first is the one that the others are controls of
+    /// The searchers to compare; all others are controls for the first
     #[arg(long, value_delimiter = ',', value_name = "A,B,…", required = true)]
     pub searchers: Vec<SearcherKind>,
     /// Searches of each searcher, with seeds 1, 2, …
@@ -119,7 +119,7 @@ pub struct StudyRunArguments {
     pub work: WorkArguments,
 }
 
-/// Seeds of the largest study; more are a typing mistake.
+/// The largest number of seeds of a study; a larger one is taken for a typing mistake.
 const MOST_SEEDS: u32 = 10_000;
 
 fn seeds(text: &str) -> Result<std::num::NonZeroU32, String> {
@@ -145,7 +145,7 @@ pub struct WorkArguments {
     /// Runs at once. A new study gives each its share of the cores, unless device.threads is set
     #[arg(long, default_value = "1", value_name = "N")]
     pub jobs: std::num::NonZeroUsize,
-    /// A worker that was not heard of for so long has lost its runs to the others
+    /// A worker that does not renew its claims for so long loses its runs to other workers
     #[arg(long, default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(2..))]
     pub lease: u32,
 }
@@ -155,7 +155,7 @@ pub struct WorkArguments {
 pub struct SubmitArguments {
     /// The study's name or folder
     pub study: String,
-    /// For Slurm, the one batch system that is known so far
+    /// For Slurm, the only batch system that is supported so far
     #[arg(long, required = true)]
     pub slurm: bool,
     /// Write the script and print it, but do not submit it
@@ -164,7 +164,7 @@ pub struct SubmitArguments {
     /// Workers: tasks of the job array
     #[arg(long, default_value = "4", value_name = "N")]
     pub workers: std::num::NonZeroU32,
-    /// Where they run [default: the cluster's default partition]
+    /// The partition in which workers run [default: the cluster's default partition]
     #[arg(long, value_name = "NAME")]
     pub partition: Option<String>,
     /// How long a worker may run before it is queued again, as Slurm reads it: 30, 12:00:00, 1-12
@@ -179,7 +179,7 @@ pub struct SubmitArguments {
     /// One more option of sbatch, such as account=lab
     #[arg(long = "option", value_name = "NAME=VALUE")]
     pub options: Vec<String>,
-    /// So long before the time limit a worker leaves a checkpoint and is queued again
+    /// How long before the time limit a worker leaves a checkpoint and is queued again
     #[arg(long, default_value = "300", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=65535))]
     pub requeue_before: u32,
     #[command(flatten)]

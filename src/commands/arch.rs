@@ -70,7 +70,7 @@ pub fn run(action: &ArchAction, out: &mut dyn Write) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints something of every architecture that was typed; where there are several, under what was
+/// Prints something about every architecture that was typed; where there are several, each under the text that was
 /// typed for it.
 fn each(
     typed: &arguments::Architecture,

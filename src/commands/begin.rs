@@ -20,7 +20,8 @@ use crate::{
     operations::begin::Prepared,
 };
 
-/// Says what begins, on standard error: standard output belongs to the run.
+/// Prints the name, the time and the costs of a run that begins. It prints them on standard error, because standard
+/// output is for the run itself.
 ///
 /// # Errors
 /// If standard error cannot be written.

@@ -17,7 +17,7 @@ use rustix::fs::{FlockOperation, fcntl_lock, statvfs};
 
 use crate::{context::Context, engine::program::EngineProgram, settings, written::printable};
 
-/// Less free space than this is worth a word: a checkpoint of a large search takes some of it.
+/// With less free space than this, in bytes, a note is printed: a checkpoint of a large search may need it.
 const LITTLE_SPACE: u64 = 2 << 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ fn socket_finding(folder: &Path, uid: u32) -> Finding {
             "{shown}: it belongs to another user, so engines cannot listen there; have it removed"
         )),
         Ok(found) if found.mode() & 0o077 != 0 => {
-            Finding::fails(format!("{shown}: others may enter it; `chmod 700 {shown}` closes it"))
+            Finding::fails(format!("{shown}: other users may enter it; `chmod 700 {shown}` closes it"))
         }
         Ok(_) => Finding::works(format!("engines listen in {shown}")),
     }
@@ -214,8 +214,10 @@ fn terminal_findings(variable: impl Fn(&str) -> Option<OsString>) -> Vec<Finding
         Finding::note("the locale is not UTF-8: drawings are in ASCII; screen.glyphs = \"braille\" overrides")
     });
     match (variable("TMUX"), variable("SSH_CONNECTION")) {
-        (Some(_), _) => findings.push(Finding::works("inside tmux: its prefix key stays tmux's")),
-        (None, Some(_)) => findings.push(Finding::works("over ssh: a search goes on when the line drops")),
+        (Some(_), _) => findings.push(Finding::works("inside tmux, which keeps its prefix key")),
+        (None, Some(_)) => {
+            findings.push(Finding::works("over ssh: a search goes on when the connection drops"))
+        }
         (None, None) => {}
     }
     findings
@@ -227,7 +229,7 @@ fn engine_findings() -> Vec<Finding> {
         Ok(program) => program,
         Err(error) => {
             return vec![Finding::fails(format!(
-                "{}\nruns can be viewed without an engine, not started",
+                "{}\nwithout an engine runs can be viewed, but not started",
                 printable(&format!("{error:#}"))
             ))];
         }

@@ -23,7 +23,7 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
     }
     let folder = match (&arguments.run, &arguments.weights) {
         (Some(run), None) => context.find(run)?,
-        (None, _) => return Err(misuse("--arch: only onnx is written of an architecture without a run")),
+        (None, _) => return Err(misuse("--arch: without a run only onnx can be written; add --format onnx")),
         (_, Some(_)) => return Err(misuse("--weights: only onnx holds weights")),
     };
     let view = folder.view()?;
@@ -46,7 +46,7 @@ pub fn export(context: &Context, arguments: &ExportArguments, out: &mut dyn Writ
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks that the run has individuals, if one was chosen.
+/// Checks that the export is one of an individual, if `--rank` or `--individual` chose one.
 fn check_choice(arguments: &ExportArguments, training: bool) -> Result<()> {
     let flag = match (arguments.rank, arguments.individual) {
         (None, None) => return Ok(()),

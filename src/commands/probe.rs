@@ -1,4 +1,4 @@
-//! `probe`: whether the comparison of a search is any good. The engine finds out.
+//! `probe`: how reliably a search compares architectures. The engine does the work.
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 

@@ -21,7 +21,7 @@ use crate::{
 /// Writes the page to a file; if none is named and standard output is no terminal, to standard output.
 ///
 /// # Errors
-/// If a run cannot be read, or the page not be written.
+/// If a run cannot be read, or the page cannot be written.
 pub fn report(context: &Context, arguments: &ReportArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let format = match arguments.format {
         Some(format) => format,
@@ -60,7 +60,7 @@ fn read_all(context: &Context, names: &[String]) -> Result<Vec<Run>> {
         let begun = study.begun();
         if begun.is_empty() {
             return Err(misuse(format!(
-                "{name}: no run of the study was begun; `relativenas study work {name}` does"
+                "{name}: no run of the study has begun; `relativenas study work {name}` begins them"
             )));
         }
         for folder in begun {

@@ -31,7 +31,7 @@ pub fn need_terminal(command: &str, headless: bool) -> Result<()> {
     };
     let instead = match command {
         "search" | "train" | "resume" | "attach" => "--headless prints progress instead",
-        "view" => "`relativenas status` says where a run is",
+        "view" => "`relativenas status` shows the state of a run",
         _ => "`relativenas search --headless` works without one, `relativenas --help` lists all commands",
     };
     Err(misuse(format!(

@@ -69,7 +69,7 @@ pub fn resume(context: &Context, arguments: &ResumeArguments, out: &mut dyn Writ
     let headless = arguments.printing.headless;
     need_terminal("resume", headless)?;
     let folder = context.find(&arguments.run.run)?;
-    // A script that resumes until a run is done has to hear that it is.
+    // A script that resumes a run until it is done has to be told that it is done.
     if let Resumable::Finished(sentence) = resumable(&folder, arguments.force)? {
         if arguments.printing.json {
             let _ = writeln!(io::stderr(), "{sentence}"); // Standard output has an event a line.

@@ -21,7 +21,7 @@ use crate::{
     runs, written,
 };
 
-/// The keys of `status --json`, on which scripts rely.
+/// The state and progress of a run. Its fields are the keys of `status --json`, on which scripts rely.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Status {
     pub run: String,
@@ -31,7 +31,7 @@ pub struct Status {
     /// Generations of a search, epochs of a training.
     pub generation: u32,
     pub generations: u32,
-    /// The number of generations, the first of all, that train the weight set and judge nothing.
+    /// The number of warm-up generations. They come first, and train the weight set without comparing pairs.
     pub warm_up: u32,
     /// Pairs of this generation that were compared, or trained in the warm-up; a training has none.
     pub pair: usize,
@@ -85,7 +85,7 @@ impl WinnerStatus {
     }
 }
 
-/// Prints where a run is.
+/// Prints the state and progress of a run.
 pub fn status(context: &Context, arguments: &StatusArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let folder = context.find(&arguments.run.run)?;
     let status = of(&folder)?;

@@ -1,4 +1,4 @@
-//! `step`, `pause`, `continue`, `stop`: the commands of the screen, without one.
+//! `step`, `pause`, `continue`, `stop`: steering a run without the screen.
 
 use std::{
     io::Write,
@@ -70,7 +70,7 @@ fn unit_of(job: Job, unit: Option<Unit>) -> Result<(StepUnit, &'static str), &'s
     }
 }
 
-/// Waits until a step is done, or the run with it.
+/// Waits until a step is done or the run is finished.
 fn wait_for_pause(connection: &mut Connection, folder: &RunFolder) -> Result<Progress> {
     connection.follow(connection.hello().events)?;
     connection.set_patience(None)?;
@@ -84,7 +84,7 @@ fn wait_for_pause(connection: &mut Connection, folder: &RunFolder) -> Result<Pro
             }
             Received::Line(_) | Received::Nothing => {}
             Received::Closed => {
-                bail!("{name}: the engine left; `relativenas status {name}` says where the run is")
+                bail!("{name}: the engine ended; `relativenas status {name}` shows the state of the run")
             }
         }
     }
@@ -125,7 +125,7 @@ fn wait_until_gone(mut connection: Connection, folder: &RunFolder) -> Result<()>
     while liveness(folder) == Liveness::Alive {
         if started.elapsed() > STOPPING {
             let log = folder.file(relativenas_core::manifest::files::ENGINE_LOG);
-            return Err(anyhow!("the engine does not leave; {} may say why", log.display()));
+            return Err(anyhow!("the engine does not end; {} may say why", log.display()));
         }
         thread::sleep(Duration::from_millis(10));
     }

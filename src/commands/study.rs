@@ -1,4 +1,4 @@
-//! `study`: searchers against each other, from the searches to the test images.
+//! `study`: comparing searchers, from the searches to the trainings of their winners.
 
 mod remove;
 mod status;
@@ -69,7 +69,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
         .find(|(key, setting)| of_the_study.contains(key) && setting.origin != Origin::BuiltIn);
     if let Some((key, setting)) = given {
         return Err(misuse(format!(
-            "{}: a study gives {key} itself; --searchers, --seeds and --judge-seeds say which",
+            "{}: a study sets {key} itself, from --searchers, --seeds and --judge-seeds",
             setting.origin
         )));
     }
@@ -90,7 +90,7 @@ fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
         .judged_on(arguments.judge_images);
     let study = Study::create(&runs, &arguments.name, plan, &config)?;
     if let Some(cost) = pace::costs(&config) {
-        eprintln!("of every search, {cost}");
+        eprintln!("every search: {cost}");
     }
     eprintln!("{}; how long they take is known after the first", size(&study));
     if arguments.no_work {
@@ -121,8 +121,8 @@ fn grow(study: &Study, arguments: &ExtendArguments, out: &mut dyn Write) -> Resu
         0 => writeln!(out, "{size}; it has all of this already")?,
         new => writeln!(
             out,
-            "{size}, {new} more than before; workers that are at it take them too, and `relativenas study work {}` starts \
-             one",
+            "{size}, {new} more than before; workers that are running take them too, and `relativenas study work {}` \
+             starts one",
             arguments.study
         )?,
     }

@@ -57,7 +57,7 @@ pub fn json(left: &Run, right: &Run) -> Value {
     })
 }
 
-/// Why the two are no independent runs of their settings and seeds.
+/// Reasons why the two are not independent runs of their settings and seeds.
 fn warnings(left: &Run, right: &Run) -> Vec<String> {
     let touched = |run: &Run| {
         let done = interference(run)?;

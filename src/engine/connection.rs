@@ -20,10 +20,10 @@ use relativenas_run::shell::quoted;
 use super::liveness::{Liveness, address, holder, liveness, this_host};
 use crate::{failure::misuse, folder::RunFolder, written::printable};
 
-/// How long to wait for an engine's greeting, and for it to take a line.
+/// How long to wait for an engine's greeting, for its answer to a command, and for a line to be sent.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection after the engine's greeting.
+/// A connection to an engine that has sent its greeting.
 pub struct Connection {
     reader: BufReader<UnixStream>,
     writer: Sender,
@@ -69,7 +69,7 @@ impl Connection {
         let Some(address) = address(folder) else {
             return Err(match alive {
                 Liveness::Unknown(why) => {
-                    anyhow!("{name}: locks do not work here ({why}), and no engine says where it is")
+                    anyhow!("{name}: locks do not work here ({why}), and no engine has written its address")
                 }
                 _ => no_visitors(folder),
             });
@@ -128,6 +128,7 @@ impl Connection {
         Ok(connection)
     }
 
+    /// The engine's greeting.
     pub fn hello(&self) -> &Hello {
         &self.hello
     }
@@ -137,7 +138,7 @@ impl Connection {
         self.writer.refusal()
     }
 
-    /// Asks for the log from an event on.
+    /// Asks for the log from the event of number `from` on, and for progress.
     pub fn follow(&mut self, from: u64) -> Result<()> {
         self.writer.send(&Request::Follow { from })
     }
@@ -148,11 +149,12 @@ impl Connection {
         Ok(Sender { stream, hello_protocol: self.writer.hello_protocol })
     }
 
+    /// Sends a command without waiting for its answer, as [`Sender::steer`].
     pub fn steer(&mut self, id: u64, command: Command) -> Result<()> {
         self.writer.steer(id, command)
     }
 
-    /// How long [`Connection::receive`] waits.
+    /// Sets how long [`Connection::receive`] waits; `None` is without a limit.
     pub fn set_patience(&self, patience: Option<Duration>) -> Result<()> {
         self.reader.get_ref().set_read_timeout(patience).context("the socket takes no timeout")
     }
@@ -169,7 +171,7 @@ impl Connection {
                 let line = parse(&self.partial);
                 self.partial.clear();
                 match line {
-                    // An engine of another version is watched by its log; what else it says may be anything.
+                    // An engine of another version is watched by its log; its other lines may have any form.
                     Err(_) if self.writer.hello_protocol != PROTOCOL => Ok(Received::Nothing),
                     line => line.map(Received::Line),
                 }
@@ -198,7 +200,7 @@ impl Connection {
         }
     }
 
-    /// Sends a command and waits for its answer; what else comes meanwhile is dropped.
+    /// Sends a command and waits for its answer; other lines that arrive meanwhile are dropped.
     ///
     /// # Errors
     /// If the engine refuses, or does not answer in time.
@@ -211,7 +213,7 @@ impl Connection {
                 Received::Line(EngineLine::Reply(Reply::Answer(Answer { id: ID, refused }))) => {
                     return refused.map_or(Ok(()), |why| Err(anyhow!("the engine refused: {why}")));
                 }
-                Received::Closed => bail!("the engine left without an answer"),
+                Received::Closed => bail!("the engine ended without an answer"),
                 Received::Line(_) | Received::Nothing if Instant::now() < deadline => {}
                 Received::Line(_) | Received::Nothing => {
                     bail!("the engine does not answer within {} s", PATIENCE.as_secs())
@@ -222,7 +224,7 @@ impl Connection {
 }
 
 impl Sender {
-    /// Sends a command.
+    /// Sends a command. The engine's answer to it has the same `id`.
     ///
     /// # Errors
     /// If the engine speaks another protocol version, or is gone.
@@ -321,6 +323,7 @@ fn no_visitors(folder: &RunFolder) -> anyhow::Error {
     )
 }
 
+/// The error about a run whose engine is on another machine.
 pub fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
     let name = folder.reference();
     // The words are quoted twice, for the shell here and for the one on the other machine.

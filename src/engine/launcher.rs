@@ -40,7 +40,7 @@ impl Launcher {
         }
     }
 
-    /// What settings ask for.
+    /// The launcher that the settings ask for.
     pub fn new(device: &DeviceConfig) -> Self {
         let ranks = device.ranks;
         let words: Vec<_> =
@@ -123,7 +123,7 @@ fn is_there(program: &str) -> bool {
         .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
-/// What a launcher says of a rank that was killed, as a sentence that says where it was.
+/// A sentence about a rank that was killed, with its machine, if a launcher's output `said` reports one.
 pub fn lost_rank(said: &[String]) -> Option<String> {
     said.iter().find_map(|line| of_mpirun(line).or_else(|| of_srun(line)))
 }

@@ -13,7 +13,7 @@ use relativenas_core::manifest::BUILD;
 const NAME: &str = "relativenas-engine";
 const VARIABLE: &str = "RELATIVENAS_ENGINE";
 
-/// An engine of this build.
+/// The program `relativenas-engine`, built from the same sources as this one.
 #[derive(Clone, Debug)]
 pub struct EngineProgram {
     path: PathBuf,

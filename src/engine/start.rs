@@ -36,13 +36,13 @@ const LAST_WORDS: usize = 20;
 /// How an engine is started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StartOptions {
-    /// The engine leaves when this process does.
+    /// The engine ends when this process ends.
     pub die_with_parent: bool,
-    /// It waits for a command before its first pair.
+    /// The engine begins paused, and waits for a command.
     pub paused: bool,
-    /// It does without a lock.
+    /// The engine does without a lock, on a file system that has none.
     pub force: bool,
-    /// It begins again where no checkpoint can be read.
+    /// If no checkpoint can be read, the engine begins again from the beginning.
     pub restart: bool,
     /// Whether the run was just made for this engine. If the engine then fails before its first event, the
     /// run is removed.
@@ -111,7 +111,7 @@ pub fn start(program: &EngineProgram, folder: &RunFolder, options: StartOptions)
     })
 }
 
-/// Which file an engine's address is in: each replaces that of the one before.
+/// Identifies the file with an engine's address. Every engine replaces the file of the engine before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct AddressFile {
     inode: u64,
@@ -186,16 +186,17 @@ impl StartedEngine {
         )
     }
 
-    /// What the engine said last, to be appended to a sentence.
+    /// The last lines that the engine wrote to `engine.log`, to be appended to a sentence.
     pub fn explanation(&self) -> String {
         explanation(&self.last_words(), &self.folder)
     }
 
-    /// Why the engine ended, in its own words, if it wrote that.
+    /// The error with which the engine ended, if it wrote one to `engine.log`.
     pub fn complaint(&self) -> Option<String> {
         self.folder.complaint(self.log_before)
     }
 
+    /// The last lines that the engine wrote to `engine.log`.
     pub fn last_words(&self) -> Vec<String> {
         self.folder.last_words(self.log_before, LAST_WORDS)
     }
@@ -212,7 +213,7 @@ fn discard(folder: &RunFolder) -> bool {
     no_event && no_checkpoint && matches!(liveness::hold(folder), Ok(Some(_lock)) if folder.remove().is_ok())
 }
 
-/// The last words of an engine, to be appended to a sentence.
+/// The last lines of an engine in `engine.log`, to be appended to a sentence.
 pub fn explanation(last_words: &[String], folder: &RunFolder) -> String {
     let log = folder.file(files::ENGINE_LOG);
     if last_words.is_empty() {

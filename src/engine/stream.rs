@@ -1,5 +1,5 @@
-//! What a run says, from its first event on: its log, and what its engine sends while one is at work on it, also
-//! across engines that leave, die and come back.
+//! Following a run from its first event on. Events come from its log and from the engine that works on it, also when
+//! engines end, die and are started again; from an engine come its progress and its answers too.
 
 #[cfg(test)]
 mod tests;
@@ -22,12 +22,12 @@ use super::{
 };
 use crate::folder::RunFolder;
 
-/// How long [`RunStream::hear`] waits where there is nothing.
+/// How long [`RunStream::hear`] waits if nothing arrives.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often a run without an engine is checked, because it may be resumed from another shell.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows a run. [`RunStream::hear`] says what comes next, one thing at a time.
+/// Follows a run. [`RunStream::hear`] returns what comes next, one item at a time.
 pub struct RunStream {
     folder: RunFolder,
     log: LogFollower,
@@ -35,7 +35,7 @@ pub struct RunStream {
     state: State,
 }
 
-/// Something that a run says.
+/// An item of a [`RunStream`].
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // Nearly all are lines of the log, so boxing the others saves nothing.
 pub enum Said {
@@ -47,25 +47,25 @@ pub enum Said {
     Answer(Answer),
     /// An engine has greeted, and can be steered from now on.
     Reached(Hello),
-    /// The engine is no longer connected: it has left, has died, or was not listened to for so long that it hung up.
-    /// If it lives, it will be reached again.
+    /// The engine is no longer connected: it has ended, has died, or has closed the connection because its lines were
+    /// not read for too long. If it lives, it will be reached again.
     Closed,
-    /// An engine lives, but cannot be reached at this moment for this reason: it is about to listen or to leave.
+    /// An engine lives, but cannot be reached at this moment, with the reason: it is about to listen or about to end.
     Unheard(anyhow::Error),
     /// No engine works on the run. One that is started later will be noticed.
     Gone,
     /// The engine is on another machine and cannot be reached from here; the error says how it can.
     Elsewhere(anyhow::Error),
-    /// The run was resumed, perhaps from an earlier event. Everything that was said is void, no engine is
-    /// connected, and all events come again from the first one.
+    /// The run was resumed, perhaps from an earlier event. All events so far are void, no engine is connected, and
+    /// all events come again from the first one.
     Anew,
-    /// There is nothing at this moment.
+    /// Nothing arrived in time.
     Nothing,
     /// The run is finished. Nothing else will follow.
     Finished,
 }
 
-/// What a stream consists of.
+/// Where the items of a stream come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
     /// The log alone.
@@ -85,7 +85,7 @@ enum State {
     Asking(Connection),
     /// It listens to an engine.
     Listening(Connection),
-    /// It has hung up, because the engine is done and waits for its clients to leave.
+    /// It has closed the connection, because the engine is done and waits for its clients to leave.
     HungUp,
     /// There is no engine that could be reached at this time.
     Away(Instant),
@@ -118,8 +118,8 @@ impl RunStream {
         Self { folder: folder.clone(), log: folder.follow(), source, state }
     }
 
-    /// What the run says next. Where there is nothing, it waits for a tenth of a second and says so; it waits longer
-    /// only for the greeting of an engine.
+    /// Waits for the next item. If nothing arrives for a tenth of a second, that is [`Said::Nothing`]; only for the
+    /// greeting of an engine it waits longer.
     ///
     /// # Errors
     /// If the log is damaged, or an engine sends what cannot be understood. The stream is over then.
@@ -162,8 +162,8 @@ impl RunStream {
         self.connection().and_then(Connection::watch_only)
     }
 
-    /// The way to the engine that was reached, for another thread. An engine that is done leaves only after all
-    /// of them were dropped.
+    /// A sender of commands to the engine that was reached, for another thread. An engine that is done ends only
+    /// after all senders were dropped.
     ///
     /// # Errors
     /// If no engine is connected, or no more files can be opened.
@@ -185,7 +185,7 @@ impl RunStream {
             Growth::Lines(lines) => (State::Reading(connection), Some(Said::Lines(lines))),
             Growth::CutBack => (State::Reading(None), Some(Said::Anew)),
             Growth::Nothing => match connection {
-                // Its greeting may be older than what was read since.
+                // Its greeting may be older than the events that were read since.
                 Some(connection) => self.follow(connection),
                 None if self.log.is_finished() => (State::Over, None),
                 None if self.source == Source::Log => (State::Reading(None), Some(Said::Nothing)),

@@ -29,6 +29,7 @@ impl LiveRun {
         self
     }
 
+    /// What a command prints, or its error.
     pub fn text(&self, command: impl FnOnce(&Context, &mut Vec<u8>) -> anyhow::Result<ExitCode>) -> String {
         let mut out = Vec::new();
         match command(&self.context, &mut out) {

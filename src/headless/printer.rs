@@ -35,7 +35,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// What suits standard output.
+    /// The style for standard output: JSON if it is asked for, else what suits a terminal or a file.
     pub fn of(json: bool) -> Self {
         match (json, io::stdout().is_terminal()) {
             (true, _) => Self::Json,
@@ -53,7 +53,7 @@ pub struct Printer<'a> {
     shown: String,
     drawn: Option<Instant>,
     mode: Mode,
-    /// What the engine wants a person to know, such as a full disk.
+    /// The engine's notice to the user, such as of a full disk.
     notice: Option<String>,
 }
 
@@ -76,8 +76,8 @@ impl<'a> Printer<'a> {
         self.print(&format!("{again}{text}\n{shown}"))
     }
 
-    /// Where the engine is; kept on the last line of a terminal, else only pauses and what the engine wants to be
-    /// known are told.
+    /// Shows the progress of the engine on the last line of a terminal. Without a terminal, only pauses and the
+    /// engine's notices are printed.
     pub fn progress(&mut self, progress: &Progress, view: &RunView) -> Result<()> {
         if self.mode != progress.mode {
             self.mode = progress.mode;
@@ -109,7 +109,7 @@ impl<'a> Printer<'a> {
         self.print(&format!("{again}{shown}"))
     }
 
-    /// A sentence that is no event; JSON readers find it on standard error.
+    /// Prints a sentence that is no event; where events are printed as JSON, it goes to standard error.
     pub fn note(&mut self, text: &str) -> Result<()> {
         if self.style == Style::Json {
             let _ = writeln!(io::stderr(), "{text}"); // The events are printed even if standard error is closed.
@@ -206,7 +206,7 @@ fn place(activity: &Activity, view: &RunView) -> Option<String> {
     }
 }
 
-/// What a network does; one without a name is the only one.
+/// The progress of one network in words. The name is its individual; a network without a name is the only one.
 fn network(name: Option<String>, progress: &BatchProgress) -> String {
     let stage = if progress.validating { "validates" } else { "trains" };
     let batches = format!("{stage} {}/{}", progress.batch, progress.batches);

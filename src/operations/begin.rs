@@ -17,15 +17,15 @@ use crate::{
     runs, written,
 };
 
-/// What errors call the places where a new run's name and data are given.
+/// The names by which error messages call the places where a person gave the name and the data of a new run.
 pub struct Places {
     name: &'static str,
     pub data: &'static str,
 }
 
-/// They were typed on a command line.
+/// The names where they were typed on a command line.
 pub const TYPED: Places = Places { name: "--name", data: "--data" };
-/// They were entered in a form of the screen.
+/// The names where they were entered in a form of the screen.
 pub const IN_A_FORM: Places = Places { name: "the name", data: "data.path" };
 
 /// The description of a new run.
@@ -37,7 +37,7 @@ pub struct NewRun<'a> {
     pub name: Option<&'a str>,
     /// A name for a run that is made at this time.
     pub suggested: &'a dyn Fn(i64) -> String,
-    /// How long it will take, if an earlier run tells.
+    /// How long the run will take, in words; `None` if no earlier run tells.
     pub estimate: Option<String>,
     /// The cost of a part of the run that might be overlooked, in words.
     pub cost: Option<String>,

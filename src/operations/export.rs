@@ -17,8 +17,8 @@ use relativenas_core::{
 
 use crate::{arguments::Format, failure::misuse};
 
-/// The vector of a rank, counted from 1. The first is the winner's, which need not be in the last
-/// population any more where finals found it.
+/// The architecture vector of a rank, counted from 1. Rank 1 is the winner; where the finals chose it, it may no
+/// longer be in the last population.
 ///
 /// # Errors
 /// If there is no such rank, or ranks mean nothing because no loss is a number.
@@ -31,7 +31,7 @@ pub fn of_rank(search: &SearchView, rank: usize) -> Result<&[f64]> {
         .ok_or_else(|| misuse(format!("--rank {rank}: ranks go from 1 to {}", placed.len())))
 }
 
-/// Checks that a search has a winner to choose; `what` is what can be written all the same.
+/// Checks that a search has a winner; `what` names in the error what can be written even without one.
 ///
 /// # Errors
 /// If no loss of the search is a number.
@@ -44,7 +44,7 @@ pub fn has_winner(search: &SearchView, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// The vector of an individual, counted from 0.
+/// The architecture vector of an individual, counted from 0.
 pub fn of_individual(search: &SearchView, individual: IndividualId) -> Result<&[f64]> {
     let found = search.individual(individual).map(|individual| individual.position.as_slice());
     found.ok_or_else(|| {
@@ -53,7 +53,7 @@ pub fn of_individual(search: &SearchView, individual: IndividualId) -> Result<&[
     })
 }
 
-/// A vector of a search in one of the formats that hold one.
+/// An architecture vector of a search in one of the formats that hold an architecture.
 ///
 /// # Errors
 /// If it is no vector of the search's space, or the format cannot hold an architecture of it.
@@ -119,7 +119,7 @@ pub fn written_as(genotype: &Genotype, format: Format, network: &FullNetwork) ->
         Format::Svg => picture::svg(genotype),
         Format::Pytorch if network.features => pytorch::features(genotype, &network.shape, network.auxiliary),
         Format::Pytorch => pytorch::module(genotype, &network.shape, network.auxiliary),
-        // Curves and weights are no genotype's.
+        // A genotype has neither curves nor weights.
         Format::Csv | Format::Onnx => String::new(),
     }
 }

@@ -127,7 +127,7 @@ fn read_file(path: &Path) -> Result<String> {
     limited(&shown.to_string(), file)
 }
 
-/// Reads a text to its end, if that comes before the longest genotype's: a device may have none.
+/// Reads a text of at most [`LONGEST`] bytes: a device or a pipe may never end.
 fn limited(name: &str, source: impl io::Read) -> Result<String> {
     let mut bytes = Vec::new();
     source

@@ -12,7 +12,7 @@ const LEFT: f64 = 58.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 38.0;
-/// With more points than this, no point says its value: the page would grow too large.
+/// With more points than this, none shows its value under the pointer, because the page would grow too large.
 const MOST_SPEAKING_POINTS: usize = 1500;
 
 /// A chart with its title and legend.

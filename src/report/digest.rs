@@ -26,7 +26,7 @@ pub struct Digest {
     pub generations_done: usize,
     pub generations: u32,
     pub population: usize,
-    /// Estimations that the search has paid for.
+    /// The number of estimations that the search has made, which are its budget.
     pub evaluations: u64,
     /// The number of finished epochs. Down to the test accuracy, the fields are those of a training run.
     pub epochs_done: Option<usize>,
@@ -40,7 +40,7 @@ pub struct Digest {
     pub test_accuracy: Option<f64>,
     /// The lowest validation loss of all estimates.
     pub best_loss: Option<f64>,
-    /// The winner's loss and accuracy (in per cent), by what decided that it won.
+    /// The winner's validation loss and accuracy (in per cent), as found by what decided that it won.
     pub winner_loss: Option<f64>,
     pub winner_accuracy: Option<f64>,
     /// finals, ranking or search.

@@ -2,6 +2,7 @@
 
 use relativenas_core::genotype::Genotype;
 
+/// A report: a title and its sections, in order.
 #[derive(Clone, Debug)]
 pub struct Document {
     pub title: String,
@@ -9,6 +10,7 @@ pub struct Document {
     pub sections: Vec<Section>,
 }
 
+/// A part of a report with a heading.
 #[derive(Clone, Debug)]
 pub struct Section {
     pub title: String,
@@ -22,18 +24,20 @@ impl Section {
         Self { title: title.into(), blocks, folded: false }
     }
 
+    /// The same section, folded at first.
     pub fn folded(self) -> Self {
         Self { folded: true, ..self }
     }
 }
 
+/// A piece of a section, which every format writes in its own way.
 #[derive(Clone, Debug)]
 pub enum Block {
     Heading(String),
     Text(String),
     /// A sentence that warns of something.
     Note(String),
-    /// The few most important numbers.
+    /// The few most important numbers, shown large.
     Figures(Vec<Figure>),
     Table(Table),
     Charts(Vec<Chart>),
@@ -46,6 +50,7 @@ pub enum Block {
     Folded(String, Vec<Block>),
 }
 
+/// A key figure, with a detail that explains its value.
 #[derive(Clone, Debug)]
 pub struct Figure {
     pub label: String,
@@ -112,6 +117,7 @@ impl Chart {
     }
 }
 
+/// A named curve of a [`Chart`].
 #[derive(Clone, Debug)]
 pub struct Curve {
     pub name: String,
@@ -173,6 +179,7 @@ pub struct Topic {
     pub answers: Vec<Answer>,
 }
 
+/// A question of a checklist and its answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub question: &'static str,

@@ -6,22 +6,22 @@ use crate::written::thousands;
 /// The mark for an unknown number.
 pub const UNKNOWN: &str = "—";
 
-/// A number with four decimals; one that is not finite is put into words.
+/// A loss with four decimals; [`UNKNOWN`] if it is not finite.
 pub fn loss(value: f64) -> String {
     fixed(value, 4)
 }
 
-/// A percentage with two decimals; `value` is in per cent.
+/// A percentage with two decimals; `value` is in per cent. [`UNKNOWN`] if it is not finite.
 pub fn percent(value: f64) -> String {
     if value.is_finite() { format!("{value:.2} %") } else { UNKNOWN.to_owned() }
 }
 
-/// A value with this number of decimals.
+/// A value with this number of decimals; [`UNKNOWN`] if it is not finite.
 pub fn fixed(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { UNKNOWN.to_owned() }
 }
 
-/// `f` of a value that may be missing.
+/// A value as `f` writes it; [`UNKNOWN`] if it is missing.
 pub fn or_unknown<T>(value: Option<T>, f: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| UNKNOWN.to_owned(), f)
 }

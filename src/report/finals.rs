@@ -1,4 +1,4 @@
-//! The finals as a table: which entrants were trained from scratch, for how long, and which were left.
+//! The finals as a table: which entrants were trained from scratch, for how long, and which went on.
 
 use relativenas_core::{
     finals::{EntrantSource, TrainingWork},

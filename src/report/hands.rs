@@ -7,9 +7,9 @@ pub fn injections(run: &Run) -> usize {
     run.view.search.as_ref().map_or(0, |search| search.injections.len())
 }
 
-/// What was done to a run, as words that follow its name; `None` if it was left alone.
+/// The interventions in a run, as words that follow "was"; `None` if there were none.
 ///
-/// A branch counts, because it shares its seed and its beginning with another run.
+/// That a run is a branch counts as one, because it shares its seed and its beginning with another run.
 pub fn interference(run: &Run) -> Option<String> {
     let branch = run.manifest.branched_from.as_ref();
     let branch = branch.map(|from| format!("branched from {} at generation {}", from.run, from.generation));

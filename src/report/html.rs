@@ -1,4 +1,4 @@
-//! A document as one HTML page: style and pictures within, no scripts, nothing to load.
+//! A document as one HTML page that contains its style and its pictures, has no scripts and loads nothing.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use relativenas_core::{genotype::Genotype, picture};

@@ -1,4 +1,4 @@
-//! What the winners of a study are worth: trained from scratch, and judged on the test images.
+//! How good the winners of a study are, trained from scratch and judged on the test images.
 
 use super::{
     Run,
@@ -48,7 +48,7 @@ pub fn section(study: &Study) -> Option<Section> {
     Some(Section::new("The winners, trained from scratch", blocks))
 }
 
-/// The winner of a search, with the test accuracies of its trainings, in per cent.
+/// The winner of a search, with the mean test accuracy of its trainings, in per cent.
 pub struct Winner {
     pub seed: u64,
     pub test_accuracy: f64,
@@ -111,7 +111,7 @@ fn comparisons(study: &Study, groups: &[(&Group, Vec<Winner>)]) -> Vec<Vec<Strin
     rows
 }
 
-/// The figures of every run, a line each, with what its winner reached on the test images.
+/// The figures of every search as comma-separated values, a line each, with the test accuracy of its winner.
 pub fn csv(study: &Study) -> String {
     let mut text =
         "run,searcher,seed,phase,evaluations,winner_loss,winner_accuracy,judged_test_accuracy,parameters\n"

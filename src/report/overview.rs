@@ -16,8 +16,8 @@ use crate::{
     written::{duration, thousands},
 };
 
-/// Below this, a difference is called more than chance; divided by the number of comparisons, because
-/// one in twenty comes out by chance alone.
+/// The level of significance, below which a difference is called more than chance. It is divided by the number of
+/// comparisons (Bonferroni), because one in twenty comes out below it by chance alone.
 const SIGNIFICANT: f64 = 0.05;
 
 pub fn title(study: &Study) -> String {
@@ -110,7 +110,7 @@ fn alone(run: &Run) -> Vec<Block> {
     [Block::Figures(figures), Block::Text(how)].into_iter().chain(departures).collect()
 }
 
-/// What this search did that the published one does not, to judge better.
+/// The ways in which this search departs from the published one, so that its estimates are better.
 fn departures(config: &Config) -> Option<Block> {
     let search = &config.search;
     let mut said = Vec::new();
@@ -145,7 +145,7 @@ fn departures(config: &Config) -> Option<Block> {
     (!said.is_empty()).then(|| Block::Text(said.join(" ")))
 }
 
-/// The origin of the winner's loss.
+/// What the winner's loss comes from, in words.
 fn judged_in(digest: &Digest) -> &'static str {
     if digest.winner_source == Some("finals") { "the finals" } else { "the final ranking" }
 }
@@ -270,7 +270,7 @@ fn runs_table(study: &Study) -> Block {
     Table::block(&columns, rows)
 }
 
-/// What forbids or weakens the comparison.
+/// Sentences about what forbids or weakens the comparison.
 fn cautions(study: &Study) -> Vec<String> {
     let mut cautions = Vec::new();
     let searches: Vec<_> = study.searches().collect();

@@ -1,4 +1,4 @@
-//! Whether the comparison of pairs is any good: what `search --probe` found.
+//! How reliable the comparison of pairs is, as probes of the searches found.
 
 use relativenas_core::probe::{Agreement, ArchitectureSource, Probe};
 

@@ -37,7 +37,7 @@ fn touched(run: &Run) -> Option<String> {
 
 type Fact = (&'static str, fn(&Run) -> String);
 
-/// One row a fact; one column a run, unless all agree.
+/// A row for each fact: the value that all runs share, or every value with the runs that have it.
 fn facts(runs: &[Run]) -> Block {
     fn engine(run: &Run, fact: impl FnOnce(&EngineFacts) -> String) -> String {
         or_unknown(run.manifest.engine.as_ref(), fact)

@@ -1,4 +1,4 @@
-//! Spread over repetitions, and whether a difference is more than that.
+//! The spread of values over repetitions, and tests of whether a difference is more than chance.
 
 use super::figures;
 
@@ -37,6 +37,7 @@ impl Spread {
         }
     }
 
+    /// `lowest – highest`; [`figures::UNKNOWN`] for a single value.
     pub fn range(&self, decimals: usize) -> String {
         if self.count == 1 {
             return figures::UNKNOWN.to_owned();
@@ -103,7 +104,8 @@ pub fn rank_sum(left: &[f64], right: &[f64]) -> Option<RankSum> {
     })
 }
 
-/// Differences of pairs, tested by their signs (Fisher's permutation test).
+/// A test of whether the differences of pairs are centred on zero, by all choices of their signs (Fisher's
+/// permutation test).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Paired {
     /// How many differences are above zero; a difference of zero counts half.
@@ -157,7 +159,7 @@ fn beats(left: f64, right: f64) -> f64 {
     }
 }
 
-/// In how many ways `size` of the values add up to each sum.
+/// For every sum, from 0, the number of ways in which `size` of the values add up to it.
 fn subset_sums(values: &[usize], size: usize) -> Vec<f64> {
     let most = values.iter().sum::<usize>() + 1;
     let mut ways = vec![vec![0.0; most]; size + 1];

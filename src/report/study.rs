@@ -10,7 +10,7 @@ use crate::compare::comparable;
 /// All runs of a report.
 pub struct Study<'a> {
     pub runs: &'a [Run],
-    /// The groups of searches: slow-fast comes first, and for one searcher the protocol of the first run comes first.
+    /// The groups of searches: those of the first run's protocol come first, and within a protocol slow-fast does.
     pub groups: Vec<Group<'a>>,
     /// How many protocols the searches followed.
     pub protocols: usize,
@@ -74,7 +74,7 @@ impl<'a> Study<'a> {
         self.runs.iter().filter(|r| r.manifest.job == Job::Train)
     }
 
-    /// What a group is called: its searcher, and its protocol where there are several.
+    /// The label of a group: its searcher, and its protocol if there are several.
     pub fn label(&self, group: &Group) -> String {
         if self.protocols == 1 {
             return group.searcher.name().to_owned();
@@ -82,7 +82,7 @@ impl<'a> Study<'a> {
         format!("{} · protocol {}", group.searcher, protocol_letter(group.protocol))
     }
 
-    /// The colour of a group's curves; controls keep theirs from report to report.
+    /// The colour of a group's curves. With a single protocol, a searcher has the same colour in every report.
     pub fn ink(&self, group: &Group) -> Ink {
         if self.protocols > 1 {
             let place = self.groups.iter().position(|g| std::ptr::eq(g, group)).unwrap_or(0);

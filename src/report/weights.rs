@@ -1,4 +1,4 @@
-//! How pairs turned out, and how well the weight set was shared.
+//! The losses of slow and fast learners, and how the operations of the weight set were trained and inherited.
 
 use std::collections::BTreeMap;
 

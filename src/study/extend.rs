@@ -9,17 +9,17 @@ use relativenas_run::claim::{ClaimAction, Holder};
 use super::{PLAN, Plan, Study, plan::distinct};
 use crate::failure::misuse;
 
-/// The name of the claim of the command that extends a study, so that no two do at once.
+/// The name of the claim under which a command extends a study, so that no two commands extend it at once.
 const EXTENDING: &str = ".extending";
-/// A command that has died while it extended a study keeps others from it for so long.
+/// The lease of this claim: if a command dies while it extends a study, no other command can for this time.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// What a study is to have.
+/// What a study is to have after it was extended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extension {
     /// Seeds of each searcher; `None` for as many as before.
     pub seeds: Option<u32>,
-    /// Searchers that stand beside those that it has. One that it has already makes no difference.
+    /// Searchers to add. One that the study has already makes no difference.
     pub searchers: Vec<SearcherKind>,
 }
 

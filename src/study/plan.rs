@@ -19,7 +19,7 @@ pub struct Plan {
     pub build: String,
     /// When the study was made, in milliseconds since 1970 UTC.
     pub created: i64,
-    /// The first is the one that the others are controls of.
+    /// The searchers to compare; all others are controls for the first.
     pub searchers: Vec<SearcherKind>,
     /// The number of searches of each searcher; their seeds count from 1.
     pub seeds: u32,
@@ -38,6 +38,8 @@ impl Plan {
         Self { format: FORMAT, build, created, searchers, seeds, judge_seeds, judge_images: None }
     }
 
+    /// Reads a `study.toml`.
+    ///
     /// # Errors
     /// If the file cannot be read, is damaged, or was made by a later program.
     pub(super) fn read(file: &Path) -> Result<Self> {
@@ -58,7 +60,7 @@ impl Plan {
         atomic::write(file, text.as_bytes())
     }
 
-    /// The same plan, whose winners are trained on so many images.
+    /// The same plan with another value of `judge_images`.
     pub fn judged_on(self, images: Option<u32>) -> Self {
         Self { judge_images: images, ..self }
     }

@@ -27,7 +27,8 @@ pub enum End {
     Lost,
 }
 
-/// This program, without settings of the environment: those of the study are complete.
+/// A command of this program under a claim. Settings in environment variables are removed from it, because a study
+/// has all its settings in a file.
 pub fn command(program: &Path, claim: &Claim) -> Command {
     let mut command = Command::new(program);
     let settings = |name: &std::ffi::OsStr| {
@@ -41,7 +42,7 @@ pub fn command(program: &Path, claim: &Claim) -> Command {
     command
 }
 
-/// Carries a command out, renewing the claim, and passing on every signal that comes.
+/// Runs a command to its end. Meanwhile it renews the claim, and passes on every signal that arrives.
 pub fn carry_out(
     study: &Study,
     run: &str,

@@ -19,7 +19,7 @@ pub enum Urgency {
     Terminated,
 }
 
-/// Signals as they came, counted, so that each of several runs can be told of every one.
+/// The signals that arrived, counted, so that each of several runs can be told of every one.
 pub struct Signals {
     interrupt: Arc<AtomicBool>,
     terminate: Arc<AtomicBool>,
@@ -28,6 +28,8 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// Catches SIGINT, SIGTERM and SIGUSR1 from now on.
+    ///
     /// # Errors
     /// If signals cannot be caught.
     pub fn catch() -> Result<Self> {
@@ -51,6 +53,7 @@ impl Signals {
         Some(if terminate { Urgency::Terminated } else { Urgency::Interrupted })
     }
 
+    /// How many times [`Signals::glance`] found signals so far.
     pub fn came(&self) -> usize {
         self.came.load(Ordering::SeqCst)
     }

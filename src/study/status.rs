@@ -47,7 +47,7 @@ pub struct Row {
     /// The time of the run's last event, in milliseconds since 1970 UTC; 0 if there is none.
     #[serde(skip)]
     pub changed: i64,
-    /// The worker that holds the run, or that held it and was not heard of since.
+    /// The worker that holds the run, or whose lease has lapsed.
     pub worker: Option<WorkerOf>,
 }
 
@@ -67,7 +67,7 @@ pub struct WorkerOf {
 }
 
 impl WorkerOf {
-    /// The worker in words, with how long it has worked on the run, or how long it was not heard of.
+    /// The worker in words, with how long it has worked on the run and how long ago it renewed its lease.
     pub fn words(&self) -> String {
         let job = self.job.as_ref().map_or_else(String::new, |job| format!(", {job}"));
         let worker = format!("{} (process {}{job})", self.host, self.pid);

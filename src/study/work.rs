@@ -38,8 +38,8 @@ use crate::{
     written::{counted, duration},
 };
 
-/// How long to wait for an engine whose worker lost the run: every other second it checks its claim, but it
-/// may be busy for longer.
+/// How long to wait for an engine whose worker has lost the run. The engine checks its claim every other second,
+/// but it may be busy for longer.
 const LEAVING: Duration = Duration::from_secs(30);
 /// The longest time between two looks for a free run.
 const LONGEST_POLL: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ enum RunEnd {
 }
 
 /// Does all missing runs of a study, `jobs` at a time, and prints the progress to standard error. If this
-/// process is not heard of for the length of a `lease`, other workers take its runs over.
+/// process does not renew its claims for the length of a `lease`, other workers take its runs over.
 ///
 /// # Errors
 /// If signals cannot be caught, this program cannot be found, or nothing can be claimed in the study's folder.
@@ -79,7 +79,9 @@ pub fn work(study: &Study, jobs: usize, lease: Duration) -> Result<Outcome> {
         let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(|| worker.work_through())).collect();
         while !threads.iter().all(thread::ScopedJoinHandle::is_finished) {
             match worker.signals.glance() {
-                Some(Urgency::Interrupted) => say("stopping after a checkpoint (once more leaves at once)"),
+                Some(Urgency::Interrupted) => {
+                    say("stopping after a checkpoint (interrupt again to stop at once)")
+                }
                 Some(Urgency::Terminated) => {
                     say("leaving at once, with a checkpoint; others can take the run")
                 }
@@ -128,7 +130,7 @@ struct Worker<'a> {
     done: AtomicUsize,
     /// Runs that are known to be finished, which they stay.
     finished: Mutex<HashSet<String>>,
-    /// Runs that failed in this worker's hands.
+    /// Runs that failed while this worker held them.
     failed: Mutex<HashSet<String>>,
 }
 

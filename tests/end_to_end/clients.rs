@@ -1,4 +1,4 @@
-//! Clients that misbehave on a run's socket. Whatever they do, they harm nobody.
+//! Clients that misbehave on a run's socket. Whatever they do, neither the run nor another client is harmed.
 
 use std::{
     fs,
@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use crate::stage::{Stage, wait_until};
 
-/// More than the socket and the engine hold together.
+/// The number of bytes that a client sends without end: more than the socket and the engine hold together.
 const ENDLESS: usize = 64 << 20;
-/// What the engine's memory may vary by, in bytes, while it goes on with its work.
+/// By how many bytes the engine's memory may vary while it goes on with its work.
 const TOLERANCE: usize = 32 << 20;
 
 /// A search that goes on for as long as a test needs it.
@@ -64,7 +64,7 @@ impl Running {
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number") << 10
     }
 
-    /// The engine works on, answers others, and stops when it is asked to.
+    /// Checks that the engine goes on with its work, answers other clients, and stops when it is asked to.
     fn expect_unharmed(mut self) {
         let before = self.compared();
         wait_until("the search goes on", || self.compared() > before);
@@ -81,7 +81,7 @@ impl Drop for Running {
     }
 }
 
-/// Reads until the engine hangs up; whether it did.
+/// Reads until the engine closes the connection; returns whether it did.
 fn hung_up(mut client: UnixStream) -> bool {
     let mut rest = Vec::new();
     match client.read_to_end(&mut rest) {

@@ -1,4 +1,4 @@
-//! A run that is killed at random instants ends where one that was left alone ends.
+//! A run that is killed at random instants ends with the same events and weights as one that is not interrupted.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use relativenas_core::randomness::{Purpose, Streams};
 
 use crate::stage::{Stage, engine};
 
-/// Kills of the short form; RELATIVENAS_KILLS asks for more.
+/// The number of kills by default; RELATIVENAS_KILLS asks for more.
 const KILLS: usize = 4;
 
 /// Settings of a run of a few dozen pairs.
@@ -48,7 +48,7 @@ fn a_search_killed_at_random_instants_ends_with_the_same_events_and_weights() {
     println!("{done} kills in {run} runs, every one resumed to the same events and weights");
 }
 
-/// Pairs in the log that the newest checkpoint does not confirm: they will be estimated again.
+/// The number of pairs in the log that the newest checkpoint does not confirm, so that they will be estimated again.
 fn pairs_lost(folder: &Path) -> usize {
     let Some(checkpoint) = newest_checkpoint(folder) else {
         return 0;
@@ -95,7 +95,7 @@ fn begin(stage: &Stage, name: &str) -> PathBuf {
     folder
 }
 
-/// Starts an engine, kills it after a while; whether it was still working then.
+/// Starts an engine, and kills it after a while; returns whether it was still working then.
 fn kill_after(folder: &Path, delay: Duration) -> bool {
     let mut engine = Command::new(engine())
         .arg("run")

@@ -1,6 +1,6 @@
 //! The two programs together, as a person or a script uses them.
 //!
-//! Every test has a home of its own and tiny settings; none sleeps to be safe.
+//! Every test has a home directory of its own and tiny settings. No test relies on a fixed time of sleeping.
 
 mod clients;
 mod durability;

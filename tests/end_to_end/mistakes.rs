@@ -1,4 +1,4 @@
-//! Wrong input: what is wrong, where, and the way out.
+//! Wrong input: the errors say what is wrong, where, and what to do.
 
 use std::fs;
 

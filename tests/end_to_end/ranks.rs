@@ -17,13 +17,14 @@ use crate::{
 
 /// Ranks that are threads of one engine.
 pub const THREADS: &str = "device.launcher=";
-/// More ranks than cores, if need be.
+/// Ranks that are processes over MPI, of which there may be more than cores.
 pub const MPI: &str = "device.launcher=mpirun --oversubscribe -n {ranks}";
 
-/// Epochs that take long enough to do something to them.
+/// A number of epochs that leaves a test enough time to interfere.
 const MANY: &str = "5";
 
-/// Whether ranks can be processes here. Says so if not: a test that does nothing should not look like one that passed.
+/// Whether ranks can be processes here. If not, it prints that, so that a test which does nothing does not look
+/// like one that passed.
 pub fn mpi_is_here() -> bool {
     let runs =
         |mut command: Command| command.stderr(Stdio::null()).output().is_ok_and(|o| o.status.success());
@@ -51,7 +52,7 @@ fn command(stage: &Stage, name: &str, ranks: usize, launcher: &str, more: &[&str
     allowed(stage.command(arguments))
 }
 
-/// As root, mpirun has to be told that this is meant.
+/// The command with the variables without which mpirun refuses to run as root.
 pub fn allowed(mut command: Command) -> Command {
     for variable in ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] {
         command.env(variable, "1");
@@ -99,7 +100,7 @@ pub fn last_words(child: Child) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Kills rank 1 of a run, and checks that the command names it and the way out.
+/// Kills rank 1 of a run, and checks that the command names the rank and says how to go on.
 pub fn kill_rank_1(stage: &Stage, run: &str, command: Child) {
     signal(ranks(&stage.runs().join(run))[1].clone(), "-KILL");
     let said = last_words(command);

@@ -1,4 +1,4 @@
-//! Searches on several ranks: the events of one process, whoever trains the learners.
+//! Searches on several ranks: their events are those of one process, whichever rank trains a learner.
 
 use std::process::{Child, Command, Stdio};
 
@@ -14,7 +14,7 @@ use crate::{
 const THREE_PAIRS: [&str; 6] =
     ["--set", "search.population=6", "--set", "data.train_images=32", "--set", "data.valid_images=16"];
 const TWO_AT_ONCE: [&str; 2] = ["--set", "search.pairs_at_once=2"];
-/// Generations that take long enough to do something to them.
+/// A number of generations that leaves a test enough time to interfere.
 const MANY: [&str; 2] = ["--set", "search.generations=6"];
 
 fn launchers() -> &'static [&'static str] {
@@ -37,7 +37,7 @@ fn a_search_on_ranks_is_the_search_on_one_process_event_for_event() {
     let stage = Stage::new();
     for (pairs, all_ranks) in [(1, &[2][..]), (2, &[2, 4])] {
         let at_once = format!("search.pairs_at_once={pairs}");
-        // Ranks of both stages, and some that have nobody to train at the end of a generation.
+        // Ranks of both stages, and some that have no learner at the end of a generation.
         let more = ["--set", &at_once, "--set", "finals.architectures=2", "--set", "finals.epochs=1"];
         let one = format!("one-{pairs}");
         succeeded(command(&stage, &one, 1, THREADS, &more));

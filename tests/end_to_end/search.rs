@@ -114,7 +114,7 @@ fn the_command_links_no_libtorch() {
     assert!(names(b"libc.so.6"), "the names of shared libraries can be found this way");
 }
 
-/// Whole lines in a run's log so far.
+/// The number of whole lines in a run's log so far.
 pub fn lines(folder: &Path) -> usize {
     fs::read(folder.join("events.jsonl")).map_or(0, |bytes| bytes.iter().filter(|b| **b == b'\n').count())
 }

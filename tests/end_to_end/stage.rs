@@ -10,7 +10,7 @@ use std::{
 
 use relativenas_core::event::{Event, Line};
 
-/// Nothing in these tests takes longer; a test that would wait for ever fails instead.
+/// No wait in these tests takes longer; a test that would wait for ever fails instead.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Settings of a search that ends within seconds on the CPU.
@@ -93,7 +93,7 @@ impl Stage {
     }
 }
 
-/// The engine beside the command.
+/// The engine's program, which lies beside that of the command.
 pub fn engine() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_relativenas")).with_file_name("relativenas-engine")
 }
@@ -123,7 +123,7 @@ impl Ran {
         self
     }
 
-    /// Ended with this code, and said this on standard error.
+    /// Checks that the program ended with this code, and printed this to standard error.
     #[track_caller]
     pub fn refused(self, code: i32, message: &str) {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -131,7 +131,7 @@ impl Ran {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds; `what` names it if it does not in time.
 #[track_caller]
 pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();

@@ -14,7 +14,7 @@ use crate::{
     stage::{Ran, Stage, wait_until},
 };
 
-/// Makes a study of these searchers with so many seeds, and answers every estimation after this time.
+/// Makes a study of these searchers with so many seeds. Every pair takes so many milliseconds.
 fn make(stage: &Stage, name: &str, (searchers, seeds): (&str, &str), milliseconds: &str) {
     let pace = format!("table.milliseconds={milliseconds}");
     let mut arguments = vec!["study", "run", name, "--searchers", searchers, "--seeds", seeds];
@@ -29,7 +29,7 @@ const ONE: (&str, &str) = ("slow-fast", "1");
 const TWO: (&str, &str) = ("slow-fast,random", "1");
 const FOUR: (&str, &str) = ("slow-fast,random", "2");
 
-/// Starts a worker that loses what it has when it is not heard of for some seconds.
+/// Starts a worker that loses its runs if it does not renew its claims for three seconds.
 fn worker(stage: &Stage, study: &str, jobs: &str) -> Child {
     let mut command = stage.command(["study", "work", study, "--lease", "3", "--jobs", jobs]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
@@ -45,7 +45,7 @@ fn status(stage: &Stage, study: &str) -> Value {
     serde_json::from_str(&stdout).expect("JSON")
 }
 
-/// Events of all runs, as text: a table has no training loss, and NaN is no NaN's equal.
+/// The events of all runs as text, because the training losses of a table are NaN, which does not equal itself.
 fn events(stage: &Stage, study: &str) -> Vec<(String, String)> {
     let runs = fs::read_dir(stage.runs().join(study).join("runs")).expect("a study").flatten();
     let mut names: Vec<_> = runs.map(|run| run.file_name().to_string_lossy().into_owned()).collect();
@@ -57,7 +57,7 @@ fn events(stage: &Stage, study: &str) -> Vec<(String, String)> {
     names.into_iter().map(|name| (name.clone(), text(&name))).collect()
 }
 
-/// The same runs without anybody in between.
+/// The events of the same runs, done by one worker without interruptions.
 fn undisturbed(stage: &Stage, runs: (&str, &str)) -> Vec<(String, String)> {
     make(stage, "undisturbed", runs, "0");
     stage.relativenas(["study", "work", "undisturbed"]).succeeded();
@@ -109,7 +109,7 @@ fn a_worker_that_wakes_up_after_it_lost_its_run_writes_nothing_more() {
     let run = stage.runs().join("frozen/runs/slow-fast-1");
     wait_for_pairs(&stage, "frozen/runs/slow-fast-1", 2);
     let engine = pid(&run);
-    // The engine too, as when a machine or a container is suspended.
+    // The engine is stopped too, as when a machine or a container is suspended.
     let processes = [first.id().to_string(), engine.clone()];
     processes.iter().for_each(|process| signal(process.clone(), "-STOP"));
     let second = worker(&stage, "frozen", "1");

@@ -1,4 +1,4 @@
-//! Searches of NAS-Bench-201: the same engine, answered by a table.
+//! Searches of NAS-Bench-201: the same engine, whose losses come from a table.
 
 use relativenas_core::{event::Event, tabular};
 
@@ -57,7 +57,7 @@ fn a_search_of_a_table_that_was_terminated_ends_where_one_that_was_left_alone_en
     signal(pid(&stage.runs().join("cut")), "-TERM");
     assert!(!engine.wait().expect("it ends").success());
     stage.relativenas(["resume", "cut", "--headless"]).succeeded();
-    // As text: a table has no training loss, and NaN is no NaN's equal.
+    // Compared as text, because the training losses of a table are NaN, which does not equal itself.
     let events = |run| serde_json::to_string(&stage.events(run)).expect("plain data");
     assert!(events("whole") == events("cut"), "{}\n{}", events("whole"), events("cut"));
 }

@@ -1,4 +1,5 @@
-//! Trainings of the transfer tasks: a run like any other, weights that say what they are of, what is made of them.
+//! Trainings of the transfer tasks: runs like any other, whose files of weights describe their network, so that they
+//! can be used for predictions and exports.
 
 use std::fs;
 
@@ -31,7 +32,7 @@ fn a_killed_segmentation_goes_on_to_the_same_weights_which_predict_and_become_on
     command.wait().expect("the command ends");
     assert!(lines(&folder) < 6, "killed too late to test anything");
     stage.relativenas(["resume", "cut", "--headless"]).succeeded();
-    // As text: what is not a number differs from itself.
+    // Compared as text, because NaN does not equal itself.
     assert_eq!(format!("{:?}", stage.events("cut")), format!("{:?}", stage.events("whole")));
     let weights = |run: &str| stage.runs().join(run).join("weights/best.safetensors");
     assert!(fs::read(weights("cut")).expect("written") == fs::read(weights("whole")).expect("written"));

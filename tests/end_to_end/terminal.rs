@@ -38,7 +38,7 @@ struct Screen {
     tail: Vec<u8>,
 }
 
-/// How fast a terminal takes what is written, in pieces and with a pause after each.
+/// How fast a terminal takes what is written: in pieces of so many bytes, with a pause after each.
 #[derive(Clone, Copy)]
 struct Link {
     piece: usize,
@@ -49,12 +49,12 @@ const FAST: Link = Link { piece: 4096, pause: Duration::ZERO };
 /// 600 bytes a second.
 const SLOW: Link = Link { piece: 30, pause: Duration::from_millis(50) };
 
-/// Where is the cursor? And an answer.
+/// The escape sequence that asks a terminal where its cursor is, and an answer.
 const QUESTION: &[u8] = b"\x1b[6n";
 const ANSWER: &[u8] = b"\x1b[1;1R";
 
 impl Screen {
-    /// Shows what arrives; says how often it was asked where the cursor is.
+    /// Shows what arrives; returns how often it was asked where the cursor is.
     fn take(&mut self, bytes: &[u8]) -> usize {
         self.parser.process(bytes);
         self.bytes += bytes.len();
@@ -141,7 +141,7 @@ impl Terminal {
         tcsetwinsize(self.master.as_ref().expect("open"), size).expect("a size");
     }
 
-    /// How long the program takes to end; fails after so long.
+    /// Waits until the program has ended; the test fails if that takes longer than `limit`.
     #[track_caller]
     fn ends_within(&mut self, limit: Duration) {
         let began = Instant::now();
@@ -199,7 +199,7 @@ fn a_closed_terminal_ends_the_screen_and_not_the_engine() {
     terminal.wait_for("pair");
     wait_until("a pair was compared", || lines(&folder) > 3);
     terminal.master = None;
-    // The reader holds a handle until the other end is closed; hanging up is what kills a line.
+    // The reader holds a handle until the other end is closed, so the signal of a lost line is sent explicitly.
     signal(terminal.child.id().to_string(), "-HUP");
     terminal.ends_within(Duration::from_secs(2));
     let before = lines(&folder);
@@ -221,7 +221,8 @@ fn on_a_slow_link_frames_do_not_queue_before_what_a_key_shows() {
     let stage = Stage::new();
     let mut terminal = Terminal::start_behind(SLOW, search(&stage, "slow"), (24, 80));
     terminal.wait_for("pair 0 compared");
-    // Long enough for a second of frames to become many seconds of bytes, if nobody waited for the terminal.
+    // Long enough for a second of frames to become many seconds of bytes, if the program did not wait for the
+    // terminal.
     thread::sleep(Duration::from_secs(20));
     let began = Instant::now();
     terminal.press("Q");

@@ -1,4 +1,4 @@
-//! Trainings of full networks: to their end, through interruptions, and what becomes of the weights.
+//! Trainings of full networks: to their end, through interruptions, and the use of their weights.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -29,7 +29,7 @@ pub fn train_arguments(name: &str, more: &[&str]) -> Vec<String> {
     begin.into_iter().chain(settings).chain(more.iter().copied()).map(Into::into).collect()
 }
 
-/// Everything that a training leaves for other programs.
+/// The files that a training writes for other programs.
 fn weights(stage: &Stage, run: &str) -> BTreeMap<&'static str, Vec<u8>> {
     let folder = stage.runs().join(run).join("weights");
     ["best.safetensors", "last.safetensors"]

@@ -38,7 +38,7 @@ impl Holder {
     }
 }
 
-/// What an entry says.
+/// What the process that wrote an entry did with the claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimAction {
@@ -48,6 +48,7 @@ pub enum ClaimAction {
     Failed,
 }
 
+/// An entry of a claim, which is a file with one JSON object.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Entry {
     #[serde(rename = "did")]
@@ -111,7 +112,7 @@ impl Draft {
     pub fn place(self, target: &Path) -> io::Result<Option<File>> {
         match fs::hard_link(&self.path, target) {
             Ok(()) => {}
-            // The answer of an NFS server may have been lost, and the question asked again.
+            // The answer of an NFS server may have been lost, so that the client sent its request twice.
             Err(_) if names(&self.file).is_ok_and(|names| names == 2) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             Err(error) if has_no_links(&error) => return place_without_links(&self.content, target),

@@ -1,4 +1,4 @@
-//! Looking whether a claim still stands, before anything is written under it.
+//! Checking that a claim is still held, before anything is written under it.
 
 use std::{
     env, io,
@@ -30,6 +30,8 @@ impl Watch {
             .transpose()
     }
 
+    /// A watch over the claim of this entry.
+    ///
     /// # Errors
     /// If the path is not that of an entry.
     pub fn of(entry: &Path) -> io::Result<Self> {
@@ -43,10 +45,10 @@ impl Watch {
         Ok(Self { entry: entry.to_owned(), next: entry.with_file_name(format!("{next:06}")) })
     }
 
-    /// Whether the claim still stands.
+    /// Checks that the claim is still held.
     ///
     /// # Errors
-    /// If it does not, or that cannot be found out.
+    /// If it is not, or that cannot be found out.
     pub fn check(&self) -> io::Result<()> {
         let lost = |why: &str| {
             let message = format!("{}: {why}; nothing more is written here", self.entry.display());

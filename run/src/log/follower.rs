@@ -243,7 +243,8 @@ mod tests {
         append(&folder, "{}\n");
         let error = follower.look().expect_err("damaged").to_string();
         assert!(
-            error.ends_with("events.jsonl, line 3: no event of this version; the file is damaged"),
+            error
+                .ends_with("events.jsonl, line 3: not an event that this version knows; the file is damaged"),
             "{error}"
         );
     }

@@ -15,7 +15,7 @@ use relativenas_core::{event::Line, protocol::LINE_LIMIT, view::RunView};
 
 use crate::RunError;
 
-/// The number of bytes that are read at a time: so few that a screen that is fed with them keeps moving.
+/// The number of bytes that are read at a time. It is so small that a screen stays responsive while a log is read.
 const BATCH: usize = 4 << 20;
 /// The fewest bytes for a thread: most of the time goes into parsing, but less text than this is not worth a
 /// thread.
@@ -335,7 +335,10 @@ mod tests {
         let line = fixture::log(1).len() + 1;
         assert_eq!(
             error,
-            format!("{}, line {line}: no event of this version; the file is damaged", path.display())
+            format!(
+                "{}, line {line}: not an event that this version knows; the file is damaged",
+                path.display()
+            )
         );
     }
 }

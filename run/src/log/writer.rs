@@ -81,6 +81,10 @@ impl EventLog {
         Ok(())
     }
 
+    /// Waits until all events that were appended are on the disk.
+    ///
+    /// # Errors
+    /// If the disk refuses.
     pub fn sync(&self, disk: &Disk) -> io::Result<()> {
         disk.sync(&self.file)
     }

@@ -1,7 +1,8 @@
-//! What an engine takes of the graphics processors of its machine, as NVIDIA's management library tells.
+//! The use that an engine makes of the graphics processors of its machine, as NVIDIA's management library (NVML)
+//! reports it.
 //!
-//! The library comes with the driver and is loaded when an engine on CUDA is looked at, so nothing here needs one to
-//! be built, and a machine without a driver has no devices.
+//! The library comes with the driver and is loaded when an engine on CUDA is looked at, so this program can be built
+//! without it, and a machine without a driver has no devices.
 
 use std::ffi::OsStr;
 
@@ -18,7 +19,7 @@ const LIBRARY: &str = "libnvidia-ml.so.1";
 /// A device as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceState {
-    /// Per cent of the last moments in which it was at work.
+    /// The share of the last moments, in per cent, in which it was at work.
     pub busy: u32,
     /// Bytes of its memory that are in use.
     pub used: u64,
@@ -29,18 +30,18 @@ pub struct DeviceState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceProcess {
     pub pid: u32,
-    /// Bytes of the device's memory that it uses; `None` where the driver does not tell.
+    /// Bytes of the device's memory that it uses; `None` if the driver does not report them.
     pub used: Option<u64>,
 }
 
-/// What tells of a machine's devices.
+/// A source of the states of a machine's devices.
 pub trait Devices: Send {
-    /// All devices. One of several whose state cannot be told has no use, memory and processes; where it is the only
-    /// one, the list is empty.
+    /// The states of all devices. If there are several, one whose state is unknown is reported as idle, with no
+    /// memory in use and no processes; if there is only one, and its state is unknown, the list is empty.
     fn states(&self) -> Vec<DeviceState>;
 }
 
-/// The devices of this machine; `None` where there is no driver that tells of any.
+/// The devices of this machine; `None` if there is no driver that reports on any.
 pub fn devices() -> Option<Box<dyn Devices>> {
     let nvml = Nvml::builder().lib_path(OsStr::new(LIBRARY)).init().ok()?;
     Some(Box::new(Driver(nvml)))
@@ -53,14 +54,14 @@ impl Devices for Driver {
         let state = |index| state(&self.0.device_by_index(index).ok()?).ok();
         match self.0.device_count().unwrap_or(0) {
             1 => state(0).into_iter().collect(),
-            // A device that says nothing is one of several all the same.
+            // A device whose state is unknown still counts as one of several.
             count => (0..count).map(|index| state(index).unwrap_or_default()).collect(),
         }
     }
 }
 
 fn state(device: &Device<'_>) -> Result<DeviceState, NvmlError> {
-    // In a container the driver may not tell of processes.
+    // In a container the driver may not report processes.
     let processes = device.running_compute_processes().unwrap_or_default();
     let process = |process: ProcessInfo| DeviceProcess {
         pid: process.pid,
@@ -76,10 +77,12 @@ fn state(device: &Device<'_>) -> Result<DeviceState, NvmlError> {
     })
 }
 
-/// What a process takes of the devices on which it computes: their use in the mean, and its memory on all of them.
+/// The load of a process on the devices on which it computes: the mean of their utilization, and the sum of its
+/// memory on them.
 ///
-/// Where the driver does not name it on any, which is so in a container with process numbers of its own, only a machine
-/// with a single device leaves no doubt; its memory is told as that of the device then. `None` if nothing is known.
+/// In a container with process ids of its own, the driver reports the process on no device. Then the device is
+/// certain only on a machine with a single one, and the memory in use on that device is reported instead. `None` if
+/// nothing is known.
 pub fn load_of(states: &[DeviceState], pid: u32) -> Option<GpuLoad> {
     let of_process = |state: &DeviceState| state.processes.iter().find(|process| process.pid == pid).copied();
     let own: Vec<_> = states.iter().filter_map(|state| Some((state, of_process(state)?))).collect();

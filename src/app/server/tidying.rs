@@ -1,4 +1,4 @@
-//! What the screen asks about runs and studies at rest: names, and removals.
+//! Requests of the screen to rename or remove runs and studies on which no engine works.
 
 use std::{
     path::{Path, PathBuf},
@@ -61,11 +61,11 @@ impl Server {
         Ok(())
     }
 
-    /// Sends the screen which folders are gone, and deletes what was set aside of them.
+    /// Tells the screen which folders were removed, and deletes those that were set aside.
     fn tell_removed(&mut self, removed: Vec<PathBuf>, to_delete: Vec<Aside>) {
         let is_gone = |shown: &RunFolder| removed.iter().any(|gone| shown.path().starts_with(gone));
         if self.shown.as_ref().is_some_and(is_gone) {
-            // What follows it must not be heard any more.
+            // Messages of the thread that follows it must no longer reach the screen.
             (self.shown, self.turn, self.wire) = (None, None, EngineSender::default());
             drop(self.outlet.next_run());
         }

@@ -19,7 +19,8 @@ use safetensors::{Dtype, SafeTensors};
 use super::{of_individual, of_rank};
 use crate::{arguments::ExportArguments, context::Context, failure::misuse, operations::reading};
 
-/// Rows and columns that segmentation sees where the weights do not say.
+/// The height and width in pixels of the crops that a segmentation network sees, where the file of weights does not
+/// tell them.
 const PUBLISHED_CROP: usize = 1024;
 
 /// The content of the ONNX file. The network's size follows from the weights.
@@ -30,7 +31,7 @@ pub(super) fn file(context: &Context, arguments: &ExportArguments) -> Result<Vec
     let (genotype, path) = match (&arguments.run, &arguments.arch) {
         (_, Some(arch)) => (reading::read(arch)?, None),
         (Some(run), None) => of_run(context, run, arguments)?,
-        (None, None) => return Err(misuse("a run, or --arch with --weights, has to be named")),
+        (None, None) => return Err(misuse("name a run, or give --arch with --weights")),
     };
     let path = arguments.weights.clone().or(path).ok_or_else(|| {
         misuse("the run has no trained weights: train what it found, or name some with --weights")
@@ -58,7 +59,7 @@ fn of_run(context: &Context, run: &str, arguments: &ExportArguments) -> Result<(
     Ok((genotype, None))
 }
 
-/// What the network is for stands in the file, or follows from the names of its tensors.
+/// A trained network as ONNX. Its task is recorded in the file of weights, or follows from the names of the tensors.
 fn written(genotype: &Genotype, path: &Path) -> Result<Vec<u8>> {
     let bytes = fs::read(path).context("cannot be read")?;
     let weights = read(&bytes)?;
@@ -70,7 +71,7 @@ fn written(genotype: &Genotype, path: &Path) -> Result<Vec<u8>> {
     Ok(onnx::task(seen.task, genotype, &seen.network, crop, &weights)?)
 }
 
-/// What a file of weights says of itself.
+/// The description of the network that a file of weights holds, if it holds one.
 fn described(bytes: &[u8]) -> Option<TrainedNetwork> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
     TrainedNetwork::parse(metadata.metadata().as_ref()?.get(trained_network::KEY)?)

@@ -1,4 +1,4 @@
-//! `study remove`: a study goes with all its runs.
+//! `study remove`: removing a study with all its runs.
 
 use std::{
     io::{self, BufRead, IsTerminal as _, Write},
@@ -14,14 +14,14 @@ use crate::{
     written::{counted, printable},
 };
 
-/// Names what goes, and asks a person whether it may.
+/// Says what would be removed, and asks for confirmation; returns whether it was given.
 ///
 /// # Errors
-/// If the standard input is no terminal, so that no person can answer.
+/// If the standard input is no terminal, so that nobody can answer.
 pub fn is_agreed(study: &Study) -> Result<bool> {
     if !io::stdin().is_terminal() {
         return Err(misuse(format!(
-            "{}: this removes {}, and no person can be asked here; --yes removes them",
+            "{}: this removes {}; it cannot be confirmed here, because standard input is no terminal: add --yes",
             study.name(),
             what_goes(study)
         )));

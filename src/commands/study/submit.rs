@@ -115,8 +115,9 @@ fn script(program: &Path, folder: &Path, name: &str, arguments: &SubmitArguments
 }
 
 fn utf8(path: &Path) -> Result<&str> {
-    path.to_str()
-        .ok_or_else(|| misuse(format!("{}: a job script cannot name what is not UTF-8", path.display())))
+    path.to_str().ok_or_else(|| {
+        misuse(format!("{}: the path is not UTF-8, so a job script cannot name it", path.display()))
+    })
 }
 
 /// A text as one word of a shell.
