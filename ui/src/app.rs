@@ -215,7 +215,9 @@ impl App {
                 self.dirty = true;
             }
             Input::Resumed => self.dirty = true,
-            Input::Disconnected => self.warn("nothing more is heard of any run; leave and start again"),
+            Input::Disconnected => {
+                self.warn("the link to the runs is lost; leave the screen and start it again")
+            }
         }
     }
 

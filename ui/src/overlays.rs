@@ -183,7 +183,7 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
         Overlay::Study(_) => &[("up/down", "run"), ("enter", "show it"), ("esc", "close")],
         Overlay::Prompt(_) => &[("enter", "do it"), ("esc", "close")],
         Overlay::Start(_) => {
-            &[("up/down", "line"), ("left/right", "choose"), ("enter", "on, or start"), ("esc", "close")]
+            &[("up/down", "line"), ("left/right", "choose"), ("enter", "next, or start"), ("esc", "close")]
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 const FORMATS: [(ExportFormat, &str, &str); 7] = [
-    (ExportFormat::Darts, "darts", "the text of the DARTS family, for their programs"),
+    (ExportFormat::Darts, "darts", "the Python text that programs of DARTS read"),
     (ExportFormat::Json, "json", "the genotype as JSON"),
     (ExportFormat::Toml, "toml", "the genotype as TOML"),
     (ExportFormat::Dot, "dot", "both cells for Graphviz"),
@@ -115,8 +115,11 @@ impl Export {
         }
         let width = inside.width();
         let curves = self.formats[self.format].0 == ExportFormat::Csv;
-        let meaning =
-            if curves { "the whole run's, whatever is chosen".to_owned() } else { self.meaning(state) };
+        let meaning = if curves {
+            "the curves of the whole run, whatever is chosen".to_owned()
+        } else {
+            self.meaning(state)
+        };
         inside.text(8, 1, &text::truncate(&meaning, width.saturating_sub(8), &look.glyphs), palette.dim);
         for (row, (_, name, words)) in self.formats.iter().enumerate() {
             let y = row + 3;

@@ -57,7 +57,9 @@ impl Purpose {
                 "How far to go on, then pause: `5` or `5 epochs`.".to_owned()
             }
             Self::StepMany => "How far to go on, then pause: `5` or `5 pairs`, `2 generations`.".to_owned(),
-            Self::PauseAt => "The generation; `never` no longer pauses by itself.".to_owned(),
+            Self::PauseAt => {
+                "The generation before which to pause; `never` takes such a pause back.".to_owned()
+            }
             Self::Inject => {
                 let place = state.search().zip(state.selected);
                 let place = place.map(|(search, i)| words::individual(search, i)).unwrap_or_default();
@@ -81,11 +83,16 @@ impl Purpose {
             }
             Self::SearchLog => "Upper and lower case are the same.".to_owned(),
             Self::FilterRuns => {
-                "Words of name, state, searcher, data or note; nothing lists all. Upper and lower case are the same."
+                "Words of name, state, searcher, data or note, in either case; an empty line lists all runs."
                     .to_owned()
             }
-            Self::RenameRun => "Letters, digits, `.`, `_` and `-`; its folder has this name from then on.".to_owned(),
-            Self::AnnotateRun => "It stands below the list and is found by the filter; an empty one takes it away.".to_owned(),
+            Self::RenameRun => {
+                "Letters, digits, `.`, `_` and `-`; its folder has this name from then on.".to_owned()
+            }
+            Self::AnnotateRun => {
+                "The note stands below the list, and the filter finds it; an empty note removes it."
+                    .to_owned()
+            }
         }
     }
 }
@@ -290,7 +297,7 @@ fn step(text: &str, steps: Steps) -> Result<Command, String> {
     let count = text[..digits].parse().ok().filter(|count| *count > 0);
     let count = count.ok_or_else(|| format!("`{text}` is no count; write {}", steps.such_as))?;
     let found = steps.units.iter().find(|(word, _)| word.starts_with(unit));
-    let (_, unit) = found.ok_or_else(|| format!("`{unit}` is no step; there are {}", steps.all))?;
+    let (_, unit) = found.ok_or_else(|| format!("`{unit}` is no unit; there are {}", steps.all))?;
     Ok(Command::Step { unit: *unit, count })
 }
 
@@ -350,7 +357,7 @@ mod tests {
         assert_eq!(step("2g"), generations(2));
         assert_eq!(step("12 generations"), generations(12));
         assert_eq!(step("0"), Err("`0` is no count; write 5, 5 pairs or 2 generations".to_owned()));
-        assert_eq!(step("3 days"), Err("`days` is no step; there are pairs and generations".to_owned()));
+        assert_eq!(step("3 days"), Err("`days` is no unit; there are pairs and generations".to_owned()));
     }
 
     #[test]
@@ -360,6 +367,6 @@ mod tests {
         assert_eq!(step("3"), epochs(3));
         assert_eq!(step("1 epoch"), epochs(1));
         assert_eq!(step("0"), Err("`0` is no count; write 5 or 5 epochs".to_owned()));
-        assert_eq!(step("2 generations"), Err("`generations` is no step; there are epochs".to_owned()));
+        assert_eq!(step("2 generations"), Err("`generations` is no unit; there are epochs".to_owned()));
     }
 }

@@ -50,7 +50,7 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: &Shown, search: &SearchView) {
         return;
     }
     if search.generations.iter().all(|generation| generation.generation < search.settings.warm_up) {
-        let words = "the warm-up trains the weights; nobody is judged until it is over";
+        let words = "no losses yet: a warm-up compares no pairs";
         canvas.text(3, top + height / 2, words, palette.dim);
         return;
     }

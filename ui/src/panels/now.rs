@@ -212,7 +212,7 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
                 &format!("reading the log: {} events", text::grouped(shown.view.events)),
                 text_style,
             );
-            say(canvas, 1, "there is no word of an engine yet", dim);
+            say(canvas, 1, "still looking for the run's engine", dim);
         }
         (Link::Dead { last_words, resume }, _) => {
             say(canvas, 0, "the engine died before the run was finished", warning);

@@ -24,7 +24,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
         canvas.text(x + 2, 0, &out_of(search.warmed.len(), search.pairs.len()), dim);
         y = 1;
         say(canvas, &mut y, "trains every operation equally often");
-        say(canvas, &mut y, "nobody is judged, the population waits");
+        say(canvas, &mut y, "no pair is compared, no individual moves");
     }
     let rows = canvas.height().saturating_sub(y);
     let first = search.warmed.len().saturating_sub(rows);

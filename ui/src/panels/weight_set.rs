@@ -59,7 +59,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let (dim, text_style) = (look.palette.dim, look.palette.text);
     canvas.heading(1, 0, "WEIGHT SET");
     if search.network.is_none() {
-        canvas.text(1, 1, "a table answers:", dim);
+        canvas.text(1, 1, "losses from a table:", dim);
         canvas.text(1, 2, "there are no weights", dim);
         return;
     }

@@ -106,7 +106,7 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView, compared: usize, drawn: us
     let x = canvas.line(x, 0, &line);
     let hidden = compared - drawn;
     let words = match (compared, hidden) {
-        (0, _) => "c lays controls beside it".to_owned(),
+        (0, _) => "c compares with other runs".to_owned(),
         (_, 0) => String::new(),
         (_, hidden) => format!("{hidden} more would need a wider screen"),
     };

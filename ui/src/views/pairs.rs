@@ -211,7 +211,7 @@ fn genes(
     let of_cell = 4 * NODES;
     if canvas.height() > of_cell {
         let [before, after] = if step.is_some() { ["before", "after"] } else { ["slow", "fast"] };
-        let heads = format!("gene {before:>6} {after:>6}  reads     pull");
+        let heads = format!("gene {before:>6} {after:>6}  decoded   pull");
         canvas.text(1, 0, &heads, palette.dim);
     }
     let top = canvas.height().saturating_sub(of_cell).min(1);
@@ -265,7 +265,7 @@ fn in_words(
         }
     }
     if sentences.is_empty() {
-        sentences.push("nothing decodes to something else".to_owned());
+        sentences.push("no gene decodes to another value".to_owned());
     }
     let mut y = 0;
     let (width, height) = (canvas.width().saturating_sub(4), canvas.height());

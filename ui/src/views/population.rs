@@ -216,12 +216,12 @@ fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, s
     let room = canvas.width().saturating_sub(x + 1);
     let columns = room.saturating_sub(24).clamp(6, 24).min(room);
     x = canvas.text(x, 0, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text) + 2;
-    let words = "it falls without any signal too: it measures agreement, not progress";
+    let words = "it falls with random losses too: it measures agreement, not progress";
     let room = canvas.width().saturating_sub(x + 1);
     if room >= text::width(words) {
         canvas.text(x, 0, words, dim);
     } else if room >= 20 {
-        canvas.text(x, 0, "falls without signal", dim);
+        canvas.text(x, 0, "falls by chance too", dim);
     }
 }
 

@@ -191,9 +191,9 @@ fn a_loss_from_a_table_says_what_it_is() {
 #[test]
 fn the_pull_stands_apart_from_what_changed() {
     let screen = searching().press("3 o").screen(140, 40);
-    let heads = screen.lines().find(|line| line.contains("reads     pull")).expect("headings");
+    let heads = screen.lines().find(|line| line.contains("decoded   pull")).expect("headings");
     let at = |word: &str| heads.find(word).unwrap_or_else(|| panic!("{word}: {heads}"));
-    assert!(at("before") < at("after") && at("after") < at("reads") && at("reads") < at("pull"));
+    assert!(at("before") < at("after") && at("after") < at("decoded") && at("decoded") < at("pull"));
 }
 
 #[test]

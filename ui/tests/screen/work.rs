@@ -91,7 +91,7 @@ fn a_finished_training_is_evaluated_in_the_background() {
     stage.tell(Message::Link(Link::NoEngine));
     stage.press("E");
     assert_eq!(stage.requests(), [Request::Open { folder: folder(RUN) }]);
-    assert!(stage.screen(100, 30).contains("its best weights are judged once it is finished"));
+    assert!(stage.screen(100, 30).contains("its best weights can be evaluated once it is finished"));
     stage.tell(Message::Lines(training_end(5)));
     assert!(stage.screen(100, 30).contains("E evaluates it, T trains it again"));
     stage.press("E");
