@@ -1,8 +1,8 @@
-//! Everything a person can do, in one table: keys, footer, help and palette are drawn from it.
+//! Everything a person can do, in one table, from which keys, footer, help and palette are made.
 
 use crate::view::View;
 
-/// Something a person can do.
+/// Something a person can do; what each action does is said in [`TABLE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     Show(View),
@@ -77,7 +77,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Everywhere,
-    /// It can be had in every view but the list of runs.
+    /// In every view but the list of runs.
     Run,
     In(&'static [View]),
 }
@@ -91,7 +91,7 @@ impl Place {
         }
     }
 
-    /// Whether there is a view in which both are offered.
+    /// Whether there is a view in which actions of both places are offered.
     pub fn meets(self, other: Self) -> bool {
         View::ALL.into_iter().any(|view| self.has(view) && other.has(view))
     }
@@ -127,11 +127,11 @@ pub enum Need {
     Evaluation,
 }
 
-/// A line of the table: what an action is called, and where and by which keys it can be had.
+/// A line of the table: the name of an action, the views in which it is offered, and its keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
     pub action: Action,
-    /// What it is called in the configuration (`keys.ID`), in help and in the palette.
+    /// Its name in the configuration (`keys.ID`), in help and in the palette.
     pub id: &'static str,
     /// The keys that it has by default, separated by spaces.
     pub keys: &'static str,
@@ -144,6 +144,7 @@ pub struct Definition {
 }
 
 impl Action {
+    /// The line of [`TABLE`] with this action.
     pub fn definition(self) -> &'static Definition {
         TABLE.iter().find(|definition| definition.action == self).expect("every action is in the table")
     }
