@@ -17,7 +17,7 @@ pub struct Target {
 
 /// The shortest text that moves the cursor to `target` from a column and a row, which may be unknown. `is_sure` says
 /// whether the column is certain: terminals differ in the width of some characters. From an uncertain column the
-/// cursor is never moved by a number of columns, but always to a column.
+/// cursor is first moved to a certain one.
 pub fn way(from: Option<(u16, u16)>, is_sure: bool, target: Target) -> String {
     let mut letters = String::new();
     shortest(from, is_sure, target).iter().flatten().for_each(|step| step.write(&mut letters));

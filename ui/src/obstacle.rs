@@ -1,4 +1,4 @@
-//! Why an action cannot be had now.
+//! Why an action cannot be done now, as a sentence that says what to do instead.
 
 use relativenas_core::{protocol::PROTOCOL, view::Phase};
 
@@ -8,7 +8,7 @@ use crate::{
     state::State,
 };
 
-/// Why an action cannot be had now; `None` if it can.
+/// Why an action cannot be done now; `None` if it can.
 pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     let need = action.definition().need;
     if need == Need::Nothing {

@@ -29,7 +29,7 @@ const TABLE_FORMATS: [(ExportFormat, &str, &str); 3] = [
     (ExportFormat::Csv, "csv", "the curves of the run"),
 ];
 
-/// The present state of the choice.
+/// What is chosen at present.
 #[derive(Clone, Debug)]
 pub struct Export {
     choices: Vec<(Exported, String)>,
@@ -62,7 +62,7 @@ impl Export {
         Self { choices, formats, what: 0, format: 0 }
     }
 
-    /// Describes what is chosen in a sentence: whose vector it is, and when it was estimated with which loss.
+    /// A description of what is chosen: which individual's vector it is, when it was estimated, and its loss.
     fn meaning(&self, state: &State) -> String {
         let Some(search) = state.search() else { return "the genotype that is trained".to_owned() };
         match &self.choices[self.what].0 {

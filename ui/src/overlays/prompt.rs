@@ -97,7 +97,7 @@ impl Purpose {
     }
 }
 
-/// What a genotype is read for.
+/// The use of a genotype that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GenotypeUse {
     /// It is put in the place of this individual.
@@ -115,7 +115,7 @@ pub struct Prompt {
     individual: Option<IndividualId>,
     /// The folder of the run that a name or a note is for.
     folder: PathBuf,
-    /// What is wrong with what was typed.
+    /// Why the text that was typed is no answer.
     error: Option<String>,
     /// The answer was sent, and the outcome is not known yet.
     waits: bool,
@@ -134,12 +134,12 @@ impl Prompt {
         }
     }
 
-    /// A question about a run in the list; what is true of it now can be edited.
+    /// A question about a run in the list; its present name or note, `now`, can be edited.
     pub fn about(purpose: Purpose, state: &State, folder: PathBuf, now: &str) -> Self {
         Self { folder, ..Self::new(purpose, state).answered(now) }
     }
 
-    /// The question with an answer to begin with.
+    /// The question with an answer that can be edited.
     pub fn answered(self, now: &str) -> Self {
         Self { field: Field::new(now), ..self }
     }
@@ -152,7 +152,7 @@ impl Prompt {
         (self.waits, self.error) = (false, Some(why));
     }
 
-    /// What a genotype of this name is wanted for; `None` if it is not waited for.
+    /// The use of the genotype that was asked for under this name; `None` if the prompt does not wait for it.
     pub fn wanted(&self, name: &str) -> Option<GenotypeUse> {
         let named = self.waits && self.field.text().trim() == name;
         match self.purpose {
@@ -290,7 +290,7 @@ impl Steps {
     }
 }
 
-/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. No unit is the first one.
+/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. Without a unit, the first of `steps` is meant.
 fn step(text: &str, steps: Steps) -> Result<Command, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = text[digits..].trim();

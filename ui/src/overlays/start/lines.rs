@@ -1,4 +1,4 @@
-//! The lines of the form, and how their values are said to a person.
+//! The lines of the form, and how their values are shown.
 
 /// A line of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct FormSetting {
     pub label: &'static str,
     pub key: &'static str,
     pub meaning: &'static str,
-    /// What there is to choose from; empty where anything may be typed.
+    /// The values to choose from; empty if the value is typed.
     pub choices: &'static [&'static str],
 }
 
@@ -112,7 +112,8 @@ impl FormLine {
     }
 }
 
-/// A value as a person would say it, until it is edited; a training divides its images otherwise than a search.
+/// A value in words, as it is shown until it is edited. `training` is whether the form is that of a training, which
+/// divides its images in another way than a search.
 pub fn said(key: &str, value: &str, training: bool) -> String {
     match (key, value) {
         ("data.path", "") => "Fashion-MNIST, built in".to_owned(),
