@@ -12,7 +12,7 @@ use crate::{
     words,
 };
 
-/// A chart under a heading with its legend, and what a probe says of these losses.
+/// Draws a chart of losses under a heading with its legend, and between them the result of a probe if there is one.
 pub fn draw(canvas: &mut Canvas<'_>, shown: &Shown, search: &SearchView) {
     let look = canvas.look;
     let palette = &look.palette;

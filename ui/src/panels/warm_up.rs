@@ -1,4 +1,4 @@
-//! The warm-up: which networks trained the weights in this generation, and that no individual is judged.
+//! The warm-up: which networks trained the weights in this generation, and a note that no pair is compared.
 
 use relativenas_core::{event::Trainee, population::IndividualId, view::SearchView};
 
@@ -9,7 +9,7 @@ use crate::{
     words::{individual, loss},
 };
 
-/// What a warm-up is for, under its heading; below, the pairs that are done, the newest last.
+/// Draws a heading, a note on what the warm-up is for, and the pairs of networks that were trained, the newest last.
 pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let palette = &canvas.look.palette;
     let (dim, plain, warning) = (palette.dim, palette.text, palette.warning);

@@ -87,7 +87,7 @@ fn plane(canvas: &mut Canvas<'_>, picture: &Picture<'_>, window: Window) {
     plane.render(canvas.area, canvas.buffer);
 }
 
-/// Says what the plane is, and how much it shows.
+/// Draws the heading: what the axes are, and the share of the positions' variance that they show.
 fn head(canvas: &mut Canvas<'_>, search: &SearchView, compared: usize, drawn: usize) {
     let palette = &canvas.look.palette;
     let (dim, strong) = (palette.dim, palette.strong);

@@ -20,7 +20,7 @@ use crate::{
     words::{individual, per_cent},
 };
 
-/// The cursor in the view of the weight set.
+/// The cursor in the view of the weight set: a cell of the network, and a candidate (as in [`WeightKey::Operation`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WeightsPlace {
     pub cell: usize,
