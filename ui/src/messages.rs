@@ -23,7 +23,8 @@ pub enum Message {
         run: RunName,
         folder: PathBuf,
     },
-    /// The next events of the run: several at once while it is read from its file, single ones while its engine works.
+    /// The next events of the run: several at once while it is read from its file, single ones while its engine
+    /// works.
     Lines(Vec<Line>),
     Progress(Progress),
     /// The load that the run's engine puts on its machine; not sent if that is unknown.
@@ -319,8 +320,8 @@ pub enum Request {
     Compare {
         folder: PathBuf,
     },
-    /// Asks for the curves of every run whose losses may be compared with those of the run that is shown, because it has
-    /// the same protocol.
+    /// Asks for the curves of every run whose losses may be compared with those of the run that is shown, because it
+    /// has the same protocol.
     CompareAll,
     /// Starts to find out how reliable the comparison of pairs is in the search that is shown.
     Probe,

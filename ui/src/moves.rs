@@ -11,7 +11,8 @@ const MOST_BLANKS: u16 = 3;
 pub struct Target {
     pub x: u16,
     pub y: u16,
-    /// Whether everything before it in its row is blank, and stays so if blanks are written there in the present style.
+    /// Whether everything before it in its row is blank, and stays so if blanks are written there in the present
+    /// style.
     pub behind_blanks: bool,
 }
 

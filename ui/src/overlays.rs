@@ -74,8 +74,8 @@ impl Overlay {
         Self::Study(study::StudyTable::new(name))
     }
 
-    /// The form of a new search, or of a training if there is an `architecture` to be trained. It starts from the settings
-    /// in `layers`.
+    /// The form of a new search, or of a training if there is an `architecture` to be trained. It starts from the
+    /// settings in `layers`.
     pub fn start(layers: &Layers, architecture: Option<Architecture>) -> Self {
         Self::Start(Box::new(start::Start::new(layers, architecture)))
     }

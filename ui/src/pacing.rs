@@ -1,8 +1,9 @@
-//! Keeps a single frame under way at a time. If frames queued on a slow link, the effect of a key would show only after
-//! all frames before it.
+//! Keeps a single frame under way at a time. If frames queued on a slow link, the effect of a key would show only
+//! after all frames before it.
 //!
-//! Only the terminal knows how much of what was written has arrived. Therefore each frame ends with the question where
-//! the cursor is, and the next frame is held until there is an answer. It then shows everything that changed meanwhile.
+//! Only the terminal knows how much of what was written has arrived. Therefore each frame ends with the question
+//! where the cursor is, and the next frame is held until there is an answer. It then shows everything that changed
+//! meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -85,8 +86,8 @@ impl Pacing {
         self.open = 0;
     }
 
-    /// When the next frame may be drawn if no answer comes before. `last` is when the previous frame was drawn, `least`
-    /// the shortest time between two frames, and `urgent` says whether a person waits for the frame.
+    /// When the next frame may be drawn if no answer comes before. `last` is when the previous frame was drawn,
+    /// `least` the shortest time between two frames, and `urgent` says whether a person waits for the frame.
     pub fn next(&self, last: Instant, least: Duration, urgent: bool) -> Instant {
         let soonest = last + least;
         match (self.answers, self.asked) {

@@ -1,5 +1,5 @@
-//! Writes the difference of two frames in few bytes: blanks are erased, each colour is named once if possible, and the
-//! cursor is moved only where that is shorter than writing the characters in between again.
+//! Writes the difference of two frames in few bytes: blanks are erased, each colour is named once if possible, and
+//! the cursor is moved only where that is shorter than writing the characters in between again.
 
 mod order;
 mod runs;
@@ -36,8 +36,8 @@ impl<W: Write> Painter<W> {
         self.shown = Buffer::empty(Rect::ZERO);
     }
 
-    /// Shows a frame, and returns how many bytes were written for it. The first frame, and a frame of another size than
-    /// the one before, is drawn on a cleared screen.
+    /// Shows a frame, and returns how many bytes were written for it. The first frame, and a frame of another size
+    /// than the one before, is drawn on a cleared screen.
     ///
     /// # Errors
     /// If the terminal cannot be written.

@@ -56,7 +56,8 @@ impl Past {
         Self { shown, stop }
     }
 
-    /// How long a replay waits at this moment, and by how many pairs it then goes on. `speed` is in generations a second.
+    /// How long a replay waits at this moment, and by how many pairs it then goes on. `speed` is in generations a
+    /// second.
     pub fn breath(&self, speed: f64) -> (Duration, usize) {
         let pairs = self.shown.search().map_or(1, |search| search.pairs.len().max(1));
         let a_pair = 1.0 / (speed * pairs as f64);

@@ -109,8 +109,8 @@ impl Screen {
         }
     }
 
-    /// Until when to sleep at most: until the next frame if something changed, else until the app's next tick, if there
-    /// is one.
+    /// Until when to sleep at most: until the next frame if something changed, else until the app's next tick, if
+    /// there is one.
     fn deadline(&self) -> Option<Instant> {
         if self.app.is_dirty() {
             return Some(self.next_frame());

@@ -99,8 +99,9 @@ impl State {
         self.selected.filter(|i| search.individual(*i).is_some()).or_else(best)
     }
 
-    /// The architecture that would be trained from scratch: that of the selected individual at the moment that is shown,
-    /// else that of the winner or the best so far as it was estimated; in a training, its own. `None` if there is none.
+    /// The architecture that would be trained from scratch: that of the selected individual at the moment that is
+    /// shown, else that of the winner or the best so far as it was estimated; in a training, its own. `None` if there
+    /// is none.
     pub fn architecture(&self) -> Option<Architecture> {
         let run = self.run_name()?;
         let Some(search) = self.search() else {

@@ -194,8 +194,8 @@ impl<W: Write + AsFd> Write for Patient<W> {
     }
 }
 
-/// Until it is dropped, a panic on any thread restores the terminal before the panic is reported, so that the report can
-/// be read, and then ends the screen.
+/// Until it is dropped, a panic on any thread restores the terminal before the panic is reported, so that the report
+/// can be read, and then ends the screen.
 pub struct PanicGuard {
     before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>,
 }

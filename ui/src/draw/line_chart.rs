@@ -41,8 +41,8 @@ pub struct Series<'a> {
     pub name: &'a str,
     /// A value for each step along x, from the start of the chart's range on.
     pub values: &'a [f64],
-    /// For each value the lowest and the highest of the values that it summarises, such as those of several runs; they
-    /// are shown as a faint band.
+    /// For each value the lowest and the highest of the values that it summarises, such as those of several runs;
+    /// they are shown as a faint band.
     pub band: Option<&'a [(f64, f64)]>,
     pub stroke: Stroke,
     pub style: Style,
@@ -79,8 +79,8 @@ pub struct LineChart<'a> {
 }
 
 impl<'a> LineChart<'a> {
-    /// `x` is the whole range of the axis, which includes steps that are still to come. `dim` is the style of numbers,
-    /// `rule` that of the grid.
+    /// `x` is the whole range of the axis, which includes steps that are still to come. `dim` is the style of
+    /// numbers, `rule` that of the grid.
     pub fn new(
         series: &'a [Series<'a>],
         x: RangeInclusive<u32>,
@@ -102,7 +102,8 @@ impl<'a> LineChart<'a> {
         self
     }
 
-    /// Keeps values far above most others from stretching the y axis; an arrow at the top shows where such a value is.
+    /// Keeps values far above most others from stretching the y axis; an arrow at the top shows where such a value
+    /// is.
     pub fn robust(mut self) -> Self {
         self.robust = true;
         self

@@ -290,7 +290,8 @@ impl Steps {
     }
 }
 
-/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. Without a unit, the first of `steps` is meant.
+/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. Without a unit, the first of `steps` is
+/// meant.
 fn step(text: &str, steps: Steps) -> Result<Command, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = text[digits..].trim();

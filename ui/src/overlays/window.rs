@@ -12,8 +12,8 @@ pub fn window<'a>(canvas: &'a mut Canvas<'_>, width: usize, height: usize) -> Ca
     canvas.part((columns - width) / 2, (rows - height) / 2, width, height)
 }
 
-/// The reaction to a key in an overlay that is only read: it scrolls, `enter` closes it, and any other key closes it and
-/// goes to the view below.
+/// The reaction to a key in an overlay that is only read: it scrolls, `enter` closes it, and any other key closes it
+/// and goes to the view below.
 pub fn scroll_or_pass(place: &mut usize, key: KeyEvent) -> Reaction {
     match key.code {
         _ if scroll(place, key) => Reaction::Stay,

@@ -9,8 +9,8 @@ use crate::{draw::text::has_certain_width, moves};
 /// How many runs before and behind the last one, in the order of rows, are considered for the next one.
 const NEIGHBOURS: usize = 24;
 
-/// Sorts runs, which are given row by row. They are reordered so that each is near the one before, if that takes fewer
-/// bytes than the given order. `width` is the screen's, in columns.
+/// Sorts runs, which are given row by row. They are reordered so that each is near the one before, if that takes
+/// fewer bytes than the given order. `width` is the screen's, in columns.
 pub fn in_short_order(runs: Vec<Run>, from: &WritingState, width: usize) -> Vec<Run> {
     let by_rows: Vec<usize> = (0..runs.len()).collect();
     let near = nearest_first(&runs, from, width);

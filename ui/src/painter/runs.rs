@@ -35,8 +35,8 @@ pub struct RowChange {
 /// The usual number of unchanged letters up to which they are written again instead of moving the cursor past them.
 const SHORT_GAP: u16 = 4;
 
-/// Finds the shortest way to turn row `y` from `old` to `new`: either only what differs is written, or the row is erased
-/// first, in whole or at its end. `None` if both look the same.
+/// Finds the shortest way to turn row `y` from `old` to `new`: either only what differs is written, or the row is
+/// erased first, in whole or at its end. `None` if both look the same.
 pub fn row_change(old: &[Cell], new: &[Cell], y: u16) -> Option<RowChange> {
     let first = old.iter().zip(new).position(|(old, new)| !is_same(old, new))?;
     let end = new.iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1);

@@ -34,8 +34,8 @@ pub fn write_run(bytes: &mut Vec<u8>, pen: &mut WritingState, run: &Run, (row, o
     pen.at = end_of(run, row.len());
 }
 
-/// The place of the cursor behind a run, on a screen of so many columns. `None` behind the last column, where terminals
-/// differ.
+/// The place of the cursor behind a run, on a screen of so many columns. `None` behind the last column, where
+/// terminals differ.
 pub fn end_of(run: &Run, width: usize) -> Option<(u16, u16)> {
     let x = run.at.0 + run.columns;
     Some((x, run.at.1)).filter(|_| usize::from(x) < width)

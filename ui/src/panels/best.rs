@@ -47,8 +47,8 @@ pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     line
 }
 
-/// Parameters and multiply-adds of a genotype in the network of the search, and its latency if the search has a table of
-/// latencies. `None` if the search has no network.
+/// Parameters and multiply-adds of a genotype in the network of the search, and its latency if the search has a table
+/// of latencies. `None` if the search has no network.
 pub fn cost_words(genotype: &Genotype, search: &SearchView) -> Option<String> {
     let cost = cost(genotype, &search.network?);
     let latency = search.settings.limits.latency(genotype);

@@ -12,8 +12,9 @@ pub struct Notice {
     pub is_warning: bool,
 }
 
-/// Draws the screen's notice, `said`, or else that of the engine. It stands on the rule above the keys, in place of the
-/// keys if there is no rule, and over the view if it is long. It is never cut, because the advice stands at its end.
+/// Draws the screen's notice, `said`, or else that of the engine. It stands on the rule above the keys, in place of
+/// the keys if there is no rule, and over the view if it is long. It is never cut, because the advice stands at its
+/// end.
 ///
 /// `bottom` is the number of rows of the footer.
 pub fn draw(canvas: &mut Canvas<'_>, said: Option<&Notice>, shown: Option<&Shown>, bottom: usize) {

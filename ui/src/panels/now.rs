@@ -17,8 +17,8 @@ use crate::{
     words::{individual, loss},
 };
 
-/// How many rows the panel wants: two, and up to `most` if more networks are trained at once or the last lines of a dead
-/// engine are shown.
+/// How many rows the panel wants: two, and up to `most` if more networks are trained at once or the last lines of a
+/// dead engine are shown.
 pub fn rows(shown: &Shown, most: usize) -> usize {
     let wanted = match &shown.link {
         Link::Dead { last_words, .. } => last_words.len() + 2,

@@ -229,8 +229,8 @@ struct Column<'a> {
     words: Vec<Line<'static>>,
 }
 
-/// The rows of each of a column's two graphs with its heading, if there are `words` lines of text below. The text gets up
-/// to a third of the height, but the graphs have priority.
+/// The rows of each of a column's two graphs with its heading, if there are `words` lines of text below. The text
+/// gets up to a third of the height, but the graphs have priority.
 fn graph_rows(words: usize, height: usize) -> usize {
     let kept = words.min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
     (height.saturating_sub(1 + kept) / 2).clamp(4, 13)

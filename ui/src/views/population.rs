@@ -191,8 +191,8 @@ fn master(
     }
 }
 
-/// Draws the heading: which individuals are visible, how they are sorted, and the diversity with a note on how to read
-/// it.
+/// Draws the heading: which individuals are visible, how they are sorted, and the diversity with a note on how to
+/// read it.
 fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, seen: &str) {
     let look = canvas.look;
     let (dim, strong) = (look.palette.dim, look.palette.strong);

@@ -1,5 +1,5 @@
-//! An individual of a NAS-Bench-201 search: its cell as a graph and in words, with the lessons it had; or two of them side
-//! by side.
+//! An individual of a NAS-Bench-201 search: its cell as a graph and in words, with the lessons it had; or two of them
+//! side by side.
 
 use ratatui::widgets::Widget;
 use relativenas_core::{describe::gene_changes, population::IndividualId, tabular, view::SearchView};

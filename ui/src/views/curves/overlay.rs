@@ -1,4 +1,5 @@
-//! Curves of several runs in one chart: for each searcher the mean and the range of its runs, or a curve for each run.
+//! Curves of several runs in one chart: for each searcher the mean and the range of its runs, or a curve for each
+//! run.
 
 use relativenas_core::{
     tasks::Task,
