@@ -54,7 +54,7 @@ fn main() -> std::io::Result<()> {
         utc_offset: 0,
     };
     let exit = relativenas_ui::run(options, inbox, outbox)?;
-    // Nobody may be there to read it.
+    // The error is ignored: the terminal may be gone.
     let _ = writeln!(std::io::stdout(), "{exit:?}");
     Ok(())
 }

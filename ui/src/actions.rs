@@ -1,8 +1,8 @@
-//! Everything a person can do, in one table: keys, footer, help and palette are drawn from it.
+//! Everything a person can do, in one table, from which keys, footer, help and palette are made.
 
 use crate::view::View;
 
-/// Something a person can do.
+/// Something a person can do; what each action does is said in [`TABLE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     Show(View),
@@ -77,7 +77,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Everywhere,
-    /// It can be had in every view but the list of runs.
+    /// In every view but the list of runs.
     Run,
     In(&'static [View]),
 }
@@ -91,7 +91,7 @@ impl Place {
         }
     }
 
-    /// Whether there is a view in which both are offered.
+    /// Whether there is a view in which actions of both places are offered.
     pub fn meets(self, other: Self) -> bool {
         View::ALL.into_iter().any(|view| self.has(view) && other.has(view))
     }
@@ -127,11 +127,11 @@ pub enum Need {
     Evaluation,
 }
 
-/// A line of the table: what an action is called, and where and by which keys it can be had.
+/// A line of the table: the name of an action, the views in which it is offered, and its keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
     pub action: Action,
-    /// What it is called in the configuration (`keys.ID`), in help and in the palette.
+    /// Its name in the configuration (`keys.ID`), in help and in the palette.
     pub id: &'static str,
     /// The keys that it has by default, separated by spaces.
     pub keys: &'static str,
@@ -144,6 +144,7 @@ pub struct Definition {
 }
 
 impl Action {
+    /// The line of [`TABLE`] with this action.
     pub fn definition(self) -> &'static Definition {
         TABLE.iter().find(|definition| definition.action == self).expect("every action is in the table")
     }
@@ -186,7 +187,7 @@ pub const TABLE: &[Definition] = &[
     define(Action::NewSearch, ("new", "n"), RUNS, Need::Nothing, "new search", "Start a search, with a form that checks as you type"),
     define(Action::ResumeRun, ("resume", "r"), RUNS, Need::Listed, "resume", "Start an engine on the run; go on where it stopped, as it was"),
     define(Action::CompareRun, ("compare", "c"), RUNS, Need::ListedAndRun, "compare", "Lay the run's curves over those of the one shown"),
-    define(Action::FilterRuns, ("filter", "/"), RUNS, Need::Listed, "filter", "List the runs alone whose name, state, searcher, data or note has these words"),
+    define(Action::FilterRuns, ("filter", "/"), RUNS, Need::Listed, "filter", "List only the runs whose name, state, searcher, data or note has these words"),
     define(Action::SortRuns, ("sort-runs", "o"), RUNS, Need::Listed, "order", "Sort by the next column: name, phase, done, best, changed, or when begun"),
     define(Action::MarkRun, ("mark-run", "space m"), RUNS, Need::Listed, "mark", "Mark the run, to remove several at once"),
     define(Action::RemoveRuns, ("remove", "d"), RUNS, Need::Listed, "remove", "Remove the marked runs, or the selected run or study, after a question"),
@@ -227,11 +228,11 @@ pub const TABLE: &[Definition] = &[
     define(Action::Branch, ("branch", "b"), Place::Run, Need::Search, "", "Start a new run from where an earlier generation began"),
     define(Action::Probe, ("probe", "t"), Place::Run, Need::Probe, "", "Probe whether the comparison of pairs is any good, or end that"),
     define(Action::Train, ("train", "T"), Place::Run, Need::Architecture, "", "Train the selected individual, the best or the winner in full, from scratch"),
-    define(Action::Evaluate, ("evaluate", "E"), Place::Run, Need::Evaluation, "", "Judge the best weights of a finished training on the test images, or end that"),
+    define(Action::Evaluate, ("evaluate", "E"), Place::Run, Need::Evaluation, "", "Evaluate the best weights of a finished training on the test images, or end that"),
     define(Action::Export, ("export", "e"), Place::Run, Need::Run, "export", "Export the selected individual, the best, or all"),
-    define(Action::Show(View::Overview), ("overview", "1"), Place::Everywhere, Need::Nothing, "", "Where the run is"),
+    define(Action::Show(View::Overview), ("overview", "1"), Place::Everywhere, Need::Nothing, "", "How far the run is, and what it does now"),
     define(Action::Show(View::Population), ("population", "2"), Place::Everywhere, Need::Nothing, "", "All architecture vectors, and what moved"),
-    define(Action::Show(View::Pairs), ("pairs", "3"), Place::Everywhere, Need::Nothing, "", "Who is slow, who is fast, and what is learned"),
+    define(Action::Show(View::Pairs), ("pairs", "3"), Place::Everywhere, Need::Nothing, "", "Which learner of each pair is slow, which is fast, and what is learned"),
     define(Action::Show(View::Weights), ("weights", "4"), Place::Everywhere, Need::Nothing, "", "Which operations were trained, how often and when"),
     define(Action::Show(View::Architecture), ("architecture", "5"), Place::Everywhere, Need::Nothing, "", "Both cells drawn, their cost and their past"),
     define(Action::Show(View::Curves), ("curves", "6"), Place::Everywhere, Need::Nothing, "", "Losses, accuracy, diversity, hit rate, learning rate"),

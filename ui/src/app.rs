@@ -56,7 +56,7 @@ pub struct Options {
     pub glyphs: Fineness,
     /// The `[keys]` of the configuration: keys by action.
     pub keys: BTreeMap<String, String>,
-    /// What a new search starts from, for the form.
+    /// The settings from which the form of a new search or training starts.
     pub layers: Layers,
     /// The folder of the run to show; `None` shows the list of runs.
     pub first: Option<PathBuf>,
@@ -92,8 +92,7 @@ pub enum Input {
     Disconnected,
 }
 
-/// The screen without a terminal: it routes what happens to what it changes, and decides what is
-/// drawn.
+/// The screen without a terminal: it takes inputs, changes its state accordingly, and decides what is drawn.
 pub struct App {
     look: Look,
     theme: Theme,
@@ -133,6 +132,8 @@ pub struct App {
 const LIST_PERIOD: u64 = 10;
 
 impl App {
+    /// An app that asks for the first run of the options, or for the list of runs if there is none.
+    ///
     /// # Errors
     /// If the keys of the configuration are wrong.
     pub fn new(options: Options) -> Result<Self, KeyError> {
@@ -215,7 +216,9 @@ impl App {
                 self.dirty = true;
             }
             Input::Resumed => self.dirty = true,
-            Input::Disconnected => self.warn("nothing more is heard of any run; leave and start again"),
+            Input::Disconnected => {
+                self.warn("the link to the runs is lost; leave the screen and start it again")
+            }
         }
     }
 
@@ -295,7 +298,8 @@ impl App {
         self.view
     }
 
-    /// Whether a person is to be called, since the last call: a run ended, or waits by itself.
+    /// Whether the terminal's bell is to ring, because a run has ended or paused since the last call without being
+    /// asked to on this screen.
     pub fn take_bell(&mut self) -> bool {
         std::mem::take(&mut self.bell)
     }
@@ -333,7 +337,7 @@ impl App {
         }
     }
 
-    /// Takes the wheel as the arrow keys, and a click on a tab as its key.
+    /// Treats a turn of the mouse wheel as three arrow keys, and a click on a tab as the tab's key.
     fn point(&mut self, mouse: MouseEvent) {
         let key = match mouse.kind {
             MouseEventKind::ScrollUp => KeyCode::Up,

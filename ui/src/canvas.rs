@@ -48,7 +48,7 @@ impl<'a> Canvas<'a> {
         self.area.height.into()
     }
 
-    /// A part of this one; where it sticks out it is cut off.
+    /// A part of this canvas; whatever of it lies outside of this canvas is cut off.
     pub fn part(&mut self, x: usize, y: usize, width: usize, height: usize) -> Canvas<'_> {
         let (x, y) = (x.min(self.width()), y.min(self.height()));
         let area = Rect {
@@ -70,17 +70,17 @@ impl<'a> Canvas<'a> {
         usize::from(end - self.area.x)
     }
 
-    /// A text of many styles. Gives the column after it.
+    /// Writes a text of several styles. Returns the column behind it.
     pub fn line(&mut self, x: usize, y: usize, line: &Line<'_>) -> usize {
         line.spans.iter().fold(x, |x, span| self.text(x, y, &span.content, line.style.patch(span.style)))
     }
 
-    /// A text that ends at the column `end`.
+    /// Writes a text of several styles that ends before the column `end`.
     pub fn line_right(&mut self, end: usize, y: usize, line: &Line<'_>) {
         self.line(end.saturating_sub(line.width()), y, line);
     }
 
-    /// A rule across the whole width.
+    /// Draws a horizontal line across the whole width.
     pub fn rule(&mut self, y: usize) {
         let glyph = self.look.glyphs.horizontal.to_string();
         let style = self.look.palette.rule;
@@ -115,7 +115,7 @@ impl<'a> Canvas<'a> {
         palette.background.map_or(palette.text, |color| palette.text.bg(color))
     }
 
-    /// Draws a frame around the area, clears what is in it and gives the inside.
+    /// Clears the area, draws a frame around it, and returns the part inside of the frame.
     pub fn framed(&mut self, title: &str) -> Canvas<'_> {
         self.clear();
         let g = self.look.glyphs;

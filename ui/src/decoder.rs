@@ -1,19 +1,20 @@
-//! What a terminal sends, in bytes, as keys, pastes, moves of the mouse and answers.
+//! Decodes the bytes that a terminal sends: keys, pasted text, moves of the mouse, and answers to questions.
 //!
-//! crossterm has a reader of its own, which swallows the terminal's answers: it keeps them for a call that asks for the
-//! cursor, and a call that waits for a key never gets them.
+//! crossterm's own reader cannot be used: it keeps the terminal's answers for calls that ask where the cursor is, and
+//! never returns them to a call that waits for keys.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-/// Something that a terminal said.
+/// Something that a terminal sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     Event(Event),
-    /// Where the cursor is: all that was written before the question has arrived.
+    /// The answer to the question where the cursor is. It shows that all that was written before the question has
+    /// arrived.
     Cursor,
 }
 
-/// Puts together what arrives in pieces.
+/// Collects bytes until they are a complete key, paste, move of the mouse or answer.
 #[derive(Debug, Default)]
 pub struct Decoder {
     held: Vec<u8>,
@@ -21,9 +22,9 @@ pub struct Decoder {
 
 /// The beginning of what is held.
 enum Next {
-    /// More has to arrive.
+    /// It is not complete yet.
     Wait,
-    /// So many bytes that mean nothing here.
+    /// So many bytes have no meaning here and are skipped.
     Skip(usize),
     Received(usize, Received),
 }
@@ -31,11 +32,11 @@ enum Next {
 const ESCAPE: u8 = 0x1b;
 const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
-/// A sequence that is longer is none; what a terminal sends has a few numbers.
+/// Bytes of the longest sequence that is accepted. Those that terminals send have a few numbers and are shorter.
 const LONGEST_SEQUENCE: usize = 64;
 
 impl Decoder {
-    /// What is complete with these bytes.
+    /// Adds bytes that have arrived. Returns everything that is complete with them, in order.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Received> {
         self.held.extend_from_slice(bytes);
         let mut heard = Vec::new();
@@ -54,12 +55,13 @@ impl Decoder {
         heard
     }
 
-    /// Whether something has begun that may be complete as it is: the key Esc sends what every sequence begins with.
+    /// Whether bytes are held that may be complete or only a beginning: the key Esc sends the byte with which every
+    /// sequence begins. Only time tells them apart.
     pub fn hesitates(&self) -> bool {
         !self.held.is_empty() && !self.held.starts_with(PASTE_BEGINS)
     }
 
-    /// What is held, now that nothing has followed for a while.
+    /// Takes the bytes that are held for a key, because nothing has followed them for a while.
     pub fn settle(&mut self) -> Option<Received> {
         if !self.hesitates() {
             return None;
@@ -179,7 +181,7 @@ fn sequence(bytes: &[u8]) -> Next {
     }
 }
 
-/// What the last letter of a sequence names.
+/// The key that the last letter of a sequence stands for.
 fn letter(last: u8) -> Option<KeyCode> {
     Some(match last {
         b'A' => KeyCode::Up,
@@ -209,7 +211,7 @@ fn numbered(number: u16) -> Option<KeyCode> {
     })
 }
 
-/// 1 and what is held: 1 Shift, 2 Alt, 4 Ctrl.
+/// The modifiers that are held down. Their number is 1 plus the sum of 1 for Shift, 2 for Alt and 4 for Ctrl.
 fn modifiers(number: u16) -> KeyModifiers {
     let bits = number.saturating_sub(1);
     let of = |bit, modifier| if bits & bit == 0 { KeyModifiers::NONE } else { modifier };
@@ -225,7 +227,8 @@ fn paste(bytes: &[u8]) -> Next {
     Next::Received(PASTE_BEGINS.len() + end + PASTE_ENDS.len(), Received::Event(Event::Paste(pasted)))
 }
 
-/// The mouse: which button in two bits and two more, 4 for Shift, 8 for Alt, 16 for Ctrl, 32 while it moves.
+/// A move, click or turn of the wheel. In `button`, bits 0, 1, 6 and 7 are the number of the button; the others stand
+/// for Shift (4), Alt (8), Ctrl (16), and for a mouse that moves (32).
 fn moved(length: usize, button: u16, (column, row): (u16, u16), released: bool) -> Next {
     let number = (button & 0b11) | ((button & 0b1100_0000) >> 4);
     let which = match number {

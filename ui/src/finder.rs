@@ -63,6 +63,7 @@ fn synonyms(action: Action) -> &'static [&'static str] {
 pub struct Elsewhere {
     pub id: &'static str,
     synonyms: &'static [&'static str],
+    /// A sentence with the command.
     pub way: &'static str,
 }
 
@@ -87,8 +88,8 @@ pub enum Found {
     Elsewhere(&'static Elsewhere),
 }
 
-/// Everything that matches all words of a text, the best first; what can be had in this view before
-/// the rest. All actions where nothing is typed.
+/// All actions and tasks that match every word of a text. The best matches come first; of equal matches, those that
+/// are offered in this view. An empty text matches all actions.
 pub fn find(text: &str, view: View) -> Vec<Found> {
     let text = text.to_lowercase();
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -138,7 +139,7 @@ fn score_of(word: &str, id: &str, synonyms: &[&str], help: &str) -> Option<u32> 
     ways.into_iter().find(|(_, fits)| *fits).map(|(score, _)| score)
 }
 
-/// Whether a word is put together from beginnings of parts, in order: `stepgen` of `step-generation`.
+/// Whether a word is composed of beginnings of the parts, in their order, as `stepgen` is of `step-generation`.
 fn prefixes(word: &str, parts: &[&str]) -> bool {
     let Some((part, rest)) = parts.split_first() else { return word.is_empty() };
     let common = word.bytes().zip(part.bytes()).take_while(|(a, b)| a == b).count();

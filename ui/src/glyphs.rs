@@ -47,7 +47,7 @@ pub struct Glyphs {
     pub triangle_down: char,
     /// Marks of points in charts, by series: fast, slow, best, and further ones.
     pub marks: [char; 6],
-    /// A value that is missing or not a number, in a chart.
+    /// A value in a chart that is missing or not a number.
     pub gap: char,
     /// Something that never happened, such as an operation that was never trained.
     pub never: char,
@@ -78,7 +78,7 @@ impl Glyphs {
         }
     }
 
-    /// The character for a share from 0 to 1 of a full height; what is not a number is a gap.
+    /// The character for a share from 0 to 1 of the full height; NaN is drawn as a gap.
     pub fn height(&self, share: f64) -> char {
         if share.is_nan() {
             return self.gap;

@@ -31,8 +31,8 @@ pub fn watch_terminal(mailbox: Arc<Mailbox>) {
     });
 }
 
-/// Wakes the screen when a signal ends or stops the program, so that the terminal is restored first, when one lets
-/// it go on, and when one says that the terminal has another size.
+/// Wakes the screen when a signal ends or stops the program (so that the terminal is restored first), lets it go on,
+/// or says that the terminal has another size.
 ///
 /// # Errors
 /// If the signals cannot be caught.

@@ -73,7 +73,7 @@ impl fmt::Display for Key {
 impl FromStr for Key {
     type Err = ();
 
-    /// Reads `space`, `G`, `ctrl-l`, `alt-x`, `f5`; what [`fmt::Display`] writes.
+    /// Reads what [`fmt::Display`] writes, such as `space`, `G`, `ctrl-l`, `alt-x` or `f5`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (mut rest, mut control, mut alt) = (text, false, false);
         loop {
@@ -99,7 +99,7 @@ impl FromStr for Key {
 }
 
 impl Key {
-    /// Whether it may mean something while a text is typed.
+    /// Whether Ctrl is held down, so that the key may mean an action even while a text is typed.
     pub fn is_control(self) -> bool {
         self.control
     }
@@ -132,8 +132,8 @@ pub struct KeyMap {
 }
 
 impl KeyMap {
-    /// The default keys, with those of some actions changed: keys by an action's id, several
-    /// apart by spaces. An empty text leaves an action without a key; the palette still has it.
+    /// The default keys with some changes: a map from an action's id to its keys, separated by spaces. An empty text
+    /// leaves an action without a key; the palette still offers it.
     ///
     /// # Errors
     /// If an action or a key does not exist, or two actions that can be had at the same time share one.
@@ -181,7 +181,7 @@ impl KeyMap {
         Ok(())
     }
 
-    /// What a key means in a view.
+    /// The action of a key in a view, if it has one there.
     pub fn action(&self, key: Key, view: View) -> Option<Action> {
         let here = |action: &Action| action.definition().place.has(view);
         self.keys.iter().find(|(action, keys)| keys.contains(&key) && here(action)).map(|(action, _)| *action)

@@ -1,4 +1,4 @@
-//! How much room the screen has, and every size at which something is drawn otherwise.
+//! How much room the screen has, and every size from which on something is drawn in another way.
 //!
 //! A [`Layout`] is chosen once from the size of the whole screen. Within it, a panel or a view
 //! compares the room that it was given with the constants of [`Layout`].
@@ -62,7 +62,7 @@ impl Layout {
     pub const TWO_COLUMNS: usize = 96;
     /// Progress of an individual has all of its labels.
     pub const LONG_LABELS: usize = 84;
-    /// A usual terminal, less a few: genes and counts of pairs are shown.
+    /// A terminal of 80 columns, less a few: genes and counts of pairs are shown.
     pub const USUAL: usize = 74;
     /// The columns of a NAS-Bench-201 cell's edges have their names.
     pub const EDGE_NAMES: usize = 70;
@@ -72,7 +72,7 @@ impl Layout {
     pub const STAGE: usize = 51;
     /// This generation's pairs have headings.
     pub const PAIR_HEADINGS: usize = 48;
-    /// What a diversity does not mean is said in one sentence.
+    /// The note on how diversity is to be read is a whole sentence.
     pub const DIVERSITY_IN_WORDS: usize = 32;
     /// There is room for a description beside the map.
     pub const MAP_WORDS: usize = 40;
@@ -104,11 +104,11 @@ impl Layout {
     pub const DETAIL_BELOW: usize = 7;
     /// A blank row parts the population from its heading.
     pub const POPULATION_APART: usize = 10;
-    /// A row below the population says how far its individuals agree on each gene.
+    /// A row below the population shows the entropy of each gene.
     pub const POPULATION_AGREEMENT: usize = 13;
     /// A map's marks are explained below it.
     pub const MAP_LEGEND: usize = 9;
-    /// The selected individual is told of below the map.
+    /// The selected individual is described below the map.
     pub const MAP_WORDS_BELOW: usize = 13;
     /// The selected run's folder and state stand below the list of runs.
     pub const RUN_DETAILS: usize = 9;
@@ -118,7 +118,7 @@ impl Layout {
     pub const ALL_CURVES: usize = 12;
     /// A chart has room for a row of words for each of its curves.
     pub const CURVES_IN_WORDS: usize = 10;
-    /// The graph of a table's cell has blank rows between.
+    /// The graph of a NAS-Bench-201 cell has blank rows between its lines.
     pub const OPEN_EDGES: usize = 23;
 }
 

@@ -98,8 +98,8 @@ impl RunOrder {
     }
 }
 
-/// The runs of which each word of a filter is somewhere in the name, the state, what is done on which data, or
-/// the note. Upper and lower case are the same.
+/// The runs that contain every word of a filter, each in the name, the state, the description (searcher and data) or
+/// the note. Case does not matter.
 pub fn runs<'a>(state: &'a State, filter: &str, order: RunOrder) -> Vec<&'a RunSummary> {
     let filter = filter.to_lowercase();
     let words: Vec<&str> = filter.split_whitespace().collect();
@@ -124,7 +124,7 @@ pub fn runs<'a>(state: &'a State, filter: &str, order: RunOrder) -> Vec<&'a RunS
     listed
 }
 
-/// All individuals of a search.
+/// All individuals of a search in this order.
 pub fn population(search: &SearchView, order: Order) -> Vec<IndividualId> {
     let mut all: Vec<_> = IndividualId::all(search.population.len()).collect();
     let mut by = |key: &dyn Fn(IndividualId) -> f64| {
@@ -147,17 +147,17 @@ pub fn population(search: &SearchView, order: Order) -> Vec<IndividualId> {
     all
 }
 
-/// Milliseconds of a batch, where a table tells them.
+/// The latency of an individual's network in milliseconds for a batch, if the search has a table of latencies.
 pub fn latency(search: &SearchView, number: IndividualId) -> Option<f64> {
     search.settings.limits.latency(&search.genotype(number)?)
 }
 
-/// By how much an individual's loss changed with its last estimate.
+/// The difference between an individual's last estimated loss and the one before, if both are finite.
 pub fn change(place: &IndividualView) -> Option<f64> {
     Some(place.learner.as_ref()?.estimate.loss - place.loss_before?).filter(|change| change.is_finite())
 }
 
-/// The accuracy that belongs to the loss an individual is sorted by.
+/// The accuracy, in per cent, from the same estimate as the loss by which an individual is sorted.
 pub fn accuracy(search: &SearchView, number: IndividualId) -> Option<f64> {
     if let Some(ranked) = words::ranked(search, number) {
         return Some(ranked.accuracy);
@@ -170,8 +170,8 @@ pub fn pairs(search: &SearchView, earlier: bool) -> &[Comparison] {
     if earlier || search.compared.is_empty() { &search.compared_before } else { &search.compared }
 }
 
-/// Individuals in the order in which this generation's pairs name them: those that were compared,
-/// then those that wait. Where no pair is known, all individuals by loss.
+/// Individuals in the order of this generation's pairs: those of compared pairs, then those of pairs that wait. If no
+/// pair is known, all individuals by loss.
 pub fn this_generation(search: &SearchView) -> Vec<IndividualId> {
     let compared = search.compared.iter().flat_map(members);
     let waiting = search.pairs.iter().skip(search.compared.len()).flatten().copied();

@@ -23,10 +23,11 @@ pub enum Message {
         run: RunName,
         folder: PathBuf,
     },
-    /// Several events of the run at once while it is read from its file, one at a time live.
+    /// The next events of the run: several at once while it is read from its file, single ones while its engine
+    /// works.
     Lines(Vec<Line>),
     Progress(Progress),
-    /// What the engine of the run takes of its machine; not sent where that cannot be told.
+    /// The load that the run's engine puts on its machine; not sent if that is unknown.
     Load(Load),
     Link(Link),
     /// The outcome of a [`Request::Steer`].
@@ -43,16 +44,17 @@ pub enum Message {
         folder: PathBuf,
         view: Box<RunView>,
     },
+    /// The answer to a [`Request::ReadGenotype`]; `name` is the text that was asked for.
     Genotype {
         name: String,
         genotype: Genotype,
     },
-    /// What the last probe of the run in this folder found. It was made before the run was opened.
+    /// The result of the last probe of the run in this folder, from before the run was opened.
     ProbedBefore {
         folder: PathBuf,
         probe: Probe,
     },
-    /// What is known of work that goes on in the background for this run.
+    /// News of work that goes on in the background for this run.
     Work {
         /// The run's folder.
         folder: PathBuf,
@@ -94,9 +96,9 @@ pub struct Plan {
     pub cost: String,
     /// Why it would not start, if that is known.
     pub problem: Option<String>,
-    /// What the folder that is typed holds, in words.
+    /// A description of the data in the folder whose path was typed.
     pub found: String,
-    /// Folders that begin with what was typed.
+    /// Folders whose paths begin with what was typed.
     pub completions: Vec<String>,
 }
 
@@ -117,7 +119,7 @@ impl WorkKind {
         }
     }
 
-    /// What the run is then: `probed`.
+    /// The participle, for a run with which this was done: `probed`.
     pub fn done(self) -> &'static str {
         match self {
             Self::Probe => "probed",
@@ -126,32 +128,32 @@ impl WorkKind {
     }
 }
 
-/// What an engine takes of its machine, rounded, so that an engine at rest always takes the same.
+/// The load that an engine puts on its machine. It is rounded, so that it stays the same while the engine is idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Per cent of one core; more than 100 where several are at work.
     pub cpu: u32,
     /// Resident memory in multiples of 10 MB.
     pub memory: u64,
-    /// What it takes of graphics processors, where it works on them and that can be told.
+    /// The load of the graphics processors on which the engine works, if there are any and it is known.
     pub gpu: Option<GpuLoad>,
 }
 
 /// The load of the graphics processors on which an engine works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GpuLoad {
-    /// Per cent of the time in which they were at work for any process; the mean of several.
+    /// Per cent of the time in which they worked, for whichever process; the mean if there are several.
     pub busy: u32,
     /// Memory in use on them, in multiples of 10 MB.
     pub memory: u64,
     pub owner: MemoryOwner,
 }
 
-/// Whose memory on a graphics processor is told.
+/// The processes whose memory on a graphics processor is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryOwner {
     Engine,
-    /// That of all processes on the device, where the driver does not tell how much of it is the engine's.
+    /// All processes on the device, because the driver does not report how much of it is the engine's.
     Device,
 }
 
@@ -172,7 +174,7 @@ pub struct Evaluated {
     pub loss: Loss,
     /// Accuracy in per cent.
     pub top1: f64,
-    /// Share of images whose class is among the five that are deemed likeliest, in per cent.
+    /// Top-5 accuracy in per cent.
     pub top5: f64,
     pub images: usize,
 }
@@ -197,7 +199,8 @@ pub enum Link {
     WatchOnly { hello: Hello, why: String },
     /// No engine works on the run.
     NoEngine,
-    /// The engine is gone before the run was finished.
+    /// The engine ended before the run was finished. `last_words` are the last lines that it wrote, `resume` is the
+    /// command that resumes the run.
     Dead { last_words: Vec<String>, resume: String },
 }
 
@@ -209,7 +212,9 @@ pub struct RunSummary {
     /// `search` or `train`, searcher and data set in a few words.
     pub what: String,
     pub state: RunState,
+    /// Generations of a search, or epochs of a training, that are done.
     pub generation: u32,
+    /// The same at the end of the run.
     pub generations: u32,
     pub best_loss: Option<Loss>,
     /// Seconds since the run last changed.
@@ -217,7 +222,7 @@ pub struct RunSummary {
     pub alive: bool,
     /// Why the run cannot be read, if it cannot.
     pub problem: Option<String>,
-    /// What a person wrote about the run; empty where nobody did.
+    /// The note that a person wrote about the run; empty if there is none.
     pub note: String,
     /// The runs of a study, which stands among the runs as one line.
     pub study: Option<Vec<StudyRun>>,
@@ -232,8 +237,9 @@ pub struct StudyRun {
     /// Whether it trains a search's winner from scratch, to judge it; otherwise it is a search.
     pub judges: bool,
     pub state: RunState,
-    /// Generations of a search, epochs of a training.
+    /// Generations of a search, or epochs of a training, that are done.
     pub done: u32,
+    /// The same at the end of the run.
     pub of: u32,
     pub best_loss: Option<Loss>,
     /// The test accuracy of a finished training, in per cent.
@@ -285,7 +291,7 @@ pub enum Request {
         folder: PathBuf,
         name: String,
     },
-    /// Writes a note about a run in place of the one before; an empty one takes it away.
+    /// Replaces the note about a run; an empty note removes it.
     Annotate {
         folder: PathBuf,
         note: String,
@@ -310,20 +316,22 @@ pub enum Request {
     ReadGenotype {
         from: String,
     },
+    /// Asks for the curves of the run in this folder, to lay them over those of the run that is shown.
     Compare {
         folder: PathBuf,
     },
-    /// Every run whose losses may be compared with those of the run that is shown.
+    /// Asks for the curves of every run whose losses may be compared with those of the run that is shown, because it
+    /// has the same protocol.
     CompareAll,
     /// Starts to find out how reliable the comparison of pairs is in the search that is shown.
     Probe,
     /// Starts to find out how good the best weights of the training that is shown are on the test images.
     Evaluate,
-    /// Makes a theme the one that the next screen begins with.
+    /// Stores a theme, with which later screens begin.
     RememberTheme {
         theme: Theme,
     },
-    /// Ends what goes on in the background.
+    /// Ends the work that goes on in the background.
     EndWork,
 }
 
@@ -348,15 +356,17 @@ pub enum Exported {
     All,
 }
 
+/// The format of an exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
+    /// The genotype as Python text, as programs of the DARTS family read it.
     Darts,
     Json,
     Toml,
     Dot,
     Svg,
     Pytorch,
-    /// The curves.
+    /// The curves of the run.
     Csv,
 }
 
@@ -367,7 +377,7 @@ pub struct Detached {
     pub afterwards: RunAfterwards,
 }
 
-/// What becomes of a run without the screen.
+/// The state in which a run is when the screen is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunAfterwards {
     /// It is not known yet whether an engine works on the run.
@@ -376,6 +386,7 @@ pub enum RunAfterwards {
     Engine,
     /// No engine lives, and the run could be resumed.
     Stopped,
+    /// The engine died before the run was finished.
     Dead,
     Finished,
 }

@@ -1,33 +1,36 @@
-//! Ways from one cell of the terminal to another, and the shortest of them.
+//! Moves the terminal's cursor from one place to another in as few bytes as possible.
 //!
-//! In raw mode a line feed goes down and keeps the column, and a carriage return goes to the first one.
+//! In raw mode a line feed moves the cursor down and keeps its column, and a carriage return moves it to the first
+//! column.
 
-/// Blanks that are written rather than jumped over: a jump has three letters at least.
+/// The most blanks that are written instead of being jumped over: a jump takes at least three bytes.
 const MOST_BLANKS: u16 = 3;
 
-/// What is known of the place where a move ends.
+/// The place where a move ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub x: u16,
     pub y: u16,
-    /// Whether everything before it in its row is blank, and would be if it were written as blanks.
+    /// Whether everything before it in its row is blank, and stays so if blanks are written there in the present
+    /// style.
     pub behind_blanks: bool,
 }
 
-/// The shortest way, from a column and a row, which may be unknown. `is_sure` says whether the column is certain:
-/// terminals differ in how wide they take some letters for, so from an uncertain one every way names the column anew.
+/// The shortest text that moves the cursor to `target` from a column and a row, which may be unknown. `is_sure` says
+/// whether the column is certain: terminals differ in the width of some characters. From an uncertain column the
+/// cursor is first moved to a certain one.
 pub fn way(from: Option<(u16, u16)>, is_sure: bool, target: Target) -> String {
     let mut letters = String::new();
     shortest(from, is_sure, target).iter().flatten().for_each(|step| step.write(&mut letters));
     letters
 }
 
-/// The number of bytes of the shortest way to a column and a row, if blanks do not lead there.
+/// The length in bytes of the shortest text that moves the cursor to a column and a row without writing blanks.
 pub fn length(from: Option<(u16, u16)>, is_sure: bool, (x, y): (u16, u16)) -> usize {
     length_of(&shortest(from, is_sure, Target { x, y, behind_blanks: false }))
 }
 
-/// What moves the cursor. Columns and rows count from zero; distances are at least one.
+/// A movement of the cursor. Columns and rows count from 0; distances are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CursorMove {
     To(u16, u16),
@@ -74,7 +77,7 @@ fn length_of(steps: &Steps) -> usize {
     steps.iter().flatten().map(|step| step.length()).sum()
 }
 
-/// Steps of one column or row up to which they are written one by one: a sequence with a number takes as many bytes.
+/// The most rows or columns that are moved one by one: a sequence with a number takes as many bytes.
 const FEW: u16 = 4;
 
 impl CursorMove {

@@ -1,4 +1,4 @@
-//! Why an action cannot be had now.
+//! Why an action cannot be done now, as a sentence that says what to do instead.
 
 use relativenas_core::{protocol::PROTOCOL, view::Phase};
 
@@ -8,7 +8,7 @@ use crate::{
     state::State,
 };
 
-/// Why an action cannot be had now; `None` if it can.
+/// Why an action cannot be done now; `None` if it can.
 pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
     let need = action.definition().need;
     if need == Need::Nothing {
@@ -37,13 +37,11 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
             Some("the run stops after a checkpoint; resume it then to go on")
         }
         Link::Live(_) => None,
-        Link::Connecting => Some("there is no word of an engine yet"),
+        Link::Connecting => Some("the screen is still looking for the run's engine"),
         Link::WatchOnly { ref hello, .. } if hello.protocol != PROTOCOL => {
             Some("this engine can be watched, not steered: it is of another version")
         }
-        Link::WatchOnly { .. } => {
-            Some("this screen only looks; `relativenas attach` and the run's name steer it")
-        }
+        Link::WatchOnly { .. } => Some("this screen only looks; `relativenas attach NAME` steers the run"),
         Link::NoEngine => Some("no engine runs; resume the run to go on"),
         Link::Dead { .. } => Some("the engine is gone; resume the run to go on"),
     };
@@ -51,7 +49,7 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
         _ if finished => Some("the run is finished"),
         Link::NoEngine | Link::Dead { .. } => None,
         Link::Live(_) | Link::WatchOnly { .. } => Some("its engine is at work"),
-        Link::Connecting => Some("there is no word of an engine yet"),
+        Link::Connecting => Some("the screen is still looking for the run's engine"),
     };
     let search = shown.search().is_none().then_some("this is no search");
     let probe = match (shown.search(), &shown.link) {
@@ -71,7 +69,9 @@ pub fn obstacle(state: &State, action: Action) -> Option<&'static str> {
         Some(training) if !training.task.is_classification() => {
             Some("`relativenas evaluate --task`, in a shell, judges the network of a task")
         }
-        Some(training) if training.test.is_none() => Some("its best weights are judged once it is finished"),
+        Some(training) if training.test.is_none() => {
+            Some("its best weights can be evaluated once it is finished")
+        }
         Some(_) => None,
     };
     match need {

@@ -26,7 +26,7 @@ use crate::{
     view::View,
 };
 
-/// What lies over the view.
+/// What lies over the view; a key goes to it before it goes to the view.
 #[derive(Clone, Debug)]
 pub enum Overlay {
     Help {
@@ -74,7 +74,8 @@ impl Overlay {
         Self::Study(study::StudyTable::new(name))
     }
 
-    /// The form of a new search or, of an architecture, a training. It starts from these settings.
+    /// The form of a new search, or of a training if there is an `architecture` to be trained. It starts from the
+    /// settings in `layers`.
     pub fn start(layers: &Layers, architecture: Option<Architecture>) -> Self {
         Self::Start(Box::new(start::Start::new(layers, architecture)))
     }
@@ -103,7 +104,7 @@ impl Overlay {
         }
     }
 
-    /// Whether it asked for something and waits for the outcome.
+    /// Whether it has sent a request and waits for the outcome.
     pub fn is_waiting(&self) -> bool {
         match self {
             Self::Prompt(prompt) => prompt.is_waiting(),
@@ -128,7 +129,7 @@ impl Overlay {
         }
     }
 
-    /// What is to be asked for about a form that was just opened or pasted into.
+    /// The request about a form that was just opened or pasted into; `None` for other overlays.
     pub fn plan(&mut self) -> Option<Request> {
         if let Self::Start(form) = self { Some(form.plan()) } else { None }
     }
@@ -167,7 +168,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, overlay: 
     }
 }
 
-/// Keys of an overlay, for the footer.
+/// The keys of an overlay and what they do, for the footer.
 pub fn hints(overlay: &Overlay) -> OverlayHints {
     match overlay {
         Overlay::Help { .. } | Overlay::Inspect { .. } => &[("up/down", "scroll"), ("esc", "close")],
@@ -183,7 +184,7 @@ pub fn hints(overlay: &Overlay) -> OverlayHints {
         Overlay::Study(_) => &[("up/down", "run"), ("enter", "show it"), ("esc", "close")],
         Overlay::Prompt(_) => &[("enter", "do it"), ("esc", "close")],
         Overlay::Start(_) => {
-            &[("up/down", "line"), ("left/right", "choose"), ("enter", "on, or start"), ("esc", "close")]
+            &[("up/down", "line"), ("left/right", "choose"), ("enter", "next, or start"), ("esc", "close")]
         }
     }
 }

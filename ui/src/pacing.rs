@@ -1,44 +1,50 @@
-//! One frame under way at a time: on a slow link frames must not queue, or a key shows when all before it have.
+//! Keeps a single frame under way at a time. If frames queued on a slow link, the effect of a key would show only
+//! after all frames before it.
 //!
-//! How much of what was written has arrived only the terminal knows. So a frame ends with the question where the
-//! cursor is, and the next one is held until there is an answer. What changes meanwhile is in the next frame.
+//! Only the terminal knows how much of what was written has arrived. Therefore each frame ends with the question
+//! where the cursor is, and the next frame is held until there is an answer. It then shows everything that changed
+//! meanwhile.
 
 use std::time::{Duration, Instant};
 
 use crate::scene::Pace;
 
-/// Where is the cursor? The answer is `ESC [ row ; column R`.
+/// The question where the cursor is. The answer is `ESC [ row ; column R`.
 pub const QUESTION: &str = "\x1b[6n";
 
-/// Between two frames of a terminal that has not answered yet, unless a person has pressed a key.
+/// The time between two frames while the terminal has not answered yet, unless a person has pressed a key.
 const WHILE_UNKNOWN: Duration = Duration::from_secs(1);
-/// A terminal that has not answered for so long never does: some record only, some are read by programs.
+/// A terminal that has not answered for so long is taken to never answer, as when a program reads or records it.
 const TRIAL: Duration = Duration::from_secs(15);
-/// An answer that has not come for so long is lost.
+/// After this time, an answer of a terminal that has answered before is taken to be lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Bytes of a frame that tell how fast the link is; of shorter ones the answer takes as long as the way there and back.
+/// The fewest bytes of a frame from which the speed of the link is measured. With fewer, the time until the answer is
+/// mostly the delay of the link.
 const TELLING: usize = 2000;
-/// Bytes a second below which a link is slow: a whole screen takes a second or more.
+/// Bytes a second below which a link counts as slow: a whole screen then takes a second or more.
 const SLOW: f64 = 4000.0;
 
 /// What is known of the terminal's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answers {
-    /// Nothing was asked.
+    /// No question was asked yet.
     Unasked,
-    /// Asked first at this moment.
+    /// The first question was asked at this moment and is not answered.
     Awaited(Instant),
+    /// At least one question was answered.
     Given,
 }
 
+/// Decides when the next frame may be drawn, and measures how fast the link is.
 #[derive(Debug)]
 pub struct Pacing {
     answers: Answers,
-    /// Questions without an answer, and when the last one was put.
+    /// The number of questions without an answer.
     open: u32,
+    /// When the last question was asked.
     asked: Option<Instant>,
-    /// Bytes that were written before the last question, and after the one before.
+    /// Bytes that were written between the last question and the one before.
     written: usize,
 }
 
@@ -47,7 +53,7 @@ impl Pacing {
         Self { answers: Answers::Unasked, open: 0, asked: None, written: 0 }
     }
 
-    /// Whether to put a question behind a frame.
+    /// Whether a frame is to end with the question.
     pub fn asks(&self) -> bool {
         match self.answers {
             Answers::Unasked | Answers::Given => true,
@@ -55,7 +61,7 @@ impl Pacing {
         }
     }
 
-    /// A question was put behind a frame of so many bytes.
+    /// Notes that a question was asked after a frame of so many bytes.
     pub fn asked(&mut self, now: Instant, written: usize) {
         self.open += 1;
         self.written = written;
@@ -65,7 +71,7 @@ impl Pacing {
         }
     }
 
-    /// There is an answer; gives how fast the link is, if that tells.
+    /// Notes that an answer has come. Returns how fast the link is, if the frame was large enough to measure it.
     pub fn answered(&mut self, now: Instant) -> Option<Pace> {
         let is_of_last = self.open == 1;
         self.open = self.open.saturating_sub(1);
@@ -75,13 +81,13 @@ impl Pacing {
         Some(if self.written as f64 > SLOW * seconds { Pace::Quick } else { Pace::Slow })
     }
 
-    /// Forgets what is open, because another program had the terminal, and its answers.
+    /// Forgets the open questions, because another program had the terminal and received the answers.
     pub fn forget(&mut self) {
         self.open = 0;
     }
 
-    /// When the next frame may be drawn, if no answer comes before; `urgent` if a person waits for it. `last` is when
-    /// the one before was drawn, and `least` the time between two.
+    /// When the next frame may be drawn if no answer comes before. `last` is when the previous frame was drawn,
+    /// `least` the shortest time between two frames, and `urgent` says whether a person waits for the frame.
     pub fn next(&self, last: Instant, least: Duration, urgent: bool) -> Instant {
         let soonest = last + least;
         match (self.answers, self.asked) {

@@ -1,5 +1,5 @@
-//! Writes the difference of two frames in few bytes: blanks are erased, colours named once, and the cursor moved
-//! only where that is shorter than writing over what is there.
+//! Writes the difference of two frames in few bytes: blanks are erased, each colour is named once if possible, and
+//! the cursor is moved only where that is shorter than writing the characters in between again.
 
 mod order;
 mod runs;
@@ -17,7 +17,7 @@ use self::{
     writing::{FROM_NOTHING, WritingState, erase, write_run},
 };
 
-/// Writes the difference of two frames, and nothing where there is none.
+/// Writes frames to a terminal: of each frame only what differs from the one before.
 ///
 /// ratatui's own backend resets and names colours for every change, and writes blanks one by one.
 pub struct Painter<W: Write> {
@@ -36,8 +36,8 @@ impl<W: Write> Painter<W> {
         self.shown = Buffer::empty(Rect::ZERO);
     }
 
-    /// Shows a frame; says how many bytes were written for it. The first one, and one of another size, is drawn on a
-    /// cleared screen.
+    /// Shows a frame, and returns how many bytes were written for it. The first frame, and a frame of another size
+    /// than the one before, is drawn on a cleared screen.
     ///
     /// # Errors
     /// If the terminal cannot be written.

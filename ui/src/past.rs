@@ -1,4 +1,4 @@
-//! The past that is looked at: the run as it was at an earlier moment.
+//! The run as it was at an earlier moment, and the replay that goes from one such moment to the next.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// The speed where none was given.
+    /// The speed of a replay for which none was given.
     pub const SPEED: f64 = 1.0;
 
     /// A replay that begins as soon as there are events.
@@ -41,7 +41,7 @@ impl Replay {
 }
 
 impl Past {
-    /// The run at a stop. It is folded on from the moment `before`, if that is earlier than the stop.
+    /// The run at a moment. It is computed from the events since the moment `before`, if that is not later.
     pub fn at(now: &Shown, stop: Stop, before: Option<Self>) -> Self {
         let mut shown = match before {
             Some(past) if past.stop.events <= stop.events => past.shown,
@@ -56,7 +56,8 @@ impl Past {
         Self { shown, stop }
     }
 
-    /// How long a replay rests at this moment, and how many pairs it then goes on.
+    /// How long a replay waits at this moment, and by how many pairs it then goes on. `speed` is in generations a
+    /// second.
     pub fn breath(&self, speed: f64) -> (Duration, usize) {
         let pairs = self.shown.search().map_or(1, |search| search.pairs.len().max(1));
         let a_pair = 1.0 / (speed * pairs as f64);

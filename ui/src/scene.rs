@@ -17,7 +17,7 @@ pub struct Scene<'a> {
     pub pace: Pace,
 }
 
-/// How fast the link to the terminal is.
+/// How fast the link to the terminal is, measured by the terminal's answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pace {
     #[default]

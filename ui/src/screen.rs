@@ -1,4 +1,5 @@
-//! The loop: waits until something wakes it, lets the app handle all that waits, and draws.
+//! The screen's main loop: it waits until something wakes it, lets the app handle everything that has arrived, and
+//! draws.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -32,7 +33,7 @@ use crate::{
 /// Messages are taken as soon as they arrive, so their sender never waits. Requests are sent without waiting.
 ///
 /// # Errors
-/// If standard input or output is no terminal, or refuses to be one, or the keys of the
+/// If standard input or output is not a terminal, if the terminal cannot be set up or read, or if the keys of the
 /// configuration are wrong.
 pub fn run(options: Options, inbox: Receiver<Message>, outbox: Sender<Request>) -> io::Result<Exit> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
@@ -108,8 +109,8 @@ impl Screen {
         }
     }
 
-    /// How long to sleep at most: until the next frame if something changed, else until the app's next tick,
-    /// if there is one.
+    /// Until when to sleep at most: until the next frame if something changed, else until the app's next tick, if
+    /// there is one.
     fn deadline(&self) -> Option<Instant> {
         if self.app.is_dirty() {
             return Some(self.next_frame());

@@ -11,30 +11,30 @@ use relativenas_core::{
 
 use crate::messages::{Evaluated, Link, Load, RunAfterwards, RunName};
 
-/// A run, and how the screen hangs together with its engine.
+/// A run, and the screen's connection to its engine.
 #[derive(Clone, Debug)]
 pub struct Shown {
     pub run: RunName,
     pub folder: PathBuf,
     pub view: RunView,
-    /// What it was at earlier moments.
+    /// The events, from which the run at earlier moments is computed.
     pub history: History,
     /// The moment that is shown; `None` is now.
     pub moment: Option<Moment>,
     pub link: Link,
     /// The latest progress that the engine reported; `None` where there is no engine.
     pub progress: Option<Progress>,
-    /// What the engine takes of its machine, where that can be told.
+    /// The load that the engine puts on its machine, if it is known.
     pub load: Option<Load>,
     /// The change of mode that was asked for, until the engine reports it.
     pub asked: Option<Asked>,
     /// Why the log cannot be followed, if it cannot.
     pub broken: Option<String>,
-    /// What the newest probe of this search found.
+    /// The result of the newest probe of this search.
     pub probe: Option<Probe>,
-    /// How good the best weights of this training were when they were last judged from this screen.
+    /// The result of the last evaluation of this training's best weights that was started from this screen.
     pub evaluated: Option<Evaluated>,
-    /// How far work is that goes on in the background for this run.
+    /// How far the work is that goes on in the background for this run, in words; `None` if there is none.
     pub working: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct Shown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     pub stop: Stop,
-    /// The run is played from there.
+    /// Whether a replay is under way from there.
     pub playing: bool,
 }
 
@@ -77,7 +77,7 @@ impl Asked {
     }
 }
 
-/// What the run is doing, in one word; by the engine if there is one, else by its events.
+/// What the run is doing: by the report of its engine if there is one, else by its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStatus {
     Connecting,
@@ -89,6 +89,7 @@ pub enum RunStatus {
     Ranking,
     /// The best weights of a training are evaluated on the test set.
     Testing,
+    /// A pause was asked for on this screen, and the engine has not reported it yet.
     PauseRequested,
     Pausing,
     Paused,
@@ -180,7 +181,7 @@ impl Shown {
         self.link = link;
     }
 
-    /// What becomes of it without the screen.
+    /// The state in which the run is when the screen is left.
     pub fn afterwards(&self) -> RunAfterwards {
         match self.status() {
             RunStatus::Connecting => RunAfterwards::Unknown,

@@ -1,4 +1,4 @@
-//! What the screen knows of runs, whatever is drawn of it.
+//! What the screen knows of runs, no matter which part of it is drawn.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +27,7 @@ pub struct State {
     pub shown: Option<Shown>,
     /// The same run at an earlier moment, if one is shown.
     pub past: Option<Past>,
-    /// All runs, and when they were told; `None` until they are.
+    /// All runs, and when the list of them was received; `None` until the first one is.
     pub runs: Option<(Vec<RunSummary>, Instant)>,
     /// Runs whose curves are laid over those of the run that is shown.
     pub compared: Vec<ComparedRun>,
@@ -63,12 +63,12 @@ impl State {
         self.shown.as_ref().map(|shown| shown.folder.as_path())
     }
 
-    /// The run as it was at the moment that is looked at, which may be now.
+    /// The run at the moment that is shown: an earlier one if one is chosen, else now.
     pub fn seen(&self) -> Option<&Shown> {
         self.past.as_ref().map(|past| &past.shown).or(self.shown.as_ref())
     }
 
-    /// The search at the moment that is looked at; `None` where no run or a training is.
+    /// The search at the moment that is shown; `None` if no run or a training is shown.
     pub fn search(&self) -> Option<&SearchView> {
         self.seen()?.search()
     }
@@ -83,7 +83,7 @@ impl State {
         self.shown.as_ref().is_some_and(Shown::is_training)
     }
 
-    /// Whether the search that is shown reads its losses from NAS-Bench-201's table, which knows no
+    /// Whether the search that is shown reads its losses from NAS-Bench-201's table, whose architectures have no
     /// genotypes.
     pub fn is_in_table(&self) -> bool {
         self.search().is_some_and(|search| search.settings.space == Space::NasBench201)
@@ -99,8 +99,9 @@ impl State {
         self.selected.filter(|i| search.individual(*i).is_some()).or_else(best)
     }
 
-    /// What would be trained in full: the selected individual as it is at the moment that is looked at, else the
-    /// winner or the best so far as it was estimated; in a training, its own architecture.
+    /// The architecture that would be trained from scratch: that of the selected individual at the moment that is
+    /// shown, else that of the winner or the best so far as it was estimated; in a training, its own. `None` if there
+    /// is none.
     pub fn architecture(&self) -> Option<Architecture> {
         let run = self.run_name()?;
         let Some(search) = self.search() else {

@@ -27,13 +27,15 @@ use crate::{
     wake::{Mailbox, Wake},
 };
 
-/// The terminal in raw mode, on its alternate screen. Dropping it gives it back.
+/// The terminal in raw mode, on its alternate screen. Dropping this value restores the terminal.
 pub struct Terminal {
     painter: Painter<BufWriter<Patient<Stdout>>>,
     mouse: bool,
 }
 
 impl Terminal {
+    /// Sets the terminal up; `mouse` is whether it sends moves of the mouse.
+    ///
     /// # Errors
     /// If the terminal cannot be set up; it is restored in that case.
     pub fn enter(depth: Depth, mouse: bool) -> io::Result<Self> {
@@ -71,7 +73,7 @@ impl Terminal {
         self.painter.forget();
     }
 
-    /// Shows a frame; says how many bytes had to be written for it.
+    /// Shows a frame, and returns how many bytes were written for it.
     ///
     /// # Errors
     /// If the terminal cannot be written.
@@ -79,7 +81,7 @@ impl Terminal {
         self.painter.show(frame)
     }
 
-    /// Asks where the cursor is. The terminal answers when it has shown everything before.
+    /// Asks where the cursor is. The terminal answers after it has shown everything that was written before.
     ///
     /// # Errors
     /// If the terminal cannot be written.
@@ -141,7 +143,7 @@ fn enter(mouse: bool) -> io::Result<()> {
     if mouse { execute!(Patient(stdout()), event::EnableMouseCapture) } else { Ok(()) }
 }
 
-/// The window's title is put on a stack that the terminal keeps, and taken back from it.
+/// The sequences that put the window's title on a stack that the terminal keeps, and take it back from there.
 const REMEMBER_TITLE: &str = "\x1b[22;2t";
 const RECALL_TITLE: &str = "\x1b[23;2t";
 
@@ -163,7 +165,7 @@ fn restore() {
     let _ = terminal::disable_raw_mode();
 }
 
-/// Waits and writes again where a write fails with "try again". Another program may have made standard output
+/// A writer that waits and writes again if a write would block. Another program may have made standard output
 /// non-blocking; a write then fails while the reader's buffer is full.
 struct Patient<W: Write + AsFd>(W);
 
@@ -192,8 +194,8 @@ impl<W: Write + AsFd> Write for Patient<W> {
     }
 }
 
-/// While it lives, a panic on any thread gives the terminal back before it is reported, so that the
-/// report can be read, and ends the screen.
+/// Until it is dropped, a panic on any thread restores the terminal before the panic is reported, so that the report
+/// can be read, and then ends the screen.
 pub struct PanicGuard {
     before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>,
 }

@@ -1,8 +1,8 @@
 //! Colours: three themes, each from truecolor down to none.
 //!
-//! One colour for the fast learner and one for the slow, the same in every view. Terminals do not
-//! reliably tell their background, so it is not painted (but by the contrast theme), and every text
-//! colour is legible on all backgrounds that are usual for its theme: the tests compute it.
+//! The fast learner has one colour and the slow learner another, the same in every view. Terminals do not
+//! reliably report their background, so only the contrast theme paints it, and every text colour is legible on
+//! all backgrounds that are usual for its theme; the tests compute the contrasts.
 
 mod depth;
 
@@ -16,7 +16,7 @@ use self::depth::Rgb;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Palette {
     pub depth: Depth,
-    /// Painted under everything; `None` leaves the terminal's own.
+    /// The background colour of everything; `None` leaves the terminal's own.
     pub background: Option<Color>,
     pub text: Style,
     /// What the eye should find first.
@@ -37,7 +37,7 @@ pub struct Palette {
     pub warning: Style,
     /// Keys in the footer, and whatever else can be pressed.
     pub key: Style,
-    /// The selected row: text and ground.
+    /// The selected row: colours of text and background.
     pub selected: Style,
     /// Curves of compared runs, beside fast, slow and best.
     pub series: [Style; 4],
@@ -56,19 +56,19 @@ impl Palette {
         }
     }
 
-    /// The ground for a share from 0 to 1, with legible text on it; `None` where there is no
-    /// colour for it and a shade glyph must do.
+    /// The background for a share from 0 to 1, with a legible text colour; `None` without colours for it, where a
+    /// shade glyph is drawn instead.
     pub fn heat(&self, share: f64) -> Option<Style> {
         pick(&self.ramp, share)
     }
 
-    /// The ground for a share from 0 to 1 in another hue than that of [`Palette::heat`]; `None` where
-    /// there is no colour.
+    /// The background for a share from 0 to 1 in another hue than that of [`Palette::heat`]; `None` without colours
+    /// for it.
     pub fn age(&self, share: f64) -> Option<Style> {
         pick(&self.ramp_age, share)
     }
 
-    /// The same without grounds for shares, as where there are no colours.
+    /// The same palette without backgrounds for shares, as if there were no colours for them.
     pub fn without_shades(&self) -> Self {
         Self { ramp: Vec::new(), ramp_age: Vec::new(), ..self.clone() }
     }

@@ -28,7 +28,7 @@ impl View {
         Self::Map,
     ];
 
-    /// Whether the view shows the run at an earlier moment if one is chosen. The others always show the
+    /// Whether the view shows the run at an earlier moment if one is chosen. The other views always show the
     /// present.
     pub fn shows_past(self) -> bool {
         !matches!(self, Self::Curves | Self::Log | Self::Runs)
@@ -60,8 +60,7 @@ impl View {
         }
     }
 
-    /// The view so many places after this one (or before it, if negative); the last is followed by
-    /// the first.
+    /// The view `by` places after this one (before it, if negative); the first view follows the last.
     pub fn next(self, by: isize) -> Self {
         let place = Self::ALL.iter().position(|view| *view == self).unwrap_or(0) as isize;
         Self::ALL[(place + by).rem_euclid(Self::ALL.len() as isize) as usize]

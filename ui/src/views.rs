@@ -1,4 +1,4 @@
-//! The contents of each view, and the cursor of each view.
+//! The contents of each view, and the cursor and switches of each view.
 
 pub mod architecture;
 pub mod curves;
@@ -55,7 +55,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, places: &Places, state: 
     }
 }
 
-/// Why a view is empty, and the way out.
+/// Draws why a view is empty, and the key that leads out of it.
 fn nothing(canvas: &mut Canvas<'_>, scene: &Scene<'_>, why: &str) {
     let key = scene.key(Action::Show(View::Runs));
     canvas.text(1, 1, why, canvas.look.palette.text);

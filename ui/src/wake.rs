@@ -1,4 +1,4 @@
-//! Everything that can wake the screen, and the box in which it waits.
+//! Everything that can wake the screen, and the queue in which it waits to be handled.
 
 use std::{
     collections::VecDeque,
@@ -10,16 +10,16 @@ use crossterm::event::Event;
 
 use crate::messages::Message;
 
-/// Something that wakes the screen. There is nothing else.
+/// Something that wakes the screen. The screen sleeps until one of these arrives or a deadline has passed.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // Nearly all of them are messages, so boxing them saves nothing.
 pub enum Wake {
     /// A key, pasted text, a mouse event or a new size.
     Terminal(Event),
-    /// The terminal has answered where its cursor is.
+    /// The terminal has answered the question where its cursor is.
     Answered,
     Message(Message),
-    /// The senders of messages are gone: nothing new will be heard.
+    /// The senders of messages are gone, so no more messages will come.
     Disconnected,
     /// The terminal is gone, or cannot be read.
     HungUp,
@@ -32,7 +32,7 @@ pub enum Wake {
     Terminated,
 }
 
-/// What waits to be handled. Input is taken before messages.
+/// A queue of wakes that wait to be handled. All but messages and [`Wake::Disconnected`] are taken first.
 #[derive(Default)]
 pub struct Mailbox {
     waiting: Mutex<Waiting>,
@@ -46,6 +46,7 @@ struct Waiting {
 }
 
 impl Mailbox {
+    /// Adds a wake, and wakes the thread that waits in [`Mailbox::take`].
     pub fn put(&self, wake: Wake) {
         let mut waiting = self.lock();
         match wake {
@@ -55,7 +56,7 @@ impl Mailbox {
         self.arrived.notify_one();
     }
 
-    /// Waits until something is there, or until `deadline`, and takes all of it: input first.
+    /// Waits until something has arrived, or until `deadline`, and takes all of it: messages last.
     pub fn take(&self, deadline: Option<Instant>) -> Vec<Wake> {
         let mut waiting = self.lock();
         while waiting.urgent.is_empty() && waiting.messages.is_empty() {

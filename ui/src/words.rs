@@ -10,7 +10,7 @@ use relativenas_core::{
 
 use crate::{canvas::Look, draw::text};
 
-/// A loss in six columns.
+/// A loss at the right edge of six columns, with three decimals if they fit.
 pub fn loss(value: Loss) -> String {
     text::number(value.0, 6, 3)
 }
@@ -28,7 +28,7 @@ pub fn ranked(search: &SearchView, individual: IndividualId) -> Option<&RankedIn
     search.ranking.iter().find(|ranked| ranked.individual == individual)
 }
 
-/// A share in per cent in seven columns, or a dash where there is none.
+/// A value in per cent in seven columns, or a dash for `None`.
 pub fn per_cent(value: Option<f64>, look: &Look) -> String {
     match value {
         Some(value) => format!("{} %", text::number(value, 5, 1)),
@@ -36,7 +36,7 @@ pub fn per_cent(value: Option<f64>, look: &Look) -> String {
     }
 }
 
-/// A difference of losses in six columns, or a dash where there is none.
+/// A difference of losses in six columns, or a dash for `None` and NaN.
 pub fn gap(value: Option<f64>, look: &Look) -> String {
     match value.filter(|gap| !gap.is_nan()) {
         Some(gap) => text::number(gap, 6, 3),
@@ -50,7 +50,7 @@ pub fn individual(search: &SearchView, number: IndividualId) -> String {
     format!("{number:0width$}")
 }
 
-/// What an individual's loss is worth now: it may be of the vector before its last move.
+/// An individual's loss in words. They say so if the loss is that of the vector before its last move.
 pub fn standing(search: &SearchView, number: IndividualId, place: &IndividualView) -> String {
     if let Some(ranked) = ranked(search, number) {
         return format!("loss {} in the final ranking", loss(ranked.loss).trim_start());

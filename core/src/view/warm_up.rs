@@ -44,7 +44,7 @@ impl SearchView {
             Event::GenerationStarted { generation, learning_rate, .. } if *generation < warm_up => Some((
                 Tone::Plain,
                 format!(
-                    "warm-up, generation {generation} of {warm_up} begins: the weights are trained, no individual is judged; \
+                    "warm-up, generation {generation} of {warm_up} begins: the weights are trained, no pair is compared; \
                      learning rate {learning_rate:.4}"
                 ),
             )),
@@ -125,11 +125,11 @@ mod tests {
         let expected = [
             "slow-fast search on images: 4 individuals, 4 generations, of them 2 of warm-up, seed 3",
             "4 positions drawn",
-            "warm-up, generation 0 of 2 begins: the weights are trained, no individual is judged; learning rate 0.0000",
+            "warm-up, generation 0 of 2 begins: the weights are trained, no pair is compared; learning rate 0.0000",
             "warm-up, pair 0 trained: training loss 0.500 and 0.500",
             "warm-up, pair 1 trained: training loss 0.500 and 0.500",
             "warm-up, generation 0 done",
-            "warm-up, generation 1 of 2 begins: the weights are trained, no individual is judged; learning rate 0.0000",
+            "warm-up, generation 1 of 2 begins: the weights are trained, no pair is compared; learning rate 0.0000",
             "warm-up, pair 0 trained: training loss 0.500 and 0.500",
             "warm-up, pair 1 trained: training loss 0.500 and 0.500",
             "the warm-up is over after 2 generations: from here on verdicts move the population",

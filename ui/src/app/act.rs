@@ -1,4 +1,4 @@
-//! The effect of each action.
+//! What the app does for each action.
 
 use std::path::Path;
 
@@ -158,7 +158,7 @@ impl App {
         self.request(Request::RememberTheme { theme: self.theme });
     }
 
-    /// Marks the selected individual, or no longer.
+    /// Marks the selected individual, or removes its mark; then selects the next one.
     fn mark(&mut self) {
         let Some(selected) = self.state.selected else {
             return self.warn("select an individual first");

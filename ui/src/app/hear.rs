@@ -1,4 +1,4 @@
-//! The effect of each message.
+//! What the app does with each message.
 
 use std::{path::Path, time::Instant};
 
@@ -169,7 +169,7 @@ impl App {
         }
     }
 
-    /// Takes away the marks of runs that are not in the list any more.
+    /// Removes the marks of runs that are not in the list any more.
     fn forget_marks_of_others(&mut self) {
         let Some((runs, _)) = &self.state.runs else { return };
         self.state.marked_runs.retain(|folder| runs.iter().any(|run| run.folder == *folder));

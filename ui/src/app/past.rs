@@ -26,7 +26,7 @@ impl App {
         }
     }
 
-    /// Shows the moment when a generation was done; that of the last one is now.
+    /// Shows the moment at which a generation was done; for the last generation, that is now.
     pub(super) fn go_to_end_of(&mut self, generation: usize) {
         self.rest();
         let next = u32::try_from(generation).unwrap_or(u32::MAX).saturating_add(1);
@@ -45,7 +45,7 @@ impl App {
         self.keep_in_step();
     }
 
-    /// Sets the cursor of the curves, if they have one, to the generation that is shown.
+    /// Sets the cursor of the curves to the generation that is shown; removes it if the present is shown.
     fn keep_in_step(&mut self) {
         let done = self.state.past.as_ref().map(|past| past.stop.generation.saturating_sub(1) as usize);
         self.places.curves.cursor = done;
@@ -59,8 +59,8 @@ impl App {
         }
     }
 
-    /// Plays the run from the moment that is shown, from its beginning where that is now; or stops
-    /// playing it.
+    /// Stops the replay if one is under way. Otherwise plays the run from the earlier moment that is shown, or from
+    /// its beginning if the present is shown.
     pub(super) fn play_or_rest(&mut self) {
         if self.is_playing() {
             return self.rest();
@@ -138,7 +138,8 @@ impl App {
         }
     }
 
-    /// Whether a key means the replay, not the engine: while one is under way, or where no engine is.
+    /// Whether an action is meant for the replay and not for the engine: pausing is, while a replay is under way, or
+    /// while an earlier moment of a run without an engine is shown.
     pub(super) fn is_for_replay(&self, action: Action) -> bool {
         let no_engine = self.state.shown.as_ref().is_some_and(|shown| !shown.is_live());
         action == Action::Pause

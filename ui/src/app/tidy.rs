@@ -60,7 +60,7 @@ impl App {
         self.request(Request::Compare { folder });
     }
 
-    /// Lists the runs alone that have these words. The selected run stays selected if it is among them.
+    /// Lists only the runs that contain these words. The selected run stays selected if it is among them.
     pub(super) fn filter_runs(&mut self, filter: String) {
         self.keep_selected_run(|app| app.places.runs.filter = filter);
     }
@@ -71,7 +71,7 @@ impl App {
         self.say(words);
     }
 
-    /// Changes which runs are listed in which order. What is selected is a run, not a row.
+    /// Changes which runs are listed, or their order. The same run stays selected, in whichever row it then is.
     pub(super) fn keep_selected_run(&mut self, change: impl FnOnce(&mut Self)) {
         let selected = self.selected_run().map(|summary| summary.folder.clone());
         change(self);
@@ -81,7 +81,7 @@ impl App {
         self.places.runs.row = at.unwrap_or(self.places.runs.row).min(last);
     }
 
-    /// Marks the selected run, or no longer, and goes on to the next.
+    /// Marks the selected run, or removes its mark; then selects the next one.
     pub(super) fn mark_run(&mut self) {
         let Some(folder) = self.selected_single_run() else { return };
         if !self.state.marked_runs.remove(&folder) {
@@ -90,7 +90,7 @@ impl App {
         self.walk(1);
     }
 
-    /// Takes all marks away; the next time, lists all runs again.
+    /// Removes all marks; if there are none, removes the filter, so that all runs are listed.
     pub(super) fn forget_marks_or_filter(&mut self) {
         if self.state.marked_runs.is_empty() {
             return self.filter_runs(String::new());
@@ -137,7 +137,7 @@ impl App {
         }
     }
 
-    /// The folder of the selected run; says so if it is a study, which is more than one.
+    /// The folder of the selected run; `None`, with a warning, if a study is selected.
     fn selected_single_run(&mut self) -> Option<PathBuf> {
         let summary = self.selected_run()?;
         if summary.study.is_some() {

@@ -10,7 +10,7 @@ use relativenas_core::{
 use super::App;
 use crate::{lists, view::View};
 
-/// Farther than any list is long.
+/// More rows than any list has.
 pub(super) const FAR: isize = 1 << 40;
 
 impl App {
@@ -118,7 +118,7 @@ impl App {
 
 const OPERATIONS: usize = Operation::SEARCHED.len();
 
-/// A place in a list of `count`, moved and kept within.
+/// The index `at` moved by `by`, kept within a list of `count`.
 fn step(at: usize, by: isize, count: usize) -> usize {
     at.saturating_add_signed(by).min(count.saturating_sub(1))
 }

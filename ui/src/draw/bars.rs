@@ -10,8 +10,8 @@ use crate::glyphs::{Fineness, Glyphs};
 /// Blocks that fill one to eight eighths of a column from the left.
 const PARTS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/// The last `columns` values as bars, the smallest of those flat and the largest full; what is
-/// not a finite number leaves a gap. Equal values are drawn halfway up.
+/// The last `columns` values as bars. The smallest of them is flat and the largest full, equal values are
+/// drawn halfway up, and a value that is not a finite number leaves a gap.
 pub fn sparkline(values: &[f64], columns: usize, glyphs: &Glyphs) -> String {
     let shown = &values[values.len().saturating_sub(columns)..];
     let finite = shown.iter().copied().filter(|v| v.is_finite());
@@ -29,8 +29,8 @@ pub fn sparkline(values: &[f64], columns: usize, glyphs: &Glyphs) -> String {
     shown.iter().map(bar).collect()
 }
 
-/// A bar of `columns` columns that is done from the left; it moves by half a column (by an eighth
-/// with block glyphs). What is not a number counts as nothing done.
+/// A progress bar of `columns` columns that fills from the left, for a `fraction` from 0 to 1. It grows by half
+/// a column (by an eighth with block glyphs, by a whole one in ASCII). NaN counts as 0.
 pub fn progress(fraction: f64, columns: usize, glyphs: &Glyphs, done: Style, rest: Style) -> Line<'static> {
     let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
     // Rounded down: a bar is full only when everything is done.
@@ -80,8 +80,8 @@ fn bar(
     Line::from(spans)
 }
 
-/// A bar for a value from -1 to 1, to the left or to the right of the middle. Larger values fill their side,
-/// and `?` in the middle stands for a value that is not a number.
+/// A bar for a value from -1 to 1, which extends from the middle to the left or to the right. Values beyond that
+/// range fill their side, and `?` in the middle stands for NaN.
 pub fn pull(value: f64, columns: usize, glyphs: &Glyphs) -> String {
     if columns == 0 {
         return String::new();
@@ -112,10 +112,10 @@ pub fn pull(value: f64, columns: usize, glyphs: &Glyphs) -> String {
     format!("{text:<columns$}")
 }
 
-/// An arrow to the right in a field of `columns` columns, as long as `gap` is of `widest`.
+/// An arrow to the right in a field of `columns` columns, whose length is the share `gap / widest` of the field.
 ///
-/// The head is always drawn, so that a small gap still says which way; no gap is a dot and one
-/// that is not a number a `?`.
+/// Its head is always drawn, so that even a small gap shows a direction. A gap of 0 is drawn as a dot, and NaN
+/// as `?`.
 pub fn arrow(gap: f64, widest: f64, columns: usize, glyphs: &Glyphs) -> String {
     let ascii = glyphs.is_ascii();
     let share = gap / widest;

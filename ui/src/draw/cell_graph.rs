@@ -41,15 +41,16 @@ impl<'a> CellGraph<'a> {
         Self { cell, other: None, marked: &[], glyphs, palette }
     }
 
-    /// Genes (indices into [`Cell::genes`]) to be shown reversed, such as those that just changed.
+    /// Genes (indices into [`Cell::genes`]) whose operations are shown in reverse video, such as those that just
+    /// changed.
     pub fn marked(mut self, genes: &'a [usize]) -> Self {
         self.marked = genes;
         self
     }
 
-    /// Compares it with another cell: drawn in an area of the same size, both have their nodes and equal edges in the
-    /// same place. Marked edges are bold, the others recede. On the side after, an edge with another operation says
-    /// which it was before, such as `s5→d3`.
+    /// Compares the cell with another one. Drawn in areas of the same size, both have their nodes and equal edges in
+    /// the same place. Marked edges are bold, the others dim. On [`Side::After`], an edge whose operation differs
+    /// names both operations, such as `s5→d3`.
     pub fn compared_with(mut self, other: &'a Cell, side: Side) -> Self {
         self.other = Some((other, side));
         self
@@ -205,7 +206,8 @@ impl Widget for CellGraph<'_> {
     }
 }
 
-/// What each node computes, such as `node 2 ← s3(node 0) + id(c(k-1))`, and what is put out.
+/// A line for each node that says what it computes, such as `node 2 ← s3(node 0) + id(c(k-1))`, and a last line with
+/// the values that are concatenated to the cell's output.
 pub fn sentences(cell: &Cell, glyphs: &Glyphs) -> Vec<String> {
     let term = |gene: &Gene| format!("{}({})", gene.operation.short_name(), input_name(gene.input));
     let (arrow, times) = if glyphs.is_ascii() { ("<-", "2 ") } else { ("←", "2×") };

@@ -1,5 +1,5 @@
-//! The cell of NAS-Bench-201 as a graph: its four nodes on a line, and the edges that pass a node
-//! below it.
+//! The cell of NAS-Bench-201 as a graph: its four nodes stand on a line, and edges that skip a node run below that
+//! line.
 
 use ratatui::{
     buffer::Buffer,
@@ -35,18 +35,19 @@ pub struct EdgeGraph<'a> {
 }
 
 impl<'a> EdgeGraph<'a> {
+    /// `indices` are those of each edge's operation in [`OPERATIONS`].
     pub fn new(indices: [usize; EDGES], glyphs: &'a Glyphs, palette: &'a Palette) -> Self {
         Self { indices, other: None, marked: &[], glyphs, palette }
     }
 
-    /// Edges to be shown reversed, such as those that just changed.
+    /// Edges whose operations are shown in reverse video, such as those that just changed.
     pub fn marked(mut self, edges: &'a [usize]) -> Self {
         self.marked = edges;
         self
     }
 
-    /// Compares it with another cell: marked edges are bold, the others recede. On the side after, an edge with another
-    /// operation says which it was before, such as `c1→c3`.
+    /// Compares the cell with another one: marked edges are bold, the others dim. On [`Side::After`], an edge whose
+    /// operation differs names both operations, such as `c1→c3`.
     pub fn compared_with(mut self, other: [usize; EDGES], side: Side) -> Self {
         self.other = Some((other, side));
         self

@@ -1,4 +1,4 @@
-//! Rows of values from 0 to 1 as shades, with what they mean written on them.
+//! A table of values from 0 to 1 that are drawn as shades, each with a text on it.
 
 use ratatui::{buffer::Buffer, layout::Rect, widgets::Widget};
 
@@ -8,7 +8,7 @@ use crate::{glyphs::Glyphs, theme::Palette};
 /// A column of the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Room for the text of its cells.
+    /// Columns of the screen for the text of its cells.
     pub width: u16,
     /// Blank columns before it, which set groups apart.
     pub gap: u16,
@@ -24,7 +24,7 @@ pub struct Heading<'a> {
 /// One value of a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeatCell {
-    /// What is drawn as a shade: from 0 to 1, or not a number, which is drawn as a gap.
+    /// The value that is drawn as a shade: from 0 to 1, or NaN, which is drawn as a gap.
     pub value: f64,
     pub text: String,
 }
@@ -35,15 +35,15 @@ pub struct HeatRow {
     pub before: String,
     pub cells: Vec<HeatCell>,
     pub behind: String,
-    /// Where it was, as long as `cells`: cells that differ from it are underlined, and their
-    /// former text stands dim in a row below.
+    /// The former cells of the row, as many as `cells`. Cells whose text differs from the former one are underlined,
+    /// and the former texts stand dim in a row below.
     pub ghost: Option<Vec<HeatCell>>,
 }
 
 /// A table of shades with headings of several levels.
 ///
-/// With colours the shade is the ground of the text. Without, the text stands alone, and columns
-/// without room for text show shade characters. A map too wide for its area is drawn with columns
+/// With colours, the shade is the background of the text. Without colours only the text is drawn, and columns
+/// that have no room for it show shade characters. A map too wide for its area is drawn with columns
 /// of one character; what still does not fit is cut off, and an ellipsis says so.
 #[derive(Clone, Debug)]
 pub struct HeatMap<'a> {
@@ -67,13 +67,13 @@ impl<'a> HeatMap<'a> {
         self
     }
 
-    /// The selected row is marked and reversed.
+    /// The index of the selected row, which has a mark and the style of selections.
     pub fn selected(mut self, row: Option<usize>) -> Self {
         self.selected = row;
         self
     }
 
-    /// The row at the top; see [`scroll`].
+    /// The index of the row at the top; see [`scroll`].
     pub fn first(mut self, row: usize) -> Self {
         self.first = row;
         self
@@ -235,8 +235,8 @@ fn has_ghost(row: &HeatRow) -> bool {
     row.cells.iter().zip(ghosts).any(|(cell, ghost)| cell.text != ghost.text)
 }
 
-/// The first row to be shown so that the selected one is, moving as little as possible from where
-/// the view was: `lines` are those below the headings.
+/// The index of the row to be shown at the top, so that the selected row is visible. It is as near to `first`, the
+/// row at the top until now, as possible. `lines` is the number of lines below the headings.
 pub fn scroll(first: usize, selected: usize, rows: &[HeatRow], lines: usize) -> usize {
     let mut first = first.min(selected);
     let taken =
@@ -252,7 +252,7 @@ pub fn lines_of(row: &HeatRow) -> usize {
     1 + usize::from(has_ghost(row))
 }
 
-/// How many rows from the first one on are seen.
+/// How many rows, from `first` on, are visible in so many lines.
 pub fn seen(first: usize, rows: &[HeatRow], lines: usize) -> usize {
     let mut taken = 0;
     let fits = |row: &&HeatRow| {

@@ -24,7 +24,7 @@ use crate::glyphs::{Fineness, Glyphs};
 /// Columns from one dot of the grid to the next: near enough to be seen as a line, and few bytes on a slow link.
 const GRID: usize = 18;
 
-/// How a curve is told from the others where there is no colour.
+/// The pattern of a curve's line, which tells curves apart where there is no colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stroke {
     Solid,
@@ -35,13 +35,14 @@ pub enum Stroke {
     Mark(char),
 }
 
-/// One curve. What is not a finite number breaks the line and is marked at the bottom.
+/// One curve. A value that is not a finite number breaks the line and is marked at the bottom.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
     pub name: &'a str,
     /// A value for each step along x, from the start of the chart's range on.
     pub values: &'a [f64],
-    /// The lowest and the highest of what each value stands for, shown as a faint band.
+    /// For each value the lowest and the highest of the values that it summarises, such as those of several runs;
+    /// they are shown as a faint band.
     pub band: Option<&'a [(f64, f64)]>,
     pub stroke: Stroke,
     pub style: Style,
@@ -78,7 +79,8 @@ pub struct LineChart<'a> {
 }
 
 impl<'a> LineChart<'a> {
-    /// `x` is the whole range, also what is still to come; `dim` is for numbers, `rule` for lines.
+    /// `x` is the whole range of the axis, which includes steps that are still to come. `dim` is the style of
+    /// numbers, `rule` that of the grid.
     pub fn new(
         series: &'a [Series<'a>],
         x: RangeInclusive<u32>,
@@ -88,31 +90,32 @@ impl<'a> LineChart<'a> {
         Self { series, x, scale: Scale::Linear, limits: None, robust: false, cursor: None, glyphs, dim, rule }
     }
 
-    /// On a logarithmic axis, what is not above 0 is treated as missing.
+    /// Sets the scale of the y axis. On a logarithmic one, values that are not above 0 are treated as missing.
     pub fn scale(mut self, scale: Scale) -> Self {
         self.scale = scale;
         self
     }
 
-    /// Fixes the y axis, for charts to be compared; lines are cut where they leave it.
+    /// Fixes the ends of the y axis, so that several charts can be compared; lines are cut where they leave it.
     pub fn limits(mut self, low: f64, high: f64) -> Self {
         self.limits = Some((low, high));
         self
     }
 
-    /// Values far above most others do not stretch the y axis: an arrow at the top says where one is.
+    /// Keeps values far above most others from stretching the y axis; an arrow at the top shows where such a value
+    /// is.
     pub fn robust(mut self) -> Self {
         self.robust = true;
         self
     }
 
-    /// A vertical line at this x; [`legend`] says what is read there.
+    /// Draws a vertical line at this x; [`legend`] shows the values there.
     pub fn cursor(mut self, x: Option<u32>) -> Self {
         self.cursor = x;
         self
     }
 
-    /// The x that a column of the area stands for, to find what was clicked on.
+    /// The x of a column of the screen, if the chart fills `area`; `None` outside of the curves.
     pub fn x_at(&self, area: Rect, column: u16) -> Option<u32> {
         let plot = self.layout(area.width.into(), area.height.into());
         let column = usize::from(column.checked_sub(area.x)?).checked_sub(plot.left)?;
@@ -333,8 +336,8 @@ impl Plot {
     }
 }
 
-/// Names and strokes of the curves on one line, with what is read at the cursor: its place in
-/// `values` of each series.
+/// Names and strokes of the curves on one line. `cursor` is an index into the `values` of each series, whose value
+/// is added.
 pub fn legend(series: &[Series<'_>], cursor: Option<usize>, glyphs: &Glyphs) -> Line<'static> {
     let mut spans = Vec::new();
     for (index, series) in series.iter().enumerate() {

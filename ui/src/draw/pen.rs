@@ -1,4 +1,4 @@
-//! Writing into a part of a buffer, where what falls outside is dropped.
+//! Writing into a part of a buffer; whatever falls outside of that part is dropped.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
@@ -22,7 +22,7 @@ impl<'a> Pen<'a> {
         self.area.height.into()
     }
 
-    /// A character one column wide.
+    /// Writes a character that is one column wide.
     pub fn glyph(&mut self, x: usize, y: usize, glyph: char, style: Style) {
         if let Some((column, row)) = self.place(x, y) {
             self.buffer[(column, row)].set_char(glyph).set_style(style);

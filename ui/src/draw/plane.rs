@@ -21,9 +21,10 @@ pub struct Spot {
     pub at: (f64, f64),
     pub glyph: char,
     pub style: Style,
-    /// Its name, and how it is written; it is left out where there is no room, unless `insists`.
+    /// The name beside the point; empty for none.
     pub name: String,
     pub name_style: Style,
+    /// Whether the name may cover trails. Names that may not are left out where no blank place is beside the point.
     pub insists: bool,
 }
 
@@ -51,7 +52,7 @@ pub enum Ink {
     Link,
 }
 
-/// The plane: what is seen of it, and what lies on it, the least important first.
+/// The plane: the ranges of x and y that are visible, and the trails and points on it, the least important first.
 pub struct Plane<'a> {
     pub x: (f64, f64),
     pub y: (f64, f64),

@@ -1,5 +1,5 @@
-//! Lines of dots finer than characters: Braille has 2×4 dots a character, blocks 2×2, and ASCII
-//! tells three heights apart.
+//! Lines of dots that are finer than characters: a character has 2×4 dots in Braille and 2×2 with block glyphs, and
+//! in ASCII it shows one of three heights.
 
 use std::collections::BTreeSet;
 
@@ -53,8 +53,8 @@ impl Raster {
         *last = style;
     }
 
-    /// A straight line, cut where it leaves the raster; `pattern` says which dots of it
-    /// are drawn, by their column where the line is flat and by their row where it is steep.
+    /// Draws a straight line, cut where it leaves the raster. `pattern` decides which of its dots are drawn; it is
+    /// given a dot's column if the line is flat, and its row if the line is steep.
     pub fn line(&mut self, from: Point, to: Point, style: Style, pattern: impl Fn(usize) -> bool) {
         let Some(((x0, y0), (x1, y1))) = self.clip(from, to) else { return };
         let steep = (y1 - y0).abs() > (x1 - x0).abs();
@@ -69,8 +69,8 @@ impl Raster {
         }
     }
 
-    /// A straight line, cut where it leaves the raster; `pattern` says which dots of it are drawn, by
-    /// how many come after them, and by the share of the line that lies before them.
+    /// Draws a straight line, cut where it leaves the raster. `pattern` decides which of its dots are drawn; it is
+    /// given the number of dots after a dot, and the share of the line before it (from 0 to 1).
     pub fn trail(&mut self, from: Point, to: Point, style: Style, pattern: impl Fn(usize, f64) -> bool) {
         let Some(((x0, y0), (x1, y1))) = self.clip(from, to) else { return };
         let steps = (x1 - x0).abs().max((y1 - y0).abs()).round().max(1.0);

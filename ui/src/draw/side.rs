@@ -1,9 +1,10 @@
 //! The two sides of a comparison.
 
-/// Which of two compared cells one is. Both are laid out alike, so that what they share is in the same place.
+/// The side of a cell in a comparison of two. Both cells are laid out alike, so that equal parts are in the same
+/// place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Before,
-    /// The one whose edges say what they were before.
+    /// The cell whose edges also name the operation that they have on the other side.
     After,
 }

@@ -12,8 +12,8 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Whether all terminals agree in how many columns a text takes. Of some letters, such as lines of boxes and arrows, those
-/// that are set up for East Asian text make two.
+/// Whether a text takes the same number of columns in all terminals. Terminals that are set up for East Asian text
+/// draw some characters, such as box lines and arrows, in two columns.
 pub fn has_certain_width(text: &str) -> bool {
     text.is_ascii() || text.width() == text.width_cjk()
 }
@@ -39,7 +39,7 @@ pub fn fitting(text: &str, columns: usize) -> usize {
 /// Where each letter of a text begins and ends, in bytes.
 ///
 /// A letter is what a person sees as one (a grapheme cluster), whatever characters it consists of.
-/// Control characters are none.
+/// Control characters are not letters and are skipped.
 pub fn letters(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let mut end = 0;
     let letters: Vec<_> = Span::raw(text)
@@ -71,8 +71,8 @@ pub fn right(text: &str, columns: usize, glyphs: &Glyphs) -> String {
 
 /// A number at the right edge of a column of exactly this width.
 ///
-/// Decimals go first where there is no room, then the number is written with an exponent, and at
-/// last as `#`: a number is never cut, since a part of it reads as another number.
+/// Where there is no room, it has fewer decimals; if that is not enough, an exponent; and at last the column is
+/// filled with `#`. A number is never cut, since a part of it would read as another number.
 pub fn number(value: f64, columns: usize, decimals: usize) -> String {
     let plain = (0..=decimals).rev().map(|d| format!("{value:.d$}"));
     let short = plain.chain([format!("{value:.0e}")]).find(|t| t.len() <= columns);
@@ -106,13 +106,13 @@ pub fn out_of(count: usize, total: usize) -> String {
     format!("{count:>width$}/{total}")
 }
 
-/// Seconds as a whole number; a time that is not a number, or below 0, is none at all.
+/// Seconds rounded to a whole number; NaN and negative times are 0.
 pub fn whole_seconds(seconds: f64) -> u64 {
     // `max` turns NaN into 0.
     seconds.max(0.0).round() as u64
 }
 
-/// Which rows of a list are seen: `4-19 of 40`, or its length where all are.
+/// Which rows of a list of `count` are visible, such as `4-19 of 40`; only the count if all are.
 pub fn part_of(first: usize, rows: usize, count: usize) -> String {
     let last = (first + rows).min(count);
     if first == 0 && last == count { count.to_string() } else { format!("{}-{last} of {count}", first + 1) }
@@ -120,7 +120,7 @@ pub fn part_of(first: usize, rows: usize, count: usize) -> String {
 
 /// A quantity to three figures with its unit's prefix: `48.2 M`, `0.31 M`, `912`.
 ///
-/// Millions start at a tenth, since that is how sizes of networks are compared.
+/// From 100,000 on it is written in millions, since sizes of networks are compared in millions of parameters.
 pub fn quantity(value: f64) -> String {
     let (scaled, prefix) = match value.abs() {
         v if v >= 1e12 => (value / 1e12, " T"),
@@ -147,7 +147,7 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// A length of time in as few columns as still say something: `40s`, `21m`, `3h12`, `4d`.
+/// A length of time in few columns, by its largest units alone: `40s`, `21m`, `3h12`, `4d`.
 pub fn short_duration(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     match seconds {

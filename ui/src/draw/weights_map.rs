@@ -34,7 +34,7 @@ pub struct WeightsMap<'a, T> {
 }
 
 impl<'a, T: Clone> WeightsMap<'a, T> {
-    /// The map of cell number `cell`, as it is in this generation.
+    /// The map of the cell with index `cell`; ages are counted up to this generation.
     pub fn new(
         weights: &'a WeightSet<T>,
         (cell, kind): (usize, CellKind),
@@ -185,7 +185,8 @@ impl Sizes {
     }
 }
 
-/// What the shades mean: `updates ░▒▓█ 41   age ░▒▓█ 12 generations   · never trained`.
+/// The legend of the shades: `updates 1 ░▒▓█ 41   age 0 ░▒▓█ 12 generations   · never trained`. `most` is the number
+/// of updates with the full shade.
 pub fn legend(most: u32, generation: u32, glyphs: &Glyphs, palette: &Palette) -> Line<'static> {
     let steps = [0.25, 0.5, 0.75, 1.0];
     let ramp = |shades: fn(&Palette, f64) -> Option<Style>| {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 const FORMATS: [(ExportFormat, &str, &str); 7] = [
-    (ExportFormat::Darts, "darts", "the text of the DARTS family, for their programs"),
+    (ExportFormat::Darts, "darts", "the Python text that programs of DARTS read"),
     (ExportFormat::Json, "json", "the genotype as JSON"),
     (ExportFormat::Toml, "toml", "the genotype as TOML"),
     (ExportFormat::Dot, "dot", "both cells for Graphviz"),
@@ -29,7 +29,7 @@ const TABLE_FORMATS: [(ExportFormat, &str, &str); 3] = [
     (ExportFormat::Csv, "csv", "the curves of the run"),
 ];
 
-/// The present state of the choice.
+/// What is chosen at present.
 #[derive(Clone, Debug)]
 pub struct Export {
     choices: Vec<(Exported, String)>,
@@ -62,7 +62,7 @@ impl Export {
         Self { choices, formats, what: 0, format: 0 }
     }
 
-    /// Describes what is chosen in a sentence: whose vector it is, and when it was estimated with which loss.
+    /// A description of what is chosen: which individual's vector it is, when it was estimated, and its loss.
     fn meaning(&self, state: &State) -> String {
         let Some(search) = state.search() else { return "the genotype that is trained".to_owned() };
         match &self.choices[self.what].0 {
@@ -115,8 +115,11 @@ impl Export {
         }
         let width = inside.width();
         let curves = self.formats[self.format].0 == ExportFormat::Csv;
-        let meaning =
-            if curves { "the whole run's, whatever is chosen".to_owned() } else { self.meaning(state) };
+        let meaning = if curves {
+            "the curves of the whole run, whatever is chosen".to_owned()
+        } else {
+            self.meaning(state)
+        };
         inside.text(8, 1, &text::truncate(&meaning, width.saturating_sub(8), &look.glyphs), palette.dim);
         for (row, (_, name, words)) in self.formats.iter().enumerate() {
             let y = row + 3;

@@ -57,7 +57,9 @@ impl Purpose {
                 "How far to go on, then pause: `5` or `5 epochs`.".to_owned()
             }
             Self::StepMany => "How far to go on, then pause: `5` or `5 pairs`, `2 generations`.".to_owned(),
-            Self::PauseAt => "The generation; `never` no longer pauses by itself.".to_owned(),
+            Self::PauseAt => {
+                "The generation before which to pause; `never` takes such a pause back.".to_owned()
+            }
             Self::Inject => {
                 let place = state.search().zip(state.selected);
                 let place = place.map(|(search, i)| words::individual(search, i)).unwrap_or_default();
@@ -81,16 +83,21 @@ impl Purpose {
             }
             Self::SearchLog => "Upper and lower case are the same.".to_owned(),
             Self::FilterRuns => {
-                "Words of name, state, searcher, data or note; nothing lists all. Upper and lower case are the same."
+                "Words of name, state, searcher, data or note, in either case; an empty line lists all runs."
                     .to_owned()
             }
-            Self::RenameRun => "Letters, digits, `.`, `_` and `-`; its folder has this name from then on.".to_owned(),
-            Self::AnnotateRun => "It stands below the list and is found by the filter; an empty one takes it away.".to_owned(),
+            Self::RenameRun => {
+                "Letters, digits, `.`, `_` and `-`; its folder has this name from then on.".to_owned()
+            }
+            Self::AnnotateRun => {
+                "The note stands below the list, and the filter finds it; an empty note removes it."
+                    .to_owned()
+            }
         }
     }
 }
 
-/// What a genotype is read for.
+/// The use of a genotype that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GenotypeUse {
     /// It is put in the place of this individual.
@@ -108,7 +115,7 @@ pub struct Prompt {
     individual: Option<IndividualId>,
     /// The folder of the run that a name or a note is for.
     folder: PathBuf,
-    /// What is wrong with what was typed.
+    /// Why the text that was typed is no answer.
     error: Option<String>,
     /// The answer was sent, and the outcome is not known yet.
     waits: bool,
@@ -127,12 +134,12 @@ impl Prompt {
         }
     }
 
-    /// A question about a run in the list; what is true of it now can be edited.
+    /// A question about a run in the list; its present name or note, `now`, can be edited.
     pub fn about(purpose: Purpose, state: &State, folder: PathBuf, now: &str) -> Self {
         Self { folder, ..Self::new(purpose, state).answered(now) }
     }
 
-    /// The question with an answer to begin with.
+    /// The question with an answer that can be edited.
     pub fn answered(self, now: &str) -> Self {
         Self { field: Field::new(now), ..self }
     }
@@ -145,7 +152,7 @@ impl Prompt {
         (self.waits, self.error) = (false, Some(why));
     }
 
-    /// What a genotype of this name is wanted for; `None` if it is not waited for.
+    /// The use of the genotype that was asked for under this name; `None` if the prompt does not wait for it.
     pub fn wanted(&self, name: &str) -> Option<GenotypeUse> {
         let named = self.waits && self.field.text().trim() == name;
         match self.purpose {
@@ -283,14 +290,15 @@ impl Steps {
     }
 }
 
-/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. No unit is the first one.
+/// Reads `5`, `5 pairs`, `2 generations`, `2g`; in a training `5 epochs`. Without a unit, the first of `steps` is
+/// meant.
 fn step(text: &str, steps: Steps) -> Result<Command, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = text[digits..].trim();
     let count = text[..digits].parse().ok().filter(|count| *count > 0);
     let count = count.ok_or_else(|| format!("`{text}` is no count; write {}", steps.such_as))?;
     let found = steps.units.iter().find(|(word, _)| word.starts_with(unit));
-    let (_, unit) = found.ok_or_else(|| format!("`{unit}` is no step; there are {}", steps.all))?;
+    let (_, unit) = found.ok_or_else(|| format!("`{unit}` is no unit; there are {}", steps.all))?;
     Ok(Command::Step { unit: *unit, count })
 }
 
@@ -350,7 +358,7 @@ mod tests {
         assert_eq!(step("2g"), generations(2));
         assert_eq!(step("12 generations"), generations(12));
         assert_eq!(step("0"), Err("`0` is no count; write 5, 5 pairs or 2 generations".to_owned()));
-        assert_eq!(step("3 days"), Err("`days` is no step; there are pairs and generations".to_owned()));
+        assert_eq!(step("3 days"), Err("`days` is no unit; there are pairs and generations".to_owned()));
     }
 
     #[test]
@@ -360,6 +368,6 @@ mod tests {
         assert_eq!(step("3"), epochs(3));
         assert_eq!(step("1 epoch"), epochs(1));
         assert_eq!(step("0"), Err("`0` is no count; write 5 or 5 epochs".to_owned()));
-        assert_eq!(step("2 generations"), Err("`generations` is no step; there are epochs".to_owned()));
+        assert_eq!(step("2 generations"), Err("`generations` is no unit; there are epochs".to_owned()));
     }
 }

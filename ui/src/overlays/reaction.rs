@@ -4,7 +4,7 @@ use relativenas_core::protocol::Command;
 
 use crate::{actions::Action, messages::Request, views::architecture::Beside};
 
-/// What an overlay wants after a key. All but `Stay` and `Ask` close it.
+/// What the app is to do after a key in an overlay. All but `Stay` and `Ask` close the overlay.
 #[derive(Clone, Debug)]
 pub enum Reaction {
     Stay,
@@ -18,9 +18,9 @@ pub enum Reaction {
     Steer(Command),
     Compare(Box<Beside>),
     Find(String),
-    /// Lists the runs alone that have these words.
+    /// Lists only the runs that contain these words.
     Filter(String),
-    /// A sentence above the footer.
+    /// Shows a sentence above the footer.
     Say(&'static str),
     Leave,
     /// Stops the engine, and leaves when it has agreed.

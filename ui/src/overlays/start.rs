@@ -13,7 +13,7 @@ use crate::{
     messages::{Architecture, Plan, Request},
 };
 
-/// The preset that is chosen first in a search: it is done in a minute or two.
+/// The preset that is chosen first in a search: its searches take a minute or two.
 const FIRST_PRESET: &str = "quick";
 
 /// The present state of the form.
@@ -23,7 +23,7 @@ pub struct Start {
     architecture: Option<Architecture>,
     base: Layers,
     settings: &'static [FormSetting],
-    /// Names of presets that change such a run; no name is none.
+    /// Names of the presets that change such a run; the empty name stands for no preset.
     presets: Vec<String>,
     preset: usize,
     line: usize,
@@ -41,8 +41,8 @@ pub struct Start {
     waits: bool,
 }
 
-/// Whether a preset sets anything that matters in a training, or else in a search. What begins with `retrain.`
-/// matters in trainings, what belongs to a search in searches.
+/// Whether a preset sets anything that matters in a training or, if `training` is false, in a search. Settings that
+/// begin with `retrain.` matter in trainings, all others in searches.
 fn changes(base: &Layers, preset: &str, training: bool) -> bool {
     let mut layers = base.clone();
     let laid = layers.add_preset(preset).is_ok();

@@ -1,4 +1,4 @@
-//! A study: its searchers by what their winners came to, and every run that was begun.
+//! A study: the results of each searcher, and every run that was begun.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::text::Line;
@@ -15,7 +15,7 @@ use crate::{
 /// Heads of the table of searchers; the columns of [`searchers`] lie below them.
 const HEADS: &str = "searcher             searches, best loss   judged, test accuracy %";
 
-/// A study that is looked at, and the chosen one of its runs.
+/// The overlay of a study, with the run that is chosen in it.
 #[derive(Clone, Debug)]
 pub struct StudyTable {
     study: RunName,
@@ -87,7 +87,7 @@ impl StudyTable {
     }
 }
 
-/// A run: how far it is, its best loss, and what its training came to on the test images.
+/// The line of a run: how far it is, its best loss, and for a finished training its test accuracy.
 fn line(run: &StudyRun, name: usize, look: &Look) -> Line<'static> {
     let palette = &look.palette;
     let done = text::out_of(run.done as usize, run.of as usize);
@@ -133,7 +133,7 @@ fn searchers(runs: &[StudyRun], look: &Look) -> Vec<Line<'static>> {
     names.into_iter().map(written).collect()
 }
 
-/// Mean and standard deviation, as far as there are enough values for them.
+/// Mean and sample standard deviation; the mean alone for one value, and a dot for none.
 fn spread(values: &[f64], digits: usize, look: &Look) -> String {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;

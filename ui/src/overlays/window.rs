@@ -1,18 +1,19 @@
-//! What overlays share: where they stand, and the keys that scroll them.
+//! Functions that overlays share: their place on the screen, and the keys that scroll them.
 
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::reaction::Reaction;
 use crate::canvas::Canvas;
 
-/// A part in the middle, below the title and above the footer, of at most this size.
+/// A part in the middle of the screen, of at most this size, that leaves a row free above and below.
 pub fn window<'a>(canvas: &'a mut Canvas<'_>, width: usize, height: usize) -> Canvas<'a> {
     let (columns, rows) = (canvas.width(), canvas.height());
     let (width, height) = (width.min(columns), height.min(rows.saturating_sub(2)));
     canvas.part((columns - width) / 2, (rows - height) / 2, width, height)
 }
 
-/// Scrolls what is only read; `enter` closes it, and any other key is meant for what lies below.
+/// The reaction to a key in an overlay that is only read: it scrolls, `enter` closes it, and any other key closes it
+/// and goes to the view below.
 pub fn scroll_or_pass(place: &mut usize, key: KeyEvent) -> Reaction {
     match key.code {
         _ if scroll(place, key) => Reaction::Stay,

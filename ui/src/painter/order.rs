@@ -1,4 +1,4 @@
-//! In which order runs of one style are written, so that little is spent on moves between them.
+//! The order in which runs of one style are written, so that moves between them take few bytes.
 
 use super::{
     runs::Run,
@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{draw::text::has_certain_width, moves};
 
-/// Among how many runs before and behind the last one, by rows, the nearest is looked for.
+/// How many runs before and behind the last one, in the order of rows, are considered for the next one.
 const NEIGHBOURS: usize = 24;
 
-/// Sorts runs, which are given by rows: those near each other follow one another where that takes fewer bytes than
-/// going through them row by row. `width` is that of the screen in columns.
+/// Sorts runs, which are given row by row. They are reordered so that each is near the one before, if that takes
+/// fewer bytes than the given order. `width` is the screen's, in columns.
 pub fn in_short_order(runs: Vec<Run>, from: &WritingState, width: usize) -> Vec<Run> {
     let by_rows: Vec<usize> = (0..runs.len()).collect();
     let near = nearest_first(&runs, from, width);
@@ -28,7 +28,7 @@ pub fn in_short_order(runs: Vec<Run>, from: &WritingState, width: usize) -> Vec<
     order.into_iter().filter_map(|index| runs[index].take()).collect()
 }
 
-/// From each run to the one that takes the shortest way; of equals to the first.
+/// An order of the runs in which each is followed by one to which the way is shortest; of several, by the first.
 fn nearest_first(runs: &[Run], from: &WritingState, width: usize) -> Vec<usize> {
     let mut left: Vec<usize> = (0..runs.len()).collect();
     let mut order = Vec::with_capacity(runs.len());
@@ -46,7 +46,7 @@ fn nearest_first(runs: &[Run], from: &WritingState, width: usize) -> Vec<usize> 
     order
 }
 
-/// Bytes that lead to a run, if what lies between is not written.
+/// The bytes of the way to a run, if the characters in between are not written.
 fn way((at, is_sure): (Option<(u16, u16)>, bool), run: &Run) -> usize {
     match at {
         Some((x, y)) if y == run.at.1 && x <= run.at.0 && run.at.0 - x <= 4 => usize::from(run.at.0 - x),

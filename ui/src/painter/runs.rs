@@ -1,4 +1,4 @@
-//! What changed from one frame to the next, as letters of one style side by side.
+//! The changes from one frame to the next, as runs: characters of one style, side by side.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use ratatui::{buffer::Cell, style::Color};
 use super::style::CellStyle;
 use crate::draw::text;
 
-/// Letters of one style side by side.
+/// Characters of one style, side by side in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Column and row of the first letter.
+    /// Column and row of the first character.
     pub at: (u16, u16),
     pub columns: u16,
     pub style: CellStyle,
@@ -18,7 +18,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The columns that it takes.
+    /// The range of its columns.
     pub fn place(&self) -> Range<usize> {
         usize::from(self.at.0)..usize::from(self.at.0 + self.columns)
     }
@@ -26,17 +26,17 @@ impl Run {
 
 /// How a row is turned into another one.
 pub struct RowChange {
-    /// The column from which on the row is erased first, if it is.
+    /// The column from which the row is erased to its end before the runs are written, if it is.
     pub erased_from: Option<u16>,
-    /// What is written then.
+    /// The runs that are written.
     pub runs: Vec<Run>,
 }
 
 /// The usual number of unchanged letters up to which they are written again instead of moving the cursor past them.
 const SHORT_GAP: u16 = 4;
 
-/// Finds what changed in row `y`: only what is not the same is written, or the row is erased first where that is
-/// shorter. `None` if both look the same.
+/// Finds the shortest way to turn row `y` from `old` to `new`: either only what differs is written, or the row is
+/// erased first, in whole or at its end. `None` if both look the same.
 pub fn row_change(old: &[Cell], new: &[Cell], y: u16) -> Option<RowChange> {
     let first = old.iter().zip(new).position(|(old, new)| !is_same(old, new))?;
     let end = new.iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1);
@@ -60,8 +60,8 @@ pub fn row_change(old: &[Cell], new: &[Cell], y: u16) -> Option<RowChange> {
     Some(RowChange { erased_from: erased.map(|x| x as u16), runs })
 }
 
-/// About how many bytes the runs of a row take: their letters, what leads from one to the next, and now and then a
-/// colour. Those of one style are written one after the other.
+/// An estimate of the bytes that the runs of a row take: their characters, moves between runs of one style, and a few
+/// bytes for each style.
 fn cost(runs: &[Run]) -> usize {
     let mut ends: Vec<(CellStyle, u16)> = Vec::new();
     let way = |run: &Run| {
@@ -81,8 +81,8 @@ fn cost(runs: &[Run]) -> usize {
     runs.iter().map(|run| run.text.len()).sum::<usize>() + runs.iter().map(way).sum::<usize>()
 }
 
-/// The style in which a run and the cell behind it can be written together: blanks have any that does not show on
-/// them.
+/// The style in which a run and the cell behind it can be written together; a blank can have any style that does not
+/// show on blanks. `None` if there is no such style.
 fn shared_style(run: &Run, cell: &Cell) -> Option<CellStyle> {
     let style = CellStyle::of(cell);
     let run_is_blank = run.style.shows_no_blanks() && run.text.bytes().all(|letter| letter == b' ');
@@ -93,7 +93,7 @@ fn shared_style(run: &Run, cell: &Cell) -> Option<CellStyle> {
     }
 }
 
-/// Every cell that changed, those that can be written in one style together.
+/// All cells that changed, as runs of neighbours that can be written in one style.
 fn changes(old: &[Cell], new: &[Cell], y: u16) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut x = 0;
@@ -128,7 +128,7 @@ pub fn is_same(a: &Cell, b: &Cell) -> bool {
     (is_blank(a) && is_blank(b)) || (a.symbol() == b.symbol() && CellStyle::of(a) == CellStyle::of(b))
 }
 
-/// Whether a cell is what an erased one is.
+/// Whether a cell looks like an erased one.
 pub fn is_blank(cell: &Cell) -> bool {
     cell.symbol() == " " && cell.bg == Color::Reset && CellStyle::of(cell).shows_no_blanks()
 }

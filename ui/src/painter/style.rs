@@ -30,7 +30,7 @@ impl CellStyle {
     }
 }
 
-/// Changes the style in one sequence.
+/// Appends the shortest sequence that changes the style `from` to `to`, and sets `from` accordingly.
 pub fn dress(bytes: &mut Vec<u8>, from: &mut CellStyle, to: CellStyle) {
     if *from == to {
         return;

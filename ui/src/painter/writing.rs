@@ -1,4 +1,4 @@
-//! Where the terminal would write next and in which style; writing runs from there.
+//! Writes runs, and keeps track of where the terminal's cursor then is and of the style that is set.
 
 use ratatui::{buffer::Cell, style::Color};
 
@@ -11,20 +11,22 @@ use crate::{
     moves::{self, Target},
 };
 
-/// The style and the position with which the terminal would write the next letter.
+/// The style and the position in which the terminal would write the next character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WritingState {
     pub style: CellStyle,
     /// Column and row, if they are known.
     pub at: Option<(u16, u16)>,
-    /// Since the cursor was last placed, only letters were written on whose width all terminals agree.
+    /// Whether the column is certain: since the cursor was last placed, only characters were written that are equally
+    /// wide in all terminals.
     pub is_sure: bool,
 }
 
-/// What is known of a terminal that was just reset.
+/// The state of a terminal whose style was just reset and whose cursor may be anywhere.
 pub const FROM_NOTHING: WritingState = WritingState { style: PLAIN, at: None, is_sure: false };
 
-/// Writes a run, whose style the pen has, into its row, of which some cells are still open: they are written later.
+/// Writes a run, whose style must be that of `pen`, into its row. `open` marks cells of the row that will be written
+/// later, so that the way to the run may lead across them with any character.
 pub fn write_run(bytes: &mut Vec<u8>, pen: &mut WritingState, run: &Run, (row, open): (&[Cell], &[bool])) {
     go_to(bytes, pen, (row, open), run.at);
     bytes.extend_from_slice(run.text.as_bytes());
@@ -32,7 +34,8 @@ pub fn write_run(bytes: &mut Vec<u8>, pen: &mut WritingState, run: &Run, (row, o
     pen.at = end_of(run, row.len());
 }
 
-/// Where the cursor is behind a run on a screen of so many columns. Behind the last one terminals differ in it.
+/// The place of the cursor behind a run, on a screen of so many columns. `None` behind the last column, where
+/// terminals differ.
 pub fn end_of(run: &Run, width: usize) -> Option<(u16, u16)> {
     let x = run.at.0 + run.columns;
     Some((x, run.at.1)).filter(|_| usize::from(x) < width)
@@ -60,8 +63,8 @@ fn go_to(bytes: &mut Vec<u8>, pen: &mut WritingState, (row, open): (&[Cell], &[b
     }
 }
 
-/// What leads across these cells with the pen's style: what they hold, or anything where they are written later.
-/// `None` if it cannot be written in this style, or takes more than `most` bytes.
+/// The characters that lead across these cells in this style: those that the cells hold, or blanks for cells that are
+/// written later. `None` if a cell cannot be written in this style, or if it takes more than `most` bytes.
 fn written_between(cells: &[Cell], open: &[bool], style: CellStyle, most: usize) -> Option<Vec<u8>> {
     if cells.len() > most {
         return None;

@@ -14,8 +14,8 @@ use crate::{
     words::{self, individual, loss},
 };
 
-/// The best in a line: its number, loss and accuracy, and when it was estimated if `columns` have
-/// room for that.
+/// A line about the best individual: its number, loss and accuracy, and when it was estimated if that fits in
+/// `columns`.
 pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     let palette = &look.palette;
     let Some(best) = search.leader() else {
@@ -47,7 +47,8 @@ pub fn line(search: &SearchView, look: &Look, columns: usize) -> Line<'static> {
     line
 }
 
-/// Parameters and multiply-adds of a genotype in the network of the search, and its latency where a table tells it.
+/// Parameters and multiply-adds of a genotype in the network of the search, and its latency if the search has a table
+/// of latencies. `None` if the search has no network.
 pub fn cost_words(genotype: &Genotype, search: &SearchView) -> Option<String> {
     let cost = cost(genotype, &search.network?);
     let latency = search.settings.limits.latency(genotype);
@@ -77,7 +78,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     canvas.text(1, 3, &cells, look.palette.dim);
 }
 
-/// Draws the cell of an architecture of NAS-Bench-201.
+/// Describes the cell of an architecture of NAS-Bench-201 in two lines.
 fn edges(canvas: &mut Canvas<'_>, position: &[f64]) {
     let look = canvas.look;
     let Ok(indices) = tabular::decode(position) else { return };

@@ -15,11 +15,11 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let history: Vec<f64> = search.generations.iter().map(|g| g.diversity).collect();
     let columns = canvas.width().saturating_sub(x + 2);
     canvas.text(x, 1, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text);
-    // Without this note a falling diversity is taken for progress.
+    // Without this note, a falling diversity would be taken for progress.
     let [above, below] = if canvas.width() >= Layout::DIVERSITY_IN_WORDS {
-        ["falls without any signal too:", "it measures agreement"]
+        ["falls with random losses too:", "it measures agreement"]
     } else {
-        ["falls without", "any signal too"]
+        ["falls with random", "losses too"]
     };
     canvas.text(1, 2, above, look.palette.dim);
     canvas.text(1, 3, below, look.palette.dim);

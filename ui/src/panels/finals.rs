@@ -14,7 +14,7 @@ use crate::{
 const NAME: usize = 10;
 const ROUND: usize = 9;
 
-/// What has become of an entrant.
+/// Whether an entrant has won, is still in the finals, or is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Won,
@@ -22,8 +22,8 @@ enum Standing {
     Out,
 }
 
-/// Draws a row for each entrant and a column for each round, with the figure that decided. Entrants that came
-/// furthest stand first, so that those still in the finals are visible.
+/// Draws a row for each entrant and a column for each round, with the figure by which the round was decided. Entrants
+/// that came furthest stand first, so that those that are still in the finals are visible.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, finals: &FinalsView) {
     let palette = &canvas.look.palette;
     let (dim, plain, best, warning) = (palette.dim, palette.text, palette.best, palette.warning);
@@ -67,7 +67,7 @@ fn columns(width: usize) -> usize {
     (width.saturating_sub(NAME + 12) / ROUND).max(1)
 }
 
-/// What is judged, and how far the finals are.
+/// The figure that decides, and how far the finals are.
 fn about(finals: &FinalsView) -> String {
     let judge = finals.settings.judge.words();
     let (round, rounds) = (finals.round() + 1, finals.rounds_in_all());
@@ -82,7 +82,7 @@ fn about(finals: &FinalsView) -> String {
     }
 }
 
-/// All entrants: those that came furthest first, within a round by the figure that decided.
+/// Indices of all entrants: those that came furthest first; within a round in the order of the figure that decided.
 fn order(finals: &FinalsView) -> Vec<usize> {
     let mut order: Vec<_> = (0..finals.entrants.len()).collect();
     let last = |place: &usize| (0..=finals.round()).rev().find(|&round| finals.going(round).contains(place));
@@ -110,8 +110,8 @@ fn standing(finals: &FinalsView, place: usize) -> Standing {
     if survived && !finals.ended { Standing::In } else { Standing::Out }
 }
 
-/// The judged figure of a round in six columns, and whether it is a number; a dot where it is to
-/// come, `None` where the entrant has no part in the round.
+/// The figure by which a round is decided, in six columns, and whether it is a number; a dot if it is still to come,
+/// `None` if the entrant does not take part in the round.
 fn figure(finals: &FinalsView, round: u32, place: usize, to_come: char) -> Option<(String, bool)> {
     match finals.figures(round, place) {
         Some(figures) => {

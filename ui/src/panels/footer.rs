@@ -13,7 +13,7 @@ use crate::{
     view::View,
 };
 
-/// Keys of what lies over the view, each with what it does.
+/// Keys of an overlay, each with a word or two for what it does.
 pub type OverlayHints = &'static [(&'static str, &'static str)];
 
 /// A key, what it does, and how important it is to show it.
@@ -29,7 +29,7 @@ impl Hint {
     }
 }
 
-/// Draws the keys of what lies `over` the view if there is something, else those of the view.
+/// Draws the keys of the overlay, `over`, if there is one, else those of the view.
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, over: Option<OverlayHints>) {
     let bottom = canvas.height().saturating_sub(1);
     if bottom > 0 {
@@ -60,7 +60,7 @@ fn keys(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, over: Option<
     }
 }
 
-/// Keys of the view, then those of the run, then the way to other places and out.
+/// Keys of the view, then those of the run, then those that lead to other views and out of the screen.
 fn hints(scene: &Scene<'_>, state: &State, narrow: bool) -> Vec<Hint> {
     let of = |action: Action, importance: u8| {
         let word = word(state, action, action.definition().short, narrow);

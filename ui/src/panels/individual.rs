@@ -16,7 +16,8 @@ use crate::{
     words::{is_of_before, lineage, loss, ranked},
 };
 
-/// What is said of an individual, in lines of at most `width` columns; `cells` tells its cells too.
+/// The description of an individual in lines of at most `width` columns; `cells` is whether its cells are described
+/// too.
 pub fn lines(
     search: &SearchView,
     number: IndividualId,

@@ -12,7 +12,7 @@ use crate::{
     words,
 };
 
-/// A chart under a heading with its legend, and what a probe says of these losses.
+/// Draws a chart of losses under a heading with its legend, and between them the result of a probe if there is one.
 pub fn draw(canvas: &mut Canvas<'_>, shown: &Shown, search: &SearchView) {
     let look = canvas.look;
     let palette = &look.palette;
@@ -50,7 +50,7 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: &Shown, search: &SearchView) {
         return;
     }
     if search.generations.iter().all(|generation| generation.generation < search.settings.warm_up) {
-        let words = "the warm-up trains the weights; there are no verdicts until it is over";
+        let words = "no losses yet: a warm-up compares no pairs";
         canvas.text(3, top + height / 2, words, palette.dim);
         return;
     }

@@ -12,11 +12,11 @@ pub struct Notice {
     pub is_warning: bool,
 }
 
-/// What was just said, else what the engine has to say: on the rule above the keys, in place of
-/// the keys where there is no rule, and over the view where it is long. It is never cut short,
-/// because the way out stands at its end.
+/// Draws the screen's notice, `said`, or else that of the engine. It stands on the rule above the keys, in place of
+/// the keys if there is no rule, and over the view if it is long. It is never cut, because the advice stands at its
+/// end.
 ///
-/// `bottom` is how many rows the footer has.
+/// `bottom` is the number of rows of the footer.
 pub fn draw(canvas: &mut Canvas<'_>, said: Option<&Notice>, shown: Option<&Shown>, bottom: usize) {
     let engine = shown.and_then(|shown| shown.progress.as_ref()?.notice.clone());
     let engine = engine.map(|text| Notice { text, is_warning: true });

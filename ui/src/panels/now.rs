@@ -17,8 +17,8 @@ use crate::{
     words::{individual, loss},
 };
 
-/// How many rows the panel wants: two, and up to `most` where more are in training or an engine's last words are
-/// shown.
+/// How many rows the panel wants: two, and up to `most` if more networks are trained at once or the last lines of a
+/// dead engine are shown.
 pub fn rows(shown: &Shown, most: usize) -> usize {
     let wanted = match &shown.link {
         Link::Dead { last_words, .. } => last_words.len() + 2,
@@ -45,10 +45,10 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     }
 }
 
-/// Columns of a bar of progress: enough to see it move, and few bytes on a slow link.
+/// The most columns of a progress bar: enough to see it move, and few bytes on a slow link.
 const LONGEST_BAR: usize = 36;
 
-/// Columns of what says how fast the networks are trained, and what the engine takes of its machine.
+/// Columns of the speed of training, and of the engine's load.
 const SPEED: usize = 13;
 
 /// A line for each network in training or in evaluation.
@@ -97,7 +97,7 @@ fn speed(images_per_second: f64) -> String {
     format!("{} img/s", text::grouped(images_per_second.round() as u64))
 }
 
-/// What the engine takes of its machine, in at most 13 columns.
+/// The engine's load of processor and memory, in at most 13 columns.
 fn load_words(load: Load) -> String {
     format!("{}% {}", load.cpu, memory(load.memory))
 }
@@ -107,7 +107,7 @@ fn gpu_words(gpu: GpuLoad) -> String {
     format!("gpu {}% {}", gpu.busy, memory(gpu.memory))
 }
 
-/// The same where there is no room to say whose memory it is: without it, if it is that of all processes.
+/// The load of the GPU where there is no room to say whose memory it is; the memory of all processes is left out.
 fn gpu_words_alone(gpu: GpuLoad) -> String {
     match gpu.owner {
         MemoryOwner::Engine => gpu_words(gpu),
@@ -212,7 +212,7 @@ fn words(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, progress: Op
                 &format!("reading the log: {} events", text::grouped(shown.view.events)),
                 text_style,
             );
-            say(canvas, 1, "there is no word of an engine yet", dim);
+            say(canvas, 1, "still looking for the run's engine", dim);
         }
         (Link::Dead { last_words, resume }, _) => {
             say(canvas, 0, "the engine died before the run was finished", warning);

@@ -1,4 +1,4 @@
-//! Whether the comparison of pairs is any good, in a line: what a probe found, or how far it is.
+//! A line about a probe, which measures how reliable the comparison of pairs is: its result, or how far it is.
 
 use ratatui::text::Line;
 use relativenas_core::probe::{ArchitectureSource, Probe};
@@ -21,13 +21,13 @@ pub fn line(shown: &Shown, look: &Look, columns: usize) -> Option<Line<'static>>
     Some(forms.iter().find(|form| form.width() <= columns).unwrap_or(short).clone())
 }
 
-/// How much is said.
+/// How much of the result the line holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Short,
     /// With intervals.
     Long,
-    /// Also how well sizes alone rank.
+    /// With intervals, and how well numbers of parameters and multiply-adds alone rank.
     WithSizes,
 }
 

@@ -59,7 +59,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &
     }
 }
 
-/// Draws what changed in the generation before, because its steps are known only now.
+/// Draws the pairs of the generation before, whose slow learners have moved by now.
 fn last_generation(canvas: &mut Canvas<'_>, scene: &Scene<'_>, search: &SearchView) {
     canvas.heading(1, 0, "LAST GENERATION");
     let rows = canvas.height().saturating_sub(1);
@@ -119,7 +119,8 @@ fn pair(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, search: &SearchVie
     mark_selected(canvas, y, scene, &[(slow.individual, c.slow), (fast.individual, c.fast)]);
 }
 
-/// While a generation runs: in how many genes the two differ. Afterwards: which genes the step changed.
+/// In words: while a generation runs, in how many genes the two learners differ; afterwards, which genes of the slow
+/// learner changed.
 fn genes(search: &SearchView, comparison: &Comparison, slow: IndividualId) -> String {
     let space = search.settings.space;
     if comparison.generation == search.generation {
@@ -177,7 +178,7 @@ fn in_hand(search: &SearchView) -> &[Vec<IndividualId>] {
 
 /// The engine's progress with the members of the pairs in hand; empty before it has begun them.
 fn begun<'a>(shown: &'a Shown, search: &SearchView) -> &'a [MemberProgress] {
-    // After a pair, the engine's last word is of that pair until the next one begins.
+    // After a pair, the engine's last progress is that of the pair, until the next one begins.
     match shown.progress.as_ref().map(|progress| &progress.activity) {
         Some(Activity::Estimating { generation, pair, members, .. })
             if *generation == search.generation && *pair == search.compared.len() =>
@@ -222,7 +223,7 @@ fn pair_in_hand(
     mark_selected(canvas, y, scene, &marks);
 }
 
-/// The selected individual is reversed, and has a bar before it.
+/// Marks the selected individual, if it is at one of these places: in the style of selections, with a bar before it.
 fn mark_selected(canvas: &mut Canvas<'_>, y: usize, scene: &Scene<'_>, places: &[(IndividualId, usize)]) {
     let Some(&(number, x)) = places.iter().find(|(individual, _)| Some(*individual) == scene.selected) else {
         return;

@@ -136,8 +136,8 @@ fn tabs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: Option<&Shown>) {
     }
 }
 
-/// The settings of the engine that hold until they are changed, such as a pause that is scheduled. They are
-/// always visible.
+/// The settings of the engine that hold until they are changed, such as a scheduled pause, in words. They are visible
+/// in every view.
 fn set(shown: &Shown) -> String {
     let mut set = Vec::new();
     if matches!(shown.link, Link::WatchOnly { .. }) {

@@ -20,7 +20,7 @@ pub fn losses(canvas: &mut Canvas<'_>, training: &TrainingView) {
 }
 
 pub fn accuracies(canvas: &mut Canvas<'_>, training: &TrainingView) {
-    // The metric of another task is not computed of training images.
+    // The metrics of other tasks are not computed for training images.
     let train = training.task.is_classification().then_some(train_accuracy as Pick);
     chart(canvas, training, training.task.metric_title(), train, |e| e.valid_accuracy);
 }
@@ -71,7 +71,7 @@ pub fn summary(canvas: &mut Canvas<'_>, training: &TrainingView) {
         text::counted(network.cells, "cell"),
         network.classes,
     );
-    // What is counted is a classifier.
+    // Costs are known for classifiers only.
     if training.task.is_classification() {
         let cost = relativenas_core::cost::cost(&training.genotype, &network);
         let (parameters, multiply_adds) = (cost.parameters as f64, cost.multiply_adds as f64);

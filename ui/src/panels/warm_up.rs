@@ -1,4 +1,4 @@
-//! The warm-up: which networks trained the weights in this generation, and that no individual is judged.
+//! The warm-up: which networks trained the weights in this generation, and a note that no pair is compared.
 
 use relativenas_core::{event::Trainee, population::IndividualId, view::SearchView};
 
@@ -9,7 +9,7 @@ use crate::{
     words::{individual, loss},
 };
 
-/// What a warm-up is for, under its heading; below, the pairs that are done, the newest last.
+/// Draws a heading, a note on what the warm-up is for, and the pairs of networks that were trained, the newest last.
 pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let palette = &canvas.look.palette;
     let (dim, plain, warning) = (palette.dim, palette.text, palette.warning);
@@ -24,7 +24,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
         canvas.text(x + 2, 0, &out_of(search.warmed.len(), search.pairs.len()), dim);
         y = 1;
         say(canvas, &mut y, "trains every operation equally often");
-        say(canvas, &mut y, "no verdicts yet, the population waits");
+        say(canvas, &mut y, "no pair is compared, no individual moves");
     }
     let rows = canvas.height().saturating_sub(y);
     let first = search.warmed.len().saturating_sub(rows);

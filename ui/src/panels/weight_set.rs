@@ -1,4 +1,4 @@
-//! The weight set in a few lines: hit rate, how much of it was ever trained, what starves.
+//! The weight set in a few lines: its hit rate, and how many of its operations were ever trained or are starved.
 
 use relativenas_core::{
     network::NetworkShape,
@@ -13,30 +13,33 @@ use crate::{
     words::per_cent,
 };
 
-/// How the operations of a weight set fared.
+/// How often the operations of a weight set were trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrainingCounts {
-    /// How many operations have weights.
+    /// The number of operations that have weights.
     pub trainable: usize,
+    /// The number of those that were trained at least once.
     pub trained: usize,
-    /// Trained less than a quarter as often as the mean of those that were.
+    /// The number of trained operations that had less than a quarter of the mean number of updates.
     pub starved: usize,
-    /// Updates of a trained operation.
+    /// The mean number of updates of trained operations.
     pub mean: f64,
 }
 
-/// Whether a candidate of a cell has weights.
+/// Whether a candidate (as in [`WeightKey::Operation`]) of a cell has weights.
 pub fn has_weights(shape: &NetworkShape, cell: usize, candidate: usize) -> bool {
     let (_, input, operation) = WeightKey::describe_candidate(candidate);
     let strided = shape.cell_kind(cell) == CellKind::Reduction && input < 2;
     operation.has_parameters(if strided { 2 } else { 1 })
 }
 
-/// Whether an operation that was trained `updates` times is starved, given the mean over all trained ones.
+/// Whether an operation that was trained `updates` times is starved: it had less than a quarter of `mean`, the mean
+/// number of updates of trained operations.
 pub fn starves(updates: u32, mean: f64) -> bool {
     f64::from(updates) < mean / 4.0
 }
 
+/// Counts the operations of all cells; all counts are 0 for a search without a network.
 pub fn fares(search: &SearchView) -> TrainingCounts {
     let Some(shape) = search.network else { return TrainingCounts::default() };
     let trainable = (0..shape.cells)
@@ -59,7 +62,7 @@ pub fn draw(canvas: &mut Canvas<'_>, search: &SearchView) {
     let (dim, text_style) = (look.palette.dim, look.palette.text);
     canvas.heading(1, 0, "WEIGHT SET");
     if search.network.is_none() {
-        canvas.text(1, 1, "a table answers:", dim);
+        canvas.text(1, 1, "losses from a table:", dim);
         canvas.text(1, 2, "there are no weights", dim);
         return;
     }

@@ -10,8 +10,9 @@ pub(crate) type Rgb = (u8, u8, u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     Truecolor,
-    /// The 240 colours after the first 16, which are skipped because users redefine them.
+    /// 256 colours, of which only the last 240 are used, because users redefine the first 16.
     Indexed,
+    /// The 16 colours of ANSI terminals.
     Ansi,
     None,
 }

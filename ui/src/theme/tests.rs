@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Grounds of widely used terminal schemes.
+/// Background colours of widely used terminal schemes.
 fn usual_grounds(theme: Theme) -> &'static [Rgb] {
     match theme {
         // Black, VS Code, One Dark, Solarized dark, Dracula.

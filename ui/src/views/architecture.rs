@@ -1,4 +1,5 @@
-//! An individual's two cells as graphs, in words, in numbers and in time; another one beside it.
+//! An individual's two cells as graphs, described in words and numbers, with the lessons it had; or two architectures
+//! side by side.
 
 mod edges;
 
@@ -35,7 +36,7 @@ use crate::{
 pub struct ArchitecturePlace {
     /// What stands beside the selected individual.
     pub beside: Option<Beside>,
-    /// Which page of the text is shown, where the text does not fit; the first page follows the last.
+    /// The page of the text that is shown, if the text does not fit; the first page follows the last.
     pub page: isize,
 }
 
@@ -228,8 +229,8 @@ struct Column<'a> {
     words: Vec<Line<'static>>,
 }
 
-/// Rows of each of a column's two graphs with its heading. Text of so many lines gets a third of a tall screen, but the
-/// graphs have priority.
+/// The rows of each of a column's two graphs with its heading, if there are `words` lines of text below. The text
+/// gets up to a third of the height, but the graphs have priority.
 fn graph_rows(words: usize, height: usize) -> usize {
     let kept = words.min(height / 3).min(height.saturating_sub(1 + 2 * GRAPH));
     (height.saturating_sub(1 + kept) / 2).clamp(4, 13)

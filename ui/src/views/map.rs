@@ -87,7 +87,7 @@ fn plane(canvas: &mut Canvas<'_>, picture: &Picture<'_>, window: Window) {
     plane.render(canvas.area, canvas.buffer);
 }
 
-/// Says what the plane is, and how much it shows.
+/// Draws the heading: what the axes are, and the share of the positions' variance that they show.
 fn head(canvas: &mut Canvas<'_>, search: &SearchView, compared: usize, drawn: usize) {
     let palette = &canvas.look.palette;
     let (dim, strong) = (palette.dim, palette.strong);
@@ -106,7 +106,7 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView, compared: usize, drawn: us
     let x = canvas.line(x, 0, &line);
     let hidden = compared - drawn;
     let words = match (compared, hidden) {
-        (0, _) => "c lays controls beside it".to_owned(),
+        (0, _) => "c compares with other runs".to_owned(),
         (_, 0) => String::new(),
         (_, hidden) => format!("{hidden} more would need a wider screen"),
     };

@@ -108,7 +108,7 @@ fn weights_and_best(canvas: &mut Canvas<'_>, y: usize, search: &SearchView) {
     }
     x = canvas.text(x, y, "diversity ", dim);
     x = canvas.text(x, y, &text::number(search.diversity(), 5, 2), look.palette.text);
-    x = canvas.text(x, y, " (falls without signal too)", dim);
+    x = canvas.text(x, y, " (falls by chance too)", dim);
     if has_weights {
         let starved = weight_set::fares(search).starved;
         canvas.text(x + 3, y, &format!("starved {starved}"), dim);

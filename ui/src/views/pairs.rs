@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PairsPlace {
     pub row: usize,
-    /// The last finished generation is shown, not the one that runs.
+    /// Whether the last finished generation is shown instead of the one that is under way.
     pub earlier: bool,
 }
 
@@ -66,7 +66,7 @@ pub fn draw(canvas: &mut Canvas<'_>, place: &PairsPlace, search: &SearchView) {
 /// Columns of the arrow of the widest gap: enough to compare gaps, and few bytes on a slow link.
 const LONGEST_ARROW: usize = 36;
 
-/// Slow on the left, an arrow as long as the gap, fast on the right.
+/// Draws a pair: the slow learner on the left, an arrow as long as the gap of the losses, the fast one on the right.
 fn pair_line(canvas: &mut Canvas<'_>, search: &SearchView, pair: &Comparison, widest: f64, selected: bool) {
     let look = canvas.look;
     let palette = &look.palette;
@@ -211,7 +211,7 @@ fn genes(
     let of_cell = 4 * NODES;
     if canvas.height() > of_cell {
         let [before, after] = if step.is_some() { ["before", "after"] } else { ["slow", "fast"] };
-        let heads = format!("gene {before:>6} {after:>6}  reads     pull");
+        let heads = format!("gene {before:>6} {after:>6}  decoded   pull");
         canvas.text(1, 0, &heads, palette.dim);
     }
     let top = canvas.height().saturating_sub(of_cell).min(1);
@@ -239,9 +239,9 @@ fn genes(
     }
 }
 
-/// What changed, a sentence a change.
+/// Draws a sentence for each gene of the slow learner that changed.
 ///
-/// While the generation runs, these are the differences between the slow and the fast learner.
+/// While the generation is under way, these are its differences to the fast learner.
 fn in_words(
     canvas: &mut Canvas<'_>,
     space: Space,
@@ -265,7 +265,7 @@ fn in_words(
         }
     }
     if sentences.is_empty() {
-        sentences.push("nothing decodes to something else".to_owned());
+        sentences.push("no gene decodes to another value".to_owned());
     }
     let mut y = 0;
     let (width, height) = (canvas.width().saturating_sub(4), canvas.height());

@@ -1,4 +1,4 @@
-//! All architecture vectors: each gene in its interval, which individuals moved, and where they agree.
+//! All architecture vectors: each gene as a shade and in words, which individuals moved, and how far they agree.
 
 mod detail;
 mod table;
@@ -37,7 +37,7 @@ pub struct PopulationPlace {
     pub order: Order,
     /// Whether all individuals that moved show where they were, not only the selected one.
     pub ghosts: bool,
-    /// Every number stands in place of the genes.
+    /// Whether further numbers of each individual stand in place of its genes.
     pub numbers: bool,
 }
 
@@ -191,8 +191,8 @@ fn master(
     }
 }
 
-/// Draws the heading: which individuals are seen, how they are sorted, and the diversity with what
-/// it does not mean.
+/// Draws the heading: which individuals are visible, how they are sorted, and the diversity with a note on how to
+/// read it.
 fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, seen: &str) {
     let look = canvas.look;
     let (dim, strong) = (look.palette.dim, look.palette.strong);
@@ -216,16 +216,17 @@ fn head(canvas: &mut Canvas<'_>, place: &PopulationPlace, search: &SearchView, s
     let room = canvas.width().saturating_sub(x + 1);
     let columns = room.saturating_sub(24).clamp(6, 24).min(room);
     x = canvas.text(x, 0, &bars::sparkline(&history, columns, &look.glyphs), look.palette.text) + 2;
-    let words = "it falls without any signal too: it measures agreement, not progress";
+    let words = "it falls with random losses too: it measures agreement, not progress";
     let room = canvas.width().saturating_sub(x + 1);
     if room >= text::width(words) {
         canvas.text(x, 0, words, dim);
     } else if room >= 20 {
-        canvas.text(x, 0, "falls without signal", dim);
+        canvas.text(x, 0, "falls by chance too", dim);
     }
 }
 
-/// Two genes stand together, the four of a node a little apart, cells farther.
+/// The columns of the heat map: one for each gene. Input and operation stand together, nodes a little apart, cells
+/// farther.
 ///
 /// On narrow screens they stand closer, so that there is room for their text.
 fn columns(space: Space, width: usize) -> Vec<Column> {
@@ -269,8 +270,8 @@ fn row(
     }
 }
 
-/// How many genes decode to another value since the last move, and, where there are columns for it, towards whom it
-/// moved.
+/// How many genes decode to another value since the last move and, if there are columns for it, towards which
+/// individual it moved.
 fn moved(search: &SearchView, place: &IndividualView, columns: usize) -> String {
     if let (Some(generation), None) = (place.injected, &place.learner) {
         return format!("injected in {generation}");

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct RunsPlace {
     pub row: usize,
-    /// Words of which each run that is listed has all.
+    /// Words that every listed run contains; empty lists all runs.
     pub filter: String,
     pub order: RunOrder,
 }
@@ -107,7 +107,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, place: &RunsPlace, state
     }
 }
 
-/// Where the columns are; those that do not fit are 0 wide.
+/// The widths of the columns; those that do not fit are 0 wide.
 struct Columns {
     name: usize,
     what: usize,

@@ -20,7 +20,7 @@ use crate::{
     words::{individual, per_cent},
 };
 
-/// The cursor in the view of the weight set.
+/// The cursor in the view of the weight set: a cell of the network, and a candidate (as in [`WeightKey::Operation`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WeightsPlace {
     pub cell: usize,
@@ -31,7 +31,7 @@ pub fn draw(canvas: &mut Canvas<'_>, place: &WeightsPlace, search: &SearchView) 
     let look = canvas.look;
     let Some(shape) = search.network else {
         canvas.heading(1, 0, "WEIGHT SET");
-        canvas.text(1, 2, "a table answers in this run; there are no weights", look.palette.dim);
+        canvas.text(1, 2, "losses come from a table in this run; there are no weights", look.palette.dim);
         return;
     };
     let (width, height) = (canvas.width(), canvas.height());

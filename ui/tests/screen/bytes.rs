@@ -1,4 +1,4 @@
-//! What a frame costs on the wire.
+//! How many bytes a frame takes on the link to the terminal.
 
 use std::{cell::Cell, io::Write, rc::Rc};
 
@@ -10,7 +10,7 @@ use crate::{
     stage::{Stage, options, summaries_with_a_study},
 };
 
-/// Bytes that each further frame writes on a screen of 140x40.
+/// The number of bytes that each frame after the first one takes on a screen of 140x40.
 fn written(stage: &mut Stage, mut change: impl FnMut(&mut Stage, usize), frames: usize) -> Vec<usize> {
     let counter = Counter::default();
     let mut painter = Painter::new(counter.clone());
@@ -25,7 +25,7 @@ fn written(stage: &mut Stage, mut change: impl FnMut(&mut Stage, usize), frames:
     lengths
 }
 
-/// Counts what is written.
+/// A writer that counts bytes.
 #[derive(Clone, Default)]
 struct Counter(Rc<Cell<usize>>);
 
@@ -69,7 +69,7 @@ const SWITCHES: [&str; 14] = ["2", "3", "4", "5", "6", "7", "8", "9", "2", "1", 
 
 /// Bytes that another view may take on 140x40: less than seven seconds on a link of 600 bytes a second.
 const MOST_FOR_A_VIEW: usize = 4000;
-/// The same for the population on a link that is not slow: every gene has a ground of its own.
+/// The same for the population on a link that is not slow: every gene has a background of its own.
 const MOST_FOR_SHADES: usize = 6400;
 /// The same on a link that is not slow, for runs with more to say than a usual search: four networks at once, long curves.
 const MOST_FOR_BUSY_VIEWS: usize = 4400;

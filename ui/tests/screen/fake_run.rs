@@ -30,11 +30,11 @@ pub struct FakeRun {
     weights: WeightSet<()>,
     next_event: u64,
     time: i64,
-    /// Loses its first learner's loss in this generation's first pair.
+    /// The generation in whose first pair the loss of the first learner is NaN, if there is to be one.
     pub lost_in: Option<u32>,
 }
 
-/// 12:00 of some day, UTC.
+/// The time at which a run begins: 12:00 UTC of some day, in milliseconds since 1970.
 const START: i64 = 1_780_056_000_000;
 pub const BATCHES: usize = 98;
 
@@ -86,7 +86,7 @@ impl FakeRun {
         Self::of(SearchSettings { warm_up, ..fake.search.settings().clone() })
     }
 
-    /// A search in whose network a batch may take 40 ms; a convolution takes one, wherever it is.
+    /// A search that limits the latency of a batch to 40 ms; by its table, every convolution takes 1 ms.
     pub fn with_latencies(population: usize, generations: u32) -> (Self, Vec<Line>) {
         let entry = |spot| {
             Operation::SEARCHED.map(|operation| {
@@ -111,7 +111,7 @@ impl FakeRun {
         Self::of(SearchSettings { limits, ..settings })
     }
 
-    /// A search that a table answers.
+    /// A search that reads its losses from the table of NAS-Bench-201.
     pub fn in_table(population: usize, generations: u32) -> (Self, Vec<Line>) {
         Self::of(SearchSettings {
             space: Space::NasBench201,
@@ -314,7 +314,7 @@ pub fn shape() -> NetworkShape {
     NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 }
 }
 
-/// Every 3x3 convolution is worth something.
+/// The loss of an architecture of NAS-Bench-201: the more 3x3 convolutions, the lower.
 fn answer(position: &[f64]) -> Estimate {
     let indices = Space::NasBench201.decode(position).expect("a vector of this space");
     let convolutions = indices.iter().filter(|&&index| index == 3).count();
@@ -322,7 +322,7 @@ fn answer(position: &[f64]) -> Estimate {
     Estimate { loss: Loss(loss), accuracy: 100.0 - loss, train_loss: Loss::NAN, hits: 0, misses: 0 }
 }
 
-/// Falls with the generations; convolutions are better than pools; the rest is luck.
+/// The loss of an estimate: it falls with the generations and with the number of convolutions; the rest is random.
 fn loss(genotype: &Genotype, generation: u32, individual: usize) -> f64 {
     let penalty = |operation: Operation| match operation {
         Operation::MaxPool3x3 | Operation::AvgPool3x3 => 0.03,
@@ -361,7 +361,7 @@ pub fn training(epochs: u32) -> Vec<Line> {
     events.map(|(seq, event)| Line { seq: seq as u64, time: START + 95_000 * seq as i64, event }).collect()
 }
 
-/// The last event of the same training, if so many epochs were all.
+/// The last event of the same training, as if it ended after so many epochs.
 pub fn training_end(epochs: u32) -> Vec<Line> {
     let event = Event::TrainingFinished {
         best_epoch: epochs.saturating_sub(1),

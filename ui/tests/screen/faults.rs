@@ -1,4 +1,4 @@
-//! What people tripped over, and what happens now instead.
+//! Faults that people found in the screen, and what happens now instead.
 
 use relativenas_core::{
     event::{Event, Line},
@@ -54,7 +54,7 @@ fn the_best_that_is_exported_is_the_one_that_is_shown() {
     let generation = generation.expect("not ranked yet");
     let said = format!("individual {individual:02} as it was in generation {generation}: loss {loss:.3}");
     assert!(dialog.contains(&said), "{said}:\n{dialog}");
-    // Injected over, it is still what was shown.
+    // After a genotype is injected in its place, the export still is the architecture that was shown.
     let mut run = FakeRun::new(20, 50).0;
     (0..124).for_each(|_| drop(run.next_pair()));
     let genotype = published::genotype("DARTS_V2").expect("published");
@@ -107,7 +107,7 @@ fn keys_work_while_somebody_is_inspected() {
     assert_eq!(stage.requests(), [Request::Steer { id: 1, command: Command::Pause }]);
     stage.press("enter 6");
     assert_eq!(stage.app.view(), View::Curves);
-    // What closes it does nothing else.
+    // A key that closes the overlay has no other effect.
     stage.press("2 enter enter");
     assert!(!stage.screen(100, 30).contains("Individual 09"));
 }
@@ -124,7 +124,7 @@ fn stopping_a_run_leaves_the_screen_open_and_it_can_be_resumed_there() {
     assert!(screen.contains("stopped") && screen.contains("r goes on where it stopped"), "{screen}");
     stage.press("r");
     assert_eq!(stage.requests(), [Request::Resume { folder: folder(RUN), paused: false }]);
-    // Whoever leaves while it stops is told that it stops.
+    // If the screen is left while the run stops, the exit says that it stops.
     let mut stage = searching();
     stage.press("Q y q");
     assert_eq!(stage.app.exit(), Some(&Exit::Stopped { folder: folder(RUN) }));
@@ -153,7 +153,7 @@ fn at_80_columns_tabs_have_names_and_the_usual_keys_are_said() {
     for key in ["space pause", "s pair", "g gen.", "e export", ": find", "? help", "q leave"] {
         assert!(keys.contains(key), "{key}:\n{keys}");
     }
-    // What holds stays beside them.
+    // The settings of the engine that hold stay visible beside the tabs.
     let (mut run, _) = FakeRun::new(20, 50);
     (0..124).for_each(|_| drop(run.next_pair()));
     let mut progress = run.progress(3, Mode::Running);
@@ -191,9 +191,9 @@ fn a_loss_from_a_table_says_what_it_is() {
 #[test]
 fn the_pull_stands_apart_from_what_changed() {
     let screen = searching().press("3 o").screen(140, 40);
-    let heads = screen.lines().find(|line| line.contains("reads     pull")).expect("headings");
+    let heads = screen.lines().find(|line| line.contains("decoded   pull")).expect("headings");
     let at = |word: &str| heads.find(word).unwrap_or_else(|| panic!("{word}: {heads}"));
-    assert!(at("before") < at("after") && at("after") < at("reads") && at("reads") < at("pull"));
+    assert!(at("before") < at("after") && at("after") < at("decoded") && at("decoded") < at("pull"));
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn the_form_says_what_runs_and_begins_only_when_told() {
     {
         assert!(form.contains(said), "{said}:\n{form}");
     }
-    // Enter goes through all lines; what is begun is what was said.
+    // Enter goes through all lines, and the run that is started has the settings that were shown.
     stage
         .press("enter mine enter down down down right enter enter enter enter enter enter enter enter enter");
     stage.press("enter enter right enter");
@@ -389,7 +389,7 @@ fn a_person_is_called_when_a_run_waits_by_itself_and_not_when_they_asked() {
     stage.progress(run.progress(7, Mode::Running));
     stage.tell(Message::Link(Link::Dead { last_words: Vec::new(), resume: String::new() }));
     assert!(stage.app.take_bell(), "its engine died");
-    // A run that is opened as it is calls nobody.
+    // The bell does not ring for a run that is not under way when it is opened.
     let mut stage = Stage::new(options());
     stage.open();
     stage.tell(Message::Lines(FakeRun::new(6, 1).1));

@@ -1,4 +1,4 @@
-//! Screen, keys, screen: what a person presses to steer a run and to move about, and what is asked for or seen.
+//! Keys that steer a run or move in the screen, with the requests that they make and the screen that follows.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use relativenas_core::{
@@ -73,7 +73,7 @@ fn space_pauses_and_goes_on() {
     stage.press("space");
     assert!(stage.screen(80, 24).contains("pause asked"));
     stage.tell(Message::Answer(Answer { id: 1, refused: None }));
-    // Accepted is not yet done.
+    // An accepted command is not yet carried out.
     assert!(stage.screen(80, 24).contains("pause asked"));
     let (mut run, _) = FakeRun::new(20, 50);
     (0..124).for_each(|_| drop(run.next_pair()));
@@ -154,7 +154,7 @@ fn a_prompt_stays_open_with_its_text_until_the_answer_is_known() {
     let mut stage = searching();
     stage.press("2 down i foo enter");
     assert_eq!(stage.requests(), [Request::ReadGenotype { from: "foo".to_owned() }]);
-    // Until then nothing is asked twice, and no letter is taken for a command.
+    // Until the answer comes, nothing is asked twice, and no letter is taken for a command.
     stage.press("enter space");
     assert_eq!(stage.requests(), []);
     stage.tell(Message::Failed("foo: there is no such file".to_owned()));
@@ -162,7 +162,7 @@ fn a_prompt_stays_open_with_its_text_until_the_answer_is_known() {
     assert!(screen.contains("> foo") && screen.contains("foo: there is no such file"), "{screen}");
     stage.press("backspace backspace backspace DARTS_V2 enter");
     assert_eq!(stage.requests(), [Request::ReadGenotype { from: "DARTS_V2".to_owned() }]);
-    // Closed meanwhile: what comes is not wanted any more.
+    // If the prompt was closed meanwhile, the genotype that arrives is dropped.
     stage.press("esc");
     let genotype = published::genotype("DARTS_V2").expect("published");
     stage.tell(Message::Genotype { name: "DARTS_V2".to_owned(), genotype });

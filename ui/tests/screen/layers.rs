@@ -1,4 +1,5 @@
-//! Which file of the crate knows which: layers upon each other. And in every crate: no circles.
+//! Which files of this crate may import which: each only its own layer and those below. And in every crate, no files
+//! import each other in a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -102,7 +103,7 @@ fn what_is_out_of_order_is_found() {
     check("novelty", "", &["novelty is in no layer"], false);
 }
 
-/// What breaks the order of the layers, in words.
+/// Imports that break the order of the layers, in words.
 fn climbing(imports: &Imports) -> Vec<String> {
     let layer = |module: &str| {
         let top = module.split("::").next().unwrap_or(module);
@@ -125,7 +126,7 @@ fn climbing(imports: &Imports) -> Vec<String> {
 
 /// Modules that import each other in a circle, if there are any.
 fn circle(imports: &Imports) -> Option<Vec<String>> {
-    // Who imports nothing that is left, or is imported by nothing that is left, stands in no circle.
+    // A module that imports no module that is left, or is imported by none that is left, is in no circle.
     let mut left: Vec<&String> = imports.keys().collect();
     loop {
         let knows = |module: &String| imports[module].iter().any(|known| left.contains(&known));

@@ -74,7 +74,7 @@ fn the_ends_of_time_are_said() {
     stage.press(&"[ ".repeat(13));
     assert!(stage.screen(100, 30).contains("generation 0 begins"));
     assert!(stage.press("[").screen(100, 30).contains("this is where the run began"));
-    // Forth until now.
+    // Going forth ends at the present.
     stage.press(&"] ".repeat(13));
     assert!(!stage.screen(100, 30).contains("esc returns"));
 }
@@ -100,10 +100,10 @@ fn the_past_is_not_changed_and_the_engine_is_steered_as_ever() {
     assert!(stage.screen(100, 30).contains("this is the past; return to now first"));
     stage.press("i");
     assert_eq!(stage.requests(), []);
-    // A pause does not depend on what is looked at.
+    // The run can be paused while an earlier moment is shown.
     stage.press("space");
     assert_eq!(stage.requests(), [Request::Steer { id: 1, command: Command::Pause }]);
-    // A generation that was seen is begun anew from where one looks.
+    // A branch begins with an earlier generation.
     stage.press("b 4 enter");
     assert_eq!(stage.requests(), [Request::Branch { generation: 4 }]);
 }
@@ -124,7 +124,7 @@ fn a_finished_run_is_played_from_its_beginning_to_its_end() {
     assert_eq!(seen.len(), 13);
     assert!(seen[0].contains("generation 0 begins") && seen[1].contains("generation 0, 1 pair"));
     assert!(!stage.screen(100, 30).contains("esc returns"));
-    // Again, held, and from there by hand.
+    // The replay is started again and paused, and the moment is then changed by keys.
     stage.press("R");
     stage.app.handle(Input::Tick);
     stage.press("space");

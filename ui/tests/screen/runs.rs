@@ -1,4 +1,4 @@
-//! Screen, keys, screen: the list of runs, and what is done with them.
+//! The list of runs: keys that open, compare, mark, rename and remove runs, and the screen that follows.
 
 use relativenas_core::{
     protocol::{Command, Mode},
@@ -178,7 +178,7 @@ fn several_runs_are_marked_and_removed_after_a_question() {
     assert!(screen.contains("Remove 2 runs?") && screen.contains("2 marked"), "{screen}");
     let line = |name: &str| screen.lines().any(|line| line.contains("│") && line.contains(name));
     assert!(line("fashion-quick-0401") && line("fashion-quick-0409"), "one a line\n{screen}");
-    // What is marked is removed though it is not listed; that is said.
+    // Marked runs are removed even if the filter hides them; the question says so.
     let screen = stage.press("n / 0409 enter d").screen(80, 24);
     assert!(screen.contains("1 of 2 not listed now, because of the filter"), "{screen}");
     // Where there is no room for all names, the rest are counted.
@@ -194,7 +194,7 @@ fn several_runs_are_marked_and_removed_after_a_question() {
     stage.tell(Message::Removed(both));
     let screen = stage.screen(80, 24);
     assert!(screen.contains("2 runs are removed") && !screen.contains("marked"), "{screen}");
-    // A live one among the marked keeps all of them.
+    // If the engine of a marked run is alive, none of the marked runs is removed.
     stage.press("home space end space d");
     assert!(stage.screen(80, 24).contains("its engine is running"));
     stage.press("y");
@@ -245,7 +245,7 @@ fn a_run_is_renamed_and_stays_selected_and_shown() {
     stage.requests();
     let (from, to) = (folder(RUN), folder("cifar-paper-0410x"));
     stage.tell(Message::Renamed { from, to: to.clone() });
-    // It is read again from its new folder, which moves nobody to another view.
+    // The run is read again from its new folder, and the view stays the same.
     stage.tell(Message::Opened { run: "cifar-paper-0410x".to_owned(), folder: to.clone() });
     assert_eq!(stage.app.view(), View::Runs);
     let screen = stage.screen(80, 24);
@@ -338,7 +338,7 @@ fn a_run_of_a_study_is_forgotten_with_it() {
 fn a_compared_run_is_followed_under_its_new_name() {
     let mut stage = searching();
     stage.compare("seed-2", SearcherKind::SlowFast, 2, 60);
-    // Another run of its name, elsewhere, is not it.
+    // A run of the same name in another directory is another run.
     stage.tell(Message::Renamed { from: folder("chance/runs/seed-2"), to: folder("chance/runs/other") });
     stage.tell(Message::Renamed { from: folder("seed-2"), to: folder("second") });
     let before = stage.press("6 up m").screen(140, 40);

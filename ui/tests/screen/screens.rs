@@ -87,12 +87,12 @@ fn map() {
     check("map_blocks", Stage::searching(block, 124).press("9"), &[(80, 24)]);
     check("map_ascii", Stage::searching(ascii(), 124).press("9"), &[(80, 24), (60, 16)]);
     check("map_in_table", Stage::in_table(options(), 75).press("9"), &[(140, 40), (80, 24)]);
-    // Arrows go to whoever is next in their direction: from the best to the left, and back.
+    // An arrow key selects the nearest individual in its direction: from the best to the left, and back.
     let mut stage = Stage::searching(options(), 124);
     let best = stage.press("9 up").screen(100, 30);
     let left = stage.press("left").screen(100, 30);
     assert!(best.contains(" 09  loss") && !left.contains(" 09  loss"), "{best}\n{left}");
-    // Before the first pair there are points, and nobody has learned anything.
+    // Before the first pair there are points, and no lessons.
     let first = Stage::searching(options(), 0).press("9").screen(80, 24);
     assert!(!first.contains("lessons") && first.contains("slow"), "{first}");
 }
@@ -318,13 +318,13 @@ fn load_of_the_engine() {
     let mut stage = Stage::searching(options(), 124);
     stage.tell(Message::Load(load));
     check("overview_load", &mut stage, &[(140, 40), (80, 24), (60, 16)]);
-    // The same again draws nothing, so that a screen at rest writes nothing.
+    // The same load again needs no drawing, so that an idle screen writes nothing.
     stage.app.drawn();
     stage.tell(Message::Load(load));
     assert!(!stage.app.is_dirty());
     stage.tell(Message::Load(Load { cpu: 0, memory: 1234, gpu: None }));
     assert!(stage.app.is_dirty() && stage.screen(100, 30).contains("0% 12G"), "{}", stage.screen(100, 30));
-    // What an engine took that is gone is not shown any more.
+    // The load is not shown any more once the engine is gone.
     stage.tell(Message::Link(Link::NoEngine));
     assert!(!stage.screen(100, 30).contains("0% 12G"));
 }
@@ -459,7 +459,7 @@ fn a_pause_is_asked_for_until_the_engine_says_so() {
     (0..124).for_each(|_| drop(run.next_pair()));
     stage.progress(run.progress(85, Mode::Paused));
     check("paused", &mut stage, &[(80, 24)]);
-    // Between two pairs nobody is trained; the last word may still be of the pair before.
+    // Between two pairs nothing is trained; the last progress may still be that of the pair before.
     let between = run.progress(98, Mode::Paused);
     stage.tell(Message::Lines(run.next_pair()));
     stage.progress(between);

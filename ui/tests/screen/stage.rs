@@ -1,4 +1,4 @@
-//! A screen to play on: a run, an engine's word, keys, and what is seen.
+//! A screen for tests: it is given a run, an engine's progress and keys, and shows what a person would see.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -67,7 +67,7 @@ impl Stage {
         Self::playing(options, FakeRun::warming_up(20, 50, 3), pairs)
     }
 
-    /// A search that a table answers, after so many pairs.
+    /// A search that reads its losses from the table of NAS-Bench-201, after so many pairs.
     pub fn in_table(options: Options, pairs: usize) -> Self {
         Self::playing(options, FakeRun::in_table(20, 20), pairs)
     }
@@ -152,7 +152,7 @@ impl Stage {
         self
     }
 
-    /// What was asked for, but for what a form asks about itself at every key.
+    /// The requests since the last call, without those that a form sends at every key.
     pub fn requests(&mut self) -> Vec<Request> {
         let all = self.app.take_requests();
         all.into_iter().filter(|request| !matches!(request, Request::Plan { .. })).collect()
@@ -166,7 +166,7 @@ impl Stage {
         buffer
     }
 
-    /// What is seen, line by line, without trailing blanks.
+    /// The screen as text, line by line, without trailing blanks.
     pub fn screen(&mut self, width: u16, height: u16) -> String {
         text(&self.frame(width, height))
     }

@@ -1,4 +1,4 @@
-//! The screen in a real pseudo-terminal: given back as it was, silent when idle, gone when hung up.
+//! The screen in a pseudo-terminal: it restores the terminal, writes nothing when idle, and ends on a hang-up.
 
 use std::{
     fs::File,
@@ -224,7 +224,7 @@ fn a_flood_of_messages_makes_ten_frames_a_second() {
 fn a_terminal_that_answers_late_gets_one_frame_until_then() {
     let mut played = Played::new("flood");
     played.begin_moving();
-    // Nobody reads, and so nobody answers: what is under way is the frame with the question.
+    // The test does not read and therefore does not answer: only the frame with the question is under way.
     std::thread::sleep(Duration::from_secs(2));
     let mut waiting = [0; 65_536];
     let length = played.master.read(&mut waiting).expect("a frame");
@@ -265,12 +265,12 @@ fn a_panic_gives_the_terminal_back_before_it_is_reported() {
     assert!(left < report);
     let after = tcgetattr(&played.slave).expect("settings");
     assert_eq!(after.local_modes, played.before.local_modes);
-    // A screen whose program is half dead ends too.
+    // The screen ends after a panic on another thread.
     assert_eq!(played.end(), Some(0));
 }
 
 impl Played {
-    /// Waits for the first screen of one that never is quiet.
+    /// Waits for the first frame of a screen that changes all the time.
     fn begin_moving(&mut self) {
         let end = Instant::now() + Duration::from_secs(20);
         let mut written = String::new();

@@ -1,4 +1,4 @@
-//! Screen, keys, screen: work in the background.
+//! Work in the background: probes and evaluations, with keys, requests and the screen that follows.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use relativenas_core::loss::Loss;
@@ -24,7 +24,7 @@ fn leaving_asks_first_while_a_probe_is_under_way() {
     assert_eq!(stage.app.exit(), None);
     stage.press("q y");
     assert_eq!(stage.app.exit(), Some(&left(RunAfterwards::Stopped)));
-    // Also where another run is probed than the one that is shown; asked twice, it is meant.
+    // The same while another run than the one that is shown is probed; pressed twice, the key leaves the screen.
     let mut stage = searching();
     let probing = WorkState::UnderWay("probing: 37 %".to_owned());
     stage.tell(Message::Work { folder: folder("another"), kind: WorkKind::Probe, word: probing });
@@ -46,7 +46,7 @@ fn a_probe_is_started_where_no_engine_is_at_work_and_ended_with_the_same_key() {
     stage.press("t");
     assert_eq!(stage.requests(), [Request::Probe]);
     assert!(stage.screen(100, 30).contains("the probe starts"));
-    // The word of another run's probe is no word of this one.
+    // Progress of another run's probe is not shown for this run.
     stage.tell(Message::Work { folder: folder("another"), kind: WorkKind::Probe, word: WorkState::Ended });
     stage.press("t");
     assert_eq!(stage.requests(), [Request::EndWork]);
@@ -91,7 +91,7 @@ fn a_finished_training_is_evaluated_in_the_background() {
     stage.tell(Message::Link(Link::NoEngine));
     stage.press("E");
     assert_eq!(stage.requests(), [Request::Open { folder: folder(RUN) }]);
-    assert!(stage.screen(100, 30).contains("its best weights are judged once it is finished"));
+    assert!(stage.screen(100, 30).contains("its best weights can be evaluated once it is finished"));
     stage.tell(Message::Lines(training_end(5)));
     assert!(stage.screen(100, 30).contains("E evaluates it, T trains it again"));
     stage.press("E");

@@ -12,7 +12,7 @@ use crate::{
     glyphs::Glyphs,
 };
 
-/// Genes that say the same thing and are drawn as one.
+/// Indices of the genes that are drawn as one edge: one gene, or both genes of a node if they are the same.
 pub type Genes = Range<usize>;
 
 /// Columns and rows of everything in a graph.
@@ -69,7 +69,7 @@ pub enum Labels {
 }
 
 impl Compared<'_> {
-    /// The nodes that there is room for.
+    /// The number of nodes for which room is kept: that of the larger cell.
     fn nodes(&self) -> usize {
         self.cell.nodes().max(self.other.map_or(0, |(other, _)| other.nodes()))
     }
@@ -147,7 +147,7 @@ const MEASURES: [Measures; 3] = [
     Measures { between: 3, arrow: 2, frame: 0, gap: 2, long_names: false },
 ];
 
-/// `▶out` and the column where the wires meet.
+/// Columns of `▶out` and of the line where the wires meet.
 const OUTPUT: usize = 5;
 
 impl Layout {
@@ -201,7 +201,8 @@ impl Layout {
         (layout.output + OUTPUT <= width).then_some(layout)
     }
 
-    /// Places a node, which may be the other cell's alone. Returns the column for the next one.
+    /// Places a node; a node that only the other cell has takes its room and is not drawn. Returns the column for
+    /// the next one.
     fn add_node(
         &mut self,
         (cells, labels): (Compared<'_>, Labels),
@@ -250,7 +251,7 @@ impl Layout {
         self.top + self.pitch * input
     }
 
-    /// What stands at the left of an input's wire.
+    /// The name at the left end of an input's wire.
     pub fn input_name(&self, input: usize) -> String {
         if self.long_names { input_name(input) } else { format!("k-{}", 2 - input) }
     }

@@ -9,7 +9,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// Where a value lies before it is scaled; `None` if it cannot be shown.
+    /// The value itself, or its logarithm on a logarithmic scale; `None` if it cannot be shown.
     fn position(self, value: f64) -> Option<f64> {
         let value = if self == Self::Logarithmic { value.log10() } else { value };
         // A value beyond any possible loss would break the arithmetic of the steps, so it counts as missing.
@@ -17,7 +17,7 @@ impl Scale {
     }
 }
 
-/// A y axis: what lies at its ends, and its numbers.
+/// A y axis: the values at its ends, and the numbers beside it.
 #[derive(Clone, Debug)]
 pub struct Axis {
     scale: Scale,
@@ -29,7 +29,7 @@ pub struct Axis {
 
 /// How many rows lie between two numbers beside the axis.
 const ROWS_PER_TICK: usize = 2;
-/// A logarithmic axis of less than this is divided like a linear one.
+/// A logarithmic axis that spans fewer decades than this is divided like a linear one.
 const LEAST_DECADES: f64 = 0.5;
 /// Round limits lie at most about this share of the range beyond the values.
 const LIMIT_STEPS: f64 = 10.0;

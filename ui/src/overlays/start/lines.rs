@@ -1,4 +1,4 @@
-//! The lines of the form, and how their values are said to a person.
+//! The lines of the form, and how their values are shown.
 
 /// A line of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct FormSetting {
     pub label: &'static str,
     pub key: &'static str,
     pub meaning: &'static str,
-    /// What there is to choose from; empty where anything may be typed.
+    /// The values to choose from; empty if the value is typed.
     pub choices: &'static [&'static str],
 }
 
@@ -45,10 +45,10 @@ const DEVICES: &[&str] = &["auto", "cpu", "cuda"];
 pub const SEARCH: &[FormSetting] = &[
     of("data", "images", PATH_KEY, "a folder; tab completes", &[]),
     of("data", "to train on", "data.train_images", "0: the whole half", &[]),
-    of("data", "to judge on", "data.valid_images", "0: the whole half", &[]),
-    of("search", "space", "search.space", "nas-bench-201: a table answers", SPACES),
+    of("data", "to validate on", "data.valid_images", "0: the whole half", &[]),
+    of("search", "space", "search.space", "nas-bench-201: losses of a table", SPACES),
     of("search", "searcher", "search.searcher", "slow-fast, or a control", SEARCHERS),
-    of("search", "individuals", "search.population", "even", &[]),
+    of("search", "individuals", "search.population", "an even number", &[]),
     of("search", "generations", "search.generations", "", &[]),
     of("search", "seed", "search.seed", "the same seed, the same search", &[]),
     of("network", "channels", "network.channels", "of a node in the first cells", &[]),
@@ -62,13 +62,13 @@ pub const SEARCH: &[FormSetting] = &[
 pub const TRAINING: &[FormSetting] = &[
     of("data", "images", PATH_KEY, "a folder; tab completes", &[]),
     of("data", "to train on", "data.train_images", "0: all but those kept apart", &[]),
-    of("data", "to judge on", "data.valid_images", "0: all that are kept apart", &[]),
+    of("data", "to validate on", "data.valid_images", "0: all that are kept apart", &[]),
     of("network", "kind", "retrain.kind", "imagenet: photographs", KINDS),
     of("network", "channels", "retrain.channels", "of a node in the first cells", &[]),
     of("network", "cells", "retrain.cells", "", &[]),
     of("training", "epochs", "retrain.epochs", "", &[]),
     of("training", "batch", "retrain.batch", "images a step", &[]),
-    of("training", "second head", "retrain.auxiliary", "a classifier at two thirds", SWITCH),
+    of("training", "auxiliary head", "retrain.auxiliary", "a classifier at two thirds", SWITCH),
     of("training", "seed", "retrain.seed", "the same seed, the same training", &[]),
     of("machine", "device", "device.kind", "auto, cpu, cuda, cuda:0", DEVICES),
     of("machine", "threads", "device.threads", "0: one a core", &[]),
@@ -112,7 +112,8 @@ impl FormLine {
     }
 }
 
-/// A value as a person would say it, until it is edited; a training divides its images otherwise than a search.
+/// A value in words, as it is shown until it is edited. `training` is whether the form is that of a training, which
+/// divides its images in another way than a search.
 pub fn said(key: &str, value: &str, training: bool) -> String {
     match (key, value) {
         ("data.path", "") => "Fashion-MNIST, built in".to_owned(),
@@ -120,7 +121,7 @@ pub fn said(key: &str, value: &str, training: bool) -> String {
         ("retrain.auxiliary", "true") => "yes".to_owned(),
         ("retrain.auxiliary", "false") => "no".to_owned(),
         ("data.train_images" | "data.valid_images", "0") => "the whole half".to_owned(),
-        ("device.kind", "auto") => "CUDA if there is some, else CPU".to_owned(),
+        ("device.kind", "auto") => "CUDA if any, else CPU".to_owned(),
         ("device.threads", "0") => "as many as cores".to_owned(),
         (_, value) => value.to_owned(),
     }

@@ -1,4 +1,5 @@
-//! An individual of NAS-Bench-201: its cell as a graph, in words and in time; another one beside it.
+//! An individual of a NAS-Bench-201 search: its cell as a graph and in words, with the lessons it had; or two of them
+//! side by side.
 
 use ratatui::widgets::Widget;
 use relativenas_core::{describe::gene_changes, population::IndividualId, tabular, view::SearchView};

@@ -1,5 +1,5 @@
-//! Curves of several runs over each other: by searcher, each with its mean and how far its runs lie
-//! apart, or run by run.
+//! Curves of several runs in one chart: for each searcher the mean and the range of its runs, or a curve for each
+//! run.
 
 use relativenas_core::{
     tasks::Task,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{actions::Action, draw::line_chart::Stroke, lists, scene::Scene, state::State, theme::Palette};
 
-/// Runs that share a line: all of one searcher, or a single one.
+/// Runs that share a curve: all runs of one searcher, or a single run.
 struct Group<'a> {
     name: String,
     runs: Vec<&'a RunView>,
@@ -120,8 +120,8 @@ fn panel(
     Panel { title, curves: curves.collect(), is_loss, names: Names::Elsewhere }
 }
 
-/// The group of the run that is shown looks like a curve of its own; others have other colours,
-/// and strokes for where there are none.
+/// The group of the run that is shown looks like a single curve; the others have other colours, and other strokes for
+/// screens without colours.
 fn stroke_and_style(palette: &Palette, place: usize) -> (Stroke, ratatui::style::Style) {
     let strokes = [Stroke::Solid, Stroke::Dashed, Stroke::Dotted, Stroke::DashDotted];
     let style = match place.checked_sub(1) {

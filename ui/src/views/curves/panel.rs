@@ -30,10 +30,11 @@ impl Panel {
     }
 }
 
+/// One curve of a chart; [`Series`] says what its fields mean.
 pub struct Curve {
     pub name: String,
     pub values: Vec<f64>,
-    /// For each value the lowest and the highest of the runs that it is the mean of.
+    /// For each value, the lowest and the highest value of the runs of which it is the mean.
     pub band: Option<Vec<(f64, f64)>>,
     pub stroke: Stroke,
     pub style: Style,

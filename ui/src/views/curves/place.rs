@@ -1,4 +1,4 @@
-//! Where a person is in the view of curves.
+//! The cursor and switches of the view of curves.
 
 /// The cursor and switches of the view of curves.
 #[derive(Clone, Copy, Debug, Default)]

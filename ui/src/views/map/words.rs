@@ -1,4 +1,4 @@
-//! What stands beside the map: the selected individual, or the best, and the last lessons.
+//! The text beside the map: about the selected individual, or the best, and the lessons of the last generation.
 
 use ratatui::text::Line;
 use relativenas_core::{
@@ -13,7 +13,7 @@ use crate::{
     words::{gap, individual, lineage, loss},
 };
 
-/// The individual that is told of: the selected one, or the best.
+/// The individual that is described: the selected one, or the best.
 fn told(search: &SearchView, selected: Option<IndividualId>) -> Option<IndividualId> {
     selected.filter(|i| search.individual(*i).is_some()).or_else(|| Some(search.leader()?.individual))
 }
@@ -31,7 +31,7 @@ fn role(search: &SearchView, number: IndividualId) -> String {
     let name = |who: Option<IndividualId>| who.map(|who| individual(search, who)).unwrap_or_default();
     let (fast, slow) = (comparison.fast, comparison.slow);
     match () {
-        // Such a searcher draws everyone anew.
+        // Such a searcher moves no individual, but draws new ones.
         () if !search.settings.searcher.moves_slow_learners() && slow == Some(number) => {
             format!("worse than {}", name(fast))
         }
@@ -46,7 +46,7 @@ fn role(search: &SearchView, number: IndividualId) -> String {
     }
 }
 
-/// Its last loss, and whether that is of where it was before it moved.
+/// An individual's last loss, and a note if it has moved since.
 fn losses(search: &SearchView, number: IndividualId) -> Option<(String, &'static str)> {
     let place = search.individual(number)?;
     let learner = place.learner.as_ref()?;
@@ -55,7 +55,7 @@ fn losses(search: &SearchView, number: IndividualId) -> Option<(String, &'static
     Some((loss(learner.estimate.loss).trim_start().to_owned(), note))
 }
 
-/// One line, where there is no room beside the map.
+/// The individual in one line, for screens without room beside the map.
 pub(super) fn below(canvas: &mut Canvas<'_>, search: &SearchView, selected: Option<IndividualId>) {
     let look = canvas.look;
     let palette = &look.palette;

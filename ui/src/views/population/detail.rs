@@ -13,11 +13,11 @@ use crate::{
 /// Rows of a cell's graph.
 const GRAPH: usize = 8;
 
-/// Whether the genes are named here.
+/// Whether the genes of the individual are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Genes {
     Named,
-    /// They stand in the population above, so they are left out where there is no room to draw them as graphs.
+    /// The genes stand in the population above, so they are left out if there is no room to draw them as graphs.
     StandAbove,
 }
 
