@@ -45,7 +45,7 @@ pub enum EstimateError {
     Weights(#[from] WeightsError),
     #[error("the device failed: {0}")]
     Device(#[from] TchError),
-    #[error("there is no {half} image; use a data set with more images, or lower `data.{half}_images`")]
+    #[error("there are no images for `data.{half}_images`; use a data set with more images")]
     NoImages { half: &'static str },
     #[error(
         "images of {side} pixels do not fit the search network, which halves them twice: resize them to {below} or \
