@@ -1,4 +1,4 @@
-//! Batches that a network reads, made from stored bytes: crops, flips, cutout, normalisation.
+//! Makes the batches that a network reads from stored bytes: crops, flips, cutout and normalisation.
 //!
 //! A batch is one gather and a few elementwise operations on the device, never a loop over images.
 
@@ -23,6 +23,7 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
+    /// Leaves images as they are.
     pub const NONE: Self = Self { padding: 0, flip: false, cutout: 0 };
 }
 
@@ -34,7 +35,7 @@ pub struct ImageStore {
     pixels: Tensor,
     /// The label of each image, `[N] i64`.
     labels: Tensor,
-    /// What a pixel's bytes are multiplied with when they are normalised, `[3] f32`.
+    /// What a pixel's bytes are multiplied by when they are normalised, `[3] f32`.
     factor: Tensor,
     /// What is added to the product, `[3] f32`.
     offset: Tensor,
@@ -79,7 +80,7 @@ impl ImageStore {
         let (count, channels, height, width) = set.images.size4()?;
         if channels != 3 || height != width {
             return Err(TchError::Shape(format!(
-                "images of {channels} channels and {height}×{width} pixels; square ones of 3 are needed"
+                "images have {channels} channels and {height}×{width} pixels; they must be square and have 3 channels"
             )));
         }
         let (frame, padding) = (height + 2 * padding as i64, padding as i64);
@@ -127,8 +128,8 @@ impl ImageStore {
         self.pixels.device()
     }
 
-    /// The images at these places (`[B] i64` on the device), varied by numbers drawn from `stream`. A crop is
-    /// shifted by at most the padding that the store was made with.
+    /// The images with the indices `places` (`[B] i64` on the device), varied by numbers drawn from `stream`.
+    /// A crop is shifted by at most the padding that the store was made with.
     ///
     /// # Errors
     /// If the device fails.
@@ -141,8 +142,8 @@ impl ImageStore {
         self.part(places, 0..places.size1()? as usize, augmentation, stream)
     }
 
-    /// The images of `part` from the batch that [`ImageStore::batch`] gives, with the same variations as
-    /// there.
+    /// The images in the range `part` of the batch that [`ImageStore::batch`] gives, with the same variations
+    /// as there.
     ///
     /// # Errors
     /// If the device fails.

@@ -1,14 +1,14 @@
-//! Networks on a CPU, without libtorch's kernels: search networks with their classifier, full networks up to their
-//! heads in training, and whole in evaluation.
+//! Computes networks on a CPU with kernels of our own instead of libtorch's. Search networks are computed
+//! whole; full networks are computed up to their heads in training, and whole in evaluation.
 //!
 //! Their depthwise convolutions, batch norms and ReLUs move far more memory than they compute:
 //! libtorch reads and writes a batch of feature maps for each of them. Here a `stage` takes an
 //! image from one feature map to the next within a core's cache, and batch norm is applied where a
 //! map is read. Feature maps lie in planes of sixteen channels (`simd::Lanes`).
 //!
-//! Each thread of a `team` computes image by image in a fixed order: results depend on nothing but
-//! the number of threads, and on that only in their last bits. The tests hold it against libtorch, and
-//! the golden figures against both.
+//! Each thread of a `team` computes image by image in a fixed order: results depend on nothing but the number
+//! of threads, and on that only in their last bits. The tests compare the results with libtorch's, and both
+//! with the golden figures.
 
 mod backward;
 mod body;
@@ -70,8 +70,9 @@ pub struct CpuModel {
 }
 
 impl CpuModel {
-    /// Copies the weights of the plan's modules, one [`ModuleWeights`] each. It will compute in so many
-    /// threads. `None` if the plan has something that the kernels do not know, or an auxiliary head.
+    /// Makes a model with copies of the weights, one [`ModuleWeights`] for each of the plan's modules. It
+    /// computes images of `image_side` rows and columns in `threads` threads. Returns `None` if the plan has
+    /// something that the kernels cannot compute, or an auxiliary head.
     ///
     /// # Errors
     /// If the weights belong to another plan, or memory runs out.
@@ -91,7 +92,8 @@ impl CpuModel {
         Ok(Some(Self { plan, body, evaluation, weights, sgd, ready_to_judge: false, gradient }))
     }
 
-    /// Packs the weights and takes the running statistics for batch norm, unless that is done.
+    /// Packs the weights and takes the running statistics for batch norm, unless that has been done since
+    /// they last changed.
     fn prepare_to_judge(&mut self) -> Result<(), TchError> {
         if !self.ready_to_judge {
             let (parameters, statistics) = self.weights.numbers()?;
@@ -102,7 +104,8 @@ impl CpuModel {
         Ok(())
     }
 
-    /// The mean loss of a batch in training mode, and in `self.gradient` its gradient. `labels` are `[N]`.
+    /// Returns the mean loss of a batch in training mode, and writes its gradient to `self.gradient`.
+    /// `labels` are `[N]`.
     fn differentiate(&mut self, training: TrainingBatch<'_>, labels: &[i64]) -> Result<f64, TchError> {
         self.ready_to_judge = false;
         let (parameters, statistics) = self.weights.numbers_mut()?;
@@ -132,8 +135,10 @@ impl CpuModel {
 }
 
 impl Worker {
-    /// From the last cell's output for its images, whose labels these are: the sum of their losses, and the
-    /// gradients of the head's weights and of that output, for the mean loss of a batch of so many images.
+    /// Computes the classifier for this worker's images, whose labels are `labels`, from the last cell's
+    /// output. Returns the sum of their losses. Adds the gradient of the head's weights to `flat`, and stores
+    /// the gradient of the last cell's output; both are gradients of the mean loss over a batch of `images`
+    /// images.
     fn classify(
         &mut self,
         program: &Program,

@@ -25,18 +25,18 @@ pub enum DeviceError {
     #[error("`{0}` is not a device; use `auto`, `cpu` or `cuda:N` with N from 0")]
     Unknown(String),
     #[error(
-        "device.kind = \"{0}\" cannot work together; several devices are CUDA devices, as in \"cuda:0,cuda:1\", or cpu \
-         for each"
+        "the devices in device.kind = \"{0}\" cannot work together; name CUDA devices alone, as in \"cuda:0,cuda:1\", \
+         or the CPU alone, as in \"cpu,cpu\""
     )]
     Mixed(String),
     #[error(
-        "device.kind = \"{kind}\" names {device} twice; name each device once: learners take turns on it"
+        "device.kind = \"{kind}\" names {device} twice; name each device once; learners on one device take turns"
     )]
     Twice { kind: String, device: DeviceChoice },
     #[error(
-        "device.kind names {devices} devices, and no more than {learners} can be at work at once: a search has a device \
-         for each learner that it estimates at once, two of a pair and more with search.pairs_at_once; a training has \
-         one a rank (--ranks {devices})"
+        "device.kind names {devices} devices, and no more than {learners} can be at work at once: a search uses a \
+         device for each learner that it estimates at once, which are the two of a pair, or more with \
+         search.pairs_at_once; a training uses one for each rank (--ranks {devices})"
     )]
     TooMany { devices: usize, learners: usize },
     #[error("{ranks} ranks are on this machine, and device.kind names {named} devices; name one for each")]
@@ -111,7 +111,7 @@ impl DeviceChoice {
         Ok(device)
     }
 
-    /// The devices in `kind` (as in the settings): one device, or several that work together, as in
+    /// The devices that the setting `device.kind` names: one, or several that work together, as in
     /// `cuda:0,cuda:1`.
     ///
     /// # Errors
@@ -122,8 +122,8 @@ impl DeviceChoice {
         if named.len() > 1 && (named.contains(&Self::Auto) || (1..named.len()).contains(&cpus)) {
             return Err(DeviceError::Mixed(kind.to_owned()));
         }
-        // The CPU may be named twice: the work is that of two devices, which lets it be tried out without
-        // any.
+        // The CPU may be named twice: work is then divided as among two devices, so that this can be tried
+        // out without them.
         let twice = (1..named.len()).find(|&i| cpus == 0 && named[..i].contains(&named[i]));
         match twice {
             Some(i) => Err(DeviceError::Twice { kind: kind.to_owned(), device: named[i] }),
@@ -131,12 +131,13 @@ impl DeviceChoice {
         }
     }
 
-    /// The device of a rank where `kind` (as in the settings) leaves the choice or names several: one of its
-    /// machine's devices for each rank. If the launcher shows each rank a single device (`one_is_shown`), the
-    /// rank takes that.
+    /// The device of a rank by the setting `device.kind`. Where `kind` leaves the choice (`auto` or `cuda`)
+    /// or names several devices, each rank takes another device of its machine, of which `found` are CUDA
+    /// devices. If the launcher shows each rank a single one (`one_is_shown`), the rank takes that.
     ///
     /// # Errors
-    /// If `kind` is no device, or there are fewer devices than ranks.
+    /// If `kind` is no device, there are fewer devices than ranks, or `kind` names several devices for a
+    /// single rank.
     pub fn of_rank(
         kind: &str,
         place: RankPlace,
@@ -226,8 +227,8 @@ pub fn send(tensor: &Tensor, device: Device) -> Result<Tensor, TchError> {
     locked.f_to_device_(device, tensor.f_kind()?, true, false)
 }
 
-/// Changes numbers in main memory: in place on a CPU; from CUDA they are copied to locked memory and back,
-/// which waits for the device.
+/// Calls `change` with the numbers of a tensor in main memory. On a CPU they are changed in place; from CUDA
+/// they are copied to page-locked memory and back, which waits for the device.
 ///
 /// # Errors
 /// If memory runs out, or the change fails.
@@ -267,15 +268,15 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// If `at_once` is set, as many learners train at the same time as there are CUDA devices, or, on
-    /// CPUs, threads. No more than `most` are ever estimated, and no more than `together` in a
-    /// generation.
+    /// If `at_once` is set, as many learners train at the same time as there are CUDA devices, or, on CPUs,
+    /// threads. `together` is the number of learners that are estimated together in a generation, and `most`
+    /// the greatest number that ever is.
     ///
     /// On one CUDA device learners take turns. tch and torch-sys 0.26 can neither make a stream nor choose
     /// one, so the kernels of two threads would be in one queue; and libtorch keeps cuDNN's plans for each
     /// thread, so a thread that lives for one learner would try all algorithms again. Taking turns costs one
-    /// wait for the queue each epoch. On several devices trying the algorithms again is worth it; ranks need
-    /// not, because each has a thread that stays.
+    /// wait for the queue each epoch. With several devices it is worth trying the algorithms again for each
+    /// learner. Ranks do not have to, because the thread of a rank lives as long as the run.
     pub fn of(devices: &[Device], threads: usize, at_once: bool, (together, most): (usize, usize)) -> Self {
         let cuda = devices.iter().any(|device| device.is_cuda());
         let places = if cuda { devices.len() } else { threads.max(devices.len()) };
@@ -294,7 +295,7 @@ impl Sharing {
     }
 }
 
-/// The CPU threads to use: as many as asked for, or as many as there are cores if 0 were.
+/// The number of CPU threads to use: as many as asked for, or, if that is 0, as many as there are cores.
 pub fn threads(asked: usize) -> usize {
     match asked {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -302,8 +303,8 @@ pub fn threads(asked: usize) -> usize {
     }
 }
 
-/// The devices of a rank that estimates `learners` at once, ready for work: those in `kind` (as in the
-/// settings), or one of them where several ranks share the machine.
+/// The devices of a rank that estimates `learners` learners at once, ready for work: those that the setting
+/// `device.kind` names, or one of them where several ranks share the machine.
 ///
 /// # Errors
 /// If there is no device for the rank, there are more devices than learners, or one cannot be used.
@@ -328,7 +329,8 @@ pub fn of_rank(kind: &str, place: RankPlace) -> Result<Device, DeviceError> {
     DeviceChoice::of_rank(kind, place, found, one_is_shown)?.resolve()
 }
 
-/// The CPU threads of one rank: its part of the cores that it shares with others.
+/// The number of CPU threads of one rank: as many as asked for, or, if that is 0, its part of the cores that
+/// it shares with other ranks.
 pub fn threads_of_rank(asked: usize, place: RankPlace) -> usize {
     match asked {
         0 => (threads(0) / place.on_cores.max(1)).max(1),

@@ -53,7 +53,8 @@ impl NetworkEstimator {
     /// An estimator with an empty weight set.
     ///
     /// # Errors
-    /// If a half has no images, or the device fails.
+    /// If one of the two sets has no images, the side of the images is not a multiple of 4, or the device
+    /// fails.
     pub fn new(
         settings: EstimatorSettings,
         training: &ImageSet,
@@ -66,7 +67,8 @@ impl NetworkEstimator {
     /// As [`NetworkEstimator::new`], on these devices, to which candidates are assigned in turn.
     ///
     /// # Errors
-    /// If a half has no images, or a device fails.
+    /// If one of the two sets has no images, the side of the images is not a multiple of 4, or a device
+    /// fails.
     ///
     /// # Panics
     /// If there are no devices.
@@ -124,8 +126,8 @@ impl NetworkEstimator {
         (self.device_images[0].training.len(), self.device_images[0].validation.len())
     }
 
-    /// The number of images on which batch norm's statistics are estimated before validation, if the half has
-    /// as many.
+    /// The number of training images on which batch norm's statistics are estimated before validation; fewer
+    /// if there are not as many.
     pub fn images_for_statistics(&self) -> usize {
         self.settings.statistics.saturating_mul(self.settings.learner.batch)
     }
@@ -191,7 +193,8 @@ impl NetworkEstimator {
         Ok(outcomes.map(|outcomes| outcomes.into_iter().map(figures).collect()))
     }
 
-    /// A candidate with the weights that it inherits, and fresh ones for the modules that `weights` lacks.
+    /// A candidate with the weights that it inherits from `weights`, and fresh ones for the modules that are
+    /// missing there. `affine` says whether the batch norms in its cells have a factor and an offset.
     fn prepare(
         &self,
         slot: Slot,

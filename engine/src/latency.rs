@@ -1,4 +1,4 @@
-//! Measures the latencies that a search with `search.max_latency` sums.
+//! Measures the latencies of operations, which a search with `search.max_latency` adds up for each network.
 //!
 //! A measurement times what validation does: a pass over a batch in evaluation mode, with the kernels and the
 //! precision of the search, on its first device and with all of its threads.
@@ -144,7 +144,7 @@ impl LatencyMeasurement {
         let place = (self.device, self.threads);
         let mut model = model_on(plan, &weights, sgd, self.precision, place, own_kernels)?;
         let batch = self.images(side)?;
-        let _outcome = model.judge(&batch)?; // Memory is asked for, and algorithms are chosen.
+        let _outcome = model.judge(&batch)?; // The first pass also allocates memory and chooses algorithms.
         device::wait(self.device);
         let (begin, mut quickest) = (Instant::now(), Duration::MAX);
         for pass in 0..PASSES[1] {

@@ -19,9 +19,9 @@ use crate::{
 /// Settings that are the same for all learners.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LearnerSettings {
-    /// Images in a training step; the division into batches is that of [`batches`].
+    /// The number of images in a training step; images are divided into batches by [`batches`].
     pub batch: usize,
-    /// Images in a validation step; it changes speed and memory, not results.
+    /// The number of images in a validation step; it changes speed and memory, not results.
     pub validation_batch: usize,
     pub training: Augmentation,
     /// How validation images are varied. [`Augmentation::NONE`] validates on images as they are; the
@@ -50,7 +50,7 @@ pub struct Validation {
     pub accuracy: f64,
 }
 
-/// A model that is trained or validated.
+/// A model, with the settings and the random streams that it is trained and validated with.
 pub struct Learner<'a> {
     pub model: Box<dyn Model>,
     /// The number of genes of all cells, which is the number of rows of a drop-path mask.

@@ -60,7 +60,7 @@ enum EngineCommand {
         #[arg(long)]
         restart: bool,
     },
-    /// Judge trained weights on images that they did not learn from.
+    /// Evaluate trained weights on images that they were not trained on.
     Evaluate(EvaluateArguments),
     /// Say what a data set is, and what is wrong with it.
     Data(DataArguments),
@@ -133,7 +133,10 @@ fn end_with(parent: Option<i32>) -> anyhow::Result<()> {
     use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
     let Some(parent) = parent else { return Ok(()) };
     set_parent_process_death_signal(Some(Signal::TERM))
-        .context("cannot follow the process that started it")?;
-    ensure!(getppid() == Pid::from_raw(parent), "the process that started it, {parent}, has ended already");
+        .context("cannot have this process end together with the one that started it")?;
+    ensure!(
+        getppid() == Pid::from_raw(parent),
+        "process {parent}, which started this one, has ended already"
+    );
     Ok(())
 }

@@ -23,15 +23,16 @@ pub trait Model: Send {
         learning_rate: f64,
     ) -> Result<Tensor, TchError>;
 
-    /// The sum of cross-entropies and the number of images that are classified correctly, both scalars that
-    /// stay on the device.
+    /// Evaluates a batch. Returns the sum of cross-entropies and the number of images that are classified
+    /// correctly, both scalars that stay on the device.
     ///
     /// # Errors
     /// If the device fails.
     fn judge(&mut self, batch: &Batch) -> Result<(Tensor, Tensor), TchError>;
 
-    /// The statistics of batch norm over this batch, as one vector `[S] f32`, a copy that stays on the
-    /// device. No path is dropped and no weight is trained, but the statistics also replace the running ones.
+    /// Computes the statistics of batch norm over this batch, and returns a copy as one vector `[S] f32` that
+    /// stays on the device. They also replace the running statistics. No path is dropped, and no weight is
+    /// trained.
     ///
     /// # Errors
     /// If the device fails.

@@ -37,8 +37,8 @@ impl Sgd {
         self
     }
 
-    /// The velocity, `[P] f32`; `None` before the first step. A step makes a new tensor and does not change
-    /// this one.
+    /// The velocity, which PyTorch calls the momentum buffer, `[P] f32`; `None` before the first step. A step
+    /// makes a new tensor and does not change this one.
     pub fn velocity(&self) -> Option<&Tensor> {
         self.velocity.as_ref()
     }

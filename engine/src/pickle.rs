@@ -64,6 +64,7 @@ pub struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
+    /// The object that the pickle describes.
     pub fn root(&self) -> Value<'_, 'a> {
         Value { pickle: self, id: self.root }
     }
@@ -214,8 +215,8 @@ impl<'p, 'a> Value<'p, 'a> {
         }
     }
 
-    /// Whether this is a dict, list, tuple or set, so that [`Self::entries`] or [`Self::items`] return
-    /// something.
+    /// Whether this is a dict, list, tuple or set, so that [`Self::entries`] or [`Self::items`] returns its
+    /// content.
     pub fn is_container(self) -> bool {
         matches!(self.node(), Node::Sequence(_) | Node::Dict(_))
     }

@@ -74,7 +74,9 @@ enum From {
 /// If the run cannot be probed, the device fails, or the disk is full.
 pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
     if arguments.from == From::Population && arguments.architectures.is_some() {
-        bail!("--architectures says how many are drawn with --from search; the population is ranked whole");
+        bail!(
+            "--architectures is how many architectures `--from search` draws; a population is always ranked whole"
+        );
     }
     let mut run = StoppedSearch::open(&arguments.run, arguments.force)?;
     let ranked = RankedArchitectures::of(&run, arguments)?;
@@ -95,7 +97,7 @@ pub fn probe(arguments: &ProbeArguments) -> anyhow::Result<()> {
 struct RankedArchitectures {
     source: ArchitectureSource,
     positions: Vec<Vec<f64>>,
-    /// The losses that the run itself found for the first of them.
+    /// The losses of the first of them that the run itself has found in its final ranking.
     known_losses: Vec<Loss>,
 }
 
@@ -210,8 +212,8 @@ impl<'a> Prober<'a> {
         self.ranked.positions.iter().enumerate().map(size).collect()
     }
 
-    /// The number of verdicts that change when only the draws do, and the differences of the losses each
-    /// time.
+    /// The number of pairs whose verdict changes when they are estimated again with other random draws, and
+    /// for each pair the difference between its two losses in both estimations.
     fn flips(&mut self) -> Result<(usize, Vec<[f64; 2]>), EstimateError> {
         let generation = self.search.state().generation;
         let population = self.search.settings().population;
@@ -282,7 +284,7 @@ impl<'a> Prober<'a> {
         Ok(found.expect(GOES_ON).estimates)
     }
 
-    /// The architecture vector of an individual of the population, also where other architectures are ranked.
+    /// The architecture vector of an individual of the population, whichever architectures are ranked.
     fn position(&self, individual: IndividualId) -> &[f64] {
         &self.search.state().population[individual].position
     }

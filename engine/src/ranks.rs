@@ -160,7 +160,7 @@ impl dyn Ranks + '_ {
         Ok(word == [1])
     }
 
-    /// What every rank passes, in the order of ranks.
+    /// The bytes that every rank passes as `mine`, in the order of ranks.
     ///
     /// # Errors
     /// If a rank has ended.

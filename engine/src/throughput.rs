@@ -55,6 +55,7 @@ pub struct Measurement {
 /// The results of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
+    /// The number of genotypes that were trained and validated.
     pub learners: usize,
     /// The time of everything, inheriting and adopting included.
     pub seconds: f64,
@@ -236,7 +237,7 @@ impl CandidateTimes {
 
     fn note(&self, slot: Slot, done: BatchDone) -> Flow {
         if done.batch == done.batches {
-            device::wait(self.device); // Its last batches may only have been asked for.
+            device::wait(self.device); // Its last batches may still be queued on the device.
         }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends[slot.0][usize::from(done.validating)] = self.start.elapsed();

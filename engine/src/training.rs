@@ -1,7 +1,7 @@
 //! Training a full network from scratch, and evaluating one.
 //!
 //! A [`Trainer`] takes one step for each batch and can be stored after any of them: everything random is
-//! drawn from streams that are named by epoch and batch. Batches come from a [`ImageSource`].
+//! drawn from streams that are named by epoch and batch. Batches come from an [`ImageSource`].
 
 mod batch_norm;
 mod evaluation;

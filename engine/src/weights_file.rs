@@ -29,7 +29,7 @@ use tensor::{Element, PlainTensor};
 
 /// The greatest size in bytes of a file or a pipe that is read.
 const LONGEST: u64 = 4 << 30;
-/// The number of bytes that tell every format.
+/// The number of bytes at the beginning of a file by which every format is recognised.
 const HEAD: u64 = 512;
 /// The types of elements as three libraries name them.
 const ELEMENTS: [(Element, Kind, Dtype); 10] = [
@@ -53,7 +53,7 @@ pub enum WeightsFileError {
     #[error("cannot write `{}`: {reason}", path.display())]
     Write { path: PathBuf, reason: io::Error },
     #[error(
-        "`{}` holds no weights that are known: {}expected safetensors, or a checkpoint that `torch.save` wrote",
+        "`{}` is not a file of weights that can be read: {}expected safetensors, or a checkpoint that `torch.save` wrote",
         path.display(), known_otherwise(.otherwise)
     )]
     UnknownFormat { path: PathBuf, otherwise: Option<&'static str> },
@@ -110,9 +110,9 @@ pub struct Weights {
 
 /// Reads named tensors to the CPU, from safetensors or from a checkpoint of any version of PyTorch.
 ///
-/// The format is told by the content, not the name. In a checkpoint that holds more than weights, they are
-/// found by [`WEIGHTS_KEYS`]. Prefixes that wrappers put before names ([`PREFIXES`]) are removed, and entries
-/// that are known not to be weights ([`LEFT_OUT`]) are left out.
+/// The format is recognised by the content, not by the name. In a checkpoint that holds more than weights,
+/// they are found by [`WEIGHTS_KEYS`]. Prefixes that wrappers put before names ([`PREFIXES`]) are removed,
+/// and entries that are known not to be weights ([`LEFT_OUT`]) are left out.
 ///
 /// # Errors
 /// If the file has none of these formats, is damaged, or holds no state dict.
@@ -132,10 +132,10 @@ pub fn find(path: &Path) -> Result<Weights, WeightsFileError> {
     let TorchCheckpoint { tensors, mut notes } = checkpoint.map_err(malformed)?;
     let NormalisedNames { tensors, prefix, beside } = names::normalise(tensors).map_err(malformed)?;
     if !prefix.is_empty() {
-        notes.push(format!("took `{prefix}` off all names"));
+        notes.push(format!("removed the prefix `{prefix}` from all names"));
     }
     if !beside.is_empty() {
-        notes.push(format!("left what belongs to no module: {}", beside.join(", ")));
+        notes.push(format!("left out entries that belong to no module: {}", beside.join(", ")));
     }
     let tensors = tensors.into_iter().map(|(name, plain)| Ok((name, tensor(&plain)?)));
     Ok(Weights { tensors: tensors.collect::<Result<_, TchError>>()?, network, notes })
@@ -157,7 +157,7 @@ enum Format {
 }
 
 impl Format {
-    /// The format, told by the first bytes.
+    /// The format, recognised by the first bytes.
     fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [b'P', b'K', 3, 4, ..] => Some(Self::Archive),
@@ -370,7 +370,7 @@ mod tests {
         };
         check(
             b"hello",
-            "`FILE` holds no weights that are known: expected safetensors, or a checkpoint that `torch.save` wrote",
+            "`FILE` is not a file of weights that can be read: expected safetensors, or a checkpoint that `torch.save` wrote",
         );
         check(b"PK\x03\x04", "`FILE` cannot be read: the archive has no directory: it is truncated");
         fs::remove_file(&path).expect("removed");

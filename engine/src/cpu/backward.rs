@@ -1,4 +1,4 @@
-//! The reverse pass: from the gradient of the last cell's output to that of every weight.
+//! The backward pass: from the gradients of the features that the heads read to the gradient of every weight.
 
 use std::mem;
 
@@ -20,15 +20,15 @@ use crate::network::{Parameters, PlannedOperation};
 /// Memory for gradients of feature maps, kept from step to step.
 #[derive(Debug, Default)]
 pub struct Gradients {
-    /// The gradient of every feature, counted as in [`Tape::feature`].
+    /// The gradient of every feature, numbered as in [`Tape::feature`].
     features: Vec<Maps>,
-    /// Whether the gradient of a feature has something in it already, by feature.
+    /// For each feature, whether a gradient has been written to it already.
     arrived: Vec<bool>,
-    /// The gradients of the two inputs of the cell in hand.
+    /// The gradients of the two inputs of the cell that is being computed.
     inputs: [Maps; 2],
-    /// Whether they have something in them already.
+    /// For each input, whether a gradient has been written to it already.
     inputs_arrived: [bool; 2],
-    /// The gradient of what lies between the two stages of the module in hand.
+    /// The gradient of what lies between the two stages of the module that is being computed.
     middle: Maps,
 }
 
@@ -38,12 +38,13 @@ impl Gradients {
         Self { features, ..Self::default() }
     }
 
-    /// Forgets the last step.
+    /// Marks all gradients of features as not yet written, before a backward pass.
     pub fn forget(&mut self) {
         self.arrived = vec![false; self.features.len()];
     }
 
-    /// Where the gradient of a feature belongs for so many images, to be filled before others add to it.
+    /// The memory for the gradient of a feature for `images` images. The caller writes the gradient to it
+    /// before [`Reverse::run`] adds others.
     pub fn at(&mut self, feature: usize, shape: MapShape, images: usize) -> &mut Maps {
         self.arrived[feature] = true;
         let maps = &mut self.features[feature];
@@ -52,7 +53,7 @@ impl Gradients {
     }
 }
 
-/// A reverse pass of one batch, or of a thread's share of it.
+/// A backward pass of one batch, or of a thread's share of it.
 pub struct Reverse<'a> {
     pub program: &'a Program,
     /// The packed weights, by module and stage.
@@ -69,7 +70,7 @@ pub struct Reverse<'a> {
     pub scratch: &'a mut Scratch,
 }
 
-/// Where the gradient of a module's output is: in a node of every image.
+/// Where the gradient of a module's output lies: in node `node` of every image of `maps`.
 struct Upstream<'a> {
     maps: &'a mut Maps,
     node: usize,
@@ -106,7 +107,7 @@ impl<'t> Target<'t> {
 }
 
 impl Reverse<'_> {
-    /// Goes back from the gradients that [`Gradients::at`] was filled with.
+    /// Computes the backward pass from the gradients that were written to [`Gradients::at`].
     pub fn run(&mut self, gradients: &mut Gradients) {
         for index in (0..self.program.cells.len()).rev() {
             if self.program.cells[index].live && gradients.arrived[self.program.output(index)] {
@@ -120,7 +121,8 @@ impl Reverse<'_> {
         }
     }
 
-    /// Through a stem, whose output is this feature, to the stem before it.
+    /// Passes the gradient of `feature`, which is a stem's output, back through the stem to the one before
+    /// it.
     fn stem(&mut self, gradients: &mut Gradients, feature: usize, stem: usize) {
         let mut maps = mem::take(&mut gradients.features[feature]);
         let (source, target) = match feature.checked_sub(1) {
@@ -161,7 +163,8 @@ impl Reverse<'_> {
         }
     }
 
-    /// From a node of a cell, whose gradient is in `maps`, to what one of its genes reads.
+    /// Passes the gradient of a node, which is in `maps`, back through one of its edges to the input of that
+    /// edge.
     fn edge(
         &mut self,
         gradients: &mut Gradients,
@@ -194,7 +197,8 @@ impl Reverse<'_> {
         }
     }
 
-    /// Through a module, last stage first. `factor` is what each image's output was multiplied with.
+    /// Passes a gradient back through a module, last stage first. `factor` gives the number that the output
+    /// of each image was multiplied by.
     fn module(
         &mut self,
         module: usize,
@@ -219,7 +223,8 @@ impl Reverse<'_> {
         self.stage((module, 0), source, Upstream { maps: middle, node: 0 }, |_| 1.0, target);
     }
 
-    /// Through one stage: sums over the batch first, as batch norm wants, then image by image.
+    /// Passes a gradient back through one stage. The sums over the batch that batch norm's gradient needs
+    /// come first, then the images one by one.
     fn stage(
         &mut self,
         (module, index): (usize, usize),
@@ -253,8 +258,8 @@ impl Reverse<'_> {
         stage.packing.unpack(weights, &mut self.flat);
     }
 
-    /// How the gradient of a stage's batch norm comes about, block by block. The first member writes the gradients
-    /// of its parameters.
+    /// The coefficients of the gradient of a stage's batch norm, one for each block of channels. The first
+    /// member also writes the gradients of batch norm's parameters.
     fn norm(
         &mut self,
         (module, index): (usize, usize),
@@ -291,24 +296,24 @@ impl Reverse<'_> {
     }
 }
 
-/// Says whether a gradient is the first, and notes that it came.
+/// Returns whether this gradient is the first to reach its place, and notes in `arrived` that one has.
 fn arrive(arrived: &mut bool) -> Arrival {
     if mem::replace(arrived, true) { Arrival::Later } else { Arrival::First }
 }
 
-/// One image of an edge without weights.
+/// One image of an edge whose operation has no weights: an identity or a pool.
 struct PlainPath<'a> {
     step: PlannedOperation,
     /// What the edge reads.
     input: Image<'a>,
     /// The gradient of the node.
     gradient: Image<'a>,
-    /// What the edge's output was multiplied with.
+    /// The number that the edge's output was multiplied by.
     factor: f32,
 }
 
 impl PlainPath<'_> {
-    /// Adds the gradient of the input to `target`, or writes it first.
+    /// Adds the gradient of the input to `target`, or writes it if it is the first there.
     fn backward(&self, mut target: ImageMut<'_>, arrival: Arrival) {
         let factor = self.factor;
         if matches!(self.step, PlannedOperation::Identity) {

@@ -1,4 +1,5 @@
-//! Everything of a network between its images and its heads, for training: forward and back.
+//! The body of a network in training, which is everything between its images and its heads: forward and
+//! backward pass.
 
 use std::ops::Range;
 
@@ -21,7 +22,7 @@ use crate::{
     network::{BATCH_NORM_MOMENTUM, FlatWeights, Parameters, Plan, Statistics},
 };
 
-/// A program, its weights as kernels want them, and the threads that compute it.
+/// A program, its weights packed for the kernels, and the memory of the threads that compute it.
 #[derive(Debug)]
 pub struct Body {
     pub program: Program,
@@ -36,7 +37,7 @@ pub struct Body {
 pub struct Worker {
     pub tape: Tape,
     pub gradients: Gradients,
-    /// Sums of the weights' gradients, packed as kernels want them, by module and stage.
+    /// Sums of the weights' gradients, packed for the kernels, by module and stage.
     sums: Vec<Vec<Packed>>,
     /// The same sums in flat memory, as long as all parameters.
     pub flat: Parameters<Vec<f32>>,
@@ -67,12 +68,13 @@ impl<'a> TrainingBatch<'a> {
 pub struct Part<'a> {
     pub worker: &'a mut Worker,
     pub member: Member<'a>,
-    /// Which images of the batch are its own.
+    /// The range of the batch's images that this thread computes.
     pub share: Range<usize>,
 }
 
 impl Body {
-    /// A body that computes in so many threads. `None` if the plan has something that only libtorch computes.
+    /// Makes a body that computes in `threads` threads. Returns `None` if the plan has something that only
+    /// libtorch can compute.
     pub fn new(plan: &Plan, weights: &FlatWeights, image_side: usize, threads: usize) -> Option<Self> {
         let program = Program::new(plan, weights, image_side)?;
         let packed = program.room();
@@ -85,8 +87,8 @@ impl Body {
         self.program.pack(parameters, &mut self.packed);
     }
 
-    /// Computes all feature maps of a batch, with packed weights. Running statistics move by the share
-    /// `momentum` of the way to the batch's.
+    /// Computes all feature maps of a batch, with packed weights. Running statistics become
+    /// `(1 − momentum) · old + momentum · batch`.
     pub fn forward(
         &mut self,
         parameters: Parameters<&[f32]>,
@@ -116,7 +118,8 @@ impl Body {
         at_once(tasks.collect());
     }
 
-    /// Goes back from the gradients that lie in the workers, and adds those of all weights to `flat`.
+    /// Computes the backward pass from the gradients of features that lie in the workers, and adds the
+    /// gradients of all weights to `flat`, `[P]`.
     pub fn reverse(&mut self, batch: TrainingBatch<'_>, flat: Parameters<&mut [f32]>) {
         let (program, packed) = (&self.program, &self.packed[..]);
         let barrier = Barrier::new(members(batch.images, self.workers.len()));
@@ -146,7 +149,7 @@ impl Body {
         }
     }
 
-    /// A feature of the batch in hand, `[N, C, H, W]`, channels last in memory.
+    /// A feature of the batch that [`Body::forward`] computed last, `[N, C, H, W]`, channels last in memory.
     fn map(&self, feature: usize) -> Result<Tensor, TchError> {
         let channels = &self.program.channels[feature];
         let mut values = Vec::new();
@@ -159,7 +162,7 @@ impl Body {
         Tensor::f_from_slice(&values)?.f_view([-1, side, side, count])?.f_permute([0, 3, 1, 2])
     }
 
-    /// Puts the gradient of a feature, `[N, C, H, W]`, where [`Body::reverse`] begins.
+    /// Stores the gradient of a feature, `[N, C, H, W]`, for [`Body::reverse`] to begin with.
     fn begin_at(&mut self, feature: usize, gradient: &Tensor) -> Result<(), TchError> {
         let (channels, shape) = (&self.program.channels[feature], self.program.feature_shape(feature));
         let gradient = gradient.f_permute([0, 2, 3, 1])?.f_contiguous()?;
@@ -201,7 +204,8 @@ pub fn parts<'a>(
     })
 }
 
-/// From planes of sixteen channels to pixels of all channels, `[H, W, C]`.
+/// Converts an image from planes of sixteen channels to pixels of all channels, `[H, W, C]`, and appends them
+/// to `values`.
 fn unfold(image: Image<'_>, channels: &Channels, values: &mut Vec<f32>) {
     for pixel in 0..image.shape.pixels() {
         values.extend((0..channels.count()).map(|channel| {
@@ -211,7 +215,8 @@ fn unfold(image: Image<'_>, channels: &Channels, values: &mut Vec<f32>) {
     }
 }
 
-/// From pixels of all channels, `[H, W, C]`, to planes of sixteen; nodes and channels that it lacks become zero.
+/// Converts pixels of all channels, `[H, W, C]`, to planes of sixteen channels. Nodes and channels of the
+/// image that are not among `channels` become zero.
 fn fold(values: &[f32], channels: &Channels, mut image: ImageMut<'_>) {
     image.lanes.fill(Lanes::ZERO);
     for (pixel, values) in values.chunks_exact(channels.count()).enumerate() {
@@ -222,17 +227,19 @@ fn fold(values: &[f32], channels: &Channels, mut image: ImageMut<'_>) {
     }
 }
 
-/// The body of a full network on a CPU. Its heads, with their own batch norm and loss, are libtorch's.
+/// The body of a full network on a CPU. Its heads, with their own batch norm, and the loss are computed by
+/// libtorch.
 #[derive(Debug)]
 pub struct CpuBody {
     body: Body,
-    /// Features that heads read: the last cell's, then the auxiliary head's if it is another.
+    /// The features that the heads read: the last cell's output, then what the auxiliary head reads if that
+    /// is another.
     read: Vec<usize>,
 }
 
 impl CpuBody {
-    /// `None` if the plan has something that only libtorch computes. Results depend on the number of
-    /// threads, in their last bits.
+    /// Makes the body of a network, which computes in `threads` threads; the last bits of the results depend
+    /// on their number. Returns `None` if the plan has something that only libtorch can compute.
     pub fn new(plan: &Plan, weights: &FlatWeights, threads: usize) -> Option<Self> {
         let body = Body::new(plan, weights, picture_side(plan)?, threads)?;
         let last = body.program.last_feature();
@@ -247,8 +254,9 @@ impl CpuBody {
         self.body.program.fits(images)
     }
 
-    /// What heads read of a batch in training mode, each `[N, C, H, W]`; the auxiliary head reads the
-    /// last of them. `pictures` are `[N, H, W, 3]`. Running statistics move.
+    /// Computes the feature maps of a batch in training mode that the heads read, each `[N, C, H, W]`; the
+    /// auxiliary head reads the last of them. `pictures` are `[N, H, W, 3]`, and `masks` are drop-path masks,
+    /// `[genes, N]`. The running statistics in `weights` are updated.
     ///
     /// # Errors
     /// If memory runs out.
@@ -265,8 +273,8 @@ impl CpuBody {
         self.read.iter().map(|&feature| self.body.map(feature)).collect()
     }
 
-    /// Adds the gradient of the weights to `flat`, `[P]`, from the gradients of the maps. `pictures` and
-    /// `masks` are those of the maps.
+    /// Computes the gradient of the weights from the gradients of the maps that [`CpuBody::maps`] returned,
+    /// and adds it to `flat`, `[P]`. `pictures` and `masks` are those that were passed there.
     ///
     /// # Errors
     /// If memory runs out.

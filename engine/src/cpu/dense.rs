@@ -1,4 +1,6 @@
-//! Convolutions that mix all channels, as products: what a window covers is gathered, a node a tap.
+//! Convolutions that mix all channels, computed as matrix products (im2col). The pixels that a window covers
+//! are gathered first, those under each tap as a node of their own; a pointwise convolution then reads all
+//! nodes.
 
 use super::{
     packing::{Channels, Lane},
@@ -19,12 +21,13 @@ pub struct Window {
 }
 
 impl Window {
-    /// Rows of zeros that its frame has above the input and below it, and columns beside it.
+    /// The number of rows of zeros that a frame has above the input and below it, and of columns on either
+    /// side.
     pub fn padding(self) -> usize {
         self.kernel[0].max(self.kernel[1]) / 2
     }
 
-    /// Pixels that it covers.
+    /// The number of pixels that it covers.
     pub fn count(self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
@@ -39,7 +42,8 @@ impl Window {
         side + 2 * self.padding()
     }
 
-    /// For each tap, row by row: the pixel of a frame, so many pixels wide, that the first window has there.
+    /// For each tap, row by row: the index of the pixel that lies under it in the first window, in a frame of
+    /// `width` columns.
     fn first_pixels(self, width: usize) -> impl Iterator<Item = usize> {
         let [rows, columns] = self.kernel;
         let (top, left) = (self.padding() - rows / 2, self.padding() - columns / 2);
@@ -70,7 +74,8 @@ impl Window {
         }
     }
 
-    /// Adds up, in a frame, the gradients of everything that was gathered from one of its planes.
+    /// Adds up in `frame` the gradients of all pixels that were gathered from plane `block`: the reverse of
+    /// [`Window::gather`].
     pub fn scatter(self, gradients: Image<'_>, block: usize, frame: PlaneMut<'_>) {
         frame.pixels.fill(Lanes::ZERO);
         for (tap, first) in self.first_pixels(frame.side).enumerate() {
@@ -87,7 +92,8 @@ impl Window {
     }
 }
 
-/// Takes a gradient out of its frame, of which the border is left out already.
+/// Writes a gradient that lies in the middle of a frame to `output`, or adds it. `gradient` begins at the
+/// first pixel inside the frame's border.
 pub fn unframe(gradient: Plane<'_>, arrival: Arrival, output: PlaneMut<'_>) {
     let rows = output.pixels.chunks_exact_mut(output.side).zip(gradient.pixels.chunks(gradient.side));
     for (output, gradient) in rows {

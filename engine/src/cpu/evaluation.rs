@@ -1,4 +1,5 @@
-//! Evaluation mode: batch norm has its running statistics, so no image's result depends on another image.
+//! Networks in evaluation mode: batch norm uses its running statistics, so no image's result depends on
+//! another image.
 
 use tch::{TchError, Tensor};
 
@@ -19,7 +20,7 @@ use crate::{
     network::{FlatWeights, Parameters, Plan, Statistics},
 };
 
-/// The threads that evaluate a program.
+/// The memory of the threads that evaluate a program.
 #[derive(Debug)]
 pub struct Evaluation {
     workers: Vec<Worker>,
@@ -33,7 +34,7 @@ struct Worker {
 }
 
 impl Evaluation {
-    /// Makes the memory for so many threads.
+    /// Makes the memory for `threads` threads.
     pub fn new(program: &Program, threads: usize) -> Self {
         let worker = || Worker { tape: Tape::new(program), scratch: Scratch::default() };
         Self { workers: (0..threads.max(1)).map(|_| worker()).collect() }
@@ -57,8 +58,8 @@ impl Evaluation {
         }
     }
 
-    /// What `read` makes of the last cell's output for each of the pictures `[N, H, W, 3]`, in their order. It is
-    /// the same to the last bit for any number of threads.
+    /// Computes pictures `[N, H, W, 3]`, and returns what `read` makes of the last cell's output for each of
+    /// them, in their order. The results are the same to the last bit for any number of threads.
     pub fn run<T: Send>(
         &mut self,
         program: &Program,
@@ -100,8 +101,8 @@ pub struct CpuEvaluator {
 }
 
 impl CpuEvaluator {
-    /// Packs the weights and takes the running statistics as they are now. It will compute in so many threads.
-    /// `None` if the plan has something that only libtorch computes.
+    /// Makes an evaluator that computes in `threads` threads, with the weights and running statistics as they
+    /// are now. Returns `None` if the plan has something that only libtorch can compute.
     ///
     /// # Errors
     /// If the weights lie on another device.
@@ -121,9 +122,9 @@ impl CpuEvaluator {
         self.program.fits(images)
     }
 
-    /// Logits of images `[N, 3, H, W] f32`, best channels last in memory: `[N, classes] f32`. `weights` are those
-    /// that it was made from. An image's logits are the same to the last bit in any batch, for any number of
-    /// threads.
+    /// Logits `[N, classes] f32` of images `[N, 3, H, W] f32`, which are read fastest channels last in
+    /// memory. `weights` are those that it was made from. An image's logits are the same to the last bit in
+    /// any batch, for any number of threads.
     ///
     /// # Errors
     /// If the images do not lie in main memory, or memory runs out.

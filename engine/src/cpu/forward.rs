@@ -19,15 +19,15 @@ use crate::network::{Parameters, PlannedOperation, Statistics};
 
 /// What batch norm normalises with.
 pub enum Normaliser<'a> {
-    /// The moments of the whole batch, which all threads bring to the barrier. Running statistics move where they
-    /// are given, by the share `momentum` of the way to the batch's.
+    /// The moments of the whole batch, which the threads exchange at the barrier. Running statistics, if they
+    /// are given, become `(1 − momentum) · old + momentum · batch`.
     Batch {
         parameters: Parameters<&'a [f32]>,
         statistics: Option<Statistics<&'a mut [f32]>>,
         momentum: f64,
         member: &'a Member<'a>,
     },
-    /// What the tape holds already: running statistics, in evaluation.
+    /// What the tape holds already, which is made from the running statistics in evaluation.
     Tape,
 }
 
@@ -119,7 +119,8 @@ impl Forward<'_> {
         tape.outputs[index] = outputs;
     }
 
-    /// All stages of a module for the whole batch. Running statistics move `times` times.
+    /// Computes all stages of a module for all images of the tape. Running statistics are updated `times`
+    /// times.
     fn module(&mut self, tape: &mut Tape, module: usize, times: usize, source: Source<'_>) {
         let stages = &self.program.modules[module];
         let mut tapes = mem::take(&mut tape.stages[module]);
@@ -153,7 +154,7 @@ impl Forward<'_> {
         tape.stages[module] = tapes;
     }
 
-    /// What a module computes after its last batch norm, in `maps`.
+    /// Computes a module, and returns its output after the last batch norm in `maps`, whose memory is reused.
     fn normalised(&mut self, tape: &mut Tape, module: usize, source: Source<'_>, mut maps: Maps) -> Maps {
         self.module(tape, module, 1, source);
         if let Some(StageTape { output, normalisation }) = tape.stages[module].last() {

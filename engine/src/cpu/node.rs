@@ -2,7 +2,7 @@
 
 use crate::network::{Applied, PlannedOperation};
 
-/// Which of a node's two genes.
+/// One of a node's two edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
     First,
@@ -23,7 +23,8 @@ impl Node {
         self.genes[edge as usize]
     }
 
-    /// Whether both edges are one module on one input. It is computed once and counts twice.
+    /// Whether both edges apply the same module to the same input. That module is computed once and counts
+    /// twice.
     pub fn is_shared(&self) -> bool {
         self.genes[0] == self.genes[1] && matches!(self.genes[0].step, PlannedOperation::Module(_))
     }
@@ -39,7 +40,8 @@ impl Node {
     }
 }
 
-/// What the output of every gene is multiplied with, image by image, for the images of one thread.
+/// The numbers that drop path multiplies the output of every gene by, image by image, for the images of one
+/// thread.
 #[derive(Clone, Copy)]
 pub struct Paths<'a> {
     /// Drop-path masks, `[genes, N]`; `None` keeps every path.
@@ -54,8 +56,8 @@ impl Paths<'_> {
     /// Every path is kept.
     pub const KEPT: Self = Self { masks: None, images: 0, first: 0 };
 
-    /// The factor of what an edge computes for one of the thread's images. Of an edge that both genes share, it is
-    /// the sum of theirs.
+    /// The number that the output of an edge is multiplied by for one of the thread's images, counted from 0.
+    /// Where both genes share a module, it is the sum of their two numbers.
     pub fn factor(&self, node: &Node, edge: Edge, image: usize) -> f32 {
         let of_gene =
             |gene: usize| self.masks.map_or(1.0, |masks| masks[gene * self.images + self.first + image]);

@@ -1,4 +1,5 @@
-//! Batch norm as numbers: from moments to an affine map, and from sums to a gradient.
+//! The arithmetic of batch norm: from the moments of a batch to an affine map, and from sums over a batch to
+//! the coefficients of the gradient.
 
 use super::{
     pointwise::Affine,
@@ -27,10 +28,11 @@ pub struct AffinePlaces {
     pub shift: ParameterPlace,
 }
 
-/// What the batch was normalised with. Every vector has one element a block of channels.
+/// What values are normalised with: the moments of a batch, or running statistics. Every vector has one
+/// element for each block of channels.
 #[derive(Clone, Debug, Default)]
 pub struct Normalisation {
-    /// The whole batch norm as one map of each value.
+    /// The whole batch norm as one affine map.
     pub affines: Vec<Affine>,
     pub means: Vec<Lanes>,
     /// One divided by the standard deviation.
@@ -58,12 +60,12 @@ impl NormBack {
     };
 }
 
-/// Running statistics that a batch moves.
+/// Running statistics that a batch updates.
 pub struct Running<'a> {
     pub statistics: Statistics<&'a mut [f32]>,
     /// The batch's share in them afterwards, from 0 to 1.
     pub momentum: f64,
-    /// How often the batch moves them: a module that two genes share sees its batch twice.
+    /// How often the batch updates them: a module that two genes share counts its batch twice.
     pub times: usize,
 }
 
@@ -98,8 +100,8 @@ impl Norm {
     }
 
     /// What a batch is normalised with, from the moments of its images: block `b` of image `n` is
-    /// `moments[n · blocks + b]`, a mean and a sum of squared distances over `pixels`. Moves the running statistics,
-    /// if there are any.
+    /// `moments[n · blocks + b]`, a mean and a sum of squared distances over `pixels`. Updates the running
+    /// statistics, if they are given.
     pub fn of_batch(
         &self,
         moments: &[Sums],
@@ -176,9 +178,9 @@ impl Norm {
         result.scales.push(scale);
     }
 
-    /// The gradient before batch norm, as coefficients block by block, from sums over the batch, of which there is
-    /// one a block; `count` is how many values a channel has in the batch. Writes the gradients of factor and
-    /// offset where they belong, if there is a place for them.
+    /// The coefficients of the gradient of batch norm's input, one for each block of channels, from the sums
+    /// over the batch of each block. `count` is the number of values that a channel has in the batch. Writes
+    /// the gradients of factor and offset to `flat_gradient`, if it is given.
     pub fn gradient(
         &self,
         normalisation: &Normalisation,
@@ -216,7 +218,7 @@ impl Norm {
 }
 
 impl Running<'_> {
-    /// Moves one channel of a running statistic towards what the batch has, as often as it is to be moved.
+    /// Updates one channel of a running statistic with the batch's value `seen`, [`Running::times`] times.
     fn move_towards(&mut self, statistic: StatisticPlace, channel: usize, seen: f64) {
         let running = &mut self.statistics.starting_at_mut(statistic)[channel];
         for _ in 0..self.times {

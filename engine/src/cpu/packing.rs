@@ -1,4 +1,5 @@
-//! Weights as the kernels want them, and gradients back to where the optimizer wants them.
+//! Copies weights from flat memory to the layout that the kernels read, and gradients back to flat memory,
+//! where the optimizer reads them.
 
 use super::{
     simd::{LANES, Lanes, numbers, numbers_mut},
@@ -83,14 +84,14 @@ struct DepthwiseKernels {
     taps: Taps,
 }
 
-/// Where a stage's weights lie in flat memory, and where they go.
+/// Where a stage's weights lie in flat memory, and where they lie once they are packed.
 #[derive(Clone, Debug)]
 pub struct Packing {
     matrix: Vec<MatrixWeight>,
     depthwise: Option<DepthwiseKernels>,
-    /// Blocks that the matrix reads.
+    /// The number of blocks that the matrix reads.
     blocks_front: usize,
-    /// Blocks that the matrix writes.
+    /// The number of blocks that the matrix writes.
     blocks_out: usize,
 }
 
@@ -99,7 +100,7 @@ pub struct Packing {
 pub struct MatrixPart {
     /// The first of their weights; they are `[outputs, columns]`.
     pub flat: ParameterPlace,
-    /// Blocks of the matrix' input before those that these rows read.
+    /// The number of blocks of the matrix's input before those that these rows read.
     pub first_block: usize,
 }
 
@@ -140,9 +141,9 @@ impl Packed {
 }
 
 impl Packing {
-    /// A matrix for so many output channels. The outputs are divided evenly among its parts, in their order; every
-    /// row (the weights of one output) reads these lanes, a weight each. `blocks_front` are the blocks that all
-    /// parts together read.
+    /// The packing of a matrix with `outputs` output channels. The outputs are divided evenly among its
+    /// parts, in their order. A row holds the weights of one output, one for each of the lanes `columns` that
+    /// it reads. `blocks_front` is the number of blocks that all parts together read.
     pub fn new(parts: &[MatrixPart], outputs: usize, columns: &[Lane], blocks_front: usize) -> Self {
         let blocks_out = outputs.div_ceil(LANES);
         let rows = outputs / parts.len();
@@ -169,7 +170,8 @@ impl Packing {
         self
     }
 
-    /// Room for packed weights or gradients; what pads is 0 and stays so.
+    /// Memory for packed weights or gradients, filled with zeros. The padding is never written, so it stays
+    /// 0.
     pub fn room(&self) -> Packed {
         let matrix = vec![Lanes::ZERO; self.blocks_front * LANES * self.blocks_out];
         let taps = self.depthwise.map_or(0, |kernels| {

@@ -5,7 +5,7 @@ use super::{
     simd::{Kernel, Lanes, Simd},
 };
 
-/// `scale · x + shift`, with a number of each for every channel of a block.
+/// The map `scale · x + shift`, with one `scale` and one `shift` for every channel of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Affine {
     pub scale: Lanes,
@@ -80,7 +80,7 @@ pub struct Moments<'a> {
 impl Kernel for Moments<'_> {
     type Output = (Lanes, Lanes);
 
-    /// In two passes: sums of squares would lose what matters where the mean is large.
+    /// In two passes, because sums of squares would lose precision where the mean is large.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> (Lanes, Lanes) {
         let mut sums = [simd.zero(); 4];
@@ -195,11 +195,12 @@ pub enum Arrival {
     Later,
 }
 
-/// Passes a gradient back through ReLU: where the pixel of `sign` is positive. The rows of `sign` and
-/// `gradient` may be longer than those of the output, so that they may be the middle of a frame.
+/// Passes a gradient back through ReLU, which lets it through where the pixel of `sign` is positive. The rows
+/// of `sign` and `gradient` may be longer than those of the output, so that they may be the middle of a
+/// frame.
 pub struct RectifierGradient<'a> {
     pub gradient: Plane<'a>,
-    /// What ReLU read, or what it let through.
+    /// The input of ReLU or its output: both are positive at the same pixels.
     pub sign: Plane<'a>,
     pub arrival: Arrival,
     pub output: PlaneMut<'a>,

@@ -1,5 +1,5 @@
-//! 3×3 pools of one plane of sixteen channels, and their gradients. Windows are padded by one pixel, and the
-//! padding neither wins a maximum nor counts in a mean.
+//! 3×3 pools of one plane of sixteen channels, and their gradients. Windows are padded by one pixel; the
+//! padding is never the maximum and is not counted in a mean.
 
 use std::ops::Range;
 
@@ -59,7 +59,7 @@ impl Windows {
 impl Iterator for Windows {
     type Item = Window;
 
-    /// Is never `None`: the walk ends with the pixels of the output that it is zipped with.
+    /// Never returns `None`: the iteration ends with the pixels of the output that it is zipped with.
     #[inline(always)]
     fn next(&mut self) -> Option<Window> {
         if self.x * self.stride >= self.side {

@@ -1,4 +1,4 @@
-//! A plan as stages, with the places of all weights in flat memory.
+//! A plan compiled to stages that the kernels compute, with the places of all weights in flat memory.
 
 use std::{collections::BTreeSet, iter::Peekable};
 
@@ -19,7 +19,7 @@ use crate::network::{
     PlannedOperation,
 };
 
-/// What [`super::CpuModel`] computes, for one image.
+/// A network compiled for the kernels: everything that is computed for one image.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The stages of every module, by index of [`Plan::modules`]: one or two, none for unused modules and heads.
@@ -49,7 +49,7 @@ pub struct CellProgram {
 }
 
 impl CellProgram {
-    /// The shape of what a gene reads that names this input.
+    /// The shape of what a gene with this input reads.
     fn gene_input(&self, input: usize) -> MapShape {
         if input < 2 { self.input } else { self.output.node() }
     }
@@ -68,7 +68,8 @@ pub struct Head {
 }
 
 impl Program {
-    /// `None` if the plan has something that only libtorch computes. An auxiliary head is left out.
+    /// Compiles a plan for images of `image_side` rows and columns; `weights` tells where its tensors lie. An
+    /// auxiliary head is left out. Returns `None` if the plan has something that only libtorch can compute.
     pub fn new(plan: &Plan, weights: &FlatWeights, image_side: usize) -> Option<Self> {
         if plan.stems.is_empty() || !plan.cells.iter().all(is_known) {
             return None;
@@ -128,7 +129,7 @@ impl Program {
         self.channels.len() - 1
     }
 
-    /// The feature that a cell puts out.
+    /// The number of the feature that is a cell's output.
     pub fn output(&self, cell: usize) -> usize {
         self.stems.len() + cell
     }
@@ -166,7 +167,7 @@ impl Program {
         matches!(images.size()[..], [_, 3, height, width] if (height, width) == (side, side))
     }
 
-    /// Numbers of a picture, `[H, W, 3]`.
+    /// How many numbers a picture consists of, `[H, W, 3]`.
     pub fn picture_length(&self) -> usize {
         3 * self.image_side * self.image_side
     }
@@ -184,7 +185,8 @@ pub fn picture_side(plan: &Plan) -> Option<usize> {
     Some(if plan.stems.len() > 1 { 8 * side } else { side })
 }
 
-/// Whether the kernels know the cell: it puts out nodes, each of them once, and computes nothing in vain.
+/// Whether the kernels can compute the cell: it concatenates nodes alone, each of them once; the output
+/// depends on all of its nodes; no gene is `none`; and the side of a reduction cell is even.
 fn is_known(cell: &CellPlan) -> bool {
     let halves = cell.place.kind == CellKind::Reduction;
     let nodes: BTreeSet<_> = cell.concat.iter().copied().filter(|&input| input >= 2).collect();
@@ -194,7 +196,7 @@ fn is_known(cell: &CellPlan) -> bool {
         && (!halves || cell.place.side.is_multiple_of(2))
 }
 
-/// The cell whose first gene has this number, counted over the genes of all cells.
+/// Compiles a cell. `first_gene` is the number of its first gene, counted over the genes of all cells.
 fn cell_program(cell: &CellPlan, first_gene: usize) -> CellProgram {
     let place = cell.place;
     let side_out = if place.kind == CellKind::Reduction { place.side / 2 } else { place.side };
@@ -290,7 +292,8 @@ fn all_rows(flat: ParameterPlace) -> [MatrixPart; 1] {
     [MatrixPart { flat, first_block: 0 }]
 }
 
-/// A convolution that reads pictures. The layers' tensors lie at these places, one after the other.
+/// The beginning of a stage whose convolution reads pictures. The layers' tensors lie at these places, one
+/// after the other.
 fn patches(
     layers: &mut impl Iterator<Item = Layer>,
     places: &mut impl Iterator<Item = Place>,
@@ -306,7 +309,8 @@ fn patches(
     })
 }
 
-/// What reads a feature, through ReLU or not. The layers' tensors lie at these places, one after the other.
+/// The beginning of a stage that reads a feature, through ReLU if it is `rectified`. The layers' tensors lie
+/// at these places, one after the other.
 fn front(
     layers: &mut Peekable<impl Iterator<Item = Layer>>,
     places: &mut impl Iterator<Item = Place>,
@@ -348,8 +352,9 @@ fn front(
     }
 }
 
-/// The stride of a convolution in rows and columns alike. Of the pair 1×7 and 7×1, which halves columns first and
-/// then rows, the second halves both; what the first computes in vain is little.
+/// The stride of a convolution in rows and columns alike. The pair 1×7 and 7×1 halves columns first and then
+/// rows; here the second convolution halves both. Half of the columns that the first computes are then not
+/// used, which costs little.
 fn square_stride(c: Convolution, next: Option<&Layer>) -> Option<usize> {
     let [rows, columns] = c.stride;
     match (c.kernel, next) {

@@ -47,7 +47,7 @@ impl MapShape {
     }
 }
 
-/// Sixteen channels of an image, or of something like an image: `side` pixels a row.
+/// Sixteen channels of an image or of a frame, row by row, with `side` pixels in a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane<'a> {
     pub pixels: &'a [Lanes],
@@ -84,8 +84,8 @@ pub struct ImageMut<'a> {
 }
 
 impl<'a> Plane<'a> {
-    /// What is left without so many rows and columns before the first pixel. Rows stay as far apart as they
-    /// were, so the last one is shorter.
+    /// The plane without its first `width` rows and without the first `width` columns. Rows stay as far apart
+    /// in memory as they were, so the last one is shorter.
     #[inline]
     pub fn without_border(self, width: usize) -> Self {
         Self { pixels: &self.pixels[width * self.side + width..], side: self.side }
@@ -99,7 +99,7 @@ impl<'a> PlaneMut<'a> {
         Plane { pixels: self.pixels, side: self.side }
     }
 
-    /// The same plane, to be written again later.
+    /// A shorter borrow of the same plane, after which `self` can be used again.
     #[inline]
     pub fn again(&mut self) -> PlaneMut<'_> {
         PlaneMut { pixels: self.pixels, side: self.side }
@@ -139,7 +139,7 @@ impl<'a> ImageMut<'a> {
         Image { lanes: self.lanes, shape: self.shape }
     }
 
-    /// The same image, to be written again later.
+    /// A shorter borrow of the same image, after which `self` can be used again.
     #[inline]
     pub fn again(&mut self) -> ImageMut<'_> {
         ImageMut { lanes: self.lanes, shape: self.shape }

@@ -1,10 +1,10 @@
-//! A stage: what every module consists of, once or twice.
+//! Stages, one or two of which make up a module.
 //!
-//! ReLU, then something without mixing between channels (the *front*: nothing, a depthwise
-//! convolution, a gather of pixels), then a pointwise convolution, then batch norm.
-//! A stage computes up to the pointwise convolution and the moments of its output; batch norm is
-//! an [`Affine`] that readers apply on the way. The gradient computes the front again instead of
-//! storing it: arithmetic in the cache is cheaper than memory.
+//! A stage is a ReLU, then a *front* that does not mix channels (nothing, a depthwise convolution, or a
+//! gather of pixels), then a pointwise convolution, then batch norm. Some stages have no ReLU or no batch
+//! norm. A stage computes up to the pointwise convolution and the moments of its output; batch norm is an
+//! [`Affine`] that readers apply on the way. The gradient computes the front again instead of storing it:
+//! arithmetic in the cache is cheaper than memory.
 
 use super::{
     dense::{Window, unframe},
@@ -24,9 +24,11 @@ pub enum Front {
     Rectified,
     /// ReLU and a depthwise convolution.
     Depthwise(Taps),
-    /// ReLU, and every other pixel of the image and of the image moved by one pixel, as two nodes.
+    /// ReLU, and every other pixel of the image and of the image moved by one pixel, as two nodes; it halves
+    /// the resolution of what it reads.
     OffsetPair,
-    /// What a window covers, a node a tap: the pointwise convolution that follows mixes all channels of all taps.
+    /// The pixels that a window covers, those under each tap as a node: the pointwise convolution that
+    /// follows mixes all channels of all taps.
     Window(Window),
     /// The 3×3 surroundings of every `stride`-th pixel of a picture of three channels; not rectified.
     Patches { stride: usize },
@@ -177,7 +179,7 @@ fn fill_front<'a>(
     front.into()
 }
 
-/// A gradient on its way back through one image of a stage.
+/// The gradient of a stage's output for one image, and what is needed to pass it back through the stage.
 pub struct Backward<'a> {
     /// The gradient of the batch norm's output.
     pub gradient: Image<'a>,
@@ -185,11 +187,12 @@ pub struct Backward<'a> {
     pub output: Image<'a>,
     /// What the stage read.
     pub input: Input<'a>,
-    /// For each output block, how batch norm's gradient comes about.
+    /// The coefficients of batch norm's gradient, one element for each output block.
     pub norm: &'a [NormBack],
-    /// What the path's output was multiplied with.
+    /// The number that the path's output was multiplied by.
     pub factor: f32,
-    /// Where the gradient of what the stage read goes, before its ReLU; `None` for the first stage.
+    /// Where the gradient of what the stage read goes, before its ReLU; `None` for the first stage of the
+    /// network.
     pub target: Option<(ImageMut<'a>, Arrival)>,
 }
 
@@ -224,7 +227,7 @@ pub fn backward(
     }
 }
 
-/// From the gradient of the front in `scratch` to that of the input.
+/// Computes the gradient of the input from the gradient of the front, which is in `scratch`.
 fn front_backward(
     stage: &Stage,
     packed: &Packed,

@@ -24,7 +24,7 @@ impl StageTape {
     }
 }
 
-/// Everything that a batch has computed, or a thread's share of it.
+/// Everything that was computed for a batch, or for a thread's share of it.
 #[derive(Debug, Default)]
 pub struct Tape {
     /// How many images it holds.
@@ -62,14 +62,14 @@ impl Tape {
         }
     }
 
-    /// Image number `n` of what a gene of a cell reads that names this input.
+    /// Image number `n` of what a gene of this cell with this input reads.
     pub fn gene_input(&self, cell: usize, input: usize, n: usize) -> Image<'_> {
         gene_input(&self.inputs[cell], self.outputs[cell].image(n), input, n)
     }
 }
 
-/// What a gene reads: one of its cell's two inputs (0 or 1), or an earlier node (from 2 on) of the image `n` that
-/// the cell puts out.
+/// Image number `n` of what a gene reads: one of its cell's two inputs (`input` is 0 or 1), or an earlier
+/// node (from 2 on) of `nodes`, the cell's output for that image.
 pub fn gene_input<'a>(inputs: &'a [Maps; 2], nodes: Image<'a>, input: usize, n: usize) -> Image<'a> {
     match input.checked_sub(2) {
         None => inputs[input].image(n),
@@ -84,7 +84,7 @@ pub enum Source<'a> {
     Pictures(&'a [f32]),
     /// A feature, counted as in [`Tape::feature`].
     Feature(usize),
-    /// What a gene of this cell reads that names this input.
+    /// What a gene of this cell with this input reads.
     Gene { cell: usize, input: usize },
 }
 

@@ -1,8 +1,8 @@
 //! Several threads on one batch, each with images of its own.
 //!
-//! They meet where batch norm wants sums over the batch. What they exchange are numbers of single
-//! images in the order of the images, so a feature map is the same to the last bit however many
-//! threads there are; only the sums of weights' gradients are rounded in another order.
+//! They meet where batch norm needs sums over the batch. What they exchange are numbers of single images in
+//! the order of the images, so a feature map is the same to the last bit however many threads there are; only
+//! the sums of weights' gradients are rounded in another order.
 
 use std::{
     ops::Range,
@@ -13,10 +13,11 @@ use std::{
 
 use super::simd::Lanes;
 
-/// Two sums over the pixels of one block of channels of one image.
+/// Two numbers for each channel of one block, over the pixels of one image: a mean and a sum of squared
+/// distances, or two sums.
 pub type Sums = (Lanes, Lanes);
 
-/// How many of so many threads have something to do with a batch: each has an image at least.
+/// How many of `threads` threads work on a batch: no more than there are images.
 pub fn members(images: usize, threads: usize) -> usize {
     threads.clamp(1, images.max(1))
 }
@@ -28,7 +29,7 @@ pub fn shares(images: usize, threads: usize) -> Vec<Range<usize>> {
     (0..members).map(|member| start(member)..start(member + 1)).collect()
 }
 
-/// Does all tasks at the same time, the first one in this thread, and returns what they return in their order.
+/// Runs all tasks at the same time, the first one in this thread, and returns their results in order.
 ///
 /// # Panics
 /// If a task panics.
@@ -98,7 +99,7 @@ impl<'a> Member<'a> {
         self.index == 0
     }
 
-    /// The sums of all members, one member's after the other's. Waits until all have handed theirs in.
+    /// The numbers of all members, in the order of the members. Waits until all have handed theirs in.
     ///
     /// # Panics
     /// If another member panicked.

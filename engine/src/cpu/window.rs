@@ -245,7 +245,8 @@ impl WeightGradient<'_> {
     }
 }
 
-/// A depthwise kernel turned by 180 degrees: it takes gradients of outputs to those of inputs.
+/// A depthwise kernel turned by 180 degrees, with which the gradient of the input is computed from that of
+/// the output.
 pub fn turned(weights: &[Lanes]) -> Vec<Lanes> {
     weights.iter().rev().copied().collect()
 }

@@ -1,4 +1,4 @@
-//! Working through items in several threads side by side.
+//! Applying a function to items in several threads side by side.
 
 use std::{panic::resume_unwind, thread};
 

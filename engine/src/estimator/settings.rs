@@ -45,11 +45,12 @@ pub enum EstimateError {
     Weights(#[from] WeightsError),
     #[error("the device failed: {0}")]
     Device(#[from] TchError),
-    #[error("there is no {half} image; use a data set with more images, or lower `data.{half}_images`")]
+    #[error("there are no images for `data.{half}_images`; use a data set with more images")]
     NoImages { half: &'static str },
     #[error(
         "images of {side} pixels do not fit the search network, which halves them twice: resize them to {below} or \
-         {above} pixels (multiples of 4 from 36 on work, and whatever has 32 or fewer, which is framed in black)",
+         {above} pixels (multiples of 4 from 36 on fit; images of 32 or fewer pixels fit too, because they are framed \
+         in black)",
         below = below(*side), above = side.next_multiple_of(4)
     )]
     Side { side: usize },
@@ -63,7 +64,7 @@ fn below(side: usize) -> usize {
 /// The weights of one learner, by module.
 pub type LearnerWeights = BTreeMap<WeightKey, ModuleWeights>;
 
-/// The weights of the candidates of an estimation after it.
+/// The weights of all candidates after an estimation.
 #[derive(Debug, Default)]
 pub struct TrainedWeights(pub(super) Vec<LearnerWeights>);
 

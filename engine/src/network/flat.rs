@@ -13,8 +13,9 @@ use crate::memory::{values, values_mut};
 
 /// A copy of the weights that belongs to one learner.
 ///
-/// Parameters that the loss depends on lie in one vector, running statistics in another; modules compute with
-/// views into them. Each tensor begins at a multiple of `ALIGNMENT`, with zeros in the gaps.
+/// Parameters that the loss depends on lie in one vector; everything else, which is running statistics and
+/// the weights of unused modules, lies in another. Modules compute with views into them. Each tensor begins
+/// at a multiple of `ALIGNMENT`, with zeros in the gaps.
 #[derive(Debug)]
 pub struct FlatWeights {
     parameters: Tensor,
@@ -38,7 +39,7 @@ pub(crate) fn aligned(numbers: usize) -> usize {
     numbers.next_multiple_of(ALIGNMENT)
 }
 
-/// The numbers of the two parts, each as a slice.
+/// The numbers of both parts, trained parameters and everything else, each as a slice.
 pub type Numbers<P, S> = (Parameters<P>, Statistics<S>);
 
 impl FlatWeights {
@@ -118,12 +119,12 @@ impl FlatWeights {
         (&mut self.parameters, &mut self.statistics)
     }
 
-    /// Where it lies.
+    /// The device that the weights lie on.
     pub fn device(&self) -> Device {
         self.parameters.device()
     }
 
-    /// The numbers of both parts, where they lie in main memory.
+    /// The numbers of both parts, which have to lie in main memory.
     ///
     /// # Errors
     /// If they lie on another device.
@@ -131,7 +132,7 @@ impl FlatWeights {
         Ok((Parameters(values(&self.parameters)?), Statistics(values(&self.statistics)?)))
     }
 
-    /// The same, with statistics that can be changed.
+    /// The same as [`FlatWeights::numbers`], with statistics that can be changed.
     ///
     /// # Errors
     /// If they lie on another device.

@@ -49,7 +49,7 @@ pub enum Layer {
     Relu,
     Convolution(Convolution),
     /// Two pointwise convolutions with stride 2, the second shifted by one pixel, whose outputs are
-    /// concatenated.
+    /// concatenated: the published code's `FactorizedReduce`, without its ReLU and batch norm.
     OffsetPair {
         channels_in: usize,
         channels_out: usize,

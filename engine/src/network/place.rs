@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut, Index, IndexMut};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParameterPlace(usize);
 
-/// The index of a number among everything that no gradient moves.
+/// The index of a number among everything that no gradient changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatisticPlace(usize);
 
@@ -66,7 +66,7 @@ impl Place {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parameters<M>(pub M);
 
-/// Everything of a network that no gradient moves, `[S] f32`: the running statistics of batch norm, and the
+/// Everything of a network that no gradient changes, `[S] f32`: the running statistics of batch norm, and the
 /// weights of modules that the loss does not depend on. `M` is a slice or a vector.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Statistics<M>(pub M);
@@ -86,7 +86,7 @@ impl<M: DerefMut<Target = [f32]>> Parameters<M> {
         &mut self.0[place.0..]
     }
 
-    /// The same numbers, to be changed for a while.
+    /// A shorter borrow of the same numbers, after which `self` can be used again.
     #[inline]
     pub fn again(&mut self) -> Parameters<&mut [f32]> {
         Parameters(&mut self.0)
@@ -124,7 +124,7 @@ impl<M: DerefMut<Target = [f32]>> Statistics<M> {
         &mut self.0[place.0..]
     }
 
-    /// The same numbers, to be changed for a while.
+    /// A shorter borrow of the same numbers, after which `self` can be used again.
     #[inline]
     pub fn again(&mut self) -> Statistics<&mut [f32]> {
         Statistics(&mut self.0)

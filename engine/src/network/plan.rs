@@ -29,6 +29,7 @@ pub enum PlannedOperation {
     AveragePool {
         stride: usize,
     },
+    /// Zeros in place of the input: the operation `none`.
     Zero {
         stride: usize,
     },
@@ -50,8 +51,8 @@ pub struct CellPlan {
     pub place: CellPlace,
     /// The modules that convert inputs 0 and 1 to the cell's channels; `None` for an input that is not read.
     pub preprocess: [Option<usize>; 2],
-    /// Modules whose output is not read, but which run in training, because the running statistics of
-    /// published backbones were updated in them.
+    /// Modules whose output is not read, but which run in training, so that their running statistics are
+    /// updated as in the published backbones.
     pub idle: [Option<usize>; 2],
     /// The genes, two for each node.
     pub genes: Vec<Applied>,
@@ -63,6 +64,7 @@ pub struct CellPlan {
 }
 
 impl CellPlan {
+    /// Whether anything of the cell is computed.
     pub fn is_live(&self) -> bool {
         self.live_nodes.contains(&true) || self.preprocess.iter().any(Option::is_some)
     }
@@ -111,7 +113,8 @@ pub struct Plan {
     pub cells: Vec<CellPlan>,
     /// The classifier, as an index of `modules`; in a backbone, which has none, the number of modules.
     pub classifier: usize,
-    /// The cell that the auxiliary head reads, and the head.
+    /// The cell that the auxiliary head reads, as an index of `cells`, and the head, as an index of
+    /// `modules`.
     pub auxiliary: Option<(usize, usize)>,
 }
 
@@ -146,8 +149,9 @@ impl Plan {
         self
     }
 
-    /// A network of one cell, whose nodes each apply an operation twice to the cell's input, each time with a
-    /// module of its own. Its images have the rows and columns that the operation reads.
+    /// A network of one cell, by which the latency of an operation is measured. Each of its nodes applies the
+    /// operation twice to the cell's input, each time with a module of its own. The network's images have as
+    /// many rows and columns as the operation reads.
     pub fn of_operation(operation: Operation, spot: Spot, nodes: usize, classes: usize) -> Self {
         let Spot { channels, side, stride } = spot;
         let place = CellPlace {

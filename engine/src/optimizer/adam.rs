@@ -2,8 +2,9 @@
 
 use tch::{TchError, Tensor, no_grad};
 
-/// The decay rates of the two moments, PyTorch's defaults. (`EPSILON` keeps the quotient finite.)
+/// The decay rates of the two moments: PyTorch's defaults.
 const KEPT: [f64; 2] = [0.9, 0.999];
+/// The number that is added to the denominator: PyTorch's default.
 const EPSILON: f64 = 1e-8;
 
 /// Running means of the gradient and of its square, each `[P] f32`.
@@ -13,7 +14,7 @@ pub struct Moments {
     pub second: Tensor,
 }
 
-/// Adam, exactly as PyTorch's.
+/// Adam, exactly as PyTorch's, without weight decay.
 #[derive(Debug, Default)]
 pub struct Adam {
     moments: Option<Moments>,

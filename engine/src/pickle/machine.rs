@@ -4,8 +4,8 @@ use std::{borrow::Cow, collections::HashMap};
 
 use super::{Global, Id, Node, Object, Pickle};
 
-/// The greatest number of objects that is accepted, a hundred times what CIFAR-100 has. An object of one byte
-/// takes dozens of bytes of memory.
+/// The greatest number of objects that is accepted, a hundred times as many as in CIFAR-100. An object of one
+/// byte takes dozens of bytes of memory.
 const MOST_OBJECTS: usize = 1 << 24;
 
 /// Why bytes are not a pickle.
@@ -121,7 +121,7 @@ impl<'a> Machine<'a> {
                 long(self.take(length)?)
             }
             0x8b => long(self.sized(4)?),
-            b'F' => Node::Float(self.line()?.parse().map_err(|_| "no float")?),
+            b'F' => Node::Float(self.line()?.parse().map_err(|_| "a float was expected")?),
             b'G' => Node::Float(f64::from_bits((self.unsigned(8)?).swap_bytes())),
             b'S' => Node::Bytes(Cow::Owned(unquote(self.line()?)?)),
             b'U' | b'C' => Node::Bytes(Cow::Borrowed(self.sized(1)?)),
@@ -246,7 +246,7 @@ impl<'a> Machine<'a> {
 
     fn add(&mut self, node: Node<'a>) -> Parsed<Id> {
         if self.nodes.len() >= MOST_OBJECTS {
-            return Err(Problem::Other(format!("more than {MOST_OBJECTS} objects")));
+            return Err(Problem::Other(format!("it has more than {MOST_OBJECTS} objects")));
         }
         self.nodes.push(node);
         Ok(self.nodes.len() as Id - 1)
@@ -274,7 +274,7 @@ impl<'a> Machine<'a> {
         match &self.nodes[id as usize] {
             // The text is shared, never copied: a name in the memo may be long and be used often.
             Node::Text(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text)),
-            _ => Err("a class is named by something else than a text".into()),
+            _ => Err("the name of a class is not a text".into()),
         }
     }
 
@@ -317,7 +317,7 @@ impl<'a> Machine<'a> {
     }
 
     fn number(&mut self) -> Parsed<u64> {
-        self.line()?.parse().map_err(|_| "no number".into())
+        self.line()?.parse().map_err(|_| "a number was expected".into())
     }
 }
 
@@ -345,7 +345,7 @@ fn decimal<'a>(digits: &str) -> Parsed<Node<'a>> {
         Ok(number) => Ok(Node::Int(number)),
         // Protocol 0 writes numbers beyond 64 bits in decimal; their value is not needed here.
         Err(_) if valid && digits.len() > 18 => Ok(Node::Long(&[])),
-        Err(_) => Err("no number".into()),
+        Err(_) => Err("a number was expected".into()),
     }
 }
 
@@ -379,8 +379,8 @@ fn unquote(literal: &str) -> Parsed<Vec<u8>> {
             b't' => b'\t',
             b'x' => {
                 let digits = [rest.next().unwrap_or(0), rest.next().unwrap_or(0)];
-                let digits = str::from_utf8(&digits).map_err(|_| "no hexadecimal digits")?;
-                u8::from_str_radix(digits, 16).map_err(|_| "no hexadecimal digits")?
+                let digits = str::from_utf8(&digits).map_err(|_| "hexadecimal digits were expected")?;
+                u8::from_str_radix(digits, 16).map_err(|_| "hexadecimal digits were expected")?
             }
             other => other,
         });
@@ -404,7 +404,7 @@ fn raw_unicode(bytes: &[u8]) -> Parsed<String> {
         };
         let hexadecimal = after.get(1..=digits).and_then(|d| str::from_utf8(d).ok());
         let character = hexadecimal.and_then(|d| u32::from_str_radix(d, 16).ok()).and_then(char::from_u32);
-        text.push(character.ok_or("no character after a backslash")?);
+        text.push(character.ok_or("a backslash is followed by no valid character code")?);
         rest = &after[digits + 1..];
     }
     Ok(text)

@@ -11,14 +11,14 @@ use std::{
 
 use relativenas_core::search::{BatchDone, Flow};
 
-/// The time between updates of the line on a terminal, or between lines for a program that watches; and
-/// between lines elsewhere.
+/// The time between updates of the line on a terminal, or between lines for a program that watches.
 const ON_TERMINAL: Duration = Duration::from_millis(500);
+/// The time between lines elsewhere, such as in a file.
 const ELSEWHERE: Duration = Duration::from_secs(30);
 
 /// Counts training batches; each stands for its share of the validation too.
 pub struct ProbeMeter {
-    /// The number of epochs of single learners in all.
+    /// The number of epochs of all learners together.
     epochs: usize,
     batches: AtomicUsize,
     began: Instant,
@@ -53,7 +53,7 @@ impl ProbeMeter {
     /// Clears the line on the terminal.
     pub fn finish(&self) {
         if self.on_terminal {
-            let _ = write!(io::stderr(), "\r\x1b[K"); // It is lost where the standard error is closed, which does no harm.
+            let _ = write!(io::stderr(), "\r\x1b[K"); // A failure to print it is ignored.
         }
     }
 

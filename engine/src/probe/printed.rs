@@ -66,7 +66,7 @@ impl<'a> Printed<'a> {
              \u{20}              {flips} of {pairs} random pairs changed their verdict when estimated again with another\n\
              \u{20}              seed and the same weights; a verdict drawn by lot changes in 50 %\n\
              noise          {noise}\n\
-             \u{20}              standard deviation, over seeds, of how far the losses of a pair are apart (search.noise)\n\
+             \u{20}              standard deviation, over seeds, of the difference between the losses of a pair (search.noise)\n\
              Kendall's τ-b  {shared}\n\
              \u{20}              between the rankings of {ranked} and by training from\n\
              \u{20}              scratch for {epochs} {unit}; 1 is the same order, 0 none in common\n\

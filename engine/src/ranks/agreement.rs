@@ -50,7 +50,7 @@ pub fn agree(ranks: &dyn Ranks, mine: &Card) -> anyhow::Result<()> {
         {
             let (odd, usual) = (named(rank), named(0));
             return Err(Disagreement(format!(
-                "{odd} has another {what} than {usual} ({found}, then {expected}); all ranks have to work with the same"
+                "{odd} has another {what} than {usual} ({found} instead of {expected}); all ranks must have the same"
             ))
             .into());
         }

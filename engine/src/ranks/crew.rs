@@ -9,6 +9,7 @@ use super::{Alone, Ranks, RanksError, Threads};
 /// How many ranks there are, and whether they are threads or processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RankLayout {
+    /// One rank, which is this process.
     #[default]
     Alone,
     /// Threads of one process, each with a device.

@@ -192,7 +192,7 @@ impl Mpi {
         }
     }
 
-    /// The bytes of rank `root`; every rank passes as many.
+    /// Sends the bytes of rank `root` to all ranks, and returns them; every rank passes as many bytes.
     ///
     /// The receivers wait without a timeout, because the first rank may be paused before it sends. The sender
     /// waits for them no longer than the timeout of an exchange.

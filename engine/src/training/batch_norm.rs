@@ -6,13 +6,13 @@ use relativenas_core::network::NetworkKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OneValue {
     #[error(
-        "retrain.batch = 1, but the last batch norm of the auxiliary head has one value a channel and image, and \
-         one value has no variance: take batches of 2 or more, or no auxiliary head (--no-auxiliary)"
+        "retrain.batch = 1, but the last batch norm of the auxiliary head has one value for each channel and image, \
+         and one value has no variance: take batches of 2 or more, or no auxiliary head (--no-auxiliary)"
     )]
     Batch,
     #[error(
-        "there is one image to train on, but the last batch norm of the auxiliary head has one value a channel and \
-         image, and one value has no variance: take 2 images or more (data.train_images), or no auxiliary head \
+        "there is one image to train on, but the last batch norm of the auxiliary head has one value for each channel \
+         and image, and one value has no variance: take 2 images or more (data.train_images), or no auxiliary head \
          (--no-auxiliary)"
     )]
     Image,

@@ -1,4 +1,4 @@
-//! A network whose weights stay as they are, to be judged or to predict.
+//! A network whose weights do not change, for evaluation and prediction.
 
 use std::{borrow::Borrow, cell::RefCell};
 
@@ -23,8 +23,8 @@ pub struct FrozenNetwork<P = Plan, W = FlatWeights> {
 }
 
 impl<P: Borrow<Plan>, W: Borrow<FlatWeights>> FrozenNetwork<P, W> {
-    /// A network with these weights. On a CPU, kernels of our own compute in so many threads; results do not
-    /// depend on their number.
+    /// A network with these weights. On a CPU, kernels of our own compute in `threads` threads; results do
+    /// not depend on their number.
     ///
     /// # Errors
     /// If memory runs out.
@@ -37,7 +37,8 @@ impl<P: Borrow<Plan>, W: Borrow<FlatWeights>> FrozenNetwork<P, W> {
         Ok(Self { plan, weights, precision, own: own.map(RefCell::new) })
     }
 
-    /// Logits of images `[N, 3, H, W] f32`, best channels last in memory: `[N, classes] f32`.
+    /// Logits `[N, classes] f32` of images `[N, 3, H, W] f32`, which are read fastest channels last in
+    /// memory.
     ///
     /// # Errors
     /// If the shapes do not fit, or the device fails.

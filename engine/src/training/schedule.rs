@@ -17,7 +17,7 @@ pub struct RetrainSchedule {
     /// The number of epochs in which the rate rises in equal steps to the highest, whatever the shape of the
     /// schedule.
     pub warmup_epochs: u32,
-    /// The probability of dropping a path towards which it rises.
+    /// The value that the probability of dropping a path rises towards.
     pub drop_path: f64,
 }
 

@@ -56,12 +56,12 @@ pub enum SourceError {
 /// How the batches of a training are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchSettings {
-    /// Images in a batch; the division into batches is that of [`batches`].
+    /// The number of images in a batch; images are divided into batches by [`batches`].
     pub batch: usize,
     /// The variations of small images. Photographs are cropped and coloured as published for ImageNet.
     pub augmentation: Augmentation,
     pub streams: Streams,
-    /// The share of each batch that is needed. The random draws for an image do not depend on it.
+    /// The part of each batch that this rank needs. The random draws for an image do not depend on it.
     pub share: Share,
 }
 

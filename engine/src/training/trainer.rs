@@ -41,11 +41,11 @@ pub struct TrainerSettings {
     pub precision: Precision,
     /// The number of CPU threads, which the last bits of the results on a CPU depend on.
     pub threads: usize,
-    /// The seed of first weights, order of images, augmentation and dropped paths.
+    /// The seed of fresh weights, the order of images, augmentation and dropped paths.
     pub seed: u64,
 }
 
-/// How far a training is.
+/// How far a training has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// The number of epochs that are finished.

@@ -97,7 +97,7 @@ impl<'a> Archive<'a> {
 fn inflate(stored: &[u8], entry: &ArchiveEntry, most: &mut usize) -> Result<Vec<u8>, String> {
     if entry.size > *most {
         return Err(format!(
-            "inflates to {} bytes, and only {most} more are believed of a file of this size; unzip it and zip it \
+            "inflates to {} bytes, and only {most} more are accepted for a file of this size; unzip it and zip it \
              again with `zip -0`",
             entry.size
         ));
@@ -109,7 +109,11 @@ fn inflate(stored: &[u8], entry: &ArchiveEntry, most: &mut usize) -> Result<Vec<
     let mut crc = Crc::new();
     crc.update(&bytes);
     let whole = read.is_ok() && bytes.len() == entry.size && crc.sum() as usize == entry.checksum;
-    if whole { Ok(bytes) } else { Err("is damaged: it does not inflate to what was put in".into()) }
+    if whole {
+        Ok(bytes)
+    } else {
+        Err("is damaged: its inflated content has another length or checksum than the archive states".into())
+    }
 }
 
 /// The number of entries, and the offset of the directory.

@@ -69,7 +69,7 @@ pub fn normalise<T>(tensors: BTreeMap<String, T>) -> Result<NormalisedNames<T>, 
     for (name, tensor) in names {
         let name = unwrapped(name);
         if tensors.contains_key(&name) {
-            return Err(format!("two tensors are `{name}` without what wrappers put into names"));
+            return Err(format!("two tensors have the name `{name}` once the names of wrappers are removed"));
         }
         tensors.insert(name, tensor);
     }

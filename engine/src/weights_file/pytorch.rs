@@ -185,7 +185,7 @@ fn read_state_dict(
     let (mut tensors, mut beside) = (BTreeMap::new(), 0);
     let mut left = SHARED * length + ALWAYS;
     for (name, value) in entries {
-        let Some(name) = name.text() else { return Err(format!("a tensor is named by {}", name.kind())) };
+        let Some(name) = name.text() else { return Err(format!("the name of a tensor is {}", name.kind())) };
         if names::is_left_out(&name) {
             continue;
         }
@@ -209,7 +209,7 @@ fn read_state_dict(
         }
     }
     if beside > 0 {
-        notes.push(format!("entries among the weights that are no tensors were left: {beside}"));
+        notes.push(format!("left out entries among the weights that are no tensors: {beside}"));
     }
     Ok(TorchCheckpoint { tensors, notes })
 }

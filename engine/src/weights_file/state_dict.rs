@@ -92,7 +92,7 @@ pub(super) fn find<'p, 'a>(root: Value<'p, 'a>) -> Result<StateDict<'p, 'a>, Str
     if let [first, ..] = others[..] {
         let averaged = if first.is_averaged() { ", which are averaged" } else { "" };
         notes.push(format!(
-            "left those under {}{averaged}; `torch.save(torch.load(FILE){}, \"other.pt\")` saves them alone",
+            "left out those under {}{averaged}; `torch.save(torch.load(FILE){}, \"other.pt\")` saves them alone",
             listed(others.iter().map(|other| other.path())),
             first.subscript()
         ));

@@ -102,7 +102,8 @@ impl Storage {
     pub(super) fn read(value: Value<'_, '_>) -> Result<Self, String> {
         let id = value.persistent().ok_or("a storage is not described")?;
         if let Some(text) = id.text() {
-            return Self::parse(&text).ok_or_else(|| "a storage is described by no tuple".to_owned());
+            return Self::parse(&text)
+                .ok_or_else(|| "the description of a storage is not a tuple".to_owned());
         }
         let parts: Vec<_> = id.items().into_iter().flatten().take(6).collect();
         let [_, class, key, _, count, rest @ ..] = &parts[..] else {

@@ -115,11 +115,11 @@ fn what_was_taken_is_said() {
         "raw_and_averaged",
         &[
             "took the weights under `state_dict`",
-            "left those under `state_dict_ema`, which are averaged; \
+            "left out those under `state_dict_ema`, which are averaged; \
              `torch.save(torch.load(FILE)[\"state_dict_ema\"], \"other.pt\")` saves them alone",
         ],
     );
-    check("beside_in_one_dict", &["entries among the weights that are no tensors were left: 1"]);
+    check("beside_in_one_dict", &["left out entries among the weights that are no tensors: 1"]);
 }
 
 #[test]
@@ -249,7 +249,10 @@ fn what_is_inflated_has_a_limit() {
     let directory = dishonest.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").expect("a directory");
     dishonest[directory + 24..directory + 28].copy_from_slice(&100_u32.to_le_bytes());
     let error = read_archive(&dishonest).expect_err("a lie");
-    assert_eq!(error, "entry `x/data.pkl` is damaged: it does not inflate to what was put in");
+    assert_eq!(
+        error,
+        "entry `x/data.pkl` is damaged: its inflated content has another length or checksum than the archive states"
+    );
 }
 
 /// An archive with one deflated entry.
