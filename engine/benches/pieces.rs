@@ -1,4 +1,4 @@
-//! What the pieces of an estimation cost on this machine: `cargo bench --workspace --bench pieces`.
+//! How long the pieces of an estimation take on this machine: `cargo bench --workspace --bench pieces`.
 //!
 //! The network is the one of the published search (16 channels, 8 cells), the images are the
 //! embedded ones, a batch has 64 of them, and everything runs in one thread unless it says otherwise.
@@ -77,7 +77,7 @@ fn masks(plan: &Plan) -> Option<Tensor> {
     drop_path_masks(plan.genes(), BATCH as usize, 0.2, &mut stream, Device::Cpu).expect("there is memory")
 }
 
-/// What computes a network.
+/// The kernels that compute a network: our own for a CPU, or libtorch's.
 #[derive(Clone, Copy)]
 enum Kernels {
     Own { threads: usize },
@@ -163,7 +163,7 @@ fn drop_path(bencher: Bencher) {
     bencher.bench_local(|| masks(&plan));
 }
 
-/// A weight set that so many individuals wrote to.
+/// A weight set to which this many individuals with random architectures have written.
 fn weight_set(individuals: usize) -> WeightSet<ModuleWeights> {
     let mut weights = WeightSet::default();
     for individual in 0..individuals {
@@ -177,7 +177,7 @@ fn weight_set(individuals: usize) -> WeightSet<ModuleWeights> {
     weights
 }
 
-/// From the weight set to a model that is ready to train.
+/// Looks up the modules of an architecture in the weight set, and builds a model that is ready to train.
 #[divan::bench]
 fn inheritance(bencher: Bencher) {
     let genotype = genotype(0);
@@ -190,7 +190,7 @@ fn inheritance(bencher: Bencher) {
     });
 }
 
-/// From a model to weights that the weight set can take.
+/// Reads the weights out of a model, in the form that the weight set stores.
 #[divan::bench]
 fn giving_weights(bencher: Bencher) {
     let plan = Plan::search(&genotype(0), &SHAPE);
@@ -216,7 +216,8 @@ fn search() -> Search {
     Search::new(settings).expect("valid settings").0
 }
 
-/// The whole weight set, its checksum, and a state of 20 individuals: on the disk when it returns.
+/// Writes a checkpoint of a search with 20 individuals, whose weight set 200 individuals have written to. It is on
+/// the disk when the call returns.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn checkpoint(bencher: Bencher) {
     let weights = weight_set(200);
@@ -240,7 +241,7 @@ fn checkpoint(bencher: Bencher) {
     });
 }
 
-/// The events of a pair, written to the log.
+/// Appends the events of a pair to the log.
 #[divan::bench]
 fn events_of_a_pair(bencher: Bencher) {
     let mut search = search();

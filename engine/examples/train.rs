@@ -26,7 +26,7 @@ use relativenas_engine::{
 };
 use tch::Device;
 
-/// Images that the network is trained on, and images that it is judged on.
+/// The number of images that the network is trained on, and of those that it is tested on.
 const IMAGES: (usize, usize) = (2000, 500);
 const PADDING: usize = 4;
 
@@ -74,7 +74,7 @@ fn main() -> anyhow::Result<()> {
         let judged = evaluate(&trainer.frozen()?, &test, 100, usize::MAX, &Alone, &|_| Flow::Go)?;
         let judged = judged.context("the evaluation was cut short")?;
         println!(
-            "epoch {epoch}: training loss {:.3}, test loss {:.3}, {:.1} % right",
+            "epoch {epoch}: training loss {:.3}, test loss {:.3}, test accuracy {:.1} %",
             trained.loss, judged.loss, judged.top1
         );
         trainer.next_epoch()?;

@@ -1,8 +1,11 @@
-//! The images that a search trains and validates on.
+//! Data sets: the images of searches and trainings, and the annotated pictures of the transfer tasks.
 //!
-//! [`open`] recognises a data set by the files in a folder and reads it into memory as plain bytes; this
-//! module does not depend on libtorch. Whatever is wrong with a file is an error that names it. An image is
-//! skipped only where the settings allow it, and then it is named.
+//! [`open`] recognises a data set of small images by the files in a folder and reads it into memory as plain
+//! bytes; [`open_encoded`] lists photographs, which are decoded as they are needed; [`voc`], [`cityscapes`] and
+//! [`coco`] read the data sets of the transfer tasks. This module does not depend on libtorch.
+//!
+//! Whatever is wrong with a file is an error that names it. An image is skipped only where the settings allow it,
+//! and then it is named.
 
 pub mod check;
 mod cifar;
@@ -208,7 +211,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
         if !fs::metadata(path)?.is_file() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "it is no file, but a folder, a pipe or a device",
+                "it is not a file, but a folder, a pipe or a device",
             ));
         }
         fs::read(path)

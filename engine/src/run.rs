@@ -66,10 +66,11 @@ pub struct RunOptions {
     pub force: bool,
     /// Whether to begin paused.
     pub paused: bool,
+    /// How many ranks share the work, and whether they are threads or processes.
     pub ranked: RankLayout,
     /// How long ranks wait for each other.
     pub rank_timeout: Duration,
-    /// A process on this machine with whose end the engine leaves the run.
+    /// The id of a process on this machine; when that process ends, the engine stops working on the run.
     pub leave_with: Option<i32>,
     /// Whether to begin again, losing what was done, where no checkpoint can be read.
     pub restart: bool,

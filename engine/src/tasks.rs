@@ -38,16 +38,12 @@ use crate::network::TensorSpec;
 /// The head of a task, which turns feature maps into predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// SSDLite; background counts as a class.
-    SsdLite {
-        classes: usize,
-    },
-    BiSeNet {
-        classes: usize,
-    },
-    SimpleBaseline {
-        joints: usize,
-    },
+    /// SSDLite, for detection; background counts as a class.
+    SsdLite { classes: usize },
+    /// BiSeNet, for segmentation.
+    BiSeNet { classes: usize },
+    /// SimpleBaseline, for keypoints: a heat map for each joint.
+    SimpleBaseline { joints: usize },
 }
 
 impl Head {

@@ -53,10 +53,10 @@ pub struct EvaluateArguments {
     /// Channels of a node in the first cells [default: 36 for cifar, 46 for imagenet]
     #[arg(long, value_name = "N")]
     channels: Option<usize>,
-    /// [default: 20 for cifar, 14 for imagenet]
+    /// Cells of the network [default: 20 for cifar, 14 for imagenet]
     #[arg(long, value_name = "N")]
     cells: Option<usize>,
-    /// [default: as many as the data has]
+    /// Classes of the network [default: as many as the data has]
     #[arg(long, value_name = "N")]
     classes: Option<usize>,
     /// The weights hold no auxiliary head (it is not computed in any case)
@@ -71,26 +71,26 @@ pub struct EvaluateArguments {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     device: String,
-    /// f32 or bf16: of feature maps and convolutions
+    /// Precision of feature maps and convolutions, f32 or bf16
     #[arg(long, default_value = "f32", value_name = "NAME")]
     precision: Precision,
-    /// Images at once; it changes speed and memory only
+    /// Images in a batch; this changes speed and memory only
     #[arg(long, default_value = "256", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
-    /// The first so many images [default: all]
+    /// Evaluate on the first N images only [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Judge the network of a task, an ImageNet network with a head; --data is its data set
+    /// Evaluate the network of a transfer task, an ImageNet network with a head; --data is the task's data set
     #[arg(long, value_enum)]
     task: Option<task::Task>,
-    /// Which images of a task [default: test of VOC, else valid]
+    /// Part of the task's data set [default: test for VOC, else valid]
     #[arg(long, value_enum, requires = "task")]
     part: Option<task::Part>,
-    /// Rows and columns of what segmentation sees at once, a multiple of 32
+    /// Side in pixels of the square chips that segmentation sees, a multiple of 32
     #[arg(long, default_value = "1024", value_name = "N", requires = "task", value_parser = chip)]
     chip: u32,
-    /// A task's weights are the published ones: batch norms of segmentation scale by the size of their
-    /// weight, keypoints see blue first
+    /// The weights are the published ones of a task: batch norms of segmentation scale by the absolute value of
+    /// their weight, and keypoints expect the channels in the order blue, green, red
     #[arg(long, requires = "task")]
     published: bool,
     /// Print one JSON object
@@ -115,7 +115,7 @@ enum Kind {
     Imagenet,
 }
 
-/// The images that a network is judged with.
+/// The test images that a network is evaluated on, the number of their classes, and a fingerprint of the data.
 struct Opened {
     source: ImageSource,
     classes: usize,
@@ -128,7 +128,7 @@ struct Trained {
     weights: FlatWeights,
 }
 
-/// Judges a network and prints the figures.
+/// Evaluates a network on test images and prints loss and accuracy.
 ///
 /// # Errors
 /// If the architecture, the weights, the data or the device is not what was asked for.
@@ -144,7 +144,7 @@ pub fn evaluate(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     ranks::together(arguments.ranks.ranked(), arguments.ranks.timeout(), each, each)
 }
 
-/// Judges this rank's share of the images; the first rank prints the figures.
+/// Evaluates the network on this rank's share of the images; the first rank prints the results.
 fn evaluate_share(arguments: &EvaluateArguments, ranks: &dyn Ranks) -> anyhow::Result<()> {
     let place = ranks.place();
     let prepare = || -> anyhow::Result<_> {
@@ -179,7 +179,7 @@ fn evaluate_share(arguments: &EvaluateArguments, ranks: &dyn Ranks) -> anyhow::R
     super::print_line(&line)
 }
 
-/// What all ranks must have in common before they judge together.
+/// What all ranks must have in common before they evaluate a network together: build, images and weights.
 fn card(arguments: &EvaluateArguments, data: Result<&String, &anyhow::Error>) -> Card {
     let data = match data {
         Ok(fingerprint) => fingerprint.clone(),
@@ -208,7 +208,7 @@ impl EvaluateArguments {
         let asked = self.classes.unwrap_or(classes);
         ensure!(
             asked == classes,
-            "--classes {asked}: the data has {classes} classes, whose labels would mean others of the network"
+            "--classes {asked}: the data has {classes} classes, so its labels would not be those of the network"
         );
         let channels = self.channels.unwrap_or(channels);
         let shape = NetworkShape { kind, channels, cells: self.cells.unwrap_or(cells), classes };
@@ -284,7 +284,7 @@ fn not_finite(plan: &Plan, modules: &[ModuleWeights]) -> anyhow::Result<Option<S
     let [first, rest @ ..] = &names[..] else { return Ok(None) };
     let more = if rest.is_empty() { String::new() } else { format!(" and {} more tensors", rest.len()) };
     let are = if count == 1 { "1 weight is" } else { &format!("{count} weights are") };
-    Ok(Some(format!("{are} not finite (NaN or infinite), in `{first}`{more}; the figures mean nothing")))
+    Ok(Some(format!("{are} not finite (NaN or infinite), in `{first}`{more}; the results are meaningless")))
 }
 
 /// Reads a file, one of the names in a file (`FILE:NAME`), a published name, or a genotype that is written out.
@@ -319,7 +319,7 @@ fn chosen(path: &Path, name: Option<&str>) -> anyhow::Result<Genotype> {
     file.take(LONGEST_GENOTYPES + 1).read_to_end(&mut bytes).context("cannot be read")?;
     ensure!(
         bytes.len() as u64 <= LONGEST_GENOTYPES,
-        "no genotype, it has more than {LONGEST_GENOTYPES} bytes"
+        "it is too long for a genotype: it has more than {LONGEST_GENOTYPES} bytes"
     );
     Ok(Genotype::choose(&decode_text(&bytes)?, name)?.genotype)
 }
@@ -350,7 +350,7 @@ fn judge(
     if lively {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
-    found.context("the evaluation was ended")
+    found.context("the evaluation was ended early")
 }
 
 #[cfg(test)]

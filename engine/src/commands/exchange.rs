@@ -1,5 +1,4 @@
-//! `exchange`: how long ranks take to add up their numbers, from which one can judge how many devices pay
-//! off.
+//! `exchange`: how long ranks take to add up their numbers, which tells how many devices are worth using.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,7 +15,7 @@ const NUMBERS: [usize; 6] = [1, 1_000, 100_000, 1_000_000, 3_500_000, 10_000_000
 pub struct ExchangeArguments {
     #[command(flatten)]
     ranks: RanksArguments,
-    /// Exchanges of each size, of which the median is told
+    /// Exchanges of each size, of whose times the median is printed
     #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u16).range(1..))]
     times: u16,
     /// Print one JSON object
@@ -60,6 +59,11 @@ fn measure(arguments: &ExchangeArguments, ranks: &dyn Ranks) -> anyhow::Result<(
         json!({"ranks": ranks.count(), "exchanges": sizes}).to_string()
     } else {
         let lines: Vec<_> = found.iter().map(line).collect();
-        format!("{} ranks add up, median of {}:\n{}", ranks.count(), arguments.times, lines.join("\n"))
+        format!(
+            "time for {} ranks to add up their numbers, median of {}:\n{}",
+            ranks.count(),
+            arguments.times,
+            lines.join("\n")
+        )
     })
 }

@@ -16,12 +16,12 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 pub struct PackArguments {
     /// Folder with `train` and `val`, in each a folder a class
     source: PathBuf,
-    /// Folder to make; what an interrupted packing left beside it is gone on with
+    /// Folder to make; an interrupted packing continues with what it left beside this folder
     target: PathBuf,
     /// Shrink images whose shorter side is longer than this [default: keep every byte]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=4096))]
     resize: Option<u32>,
-    /// Leave out up to so many images that cannot be read, each named
+    /// Leave out up to N images that cannot be read, each of which is named
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_faulty: usize,
     /// Read everything back and compare it with the source; packs first if there is no target yet
@@ -47,7 +47,7 @@ pub fn pack(arguments: &PackArguments) -> anyhow::Result<()> {
     }
     if arguments.verify {
         pack::verify(source, target, options, &mut progress("verified"))?;
-        super::print_line(&format!("{}: every image reads back", target.display()))?;
+        super::print_line(&format!("{}: every image was read back and verified", target.display()))?;
     }
     Ok(())
 }

@@ -28,11 +28,11 @@ pub struct PredictArguments {
     /// JPEG or PNG files
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
-    /// Safetensors, or a checkpoint that `torch.save` wrote; what a training of this program wrote says itself
-    /// what it is of, other files need --arch
+    /// Safetensors, or a checkpoint that `torch.save` wrote; files that a training of this program wrote describe
+    /// their network, all others need --arch
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// What the network is for [default: what the weights say]
+    /// Task of the network [default: the one that the weights are for]
     #[arg(long, value_name = "TASK")]
     task: Option<Task>,
     /// A published name, a file with a genotype (FILE:NAME for one of several), or a genotype written out
@@ -44,13 +44,13 @@ pub struct PredictArguments {
     /// The data set that a classifier of small images was trained on, which says how they are normalised
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// For keypoints: where people are, COCO's detections or annotations [default: one who fills the picture]
+    /// For keypoints: boxes of people, as COCO's detections or annotations [default: one person in the whole picture]
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
-    /// Boxes are reported from this score on
+    /// Least score of the boxes that are reported, from 0 to 1
     #[arg(long, default_value = "0.3", value_name = "SHARE")]
     score: f64,
-    /// Rows and columns of what segmentation sees at once, a multiple of 32 [default: as trained, else 1024]
+    /// Side in pixels of the square chips that segmentation sees, a multiple of 32 [default: as trained, else 1024]
     #[arg(long, value_name = "N", value_parser = chip)]
     chip: Option<u32>,
     /// The weights are the published ones of a task; see `evaluate --help`
@@ -69,7 +69,7 @@ pub struct PredictArguments {
 /// # Errors
 /// If the weights, a picture or the device is not what was asked for, or a drawing cannot be written.
 pub fn predict(arguments: &PredictArguments) -> anyhow::Result<()> {
-    ensure!((0.0..=1.0).contains(&arguments.score), "--score {} is no share from 0 to 1", arguments.score);
+    ensure!((0.0..=1.0).contains(&arguments.score), "--score {} is not between 0 and 1", arguments.score);
     let device = arguments.device.parse::<DeviceChoice>()?.resolve()?;
     device::set_threads_of_this_thread(device::threads(0));
     let loaded = Loaded::load(arguments, device)?;

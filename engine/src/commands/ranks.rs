@@ -8,10 +8,10 @@ use crate::ranks::RankLayout;
 
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct RanksArguments {
-    /// So many devices share the work, each with an engine that device.launcher starts
+    /// Number of devices that share the work, each with an engine of its own that device.launcher starts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number())]
     ranks: usize,
-    /// So many devices share the work, each with a thread of this process
+    /// Number of devices that share the work, each with a thread of this process
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(), hide = true, conflicts_with = "ranks")]
     rank_threads: usize,
     /// Seconds that ranks wait for each other

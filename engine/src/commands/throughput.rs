@@ -39,7 +39,7 @@ pub struct ThroughputArguments {
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// f32 or bf16: of feature maps and convolutions
+    /// Precision of feature maps and convolutions, f32 or bf16
     #[arg(long, default_value = "f32")]
     precision: Precision,
     /// Threads of the CPU; 0 takes as many as there are cores

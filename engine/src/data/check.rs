@@ -20,7 +20,8 @@ use super::{
 /// What a check found in a data set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// `voc`, `cityscapes`, `coco`, or the name of a set of labelled images, such as `CIFAR-10`.
+    /// `voc`, `cityscapes`, `coco`, `images` for labelled photographs, the name of another set of labelled images
+    /// (such as `CIFAR-10`), or `unreadable` for one that could not be read.
     pub kind: String,
     /// What the data set can be used for: detection, segmentation, keypoints or classification.
     pub task: &'static str,
@@ -38,7 +39,8 @@ pub struct Checked {
     pub notes: Vec<String>,
 }
 
-/// Widths and heights in pixels.
+/// The least and the greatest width and the least and the greatest height of pictures, as `[width, height]` in
+/// pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Sizes {
     pub least: [usize; 2],

@@ -49,7 +49,7 @@ impl Cifar {
         }
     }
 
-    /// Mean and standard deviation of each channel, as they are generally used, in the published search too.
+    /// Mean and standard deviation of each channel: the values that are generally used, also by the published search.
     fn statistics(self) -> ([f32; 3], [f32; 3]) {
         match self {
             Self::Ten => ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),

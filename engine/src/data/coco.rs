@@ -51,7 +51,9 @@ pub struct CocoPerson {
     pub corners: [f64; 4],
     /// The area of the person's mask, in square pixels.
     pub area: f64,
+    /// The place of each joint in pixels of the picture, and whether it is labelled and visible.
     pub joints: [([f64; 2], Visibility); JOINTS],
+    /// Whether the annotation covers a group of people instead of one person (`iscrowd`).
     pub crowd: bool,
     /// The rectangle that the network sees of the person; `None` for a crowd, which is not used.
     pub crop: Option<PersonCrop>,
@@ -101,7 +103,7 @@ pub fn read(folder: &Path, faults: &mut Vec<Fault>) -> Coco {
 fn read_set(folder: &Path, set: &str, path: &Path, faults: &mut Vec<Fault>) -> Vec<CocoImage> {
     let read = fault::read(path).and_then(|bytes| {
         serde_json::from_slice::<File>(&bytes).map_err(|error| {
-            let cut = if error.is_eof() { "it is cut short" } else { "it is not what COCO's files are" };
+            let cut = if error.is_eof() { "it is cut short" } else { "it is not in COCO's format" };
             Fault::new(path, format!("{cut}: {error}"))
         })
     });

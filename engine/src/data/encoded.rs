@@ -217,8 +217,8 @@ impl EncodedImages {
         let patched = self.patched.lock().unwrap_or_else(PoisonError::into_inner);
         let first = self.name(*patched.first()?);
         Some(format!(
-            "{}: {} of {} images have bytes that belong nowhere, which were left out, as libjpeg does; the first \
-             is `{first}`",
+            "{}: {} of {} images have stray bytes between their segments, which were left out, as libjpeg does; the \
+             first is `{first}`",
             self.folder.display(),
             patched.len(),
             self.len()

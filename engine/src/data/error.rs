@@ -1,4 +1,4 @@
-//! Errors of data sets, each with a way out.
+//! Errors of reading data sets; each message says what can be done about it.
 
 use std::{io, path::PathBuf};
 
@@ -31,7 +31,8 @@ pub enum DataError {
     )]
     SeveralLayouts { path: PathBuf, found: Vec<String> },
     #[error(
-        "`{}` holds environments of several sizes ({}): move all others away, or to another folder with the lists",
+        "`{}` holds LMDB environments of several sizes ({}): move all but one size away, or to \
+         another folder with the lists",
         path.display(), found.join(", ")
     )]
     SeveralPacked { path: PathBuf, found: Vec<String> },
@@ -61,7 +62,7 @@ pub enum DataError {
     Several {
         path: PathBuf,
         total: usize,
-        /// The faults, each on a line that it begins.
+        /// The messages of the faults, each after a line break and a dash.
         lines: String,
     },
     #[error(
@@ -96,7 +97,7 @@ pub enum DataError {
     )]
     DifferingLabel { name: String, class: String, found: u16, expected: u16 },
     #[error(
-        "{images} images of side {side} take {} GiB, which is more than there is: ask for a smaller side",
+        "{images} images of side {side} take {} GiB, which is more memory than there is: ask for a smaller side",
         (*images as u128 * 3 * (*side as u128).pow(2)) >> 30
     )]
     TooLarge { images: usize, side: usize },

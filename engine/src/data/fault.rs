@@ -21,7 +21,8 @@ pub struct Fault {
 /// The number of faults that the error about a refused data set names.
 const NAMED: usize = 10;
 
-/// A data set that is refused because of its faults: figures would be of other images than they claim.
+/// Why the data set of a task is refused: it has more faults than the settings allow. Metrics on the images without
+/// faults could not be compared with published ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` has faults:{}", folder.display(), named(faults))]
 pub struct RefusedDataSet {
@@ -54,7 +55,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Fault> {
 
 /// Reads a text file.
 pub(super) fn read_text(file: &Path) -> Result<String, Fault> {
-    String::from_utf8(read(file)?).map_err(|_| Fault::new(file, "it is no text in UTF-8"))
+    String::from_utf8(read(file)?).map_err(|_| Fault::new(file, "it is not UTF-8"))
 }
 
 /// Decodes a photograph, and checks that it has the width and height in its annotations.

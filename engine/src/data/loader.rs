@@ -29,7 +29,7 @@ const PIECE: usize = 16;
 /// The number of whole batches that may wait for the network.
 const BATCHES_AHEAD: usize = 2;
 
-/// Size and form of batches.
+/// How batches of photographs are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Batching {
     /// Images in a batch; the division into batches is that of [`batches`].
@@ -38,6 +38,7 @@ pub struct Batching {
     pub side: usize,
     /// The number of threads that decode; at least one.
     pub threads: usize,
+    /// How each photograph is cropped, and whether its colours vary.
     pub view: PhotoView,
 }
 

@@ -18,7 +18,9 @@ pub(super) fn hint(folder: &Path) -> Option<String> {
     if has_folder("train")
         && let Some(other) = NAMES_OF_VAL.into_iter().find(|name| has_folder(name))
     {
-        return Some(format!("`train` is there, and `val` is looked for beside it: call `{other}` so"));
+        return Some(format!(
+            "`train` is there, but no `val` for the validation images: rename `{other}` to `val`"
+        ));
     }
     let ends_in = |endings: &[&str]| {
         names.iter().find(|name| endings.iter().any(|end| name.to_ascii_lowercase().ends_with(end)))
@@ -72,7 +74,7 @@ mod tests {
         check(&["notes.txt", "train/"], None);
         check(
             &["train/", "validation/"],
-            Some("`train` is there, and `val` is looked for beside it: call `validation` so"),
+            Some("`train` is there, but no `val` for the validation images: rename `validation` to `val`"),
         );
         check(&["cifar-10-python.tar.gz"], Some("`cifar-10-python.tar.gz` has to be unpacked"));
         check(

@@ -83,8 +83,8 @@ impl fmt::Display for PackProgress {
     }
 }
 
-/// Called from time to time with the progress. It may end the work, and the same packing continues there
-/// later.
+/// Called from time to time with the progress. It may end the work; packing the same folder with the same options
+/// then continues there.
 pub type Report<'a> = &'a mut dyn FnMut(PackProgress) -> ControlFlow<()>;
 
 /// Packs `train` and `val` of an image folder into a new folder, beside the lists of their keys and the names

@@ -104,7 +104,7 @@ impl Picture {
 
     fn checked(width: usize, height: usize, rgb: Vec<u8>) -> Result<Self, String> {
         if width == 0 || height == 0 || rgb.len() != 3 * width * height {
-            return Err(format!("it has no {width}×{height} pixels in three colours"));
+            return Err(format!("it does not hold {width}×{height} pixels in three colours"));
         }
         Ok(Self { width, height, rgb })
     }
@@ -166,18 +166,18 @@ pub(super) fn append_planes(rgb: &[u8], planes: &mut Vec<u8>) {
     }
 }
 
-/// What a file is that is neither JPEG nor PNG, told by its first bytes.
+/// Names the format of a file that is neither JPEG nor PNG, by its first bytes.
 fn otherwise(bytes: &[u8]) -> &'static str {
     match bytes {
         [] => "it is empty",
-        [b'G', b'I', b'F', b'8', ..] => "it is a GIF, and JPEG and PNG are read",
+        [b'G', b'I', b'F', b'8', ..] => "it is a GIF; only JPEG and PNG are read",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
-            "it is WebP, and JPEG and PNG are read"
+            "it is WebP; only JPEG and PNG are read"
         }
-        [b'B', b'M', ..] => "it is a bitmap (BMP), and JPEG and PNG are read",
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "it is a TIFF, and JPEG and PNG are read",
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "it is HEIC or AVIF, and JPEG and PNG are read",
-        [b'<', ..] => "it is a web page, and JPEG and PNG are read",
+        [b'B', b'M', ..] => "it is a bitmap (BMP); only JPEG and PNG are read",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "it is a TIFF; only JPEG and PNG are read",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "it is HEIC or AVIF; only JPEG and PNG are read",
+        [b'<', ..] => "it is a web page; only JPEG and PNG are read",
         _ => "it is neither JPEG nor PNG",
     }
 }

@@ -4,7 +4,7 @@
 /// Splits a record into the bytes of the file and the label.
 ///
 /// # Errors
-/// If the record is damaged; the text says why and continues the name of the record.
+/// If the record is damaged; the text says why, and continues a sentence that begins with the record.
 pub(super) fn parse(record: &[u8]) -> Result<(&[u8], u16), String> {
     let (header, length) = header(record).ok_or("is no msgpack binary")?;
     let content = &record[header..];

@@ -26,7 +26,7 @@ pub struct ColourJitter {
 
 impl ColourJitter {
     pub const NONE: Self = Self { brightness: 0.0, contrast: 0.0, saturation: 0.0, hue: 0.0 };
-    /// The changes that the published code trains on ImageNet with.
+    /// The changes with which the published code trains on ImageNet.
     pub const PUBLISHED: Self = Self { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.2 };
 }
 
@@ -125,7 +125,8 @@ fn change_colours(pixels: &mut [u8], jitter: ColourJitter, stream: &mut Stream) 
     }
 }
 
-/// Multiplies brightness, contrast and saturation, in this order, each by a factor.
+/// Multiplies brightness, contrast and saturation of pixels `[pixels, 3]`, in this order, each by its factor. The
+/// rounded mean grey of all pixels is what contrast is measured from.
 pub fn enhance(pixels: &mut [u8], [brightness, contrast, saturation]: [f32; 3]) {
     change_each(pixels, |p| p.map(|c| c * brightness));
     let mean = mean_grey(pixels).round();

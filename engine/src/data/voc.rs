@@ -80,6 +80,7 @@ pub struct VocObject {
     /// Whether the object is marked difficult. Such objects are left out of training, and average precision
     /// ignores them.
     pub difficult: bool,
+    /// Whether the object is marked truncated: it extends beyond its box.
     pub truncated: bool,
 }
 

@@ -45,14 +45,14 @@ pub struct CheckpointState {
     pub progress: CheckpointProgress,
 }
 
-/// How far the run was.
+/// How far the run had come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant)] // There is one at a time.
 pub enum CheckpointProgress {
     Search {
         search: SearchState,
-        /// The history of every module in the weight set, by name.
+        /// For every module in the weight set, by name: which learner wrote it last, and how often it was written.
         trained: BTreeMap<String, Trained>,
         /// The architectures that may enter the finals besides the last population; empty where there are no
         /// finals.

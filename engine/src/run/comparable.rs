@@ -8,9 +8,10 @@ use serde::Serialize;
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum ComparableSettings {
+    /// The settings of the first version of this form.
     First(First),
-    /// With settings that were added later, where they are not off, so that searches from before stay
-    /// comparable.
+    /// These and the names and values of settings that were added later, of those that are not at the value at
+    /// which they have no effect. So searches stay comparable with those from before such a setting existed.
     WithLater(First, Vec<(&'static str, f64)>),
 }
 

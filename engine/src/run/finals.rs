@@ -16,7 +16,8 @@ use relativenas_core::{
 use super::control::Control;
 use crate::estimator::{EstimateError, NetworkEstimator};
 
-/// The finals of a search, from the first entrant that a generation may add to the winner.
+/// The finals of a search: during the search, the architectures that may enter them; after it, their rounds, up to
+/// the winner.
 pub struct SearchFinals {
     settings: FinalsSettings,
     history: EntrantHistory,
@@ -56,8 +57,8 @@ impl SearchFinals {
         self.finals.as_mut()
     }
 
-    /// Processes events of the search. Where the search ends and there are to be finals, they begin in place
-    /// of the last event, which follows them.
+    /// Notes what events of the search add to the history. If the search ends and has finals, these begin: the
+    /// event that they have begun replaces the last one, which is written after the finals.
     pub fn follow(&mut self, events: &mut Vec<Event>, search: &Search) {
         let (count, generations) = (self.settings.architectures, search.settings().generations);
         if count == 0 {
@@ -77,7 +78,7 @@ impl SearchFinals {
     }
 }
 
-/// The candidates of these trainings.
+/// The entrants of these trainings, as candidates for the estimator.
 pub fn candidates(finals: &Finals, trainings: &Trainings) -> Vec<Candidate> {
     let candidate = |&place: &usize| {
         let entrant = &finals.state().entrants[place];

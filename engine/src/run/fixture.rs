@@ -88,7 +88,7 @@ pub fn work(folder: &Path, manifest: &Manifest, mut steer: impl FnMut(&Progress,
         move || {
             let outcome = work.go_on(&control, &recorder);
             let written = recorder.finish();
-            control.finish(); // The last word, however it ended.
+            control.finish(); // Tells the loop below that nothing follows, however the work ended.
             written.expect("written");
             outcome.expect("nothing fails")
         }

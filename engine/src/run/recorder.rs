@@ -1,4 +1,5 @@
-//! The thread that writes: events to the log, checkpoints beside it, in the order they were sent.
+//! The thread that writes a run's files: events to the log, checkpoints and weights beside it, in the order in which
+//! they were sent.
 //!
 //! Clients read the log as a file, and are told its length. A checkpoint is written in this thread instead of
 //! the one that trains; the log is on the disk before a checkpoint refers to its length.
@@ -55,7 +56,7 @@ pub struct Recorder {
     writer: Option<(mpsc::SyncSender<Record>, thread::JoinHandle<io::Result<()>>)>,
 }
 
-/// The error that the recorder's thread has ended; joining it gives the reason.
+/// The error that the recorder's thread has ended; [`Recorder::finish`] gives the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the run's folder cannot be written any more")]
 pub struct RecorderGone;

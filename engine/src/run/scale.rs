@@ -52,6 +52,7 @@ impl Scale {
         self.learners(Stage::WarmUp, warming) + self.learners(Stage::Search, judged)
     }
 
+    /// The work of trainings of the finals: their epochs, and a validation for each.
     pub fn finals(&self, work: TrainingWork) -> f64 {
         work.epochs as f64 + work.trainings as f64 * self.validation
     }

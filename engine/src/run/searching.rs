@@ -164,7 +164,7 @@ impl SearchJob {
             && !network.is_first()
         {
             network.follow()?;
-            return Ok(Outcome::Stopped); // How it ends is the first one's to say.
+            return Ok(Outcome::Stopped); // Only the first rank knows how the run ends.
         }
         let outcome = self.lead(control, recorder)?;
         if let SearchEstimator::Network(network) = &mut self.estimator {
@@ -264,7 +264,7 @@ impl SearchJob {
             let (Some(finals), SearchEstimator::Network(estimator)) =
                 (self.finals_of_search.finals_mut(), &mut self.estimator)
             else {
-                anyhow::bail!("finals train networks, and a table answers this search");
+                anyhow::bail!("finals train networks, but the losses of this search are from a table");
             };
             // The first rank trains them alone.
             let estimator = estimator.own_mut();
@@ -365,7 +365,7 @@ fn latencies(
         table.check(&meter.shape).context(files::MANIFEST)?;
         return Ok(Arc::clone(table));
     }
-    super::log_line("measuring latencies of operations, once");
+    super::log_line("measuring the latencies of operations, once for the whole run");
     let table = meter.measure().context("measuring latencies")?;
     super::log_line(&format!("latencies: {}", table.words()));
     Ok(Arc::new(table))
@@ -466,7 +466,7 @@ fn closed(search: &Search) -> Option<&'static str> {
     last.then_some("the last pair of the search is being estimated")
 }
 
-/// Whether the loss of a candidate is not a number. In a warm-up only training losses exist.
+/// Whether the loss of a candidate is infinite or not a number. In a warm-up only training losses exist.
 fn is_lost(stage: Stage, estimates: &[Estimate]) -> bool {
     let loss = |e: &Estimate| if stage == Stage::WarmUp { e.train_loss } else { e.loss };
     estimates.iter().any(|estimate| !loss(estimate).is_finite())

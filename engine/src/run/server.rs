@@ -52,7 +52,7 @@ pub struct Server {
 /// # Errors
 /// If the path cannot be bound.
 pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
-    let _ = std::fs::remove_file(path); // Our own, of a try before: the path holds our token.
+    let _ = std::fs::remove_file(path); // It is of an earlier try of this engine, whose token is in the path.
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
@@ -63,7 +63,7 @@ impl Server {
     pub async fn serve(self: Arc<Self>, listener: UnixListener) {
         loop {
             let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(Duration::from_millis(100)).await; // Out of file descriptors, say.
+                tokio::time::sleep(Duration::from_millis(100)).await; // No free file descriptor, for example.
                 continue;
             };
             if self.clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {

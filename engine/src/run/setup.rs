@@ -25,12 +25,12 @@ use crate::{
 /// only.
 pub const VALIDATION_BATCH: usize = 256;
 
-/// The genotype that a training is of.
+/// The genotype whose full network a training trains.
 ///
 /// # Errors
 /// If the manifest has none.
 pub fn genotype(manifest: &Manifest) -> anyhow::Result<&Genotype> {
-    manifest.genotype.as_ref().context("run.toml names no genotype to train; make the run again")
+    manifest.genotype.as_ref().context("run.toml has no genotype to train; begin a new training")
 }
 
 /// The description of a data set, without its images.
@@ -186,7 +186,7 @@ pub fn table_facts(manifest: &Manifest, table: &PacedTable) -> anyhow::Result<En
 fn same_inputs(before: &EngineFacts, now: &EngineFacts) -> anyhow::Result<()> {
     anyhow::ensure!(
         before.data_fingerprint == now.data_fingerprint,
-        "the images of {} are not those that the run began with (fingerprint {}, then {}); \
+        "the images of {} are not those that the run began with (their fingerprint is {}, and was {}); \
          put the original files back, or start a new run",
         now.data,
         &now.data_fingerprint[..16],

@@ -29,7 +29,7 @@ use crate::{
     ranks::{Ranks, RanksError},
 };
 
-/// What the first rank has all ranks do.
+/// A command that the first rank sends to all others, and carries out itself.
 #[derive(Debug, Serialize, Deserialize)]
 enum RankCommand {
     Estimate(Estimation),
@@ -38,7 +38,7 @@ enum RankCommand {
     End,
 }
 
-/// An estimator whose work is shared by all ranks, from the side of one of them.
+/// One rank's part of an estimator whose work is shared among all ranks.
 pub struct SharedEstimator {
     /// The estimator of this rank's part.
     own: NetworkEstimator,
@@ -133,8 +133,9 @@ impl SharedEstimator {
                     last = Some((estimation, found.trained));
                 }
                 RankCommand::Adopt(verdict) => {
-                    let (estimation, trained) =
-                        last.as_ref().context("the first rank adopts before it estimates")?;
+                    let (estimation, trained) = last
+                        .as_ref()
+                        .context("the first rank asked to adopt weights before any were estimated")?;
                     self.exchange(estimation, trained, &verdict)?;
                 }
                 RankCommand::End => return Ok(()),
@@ -166,15 +167,16 @@ impl SharedEstimator {
         if !exchange.until_all_are_done()? {
             return Ok(None);
         }
-        let Estimated { estimates, trained } = found.context("a learner ended without being asked to")?;
+        let Estimated { estimates, trained } =
+            found.context("a learner ended early, but the run was not stopped")?;
         let found = ranks.gather(&serde_json::to_vec(&estimates)?)?;
         let mut found = found
             .iter()
             .map(|bytes| Ok(serde_json::from_slice::<Vec<Estimate>>(bytes)?.into_iter()))
             .collect::<anyhow::Result<Vec<_>>>()
-            .context("what a rank found")?;
+            .context("the estimates of a rank")?;
         let estimates: Vec<_> = (0..all.len()).filter_map(|place| found[place % count].next()).collect();
-        anyhow::ensure!(estimates.len() == all.len(), "a rank did not say what it found");
+        anyhow::ensure!(estimates.len() == all.len(), "a rank has sent too few estimates");
         Ok(Some(Estimated { estimates, trained }))
     }
 

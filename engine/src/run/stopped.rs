@@ -48,7 +48,7 @@ impl StoppedSearch {
         }
         let Some(newest) = newest else {
             bail!(
-                "{name} has no checkpoint yet; `relativenas resume {}` makes some",
+                "{name} has no checkpoint yet; go on with it first: `relativenas resume {}`",
                 folder.folder.reference()
             );
         };
@@ -59,7 +59,7 @@ impl StoppedSearch {
                 Ok(Self { folder, events, search, estimator: estimator.into_own() })
             }
             (_, SearchEstimator::Table(_)) => {
-                bail!("{name} asks a table, which says the same each time; there is nothing to probe")
+                bail!("the losses of {name} are from a table and never vary, so there is nothing to probe")
             }
         }
     }
@@ -68,7 +68,7 @@ impl StoppedSearch {
         self.folder.folder.name()
     }
 
-    /// All architectures that the search has had, up to its checkpoint.
+    /// All architectures that individuals of the search have had, up to its checkpoint.
     ///
     /// # Errors
     /// If the log cannot be read, or is damaged.

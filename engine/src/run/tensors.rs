@@ -10,7 +10,7 @@ use relativenas_core::trained_network::{self, TrainedNetwork};
 use safetensors::{Dtype, SafeTensors, View};
 use tch::{Device, Kind, TchError, Tensor};
 
-/// Why bytes are not named tensors.
+/// Why tensors could not be written as, or read from, the bytes of a safetensors file.
 #[derive(Debug, thiserror::Error)]
 pub enum TensorsError {
     #[error("{file}: {message}")]

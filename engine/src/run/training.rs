@@ -33,9 +33,11 @@ use subject::{Judgement, LeftOut, NamedTensors, Snapshot, Subject};
 
 /// The file with the best weights, in the folder `weights` of the run.
 const BEST: &str = "best.safetensors";
+/// The file with the weights of the last finished epoch, in the same folder.
 const LAST: &str = "last.safetensors";
 
-/// Up to this many photographs are read before a run begins; more than that, only once it has begun.
+/// Up to this many photographs are checked before a training is reported as begun; if there are more, the check
+/// follows later, in the thread that trains.
 const FEW: usize = 20_000;
 
 /// The reason for which a training ends without a test.
@@ -46,7 +48,7 @@ const NO_BEST: &str = "no epoch has a loss that is a number, so no weights are t
 const WEIGHTS_PREFIX: &str = "weights.";
 const BEST_PREFIX: &str = "best.";
 
-/// A subject that can begin or continue.
+/// A subject that is ready to begin or continue, and what the [`TrainingJob`] needs to know of it.
 struct Ready {
     subject: Box<dyn Subject>,
     facts: EngineFacts,
@@ -59,7 +61,9 @@ struct Ready {
 pub struct TrainingJob {
     ranks: Arc<dyn Ranks>,
     subject: Box<dyn Subject>,
+    /// The best epoch so far and the weights after it.
     best: Option<(BestEpoch, NamedTensors)>,
+    /// Whether the best weights were tested, which is the last that is done.
     finished: bool,
     /// The time between checkpoints within an epoch.
     checkpoint_every: Option<Duration>,

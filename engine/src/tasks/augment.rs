@@ -1,4 +1,4 @@
-//! Varying the pictures of a training, together with their annotations.
+//! Augmentation for the transfer tasks: random variations of pictures together with their annotations.
 
 pub mod boxes;
 mod canvas;

@@ -14,8 +14,11 @@ use crate::data::{
 /// Annotated pictures of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskImages {
+    /// Pictures with boxes around objects, for detection.
     Boxes { classes: Vec<String>, images: Vec<VocImage> },
+    /// Pictures with a class for every pixel, for segmentation.
     Masks(Vec<Street>),
+    /// Pictures of people with joints, for keypoints.
     People(Vec<CocoImage>),
 }
 

@@ -1,5 +1,5 @@
-//! How good a trained network of a task is, by the metric of its benchmark. The network is passed as a
-//! function from inputs to outputs.
+//! Evaluation of a trained network of a task by the metric of its benchmark. The functions for each task receive the
+//! network as a function from inputs to outputs.
 
 mod detection;
 mod keypoints;
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{data::fault::Fault, network::ForwardMode};
 
-/// The device that a network is evaluated on, and the number of images in a batch.
+/// How an evaluation is carried out: the device, the size of batches, and what is called with the progress.
 #[derive(Clone, Copy)]
 pub struct EvaluationRun<'a> {
     pub device: Device,
@@ -83,7 +83,7 @@ pub fn judge(
     }
 }
 
-/// The heat maps of people's joints.
+/// The heat maps of people's joints, `[N, joints, H/4, W/4] f32`, for normalised inputs `[N, 3, H, W] f32`.
 ///
 /// # Errors
 /// If the network is not one for keypoints, or the device fails.
@@ -113,6 +113,7 @@ pub struct Judged {
     pub by_class: Vec<(String, Option<f64>)>,
     /// The mean over the batches of the loss that training minimises.
     pub loss: Loss,
+    /// The number of images that were evaluated.
     pub images: usize,
 }
 
@@ -123,7 +124,7 @@ pub enum EvaluationError {
     Data(#[from] Fault),
     #[error(transparent)]
     Device(#[from] TchError),
-    #[error("the evaluation was ended before its end")]
+    #[error("the evaluation was ended early")]
     Ended,
 }
 

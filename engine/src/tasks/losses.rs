@@ -13,7 +13,8 @@ pub const HARD_LOSS: f64 = 0.356_674_943_938_732_4;
 pub struct BoxTargets {
     /// The class of each prior, 0 for background, `[N, priors] i64`.
     pub labels: Tensor,
-    /// The position of the box of each prior, `[N, priors, 4] f32`; for background the values are not used.
+    /// The box of each prior as the four numbers that are regressed, `[N, priors, 4] f32`; for background the values
+    /// are not used.
     pub locations: Tensor,
 }
 
@@ -26,8 +27,8 @@ pub struct DetectionLoss {
     pub negatives: Vec<Vec<usize>>,
 }
 
-/// Smooth L1 over the positives, and cross-entropy over positives and the hardest negatives of each image;
-/// both divided by the number of positives in the batch, or by 1 if there are none.
+/// Smooth L1 over the positives (priors that match a box), and cross-entropy over positives and the hardest
+/// negatives of each image; both divided by the number of positives in the batch, or by 1 if there are none.
 ///
 /// # Errors
 /// If the shapes do not fit, or the device fails.

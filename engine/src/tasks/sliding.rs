@@ -22,7 +22,7 @@ impl Sliding {
         Self { chip: 1024, scales: vec![1.0], flip: false }
     }
 
-    /// Six scales, with the mirror.
+    /// Six scales, each with the mirror image as well.
     pub fn many_scales() -> Self {
         Self { chip: 1024, scales: vec![0.5, 0.75, 1.0, 1.25, 1.5, 1.75], flip: true }
     }

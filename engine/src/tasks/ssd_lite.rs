@@ -21,7 +21,7 @@ use crate::network::{ForwardMode, TensorSpec};
 pub struct Predictions {
     /// Class scores that are not yet normalised, background first, `[N, priors, classes] f32`.
     pub confidences: Tensor,
-    /// The positions of the boxes, `[N, priors, 4] f32`; see [`relativenas_core::tasks::matching::decode`].
+    /// The boxes relative to their priors, `[N, priors, 4] f32`; see [`relativenas_core::tasks::matching::decode`].
     pub locations: Tensor,
 }
 

@@ -67,8 +67,8 @@ impl NetworkState {
         &mut self.parameters
     }
 
-    /// A value for each of [`Self::parameters`], which is computed from the tensor that it belongs to, `[P]
-    /// f32`.
+    /// A tensor `[P] f32` with a value for each of [`Self::parameters`]: that of `value` for the tensor to which the
+    /// parameter belongs.
     ///
     /// # Errors
     /// If the device fails.

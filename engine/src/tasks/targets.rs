@@ -13,9 +13,9 @@ use super::losses::BoxTargets;
 /// The targets of the priors of one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Priors {
-    /// The class of each prior, 0 for background.
+    /// The class of each prior, 0 for background, `[priors]`.
     pub labels: Vec<i64>,
-    /// Four numbers for each prior, which place its box.
+    /// The box of each prior as the four numbers that are regressed, `[priors, 4]`; zeros for background.
     pub locations: Vec<f32>,
 }
 

@@ -104,7 +104,8 @@ impl Inferred {
     }
 }
 
-/// What the names say is wrong that no argument can change.
+/// What the names of the tensors say is wrong that no other argument can mend: a prefix before all names, or a
+/// search network.
 fn foreign_names(found: &BTreeMap<String, Tensor>) -> Option<String> {
     let stem = ["stem.0.weight", "stem0.0.weight"];
     let behind = |name: &String| stem.iter().find_map(|stem| name.strip_suffix(stem).map(str::to_owned));
@@ -114,8 +115,8 @@ fn foreign_names(found: &BTreeMap<String, Tensor>) -> Option<String> {
     {
         let others = found.keys().filter(|name| !name.starts_with(first)).count();
         return Some(format!(
-            "the network is there behind `{first}`, with {others} tensors beside that are not; save it alone: \
-             `torch.save({{k[{}:]: v for k, v in weights.items() if k.startswith(\"{first}\")}}, \"weights.pt\")`",
+            "the names of the network's tensors begin with `{first}`, and the file has {others} other tensors; save \
+             it alone: `torch.save({{k[{}:]: v for k, v in weights.items() if k.startswith(\"{first}\")}}, \"weights.pt\")`",
             first.len()
         ));
     }
@@ -192,7 +193,12 @@ mod tests {
         let mut behind: BTreeMap<_, _> = plain.into_iter().map(|(n, t)| (format!("model.{n}"), t)).collect();
         behind.insert("loss.weight".to_owned(), zero());
         let said = causes_of(&behind).unwrap();
-        assert!(said.starts_with("the network is there behind `model.`, with 1 tensors beside"), "{said}");
+        assert!(
+            said.starts_with(
+                "the names of the network's tensors begin with `model.`, and the file has 1 other tensors"
+            ),
+            "{said}"
+        );
         let search = BTreeMap::from([("cells.0._ops.0._ops.4.op.1.weight".to_owned(), zero())]);
         assert!(causes_of(&search).unwrap().starts_with("they are of a search network"));
     }

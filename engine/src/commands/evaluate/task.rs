@@ -47,7 +47,7 @@ pub(super) enum Part {
     Test,
 }
 
-/// Judges the network of a task and prints the figures; shares are in per cent.
+/// Evaluates the network of a task and prints its metrics in per cent.
 pub(super) fn evaluate(arguments: &EvaluateArguments, task: Task) -> anyhow::Result<()> {
     let device = arguments.device.parse::<DeviceChoice>()?.resolve()?;
     device::set_threads_of_this_thread(device::threads(0));
@@ -102,7 +102,7 @@ fn chosen(arguments: &EvaluateArguments, task: Task, data: TaskData) -> anyhow::
     };
     if images.is_empty() {
         let name = part.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
-        bail!("the data has no images in its part `{name}`; --part names another");
+        bail!("the data has no images in its part `{name}`; choose another with --part");
     }
     let limit = arguments.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     Ok(images.first(limit))

@@ -70,6 +70,7 @@ const COVERS: f64 = 0.55;
 /// Pictures whose shorter side, in pixels, is below this are drawn larger, so that lines and text stay
 /// legible.
 const READABLE: usize = 240;
+/// The largest factor by which a small picture is enlarged.
 const LARGEST_SCALE: usize = 4;
 
 /// What is drawn on a picture.
@@ -83,23 +84,16 @@ pub struct Drawing {
     pub label_ids: Option<Vec<u8>>,
 }
 
-/// One thing that is drawn. Coordinates are in pixels of the picture.
+/// One thing that is drawn. Coordinates are in pixels of the picture; `color` is the number of a class or person,
+/// each of which has a colour.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mark {
-    Title {
-        text: String,
-        color: usize,
-    },
-    Box {
-        corners: CornerBox,
-        color: usize,
-        text: String,
-    },
+    /// Text in the upper left corner.
+    Title { text: String, color: usize },
+    /// The outline of a box, with text above it.
+    Box { corners: CornerBox, color: usize, text: String },
     /// A person's joints; `None` for a joint that is not known.
-    Skeleton {
-        joints: Box<[Option<[f64; 2]>; JOINTS]>,
-        color: usize,
-    },
+    Skeleton { joints: Box<[Option<[f64; 2]>; JOINTS]>, color: usize },
 }
 
 impl Drawing {

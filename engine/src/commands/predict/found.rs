@@ -99,7 +99,8 @@ pub fn people_in(path: &Path) -> anyhow::Result<People> {
     Ok(people)
 }
 
-/// The number in a COCO file name.
+/// The id of an image, from the name of its file without ending: a number where the name is one, as in COCO, else
+/// the name.
 fn image_id(file: &Path) -> Value {
     let name = stem(file);
     name.parse::<u64>().map_or_else(|_| json!(name), |number| json!(number))
@@ -112,7 +113,11 @@ fn people_of<'a>(people: &'a People, file: &Path) -> &'a [([f64; 4], f64)] {
 }
 
 impl Loaded {
-    /// The JSON entries for one picture, and what is drawn on it.
+    /// The JSON entries for one picture, and what is drawn on it. For keypoints, `people` are the boxes to look in
+    /// (`None`: the whole picture); of detections, those with a score of at least `least` are reported.
+    ///
+    /// # Errors
+    /// If the picture cannot be resized, or the device fails.
     pub fn predict(
         &self,
         file: &Path,

@@ -34,6 +34,10 @@ enum Model {
 }
 
 impl Loaded {
+    /// Reads the weights, and builds the network that they, or the arguments, describe.
+    ///
+    /// # Errors
+    /// If the file cannot be read, its network is not known or contradicts the arguments, or the device fails.
     pub fn load(arguments: &PredictArguments, device: Device) -> anyhow::Result<Self> {
         let path = &arguments.weights;
         let weights = weights_file::find(path)?;
@@ -63,6 +67,9 @@ impl Loaded {
     }
 
     /// The network of a task and its weights.
+    ///
+    /// # Errors
+    /// If the network is a classifier.
     pub fn task(&self) -> anyhow::Result<(&TaskNetwork, &NetworkState)> {
         match &self.model {
             Model::Task { network, state } => Ok((network, state)),
@@ -70,7 +77,10 @@ impl Loaded {
         }
     }
 
-    /// The probabilities of a classifier's classes for one normalised image.
+    /// The probabilities of a classifier's classes for one normalised image `[1, 3, H, W] f32`.
+    ///
+    /// # Errors
+    /// If the network is not a classifier, or the device fails.
     pub fn classify(&self, image: &Tensor) -> anyhow::Result<Vec<f64>> {
         let Model::Classifier(network) = &self.model else {
             bail!("the weights are no classifier's");
@@ -95,7 +105,7 @@ fn head(task: Task, classes: usize) -> Option<Head> {
 fn described(arguments: &PredictArguments, weights: &Weights) -> anyhow::Result<TrainedNetwork> {
     let mut network = match (&weights.network, &arguments.arch) {
         (Some(network), None) => (**network).clone(),
-        (_, None) => bail!("it does not say what network it is of; --arch names the architecture"),
+        (_, None) => bail!("it does not describe its network; name the architecture with --arch"),
         (_, Some(arch)) => {
             let shapes = weights.tensors.iter().map(|(name, tensor)| {
                 (name.clone(), tensor.size().into_iter().map(|n| n as usize).collect())
@@ -116,7 +126,7 @@ fn described(arguments: &PredictArguments, weights: &Weights) -> anyhow::Result<
     if !arguments.classes.is_empty() {
         ensure!(
             arguments.classes.len() == network.network.classes,
-            "--classes names {}, the network tells {} apart",
+            "--classes names {}, but the network has {}",
             arguments.classes.len(),
             network.network.classes
         );
@@ -140,7 +150,7 @@ fn with_names(mut network: TrainedNetwork, arguments: &PredictArguments) -> anyh
             let data = data::open(Some(folder))?;
             ensure!(
                 data.classes.len() == classes,
-                "--data {}: it has {} classes, the network tells {classes} apart",
+                "--data {}: it has {} classes, but the network has {classes}",
                 folder.display(),
                 data.classes.len()
             );
@@ -148,7 +158,7 @@ fn with_names(mut network: TrainedNetwork, arguments: &PredictArguments) -> anyh
         } else {
             ensure!(
                 network.network.kind == NetworkKind::Imagenet,
-                "it does not say how small images were normalised; --data names the data set that it was trained on"
+                "it does not say how its images were normalised; name the data set that it was trained on with --data"
             );
         }
     }

@@ -126,7 +126,7 @@ fn people_are_looked_for_where_a_file_says() {
         assert_eq!((entry["image_id"].as_u64(), entry["category_id"].as_u64()), (Some(139), Some(1)));
     }
     let (alone, _, _) = predictions(Task::Keypoints, &["person"], picture, &[]);
-    assert_eq!(alone.len(), 1, "one who fills the picture");
+    assert_eq!(alone.len(), 1, "one person in the whole picture");
 }
 
 #[test]
@@ -157,9 +157,9 @@ fn what_cannot_be_used_is_said() {
     let said = refusal(&["--weights", &described, "--task", "detection", picture]);
     assert!(said.ends_with("--task detection, but the weights are for keypoints"), "{said}");
     let said = refusal(&["--weights", &described, "--classes", "a,b", picture]);
-    assert!(said.ends_with("--classes names 2, the network tells 1 apart"), "{said}");
+    assert!(said.ends_with("--classes names 2, but the network has 1"), "{said}");
     let said = refusal(&["--weights", &described, "--score", "7", picture]);
-    assert_eq!(said, "--score 7 is no share from 0 to 1");
+    assert_eq!(said, "--score 7 is not between 0 and 1");
     let said = refusal(&["--weights", &described, "/nowhere.png"]);
     assert!(said.starts_with("`/nowhere.png` cannot be read"), "{said}");
 
@@ -168,7 +168,7 @@ fn what_cannot_be_used_is_said() {
     weights_file::write(&plain, &weights_file::read(Path::new(&described)).unwrap()).unwrap();
     let plain = plain.to_str().unwrap();
     let said = refusal(&["--weights", plain, picture]);
-    assert!(said.ends_with("it does not say what network it is of; --arch names the architecture"), "{said}");
+    assert!(said.ends_with("it does not describe its network; name the architecture with --arch"), "{said}");
     let loaded =
         Loaded::load(&typed(&["--weights", plain, "--arch", "RelativeNAS", picture]), Device::Cpu).unwrap();
     assert_eq!((loaded.network.task, loaded.network.network.cells), (Task::Keypoints, 3));

@@ -252,8 +252,8 @@ mod tests {
         let data = open(Some(folder.path())).expect("libjpeg reads it");
         assert_eq!(data.fingerprint(), whole.fingerprint());
         let expected = format!(
-            "{}/train: 1 of 24 images have bytes that belong nowhere, which were left out, as libjpeg does; the \
-             first is `cat/0003.jpg`",
+            "{}/train: 1 of 24 images have stray bytes between their segments, which were left out, as libjpeg does; \
+             the first is `cat/0003.jpg`",
             folder.path().display()
         );
         assert_eq!(data.notes, [expected]);

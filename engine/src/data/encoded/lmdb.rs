@@ -237,7 +237,8 @@ mod tests {
         assert!(open_encoded(folder.path()).is_ok(), "those without a size");
         fs::remove_dir_all(folder.path().join("val")).expect("removed");
         let error = open_encoded(folder.path()).expect_err("two sizes").to_string();
-        let expected = "(`train`, `train_160`, `train_256`, `val_160`, `val_256`): move all others away";
+        let expected =
+            "(`train`, `train_160`, `train_256`, `val_160`, `val_256`): move all but one size away";
         assert!(error.contains(expected), "{error}");
     }
 

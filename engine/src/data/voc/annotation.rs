@@ -1,4 +1,4 @@
-//! One annotation file.
+//! Parsing an annotation file of Pascal VOC.
 
 use relativenas_core::tasks::boxes::CornerBox;
 use roxmltree::{Document, Node, ParsingOptions};

@@ -7,7 +7,7 @@ use relativenas_core::{
     search::{BatchDone, Slot},
 };
 
-/// The current work and the work after it, in units that take about the same time.
+/// The amount of the current work and of all work after it, in units that take about the same time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Workload {
     pub now: f64,

@@ -11,6 +11,7 @@ use relativenas_core::{
 pub struct Bounds {
     /// The space and the size of the population; `None` for a training, which has no individuals to replace.
     pub population: Option<(Space, usize)>,
+    /// The number of generations; in a training, the number of epochs.
     pub generations: u32,
 }
 
@@ -57,9 +58,11 @@ impl Done {
 /// What the thread that does the work does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
+    /// Go on with the next estimation; in a training, with the current or the next epoch.
     Estimate,
     /// Apply these injections, write a checkpoint, and ask again.
     Inject(Vec<Injection>),
+    /// End the work here; the run can be resumed.
     Leave,
 }
 
@@ -119,7 +122,7 @@ impl Steering {
                 self.paused = false;
                 self.step = None;
             }
-            Command::Step { count: 0, .. } => return Err("a step of 0 goes nowhere".to_owned()),
+            Command::Step { count: 0, .. } => return Err("a step has to be 1 or more".to_owned()),
             Command::Step { unit, count } => {
                 self.step = Some((*unit, *count));
                 self.paused = false;

@@ -40,6 +40,7 @@ pub struct Judgement {
     /// The accuracy among the five highest scores, in per cent; NaN where it is not defined.
     pub top5: f64,
     pub images: usize,
+    /// The part of the data that the images belong to. It is read after tests only.
     pub part: Part,
 }
 
@@ -94,6 +95,7 @@ pub trait Subject: Send {
     /// Copies of the weights.
     fn weights(&self) -> anyhow::Result<NamedTensors>;
 
+    /// What is stored in a checkpoint now.
     fn snapshot(&self) -> anyhow::Result<Snapshot>;
 
     /// The number of photographs, of all parts, that can be checked before the training begins.
@@ -107,11 +109,12 @@ pub trait Subject: Send {
         Ok(true)
     }
 
+    /// The photographs that were left out so far.
     fn left_out(&self) -> LeftOut {
         LeftOut::default()
     }
 
-    /// Leaves out these photographs.
+    /// Leaves out these photographs; from now on [`Subject::left_out`] returns them.
     fn leave_out(&mut self, _left_out: LeftOut) -> anyhow::Result<()> {
         Ok(())
     }

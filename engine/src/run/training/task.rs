@@ -48,6 +48,7 @@ pub struct TaskSubject {
     valid: TaskImages,
     /// The images on which the best weights are evaluated in the end, and the part of the data that they are.
     test: (TaskImages, Part),
+    /// Rows and columns, in pixels, of the chips that segmentation sees.
     chip: usize,
     device: Device,
 }
@@ -201,9 +202,9 @@ fn divided(config: &Config, data: TaskData) -> anyhow::Result<Parts> {
         }
         data::hold_out(all.len(), share, asked[0], asked[1], streams)
     })?;
-    ensure!(!inputs.split.train.is_empty(), "the data have no training images");
+    ensure!(!inputs.split.train.is_empty(), "the data has no training images");
     let (train, valid) = (all.chosen(&inputs.split.train), all.chosen(&inputs.split.valid));
-    // The labels of Cityscapes' test images are not public, and COCO has none at all.
+    // The labels of Cityscapes' test images are not public, and COCO's test images are not read.
     let test = if matches!(data.test, TaskImages::Boxes { .. }) && !data.test.is_empty() {
         (data.test, Part::Test)
     } else {

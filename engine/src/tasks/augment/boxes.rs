@@ -1,4 +1,5 @@
-//! Varying pictures with boxes: colours, a larger canvas, a crop, a mirror.
+//! Augmentation for detection: changes of colours, a larger canvas, a crop and a mirror image of a picture with
+//! boxes.
 
 use relativenas_core::{
     randomness::Stream,
@@ -12,7 +13,8 @@ use crate::data::picture::Picture;
 const GREY: f32 = 127.0;
 /// The greatest ratio of the canvas's sides to the picture's.
 const LARGEST: f64 = 4.0;
-/// The overlap that a crop must have with some box, of which one is drawn; `None` requires nothing.
+/// The intersection over union that a crop must have with some box: one of these is drawn, and `None` requires
+/// nothing.
 const OVERLAPS: [Option<f64>; 5] = [Some(0.1), Some(0.3), Some(0.7), Some(0.9), None];
 /// The least share of a side that a crop keeps.
 const LEAST_SIDE: f64 = 0.3;

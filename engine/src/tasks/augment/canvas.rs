@@ -1,4 +1,4 @@
-//! A picture whose values may lie outside of 0 to 255 between two variations.
+//! A picture in floating point, whose values may lie outside of 0 to 255 while it is augmented.
 
 use crate::data::picture::Picture;
 
@@ -18,12 +18,14 @@ impl From<&Picture> for Canvas {
 }
 
 impl Canvas {
+    /// Replaces each pixel (red, green, blue) by the result of `change`.
     pub fn change_each(&mut self, change: impl Fn([f32; 3]) -> [f32; 3]) {
         for pixel in self.rgb.as_chunks_mut::<3>().0 {
             *pixel = change(*pixel);
         }
     }
 
+    /// Exchanges left and right.
     pub fn mirror(&mut self) {
         for row in self.rgb.chunks_exact_mut(3 * self.width) {
             row.as_chunks_mut::<3>().0.reverse();

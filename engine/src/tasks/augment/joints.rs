@@ -1,4 +1,4 @@
-//! Varying pictures of people with joints: another size, a rotation, a mirror.
+//! Augmentation for keypoints: another size, a rotation and a mirror image of a person with joints.
 
 use std::f64::consts::PI;
 
@@ -29,6 +29,7 @@ pub struct KeypointInput {
     pub rgb: Vec<u8>,
     /// The joints, in pixels of the input.
     pub joints: [[f64; 2]; JOINTS],
+    /// Whether each joint is labelled; the others are not trained.
     pub labelled: [bool; JOINTS],
 }
 

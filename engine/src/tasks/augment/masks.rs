@@ -1,4 +1,5 @@
-//! Varying pictures with a label for every pixel: colours, a mirror, another size, a crop.
+//! Augmentation for segmentation: changes of colours, a mirror image, another size and a crop of a picture with a
+//! label for every pixel.
 
 use fast_image_resize::Resizer;
 use relativenas_core::randomness::Stream;
@@ -24,7 +25,8 @@ pub struct SegmentationInput {
     pub ids: Vec<u8>,
 }
 
-/// A part with random variations.
+/// A random square part with `side` rows and columns, after random changes of colours, a mirror image or none, and a
+/// random change of size.
 ///
 /// # Errors
 /// If the picture cannot be resized; the text gives the reason.

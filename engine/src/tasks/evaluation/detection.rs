@@ -23,11 +23,11 @@ use crate::{
     },
 };
 
-/// The overlap from which on a detection may count as correct.
+/// The intersection over union from which on a detection may count as correct.
 const OVERLAP: f64 = 0.5;
 
 /// Evaluates boxes; difficult objects are ignored. The metric is the mean over classes of the 11-point
-/// average precision, `map_area` that of the area below the curve.
+/// average precision; `map_area` is the mean of the areas below the curves of precision over recall.
 ///
 /// # Errors
 /// If a picture cannot be read, or the device fails.
@@ -79,7 +79,8 @@ pub fn detection(
     })
 }
 
-/// A picture as the input of the network: resized without keeping its ratio of sides.
+/// A picture `[1, 3, H, W]` as the input of the network `[1, 3, 320, 320]`: resized to a square, whatever its ratio
+/// of sides.
 ///
 /// # Errors
 /// If the device fails.

@@ -62,7 +62,7 @@ pub fn segmentation(
     })
 }
 
-/// The class of every pixel of a normalised picture, row by row.
+/// The class of every pixel of a normalised picture `[1, 3, H, W] f32`, row by row.
 ///
 /// # Errors
 /// If the device fails.

@@ -43,7 +43,7 @@ pub struct Examples {
     augmentation: bool,
 }
 
-/// One example.
+/// One example: the pixels that the network sees, and its targets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Example {
     Boxes { rgb: Vec<f32>, priors: Priors },
@@ -83,7 +83,8 @@ pub struct EpochBatches {
 }
 
 impl Examples {
-    /// Without `augmentation`, the examples have no variations.
+    /// The examples that these images give. `crop` is the side in pixels of the crops for segmentation; without
+    /// `augmentation`, pictures are not varied.
     pub fn new(images: TaskImages, crop: usize, augmentation: bool) -> Self {
         let people = match &images {
             TaskImages::People(images) => {

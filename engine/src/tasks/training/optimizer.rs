@@ -15,9 +15,11 @@ use crate::{
 const VELOCITY: &str = "velocity";
 const MOMENTS: [&str; 2] = ["first_moment", "second_moment"];
 
+/// Which optimizer is used, and its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptimizerSettings {
     pub kind: OptimizerKind,
+    /// The momentum of SGD; Adam does not use it.
     pub momentum: f64,
     /// The factor by which a parameter is multiplied before it is added to its gradient.
     pub weight_decay: f64,
@@ -38,6 +40,7 @@ enum Method {
     Adam(Adam),
 }
 
+/// SGD with momentum or Adam, for all parameters of a task's network together.
 #[derive(Debug)]
 pub struct TaskOptimizer {
     settings: OptimizerSettings,
@@ -86,7 +89,8 @@ impl TaskOptimizer {
         }
     }
 
-    /// Moves the parameters of a state against a gradient.
+    /// Takes a step with learning rate `rate`: clips the gradient, adds the weight decay, and changes the parameters
+    /// `[P] f32` in place.
     ///
     /// # Errors
     /// If the device fails.
