@@ -1,4 +1,4 @@
-//! What the search itself costs, without networks: `cargo bench --workspace --bench rules`.
+//! The time that the search itself takes, without networks: `cargo bench --workspace --bench rules`.
 
 use divan::{Bencher, black_box};
 use relativenas_core::{
@@ -39,7 +39,7 @@ fn keys_of_a_genotype(bencher: Bencher) {
     bencher.bench(|| WeightKey::of_genotype(black_box(&genotype), &SHAPE));
 }
 
-/// From a weight set that holds everything, without tensors.
+/// Inherits from a weight set that has all modules, without tensors.
 #[divan::bench]
 fn inheritance(bencher: Bencher) {
     let genotype = Genotype::decode(&position(0)).expect("a vector of this space");

@@ -1,7 +1,9 @@
 //! The settings of a run: which there are, where each value came from, and what is wrong with it.
 //!
-//! `config.toml` in the repository is the only place that holds defaults; it is embedded here. Other layers
-//! may only set keys that it has, to values of the same type.
+//! `config.toml` in the repository is the only place that holds defaults; it is embedded here. Other layers may only
+//! set keys that it has, to values of the same type. It has a section for each struct and a key for each field, and
+//! its comments tell what they mean and in which units they are; so most fields here have a comment only for what
+//! differs in runs of older programs.
 
 mod layers;
 mod ranks;
@@ -29,10 +31,10 @@ use crate::{
     tasks::Task,
 };
 
-/// The commented file with every default.
+/// The text of `config.toml`, which has every setting with its default and a comment.
 pub const DEFAULTS: &str = include_str!("../../config.toml");
 
-/// All settings, checked.
+/// All settings, after they were checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     pub search: SearchConfig,
@@ -49,7 +51,7 @@ pub struct Config {
     pub retrain: RetrainConfig,
     pub run: RunConfig,
     pub screen: ScreenConfig,
-    /// The names of keys for actions whose keys are not the default ones.
+    /// The keys of those actions of the screen that do not have their default key, by the name of the action.
     pub keys: std::collections::BTreeMap<String, String>,
 }
 
@@ -66,6 +68,7 @@ fn in_full<S: serde::Serializer>(settings: &FinalsSettings, serializer: S) -> Re
     InFull { architectures, epochs, seeds, judge }.serialize(serializer)
 }
 
+/// The settings of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchConfig {
     #[serde(default)]
@@ -84,7 +87,7 @@ pub struct SearchConfig {
     pub one_shot: bool,
     #[serde(default)]
     pub noise: f64,
-    /// How often each pair is estimated; runs from before this setting estimated it once.
+    /// The greatest number of estimations of a pair; runs from before this setting estimated each pair once.
     #[serde(default = "number::one")]
     pub estimates: u32,
     pub max_parameters: u64,
@@ -94,6 +97,7 @@ pub struct SearchConfig {
     pub max_latency: f64,
 }
 
+/// The data of a run, and the augmentation of images in a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataConfig {
     pub path: String,
@@ -107,6 +111,7 @@ pub struct DataConfig {
     pub skip_faulty: usize,
 }
 
+/// The network of a search; that of a training is in [`RetrainConfig`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkConfig {
     pub channels: usize,
@@ -115,11 +120,12 @@ pub struct NetworkConfig {
     pub affine: bool,
 }
 
-/// The value in runs from before the setting: batch norms have affine parameters.
+/// The value of `affine` in runs from before this setting: batch norms have affine parameters.
 fn as_before() -> bool {
     true
 }
 
+/// How networks are trained in a search; the settings of a training from scratch are in [`RetrainConfig`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingConfig {
     pub batch: usize,
@@ -142,6 +148,7 @@ pub struct TableConfig {
     pub milliseconds: u64,
 }
 
+/// The devices that compute, and how they share the work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceConfig {
     pub kind: String,
@@ -182,13 +189,13 @@ impl FromStr for Precision {
     }
 }
 
-/// Settings of `train`, which trains a full network of a genotype.
+/// The settings of `train`, which trains the full network of a genotype.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrainConfig {
-    /// The task; runs from before there were tasks classify.
+    /// The task, which is classification in runs from before there were others.
     #[serde(default)]
     pub task: Task,
-    /// A file of weights with which the backbone of a task begins.
+    /// A file with the weights that the backbone of a task begins with; empty for fresh weights.
     #[serde(default)]
     pub backbone: String,
     pub kind: NetworkKind,
@@ -222,14 +229,17 @@ pub struct RetrainConfig {
     pub seed: u64,
 }
 
+/// How the learning rate of a training changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RateSchedule {
+    /// Half a cosine over all epochs.
     Cosine,
+    /// A linear fall, which is flatter in the last five epochs.
     Linear,
-    /// A rate that is divided by ten at every milestone.
+    /// The rate is divided by ten at every milestone.
     Steps,
-    /// A rate that falls with a power of the share of steps that is left.
+    /// The rate is proportional to a power of the share of steps that is left.
     Polynomial,
 }
 
@@ -242,7 +252,7 @@ pub enum OptimizerKind {
     Adam,
 }
 
-/// The value in runs from before the setting: images are augmented.
+/// The value of `augmentation` in runs from before this setting: images are augmented.
 fn augmented() -> bool {
     true
 }
@@ -252,19 +262,21 @@ fn published_crop() -> usize {
     1024
 }
 
+/// The folders of runs, and what is kept of their logs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     pub directory: String,
     pub keep_log_lines: usize,
 }
 
+/// The settings of the screen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScreenConfig {
     pub theme: Theme,
     pub color: ColorDepth,
     pub glyphs: GlyphSet,
     pub frames_per_second: u32,
-    /// Whether to ring the bell; runs from before this setting do not.
+    /// Whether the terminal's bell rings when a run ends or waits; runs from before this setting do not ring it.
     #[serde(default)]
     pub bell: bool,
     #[serde(default)]
@@ -282,10 +294,11 @@ pub enum Theme {
     Contrast,
 }
 
+/// How many colours the screen uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColorDepth {
-    /// The depth according to COLORTERM, TERM and NO_COLOR.
+    /// As many as COLORTERM, TERM and NO_COLOR tell.
     #[default]
     Auto,
     Truecolor,
@@ -296,10 +309,11 @@ pub enum ColorDepth {
     None,
 }
 
+/// The characters with which the screen draws.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GlyphSet {
-    /// The glyphs according to the locale.
+    /// The characters that the locale allows.
     #[default]
     Auto,
     Braille,
@@ -308,7 +322,7 @@ pub enum GlyphSet {
 }
 
 impl SearchConfig {
-    /// The rule by which pairs are estimated again.
+    /// When pairs are estimated again.
     pub fn repeat(&self) -> Repeat {
         match self.noise > 0.0 {
             true => Repeat { noise: self.noise, estimates: self.estimates },
@@ -400,7 +414,7 @@ impl Config {
             (
                 self.search.noise == 0.0 || self.search.pairs_at_once == 1,
                 "search.noise",
-                "0 where search.pairs_at_once is above 1, because all pairs of an estimation end together",
+                "0 where search.pairs_at_once is above 1, because only single pairs can be estimated again",
             ),
             (
                 network || self.search.noise == 0.0,
@@ -470,12 +484,12 @@ impl Config {
             (
                 r.task.is_classification() || r.kind == NetworkKind::Imagenet,
                 "retrain.kind",
-                "imagenet where retrain.task is none of classification: its backbone has strides of 8, 16 and 32",
+                "imagenet where retrain.task is not classification: its backbone has strides of 8, 16 and 32",
             ),
             (
                 !r.task.is_classification() || r.backbone.is_empty(),
                 "retrain.backbone",
-                "nothing where retrain.task is classification, which begins with fresh weights",
+                "an empty text where retrain.task is classification, which begins with fresh weights",
             ),
             (
                 !r.task.is_classification() || r.optimizer == OptimizerKind::Sgd,
@@ -491,12 +505,12 @@ impl Config {
             (
                 r.task.is_classification() || self.device.precision == Precision::F32,
                 "device.precision",
-                "f32 where retrain.task is none of classification",
+                "f32 where retrain.task is not classification",
             ),
             (
                 r.task.is_classification() || self.device.ranks == 1,
                 "device.ranks",
-                "1 where retrain.task is none of classification: only classification is shared among ranks",
+                "1 where retrain.task is not classification: only classification is shared among ranks",
             ),
             (
                 r.task != Task::Segmentation || (r.batch >= 2 && r.crop >= 32 && r.crop.is_multiple_of(32)),
@@ -504,14 +518,14 @@ impl Config {
                 if r.batch < 2 {
                     TWO_IMAGES
                 } else {
-                    "a multiple of 32, because the network halves it five times"
+                    "a multiple of 32 pixels, because the network halves the resolution five times"
                 },
             ),
             (r.task != Task::Detection || r.batch >= 2, "retrain.batch", TWO_IMAGES),
             (
                 r.milestones.windows(2).all(|pair| pair[0] < pair[1]),
                 "retrain.milestones",
-                "epochs that rise, such as [90, 120]",
+                "ascending epochs, such as [90, 120]",
             ),
             ((1..=1024).contains(&r.channels), "retrain.channels", "from 1 to 1024"),
             ((1..=100).contains(&r.cells), "retrain.cells", "from 1 to 100"),
@@ -533,12 +547,12 @@ impl Config {
     }
 }
 
-/// The reason for which a step needs more than one image.
+/// What is expected of a batch for tasks in which a step needs more than one image, with the reason.
 const TWO_IMAGES: &str =
     "2 or more, because batch norm after a mean over all pixels has no variance over one image";
 
-/// Whether the text names a device, or several that work together: each CUDA device once, or the CPU for each
-/// of them.
+/// Whether the text names a device, or several that work together: different CUDA devices, or `cpu` any number of
+/// times.
 fn device_kind(kind: &str) -> bool {
     let number = |name: &str| match name {
         "cuda" => Some(0),

@@ -32,7 +32,7 @@ use crate::{
     space::Space,
 };
 
-/// What a part of a network costs.
+/// The cost of a part of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     pub parameters: u64,
@@ -61,9 +61,9 @@ impl Sum for Part {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellCost {
     pub kind: CellKind,
-    /// What brings inputs 0 and 1 to the channels and the resolution of the cell.
+    /// The modules that convert inputs 0 and 1 to the channels and the resolution of the cell.
     pub preprocess: [Part; 2],
-    /// One a gene, in the order of the genotype.
+    /// The cost of each gene's operation, in the order of the genotype.
     pub genes: Vec<Part>,
     pub total: Part,
 }
@@ -75,7 +75,7 @@ pub struct Cost {
     pub parameters: u64,
     /// Multiply-adds for one image, without the auxiliary head.
     pub multiply_adds: u64,
-    /// What the auxiliary head adds to `parameters`.
+    /// The parameters of the auxiliary head, which are not part of `parameters`.
     pub auxiliary_parameters: u64,
     pub stem: Part,
     /// The cost of each cell, from the stem to the classifier.
@@ -139,7 +139,7 @@ fn cell_cost(cell: &Cell, place: &CellPlace) -> CellCost {
     CellCost { kind: place.kind, preprocess, genes, total }
 }
 
-/// An operation on `channels` maps of `side` rows and columns.
+/// The cost of an operation on `channels` maps of `side` rows and columns.
 fn operation(operation: Operation, channels: usize, side: usize, stride: usize) -> Part {
     let out = side.div_ceil(stride);
     match operation {
@@ -161,7 +161,7 @@ fn operation(operation: Operation, channels: usize, side: usize, stride: usize) 
     }
 }
 
-/// Depthwise with a kernel of `taps`, pointwise, normalisation.
+/// A depthwise convolution whose kernel has `taps` weights, a pointwise convolution and normalisation.
 fn separable(channels: usize, taps: usize, side: usize) -> Part {
     convolution(1, channels, taps, side, side) + pointwise(channels, channels, side)
 }
@@ -177,7 +177,8 @@ fn factorized_reduction(from: usize, to: usize, side_out: usize) -> Part {
     half + half + norm(to)
 }
 
-/// A convolution without bias from `from` channels (a group) to `rows` × `columns` outputs.
+/// A convolution without bias from `from` channels (in each group) to `to` channels of `rows` × `columns` pixels; its
+/// kernel has `taps` weights.
 fn convolution(from: usize, to: usize, taps: usize, rows: usize, columns: usize) -> Part {
     let parameters = from as u64 * to as u64 * taps as u64;
     Part { parameters, multiply_adds: parameters * rows as u64 * columns as u64 }
@@ -201,25 +202,26 @@ fn auxiliary_parameters(shape: &NetworkShape, channels: usize) -> u64 {
     (head + linear(768, shape.classes)).parameters
 }
 
-/// Bounds on what an architecture may cost; 0 means no bound.
+/// Limits on the cost of an architecture; 0 means no limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     pub max_parameters: u64,
     pub max_multiply_adds: u64,
-    /// Milliseconds for a batch, by the table.
+    /// The greatest latency of a batch in milliseconds, as [`Limits::latency`] computes it.
     #[serde(default, skip_serializing_if = "number::is_zero")]
     pub max_latency: f64,
-    /// Without one, latency has no limit.
+    /// The table of latencies; without one, latency has no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latencies: Option<Arc<LatencyTable>>,
-    /// The network that is counted; without one there are no limits.
+    /// The network whose cost is limited; without one there are no limits.
     pub shape: Option<NetworkShape>,
 }
 
 impl Limits {
     /// By how much a position exceeds the limits, as the sum of relative excesses; 0 within them.
     ///
-    /// Architectures of a table have no cost here: 0. What does not decode exceeds every limit.
+    /// It is always 0 in [`Space::NasBench201`], whose architectures have no cost here, and infinite for a position
+    /// that cannot be decoded.
     pub fn violation(&self, space: Space, position: &[f64]) -> f64 {
         let Some(shape) = self.shape.filter(|_| self.is_bounded() && space == Space::Cells) else {
             return 0.0;
@@ -234,7 +236,7 @@ impl Limits {
         self.max_parameters > 0 || self.max_multiply_adds > 0 || self.max_latency > 0.0
     }
 
-    /// Milliseconds that the search network of a genotype takes for a batch; `None` without a table.
+    /// The latency of the search network of a genotype, in milliseconds for a batch; `None` without a table.
     pub fn latency(&self, genotype: &Genotype) -> Option<f64> {
         let (table, shape) = self.latencies.as_ref().zip(self.shape)?;
         Some(milliseconds(table.sum(genotype, &shape)))

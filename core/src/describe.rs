@@ -1,4 +1,4 @@
-//! Genotypes in plain words: what a cell is like, how two genotypes differ, and what a move changed.
+//! Genotypes in words: descriptions of cells, the differences between two genotypes, and what a move changed.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ fn describe_cell(kind: CellKind, cell: &Cell) -> String {
     }
     let idle: Vec<_> = (2..nodes + 2).filter(|&index| !cell.used()[index]).map(Cell::input_name).collect();
     if !idle.is_empty() {
-        text += &format!(" No node reads {}.", listed(&idle));
+        text += &format!(" Without effect on its output: {}.", listed(&idle));
     }
     text
 }
@@ -121,6 +121,7 @@ pub struct GeneChange {
     pub role: GeneRole,
     /// The decoded value before; [`Space::label`] gives a short name for it.
     pub from: usize,
+    /// The decoded value after.
     pub to: usize,
 }
 
@@ -181,7 +182,7 @@ mod tests {
             Some("Deep and narrow: the nodes of the normal cell form a chain.")
         );
         assert!(
-            describe(&chain).contains(" No node reads node 3. The reduction cell"),
+            describe(&chain).contains(" Without effect on its output: node 3. The reduction cell"),
             "{}",
             describe(&chain)
         );

@@ -15,7 +15,7 @@ use crate::{
     tasks::Task,
 };
 
-/// One line of `events.jsonl`, and of the engine's stream.
+/// A line of `events.jsonl`, and of what an engine sends to its clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The number of the event in its run, counted from 0.
@@ -35,67 +35,63 @@ pub enum Event {
         /// The network of the search; `None` where losses are read from a table.
         network: Option<NetworkShape>,
         images: Images,
+        /// The number of images in a training batch.
         batch: usize,
     },
-    /// The first population; one position an individual.
-    PopulationSampled {
-        positions: Vec<Vec<f64>>,
-    },
+    /// The first population was drawn; there is a position for each individual.
+    PopulationSampled { positions: Vec<Vec<f64>> },
     GenerationStarted {
         generation: u32,
+        /// The individuals that are compared with each other, in the order of comparisons. In a warm-up,
+        /// they are the numbers of networks.
         pairs: Vec<Vec<IndividualId>>,
         learning_rate: f64,
+        /// The probability that a path is dropped.
         drop_path: f64,
     },
-    /// Networks of the warm-up were trained for the weight set's sake; none were compared.
+    /// Networks of the warm-up were trained for the weight set; they were not compared.
     WeightsWarmed {
         generation: u32,
         pair: usize,
         trained: Vec<Trainee>,
-        /// The networks that wrote to the weight set, in order; the others ended in weights that are no numbers.
+        /// The networks that wrote to the weight set, in order: those whose training loss is finite.
         gives: Vec<usize>,
     },
     /// A pair (for regularized evolution: one individual) was estimated.
     PairCompared {
         generation: u32,
         pair: usize,
-        /// How often it was; losses and accuracies are means over them.
+        /// The number of times that it was estimated; losses and accuracies are means over them.
         #[serde(default = "number::one", skip_serializing_if = "number::is_one")]
         estimations: u32,
         learners: Vec<Learner>,
-        /// The fast and the slow learner, as individuals; `None` where no loss was a number.
+        /// The fast learner; `None` if no loss was a number.
         fast: Option<IndividualId>,
+        /// The slow learner; `None` also if one individual was estimated alone.
         slow: Option<IndividualId>,
-        /// The individuals that wrote to the weight set, in order; empty if no loss was a number, or if learners
-        /// are judged without training.
+        /// The individuals that wrote to the weight set, in order; empty if no loss was a number, or if
+        /// learners were validated without training.
         gives: Vec<IndividualId>,
     },
     GenerationFinished {
         generation: u32,
-        /// The diversity before slow learners moved.
+        /// The diversity of the population before slow learners moved; see [`crate::population::diversity`].
         diversity: f64,
         /// The individuals whose position changed, with their new positions.
         moves: Vec<Move>,
     },
-    IndividualInjected {
-        individual: IndividualId,
-        position: Vec<f64>,
-    },
+    /// An individual was replaced by an architecture vector that a person chose.
+    IndividualInjected { individual: IndividualId, position: Vec<f64> },
     /// A member of the last population was estimated with the final weights.
-    IndividualRanked {
-        learner: Learner,
-    },
-    /// The last population is ranked; these are now trained from scratch.
-    FinalsBegan {
-        settings: FinalsSettings,
-        entrants: Vec<Entrant>,
-    },
+    IndividualRanked { learner: Learner },
+    /// The last population is ranked, and the finals begin: these architectures are trained from scratch.
+    FinalsBegan { settings: FinalsSettings, entrants: Vec<Entrant> },
     /// An entrant was trained from scratch for a round's epochs.
     FinalistTrained {
         round: u32,
         /// The entrant, as an index into the entrants.
         entrant: usize,
-        /// Which of the round's seeds, counted from 0.
+        /// The number of the seed among those of the round, counted from 0.
         #[serde(default, skip_serializing_if = "is_first")]
         seed: u32,
         epochs: u32,
@@ -114,6 +110,7 @@ pub enum Event {
     SearchFinished {
         /// The last population from best to worst, by its losses with shared weights.
         ranking: Vec<RankedIndividual>,
+        /// The number of candidates that were estimated, without those of the ranking.
         evaluations: u64,
     },
 
@@ -131,11 +128,11 @@ pub enum Event {
         learning_rate: f64,
         drop_path: f64,
         train_loss: Loss,
-        /// Per cent; not a number where the task is none of classification.
+        /// The accuracy in per cent; NaN for tasks other than classification.
         #[serde(with = "number")]
         train_accuracy: f64,
         valid_loss: Loss,
-        /// Per cent: accuracy, or the metric of the task.
+        /// The accuracy, or the metric of the task, in per cent.
         #[serde(with = "number")]
         valid_accuracy: f64,
         /// Whether these are the best weights so far.
@@ -144,10 +141,10 @@ pub enum Event {
     TrainingFinished {
         best_epoch: u32,
         test_loss: Loss,
-        /// Per cent: accuracy, or the metric of the task.
+        /// The accuracy, or the metric of the task, in per cent.
         #[serde(with = "number")]
         test_top1: f64,
-        /// Not a number where the task is none of classification.
+        /// The accuracy among the five highest scores, in per cent; NaN for tasks other than classification.
         #[serde(with = "number")]
         test_top5: f64,
         test_images: usize,
@@ -160,13 +157,13 @@ fn is_first(seed: &u32) -> bool {
     *seed == 0
 }
 
-/// Which images the best weights were judged on in the end.
+/// The part of the images on which the best weights are evaluated in the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     #[default]
     Test,
-    /// Where a task's data have no test images with annotations.
+    /// The validation images, for tasks whose data have no test images with annotations.
     Validation,
 }
 
@@ -175,7 +172,7 @@ impl Part {
         *self == Self::Test
     }
 
-    /// As people say it: test images, validation images.
+    /// The word before "images" in texts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Test => "test",
@@ -184,12 +181,14 @@ impl Part {
     }
 }
 
-/// What a run learns from.
+/// The data set of a run, and the numbers of its images and classes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Images {
     /// The data set's name, such as `CIFAR-10`.
     pub name: String,
+    /// The number of training images.
     pub train: usize,
+    /// The number of validation images.
     pub valid: usize,
     pub classes: usize,
 }
@@ -200,25 +199,26 @@ pub struct Learner {
     pub individual: IndividualId,
     pub position: Vec<f64>,
     pub estimate: Estimate,
-    /// By how much it exceeds the limits; 0 within them.
+    /// By how much the architecture exceeds the limits; 0 within them.
     #[serde(default, skip_serializing_if = "number::is_zero", with = "number")]
     pub violation: f64,
 }
 
-/// A network of the warm-up. It is no individual, and was trained, not validated.
+/// A network of the warm-up. It belongs to no individual, and was trained but not validated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trainee {
-    /// Counts the networks of a generation, from 0.
+    /// The number of the network in its generation, counted from 0.
     pub network: usize,
     pub position: Vec<f64>,
-    /// Mean cross-entropy over the training epoch.
+    /// The mean cross-entropy over the training epoch.
     pub train_loss: Loss,
-    /// Inherited operations that had been trained before.
+    /// The number of operations that inherited trained weights.
     pub hits: usize,
-    /// Inherited operations that started fresh.
+    /// The number of operations that began with fresh weights.
     pub misses: usize,
 }
 
+/// The new position and velocity of an individual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
     pub individual: IndividualId,

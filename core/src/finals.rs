@@ -1,16 +1,15 @@
 //! Finals: after a search, its best distinct architectures are trained from scratch, side by side,
 //! and halved until one is left.
 //!
-//! The first round trains all of them for a few epochs. The better half goes on to a round with three
-//! times as many, and so on. Every round begins anew with fresh weights: its learning rate falls
-//! along a cosine that ends with the round, and a training that was annealed to its end cannot be
-//! continued as if it had been longer.
+//! The first round trains all of them for a few epochs. The better half goes on to a round with three times as many
+//! epochs, and so on. Every round begins anew with fresh weights: its learning rate falls along a cosine that ends
+//! with the round, and a training that was annealed to its end cannot be continued as if it had been longer.
 //!
-//! Where every entrant has several seeds, all are trained with the first, then all with the second, and so
-//! on; the round is decided by the means over them.
+//! If every entrant has several seeds, all are trained with the first, then all with the second, and so on. The means
+//! over seeds decide the round.
 //!
-//! [`Finals::ask`] names trainings, [`Finals::tell`] takes what they gave. As in a search, the state
-//! is plain data: finals that go on from what was stored after a `tell` come to exactly the same end.
+//! [`Finals::ask`] gives the trainings that come next, and [`Finals::tell`] takes their results. As in a search, the
+//! state is plain data: finals that go on from the state that was stored after a `tell` come to exactly the same end.
 
 pub(crate) mod entrant;
 mod entrants;
@@ -35,24 +34,25 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trainings {
     pub round: u32,
-    /// Which of the round's seeds, counted from 0.
+    /// The number of the seed among those of the round, counted from 0.
     pub seed: u32,
     pub epochs: u32,
-    /// Places of the entrants.
+    /// The entrants to train, as indices into [`FinalsState::entrants`].
     pub entrants: Vec<usize>,
 }
 
-/// Everything that must be stored of finals to go on.
+/// The state of finals, from which they can go on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FinalsState {
     pub settings: FinalsSettings,
     pub entrants: Vec<Entrant>,
     pub round: u32,
-    /// Places of those who are still in.
+    /// The entrants that take part in this round, as indices.
     pub going: Vec<usize>,
-    /// What this round's trainings gave so far: with the first seed in the order of `going`, then with the next.
+    /// The results of this round's trainings so far: those with the first seed in the order of `going`, then those
+    /// with the next seed.
     pub told: Vec<Figures>,
-    /// Trainings of all rounds that were told.
+    /// The number of finished trainings in all rounds.
     pub trainings: usize,
     pub ended: bool,
 }
@@ -63,14 +63,14 @@ pub struct Finals {
     state: FinalsState,
 }
 
-/// Why stored finals cannot be gone on with.
+/// Why finals cannot go on from a stored state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored state is not one of finals: {0}")]
 pub struct FinalsStateError(&'static str);
 
 impl Finals {
-    /// The finals of a search that has ranked its last population, and the event that tells them.
-    /// `None` if the settings want none, or no architecture had a loss that is a number.
+    /// Begins the finals of a search that has ranked its last population. Returns them with their first event; `None`
+    /// if the settings have no finals, no architecture had a finite loss, or the search space has no networks.
     pub fn begin(
         settings: FinalsSettings,
         search: &Search,
@@ -112,7 +112,7 @@ impl Finals {
         &self.state
     }
 
-    /// What to train next; `None` when the finals have ended. Asking again gives the same answer.
+    /// The trainings that come next; `None` if the finals have ended. Asking again gives the same answer.
     pub fn ask(&self) -> Option<Trainings> {
         let FinalsState { settings, round, ref going, ref told, ended, .. } = self.state;
         if ended {
@@ -123,11 +123,12 @@ impl Finals {
         Some(Trainings { round, seed: seed as u32, epochs: settings.epochs_of(round), entrants })
     }
 
-    /// Takes what the last [`Finals::ask`] gave; says what happened. Where trainings are done one
-    /// after another, the first alone may be told, and asking again names what follows it.
+    /// Takes the results of the trainings of the last [`Finals::ask`], and returns the events. If trainings are done
+    /// one after the other, it may be called with the result of the first alone; the next [`Finals::ask`] then begins
+    /// with the second.
     ///
     /// # Panics
-    /// If the finals have ended, or there are no figures, or more than trainings were asked for.
+    /// If the finals have ended, or there are no results, or more than there were trainings.
     pub fn tell(&mut self, figures: Vec<Figures>) -> Vec<Event> {
         let Some(Trainings { round, seed, epochs, entrants }) = self.ask() else {
             panic!("the finals have ended");
@@ -163,7 +164,7 @@ impl Finals {
         }
     }
 
-    /// What is left after the next so many trainings of this round, if every loss is a number.
+    /// The work that is left after this number of further trainings of this round, if every loss will be finite.
     pub fn left_after(&self, trainings: usize) -> TrainingWork {
         let FinalsState { settings, round, ref going, ref told, ended, .. } = self.state;
         if ended {
@@ -178,8 +179,8 @@ impl Finals {
     }
 }
 
-/// The better half by the means over seeds, the best first; a tie goes to who stood earlier. Who has no number
-/// for a figure with any of the seeds is out.
+/// The better half of the entrants by the means over seeds, the best first. Of equal ones, the earlier goes on. An
+/// entrant is out if its figure is not finite with any of the seeds.
 fn halved(going: &[usize], told: &[Figures], judge: Judge) -> Vec<usize> {
     let judged = |place: usize| {
         let mean = Figures::mean(told.iter().skip(place).step_by(going.len()));
@@ -188,7 +189,7 @@ fn halved(going: &[usize], told: &[Figures], judge: Judge) -> Vec<usize> {
     let mut order: Vec<_> =
         going.iter().enumerate().map(|(place, entrant)| (entrant, judged(place))).collect();
     order.retain(|(_, figure)| figure.0.is_finite());
-    order.sort_by(|(_, a), (_, b)| a.order(*b)); // Stable.
+    order.sort_by(|(_, a), (_, b)| a.order(*b)); // Stable, so equal ones keep their order.
     order.truncate(going.len().div_ceil(2));
     order.into_iter().map(|(&entrant, _)| entrant).collect()
 }
@@ -196,14 +197,15 @@ fn halved(going: &[usize], told: &[Figures], judge: Judge) -> Vec<usize> {
 /// The seeds of a training in the finals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrainingSeeds {
-    /// Fresh weights: the same in every round, those of the search with the first seed.
+    /// The seed of initial weights. It is the same in every round; with the first seed it is that of the search.
     pub weights: u64,
-    /// Shuffles, augmentation and drop path.
+    /// The seed of shuffles, augmentation and drop path.
     pub draws: u64,
 }
 
 impl TrainingSeeds {
-    /// Of a round and one of its seeds, counted from 0, in the finals of a search of this seed.
+    /// The seeds for a round and the number of one of its seeds, both counted from 0, in the finals of a search with
+    /// the seed `search`.
     pub fn of(search: u64, round: u32, seed: u32) -> Self {
         let drawn = |a: u64| Streams::new(search).stream(Purpose::Finals, a, u64::from(seed)).bits();
         Self { weights: if seed == 0 { search } else { drawn(u64::MAX) }, draws: drawn(u64::from(round)) }

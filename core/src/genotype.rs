@@ -33,8 +33,10 @@ pub use text::GenotypeFormat;
 
 use crate::operation::{CellKind, Operation};
 
-/// One operation applied to one earlier node: inputs 0 and 1 are the outputs of the two cells
-/// before, input `2 + j` is node `j` of the same cell.
+/// An operation and the input that it is applied to. Inputs 0 and 1 are the outputs of the two cells before, input
+/// `2 + j` is node `j` of the same cell.
+///
+/// In an architecture vector a gene is one number, so the operation and the input are two genes there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "(Operation, usize)", into = "(Operation, usize)")]
 pub struct Gene {
@@ -54,7 +56,7 @@ impl From<Gene> for (Operation, usize) {
     }
 }
 
-/// A cell: two genes for each node, and the nodes whose outputs are concatenated.
+/// A cell: two genes for each node, whose results are added, and the nodes whose outputs are concatenated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cell {
     /// Genes `2j` and `2j + 1` belong to node `j`.
@@ -64,7 +66,8 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// All genes in one line, with the two of a node together: `0s3 1d5  2mx 0id`.
+    /// All genes in one line, each as its input and the short name of its operation, such as `0s3 1d5  2mx 0id`. Two
+    /// spaces separate nodes.
     pub fn short(&self) -> String {
         let genes: Vec<_> =
             self.genes.iter().map(|gene| format!("{}{}", gene.input, gene.operation.short_name())).collect();
@@ -135,7 +138,8 @@ impl Cell {
     }
 }
 
-/// An architecture of the DARTS family: a normal and a reduction cell, which are stacked to a network.
+/// An architecture of the DARTS family: a normal and a reduction cell, of which many copies are stacked to form a
+/// network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "flat::FlatGenotype", into = "flat::FlatGenotype")]
 pub struct Genotype {

@@ -1,14 +1,14 @@
-//! How long the search network of a genotype takes, as a sum over a table of measured latencies.
+//! The latency of the search network of a genotype, as a sum over a table of measured latencies.
 //!
 //! An operation takes the same time wherever it reads maps of the same channels and size with the same stride,
-//! whether the cell is normal or reduces; so the table has one entry for each operation at each such [`Spot`].
-//! What all networks have in common (stem, preprocessing, classifier, and whatever overlaps) is the remainder.
-//! An engine measures all of it once on the device of a search, for a batch at a time; from then on it is plain
-//! data, and a search with it is as deterministic as one without.
+//! whether the cell is normal or reduces; so the table has one entry for each operation at each such [`Spot`]. What
+//! all networks have in common (stem, preprocessing, classifier, and whatever overlaps) is the remainder. An engine
+//! measures them once on the device of a search, for a batch of images. From then on the table is plain data, and a
+//! search with it is as deterministic as one without.
 //!
-//! A sum is no measurement: caches are warm or not, and a ReLU may serve several readers. So the engine also
-//! measures whole networks that had no part in the table, and [`LatencyTable::mean_error`] says how far off the
-//! sums are.
+//! A sum is only an estimate of a network's latency: caches may be warm or not, and the result of a ReLU may be used
+//! by several operations. So the engine also measures whole networks that were not used for the table, and
+//! [`LatencyTable::mean_error`] tells how far off the sums are.
 
 use std::collections::BTreeSet;
 
@@ -21,17 +21,17 @@ use crate::{
     space::Space,
 };
 
-/// Where an operation is applied.
+/// The properties of a place in a network on which the latency of an operation depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Spot {
     pub channels: usize,
-    /// Rows and columns that it reads, if images have those of [`NetworkShape::image_side`].
+    /// Rows and columns of the maps that the operation reads, for images of [`NetworkShape::image_side`].
     pub side: usize,
     pub stride: usize,
 }
 
 impl Spot {
-    /// Every spot of a network of this shape, whatever its genotype; each once, in order.
+    /// Every spot of a network of this shape, which are the same for all genotypes; each once, in order.
     pub fn all(shape: &NetworkShape) -> BTreeSet<Self> {
         let any = Genotype::decode(&vec![0.0; Space::Cells.genes()]).expect("in the space");
         // A place depends on its genotype only in the channels that are preprocessed.
@@ -39,47 +39,47 @@ impl Spot {
         places.iter().flat_map(|place| [0, 2].map(|input| Self::of(place, input))).collect()
     }
 
-    /// Of a gene that reads `input` in the cell at `place`.
+    /// The spot of a gene that reads `input` in the cell at `place`.
     fn of(place: &CellPlace, input: usize) -> Self {
         let side = if input < 2 { place.side } else { place.side_out() };
         Self { channels: place.channels, side, stride: place.stride(input) }
     }
 }
 
-/// How long an operation takes at a spot.
+/// The latency of an operation at a spot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationLatency {
     pub operation: Operation,
     #[serde(flatten)]
     pub spot: Spot,
-    /// For a batch.
+    /// The latency for a batch.
     pub nanoseconds: u64,
 }
 
-/// A whole network that had no part in the table.
+/// The latencies of a network that was measured whole, and was not used for the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// By the table, in nanoseconds for a batch.
+    /// The latency by the table, in nanoseconds for a batch.
     pub summed: u64,
-    /// The same as it was measured.
+    /// The latency that was measured, in nanoseconds for a batch.
     pub measured: u64,
 }
 
 /// Latencies of operations on some device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyTable {
-    /// What it was measured on, such as `cpu, 4 threads`.
+    /// The device on which latencies were measured, such as `cpu, 4 threads`.
     pub device: String,
-    /// Images of a pass.
+    /// The number of images in a batch.
     pub batch: usize,
-    /// Nanoseconds for a batch that every network takes beside its operations. May be negative where operations
-    /// overlap in a network.
+    /// The time that every network takes in addition to its operations, in nanoseconds for a batch. It may be
+    /// negative if operations overlap in a network.
     pub remainder: i64,
     pub calibration: Vec<Calibration>,
     pub operations: Vec<OperationLatency>,
 }
 
-/// A table that does not go with a network.
+/// The error for a table that lacks an operation of a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the table of latencies has no {operation} on {channels} channels of {side} rows with stride {stride}; \
@@ -89,10 +89,10 @@ pub struct LatencyTable {
 pub struct MissingLatency(Operation, Spot);
 
 impl LatencyTable {
-    /// Whether every operation that a search may choose in a network of this shape is in the table.
+    /// Checks that every operation that a search may choose in a network of this shape is in the table.
     ///
     /// # Errors
-    /// If one is not; it is named.
+    /// If an operation is missing; the error names the first one.
     pub fn check(&self, shape: &NetworkShape) -> Result<(), MissingLatency> {
         for spot in Spot::all(shape) {
             if let Some(&operation) = Operation::SEARCHED.iter().find(|&&o| self.find(o, spot).is_none()) {
@@ -102,14 +102,15 @@ impl LatencyTable {
         Ok(())
     }
 
-    /// Nanoseconds of a batch in the search network of a genotype: the remainder and the latencies of all genes,
-    /// also of cells that no other reads. Operations that are not in the table count nothing.
+    /// The latency of the search network of a genotype, in nanoseconds for a batch: the remainder and the latencies
+    /// of all genes, also of nodes and cells whose output is not used. Operations that are not in the table count as
+    /// 0.
     pub fn sum(&self, genotype: &Genotype, shape: &NetworkShape) -> u64 {
         let total = self.operations_of(genotype, shape);
         total.saturating_add_signed(self.remainder)
     }
 
-    /// The part of [`LatencyTable::sum`] that is not the remainder.
+    /// The part of [`LatencyTable::sum`] without the remainder, in nanoseconds for a batch.
     pub fn operations_of(&self, genotype: &Genotype, shape: &NetworkShape) -> u64 {
         let places = shape.places(genotype);
         let genes = places.iter().flat_map(|place| {
@@ -124,8 +125,8 @@ impl LatencyTable {
         found.map(|entry| entry.nanoseconds)
     }
 
-    /// By how many per cent sums differ from measurements, in the mean over the networks that were measured
-    /// whole; `None` if none was.
+    /// The mean difference between sums and measurements, in per cent of the measurement, over the networks that were
+    /// measured whole; `None` if there are none.
     pub fn mean_error(&self) -> Option<f64> {
         let measured = self.calibration.iter().filter(|c| c.measured > 0);
         let errors: Vec<_> =
@@ -133,7 +134,7 @@ impl LatencyTable {
         (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64)
     }
 
-    /// What it was measured on, and how far off it is, in words.
+    /// A description of the table: its device, its batch, and its error.
     pub fn words(&self) -> String {
         let measured = format!("measured on {} for a batch of {}", self.device, self.batch);
         match self.mean_error() {

@@ -1,4 +1,4 @@
-//! What is unusual about a genotype, and often a sign of a search that went wrong.
+//! Unusual properties of a genotype, which are often signs of a search that went wrong.
 //!
 //! ```
 //! use relativenas_core::{genotype::Genotype, lint::lint};

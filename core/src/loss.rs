@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::number;
 
-/// A loss that survives serialisation even if it is not a number.
+/// A loss, which may be NaN or infinite, and is serialised without change in either case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Loss(#[serde(with = "number")] pub f64);
 
 impl Loss {
-    /// What a loss is that is not a number.
+    /// The loss where there is none, or where it is not a number.
     pub const NAN: Self = Self(f64::NAN);
 
-    /// Whether it is a number, and not an infinite one.
+    /// Whether it is neither NaN nor infinite.
     pub fn is_finite(self) -> bool {
         self.0.is_finite()
     }
 
-    /// Orders losses from best to worst. What is not finite, of either sign, comes last.
+    /// Orders losses from best to worst. NaN and infinities of either sign come last, as equals.
     pub fn order(self, other: Self) -> Ordering {
         let key = |l: Self| if l.0.is_finite() { l.0 } else { f64::INFINITY };
         // Not `total_cmp`, which tells 0 from −0: equal losses are a tie.
@@ -28,7 +28,7 @@ impl Loss {
     }
 }
 
-/// How far two losses are apart.
+/// The difference of two losses: negative if the first is the lower one.
 impl Sub for Loss {
     type Output = f64;
 
@@ -48,13 +48,13 @@ impl fmt::Display for Loss {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fitness {
     pub loss: Loss,
-    /// By how much it exceeds the limits; 0 within them.
+    /// By how much the architecture exceeds the limits; 0 within them.
     pub violation: f64,
 }
 
 impl Fitness {
-    /// Orders from best to worst: a loss that is not a number loses to any other, then the smaller
-    /// violation wins, then the lower loss.
+    /// Orders from best to worst: first a finite loss wins against one that is not, then the smaller violation wins,
+    /// then the lower loss.
     pub fn order(self, other: Self) -> Ordering {
         let broken = |f: Self| !f.loss.is_finite();
         broken(self)

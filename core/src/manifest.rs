@@ -17,7 +17,8 @@ pub const RUN_FORMAT: u32 = 3;
 /// The oldest format that is still read, which differs only by having no finals.
 const OLDEST_RUN_FORMAT: u32 = 2;
 
-/// Version and fingerprint of the vocabulary that command and engine share.
+/// The version of the program and a fingerprint of the sources of this crate and of the default settings. Command and
+/// engine must have the same.
 pub const BUILD: &str = env!("RELATIVENAS_BUILD");
 
 /// The names of the files in a run's folder.
@@ -27,6 +28,7 @@ pub mod files {
     pub const EVENTS: &str = "events.jsonl";
     /// The log of when the run was started, steered and stopped, and from where.
     pub const SESSIONS: &str = "sessions.jsonl";
+    /// The folder with the checkpoints from which a run is resumed.
     pub const CHECKPOINTS: &str = "checkpoints";
     /// The folder with the best and last weights of a training, for other programs to read.
     pub const WEIGHTS: &str = "weights";
@@ -36,6 +38,7 @@ pub mod files {
     pub const NOTE: &str = "note.txt";
     /// The manifest as it was when an engine first worked on the run, so that edits of it are noticed.
     pub const BEGUN_WITH: &str = "begun-with.toml";
+    /// The folder for files that are exported from the run.
     pub const EXPORTS: &str = "exports";
     /// The engine's messages, and everything that libtorch prints.
     pub const ENGINE_LOG: &str = "engine.log";
@@ -45,7 +48,7 @@ pub mod files {
     pub const ENGINE: &str = "engine.json";
 }
 
-/// The last entry in [`files::SESSIONS`] of an engine that ends in order.
+/// The texts of the last entry in [`files::SESSIONS`] of an engine that ends in the intended way.
 pub mod farewell {
     pub const FINISHED: &str = "engine finished the run";
     pub const STOPPED: &str = "engine stopped";
@@ -54,15 +57,17 @@ pub mod farewell {
 /// The content of `run.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// The version of the folder; see [`RUN_FORMAT`].
     pub format: u32,
+    /// The version of the random numbers; see [`RANDOMNESS_VERSION`].
     pub randomness: u32,
     pub job: Job,
-    /// Version and fingerprint of the program that made the folder; see [`BUILD`].
+    /// The program that made the folder; see [`BUILD`].
     pub build: String,
     /// When the folder was made, in milliseconds since 1970 UTC.
     pub created: i64,
-    /// A time just after that of the run before, in milliseconds since 1970 UTC, for a run that the clock
-    /// would place before an existing run. It decides the run's place among all runs.
+    /// A time just after that of the run before, in milliseconds since 1970 UTC. A run has it only if the clock would
+    /// place it before an existing run; it then decides the order of runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<i64>,
     pub config: Config,
@@ -90,6 +95,7 @@ pub enum Job {
     Train,
 }
 
+/// The run and the generation from which another run was branched off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Branch {
     pub run: String,
@@ -109,7 +115,8 @@ pub struct EngineFacts {
     pub data: String,
     pub data_fingerprint: String,
     pub split_fingerprint: String,
-    /// Equal for runs whose losses may be compared: data, split, network and training settings.
+    /// A hash of data, sizes of the split, network and training settings; it is the same for runs whose losses may be
+    /// compared.
     pub protocol_hash: String,
 }
 
@@ -136,7 +143,7 @@ pub enum ManifestError {
     Format { file: String, found: u32, build: String },
     #[error(
         "{file}: the run draws random numbers by version {found}, this program by {RANDOMNESS_VERSION}; \
-         it would not go on as it began, use the program that made it ({build})"
+         the rest of the run would not be reproducible, so use the program that made it ({build})"
     )]
     Randomness { file: String, found: u32, build: String },
 }
@@ -170,7 +177,7 @@ impl Manifest {
         toml::from_str(text).map_err(syntax)
     }
 
-    /// When the run was begun, in milliseconds since 1970 UTC, by a clock that never goes back.
+    /// When the run was begun, in milliseconds since 1970 UTC; never before a run that was begun earlier.
     pub fn begun(&self) -> i64 {
         self.follows.map_or(self.created, |follows| follows.max(self.created))
     }

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{genotype::Genotype, operation::CellKind};
 
-/// The images that a network is built for.
+/// The images that a network is built for, which decide its stem.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
-    /// 32×32 pixels, a stem of one convolution.
+    /// Images of 32×32 pixels, and a stem of one convolution.
     #[default]
     Cifar,
-    /// 224×224 pixels, a stem that divides the resolution by eight.
+    /// Images of 224×224 pixels, and a stem that divides the resolution by eight.
     Imagenet,
 }
 
@@ -71,7 +71,7 @@ impl CellPlace {
     }
 }
 
-/// A network that cannot be built.
+/// Why a network cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     #[error("{0} channels; a network has 1 to 4096 of them")]
@@ -80,7 +80,7 @@ pub enum ShapeError {
     OddChannels(usize),
     #[error("{0} cells; a network has 1 to 1000 of them")]
     Cells(usize),
-    #[error("{0} classes; a network tells 1 to 1000000 of them apart")]
+    #[error("{0} classes; a network distinguishes 1 to 1000000 of them")]
     Classes(usize),
 }
 

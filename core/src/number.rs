@@ -33,7 +33,7 @@ pub fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
-/// Whether a choice is off, for use as `skip_serializing_if`.
+/// Whether a setting is off, for use as `skip_serializing_if`.
 pub fn is_off(choice: &bool) -> bool {
     !choice
 }
@@ -43,7 +43,7 @@ pub fn is_one<T: PartialEq + From<u8>>(count: &T) -> bool {
     *count == one()
 }
 
-/// For use as `default` of a count that older programs, in which there could be only one, did not write.
+/// The number 1, for use as the `default` of a count that older programs did not write, because it was always 1.
 pub fn one<T: From<u8>>() -> T {
     T::from(1)
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// An operation on a feature map, named as in the DARTS family of papers.
 ///
-/// The first seven are the search space of RelativeNAS, in its order. The others occur in
-/// published cells only (NASNet, AmoebaNet): they can be built, counted and trained, not searched.
+/// The first seven are the search space of RelativeNAS, in its order. The others are not searched, but can be built,
+/// counted and trained: two occur in the published cells of NASNet and AmoebaNet, and `None` is the operation of
+/// DARTS whose output is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Operation {
     #[serde(rename = "max_pool_3x3")]
@@ -73,7 +74,7 @@ impl Operation {
         }
     }
 
-    /// Two letters for narrow places: `s3`, `d5`, `mx`, `av`, `id`.
+    /// Two characters for places with little room: `s3`, `d5`, `mx`, `av`, `id`.
     pub fn short_name(self) -> &'static str {
         match self {
             Self::MaxPool3x3 => "mx",
@@ -102,7 +103,7 @@ impl Operation {
     }
 }
 
-/// Groups of similar operations.
+/// A group of similar operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     Separable,
@@ -111,6 +112,7 @@ pub enum Family {
     Full,
     Pool,
     Skip,
+    /// The operation [`Operation::None`].
     Zero,
 }
 

@@ -1,8 +1,8 @@
 //! Genotypes as pictures: in Graphviz's language, and as self-contained SVG.
 //!
-//! In the SVG every node has a row of its own, and its column is its depth. An edge leaves its source, turns
-//! once in the gap behind it, and runs along the row of the node that reads it, so that edges never cross
-//! other nodes.
+//! In the SVG every node has a row of its own, and stands in the column of its depth. An edge leaves its source,
+//! turns once in the gap behind it, and runs along the row of the node that reads it, so that edges never cross other
+//! nodes.
 
 use std::fmt::Write as _;
 

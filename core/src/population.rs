@@ -9,10 +9,10 @@ use crate::{
     space::Space,
 };
 
-/// Individuals of the largest population that a search may have; a larger one is a typing mistake.
+/// The greatest number of individuals of a search; a greater number is taken for a typing mistake.
 pub const MOST_INDIVIDUALS: usize = 10_000;
 
-/// Which individual of a population, counted from 0. It keeps its number for the whole search.
+/// The number of an individual in its population, counted from 0. An individual keeps it for the whole search.
 ///
 /// Lists with one entry for each individual are indexed by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,9 +44,9 @@ impl FromStr for IndividualId {
 /// An architecture vector and how it last moved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Individual {
-    /// One real number a gene, each in `[0, upper]`.
+    /// One real number for each gene, between 0 and [`Space::upper`].
     pub position: Vec<f64>,
-    /// How far each gene moved last, before clamping; as long as `position`.
+    /// How far each gene moved last, before the position was clamped; as long as `position`.
     pub velocity: Vec<f64>,
 }
 
@@ -68,10 +68,10 @@ pub fn sample_position(
     space.gene_indices().map(|gene| stream.unit() * space.upper(gene)).collect()
 }
 
-/// Mean Euclidean distance to the mean position; 0 for an empty population.
+/// The mean Euclidean distance of positions to their mean; 0 for an empty population.
 ///
-/// It falls also where losses carry no signal at all, because every slow learner moves towards
-/// a fast one: it measures agreement, not progress.
+/// It falls even if losses say nothing about architectures, because every slow learner moves towards a fast one. So a
+/// low diversity does not show that a search has made progress.
 pub fn diversity<'a>(positions: impl Iterator<Item = &'a [f64]> + Clone) -> f64 {
     let count = positions.clone().count() as f64;
     let Some(genes) = positions.clone().next().map(<[f64]>::len) else {

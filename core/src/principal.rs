@@ -55,13 +55,13 @@ pub struct Plane {
     origin: Vec<f64>,
     /// Two vectors of length 1 at right angles.
     axes: [Vec<f64>; 2],
-    /// How much of the sample's variance lies in the plane, from 0 to 1.
+    /// The share of the sample's variance that lies in the plane, from 0 to 1.
     pub share: f64,
 }
 
 impl Plane {
-    /// The plane of the first two principal components. Each axis points to where its largest
-    /// number is positive. `None` where all points are the same, or have fewer than two dimensions.
+    /// The plane of the first two principal components. The sign of each axis is such that its component of largest
+    /// magnitude is positive. `None` if all points are the same, or have fewer than two dimensions.
     pub fn of(moments: &SampleMoments) -> Option<Self> {
         let dimensions = moments.mean.len();
         let total = moments.total();

@@ -1,4 +1,4 @@
-//! Whether the comparison of pairs is reliable: what a probe of a search draws, counts and finds.
+//! A probe of a search, which finds out how reliable the comparison of pairs is.
 //!
 //! A verdict rests on one epoch of training with inherited weights. A probe estimates random pairs twice,
 //! with other shuffles, augmentation and drop path, and counts how often the verdict changes. It also ranks
@@ -22,7 +22,7 @@ pub use searched::Searched;
 /// The number of resamples of the bootstrap.
 const RESAMPLES: usize = 2000;
 
-/// Numbers of streams of [`Purpose::Probe`], which are beyond the number of any pair.
+/// Second numbers of streams of [`Purpose::Probe`], which are greater than the number of any pair.
 const SCRATCH: u64 = u64::MAX;
 const BOOTSTRAP: u64 = u64::MAX - 1;
 const DRAWN: u64 = u64::MAX - 2;
@@ -58,14 +58,14 @@ pub struct Probe {
     pub by_multiply_adds: Agreement,
 }
 
-/// Which architectures a probe ranks.
+/// The architectures that a probe ranks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArchitectureSource {
     /// The population as it is.
     #[default]
     Population,
-    /// Some architectures, drawn from all that the search has had.
+    /// Architectures that are drawn from all that individuals had during the search.
     Search {
         /// The number of distinct architectures to draw from.
         distinct: usize,

@@ -20,7 +20,7 @@ pub const LINE_LIMIT: usize = 1 << 25;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Request {
-    /// Asks for the log from this event on, and for what follows.
+    /// Asks for the lines of the log from this event on, and for those that will follow.
     Follow { from: u64 },
     /// Sends a command. The answer has the same id.
     Steer { id: u64, command: Command },
@@ -33,7 +33,7 @@ pub enum Command {
     /// Pauses; this takes effect within a batch.
     Pause,
     Continue,
-    /// Continues for this many pairs, generations or epochs, then pauses.
+    /// Continues for this number of pairs, generations or epochs, then pauses.
     Step {
         unit: StepUnit,
         count: u32,
@@ -48,13 +48,14 @@ pub enum Command {
     PauseOnNan {
         on: bool,
     },
-    /// Puts an architecture vector in an individual's place, between pairs.
+    /// Replaces an individual by an architecture vector, when the present pair is done.
     Inject {
         individual: IndividualId,
         position: Vec<f64>,
     },
 }
 
+/// What the steps of [`Command::Step`] are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepUnit {
@@ -86,14 +87,14 @@ pub enum EngineLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     pub protocol: u32,
-    /// Version and commit of the engine.
+    /// The version and fingerprint of the engine; see [`crate::manifest::BUILD`].
     pub build: String,
     pub pid: u32,
     /// The device, such as `cpu · 2 threads` or `cuda:0 NVIDIA H100`.
     pub device: String,
     /// The number of events in the log when the client connected.
     pub events: u64,
-    /// The name of the run that it works on.
+    /// The name of the run that the engine works on.
     #[serde(default)]
     pub run: String,
     /// The token in the run's `engine.json`. Process id, host and socket path do not identify an engine where
@@ -102,7 +103,7 @@ pub struct Hello {
     pub token: String,
 }
 
-/// What the engine is doing. It is never logged, and each one replaces the one before.
+/// What the engine is doing now. It is never logged, and a new one replaces the one before.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     pub mode: Mode,
@@ -110,7 +111,7 @@ pub struct Progress {
     pub images_per_second: f64,
     /// Seconds until the run ends, if this can be estimated.
     pub seconds_left: Option<f64>,
-    /// A notice for the person, such as that the disk is full.
+    /// A message for the user, such as that the disk is full.
     pub notice: Option<String>,
     /// The generation, or the epoch of a training, at whose beginning the engine will pause.
     #[serde(default)]
@@ -119,6 +120,7 @@ pub struct Progress {
     pub pause_on_nan: bool,
 }
 
+/// Whether the engine works, waits or is about to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -127,8 +129,9 @@ pub enum Mode {
     /// A pause was asked for and has not been reached yet.
     Pausing,
     Paused,
-    /// The engine runs until a step is done.
+    /// The engine works until the steps of [`Command::Step`] are done.
     Stepping,
+    /// The engine ends after its next checkpoint.
     Stopping,
 }
 
@@ -144,13 +147,13 @@ pub enum Activity {
     Estimating {
         stage: Stage,
         generation: u32,
-        /// Which pair of the generation it is, or the first of those that are estimated together, from 0.
+        /// The number of the pair in its generation, counted from 0; of several pairs, that of the first.
         pair: usize,
         members: Vec<MemberProgress>,
     },
     /// Architectures that a search found are trained from scratch, to see which is the best.
     Finals {
-        /// How many trainings of this round were done before.
+        /// The number of trainings of this round that were done before.
         trainings: usize,
         members: Vec<MemberProgress>,
     },
@@ -163,7 +166,7 @@ pub enum Activity {
 }
 
 impl Activity {
-    /// The individuals in training, as many as are estimated together; none unless the run is a search.
+    /// The individuals that are being estimated or trained now; empty unless the run is a search.
     pub fn members(&self) -> &[MemberProgress] {
         match self {
             Self::Estimating { members, .. } | Self::Finals { members, .. } => members,
@@ -180,7 +183,7 @@ impl Activity {
         self.members().iter().map(|member| &member.progress).chain(only)
     }
 
-    /// The generation of a search, or the epoch of a training, in which this is done.
+    /// The generation of a search or the epoch of a training that the work belongs to.
     pub fn generation_or_epoch(&self) -> Option<u32> {
         match self {
             Self::Estimating { generation, .. } => Some(*generation),
@@ -189,14 +192,14 @@ impl Activity {
         }
     }
 
-    /// Whether every network in hand is being validated or tested.
+    /// Whether all networks at work are being validated or tested.
     pub fn is_validating(&self) -> bool {
         let mut batches = self.batches().peekable();
         batches.peek().is_some() && batches.all(|batch| batch.validating)
     }
 }
 
-/// An individual in training.
+/// The progress of an individual that is being estimated or trained.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberProgress {
     /// In a warm-up, the number of the network among those of its generation.
@@ -204,14 +207,15 @@ pub struct MemberProgress {
     pub progress: BatchProgress,
 }
 
-/// How far a network is in its epoch, or in its validation.
+/// How far a network is in its epoch, its validation or its test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BatchProgress {
     pub validating: bool,
-    /// Batches done and in all, of this stage.
+    /// The number of batches of this epoch or validation that are done.
     pub batch: usize,
+    /// The number of all its batches.
     pub batches: usize,
-    /// The mean loss of this stage so far; `None` until it was read from the device.
+    /// The mean loss of these batches so far; `None` until it was read from the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
 }
@@ -220,7 +224,7 @@ pub struct BatchProgress {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub id: u64,
-    /// The reason for which the command was refused; `None` if it was accepted.
+    /// The reason why the command was refused; `None` if it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }

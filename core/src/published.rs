@@ -16,7 +16,7 @@ pub const NAMES: [&str; 5] = ["NASNet", "AmoebaNet", "DARTS_V1", "DARTS_V2", "Re
 #[error("`{name}` is no published genotype; {}", suggestion(.nearest))]
 pub struct UnknownGenotype {
     pub name: String,
-    /// The most similar known name.
+    /// The most similar known name; `None` if none is similar.
     pub nearest: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! A network as one Python file that needs only PyTorch, for training it elsewhere.
+//! A network as one Python file that needs only PyTorch, so that it can be trained without this program.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use crate::{
     network::{NetworkKind, NetworkShape},
 };
 
-/// The file, with places for the genotype and the shape.
+/// The file, with placeholders for the genotype and the shape.
 const TEMPLATE: &str = include_str!("pytorch/template.py");
 
-/// A class for the file that returns feature maps.
+/// A class for the file, whose networks return feature maps.
 const FEATURES: &str = include_str!("pytorch/features.py");
 
 /// The channels and the number of cells of the published ImageNet network.

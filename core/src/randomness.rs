@@ -1,4 +1,4 @@
-//! Random streams that are derived, never stored.
+//! Streams of random numbers that are derived from a seed and never stored.
 //!
 //! Every random number of a run comes from a stream that is identified by (seed, purpose, two numbers). So a
 //! resumed run needs no stored state, and draws exactly what it would have drawn without the break. The
@@ -23,38 +23,39 @@ pub enum Purpose {
     Pairing = 2,
     /// λ1 and λ2 of a slow learner: (generation, individual).
     Learning = 3,
-    /// The coin-flip control's verdict: (generation, pair).
+    /// The verdicts of the coin-flip searcher: (generation, pair).
     Lot = 4,
     /// Regularized evolution's tournament and mutation: (generation, individual).
     Mutation = 5,
-    /// Order of a learner's training images: (generation, individual); in a training (epoch, 0).
+    /// The order of a learner's training images: (generation, individual); in a training (epoch, 0).
     Shuffle = 6,
     /// Crops, flips and cutout: (generation, individual); in a training (epoch, batch),
     /// or (epoch, photograph).
     Augmentation = 7,
     /// Drop-path masks: (generation, individual); in a training (epoch, batch).
     DropPath = 8,
-    /// First weights: (a hash of the tensor's name in its network, 0).
+    /// Initial weights: (a hash of the tensor's name in its network, 0).
     Initialisation = 9,
     /// The half of the images to which an image belongs: (0, 0).
     Split = 10,
-    /// The probe's re-estimations: (generation, pair). Its trainings from scratch, its bootstrap and the
-    /// architectures that it draws have the last three numbers instead of a pair's.
+    /// The probe's estimations: (generation, pair). For its trainings from scratch, its bootstrap and the
+    /// architectures that it draws, the second number is one of the three greatest.
     Probe = 11,
     /// Augmented validation: (generation, individual).
     Validation = 12,
     /// Which genes of a slow learner are drawn anew after its move: (generation, individual).
     SlowMutation = 13,
-    /// The seed of what the trainings of a round of finals draw: (round, which seed of the round). The seed of
-    /// their fresh weights has the last number instead of a round's.
+    /// The seed for the draws of the trainings in a round of finals: (round, which seed of the round). For the seed
+    /// of their initial weights, the greatest number stands in place of the round.
     Finals = 14,
-    /// The order in which the warm-up distributes a node's operations: (deck, cell and node).
+    /// The order in which the warm-up gives the operations of a node to networks: (how often all of them were given
+    /// before, the number of the node in both cells together).
     WarmUp = 15,
     /// Which images batch norm's statistics are estimated on before validation: (generation, individual).
     Statistics = 16,
-    /// The seed of what a pair draws when it is estimated again: (how often it was before, 0).
+    /// The seed for the draws of a pair that is estimated again: (how often it was estimated before, 0).
     Repeat = 17,
-    /// The seed of the networks with which a table of latencies is compared: (0, 0).
+    /// The seed of the networks that are measured whole, to compare them with a table of latencies: (0, 0).
     Latency = 18,
 }
 
@@ -69,6 +70,7 @@ impl Streams {
         Self { seed }
     }
 
+    /// The stream of this purpose and these two numbers, whose meaning is told at each [`Purpose`].
     pub fn stream(&self, purpose: Purpose, first: u64, second: u64) -> Stream {
         let purpose = u64::from(purpose as u32) | u64::from(RANDOMNESS_VERSION) << 32;
         let mut key = [0; 32];
@@ -98,6 +100,7 @@ impl Stream {
         ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
     }
 
+    /// 64 random bits, as a number.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }

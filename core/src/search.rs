@@ -1,8 +1,8 @@
-//! A search as a machine that asks for losses and is told them.
+//! A search that asks for the losses of candidates and is told them.
 //!
-//! [`Search::ask`] names independent candidates, a pair or a few, an [`Estimator`] finds their losses,
-//! [`Search::tell`] says which is fast and which is slow. The state is plain data: a search that goes on
-//! from what was stored after a `tell` comes to exactly the same end.
+//! [`Search::ask`] gives independent candidates, those of one pair or of several. An [`Estimator`] finds their
+//! losses. [`Search::tell`] takes these and decides which learner of each pair is fast and which is slow. The state
+//! is plain data: a search that goes on from the state that was stored after a `tell` comes to exactly the same end.
 //!
 //! ```
 //! use relativenas_core::{
@@ -30,7 +30,7 @@
 //! };
 //! let (mut search, mut events) = Search::new(settings)?;
 //! while let Ask::Estimate(estimation) = search.ask() {
-//!     // Where an engine trains and validates, this counts how far all genes are from their lower bound.
+//!     // An engine would train and validate here; in this example the loss is the sum of all genes.
 //!     let losses = estimation.candidates.iter().map(|c| Loss(c.position.iter().sum()));
 //!     let estimates: Vec<_> = losses
 //!         .map(|loss| Estimate { loss, accuracy: 0.0, train_loss: loss, hits: 0, misses: 0 })
@@ -68,7 +68,9 @@ use crate::{
 /// An answer of [`Search::ask`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
+    /// These candidates are to be estimated; [`Search::tell`] takes their estimates.
     Estimate(Estimation),
+    /// The last population is ranked, and nothing is left to estimate.
     Done,
 }
 
@@ -81,10 +83,11 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search at its beginning, and the event that tells the first population.
+    /// Begins a search. Returns it with its first events: the population that was drawn, and the beginning of
+    /// generation 0.
     ///
     /// # Errors
-    /// If the settings make no search.
+    /// If no search can have these settings.
     pub fn new(settings: SearchSettings) -> Result<(Self, Vec<Event>), SettingsError> {
         settings::check(&settings)?;
         let streams = Streams::new(settings.seed);
@@ -113,7 +116,7 @@ impl Search {
     /// A search that goes on from a stored state.
     ///
     /// # Errors
-    /// If the settings make no search, or the state belongs to another one.
+    /// If no search can have these settings, or the state is not one of a search with them.
     pub fn resume(settings: SearchSettings, state: SearchState) -> Result<Self, SettingsError> {
         settings::check(&settings)?;
         state::check_state(&settings, &state)?;
@@ -154,8 +157,8 @@ impl Search {
             });
         }
         if self.is_warming_up() {
-            // One pair at a time, also where the search has several at once: networks that are trained at once
-            // hold nothing in common.
+            // One pair at a time, even if the search estimates several at once: only the two networks of a pair
+            // are sure to have no operation in common.
             let SearchSettings { population, .. } = self.settings;
             let networks = self.state.pairs[done].iter();
             return Ask::Estimate(Estimation {
@@ -189,11 +192,12 @@ impl Search {
         })
     }
 
-    /// Takes the estimates of the last [`Search::ask`]. Returns the verdict on each of its pairs, in order, and
-    /// the events. A ranking has no verdicts. There are no events where a pair is to be estimated again.
+    /// Takes the estimates of the candidates of the last [`Search::ask`], in their order. Returns the verdict on each
+    /// pair, in order, and the events. A ranking has no verdicts. If a pair is to be estimated again, its verdict is
+    /// empty and there are no events.
     ///
     /// # Panics
-    /// If the search is done, or the estimates are not as many as the candidates.
+    /// If the search is done, or there are not as many estimates as candidates.
     pub fn tell(&mut self, estimates: &[Estimate]) -> (Vec<Verdict>, Vec<Event>) {
         let Ask::Estimate(estimation) = self.ask() else {
             panic!("the search is done");
@@ -217,37 +221,37 @@ impl Search {
         finished.then(|| Event::SearchFinished { ranking: self.ranking(), evaluations })
     }
 
-    /// Whether the weight set is trained and no individual is judged yet.
+    /// Whether the search is in its warm-up, in which networks are trained for the weight set and no individuals are
+    /// compared.
     pub fn is_warming_up(&self) -> bool {
         self.state.generation < self.settings.warm_up
     }
 
-    /// Whether individuals may still be replaced: not once the last population is ranked.
+    /// Whether [`Search::inject`] may still be called: not once the last generation has ended.
     pub fn accepts_injections(&self) -> bool {
         self.state.generation < self.settings.generations
     }
 
-    /// Puts a genotype's vector in an individual's place, at rest.
+    /// Replaces an individual by another vector, with velocity 0.
     ///
-    /// It takes part from the next pair on that the individual belongs to; lessons of this
-    /// generation that it was part of are forgotten, because they were about another vector.
+    /// The vector is estimated with the next pair that the individual belongs to. Lessons of this generation that the
+    /// individual took part in are dropped, because they were about its former vector.
     ///
     /// # Panics
-    /// If there is no such individual, the position has another length, or
-    /// [`Search::accepts_injections`] says no.
+    /// If there is no such individual, the position has another length, or [`Search::accepts_injections`] is false.
     pub fn inject(&mut self, individual: IndividualId, position: Vec<f64>) -> Event {
         assert!(self.accepts_injections(), "the last population is being ranked");
         assert_eq!(position.len(), self.settings.space.genes(), "a vector of this space");
         self.state.population[individual] = Individual::at(position.clone());
         self.state.losses[individual] = None;
         if self.state.pairs.get(self.state.done).is_some_and(|pair| pair.contains(&individual)) {
-            self.state.told.clear(); // That was about another vector too.
+            self.state.told.clear(); // These estimates were of the former vector too.
         }
         self.state.lessons.retain(|l| l.slow != individual && l.fast != individual);
         Event::IndividualInjected { individual, position }
     }
 
-    /// Ends the generation with its last pair.
+    /// Counts a pair as done, and ends the generation after its last pair.
     fn end_pair(&mut self, events: &mut Vec<Event>) {
         self.state.done += 1;
         if self.state.done == self.state.pairs.len() {
@@ -255,7 +259,7 @@ impl Search {
         }
     }
 
-    /// The weights of trained networks are adopted; no individual is judged.
+    /// Takes the estimates of a warm-up: weights are adopted, and no individuals are compared.
     fn tell_warm_up(
         &mut self,
         estimation: &Estimation,
@@ -282,7 +286,8 @@ impl Search {
         verdict
     }
 
-    /// Each pair as if it had been asked for alone, and its verdict in places of the whole estimation.
+    /// Takes the estimates of each pair as if the pair had been asked for alone. The slots of its verdict are those
+    /// of the whole estimation.
     fn tell_pairs(
         &mut self,
         estimation: &Estimation,
@@ -405,7 +410,7 @@ impl Search {
         }
     }
 
-    /// All individuals, the best first by the searcher's rule; equals in the order of their numbers.
+    /// All individuals, the best first by the searcher's rule; equal ones are in the order of their numbers.
     fn ranking(&self) -> Vec<RankedIndividual> {
         let SearchSettings { limits, space, .. } = &self.settings;
         let fitness = self.state.ranking.iter().zip(&self.state.population).map(|(estimate, individual)| {

@@ -1,7 +1,7 @@
-//! Searchers: slow-fast learning, and the controls it must be better than.
+//! Searchers: slow-fast learning, and the controls that it is compared with.
 //!
-//! Each is a few pure functions over settings, random streams and state. They share everything
-//! else, so two runs that differ in the searcher differ in nothing but the rule.
+//! Each is a few pure functions of settings, random streams and state. All else is shared, so two runs that differ in
+//! the searcher differ only in the rule by which the population changes.
 
 mod coin_flip;
 pub(crate) mod kind;

@@ -9,7 +9,7 @@
 //! assert_eq!(Space::Cells.decode_gene(first, 1.0), 0);
 //! assert_eq!(Space::Cells.decode_gene(first, 1.1), 1);
 //!
-//! // A whole vector is two cells, and the middle of every interval is a vector that means the same.
+//! // A whole vector decodes to two cells. Encoding them gives the vector in the middle of every interval.
 //! let genotype = Genotype::decode(&[0.7; 32])?;
 //! let position = genotype.encode().expect("it came from this space");
 //! assert_eq!(position, [0.5; 32]);
@@ -48,7 +48,7 @@ pub enum Space {
     NasBench201,
 }
 
-/// Which gene of an architecture vector, counted from 0. Positions and velocities are indexed by it.
+/// The index of a gene in an architecture vector, counted from 0. Positions and velocities are indexed by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GeneIndex(pub usize);
 
@@ -62,11 +62,12 @@ impl fmt::Display for GeneIndex {
 /// What one gene decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GeneRole {
-    /// Which earlier node or cell input an operation of `node` reads.
+    /// The earlier node or cell input that an operation of `node` reads; `slot` is 0 or 1, as every node has two
+    /// operations.
     Input { cell: CellKind, node: usize, slot: usize },
-    /// Which operation `node` applies to it.
+    /// The operation that `node` applies to this input.
     Operation { cell: CellKind, node: usize, slot: usize },
-    /// Which operation an edge of the NAS-Bench-201 cell applies.
+    /// The operation that an edge of the NAS-Bench-201 cell applies.
     Edge { edge: usize },
 }
 
@@ -131,8 +132,8 @@ impl Space {
         self.choices(gene) as f64
     }
 
-    /// Decodes one gene: the floor, but a whole number decodes one lower, and 0 stays 0 (as the
-    /// published code does, so that the upper bound is a valid value).
+    /// The index that a value of a gene decodes to: 0 in `[0, 1]`, 1 in `(1, 2]`, 2 in `(2, 3]`, and so on. As in the
+    /// published code, a whole number belongs to the lower interval, so that the upper bound is a valid value.
     pub fn decode_gene(self, gene: GeneIndex, value: f64) -> usize {
         let index = value.ceil() - 1.0;
         (index.max(0.0) as usize).min(self.choices(gene) - 1)
@@ -157,12 +158,12 @@ impl Space {
         self.gene_indices().zip(position).map(decode).collect()
     }
 
-    /// The middle of the interval that decodes to each index: `index + 0.5`.
+    /// The values in the middle of the intervals that decode to these indices, each `index + 0.5`.
     pub fn encode(indices: &[usize]) -> Vec<f64> {
         indices.iter().map(|&i| i as f64 + 0.5).collect()
     }
 
-    /// A short name for the decoded value of a gene: two letters or a digit.
+    /// A short name for the decoded value of a gene: two characters for an operation, a number for an input.
     pub fn label(self, gene: GeneIndex, index: usize) -> String {
         match self.role(gene) {
             GeneRole::Input { .. } => index.to_string(),
@@ -186,7 +187,9 @@ pub enum VectorError {
 pub enum OutsideSpace {
     #[error("the {cell} cell has {found} nodes; the searched space has {NODES}")]
     Nodes { cell: CellKind, found: usize },
-    #[error("the {cell} cell concatenates {found:?}; the searched space concatenates nodes 2 to 5")]
+    #[error(
+        "the {cell} cell concatenates {found:?}; the searched space concatenates 2 to 5, which are its four nodes"
+    )]
     Concat { cell: CellKind, found: Vec<usize> },
     #[error("`{operation}` in the {cell} cell is not among the seven operations that are searched")]
     Operation { cell: CellKind, operation: Operation },

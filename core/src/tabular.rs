@@ -1,4 +1,5 @@
-//! NAS-Bench-201: a small cell of which every architecture was trained, so a search takes seconds.
+//! NAS-Bench-201: a small search space, all of whose architectures were trained by its authors, so a search takes
+//! seconds.
 //!
 //! Source: Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
 //! Search", ICLR 2020, arXiv 2001.00326. A cell has four nodes; each of its six edges applies one of
@@ -98,7 +99,7 @@ pub enum TableError {
     Incomplete { line: usize, found: usize },
 }
 
-/// Test accuracies of all architectures.
+/// The test accuracies of all architectures after 200 epochs, on each data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// The accuracies of each architecture in per cent, in the order of [`Dataset::ALL`]; the index is
@@ -197,7 +198,7 @@ impl<'a> TableEstimator<'a> {
 
     /// The loss is 100 % less the accuracy, so that the higher accuracy wins.
     fn look_up(&self, candidate: &Candidate) -> Estimate {
-        // A vector outside of the space has no accuracy, and loses.
+        // A vector outside of the space has no accuracy; its loss is NaN, so it loses.
         let accuracy = self.table.accuracy_at(self.dataset, &candidate.position).unwrap_or(f64::NAN);
         Estimate { loss: Loss(100.0 - accuracy), accuracy, train_loss: Loss::NAN, hits: 0, misses: 0 }
     }

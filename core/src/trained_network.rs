@@ -1,5 +1,5 @@
-//! The description of a network that a file of weights has beside its tensors: all that is needed to use
-//! them.
+//! The description of a network in the metadata of a file of weights, which has all that is needed to use the
+//! weights.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub const KEY: &str = "relativenas";
 /// The shapes of tensors by name.
 pub type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// The properties of a network that the names and shapes of its weights tell.
+/// The properties of a network that can be derived from the names and shapes of its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub task: Task,
@@ -26,7 +26,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The properties; `None` if the stem, the cells or the tensors that tell the classes are missing.
+    /// Derives the properties; `None` if the stem, the cells or the tensors that tell the number of classes are
+    /// missing.
     pub fn of(shapes: &Shapes) -> Option<Self> {
         let backbones = [
             (Task::Detection, "base_net."),
@@ -73,6 +74,7 @@ pub struct TrainedNetwork {
     pub classes: Vec<String>,
     /// The mean of each channel with which pixels from 0 to 1 were normalised; a detector does not use it.
     pub mean: [f32; 3],
+    /// The standard deviation of each channel with which pixels were normalised.
     pub std: [f32; 3],
     /// Rows and columns, in pixels, of the input for segmentation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,13 +82,13 @@ pub struct TrainedNetwork {
 }
 
 impl TrainedNetwork {
-    /// The description as the text in a file.
+    /// The description as text in JSON, as it stands in a file.
     pub fn format(&self) -> String {
         serde_json::to_string(self).expect("plain data")
     }
 
-    /// The description of a genotype's network according to names and shapes. Classes are named by their
-    /// numbers, and the normalisation is unknown.
+    /// A description of a genotype's network for weights without one, from their names and shapes; `None` if these do
+    /// not tell enough. Classes are named by their numbers, and there is no normalisation, because it is unknown.
     pub fn guessed(genotype: &Genotype, shapes: &Shapes) -> Option<Self> {
         let Seen { task, network, auxiliary } = Seen::of(shapes)?;
         let classes = (0..network.classes).map(|class| format!("class {class}")).collect();

@@ -44,12 +44,15 @@ const KEPT_LOG_LINES: usize = 2000;
 pub struct RunView {
     /// The number of events that were folded, which is the number of the next event.
     pub events: u64,
-    /// When the first and the last event were written, in milliseconds since 1970 UTC.
+    /// When the first event was written, in milliseconds since 1970 UTC.
     pub started_at: i64,
+    /// When the last event was written, in milliseconds since 1970 UTC.
     pub changed_at: i64,
     /// The search; `None` in a training run, and before the first event.
     pub search: Option<SearchView>,
+    /// The training; `None` in a search, and before the first event.
     pub training: Option<TrainingView>,
+    /// The latest events in words, the newest last.
     pub log: VecDeque<LogLine>,
     kept_log_lines: usize,
 }
@@ -73,23 +76,25 @@ pub struct SearchView {
     /// The pairs of the current generation that trained the weight set in a warm-up, in order.
     pub warmed: Vec<Vec<Trainee>>,
     pub population: Vec<IndividualView>,
-    /// The finished generations.
+    /// Summaries of the finished generations.
     pub generations: Vec<GenerationSummary>,
-    /// The lowest validation loss so far.
+    /// The best estimate so far by [`Fitness`]: if there are limits, those decide before the validation loss.
     pub best: Option<Best>,
     /// How often each module was trained, and when and by which individual it was trained last.
     pub weights: WeightSet<()>,
+    /// The hits and misses of all learners so far.
     pub hits: Hits,
+    /// The number of candidates that were estimated, without those of the ranking.
     pub evaluations: u64,
-    /// Every injection of an architecture: the generation, and the individual whose place it took.
+    /// Every injection of an architecture: the generation, and the individual that was replaced.
     pub injections: Vec<(u32, IndividualId)>,
     /// Estimates of the last population with the final weights, as far as they are known.
     pub ranked: Vec<Learner>,
-    /// The trainings from scratch after the ranking.
+    /// The finals after the ranking; `None` before they begin, and if there are none.
     pub finals: Option<FinalsView>,
     /// The result by shared weights; empty until the search, with its finals, is finished.
     pub ranking: Vec<RankedIndividual>,
-    /// The population on a plane.
+    /// The population projected on a plane.
     pub map: MapView,
 }
 
@@ -106,15 +111,17 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The learner that is this individual; `None` if the pair does not have it.
     pub fn learner(&self, individual: Option<IndividualId>) -> Option<&Learner> {
         self.learners.iter().find(|l| Some(l.individual) == individual)
     }
 
-    /// The loss of the slow learner less that of the fast one.
+    /// The loss of the slow learner less that of the fast one; `None` without a fast and a slow learner.
     pub fn gap(&self) -> Option<f64> {
         Some(self.learner(self.slow)?.estimate.loss - self.learner(self.fast)?.estimate.loss)
     }
 
+    /// The hits and misses of all its learners.
     pub fn hits(&self) -> Hits {
         let mut sum = Hits::default();
         for learner in &self.learners {
@@ -136,7 +143,7 @@ pub struct IndividualView {
     pub loss_before: Option<Loss>,
     /// Every generation in which it was the slow learner, with the individual that it moved towards.
     pub lessons: Vec<(u32, IndividualId)>,
-    /// The generation in which an architecture was injected in its place.
+    /// The generation in which it was replaced by an architecture that was injected, if that happened.
     pub injected: Option<u32>,
 }
 
@@ -149,8 +156,8 @@ pub struct Best {
 
 /// The best vector that a search has found so far, or its winner, with the loss that was estimated for it.
 ///
-/// Its individual may have another position by now: it may have moved, an architecture may have been injected
-/// in its place, or it may have been estimated again with a higher loss.
+/// Its individual may be different by now: it may have moved, it may have been replaced by an architecture that was
+/// injected, or it may have been estimated again with a higher loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BestFound<'a> {
     pub individual: IndividualId,
@@ -268,22 +275,23 @@ impl SearchView {
         }
     }
 
-    /// An individual of the present population; `None` if there is none of this number.
+    /// An individual of the current population; `None` if there is none of this number.
     pub fn individual(&self, individual: IndividualId) -> Option<&IndividualView> {
         self.population.get(individual.0)
     }
 
-    /// All individuals of the present population in the order of their numbers.
+    /// All individuals of the current population in the order of their numbers.
     pub fn individuals(&self) -> impl Iterator<Item = (IndividualId, &IndividualView)> {
         IndividualId::all(self.population.len()).zip(&self.population)
     }
 
-    /// The genotype of an individual, in the space that has genotypes.
+    /// The genotype of an individual, in [`Space::Cells`]; `None` in other spaces.
     pub fn genotype(&self, individual: IndividualId) -> Option<Genotype> {
         Genotype::decode(&self.individual(individual)?.position).ok()
     }
 
-    /// The operation of every edge of an individual, in the space of NAS-Bench-201.
+    /// The operation of every edge of an individual, as an index into [`tabular::OPERATIONS`], in
+    /// [`Space::NasBench201`]; `None` in other spaces.
     pub fn edges(&self, individual: IndividualId) -> Option<[usize; tabular::EDGES]> {
         if self.settings.space != Space::NasBench201 {
             return None;
@@ -315,8 +323,8 @@ impl SearchView {
         order
     }
 
-    /// The winner of the finals, else of the final ranking, else the best so far as it was when it was
-    /// estimated.
+    /// The winner of the finals; before there is one, the first of the final ranking; before that, the best estimate
+    /// so far.
     pub fn leader(&self) -> Option<BestFound<'_>> {
         if let Some((entrant, figures)) = self.finals.as_ref().and_then(FinalsView::won) {
             return Some(BestFound {

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WeightKey {
     Stem,
-    /// The module that converts input 0 or 1 of a cell to its channels and resolution.
+    /// The module that converts input 0 or 1 of a cell to the channels and the resolution of the cell.
     Preprocess {
         cell: usize,
         input: usize,
@@ -32,9 +32,9 @@ pub enum WeightKey {
     Classifier,
 }
 
-/// The number of inputs of all nodes of a cell together: 2 + 3 + 4 + 5.
+/// The number of edges of a cell of the search network, from each input and earlier node to each node: 2 + 3 + 4 + 5.
 pub const EDGES: usize = NODES * (NODES + 3) / 2;
-/// The number of candidate operations of one cell.
+/// The number of candidate operations of one cell, seven on each edge.
 pub const CANDIDATES: usize = EDGES * Operation::SEARCHED.len();
 
 impl WeightKey {
@@ -141,7 +141,7 @@ pub struct Entry<T> {
     pub trained: Trained,
 }
 
-/// The number of operations of learners that had trained weights in the set, and of those that had not.
+/// The number of operations of learners that inherited trained weights, and of those that did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
     /// Operations whose trained weights were copied from the set.
@@ -219,8 +219,8 @@ impl<T: Clone> WeightSet<T> {
         (values, hits)
     }
 
-    /// Takes weights from learners in the order of [`crate::search::Verdict::gives`]: from the
-    /// first everything it holds, from the others the operations that no giver before them held.
+    /// Takes weights from learners in the order of [`crate::search::Verdict::gives`]: from the first all modules that
+    /// it holds, from the others the operations that no giver before them holds.
     pub fn adopt<'a>(
         &mut self,
         generation: u32,
@@ -277,8 +277,8 @@ impl<T: Clone> WeightSet<T> {
 }
 
 impl WeightSet<()> {
-    /// As [`WeightSet::adopt`] for history alone, given the sorted keys that each giver holds. A view of a
-    /// long run calls this a hundred thousand times.
+    /// As [`WeightSet::adopt`], but without weights: only the history is updated, given the sorted keys that each
+    /// giver holds. A view of a long run calls this a hundred thousand times.
     pub fn adopt_keys(&mut self, generation: u32, givers: &[(IndividualId, Vec<WeightKey>)]) {
         for (index, (individual, held)) in givers.iter().enumerate() {
             let before = &givers[..index];

@@ -1,7 +1,7 @@
 //! Golden figures: numbers that a faithful implementation reproduces.
 //!
-//! They are read from the folder in RELATIVENAS_GOLDEN, or from tests/golden of the repository; its
-//! README tells where they come from and how near is near enough.
+//! They are read from the folder in RELATIVENAS_GOLDEN, or from tests/golden of the repository; its README tells
+//! where they come from and which deviations are tolerated.
 
 mod figures;
 

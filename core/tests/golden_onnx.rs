@@ -1,7 +1,7 @@
 //! ONNX files of full networks: their weights by name, and what onnxruntime computes from them,
 //! against the figures of PyTorch in tests/golden/network.json.
 //!
-//! The second needs a Python with onnxruntime: `RELATIVENAS_PYTHON` names one, else `python3` is tried.
+//! The comparison needs a Python with onnxruntime: `RELATIVENAS_PYTHON` names one, else `python3` is tried.
 
 mod figures;
 
@@ -72,7 +72,7 @@ fn golden_onnx_files_want_the_published_weights() {
         assert!(of(&weights).is_ok(), "{name}");
         weights.insert("stem.0.num_batches_tracked".to_owned(), weight_of(&rule, "n", &[1]));
         assert!(of(&weights).is_ok(), "what PyTorch counts is no weight");
-        // Every tensor that is not the auxiliary head's is wanted, and in its shape.
+        // Every tensor that is not of the auxiliary head is required, with its shape.
         for (wanted, shape) in network.state_names.iter().filter(|(n, _)| !n.starts_with("auxiliary_head.")) {
             let tensor = weights.remove(wanted).expect("there");
             let error = of(&weights).expect_err(wanted).to_string();
@@ -89,7 +89,7 @@ fn golden_onnx_files_want_the_published_weights() {
     }
 }
 
-/// Runs a model on all images at once, and on three at most or one by one; prints the logits of both.
+/// Runs a model on all images at once and one by one, and prints the logits of both.
 const SCRIPT: &str = "
 import json, sys, numpy, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1])
@@ -151,7 +151,7 @@ fn onnx_files_hold_every_operation() {
     let rule = Rule::read();
     let shape = NetworkShape { kind: NetworkKind::Cifar, channels: 4, cells: 3, classes: 5 };
     let gene = |operation| Gene { operation, input: 0 };
-    // A cell that nobody reads but the classifier, and nodes that nobody reads at all.
+    // The output of the last cell is read by the classifier alone, and some nodes are not read at all.
     let operations = [
         Operation::None,
         Operation::SkipConnect,
@@ -164,7 +164,7 @@ fn onnx_files_hold_every_operation() {
     ];
     let cell = Cell { genes: operations.map(gene).to_vec(), concat: vec![2, 4, 5] };
     let genotype = Genotype { normal: cell.clone(), reduction: cell };
-    // The first error lists what the network wants, ten at a time.
+    // Each error names up to ten tensors that the network requires; they are added until all are there.
     let mut weights = BTreeMap::new();
     for _ in 0..100 {
         match classifier(&genotype, &shape, &weights) {

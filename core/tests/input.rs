@@ -1,4 +1,4 @@
-//! Whatever a person types, sets or edits is taken or refused by name.
+//! Whatever is typed as a setting, a vector or a genotype is accepted, or refused with an error that names it.
 
 use proptest::prelude::*;
 use relativenas_core::{
@@ -7,7 +7,7 @@ use relativenas_core::{
     space::{Space, VectorError},
 };
 
-/// Names of settings, whole and misspelt, and texts that are none.
+/// Names of settings, correct or misspelt, and texts that are no names of settings.
 fn a_key() -> impl Strategy<Value = String> {
     let known: Vec<_> = Layers::built_in().settings().map(|(key, _)| key.to_owned()).collect();
     prop_oneof![

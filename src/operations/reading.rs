@@ -256,7 +256,7 @@ mod tests {
         }
         let several = write("genotypes.py", &format!("ONE = {one}TWO = {two}"));
         assert_eq!(read(&format!("{several}:TWO")).expect("by name"), second);
-        assert!(error(&several).ends_with("name one behind the file, as in FILE:NAME, of ONE, TWO"));
+        assert!(error(&several).ends_with("choose one by its name, as in FILE:NAME: ONE, TWO"));
         assert!(
             error(&format!("{several}:THREE")).ends_with("no genotype called `THREE`; there are: ONE, TWO")
         );

@@ -156,6 +156,6 @@ fn ranks_that_cannot_share_a_search_evenly_are_refused() {
         "4 ranks cannot share the 2 learners that this search estimates at once evenly; take 1 or 2, or",
     );
     refused(3, &TWO_AT_ONCE, "evenly; take 1, 2 or 4, or another search.pairs_at_once");
-    refused(2, &["--set", "search.space=nas-bench-201"], "a table answers this search");
+    refused(2, &["--set", "search.space=nas-bench-201"], "the losses of this search come from a table");
     refused(1, &["--set", "search.pairs_at_once=4"], "from 1 to half of search.population");
 }

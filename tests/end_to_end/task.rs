@@ -67,7 +67,7 @@ fn what_a_task_cannot_do_is_said_before_anything_begins() {
         .refused(2, "detection needs --data, a folder with Pascal VOC (VOC2007 or VOC2012 in it, or both)");
     stage.relativenas(streets("r", &["--ranks", "2"])).refused(
         2,
-        "--ranks 2: `device.ranks` = 2 is out of range; expected 1 where retrain.task is none of classification: \
+        "--ranks 2: `device.ranks` = 2 is out of range; expected 1 where retrain.task is not classification: \
          only classification is shared among ranks",
     );
     stage.relativenas(streets("r", &["--set", "retrain.crop=100"])).refused(

@@ -27,11 +27,11 @@ const CHOICES: [(&str, &[&str]); 12] = [
     ("screen.glyphs", &["auto", "braille", "block", "ascii"]),
 ];
 
-/// All settings, later layers over earlier ones.
+/// All settings, in which later layers have replaced the values of earlier ones.
 #[derive(Clone, Debug)]
 pub struct Layers {
     settings: BTreeMap<String, Setting>,
-    /// The settings of each preset, from the embedded file and later ones.
+    /// The settings of each preset, from the embedded config.toml and from files that were added.
     presets: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
@@ -42,7 +42,7 @@ impl Default for Layers {
 }
 
 impl Layers {
-    /// The embedded config.toml alone.
+    /// The settings of the embedded config.toml.
     pub fn built_in() -> Self {
         let mut layers = Self { settings: BTreeMap::new(), presets: BTreeMap::new() };
         let entries = entries("config.toml", DEFAULTS).expect("the embedded config.toml is TOML");

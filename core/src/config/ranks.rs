@@ -11,12 +11,14 @@ pub enum UnevenRanks {
          another search.pairs_at_once"
     )]
     Learners { ranks: usize, learners: usize, works: String },
-    #[error("a table answers this search, so there is nothing that {ranks} ranks could share; take one")]
+    #[error(
+        "the losses of this search come from a table, so there is no work that {ranks} ranks could share; take one"
+    )]
     Table { ranks: usize },
 }
 
 impl Config {
-    /// Checks that this many ranks can share a search, with as many learners on each.
+    /// Checks that this many ranks can share a search, with the same number of learners on each.
     ///
     /// # Errors
     /// If they cannot.
@@ -65,6 +67,6 @@ mod tests {
         let alone = check(&["search.searcher=regularized-evolution"], 2).unwrap_err();
         assert!(alone.contains("the 1 learners that") && alone.contains("take 1,"), "{alone}");
         let table = check(&["search.space=nas-bench-201"], 2).unwrap_err();
-        assert!(table.starts_with("a table answers this search"), "{table}");
+        assert!(table.starts_with("the losses of this search come from a table"), "{table}");
     }
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use toml::Value;
 
-/// Where a value came from.
+/// The layer that a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The embedded config.toml.
     BuiltIn,
-    /// A file, and the line in it.
+    /// A line of a file.
     File {
         name: String,
         line: usize,
@@ -21,7 +21,7 @@ pub enum Origin {
     Preset {
         name: String,
     },
-    /// `--set` or another flag, as typed.
+    /// `--set` or another flag, as it was typed.
     Flag {
         text: String,
     },

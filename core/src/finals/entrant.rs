@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{loss::Loss, population::IndividualId};
 
-/// An architecture that takes part.
+/// An architecture that takes part in the finals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entrant {
     pub source: EntrantSource,
@@ -13,12 +13,13 @@ pub struct Entrant {
     /// number of generations.
     pub generation: u32,
     pub position: Vec<f64>,
-    /// By shared weights, when it was estimated.
+    /// Its loss with shared weights in that estimate.
     pub loss: Loss,
 }
 
 impl Entrant {
-    /// The individual's number, followed by the generation if the individual has moved since.
+    /// The name of the entrant in texts: the individual's number, and the generation if it is not from the ranking,
+    /// such as `07` or `07 of g3`.
     pub fn name(&self) -> String {
         match self.source {
             EntrantSource::Ranking => format!("{:02}", self.individual),
@@ -33,6 +34,6 @@ impl Entrant {
 pub enum EntrantSource {
     /// The ranking of the last population.
     Ranking,
-    /// The best of the search's second half; the population has left it since.
+    /// The best estimates of the second half of the search; an individual had this architecture then.
     Search,
 }

@@ -1,4 +1,4 @@
-//! Which architectures take part in finals.
+//! The choice of the architectures that take part in finals.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,8 @@ use crate::{
     space::Space,
 };
 
-/// The best distinct architectures of a search's second half, as many as finals may need. Losses of
-/// the first half are not comparable with these: weights were hardly trained.
+/// The best distinct architectures of a search's second half, as many as finals may need. Losses of the first half
+/// are not comparable with these, because the weights were hardly trained then.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EntrantHistory {
     best: Vec<Entrant>,
@@ -22,7 +22,8 @@ impl EntrantHistory {
         self.best.is_empty()
     }
 
-    /// Takes an event of a search whose finals have room for `architectures` entrants.
+    /// Adds the architectures of an event of a search with this number of generations, whose finals will have up to
+    /// `architectures` entrants.
     pub fn note(&mut self, event: &Event, architectures: usize, generations: u32) {
         let Event::PairCompared { generation, learners, .. } = event else {
             return;

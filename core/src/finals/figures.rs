@@ -1,24 +1,24 @@
-//! What a training from scratch gave.
+//! The result of a training from scratch.
 
 use serde::{Deserialize, Serialize};
 
 use super::settings::Judge;
 use crate::{loss::Loss, number};
 
-/// What a training from scratch gave.
+/// The result of a training from scratch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Mean cross-entropy of every epoch on the training half.
+    /// The mean cross-entropy on the training half, for every epoch.
     pub train_losses: Vec<Loss>,
-    /// Mean cross-entropy on the validation half after the last epoch.
+    /// The mean cross-entropy on the validation half after the last epoch.
     pub loss: Loss,
-    /// Per cent of the validation half.
+    /// The accuracy on the validation half after the last epoch, in per cent.
     #[serde(with = "number")]
     pub accuracy: f64,
 }
 
 impl Figures {
-    /// The figure that decides.
+    /// The figure that decides which entrants go on; lower is better.
     pub fn judged(&self, judge: Judge) -> Loss {
         match judge {
             Judge::TrainingLoss => Loss(self.train_losses.iter().map(|loss| loss.0).sum()),

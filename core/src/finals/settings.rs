@@ -1,20 +1,20 @@
-//! What the finals of a search are like, and what they take.
+//! The settings of finals, and the work that they take.
 
 use serde::{Deserialize, Serialize};
 
 use crate::number;
 
-/// A round has so many times the epochs of the round before it.
+/// A round has this many times the epochs of the round before it.
 const LONGER: u32 = 3;
 
-/// What the finals of a search are like.
+/// The settings of finals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinalsSettings {
-    /// How many begin; 0: there are no finals.
+    /// The number of entrants of the first round; with 0 there are no finals.
     pub architectures: usize,
-    /// Of the first round.
+    /// The number of epochs in the first round.
     pub epochs: u32,
-    /// With how many seeds each is trained in a round. Finals from before there was a choice have one.
+    /// The number of seeds with which each entrant is trained in a round; finals from before this setting have one.
     #[serde(default = "number::one", skip_serializing_if = "number::is_one")]
     pub seeds: u32,
     pub judge: Judge,
@@ -27,23 +27,22 @@ impl Default for FinalsSettings {
 }
 
 impl FinalsSettings {
-    /// The number of seeds of each training, where there are several.
+    /// The number of seeds for each entrant, if it is more than one.
     pub fn several_seeds(&self) -> Option<u32> {
         (self.seeds > 1).then_some(self.seeds)
     }
 
-    /// Words for figures of these finals, to be appended: `, means over 3 seeds`. They are empty where each training
-    /// has one seed.
+    /// A text to append to figures of these finals, such as `, means over 3 seeds`; empty if there is one seed.
     pub fn means(&self) -> String {
         self.several_seeds().map_or_else(String::new, |seeds| format!(", means over {seeds} seeds"))
     }
 
-    /// Epochs of a round, counted from 0.
+    /// The number of epochs in a round; rounds are counted from 0.
     pub fn epochs_of(&self, round: u32) -> u32 {
         self.epochs.saturating_mul(LONGER.saturating_pow(round))
     }
 
-    /// What all trainings together take, if so many begin and every loss is a number.
+    /// The work of all trainings, if this number of entrants begins and every loss is finite.
     pub fn work(&self, entrants: usize) -> TrainingWork {
         self.work_from(0, entrants)
     }
@@ -54,7 +53,7 @@ impl FinalsSettings {
         })
     }
 
-    /// How many trainings a round of so many entrants has.
+    /// The number of trainings in a round with this number of entrants.
     pub fn trainings_of(&self, entrants: usize) -> usize {
         entrants.saturating_mul(self.seeds as usize)
     }
@@ -65,16 +64,17 @@ impl FinalsSettings {
     }
 }
 
-/// How many rounds there are, if so many begin and every loss is a number.
+/// The number of rounds, if this number of entrants begins and every loss is finite.
 pub fn rounds_of(entrants: usize) -> u32 {
     rounds(entrants).count() as u32
 }
 
-/// What trainings from scratch take: epochs on the training half, and one look at the validation
-/// half each.
+/// An amount of training. Every training ends with one validation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrainingWork {
+    /// The number of trainings, each with one validation.
     pub trainings: u64,
+    /// The number of epochs of all trainings together.
     pub epochs: u64,
 }
 
@@ -90,8 +90,8 @@ impl std::ops::Add for TrainingWork {
 }
 
 impl TrainingWork {
-    /// What a search takes, its ranking included: every estimation is a training for an epoch, and in the
-    /// generations of its warm-up nothing else. After that, one-shot learners are not trained.
+    /// The work of a search with its ranking: every candidate is trained for an epoch and validated. In the warm-up,
+    /// candidates are not validated; after it, those of a one-shot search are not trained.
     pub fn of_search(population: usize, generations: u32, warm_up: u32, one_shot: bool) -> Self {
         let estimations = |generations| (population as u64).saturating_mul(generations);
         let all = u64::from(generations) + 1;
@@ -100,12 +100,12 @@ impl TrainingWork {
         Self { trainings: estimations(judged), epochs: estimations(trained) }
     }
 
-    /// Images that are trained on and validated on, with halves of these sizes.
+    /// The number of images in all epochs and in all validations, with halves of these sizes.
     pub fn images(self, train: usize, valid: usize) -> (u64, u64) {
         (self.epochs.saturating_mul(train as u64), self.trainings.saturating_mul(valid as u64))
     }
 
-    /// What share of another's images this takes, with halves of these sizes.
+    /// The number of images of this work as a share of those of other work, with halves of these sizes.
     pub fn share_of(self, other: Self, train: usize, valid: usize) -> f64 {
         let all = |work: Self| {
             let (trained, validated) = work.images(train, valid);
@@ -115,13 +115,13 @@ impl TrainingWork {
     }
 }
 
-/// Every round and how many are trained in it.
+/// The rounds, each with the number of its entrants.
 fn rounds(entrants: usize) -> impl Iterator<Item = (u32, usize)> {
     let first = (entrants > 0).then_some((0, entrants));
     std::iter::successors(first, |&(round, count)| (count > 2).then(|| (round + 1, count.div_ceil(2))))
 }
 
-/// Which figure decides; lower is better.
+/// The figure that decides which entrants go on; lower is better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judge {
@@ -133,7 +133,7 @@ pub enum Judge {
 }
 
 impl Judge {
-    /// What the judge looks at, in words.
+    /// A description of the figure for texts.
     pub fn words(self) -> &'static str {
         match self {
             Self::TrainingLoss => "training loss summed over epochs",

@@ -17,7 +17,7 @@ fn entrant(place: usize) -> Entrant {
     }
 }
 
-/// Finals of so many with a seed each, judged by training loss.
+/// Finals of this number of entrants with one seed each, judged by training loss.
 fn finals(entrants: usize) -> Finals {
     finals_of_seeds(entrants, 1)
 }
@@ -36,12 +36,12 @@ fn finals_of_seeds(entrants: usize, seeds: u32) -> Finals {
     Finals::resume(state).expect("a beginning")
 }
 
-/// Figures of a made-up training: every epoch's loss is the entrant's.
+/// The result of a made-up training, in which every epoch has this training loss.
 fn figures(loss: f64, epochs: u32) -> Figures {
     Figures { train_losses: vec![Loss(loss); epochs as usize], loss: Loss(2.0 * loss), accuracy: 50.0 }
 }
 
-/// Tells `finals` the losses of entrants until they end; gives everything that happened.
+/// Runs `finals` to their end with these losses of entrants; returns all events.
 fn played(finals: &mut Finals, losses: &[f64]) -> Vec<Event> {
     played_by(finals, |entrant, _| losses[entrant])
 }
@@ -80,8 +80,8 @@ fn eight_are_halved_to_one_in_rounds_of_three_times_as_many_epochs() {
     assert_eq!((eight.state().settings.work(8), rounds_of(8)), (all, 3));
 }
 
-/// Of five entrants with three seeds each: entrant 2 is the best with its first seed and by far the worst with
-/// the others, entrant 4 diverges once.
+/// The losses of five entrants with three seeds each: entrant 2 is the best with its first seed and by far the worst
+/// with the others, entrant 4 diverges once.
 fn fickle(entrant: usize, seed: u32) -> f64 {
     match (entrant, seed) {
         (2, 0) => 0.1,
@@ -240,7 +240,7 @@ fn stored_finals_that_contradict_themselves_are_refused() {
     assert!(refused(|s| s.settings.seeds = 0));
 }
 
-/// A finished search whose loss is a gene, with its ranking and its history.
+/// A finished search whose loss is the value of a gene, with its ranking and its history.
 fn searched(limits: crate::cost::Limits) -> (Search, Vec<RankedIndividual>, EntrantHistory) {
     let settings = SearchSettings {
         space: Space::Cells,

@@ -11,13 +11,13 @@ pub enum GenotypeError {
     Input { cell: &'static str, gene: usize, node: usize, last: usize, input: usize },
     #[error("{cell} cell: {genes} genes; every node needs two, so an even number from 2 to 40 is expected")]
     GeneCount { cell: &'static str, genes: usize },
-    #[error("{cell}_concat: {index} is no node or input of this cell (0 to {last}), or stands there twice")]
+    #[error("{cell}_concat: {index} is no node or input of this cell (0 to {last}), or occurs twice")]
     Concat { cell: &'static str, index: usize, last: usize },
-    #[error("{cell}_concat is empty; a cell must put out at least one node")]
+    #[error("{cell}_concat is empty; a cell must concatenate at least one node")]
     NoConcat { cell: &'static str },
     #[error(
-        "{cell}_concat: input {index} cannot be put out by a reduction cell: it has twice the side of the cell's \
-         nodes; nodes begin at 2"
+        "{cell}_concat: a reduction cell cannot concatenate input {index}, which has twice as many rows and columns \
+         as its nodes; nodes begin at 2"
     )]
     Resolution { cell: &'static str, index: usize },
     #[error(
@@ -28,7 +28,7 @@ pub enum GenotypeError {
     #[error("{cell} cell: node {node} has {genes} genes; this family of cells has two for every node")]
     NodeGenes { cell: &'static str, node: usize, genes: usize },
     #[error(
-        "{cell} cell: of the two numbers of a gene it is not plain which is the node and which the input; write \
+        "{cell} cell: it is not clear which of the two numbers of a gene is its node and which its input; write \
          ('operation', input), two for every node in order"
     )]
     NodeOrInput { cell: &'static str },
@@ -37,29 +37,29 @@ pub enum GenotypeError {
     #[error("`{field}` is missing; a genotype has normal, normal_concat, reduce and reduce_concat")]
     Missing { field: &'static str },
     #[error(
-        "`{field}` is unknown or stands there twice; a genotype has normal, normal_concat, reduce and reduce_concat"
+        "`{field}` is unknown or occurs twice; a genotype has normal, normal_concat, reduce and reduce_concat"
     )]
     Field { field: String },
     #[error("`{entry}` is missing among the entries that NNI exports for a cell")]
     NniEntry { entry: String },
     #[error(
-        "{cell} cell: `{entry}` is {found}; only the script that wrote it can tell which operation that is: put its name \
-         there, such as \"sep_conv_3x3\""
+        "{cell} cell: `{entry}` is {found}; only the script that wrote it can tell which operation that is: write its \
+         name instead, such as \"sep_conv_3x3\""
     )]
     NniOperation { cell: &'static str, entry: String, found: String },
     #[error(
-        "{cell} cell: NNI exported {nodes} nodes; only for its DARTS space, of 4, is it plain which of them are put \
-         out: write the genotype with its normal_concat and reduce_concat"
+        "{cell} cell: NNI exported {nodes} nodes; it is known which of them are concatenated only for its DARTS \
+         space, which has 4: write the genotype with its normal_concat and reduce_concat"
     )]
     NniConcat { cell: &'static str, nodes: usize },
     #[error(
-        "line {line}: this is YAML, which is not read; in Python, `print(genotype)` writes what is, and so does \
-         `json.dump(yaml.safe_load(open(FILE)), sys.stdout)`"
+        "line {line}: this is YAML, which is not read; in Python, `print(genotype)` and \
+         `json.dump(yaml.safe_load(open(FILE)), sys.stdout)` write what can be read"
     )]
     Yaml { line: usize },
     #[error("the text is {0}; save it as UTF-8")]
     Encoding(&'static str),
-    #[error("there are several genotypes; name one behind the file, as in FILE:NAME, of {names}")]
+    #[error("there are several genotypes; choose one by its name, as in FILE:NAME: {names}")]
     SeveralNames { names: String },
     #[error("there is no genotype called `{name}`; there are: {names}")]
     NoSuchName { name: String, names: String },

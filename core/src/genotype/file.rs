@@ -34,9 +34,9 @@ fn utf8(bytes: &[u8]) -> Result<String, GenotypeError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     pub genotype: Genotype,
-    /// The number of genotypes in the text.
+    /// The number of genotypes in the text, among which it was chosen.
     pub of: usize,
-    /// The line on which it begins, from 1.
+    /// The line on which the genotype begins, counted from 1.
     pub line: usize,
 }
 

@@ -192,8 +192,8 @@ mod tests {
     fn what_an_export_leaves_open_is_refused_with_the_reason() {
         assert_eq!(
             error(&SWITCHES.replace("\"dilconv5x5\"", "6")),
-            "normal cell: `normal_n3_p2` is 6; only the script that wrote it can tell which operation that is: put its \
-             name there, such as \"sep_conv_3x3\""
+            "normal cell: `normal_n3_p2` is 6; only the script that wrote it can tell which operation that is: write \
+             its name instead, such as \"sep_conv_3x3\""
         );
         assert!(
             error(&SWITCHES.replace("\"dilconv5x5\"", "[false, true]"))
@@ -248,8 +248,8 @@ mod tests {
         assert_eq!(genotype.reduction.concat, [2, 3, 4, 5]);
         assert_eq!(
             error(&inputs(5)),
-            "normal cell: NNI exported 5 nodes; only for its DARTS space, of 4, is it plain which of them are put out: \
-             write the genotype with its normal_concat and reduce_concat"
+            "normal cell: NNI exported 5 nodes; it is known which of them are concatenated only for its DARTS \
+             space, which has 4: write the genotype with its normal_concat and reduce_concat"
         );
         assert!(error(&inputs(4).replace("normal/input_3_1", "x")).contains("`normal/input_3_1` is missing"));
     }

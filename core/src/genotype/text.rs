@@ -11,7 +11,7 @@ use super::{
     nni,
 };
 
-/// The form in which a genotype is written.
+/// The text form in which a genotype is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GenotypeFormat {
     /// `Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)`

@@ -31,8 +31,8 @@ impl ConvolutionShape {
     }
 }
 
-/// Adds nodes for layers whose weights have names behind a prefix. If the ReLU of a value was needed before,
-/// `rectified` has its name.
+/// Adds nodes for layers to a graph; the names of their weights begin with `prefix`. `rectified` has the names of
+/// ReLUs that were added, by their inputs, so that each is computed once.
 pub(super) struct Builder<'a> {
     pub(super) graph: &'a mut Graph,
     rectified: BTreeMap<String, String>,
@@ -71,7 +71,7 @@ impl Builder<'_> {
         maps
     }
 
-    /// A tensor of the network, by its name behind the prefix.
+    /// A tensor of the network, by its name without the prefix.
     pub(super) fn weight(&mut self, name: &str, shape: &[usize]) -> String {
         self.graph.weight(format!("{}{name}", self.prefix), shape)
     }

@@ -1,5 +1,4 @@
-//! BiSeNet as ONNX nodes: the scores of every pixel. The two outputs that are used in training only are left
-//! out.
+//! BiSeNet as ONNX nodes: the logits of every pixel. The two outputs that are used in training only are left out.
 
 use super::{
     cells::{Builder, ConvolutionShape},

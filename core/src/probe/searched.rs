@@ -13,7 +13,7 @@ use crate::{
     space::{Space, VectorError},
 };
 
-/// All distinct architectures that the individuals of a search were, in the order of its events.
+/// All distinct architectures that the individuals of a search had, in the order of its events.
 #[derive(Clone, Debug)]
 pub struct Searched {
     space: Space,

@@ -38,7 +38,7 @@ class Sequence(nn.Module):
 
 
 class Halving(nn.Module):
-    """Halves the resolution: every other pixel, and beside it those one to the right and below."""
+    """Halves the resolution by two pointwise convolutions of stride 2, the second on the input moved by one pixel."""
 
     def __init__(self, channels_in, channels_out):
         super().__init__()

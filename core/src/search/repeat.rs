@@ -1,4 +1,4 @@
-//! Estimating a pair again where its losses are too near to each other to tell who is better.
+//! Estimating a pair again if its losses are too near to each other to tell which learner is better.
 
 use crate::loss::Loss;
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,11 @@ use super::estimation::{Estimate, Estimation, Stage};
 /// When a pair is estimated again. The paper never does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeat {
-    /// The standard deviation, over draws, of how far the losses of a pair are apart, as a probe measures it. A
-    /// mean of n estimations knows that distance √n times as well. 0: no pair is estimated again.
+    /// The standard deviation, over random draws, of the difference between the losses of a pair, as a probe measures
+    /// it. A pair is estimated again while the difference of its mean losses over n estimations is less than
+    /// `noise / √n`. With 0, no pair is estimated again.
     pub noise: f64,
-    /// Estimations that a pair has at most.
+    /// The greatest number of estimations of a pair.
     pub estimates: u32,
 }
 
@@ -22,12 +23,13 @@ impl Default for Repeat {
 }
 
 impl Repeat {
+    /// Whether no pair is estimated again.
     pub fn is_off(&self) -> bool {
         self.noise == 0.0 || self.estimates <= 1
     }
 
-    /// Whether a pair is estimated once more after it was told these estimates, one list an estimation.
-    /// Every searcher does so alike, whatever it makes of losses, so that all pay the same.
+    /// Whether a pair is estimated once more after these estimates, one list for each estimation. The rule is the
+    /// same for all searchers with pairs, also for those that do not use losses, so that they cost the same.
     pub(super) fn wants_more(
         &self,
         estimation: &Estimation,
@@ -42,16 +44,16 @@ impl Repeat {
         let means = mean(told);
         let gap = (means[0].loss - means[1].loss).abs();
         let count = told.len() as f64;
-        // A gap that is not a number is not within anything.
+        // With a gap that is NaN, the comparison is false, so the pair is not estimated again.
         gap < self.noise / count.sqrt() && told.len() < self.estimates as usize
     }
 }
 
-/// One estimate a candidate: the mean of all. Weights are the same each time, and so are hits.
+/// The mean estimate of each candidate. Inherited weights are the same each time, and so are hits.
 pub(super) fn mean(told: &[Vec<Estimate>]) -> Vec<Estimate> {
     let Some(last) = told.last() else { return Vec::new() };
     if told.len() == 1 {
-        return last.clone(); // To the last bit.
+        return last.clone(); // Equal to the last bit.
     }
     let count = told.len() as f64;
     let of = |slot: usize, value: fn(&Estimate) -> f64| {

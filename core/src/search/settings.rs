@@ -1,57 +1,56 @@
-//! What defines a search, and which settings cannot be.
+//! The settings of a search, and which of them are refused.
 
 use serde::{Deserialize, Serialize};
 
 use super::repeat::Repeat;
 use crate::{cost::Limits, number, population::MOST_INDIVIDUALS, searcher::kind::SearcherKind, space::Space};
 
-/// What defines a search, apart from how losses are found.
+/// The settings of a search, apart from those of its estimator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchSettings {
     pub space: Space,
     pub searcher: SearcherKind,
-    /// Individuals; even.
+    /// The number of individuals, which is even.
     pub population: usize,
-    /// Pairs of a generation that start from the same weights and are then adopted in order; the paper has 1.
+    /// The number of pairs that begin with the same weights and are then adopted in order; the paper has 1.
     #[serde(default = "number::one", skip_serializing_if = "number::is_one")]
     pub pairs_at_once: usize,
     pub generations: u32,
     pub seed: u64,
-    /// With which probability a gene of a slow learner is drawn anew after its move; the paper has 0.
+    /// The probability that a gene of a slow learner is drawn anew after its move; the paper has 0.
     #[serde(default, skip_serializing_if = "number::is_zero")]
     pub mutation: f64,
-    /// Generations, the first of all, that train the weight set and move no individual; the paper has 0. They count
-    /// in the budget, and learning rate and drop path go over them as over all others: it is the weight set
-    /// that is annealed, and searches with and without a warm-up differ in nothing but which networks are trained. In a
-    /// one-shot search, where no network is trained after them, the rates reach their ends within the warm-up.
+    /// The number of generations at the beginning that only train the weight set and move no individual; the paper
+    /// has 0. They are part of [`SearchSettings::generations`] and of the schedule of learning rate and drop path, so
+    /// searches with and without a warm-up differ only in the networks that are trained. In a one-shot search, where
+    /// no network is trained later, the schedule ends with the warm-up.
     #[serde(default, skip_serializing_if = "number::is_none")]
     pub warm_up: u32,
-    /// After the warm-up, learners are judged by what they inherit, without training, and write nothing to
-    /// the weight set. The paper trains every learner.
+    /// After the warm-up, learners are validated with the weights that they inherit, without training, and write
+    /// nothing to the weight set. The paper trains every learner.
     #[serde(default, skip_serializing_if = "number::is_off")]
     pub one_shot: bool,
-    /// Pairs that are estimated more than once; in the paper none is.
+    /// Which pairs are estimated more than once; in the paper none is.
     #[serde(default, skip_serializing_if = "Repeat::is_off")]
     pub repeat: Repeat,
     pub schedule: Schedule,
-    /// Architectures beyond these lose against those within.
+    /// Architectures that exceed these limits lose against those within them.
     pub limits: Limits,
 }
 
 impl SearchSettings {
-    /// How many candidates are estimated together in a generation, unless fewer are left.
+    /// The number of candidates of an estimation, unless fewer are left in the generation.
     pub fn together(&self) -> usize {
         self.searcher.together().saturating_mul(self.pairs_at_once)
     }
 
-    /// The learning rate of the networks that are trained in this generation: a true cosine over all generations
-    /// that train any.
+    /// The learning rate of this generation: a cosine over all generations in which networks are trained.
     pub fn learning_rate(&self, generation: u32) -> f64 {
         let trained = self.trained_generations();
         self.schedule.learning_rate(generation.min(trained.saturating_sub(1)), trained)
     }
 
-    /// The probability that an operation is dropped in the networks that are trained in this generation.
+    /// The probability of drop path in this generation.
     pub fn drop_path(&self, generation: u32) -> f64 {
         let trained = self.trained_generations();
         self.schedule.drop_path(generation.min(trained.saturating_sub(1)), trained)
@@ -62,7 +61,7 @@ impl SearchSettings {
         if self.one_shot { self.warm_up } else { self.generations }
     }
 
-    /// The rule that it follows, in words.
+    /// The searcher in words, with the number of pairs at once if it is not 1.
     pub fn rule(&self) -> String {
         match self.pairs_at_once {
             1 => self.searcher.to_string(),
@@ -71,23 +70,27 @@ impl SearchSettings {
     }
 }
 
-/// What changes from generation to generation in how learners are trained.
+/// The training settings that change from generation to generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
+    /// The learning rate of the first generation.
     pub learning_rate: f64,
+    /// The end of the cosine, which a generation after the last would have.
     pub learning_rate_end: f64,
-    /// Reached linearly; 0 in the first generation.
+    /// The probability of drop path that a generation after the last would have; it rises linearly from 0 in the
+    /// first.
     pub drop_path: f64,
 }
 
 impl Schedule {
-    /// A true cosine: `end + (start − end) (1 + cos(π g / G)) / 2`.
+    /// The cosine `end + (start − end) (1 + cos(π g / G)) / 2` for generation g of G.
     pub fn learning_rate(&self, generation: u32, generations: u32) -> f64 {
         let progress = f64::from(generation) / f64::from(generations.max(1));
         let cosine = (1.0 + (std::f64::consts::PI * progress).cos()) / 2.0;
         self.learning_rate_end + (self.learning_rate - self.learning_rate_end) * cosine
     }
 
+    /// The linear rise `p g / G` for generation g of G.
     pub fn drop_path(&self, generation: u32, generations: u32) -> f64 {
         self.drop_path * f64::from(generation) / f64::from(generations.max(1))
     }
@@ -98,22 +101,24 @@ impl Schedule {
 pub enum SettingsError {
     #[error("a population of {0} cannot be paired; it must be even, from 2 to {MOST_INDIVIDUALS}")]
     Population(usize),
-    #[error("{pairs} pairs at once are no part of a generation, which has {of}; it must be from 1 to {of}")]
+    #[error("{pairs} pairs cannot be estimated at once, as a generation has {of}; it must be from 1 to {of}")]
     PairsAtOnce { pairs: usize, of: usize },
     #[error("a search needs at least one generation")]
     Generations,
-    #[error("a mutation of {0} is no probability; it must be from 0 to 1")]
+    #[error("the mutation cannot be {0}; it is a probability, from 0 to 1")]
     Mutation(f64),
     #[error(
-        "a warm-up of {0} generations leaves none to search in, or there are no weights to warm up; it must be \
-         shorter than the search, and 0 where a table answers"
+        "the warm-up cannot have {0} generations; it must be shorter than the search, and 0 where losses come from a \
+         table, because there are no weights to train then"
     )]
     WarmUp(u32),
     #[error("without a warm-up the weights that one-shot learners are judged by would never be trained")]
     OneShot,
-    #[error("a noise of {0} is none; it must be a number, 0 or above")]
+    #[error("the noise cannot be {0}; it must be a number, 0 or above")]
     Noise(f64),
-    #[error("pairs cannot be estimated again where {0} are estimated at once; the noise must be 0 then")]
+    #[error(
+        "pairs cannot be estimated again where {0} of them are estimated at once; the noise must be 0 then"
+    )]
     RepeatsAtOnce(usize),
     #[error("the stored state is not one of a search with these settings: {0}")]
     State(&'static str),
@@ -122,7 +127,7 @@ pub enum SettingsError {
 /// Refuses settings that no search can have.
 ///
 /// # Errors
-/// With the first of them.
+/// If a setting is refused; the error is about the first one.
 pub(super) fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
     let paired = settings.population.is_multiple_of(2);
     if !paired || !(2..=MOST_INDIVIDUALS).contains(&settings.population) {

@@ -12,26 +12,27 @@ use crate::{
     population::{Individual, IndividualId},
 };
 
-/// The state of a search, from which it can go on. It can be serialised, and holds no tensors, threads or
-/// files.
+/// The state of a search, from which it can go on. It can be serialised, and contains no tensors, threads or files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchState {
     pub generation: u32,
-    /// Estimations of this generation, as individuals; empty before the generation began.
+    /// The pairs of this generation, in order, each as its individuals; empty after the last generation. Of searchers
+    /// that estimate one candidate at a time, each "pair" is one individual.
     pub pairs: Vec<Vec<IndividualId>>,
-    /// Estimations of this generation that were told.
+    /// The number of pairs of this generation that are done.
     pub done: usize,
-    /// What the pair in hand was told so far, if it is estimated more than once: a list an estimation.
+    /// The estimates of the present pair so far, if it is estimated more than once: a list for each estimation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<Vec<Estimate>>,
     pub population: Vec<Individual>,
-    /// Slow and fast individual of every pair told in this generation.
+    /// The slow and the fast learner of every pair of this generation that is done and had a verdict.
     pub lessons: Vec<PendingMove>,
     /// The last loss of every individual; `None` before its first estimate.
     pub losses: Vec<Option<Loss>>,
-    /// Estimates after the last generation, by individual.
+    /// The estimates of the last population with the final weights, by individual, as far as they are known.
     pub ranking: Vec<Estimate>,
-    /// The number of all estimations, in which repeated genotypes count again.
+    /// The number of candidates that were estimated. Architectures that were met before count again; the ranking in
+    /// the end does not count.
     pub evaluations: u64,
     pub finished: bool,
 }

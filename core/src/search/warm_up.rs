@@ -1,20 +1,20 @@
 //! The warm-up: generations that train the weight set before any verdict moves an individual.
 //!
-//! A verdict compares how well inherited weights serve two architectures, so where some operations
-//! were trained often and others never it judges how well trained an operation is, not how good. In
-//! a warm-up architectures are trained that belong to no individual; their weights are adopted, their losses
-//! are not asked for, and the population waits where it was drawn.
+//! A verdict compares two architectures by weights that they inherit. If some operations were trained often and
+//! others never, it tells how well an operation is trained, not how good it is. In a warm-up, architectures are
+//! trained that belong to no individual. Their weights are adopted, they are not validated, and the population stays
+//! where it was drawn.
 //!
-//! Architectures are dealt, as cards are (strict fairness, as FairNAS has it; Chu et al., 2019). For
-//! every node of either cell there is a deck of all its operations on all its inputs. Each network
-//! takes two cards of every deck, and a deck that is used up is shuffled anew. So at any time no
-//! operation of a node was dealt more than once oftener than another, and no two networks that are
-//! trained at once hold the same, of which one would be lost. A node with fewer inputs has fewer cards,
-//! so its operations are trained more often than those of a later node: every network has two
-//! operations in every node, and nothing can change that.
+//! The architectures are dealt like cards, so that all operations of a node are trained equally often (the strict
+//! fairness of FairNAS; Chu et al., 2019). For every node of either cell there is a deck with a card for each of its
+//! operations on each of its inputs. Each network takes two cards of every deck, and a deck that is used up is
+//! shuffled anew. So at any time the operations of a node were dealt equally often, or some once more than the
+//! others. The two networks that are trained at once have no card in common, because the weights of one of them would
+//! be lost. A node with fewer inputs has fewer cards, so its operations are trained more often than those of a later
+//! node. This cannot be avoided, because every network has two operations in every node.
 //!
-//! What is dealt depends on seed and population alone. Two searches of the same seed that differ in
-//! their searchers begin with the same weights to the last bit.
+//! The cards depend on seed and population alone. Two searches of the same seed that differ in their searchers begin
+//! with the same weights to the last bit.
 
 use std::collections::BTreeSet;
 
@@ -26,11 +26,11 @@ use crate::{
     space::{NODES, Space},
 };
 
-/// Networks that are trained at once, whichever the searcher.
+/// The number of networks that are trained at once, with any searcher.
 pub(super) const TOGETHER: usize = 2;
-/// Operations of a node.
+/// The number of operations of a node in a network.
 const SLOTS: usize = 2;
-/// Cards that networks trained at once take of a deck.
+/// The number of cards that the networks trained at once take from a deck.
 const HAND: usize = TOGETHER * SLOTS;
 
 /// Which networks are trained at once, in order.
@@ -83,7 +83,8 @@ fn shuffled(streams: &Streams, node: usize, size: usize, deck: u64) -> Vec<usize
     streams.stream(Purpose::WarmUp, deck, node as u64).order(size)
 }
 
-/// Nobody is fast or slow. All give their weights, in their order, whose training ended in numbers.
+/// The verdict of a warm-up: no network is fast or slow, and all whose training loss is finite give their weights, in
+/// their order.
 pub(super) fn verdict(estimation: &Estimation, estimates: &[Estimate]) -> Verdict {
     let trained = |slot: &Slot| estimates[*slot].train_loss.is_finite();
     Verdict {

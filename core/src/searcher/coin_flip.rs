@@ -1,4 +1,5 @@
-//! Slow-fast learning with the verdict drawn by lot: what is left when losses carry no signal.
+//! Slow-fast learning with verdicts drawn by lot, as a control: it shows what slow-fast learning does without the
+//! information in losses.
 
 use super::{
     rule::{Searcher, compare, verdict},
@@ -25,7 +26,7 @@ impl Searcher for CoinFlip {
         violations: &[f64],
     ) -> Verdict {
         if estimates.iter().any(|e| !e.loss.is_finite()) {
-            // Nobody follows a learner whose loss is not a number, not even by lot.
+            // A learner whose loss is not a number is never the fast one, not even by lot.
             return compare(estimates, violations);
         }
         let mut lot = streams.stream(Purpose::Lot, u64::from(estimation.generation), estimation.pair as u64);

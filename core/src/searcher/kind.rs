@@ -11,11 +11,12 @@ pub enum SearcherKind {
     /// RelativeNAS: slow learners move towards fast ones.
     #[default]
     SlowFast,
-    /// Fresh vectors every generation; pairs and weights as in slow-fast.
+    /// Random search: new random vectors in every generation; pairs and weights as in slow-fast.
     Random,
-    /// Slow-fast with the verdict drawn by lot.
+    /// Slow-fast learning in which lots decide which learner of a pair is fast.
     CoinFlip,
-    /// Regularized evolution: tournament, one mutation, the oldest dies.
+    /// Regularized evolution: a child of the winner of a tournament, with one mutation, replaces the oldest
+    /// individual.
     RegularizedEvolution,
     /// Random search that keeps the largest networks within the limits, whatever their losses.
     Largest,
@@ -35,7 +36,7 @@ impl SearcherKind {
         }
     }
 
-    /// How many candidates are estimated together.
+    /// The number of candidates that the searcher compares with each other: 2, or 1 if it has no pairs.
     pub fn together(self) -> usize {
         if self == Self::RegularizedEvolution { 1 } else { 2 }
     }
@@ -45,7 +46,7 @@ impl SearcherKind {
         matches!(self, Self::SlowFast | Self::CoinFlip)
     }
 
-    /// Whether losses rank the last population; otherwise a rule of the searcher's own does.
+    /// Whether the last population is ranked by losses; otherwise it is ranked by a rule of the searcher.
     pub fn ranks_by_loss(self) -> bool {
         self != Self::Largest
     }
@@ -57,7 +58,7 @@ impl fmt::Display for SearcherKind {
     }
 }
 
-/// A name that is no searcher.
+/// The error for a name that is no searcher.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no searcher; there are slow-fast, random, coin-flip, regularized-evolution and largest")]
 pub struct UnknownSearcher(String);

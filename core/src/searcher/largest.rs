@@ -1,8 +1,8 @@
-//! The strongest trivial rival: random search that keeps the largest networks, whatever their losses.
+//! Random search that keeps the largest networks, whatever their losses: the strongest of the simple controls.
 //!
-//! It draws, pairs, trains and validates exactly as random search does, so both can be compared under
-//! one protocol and cost the same. Its last population, however, are the largest of all vectors that
-//! it drew, the largest first, and their final ranking is by size.
+//! It draws, pairs, trains and validates exactly as random search does, so both cost the same and can be compared
+//! under one protocol. But its last population consists of the largest of all vectors that it drew, the largest
+//! first, and the final ranking is by size.
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
@@ -25,7 +25,7 @@ use crate::{
     tabular::cell,
 };
 
-/// What sizes are counted of where a search names no network: the published search network.
+/// The network whose size is counted if a search names none: the published search network.
 const PUBLISHED: NetworkShape =
     NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
 
@@ -46,10 +46,10 @@ impl Searcher for Largest {
         if state.generation + 1 < settings.generations {
             return Random.advance(settings, streams, state);
         }
-        // The search begins after its warm-up with the first draw, as every search does.
+        // As in every search, the first generation after the warm-up has the population that was drawn first.
         let later = settings.warm_up + 1..settings.generations;
-        // Draws are derived from the seed, so none of them needs to be stored. What was injected
-        // into the last generation competes; earlier ones gave way to the next draw, as in random search.
+        // Draws are derived from the seed, so none of them needs to be stored. Architectures that were injected into
+        // the last generation are candidates too; earlier ones were replaced by the next draw, as in random search.
         let drawn = std::iter::once(0)
             .chain(later)
             .flat_map(|generation| IndividualId::all(population).map(move |i| (generation, i)))
@@ -93,8 +93,8 @@ fn keep_largest(space: Space, kept: &mut Vec<(f64, Part, Vec<f64>)>, count: usiz
     kept.truncate(count);
 }
 
-/// Parameters and multiply-adds of the network that the search trains at `position`; in
-/// [`Space::NasBench201`], whose table holds none, those of the edges' operations.
+/// The parameters and multiply-adds of the network that a search trains at `position`. In [`Space::NasBench201`],
+/// whose table does not have them, they are those of the operations of all edges.
 ///
 /// # Errors
 /// If the position lies outside the space.

@@ -1,4 +1,4 @@
-//! Random search: fresh vectors every generation, everything else as in slow-fast.
+//! Random search: new random vectors in every generation, and all else as in slow-fast.
 
 use super::rule::{Searcher, compare};
 use crate::{

@@ -1,8 +1,8 @@
-//! Regularized evolution (Real et al., 2019): the best of a small tournament has a child with one
-//! mutation, and the oldest individual dies.
+//! Regularized evolution (Real et al., 2019): the best of a small tournament has a child with one mutation, which
+//! replaces the oldest individual.
 //!
-//! A generation estimates one child a place. Places are filled in order, so the place of a child
-//! always holds the oldest individual.
+//! A generation estimates one child for each individual. Individuals are replaced in the order of their numbers, so
+//! the one that a child replaces is always the oldest.
 
 use super::rule::Searcher;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     space::{GeneIndex, Space},
 };
 
-/// Individuals drawn, with replacement, for a tournament.
+/// The number of individuals that are drawn, with replacement, for a tournament.
 const TOURNAMENT: usize = 5;
 
 pub(super) struct RegularizedEvolution;
@@ -35,7 +35,7 @@ impl Searcher for RegularizedEvolution {
         individual: IndividualId,
     ) -> Vec<f64> {
         if state.losses[individual].is_none() {
-            // The first population, and what was injected since, are estimated themselves.
+            // The first population and injected architectures are estimated before they have children.
             return state.population[individual].position.clone();
         }
         let mut stream = streams.stream(Purpose::Mutation, u64::from(state.generation), individual.0 as u64);

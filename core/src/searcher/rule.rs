@@ -1,4 +1,4 @@
-//! What a searcher decides, and the verdict on a pair that slow-fast and most controls share.
+//! The rule of a searcher, and the verdict on a pair that slow-fast and most controls share.
 
 use crate::{
     loss::Fitness,
@@ -11,15 +11,15 @@ use crate::{
     },
 };
 
-/// What a searcher decides. The defaults are what slow-fast and its controls share.
+/// The rule of a searcher. Default methods are those of slow-fast, which most controls share.
 pub(crate) trait Searcher: Sync {
-    /// Who is estimated together in a generation, in order.
+    /// The individuals that are compared with each other in a generation, in the order of the comparisons.
     fn pairs(&self, settings: &SearchSettings, streams: &Streams, generation: u32) -> Vec<Vec<IndividualId>> {
         let order = streams.stream(Purpose::Pairing, u64::from(generation), 0).order(settings.population);
         order.chunks(2).map(|pair| pair.iter().copied().map(IndividualId).collect()).collect()
     }
 
-    /// Where an individual is estimated.
+    /// The position at which an individual is estimated.
     fn position(
         &self,
         _: &SearchSettings,
@@ -30,7 +30,7 @@ pub(crate) trait Searcher: Sync {
         state.population[individual].position.clone()
     }
 
-    /// Who is fast and who is slow; `violations` says by how much each exceeds the limits.
+    /// Decides which candidate is fast and which is slow; `violations` tells by how much each exceeds the limits.
     fn judge(
         &self,
         streams: &Streams,
@@ -39,7 +39,7 @@ pub(crate) trait Searcher: Sync {
         violations: &[f64],
     ) -> Verdict;
 
-    /// Who is where in the next generation, for those who change.
+    /// The individuals that are different in the next generation, with their numbers.
     fn advance(
         &self,
         settings: &SearchSettings,
@@ -48,9 +48,10 @@ pub(crate) trait Searcher: Sync {
     ) -> Vec<(IndividualId, Individual)>;
 }
 
-/// The verdict on a pair by violation first, then loss; a tie goes to the first member.
+/// The verdict on a pair: the candidate with the smaller violation is fast, then the one with the lower loss, and of
+/// equal ones the first.
 ///
-/// A learner whose loss is not a number is slow and gives nothing; if both are, there is no verdict.
+/// A candidate whose loss is not finite is slow and gives no weights. If this is true of both, the verdict is empty.
 pub(crate) fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
     if estimates.iter().all(|e| !e.loss.is_finite()) {
         return Verdict::default();
@@ -62,7 +63,8 @@ pub(crate) fn compare(estimates: &[Estimate], violations: &[f64]) -> Verdict {
     verdict(fast, slow, estimates)
 }
 
-/// `fast` gives its weights first, then `slow`, unless its loss is not a number.
+/// The verdict that `fast` is fast and `slow` is slow. Both give their weights, `fast` first, except if their loss is
+/// not finite.
 pub(super) fn verdict(fast: Slot, slow: Slot, estimates: &[Estimate]) -> Verdict {
     let gives = [fast, slow].into_iter().filter(|&slot| estimates[slot].loss.is_finite()).collect();
     Verdict { fast: Some(fast), slow: Some(slow), gives }

@@ -1,4 +1,4 @@
-//! RelativeNAS itself.
+//! Slow-fast learning, the searcher of RelativeNAS.
 
 use super::rule::{Searcher, compare};
 use crate::{
@@ -35,7 +35,7 @@ impl Searcher for SlowFast {
                 let lambda1: Vec<_> = (0..genes).map(|_| stream.unit()).collect();
                 let lambda2: Vec<_> = (0..genes).map(|_| stream.unit()).collect();
                 let mut slow = state.population[lesson.slow].clone();
-                // Fast learners stay, so their positions are still those that were estimated.
+                // Fast learners do not move, so their positions are still those that were estimated.
                 learn(settings.space, &mut slow, &state.population[lesson.fast].position, &lambda1, &lambda2);
                 let mut mutation =
                     streams.stream(Purpose::SlowMutation, u64::from(state.generation), lesson.slow.0 as u64);

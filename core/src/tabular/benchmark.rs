@@ -22,11 +22,10 @@ const PATIENCE: u32 = 1000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Charge {
-    /// All estimations, also of architectures that the search has met before.
+    /// All estimations are charged, also those of architectures that the search has met before.
     #[default]
     All,
-    /// Only the first estimation of each architecture counts, because a table can be looked up again at no
-    /// cost.
+    /// Only the first estimation of each architecture is charged, because looking it up again costs nothing.
     Distinct,
 }
 
@@ -47,7 +46,7 @@ impl fmt::Display for Charge {
 
 /// The error for a text that names no [`Charge`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` cannot be charged; there are all and distinct")]
+#[error("`{0}` is no choice of the estimations that are charged; there are all and distinct")]
 pub struct UnknownCharge(String);
 
 impl FromStr for Charge {
@@ -65,9 +64,9 @@ impl FromStr for Charge {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BenchmarkSettings {
     pub dataset: Dataset,
-    /// The number of evaluations of each search.
+    /// The budget of each search: the number of its evaluations, as `charge` counts them.
     pub evaluations: NonZeroU32,
-    /// The number of repetitions.
+    /// The number of searches with each searcher, with seeds 0, 1, …
     pub seeds: NonZeroU32,
     pub charge: Charge,
     /// As [`SearchSettings::mutation`], for searchers whose slow learners move.
@@ -98,7 +97,7 @@ pub struct SearcherResult {
 /// Reading the accuracies of the final population does not count towards the budget.
 ///
 /// # Panics
-/// If the mutation is no probability.
+/// If the mutation is not between 0 and 1.
 pub fn benchmark_searchers(
     table: &Table,
     settings: &BenchmarkSettings,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The number of edges of a cell.
 pub const EDGES: usize = 6;
 
-/// An operation of an edge.
+/// An operation of an edge; the name of a convolution stands for ReLU, convolution and batch norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeOperation {
@@ -42,7 +42,7 @@ impl EdgeOperation {
         }
     }
 
-    /// Two letters for narrow places: `--`, `id`, `c1`, `c3`, `av`.
+    /// Two characters for places with little room: `--`, `id`, `c1`, `c3`, `av`.
     pub fn short_name(self) -> &'static str {
         match self {
             Self::None => "--",
@@ -60,7 +60,7 @@ impl fmt::Display for EdgeOperation {
     }
 }
 
-/// The ends of an edge, such as `in-1`.
+/// The name of an edge, which consists of the nodes that it connects, such as `in-1`.
 ///
 /// # Panics
 /// If there is no such edge.

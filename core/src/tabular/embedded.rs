@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 
 use super::{Table, TableError};
 
-/// NAS-Bench-201, from `assets`, as a compressed text.
+/// The table of NAS-Bench-201 from `assets`, as gzip-compressed text with comma-separated values.
 pub static COMPRESSED: &[u8] = include_bytes!("../../../assets/nas-bench-201/nas-bench-201.csv.gz");
 
 /// Why the embedded table cannot be read.

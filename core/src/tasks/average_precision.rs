@@ -28,10 +28,11 @@ pub struct Detection {
     pub corners: CornerBox,
 }
 
-/// The result of comparing a detection with the objects.
+/// The result of comparing a detection with the annotated objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DetectionVerdict {
+    /// The detection found an object.
     True,
     /// It overlaps no object by more than the threshold.
     False,
@@ -44,7 +45,7 @@ pub enum DetectionVerdict {
 /// How the area below the curve of precision over recall is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// The mean of the best precision at recalls of at least 0, 0.1, … 1, as until 2009.
+    /// The mean over recalls 0, 0.1, … 1 of the best precision at this recall or a higher one, as until 2009.
     ElevenPoints,
     /// The area under the curve after it was made monotonically decreasing.
     Area,
@@ -59,10 +60,12 @@ pub struct Curve {
     pub verdicts: Vec<DetectionVerdict>,
     /// The precision after each of those detections; 0 as long as nothing has been counted.
     pub precision: Vec<f64>,
+    /// The recall after each of those detections.
     pub recall: Vec<f64>,
 }
 
-/// The curve of the detections of one class. The protocol has an `overlap` of 0.5.
+/// The curve of the detections of one class. A detection is true if its overlap with an object is greater than
+/// `overlap`, which is 0.5 in the protocol.
 ///
 /// Detections with equal scores keep their order; of objects that are overlapped equally, the first is taken.
 pub fn curve(objects: &[Object], detections: &[Detection], class: usize, overlap: f64) -> Curve {

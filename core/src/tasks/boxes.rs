@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// It belongs to the protocol: matching, suppression and average precision all divide by it.
 pub const UNION_EPSILON: f64 = 1e-5;
 
-/// A box by two corners, in pixels or in shares of width and height.
+/// A box given by two corners, in pixels or in shares of the picture's width and height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "[f64; 4]", into = "[f64; 4]")]
 pub struct CornerBox {
@@ -17,7 +17,7 @@ pub struct CornerBox {
     pub bottom: f64,
 }
 
-/// A box given by centre, width and height, in pixels or in shares of width and height.
+/// A box given by centre, width and height, in pixels or in shares of the picture's width and height.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "[f64; 4]", into = "[f64; 4]")]
 pub struct CentreBox {
@@ -52,7 +52,7 @@ impl From<CentreBox> for [f64; 4] {
 }
 
 impl CornerBox {
-    /// The area; 0 for a box whose corners are exchanged.
+    /// The area; 0 if left and right, or top and bottom, are exchanged.
     pub fn area(&self) -> f64 {
         (self.right - self.left).max(0.0) * (self.bottom - self.top).max(0.0)
     }

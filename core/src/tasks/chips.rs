@@ -11,7 +11,7 @@ pub struct Chips {
     pub places: Vec<[usize; 2]>,
 }
 
-/// Pixels from one chip to the next: five sixths of a chip, rounded up.
+/// The distance from one chip to the next in pixels: five sixths of a chip, rounded up.
 pub fn stride(chip: usize) -> usize {
     (chip * 5).div_ceil(6)
 }

@@ -18,7 +18,7 @@ pub struct Truth {
     pub crowd: bool,
 }
 
-/// A detection.
+/// A detection, which is a box or a pose.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
     pub score: f64,
@@ -47,7 +47,9 @@ impl Areas {
     pub const ALL: Self = Self { least: 0.0, most: 1e10 };
     /// Small objects: below 32 × 32. Keypoints are not reported for them.
     pub const SMALL: Self = Self { least: 0.0, most: 1024.0 };
+    /// Medium objects: from 32 × 32 to 96 × 96.
     pub const MEDIUM: Self = Self { least: 1024.0, most: 9216.0 };
+    /// Large objects: above 96 × 96.
     pub const LARGE: Self = Self { least: 9216.0, most: 1e10 };
 
     fn holds(self, area: f64) -> bool {
@@ -61,27 +63,29 @@ pub fn thresholds() -> [f64; 10] {
     std::array::from_fn(|index| if index == 9 { 0.95 } else { 0.5 + index as f64 * step })
 }
 
-/// Precision and recall at each of the [`thresholds`].
+/// The evaluation of one class at each of the [`thresholds`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Curves {
+    /// The mean of the precisions at recalls 0, 0.01, … 1.
     pub average_precision: [f64; 10],
+    /// The recall after all detections.
     pub recall: [f64; 10],
 }
 
 impl Curves {
-    /// The mean over the thresholds, which is called AP.
+    /// The mean average precision over the thresholds, which COCO calls AP.
     pub fn precision(&self) -> f64 {
         self.average_precision.iter().sum::<f64>() / 10.0
     }
 
-    /// The mean recall over the thresholds, which is called AR.
+    /// The mean recall over the thresholds, which COCO calls AR.
     pub fn mean_recall(&self) -> f64 {
         self.recall.iter().sum::<f64>() / 10.0
     }
 }
 
-/// The curves of one class over all images, from the `most` best detections of each image (20 for people, 100
-/// for boxes). `None` if there is no object to find with such an area.
+/// The evaluation of one class over all images, with the `most` best detections of each image (20 for people, 100 for
+/// boxes). `None` if no object that counts has such an area.
 pub fn curves(images: &[ImageResult], areas: Areas, most: usize) -> Option<Curves> {
     let asked_of = |truth: &&Truth| !truth.ignored && areas.holds(truth.area);
     let asked = images.iter().flat_map(|image| &image.truths).filter(asked_of).count();

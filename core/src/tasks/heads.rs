@@ -1,6 +1,6 @@
 //! Sizes of the published heads, and where they take their maps from.
 
-/// The least number of cells of a backbone: each third ends with a cell of its own.
+/// The least number of cells of a backbone, so that each of its thirds has a cell.
 pub const FEWEST_CELLS: usize = 3;
 
 /// The cells whose outputs a head reads, in a backbone with this number of cells ([`FEWEST_CELLS`] or more):
@@ -9,17 +9,21 @@ pub fn taps(cells: usize) -> [usize; 3] {
     [cells / 3 - 1, 2 * cells / 3 - 1, cells - 1]
 }
 
-/// SSDLite: the output channels of each inverted residual, and its hidden channels as a share of its input
-/// channels.
+/// SSDLite: the inverted residuals that make smaller maps of the last one. Each has its output channels, and its
+/// hidden channels as a share of its input channels.
 pub const EXTRAS: [(usize, f64); 4] = [(512, 0.2), (256, 0.25), (256, 0.5), (64, 0.25)];
 
-/// BiSeNet: the channels of the context path, within the spatial path, and after both are fused.
+/// BiSeNet: the channels of the context path, and of the spatial path's output.
 pub const CONTEXT: usize = 128;
+/// BiSeNet: the channels within the spatial path.
 pub const DETAIL: usize = 64;
+/// BiSeNet: the channels after both paths are fused.
 pub const FUSED: usize = 256;
 
-/// SimpleBaseline: the numbers of the transposed convolutions among `deconv_layers`, their channels and their
-/// kernel. A batch norm and a ReLU follow each.
+/// SimpleBaseline: the numbers of the transposed convolutions among `deconv_layers`. A batch norm and a ReLU follow
+/// each.
 pub const TRANSPOSED: [usize; 3] = [0, 3, 6];
+/// SimpleBaseline: the output channels of each transposed convolution.
 pub const TRANSPOSED_CHANNELS: usize = 256;
+/// SimpleBaseline: rows and columns of the kernel of each transposed convolution.
 pub const TRANSPOSED_KERNEL: usize = 4;

@@ -1,10 +1,10 @@
-//! Joints as heat maps: the maps that the network learns to output, and the positions of joints in a map.
+//! Joints as heat maps: the maps that a network is trained to output, and the positions of joints in maps.
 
 use super::joints::{JOINTS, PAIRS};
 
 /// Width and height of the network's input, in pixels.
 pub const INPUT: [usize; 2] = [192, 256];
-/// Width and height of a map.
+/// Width and height of a map, in its pixels.
 pub const MAP: [usize; 2] = [48, 64];
 
 /// The number of input pixels for each pixel of a map, in each direction.
@@ -24,7 +24,8 @@ pub struct Target {
     pub weights: [f32; JOINTS],
 }
 
-/// The position of a joint's peak in its map: rounded half up, but toward zero below zero.
+/// The position of a joint's peak in its map, as column and row, for the joint's position in pixels of the input.
+/// Halves are rounded up; below zero, numbers are rounded toward zero.
 pub fn centre([x, y]: [f64; 2]) -> [i64; 2] {
     [x, y].map(|at| (at / STRIDE + 0.5).trunc() as i64)
 }
@@ -86,8 +87,8 @@ pub fn refined_peak(map: &[f32]) -> ([f64; 2], f32) {
     (place, heat)
 }
 
-/// The share of joints that are found within half a tenth of the map's size, for each joint over all images;
-/// `None` for a joint that never lies beyond the first two rows and columns.
+/// For each joint, the share of images in which it is found within a twentieth of the map's size; `None` for a joint
+/// that lies in the first two rows or columns in every image, because such targets are not counted.
 ///
 /// Peaks are `[column, row]`. (The published program exchanges width and height here.)
 pub fn correct_joints(
@@ -105,7 +106,7 @@ pub fn correct_joints(
     })
 }
 
-/// Exchanges the values of left and right joints, as in a mirror image.
+/// Exchanges the values of left and right joints, as is needed in a mirror image.
 pub fn exchange<T>(values: &mut [T; JOINTS]) {
     for (left, right) in PAIRS {
         values.swap(left, right);

@@ -36,7 +36,7 @@ pub const SIGMAS: [f64; JOINTS] = [
     0.089, 0.089,
 ];
 
-/// The lowest score of a joint that counts in the score of its pose (exclusive).
+/// Only joints with scores above this count in the score of their pose.
 pub const COUNTED_SCORE: f64 = 0.2;
 
 /// What the annotations say about a joint.
@@ -77,8 +77,8 @@ pub struct Person {
 
 /// The object keypoint similarity of a found pose to an annotated person, between 0 and 1.
 ///
-/// Only labelled joints count. For a person without any, a pose is compared with the box, grown threefold:
-/// every joint within it has no distance.
+/// Only labelled joints count. For a person without any, the distance of each joint is that to the person's box,
+/// enlarged to three times its width and height; it is 0 within the enlarged box.
 pub fn similarity(person: &Person, pose: &[[f64; 2]; JOINTS]) -> f64 {
     let labelled = person.joints.iter().filter(|(_, visible)| visible.is_labelled()).count();
     let CornerBox { left, top, right, bottom } = person.corners;
@@ -138,8 +138,8 @@ pub struct Pose {
     pub area: f64,
 }
 
-/// The poses of one image that are not similar to a better one by more than `threshold` (0.9), as indices in
-/// order of their scores.
+/// The poses of one image to keep, as indices in order of their scores: those whose similarity to every better pose
+/// that was kept is at most `threshold` (0.9 in the protocol).
 pub fn suppress(poses: &[Pose], threshold: f64) -> Vec<usize> {
     let mut order: Vec<_> = (0..poses.len()).collect();
     order.sort_by(|&a, &b| poses[b].score.total_cmp(&poses[a].score));

@@ -1,4 +1,4 @@
-//! The task for which a full network is trained.
+//! The tasks for which full networks are trained.
 
 use std::str::FromStr;
 
@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
+    /// A class for every image.
     #[default]
     Classification,
-    /// SSDLite on boxes.
+    /// Boxes around objects, by SSDLite.
     Detection,
-    /// BiSeNet on a class for every pixel.
+    /// A class for every pixel, by BiSeNet.
     Segmentation,
-    /// SimpleBaseline on people's joints.
+    /// The joints of people, by SimpleBaseline.
     Keypoints,
 }
 

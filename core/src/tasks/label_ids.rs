@@ -1,4 +1,4 @@
-//! Cityscapes: the ids in its label pictures, and the nineteen classes that are trained.
+//! Cityscapes: the label ids in its annotations, and the nineteen classes that are trained.
 
 use super::mean_iou::IGNORED;
 

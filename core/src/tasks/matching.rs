@@ -1,4 +1,4 @@
-//! Which box each prior is trained on, and how a box is written relative to its prior.
+//! Matching of priors with annotated boxes, and the numbers by which a box is described relative to its prior.
 
 use super::boxes::{CentreBox, CornerBox};
 
@@ -8,9 +8,9 @@ pub const THRESHOLD: f64 = 0.5;
 /// The number of negatives in the loss for each positive of an image.
 pub const NEGATIVES_PER_POSITIVE: usize = 3;
 
-/// The number by which differences of centres are divided, in shares of the prior.
+/// The number by which differences of centres, in shares of the prior's size, are divided.
 pub const CENTRE_VARIANCE: f64 = 0.1;
-/// The number by which logarithms of ratios of sizes are divided.
+/// The number by which the logarithms of ratios of sizes are divided.
 pub const SIZE_VARIANCE: f64 = 0.2;
 
 /// For every prior the index of its box, or `None` for background.
@@ -43,7 +43,8 @@ pub fn match_boxes(priors: &[CentreBox], boxes: &[CornerBox]) -> Vec<Option<usiz
     matched
 }
 
-/// A box relative to a prior, which is what the network is trained to output. Both have sizes above 0.
+/// A box relative to a prior, as the four numbers that the network is trained to output: centre x and y, width and
+/// height. Box and prior have widths and heights above 0.
 pub fn encode(object: &CornerBox, prior: &CentreBox) -> [f64; 4] {
     let object = object.centred();
     [
@@ -54,7 +55,7 @@ pub fn encode(object: &CornerBox, prior: &CentreBox) -> [f64; 4] {
     ]
 }
 
-/// The box that the output of a network stands for.
+/// The inverse of [`encode`]: the box for the four numbers that a network outputs for a prior.
 pub fn decode(said: [f64; 4], prior: &CentreBox) -> CentreBox {
     CentreBox {
         x: said[0] * CENTRE_VARIANCE * prior.width + prior.x,

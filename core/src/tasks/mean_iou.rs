@@ -3,7 +3,7 @@
 /// The label of pixels that are not counted.
 pub const IGNORED: u8 = 255;
 
-/// The number of pixels with each label that were given each class.
+/// A confusion matrix: the number of pixels for each label and each predicted class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
@@ -14,11 +14,13 @@ pub struct Confusion {
 /// Why pixels cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PixelError {
-    #[error("{predictions} predictions for {labels} labels; they have to be the same picture")]
+    #[error("there are {predictions} predictions, but {labels} labels; they must be of the same picture")]
     Sizes { predictions: usize, labels: usize },
-    #[error("pixel {pixel} has label {label}; labels are below {classes}, or 255 for what is ignored")]
+    #[error(
+        "pixel {pixel} has label {label}; labels must be below {classes}, or 255 for pixels that are ignored"
+    )]
     Label { pixel: usize, label: u8, classes: usize },
-    #[error("pixel {pixel} was given class {class} of {classes}")]
+    #[error("the predicted class of pixel {pixel} is {class}; classes must be below {classes}")]
     Class { pixel: usize, class: u8, classes: usize },
 }
 
@@ -70,7 +72,7 @@ impl Confusion {
         (0..n).map(one).collect()
     }
 
-    /// The share of counted pixels that were given their label; `None` if there are none.
+    /// The share of counted pixels whose predicted class is their label; `None` if no pixel was counted.
     pub fn accuracy(&self) -> Option<f64> {
         let all: u64 = self.counts.iter().sum();
         let right: u64 = self.counts.iter().step_by(self.classes + 1).sum();

@@ -19,8 +19,8 @@ pub struct PersonCrop {
     pub scale: [f64; 2],
 }
 
-/// An annotated box (x, y, width, height) clipped to a picture (width, height). A box loses one pixel in both
-/// directions, as in the published program. `None` if no part of it lies in the picture.
+/// Clips an annotated box (x, y, width, height) to a picture (width, height). As in the published program, the box is
+/// one pixel smaller than annotated in both directions. `None` if no part of it lies in the picture.
 pub fn cut([x, y, width, height]: [f64; 4], [image_width, image_height]: [usize; 2]) -> Option<CornerBox> {
     let (left, top) = (x.max(0.0), y.max(0.0));
     let right = (left + (width - 1.0).max(0.0)).min(image_width as f64 - 1.0);
@@ -29,7 +29,7 @@ pub fn cut([x, y, width, height]: [f64; 4], [image_width, image_height]: [usize;
 }
 
 impl PersonCrop {
-    /// The crop around a box, grown to the ratio of sides of the network's input and by a quarter.
+    /// The crop around a box: enlarged to the ratio of sides of the network's input, and then by a quarter.
     pub fn around(corners: &CornerBox) -> Self {
         let mut size = [corners.right - corners.left, corners.bottom - corners.top];
         let aspect = INPUT[0] as f64 / INPUT[1] as f64;

@@ -1,4 +1,5 @@
-//! The boxes that SSDLite starts from: in every cell of every map, six of different size and shape.
+//! The priors of SSDLite, which are the boxes that it adapts to objects: six of different size and shape in every
+//! cell of every map. A cell is here a pixel of a map.
 
 use super::boxes::CentreBox;
 
@@ -13,12 +14,12 @@ pub const PER_CELL: usize = 6;
 pub struct Level {
     /// Rows and columns of the map.
     pub side: usize,
-    /// Pixels of the input from one cell to the next. The last three come from a detector with 300
-    /// pixels and do not divide 320; published weights were trained with them.
+    /// The distance between cells, in pixels of the input. The last three come from a detector for images of 300
+    /// pixels and do not fit 320; published weights were trained with them.
     pub shrinkage: f64,
-    /// Sides of the small square and of another one, in pixels: the large square has their geometric mean as
-    /// its side.
+    /// The side of the small square, in pixels of the input.
     pub least: f64,
+    /// The number of pixels whose geometric mean with `least` is the side of the large square.
     pub most: f64,
 }
 

@@ -2,7 +2,8 @@
 
 use std::f64::consts::PI;
 
-/// A half cosine from `base` to 0 over this many epochs (detection). The first epoch is 0.
+/// A rate that falls from `base` to 0 along half a cosine over this many epochs (detection). Epochs are counted from
+/// 0.
 pub fn cosine(base: f64, epoch: usize, epochs: usize) -> f64 {
     base * (1.0 + (PI * epoch as f64 / epochs as f64).cos()) / 2.0
 }

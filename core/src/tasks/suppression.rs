@@ -1,4 +1,4 @@
-//! Selects the boxes to report from the scores of all priors.
+//! Non-maximum suppression: selects the boxes to report by the scores of all priors.
 
 use super::boxes::CornerBox;
 
@@ -59,6 +59,7 @@ impl Suppression {
 pub struct ScoredBox {
     pub class: usize,
     pub score: f64,
+    /// The index of the prior that the box was predicted for.
     pub prior: usize,
     pub corners: CornerBox,
 }

@@ -42,7 +42,7 @@ pub struct Finalist {
     pub figures: Figures,
 }
 
-/// What the winner of a search was decided by.
+/// The part of a search that decided its winner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WinnerSource {
@@ -55,7 +55,7 @@ pub enum WinnerSource {
 }
 
 impl WinnerSource {
-    /// What decides a search without finals.
+    /// What decides the winner of a search without finals.
     pub(super) fn of_ranking(searcher: SearcherKind) -> Self {
         if searcher.ranks_by_loss() { Self::Ranking } else { Self::Search }
     }
@@ -111,7 +111,7 @@ impl FinalsView {
         self.settings.trainings_of(self.going(round).len())
     }
 
-    /// The seed in progress, counted from 1; after the end, the last.
+    /// The number of the seed in progress, counted from 1; after the end, that of the last seed.
     pub fn seed(&self) -> u32 {
         let round = self.round();
         let trained = self.trained.iter().filter(|trained| trained.round == round).count();

@@ -1,5 +1,5 @@
-//! Checks that an event can have happened in a run. A damaged or foreign log may name individuals, genes or
-//! networks that do not exist; it is rejected here, so that code that uses a view need not check again.
+//! Checks that an event can have happened in a run. A damaged log, or that of another run, may name individuals,
+//! genes or networks that do not exist. It is rejected here, so that code that uses a view need not check again.
 
 use super::{RunView, SearchView};
 use crate::{
@@ -16,7 +16,7 @@ const LAST_TIME: i64 = 253_402_300_799_999;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
     /// The line does not follow the one before.
-    #[error("event {found} follows event {expected}; some are missing")]
+    #[error("event {found} came where event {expected} was expected; some are missing")]
     Gap { expected: u64, found: u64 },
     /// The event cannot have happened in this run.
     #[error("event {seq} is not of this run: {problem}")]
@@ -28,7 +28,7 @@ pub(super) fn check(view: &RunView, line: &Line) -> Result<(), ViewError> {
     let problem = if (0..=LAST_TIME).contains(&line.time) {
         problem(view, &line.event)
     } else {
-        Some(format!("its time is {}", line.time))
+        Some(format!("its time, {}, is not between 1970 and 9999", line.time))
     };
     problem.map_or(Ok(()), |problem| Err(ViewError::Misfit { seq: line.seq, problem }))
 }
@@ -231,7 +231,10 @@ mod tests {
     fn a_time_without_a_date_is_refused() {
         let line = Line { seq: 0, time: i64::MIN, event: started(SHAPE) };
         let error = RunView::default().apply(&line).expect_err("no date").to_string();
-        assert_eq!(error, "event 0 is not of this run: its time is -9223372036854775808");
+        assert_eq!(
+            error,
+            "event 0 is not of this run: its time, -9223372036854775808, is not between 1970 and 9999"
+        );
     }
 
     #[test]

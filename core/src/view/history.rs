@@ -1,20 +1,19 @@
 //! Earlier moments of a run.
 //!
-//! A view is a fold over events, so an earlier moment is the fold of fewer of them. The events are kept, and
-//! folds at intervals, so that going back folds few events anew.
+//! A view is a fold over events, so an earlier moment is the fold of fewer of them. All events are kept, and also the
+//! views at certain intervals, so that only few events must be folded again to go back.
 
 use super::RunView;
 use crate::event::{Event, Line};
 
-/// The largest number of folds that are kept. Beyond it every other fold is dropped, and the interval is
-/// doubled.
+/// The largest number of views that are kept. Beyond it every other view is dropped, and the interval is doubled.
 const MOST_FOLDS: usize = 128;
 /// The first interval, in events.
 const FIRST_INTERVAL: u64 = 32;
 /// The number of log lines in an earlier view.
 const LOG_LINES: usize = 24;
 
-/// The events of a run, and folds of them at intervals.
+/// The events of a run, and its views at certain intervals.
 #[derive(Clone, Debug)]
 pub struct History {
     lines: Vec<Line>,
@@ -30,7 +29,7 @@ pub struct Stop {
     pub events: u64,
     /// The current generation (in a training, the number of epochs that are done).
     pub generation: u32,
-    /// The number of its pairs that were compared.
+    /// The number of its pairs that were done then.
     pub pairs: usize,
 }
 
@@ -64,7 +63,7 @@ impl History {
         }
     }
 
-    /// The run after this many events, or its present state if there are not so many. Its log has few lines.
+    /// The view after this many events, or the latest if there are fewer. Its log has few lines.
     pub fn at(&self, events: u64) -> RunView {
         let mut view = self.nearest(events).cloned().unwrap_or_else(|| RunView::new(LOG_LINES));
         self.go_on(&mut view, events);
@@ -82,7 +81,7 @@ impl History {
         }
     }
 
-    /// The number of events that [`History::at`] folds anew.
+    /// The number of events that [`History::at`] has to fold, which tells how long it takes.
     pub fn distance(&self, events: u64) -> u64 {
         events - self.nearest(events).map_or(0, |fold| fold.events)
     }

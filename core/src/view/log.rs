@@ -1,4 +1,4 @@
-//! Events in words.
+//! Events as lines of text.
 
 use super::{
     SearchView, TrainingView,
@@ -23,7 +23,7 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// The importance of a line.
+/// The kind of a line, by which it is highlighted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Plain,
@@ -34,7 +34,7 @@ pub enum Tone {
 }
 
 impl LogLine {
-    /// The line for an event; `None` if there is nothing to say.
+    /// The line for an event; `None` if the event has none.
     pub(super) fn of(
         line: &Line,
         search: Option<&SearchView>,
@@ -65,7 +65,7 @@ pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The error of sums of latencies, where latency has a limit.
+/// The limit of latency, and how exact the table of latencies is; empty without a table.
 fn latency_words(limits: &Limits) -> String {
     let table = limits.latencies.as_ref();
     table.map_or_else(String::new, |table| {
@@ -146,7 +146,7 @@ fn words(event: &Event, task: Task) -> Option<(Tone, String)> {
         Event::FinalistTrained { .. } | Event::FinalsRoundEnded { .. } | Event::FinalsEnded { .. } => {
             return None; // The view describes these, because it has the names of the entrants.
         }
-        Event::WeightsWarmed { .. } => return None, // So it is with a warm-up.
+        Event::WeightsWarmed { .. } => return None, // The view describes these too.
         Event::SearchFinished { ranking, evaluations } => {
             let winner = ranking.first()?;
             if !winner.loss.is_finite() {

@@ -1,8 +1,8 @@
-//! The population on a plane, as a fold beside the rest of the view.
+//! The population projected on a plane, as a part of the view.
 //!
-//! The plane is that of the two principal components of all positions so far. It is computed again only when
-//! the number of positions has grown by a tenth, and then turned to face the plane before. So in between, a
-//! point moves only if its individual moves.
+//! The plane is that of the first two principal components of all positions so far. It is computed again only when
+//! the number of positions has grown by a tenth, and its axes are then turned to be near to the former ones. In
+//! between, a point moves only if its individual moves.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// The number of generations for which lessons are kept.
 pub const KEPT_GENERATIONS: u32 = 4;
-/// The greatest number of lessons that are kept, for any population: more could not be told apart.
+/// The greatest number of lessons that are kept, for any population: more could not be distinguished on a screen.
 const KEPT_LESSONS: usize = 360;
 
 /// The position of each individual on the plane, and the moves of slow learners there.
@@ -63,7 +63,8 @@ impl MapView {
         }
     }
 
-    /// A position on the plane; `None` before there is one, or where the position is not of the space.
+    /// The coordinates of a position on the plane; `None` before there is a plane, or if the position is not in the
+    /// search space.
     pub fn place(&self, position: &[f64]) -> Option<(f64, f64)> {
         let plane = self.plane.as_ref()?;
         self.is_vector(position).then(|| plane.project(position))

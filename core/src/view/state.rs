@@ -1,4 +1,4 @@
-//! How far a run is, by its events, and whether an engine works on it or how the last one left it.
+//! The state of a run: how far it is by its events, and whether an engine works on it or how the last engine ended.
 
 use serde::{Serialize, Serializer};
 
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Empty,
-    /// The weight set is trained, and no network is validated yet.
+    /// The first generations train the weight set, and no network is validated.
     WarmUp,
     Searching,
     /// The last population is being ranked.

@@ -1,4 +1,4 @@
-//! What is kept of every finished generation and epoch, for curves.
+//! Summaries of finished generations and epochs, for curves.
 
 use super::Comparison;
 use crate::{
@@ -16,13 +16,17 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GenerationSummary {
     pub generation: u32,
-    /// Mean validation loss of fast learners, of slow learners and of all; and the best.
+    /// The mean validation loss of fast learners.
     pub fast: f64,
+    /// The mean validation loss of slow learners.
     pub slow: f64,
+    /// The mean validation loss of all learners.
     pub mean: f64,
+    /// The lowest validation loss.
     pub best: f64,
-    /// The mean accuracy of all learners and the best, in per cent.
+    /// The mean accuracy of all learners, in per cent.
     pub accuracy: f64,
+    /// The highest accuracy, in per cent.
     pub best_accuracy: f64,
     /// The mean training loss of all learners.
     pub train: f64,
@@ -77,7 +81,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / f64::from(count)
 }
 
-/// How often networks of a warm-up inherited weights that had been trained before.
+/// The hits and misses of networks of a warm-up.
 pub(super) fn warmed_hits(trained: &[Trainee]) -> Hits {
     let mut sum = Hits::default();
     for trainee in trained {
@@ -98,10 +102,12 @@ pub struct TrainingView {
     pub batch: usize,
     /// The finished epochs.
     pub history: Vec<EpochSummary>,
+    /// The epoch with the best weights so far.
     pub best_epoch: Option<u32>,
     pub test: Option<TestSummary>,
 }
 
+/// A finished epoch of a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochSummary {
     pub epoch: u32,
@@ -115,7 +121,8 @@ pub struct EpochSummary {
     pub valid_accuracy: f64,
 }
 
-/// The results on the test set, which is used once, at the end.
+/// The results on the test images (or, if a task has none, on the validation images), which are computed once, at the
+/// end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TestSummary {
     pub loss: Loss,
@@ -123,7 +130,9 @@ pub struct TestSummary {
     pub top1: f64,
     /// The accuracy among the five highest scores, in per cent; NaN for tasks other than classification.
     pub top5: f64,
+    /// The number of images.
     pub images: usize,
+    /// Whether these are test or validation images.
     pub part: Part,
 }
 
@@ -140,12 +149,12 @@ impl TrainingView {
         Self { task, network, genotype, epochs, images, batch, history, best_epoch, test }
     }
 
-    /// The best epoch so far.
+    /// The summary of the best epoch so far.
     pub fn best(&self) -> Option<&EpochSummary> {
         self.history.iter().find(|epoch| Some(epoch.epoch) == self.best_epoch)
     }
 
-    /// The result of the best weights in the end, such as `81.50 % of 64 test images`, or `73.10 % mAP on
+    /// The final result of the best weights, such as `81.50 % of 64 test images`, or `73.10 % mAP on
     /// 4952 test images`; `counted` formats the number of images.
     pub fn result(&self, counted: fn(u64) -> String) -> Option<String> {
         Some(result(self.task, &self.test?, counted))
@@ -202,7 +211,7 @@ pub(super) fn result(task: Task, test: &TestSummary, counted: fn(u64) -> String)
     let (part, images) = (part.name(), counted(test.images as u64));
     match task {
         Task::Classification => format!("{top1:.2} % of {images} {part} images"),
-        _ if test.images == 0 => format!("no {part} images to look at"),
+        _ if test.images == 0 => format!("no {part} images"),
         _ => format!("{top1:.2} % {} on {images} {part} images", task.metric_name()),
     }
 }

@@ -37,14 +37,14 @@ impl SearchView {
         self.warmed.push(trained.to_vec());
     }
 
-    /// An event of a warm-up in words.
+    /// The text for an event of a warm-up.
     pub(super) fn warm_up_in_words(&self, event: &Event) -> Option<(Tone, String)> {
         let warm_up = self.settings.warm_up;
         match event {
             Event::GenerationStarted { generation, learning_rate, .. } if *generation < warm_up => Some((
                 Tone::Plain,
                 format!(
-                    "warm-up, generation {generation} of {warm_up} begins: the weights are trained, no pair is compared; \
+                    "warm-up, generation {generation} of {warm_up} begins: weights are trained, no pair is compared; \
                      learning rate {learning_rate:.4}"
                 ),
             )),
@@ -67,7 +67,7 @@ impl SearchView {
 fn in_words(pair: usize, trained: &[Trainee]) -> (Tone, String) {
     if let Some(lost) = trained.iter().find(|trainee| !trainee.train_loss.is_finite()) {
         let text = format!(
-            "warm-up, pair {pair}: the training of network {:02} ended in no numbers, and is not kept",
+            "warm-up, pair {pair}: the training loss of network {:02} is not a number; its weights are not kept",
             lost.network
         );
         return (Tone::Warning, text);
@@ -125,11 +125,11 @@ mod tests {
         let expected = [
             "slow-fast search on images: 4 individuals, 4 generations, of them 2 of warm-up, seed 3",
             "4 positions drawn",
-            "warm-up, generation 0 of 2 begins: the weights are trained, no pair is compared; learning rate 0.0000",
+            "warm-up, generation 0 of 2 begins: weights are trained, no pair is compared; learning rate 0.0000",
             "warm-up, pair 0 trained: training loss 0.500 and 0.500",
             "warm-up, pair 1 trained: training loss 0.500 and 0.500",
             "warm-up, generation 0 done",
-            "warm-up, generation 1 of 2 begins: the weights are trained, no pair is compared; learning rate 0.0000",
+            "warm-up, generation 1 of 2 begins: weights are trained, no pair is compared; learning rate 0.0000",
             "warm-up, pair 0 trained: training loss 0.500 and 0.500",
             "warm-up, pair 1 trained: training loss 0.500 and 0.500",
             "the warm-up is over after 2 generations: from here on verdicts move the population",

@@ -1,5 +1,5 @@
 //! Golden figures: from the folder in RELATIVENAS_GOLDEN, or from tests/golden of the repository, whose README
-//! tells where they come from and how near is near enough.
+//! tells where they come from and which deviations are tolerated.
 
 #![allow(dead_code)] // Each test that has this module uses a part of it.
 
@@ -7,13 +7,13 @@ use std::{env, fs, path::PathBuf};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// Where the figures lie.
+/// The folder of the figures.
 pub fn folder() -> PathBuf {
     env::var_os("RELATIVENAS_GOLDEN")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")), PathBuf::from)
 }
 
-/// The content of one of their files, such as `network.json`.
+/// The content of a file of figures, such as `network.json`.
 pub fn read<T: DeserializeOwned>(file: &str) -> T {
     let path = folder().join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -31,7 +31,7 @@ impl Rule {
         read("rule.json")
     }
 
-    /// So many values, each of a number from 0 to 1 that the name gives.
+    /// This number of values, each computed from a number between 0 and 1 that depends on the name and the index.
     pub fn fill(&self, name: &str, numbers: usize, value: impl Fn(f64) -> f64) -> Vec<f32> {
         let salted = format!("{}{name}", self.salt);
         let hash = salted.bytes().fold(2_166_136_261_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(16_777_619));

@@ -105,7 +105,7 @@ struct Decoding {
     sampled: Vec<(usize, usize, [f64; 4])>,
 }
 
-/// What the locations of that name mean, image by image.
+/// The boxes that the outputs with this name stand for, image by image.
 fn decoded(name: &str, images: usize) -> Vec<Vec<CentreBox>> {
     let priors = priors();
     let said = Filling::read().input(name, images * priors.len() * 4);

@@ -2,7 +2,7 @@
 
 use super::figures::Rule;
 
-/// The uniform numbers that a name gives.
+/// Tensors of numbers that are uniformly distributed and depend only on a name.
 pub struct Filling(Rule);
 
 impl Filling {
@@ -10,12 +10,12 @@ impl Filling {
         Self(Rule::read())
     }
 
-    /// What the rule gives an input of that name, in single precision as a network gets it.
+    /// The input of a network with this name, in single precision.
     pub fn input(&self, name: &str, numbers: usize) -> Vec<f32> {
         self.0.fill(name, numbers, |unit| (unit - 0.5) * 3.4)
     }
 
-    /// The product of two: one number a place, one a row of `width` places.
+    /// The product of two tensors: one has a number for each place, the other one for each row of `width` places.
     pub fn by_row(&self, name: &str, suffix: &str, numbers: usize, width: usize) -> Vec<f32> {
         let factors = self.input(&format!("{name}{suffix}"), numbers / width);
         let values = self.input(name, numbers);

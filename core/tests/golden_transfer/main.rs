@@ -1,7 +1,7 @@
 //! Golden figures of the three transfer tasks: metrics, geometry and schedules.
 //!
 //! They are read from `transfer/` of the folder in RELATIVENAS_GOLDEN, or from tests/golden/transfer
-//! of the repository; its README tells where they come from and how near is near enough.
+//! of the repository; its README tells where they come from and which deviations are tolerated.
 
 mod boxes;
 mod chips;

@@ -64,12 +64,12 @@ proptest! {
         prop_assert_eq!(evaluations, 12);
         prop_assert_eq!(ranking.iter().map(|r| r.rank).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
         if searcher == SearcherKind::Largest {
-            // Its last population stands in order of size, whatever the losses.
+            // Its last population is ranked by size, whatever the losses.
             prop_assert!(ranking.iter().map(|r| r.individual).eq(IndividualId::all(6)));
             return Ok(());
         }
         for pair in ranking.windows(2) {
-            // Not a number comes last, and equal losses in the order of individuals.
+            // Losses that are not numbers come last, and equal losses are in the order of individuals.
             let (a, b) = (pair[0].loss, pair[1].loss);
             prop_assert!(a.is_finite() || !b.is_finite());
             prop_assert!(!(a.is_finite() && b.is_finite()) || a.0 <= b.0);

@@ -32,7 +32,7 @@ pub fn estimate(loss: f64) -> Estimate {
     Estimate { loss: Loss(loss), accuracy: 100.0 - loss, train_loss: Loss(loss), hits: 3, misses: 1 }
 }
 
-/// Losses as a device gives them, good and bad; few different ones, so that ties occur.
+/// Losses as a device may give them, also NaN and infinite ones; there are few different ones, so that ties occur.
 pub fn a_loss() -> impl Strategy<Value = f64> {
     prop_oneof![
         6 => (0..8_u8).prop_map(f64::from),
@@ -52,14 +52,15 @@ pub fn a_position() -> impl Strategy<Value = Vec<f64>> {
         .gene_indices()
         .map(|gene| {
             let choices = Space::Cells.choices(gene);
-            // Whole numbers are where decoding is special.
+            // Decoding is special at whole numbers, which are the bounds of intervals.
             prop_oneof![0.0..=choices as f64, (0..=choices).prop_map(|whole| whole as f64)]
         })
         .collect();
     genes
 }
 
-/// Losses for whatever a search asks: the number of the answer picks one.
+/// Tells a search these losses for the candidates that it asks for, one after the other in a cycle; `None` if the
+/// search is done.
 pub fn tell_next(
     search: &mut Search,
     losses: &[f64],
@@ -82,7 +83,7 @@ pub fn json<T: serde::Serialize>(value: &T) -> String {
 pub const SHAPE: NetworkShape =
     NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
 
-/// A search to its end, every loss being 1; all events, as lines of JSON.
+/// Runs a search to its end, in which every loss is 1; returns all events as lines of JSON.
 pub fn events_of(settings: SearchSettings) -> Vec<String> {
     let (mut search, events) = Search::new(settings).expect("valid");
     let mut lines: Vec<_> = events.iter().map(json).collect();

@@ -83,7 +83,7 @@ proptest! {
 fn a_mutated_gene_is_at_rest_and_all_others_move_as_without_mutation() {
     let (mut mutated, mut moved) = (0, 0);
     for seed in 0..20 {
-        // In the first generation both searches meet alike, and the same learners are slow.
+        // In the first generation both searches have the same pairs and the same slow learners.
         let moves = |mutation| {
             let settings = SearchSettings { mutation, ..settings(SearcherKind::SlowFast, 10, 1, seed) };
             let (mut search, _) = Search::new(settings).expect("valid");
@@ -108,7 +108,7 @@ fn a_mutated_gene_is_at_rest_and_all_others_move_as_without_mutation() {
             }
         }
     }
-    // Of 20 × 5 × 32 genes a tenth, with a standard deviation of 17.
+    // A tenth of 20 × 5 × 32 genes is expected, with a standard deviation of 17.
     assert_eq!(mutated + moved, 3200);
     assert!((250..390).contains(&mutated), "{mutated}");
 }

@@ -19,7 +19,7 @@ fn is_convolution(operation: Operation) -> bool {
     matches!(operation, SepConv3x3 | SepConv5x5 | DilConv3x3 | DilConv5x5)
 }
 
-/// A millisecond for a convolution, wherever it is, and two for all that is beside.
+/// A table with a millisecond for each convolution, none for other operations, and a remainder of two.
 fn made_up_latencies() -> LatencyTable {
     let entry = |spot| {
         Operation::SEARCHED.map(|operation| {
@@ -86,7 +86,7 @@ fn every_searcher_keeps_within_a_limit_of_latency() {
         let (mut search, _) = Search::new(settings).expect("valid");
         let (mut decided, mut ranking) = (0, Vec::new());
         while let Ask::Estimate(estimation) = search.ask() {
-            // Losses that prefer slow networks change nothing.
+            // Losses that prefer slow networks make no difference.
             let losses: Vec<_> =
                 estimation.candidates.iter().map(|c| 100 - convolutions(&c.position)).collect();
             for event in search.tell(&losses.iter().map(|&l| estimate(l as f64)).collect::<Vec<_>>()).1 {
@@ -101,7 +101,7 @@ fn every_searcher_keeps_within_a_limit_of_latency() {
                             (of.next(), of.next())
                         });
                         if let ((Some(within), None), (Some(_), None)) = (within, beyond) {
-                            // A coin flip ignores losses and limits; the ranking in the end does not.
+                            // A coin flip ignores losses and limits; the final ranking does not.
                             if searcher != SearcherKind::CoinFlip {
                                 assert_eq!(fast, Some(within.individual), "{searcher}");
                             }
@@ -136,7 +136,7 @@ fn the_largest_network_within_the_limits_is_first() {
         if estimation.stage == Stage::Search {
             drawn.extend(estimation.candidates.iter().map(|c| parameters(&c.position)));
         }
-        // Losses that prefer small networks change nothing.
+        // Losses that prefer small networks make no difference.
         let losses: Vec<_> =
             estimation.candidates.iter().map(|c| estimate(parameters(&c.position) as f64)).collect();
         if let Some(Event::SearchFinished { ranking, .. }) = search.tell(&losses).1.last() {

@@ -1,4 +1,4 @@
-//! The rules of the search, checked on whatever a search may encounter.
+//! The rules of the search, checked with random settings, vectors and losses.
 
 mod comparison;
 mod decoding;

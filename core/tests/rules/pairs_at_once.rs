@@ -9,7 +9,7 @@ use crate::fixture::{estimate, json, settings};
 
 #[test]
 fn pairs_at_once_are_asked_for_together_and_told_one_by_one() {
-    // Losses know nothing of weights here, so pairs at once change nothing but when they are asked for.
+    // Losses do not depend on weights here, so pairs at once change only when each pair is asked for.
     let loss = |individual: usize, generation: u32| ((individual * 7 + generation as usize) % 5) as f64;
     let events = |searcher, pairs_at_once, asked: &mut Vec<Vec<usize>>| {
         let settings = SearchSettings { pairs_at_once, ..settings(searcher, 10, 3, 3) };
@@ -38,7 +38,7 @@ fn pairs_at_once_are_asked_for_together_and_told_one_by_one() {
         assert_eq!(sizes, [4, 4, 2].repeat(4));
         assert_eq!(one.concat(), two.concat());
     }
-    // Children of one estimation do not know each other; each still takes the place of the oldest.
+    // Children of one estimation are no parents of each other; each still replaces the oldest individual.
     let (mut one, mut all) = (Vec::new(), Vec::new());
     let evolution = SearcherKind::RegularizedEvolution;
     assert_ne!(events(evolution, 1, &mut one), events(evolution, 10, &mut all));
@@ -52,7 +52,7 @@ fn more_pairs_at_once_than_a_generation_has_are_refused() {
         Search::new(settings).err().map(|error| error.to_string())
     };
     let of_two = |pairs| {
-        format!("{pairs} pairs at once are no part of a generation, which has 2; it must be from 1 to 2")
+        format!("{pairs} pairs cannot be estimated at once, as a generation has 2; it must be from 1 to 2")
     };
     assert_eq!(error(SearcherKind::SlowFast, 0), Some(of_two(0)));
     assert_eq!(error(SearcherKind::SlowFast, 3), Some(of_two(3)));

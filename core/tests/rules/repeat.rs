@@ -16,11 +16,11 @@ fn doubting(searcher: SearcherKind, noise: f64, estimates: u32) -> SearchSetting
 
 #[test]
 fn a_pair_within_the_noise_is_estimated_again_until_its_mean_losses_are_not_or_there_were_enough() {
-    // The noise, the losses that are told for the pair, and the slot that is fast.
+    // The noise, the losses of each estimation of the pair, and the slot that is fast.
     let cases: [(f64, &[[f64; 2]], usize); 6] = [
         (0.4, &[[1.0, 1.5]], 0),
         (1.0, &[[1.0, 1.1], [3.0, 1.0]], 1),
-        // 0.9 is within 1; a mean of 0.8 over two is not within 1 / √2.
+        // A difference of 0.9 is less than 1; a mean of 0.8 over two estimations is not less than 1 / √2.
         (1.0, &[[1.9, 1.0], [1.7, 1.0]], 1),
         (1.0, &[[1.0, 1.1], [1.1, 1.0], [1.0, 1.2]], 0),
         // A tie after all of them goes to the first.
@@ -83,7 +83,7 @@ fn every_searcher_that_pairs_estimates_again_alike() {
         assert_eq!(evaluations(doubting(searcher, 0.1, 1)), 8);
         assert_eq!(evaluations(doubting(searcher, 0.0, 3)), 8);
     }
-    // Where limits tell the two apart, losses are not asked.
+    // If the violations of limits differ, losses do not matter.
     let limits = Limits { max_parameters: 1, max_multiply_adds: 0, shape: Some(SHAPE), ..Limits::default() };
     let settings = SearchSettings { limits, ..doubting(SearcherKind::Random, 0.1, 3) };
     assert_eq!(evaluations(settings), 8);

@@ -13,7 +13,7 @@ use relativenas_core::{
 
 use crate::fixture::{estimate, json, settings};
 
-/// A search with a warm-up of two generations, two more after it, to its end; every estimation, and all events.
+/// Runs a search with a warm-up of two generations and two more after it; returns all estimations and all events.
 fn with_warm_up(searcher: SearcherKind) -> (Vec<Estimation>, Vec<Event>) {
     let settings = SearchSettings { warm_up: 2, ..settings(searcher, 6, 4, 7) };
     let (mut search, mut events) = Search::new(settings.clone()).expect("valid");

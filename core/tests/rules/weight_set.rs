@@ -15,7 +15,7 @@ fn keys(position: &[f64]) -> Vec<WeightKey> {
     WeightKey::of_genotype(&Genotype::decode(position).expect("within the bounds"), &SHAPE)
 }
 
-/// What a learner at this position holds, marked with `name`.
+/// The modules of a learner at this position, with `name` in place of weights.
 fn hold(position: &[f64], name: &'static str) -> BTreeMap<WeightKey, &'static str> {
     keys(position).into_iter().map(|key| (key, name)).collect()
 }
@@ -52,7 +52,7 @@ proptest! {
                 prop_assert_eq!(new, old, "{}", key);
             }
         }
-        // It is enough to send another rank the weights that enter the set.
+        // The weights that enter the set are all that must be sent to another rank.
         let mut sent = unchanged;
         let keys = |held: &BTreeMap<WeightKey, &'static str>| held.keys().copied().collect::<Vec<_>>();
         let entering = entering(&[keys(&fast), keys(&slow)]);

@@ -163,7 +163,7 @@ fn settings_that_do_not_go_with_a_task_say_so() {
     );
     check_error(
         "[retrain]\nmilestones = [120, 90]\n",
-        "my.toml, line 2: `retrain.milestones` = [120, 90] is out of range; expected epochs that rise, such as \
+        "my.toml, line 2: `retrain.milestones` = [120, 90] is out of range; expected ascending epochs, such as \
          [90, 120]",
     );
     check_error(

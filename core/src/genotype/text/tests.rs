@@ -99,10 +99,7 @@ fn a_log_gives_its_last_genotype_and_a_file_of_names_the_one_that_is_asked_for()
         let chosen = Genotype::choose(&file, Some(name)).map(|chosen| chosen.genotype);
         assert_eq!(chosen, Genotype::parse(TEXT), "{name}");
     }
-    check_error(
-        &file,
-        "there are several genotypes; name one behind the file, as in FILE:NAME, of FIRST, SECOND",
-    );
+    check_error(&file, "there are several genotypes; choose one by its name, as in FILE:NAME: FIRST, SECOND");
     let missing = Genotype::choose(&file, Some("THIRD")).expect_err("no such name").to_string();
     assert_eq!(missing, "there is no genotype called `THIRD`; there are: FIRST, SECOND");
 }
@@ -115,7 +112,7 @@ fn dicts_and_what_holds_a_genotype_are_read() {
     check(&format!("{{\"epoch\": 3, \"mutation\": {{\"genotype\": {}}}}}", json.trim()));
     check_error(
         &format!("{{\"a\": {}, \"b\": {}}}", json.trim(), json.trim()),
-        "`a` is unknown or stands there twice; a genotype has normal, normal_concat, reduce and reduce_concat",
+        "`a` is unknown or occurs twice; a genotype has normal, normal_concat, reduce and reduce_concat",
     );
     check(&json.replace('"', "'").replace("['sep_conv_3x3',0]", "('sep_conv_3x3', 0)"));
     check_error(
@@ -126,8 +123,8 @@ fn dicts_and_what_holds_a_genotype_are_read() {
     let yaml = "# found in May\nepoch: 3\ngenotype:\n  normal:\n  - [sep_conv_3x3, 0]\n";
     check_error(
         yaml,
-        "line 3: this is YAML, which is not read; in Python, `print(genotype)` writes what is, and so does \
-         `json.dump(yaml.safe_load(open(FILE)), sys.stdout)`",
+        "line 3: this is YAML, which is not read; in Python, `print(genotype)` and \
+         `json.dump(yaml.safe_load(open(FILE)), sys.stdout)` write what can be read",
     );
     let tagged =
         Genotype::parse("!!python/object/new:genotypes.Genotype\n- - !!python/tuple\n    - none\n    - 0\n");
@@ -140,8 +137,8 @@ fn dicts_and_what_holds_a_genotype_are_read() {
 fn a_reduction_cell_cannot_put_out_its_inputs() {
     check_error(
         &TEXT.replace("reduce_concat=[2]", "reduce_concat=range(1, 3)"),
-        "reduce_concat: input 1 cannot be put out by a reduction cell: it has twice the side of the cell's nodes; \
-         nodes begin at 2",
+        "reduce_concat: a reduction cell cannot concatenate input 1, which has twice as many rows and columns as its \
+         nodes; nodes begin at 2",
     );
     Genotype::parse(&TEXT.replace("normal_concat=range(2, 3)", "normal_concat=range(1, 3)"))
         .expect("equal sides");
@@ -181,11 +178,11 @@ fn wrong_genotypes_are_refused_by_name() {
     );
     check_error(
         &TEXT.replace("normal_concat=range(2, 3)", "normal_concat=range(18446744073709551615, 3)"),
-        "normal_concat is empty; a cell must put out at least one node",
+        "normal_concat is empty; a cell must concatenate at least one node",
     );
     check_error("", "line 1, column 1: expected `Genotype(`, found the end");
     check_error(
         &TEXT.replace("reduce_concat=[2]", "reduce_concat=[9]"),
-        "reduce_concat: 9 is no node or input of this cell (0 to 2), or stands there twice",
+        "reduce_concat: 9 is no node or input of this cell (0 to 2), or occurs twice",
     );
 }
