@@ -34,10 +34,6 @@ use relativenas_run::folder;
 
 use crate::{arguments::Arguments, context::Context, places::Places};
 
-/// A long log has millions of small vectors, which this allocator makes and frees quickly.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
     let Arguments { global, command } = Arguments::parse();
     let outcome = Places::of_user().and_then(|places| commands::run(&Context::new(places, global), command));

@@ -20,7 +20,7 @@ use relativenas_core::{
     weight_set::{WeightKey, WeightSet},
 };
 use relativenas_engine::{
-    allocator::Jemalloc,
+    allocator,
     augmentation::{Augmentation, Batch, ImageStore},
     cpu::{CpuEvaluator, CpuModel},
     data, device,
@@ -36,8 +36,6 @@ use relativenas_engine::{
 };
 use tch::{Device, Tensor, no_grad};
 
-#[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
 
 const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
 const SGD: SgdSettings = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
@@ -45,6 +43,7 @@ const AUGMENTATION: Augmentation = Augmentation { padding: 4, flip: true, cutout
 const BATCH: i64 = 64;
 
 fn main() {
+    allocator::keep_freed_memory();
     device::set_threads_of_this_thread(1);
     divan::main();
 }

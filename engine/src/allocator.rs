@@ -1,18 +1,23 @@
 //! The memory allocator of the engine, libtorch included.
 //!
-//! Training frees and allocates the same large tensors at every step. jemalloc keeps their pages (its decay
-//! is switched off), so the kernel need not clear them again and again, which saves about a tenth of the time
-//! of a step on a CPU. jemalloc replaces `malloc` in the whole program; a program that wants it for its Rust
-//! code too declares it with `#[global_allocator]`.
+//! Training frees and allocates the same large tensors at every step. The C library gives such memory back to the
+//! system each time, and the system has to clear it again before the next step, which costs about a tenth of the time
+//! of a step on a CPU. So it is told to keep everything.
 
-pub use tikv_jemallocator::Jemalloc;
-
-/// The options that jemalloc reads when the program starts.
-#[used]
-#[cfg(not(any(target_os = "android", target_vendor = "apple", target_env = "musl")))]
-#[unsafe(export_name = "malloc_conf")]
-pub static OPTIONS: Option<&'static std::ffi::c_char> = {
-    const TEXT: &std::ffi::CStr = c"dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1";
-    // SAFETY: the pointer is to a C string that lives as long as the program.
-    Some(unsafe { &*TEXT.as_ptr() })
-};
+/// Has the C library keep memory that is freed for what is allocated next. Called once, when the program starts.
+/// Other C libraries than glibc are left as they are.
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    for (option, value) in [
+        // Large blocks come from the heap, not from mappings of their own, which end with the block.
+        (libc::M_MMAP_MAX, 0),
+        // The heap never shrinks, and grows by this many bytes more than is asked for.
+        (libc::M_TRIM_THRESHOLD, i32::MAX),
+        (libc::M_TOP_PAD, 64 << 20),
+        // One heap for all threads: what a thread freed serves the next one.
+        (libc::M_ARENA_MAX, 1),
+    ] {
+        // SAFETY: `mallopt` takes any numbers, and may be called whenever no other thread runs.
+        unsafe { libc::mallopt(option, value) };
+    }
+}

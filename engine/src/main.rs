@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use clap::{Parser, Subcommand};
 use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
-    allocator::Jemalloc,
+    allocator,
     commands::{
         self, DataArguments, EvaluateArguments, ExchangeArguments, PackArguments, PredictArguments,
         RanksArguments, ThroughputArguments,
@@ -20,8 +20,6 @@ use relativenas_engine::{
     run,
 };
 
-#[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[derive(Parser)]
 #[command(name = "relativenas-engine", about = "The engine behind `relativenas`; start that instead")]
@@ -82,6 +80,7 @@ enum EngineCommand {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     let arguments = Arguments::parse();
     if arguments.build_id {
         println!("{BUILD}");
