@@ -63,7 +63,7 @@ fn pairs_at_once_are_not_estimated_again() {
     let error = Search::new(settings).expect_err("refused").to_string();
     assert_eq!(
         error,
-        "pairs cannot be estimated again where 2 are estimated at once; the noise must be 0 then"
+        "pairs cannot be estimated again where 2 of them are estimated at once; the noise must be 0 then"
     );
 }
 

@@ -119,7 +119,7 @@ fn who_only_looks_is_told_how_to_steer() {
     stage.tell(Message::Link(Link::WatchOnly { hello: hello.clone(), why: why.clone() }));
     let screen = stage.press("space").screen(100, 30);
     assert_eq!(stage.requests(), []);
-    assert!(screen.contains("this screen only looks; `relativenas attach`"), "{screen}");
+    assert!(screen.contains("this screen only looks; `relativenas attach NAME`"), "{screen}");
     let other = Hello { protocol: hello.protocol + 1, ..hello };
     stage.tell(Message::Link(Link::WatchOnly { hello: other, why }));
     let screen = stage.press("space").screen(100, 30);

@@ -148,7 +148,7 @@ fn mistakes_name_the_file_the_line_and_the_way_out() {
 fn settings_that_do_not_go_with_a_task_say_so() {
     check_error(
         "[retrain]\ntask = \"detection\"\n",
-        "built in: `retrain.kind` = \"cifar\" is out of range; expected imagenet where retrain.task is none of \
+        "built in: `retrain.kind` = \"cifar\" is out of range; expected imagenet where retrain.task is not \
          classification: its backbone has strides of 8, 16 and 32",
     );
     check_error(

@@ -76,7 +76,7 @@ fn genes_may_stand_by_node_or_name_it() {
         error("[[('none', 0), ('none', 1), ('none', 0)], [('none', 0), ('none', 1)]]"),
         "normal cell: node 0 has 3 genes; this family of cells has two for every node"
     );
-    assert!(error("[('none', 5, 0), ('none', 7, 1)]").contains("which is the node and which the input"));
+    assert!(error("[('none', 5, 0), ('none', 7, 1)]").contains("is its node and which its input"));
     assert!(error("[('none', 0), 7]").ends_with("such as ('sep_conv_3x3', 0), found 7"));
     assert!(error("[('none', -1), ('none', 0)]").ends_with("found a list of 2"));
     assert!(error("weights").ends_with("found `weights`"));
@@ -117,7 +117,7 @@ fn dicts_and_what_holds_a_genotype_are_read() {
     check(&json.replace('"', "'").replace("['sep_conv_3x3',0]", "('sep_conv_3x3', 0)"));
     check_error(
         &json.replace("reduce_concat", "reduction_concat"),
-        "`reduction_concat` is unknown or stands there \
+        "`reduction_concat` is unknown or occurs \
         twice; a genotype has normal, normal_concat, reduce and reduce_concat",
     );
     let yaml = "# found in May\nepoch: 3\ngenotype:\n  normal:\n  - [sep_conv_3x3, 0]\n";
