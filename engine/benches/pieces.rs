@@ -36,7 +36,6 @@ use relativenas_engine::{
 };
 use tch::{Device, Tensor, no_grad};
 
-
 const SHAPE: NetworkShape = NetworkShape { kind: NetworkKind::Cifar, channels: 16, cells: 8, classes: 10 };
 const SGD: SgdSettings = SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 };
 const AUGMENTATION: Augmentation = Augmentation { padding: 4, flip: true, cutout: 16 };

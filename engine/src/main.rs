@@ -20,7 +20,6 @@ use relativenas_engine::{
     run,
 };
 
-
 #[derive(Parser)]
 #[command(name = "relativenas-engine", about = "The engine behind `relativenas`; start that instead")]
 struct Arguments {

@@ -99,7 +99,10 @@ mod tests {
     fn a_label_that_is_no_class_is_named_and_nothing_is_counted() {
         let mut confusion = Confusion::new(2);
         let error = confusion.add(&[0, 0, 0], &[0, 1, 7]).expect_err("7 is no class");
-        assert_eq!(error.to_string(), "pixel 2 has label 7; labels must be below 2, or 255 for pixels that are ignored");
+        assert_eq!(
+            error.to_string(),
+            "pixel 2 has label 7; labels must be below 2, or 255 for pixels that are ignored"
+        );
         assert_eq!(confusion.add(&[0], &[]), Err(PixelError::Sizes { predictions: 1, labels: 0 }));
         assert!(confusion.add(&[2], &[0]).is_err());
         assert_eq!(confusion, Confusion::new(2));

@@ -169,15 +169,17 @@ fn check_coco(folder: &Path) -> Checked {
     checked
 }
 
-/// Checks a set of labelled images. Its readers report everything that is wrong in one error, whose lines
+/// Checks a set of labelled images. Its readers report everything that is wrong in one error, whose parts
 /// become faults.
 fn check_labelled(folder: &Path) -> Result<Checked, DataError> {
     let found = FoundLayout::below(folder)?;
     let failed = |error: DataError| {
         let one = |what: String| Fault { file: PathBuf::from(folder), what };
         let faults = match error {
-            DataError::Several { lines, .. } => {
-                lines.split("\n- ").filter(|line| !line.is_empty()).map(|line| one(line.to_owned())).collect()
+            DataError::Several { total, faults, .. } => {
+                let beyond = total - faults.len();
+                let beyond = (beyond > 0).then(|| one(format!("{beyond} more faults")));
+                faults.iter().map(|fault| one(fault.to_string())).chain(beyond).collect()
             }
             error => vec![one(error.to_string())],
         };

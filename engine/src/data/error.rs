@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use super::faults::first_of;
+
 /// The address of the official CIFAR-10 archive.
 pub(super) const CIFAR_10_ADDRESS: &str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
 
@@ -58,12 +60,12 @@ pub enum DataError {
         path.display(), prefixes.join(", "), path.join(&prefixes[0]).display()
     )]
     SeveralIdxSets { path: PathBuf, prefixes: Vec<String> },
-    #[error("`{}` has {total} faults:{lines}", path.display())]
+    #[error("`{}` has {total} faults:{}", path.display(), first_of(faults, *total, ""))]
     Several {
         path: PathBuf,
         total: usize,
-        /// The messages of the faults, each after a line break and a dash.
-        lines: String,
+        /// The faults in the order in which they were found; fewer than `total` where there are very many.
+        faults: Vec<DataError>,
     },
     #[error(
         "{}\n{total} photographs are faulty, and --skip-faulty {allowed} allows for fewer: repair them, or allow for \

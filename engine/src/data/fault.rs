@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{junk::Junk, picture::Picture};
+use super::{faults::first_of, junk::Junk, picture::Picture};
 
 /// A file, and what is wrong with it or with an object in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -18,25 +18,16 @@ pub struct Fault {
     pub what: String,
 }
 
-/// The number of faults that the error about a refused data set names.
-const NAMED: usize = 10;
+/// Where all faults can be read.
+const HINT: &str = "; `relativenas data check` lists them";
 
 /// Why the data set of a task is refused: it has more faults than the settings allow. Metrics on the images without
 /// faults could not be compared with published ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` has faults:{}", folder.display(), named(faults))]
+#[error("`{}` has faults:{}", folder.display(), first_of(faults, faults.len(), HINT))]
 pub struct RefusedDataSet {
     pub folder: PathBuf,
     pub faults: Vec<Fault>,
-}
-
-/// The first faults, a line each.
-fn named(faults: &[Fault]) -> String {
-    let mut lines: Vec<_> = faults.iter().take(NAMED).map(|fault| format!("\n- {fault}")).collect();
-    if faults.len() > NAMED {
-        lines.push(format!("\n- and {} more; `relativenas data check` lists them", faults.len() - NAMED));
-    }
-    lines.concat()
 }
 
 impl Fault {

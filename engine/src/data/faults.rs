@@ -1,24 +1,26 @@
 //! Collecting all faults of a folder, so that they are reported together.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use super::DataError;
 
-/// The number of faults that are named; the others are counted.
+/// The number of faults that the message of an error names; the others are counted.
 const NAMED: usize = 10;
+/// The number of faults that are kept for those who ask for all.
+const KEPT: usize = 10_000;
 
 /// Faults in the order in which they were found.
 #[derive(Debug, Default)]
 pub(super) struct FaultList {
-    named: Vec<DataError>,
+    kept: Vec<DataError>,
     total: usize,
 }
 
 impl FaultList {
     pub(super) fn add(&mut self, fault: DataError) {
         self.total += 1;
-        if self.named.len() < NAMED {
-            self.named.push(fault);
+        if self.kept.len() < KEPT {
+            self.kept.push(fault);
         }
     }
 
@@ -33,14 +35,17 @@ impl FaultList {
     pub(super) fn into_result(mut self, folder: &Path) -> Result<(), DataError> {
         match self.total {
             0 => Ok(()),
-            1 => Err(self.named.remove(0)),
-            total => {
-                let mut lines: Vec<_> = self.named.iter().map(|fault| format!("\n- {fault}")).collect();
-                if total > lines.len() {
-                    lines.push(format!("\n- and {} more", total - lines.len()));
-                }
-                Err(DataError::Several { path: folder.to_owned(), total, lines: lines.concat() })
-            }
+            1 => Err(self.kept.remove(0)),
+            total => Err(DataError::Several { path: folder.to_owned(), total, faults: self.kept }),
         }
     }
+}
+
+/// The first of `total` faults, a line each, and how many more there are; `hint` follows that number.
+pub(super) fn first_of(faults: &[impl Display], total: usize, hint: &str) -> String {
+    let mut lines: Vec<_> = faults.iter().take(NAMED).map(|fault| format!("\n- {fault}")).collect();
+    if total > lines.len() {
+        lines.push(format!("\n- and {} more{hint}", total - lines.len()));
+    }
+    lines.concat()
 }

@@ -42,7 +42,7 @@ pub enum EstimateError {
     #[error("individual {individual}: {error}")]
     Vector { individual: IndividualId, error: VectorError },
     #[error("the stored weight set does not fit: {0}")]
-    Weights(#[from] WeightsError),
+    Weights(WeightsError),
     #[error("the device failed: {0}")]
     Device(#[from] TchError),
     #[error("there are no images for `data.{half}_images`; use a data set with more images")]
@@ -54,6 +54,15 @@ pub enum EstimateError {
         below = below(*side), above = side.next_multiple_of(4)
     )]
     Side { side: usize },
+}
+
+impl From<WeightsError> for EstimateError {
+    fn from(error: WeightsError) -> Self {
+        match error {
+            WeightsError::Device(error) => Self::Device(error),
+            error @ (WeightsError::Missing(_) | WeightsError::Shape { .. }) => Self::Weights(error),
+        }
+    }
 }
 
 /// The largest side that fits, below one that does not.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::App;
 use crate::{
+    actions::Action,
     messages::{Link, Request, RunSummary, run_name},
     overlays::{Overlay, prompt},
 };
@@ -46,7 +47,8 @@ impl App {
     pub(super) fn compare_selected_run(&mut self) {
         let Some(summary) = self.selected_run() else { return };
         if summary.study.is_some() {
-            return self.warn("a study has no curves of its own; `enter` lists its runs");
+            let key = self.keys.key(Action::OpenRun).unwrap_or_default();
+            return self.warn(format!("a study has no curves of its own; {key} lists its runs"));
         }
         let (run, folder) = (summary.run.clone(), summary.folder.clone());
         if self.state.folder() == Some(&folder) {

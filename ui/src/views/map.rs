@@ -11,6 +11,7 @@ use relativenas_core::{
 
 use self::picture::Picture;
 use crate::{
+    actions::Action,
     canvas::{Canvas, span},
     draw::{plane::Plane, text},
     layout::Layout,
@@ -23,7 +24,8 @@ use crate::{
 pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, state: &State, shown: &Shown, search: &SearchView) {
     let (width, height) = (canvas.width(), canvas.height());
     let controls = controls(state, search, width);
-    head(canvas, search, state.compared.len(), controls.len());
+    let compare = scene.key(Action::CompareAll);
+    head(canvas, search, &compare, (state.compared.len(), controls.len()));
     let legend = usize::from(height >= Layout::MAP_LEGEND);
     let beside = if width >= Layout::WIDE && controls.is_empty() { Layout::MAP_WORDS } else { 0 };
     let below = usize::from(beside == 0 && height >= Layout::MAP_WORDS_BELOW);
@@ -88,7 +90,7 @@ fn plane(canvas: &mut Canvas<'_>, picture: &Picture<'_>, window: Window) {
 }
 
 /// Draws the heading: what the axes are, and the share of the positions' variance that they show.
-fn head(canvas: &mut Canvas<'_>, search: &SearchView, compared: usize, drawn: usize) {
+fn head(canvas: &mut Canvas<'_>, search: &SearchView, compare: &str, (compared, drawn): (usize, usize)) {
     let palette = &canvas.look.palette;
     let (dim, strong) = (palette.dim, palette.strong);
     let width = canvas.width();
@@ -106,7 +108,7 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView, compared: usize, drawn: us
     let x = canvas.line(x, 0, &line);
     let hidden = compared - drawn;
     let words = match (compared, hidden) {
-        (0, _) => "c compares with other runs".to_owned(),
+        (0, _) => format!("{compare} compares with other runs"),
         (_, 0) => String::new(),
         (_, hidden) => format!("{hidden} more would need a wider screen"),
     };

@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use super::*;
 use crate::data::samples::{copy_folder, sample};
@@ -56,4 +56,24 @@ fn a_damaged_set_of_labelled_images_has_its_fault_told() {
     let found = check(folder.path()).expect("a data set");
     assert_eq!(found.faults.len(), 1);
     assert!(found.faults[0].what.contains("data_batch_1.bin"), "{:?}", found.faults);
+}
+
+#[test]
+fn each_of_many_faults_of_a_folder_of_photographs_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copy_folder(&sample("image-folder"), folder.path());
+    let train = folder.path().join("train");
+    let stray: Vec<_> = (0..15).map(|number| train.join(format!("stray-{number:02}.jpg"))).collect();
+    stray.iter().for_each(|path| fs::write(path, [0xff, 0xd8]).expect("written"));
+    let found = check(folder.path()).expect("a data set");
+    let told = |path: &PathBuf| {
+        let name = path.display().to_string();
+        found.faults.iter().filter(|fault| fault.what.contains(&name)).count()
+    };
+    assert_eq!(
+        (found.faults.len(), stray.iter().map(told).collect()),
+        (15, vec![1; 15]),
+        "{:?}",
+        found.faults
+    );
 }
