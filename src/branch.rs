@@ -11,11 +11,9 @@ use relativenas_core::{
     event::{Event, Line},
     manifest::{Branch, Job, files},
 };
+use relativenas_run::clock;
 
-use crate::{
-    folder::{Naming, RunFolder, create_with},
-    written,
-};
+use crate::folder::{Naming, RunFolder, create_with};
 
 /// Makes a run out of another one's log and checkpoint, both as they were when a generation began.
 ///
@@ -34,7 +32,7 @@ pub fn branch(runs: &Path, from: &RunFolder, generation: u32) -> Result<RunFolde
         bail!("{name}: no checkpoint of the beginning of generation {generation} in {}", source.display());
     }
     manifest.branched_from = Some(Branch { run: name.clone(), generation });
-    manifest.created = written::now();
+    manifest.created = clock::now();
     manifest.follows = None;
     let naming = Naming::Suggested(format!("{name}-g{generation}"));
     create_with(runs, naming, &manifest, |folder| {

@@ -1,6 +1,7 @@
 //! Numbers, times and names as they are printed for a reader.
 
 use jiff::{Timestamp, tz::TimeZone};
+use relativenas_run::clock;
 pub use relativenas_run::printable;
 pub use relativenas_ui::draw::text::{fitting, width};
 
@@ -63,14 +64,9 @@ fn local(milliseconds: i64, format: &str) -> String {
     time.to_zoned(TimeZone::system()).strftime(format).to_string()
 }
 
-/// Milliseconds since 1970 UTC.
-pub fn now() -> i64 {
-    Timestamp::now().as_millisecond()
-}
-
 /// Seconds since a time in milliseconds since 1970 UTC; 0 if it lies ahead.
 pub fn seconds_since(milliseconds: i64) -> u64 {
-    u64::try_from((now() - milliseconds) / 1000).unwrap_or(0)
+    u64::try_from((clock::now() - milliseconds) / 1000).unwrap_or(0)
 }
 
 #[cfg(test)]

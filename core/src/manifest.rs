@@ -32,6 +32,10 @@ pub mod files {
     pub const CHECKPOINTS: &str = "checkpoints";
     /// The folder with the best and last weights of a training, for other programs to read.
     pub const WEIGHTS: &str = "weights";
+    /// The file in that folder with the weights of the best epoch.
+    pub const BEST_WEIGHTS: &str = "best.safetensors";
+    /// The file in that folder with the weights of the last epoch that is done.
+    pub const LAST_WEIGHTS: &str = "last.safetensors";
     /// The results of a probe of a search.
     pub const PROBE: &str = "probe.json";
     /// The note that a person wrote about the run.

@@ -27,7 +27,7 @@ pub mod training;
 use relativenas_core::{
     genotype::Genotype,
     network::ShapeError,
-    tasks::{joints::JOINTS, label_ids},
+    tasks::{Task, joints::JOINTS, label_ids},
 };
 
 pub use backbone::Backbone;
@@ -53,6 +53,16 @@ impl Head {
     pub const SEGMENTATION: Self = Self::BiSeNet { classes: label_ids::CLASSES };
     /// The head for the people of COCO.
     pub const KEYPOINTS: Self = Self::SimpleBaseline { joints: JOINTS };
+
+    /// The head of a task; none for classification. Detection has this many classes, not counting background.
+    pub fn of(task: Task, classes: usize) -> Option<Self> {
+        match task {
+            Task::Classification => None,
+            Task::Detection => Some(Self::SsdLite { classes: classes + 1 }),
+            Task::Segmentation => Some(Self::SEGMENTATION),
+            Task::Keypoints => Some(Self::KEYPOINTS),
+        }
+    }
 
     /// The prefix of the names of the backbone's tensors.
     pub fn backbone_prefix(self) -> &'static str {

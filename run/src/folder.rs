@@ -71,6 +71,11 @@ impl RunFolder {
         self.path.join(name)
     }
 
+    /// The path of the best weights of a training.
+    pub fn best_weights(&self) -> PathBuf {
+        self.file(files::WEIGHTS).join(files::BEST_WEIGHTS)
+    }
+
     /// Reads the run's `run.toml`.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, anyhow, ensure};
-use relativenas_core::{genotype::GenotypeFormat, loss::Loss, manifest::files};
+use relativenas_core::{genotype::GenotypeFormat, loss::Loss};
 use relativenas_ui::messages::{Evaluated, Message, WorkKind, WorkState};
 use serde_json::Value;
 
@@ -126,7 +126,7 @@ impl RunningWork {
 fn evaluation(command: &mut Command, folder: &RunFolder) -> Result<()> {
     let config = folder.manifest()?.config;
     let training = folder.view()?.training.context("a search has no weights to judge; a training has")?;
-    let weights = folder.file(files::WEIGHTS).join("best.safetensors");
+    let weights = folder.best_weights();
     ensure!(weights.is_file(), "{}: there are no weights yet", weights.display());
     let network = training.network;
     command.arg("evaluate").arg("--json").arg("--weights").arg(weights);

@@ -56,11 +56,7 @@ fn layers(context: &Context, arguments: &SearchArguments) -> Result<Layers> {
         ("--searcher", "search.searcher", &arguments.searcher),
         ("--ranks", "device.ranks", &arguments.ranks),
     ];
-    for (flag, key, value) in flags {
-        if let Some(value) = value {
-            layers.add_flag(flag, key, value)?;
-        }
-    }
+    layers.add_flags(flags)?;
     Ok(layers)
 }
 

@@ -58,11 +58,7 @@ pub const GIVEN_BACK: u8 = 75;
 fn begin(context: &Context, arguments: &StudyRunArguments) -> Result<ExitCode> {
     let mut layers = context.layers_under(arguments.settings.choices())?;
     let flags = [("--data", "data.path", &arguments.data), ("--device", "device.kind", &arguments.device)];
-    for (flag, key, value) in flags {
-        if let Some(value) = value {
-            layers.add_flag(flag, key, value)?;
-        }
-    }
+    layers.add_flags(flags)?;
     let of_the_study = ["search.searcher", "search.seed", "retrain.seed"];
     let given = layers
         .settings()

@@ -61,11 +61,7 @@ fn layers(context: &Context, arguments: &TrainArguments) -> Result<Layers> {
         ("--epochs", "retrain.epochs", epochs),
         ("--ranks", "device.ranks", ranks),
     ];
-    for (flag, key, value) in flags {
-        if let Some(value) = value {
-            layers.add_flag(flag, key, value)?;
-        }
-    }
+    layers.add_flags(flags)?;
     if let Some((flag, value)) = auxiliary {
         layers.add_flag(flag, "retrain.auxiliary", value)?;
     }

@@ -9,7 +9,6 @@ use std::{
 use anyhow::Result;
 use relativenas_core::{
     event::Line,
-    manifest::files,
     protocol::{Activity, BatchProgress, Mode, Progress},
     search::Stage,
     view::{LogLine, RunView, SearchView},
@@ -237,8 +236,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
     }
     if let Some(reached) = view.training.as_ref().and_then(|training| training.result(|n| n.to_string())) {
         text += &format!("{reached}\n");
-        text +=
-            &format!("best weights: {}\n", folder.file(files::WEIGHTS).join("best.safetensors").display());
+        text += &format!("best weights: {}\n", folder.best_weights().display());
     }
     text + &format!("{}\n", folder.path().display())
 }

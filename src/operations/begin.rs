@@ -9,12 +9,13 @@ use relativenas_core::{
     manifest::{BUILD, Job, Manifest, RUN_FORMAT},
     randomness::RANDOMNESS_VERSION,
 };
+use relativenas_run::clock;
 
 use crate::{
     context::Context,
     engine::{launcher::Launcher, program::EngineProgram},
     folder::{Naming, RunFolder, create},
-    runs, written,
+    runs,
 };
 
 /// The names by which error messages call the places where a person gave the name and the data of a new run.
@@ -89,7 +90,7 @@ fn manifest(layers: &Layers, config: Config, job: Job, genotype: Option<Genotype
         randomness: RANDOMNESS_VERSION,
         job,
         build: BUILD.to_owned(),
-        created: written::now(),
+        created: clock::now(),
         config,
         origins,
         genotype,

@@ -4,9 +4,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use relativenas_core::{manifest::BUILD, searcher::SearcherKind};
+use relativenas_run::clock;
 use serde::{Deserialize, Serialize};
 
-use crate::{atomic, written};
+use crate::atomic;
 
 /// Raised when a former program could no longer read the file.
 const FORMAT: u32 = 1;
@@ -34,7 +35,7 @@ impl Plan {
     pub fn new(searchers: Vec<SearcherKind>, seeds: u32, judge_seeds: u32) -> Self {
         let searchers = distinct(searchers);
         let build = BUILD.to_owned();
-        let created = written::now();
+        let created = clock::now();
         Self { format: FORMAT, build, created, searchers, seeds, judge_seeds, judge_images: None }
     }
 

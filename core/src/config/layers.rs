@@ -136,6 +136,19 @@ impl Layers {
         self.set(key, self.read(key, value), Origin::Flag { text: format!("{flag} {value}") })
     }
 
+    /// Adds the values of flags that were given: each with its name, and the key of its setting.
+    ///
+    /// # Errors
+    /// As [`Layers::add_flag`].
+    pub fn add_flags<'a>(
+        &mut self,
+        flags: impl IntoIterator<Item = (&'a str, &'a str, &'a Option<String>)>,
+    ) -> Result<(), ConfigError> {
+        flags.into_iter().try_for_each(|(flag, key, value)| {
+            value.as_ref().map_or(Ok(()), |value| self.add_flag(flag, key, value))
+        })
+    }
+
     /// The names of all presets.
     pub fn presets(&self) -> impl Iterator<Item = &str> {
         self.presets.keys().map(String::as_str)

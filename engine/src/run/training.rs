@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use relativenas_core::{
     event::{Event, Images},
-    manifest::{EngineFacts, Manifest},
+    manifest::{EngineFacts, Manifest, files},
     protocol::{Activity, BatchProgress},
     search::{BatchDone, Flow},
     tasks::Task,
@@ -30,11 +30,6 @@ use super::{
 use crate::{device, ranks::Ranks};
 
 use subject::{Judgement, LeftOut, NamedTensors, Snapshot, Subject};
-
-/// The file with the best weights, in the folder `weights` of the run.
-const BEST: &str = "best.safetensors";
-/// The file with the weights of the last finished epoch, in the same folder.
-const LAST: &str = "last.safetensors";
 
 /// Up to this many photographs are checked before a training is reported as begun; if there are more, the check
 /// follows later, in the thread that trains.
@@ -307,10 +302,10 @@ impl TrainingJob {
             recorder.send(Record::Weights { file, weights, network: Box::new(self.network.clone()) })
         };
         if epoch > 0 && batch == 0 {
-            send(LAST, self.subject.weights()?)?;
+            send(files::LAST_WEIGHTS, self.subject.weights()?)?;
         }
         if let (Some((_, weights)), true) = (&self.best, best) {
-            send(BEST, shared(weights))?;
+            send(files::BEST_WEIGHTS, shared(weights))?;
         }
         Ok(())
     }

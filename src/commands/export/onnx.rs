@@ -9,7 +9,6 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use relativenas_core::{
     genotype::Genotype,
-    manifest::files,
     onnx::{self, WeightTensor},
     trained_network::{self, Seen, TrainedNetwork},
 };
@@ -45,7 +44,7 @@ fn of_run(context: &Context, run: &str, arguments: &ExportArguments) -> Result<(
     let view = folder.view()?;
     super::check_choice(arguments, view.training.is_some())?;
     if let Some(training) = &view.training {
-        let best = folder.file(files::WEIGHTS).join("best.safetensors");
+        let best = folder.best_weights();
         return Ok((training.genotype.clone(), best.is_file().then_some(best)));
     }
     let search = view.search.as_ref().filter(|search| !search.population.is_empty());

@@ -78,11 +78,7 @@ pub(super) fn evaluate(arguments: &EvaluateArguments, task: Task) -> anyhow::Res
 
 fn judge(arguments: &EvaluateArguments, task: Task, folder: &Path, device: Device) -> anyhow::Result<Judged> {
     let data = TaskData::open(task.into(), folder, 0)?;
-    let head = match task {
-        Task::Detection => Head::SsdLite { classes: data.classes.len() + 1 },
-        Task::Segmentation => Head::SEGMENTATION,
-        Task::Keypoints => Head::KEYPOINTS,
-    };
+    let head = Head::of(task.into(), data.classes.len()).context("the task has no head")?;
     let images = chosen(arguments, task, data)?;
     let (network, state) = load(arguments, head, device)?;
     let place = EvaluationRun { device, batch: arguments.batch.min(32) as usize, after: &|_| Flow::Go };

@@ -45,7 +45,7 @@ impl Loaded {
         let TrainedNetwork { genotype, network: shape, task, crop, .. } = &network;
         let chip = arguments.chip.map(|chip| chip as usize).or(*crop).unwrap_or(TaskView::PUBLISHED.chip);
         let view = TaskView { chip, blue_first: arguments.published, ..TaskView::PUBLISHED };
-        let model = match head(*task, shape.classes) {
+        let model = match Head::of(*task, shape.classes) {
             None => {
                 let plan = Plan::full(genotype, shape, network.auxiliary);
                 let modules =
@@ -88,15 +88,6 @@ impl Loaded {
         let logits = network.logits(image)?;
         let shares = logits.f_softmax(-1, tch::Kind::Double)?.f_to_device(Device::Cpu)?.f_reshape([-1])?;
         Ok(shares.try_into()?)
-    }
-}
-
-fn head(task: Task, classes: usize) -> Option<Head> {
-    match task {
-        Task::Classification => None,
-        Task::Detection => Some(Head::SsdLite { classes: classes + 1 }),
-        Task::Segmentation => Some(Head::SEGMENTATION),
-        Task::Keypoints => Some(Head::KEYPOINTS),
     }
 }
 

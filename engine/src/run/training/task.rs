@@ -150,12 +150,7 @@ fn network(
     retrain: &RetrainConfig,
     classes: usize,
 ) -> anyhow::Result<TaskNetwork> {
-    let head = match task {
-        Task::Detection => Head::SsdLite { classes: classes + 1 },
-        Task::Segmentation => Head::SEGMENTATION,
-        Task::Keypoints => Head::KEYPOINTS,
-        Task::Classification => anyhow::bail!("a classifier has no backbone with a head"),
-    };
+    let head = Head::of(task, classes).context("a classifier has no backbone with a head")?;
     TaskNetwork::new(genotype, retrain.channels, retrain.cells, head).context("the network of [retrain]")
 }
 

@@ -55,7 +55,7 @@ fn manifest(task: Task, data: &Path, more: &[&str]) -> Manifest {
 }
 
 fn weights(folder: &Path) -> [Vec<u8>; 2] {
-    ["best.safetensors", "last.safetensors"]
+    [files::BEST_WEIGHTS, files::LAST_WEIGHTS]
         .map(|file| fs::read(folder.join(files::WEIGHTS).join(file)).expect("written"))
 }
 
@@ -92,7 +92,7 @@ fn check(task: Task, epochs: usize, part: Part) {
     assert!(weights(cut.path()) == weights(whole.path()), "other weights");
 
     // The file describes its network.
-    let best = whole.path().join(files::WEIGHTS).join("best.safetensors");
+    let best = whole.path().join(files::WEIGHTS).join(files::BEST_WEIGHTS);
     let network = weights_file::find(&best).expect("readable").network.expect("described");
     let TrainedNetwork { task: said, network, .. } = *network;
     assert_eq!((said, network.channels, network.cells), (task, 4, 3));
