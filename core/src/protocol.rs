@@ -153,6 +153,8 @@ pub enum Activity {
     },
     /// Architectures that a search found are trained from scratch, to see which is the best.
     Finals {
+        /// The round, counted from 0.
+        round: u32,
         /// The number of trainings of this round that were done before.
         trainings: usize,
         members: Vec<MemberProgress>,

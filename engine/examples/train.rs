@@ -15,6 +15,7 @@ use relativenas_core::{
     search::Flow,
 };
 use relativenas_engine::{
+    allocator,
     augmentation::{Augmentation, ImageStore},
     data::{self, LabelledImages},
     device,
@@ -31,6 +32,7 @@ const IMAGES: (usize, usize) = (2000, 500);
 const PADDING: usize = 4;
 
 fn main() -> anyhow::Result<()> {
+    allocator::keep_freed_memory();
     let mut arguments = std::env::args().skip(1);
     let genotype = published::find(arguments.next().as_deref().unwrap_or("RelativeNAS"))?;
     let epochs = arguments.next().map_or(Ok(2), |text| text.parse());

@@ -113,7 +113,7 @@ fn device(config: &Config) -> String {
     let threads = if config.device.threads == 0 { cores } else { config.device.threads };
     let threads = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
     match config.device.kind.to_string().as_str() {
-        "auto" => format!("on CUDA if there is some, else cpu · {threads}"),
+        "auto" => format!("on CUDA if any, else cpu · {threads}"),
         "cpu" => format!("cpu · {threads}"),
         other => other.to_owned(),
     }

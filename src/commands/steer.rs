@@ -42,7 +42,7 @@ pub fn step(context: &Context, arguments: &StepArguments, out: &mut dyn Write) -
     if arguments.wait {
         out.flush()?;
         let place = match wait_for_pause(&mut connection, &folder)?.activity {
-            Activity::Starting => "paused before the first batch".to_owned(),
+            Activity::Starting => "paused while starting".to_owned(),
             Activity::Estimating { stage: Stage::Ranking, .. } => "paused in the ranking".to_owned(),
             Activity::Estimating { stage: Stage::WarmUp, generation, .. } => {
                 format!("paused in generation {generation} of the warm-up")

@@ -168,8 +168,8 @@ mod tests {
         };
         assert_eq!(
             said(3, &[SearcherKind::CoinFlip]).expect("more"),
-            "chance: 3 searchers, 3 seeds each, 1 training of each winner: 18 runs, 10 more than before; workers that are at \
-             it take them too, and `relativenas study work chance` starts one\n"
+            "chance: 3 searchers, 3 seeds each, 1 training of each winner: 18 runs, 10 more than before; workers that are \
+             running take them too, and `relativenas study work chance` starts one\n"
         );
         assert_eq!(
             said(3, &[]).expect("the same"),

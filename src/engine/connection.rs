@@ -11,11 +11,14 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use relativenas_core::{
     event::Line,
     manifest::EngineAddress,
-    protocol::{Answer, Command, EngineLine, Hello, LINE_LIMIT, PROTOCOL, Progress, Reply, Request},
+    protocol::{
+        Activity, Answer, Command, EngineLine, Hello, LINE_LIMIT, Mode, PROTOCOL, Progress, Reply, Request,
+    },
+    search::Stage,
     view::{Phase, RunView, SearchView},
 };
-
 use relativenas_run::shell::quoted;
+use serde::Deserialize;
 
 use super::liveness::{Liveness, address, holder, liveness, this_host};
 use crate::{failure::misuse, folder::RunFolder, written::printable};
@@ -169,12 +172,13 @@ impl Connection {
         match read {
             Ok(_) if self.partial.last() == Some(&b'\n') => {
                 let line = parse(&self.partial);
-                self.partial.clear();
-                match line {
+                let line = match line {
                     // An engine of another version is watched by its log; its other lines may have any form.
-                    Err(_) if self.writer.hello_protocol != PROTOCOL => Ok(Received::Nothing),
+                    Err(_) if self.writer.hello_protocol != PROTOCOL => Ok(of_another_version(&self.partial)),
                     line => line.map(Received::Line),
-                }
+                };
+                self.partial.clear();
+                line
             }
             Ok(_) if self.partial.len() > LINE_LIMIT => bail!("the engine sent a line without an end"),
             Ok(_) => Ok(Received::Closed),
@@ -260,6 +264,31 @@ fn parse(text: &[u8]) -> Result<EngineLine> {
     serde_json::from_slice(text).with_context(|| strange(text))
 }
 
+/// What can be understood of a line of an engine of another version that is not of the log: whether it is paused, and
+/// its notice.
+fn of_another_version(text: &[u8]) -> Received {
+    #[derive(Deserialize)]
+    struct Spoken {
+        progress: Known,
+    }
+    #[derive(Deserialize)]
+    struct Known {
+        mode: Mode,
+        #[serde(default)]
+        notice: Option<String>,
+    }
+    match serde_json::from_slice(text) {
+        Ok(Spoken { progress: Known { mode, notice } }) => {
+            // It does something with networks; what, the log says.
+            let activity =
+                Activity::Estimating { stage: Stage::Search, generation: 0, pair: 0, members: Vec::new() };
+            let progress = Progress { mode, activity, notice, ..Progress::default() };
+            Received::Line(EngineLine::Reply(Reply::Progress(progress)))
+        }
+        Err(_) => Received::Nothing,
+    }
+}
+
 fn strange(text: &[u8]) -> String {
     let start = String::from_utf8_lossy(&text[..text.len().min(80)]);
     format!("the engine sent something this program does not know: {}", printable(start.trim_end()))
@@ -333,4 +362,32 @@ pub fn elsewhere(folder: &RunFolder, host: &str) -> anyhow::Error {
         quoted(host),
         remote.join(" "),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_engine_of_another_version_is_understood_whether_it_is_paused_and_what_it_wants_known() {
+        let (near, mut far) = UnixStream::pair().expect("sockets");
+        let hello = format!("{{\"hello\":{{\"protocol\":{},\"build\":\"\",\"pid\":1,", PROTOCOL - 1);
+        writeln!(far, "{hello}\"device\":\"cpu\",\"events\":0}}}}").expect("sent");
+        // Progress of version 1, and a line of which nothing is known.
+        far.write_all(
+            b"{\"progress\":{\"mode\":\"paused\",\"activity\":\"training\",\"generation\":3,\"pair\":1,\
+              \"members\":[],\"images_per_second\":0.0,\"seconds_left\":null,\"notice\":\"cannot write\"}}\n\
+              {\"weather\":\"fine\"}\n",
+        )
+        .expect("sent");
+        let mut connection = Connection::over(near).expect("a greeting");
+        assert!(connection.watch_only().is_some());
+        let Received::Line(EngineLine::Reply(Reply::Progress(progress))) =
+            connection.receive().expect("no fault")
+        else {
+            panic!("no progress");
+        };
+        assert_eq!((progress.mode, progress.notice.as_deref()), (Mode::Paused, Some("cannot write")));
+        assert!(matches!(connection.receive(), Ok(Received::Nothing)));
+    }
 }

@@ -190,10 +190,10 @@ fn place(activity: &Activity, view: &RunView) -> Option<String> {
             let pairs = search.pairs.len().max(1);
             format!("{word} {generation} of {all}, pair {} of {pairs}", pair + 1)
         }),
-        Activity::Finals { trainings, .. } => {
+        Activity::Finals { round, trainings, .. } => {
             search.and_then(|search| search.finals.as_ref()).map(|finals| {
-                let (round, rounds) = (finals.round(), finals.rounds_in_all());
-                let (training, count) = (trainings + 1, finals.trainings(round));
+                let rounds = finals.rounds_in_all();
+                let (training, count) = (trainings + 1, finals.trainings(*round));
                 format!("finals, round {} of {rounds}, training {training} of {count}", round + 1)
             })
         }
@@ -282,7 +282,7 @@ mod tests {
         let first = log.iter().position(ends_round).expect("a round");
         fixture::write_log(&folder, &log[..=first]);
         let view = folder.view().expect("readable");
-        let activity = Activity::Finals { trainings: 0, members: Vec::new() };
+        let activity = Activity::Finals { round: 1, trainings: 0, members: Vec::new() };
         let progress = Progress { activity, ..Progress::default() };
         assert_eq!(words(&progress, &view), "finals, round 2 of 2, training 1 of 2");
     }

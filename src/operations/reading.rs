@@ -135,7 +135,10 @@ fn limited(name: &str, source: impl io::Read) -> Result<String> {
         .read_to_end(&mut bytes)
         .map_err(|e| misuse(format!("{name}: cannot be read: {e}")))?;
     if bytes.len() as u64 > LONGEST {
-        return Err(misuse(format!("{name}: no genotype, it has more than {} bytes", thousands(LONGEST))));
+        return Err(misuse(format!(
+            "{name}: it is too long for a genotype, with more than {} bytes",
+            thousands(LONGEST)
+        )));
     }
     decode_text(&bytes).map_err(|e| misuse(format!("{name}: {e}")))
 }
@@ -266,7 +269,7 @@ mod tests {
         assert_eq!(last, Architecture::Cells(second));
         assert_eq!(notes, [format!("{log}: took the last of its 2 genotypes, of line 2")]);
         let endless = limited("pipe", io::repeat(b'#')).expect_err("endless").to_string();
-        assert_eq!(endless, "pipe: no genotype, it has more than 1,048,576 bytes");
+        assert_eq!(endless, "pipe: it is too long for a genotype, with more than 1,048,576 bytes");
     }
 
     #[test]

@@ -14,7 +14,7 @@ const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 const FROM_ZERO: (f64, f64) = (0.0, f64::INFINITY);
 const PER_CENT: (f64, f64) = (0.0, 100.0);
 
-const DIVERSITY_NOTE: &str = "Diversity falls without any signal, too: every slow learner moves towards another one, even \
+const DIVERSITY_NOTE: &str = "Diversity falls with random losses too: every slow learner moves towards another one, even \
                               when the verdict is drawn by lot. It measures agreement, not progress; only a \
                               difference from the coin flip says something.";
 

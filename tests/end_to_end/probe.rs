@@ -55,7 +55,7 @@ fn architectures_of_the_whole_search_are_ranked_where_that_is_asked_for() {
     let stage = Stage::new();
     stage.search("one", &[]).succeeded();
     let few = ["probe", "one", "--pairs", "1", "--epochs", "1", "--architectures", "5"];
-    stage.relativenas(few.iter().chain(&["--from", "population"])).refused(1, "with --from search");
+    stage.relativenas(few.iter().chain(&["--from", "population"])).refused(1, "`--from search` draws");
     stage.relativenas(few).refused(2, "--from");
     let asked: Vec<_> = few.into_iter().chain(["--from", "search"]).collect();
     let said = stage.relativenas(&asked).succeeded().stdout;

@@ -72,8 +72,8 @@ fn what_a_task_cannot_do_is_said_before_anything_begins() {
     );
     stage.relativenas(streets("r", &["--set", "retrain.crop=100"])).refused(
         2,
-        "--set retrain.crop=100: `retrain.crop` = 100 is out of range; expected a multiple of 32, because the network \
-         halves it five times",
+        "--set retrain.crop=100: `retrain.crop` = 100 is out of range; expected a multiple of 32 pixels, because the \
+         network halves the resolution five times",
     );
     assert!(!stage.runs().join("r").exists());
 }

@@ -37,7 +37,7 @@ pub fn data(arguments: &DataArguments) -> anyhow::Result<()> {
     } else {
         super::print_line(&in_words(&checked))?;
     }
-    match checked.faults.len() {
+    match checked.faults.len() + checked.more_faults {
         0 => Ok(()),
         1 => bail!("`{}` has 1 fault", folder.display()),
         faults => bail!("`{}` has {faults} faults", folder.display()),
@@ -59,6 +59,9 @@ fn in_words(checked: &Checked) -> String {
     lines.extend(checked.counts.iter().map(|(what, number)| format!("  {what}: {number}")));
     lines.extend(checked.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(checked.faults.iter().map(|fault| format!("fault: {fault}")));
+    if checked.more_faults > 0 {
+        lines.push(format!("and {} more faults", checked.more_faults));
+    }
     lines.join("\n")
 }
 

@@ -458,8 +458,8 @@ mod tests {
         let modules = from_named(plan, named).unwrap();
         assert_eq!(
             not_finite(plan, &modules).unwrap().unwrap(),
-            "2 weights are not finite (NaN or infinite), in `classifier.bias` and 1 more tensors; the figures mean \
-             nothing"
+            "2 weights are not finite (NaN or infinite), in `classifier.bias` and 1 more tensors; the results \
+             are meaningless"
         );
     }
 

@@ -35,6 +35,8 @@ pub struct Checked {
     /// The smallest and the greatest width and height of the pictures that could be read.
     pub sizes: Option<Sizes>,
     pub faults: Vec<Fault>,
+    /// The number of faults beyond those that are listed: of very many, only the first are.
+    pub more_faults: usize,
     /// Sentences about what is unusual but no fault.
     pub notes: Vec<String>,
 }
@@ -175,15 +177,15 @@ fn check_labelled(folder: &Path) -> Result<Checked, DataError> {
     let found = FoundLayout::below(folder)?;
     let failed = |error: DataError| {
         let one = |what: String| Fault { file: PathBuf::from(folder), what };
+        let mut more_faults = 0;
         let faults = match error {
             DataError::Several { total, faults, .. } => {
-                let beyond = total - faults.len();
-                let beyond = (beyond > 0).then(|| one(format!("{beyond} more faults")));
-                faults.iter().map(|fault| one(fault.to_string())).chain(beyond).collect()
+                more_faults = total - faults.len();
+                faults.iter().map(|fault| one(fault.to_string())).collect()
             }
             error => vec![one(error.to_string())],
         };
-        Checked { faults, ..Checked::new("unreadable", "classification", Vec::new(), [0; 3]) }
+        Checked { faults, more_faults, ..Checked::new("unreadable", "classification", Vec::new(), [0; 3]) }
     };
     match found.encoded() {
         Ok(encoded) => {

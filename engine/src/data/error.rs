@@ -60,7 +60,7 @@ pub enum DataError {
         path.display(), prefixes.join(", "), path.join(&prefixes[0]).display()
     )]
     SeveralIdxSets { path: PathBuf, prefixes: Vec<String> },
-    #[error("`{}` has {total} faults:{}", path.display(), first_of(faults, *total, ""))]
+    #[error("`{}` has {total} faults:{}", path.display(), first_of(faults, *total))]
     Several {
         path: PathBuf,
         total: usize,

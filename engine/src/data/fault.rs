@@ -18,13 +18,10 @@ pub struct Fault {
     pub what: String,
 }
 
-/// Where all faults can be read.
-const HINT: &str = "; `relativenas data check` lists them";
-
 /// Why the data set of a task is refused: it has more faults than the settings allow. Metrics on the images without
 /// faults could not be compared with published ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` has faults:{}", folder.display(), first_of(faults, faults.len(), HINT))]
+#[error("`{}` has faults:{}", folder.display(), first_of(faults, faults.len()))]
 pub struct RefusedDataSet {
     pub folder: PathBuf,
     pub faults: Vec<Fault>,

@@ -41,11 +41,11 @@ impl FaultList {
     }
 }
 
-/// The first of `total` faults, a line each, and how many more there are; `hint` follows that number.
-pub(super) fn first_of(faults: &[impl Display], total: usize, hint: &str) -> String {
+/// The first of `total` faults, a line each, how many more there are, and where they can be read.
+pub(super) fn first_of(faults: &[impl Display], total: usize) -> String {
     let mut lines: Vec<_> = faults.iter().take(NAMED).map(|fault| format!("\n- {fault}")).collect();
     if total > lines.len() {
-        lines.push(format!("\n- and {} more{hint}", total - lines.len()));
+        lines.push(format!("\n- and {} more; `relativenas data check` lists them", total - lines.len()));
     }
     lines.concat()
 }

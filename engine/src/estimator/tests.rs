@@ -413,7 +413,7 @@ fn a_half_without_images_is_an_error() {
         ..images(2, 1)
     };
     let error = NetworkEstimator::new(settings(), &images(2, 1), &empty, Device::Cpu).err().unwrap();
-    assert!(error.to_string().contains("no valid image"), "{error}");
+    assert!(error.to_string().contains("no images for `data.valid_images`"), "{error}");
 }
 
 fn as_figures(estimate: &Estimate) -> Figures {

@@ -278,7 +278,11 @@ impl SearchJob {
             });
             let work = Workload { now, after: scale.finals(finals.left_after(count)) };
             let trainings_before = finals.state().told.len();
-            let activity = Activity::Finals { trainings: trainings_before, members: members(&candidates) };
+            let activity = Activity::Finals {
+                round: trainings.round,
+                trainings: trainings_before,
+                members: members(&candidates),
+            };
             control.begin(activity, work);
             let Some(figures) = finals::train(estimator, &self.search, &candidates, &trainings, control)?
             else {

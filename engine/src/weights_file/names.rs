@@ -125,7 +125,11 @@ mod tests {
         let (found, ..) = normalised(&["stem.0.weight", "cells.0._orig_mod.preprocess0.op.1.weight"]);
         assert_eq!(found, ["cells.0.preprocess0.op.1.weight", "stem.0.weight"]);
         let twice = ["a.weight", "a.module.weight", "b.c"].map(|name| (name.to_owned(), ()));
-        assert!(normalise(twice.into()).expect_err("the same name").contains("two tensors are `a.weight`"));
+        assert!(
+            normalise(twice.into())
+                .expect_err("the same name")
+                .contains("two tensors have the name `a.weight`")
+        );
     }
 
     #[test]

@@ -47,8 +47,9 @@ impl App {
     pub(super) fn compare_selected_run(&mut self) {
         let Some(summary) = self.selected_run() else { return };
         if summary.study.is_some() {
-            let key = self.keys.key(Action::OpenRun).unwrap_or_default();
-            return self.warn(format!("a study has no curves of its own; {key} lists its runs"));
+            let how =
+                self.keys.key(Action::OpenRun).map_or(String::new(), |key| format!("; {key} lists its runs"));
+            return self.warn(format!("a study has no curves of its own{how}"));
         }
         let (run, folder) = (summary.run.clone(), summary.folder.clone());
         if self.state.folder() == Some(&folder) {

@@ -108,6 +108,7 @@ fn head(canvas: &mut Canvas<'_>, search: &SearchView, compare: &str, (compared, 
     let x = canvas.line(x, 0, &line);
     let hidden = compared - drawn;
     let words = match (compared, hidden) {
+        (0, _) if compare.is_empty() => String::new(), // The action has no key.
         (0, _) => format!("{compare} compares with other runs"),
         (_, 0) => String::new(),
         (_, hidden) => format!("{hidden} more would need a wider screen"),

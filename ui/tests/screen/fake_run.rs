@@ -249,7 +249,7 @@ impl FakeRun {
 
     /// The engine in the middle of the trainings of the finals that are in hand.
     pub fn training_progress(&self) -> Progress {
-        let Some((finals, Trainings { epochs, entrants, .. })) =
+        let Some((finals, Trainings { round, epochs, entrants, .. })) =
             self.playing.as_ref().and_then(|finals| Some((finals, finals.ask()?)))
         else {
             return Progress { activity: Activity::Finished, ..Progress::default() };
@@ -261,6 +261,7 @@ impl FakeRun {
         };
         Progress {
             activity: Activity::Finals {
+                round,
                 trainings: finals.state().told.len(),
                 members: entrants.iter().map(member).collect(),
             },

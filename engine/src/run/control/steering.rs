@@ -81,7 +81,7 @@ pub struct Steering {
     injections: Vec<Injection>,
     /// Why the recorder cannot write; the run waits until it can.
     stalled: Option<String>,
-    /// Why no individual can be replaced any more, and no generation lies ahead.
+    /// Why no individual can be replaced any more, and no generation or epoch lies ahead.
     closed: Option<&'static str>,
     /// Whether the run is done.
     finished: bool,

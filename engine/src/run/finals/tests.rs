@@ -77,7 +77,7 @@ fn a_search_without_finals_ends_as_it_always_did() {
 fn check_resumed(manifest: &Manifest, expected: &[Event], place: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let outcome = work(folder.path(), manifest, |progress, control| {
-        if let Activity::Finals { trainings, members } = &progress.activity
+        if let Activity::Finals { trainings, members, .. } = &progress.activity
             && members[0].progress.batch > 0
         {
             let inject = Command::Inject { individual: IndividualId(0), position: vec![0.5; 32] };
