@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(lines[0], format!("`{}/train` has 20 faults:", folder.path().display()));
         assert!(lines[1].ends_with("it is neither JPEG nor PNG; repair or remove it"), "{}", lines[1]);
         assert!(lines[1].contains("/airplane/") && lines[10].contains("/deer/"), "{decoded}");
-        assert_eq!((lines.len(), lines[11]), (12, "- and 10 more"));
+        assert_eq!((lines.len(), lines[11]), (12, "- and 10 more; `relativenas data check` lists them"));
         assert!(listed.valid.survey(3, &|| false).is_ok());
     }
 
