@@ -98,11 +98,11 @@ fn process() {
 struct FakeEngine {
     folder: PathBuf,
     log: Vec<Line>,
-    state: Mutex<State>,
+    state: Mutex<FakeState>,
     _lock: File,
 }
 
-struct State {
+struct FakeState {
     /// Lines of the log that are written.
     written: usize,
     mode: Mode,
@@ -118,7 +118,7 @@ impl FakeEngine {
         fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).expect("no second engine");
         let written = fs::read_to_string(folder.join(files::EVENTS)).map_or(0, |t| t.lines().count());
         let mode = if paused { Mode::Paused } else { Mode::Running };
-        let state = Mutex::new(State { written, mode, clients: Vec::new() });
+        let state = Mutex::new(FakeState { written, mode, clients: Vec::new() });
         let engine = Arc::new(Self { folder: folder.to_owned(), log: fixture::log(3), state, _lock: lock });
         engine.note(Did::Started);
         let begun = |line: &Line| matches!(line.event, Event::GenerationStarted { .. });
@@ -239,7 +239,7 @@ impl FakeEngine {
     }
 
     /// Writes and sends lines up to one of this kind, or all.
-    fn advance(&self, state: &mut State, ends: impl Fn(&Line) -> bool) {
+    fn advance(&self, state: &mut FakeState, ends: impl Fn(&Line) -> bool) {
         let path = self.folder.join(files::EVENTS);
         let mut file = OpenOptions::new().create(true).append(true).open(path).expect("a log");
         while let Some(line) = self.log.get(state.written) {
@@ -255,7 +255,7 @@ impl FakeEngine {
         self.tell_progress(state);
     }
 
-    fn tell_progress(&self, state: &mut State) {
+    fn tell_progress(&self, state: &mut FakeState) {
         let finished = state.written == self.log.len();
         let between_pairs =
             Activity::Estimating { stage: Stage::Search, generation: 0, pair: 0, members: Vec::new() };
@@ -276,7 +276,7 @@ impl FakeEngine {
         note(&Disk::default(), &folder, did).expect("written");
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FakeState> {
         self.state.lock().expect("no thread panics")
     }
 }

@@ -136,7 +136,7 @@ pub struct Trained {
 
 /// The weights of one module and their history.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry<T> {
+pub struct WeightEntry<T> {
     pub value: T,
     pub trained: Trained,
 }
@@ -185,7 +185,7 @@ pub fn entering(held: &[Vec<WeightKey>]) -> Vec<Vec<WeightKey>> {
 /// The modules that learners have trained, each with its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSet<T> {
-    entries: BTreeMap<WeightKey, Entry<T>>,
+    entries: BTreeMap<WeightKey, WeightEntry<T>>,
 }
 
 impl<T> Default for WeightSet<T> {
@@ -242,27 +242,27 @@ impl<T: Clone> WeightSet<T> {
     fn put(&mut self, key: WeightKey, value: T, generation: u32, individual: IndividualId) {
         match self.entries.entry(key) {
             btree_map::Entry::Vacant(place) => {
-                place.insert(Entry { value, trained: Trained { generation, individual, updates: 1 } });
+                place.insert(WeightEntry { value, trained: Trained { generation, individual, updates: 1 } });
             }
             btree_map::Entry::Occupied(mut place) => {
                 let updates = place.get().trained.updates + 1;
-                place.insert(Entry { value, trained: Trained { generation, individual, updates } });
+                place.insert(WeightEntry { value, trained: Trained { generation, individual, updates } });
             }
         }
     }
 
     /// Puts back an entry that was stored.
-    pub fn restore(&mut self, key: WeightKey, entry: Entry<T>) {
+    pub fn restore(&mut self, key: WeightKey, entry: WeightEntry<T>) {
         self.entries.insert(key, entry);
     }
 
     /// The entry of a module, or `None` if it was never trained.
-    pub fn get(&self, key: WeightKey) -> Option<&Entry<T>> {
+    pub fn get(&self, key: WeightKey) -> Option<&WeightEntry<T>> {
         self.entries.get(&key)
     }
 
     /// All entries, in the order of their keys.
-    pub fn entries(&self) -> impl Iterator<Item = (WeightKey, &Entry<T>)> {
+    pub fn entries(&self) -> impl Iterator<Item = (WeightKey, &WeightEntry<T>)> {
         self.entries.iter().map(|(&k, e)| (k, e))
     }
 

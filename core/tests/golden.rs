@@ -16,7 +16,7 @@ use relativenas_core::{
     population::{Individual, diversity},
     published, slow_fast,
     space::Space,
-    weight_set::{Entry, Trained, WeightKey, WeightSet},
+    weight_set::{Trained, WeightEntry, WeightKey, WeightSet},
 };
 use serde::Deserialize;
 
@@ -151,7 +151,7 @@ fn golden_weight_set() {
     let mut set = WeightSet::default();
     for (cell, candidate) in pair.parametric_ops_from.keys().map(|name| parse_candidate(name)) {
         let trained = Trained { generation: 0, individual: IndividualId(0), updates: 1 };
-        set.restore(WeightKey::Operation { cell, candidate }, Entry { value: "unchanged", trained });
+        set.restore(WeightKey::Operation { cell, candidate }, WeightEntry { value: "unchanged", trained });
     }
     let hold = |learner: &Learner, name: &'static str| -> BTreeMap<_, _> {
         WeightKey::of_genotype(&learner.genotype, &shape).into_iter().map(|key| (key, name)).collect()

@@ -26,7 +26,7 @@ use std::{
 };
 
 pub use entry::{ClaimAction, Holder};
-use entry::{Draft, Entry, touch};
+use entry::{ClaimEntry, Draft, touch};
 pub use watch::{VARIABLE, Watch};
 
 /// The lease that is assumed for an entry that cannot be read, for example because its machine crashed and
@@ -112,7 +112,7 @@ impl Claims {
     pub fn take(&self, holder: &Holder, lease: Duration) -> io::Result<Option<Claim>> {
         let begun = Instant::now();
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let draft = Draft::new(&self.folder, &Entry::new(ClaimAction::Took, holder, lease).format()?)?;
+        let draft = Draft::new(&self.folder, &ClaimEntry::new(ClaimAction::Took, holder, lease).format()?)?;
         let newest = self.newest()?;
         if newest > 0
             && let ClaimState::Held(Held { lapsed: false, .. }) =
@@ -153,13 +153,13 @@ impl Claims {
         // The file is opened, because that makes an NFS client ask the server for its time.
         let file = File::open(self.entry(number))?;
         let written = file.metadata()?.modified()?;
-        let entry = Entry::read(file)?;
+        let entry = ClaimEntry::read(file)?;
         Ok(match &entry {
-            Some(Entry { action: ClaimAction::GaveBack, .. }) => ClaimState::Free,
-            Some(Entry { action: ClaimAction::Failed, .. }) => ClaimState::Failed(written),
-            Some(Entry { action: ClaimAction::Took, .. }) | None => {
+            Some(ClaimEntry { action: ClaimAction::GaveBack, .. }) => ClaimState::Free,
+            Some(ClaimEntry { action: ClaimAction::Failed, .. }) => ClaimState::Failed(written),
+            Some(ClaimEntry { action: ClaimAction::Took, .. }) | None => {
                 let age = now.duration_since(written).unwrap_or(Duration::ZERO);
-                let lapsed = age > entry.as_ref().map_or(UNREADABLE, Entry::lease);
+                let lapsed = age > entry.as_ref().map_or(UNREADABLE, ClaimEntry::lease);
                 let since = entry.as_ref().map_or(0, |entry| entry.time);
                 ClaimState::Held(Held { holder: entry.map(|entry| entry.holder), since, age, lapsed })
             }
@@ -206,7 +206,7 @@ impl Claim {
     /// # Errors
     /// If the file system refuses; the claim lapses then.
     pub fn give_back(self, action: ClaimAction) -> io::Result<()> {
-        let entry = Entry::new(action, &self.holder, self.lease).format()?;
+        let entry = ClaimEntry::new(action, &self.holder, self.lease).format()?;
         Draft::new(&self.claims.folder, &entry)?.place(&self.claims.entry(self.number + 1))?;
         Ok(())
     }

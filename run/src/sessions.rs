@@ -88,7 +88,7 @@ impl Did {
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct SessionLine {
     #[serde(default)]
     time: i64,
     #[serde(default)]
@@ -99,8 +99,8 @@ struct Entry {
     did: Option<Value>,
 }
 
-impl From<Entry> for Session {
-    fn from(Entry { time, pid, what, did }: Entry) -> Self {
+impl From<SessionLine> for Session {
+    fn from(SessionLine { time, pid, what, did }: SessionLine) -> Self {
         let known = did.and_then(|did| serde_json::from_value(did).ok());
         Self { time, pid, did: known.unwrap_or_else(|| Did::of_words(&what)) }
     }
@@ -110,7 +110,7 @@ impl From<Entry> for Session {
 pub fn sessions(folder: &RunFolder) -> Vec<Session> {
     let diary = fs::read(folder.file(files::SESSIONS)).unwrap_or_default();
     let lines = diary.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok()).map(Session::from).collect()
+    lines.filter_map(|line| serde_json::from_slice::<SessionLine>(line).ok()).map(Session::from).collect()
 }
 
 /// Whether the last engine on the run ended in order, or no engine ever began to work on it.
@@ -123,7 +123,7 @@ pub fn was_left_in_order(folder: &RunFolder) -> bool {
 /// # Errors
 /// If it cannot be written; half an entry may be there then, which readers pass over.
 pub fn note(disk: &Disk, folder: &RunFolder, did: Did) -> io::Result<()> {
-    let entry = Entry {
+    let entry = SessionLine {
         time: clock::now(),
         pid: std::process::id(),
         what: did.words(),

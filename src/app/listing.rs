@@ -14,11 +14,11 @@ use super::outlet::Outlet;
 #[derive(Clone)]
 pub struct Listing {
     outlet: Outlet,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ListingState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct ListingState {
     /// A list is being made.
     under_way: bool,
     /// How many changes there were.
@@ -59,7 +59,7 @@ impl Listing {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ListingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

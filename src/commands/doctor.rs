@@ -21,7 +21,7 @@ use crate::{context::Context, engine::program::EngineProgram, settings, written:
 const LITTLE_SPACE: u64 = 2 << 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum FindingKind {
     Works,
     /// A fact that is worth knowing.
     Note,
@@ -30,30 +30,30 @@ enum Verdict {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
-    verdict: Verdict,
+    verdict: FindingKind,
     text: String,
 }
 
 impl Finding {
     fn works(text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Works, text: text.into() }
+        Self { verdict: FindingKind::Works, text: text.into() }
     }
 
     fn note(text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Note, text: text.into() }
+        Self { verdict: FindingKind::Note, text: text.into() }
     }
 
     fn fails(text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Fails, text: text.into() }
+        Self { verdict: FindingKind::Fails, text: text.into() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.verdict {
-            Verdict::Works => "ok  ",
-            Verdict::Note => "note",
-            Verdict::Fails => "FAIL",
+            FindingKind::Works => "ok  ",
+            FindingKind::Note => "note",
+            FindingKind::Fails => "FAIL",
         };
         // Further lines are indented to stand below the text.
         write!(f, "{mark}  {}", self.text.trim_end().replace('\n', "\n        "))
@@ -72,7 +72,7 @@ pub fn doctor(context: &Context, out: &mut dyn Write) -> Result<ExitCode> {
     for (name, findings) in sections {
         writeln!(out, "{name}")?;
         for finding in findings {
-            failed |= finding.verdict == Verdict::Fails;
+            failed |= finding.verdict == FindingKind::Fails;
             writeln!(out, "  {finding}")?;
         }
     }
@@ -266,10 +266,10 @@ mod tests {
         assert_eq!(lingering_finding(root.path(), "ada"), None);
         fs::write(&file, "[Login]\nKillUserProcesses=yes\n").expect("written");
         let finding = lingering_finding(root.path(), "ada").expect("a warning");
-        assert_eq!(finding.verdict, Verdict::Note);
+        assert_eq!(finding.verdict, FindingKind::Note);
         assert!(finding.text.contains("loginctl enable-linger"), "{finding}");
         fs::write(linger.join("ada"), "").expect("written");
-        assert_eq!(lingering_finding(root.path(), "ada").expect("a word").verdict, Verdict::Works);
+        assert_eq!(lingering_finding(root.path(), "ada").expect("a word").verdict, FindingKind::Works);
     }
 
     #[test]
@@ -278,10 +278,10 @@ mod tests {
         let uid = rustix::process::getuid().as_raw();
         let mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).expect("set");
         mode(0o755);
-        assert_eq!(socket_finding(folder.path(), uid).verdict, Verdict::Fails);
+        assert_eq!(socket_finding(folder.path(), uid).verdict, FindingKind::Fails);
         mode(0o700);
-        assert_eq!(socket_finding(folder.path(), uid).verdict, Verdict::Works);
-        assert_eq!(socket_finding(folder.path(), uid + 1).verdict, Verdict::Fails);
+        assert_eq!(socket_finding(folder.path(), uid).verdict, FindingKind::Works);
+        assert_eq!(socket_finding(folder.path(), uid + 1).verdict, FindingKind::Fails);
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
             let locale = locale.to_owned();
             let findings =
                 terminal_findings(move |name| (name == "LC_ALL").then(|| OsString::from(locale.clone())));
-            findings.iter().any(|f| f.verdict == Verdict::Note && f.text.contains("UTF-8"))
+            findings.iter().any(|f| f.verdict == FindingKind::Note && f.text.contains("UTF-8"))
         };
         assert!(with("C"));
         assert!(!with("en_US.UTF-8"));

@@ -23,7 +23,7 @@ use crate::{
 
 /// The state and progress of a run. Its fields are the keys of `status --json`, on which scripts rely.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Status {
+pub struct RunReport {
     pub run: String,
     #[serde(skip)]
     pub job: Job,
@@ -101,12 +101,12 @@ pub fn status(context: &Context, arguments: &StatusArguments, out: &mut dyn Writ
 ///
 /// # Errors
 /// If the run's files cannot be read.
-pub fn of(folder: &RunFolder) -> Result<Status> {
+pub fn of(folder: &RunFolder) -> Result<RunReport> {
     let manifest = folder.manifest()?;
     let view = folder.view()?;
     let alive = liveness(folder) == Liveness::Alive;
     let (phase, problem) = runs::state_and_problem(&view, alive, folder);
-    let mut status = Status {
+    let mut status = RunReport {
         run: folder.name(),
         job: manifest.job,
         phase,
@@ -149,8 +149,8 @@ pub fn of(folder: &RunFolder) -> Result<Status> {
     Ok(status)
 }
 
-fn words(status: &Status) -> String {
-    let Status { generation, generations, warm_up, pair, pairs, .. } = status;
+fn words(status: &RunReport) -> String {
+    let RunReport { generation, generations, warm_up, pair, pairs, .. } = status;
     let mut text = format!("{}: {}", status.run, status.phase.name());
     text += &match status.job {
         Job::Train => format!(", epoch {generation} of {generations}"),

@@ -32,7 +32,7 @@ pub struct RunStream {
     folder: RunFolder,
     log: LogFollower,
     source: Source,
-    state: State,
+    state: StreamState,
 }
 
 /// An item of a [`RunStream`].
@@ -74,7 +74,7 @@ enum Source {
 }
 
 /// What a stream does next.
-enum State {
+enum StreamState {
     /// It passes on the greeting of an engine that was reached before the log was read.
     Greeting(Connection),
     /// It reads what the file holds. An engine may be connected already.
@@ -96,7 +96,7 @@ enum State {
 impl RunStream {
     /// The stream of a run, whether or not an engine works on it.
     pub fn of(folder: &RunFolder) -> Self {
-        Self::new(folder, Source::LogAndEngine, State::Reading(None))
+        Self::new(folder, Source::LogAndEngine, StreamState::Reading(None))
     }
 
     /// The stream of a run whose engine has just greeted.
@@ -105,16 +105,16 @@ impl RunStream {
     /// If the connection is lost already.
     pub fn over(folder: &RunFolder, connection: Connection) -> Result<Self> {
         connection.set_patience(Some(PATIENCE))?;
-        Ok(Self::new(folder, Source::LogAndEngine, State::Greeting(connection)))
+        Ok(Self::new(folder, Source::LogAndEngine, StreamState::Greeting(connection)))
     }
 
     /// The events of a run as they are written to its log. No engine is looked for, and [`RunStream::hear`] never
     /// waits: it says [`Said::Nothing`] at the end of what is written so far.
     pub fn of_log(folder: &RunFolder) -> Self {
-        Self::new(folder, Source::Log, State::Reading(None))
+        Self::new(folder, Source::Log, StreamState::Reading(None))
     }
 
-    fn new(folder: &RunFolder, source: Source, state: State) -> Self {
+    fn new(folder: &RunFolder, source: Source, state: StreamState) -> Self {
         Self { folder: folder.clone(), log: folder.follow(), source, state }
     }
 
@@ -126,18 +126,18 @@ impl RunStream {
     pub fn hear(&mut self) -> Result<Said> {
         loop {
             // If an error leaves this function, the stream is over.
-            let (state, said) = match std::mem::replace(&mut self.state, State::Over) {
-                State::Greeting(connection) => {
+            let (state, said) = match std::mem::replace(&mut self.state, StreamState::Over) {
+                StreamState::Greeting(connection) => {
                     let hello = connection.hello().clone();
-                    (State::Reading(Some(connection)), Some(Said::Reached(hello)))
+                    (StreamState::Reading(Some(connection)), Some(Said::Reached(hello)))
                 }
-                State::Reading(connection) => self.read(connection)?,
-                State::Seeking => self.seek()?,
-                State::Asking(connection) => self.ask(connection),
-                State::Listening(connection) => self.listen(connection)?,
-                State::HungUp => (State::Reading(None), Some(Said::Closed)),
-                State::Away(since) => self.wait(since),
-                State::Over => (State::Over, Some(Said::Finished)),
+                StreamState::Reading(connection) => self.read(connection)?,
+                StreamState::Seeking => self.seek()?,
+                StreamState::Asking(connection) => self.ask(connection),
+                StreamState::Listening(connection) => self.listen(connection)?,
+                StreamState::HungUp => (StreamState::Reading(None), Some(Said::Closed)),
+                StreamState::Away(since) => self.wait(since),
+                StreamState::Over => (StreamState::Over, Some(Said::Finished)),
             };
             self.state = state;
             if let Some(said) = said {
@@ -149,11 +149,11 @@ impl RunStream {
     /// The connection to the engine, from [`Said::Reached`] to [`Said::Closed`] or [`Said::Anew`].
     fn connection(&self) -> Option<&Connection> {
         match &self.state {
-            State::Greeting(connection) | State::Asking(connection) | State::Listening(connection) => {
-                Some(connection)
-            }
-            State::Reading(connection) => connection.as_ref(),
-            State::Seeking | State::HungUp | State::Away(_) | State::Over => None,
+            StreamState::Greeting(connection)
+            | StreamState::Asking(connection)
+            | StreamState::Listening(connection) => Some(connection),
+            StreamState::Reading(connection) => connection.as_ref(),
+            StreamState::Seeking | StreamState::HungUp | StreamState::Away(_) | StreamState::Over => None,
         }
     }
 
@@ -180,26 +180,26 @@ impl RunStream {
     }
 
     /// Reads on in the file. At its end, an engine is asked for what follows.
-    fn read(&mut self, connection: Option<Connection>) -> Result<(State, Option<Said>)> {
+    fn read(&mut self, connection: Option<Connection>) -> Result<(StreamState, Option<Said>)> {
         Ok(match self.log.look()? {
-            Growth::Lines(lines) => (State::Reading(connection), Some(Said::Lines(lines))),
-            Growth::CutBack => (State::Reading(None), Some(Said::Anew)),
+            Growth::Lines(lines) => (StreamState::Reading(connection), Some(Said::Lines(lines))),
+            Growth::CutBack => (StreamState::Reading(None), Some(Said::Anew)),
             Growth::Nothing => match connection {
                 // Its greeting may be older than the events that were read since.
                 Some(connection) => self.follow(connection),
-                None if self.log.is_finished() => (State::Over, None),
-                None if self.source == Source::Log => (State::Reading(None), Some(Said::Nothing)),
-                None => (State::Seeking, None),
+                None if self.log.is_finished() => (StreamState::Over, None),
+                None if self.source == Source::Log => (StreamState::Reading(None), Some(Said::Nothing)),
+                None => (StreamState::Seeking, None),
             },
         })
     }
 
-    fn seek(&mut self) -> Result<(State, Option<Said>)> {
+    fn seek(&mut self) -> Result<(StreamState, Option<Said>)> {
         let error = match Connection::open(&self.folder) {
             Ok(connection) => {
                 connection.set_patience(Some(PATIENCE))?;
                 let hello = connection.hello().clone();
-                return Ok((State::Asking(connection), Some(Said::Reached(hello))));
+                return Ok((StreamState::Asking(connection), Some(Said::Reached(hello))));
             }
             Err(error) => error,
         };
@@ -207,14 +207,14 @@ impl RunStream {
         Ok(match (is_alive, self.is_here()) {
             (true, true) => {
                 thread::sleep(PATIENCE);
-                (State::Seeking, Some(Said::Unheard(error)))
+                (StreamState::Seeking, Some(Said::Unheard(error)))
             }
-            (true, false) => (State::Away(Instant::now()), Some(Said::Elsewhere(error))),
+            (true, false) => (StreamState::Away(Instant::now()), Some(Said::Elsewhere(error))),
             // It may have written its last events since the file was read.
             (false, _) => match self.log.look()? {
-                Growth::Lines(lines) => (State::Reading(None), Some(Said::Lines(lines))),
-                Growth::CutBack => (State::Reading(None), Some(Said::Anew)),
-                Growth::Nothing => (State::Away(Instant::now()), Some(Said::Gone)),
+                Growth::Lines(lines) => (StreamState::Reading(None), Some(Said::Lines(lines))),
+                Growth::CutBack => (StreamState::Reading(None), Some(Said::Anew)),
+                Growth::Nothing => (StreamState::Away(Instant::now()), Some(Said::Gone)),
             },
         })
     }
@@ -225,53 +225,53 @@ impl RunStream {
     }
 
     /// Asks an engine that was reached after the log was read to its end. If it has fewer events, it has cut the log.
-    fn ask(&mut self, connection: Connection) -> (State, Option<Said>) {
+    fn ask(&mut self, connection: Connection) -> (StreamState, Option<Said>) {
         if connection.hello().events < self.log.events() {
             self.log.start_over();
-            return (State::Reading(None), Some(Said::Anew));
+            return (StreamState::Reading(None), Some(Said::Anew));
         }
         self.follow(connection)
     }
 
-    fn follow(&self, mut connection: Connection) -> (State, Option<Said>) {
+    fn follow(&self, mut connection: Connection) -> (StreamState, Option<Said>) {
         match connection.follow(self.log.events()) {
-            Ok(()) => (State::Listening(connection), None),
+            Ok(()) => (StreamState::Listening(connection), None),
             // It failed after its greeting.
-            Err(_) => (State::Reading(None), Some(Said::Closed)),
+            Err(_) => (StreamState::Reading(None), Some(Said::Closed)),
         }
     }
 
-    fn listen(&mut self, mut connection: Connection) -> Result<(State, Option<Said>)> {
+    fn listen(&mut self, mut connection: Connection) -> Result<(StreamState, Option<Said>)> {
         let said = match connection.receive()? {
             Received::Line(EngineLine::Log(line)) => {
                 self.log.take(&line).then(|| Said::Lines(vec![line])) // A known one is passed over.
             }
             Received::Line(EngineLine::Reply(Reply::Progress(progress))) => {
                 if progress.activity == Activity::Finished {
-                    return Ok((State::HungUp, Some(Said::Progress(progress))));
+                    return Ok((StreamState::HungUp, Some(Said::Progress(progress))));
                 }
                 Some(Said::Progress(progress))
             }
             Received::Line(EngineLine::Reply(Reply::Answer(answer))) => Some(Said::Answer(answer)),
             Received::Line(EngineLine::Reply(Reply::Hello(_))) => None,
             Received::Nothing => Some(Said::Nothing),
-            Received::Closed => return Ok((State::Reading(None), Some(Said::Closed))),
+            Received::Closed => return Ok((StreamState::Reading(None), Some(Said::Closed))),
         };
-        Ok((State::Listening(connection), said))
+        Ok((StreamState::Listening(connection), said))
     }
 
     /// Waits for an engine, which has cut the log before it can be reached.
-    fn wait(&mut self, since: Instant) -> (State, Option<Said>) {
+    fn wait(&mut self, since: Instant) -> (StreamState, Option<Said>) {
         if since.elapsed() < CHECK_EVERY {
             thread::sleep(PATIENCE);
-            return (State::Away(since), Some(Said::Nothing));
+            return (StreamState::Away(since), Some(Said::Nothing));
         }
         // A probe holds the lock too, but does not listen.
         let is_held = liveness(&self.folder) == Liveness::Alive && self.is_here();
         if is_held && Connection::open(&self.folder).is_ok() {
             self.log.start_over();
-            return (State::Reading(None), Some(Said::Anew));
+            return (StreamState::Reading(None), Some(Said::Anew));
         }
-        (State::Away(Instant::now()), None)
+        (StreamState::Away(Instant::now()), None)
     }
 }

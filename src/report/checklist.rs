@@ -15,13 +15,13 @@ use relativenas_core::{
 use super::{
     Run,
     digest::Digest,
-    document::{Answer, Block, Section, Topic, Verdict},
+    document::{Block, ChecklistAnswer, ChecklistItem, Section, Topic},
     figures::{counted, listed},
     hands::{injections, interference},
     study::Study,
 };
 use crate::written::duration;
-use Verdict::{No, NotApplicable, Yes};
+use ChecklistAnswer::{No, NotApplicable, Yes};
 
 pub fn section(study: &Study) -> Section {
     let text = "The questions of Lindauer and Hutter (JMLR 21, 2020), put in other words. Yes means that the runs on \
@@ -34,15 +34,20 @@ pub fn section(study: &Study) -> Section {
     Section::new("Best-practice checklist", vec![Block::Text(text.to_owned()), Block::Answers(topics)])
 }
 
-fn answer(question: &'static str, verdict: Verdict, because: impl Into<String>) -> Answer {
-    Answer { question, verdict, because: because.into() }
+fn answer(question: &'static str, verdict: ChecklistAnswer, because: impl Into<String>) -> ChecklistItem {
+    ChecklistItem { question, verdict, because: because.into() }
 }
 
-fn judged(question: &'static str, holds: bool, yes: impl Into<String>, no: impl Into<String>) -> Answer {
+fn judged(
+    question: &'static str,
+    holds: bool,
+    yes: impl Into<String>,
+    no: impl Into<String>,
+) -> ChecklistItem {
     if holds { answer(question, Yes, yes) } else { answer(question, No, no) }
 }
 
-fn release(study: &Study) -> Vec<Answer> {
+fn release(study: &Study) -> Vec<ChecklistItem> {
     let retrained = study.trainings().count();
     let free = "relativenas is free software (MIT or Apache-2.0)";
     let retraining = |question, yes: &str| {
@@ -93,7 +98,7 @@ fn steered(study: &Study) -> Option<String> {
     })
 }
 
-fn comparison(study: &Study) -> Vec<Answer> {
+fn comparison(study: &Study) -> Vec<ChecklistItem> {
     let searchers: BTreeSet<_> = study.groups.iter().map(|g| g.searcher.name()).collect();
     let compared = searchers.len() > 1;
     let unless_alone = |question, otherwise: &dyn Fn() -> (bool, String, String)| {
@@ -176,7 +181,7 @@ fn confounders(study: &Study) -> (bool, String, String) {
     (differing.is_empty(), yes, format!("They differ in: {}.", listed(&differing)))
 }
 
-fn ablation(searchers: &BTreeSet<&str>) -> Answer {
+fn ablation(searchers: &BTreeSet<&str>) -> ChecklistItem {
     let question = "Are there ablation studies?";
     let both = [SearcherKind::SlowFast, SearcherKind::CoinFlip].iter().all(|s| searchers.contains(s.name()));
     if !searchers.contains(SearcherKind::SlowFast.name()) {
@@ -190,7 +195,7 @@ fn ablation(searchers: &BTreeSet<&str>) -> Answer {
     )
 }
 
-fn repetitions(study: &Study) -> Answer {
+fn repetitions(study: &Study) -> ChecklistItem {
     let question = "Was every experiment repeated, and are the seeds reported?";
     if study.groups.is_empty() {
         return answer(question, NotApplicable, "There is no search among these runs.");
@@ -214,7 +219,7 @@ fn repetitions(study: &Study) -> Answer {
     )
 }
 
-fn tabular(study: &Study) -> Answer {
+fn tabular(study: &Study) -> ChecklistItem {
     let table = |r: &Run| r.view.search.as_ref().is_some_and(|s| s.settings.space == Space::NasBench201);
     judged(
         "Is a tabular or surrogate benchmark used for depth?",
@@ -224,7 +229,7 @@ fn tabular(study: &Study) -> Answer {
     )
 }
 
-fn reporting(study: &Study) -> Vec<Answer> {
+fn reporting(study: &Study) -> Vec<ChecklistItem> {
     let times: Vec<_> = study
         .runs
         .iter()

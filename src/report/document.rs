@@ -176,26 +176,26 @@ impl Ink {
 #[derive(Clone, Debug)]
 pub struct Topic {
     pub title: &'static str,
-    pub answers: Vec<Answer>,
+    pub answers: Vec<ChecklistItem>,
 }
 
 /// A question of a checklist and its answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ChecklistItem {
     pub question: &'static str,
-    pub verdict: Verdict,
+    pub verdict: ChecklistAnswer,
     /// What the verdict rests on, or what is missing.
     pub because: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ChecklistAnswer {
     Yes,
     No,
     NotApplicable,
 }
 
-impl Verdict {
+impl ChecklistAnswer {
     pub fn name(self) -> &'static str {
         match self {
             Self::Yes => "yes",

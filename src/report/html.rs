@@ -5,7 +5,7 @@ use relativenas_core::{genotype::Genotype, picture};
 
 use super::{
     chart,
-    document::{Answer, Block, ColumnKind, Document, Figure, Section, Table, Topic, Verdict},
+    document::{Block, ChecklistAnswer, ChecklistItem, ColumnKind, Document, Figure, Section, Table, Topic},
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -147,11 +147,11 @@ fn topic_markup(topic: &Topic) -> Markup {
     }
 }
 
-fn answer_markup(answer: &Answer) -> Markup {
+fn answer_markup(answer: &ChecklistItem) -> Markup {
     let class = match answer.verdict {
-        Verdict::Yes => "yes",
-        Verdict::No => "no",
-        Verdict::NotApplicable => "none",
+        ChecklistAnswer::Yes => "yes",
+        ChecklistAnswer::No => "no",
+        ChecklistAnswer::NotApplicable => "none",
     };
     html! {
         li {

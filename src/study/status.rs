@@ -18,7 +18,7 @@ use crate::{
 
 /// The progress of a study.
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub struct StudyStatus {
     pub study: String,
     pub runs: usize,
     pub finished: usize,
@@ -80,7 +80,7 @@ impl WorkerOf {
 }
 
 /// The progress of a study, as its files tell.
-pub fn of(study: &Study) -> Status {
+pub fn of(study: &Study) -> StudyStatus {
     // If the study's folder cannot be written, this machine's clock has to do.
     let now = now_in(&study.claims_folder()).unwrap_or_else(|_| SystemTime::now());
     let (mut begun, mut not_begun) = (Vec::new(), Vec::new());
@@ -96,7 +96,7 @@ pub fn of(study: &Study) -> Status {
     let finished = begun.iter().filter(|row| row.phase.is_finished()).count();
     let held = begun.iter().filter(|row| row.worker.as_ref().is_some_and(|worker| !worker.lapsed)).count();
     let runs = study.plan.runs();
-    Status { study: study.name(), runs, finished, left: runs - finished, held, begun, not_begun }
+    StudyStatus { study: study.name(), runs, finished, left: runs - finished, held, begun, not_begun }
 }
 
 /// The progress of a run; `None` if it was not begun.

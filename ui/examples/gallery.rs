@@ -13,7 +13,7 @@ use relativenas_core::{
     genotype::Genotype,
     operation::CellKind,
     population::IndividualId,
-    weight_set::{CANDIDATES, Entry, Trained, WeightKey, WeightSet},
+    weight_set::{CANDIDATES, Trained, WeightEntry, WeightKey, WeightSet},
 };
 use relativenas_ui::{
     draw::{
@@ -182,7 +182,7 @@ fn weights(glyphs: &Glyphs, palette: &Palette) -> Buffer {
             let updates = (candidate * 37 % 53 + 1) as u32;
             let trained =
                 Trained { generation: candidate as u32 * 11 % 13, individual: IndividualId(3), updates };
-            weights.restore(WeightKey::Operation { cell: 0, candidate }, Entry { value: (), trained });
+            weights.restore(WeightKey::Operation { cell: 0, candidate }, WeightEntry { value: (), trained });
         }
     }
     weights_map::legend(53, 12, glyphs, palette).render(Rect::new(0, 0, 80, 1), &mut buffer);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use relativenas_core::{
     genotype::Genotype,
     population::IndividualId,
-    weight_set::{Entry, Hits, WeightKey, WeightSet, entering},
+    weight_set::{Hits, WeightEntry, WeightKey, WeightSet, entering},
 };
 
 use crate::fixture::{SHAPE, a_position};
@@ -76,7 +76,7 @@ proptest! {
             let sorted = |held: &BTreeMap<WeightKey, &str>| held.keys().copied().collect::<Vec<_>>();
             history.adopt_keys(generation as u32, &[(IndividualId(1), sorted(&fast_held)), (IndividualId(2), sorted(&slow_held))]);
         }
-        let trained = |(key, entry): (_, &Entry<&str>)| (key, entry.trained);
+        let trained = |(key, entry): (_, &WeightEntry<&str>)| (key, entry.trained);
         let expected: Vec<_> = with_values.entries().map(trained).collect();
         prop_assert_eq!(history.entries().map(|(key, entry)| (key, entry.trained)).collect::<Vec<_>>(), expected);
     }

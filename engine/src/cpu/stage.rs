@@ -14,7 +14,7 @@ use super::{
     pointwise::{Affine, Arrival, NormGradient, RectifierGradient, Rectify},
     shape::{Buffer, Image, ImageMut, MapShape, Plane},
     simd::{LANES, Lanes, dispatch},
-    window::{Depthwise, Entry, Frame, Taps, WeightGradient},
+    window::{Activation, Depthwise, Frame, Taps, WeightGradient},
 };
 
 /// What comes before the pointwise convolution.
@@ -97,10 +97,10 @@ impl<'a> Input<'a> {
     }
 
     /// How a plane enters a frame through ReLU.
-    fn entry(self, block: usize) -> Entry<'a> {
+    fn entry(self, block: usize) -> Activation<'a> {
         match self {
-            Self::Normalised(_, affines) => Entry::AffineRelu(&affines[block]),
-            Self::Map(_) | Self::Picture(_) => Entry::Relu,
+            Self::Normalised(_, affines) => Activation::AffineRelu(&affines[block]),
+            Self::Map(_) | Self::Picture(_) => Activation::Relu,
         }
     }
 }
@@ -160,7 +160,7 @@ fn fill_front<'a>(
         Front::Window(window) => {
             let mut frames = frames.image(stage.frames_shape());
             for (block, (plane, frame)) in input.image().planes().zip(frames.again().planes()).enumerate() {
-                let entry = if window.rectified { input.entry(block) } else { Entry::Copy };
+                let entry = if window.rectified { input.entry(block) } else { Activation::Copy };
                 dispatch(Frame { plane, spread: 1, padding: window.padding(), entry, frame });
             }
             window.gather(frames.read(), front.again());
@@ -276,7 +276,7 @@ fn front_backward(
                     plane: gradient,
                     spread: taps.stride,
                     padding,
-                    entry: Entry::Copy,
+                    entry: Activation::Copy,
                     frame: gradient_frame.again(),
                 });
                 dispatch(Depthwise {

@@ -48,12 +48,12 @@ pub fn at_once<T: Send>(tasks: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
 #[derive(Debug)]
 pub struct Barrier {
     members: usize,
-    state: Mutex<State>,
+    state: Mutex<BarrierState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct BarrierState {
     /// How often all members have met.
     round: usize,
     /// How many members have handed in their sums in this round.
@@ -68,7 +68,11 @@ impl Barrier {
     /// A barrier for so many members.
     pub fn new(members: usize) -> Self {
         let brought = [(); 2].map(|()| vec![Vec::new(); members]);
-        Self { members, state: Mutex::new(State { brought, ..State::default() }), changed: Condvar::new() }
+        Self {
+            members,
+            state: Mutex::new(BarrierState { brought, ..BarrierState::default() }),
+            changed: Condvar::new(),
+        }
     }
 
     /// How many members meet here.
@@ -76,7 +80,7 @@ impl Barrier {
         self.members
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BarrierState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -49,7 +49,7 @@ impl Taps {
 
 /// What happens to a value on its way into a frame.
 #[derive(Clone, Copy)]
-pub enum Entry<'a> {
+pub enum Activation<'a> {
     /// It stays as it is.
     Copy,
     /// ReLU.
@@ -65,7 +65,7 @@ pub struct Frame<'a> {
     pub spread: usize,
     pub padding: usize,
     /// Is ignored where `spread` is more than 1: values are copied.
-    pub entry: Entry<'a>,
+    pub entry: Activation<'a>,
     pub frame: PlaneMut<'a>,
 }
 
@@ -96,13 +96,13 @@ impl Kernel for Frame<'_> {
             }
             let zero = simd.zero();
             match self.entry {
-                Entry::Copy => middle.copy_from_slice(pixels),
-                Entry::Relu => {
+                Activation::Copy => middle.copy_from_slice(pixels),
+                Activation::Relu => {
                     for (to, from) in middle.iter_mut().zip(pixels) {
                         simd.store(simd.max(zero, simd.load(from)), to);
                     }
                 }
-                Entry::AffineRelu(affine) => {
+                Activation::AffineRelu(affine) => {
                     let (scale, shift) = (simd.load(&affine.scale), simd.load(&affine.shift));
                     for (to, from) in middle.iter_mut().zip(pixels) {
                         simd.store(simd.max(zero, simd.mul_add(simd.load(from), scale, shift)), to);
@@ -288,7 +288,7 @@ mod tests {
             plane: Plane { pixels: &plane, side },
             spread: 1,
             padding,
-            entry: Entry::Relu,
+            entry: Activation::Relu,
             frame: PlaneMut { pixels: &mut frame, side: width },
         });
         let framed = Plane { pixels: &frame, side: width };
@@ -306,7 +306,7 @@ mod tests {
             plane: of_output,
             spread: taps.stride,
             padding,
-            entry: Entry::Copy,
+            entry: Activation::Copy,
             frame: PlaneMut { pixels: &mut frame, side: width },
         });
         let mut found = vec![Lanes::ZERO; side * side];

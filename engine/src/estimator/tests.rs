@@ -97,7 +97,7 @@ fn verdict(gives: &[usize]) -> Verdict {
 
 /// All values of a weight set.
 fn numbers(weights: &WeightSet<ModuleWeights>) -> Vec<(String, Vec<f32>)> {
-    let module = |(key, entry): (WeightKey, &relativenas_core::weight_set::Entry<ModuleWeights>)| {
+    let module = |(key, entry): (WeightKey, &relativenas_core::weight_set::WeightEntry<ModuleWeights>)| {
         let tensors: Vec<_> = entry
             .value
             .tensors()

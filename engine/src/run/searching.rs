@@ -17,7 +17,7 @@ use relativenas_core::{
         Stage,
     },
     space::Space,
-    weight_set::{Entry, Trained, WeightSet},
+    weight_set::{Trained, WeightEntry, WeightSet},
 };
 use tch::Tensor;
 
@@ -453,7 +453,7 @@ fn restore(
 ) -> anyhow::Result<WeightSet<ModuleWeights>> {
     let mut set = WeightSet::default();
     for (key, value) in named_weights::modules(&trained.keys().cloned().collect(), weights)? {
-        set.restore(key, Entry { value, trained: trained[&key.to_string()] });
+        set.restore(key, WeightEntry { value, trained: trained[&key.to_string()] });
     }
     Ok(set)
 }

@@ -50,7 +50,7 @@ pub enum ClaimAction {
 
 /// An entry of a claim, which is a file with one JSON object.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ClaimEntry {
     #[serde(rename = "did")]
     pub action: ClaimAction,
     #[serde(flatten)]
@@ -60,7 +60,7 @@ pub struct Entry {
     lease_milliseconds: u64,
 }
 
-impl Entry {
+impl ClaimEntry {
     pub fn new(action: ClaimAction, holder: &Holder, lease: Duration) -> Self {
         let lease_milliseconds = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         Self { action, holder: holder.clone(), time: clock::now(), lease_milliseconds }

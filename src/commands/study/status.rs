@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     study::{
         Study,
-        status::{Status, of},
+        status::{StudyStatus, of},
     },
     written::counted,
 };
@@ -18,7 +18,7 @@ pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode
         writeln!(out, "{}", serde_json::to_string(&status)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Status { study, runs, finished, left, held, begun, not_begun } = status;
+    let StudyStatus { study, runs, finished, left, held, begun, not_begun } = status;
     writeln!(
         out,
         "{study}: {finished} of {runs} runs finished, {left} left, {held} of them held by workers"

@@ -209,7 +209,7 @@ pub fn legend(most: u32, generation: u32, glyphs: &Glyphs, palette: &Palette) ->
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use relativenas_core::{config::Theme, weight_set::Entry};
+    use relativenas_core::{config::Theme, weight_set::WeightEntry};
 
     use relativenas_core::population::IndividualId;
 
@@ -232,7 +232,7 @@ mod tests {
                     individual: IndividualId(3),
                     updates: left * left / 80 + 1,
                 };
-                weights.restore(WeightKey::Operation { cell, candidate }, Entry { value: (), trained });
+                weights.restore(WeightKey::Operation { cell, candidate }, WeightEntry { value: (), trained });
             }
         }
         weights
@@ -263,7 +263,7 @@ mod tests {
         ) {
             let mut weights = weights(1);
             let trained = Trained { generation: 7, individual: IndividualId(1), updates };
-            weights.restore(WeightKey::Operation { cell: 1, candidate: 3 }, Entry { value: (), trained });
+            weights.restore(WeightKey::Operation { cell: 1, candidate: 3 }, WeightEntry { value: (), trained });
             let (glyphs, palette) = (Glyphs::new(fineness), Palette::new(Theme::Light, Depth::Indexed));
             let map = WeightsMap::new(&weights, (cell, CellKind::Normal), generation, &glyphs, &palette)
                 .selected(candidate);
