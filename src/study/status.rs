@@ -196,9 +196,9 @@ mod tests {
         assert_eq!(phases, expected);
         assert_eq!(found.not_begun, ["random-3"]);
         let worker = found.begun[1].worker.as_ref().expect("claimed");
-        assert!(
-            worker.words().starts_with("on node7 (process 41, Slurm job 12_1) for 0 s, heard of 0 s ago")
-        );
+        let words = worker.words(); // The seconds depend on how busy this machine is.
+        assert!(words.starts_with("on node7 (process 41, Slurm job 12_1) for "), "{words}");
+        assert!(words.contains(" s, heard of ") && words.ends_with(" s ago"), "{words}");
         let dead = found.begun[2].worker.as_ref().expect("claimed");
         assert!(dead.words().starts_with("left by node7 (process 41, Slurm job 12_1), not heard of for"));
         let json = serde_json::to_value(&found).expect("plain data");

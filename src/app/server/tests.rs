@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     sync::mpsc::{Sender, channel},
     time::{Duration, Instant},
 };
@@ -179,8 +180,16 @@ fn a_compared_run_is_followed_under_its_new_name_and_when_the_shown_one_is_renam
     write(&second, 6);
     assert_eq!(grown(6), second);
     served.ask(Request::Rename { folder: shown.clone(), name: "first".to_owned() });
-    assert_eq!(served.opened(), shown.with_file_name("first"));
-    assert_eq!(grown(6), second);
+    // The shown run is opened anew and the compared one followed anew, each by a thread of its own.
+    let (is_opened, has_grown) = (Cell::new(false), Cell::new(false));
+    served.wait(|message| {
+        match message {
+            Message::Opened { folder, .. } => is_opened.set(folder == shown.with_file_name("first")),
+            Message::Grown { folder, view } => has_grown.set(folder == second && view.events == 6),
+            _ => {}
+        }
+        (is_opened.get() && has_grown.get()).then_some(())
+    });
     write(&second, 8);
     assert_eq!(grown(8), second);
 }
