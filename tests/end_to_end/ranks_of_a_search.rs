@@ -83,6 +83,10 @@ fn ranks_that_were_stopped_within_a_generation_end_with_the_same_events() {
         let mut child = command(&stage, name, 4, launcher, &more).spawn().expect("starts");
         let folder = stage.runs().join(name);
         wait_until("the engine has begun", || lines(&folder) == 3);
+        // It writes its first lines before it listens; a pause changes nothing here.
+        wait_until("the engine listens", || {
+            stage.command(["pause", name]).output().is_ok_and(|output| output.status.success())
+        });
         // Pairs at once are one step.
         succeeded(stage.command(["step", name, "pair", "1", "--wait"]));
         wait_until("both pairs are written", || lines(&folder) == 5);
