@@ -176,13 +176,14 @@ impl Activity {
         }
     }
 
-    /// The progress of each network in training, or in evaluation: of every member, or of the only network.
-    pub fn batches(&self) -> impl Iterator<Item = &BatchProgress> {
+    /// Each network in training, or in evaluation, with its progress: every member, or the only network, which is
+    /// no individual.
+    pub fn networks(&self) -> impl Iterator<Item = (Option<IndividualId>, &BatchProgress)> {
         let only = match self {
-            Self::Training { progress, .. } | Self::Testing { progress } => Some(progress),
+            Self::Training { progress, .. } | Self::Testing { progress } => Some((None, progress)),
             Self::Starting | Self::Estimating { .. } | Self::Finals { .. } | Self::Finished => None,
         };
-        self.members().iter().map(|member| &member.progress).chain(only)
+        self.members().iter().map(|member| (Some(member.individual), &member.progress)).chain(only)
     }
 
     /// The generation of a search or the epoch of a training that the work belongs to.
@@ -196,8 +197,8 @@ impl Activity {
 
     /// Whether all networks at work are being validated or tested.
     pub fn is_validating(&self) -> bool {
-        let mut batches = self.batches().peekable();
-        batches.peek().is_some() && batches.all(|batch| batch.validating)
+        let mut networks = self.networks().peekable();
+        networks.peek().is_some() && networks.all(|(_, progress)| progress.validating)
     }
 }
 

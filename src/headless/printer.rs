@@ -2,13 +2,13 @@
 
 use std::{
     io::{self, IsTerminal as _, Write},
-    iter,
     time::{Duration, Instant},
 };
 
 use anyhow::Result;
 use relativenas_core::{
     event::Line,
+    population::IndividualId,
     protocol::{Activity, BatchProgress, Mode, Progress},
     search::Stage,
     view::{LogLine, RunView, SearchView},
@@ -150,17 +150,13 @@ impl Drop for Printer<'_> {
 }
 
 fn words(progress: &Progress, view: &RunView) -> String {
-    let mut parts = Vec::new();
-    parts.extend(place(&progress.activity, view));
+    let mut parts = Vec::from_iter(place(&progress.activity, view));
     match progress.mode {
         Mode::Paused => parts.push("paused".to_owned()),
         Mode::Stopping => parts.push("stopping".to_owned()),
         Mode::Running | Mode::Pausing | Mode::Stepping => {}
     }
-    let members = progress.activity.members().iter();
-    let names = members.map(|member| Some(format!("{:02}", member.individual))).chain(iter::repeat(None));
-    let networks: Vec<_> =
-        names.zip(progress.activity.batches()).map(|(name, progress)| network(name, progress)).collect();
+    let networks: Vec<_> = progress.activity.networks().map(network).collect();
     if !networks.is_empty() {
         parts.push(networks.join(", "));
     }
@@ -205,11 +201,11 @@ fn place(activity: &Activity, view: &RunView) -> Option<String> {
     }
 }
 
-/// The progress of one network in words. The name is its individual; a network without a name is the only one.
-fn network(name: Option<String>, progress: &BatchProgress) -> String {
+/// What a network does; one that is no individual is the only one.
+fn network((individual, progress): (Option<IndividualId>, &BatchProgress)) -> String {
     let stage = if progress.validating { "validates" } else { "trains" };
     let batches = format!("{stage} {}/{}", progress.batch, progress.batches);
-    name.map_or(batches.clone(), |name| format!("{name} {batches}"))
+    individual.map_or(batches.clone(), |individual| format!("{individual:02} {batches}"))
 }
 
 /// The first places of the ranking, and how to get the winner.
@@ -243,7 +239,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
 
 #[cfg(test)]
 mod tests {
-    use relativenas_core::{event::Event, loss::Loss, population::IndividualId, protocol::MemberProgress};
+    use relativenas_core::{event::Event, loss::Loss, protocol::MemberProgress};
 
     use super::*;
     use crate::fixture;

@@ -38,7 +38,7 @@ pub fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown) {
     let (width, height) = (canvas.width().saturating_sub(indent + 1), canvas.height());
     let mut inside = canvas.part(indent, 0, width, height);
     match &shown.progress {
-        Some(progress) if progress.activity.batches().next().is_some() => {
+        Some(progress) if progress.activity.networks().next().is_some() => {
             networks(&mut inside, shown, progress);
         }
         progress => words(&mut inside, scene, shown, progress.as_ref()),
@@ -53,15 +53,12 @@ const SPEED: usize = 13;
 
 /// A line for each network in training or in evaluation.
 fn networks(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
-    let members = progress.activity.members().iter().map(|member| Some(member.individual));
-    let names = members.chain(std::iter::repeat(None)); // The network of a training is no individual.
-    let count = progress.activity.batches().count();
+    let count = progress.activity.networks().count();
     // Where there is room for it, what the engine takes of its GPU stands beside processor and memory.
     let has_gpu = shown.load.is_some_and(|load| load.gpu.is_some());
     let both = has_gpu && count > 1 && canvas.width() >= Layout::LONG_LABELS;
     let columns = if both { 2 * SPEED + 2 } else { SPEED };
-    let lines = names.zip(progress.activity.batches());
-    for (row, (name, batches)) in lines.enumerate().take(canvas.height()) {
+    for (row, network) in progress.activity.networks().enumerate().take(canvas.height()) {
         // The second row has room where the first says how fast both are.
         let speed = match (row, shown.load) {
             (0, _) => speed(progress.images_per_second),
@@ -72,7 +69,7 @@ fn networks(canvas: &mut Canvas<'_>, shown: &Shown, progress: &Progress) {
             (1, Some(load)) => load_words(load),
             _ => String::new(),
         };
-        network_line(canvas, row, (name, batches), shown, (&speed, columns));
+        network_line(canvas, row, network, shown, (&speed, columns));
     }
     // A training has one network and thus a row to spare.
     if let (1, Some(load)) = (count, shown.load) {

@@ -49,7 +49,7 @@ pub fn draw(canvas: &mut Canvas<'_>, shown: Option<&Shown>) {
     }
     word(glyph.to_string(), style);
     let progress = shown.progress.as_ref();
-    match progress.and_then(|p| p.activity.batches().next()?.loss) {
+    match progress.and_then(|p| p.activity.networks().next()?.1.loss) {
         Some(read) => word(loss(read).trim_start().to_owned(), text_style),
         None => word(status.name().to_owned(), style),
     }

@@ -62,7 +62,7 @@ fn a_search_with_a_table_of_latencies_is_gone_on_with_to_the_same_events() {
 
     let cut = tempfile::tempdir().expect("a folder");
     let outcome = work(cut.path(), &manifest, |progress, control| {
-        let begun = progress.activity.batches().next().is_some_and(|progress| progress.batch > 0);
+        let begun = progress.activity.networks().next().is_some_and(|(_, progress)| progress.batch > 0);
         if progress.activity.generation_or_epoch() == Some(1) && begun {
             control.abort();
         }
