@@ -71,6 +71,7 @@ fn settings() -> SearchSettings {
         mutation: 0.0,
         warm_up: 0,
         one_shot: false,
+        inherit: true,
         repeat: Default::default(),
         schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
         limits: Default::default(),

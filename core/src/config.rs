@@ -20,7 +20,7 @@ pub use setting::{ConfigError, Origin, Setting};
 
 use crate::{
     cost::Limits,
-    finals::FinalsSettings,
+    finals::{FinalsSettings, Judge},
     network::{NetworkKind, NetworkShape},
     number,
     population::MOST_INDIVIDUALS,
@@ -62,7 +62,7 @@ fn in_full<S: serde::Serializer>(settings: &FinalsSettings, serializer: S) -> Re
         architectures: usize,
         epochs: u32,
         seeds: u32,
-        judge: crate::finals::Judge,
+        judge: Judge,
     }
     let FinalsSettings { architectures, epochs, seeds, judge } = *settings;
     InFull { architectures, epochs, seeds, judge }.serialize(serializer)
@@ -85,6 +85,11 @@ pub struct SearchConfig {
     pub warm_up: u32,
     #[serde(default)]
     pub one_shot: bool,
+    #[serde(default = "number::on")]
+    pub inherit: bool,
+    /// The loss that an estimate is judged by; runs from before this setting were judged by the validation loss.
+    #[serde(default = "by_validation")]
+    pub judge: Judge,
     #[serde(default)]
     pub noise: f64,
     /// The greatest number of estimations of a pair; runs from before this setting estimated each pair once.
@@ -95,6 +100,11 @@ pub struct SearchConfig {
     /// The greatest latency in milliseconds, or 0 for no limit; runs from before this setting have none.
     #[serde(default)]
     pub max_latency: f64,
+}
+
+/// The judge of searches from before `search.judge`.
+fn by_validation() -> Judge {
+    Judge::ValidationLoss
 }
 
 /// The data of a run, and the augmentation of images in a search.
@@ -116,13 +126,8 @@ pub struct DataConfig {
 pub struct NetworkConfig {
     pub channels: usize,
     pub cells: usize,
-    #[serde(default = "as_before")]
+    #[serde(default = "number::on")]
     pub affine: bool,
-}
-
-/// The value of `affine` in runs from before this setting: batch norms have affine parameters.
-fn as_before() -> bool {
-    true
 }
 
 /// How networks are trained in a search; the settings of a training from scratch are in [`RetrainConfig`].
@@ -373,6 +378,7 @@ impl Config {
             mutation: self.search.mutation,
             warm_up: self.search.warm_up,
             one_shot: self.search.one_shot,
+            inherit: self.search.inherit,
             repeat: self.search.repeat(),
             schedule,
             limits,
@@ -409,6 +415,17 @@ impl Config {
                 !self.search.one_shot || self.search.warm_up > 0,
                 "search.one_shot",
                 "false without search.warm_up, because nothing else would train the weights",
+            ),
+            (
+                self.search.inherit || self.search.warm_up == 0,
+                "search.warm_up",
+                "0 where search.inherit is false, because a warm-up only trains the weights to inherit",
+            ),
+            (
+                self.search.judge == Judge::ValidationLoss || network && !self.search.one_shot,
+                "search.judge",
+                "validation-loss where no network is trained: with search.one_shot, or where search.space is \
+                 nas-bench-201",
             ),
             (weight(self.search.noise), "search.noise", "0 or above"),
             (

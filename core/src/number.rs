@@ -38,6 +38,16 @@ pub fn is_off(choice: &bool) -> bool {
     !choice
 }
 
+/// Whether a setting is on, its default by [`on`], for use as `skip_serializing_if`.
+pub fn is_on(choice: &bool) -> bool {
+    *choice
+}
+
+/// On, for use as the `default` of a setting that older programs did not write, because they had no other choice.
+pub fn on() -> bool {
+    true
+}
+
 /// Whether a count is 1, its default by [`one`], for use as `skip_serializing_if`.
 pub fn is_one<T: PartialEq + From<u8>>(count: &T) -> bool {
     *count == one()

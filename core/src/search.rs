@@ -24,6 +24,7 @@
 //!     mutation: 0.0,
 //!     warm_up: 0,
 //!     one_shot: false,
+//!     inherit: true,
 //!     repeat: Default::default(),
 //!     schedule: Schedule::default(),
 //!     limits: Limits::default(),
@@ -329,8 +330,8 @@ impl Search {
         let told = std::mem::take(&mut self.state.told);
         let estimates = &repeat::mean(&told)[..];
         let mut verdict = self.searcher().judge(&self.streams, estimation, estimates, &violations);
-        if self.settings.one_shot {
-            verdict.gives.clear(); // No weights were trained.
+        if self.settings.one_shot || !self.settings.inherit {
+            verdict.gives.clear(); // No weights were trained, or nobody would inherit them.
         }
         let individual = |slot: Slot| estimation.candidates[slot].individual;
         for (candidate, estimate) in estimation.candidates.iter().zip(estimates) {

@@ -78,7 +78,7 @@ pub struct SearchView {
     pub population: Vec<IndividualView>,
     /// Summaries of the finished generations.
     pub generations: Vec<GenerationSummary>,
-    /// The best estimate so far by [`Fitness`]: if there are limits, those decide before the validation loss.
+    /// The best estimate so far by [`Fitness`]: if there are limits, those decide before the loss.
     pub best: Option<Best>,
     /// How often each module was trained, and when and by which individual it was trained last.
     pub weights: WeightSet<()>,

@@ -207,6 +207,7 @@ fn search() -> Search {
         mutation: 0.0,
         warm_up: 0,
         one_shot: false,
+        inherit: true,
         repeat: Default::default(),
         schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.3 },
         limits: Default::default(),

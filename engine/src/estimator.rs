@@ -11,7 +11,7 @@ use std::{
 };
 
 use relativenas_core::{
-    finals::Figures,
+    finals::{Figures, Judge},
     genotype::Genotype,
     randomness::{Purpose, Streams},
     search::Slot,
@@ -280,6 +280,11 @@ impl Estimator for NetworkEstimator {
         estimation: &Estimation,
         progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Estimated<TrainedWeights>>, Self::Error> {
+        let EstimatorSettings { one_shot, judge, affine, statistics, .. } = self.settings;
+        let draws = match estimation.repeat {
+            0 => self.draws,
+            before => Streams::new(self.draws.stream(Purpose::Repeat, u64::from(before), 0).bits()),
+        };
         let prepared = estimation
             .candidates
             .iter()
@@ -291,22 +296,23 @@ impl Estimator for NetworkEstimator {
                     generation: estimation.generation,
                     individual: candidate.individual,
                 };
-                let prepared =
-                    self.prepare(Slot(index), candidate, (&self.weights, self.settings.affine), vec![epoch])?;
+                let prepared = self.prepare(Slot(index), candidate, (&self.weights, affine), vec![epoch])?;
                 let judged = estimation.stage != Stage::WarmUp;
-                let EstimatorSettings { one_shot, statistics, .. } = self.settings;
                 Ok(PreparedCandidate { judged, trained: !(judged && one_shot), statistics, ..prepared })
             })
             .collect::<Result<Vec<_>, EstimateError>>()?;
-        let draws = match estimation.repeat {
-            0 => self.draws,
-            before => Streams::new(self.draws.stream(Purpose::Repeat, u64::from(before), 0).bits()),
-        };
         let together = self.settings.sharing.together;
         let Some(outcomes) = self.train_all(prepared, together, draws, progress)? else {
             return Ok(None);
         };
-        let (estimates, held) = outcomes.into_iter().map(|outcome| (outcome.estimate, outcome.held)).unzip();
+        let by_training = judge == Judge::TrainingLoss;
+        let estimate = |estimate: Estimate| match by_training && estimate.loss.is_finite() {
+            // A network whose validation loss is not a number is as good as none.
+            true => Estimate { loss: estimate.train_loss, ..estimate },
+            false => estimate,
+        };
+        let (estimates, held) =
+            outcomes.into_iter().map(|outcome| (estimate(outcome.estimate), outcome.held)).unzip();
         Ok(Some(Estimated { estimates, trained: TrainedWeights(held) }))
     }
 

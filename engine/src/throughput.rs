@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context as _;
 use relativenas_core::{
     config::Precision,
+    finals::Judge,
     genotype::Genotype,
     network::{NetworkKind, NetworkShape},
     population::IndividualId,
@@ -167,6 +168,7 @@ fn estimator(
             validation: Augmentation::NONE,
         },
         one_shot: false,
+        judge: Judge::ValidationLoss,
         statistics: 0,
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 0,

@@ -162,8 +162,8 @@ fn words(status: &RunReport) -> String {
     };
     if let Some(loss) = status.best_loss {
         text += &match loss.is_finite() {
-            true => format!("\nbest validation loss {loss:.4}"),
-            false => "\nno validation loss is a number".to_owned(),
+            true => format!("\nbest loss {loss:.4}"),
+            false => "\nno loss is a number".to_owned(),
         };
     }
     if let Some(diversity) = status.diversity {
@@ -174,7 +174,7 @@ fn words(status: &RunReport) -> String {
     }
     if let Some(WinnerStatus { source, individual, generation, loss, .. }) = &status.winner {
         text += &format!(
-            "\nindividual {individual:02} as of generation {generation} wins by {}, validation loss {loss:.4}",
+            "\nindividual {individual:02} as of generation {generation} wins by {}, loss {loss:.4}",
             match source {
                 WinnerSource::Finals => "the finals",
                 WinnerSource::Ranking => "the ranking",
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!((winner.source, winner.individual), (WinnerSource::Finals, expected.individual));
         assert_eq!(winner.loss, expected.loss.0);
         assert_eq!(Genotype::parse(&winner.genotype).ok(), Genotype::decode(&expected.position).ok());
-        assert!(words(&status).contains("wins by the finals, validation loss"), "{}", words(&status));
+        assert!(words(&status).contains("wins by the finals, loss"), "{}", words(&status));
     }
 
     #[test]
@@ -256,9 +256,9 @@ mod tests {
         let folder = fixture::run(runs.path(), "r");
         fixture::write_log(&folder, &fixture::log(3));
         let mut status = of(&folder).expect("readable");
-        assert!(words(&status).contains("\nbest validation loss "), "{}", words(&status));
+        assert!(words(&status).contains("\nbest loss "), "{}", words(&status));
         status.best_loss = Some(f64::NAN);
-        assert!(words(&status).contains("\nno validation loss is a number, diversity"), "{}", words(&status));
+        assert!(words(&status).contains("\nno loss is a number, diversity"), "{}", words(&status));
     }
 
     #[test]

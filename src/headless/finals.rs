@@ -38,7 +38,7 @@ pub fn winner(winner: &Winner) -> String {
         WinnerSource::Search => "the searcher's own rule",
     };
     format!(
-        "{individual:02}, as it was in generation {generation}, wins by {by}: validation loss {loss:.4}, \
+        "{individual:02}, as it was in generation {generation}, wins by {by}: loss {loss:.4}, \
          {accuracy:.2} %\n"
     )
 }
@@ -59,7 +59,7 @@ mod tests {
         finals, by training loss summed over epochs:
             3 epochs  01 of g1 2.0100, 02 of g1 2.3100  out: 01 2.6100, 03 2.9100
             9 epochs  01 of g1 5.4900  out: 02 of g1 6.3900
-        01, as it was in generation 1, wins by the finals: validation loss 0.6600, 60.00 %
+        01, as it was in generation 1, wins by the finals: loss 0.6600, 60.00 %
         ");
     }
 
@@ -74,7 +74,7 @@ mod tests {
         finals, by training loss summed over epochs, means over 3 seeds:
             3 epochs  01 of g1 2.0700, 02 of g1 2.3700  out: 01 2.6700, 03 2.9700
             9 epochs  01 of g1 5.6700  out: 02 of g1 6.5700
-        01, as it was in generation 1, wins by the finals: validation loss 0.6800, 60.00 %
+        01, as it was in generation 1, wins by the finals: loss 0.6800, 60.00 %
         ");
     }
 }

@@ -41,7 +41,7 @@ const fn measure(name: &'static str, ink: Ink, value: Value) -> Measure {
 
 const PANELS: [Panel; 6] = [
     Panel {
-        title: "Validation loss",
+        title: "Loss of estimates",
         unit: "",
         bounds: ANY,
         measures: &[

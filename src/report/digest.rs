@@ -38,9 +38,9 @@ pub struct Digest {
     pub valid_loss: Option<f64>,
     pub valid_accuracy: Option<f64>,
     pub test_accuracy: Option<f64>,
-    /// The lowest validation loss of all estimates.
+    /// The lowest loss of all estimates.
     pub best_loss: Option<f64>,
-    /// The winner's validation loss and accuracy (in per cent), as found by what decided that it won.
+    /// The winner's loss and validation accuracy (in per cent), as found by what decided that it won.
     pub winner_loss: Option<f64>,
     pub winner_accuracy: Option<f64>,
     /// finals, ranking or search.

@@ -127,6 +127,13 @@ fn departures(config: &Config) -> Option<Block> {
                 .into(),
         );
     }
+    if !search.inherit {
+        said.push(
+            "No weights were shared: every learner was trained for an epoch from fresh weights, with the rates of the \
+             first generation. What is called a ranking by shared weights is the one by these trainings."
+                .into(),
+        );
+    }
     if search.noise > 0.0 {
         said.push(format!(
             "A pair whose losses were nearer than {} was estimated again, up to {} times in all, and mean losses decided.",

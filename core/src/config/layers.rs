@@ -12,10 +12,11 @@ use super::{
 use crate::space::Space;
 
 /// The settings that take one of a few words, with these words.
-const CHOICES: [(&str, &[&str]); 12] = [
+const CHOICES: [(&str, &[&str]); 13] = [
     ("search.space", &["cells", "nas-bench-201"]),
     ("table.dataset", &["cifar10", "cifar100", "imagenet16"]),
     ("search.searcher", &["slow-fast", "random", "coin-flip", "regularized-evolution", "largest"]),
+    ("search.judge", &["validation-loss", "training-loss"]),
     ("finals.judge", &["training-loss", "validation-loss"]),
     ("device.precision", &["f32", "bf16"]),
     ("retrain.kind", &["cifar", "imagenet"]),

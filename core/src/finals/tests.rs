@@ -252,6 +252,7 @@ fn searched(limits: crate::cost::Limits) -> (Search, Vec<RankedIndividual>, Entr
         mutation: 0.0,
         warm_up: 0,
         one_shot: false,
+        inherit: true,
         repeat: Default::default(),
         schedule: Default::default(),
         limits,

@@ -46,7 +46,8 @@ pub struct Candidate {
 /// The result of training a candidate for one epoch and validating it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The mean cross-entropy on the validation half; lower is better. It may be NaN or infinite.
+    /// The mean cross-entropy that the candidate is judged by; lower is better. It is that on the validation half or,
+    /// where `search.judge` is training-loss, that over the training epoch. It may be NaN or infinite.
     pub loss: Loss,
     /// The accuracy on the validation half, in per cent.
     #[serde(with = "number")]

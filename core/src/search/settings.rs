@@ -30,6 +30,12 @@ pub struct SearchSettings {
     /// nothing to the weight set. The paper trains every learner.
     #[serde(default, skip_serializing_if = "number::is_off")]
     pub one_shot: bool,
+    /// Whether learners inherit from the weight set and give their weights to it, as in the paper. Without, every
+    /// learner is trained for an epoch from fresh weights, with the rates of the first generation, and the weight set
+    /// stays empty; so this says what the weight set is worth. An operation begins with the same fresh weights in all
+    /// learners, so that losses of different generations can be compared. Searches from before this setting have it on.
+    #[serde(default = "number::on", skip_serializing_if = "number::is_on")]
+    pub inherit: bool,
     /// Which pairs are estimated more than once; in the paper none is.
     #[serde(default, skip_serializing_if = "Repeat::is_off")]
     pub repeat: Repeat,
@@ -44,21 +50,27 @@ impl SearchSettings {
         self.searcher.together().saturating_mul(self.pairs_at_once)
     }
 
-    /// The learning rate of this generation: a cosine over all generations in which networks are trained.
+    /// The learning rate of this generation: a cosine over all generations in which the weight set is trained.
     pub fn learning_rate(&self, generation: u32) -> f64 {
-        let trained = self.trained_generations();
-        self.schedule.learning_rate(generation.min(trained.saturating_sub(1)), trained)
+        let (generation, annealed) = self.annealed(generation);
+        self.schedule.learning_rate(generation, annealed)
     }
 
     /// The probability of drop path in this generation.
     pub fn drop_path(&self, generation: u32) -> f64 {
-        let trained = self.trained_generations();
-        self.schedule.drop_path(generation.min(trained.saturating_sub(1)), trained)
+        let (generation, annealed) = self.annealed(generation);
+        self.schedule.drop_path(generation, annealed)
     }
 
-    /// Generations in which networks are trained; the weight set is annealed over these.
-    fn trained_generations(&self) -> u32 {
-        if self.one_shot { self.warm_up } else { self.generations }
+    /// The generation that decides the rates of this one, and the number of generations over which they change:
+    /// those in which the weight set is trained, or the first alone where no weights are inherited.
+    fn annealed(&self, generation: u32) -> (u32, u32) {
+        let trained = match (self.inherit, self.one_shot) {
+            (false, _) => 1,
+            (true, true) => self.warm_up,
+            (true, false) => self.generations,
+        };
+        (generation.min(trained.saturating_sub(1)), trained)
     }
 
     /// The searcher in words, with the number of pairs at once if it is not 1.
@@ -114,6 +126,10 @@ pub enum SettingsError {
     WarmUp(u32),
     #[error("without a warm-up the weights that one-shot learners are judged by would never be trained")]
     OneShot,
+    #[error(
+        "learners that inherit nothing have no use for a warm-up, which only trains the weights to inherit"
+    )]
+    Inherit,
     #[error("the noise cannot be {0}; it must be a number, 0 or above")]
     Noise(f64),
     #[error(
@@ -149,6 +165,9 @@ pub(super) fn check(settings: &SearchSettings) -> Result<(), SettingsError> {
     }
     if settings.one_shot && !warms_up {
         return Err(SettingsError::OneShot);
+    }
+    if !settings.inherit && warms_up {
+        return Err(SettingsError::Inherit);
     }
     let noise = settings.repeat.noise;
     if !noise.is_finite() || noise < 0.0 {

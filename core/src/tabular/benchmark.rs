@@ -140,6 +140,7 @@ fn search_settings(settings: &BenchmarkSettings, searcher: SearcherKind, seed: u
         mutation: settings.mutation,
         warm_up: 0,
         one_shot: false,
+        inherit: true,
         repeat: Default::default(),
         // The schedule has no effect, because nothing is trained.
         schedule: Schedule::default(),

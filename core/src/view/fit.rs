@@ -132,6 +132,7 @@ mod tests {
             mutation: 0.0,
             warm_up: 0,
             one_shot: false,
+            inherit: true,
             repeat: Default::default(),
             schedule: Default::default(),
             limits: Default::default(),

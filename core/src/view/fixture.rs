@@ -20,6 +20,7 @@ pub fn settings(space: Space, searcher: SearcherKind, population: usize, generat
         mutation: 0.0,
         warm_up: 0,
         one_shot: false,
+        inherit: true,
         repeat: Default::default(),
         schedule: Schedule::default(),
         limits: Default::default(),

@@ -16,13 +16,13 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GenerationSummary {
     pub generation: u32,
-    /// The mean validation loss of fast learners.
+    /// The mean estimated loss of fast learners.
     pub fast: f64,
-    /// The mean validation loss of slow learners.
+    /// The mean estimated loss of slow learners.
     pub slow: f64,
-    /// The mean validation loss of all learners.
+    /// The mean estimated loss of all learners.
     pub mean: f64,
-    /// The lowest validation loss.
+    /// The lowest estimated loss.
     pub best: f64,
     /// The mean accuracy of all learners, in per cent.
     pub accuracy: f64,

@@ -101,6 +101,21 @@ fn one_shot_learners_are_compared_and_write_nothing() {
 }
 
 #[test]
+fn learners_that_inherit_nothing_keep_the_first_rates_and_give_nothing() {
+    let schedule = Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.4 };
+    let alone = SearchSettings { inherit: false, schedule, ..settings(SearcherKind::SlowFast, 4, 10, 1) };
+    for generation in 0..10 {
+        assert_eq!((alone.learning_rate(generation), alone.drop_path(generation)), (0.1, 0.0));
+    }
+    let (mut search, _) = Search::new(alone.clone()).expect("valid");
+    let (verdicts, events) = search.tell(&[1.0, 0.5].map(estimate));
+    assert_eq!(verdicts, [Verdict { fast: Some(Slot(1)), slow: Some(Slot(0)), gives: Vec::new() }]);
+    assert!(matches!(&events[..], [Event::PairCompared { gives, .. }] if gives.is_empty()), "{events:?}");
+    let error = Search::new(SearchSettings { warm_up: 1, ..alone }).expect_err("refused").to_string();
+    assert!(error.starts_with("learners that inherit nothing have no use for a warm-up"), "{error}");
+}
+
+#[test]
 fn rates_of_a_one_shot_search_reach_their_ends_within_the_warm_up() {
     let schedule = Schedule { learning_rate: 0.1, learning_rate_end: 0.001, drop_path: 0.4 };
     let trained = SearchSettings { warm_up: 4, schedule, ..settings(SearcherKind::SlowFast, 4, 10, 1) };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use relativenas_core::{
-    config::Precision, network::NetworkShape, population::IndividualId, search::Slot, space::VectorError,
-    weight_set::WeightKey,
+    config::Precision, finals::Judge, network::NetworkShape, population::IndividualId, search::Slot,
+    space::VectorError, weight_set::WeightKey,
 };
 use tch::TchError;
 
@@ -26,6 +26,8 @@ pub struct EstimatorSettings {
     /// Whether the candidates of a search and its ranking are validated with the weights that they inherit,
     /// without training. Those of a warm-up are trained.
     pub one_shot: bool,
+    /// The loss that the estimates of a search have.
+    pub judge: Judge,
     /// The number of batches on which batch norm's statistics are estimated anew before a network with shared
     /// weights is validated; 0 keeps the running statistics of training.
     pub statistics: usize,

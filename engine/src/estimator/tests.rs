@@ -53,6 +53,7 @@ fn settings() -> EstimatorSettings {
             validation: Augmentation::NONE,
         },
         one_shot: false,
+        judge: Judge::ValidationLoss,
         statistics: 0,
         sgd: SgdSettings { momentum: 0.9, weight_decay: 3e-4, clip: 5.0 },
         seed: 11,
@@ -198,6 +199,28 @@ fn without_affine_parameters_shared_weights_have_none_and_training_from_scratch_
         estimator(settings).train_from_scratch(&candidates, SCHEDULE, 1, &go).unwrap().unwrap()
     };
     assert_eq!(scratch(plain), scratch(settings()));
+}
+
+#[test]
+fn the_judge_changes_which_loss_an_estimate_has_and_nothing_else() {
+    let (by_validation, weights) = run(settings());
+    let (by_training, others) = run(EstimatorSettings { judge: Judge::TrainingLoss, ..settings() });
+    assert_eq!(weights, others);
+    for (validated, trained) in by_validation.iter().zip(&by_training) {
+        assert_ne!(validated.loss, validated.train_loss);
+        assert_eq!(*trained, Estimate { loss: validated.train_loss, ..*validated });
+    }
+    let with = |judge| EstimatorSettings { judge, ..settings() };
+    let scratch = |judge| {
+        let schedule = Schedule { learning_rate: 0.05, learning_rate_end: 0.01, drop_path: 0.0 };
+        let candidates = estimation(Stage::Search, 0.05).candidates;
+        estimator(with(judge)).train_from_scratch(&candidates, schedule, 1, &go).unwrap().unwrap()
+    };
+    assert_eq!(
+        scratch(Judge::TrainingLoss),
+        scratch(Judge::ValidationLoss),
+        "finals have a judge of their own"
+    );
 }
 
 #[test]

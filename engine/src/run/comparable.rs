@@ -1,6 +1,9 @@
 //! What two searches must have in common, besides their images, for their losses to be comparable.
 
-use relativenas_core::config::{Config, NetworkConfig, Precision, TrainingConfig};
+use relativenas_core::{
+    config::{Config, NetworkConfig, Precision, TrainingConfig},
+    finals::Judge,
+};
 use serde::Serialize;
 
 /// The settings that a loss depends on, in a form whose text never changes. How the work is distributed on a
@@ -73,6 +76,8 @@ impl ComparableSettings {
             ("search.warm_up", f64::from(search.warm_up), 0.0),
             // This was 1 in programs whose rates did not end with the warm-up.
             ("search.one_shot", if search.one_shot { 2.0 } else { 0.0 }, 0.0),
+            ("search.inherit", f64::from(u8::from(search.inherit)), 1.0),
+            ("search.judge", f64::from(u8::from(search.judge == Judge::TrainingLoss)), 0.0),
             ("search.noise", search.noise, 0.0),
             ("search.estimates", f64::from(most), 0.0),
             ("network.affine", f64::from(u8::from(affine)), 1.0),
@@ -109,6 +114,8 @@ mod tests {
         assert_eq!(text(&["search.seed=9", "search.mutation=0.1", "device.threads=1"]), PUBLISHED);
         let plain = format!(r#"[{PUBLISHED},[["network.affine",0.0]]]"#);
         assert_eq!(text(&["network.affine=false"]), plain);
+        let alone = format!(r#"[{PUBLISHED},[["search.inherit",0.0],["search.judge",1.0]]]"#);
+        assert_eq!(text(&["search.inherit=false", "search.judge=training-loss"]), alone);
         let (both, later) = (
             ["search.warm_up=3", "training.statistics=8"],
             r#"[["search.warm_up",3.0],["training.statistics",8.0]]"#,

@@ -431,6 +431,7 @@ fn estimator_settings(config: &Config, classes: usize, sharing: Sharing) -> Esti
             validation: if config.data.augment_validation { training } else { Augmentation::NONE },
         },
         one_shot: config.search.one_shot,
+        judge: config.search.judge,
         statistics: config.training.statistics,
         sgd: SgdSettings {
             momentum: config.training.momentum,

@@ -141,6 +141,16 @@ fn mistakes_name_the_file_the_line_and_the_way_out() {
         "my.toml, line 4: `finals.architectures` = 4 is out of range; expected 0 where search.space is \
          nas-bench-201, whose table has the figures of full trainings",
     );
+    check_error(
+        "[search]\ninherit = false\nwarm_up = 2\n",
+        "my.toml, line 3: `search.warm_up` = 2 is out of range; expected 0 where search.inherit is false, because a \
+         warm-up only trains the weights to inherit",
+    );
+    check_error(
+        "[search]\nwarm_up = 2\none_shot = true\njudge = \"training-loss\"\n",
+        "my.toml, line 4: `search.judge` = \"training-loss\" is out of range; expected validation-loss where no network \
+         is trained: with search.one_shot, or where search.space is nas-bench-201",
+    );
     check_error("[search\n", "my.toml, line 1: unclosed table, expected `]`");
 }
 

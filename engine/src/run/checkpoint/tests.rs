@@ -15,6 +15,7 @@ fn state(generation: u32, done: usize) -> CheckpointState {
         mutation: 0.0,
         warm_up: 0,
         one_shot: false,
+        inherit: true,
         repeat: Default::default(),
         schedule: Schedule { learning_rate: 0.1, learning_rate_end: 0.0, drop_path: 0.0 },
         limits: Default::default(),
