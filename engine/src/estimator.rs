@@ -281,10 +281,6 @@ impl Estimator for NetworkEstimator {
         progress: &(dyn Fn(Slot, BatchDone) -> Flow + Sync),
     ) -> Result<Option<Estimated<TrainedWeights>>, Self::Error> {
         let EstimatorSettings { one_shot, judge, affine, statistics, .. } = self.settings;
-        let draws = match estimation.repeat {
-            0 => self.draws,
-            before => Streams::new(self.draws.stream(Purpose::Repeat, u64::from(before), 0).bits()),
-        };
         let prepared = estimation
             .candidates
             .iter()
@@ -301,18 +297,23 @@ impl Estimator for NetworkEstimator {
                 Ok(PreparedCandidate { judged, trained: !(judged && one_shot), statistics, ..prepared })
             })
             .collect::<Result<Vec<_>, EstimateError>>()?;
+        let draws = match estimation.repeat {
+            0 => self.draws,
+            before => Streams::new(self.draws.stream(Purpose::Repeat, u64::from(before), 0).bits()),
+        };
         let together = self.settings.sharing.together;
         let Some(outcomes) = self.train_all(prepared, together, draws, progress)? else {
             return Ok(None);
         };
-        let by_training = judge == Judge::TrainingLoss;
-        let estimate = |estimate: Estimate| match by_training && estimate.loss.is_finite() {
+        let judged = |estimate: Estimate| match judge {
             // A network whose validation loss is not a number is as good as none.
-            true => Estimate { loss: estimate.train_loss, ..estimate },
-            false => estimate,
+            Judge::TrainingLoss if estimate.loss.is_finite() => {
+                Estimate { loss: estimate.train_loss, ..estimate }
+            }
+            Judge::TrainingLoss | Judge::ValidationLoss => estimate,
         };
         let (estimates, held) =
-            outcomes.into_iter().map(|outcome| (estimate(outcome.estimate), outcome.held)).unzip();
+            outcomes.into_iter().map(|outcome| (judged(outcome.estimate), outcome.held)).unzip();
         Ok(Some(Estimated { estimates, trained: TrainedWeights(held) }))
     }
 

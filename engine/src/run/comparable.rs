@@ -71,16 +71,17 @@ impl ComparableSettings {
         );
         let search = &config.search;
         let most = if search.noise > 0.0 { search.estimates } else { 0 };
+        let flag = |on: bool| f64::from(u8::from(on));
         let later = [
             ("search.pairs_at_once", search.pairs_at_once as f64, 1.0),
             ("search.warm_up", f64::from(search.warm_up), 0.0),
             // This was 1 in programs whose rates did not end with the warm-up.
             ("search.one_shot", if search.one_shot { 2.0 } else { 0.0 }, 0.0),
-            ("search.inherit", f64::from(u8::from(search.inherit)), 1.0),
-            ("search.judge", f64::from(u8::from(search.judge == Judge::TrainingLoss)), 0.0),
+            ("search.inherit", flag(search.inherit), 1.0),
+            ("search.judge", flag(search.judge == Judge::TrainingLoss), 0.0),
             ("search.noise", search.noise, 0.0),
             ("search.estimates", f64::from(most), 0.0),
-            ("network.affine", f64::from(u8::from(affine)), 1.0),
+            ("network.affine", flag(affine), 1.0),
             ("training.statistics", statistics as f64, 0.0),
         ];
         let later: Vec<_> = later
