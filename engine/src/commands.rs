@@ -4,6 +4,7 @@
 mod data;
 mod evaluate;
 mod exchange;
+mod loader;
 mod pack;
 mod predict;
 mod ranks;
@@ -16,6 +17,7 @@ use anyhow::Context as _;
 pub use data::{DataArguments, data};
 pub use evaluate::{EvaluateArguments, evaluate};
 pub use exchange::{ExchangeArguments, exchange};
+pub use loader::{LoaderArguments, loader};
 pub use pack::{PackArguments, pack};
 pub use predict::{PredictArguments, predict};
 pub use ranks::RanksArguments;

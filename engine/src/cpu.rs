@@ -25,7 +25,7 @@ mod pointwise;
 mod pool;
 mod program;
 mod shape;
-mod simd;
+pub(crate) mod simd;
 mod stage;
 mod tape;
 mod team;

@@ -13,6 +13,7 @@ mod cifar_names;
 mod cifar_python;
 pub mod cityscapes;
 pub mod coco;
+mod colours;
 mod embedded;
 mod encoded;
 mod error;
@@ -40,11 +41,12 @@ pub mod voc;
 use std::{fs, io, path::Path};
 
 pub use cifar::Cifar100Labels;
+pub use colours::{ColourJitter, enhance};
 pub use encoded::{Encoded, EncodedDataSet, EncodedImages, Skipped, survey_parts};
 pub use error::DataError;
 pub use loader::{Batching, IMAGENET_STATISTICS, PhotoBatch, PhotoBatches, photo_batches, photo_batches_of};
 pub use split::{Split, hold_out, split};
-pub use view::{ColourJitter, PhotoView, enhance};
+pub use view::PhotoView;
 
 /// Images of one size with their labels, in the order of their files.
 #[derive(Clone, Debug, PartialEq, Eq)]

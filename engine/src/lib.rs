@@ -18,6 +18,7 @@ pub mod failure;
 pub mod images;
 mod latency;
 pub mod learner;
+pub mod loading;
 mod memory;
 pub mod model;
 pub mod network;

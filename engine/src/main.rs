@@ -12,8 +12,8 @@ use relativenas_core::manifest::BUILD;
 use relativenas_engine::{
     allocator,
     commands::{
-        self, DataArguments, EvaluateArguments, ExchangeArguments, PackArguments, PredictArguments,
-        RanksArguments, ThroughputArguments,
+        self, DataArguments, EvaluateArguments, ExchangeArguments, LoaderArguments, PackArguments,
+        PredictArguments, RanksArguments, ThroughputArguments,
     },
     device, failure,
     probe::{self, ProbeArguments},
@@ -63,6 +63,8 @@ enum EngineCommand {
     Data(DataArguments),
     /// Measure how long ranks take to add up their numbers.
     Exchange(ExchangeArguments),
+    /// Measure how fast this machine makes photographs ready for a network.
+    Loader(LoaderArguments),
     /// Pack an image folder to LMDB, which a slow or shared disk reads much faster.
     Pack(PackArguments),
     /// Say what a trained network sees in pictures.
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         }
         Some(EngineCommand::Data(arguments)) => commands::data(&arguments),
         Some(EngineCommand::Exchange(arguments)) => commands::exchange(&arguments),
+        Some(EngineCommand::Loader(arguments)) => commands::loader(&arguments),
         Some(EngineCommand::Pack(arguments)) => commands::pack(&arguments),
         Some(EngineCommand::Predict(arguments)) => commands::predict(&arguments),
         Some(EngineCommand::Probe(arguments)) => {

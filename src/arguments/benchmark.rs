@@ -18,6 +18,12 @@ pub enum BenchmarkAction {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Measure how fast this machine decodes photographs; see `relativenas benchmark loader --help`
+    #[command(disable_help_flag = true)]
+    Loader {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Measure how fast this machine trains and validates; see `relativenas benchmark throughput --help`
     #[command(disable_help_flag = true)]
     Throughput {

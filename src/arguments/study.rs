@@ -42,6 +42,7 @@ const EXTEND_EXAMPLES: &str = "\
 Example:
   relativenas study extend chance --seeds 10
   relativenas study extend chance --searchers coin-flip
+  relativenas study extend chance --judge-seeds 3
   relativenas study work chance";
 
 #[derive(Debug, Subcommand)]
@@ -61,7 +62,7 @@ pub enum StudyAction {
         #[command(flatten)]
         work: WorkArguments,
     },
-    /// Give a study more seeds or searchers; the runs that it has stay
+    /// Give a study more seeds, searchers or trainings of its winners; the runs that it has stay
     ///
     /// Workers that are running take the new runs too; `study work` and `study submit` start others. Nothing else
     /// of a study can be changed: another protocol needs another study.
@@ -128,13 +129,16 @@ fn seeds(text: &str) -> Result<std::num::NonZeroU32, String> {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("more").args(["seeds", "searchers"]).required(true).multiple(true)))]
+#[command(group(ArgGroup::new("more").args(["seeds", "searchers", "judge_seeds"]).required(true).multiple(true)))]
 pub struct ExtendArguments {
     /// The study's name or folder
     pub study: String,
     /// Searches of each searcher in all, with seeds 1, 2, …; at least as many as before
     #[arg(long, value_name = "N", value_parser = seeds)]
     pub seeds: Option<std::num::NonZeroU32>,
+    /// Trainings from scratch of each winner in all, with seeds 1, 2, …; at least as many as before
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_SEEDS)))]
+    pub judge_seeds: Option<u32>,
     /// Searchers to compare beside those that the study has
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     pub searchers: Vec<SearcherKind>,

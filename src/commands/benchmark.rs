@@ -18,6 +18,7 @@ pub fn run(context: &Context, action: &BenchmarkAction, out: &mut dyn Write) -> 
     match action {
         BenchmarkAction::Searchers(arguments) => searchers(arguments, out),
         BenchmarkAction::Exchange { arguments } => super::on_ranks::run(context, "exchange", arguments),
+        BenchmarkAction::Loader { arguments } => super::pass_on("loader", arguments),
         BenchmarkAction::Throughput { arguments } => super::pass_on("throughput", arguments),
     }
 }

@@ -110,7 +110,8 @@ fn size(study: &Study) -> String {
 
 fn grow(study: &Study, arguments: &ExtendArguments, out: &mut dyn Write) -> Result<ExitCode> {
     let seeds = arguments.seeds.map(NonZeroU32::get);
-    let extension = Extension { seeds, searchers: arguments.searchers.clone() };
+    let (judge_seeds, searchers) = (arguments.judge_seeds, arguments.searchers.clone());
+    let extension = Extension { seeds, judge_seeds, searchers };
     let extended = extend(study, &extension)?;
     let size = size(&extended);
     match extended.plan.runs().saturating_sub(study.plan.runs()) {
@@ -161,7 +162,8 @@ mod tests {
         Study::create(&runs, "chance", plan, &fixture::config()).expect("made");
         let said = |seeds, searchers: &[SearcherKind]| {
             let (study, seeds) = ("chance".to_owned(), NonZeroU32::new(seeds));
-            let action = StudyAction::Extend(ExtendArguments { study, seeds, searchers: searchers.to_vec() });
+            let searchers = searchers.to_vec();
+            let action = StudyAction::Extend(ExtendArguments { study, seeds, judge_seeds: None, searchers });
             let mut out = Vec::new();
             run(&context, &StudyArguments { action }, &mut out).map(drop)?;
             Ok::<_, anyhow::Error>(String::from_utf8(out).expect("UTF-8"))

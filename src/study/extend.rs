@@ -1,4 +1,4 @@
-//! Giving a study more seeds and searchers. The runs that it has stay as they are.
+//! Giving a study more seeds, searchers and trainings of its winners. The runs that it has stay as they are.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use relativenas_core::{config::Layers, searcher::SearcherKind};
 use relativenas_run::claim::{ClaimAction, Holder};
 
 use super::{PLAN, Plan, Study, plan::distinct};
-use crate::failure::misuse;
+use crate::{failure::misuse, written::counted};
 
 /// The name of the claim under which a command extends a study, so that no two commands extend it at once.
 const EXTENDING: &str = ".extending";
@@ -19,15 +19,17 @@ const LEASE: Duration = Duration::from_secs(10);
 pub struct Extension {
     /// Seeds of each searcher; `None` for as many as before.
     pub seeds: Option<u32>,
+    /// Trainings of each winner; `None` for as many as before.
+    pub judge_seeds: Option<u32>,
     /// Searchers to add. One that the study has already makes no difference.
     pub searchers: Vec<SearcherKind>,
 }
 
-/// Raises the number of a study's seeds, and appends searchers to those that it compares; the study is as large as
-/// before if it has all of this already.
+/// Raises the number of a study's seeds and of the trainings of its winners, and appends searchers to those that it
+/// compares; the study is as large as before if it has all of this already.
 ///
 /// # Errors
-/// If the study has more seeds, its settings do not suit a searcher, another command extends it at this moment, or
+/// If the study has more seeds or trainings, its settings do not suit a searcher, another command extends it at this moment, or
 /// its folder cannot be written.
 pub fn extend(study: &Study, extension: &Extension) -> Result<Study> {
     let cannot = || format!("{}: cannot be extended", study.path().display());
@@ -55,15 +57,18 @@ fn extend_alone(study: &Study, extension: &Extension) -> Result<Study> {
 impl Plan {
     /// The plan with this extension; the error says why it would leave out runs.
     fn extended(&self, extension: &Extension) -> Result<Self, String> {
-        let seeds = extension.seeds.unwrap_or(self.seeds);
-        if seeds < self.seeds {
-            return Err(format!(
-                "it has {} seeds, and none can be taken away; --seeds says how many it is to have in all",
-                self.seeds
-            ));
-        }
+        let grown = |flag: &str, before: u32, words: String, asked: Option<u32>| match asked {
+            Some(fewer) if fewer < before => Err(format!(
+                "it has {words}, and none can be taken away; {flag} says how many it is to have in all"
+            )),
+            asked => Ok(asked.unwrap_or(before)),
+        };
+        let seeds = counted(self.seeds as usize, "seed");
+        let trainings = counted(self.judge_seeds as usize, "training") + " of each winner";
+        let seeds = grown("--seeds", self.seeds, seeds, extension.seeds)?;
+        let judge_seeds = grown("--judge-seeds", self.judge_seeds, trainings, extension.judge_seeds)?;
         let searchers = distinct(self.searchers.iter().chain(&extension.searchers).copied());
-        Ok(Self { searchers, seeds, ..self.clone() })
+        Ok(Self { searchers, seeds, judge_seeds, ..self.clone() })
     }
 }
 
@@ -92,7 +97,7 @@ mod tests {
     }
 
     fn seeds(seeds: u32) -> Extension {
-        Extension { seeds: Some(seeds), searchers: Vec::new() }
+        Extension { seeds: Some(seeds), ..Extension::default() }
     }
 
     #[test]
@@ -103,7 +108,7 @@ mod tests {
         let more = extend(&study, &seeds(3)).expect("more");
         assert_eq!(more.plan, Plan { seeds: 3, ..study.plan.clone() });
         let searchers = vec![SearcherKind::CoinFlip, SearcherKind::Random, SearcherKind::CoinFlip];
-        let wider = extend(&study, &Extension { seeds: None, searchers }).expect("wider");
+        let wider = extend(&study, &Extension { searchers, ..Extension::default() }).expect("wider");
         let all = vec![SearcherKind::SlowFast, SearcherKind::Random, SearcherKind::CoinFlip];
         assert_eq!(wider.plan, Plan { searchers: all, ..more.plan });
         let found = Study::open(runs.path(), "chance").expect("found");
@@ -120,7 +125,7 @@ mod tests {
         let study = study(runs.path());
         let file = study.path().join(PLAN);
         let before = fs::metadata(&file).and_then(|file| file.modified()).expect("there");
-        let asked = Extension { seeds: Some(2), searchers: vec![SearcherKind::Random] };
+        let asked = Extension { searchers: vec![SearcherKind::Random], ..seeds(2) };
         assert_eq!(extend(&study, &asked).expect("nothing to do").plan, study.plan);
         assert_eq!(fs::metadata(&file).and_then(|file| file.modified()).expect("there"), before);
     }
@@ -139,6 +144,24 @@ mod tests {
         let error = extend(&study, &seeds(4)).expect_err("fewer").to_string();
         assert!(error.starts_with("chance: it has 5 seeds"), "{error}");
         assert_eq!(study.plan_now().expect("readable").seeds, 5);
+    }
+
+    #[test]
+    fn winners_are_trained_more_often_and_never_less() {
+        let runs = tempfile::tempdir().expect("a folder");
+        let study = study(runs.path());
+        let trainings = |count| Extension { judge_seeds: Some(count), ..Extension::default() };
+        let more = extend(&study, &trainings(3)).expect("more");
+        assert_eq!(more.plan, Plan { judge_seeds: 3, ..study.plan.clone() });
+        let names: Vec<_> = more.plan.in_order().into_iter().map(|run| run.name()).collect();
+        assert_eq!(names.len(), 2 * 2 * 4);
+        assert!(names.contains(&"random-2-judged-3".to_owned()));
+        let error = extend(&study, &trainings(1)).expect_err("fewer").to_string();
+        assert_eq!(
+            error,
+            "chance: it has 3 trainings of each winner, and none can be taken away; --judge-seeds says how many it is \
+             to have in all"
+        );
     }
 
     #[test]

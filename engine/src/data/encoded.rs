@@ -8,7 +8,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     panic,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
 };
 
@@ -47,6 +50,8 @@ pub struct EncodedImages {
     source: Source,
     /// Indices of the images in which stray bytes were left out.
     patched: Mutex<BTreeSet<usize>>,
+    /// For each image, the size in bytes of the file that was found whole and without stray bytes; 0 if none was.
+    whole: Vec<AtomicU32>,
 }
 
 #[derive(Debug)]
@@ -83,7 +88,8 @@ impl EncodedDataSet {
 
 impl EncodedImages {
     fn new(folder: PathBuf, names: Vec<String>, source: Source) -> Self {
-        Self { folder, names, source, patched: Mutex::default() }
+        let whole = none_checked(names.len());
+        Self { folder, names, source, patched: Mutex::default(), whole }
     }
 
     pub fn len(&self) -> usize {
@@ -173,7 +179,8 @@ impl EncodedImages {
         }
     }
 
-    /// Reads and decodes image `index`.
+    /// Reads and decodes image `index`. Whether its file is whole is checked when it is decoded for the first time, and
+    /// whenever it has another size than then.
     ///
     /// # Errors
     /// Fails for the same reasons as [`Self::read`], and if the bytes are not a whole JPEG or PNG file.
@@ -182,10 +189,16 @@ impl EncodedImages {
     /// If there is no such image.
     pub fn decode(&self, index: usize) -> Result<(Picture, u16), DataError> {
         let Encoded { bytes, label } = self.read(index)?;
+        let size = u32::try_from(bytes.len()).unwrap_or(0);
+        let checked = size > 0 && self.whole[index].load(Ordering::Relaxed) == size;
+        let decode = if checked { Picture::decode_checked } else { Picture::decode_and_count };
         // A decoder that panics on an image has met damage that it does not recognise.
-        let (picture, stray) = panic::catch_unwind(|| Picture::decode_and_count(&bytes))
+        let (picture, stray) = panic::catch_unwind(|| decode(&bytes))
             .unwrap_or_else(|_| Err("the decoder failed on it".into()))
             .map_err(|problem| DataError::Undecodable { name: self.full_name(index), problem })?;
+        if stray == 0 {
+            self.whole[index].store(size, Ordering::Relaxed);
+        }
         self.count(index, stray);
         Ok((picture, label))
     }
@@ -252,6 +265,7 @@ impl EncodedImages {
             labels.retain(|_| of_label.next().is_some_and(|kept| *kept));
         }
         self.patched = Mutex::default();
+        self.whole = none_checked(self.names.len());
     }
 
     /// Decodes all images, in as many threads as there are processors; returns those that cannot be decoded
@@ -337,6 +351,11 @@ impl EncodedDataSet {
         }
         self
     }
+}
+
+/// No image that was found whole, of `count`.
+fn none_checked(count: usize) -> Vec<AtomicU32> {
+    (0..count).map(|_| AtomicU32::new(0)).collect()
 }
 
 /// The class folder of an image's name.

@@ -58,6 +58,18 @@ impl Picture {
         }
     }
 
+    /// As [`Self::decode_and_count`], for bytes in which it found no fault and nothing stray before.
+    ///
+    /// # Errors
+    /// If the bytes cannot be decoded; the text says why. Of a JPEG file that was cut since then, this may be a picture
+    /// with a grey end.
+    pub(super) fn decode_checked(bytes: &[u8]) -> Result<(Self, usize), String> {
+        match bytes {
+            [0xff, 0xd8, ..] => Ok((Self::decode_jpeg(bytes)?, 0)),
+            _ => Self::decode_and_count(bytes),
+        }
+    }
+
     /// Checks whether [`Self::decode`] will succeed, without computing pixels where possible, and returns the
     /// number of stray bytes that will be left out.
     ///

@@ -12,6 +12,9 @@ use crate::{
     written::counted,
 };
 
+/// The number of runs that were not begun and are named.
+const NEXT: usize = 8;
+
 pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode> {
     let status = of(study);
     if json {
@@ -37,7 +40,13 @@ pub fn status(study: &Study, json: bool, out: &mut dyn Write) -> Result<ExitCode
         )?;
     }
     if !not_begun.is_empty() {
-        writeln!(out, "{} not begun: {}", counted(not_begun.len(), "run"), not_begun.join(", "))?;
+        let shown = not_begun.len().min(NEXT);
+        let more = match not_begun.len() - shown {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (count, next) = (counted(not_begun.len(), "run"), not_begun[..shown].join(", "));
+        writeln!(out, "{count} not begun: {next}{more}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -21,7 +21,7 @@ fn a_worker_takes_the_runs_of_a_study_that_was_extended() {
         Next::Wait(_) | Next::Nothing => None,
     };
     assert_eq!(next(), None, "every run is finished");
-    extend(&study, &Extension { seeds: Some(2), searchers: Vec::new() }).expect("extended");
+    extend(&study, &Extension { seeds: Some(2), ..Extension::default() }).expect("extended");
     assert_eq!(next().as_deref(), Some("slow-fast-2"));
     std::fs::write(study.path().join("study.toml"), "half").expect("written");
     assert_eq!(worker.plan().seeds, 2, "a file that cannot be read changes nothing");

@@ -174,6 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_cut_after_it_was_found_whole_is_no_picture_with_a_grey_end() {
+        let folder = copy();
+        let images = list(folder.path()).expect("a data set").train;
+        let (whole, _) = images.decode(0).expect("whole");
+        assert_eq!(images.decode(0).expect("not checked again").0, whole);
+        let path = folder.path().join("train").join(images.name(0));
+        let bytes = fs::read(&path).expect("read");
+        // The end-of-image marker is still there.
+        let cut = [&bytes[..bytes.len() / 2], &bytes[bytes.len() - 2..]].concat();
+        fs::write(&path, cut).expect("written");
+        assert!(images.decode(0).is_err());
+        fs::write(&path, bytes).expect("written");
+        assert_eq!(images.decode(0).expect("whole again").0, whole);
+    }
+
+    #[test]
     fn what_other_programs_left_is_passed_over_and_counted() {
         let folder = copy();
         let whole = open(Some(folder.path())).expect("the sample").fingerprint();
