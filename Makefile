@@ -7,6 +7,7 @@
 #   make view      the command alone, without libtorch: enough to look at runs
 #   make mpi       the engine with ranks over MPI; needs mpicc and libclang
 #   make cuda      the engine with CUDA, also where no NVIDIA device is present
+#   make gpu-check golden tests, a search and throughput on the first GPU, as a page in target/gpu-check.md
 #   make dist      both programs with the libraries that they need, as one archive
 
 PREFIX ?= $(HOME)/.local
@@ -16,12 +17,17 @@ PROFILE := --release --workspace
 # The oldest Rust that works is said once, in Cargo.toml.
 MINIMUM_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
-# A libtorch of your own is honoured: LIBTORCH=/opt/libtorch make run
-ifeq ($(origin LIBTORCH), undefined)
+# A libtorch of your own is honoured, LIBTORCH=/opt/libtorch make run, and that of an installed PyTorch:
+# LIBTORCH_USE_PYTORCH=1 make run
+ifneq ($(LIBTORCH_USE_PYTORCH),)
+LIBTORCH_NEEDED := pytorch
+else ifeq ($(origin LIBTORCH), undefined)
 LIBTORCH_NEEDED := libtorch
 endif
+# The version that the bindings take is said once, where it is installed.
+LIBTORCH_VERSION := $(shell sed -n 's/^version=//p' engine/install-libtorch)
 
-.PHONY: run test lint build install view mpi mpi-tools cuda dist libtorch toolchain
+.PHONY: run test lint build install view mpi mpi-tools cuda gpu-check dist libtorch pytorch toolchain
 
 run: build
 	@target/release/relativenas search --preset quick
@@ -36,8 +42,14 @@ lint: $(LIBTORCH_NEEDED) toolchain
 	$(CARGO) clippy $(PROFILE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --no-deps
 
-build: $(LIBTORCH_NEEDED) toolchain
-	@test -x target/release/relativenas-engine || echo "Building (the first time compiles libtorch's bindings: about 5 minutes) …" >&2
+# The first time libtorch is fetched while what does not need it is compiled.
+build: toolchain
+	@test -x target/release/relativenas-engine || { \
+	  echo "Building (the first time compiles libtorch's bindings: about 5 minutes) …" >&2; \
+	  $(if $(LIBTORCH_NEEDED),$(MAKE) --no-print-directory $(LIBTORCH_NEEDED) & fetching=$$!;) \
+	  $(CARGO) build --release --package relativenas; built=$$?; \
+	  $(if $(LIBTORCH_NEEDED),wait $$fetching &&) [ $$built = 0 ]; }
+	@$(if $(LIBTORCH_NEEDED),$(MAKE) --no-print-directory $(LIBTORCH_NEEDED))
 	@$(CARGO) build $(PROFILE) --bins
 
 install: build
@@ -64,11 +76,20 @@ cuda: toolchain
 	@RELATIVENAS_LIBTORCH=cuda engine/install-libtorch
 	$(CARGO) build $(PROFILE) --bins
 
+gpu-check: build
+	@engine/gpu-check
+
 dist: build
 	@engine/make-dist "$${LIBTORCH:-.libtorch/torch}"
 
 libtorch:
 	@engine/install-libtorch
+
+pytorch:
+	@found=$$(python3 -c 'import torch; print(torch.__version__)') || \
+	{ echo "error: LIBTORCH_USE_PYTORCH is set, but python3 has no PyTorch; install torch $(LIBTORCH_VERSION) (pip install torch==$(LIBTORCH_VERSION)), or unset it" >&2; exit 1; }; \
+	[ "$${found%%+*}" = "$(LIBTORCH_VERSION)" ] || \
+	{ echo "error: LIBTORCH_USE_PYTORCH is set, and python3 has PyTorch $$found; the bindings take $(LIBTORCH_VERSION) alone: install that (pip install torch==$(LIBTORCH_VERSION)), or unset it" >&2; exit 1; }
 
 toolchain:
 	@command -v $(CARGO) >/dev/null || { echo "error: cargo is missing; install Rust $(MINIMUM_RUST) or newer (see rust-lang.org)" >&2; exit 1; }

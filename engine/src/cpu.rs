@@ -45,10 +45,11 @@ use self::{
     head::Prediction,
     program::Program,
     shape::Image,
-    team::{Barrier, at_once, members},
+    team::{Barrier, at_once},
 };
 use crate::{
     augmentation::Batch,
+    batches::members,
     memory::{values, values_mut},
     model::Model,
     network::{BATCH_NORM_MOMENTUM, FlatWeights, ModuleWeights, Parameters, Plan, WeightsError},

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use tch::{Cuda, Device, Kind, TchError, Tensor};
 
-use crate::{memory::values_mut, ranks::RankPlace};
+use crate::{batches::members, memory::values_mut, ranks::RankPlace};
 
 /// The device that a person asks for: `auto`, `cpu` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -295,6 +295,25 @@ impl Sharing {
     }
 }
 
+/// A sentence about CPU threads that have nothing to do, because a batch of so many images has no work for them; `None`
+/// where all have work, or a CUDA device does it.
+pub fn idle_threads(devices: &[Device], sharing: Sharing, batch: usize) -> Option<String> {
+    if devices.iter().any(|device| device.is_cuda()) {
+        return None;
+    }
+    let lanes = sharing.lanes(sharing.together);
+    let each = members(batch, sharing.threads_of_each(sharing.together));
+    let of_use = lanes * each;
+    (of_use < sharing.threads).then(|| {
+        format!(
+            "of {} threads {of_use} are of use: {lanes} networks train at once, and {each} threads are as fast as more on \
+             a batch of {batch} images; search.pairs_at_once and larger batches have work for more, device.threads = \
+             {of_use} leaves the others to other programs",
+            sharing.threads
+        )
+    })
+}
+
 /// The number of CPU threads to use: as many as asked for, or, if that is 0, as many as there are cores.
 pub fn threads(asked: usize) -> usize {
     match asked {
@@ -461,6 +480,27 @@ mod tests {
         assert_eq!(sharing(&[Device::Cpu; 2], 1, true, pair), (2, [1, 1, 1]));
         assert_eq!(sharing(&[Device::Cuda(0)], 8, true, pair), (1, [8, 8, 8]));
         assert_eq!(sharing(&[Device::Cuda(0), Device::Cuda(1)], 8, true, (4, 4)), (2, [8, 4, 4]));
+    }
+
+    #[test]
+    fn threads_that_have_nothing_to_do_are_told_of() {
+        let said = |device, threads, batch| {
+            let sharing = Sharing::of(&[device], threads, true, (2, 2));
+            idle_threads(&[device], sharing, batch)
+        };
+        assert_eq!(said(Device::Cpu, 16, 256), None);
+        assert_eq!(said(Device::Cpu, 2, 64), None);
+        assert_eq!(said(Device::Cuda(0), 200, 16), None);
+        let text = said(Device::Cpu, 48, 16).expect("16 images are no work for 24 threads");
+        assert!(
+            text.starts_with("of 48 threads 32 are of use: 2 networks train at once, and 16 threads are"),
+            "{text}"
+        );
+        // Two learners cannot share an odd number; and nine threads are no faster than eight on 64 images.
+        assert!(
+            said(Device::Cpu, 18, 64).is_some_and(|text| text.starts_with("of 18 threads 16 are of use"))
+        );
+        assert!(said(Device::Cpu, 3, 64).is_some_and(|text| text.starts_with("of 3 threads 2 are of use")));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod clients;
 mod durability;
+mod gpu_check;
 mod mistakes;
 mod probe;
 mod ranks;

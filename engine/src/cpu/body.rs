@@ -15,9 +15,10 @@ use super::{
     simd::Lanes,
     stage::Scratch,
     tape::Tape,
-    team::{Barrier, Member, at_once, members, shares},
+    team::{Barrier, Member, at_once},
 };
 use crate::{
+    batches::{members, shares},
     memory::{values, values_mut},
     network::{BATCH_NORM_MOMENTUM, FlatWeights, Parameters, Plan, Statistics},
 };

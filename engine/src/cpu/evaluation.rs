@@ -13,9 +13,10 @@ use super::{
     shape::Image,
     stage::Scratch,
     tape::Tape,
-    team::{at_once, shares},
+    team::at_once,
 };
 use crate::{
+    batches::shares,
     memory::values,
     network::{FlatWeights, Parameters, Plan, Statistics},
 };

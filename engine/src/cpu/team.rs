@@ -5,7 +5,6 @@
 //! the sums of weights' gradients are rounded in another order.
 
 use std::{
-    ops::Range,
     panic::resume_unwind,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -16,18 +15,6 @@ use super::simd::Lanes;
 /// Two numbers for each channel of one block, over the pixels of one image: a mean and a sum of squared
 /// distances, or two sums.
 pub type Sums = (Lanes, Lanes);
-
-/// How many of `threads` threads work on a batch: no more than there are images.
-pub fn members(images: usize, threads: usize) -> usize {
-    threads.clamp(1, images.max(1))
-}
-
-/// Divides a batch: the range of images of each of its [`members`].
-pub fn shares(images: usize, threads: usize) -> Vec<Range<usize>> {
-    let members = members(images, threads);
-    let start = |member: usize| member * images / members;
-    (0..members).map(|member| start(member)..start(member + 1)).collect()
-}
 
 /// Runs all tasks at the same time, the first one in this thread, and returns their results in order.
 ///
@@ -140,13 +127,6 @@ impl Drop for Member<'_> {
 mod tests {
     use super::*;
     use crate::cpu::simd::LANES;
-
-    #[test]
-    fn shares_follow_each_other_and_none_is_empty() {
-        assert_eq!(shares(7, 3), [0..2, 2..4, 4..7]);
-        assert_eq!(shares(2, 8), [0..1, 1..2]);
-        assert_eq!(shares(6, 2), [0..3, 3..6]);
-    }
 
     #[test]
     fn every_member_gets_all_sums_in_order_in_every_round() {

@@ -92,6 +92,11 @@ impl SearchJob {
         let images = inputs.images();
         let sharing =
             Sharing::of(&inputs.devices, inputs.threads, config.device.parallel_learners, (together, most));
+        if let Some(idle) = device::idle_threads(&inputs.devices, sharing, config.training.batch)
+            && ranks.is_first()
+        {
+            super::log_line(&idle);
+        }
         let settings = estimator_settings(config, images.classes, sharing);
         let comparable = ComparableSettings::of(config);
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &comparable)?;
