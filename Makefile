@@ -42,14 +42,8 @@ lint: $(LIBTORCH_NEEDED) toolchain
 	$(CARGO) clippy $(PROFILE) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --no-deps
 
-# The first time libtorch is fetched while what does not need it is compiled.
-build: toolchain
-	@test -x target/release/relativenas-engine || { \
-	  echo "Building (the first time compiles libtorch's bindings: about 5 minutes) …" >&2; \
-	  $(if $(LIBTORCH_NEEDED),$(MAKE) --no-print-directory $(LIBTORCH_NEEDED) & fetching=$$!;) \
-	  $(CARGO) build --release --package relativenas; built=$$?; \
-	  $(if $(LIBTORCH_NEEDED),wait $$fetching &&) [ $$built = 0 ]; }
-	@$(if $(LIBTORCH_NEEDED),$(MAKE) --no-print-directory $(LIBTORCH_NEEDED))
+build: $(LIBTORCH_NEEDED) toolchain
+	@test -x target/release/relativenas-engine || echo "Building (the first time compiles libtorch's bindings: about 5 minutes) …" >&2
 	@$(CARGO) build $(PROFILE) --bins
 
 install: build
