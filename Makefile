@@ -21,8 +21,14 @@ MINIMUM_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # LIBTORCH_USE_PYTORCH=1 make run
 ifneq ($(LIBTORCH_USE_PYTORCH),)
 LIBTORCH_NEEDED := pytorch
+LIBTORCH_FOLDER = $(shell python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')
 else ifeq ($(origin LIBTORCH), undefined)
 LIBTORCH_NEEDED := libtorch
+endif
+LIBTORCH_FOLDER ?= $(or $(LIBTORCH),.libtorch/torch)
+# The bindings ask whether it is set, not to what.
+ifeq ($(LIBTORCH_USE_PYTORCH),)
+unexport LIBTORCH_USE_PYTORCH
 endif
 # The version that the bindings take is said once, where it is installed.
 LIBTORCH_VERSION := $(shell sed -n 's/^version=//p' engine/install-libtorch)
@@ -67,6 +73,7 @@ mpi-tools:
 	{ echo "error: libclang is missing, which reads MPI's headers; install it (Debian: apt install libclang-dev), or name its folder in LIBCLANG_PATH" >&2; exit 1; }
 
 cuda: toolchain
+	@[ -z "$(LIBTORCH_USE_PYTORCH)" ] || { echo "error: LIBTORCH_USE_PYTORCH is set, whose PyTorch has CUDA or has not; use \`make build\`, or unset it" >&2; exit 1; }
 	@RELATIVENAS_LIBTORCH=cuda engine/install-libtorch
 	$(CARGO) build $(PROFILE) --bins
 
@@ -74,7 +81,7 @@ gpu-check: build
 	@engine/gpu-check
 
 dist: build
-	@engine/make-dist "$${LIBTORCH:-.libtorch/torch}"
+	@engine/make-dist "$(LIBTORCH_FOLDER)"
 
 libtorch:
 	@engine/install-libtorch

@@ -108,7 +108,7 @@ pub enum Event {
     },
     /// The end of a search, after its finals if it has any.
     SearchFinished {
-        /// The last population from best to worst, by its losses with shared weights.
+        /// The last population from best to worst, by its losses in the search.
         ranking: Vec<RankedIndividual>,
         /// The number of candidates that were estimated, without those of the ranking.
         evaluations: u64,

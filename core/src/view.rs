@@ -92,7 +92,7 @@ pub struct SearchView {
     pub ranked: Vec<Learner>,
     /// The finals after the ranking; `None` before they begin, and if there are none.
     pub finals: Option<FinalsView>,
-    /// The result by shared weights; empty until the search, with its finals, is finished.
+    /// The search's own ranking, before any finals; empty until the search, with its finals, is finished.
     pub ranking: Vec<RankedIndividual>,
     /// The population projected on a plane.
     pub map: MapView,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How many images a second plain PyTorch trains and validates, doing the estimations of a search.
 
-The same work as `relativenas benchmark throughput`, on any device: every genotype of a JSON list inherits the
-weights of the one before where both have the same layer, trains one epoch, and is validated. The networks come
+The same work as `relativenas benchmark throughput`, on any device: every genotype of a JSON list inherits
+the weights of those before that have the same name and shape, trains one epoch, and is validated. The networks come
 from a file that `relativenas export --format pytorch` wrote:
 
     relativenas export RUN --format pytorch -o network.py

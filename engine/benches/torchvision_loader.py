@@ -40,8 +40,8 @@ def main():
             transforms.RandomHorizontalFlip(),
             transforms.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2),
         ]
-    normalize = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    view = transforms.Compose([*views, transforms.ToTensor(), normalize])
+    # Bytes, as `relativenas benchmark loader` makes them: both leave the conversion to numbers to the device.
+    view = transforms.Compose([*views, transforms.PILToTensor()])
     data = torchvision.datasets.ImageFolder(f"{arguments.data}/train", view)
     if arguments.images:
         data = torch.utils.data.Subset(data, range(min(arguments.images, len(data))))

@@ -22,8 +22,8 @@ pub fn batch_count(images: usize, size: usize) -> usize {
     images.div_ceil(size) - usize::from(one_is_left)
 }
 
-/// How many of `threads` threads work on a batch: as few as give the largest share the same length. One more would
-/// make no step shorter, and one more thread would have to be waited for wherever all of them meet.
+/// How many of `threads` threads work on a batch: as few as keep the largest share as short as all of them would.
+/// One more would make no step shorter, and would have to be waited for wherever all of them meet.
 pub fn members(images: usize, threads: usize) -> usize {
     let largest = images.div_ceil(threads.max(1));
     if largest == 0 { 1 } else { images.div_ceil(largest) }

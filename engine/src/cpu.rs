@@ -25,7 +25,6 @@ mod pointwise;
 mod pool;
 mod program;
 mod shape;
-pub(crate) mod simd;
 mod stage;
 mod tape;
 mod team;

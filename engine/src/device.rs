@@ -295,23 +295,32 @@ impl Sharing {
     }
 }
 
-/// A sentence about CPU threads that have nothing to do, because a batch of so many images has no work for them; `None`
-/// where all have work, or a CUDA device does it.
+/// A sentence about CPU threads that have nothing to do in the training steps of a search on kernels of our own, with
+/// batches of so many images; `None` where all have work, or a CUDA device does it.
 pub fn idle_threads(devices: &[Device], sharing: Sharing, batch: usize) -> Option<String> {
     if devices.iter().any(|device| device.is_cuda()) {
         return None;
     }
-    let lanes = sharing.lanes(sharing.together);
-    let each = members(batch, sharing.threads_of_each(sharing.together));
-    let of_use = lanes * each;
-    (of_use < sharing.threads).then(|| {
+    let (lanes, share) = (sharing.lanes(sharing.together), sharing.threads_of_each(sharing.together));
+    let busy = members(batch, share);
+    let of_use = lanes * busy;
+    if of_use >= sharing.threads {
+        return None;
+    }
+    let more = if sharing.at_once < sharing.together {
+        "device.parallel_learners = true or larger batches have work for more"
+    } else {
+        "larger batches, or more pairs at once (search.pairs_at_once), have work for more"
+    };
+    let why = if busy < share {
+        let networks = if lanes == 1 { "a network".to_owned() } else { format!("each of {lanes} networks") };
         format!(
-            "of {} threads {of_use} are of use: {lanes} networks train at once, and {each} threads are as fast as more on \
-             a batch of {batch} images; search.pairs_at_once and larger batches have work for more, device.threads = \
-             {of_use} leaves the others to other programs",
-            sharing.threads
+            "{share} threads for {networks} are no faster than {busy} on a batch of {batch} images; {more}"
         )
-    })
+    } else {
+        format!("{lanes} networks that train at once have as many threads as each other")
+    };
+    Some(format!("of {} threads {of_use} are of use in training: {why}", sharing.threads))
 }
 
 /// The number of CPU threads to use: as many as asked for, or, if that is 0, as many as there are cores.
@@ -484,23 +493,28 @@ mod tests {
 
     #[test]
     fn threads_that_have_nothing_to_do_are_told_of() {
-        let said = |device, threads, batch| {
-            let sharing = Sharing::of(&[device], threads, true, (2, 2));
-            idle_threads(&[device], sharing, batch)
+        let said = |device, threads, at_once, batch| {
+            let sharing = Sharing::of(&[device], threads, at_once, (2, 2));
+            idle_threads(&[device], sharing, batch).unwrap_or_default()
         };
-        assert_eq!(said(Device::Cpu, 16, 256), None);
-        assert_eq!(said(Device::Cpu, 2, 64), None);
-        assert_eq!(said(Device::Cuda(0), 200, 16), None);
-        let text = said(Device::Cpu, 48, 16).expect("16 images are no work for 24 threads");
-        assert!(
-            text.starts_with("of 48 threads 32 are of use: 2 networks train at once, and 16 threads are"),
-            "{text}"
+        assert_eq!(said(Device::Cpu, 16, true, 256), "");
+        assert_eq!(said(Device::Cpu, 2, true, 64), "");
+        assert_eq!(said(Device::Cpu, 1, true, 64), "");
+        assert_eq!(said(Device::Cuda(0), 200, true, 16), "");
+        assert_eq!(
+            said(Device::Cpu, 48, true, 16),
+            "of 48 threads 32 are of use in training: 24 threads for each of 2 networks are no faster than 16 on a batch \
+             of 16 images; larger batches, or more pairs at once (search.pairs_at_once), have work for more"
         );
-        // Two learners cannot share an odd number; and nine threads are no faster than eight on 64 images.
-        assert!(
-            said(Device::Cpu, 18, 64).is_some_and(|text| text.starts_with("of 18 threads 16 are of use"))
+        assert_eq!(
+            said(Device::Cpu, 48, false, 32),
+            "of 48 threads 32 are of use in training: 48 threads for a network are no faster than 32 on a batch \
+             of 32 images; device.parallel_learners = true or larger batches have work for more"
         );
-        assert!(said(Device::Cpu, 3, 64).is_some_and(|text| text.starts_with("of 3 threads 2 are of use")));
+        assert_eq!(
+            said(Device::Cpu, 3, true, 64),
+            "of 3 threads 2 are of use in training: 2 networks that train at once have as many threads as each other"
+        );
     }
 
     #[test]

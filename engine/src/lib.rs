@@ -27,6 +27,7 @@ pub mod pickle;
 pub mod probe;
 pub mod ranks;
 pub mod run;
+mod simd;
 pub mod table;
 pub mod tasks;
 pub mod throughput;

@@ -36,7 +36,7 @@ pub struct LoadingWork {
 pub struct LoadingRate {
     /// The number of photographs in a pass.
     pub images: usize,
-    /// The mean size of a photograph's file in bytes.
+    /// The mean size of a photograph's file in bytes, over a few hundred of them.
     pub bytes: usize,
     pub threads: usize,
     /// Photographs a second in the first pass, in which every file is checked from beginning to end.
@@ -53,9 +53,11 @@ pub fn measure(folder: &Path, work: &LoadingWork) -> anyhow::Result<LoadingRate>
     let images = open_encoded(folder)?.train;
     let count = if work.images == 0 { images.len() } else { work.images.min(images.len()) };
     ensure!(count > 0, "`{}` holds no training images", folder.display());
+    // A few hundred files tell the mean; of a large folder, reading all would take longer than a pass.
+    let sampled = count.min(256);
     let mut bytes = 0;
-    for index in 0..count {
-        bytes += images.read(index)?.bytes.len();
+    for index in 0..sampled {
+        bytes += images.read(index * count / sampled)?.bytes.len();
     }
     let rate = |epoch| -> anyhow::Result<f64> { Ok(count as f64 / pass(&images, count, work, epoch)?) };
     let first_pass = rate(0)?;
@@ -63,11 +65,17 @@ pub fn measure(folder: &Path, work: &LoadingWork) -> anyhow::Result<LoadingRate>
     later.sort_by(f64::total_cmp);
     Ok(LoadingRate {
         images: count,
-        bytes: bytes / count,
+        bytes: bytes / sampled,
         threads: work.threads,
         first_pass,
-        images_per_second: *later.get(later.len() / 2).context("at least one pass after the first")?,
+        images_per_second: median(&later).context("at least one pass after the first is needed")?,
     })
+}
+
+/// The median of rates that are sorted; `None` if there are none.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let (below, above) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
+    Some((below + above) / 2.0)
 }
 
 /// The time of one pass in seconds.
@@ -106,6 +114,12 @@ mod tests {
             let few = LoadingWork { images: 7, training: false, ..WORK };
             assert_eq!(measure(&sample(folder), &few).expect("photographs").images, 7);
         }
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+        assert_eq!([median(&[]), median(&[3.0])], [None, Some(3.0)]);
+        assert_eq!([median(&[1.0, 2.0, 9.0]), median(&[1.0, 2.0, 4.0, 9.0])], [Some(2.0), Some(3.0)]);
     }
 
     #[test]

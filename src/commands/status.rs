@@ -64,7 +64,7 @@ pub struct MetricStatus {
 /// The winner of a search.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct WinnerStatus {
-    /// What decided that it won: finals, ranking (by shared weights) or search (a rule of the searcher's own).
+    /// What decided that it won: finals, ranking (the search's own) or search (a rule of the searcher's own).
     pub source: WinnerSource,
     pub individual: IndividualId,
     pub generation: u32,

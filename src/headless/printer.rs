@@ -219,7 +219,7 @@ fn result(view: &RunView, folder: &RunFolder) -> String {
         if let Some(played) = &search.finals {
             text += &finals::bracket(played);
             text += &search.winner().as_ref().map_or_else(String::new, finals::winner);
-            text += "ranking by shared weights:\n";
+            text += "the search's own ranking:\n";
         }
         text += "rank  individual     loss  accuracy\n";
         for place in search.ranking.iter().take(PLACES) {

@@ -22,7 +22,7 @@ pub fn blocks(search: &SearchView) -> Vec<Block> {
     if !finals.ended {
         blocks.push(Block::Note("The finals are not over.".to_owned()));
     } else if finals.winner.is_none() {
-        let text = "No figure of the finals is a number; the ranking by shared weights stands.";
+        let text = "No figure of the finals is a number; the search's own ranking stands.";
         blocks.push(Block::Note(text.to_owned()));
     }
     let several = finals.settings.several_seeds().is_some();
@@ -32,7 +32,7 @@ pub fn blocks(search: &SearchView) -> Vec<Block> {
         number("Individual"),
         words("Chosen by"),
         number("Of generation"),
-        number("By shared weights"),
+        number("Loss in the search"),
         number("Summed training loss"),
         number("Validation loss"),
         number("Accuracy"),

@@ -130,7 +130,7 @@ fn departures(config: &Config) -> Option<Block> {
     if !search.inherit {
         said.push(
             "No weights were shared: every learner was trained for an epoch from fresh weights, with the rates of the \
-             first generation. What is called a ranking by shared weights is the one by these trainings."
+             first generation."
                 .into(),
         );
     }

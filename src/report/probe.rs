@@ -35,18 +35,18 @@ fn verdicts(probed: &[(&str, &Probe)]) -> Vec<Block> {
     vec![Block::Text(text.to_owned()), Table::block(&columns, probed.iter().map(row).collect())]
 }
 
-/// How well shared weights rank, and how well sizes do.
+/// How well the search's own losses rank, and how well sizes do.
 fn rankings(probed: &[(&str, &Probe)]) -> Vec<Block> {
     let text = "Some architectures were also trained from scratch for a short while: the last population, or as many as \
                 stand here, drawn from all that the search has had. Kendall's τ says how well a ranking agrees with \
-                that one: 1 is the same order, 0 none in common. Beside the ranking by shared weights stand those by \
-                parameters and by multiply-adds, the largest network first: these need no search, so shared weights \
-                are worth their training only if they rank better.";
+                that one: 1 is the same order, 0 none in common. Beside the search's own ranking stand those by \
+                parameters and by multiply-adds, the largest network first: these need no search, so its losses are \
+                worth their cost only if they rank better.";
     let columns = [
         words("Run"),
         words("From scratch"),
         number("For"),
-        number("τ of shared weights"),
+        number("τ of the search"),
         number("95 %"),
         number("τ of parameters"),
         number("95 %"),

@@ -29,8 +29,8 @@ pub struct Extension {
 /// compares; the study is as large as before if it has all of this already.
 ///
 /// # Errors
-/// If the study has more seeds or trainings, its settings do not suit a searcher, another command extends it at this moment, or
-/// its folder cannot be written.
+/// If the study has more seeds or trainings, its settings do not suit a searcher, another command extends it at this
+/// moment, or its folder cannot be written.
 pub fn extend(study: &Study, extension: &Extension) -> Result<Study> {
     let cannot = || format!("{}: cannot be extended", study.path().display());
     let claims = study.claims(EXTENDING);

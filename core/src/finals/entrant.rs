@@ -13,7 +13,7 @@ pub struct Entrant {
     /// number of generations.
     pub generation: u32,
     pub position: Vec<f64>,
-    /// Its loss with shared weights in that estimate.
+    /// Its loss in that estimate of the search.
     pub loss: Loss,
 }
 

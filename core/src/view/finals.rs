@@ -48,7 +48,7 @@ pub struct Finalist {
 pub enum WinnerSource {
     /// The finals, in which entrants are trained from scratch.
     Finals,
-    /// The losses with shared weights after the last generation.
+    /// The search's own ranking after the last generation.
     Ranking,
     /// The searcher's own rule, such as the size of the largest network.
     Search,
@@ -79,7 +79,7 @@ pub struct Winner {
     pub generation: u32,
     pub position: Vec<f64>,
     /// The loss on the validation half: for a winner of finals that of the last round (the mean over its
-    /// seeds), else the one with shared weights.
+    /// seeds), else that of the search.
     pub loss: Loss,
     /// The accuracy in the same estimate, in per cent.
     pub accuracy: f64,
@@ -215,7 +215,7 @@ impl SearchView {
                 (Tone::Milestone, format!("{} wins the finals", name(winner)))
             }
             Event::FinalsEnded { winner: None } => {
-                let text = "no figure of the finals is a number; the ranking by shared weights stands";
+                let text = "no figure of the finals is a number; the search's own ranking stands";
                 (Tone::Warning, text.to_owned())
             }
             Event::SearchFinished { evaluations, .. } => {
@@ -371,7 +371,7 @@ mod tests {
             (winner.source, winner.individual, winner.loss),
             (WinnerSource::Finals, IndividualId(2), Loss(0.4))
         );
-        assert_eq!(search.order(), [0, 1, 2, 3].map(IndividualId), "by shared weights");
+        assert_eq!(search.order(), [0, 1, 2, 3].map(IndividualId), "the search's own");
         assert_eq!(search.placed().iter().map(|p| p.0).collect::<Vec<_>>(), [2, 0, 1, 3].map(IndividualId));
         let said: Vec<_> = view.log.iter().rev().take(4).map(|line| line.text.as_str()).collect();
         assert_eq!(

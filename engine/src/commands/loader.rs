@@ -1,11 +1,17 @@
 //! `loader`: how fast this machine makes photographs ready for a network.
 
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, value_parser};
 
-use crate::loading::{LoadingWork, made_photos, measure};
+use crate::loading::{LoadingRate, LoadingWork, made_photos, measure};
+
+/// The most photographs that are made; they take about 10 GB.
+const MOST_MADE: usize = 100_000;
 
 /// What is measured. The Python program beside the benchmarks takes the same names.
 #[derive(Args)]
@@ -18,13 +24,13 @@ pub struct LoaderArguments {
     #[arg(long, default_value_t = 256)]
     images: usize,
     /// Height and width in pixels that a network gets
-    #[arg(long, default_value_t = 224, value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 224, value_parser = value_parser!(u16).range(1..=4096))]
     side: u16,
     /// Photographs in a batch
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u16).range(1..))]
     batch: u16,
     /// Threads that decode
-    #[arg(long, default_value_t = 1, value_parser = value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u16).range(1..=1024))]
     threads: u16,
     /// Passes after the first one, of which the median is printed
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u16).range(1..))]
@@ -56,16 +62,12 @@ pub fn loader(arguments: &LoaderArguments) -> anyhow::Result<()> {
     let rate = match (&arguments.data, &arguments.keep) {
         (Some(data), _) => measure(data, &work)?,
         (None, Some(folder)) => {
-            let is_new =
-                !folder.exists() || folder.read_dir().is_ok_and(|mut entries| entries.next().is_none());
-            anyhow::ensure!(is_new, "`{}` is not empty: name a new folder", folder.display());
-            made_photos::write(folder, work.images)?;
-            measure(folder, &work)?
+            check_is_new(folder)?;
+            measure_made(folder, &work)?
         }
         (None, None) => {
             let scratch = tempfile::tempdir().context("cannot make a folder for photographs")?;
-            made_photos::write(scratch.path(), work.images)?;
-            measure(scratch.path(), &work)?
+            measure_made(scratch.path(), &work)?
         }
     };
     super::print_line(&if arguments.json {
@@ -81,4 +83,26 @@ pub fn loader(arguments: &LoaderArguments) -> anyhow::Result<()> {
             rate.bytes / 1000
         )
     })
+}
+
+fn check_is_new(folder: &Path) -> anyhow::Result<()> {
+    match folder.read_dir() {
+        Ok(mut entries) => {
+            ensure!(entries.next().is_none(), "`{}` is not empty: name a new folder", folder.display());
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", folder.display())),
+    }
+}
+
+/// Measures with photographs that are made in this folder.
+fn measure_made(folder: &Path, work: &LoadingWork) -> anyhow::Result<LoadingRate> {
+    if !(1..=MOST_MADE).contains(&work.images) {
+        bail!(
+            "--images is from 1 to {MOST_MADE} where photographs are made; name a folder of others with --data"
+        );
+    }
+    made_photos::write(folder, work.images)?;
+    measure(folder, work)
 }

@@ -10,12 +10,14 @@ use super::{
     pool::{AveragePoolGradient, MaxPoolGradient},
     program::Program,
     shape::{Image, ImageMut, MapShape, Maps},
-    simd::{LANES, Lanes, dispatch},
     stage::{Backward, Scratch, backward},
     tape::{Source, StageTape, Tape},
     team::Member,
 };
-use crate::network::{Parameters, PlannedOperation};
+use crate::{
+    network::{Parameters, PlannedOperation},
+    simd::{LANES, Lanes, dispatch},
+};
 
 /// Memory for gradients of feature maps, kept from step to step.
 #[derive(Debug, Default)]

@@ -12,7 +12,6 @@ use super::{
     packing::{Channels, Lane, Packed},
     program::{Program, picture_side},
     shape::{Image, ImageMut},
-    simd::Lanes,
     stage::Scratch,
     tape::Tape,
     team::{Barrier, Member, at_once},
@@ -21,6 +20,7 @@ use crate::{
     batches::{members, shares},
     memory::{values, values_mut},
     network::{BATCH_NORM_MOMENTUM, FlatWeights, Parameters, Plan, Statistics},
+    simd::Lanes,
 };
 
 /// A program, its weights packed for the kernels, and the memory of the threads that compute it.

@@ -6,8 +6,8 @@ use super::{
     packing::{Channels, Lane},
     pointwise::Arrival,
     shape::{Image, ImageMut, Plane, PlaneMut},
-    simd::Lanes,
 };
+use crate::simd::Lanes;
 
 /// The window of a convolution that mixes all channels. It is padded so that stride 1 keeps the side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,14 @@ use super::{
     pool::{AveragePool, MaxPool},
     program::Program,
     shape::Maps,
-    simd::{Lanes, dispatch},
     stage::{Scratch, forward},
     tape::{Source, StageTape, Tape, gene_input},
     team::Member,
 };
-use crate::network::{Parameters, PlannedOperation, Statistics};
+use crate::{
+    network::{Parameters, PlannedOperation, Statistics},
+    simd::{Lanes, dispatch},
+};
 
 /// What batch norm normalises with.
 pub enum Normaliser<'a> {

@@ -4,9 +4,11 @@ use super::{
     packing::Lane,
     program::Head,
     shape::{Image, ImageMut},
+};
+use crate::{
+    network::Parameters,
     simd::{LANES, Lanes},
 };
-use crate::network::Parameters;
 
 /// The mean of every channel of an image, `[features]`.
 fn features(head: &Head, image: Image<'_>) -> Vec<f32> {

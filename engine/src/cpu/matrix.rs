@@ -5,9 +5,9 @@
 
 use super::{
     shape::{Image, ImageMut},
-    simd::{Kernel, LANES, Lanes, Simd},
     tiles::{Line, in_tiles, store},
 };
+use crate::simd::{Kernel, LANES, Lanes, Simd};
 
 /// `output = matrix · input` at every pixel.
 pub struct Multiply<'a> {
@@ -98,7 +98,10 @@ impl Kernel for MatrixGradient<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::{shape::MapShape, simd::dispatch, testing::noise};
+    use crate::{
+        cpu::{shape::MapShape, testing::noise},
+        simd::dispatch,
+    };
 
     #[test]
     fn a_product_and_its_gradient_are_sums_over_channels_and_pixels() {

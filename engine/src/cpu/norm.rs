@@ -1,12 +1,11 @@
 //! The arithmetic of batch norm: from the moments of a batch to an affine map, and from sums over a batch to
 //! the coefficients of the gradient.
 
-use super::{
-    pointwise::Affine,
+use super::{pointwise::Affine, team::Sums};
+use crate::{
+    network::{BATCH_NORM_EPSILON, ParameterPlace, Parameters, StatisticPlace, Statistics},
     simd::{LANES, Lanes},
-    team::Sums,
 };
-use crate::network::{BATCH_NORM_EPSILON, ParameterPlace, Parameters, StatisticPlace, Statistics};
 
 /// A batch norm: how many channels it has, and where its numbers lie in flat memory.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,11 @@
 //! Copies weights from flat memory to the layout that the kernels read, and gradients back to flat memory,
 //! where the optimizer reads them.
 
-use super::{
+use super::window::{Taps, turned};
+use crate::{
+    network::{ParameterPlace, Parameters},
     simd::{LANES, Lanes, numbers, numbers_mut},
-    window::{Taps, turned},
 };
-use crate::network::{ParameterPlace, Parameters};
 
 /// The channels of a feature: those of the nodes that a cell concatenates, each filled up to whole blocks of
 /// sixteen.

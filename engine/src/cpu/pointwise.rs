@@ -1,9 +1,7 @@
 //! Kernels that treat every pixel alone: sums of paths, moments, gradients through batch norm.
 
-use super::{
-    shape::{Plane, PlaneMut},
-    simd::{Kernel, Lanes, Simd},
-};
+use super::shape::{Plane, PlaneMut};
+use crate::simd::{Kernel, Lanes, Simd};
 
 /// The map `scale · x + shift`, with one `scale` and one `shift` for every channel of a block.
 #[derive(Clone, Copy, Debug)]
@@ -254,7 +252,7 @@ impl Kernel for Accumulate<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::{simd::dispatch, testing::noise};
+    use crate::{cpu::testing::noise, simd::dispatch};
 
     #[test]
     fn moments_survive_a_mean_far_from_zero() {

@@ -3,10 +3,8 @@
 
 use std::ops::Range;
 
-use super::{
-    shape::{Plane, PlaneMut},
-    simd::{Kernel, Simd},
-};
+use super::shape::{Plane, PlaneMut};
+use crate::simd::{Kernel, Simd};
 
 /// Rows and columns of a plane that a 3×3 window covers: the part of the window that is inside.
 #[derive(Clone)]
@@ -196,9 +194,9 @@ mod tests {
     use tch::{Kind, Tensor};
 
     use super::*;
-    use crate::cpu::{
+    use crate::{
+        cpu::testing::{from_tensor, noise, to_tensor},
         simd::{Lanes, dispatch},
-        testing::{from_tensor, noise, to_tensor},
     };
 
     fn check(side: usize, stride: usize) {

@@ -3,7 +3,7 @@
 //! A feature map lies in planes of sixteen channels, a block ([`Lanes`]). A plane is a square of pixels, row by
 //! row. The planes of a node follow each other, then come those of the next node, then those of the next image.
 
-use super::simd::Lanes;
+use crate::simd::Lanes;
 
 /// The shape of one image of a feature map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use super::{
     packing::{Packed, Packing},
     pointwise::{Affine, Arrival, NormGradient, RectifierGradient, Rectify},
     shape::{Buffer, Image, ImageMut, MapShape, Plane},
-    simd::{LANES, Lanes, dispatch},
     window::{Activation, Depthwise, Frame, Taps, WeightGradient},
 };
+use crate::simd::{LANES, Lanes, dispatch};
 
 /// What comes before the pointwise convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use super::simd::Lanes;
+use crate::simd::Lanes;
 
 /// Two numbers for each channel of one block, over the pixels of one image: a mean and a sum of squared
 /// distances, or two sums.
@@ -126,7 +126,7 @@ impl Drop for Member<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::simd::LANES;
+    use crate::simd::LANES;
 
     #[test]
     fn every_member_gets_all_sums_in_order_in_every_round() {

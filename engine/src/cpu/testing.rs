@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::simd::{LANES, Lanes};
+use crate::simd::{LANES, Lanes};
 use relativenas_core::randomness::{Purpose, Streams};
 
 /// Uniform in [-1, 1).

@@ -1,6 +1,6 @@
 //! Lines of pixels in tiles: so many neighbours at once that their sums stay in the processor's registers.
 
-use super::simd::{Lanes, Simd};
+use crate::simd::{Lanes, Simd};
 
 /// A line of output pixels that can be computed a few neighbours at a time.
 pub trait Line {

@@ -5,9 +5,9 @@
 use super::{
     pointwise::Affine,
     shape::{Plane, PlaneMut},
-    simd::{Kernel, Lanes, Simd},
     tiles::{Line, in_tiles, store},
 };
+use crate::simd::{Kernel, Lanes, Simd};
 
 /// The taps of a depthwise convolution, which is padded so that stride 1 keeps the side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,9 +256,9 @@ mod tests {
     use tch::Tensor;
 
     use super::*;
-    use crate::cpu::{
+    use crate::{
+        cpu::testing::{from_tensor, noise, to_tensor},
         simd::dispatch,
-        testing::{from_tensor, noise, to_tensor},
     };
 
     /// Forward, gradient of the weights and of the input, against libtorch.

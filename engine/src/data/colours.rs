@@ -1,11 +1,11 @@
 //! Changing the brightness, contrast, saturation and hue of a photograph.
 //!
-//! The three colours are kept apart while they change, as numbers of whole values from 0 to 255, so that the compiler
-//! can compute many pixels at once. Every processor gives the same bits.
+//! The three colours are kept apart while they change, as whole numbers in f32, so that the compiler can compute many
+//! pixels at once. Every processor gives the same bits.
 
 use relativenas_core::randomness::Stream;
 
-use crate::cpu::simd::{Kernel, Simd, dispatch};
+use crate::simd::{Kernel, Simd, dispatch};
 
 /// The weights of red, green and blue in grey (ITU-R BT.601).
 const GREY: [f32; 3] = [0.299, 0.587, 0.114];
@@ -55,33 +55,33 @@ pub(super) fn change_colours(pixels: &mut [u8], jitter: ColourJitter, stream: &m
     if jitter == ColourJitter::NONE {
         return;
     }
-    let mut planes = Planes::of(pixels);
+    let mut groups = PixelGroups::of(pixels);
     for change in order {
         match change {
-            0 if jitter.brightness > 0.0 => planes.change(Change::Brightness(brightness)),
+            0 if jitter.brightness > 0.0 => groups.change(Change::Brightness(brightness)),
             1 if jitter.contrast > 0.0 => {
-                planes.change(Change::Contrast { mean: planes.mean_grey(), factor: contrast });
+                groups.change(Change::Contrast { mean: groups.mean_grey(), factor: contrast });
             }
-            2 if jitter.saturation > 0.0 => planes.change(Change::Saturation(saturation)),
-            3 if jitter.hue > 0.0 => planes.change(Change::Hue(turn)),
+            2 if jitter.saturation > 0.0 => groups.change(Change::Saturation(saturation)),
+            3 if jitter.hue > 0.0 => groups.change(Change::Hue(turn)),
             _ => {}
         }
     }
-    planes.write(pixels);
+    groups.write(pixels);
 }
 
 /// Multiplies brightness, contrast and saturation of pixels `[pixels, 3]`, in this order, each by its factor. The
 /// rounded mean grey of all pixels is what contrast is measured from.
 pub fn enhance(pixels: &mut [u8], [brightness, contrast, saturation]: [f32; 3]) {
-    let mut planes = Planes::of(pixels);
-    planes.change(Change::Brightness(brightness));
-    planes.change(Change::Contrast { mean: planes.mean_grey().round(), factor: contrast });
-    planes.change(Change::Saturation(saturation));
-    planes.write(pixels);
+    let mut groups = PixelGroups::of(pixels);
+    groups.change(Change::Brightness(brightness));
+    groups.change(Change::Contrast { mean: groups.mean_grey().round(), factor: contrast });
+    groups.change(Change::Saturation(saturation));
+    groups.write(pixels);
 }
 
 /// The pixels of a photograph in groups; of the last group, only the first values may be pixels.
-struct Planes {
+struct PixelGroups {
     groups: Vec<Group>,
     pixels: usize,
 }
@@ -89,7 +89,7 @@ struct Planes {
 /// The red, green and blue values of some pixels.
 type Group = [[f32; TOGETHER]; 3];
 
-impl Planes {
+impl PixelGroups {
     fn of(pixels: &[u8]) -> Self {
         let pixels = pixels.as_chunks::<3>().0;
         let group = |pixels: &[[u8; 3]]| {
@@ -201,10 +201,10 @@ mod tests {
     use super::*;
 
     fn changed(pixels: &[u8], change: Change) -> Vec<u8> {
-        let mut planes = Planes::of(pixels);
-        planes.change(change);
+        let mut groups = PixelGroups::of(pixels);
+        groups.change(change);
         let mut pixels = pixels.to_vec();
-        planes.write(&mut pixels);
+        groups.write(&mut pixels);
         pixels
     }
 
@@ -259,9 +259,9 @@ mod tests {
     #[test]
     fn the_mean_knows_only_pixels() {
         for count in [1, 15, 16, 17, 40] {
-            assert_eq!(Planes::of(&vec![100; 3 * count]).mean_grey(), 100.0, "{count} pixels");
+            assert_eq!(PixelGroups::of(&vec![100; 3 * count]).mean_grey(), 100.0, "{count} pixels");
         }
-        assert_eq!(Planes::of(&[]).mean_grey(), 0.0);
+        assert_eq!(PixelGroups::of(&[]).mean_grey(), 0.0);
     }
 
     #[test]

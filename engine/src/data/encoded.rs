@@ -189,17 +189,14 @@ impl EncodedImages {
     /// If there is no such image.
     pub fn decode(&self, index: usize) -> Result<(Picture, u16), DataError> {
         let Encoded { bytes, label } = self.read(index)?;
-        let size = u32::try_from(bytes.len()).unwrap_or(0);
-        let checked = size > 0 && self.whole[index].load(Ordering::Relaxed) == size;
+        let before = self.whole[index].load(Ordering::Relaxed);
+        let checked = before > 0 && before == size_of_file(bytes.len());
         let decode = if checked { Picture::decode_checked } else { Picture::decode_and_count };
         // A decoder that panics on an image has met damage that it does not recognise.
         let (picture, stray) = panic::catch_unwind(|| decode(&bytes))
             .unwrap_or_else(|_| Err("the decoder failed on it".into()))
             .map_err(|problem| DataError::Undecodable { name: self.full_name(index), problem })?;
-        if stray == 0 {
-            self.whole[index].store(size, Ordering::Relaxed);
-        }
-        self.count(index, stray);
+        self.found(index, bytes.len(), stray);
         Ok((picture, label))
     }
 
@@ -215,12 +212,15 @@ impl EncodedImages {
         let stray = panic::catch_unwind(|| Picture::check(&encoded.bytes))
             .unwrap_or_else(|_| Err("the decoder failed on it".into()))
             .map_err(|problem| DataError::Undecodable { name: self.full_name(index), problem })?;
-        self.count(index, stray);
+        self.found(index, encoded.bytes.len(), stray);
         Ok(encoded)
     }
 
-    fn count(&self, index: usize, stray: usize) {
-        if stray > 0 {
+    /// Notes that an image's file was found whole, with so many stray bytes in it.
+    fn found(&self, index: usize, bytes: usize, stray: usize) {
+        if stray == 0 {
+            self.whole[index].store(size_of_file(bytes), Ordering::Relaxed);
+        } else {
             self.patched.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
         }
     }
@@ -351,6 +351,11 @@ impl EncodedDataSet {
         }
         self
     }
+}
+
+/// The size of a file as it is remembered; 0 for one that is too large to be.
+fn size_of_file(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(0)
 }
 
 /// No image that was found whole, of `count`.

@@ -51,10 +51,12 @@ impl<'a> Printed<'a> {
             format!("{:.1} % to {:.1} %", 100.0 * low, 100.0 * high)
         });
         let ranked = match from {
-            ArchitectureSource::Population => format!("{individuals} individuals by shared weights"),
+            ArchitectureSource::Population => {
+                format!("{individuals} individuals by the losses of the search")
+            }
             ArchitectureSource::Search { distinct } => format!(
                 "{individuals} architectures, drawn from {distinct} distinct ones\n\
-                 \u{20}              of the whole search, by shared weights"
+                 \u{20}              of the whole search, by its losses"
             ),
         };
         let shared = Agreement { tau: self.probe.tau, interval: self.probe.tau_interval };
@@ -73,7 +75,7 @@ impl<'a> Printed<'a> {
              parameters     {parameters}\n\
              multiply-adds  {multiply_adds}\n\
              \u{20}              τ-b of a ranking by size instead, the largest network first: it needs no search, so\n\
-             \u{20}              shared weights are worth their training only if they rank better\n",
+             \u{20}              the search's losses are worth their cost only if they rank better\n",
             self.run, self.generation,
         )
     }
@@ -131,7 +133,7 @@ mod tests {
         assert!(said.contains("noise          0.0125\n"), "{said}");
         assert!(said.contains("flip rate      37.5 % (95 %: 13.7 % to 69.4 %)"), "{said}");
         assert!(said.contains("τ-b  −0.25 (95 %: −0.50 to 0.10, bootstrap over architectures)"), "{said}");
-        assert!(said.contains("of 2 individuals by shared weights and by training"), "{said}");
+        assert!(said.contains("of 2 individuals by the losses of the search and by training"), "{said}");
         let said = words(&found(None, None));
         assert!(said.contains("τ-b  unknown (95 %: cannot be told from these)"), "{said}");
     }

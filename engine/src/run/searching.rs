@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use relativenas_core::{
-    config::Config,
+    config::{Config, Precision},
     event::{Event, Images},
     finals::{Finals, FinalsSettings, TrainingWork},
     latency::LatencyTable,
@@ -92,7 +92,10 @@ impl SearchJob {
         let images = inputs.images();
         let sharing =
             Sharing::of(&inputs.devices, inputs.threads, config.device.parallel_learners, (together, most));
+        // Kernels of our own compute in f32, on images of the networks' size.
+        let of_our_own = config.device.precision == Precision::F32 && data.train.side.is_multiple_of(4);
         if let Some(idle) = device::idle_threads(&inputs.devices, sharing, config.training.batch)
+            && of_our_own
             && ranks.is_first()
         {
             super::log_line(&idle);

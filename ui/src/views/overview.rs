@@ -80,7 +80,7 @@ fn small(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &Sea
 /// The pairs of this generation; at the end of a search, its ranking.
 fn pairs(canvas: &mut Canvas<'_>, scene: &Scene<'_>, shown: &Shown, search: &SearchView) {
     if let Some(played) = &search.finals {
-        // The bracket comes first, and the ranking by shared weights takes the remaining rows.
+        // The bracket comes first, and the search's own ranking takes the remaining rows.
         let rows = (played.entrants.len() + 3).min(canvas.height());
         let width = canvas.width();
         finals::draw(&mut canvas.part(0, 0, width, rows), scene, played);

@@ -126,6 +126,8 @@ fn is_image(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::data::{ReadOptions, open, open_with, samples::sample};
 
@@ -187,6 +189,21 @@ mod tests {
         assert!(images.decode(0).is_err());
         fs::write(&path, bytes).expect("written");
         assert_eq!(images.decode(0).expect("whole again").0, whole);
+    }
+
+    #[test]
+    fn a_survey_remembers_what_it_found_whole() {
+        let folder = copy();
+        let images = list(folder.path()).expect("a data set").train;
+        let sizes = || [0, 1].map(|index| images.whole[index].load(Ordering::Relaxed));
+        assert_eq!(sizes(), [0, 0]);
+        let first = images.check(0).expect("whole").bytes.len() as u32;
+        assert_eq!(sizes(), [first, 0]);
+        let damaged = folder.path().join("train").join(images.name(1));
+        let bytes = fs::read(&damaged).expect("read");
+        fs::write(&damaged, &bytes[..bytes.len() - 100]).expect("written");
+        assert!(images.check(1).is_err());
+        assert_eq!(sizes(), [first, 0]);
     }
 
     #[test]
