@@ -52,8 +52,8 @@ impl Study {
         if path.join(PLAN).exists() {
             return Err(misuse(format!(
                 "{shown}: there is a study of this name already; `relativenas study work {name}` goes on with it, and \
-                 `relativenas study extend {name}` gives it more seeds, searchers or \
-                 trainings of its winners"
+                 `relativenas study extend {name}` gives it more seeds, searchers or trainings of its \
+                 winners"
             )));
         }
         if path.exists() {

@@ -83,7 +83,7 @@ fn pass(images: &Arc<EncodedImages>, count: usize, work: &LoadingWork, epoch: u6
     let view = if work.training {
         PhotoView::Training { jitter: ColourJitter::PUBLISHED }
     } else {
-        PhotoView::Centre { share: 224.0 / 256.0 }
+        PhotoView::Centre { share: PhotoView::VALIDATED }
     };
     let batching = Batching { batch: work.batch, side: work.side, threads: work.threads, view };
     let streams = Streams::new(0);

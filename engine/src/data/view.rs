@@ -20,12 +20,15 @@ const TRIES: usize = 10;
 pub enum PhotoView {
     /// A random part, mirrored or not, in changed colours.
     Training { jitter: ColourJitter },
-    /// The middle, with `share` of the shorter side. 224/256 is the share that is generally used to validate
-    /// on ImageNet.
+    /// The middle, with `share` of the shorter side, such as [`PhotoView::VALIDATED`].
     Centre { share: f64 },
 }
 
 impl PhotoView {
+    /// The share of a photograph's shorter side that a classifier is evaluated on: 224 of 256 pixels, as is generally
+    /// done on ImageNet.
+    pub const VALIDATED: f64 = 224.0 / 256.0;
+
     /// Returns the square, `[side, side, 3] u8`. The number of draws from the stream does not depend on the
     /// size of the picture.
     ///

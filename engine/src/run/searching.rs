@@ -92,8 +92,10 @@ impl SearchJob {
         let images = inputs.images();
         let sharing =
             Sharing::of(&inputs.devices, inputs.threads, config.device.parallel_learners, (together, most));
-        // Kernels of our own compute in f32, on images of the networks' size.
-        let of_our_own = config.device.precision == Precision::F32 && data.train.side.is_multiple_of(4);
+        // The estimator below refuses images that do not fit the network.
+        let fits = data.train.side.is_multiple_of(4);
+        // Kernels of our own compute in f32.
+        let of_our_own = config.device.precision == Precision::F32 && fits;
         if let Some(idle) = device::idle_threads(&inputs.devices, sharing, config.training.batch)
             && of_our_own
             && ranks.is_first()
@@ -105,8 +107,6 @@ impl SearchJob {
         let facts = inputs.facts(manifest, settings.learner.validation_batch, &comparable)?;
         let network = config.search_network(images.classes);
         let mut search = manifest.search_settings(images.classes);
-        // The estimator below refuses images that do not fit the network.
-        let fits = data.train.side.is_multiple_of(4);
         if search.limits.max_latency > 0.0 && ranks.is_first() && fits {
             let meter = LatencyMeasurement {
                 shape: network,

@@ -16,10 +16,6 @@ use crate::{
     ranks::{RanksError, Share},
 };
 
-/// The share of a photograph's shorter side that a network is evaluated on: 224 of 256 pixels, as is
-/// generally done.
-const CENTRE: f64 = 224.0 / 256.0;
-
 /// The images that a network is trained or evaluated on.
 #[derive(Debug)]
 pub enum ImageSource {
@@ -163,7 +159,14 @@ impl ImageSource {
             Self::Photos(photos) => {
                 let order: Vec<_> = (0..count).collect();
                 let batches: Vec<_> = batches(count, batch).collect();
-                photos.batches(&order, batches, share, PhotoView::Centre { share: CENTRE }, streams, 0)
+                photos.batches(
+                    &order,
+                    batches,
+                    share,
+                    PhotoView::Centre { share: PhotoView::VALIDATED },
+                    streams,
+                    0,
+                )
             }
         }
     }

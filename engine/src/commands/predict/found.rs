@@ -27,7 +27,7 @@ use super::{
     stem,
 };
 use crate::{
-    data::picture::Picture,
+    data::{PhotoView, picture::Picture},
     network::ForwardMode,
     tasks::{
         bisenet,
@@ -40,8 +40,6 @@ use crate::{
 
 /// The number of most probable classes that are listed for a picture.
 const TOP: usize = 5;
-/// The share of a photograph's shorter side that a classifier sees, the same as in evaluation.
-const CENTRE: f64 = 224.0 / 256.0;
 
 /// Boxes of people (x, y, width, height, in pixels) with their scores, by the name or number of the picture.
 pub type People = BTreeMap<String, Vec<([f64; 4], f64)>>;
@@ -143,7 +141,7 @@ impl Loaded {
 
     fn class_of(&self, file: &Path, picture: &Picture) -> anyhow::Result<(Vec<Value>, Drawing)> {
         let kind = self.network.network.kind;
-        let share = if kind == NetworkKind::Imagenet { CENTRE } else { 1.0 };
+        let share = if kind == NetworkKind::Imagenet { PhotoView::VALIDATED } else { 1.0 };
         let side = kind.image_side();
         let rgb = picture.resize(picture.centre(share), side, &mut Resizer::new());
         let rgb = rgb.map_err(|problem| anyhow::anyhow!("`{}`: {problem}", file.display()))?;
